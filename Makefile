@@ -1,0 +1,56 @@
+# Two verbs for a newcomer, quickstart and test; each makes its own virtual environment.
+# The others run in the environment that is active:  make lint PYTHON=path/to/python
+
+PYTHON ?= python3
+QUICKSTART_VENV ?= .venv-quickstart
+TEST_VENV ?= .venv-test
+# Two test processes of one thread each.
+PYTEST_FLAGS ?= --numprocesses 2
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help quickstart test develop checks format lint type-check docs test-fast coverage clean
+
+help:  ## Say what each verb does
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+quickstart:  ## Fresh environment, install, then train and compare four methods on real data
+	$(PYTHON) -m venv --clear $(QUICKSTART_VENV)
+	$(QUICKSTART_VENV)/bin/python -m pip install .
+	$(QUICKSTART_VENV)/bin/dmrnet quickstart
+
+test:  ## Fresh environment, install, then every check and test
+	$(PYTHON) -m venv --clear $(TEST_VENV)
+	$(TEST_VENV)/bin/python -m pip install --editable ".[dev,docs]"
+	$(MAKE) checks PYTHON=$(TEST_VENV)/bin/python
+
+develop:  ## Install the package, its tools and the commit hooks into the active environment
+	$(PYTHON) -m pip install --editable ".[dev,docs]"
+	$(PYTHON) -m pre_commit install
+
+checks: lint type-check docs test-fast  ## Every check and test, in the active environment
+
+format:  ## Format the code and mend what ruff can mend
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+lint:  ## Format, lint and spelling, changing nothing
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m codespell_lib .
+
+type-check:  ## mypy, strict
+	$(PYTHON) -m mypy
+
+docs:  ## Build the pages into docs/_build, warnings as errors
+	$(PYTHON) -m sphinx --fail-on-warning --quiet docs docs/_build
+
+test-fast:  ## Tests and doctests, without those marked slow
+	$(PYTHON) -m pytest $(PYTEST_FLAGS)
+
+coverage:  ## The tests again, with the lines they miss
+	$(PYTHON) -m pytest $(PYTEST_FLAGS) --cov
+
+clean:  ## Remove the environments and everything built
+	rm -rf $(QUICKSTART_VENV) $(TEST_VENV) build dist docs/_build htmlcov
+	rm -rf .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
