@@ -1,0 +1,35 @@
+"""What every test shares: one thread, no window, and the same random numbers each time."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+
+# Read by torch and numpy when they are imported, and inherited by the processes that tests start.
+# One thread each: two test processes share two cores, and sums come out in the same order.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+# Figures are drawn without a screen.
+os.environ["MPLBACKEND"] = "Agg"
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# No deadline: the first example pays for imports. Derandomised: a build fails for what changed,
+# not for the examples it happened to draw; HYPOTHESIS_PROFILE=explore searches afresh.
+settings.register_profile(
+    "repeatable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+@pytest.fixture(autouse=True)
+def same_random_numbers() -> None:
+    """Seed the global generators, so that a test's result does not depend on those before it."""
+    random.seed(0)
+    # Not imported here: a test of files alone need not wait for torch.
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(0)
