@@ -1,0 +1,258 @@
+"""The stages that every method goes through, and what it may say about its needs.
+
+``encode -> fuse -> represent -> predict``: a method overrides the stages in which it differs. Only
+what `encode` returns is cached in evaluation; the other three run for every combination.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from dmrnet.modalities import Batch, Inputs, Task, Where
+from dmrnet.modalities.combinations import MAX_TABLE
+from dmrnet.nn.fusion import Fused, masked
+from dmrnet.nn.gather import encode_rows
+from dmrnet.nn.network import feature_shapes
+from dmrnet.nn.predictor import Output
+from dmrnet.nn.representation import Representation
+from dmrnet.objectives import CombinationMeans, Step, TaskLoss, TaskTerm, Term, TotalLoss
+from dmrnet.objectives.task import cross_entropy
+
+Encodes = Literal["mask", "present"]
+"""In training, encoders run on what the mask shows, or on all that is present."""
+
+Features = dict[str, Tensor]
+"""What `encode` returns: tensors ``(B, ...)`` under flat names, one or several a modality."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a method cannot do without.
+
+    Attributes:
+        complete: Training samples that have every modality.
+        prerequisite: A method to be trained first on the same data (a teacher), or None.
+    """
+
+    complete: bool = False
+    prerequisite: str | None = None
+
+
+@dataclass(frozen=True)
+class EpochStatistics:
+    """What training saw of each combination in one epoch; index j of Eq. 10, ``(2^V,)`` each.
+
+    Attributes:
+        variance: Mean sigma^2 (Eq. 10), NaN where the method has none or nothing was seen.
+        loss: Mean task loss, NaN where nothing was seen.
+        counts: Samples seen.
+        hard: bool: in the hard set from now on.
+    """
+
+    variance: Tensor
+    loss: Tensor
+    counts: Tensor
+    hard: Tensor
+
+
+@dataclass(frozen=True)
+class StepLoss:
+    """The loss of one training step.
+
+    Attributes:
+        total: Scalar with a graph (Eq. 13).
+        parts: Each term by name, unweighted and detached.
+        step: What the terms looked at.
+    """
+
+    total: Tensor
+    parts: Mapping[str, Tensor]
+    step: Step
+
+
+class Method(nn.Module):
+    """Encoders, fusion, representation and predictor, with the terms they are trained on.
+
+    Args:
+        task: Modalities in order, and classes.
+        encoders: From ``(b, *shape)`` to ``(b, C, H, W)``, one a modality.
+        fusion: From features and mask to `Fused`.
+        representation: From the fused map (and a generator) to `Representation`.
+        predictor: From the representation's value (and skips) to `Output`.
+        terms: Beside the task loss.
+        encodes: What encoders run on in training.
+        smoothing: Of the labels in the task loss.
+    """
+
+    needs: ClassVar[Needs] = Needs()
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        encoders: Mapping[str, nn.Module],
+        fusion: nn.Module,
+        representation: nn.Module,
+        predictor: nn.Module,
+        terms: Sequence[Term] = (),
+        encodes: Encodes = "mask",
+        smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if set(encoders) != set(task.modalities):
+            raise ValueError(
+                f"expected one encoder for each of {', '.join(task.modalities)}, "
+                f"got {', '.join(encoders)}"
+            )
+        if encodes not in ("mask", "present"):
+            raise ValueError(f"expected encodes as mask or present, got {encodes!r}")
+        self.task = task
+        self.encodes: Encodes = encodes
+        self.smoothing = smoothing
+        self.shapes = feature_shapes(task, encoders)
+        # A list, since a module's name may not hold a dot and a modality's may.
+        self.encoders = nn.ModuleList(encoders[name] for name in task.modalities)
+        self.fusion = fusion
+        self.representation = representation
+        self.predictor = predictor
+        self.objective = TotalLoss([TaskTerm(), *terms])
+        few = len(task.modalities) <= MAX_TABLE
+        self.seen_variance = CombinationMeans(len(task.modalities)) if few else None
+        self.seen_loss = CombinationMeans(len(task.modalities)) if few else None
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names in the order of mask columns."""
+        return self.task.modalities
+
+    # --- the stages -----------------------------------------------------------------------------
+
+    def encode(self, inputs: Inputs, where: Where) -> Features:
+        """Encode each modality on the rows that `where` names; zeros elsewhere (Eq. 2).
+
+        Args:
+            inputs: ``(B, ...)`` a modality.
+            where: int64 rows a modality, None for every row.
+        """
+        return {
+            name: encode_rows(encoder, inputs[name], where[name], self.shapes[name])
+            for name, encoder in zip(self.modalities, self.encoders, strict=True)
+        }
+
+    def fuse(self, feats: Inputs, mask: Tensor) -> Fused:
+        """Fuse what bool ``(B, V)`` shows (Eq. 1)."""
+        fused = self.fusion(feats, mask)
+        assert isinstance(fused, Fused)
+        return fused
+
+    def represent(self, fused: Tensor, generator: torch.Generator | None = None) -> Representation:
+        """Turn the fused map ``(B, C, H, W)`` into a representation (Eq. 4-7)."""
+        rep = self.representation(fused, generator)
+        assert isinstance(rep, Representation)
+        return rep
+
+    def predict(self, value: Tensor, skips: Sequence[Tensor] = ()) -> Output:
+        """Predict from a representation's value (Eq. 8)."""
+        out = self.predictor(value, skips)
+        assert isinstance(out, Output)
+        return out
+
+    # --- put together ---------------------------------------------------------------------------
+
+    def logits(self, feats: Inputs, mask: Tensor) -> Tensor:
+        """Predict from cached features under a mask: the part that runs for every combination."""
+        fused = self.fuse(feats, mask)
+        return self.predict(self.represent(fused.map).value, fused.skips).logits
+
+    def forward(self, inputs: Inputs, mask: Tensor) -> Tensor:
+        """Return logits; whatever stands in a hidden input, NaN included, is never seen.
+
+        The dense path, for one-off prediction and export: every encoder runs on every row, after
+        hidden rows were replaced by zeros.
+
+        Args:
+            inputs: ``(B, ...)`` a modality.
+            mask: bool ``(B, V)``: what may be seen.
+        """
+        clean = {
+            name: masked(inputs[name], column)
+            for name, column in zip(self.modalities, mask.unbind(1), strict=True)
+        }
+        return self.logits(self.encode(clean, dict.fromkeys(self.modalities)), mask)
+
+    def step(self, batch: Batch, epoch: int = 0, generator: torch.Generator | None = None) -> Step:
+        """Run a masked batch through all stages and the task loss.
+
+        Raises:
+            ValueError: If the batch has no mask yet.
+        """
+        if batch.mask is None or batch.where is None:
+            raise ValueError("the batch has no mask; set one with batch.masked(...)")
+        feats = self.encode(batch.inputs, batch.where)
+        fused = self.fuse(feats, batch.mask)
+        rep = self.represent(fused.map, generator)
+        out = self.predict(rep.value, fused.skips)
+        task = self.task_loss(out, batch.target)
+        return Step(batch, batch.mask, feats, fused, rep, out, task, epoch)
+
+    def training_loss(
+        self, batch: Batch, epoch: int = 0, generator: torch.Generator | None = None
+    ) -> StepLoss:
+        """Return the total loss of a masked batch (Eq. 13), its terms, and the step itself.
+
+        In training mode the batch is also counted in the statistics by combination.
+        """
+        step = self.step(batch, epoch, generator)
+        if self.training and self.seen_loss is not None and self.seen_variance is not None:
+            self.seen_loss.update(step.mask, step.task.per_sample / step.task.size)
+            if (variance := step.rep.mean_variance) is not None:
+                self.seen_variance.update(step.mask, variance)
+        total, parts = self.objective(step)
+        return StepLoss(total, parts, step)
+
+    def task_loss(self, out: Output, target: Tensor) -> TaskLoss:
+        """Return the task loss by sample."""
+        return cross_entropy(out.logits, target, self.smoothing)
+
+    # --- hooks of training ----------------------------------------------------------------------
+
+    def on_gradients(self, step: Step) -> None:
+        """Change gradients after they were added over processes, before the optimizer's step."""
+
+    def on_epoch(self, variance: CombinationMeans, loss: CombinationMeans) -> None:
+        """Learn from what an epoch saw of each combination (mining; Eq. 10)."""
+
+    def hard(self) -> Tensor:
+        """Return bool ``(2^V,)`` by index j: the hard set; none unless a method mines."""
+        assert self.seen_loss is not None
+        return torch.zeros_like(self.seen_loss.counts, dtype=torch.bool)
+
+    def end_epoch(self, add: Callable[[Tensor], Tensor] | None = None) -> EpochStatistics | None:
+        """Close an epoch: add statistics over processes, mine, start counting anew.
+
+        Args:
+            add: Returns the sum of a tensor over all processes; None for one process.
+
+        Returns:
+            What was seen, or None where there are too many combinations to count.
+        """
+        if self.seen_loss is None or self.seen_variance is None:
+            return None
+        if add is not None:
+            self.seen_loss.reduce(add)
+            self.seen_variance.reduce(add)
+        self.on_epoch(self.seen_variance, self.seen_loss)
+        statistics = EpochStatistics(
+            self.seen_variance.means(),
+            self.seen_loss.means(),
+            self.seen_loss.counts.clone(),
+            self.hard().clone(),
+        )
+        self.seen_loss.reset()
+        self.seen_variance.reset()
+        return statistics

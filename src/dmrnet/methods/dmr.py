@@ -1,0 +1,69 @@
+"""DMR: the decoupled multimodal representation (Sec. 3.2, Eq. 4-9), without hard combinations.
+
+Table 3's "+DMR" on the map; Table 4's "+PE" and "+PCME" on the vector, by `distribution`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from torch import nn
+
+from dmrnet.methods.sf_md import SFMDSettings
+from dmrnet.modalities import Task
+from dmrnet.nn.representation import DMR, PCME, PE, Predicts
+from dmrnet.objectives import Distribution, Reduction, Term
+
+Over = Literal["map", "vector", "attention"]
+"""The Gaussian is on the feature map (DMR), the pooled vector (PE), or the attention-pooled one."""
+
+HEADS: dict[Over, type[DMR] | type[PE] | type[PCME]] = {
+    "map": DMR,
+    "vector": PE,
+    "attention": PCME,
+}
+
+PAPER: dict[str, Any] = {
+    "encodes": "present",
+    "alpha": 1e-3,
+    "reduction": "sum",
+    "predicts": "log_sigma",
+}
+"""Eq. 6 (log sigma), Eq. 9 (summed over c, h, w), alpha as printed; sigma bounded against NaN."""
+
+
+@dataclass(frozen=True)
+class DMRSettings(SFMDSettings):
+    """Settings of ``dmr``.
+
+    Attributes:
+        alpha: Weight of the distribution term (Eq. 9, Table 6).
+        reduction: Of the KL over channels and positions: sum, position (sum channels, average
+            positions) or mean.
+        predicts: What the variance head gives: log_var (log sigma^2) or log_sigma (Eq. 6).
+        distribution: Over the map (DMR), the pooled vector (PE) or the attention-pooled vector
+            (PCME) (Table 4).
+    """
+
+    name: ClassVar[str] = "dmr"
+    summary: ClassVar[str] = "a Gaussian on the fused map, sampled in training (Eq. 4-9)"
+    recipes: ClassVar[dict[str, dict[str, Any]]] = {"best": {}, "paper": PAPER}
+
+    alpha: float = 1e-3
+    reduction: Reduction = "position"
+    predicts: Predicts = "log_var"
+    distribution: Over = "map"
+
+    def representation(self, channels: int) -> nn.Module:
+        """Return the Gaussian head."""
+        if self.distribution not in HEADS:
+            raise ValueError(
+                f"expected distribution as {', '.join(HEADS)}, got {self.distribution!r}"
+            )
+        return HEADS[self.distribution](channels, predicts=self.predicts)
+
+    def terms(self, task: Task) -> Sequence[Term]:
+        """Return L_DR."""
+        return (Distribution(self.alpha, self.reduction),)

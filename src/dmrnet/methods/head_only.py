@@ -1,0 +1,26 @@
+"""head-only: the control of every ablation - DMR's mean head, never sampled, no distribution term.
+
+Much of what a head gains is not the sampling; this is the row that says how much.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from dmrnet.methods.sf_md import SFMDSettings
+from dmrnet.nn import MeanHead
+
+
+@dataclass(frozen=True)
+class HeadOnlySettings(SFMDSettings):
+    """Settings of ``head-only``: none of its own."""
+
+    name: ClassVar[str] = "head-only"
+    summary: ClassVar[str] = "sf-md with DMR's mean head, unsampled: the control"
+
+    def representation(self, channels: int) -> nn.Module:
+        """Return the mean head."""
+        return MeanHead(channels)

@@ -1,0 +1,57 @@
+"""SF-MD: shared fusion with modality dropout, the baseline of Tables 1, 3 and 4.
+
+Encoders, masked concatenation, trunk, pooled linear classifier, cross-entropy; nothing else. On
+CASIA-SURF the benchmark network of Zhang et al., CVPR 2019, with the indicator delta behind each
+encoder (Sec. 4.1 of the paper).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import nn
+
+from dmrnet.methods.base import Method
+from dmrnet.methods.settings import MethodSettings
+from dmrnet.modalities import Task
+from dmrnet.nn import Point, PooledLinear, feature_shapes
+from dmrnet.objectives import Term
+
+
+@dataclass(frozen=True)
+class SFMDSettings(MethodSettings):
+    """Settings of ``sf-md``: none of its own."""
+
+    name: ClassVar[str] = "sf-md"
+    summary: ClassVar[str] = "modality dropout on a shared fusion; a point, cross-entropy only"
+    recipes: ClassVar[dict[str, dict[str, Any]]] = {"best": {}, "paper": {"encodes": "present"}}
+
+    def build(self, task: Task) -> Method:
+        """Return the method for a task."""
+        return self.assemble(task)
+
+    def representation(self, channels: int) -> nn.Module:
+        """Return what lies between fusion and predictor, for maps of so many channels."""
+        return Point(channels)
+
+    def terms(self, task: Task) -> Sequence[Term]:
+        """Return the terms beside the task loss."""
+        return ()
+
+    def assemble(self, task: Task, kind: type[Method] = Method) -> Method:
+        """Put the parts together: the same encoders and fusion whatever differs behind them."""
+        encoders = self.network.build_encoders(task)
+        fusion = self.network.build_fusion(feature_shapes(task, encoders))
+        predictor = PooledLinear(self.network.width, len(task.classes))
+        return kind(
+            task,
+            encoders=encoders,
+            fusion=fusion,
+            predictor=predictor,
+            representation=self.representation(self.network.width),
+            terms=self.terms(task),
+            encodes=self.encodes,
+            smoothing=self.smoothing,
+        )

@@ -1,0 +1,48 @@
+"""Names, combinations, masks and random presence of modalities. No ``torch.nn`` here."""
+
+from dmrnet.modalities.batch import Batch, Inputs, Where, rows_of
+from dmrnet.modalities.combinations import (
+    all_combinations,
+    count,
+    from_index,
+    index_of,
+    name_of,
+    parse,
+    some_combinations,
+)
+from dmrnet.modalities.names import check_names
+from dmrnet.modalities.samplers import (
+    Bernoulli,
+    Everything,
+    MaskSampler,
+    Stratified,
+    Uniform,
+    Warmup,
+    build_sampler,
+)
+from dmrnet.modalities.task import Kind, Modality, Task
+
+__all__ = [
+    "Batch",
+    "Bernoulli",
+    "Everything",
+    "Inputs",
+    "Kind",
+    "MaskSampler",
+    "Modality",
+    "Stratified",
+    "Task",
+    "Uniform",
+    "Warmup",
+    "Where",
+    "all_combinations",
+    "build_sampler",
+    "check_names",
+    "count",
+    "from_index",
+    "index_of",
+    "name_of",
+    "parse",
+    "rows_of",
+    "some_combinations",
+]

@@ -1,0 +1,56 @@
+"""Names of modalities: what is allowed, and what to say when it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from dmrnet.hints import nearest
+
+SEPARATOR = "+"
+"""Joins the modalities of a combination: ``rgb+ir``."""
+
+
+def check_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names as a tuple, in the order given, or say what is wrong with them.
+
+    Args:
+        names: Names of the modalities. Their order is the order of mask columns everywhere.
+
+    Raises:
+        TypeError: If one string is given in place of several names, or a name is no string.
+        ValueError: If there is no name, a name is empty or has outer blanks, holds ``+``
+            (which joins names into combinations), or stands twice.
+
+    >>> check_names(["rgb", "depth"])
+    ('rgb', 'depth')
+    """
+    if isinstance(names, str):
+        raise TypeError(f"expected several modality names, got the one string {names!r}")
+    checked = tuple(names)
+    if not checked:
+        raise ValueError("expected at least one modality, got none")
+    for name in checked:
+        if not isinstance(name, str):
+            raise TypeError(f"expected modality names as strings, got {name!r}")
+        if not name or name != name.strip():
+            raise ValueError(f"modality name {name!r} is empty or has outer blanks; rename it")
+        if SEPARATOR in name:
+            raise ValueError(
+                f"modality name {name!r} holds {SEPARATOR!r}, which joins the names of a "
+                f"combination; rename it, e.g. {name.replace(SEPARATOR, '_')!r}"
+            )
+    twice = sorted({name for name in checked if checked.count(name) > 1})
+    if twice:
+        raise ValueError(f"modality names must differ, but {', '.join(twice)} stands twice")
+    return checked
+
+
+def position(name: str, modalities: Sequence[str]) -> int:
+    """Return the column of a modality.
+
+    Raises:
+        ValueError: If the modality is not known.
+    """
+    if name not in modalities:
+        raise ValueError(f"unknown modality {name!r}; {nearest(name, modalities)}")
+    return list(modalities).index(name)

@@ -1,0 +1,43 @@
+"""The parts of a method: encoders, fusion, representation, predictor."""
+
+from dmrnet.nn.encoders import (
+    ImageEncoder,
+    SequenceEncoder,
+    TimmEncoder,
+    VectorEncoder,
+    VolumeEncoder,
+    build_encoder,
+)
+from dmrnet.nn.fusion import ConcatFusion, Fused, masked
+from dmrnet.nn.gather import encode_rows, output_shape
+from dmrnet.nn.network import Network, feature_shapes
+from dmrnet.nn.norm import BatchNorm, safe_batch_norm
+from dmrnet.nn.predictor import Output, PooledLinear
+from dmrnet.nn.representation import DMR, PCME, PE, MeanHead, Point, Representation, sample
+
+__all__ = [
+    "DMR",
+    "PCME",
+    "PE",
+    "BatchNorm",
+    "ConcatFusion",
+    "Fused",
+    "ImageEncoder",
+    "MeanHead",
+    "Network",
+    "Output",
+    "Point",
+    "PooledLinear",
+    "Representation",
+    "SequenceEncoder",
+    "TimmEncoder",
+    "VectorEncoder",
+    "VolumeEncoder",
+    "build_encoder",
+    "encode_rows",
+    "feature_shapes",
+    "masked",
+    "output_shape",
+    "safe_batch_norm",
+    "sample",
+]

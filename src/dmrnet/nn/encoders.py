@@ -1,0 +1,201 @@
+"""Encoders f_e of one modality (Eq. 2), chosen by the shape of what they read.
+
+Each maps ``(B, *shape)`` to a map ``(B, C, H, W)``; a vector gives C x 1 x 1, a sequence C x 1 x T.
+"""
+
+from __future__ import annotations
+
+import math
+
+import timm
+from torch import Tensor, nn
+
+from dmrnet.hints import nearest
+from dmrnet.modalities import Modality
+from dmrnet.nn.norm import BatchNorm, safe_batch_norm
+
+TARGET_LINE = 16
+"""Sequences are strided down to about so many positions."""
+
+TARGET_PLANE = 4
+"""Images are strided down to about so many positions a side."""
+
+
+class VectorEncoder(nn.Module):
+    """Blocks of linear layer, batch norm and ReLU on a vector ``(B, d)``.
+
+    Args:
+        size: d.
+        width: C of the map.
+        depth: How many blocks.
+        dropout: After each block.
+    """
+
+    def __init__(self, size: int, width: int, depth: int = 2, dropout: float = 0.0) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for block in range(depth):
+            layers += [
+                nn.Linear(width if block else size, width, bias=False),
+                BatchNorm(width),
+                nn.ReLU(inplace=True),
+            ]
+            if dropout:
+                layers.append(nn.Dropout(dropout))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode ``(B, d)`` as ``(B, C, 1, 1)``."""
+        encoded: Tensor = self.layers(x)
+        return encoded[..., None, None]
+
+
+def _strides(size: int, target: int) -> list[int]:
+    """Return strides of 2 that bring a size near a target, none where it is small already."""
+    return [2] * max(0, math.ceil(math.log2(max(size, 1) / target) - 0.5))
+
+
+class SequenceEncoder(nn.Module):
+    """Blocks of strided convolution, batch norm and ReLU on a sequence ``(B, C, T)``.
+
+    Args:
+        channels: C of the input.
+        length: T; the number of blocks follows from it.
+        width: C of the map.
+        kernel: Of every convolution.
+    """
+
+    def __init__(self, channels: int, length: int, width: int, kernel: int = 5) -> None:
+        super().__init__()
+        strides = _strides(length, TARGET_LINE)
+        strides = strides + [1] * max(0, 3 - len(strides))
+        layers: list[nn.Module] = []
+        for block, stride in enumerate(strides):
+            layers += [
+                nn.Conv1d(
+                    width if block else channels,
+                    width,
+                    kernel,
+                    stride=stride,
+                    padding=kernel // 2,
+                    bias=False,
+                ),
+                BatchNorm(width),
+                nn.ReLU(inplace=True),
+            ]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode ``(B, C, T)`` as ``(B, width, 1, T')``."""
+        encoded: Tensor = self.layers(x)
+        return encoded.unsqueeze(2)
+
+
+class ImageEncoder(nn.Module):
+    """Blocks of strided 3x3 convolution, batch norm and ReLU on an image ``(B, C, H, W)``.
+
+    The width doubles up to `width` while the map shrinks.
+
+    Args:
+        channels: C of the input.
+        height: H of the input.
+        breadth: W of the input.
+        width: C of the map.
+    """
+
+    def __init__(self, channels: int, height: int, breadth: int, width: int) -> None:
+        super().__init__()
+        strides = [1, *_strides(min(height, breadth), TARGET_PLANE)]
+        strides = strides + [1] * max(0, 3 - len(strides))
+        layers: list[nn.Module] = []
+        last = channels
+        for block, stride in enumerate(strides):
+            out = max(1, width >> max(0, len(strides) - 2 - block))
+            layers += [
+                nn.Conv2d(last, out, 3, stride=stride, padding=1, bias=False),
+                BatchNorm(out),
+                nn.ReLU(inplace=True),
+            ]
+            last = out
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode ``(B, C, H, W)`` as ``(B, width, H', W')``."""
+        encoded: Tensor = self.layers(x)
+        return encoded
+
+
+class VolumeEncoder(nn.Module):
+    """A frame encoder on every frame of ``(B, C, T, H, W)``, averaged over frames.
+
+    Args:
+        frame: From ``(b, C, H, W)`` to a map.
+    """
+
+    def __init__(self, frame: nn.Module) -> None:
+        super().__init__()
+        self.frame = frame
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode ``(B, C, T, H, W)`` as ``(B, width, H', W')``."""
+        maps: Tensor = self.frame(x.transpose(1, 2).flatten(0, 1))
+        return maps.reshape(x.shape[0], x.shape[2], *maps.shape[1:]).mean(1)
+
+
+class TimmEncoder(nn.Module):
+    """Any timm backbone without its pooling and classifier, for any number of channels.
+
+    Args:
+        name: As timm lists it, e.g. ``convnext_atto``.
+        channels: C of the input.
+        pretrained: Load published weights (needs the network or a cache).
+    """
+
+    def __init__(self, name: str, channels: int, pretrained: bool = False) -> None:
+        super().__init__()
+        if not timm.is_model(name):
+            raise ValueError(f"unknown timm model {name!r}; {nearest(name, timm.list_models())}")
+        self.backbone = safe_batch_norm(
+            timm.create_model(
+                name, pretrained=pretrained, in_chans=channels, num_classes=0, global_pool=""
+            )
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode ``(B, C, H, W)`` as a map; token outputs become ``(B, width, 1, N)``."""
+        features: Tensor = self.backbone(x)
+        return features if features.dim() == 4 else features.transpose(1, 2).unsqueeze(2)
+
+
+def build_encoder(
+    modality: Modality, width: int, encoder: str = "auto", depth: int = 2, dropout: float = 0.0
+) -> nn.Module:
+    """Return an encoder for a modality.
+
+    Args:
+        modality: What it reads.
+        width: C of its map (not for timm, whose backbones have their own).
+        encoder: ``auto`` for the one of the modality's kind, or ``timm:NAME`` for images and
+            volumes.
+        depth: Blocks of a vector's encoder.
+        dropout: In a vector's encoder.
+
+    Raises:
+        ValueError: If the encoder is unknown or does not fit the modality.
+    """
+    kind, shape = modality.kind, modality.shape
+    if encoder.startswith("timm:") and kind in ("image", "volume"):
+        frame: nn.Module = TimmEncoder(encoder.removeprefix("timm:"), shape[0])
+        return VolumeEncoder(frame) if kind == "volume" else frame
+    if encoder != "auto":
+        raise ValueError(
+            f"modality {modality.name} ({kind} {shape}): expected encoder auto, or timm:NAME for "
+            f"an image or a volume, got {encoder!r}"
+        )
+    if kind == "vector":
+        return VectorEncoder(shape[0], width, depth, dropout)
+    if kind == "sequence":
+        return SequenceEncoder(shape[0], shape[1], width)
+    if kind == "image":
+        return ImageEncoder(shape[0], shape[1], shape[2], width)
+    return VolumeEncoder(ImageEncoder(shape[0], shape[2], shape[3], width))

@@ -1,0 +1,118 @@
+"""Fusion of the modalities' maps under a mask, on one grid of positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dmrnet.modalities import Inputs
+from dmrnet.nn.norm import BatchNorm
+
+Grid = Literal["auto", "pooled"]
+
+
+@dataclass(frozen=True)
+class Fused:
+    """The fused map and, for dense tasks, the maps that skip ahead to the decoder.
+
+    Attributes:
+        map: ``(B, C, H, W)``; a vector is C x 1 x 1.
+        skips: Further maps, already fused under the mask.
+    """
+
+    map: Tensor
+    skips: tuple[Tensor, ...] = ()
+
+
+def masked(feature: Tensor, column: Tensor) -> Tensor:
+    """Zero the rows of a feature ``(B, ...)`` whose mask ``(B,)`` is False.
+
+    A selection and not a product, so that whatever stands in a hidden row cannot pass, NaN and
+    infinity included, nor get a gradient (the Bernoulli indicator delta of Eq. 1).
+    """
+    shape = (-1,) + (1,) * (feature.dim() - 1)
+    return torch.where(column.view(shape), feature, feature.new_zeros(()))
+
+
+def common_grid(shapes: Sequence[tuple[int, int, int]], grid: Grid = "auto") -> tuple[int, int]:
+    """Choose the grid of positions on which maps of different sizes meet.
+
+    Args:
+        shapes: ``(C, H, W)`` of each modality's map.
+        grid: ``pooled`` for one position; ``auto`` for the smallest of the two-dimensional maps,
+            else of the one-dimensional ones, else one position.
+
+    >>> common_grid([(64, 4, 4), (64, 1, 16), (64, 1, 1)])
+    (4, 4)
+    >>> common_grid([(64, 1, 16), (64, 1, 8), (64, 1, 1)])
+    (1, 8)
+    """
+    if grid not in ("auto", "pooled"):
+        raise ValueError(f"expected grid as auto or pooled, got {grid!r}")
+    sizes = [(h, w) for _, h, w in shapes]
+    planes = [size for size in sizes if min(size) > 1]
+    lines = [size for size in sizes if max(size) > 1]
+    if grid == "pooled" or not lines:
+        return 1, 1
+    return min(planes or lines, key=lambda size: (size[0] * size[1], size))
+
+
+def to_grid(feature: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Bring a map ``(B, C, h, w)`` to a grid ``(H, W)``.
+
+    A vector is spread over the grid. A plane is averaged (adaptively) down to it. A line, whose
+    positions have no place on a plane, is cut into H*W stretches, each averaged, in reading order.
+    """
+    height, width = grid
+    h, w = feature.shape[2:]
+    if (h, w) == grid:
+        return feature
+    if h == w == 1:
+        return feature.expand(-1, -1, height, width)
+    if h == 1 and height > 1:
+        stretches = F.adaptive_avg_pool2d(feature, (1, height * width))
+        return stretches.reshape(*feature.shape[:2], height, width)
+    return F.adaptive_avg_pool2d(feature, grid)
+
+
+class ConcatFusion(nn.Module):
+    """Masked maps side by side over channels (Eq. 1), then a trunk.
+
+    Args:
+        shapes: ``(C, H, W)`` of each modality's map, in the model's order.
+        trunk: From ``(B, sum C, H, W)`` to the fused map.
+        grid: Where the maps meet; see `common_grid`.
+    """
+
+    def __init__(
+        self, shapes: Mapping[str, tuple[int, int, int]], trunk: nn.Module, grid: Grid = "auto"
+    ) -> None:
+        super().__init__()
+        self.modalities = tuple(shapes)
+        self.grid = common_grid(list(shapes.values()), grid)
+        self.trunk = trunk
+
+    def forward(self, feats: Inputs, mask: Tensor) -> Fused:
+        """Fuse the maps of ``(B, C_v, H_v, W_v)`` each under bool ``(B, V)``."""
+        maps = [
+            to_grid(masked(feats[name], column), self.grid)
+            for name, column in zip(self.modalities, mask.unbind(1), strict=True)
+        ]
+        return Fused(self.trunk(torch.cat(maps, 1)))
+
+
+def trunk(channels: int, width: int, depth: int = 2, kernel: int = 1) -> nn.Sequential:
+    """Return `depth` blocks of convolution, batch norm and ReLU, to `width` channels."""
+    layers: list[nn.Module] = []
+    for block in range(depth):
+        layers += [
+            nn.Conv2d(width if block else channels, width, kernel, padding=kernel // 2, bias=False),
+            BatchNorm(width),
+            nn.ReLU(inplace=True),
+        ]
+    return nn.Sequential(*layers)

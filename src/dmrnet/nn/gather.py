@@ -1,0 +1,87 @@
+"""Running an encoder on the samples that have its modality, and on no others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+def encode_rows(encoder: nn.Module, x: Tensor, rows: Tensor | None, shape: Sequence[int]) -> Tensor:
+    """Encode some rows of a batch; the others come out as zeros.
+
+    Args:
+        encoder: Maps ``(b, ...)`` to ``(b, *shape)``.
+        x: ``(B, ...)``; rows that are not named are never read, so they may hold NaN.
+        rows: int64, distinct row numbers, or None for every row.
+        shape: Of one encoded sample.
+
+    Returns:
+        ``(B, *shape)``. With no row at all the encoder does not run, and its parameters get zero
+        gradients rather than none, so that many processes and one behave alike.
+    """
+    if rows is None:
+        return encoded(encoder, x, shape)
+    if len(rows) == 0:
+        zeros = x.new_zeros((x.shape[0], *shape), dtype=_floating(encoder, x))
+        return zeros + untouched(encoder) if torch.is_grad_enabled() else zeros
+    some = encoded(encoder, x.index_select(0, rows), shape)
+    return some.new_zeros((x.shape[0], *shape)).index_copy(0, rows, some)
+
+
+def encoded(encoder: nn.Module, x: Tensor, shape: Sequence[int]) -> Tensor:
+    """Run an encoder on every row of ``(b, ...)`` and hold it to the shape it declared."""
+    result: Tensor = encoder(x)
+    if tuple(result.shape[1:]) != tuple(shape):
+        raise ValueError(
+            f"an encoder gave {tuple(result.shape[1:])} for an input of {tuple(x.shape[1:])}, "
+            f"but {tuple(shape)} when it was built; inputs must keep one size"
+        )
+    return result
+
+
+def untouched(module: nn.Module) -> Tensor:
+    """Return a zero that depends on every parameter of a module, at no cost.
+
+    >>> layer = nn.Linear(2, 1)
+    >>> untouched(layer).backward()
+    >>> layer.weight.grad.tolist()
+    [[0.0, 0.0]]
+    """
+    return sum(
+        (p.flatten()[:0].sum() for p in module.parameters() if p.requires_grad),
+        start=torch.zeros((), device=next((p.device for p in module.parameters()), None)),
+    )
+
+
+def _floating(encoder: nn.Module, x: Tensor) -> torch.dtype:
+    if torch.is_autocast_enabled(x.device.type):
+        return torch.get_autocast_dtype(x.device.type)
+    parameter = next(encoder.parameters(), None)
+    return x.dtype if parameter is None else parameter.dtype
+
+
+def output_shape(encoder: nn.Module, shape: Sequence[int]) -> tuple[int, int, int]:
+    """Measure what an encoder gives for one sample, as ``(C, H, W)``.
+
+    Args:
+        encoder: Any module from ``(b, *shape)`` to ``(b, C, H, W)``.
+        shape: Of one input sample.
+
+    Raises:
+        ValueError: If the output is no map ``(C, H, W)``.
+    """
+    training = encoder.training
+    parameter = next(encoder.parameters(), None)
+    device = None if parameter is None else parameter.device
+    with torch.no_grad():
+        out = encoder.eval()(torch.zeros((1, *shape), device=device))
+    encoder.train(training)
+    if not isinstance(out, Tensor) or out.dim() != 4:
+        what = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+        raise ValueError(
+            f"expected an encoder to give maps (batch, channels, height, width), got {what}; "
+            "a vector is (batch, channels, 1, 1)"
+        )
+    return tuple(out.shape[1:])  # type: ignore[return-value]

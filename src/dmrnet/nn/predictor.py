@@ -1,0 +1,38 @@
+"""Predictors: from a representation to logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a method predicts.
+
+    Attributes:
+        logits: ``(B, M)``, or ``(B, M, H, W)`` for dense tasks.
+        side: Logits of side outputs at other scales, for dense tasks.
+    """
+
+    logits: Tensor
+    side: tuple[Tensor, ...] = ()
+
+
+class PooledLinear(nn.Module):
+    """Global average pooling and one linear layer (Eq. 3 and 8: ``W g(s)``).
+
+    Args:
+        channels: C of the representation.
+        classes: M.
+    """
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(channels, classes)
+
+    def forward(self, value: Tensor, skips: Sequence[Tensor] = ()) -> Output:
+        """Predict from ``(B, C, H, W)``."""
+        return Output(self.linear(value.mean((2, 3))))

@@ -1,0 +1,206 @@
+"""Representations: what lies between fusion and predictor (Sec. 3.2, Eq. 4-7; Table 4).
+
+A point, or a Gaussian with mean ``mu`` and variance ``exp(log_var)``: on the feature map (DMR), on
+the pooled vector (PE), on the attention-pooled vector (PCME). The predictor reads a sample in
+training and the mean at inference; nothing is random at inference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dmrnet.nn.norm import BatchNorm
+
+Predicts = Literal["log_var", "log_sigma"]
+"""What the variance head gives: log sigma^2, or log sigma as Eq. 6 prints it."""
+
+LIMIT = 10.0
+"""|log sigma^2| stays below this; e^10 is far above any variance that training keeps."""
+
+
+@dataclass(frozen=True)
+class Representation:
+    """What fusion is turned into.
+
+    Attributes:
+        value: ``(B, C, H, W)``: what the predictor reads; a sample in training, `mu` at inference.
+        mu: ``(B, C, H, W)``: the mean, or the point itself (Eq. 5).
+        log_var: ``(B, C, H, W)``: log sigma^2 (Eq. 6), or None where there is no distribution.
+    """
+
+    value: Tensor
+    mu: Tensor
+    log_var: Tensor | None = None
+
+    @property
+    def mean_variance(self) -> Tensor | None:
+        """Mean sigma^2 of each sample over channels and positions, float32 ``(B,)`` (Eq. 10)."""
+        if self.log_var is None:
+            return None
+        return self.log_var.float().exp().flatten(1).mean(1)
+
+
+def sample(mu: Tensor, log_var: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Draw ``s = mu + eps * sigma`` with eps from N(0, I) (Eq. 7), in float32 at least.
+
+    Args:
+        mu: ``(B, ...)``.
+        log_var: log sigma^2, the shape of mu.
+        generator: Draws eps; on the device of mu. None draws from torch's global one.
+    """
+    dtype = torch.promote_types(mu.dtype, torch.float32)
+    eps = torch.randn(mu.shape, generator=generator, device=mu.device, dtype=dtype)
+    return mu.to(dtype) + eps * (log_var.to(dtype) / 2).exp()
+
+
+class Point(nn.Module):
+    """The fused map itself: what the conventional subspace model predicts from (Eq. 1)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, fused: Tensor, generator: torch.Generator | None = None) -> Representation:
+        """Return the map ``(B, C, H, W)`` unchanged."""
+        return Representation(fused, fused)
+
+
+class _Gaussian(nn.Module):
+    """Samples in training if asked to, bounds the log-variance, and gives the mean otherwise."""
+
+    def __init__(self, sampled: bool, predicts: Predicts) -> None:
+        super().__init__()
+        if predicts not in ("log_var", "log_sigma"):
+            raise ValueError(f"expected predicts as log_var or log_sigma, got {predicts!r}")
+        self.sampled = sampled
+        self.predicts = predicts
+
+    def gaussian(
+        self, mu: Tensor, raw: Tensor, generator: torch.Generator | None
+    ) -> Representation:
+        mu, raw = mu.float(), raw.float()
+        log_var = (2 * raw if self.predicts == "log_sigma" else raw).clamp(-LIMIT, LIMIT)
+        if not self.training or not self.sampled:
+            return Representation(mu, mu, log_var)
+        return Representation(sample(mu, log_var, generator), mu, log_var)
+
+
+class DMR(_Gaussian):
+    """A Gaussian on the feature map: 1x1 convolution and batch norm for each of mu and sigma.
+
+    Source: Eq. 4-7 and Sec. 3.2 ("a simple 1x1 convolution with the batch norm").
+
+    Args:
+        channels: C of the fused map.
+        sampled: False gives the mean in training too.
+        predicts: ``log_var`` (default) or ``log_sigma`` (Eq. 6 as printed, which overflowed on
+            real data without the bound that is kept here).
+    """
+
+    def __init__(self, channels: int, sampled: bool = True, predicts: Predicts = "log_var") -> None:
+        super().__init__(sampled, predicts)
+        self.mu = nn.Sequential(nn.Conv2d(channels, channels, 1), BatchNorm(channels))
+        self.log_var = nn.Sequential(nn.Conv2d(channels, channels, 1), BatchNorm(channels))
+
+    def forward(self, fused: Tensor, generator: torch.Generator | None = None) -> Representation:
+        """Return the Gaussian of ``(B, C, H, W)``."""
+        return self.gaussian(self.mu(fused), self.log_var(fused), generator)
+
+
+class PE(DMR):
+    """The same two heads on the globally pooled vector (Table 4, "+PE"); not for dense tasks."""
+
+    def forward(self, fused: Tensor, generator: torch.Generator | None = None) -> Representation:
+        """Return the Gaussian ``(B, C, 1, 1)`` of the pooled map."""
+        return super().forward(fused.mean((2, 3), keepdim=True), generator)
+
+
+class MeanHead(nn.Module):
+    """The mean head of `DMR` alone, never sampled and not regularised: the control `head-only`.
+
+    Args:
+        channels: C of the fused map.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.mu = nn.Sequential(nn.Conv2d(channels, channels, 1), BatchNorm(channels))
+
+    def forward(self, fused: Tensor, generator: torch.Generator | None = None) -> Representation:
+        """Return the mean ``(B, C, H, W)`` as a point."""
+        mu = self.mu(fused)
+        return Representation(mu, mu)
+
+
+class _Attention(nn.Module):
+    """Pools positions by learnt weights: ``a = softmax_n(w2 tanh(W1 x_n))``, ``r = sum a_n x_n``.
+
+    Source: Chun et al., CVPR 2021, the pooling of their PIE head; C/2 hidden, no biases.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        hidden = max(1, channels // 2)
+        self.w1 = nn.Linear(channels, hidden, bias=False)
+        self.w2 = nn.Linear(hidden, 1, bias=False)
+        for layer in (self.w1, self.w2):
+            nn.init.xavier_uniform_(layer.weight)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Pool ``(B, N, C)`` into ``(B, C)``."""
+        weights = self.w2(torch.tanh(self.w1(tokens))).softmax(1)
+        pooled: Tensor = (weights * tokens).sum(1)
+        return pooled
+
+
+class PCME(_Gaussian):
+    """A Gaussian on the attention-pooled vector (Table 4, "+PCME"); not for dense tasks.
+
+    Source: Chun et al., CVPR 2021. ``mu = LayerNorm(W g + dropout(sigmoid(W_r r)))`` and
+    ``log sigma^2 = W' g + W'_r r'`` with g the pooled map and r, r' each branch's own attention
+    pooling. Departures, since the predictor here is a linear classifier and not a cosine match:
+    mu is not scaled to unit length unless `normalise`, and the second head is read as log sigma^2
+    both in sampling and in the distribution term (the released code reads it in two ways).
+
+    Args:
+        channels: C of the fused map.
+        sampled: False gives the mean in training too.
+        predicts: ``log_var`` or ``log_sigma``.
+        dropout: Of the attention branch of mu.
+        normalise: Scale mu to unit length.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        sampled: bool = True,
+        predicts: Predicts = "log_var",
+        dropout: float = 0.1,
+        normalise: bool = False,
+    ) -> None:
+        super().__init__(sampled, predicts)
+        self.normalise = normalise
+        self.attend_mu = _Attention(channels)
+        self.attend_log_var = _Attention(channels)
+        self.pooled_mu = nn.Linear(channels, channels)
+        self.attended_mu = nn.Linear(channels, channels)
+        self.pooled_log_var = nn.Linear(channels, channels)
+        self.attended_log_var = nn.Linear(channels, channels)
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, fused: Tensor, generator: torch.Generator | None = None) -> Representation:
+        """Return the Gaussian ``(B, C, 1, 1)``."""
+        tokens = fused.flatten(2).transpose(1, 2)
+        pooled = tokens.mean(1)
+        residual = self.dropout(torch.sigmoid(self.attended_mu(self.attend_mu(tokens))))
+        mu = self.norm(self.pooled_mu(pooled) + residual)
+        if self.normalise:
+            mu = F.normalize(mu, dim=1)
+        raw = self.pooled_log_var(pooled) + self.attended_log_var(self.attend_log_var(tokens))
+        return self.gaussian(mu[..., None, None], raw[..., None, None], generator)

@@ -1,0 +1,24 @@
+"""The terms of the loss, one file each, and their sum (Eq. 13)."""
+
+from dmrnet.objectives.distribution import Distribution, Reduction, kl_standard_normal
+from dmrnet.objectives.hard_combinations import HardCombinations
+from dmrnet.objectives.mining import CombinationMeans, Criterion, Miner, top_combinations
+from dmrnet.objectives.task import cross_entropy
+from dmrnet.objectives.term import Step, TaskLoss, TaskTerm, Term, TotalLoss
+
+__all__ = [
+    "CombinationMeans",
+    "Criterion",
+    "Distribution",
+    "HardCombinations",
+    "Miner",
+    "Reduction",
+    "Step",
+    "TaskLoss",
+    "TaskTerm",
+    "Term",
+    "TotalLoss",
+    "cross_entropy",
+    "kl_standard_normal",
+    "top_combinations",
+]

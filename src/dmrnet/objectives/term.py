@@ -1,0 +1,111 @@
+"""Terms of the loss, and their sum (Eq. 13)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dmrnet.modalities import Batch, Inputs
+from dmrnet.nn.fusion import Fused
+from dmrnet.nn.predictor import Output
+from dmrnet.nn.representation import Representation
+
+
+@dataclass(frozen=True)
+class TaskLoss:
+    """The task loss of each sample, before it is normalised.
+
+    Attributes:
+        per_sample: float32 ``(B,)``: cross-entropy of a sample, or its (weighted) sum over pixels.
+        normaliser: What the sum over the batch is divided by: B, or the sum of pixel weights.
+        size: float32 ``(B,)``: each sample's part of the normaliser; 1 for classification.
+    """
+
+    per_sample: Tensor
+    normaliser: Tensor
+    size: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        """The task loss of the batch."""
+        return self.per_sample.sum() / self.normaliser
+
+
+@dataclass(frozen=True)
+class Step:
+    """All that a term may look at: one training step after the forward pass."""
+
+    batch: Batch
+    mask: Tensor
+    feats: Inputs
+    fused: Fused
+    rep: Representation
+    out: Output
+    task: TaskLoss
+    epoch: int
+
+
+class Term(nn.Module):
+    """One named summand of the loss.
+
+    Args:
+        name: How it is logged.
+        weight: Its weight; a subclass may let it depend on the epoch.
+    """
+
+    def __init__(self, name: str, weight: float = 1.0) -> None:
+        super().__init__()
+        if not weight >= 0:
+            raise ValueError(f"expected the weight of {name} as 0 or more, got {weight}")
+        self.name = name
+        self.full_weight = weight
+
+    def weight(self, epoch: int) -> float:
+        """Return the weight in an epoch, counted from 0."""
+        return self.full_weight
+
+    def forward(self, step: Step) -> Tensor:
+        """Return the unweighted term, a scalar."""
+        raise TypeError(f"{type(self).__name__} does not say how its term is computed")
+
+
+class TaskTerm(Term):
+    """The task loss on all samples: L_TTL of Eq. 13 (Eq. 3, and Eq. 8 where s is sampled)."""
+
+    def __init__(self) -> None:
+        super().__init__("task")
+
+    def forward(self, step: Step) -> Tensor:
+        """Return the mean task loss."""
+        return step.task.mean
+
+
+class TotalLoss(nn.Module):
+    """``L = sum of weight * term``; for DMRNet ``L = L_TTL + alpha L_DR + beta L_HCR`` (Eq. 13)."""
+
+    def __init__(self, terms: Sequence[Term]) -> None:
+        super().__init__()
+        names = [term.name for term in terms]
+        if len(set(names)) < len(names):
+            raise ValueError(f"terms must have different names, got {', '.join(names)}")
+        self.terms = nn.ModuleList(terms)
+
+    def forward(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the total and each term by name, before weighting and detached.
+
+        A term of weight 0 is not computed.
+        """
+        total = torch.zeros((), device=step.mask.device)
+        parts: dict[str, Tensor] = {}
+        for term in self.terms:
+            assert isinstance(term, Term)
+            weight = term.weight(step.epoch)
+            if weight == 0:
+                continue
+            value = term(step)
+            total = total + weight * value
+            parts[term.name] = value.detach()
+        return total, parts

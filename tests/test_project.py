@@ -1,0 +1,191 @@
+"""What a stranger meets first: the wheel, the commands that the pages name, the public names."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+import dmrnet
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "dmrnet"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LARGEST_FILE = 100 * 1024
+LARGE_FILES = {"src/dmrnet/data/mfeat.npz"}
+# README first; the built pages under docs/_build are not sources.
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [page for page in PAGES if "_build" not in page.parts]
+
+
+def by_path(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def shell_lines(text: str) -> list[str]:
+    """The commands of every ```console or ```bash block, continued lines joined."""
+    blocks = re.findall(r"```(?:console|bash|sh)\n(.*?)```", text, re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [line.removeprefix("$ ").strip() for line in lines]
+
+
+# ---- the wheel -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    (path,) = folder.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_the_wheel_holds_every_file_of_the_package(wheel: zipfile.ZipFile) -> None:
+    sources = {
+        f"dmrnet/{path.relative_to(PACKAGE).as_posix()}"
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    packed = {name for name in wheel.namelist() if name.startswith("dmrnet/")}
+    assert packed == sources
+
+
+@pytest.mark.parametrize("kind", ["py.typed", "data/mfeat.npz", ".html.j2"])
+def test_the_wheel_holds_what_is_not_python(wheel: zipfile.ZipFile, kind: str) -> None:
+    assert [name for name in wheel.namelist() if name.endswith(kind)]
+
+
+def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
+    (place,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    metadata = Parser().parsestr(wheel.read(place).decode())
+    assert metadata["Name"] == "dmrnet"
+    assert metadata["Version"] == dmrnet.__version__
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert "Apache-2.0" in metadata["License-Expression"]
+    assert set(metadata.get_all("Provides-Extra")) >= {"all", "seg", "sklearn", "export"}
+    entry_points = wheel.read(place.replace("METADATA", "entry_points.txt")).decode()
+    assert "dmrnet = dmrnet.cli:main" in entry_points
+
+
+def test_the_wheel_carries_its_licences(wheel: zipfile.ZipFile) -> None:
+    licences = [name for name in wheel.namelist() if ".dist-info/licenses/" in name]
+    ours = ["LICENSE", *(by_path(path) for path in (ROOT / "LICENSES").glob("*"))]
+    assert len(ours) > 1, "the embedded data has a licence of its own"
+    assert {name.split("/licenses/")[1] for name in licences} == set(ours)
+
+
+# ---- pyproject and its neighbours ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("extra", ["dev", "docs"])
+def test_the_tools_are_pinned(extra: str) -> None:
+    # scikit-learn and scipy are references that the tests compare against, not tools.
+    loose = {"scikit-learn", "scipy"}
+    for requirement in PROJECT["optional-dependencies"][extra]:
+        name = re.split(r"[=<>~!\[ ]", requirement)[0]
+        assert name in loose or "==" in requirement, requirement
+
+
+def test_the_extra_all_is_all() -> None:
+    extras = PROJECT["optional-dependencies"]
+    (everything,) = extras["all"]
+    named = set(re.search(r"\[(.*)\]", everything).group(1).split(","))
+    assert named == set(extras) - {"all", "dev", "docs"}
+
+
+def test_lightning_releases_with_malware_are_shut_out() -> None:
+    (lightning,) = (line for line in PROJECT["dependencies"] if line.startswith("lightning"))
+    assert lightning == "lightning>=2.6.6,<3"
+
+
+def test_the_citation_names_this_version() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.search(rf"^version: {re.escape(dmrnet.__version__)}$", citation, re.MULTILINE)
+
+
+def test_no_tracked_file_is_large() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout: a source archive has no list of tracked files")
+    paths = [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    assert paths
+    large = {name for name in paths if (ROOT / name).stat().st_size > LARGEST_FILE}
+    assert large <= LARGE_FILES
+
+
+# ---- the pages -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_path)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    local = [link.split("#")[0] for link in links if not re.match(r"[a-z]+:|#", link)]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_path)
+def test_make_verbs_on_the_pages_exist(page: Path) -> None:
+    targets = set(
+        re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    text = page.read_text(encoding="utf-8")
+    used = {line.split()[1] for line in shell_lines(text) if line.startswith("make ")}
+    used |= set(re.findall(r"`make ([a-z-]+)", text))
+    assert used <= targets
+
+
+@pytest.mark.parametrize("verb", ["quickstart", "test"])
+def test_the_readme_names_the_two_commands(verb: str) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"make {verb}" in shell_lines(readme)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_path)
+def test_python_on_the_pages_names_what_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        imports = [line for line in block.splitlines() if re.match(r"(from|import) dmrnet", line)]
+        compile(block, by_path(page), "exec")
+        exec("\n".join(imports), {})
+
+
+def test_every_layer_has_its_reference() -> None:
+    reference = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"automodule:: dmrnet\.(\w+)", reference))
+    layers = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert layers - {"cli"} == listed
+
+
+# ---- the public names ----------------------------------------------------------------------
+
+
+def test_every_public_name_can_be_had() -> None:
+    assert set(dmrnet.__all__) == {*dmrnet._HOME, "__version__"}
+    assert set(dmrnet.__all__) <= set(dir(dmrnet))
+    for name in dmrnet.__all__:
+        assert getattr(dmrnet, name) is not None
+
+
+def test_type_checkers_see_the_same_names() -> None:
+    source = (PACKAGE / "__init__.py").read_text(encoding="utf-8")
+    block = source.split("if TYPE_CHECKING:")[1].split("\n__version__")[0]
+    seen: dict[str, str] = {}
+    for module, names in re.findall(r"from (\S+) import (\([^)]*\)|.*)", block):
+        seen |= dict.fromkeys(re.findall(r"\w+", names), module)
+    assert seen == dmrnet._HOME
+
+
+def test_an_unknown_name_says_what_there_is() -> None:
+    with pytest.raises(AttributeError, match=r"no attribute 'Bacth'; it has Batch"):
+        _ = dmrnet.Bacth
