@@ -30,7 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "data": {"modalities"},
     "evaluation": {"modalities"},
     "nn": {"modalities"},
-    "objectives": {"modalities"},
+    # A term reads what the parts return (Fused, Representation, Output); no part knows a term.
+    "objectives": {"nn", "modalities"},
     "methods": _METHODS - {"methods"},
     "export": _METHODS,
     "report": _ENGINE,
@@ -139,11 +140,12 @@ def test_the_arrows_make_no_circle() -> None:
         ),
         pytest.param(
             "objectives/kl.py",
-            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from dmrnet.nn import Head",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from dmrnet.data import Rows",
             "kl.py:3",
             id="for-types-only",
         ),
         pytest.param("nn/deep/head.py", "from ...data import mfeat", "dmrnet.data", id="relative"),
+        pytest.param("nn/head.py", "import dmrnet.objectives", "nn may", id="part-to-term"),
         pytest.param("nn/head.py", "from .. import data", "dmrnet.data", id="relative-layer"),
         pytest.param("nn/head.py", "from dmrnet import data", "dmrnet.data", id="layer-by-name"),
         pytest.param("nn/head.py", "from dmrnet import Batch", "its face", id="through-the-face"),
