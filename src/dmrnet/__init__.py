@@ -10,17 +10,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dmrnet.methods import build_method
     from dmrnet.modalities import Batch, Modality, Task
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["Batch", "Modality", "Task", "__version__"]
+__all__ = ["Batch", "Modality", "Task", "__version__", "build_method"]
 
 # Where each public name lives. A new one has three lines in this file; a test compares them.
 _HOME = {
     "Batch": "dmrnet.modalities",
     "Modality": "dmrnet.modalities",
     "Task": "dmrnet.modalities",
+    "build_method": "dmrnet.methods",
 }
 
 
