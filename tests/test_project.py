@@ -152,12 +152,22 @@ def test_the_readme_names_the_two_commands(verb: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=by_path)
-def test_python_on_the_pages_names_what_exists(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-        imports = [line for line in block.splitlines() if re.match(r"(from|import) dmrnet", line)]
-        compile(block, by_path(page), "exec")
-        exec("\n".join(imports), {})
+def test_python_on_the_pages_runs(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        exec(compile(block, by_path(page), "exec"), {})
+
+
+def test_commands_on_the_pages_exist() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dmrnet", "--help"], capture_output=True, text=True, check=True
+    )
+    lines = [line for page in PAGES for line in shell_lines(page.read_text(encoding="utf-8"))]
+    used = {line.split()[1] for line in lines if line.startswith("dmrnet ")}
+    assert used >= {"fit", "evaluate", "predict", "report"}
+    assert used <= set(re.findall(r"[a-z]+", done.stdout))
 
 
 def test_every_layer_has_its_reference() -> None:
