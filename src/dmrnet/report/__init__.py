@@ -1,0 +1,118 @@
+"""Reports: from run folders to tables, figures and one page.
+
+A report reads what runs left in their folders (`dmrnet.report.rows` says in what form) and knows
+nothing of how they were made, so that rows which others publish are reported in the same way.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dmrnet.report.figures import draw_figures
+from dmrnet.report.page import make_section, render_html, render_markdown
+from dmrnet.report.rows import SPLITS
+from dmrnet.report.runs import read_runs
+from dmrnet.report.summary import DataSummary, summarise
+from dmrnet.report.svg import standalone
+
+__all__ = ["DataSummary", "Report", "build_report"]
+
+_FIGURES = "figures"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A written report.
+
+    Attributes:
+        page: ``report.html``.
+        markdown: ``report.md``.
+        figures: The figures' files.
+        summaries: What it says, for `dmrnet.report.terminal.terminal_table`.
+    """
+
+    page: Path
+    markdown: Path
+    figures: tuple[Path, ...]
+    summaries: tuple[DataSummary, ...]
+
+
+def build_report(
+    runs: Sequence[Path], out: Path, baseline: str = "sf-md", split: str = "test"
+) -> Report:
+    """Write the report of some runs.
+
+    Everything is made before anything is written, and each file is written aside and renamed: a
+    report that fails leaves an earlier one as it was.
+
+    Args:
+        runs: Run folders, folders of run folders, or ``.jsonl`` files of rows.
+        out: Folder for ``report.html``, ``report.md`` and ``figures/``; made if need be.
+        baseline: Label or method name of the system that the others are compared to; without such
+            a system nothing is compared.
+        split: ``test``, or ``val`` for what training wrote.
+
+    Raises:
+        ValueError: If the split is unknown, a row is corrupt, two rows disagree, a run has no rows
+            of the split, or the baseline could be several systems.
+        FileNotFoundError: If a path holds no rows.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"Expected the split 'test' or 'val', came {split!r}.")
+    summaries = summarise(read_runs([Path(run) for run in runs], split), split, baseline)
+    several = {item.dataset for item in summaries if _scores(summaries, item.dataset) > 1}
+    sections = []
+    for item, anchor in zip(summaries, _anchors(summaries), strict=True):
+        figures = draw_figures(item, anchor)
+        sections.append(
+            make_section(item, figures, anchor, with_score=item.dataset in several)
+        )
+    drawn = [figure for section in sections for figure in section.figures]
+    contents: dict[Path, bytes] = {}
+    for figure in drawn:
+        contents[out / _FIGURES / f"{figure.name}.svg"] = standalone(figure.svg).encode()
+        contents[out / _FIGURES / f"{figure.name}.png"] = figure.png
+    pictures = tuple(contents)
+    # The page comes last: once it is there, all that it is made of is there.
+    contents[out / "report.md"] = render_markdown(sections, _FIGURES).encode()
+    contents[out / "report.html"] = render_html(sections).encode()
+    for path, content in contents.items():
+        _write(path, content)
+    return Report(out / "report.html", out / "report.md", pictures, summaries)
+
+
+def _scores(summaries: Sequence[DataSummary], dataset: str) -> int:
+    return sum(item.dataset == dataset for item in summaries)
+
+
+def _anchors(summaries: Sequence[DataSummary]) -> list[str]:
+    """Name each summary with letters, digits and hyphens, no two alike."""
+    names: list[str] = []
+    for item in summaries:
+        plain = re.sub(r"[^a-z0-9]+", "-", f"{item.dataset} {item.score.name}".lower()).strip("-")
+        name, again = plain, 2
+        while name in names:
+            name, again = f"{plain}-{again}", again + 1
+        names.append(name)
+    return names
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        # mkstemp makes a file for its owner alone; a report is for others to read.
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(aside).chmod(0o666 & ~mask)
+        Path(aside).replace(path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise

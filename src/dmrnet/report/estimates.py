@@ -1,0 +1,109 @@
+"""What several seeds say together: mean, standard error, paired difference, rank correlation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One number a seed.
+
+    Attributes:
+        seeds: The seeds, ascending.
+        values: The number of each seed.
+
+    Example:
+        >>> estimate = Estimate.of({0: 1.0, 1: 2.0, 2: 6.0})
+        >>> estimate.mean, round(estimate.se, 4)
+        (3.0, 1.5275)
+    """
+
+    seeds: tuple[int, ...]
+    values: tuple[float, ...]
+
+    @classmethod
+    def of(cls, by_seed: Mapping[int, float]) -> Estimate:
+        """Make an estimate from ``{seed: number}``.
+
+        Raises:
+            ValueError: If there is no seed.
+        """
+        if not by_seed:
+            raise ValueError("Expected the number of at least one seed, came none.")
+        seeds = tuple(sorted(by_seed))
+        return cls(seeds, tuple(by_seed[seed] for seed in seeds))
+
+    @property
+    def mean(self) -> float:
+        """Mean over the seeds."""
+        return math.fsum(self.values) / len(self.values)
+
+    @property
+    def se(self) -> float | None:
+        """Standard error of the mean: sample deviation (n - 1) over √n; None with one seed."""
+        count = len(self.values)
+        if count < 2:
+            return None
+        mean = self.mean
+        squares = math.fsum((value - mean) ** 2 for value in self.values)
+        return math.sqrt(squares / (count - 1) / count)
+
+    @property
+    def by_seed(self) -> dict[int, float]:
+        """The number of each seed."""
+        return dict(zip(self.seeds, self.values, strict=True))
+
+
+def paired_difference(ours: Estimate, theirs: Estimate) -> Estimate | None:
+    """Subtract seed by seed, over the seeds that both have; None where they share none.
+
+    A seed fixes the split's order, the initial weights and the masks, so that the difference
+    within a seed is steadier than either number.
+
+    Example:
+        >>> paired_difference(Estimate.of({0: 3.0, 1: 5.0}), Estimate.of({1: 4.0, 2: 9.0}))
+        Estimate(seeds=(1,), values=(1.0,))
+    """
+    first, second = ours.by_seed, theirs.by_seed
+    shared = {seed: first[seed] - second[seed] for seed in first if seed in second}
+    return Estimate.of(shared) if shared else None
+
+
+def average(estimates: Sequence[Estimate]) -> Estimate | None:
+    """Average several numbers within each seed, over the seeds that all of them have."""
+    if not estimates:
+        return None
+    tables = [item.by_seed for item in estimates]
+    seeds = set.intersection(*(set(table) for table in tables))
+    means = {seed: math.fsum(table[seed] for table in tables) / len(tables) for seed in seeds}
+    return Estimate.of(means) if means else None
+
+
+def spearman(first: Iterable[float], second: Iterable[float]) -> float | None:
+    """Spearman's rank correlation; ties share their mean rank.
+
+    Returns:
+        The correlation, or None where one side is constant or fewer than three numbers are given.
+
+    Example:
+        >>> spearman([1, 2, 3, 4], [10, 30, 20, 40])
+        0.8
+    """
+    left, right = _ranks(first), _ranks(second)
+    if len(left) < 3 or np.ptp(left) == 0 or np.ptp(right) == 0:
+        return None
+    left, right = left - left.mean(), right - right.mean()
+    return float((left @ right) / math.sqrt(float(left @ left) * float(right @ right)))
+
+
+def _ranks(values: Iterable[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    array = np.asarray(list(values), dtype=np.float64)
+    _, inverse, counts = np.unique(array, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    middle: np.ndarray[tuple[int], np.dtype[np.float64]] = (last - (counts - 1) / 2)[inverse]
+    return middle

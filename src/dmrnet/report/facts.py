@@ -1,0 +1,122 @@
+"""The rows of one data set, sorted out before anything is summed up."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dmrnet.report.combinations import canonical, in_table_order, modality_order
+from dmrnet.report.rows import BOOKKEEPING, Row, unique
+from dmrnet.report.runs import Run, Variance
+from dmrnet.report.systems import System, system
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One number for each system, seed and thing measured.
+
+    Attributes:
+        modalities: Every modality, in order.
+        systems: Every system, in order of appearance.
+        scores: ``{(system, metric, combination): {seed: value}}`` on the reported split; undefined
+            values are left out.
+        seeds: ``{(system, metric): seeds}`` that have rows on the reported split.
+        counts: ``{(metric, combination): numbers of samples scored}``.
+        book: ``{(system, bookkeeping metric): {seed: value}}``.
+        mining: ``{system: {seed: the last epoch's mining statistics}}``.
+        metrics: Every metric of a combination on the reported split.
+    """
+
+    modalities: tuple[str, ...]
+    systems: tuple[System, ...]
+    scores: Mapping[tuple[System, str, str], Mapping[int, float]]
+    seeds: Mapping[tuple[System, str], frozenset[int]]
+    counts: Mapping[tuple[str, str], frozenset[int]]
+    book: Mapping[tuple[System, str], Mapping[int, float]]
+    mining: Mapping[System, Mapping[int, Sequence[Variance]]]
+    metrics: tuple[str, ...]
+
+    def combinations(self, metric: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the combinations with a value somewhere, and those with one in every run."""
+        owners = [(item, seeds) for (item, name), seeds in self.seeds.items() if name == metric]
+        found = in_table_order(
+            {combination for _, name, combination in self.scores if name == metric},
+            self.modalities,
+        )
+        everywhere = [
+            combination
+            for combination in found
+            if all(
+                seeds <= self.scores.get((item, metric, combination), {}).keys()
+                for item, seeds in owners
+            )
+        ]
+        return tuple(found), tuple(everywhere)
+
+
+def system_of(row: Row) -> System:
+    """Return the system that a row belongs to."""
+    return system(row.method, row.recipe, row.settings)
+
+
+def sort_out(runs: Sequence[Run], dataset: str, split: str) -> Facts:
+    """Sort out the rows of a data set: combinations named in one order, nothing counted twice.
+
+    Raises:
+        ValueError: If two rows of one thing disagree.
+    """
+    runs = [run for run in runs if any(row.dataset == dataset for row in run.rows)]
+    rows = [row for run in runs for row in run.rows if row.dataset == dataset]
+    named = [row.combination for row in rows if row.combination]
+    named += [item.combination for run in runs for item in run.variance]
+    order = modality_order([run.modalities for run in runs], named)
+    rows = [
+        replace(row, combination=canonical(row.combination, order)) if row.combination else row
+        for row in rows
+    ]
+    rows = unique(((system_of(r), r.split, r.seed, r.combination, r.metric), r) for r in rows)
+    scores: dict[tuple[System, str, str], dict[int, float]] = defaultdict(dict)
+    seeds: dict[tuple[System, str], set[int]] = defaultdict(set)
+    counts: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for row in rows:
+        if row.metric in BOOKKEEPING or row.split != split:
+            continue
+        key = system_of(row)
+        seeds[key, row.metric].add(row.seed)
+        if row.value is not None:
+            scores[key, row.metric, row.combination][row.seed] = row.value
+            counts[row.metric, row.combination].add(row.n)
+    return Facts(
+        modalities=order,
+        systems=tuple(dict.fromkeys(system_of(row) for row in rows)),
+        scores=dict(scores),
+        seeds={key: frozenset(value) for key, value in seeds.items()},
+        counts={key: frozenset(value) for key, value in counts.items()},
+        book=_bookkeeping(rows, split),
+        mining=_mining(runs, order),
+        metrics=tuple(dict.fromkeys(metric for _, metric in seeds)),
+    )
+
+
+def _bookkeeping(rows: Sequence[Row], split: str) -> dict[tuple[System, str], dict[int, float]]:
+    book: dict[tuple[System, str], dict[int, float]] = defaultdict(dict)
+    # Training writes them beside its validation rows; the reported split's own come first.
+    for row in sorted(rows, key=lambda row: row.split != split):
+        if row.metric in BOOKKEEPING and row.value is not None:
+            book[system_of(row), row.metric].setdefault(row.seed, row.value)
+    return dict(book)
+
+
+def _mining(
+    runs: Sequence[Run], order: Sequence[str]
+) -> dict[System, dict[int, Sequence[Variance]]]:
+    mining: dict[System, dict[int, Sequence[Variance]]] = defaultdict(dict)
+    for run in runs:
+        if run.variance:
+            first = run.rows[0]
+            mining[system_of(first)][first.seed] = [
+                replace(item, combination=canonical(item.combination, order))
+                for item in run.variance
+            ]
+    return dict(mining)

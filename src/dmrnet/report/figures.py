@@ -1,0 +1,349 @@
+"""The figures of a report: by number of modalities, by combination, and the mined variance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from dmrnet.report import formatting as fmt
+from dmrnet.report.combinations import members
+from dmrnet.report.estimates import Estimate, average
+from dmrnet.report.marks import MOST_SYSTEMS, Mark, bare, dot_matrix, key, key_places, marks
+from dmrnet.report.summary import DataSummary, SystemSummary
+from dmrnet.report.svg import to_png, to_svg
+
+MOST_COLUMNS = 64
+"""More combinations than this (six modalities have 63) are not all drawn."""
+
+_HARDEST = 40
+_POINTS = 72
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A drawn figure.
+
+    Attributes:
+        name: Letters, digits and hyphens; the name of its files.
+        title: A few words.
+        caption: How to read it, and what it leaves out.
+        svg: SVG to stand in a page.
+        png: The same as PNG.
+    """
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+    png: bytes
+
+
+def draw_figures(summary: DataSummary, prefix: str) -> list[Figure]:
+    """Draw what there is to draw of a summary.
+
+    Args:
+        summary: The summary; without any value nothing is drawn.
+        prefix: Begins the figures' names: letters, digits and hyphens.
+    """
+    figures = []
+    if summary.combinations:
+        if len(summary.modalities) > 2:
+            figures.append(by_number(summary, f"{prefix}-number"))
+        figures.append(by_combination(summary, f"{prefix}-combinations"))
+    figures += [
+        by_variance(summary, item, f"{prefix}-variance-{index + 1}")
+        for index, item in enumerate(summary.systems)
+        if item.hardness is not None and item.hardness.variance and item.scores
+    ]
+    return figures
+
+
+def by_number(summary: DataSummary, name: str) -> Figure:
+    """Score against the number of modalities seen: the average, and the worst combination."""
+    systems, shown = _shown(summary)
+    groups: dict[int, list[str]] = {}
+    for combination in summary.compared or summary.combinations:
+        groups.setdefault(len(members(combination)), []).append(combination)
+
+    def draw(ink: str) -> Canvas:
+        figure = Canvas(figsize=(5.6, 3.1 + 0.17 * _key_lines(shown, 4.8)))
+        axes = _axes(figure, left=0.6, bottom=0.5, width=4.8, height=2.3)
+        for item, mark in zip(systems, shown, strict=True):
+            xs, means, worst = [], [], []
+            for size, names in sorted(groups.items()):
+                found = [item.scores[c] for c in names if c in item.scores]
+                mean = average(found)
+                if mean is None:
+                    continue
+                x = size + 0.4 * mark.shift
+                xs.append(x)
+                means.append(100 * mean.mean)
+                worst.append(100 * max((v.mean for v in found), key=summary.score.error))
+                _interval(axes, x, mean, mark)
+            axes.plot(xs, means, marker=mark.shape, color=mark.colour, markersize=4.5)
+            axes.plot(
+                xs,
+                worst,
+                marker=mark.shape,
+                color=mark.colour,
+                markersize=3.5,
+                markerfacecolor="none",
+                linestyle=":",
+                linewidth=0.9,
+            )
+        axes.set_xticks(sorted(groups))
+        axes.set_xlim(min(groups) - 0.4, max(groups) + 0.4)
+        axes.set_xlabel("modalities seen")
+        axes.set_ylabel(f"{summary.score.label} in %")
+        bare(axes, ink)
+        axes.grid(axis="y", color=ink, alpha=0.12, linewidth=0.6)
+        key(axes, shown, ink)
+        return figure
+
+    title = f"{summary.score.label[:1].upper()}{summary.score.label[1:]} by number of modalities"
+    caption = (
+        "Filled: average over the combinations of that many modalities; bars are ± one standard "
+        "error over seeds. Hollow and dotted: the worst such combination." + _left_out(summary)
+    )
+    return _figure(name, title, caption, draw)
+
+
+def by_combination(summary: DataSummary, name: str) -> Figure:
+    """Score of every combination over a matrix of dots, and the difference to the baseline."""
+    systems, shown = _shown(summary)
+    columns = _columns(summary)
+    ours = [(item, mark) for item, mark in zip(systems, shown, strict=True) if item.gains]
+    width, left = _width(columns), _left(summary)
+    matrix = 0.165 * len(summary.modalities) + 0.1
+    lower = 1.35 if ours else 0.0
+    upper = 2.5
+
+    def draw(ink: str) -> Canvas:
+        lines = _key_lines(shown, width)
+        figure = Canvas(
+            figsize=(left + width + 0.15, 0.12 + matrix + lower + upper + 0.35 + 0.17 * lines)
+        )
+        dots = _axes(figure, left, 0.08, width, matrix)
+        dot_matrix(dots, columns, summary.modalities, ink)
+        panels = [dots]
+        if ours:
+            gains = _axes(figure, left, 0.12 + matrix, width, lower - 0.12)
+            for item, mark in ours:
+                _dots(gains, columns, item.gains, mark)
+            base = fmt.shortened(summary.baseline or "", 14)
+            _panel(gains, f"points\nover {base}", ink)
+            gains.axhline(0, color=ink, linewidth=0.8)
+            panels.append(gains)
+        scores = _axes(figure, left, 0.12 + matrix + lower, width, upper)
+        for item, mark in zip(systems, shown, strict=True):
+            _dots(scores, columns, item.scores, mark)
+        _panel(scores, f"{summary.score.label} in %", ink)
+        panels.append(scores)
+        for panel in panels:
+            panel.set_xlim(-0.6, len(columns) - 0.4)
+        _bands(panels, columns, ink)
+        key(scores, shown, ink)
+        return figure
+
+    told = "" if len(columns) == len(summary.combinations) else (
+        f" Drawn are {len(columns)} of {len(summary.combinations)} combinations: single "
+        f"modalities, all of them, and the {_HARDEST} worst; the tables have every one."
+    )
+    caption = (
+        "Each column is a combination: filled dots are the modalities seen. Grouped by their "
+        "number, then the worst first. Bars are ± one standard error over seeds."
+        + (f" The lower panel is the difference to {summary.baseline}, paired by seed." if ours
+           else "")
+        + told
+        + _left_out(summary)
+    )
+    return _figure(name, "Every combination", caption, draw)
+
+
+def by_variance(summary: DataSummary, item: SystemSummary, name: str) -> Figure:
+    """Mean variance of each combination with the hard set circled (Fig. 3), over its error."""
+    hardness = item.hardness
+    assert hardness is not None
+    error = {k: summary.score.error(v.mean) for k, v in item.scores.items()}
+    known = [k for k in error if k in hardness.variance]
+    known.sort(key=lambda k: (-error[k], k))
+    if len(known) > MOST_COLUMNS:
+        keep = {*known[:_HARDEST], *hardness.mined, *hardness.worst}
+        known = [k for k in known if k in keep]
+    mined = [k for k in known if k in hardness.mined]
+    mark = marks([item.label], with_baseline=False)[0]
+    width, left = _width(known), _left(summary)
+    matrix = 0.165 * len(summary.modalities) + 0.1
+
+    def draw(ink: str) -> Canvas:
+        figure = Canvas(figsize=(left + width + 0.15, matrix + 3.4))
+        dots = _axes(figure, left, 0.08, width, matrix)
+        dot_matrix(dots, known, summary.modalities, ink)
+        errors = _axes(figure, left, 0.16 + matrix, width, 1.35)
+        for place, combination in enumerate(known):
+            worst = combination in hardness.worst
+            errors.bar(
+                place,
+                100 * error[combination],
+                width=0.66,
+                color=_WORST if worst else ink,
+                alpha=1 if worst else 0.35,
+            )
+        _panel(errors, "error in %" if not summary.score.lower_is_better
+               else f"{summary.score.label} in %", ink)
+        variance = _axes(figure, left, 1.75 + matrix, width, 1.45)
+        for place, combination in enumerate(known):
+            value = hardness.variance[combination]
+            _spread(variance, place, value, mark.colour)
+            variance.plot(place, value.mean, marker="o", markersize=3.6, color=mark.colour)
+            if combination in mined:
+                variance.plot(
+                    place,
+                    value.mean,
+                    marker="o",
+                    markersize=9,
+                    markerfacecolor="none",
+                    markeredgecolor=_WORST,
+                    markeredgewidth=1.3,
+                    clip_on=False,
+                )
+        _panel(variance, "mean σ²", ink)
+        for panel in (dots, errors, variance):
+            panel.set_xlim(-0.6, len(known) - 0.4)
+        return figure
+
+    rank = hardness.variance_rank
+    told = ""
+    if rank is not None:
+        meaning = (
+            "high variance went with hard combinations"
+            if rank > 0.5
+            else "high variance went with easy combinations"
+            if rank < -0.5
+            else "variance said little about which combinations are hard"
+        )
+        told = f" Their rank correlation is {rank:+.2f}: here {meaning}.".replace("-", fmt.MINUS)
+    caption = (
+        "Worst combination on the left. Above: mean variance σ² in the last epoch; circled are the "
+        "combinations that mining called hard. Below: the error; in the circles' colour, the "
+        f"{len(hardness.worst)} truly worst. Were variance a sign of hardness, both would fall "
+        "from left to right." + told
+    )
+    if len(known) < len(item.scores):
+        caption += f" Drawn are {len(known)} of {len(item.scores)} combinations."
+    return _figure(name, f"Variance and error, {item.label}", caption, draw)
+
+
+_WORST = "#d55e00"
+
+
+def _figure(name: str, title: str, caption: str, draw: Callable[[str], Canvas]) -> Figure:
+    return Figure(name, title, caption, to_svg(draw, name, f"{title}. {caption}"), to_png(draw))
+
+
+def _shown(summary: DataSummary) -> tuple[tuple[SystemSummary, ...], list[Mark]]:
+    systems = summary.systems[:MOST_SYSTEMS]
+    labels = [item.label for item in systems]
+    return systems, marks(labels, with_baseline=summary.baseline is not None)
+
+
+def _left_out(summary: DataSummary) -> str:
+    more = len(summary.systems) - MOST_SYSTEMS
+    return f" The first {MOST_SYSTEMS} systems; {more} more are in the tables." if more > 0 else ""
+
+
+def _columns(summary: DataSummary) -> list[str]:
+    """Order the combinations: by number of modalities, then the worst of the first system first."""
+    first = summary.systems[0].scores
+    hard = {
+        name: summary.score.error(first[name].mean) if name in first else -1.0
+        for name in summary.combinations
+    }
+    names = sorted(summary.combinations, key=lambda name: (len(members(name)), -hard[name]))
+    if len(names) <= MOST_COLUMNS:
+        return names
+    keep = set(sorted(names, key=lambda name: -hard[name])[:_HARDEST])
+    keep |= {name for name in names if len(members(name)) in (1, len(summary.modalities))}
+    return [name for name in names if name in keep]
+
+
+def _width(columns: Sequence[str]) -> float:
+    """Width of the axes in inches: wide columns for few combinations, narrow for many."""
+    each = 0.6 if len(columns) <= 7 else 0.36 if len(columns) <= 15 else 0.26
+    return max(3.0, len(columns) * (0.168 if len(columns) > 31 else each))
+
+
+def _left(summary: DataSummary) -> float:
+    longest = max(len(fmt.shortened(name, 16)) for name in summary.modalities)
+    return max(0.68, 0.18 + 0.075 * longest)
+
+
+def _axes(figure: Canvas, left: float, bottom: float, width: float, height: float) -> Axes:
+    across, up = figure.get_size_inches()
+    return figure.add_axes((left / across, bottom / up, width / across, height / up))
+
+
+def _key_lines(shown: Sequence[Mark], width: float) -> int:
+    return 1 + max(line for _, _, line in key_places(shown, width * _POINTS))
+
+
+def _dots(
+    axes: Axes, columns: Sequence[str], values: dict[str, Estimate] | object, mark: Mark
+) -> None:
+    assert isinstance(values, dict)
+    places = [i + mark.shift for i, name in enumerate(columns) if name in values]
+    found = [values[name] for name in columns if name in values]
+    for place, value in zip(places, found, strict=True):
+        _interval(axes, place, value, mark)
+    axes.plot(
+        places,
+        [100 * value.mean for value in found],
+        linestyle="none",
+        marker=mark.shape,
+        markersize=3.4 if len(columns) > 31 else 4.6,
+        color=mark.colour,
+    )
+
+
+def _interval(axes: Axes, place: float, value: Estimate, mark: Mark) -> None:
+    if value.se is not None:
+        ends = [100 * (value.mean - value.se), 100 * (value.mean + value.se)]
+        axes.plot([place, place], ends, color=mark.colour, linewidth=0.9)
+
+
+def _spread(axes: Axes, place: float, value: Estimate, colour: str) -> None:
+    if value.se is not None:
+        ends = [value.mean - value.se, value.mean + value.se]
+        axes.plot([place, place], ends, color=colour, linewidth=0.9)
+
+
+def _panel(axes: Axes, label: str, ink: str) -> None:
+    axes.set_ylabel(label)
+    axes.set_xticks([])
+    bare(axes, ink)
+    axes.grid(axis="y", color=ink, alpha=0.12, linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def _bands(panels: Sequence[Axes], columns: Sequence[str], ink: str) -> None:
+    """Shade every second group of combinations of one size, and say its size."""
+    sizes = [len(members(name)) for name in columns]
+    for index, size in enumerate(dict.fromkeys(sizes)):
+        first, count = sizes.index(size), sizes.count(size)
+        if index % 2:
+            for panel in panels:
+                panel.axvspan(first - 0.5, first + count - 0.5, color=ink, alpha=0.05, linewidth=0)
+        panels[-1].text(
+            first + count / 2 - 0.5,
+            0.01,
+            f"{size} seen" if count > 3 else str(size),
+            color=ink,
+            alpha=0.75,
+            ha="center",
+            va="bottom",
+            transform=panels[-1].get_xaxis_transform(),
+            fontsize=7,
+        )

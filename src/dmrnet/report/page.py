@@ -1,0 +1,220 @@
+"""The report as one self-contained HTML page, and the same as Markdown."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from dmrnet.report import formatting as fmt
+from dmrnet.report.combinations import members
+from dmrnet.report.figures import Figure
+from dmrnet.report.notes import notes_on
+from dmrnet.report.summary import DataSummary
+from dmrnet.report.tables import (
+    SEEN,
+    UNSEEN,
+    Table,
+    combination_table,
+    cost_table,
+    escape_markdown,
+    hardness_table,
+    main_table,
+    markdown,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Combinations of one size.
+
+    Attributes:
+        title: Such as ``2 modalities seen``.
+        names: The combinations.
+        table: Their scores.
+    """
+
+    title: str
+    names: tuple[str, ...]
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Everything that the page says of one data set and score.
+
+    Attributes:
+        anchor: Its place in the page.
+        title: Name of the data set, with the score where there are several.
+        lead: The result in a sentence or two.
+        facts: What was run, as ``(name, text)`` pairs.
+        notes: What a reader must know before believing the numbers.
+        main: The main table.
+        groups: Every combination, by size.
+        hardness: What was mined; None without mining.
+        cost: What it took; None where unknown.
+        figures: The figures.
+        commands: How to repeat it, one command a line.
+        summary: The numbers themselves.
+    """
+
+    anchor: str
+    title: str
+    lead: str
+    facts: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    main: Table
+    groups: tuple[Group, ...]
+    hardness: Table | None
+    cost: Table | None
+    figures: tuple[Figure, ...]
+    commands: tuple[str, ...]
+    summary: DataSummary
+
+
+def make_section(
+    summary: DataSummary, figures: Sequence[Figure], anchor: str, *, with_score: bool
+) -> Section:
+    """Gather what the page says of a summary."""
+    hardness, cost = hardness_table(summary), cost_table(summary)
+    score = f", {summary.score.label}" if with_score else ""
+    return Section(
+        anchor=anchor,
+        title=summary.dataset + score,
+        lead=_lead(summary),
+        facts=tuple(_facts(summary)),
+        notes=tuple(notes_on(summary)),
+        main=main_table(summary),
+        groups=tuple(_groups(summary)),
+        hardness=hardness if hardness.rows else None,
+        cost=cost if cost.rows else None,
+        figures=tuple(figures),
+        commands=tuple(_commands(summary)),
+        summary=summary,
+    )
+
+
+def render_html(sections: Sequence[Section]) -> str:
+    """Write the page: no script, no outside request, every name escaped."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    folder = files("dmrnet.report")
+    template = environment.from_string(folder.joinpath("page.html.j2").read_text("utf-8"))
+    # Our own style sheet and our own figures are the only text that is not escaped.
+    style = Markup(folder.joinpath("page.css").read_text("utf-8"))
+    drawn = {figure.name: Markup(figure.svg) for section in sections for figure in section.figures}
+    return template.render(sections=sections, style=style, drawn=drawn, seen=SEEN, unseen=UNSEEN)
+
+
+def render_markdown(sections: Sequence[Section], figure_folder: str) -> str:
+    """Write the same as Markdown, with every combination and links to the figures' files."""
+    parts = ["# Missing-modality report\n"]
+    for section in sections:
+        parts += [f"## {escape_markdown(section.title)}\n", f"{escape_markdown(section.lead)}\n"]
+        parts.append("\n".join(f"- {k}: {escape_markdown(v)}" for k, v in section.facts) + "\n")
+        if section.notes:
+            parts.append("\n".join(f"> {escape_markdown(note)}\\" for note in section.notes)[:-1])
+            parts.append("")
+        parts += [markdown(section.main), f"{_READING}\n"]
+        for figure in section.figures:
+            alt = escape_markdown(figure.title)
+            parts.append(f"![{alt}]({figure_folder}/{figure.name}.svg)\n")
+            parts.append(f"*{escape_markdown(figure.caption)}*\n")
+        if section.hardness:
+            parts += ["### Hard combinations\n", markdown(section.hardness)]
+        parts += ["### Every combination\n", f"{SEEN} seen, {UNSEEN} missing.\n"]
+        everything = [name for group in section.groups for name in group.names]
+        parts.append(markdown(combination_table(section.summary, everything)))
+        if section.cost:
+            parts += ["### Cost\n", markdown(section.cost)]
+        parts += ["### How to repeat\n", "```sh", *section.commands, "```\n"]
+    return "\n".join(parts)
+
+
+_READING = (
+    "Percent; mean ± standard error over seeds; in brackets the difference to the baseline in "
+    "percentage points, paired by seed. Bold is the best mean of its column."
+)
+
+
+def _lead(summary: DataSummary) -> str:
+    ranked = [item for item in summary.systems if "average" in item.headlines]
+    if not ranked:
+        return "No combination has a value in every run, so there is nothing to average."
+    best = min(ranked, key=lambda item: summary.score.error(item.headlines["average"].mean))
+    value = fmt.estimate(best.headlines["average"])
+    compared = len(summary.compared)
+    which = "Lowest" if summary.score.lower_is_better else "Highest"
+    if len(ranked) == 1:
+        sentence = f"{best.label} averages {value} % over {compared} combinations"
+    else:
+        sentence = f"{which} average over {compared} combinations: {best.label}, {value} %"
+    gain = best.differences.get("average")
+    if gain:
+        seeds = "one seed" if len(gain.seeds) == 1 else f"{len(gain.seeds)} seeds"
+        sentence += (
+            f", {fmt.difference(gain)} points against {summary.baseline} (paired over {seeds})"
+        )
+    elif best.label == summary.baseline:
+        sentence += ", the baseline"
+    if best.worst:
+        worst = fmt.percent(best.scores[best.worst].mean)
+        alone = " alone" if len(members(best.worst)) == 1 else ""
+        sentence += f". Its worst combination is {best.worst}{alone}, {worst} %"
+    return sentence + "."
+
+
+def _facts(summary: DataSummary) -> list[tuple[str, str]]:
+    seeds = sorted({seed for item in summary.systems for seed in item.seeds})
+    commits = list(dict.fromkeys(run.commit[:12] for run in summary.runs if run.commit))
+    recipes = dict.fromkeys(item.system.recipe for item in summary.systems)
+    split = "test" if summary.split == "test" else "validation, not test"
+    facts = [
+        ("Data", f"{summary.dataset}, {summary.samples:,} samples ({split})"),
+        ("Modalities", ", ".join(summary.modalities)),
+        (
+            "Combinations",
+            f"{len(summary.combinations)} of {2 ** len(summary.modalities) - 1}",
+        ),
+        ("Score", summary.score.explained),
+        ("Seeds", ", ".join(map(str, seeds))),
+        ("Recipe", ", ".join(recipes)),
+    ]
+    if summary.shared:
+        facts.append(("Settings of all systems", ", ".join(summary.shared)))
+    if commits:
+        facts.append(("Commit of the code", ", ".join(commits)))
+    return facts
+
+
+def _groups(summary: DataSummary) -> list[Group]:
+    by_size: dict[int, list[str]] = {}
+    for name in summary.combinations:
+        by_size.setdefault(len(members(name)), []).append(name)
+    return [
+        Group(
+            f"{size} {'modality' if size == 1 else 'modalities'} seen"
+            f" ({len(names)} {'combination' if len(names) == 1 else 'combinations'})",
+            tuple(names),
+            combination_table(summary, names),
+        )
+        for size, names in by_size.items()
+    ]
+
+
+def _commands(summary: DataSummary) -> list[str]:
+    folders = list(dict.fromkeys(str(run.path) for run in summary.runs))
+    lines = []
+    for run in summary.runs:
+        if run.repeatable:
+            config = shlex.quote(str(run.path / "config.yaml"))
+            again = shlex.quote(f"{run.path}-again")
+            lines.append(f"dmrnet fit --config {config} --out {again}")
+            if summary.split == "test":
+                lines.append(f"dmrnet evaluate {again}")
+    return [*lines, f"dmrnet report {' '.join(map(shlex.quote, folders))} --out report"]

@@ -1,0 +1,155 @@
+"""Run folders, read through their files alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dmrnet.report.rows import Row, RowError, number, read_records, read_rows, text, whole
+
+RESULTS = "results.jsonl"
+VARIANCE = "variance.jsonl"
+FACTS = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Variance:
+    """What mining saw of one combination in the last epoch.
+
+    Attributes:
+        combination: Modalities joined by ``+``.
+        mean_variance: Mean σ² (Eq. 10); None for a method without a distribution.
+        mean_loss: Mean task loss; None where it is undefined.
+        hard: Whether the combination was in the hard set.
+    """
+
+    combination: str
+    mean_variance: float | None
+    mean_loss: float | None
+    hard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One source of rows: a run folder, or a file of rows.
+
+    Attributes:
+        path: The folder or file, as the user named it.
+        rows: Its rows; at least one.
+        variance: Its last epoch of mining statistics; empty for a file.
+        modalities: The modalities in the model's order; empty where unknown.
+        commit: The git commit of the code that made it; empty where unknown.
+        version: The version of this package that made it; empty where unknown.
+    """
+
+    path: Path
+    rows: tuple[Row, ...]
+    variance: tuple[Variance, ...] = ()
+    modalities: tuple[str, ...] = ()
+    commit: str = ""
+    version: str = ""
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether this is a run folder, which can be evaluated and repeated."""
+        return self.path.suffix != ".jsonl"
+
+
+def read_runs(paths: Sequence[Path], split: str) -> list[Run]:
+    """Read runs.
+
+    Args:
+        paths: Run folders, folders of run folders, or ``.jsonl`` files of rows.
+        split: The split whose rows every run must have.
+
+    Raises:
+        ValueError: If no path is given, a row is corrupt, or a run lacks rows of the split.
+        FileNotFoundError: If a path holds no rows.
+    """
+    if not paths:
+        raise ValueError("Expected at least one run folder, came none.")
+    places: dict[Path, Path] = {}
+    for path in paths:
+        for place in _places(path):
+            places.setdefault(place.resolve(), place)
+    runs = [_read_run(place) for place in places.values()]
+    lacking = [run for run in runs if not any(r.split == split and r.combination for r in run.rows)]
+    if lacking:
+        names = " ".join(str(run.path) for run in lacking)
+        mend = (
+            f"run `dmrnet evaluate {names}`, or report the validation rows with split 'val'"
+            if split == "test"
+            else "train it again with `dmrnet fit`, which writes them"
+        )
+        raise ValueError(f"Expected {split} rows in every run, found none in {names}: {mend}.")
+    return runs
+
+
+def _places(path: Path) -> list[Path]:
+    if path.is_file() or (path / RESULTS).is_file():
+        return [path]
+    inside = sorted(child.parent for child in path.glob(f"*/{RESULTS}"))
+    if not inside:
+        raise FileNotFoundError(
+            f"Expected {path} to be a run folder with {RESULTS}, a folder of run folders, or a "
+            ".jsonl file of rows; it is none of them."
+        )
+    return inside
+
+
+def _read_run(path: Path) -> Run:
+    if path.is_file():
+        rows = read_rows(path)
+        if not rows:
+            raise RowError(f"{path}: expected at least one row, came an empty file.")
+        return Run(path, tuple(rows))
+    rows = read_rows(path / RESULTS)
+    trainings = {(row.method, row.recipe, row.dataset, row.seed) for row in rows}
+    if len(trainings) != 1:
+        raise RowError(
+            f"{path / RESULTS}: expected the rows of one training, came {len(trainings)}; put "
+            "rows of several into one .jsonl file and name that."
+        )
+    facts = _facts(path / FACTS)
+    names = facts.get("modalities")
+    versions = facts.get("versions")
+    return Run(
+        path=path,
+        rows=tuple(rows),
+        variance=_last_epoch(path / VARIANCE),
+        modalities=tuple(map(str, names)) if isinstance(names, list) else (),
+        commit=str(facts.get("git_commit") or facts.get("commit") or ""),
+        version=str(versions.get("dmrnet", "")) if isinstance(versions, dict) else "",
+    )
+
+
+def _facts(path: Path) -> dict[str, object]:
+    if not path.is_file():
+        return {}
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RowError(f"{path}: expected JSON, came something else ({error}).") from error
+    if not isinstance(facts, dict):
+        raise RowError(f"{path}: expected a JSON object, came {type(facts).__name__}.")
+    return facts
+
+
+def _last_epoch(path: Path) -> tuple[Variance, ...]:
+    if not path.is_file():
+        return ()
+    by_epoch: dict[int, dict[str, Variance]] = {}
+    for where, record in read_records(path):
+        hard = record.get("hard")
+        if not isinstance(hard, bool):
+            raise RowError(f"{where}: expected 'hard' to be true or false, came {hard!r}.")
+        item = Variance(
+            combination=text(record, "combination", where),
+            mean_variance=number(record, "mean_variance", where),
+            mean_loss=number(record, "mean_loss", where),
+            hard=hard,
+        )
+        by_epoch.setdefault(whole(record, "epoch", where), {})[item.combination] = item
+    return tuple(by_epoch[max(by_epoch)].values()) if by_epoch else ()

@@ -1,0 +1,81 @@
+"""From a matplotlib figure to SVG text that suits a page, light or dark, and to a PNG."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from html import escape
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+INK = "#010203"
+"""Stands for the colour of text and axes; becomes ``currentColor`` in the SVG."""
+
+_PNG_INK = "#222222"
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "dmrnet",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 8.0,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.0,
+    "path.simplify": True,
+}
+
+# A file that is looked at by itself has no page to take its colour from.
+_ALONE = "<style>svg{color:#333}@media (prefers-color-scheme:dark){svg{color:#ddd}}</style>"
+
+
+def to_svg(draw: Callable[[str], Figure], name: str, described: str) -> str:
+    """Draw a figure as SVG: text as text, no date, ids of its own, colour from the page.
+
+    Args:
+        draw: Makes the figure in the ink that it is given.
+        name: Letters and hyphens; begins every id, so that several figures may share a page.
+        described: What the figure shows, for who cannot see it.
+    """
+    stream = io.StringIO()
+    with _quiet_style():
+        draw(INK).savefig(
+            stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
+        )
+    text = stream.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = text.replace(INK, "currentColor")
+    text = re.sub(r'\bid="', f'id="{name}-', text)
+    text = re.sub(r'(href="|url\()#', rf"\1#{name}-", text)
+    text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
+    text = re.sub(r"\n\s*", "\n", text)
+    head, rest = text.split(">", 1)
+    head += f' role="img" aria-label="{escape(described)}" font-family="sans-serif">'
+    return head + rest
+
+
+def standalone(svg: str) -> str:
+    """Make a file of an SVG: with a declaration and a colour of its own."""
+    head, rest = svg.split(">", 1)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{head}>\n{_ALONE}{rest}'
+
+
+def to_png(draw: Callable[[str], Figure]) -> bytes:
+    """Draw a figure as PNG on white."""
+    stream = io.BytesIO()
+    with _quiet_style():
+        draw(_PNG_INK).savefig(
+            stream, format="png", dpi=160, facecolor="white", metadata={"Software": None}
+        )
+    return stream.getvalue()
+
+
+@contextmanager
+def _quiet_style() -> Iterator[None]:
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        # A name may hold letters that matplotlib's font lacks; a browser has others.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield

@@ -1,0 +1,198 @@
+"""Tables, said once and then written as Markdown here, in a terminal or on the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dmrnet.report import formatting as fmt
+from dmrnet.report.combinations import members
+from dmrnet.report.estimates import Estimate
+from dmrnet.report.summary import DataSummary, SystemSummary
+
+SEEN, UNSEEN = "●", "○"
+"""The paper's marks of an available and a missing modality."""
+
+_TITLES = {
+    "average": "Average",
+    "worst": "Worst",
+    "full": "All modalities",
+    "single": "One modality",
+    "complete": "Average, complete samples",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One place in a table.
+
+    Attributes:
+        text: What it says.
+        below: A second line, such as the difference to the baseline.
+        best: Whether it is the best of its column or row.
+        hint: More for who asks: the numbers of the seeds.
+    """
+
+    text: str
+    below: str = ""
+    best: bool = False
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: the first ``names`` columns hold names or marks, the others numbers."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    names: int = 1
+
+
+def main_table(summary: DataSummary) -> Table:
+    """One line a system: average, worst, full and single-modality score, with differences."""
+    keys = [key for key in _TITLES if any(key in item.headlines for item in summary.systems)]
+    best = {key: _best(summary, [i.headlines.get(key) for i in summary.systems]) for key in keys}
+    rows = []
+    for item in summary.systems:
+        pairs = {len(value.seeds) for value in item.differences.values()}
+        below = "" if not pairs or pairs == {len(item.seeds)} else f"{max(pairs)} paired"
+        cells = [Cell(item.label), Cell(str(len(item.seeds)), below)]
+        cells += [_headline(item, key, best[key]) for key in keys]
+        rows.append(tuple(cells))
+    return Table(("System", "Seeds", *(_TITLES[key] for key in keys)), tuple(rows))
+
+
+def combination_table(summary: DataSummary, combinations: Sequence[str]) -> Table:
+    """One line a combination in the paper's form: a column a modality, then one a system."""
+    with_counts = len({count for counts in summary.counts.values() for count in counts}) > 1
+    rows = []
+    for name in combinations:
+        seen = set(members(name))
+        cells = [Cell(SEEN if part in seen else UNSEEN) for part in summary.modalities]
+        if with_counts:
+            least, most = summary.counts[name]
+            cells.append(Cell(str(most) if least == most else f"{least}-{most}"))
+        found = [item.scores.get(name) for item in summary.systems]
+        best = _best(summary, found)
+        cells += [_number(value, best, digits=1) for value in found]
+        rows.append(tuple(cells))
+    counted = ("n",) if with_counts else ()
+    header = (*summary.modalities, *counted, *(item.label for item in summary.systems))
+    return Table(header, tuple(rows), names=len(summary.modalities))
+
+
+def cost_table(summary: DataSummary) -> Table:
+    """One line a system: parameters, epochs, samples through training, seconds."""
+    ways = {
+        "parameters": ("Parameters", fmt.count),
+        "epochs": ("Epochs", fmt.count),
+        "train_samples": ("Samples trained on", fmt.count),
+        "train_seconds": ("Training time a seed", fmt.duration),
+    }
+    keys = [key for key in ways if any(key in item.book for item in summary.systems)]
+    rows = [
+        (
+            Cell(item.label),
+            *(
+                Cell(ways[key][1](item.book[key].mean) if key in item.book else fmt.NOTHING)
+                for key in keys
+            ),
+        )
+        for item in summary.systems
+    ]
+    return Table(("System", *(ways[key][0] for key in keys)), tuple(rows if keys else ()))
+
+
+def hardness_table(summary: DataSummary) -> Table:
+    """One line a system that mined: what it called hard, what was worst, and how they agree."""
+    mined = [item for item in summary.systems if item.hardness is not None]
+    rows = []
+    for item in mined:
+        hardness = item.hardness
+        assert hardness is not None
+        agreement = item.book.get("hard_agreement")
+        rows.append(
+            (
+                Cell(item.label),
+                Cell(_counted(hardness.hard, hardness.seeds) or "none"),
+                Cell(", ".join(hardness.worst) or fmt.NOTHING),
+                Cell(_overlap(hardness.mined, hardness.worst)),
+                Cell(f"{fmt.estimate(agreement, 0)} %" if agreement else fmt.NOTHING),
+                Cell(_rank(hardness.variance_rank)),
+                Cell(_rank(hardness.loss_rank)),
+            )
+        )
+    header = (
+        "System",
+        "Mined as hard",
+        f"Truly worst ({summary.split})",
+        "In both",
+        "Agreement (validation)",
+        "Variance and error",
+        "Loss and error",
+    )
+    return Table(header, tuple(rows), names=3)
+
+
+def markdown(table: Table) -> str:
+    """Write a table as Markdown; the second line of a cell stands in brackets after the first."""
+    lines = [
+        "| " + " | ".join(escape_markdown(text) for text in table.header) + " |",
+        "| "
+        + " | ".join("---" if i < table.names else "---:" for i in range(len(table.header)))
+        + " |",
+    ]
+    for row in table.rows:
+        lines.append("| " + " | ".join(_markdown_cell(cell) for cell in row) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def escape_markdown(text: str) -> str:
+    """Write text so that Markdown shows it as it is.
+
+    Example:
+        >>> escape_markdown("a|b <i>")
+        'a\\\\|b \\\\<i\\\\>'
+    """
+    return re.sub(r"([\\`*_{}\[\]<>#|~$&!])", r"\\\1", text)
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = escape_markdown(cell.text)
+    text = f"**{text}**" if cell.best else text
+    return f"{text} ({escape_markdown(cell.below)})" if cell.below else text
+
+
+def _headline(item: SystemSummary, key: str, best: Estimate | None) -> Cell:
+    cell = _number(item.headlines.get(key), best)
+    return Cell(cell.text, fmt.difference(item.differences.get(key)), cell.best, cell.hint)
+
+
+def _number(value: Estimate | None, best: Estimate | None, digits: int = 2) -> Cell:
+    if value is None:
+        return Cell(fmt.NOTHING)
+    is_best = best is not None and fmt.percent(value.mean, digits) == fmt.percent(best.mean, digits)
+    return Cell(fmt.estimate(value, digits), best=is_best, hint=fmt.by_seed(value))
+
+
+def _best(summary: DataSummary, found: Sequence[Estimate | None]) -> Estimate | None:
+    values = [value for value in found if value is not None]
+    if len(values) < 2:
+        return None
+    return min(values, key=lambda value: summary.score.error(value.mean))
+
+
+def _counted(hard: Mapping[str, int], seeds: int) -> str:
+    return ", ".join(
+        name if count == seeds else f"{name} ({count} of {seeds} seeds)"
+        for name, count in sorted(hard.items(), key=lambda pair: -pair[1])
+    )
+
+
+def _overlap(mined: Sequence[str], worst: Sequence[str]) -> str:
+    return f"{len(set(mined) & set(worst))} of {len(mined)}" if mined else fmt.NOTHING
+
+
+def _rank(value: float | None) -> str:
+    return fmt.NOTHING if value is None else f"{value:+.2f}".replace("-", fmt.MINUS)

@@ -1,0 +1,45 @@
+"""The main tables for a terminal. The only module of the report that imports rich."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from dmrnet.report.notes import notes_on
+from dmrnet.report.summary import DataSummary
+from dmrnet.report.tables import Cell, main_table
+
+
+def terminal_table(summaries: Sequence[DataSummary]) -> RenderableType:
+    """Make what a terminal shows: the main table and the notes of every data set."""
+    return Group(*(part for item in summaries for part in _one(item)))
+
+
+def _one(summary: DataSummary) -> list[RenderableType]:
+    table = main_table(summary)
+    title = f"{summary.dataset}, {summary.score.label} in percent on {summary.split}"
+    grid = RichTable(title=Text(title), title_justify="left", show_lines=False, pad_edge=False)
+    for index, name in enumerate(table.header):
+        grid.add_column(
+            Text(name),
+            justify="left" if index < table.names else "right",
+            overflow="fold" if index < table.names else "ellipsis",
+        )
+    for row in table.rows:
+        grid.add_row(*(_cell(cell) for cell in row))
+    told = ["mean ± standard error over seeds"]
+    if summary.baseline is not None:
+        told.append(f"below it the difference to {summary.baseline}, paired by seed")
+    lines = [Text("; ".join(told) + ".", style="dim")]
+    lines += [Text(f"Note: {note}", style="yellow") for note in notes_on(summary)]
+    return [grid, *lines, Text("")]
+
+
+def _cell(cell: Cell) -> Text:
+    text = Text(cell.text, style="bold" if cell.best else "")
+    if cell.below:
+        text.append(f"\n{cell.below}", style="dim")
+    return text
