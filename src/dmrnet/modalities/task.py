@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,7 +31,7 @@ class Modality:
     def __post_init__(self) -> None:
         if self.kind not in RANKS:
             raise ValueError(f"modality {self.name}: unknown kind {self.kind!r}")
-        if len(self.shape) != RANKS[self.kind] or math.prod(self.shape) < 1:
+        if len(self.shape) != RANKS[self.kind] or min(self.shape) < 1:
             raise ValueError(
                 f"modality {self.name}: a {self.kind} needs {RANKS[self.kind]} sizes of at least "
                 f"1, got {self.shape}"
@@ -60,6 +59,10 @@ class Task:
                 f"expected at least two classes, got {len(self.classes)} "
                 f"({', '.join(self.classes) or 'none'}); nothing can be learnt from one"
             )
+
+        twice = sorted({name for name in self.classes if self.classes.count(name) > 1})
+        if twice:
+            raise ValueError(f"names of classes must differ, but {twice[0]!r} stands twice")
 
     @property
     def modalities(self) -> tuple[str, ...]:

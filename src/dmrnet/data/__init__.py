@@ -1,0 +1,37 @@
+"""Data sets, what they are read into, and how batches are drawn from them. Imports no torch."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from dmrnet.hints import nearest
+
+DATASETS: dict[str, str] = {
+    "arrays": "dmrnet.data.arrays:Arrays",
+    "mfeat": "dmrnet.data.mfeat:Mfeat",
+}
+"""Every data set: its name, and where its settings class lives. A new one has a line here."""
+
+
+def data_class(name: str) -> type:
+    """Return the settings class of a data set; its `load(seed)` gives the splits.
+
+    Importing it does not import torch, so that a command line can read its fields; loading does.
+
+    Args:
+        name: A key of `DATASETS`.
+
+    Raises:
+        ValueError: If there is no data set of that name.
+
+    >>> data_class("mfeat").__name__
+    'Mfeat'
+    """
+    if name not in DATASETS:
+        raise ValueError(f"unknown data set {name!r}; {nearest(name, DATASETS)}")
+    module, _, attribute = DATASETS[name].partition(":")
+    found: type = getattr(import_module(module), attribute)
+    return found
+
+
+__all__ = ["DATASETS", "data_class"]

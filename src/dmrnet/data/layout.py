@@ -1,0 +1,147 @@
+"""How an array is laid out: which kind of modality its shape suggests, channels first.
+
+The rule, for the shape of one sample; `kinds` of the settings overrides it:
+
+=================  =================================================================
+shape              read as
+=================  =================================================================
+``()``             a vector of one number
+``(d,)``           a vector
+``(a, b)``         a sequence where the shorter side, the channels, is below 8, or at
+                   most 32 and less than half of the longer side, the steps; else an
+                   image of one channel. ``(6, 128)`` and ``(128, 6)`` are both 6
+                   channels of 128 steps; ``(28, 28)`` and ``(64, 51)`` are images
+``(a, b, c)``      an image, channels first; channels last where c is 1, 3 or 4 and a
+                   is not
+``(a, b, c, d)``   a volume ``(C, T, H, W)``; channels last where d is 1, 3 or 4 and a
+                   is not
+=================  =================================================================
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from dmrnet.hints import nearest
+from dmrnet.modalities.task import RANKS, Kind, Modality
+
+CHANNELS = (1, 3, 4)
+"""Numbers of channels by which an image whose channels are last is known."""
+
+FEW_CHANNELS, MANY_CHANNELS = 8, 32
+"""Below the first, the shorter side is channels; above the second it never is."""
+
+LAST = "-last"
+KINDS = (*RANKS, *(f"{kind}{LAST}" for kind in RANKS if kind != "vector"))
+"""What `kinds` may say: channels come first as an array stands, or ``-last``."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an array ``(n, *shape)`` becomes a modality.
+
+    Attributes:
+        kind: The kind of modality.
+        channels_last: The last axis of the array is moved to the front.
+        guessed: The shape alone does not say so.
+    """
+
+    kind: Kind
+    channels_last: bool = False
+    guessed: bool = False
+
+    def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of one sample, channels first, from that in the array.
+
+        Raises:
+            ValueError: If the array has too few or too many axes for the kind.
+
+        >>> Layout("sequence", channels_last=True).shape((128, 6))
+        (6, 128)
+        >>> Layout("image").shape((28, 28))
+        (1, 28, 28)
+        """
+        if self.kind == "vector":
+            return (math.prod(shape),)
+        rank = RANKS[self.kind]
+        if self.channels_last and len(shape) == rank:
+            return (shape[-1], *shape[:-1])
+        if not self.channels_last and len(shape) in (rank - 1, rank):
+            return (1,) * (rank - len(shape)) + shape
+        sizes = f"{rank} sizes" if self.channels_last else f"{rank - 1} or {rank} sizes"
+        raise ValueError(f"a sample of shape {shape} cannot be a {self}, which has {sizes}")
+
+    def __str__(self) -> str:
+        """Return it as `kinds` has it."""
+        return f"{self.kind}{LAST if self.channels_last else ''}"
+
+
+def parse_kind(text: str) -> Layout:
+    """Return the layout of an override.
+
+    Raises:
+        ValueError: If the word is unknown.
+
+    >>> parse_kind("image-last")
+    Layout(kind='image', channels_last=True, guessed=False)
+    """
+    if text not in KINDS:
+        raise ValueError(f"unknown kind {text!r}; {nearest(text, KINDS)}; all: {', '.join(KINDS)}")
+    for kind in RANKS:
+        if text.removesuffix(LAST) == kind:
+            return Layout(kind, channels_last=text.endswith(LAST))
+    raise AssertionError(text)
+
+
+def guess(shape: tuple[int, ...]) -> Layout:
+    """Return the layout that the shape of one sample suggests (the rule at the top of this file).
+
+    Raises:
+        ValueError: If it has more than four axes.
+
+    >>> guess((128, 6))
+    Layout(kind='sequence', channels_last=True, guessed=True)
+    >>> guess((64, 51))
+    Layout(kind='image', channels_last=False, guessed=True)
+    """
+    if len(shape) < 2:
+        return Layout("vector")
+    if len(shape) == 2:
+        short, long = sorted(shape)
+        if short < FEW_CHANNELS or (short <= MANY_CHANNELS and 2 * short < long):
+            return Layout("sequence", channels_last=shape[0] > shape[1], guessed=True)
+        return Layout("image", guessed=True)
+    last = shape[-1] in CHANNELS and shape[0] not in CHANNELS
+    if len(shape) in (3, 4):
+        return Layout("image" if len(shape) == 3 else "volume", channels_last=last, guessed=last)
+    raise ValueError(
+        f"a sample of shape {shape} has {len(shape)} axes; expected 0 to 4, or a kind of "
+        "'vector', which flattens it"
+    )
+
+
+def fitting(shape: tuple[int, ...], modality: Modality, stated: Layout | None) -> Layout:
+    """Return the layout by which a new file's array has the shape that training had.
+
+    Args:
+        shape: Of one sample in the file.
+        modality: As it was in training.
+        stated: What the settings of the training said, if anything.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    choices = (stated,) if stated else (Layout(modality.kind), Layout(modality.kind, True))
+    for layout in choices:
+        # Unless flattening was stated, numbers in another shape are other numbers.
+        if stated is None and layout.kind == "vector" and len(shape) > 1:
+            continue
+        try:
+            if layout.shape(shape) == modality.shape:
+                return layout
+        except ValueError:
+            continue
+    raise ValueError(
+        f"expected samples of shape {modality.shape} as in training ({modality.kind}), got {shape}"
+    )
