@@ -108,8 +108,7 @@ def write_run(
         book["hard_agreement"] = 0.0 if mined == "variance" else 5 / 6
     for key, value in book.items():
         lines.append(
-            facts
-            | {"split": "val", "combination": "", "metric": key, "value": value, "n": 0}
+            facts | {"split": "val", "combination": "", "metric": key, "value": value, "n": 0}
         )
     folder = root / name
     write_lines(folder / "results.jsonl", lines)

@@ -69,9 +69,7 @@ def build_report(
     sections = []
     for item, anchor in zip(summaries, _anchors(summaries), strict=True):
         figures = draw_figures(item, anchor)
-        sections.append(
-            make_section(item, figures, anchor, with_score=item.dataset in several)
-        )
+        sections.append(make_section(item, figures, anchor, with_score=item.dataset in several))
     drawn = [figure for section in sections for figure in section.figures]
     contents: dict[Path, bytes] = {}
     for figure in drawn:

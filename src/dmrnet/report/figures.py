@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -19,6 +19,8 @@ MOST_COLUMNS = 64
 """More combinations than this (six modalities have 63) are not all drawn."""
 
 _HARDEST = 40
+_MOST_VARIANCES = 4
+_NARROW = 15
 _POINTS = 72
 
 
@@ -30,6 +32,7 @@ class Figure:
         name: Letters, digits and hyphens; the name of its files.
         title: A few words.
         caption: How to read it, and what it leaves out.
+        wide: Whether it is too wide to shrink to a narrow page.
         svg: SVG to stand in a page.
         png: The same as PNG.
     """
@@ -37,6 +40,7 @@ class Figure:
     name: str
     title: str
     caption: str
+    wide: bool
     svg: str
     png: bytes
 
@@ -55,10 +59,17 @@ def draw_figures(summary: DataSummary, prefix: str) -> list[Figure]:
         figures.append(by_combination(summary, f"{prefix}-combinations"))
     figures += [
         by_variance(summary, item, f"{prefix}-variance-{index + 1}")
-        for index, item in enumerate(summary.systems)
-        if item.hardness is not None and item.hardness.variance and item.scores
+        for index, item in enumerate(_with_variance(summary)[:_MOST_VARIANCES])
     ]
     return figures
+
+
+def _with_variance(summary: DataSummary) -> list[SystemSummary]:
+    return [
+        item
+        for item in summary.systems
+        if item.hardness is not None and item.hardness.variance and item.scores
+    ]
 
 
 def by_number(summary: DataSummary, name: str) -> Figure:
@@ -73,16 +84,18 @@ def by_number(summary: DataSummary, name: str) -> Figure:
         axes = _axes(figure, left=0.6, bottom=0.5, width=4.8, height=2.3)
         for item, mark in zip(systems, shown, strict=True):
             xs, means, worst = [], [], []
+            averages = []
             for size, names in sorted(groups.items()):
                 found = [item.scores[c] for c in names if c in item.scores]
                 mean = average(found)
                 if mean is None:
                     continue
-                x = size + 0.4 * mark.shift
-                xs.append(x)
+                # A slight shift alone: a larger one would bend the lines.
+                xs.append(size + 0.1 * mark.shift)
+                averages.append(mean)
                 means.append(100 * mean.mean)
                 worst.append(100 * max((v.mean for v in found), key=summary.score.error))
-                _interval(axes, x, mean, mark)
+            _intervals(axes, xs, averages, mark.colour, 100)
             axes.plot(xs, means, marker=mark.shape, color=mark.colour, markersize=4.5)
             axes.plot(
                 xs,
@@ -108,7 +121,7 @@ def by_number(summary: DataSummary, name: str) -> Figure:
         "Filled: average over the combinations of that many modalities; bars are ± one standard "
         "error over seeds. Hollow and dotted: the worst such combination." + _left_out(summary)
     )
-    return _figure(name, title, caption, draw)
+    return _figure(name, title, caption, draw, wide=False)
 
 
 def by_combination(summary: DataSummary, name: str) -> Figure:
@@ -123,21 +136,22 @@ def by_combination(summary: DataSummary, name: str) -> Figure:
 
     def draw(ink: str) -> Canvas:
         lines = _key_lines(shown, width)
+        base = 0.22
         figure = Canvas(
-            figsize=(left + width + 0.15, 0.12 + matrix + lower + upper + 0.35 + 0.17 * lines)
+            figsize=(left + width + 0.15, base + matrix + lower + upper + 0.39 + 0.17 * lines)
         )
-        dots = _axes(figure, left, 0.08, width, matrix)
+        dots = _axes(figure, left, base, width, matrix)
         dot_matrix(dots, columns, summary.modalities, ink)
         panels = [dots]
         if ours:
-            gains = _axes(figure, left, 0.12 + matrix, width, lower - 0.12)
+            gains = _axes(figure, left, base + 0.06 + matrix, width, lower - 0.12)
             for item, mark in ours:
                 _dots(gains, columns, item.gains, mark)
-            base = fmt.shortened(summary.baseline or "", 14)
-            _panel(gains, f"points\nover {base}", ink)
+            over = fmt.shortened(summary.baseline or "", 14)
+            _panel(gains, f"points\nover {over}", ink)
             gains.axhline(0, color=ink, linewidth=0.8)
             panels.append(gains)
-        scores = _axes(figure, left, 0.12 + matrix + lower, width, upper)
+        scores = _axes(figure, left, base + 0.06 + matrix + lower, width, upper)
         for item, mark in zip(systems, shown, strict=True):
             _dots(scores, columns, item.scores, mark)
         _panel(scores, f"{summary.score.label} in %", ink)
@@ -148,19 +162,26 @@ def by_combination(summary: DataSummary, name: str) -> Figure:
         key(scores, shown, ink)
         return figure
 
-    told = "" if len(columns) == len(summary.combinations) else (
-        f" Drawn are {len(columns)} of {len(summary.combinations)} combinations: single "
-        f"modalities, all of them, and the {_HARDEST} worst; the tables have every one."
+    told = (
+        ""
+        if len(columns) == len(summary.combinations)
+        else (
+            f" Drawn are {len(columns)} of {len(summary.combinations)} combinations: single "
+            f"modalities, all of them, and the {_HARDEST} worst; the tables have every one."
+        )
     )
     caption = (
         "Each column is a combination: filled dots are the modalities seen. Grouped by their "
         "number, then the worst first. Bars are ± one standard error over seeds."
-        + (f" The lower panel is the difference to {summary.baseline}, paired by seed." if ours
-           else "")
+        + (
+            f" The lower panel is the difference to {summary.baseline}, paired by seed."
+            if ours
+            else ""
+        )
         + told
         + _left_out(summary)
     )
-    return _figure(name, "Every combination", caption, draw)
+    return _figure(name, "Every combination", caption, draw, wide=len(columns) > _NARROW)
 
 
 def by_variance(summary: DataSummary, item: SystemSummary, name: str) -> Figure:
@@ -173,7 +194,6 @@ def by_variance(summary: DataSummary, item: SystemSummary, name: str) -> Figure:
     if len(known) > MOST_COLUMNS:
         keep = {*known[:_HARDEST], *hardness.mined, *hardness.worst}
         known = [k for k in known if k in keep]
-    mined = [k for k in known if k in hardness.mined]
     mark = marks([item.label], with_baseline=False)[0]
     width, left = _width(known), _left(summary)
     matrix = 0.165 * len(summary.modalities) + 0.1
@@ -183,33 +203,37 @@ def by_variance(summary: DataSummary, item: SystemSummary, name: str) -> Figure:
         dots = _axes(figure, left, 0.08, width, matrix)
         dot_matrix(dots, known, summary.modalities, ink)
         errors = _axes(figure, left, 0.16 + matrix, width, 1.35)
-        for place, combination in enumerate(known):
-            worst = combination in hardness.worst
+        for worst in (False, True):
+            places = [i for i, k in enumerate(known) if (k in hardness.worst) is worst]
             errors.bar(
-                place,
-                100 * error[combination],
+                places,
+                [100 * error[known[i]] for i in places],
                 width=0.66,
                 color=_WORST if worst else ink,
                 alpha=1 if worst else 0.35,
             )
-        _panel(errors, "error in %" if not summary.score.lower_is_better
-               else f"{summary.score.label} in %", ink)
+        _panel(
+            errors,
+            "error in %" if not summary.score.lower_is_better else f"{summary.score.label} in %",
+            ink,
+        )
         variance = _axes(figure, left, 1.75 + matrix, width, 1.45)
-        for place, combination in enumerate(known):
-            value = hardness.variance[combination]
-            _spread(variance, place, value, mark.colour)
-            variance.plot(place, value.mean, marker="o", markersize=3.6, color=mark.colour)
-            if combination in mined:
-                variance.plot(
-                    place,
-                    value.mean,
-                    marker="o",
-                    markersize=9,
-                    markerfacecolor="none",
-                    markeredgecolor=_WORST,
-                    markeredgewidth=1.3,
-                    clip_on=False,
-                )
+        values = [hardness.variance[k] for k in known]
+        means = [value.mean for value in values]
+        _intervals(variance, range(len(known)), values, mark.colour, 1)
+        variance.plot(means, linestyle="none", marker="o", markersize=3.6, color=mark.colour)
+        circled = [i for i, k in enumerate(known) if k in hardness.mined]
+        variance.plot(
+            circled,
+            [means[i] for i in circled],
+            linestyle="none",
+            marker="o",
+            markersize=9,
+            markerfacecolor="none",
+            markeredgecolor=_WORST,
+            markeredgewidth=1.3,
+            clip_on=False,
+        )
         _panel(variance, "mean σ²", ink)
         for panel in (dots, errors, variance):
             panel.set_xlim(-0.6, len(known) - 0.4)
@@ -234,14 +258,21 @@ def by_variance(summary: DataSummary, item: SystemSummary, name: str) -> Figure:
     )
     if len(known) < len(item.scores):
         caption += f" Drawn are {len(known)} of {len(item.scores)} combinations."
-    return _figure(name, f"Variance and error, {item.label}", caption, draw)
+    more = len(_with_variance(summary)) - _MOST_VARIANCES
+    if more > 0:
+        caption += f" {_MOST_VARIANCES} systems are drawn; {more} more are in the table above."
+    title = f"Variance and error, {item.label}"
+    return _figure(name, title, caption, draw, wide=len(known) > _NARROW)
 
 
 _WORST = "#d55e00"
 
 
-def _figure(name: str, title: str, caption: str, draw: Callable[[str], Canvas]) -> Figure:
-    return Figure(name, title, caption, to_svg(draw, name, f"{title}. {caption}"), to_png(draw))
+def _figure(
+    name: str, title: str, caption: str, draw: Callable[[str], Canvas], *, wide: bool
+) -> Figure:
+    svg = to_svg(draw, name, f"{title}. {caption}")
+    return Figure(name, title, caption, wide, svg, to_png(draw))
 
 
 def _shown(summary: DataSummary) -> tuple[tuple[SystemSummary, ...], list[Mark]]:
@@ -290,14 +321,10 @@ def _key_lines(shown: Sequence[Mark], width: float) -> int:
     return 1 + max(line for _, _, line in key_places(shown, width * _POINTS))
 
 
-def _dots(
-    axes: Axes, columns: Sequence[str], values: dict[str, Estimate] | object, mark: Mark
-) -> None:
-    assert isinstance(values, dict)
+def _dots(axes: Axes, columns: Sequence[str], values: Mapping[str, Estimate], mark: Mark) -> None:
     places = [i + mark.shift for i, name in enumerate(columns) if name in values]
     found = [values[name] for name in columns if name in values]
-    for place, value in zip(places, found, strict=True):
-        _interval(axes, place, value, mark)
+    _intervals(axes, places, found, mark.colour, 100)
     axes.plot(
         places,
         [100 * value.mean for value in found],
@@ -308,16 +335,18 @@ def _dots(
     )
 
 
-def _interval(axes: Axes, place: float, value: Estimate, mark: Mark) -> None:
-    if value.se is not None:
-        ends = [100 * (value.mean - value.se), 100 * (value.mean + value.se)]
-        axes.plot([place, place], ends, color=mark.colour, linewidth=0.9)
-
-
-def _spread(axes: Axes, place: float, value: Estimate, colour: str) -> None:
-    if value.se is not None:
-        ends = [value.mean - value.se, value.mean + value.se]
-        axes.plot([place, place], ends, color=colour, linewidth=0.9)
+def _intervals(
+    axes: Axes, places: Sequence[float], values: Sequence[Estimate], colour: str, scale: float
+) -> None:
+    """Draw ± one standard error where there is one."""
+    known = [(x, v.mean, v.se) for x, v in zip(places, values, strict=True) if v.se is not None]
+    axes.vlines(
+        [x for x, _, _ in known],
+        [scale * (mean - se) for _, mean, se in known],
+        [scale * (mean + se) for _, mean, se in known],
+        color=colour,
+        linewidth=0.9,
+    )
 
 
 def _panel(axes: Axes, label: str, ink: str) -> None:
@@ -336,14 +365,12 @@ def _bands(panels: Sequence[Axes], columns: Sequence[str], ink: str) -> None:
         if index % 2:
             for panel in panels:
                 panel.axvspan(first - 0.5, first + count - 0.5, color=ink, alpha=0.05, linewidth=0)
-        panels[-1].text(
+        panels[0].text(
             first + count / 2 - 0.5,
-            0.01,
+            -0.02,
             f"{size} seen" if count > 3 else str(size),
             color=ink,
-            alpha=0.75,
             ha="center",
-            va="bottom",
-            transform=panels[-1].get_xaxis_transform(),
-            fontsize=7,
+            va="top",
+            transform=panels[0].get_xaxis_transform(),
         )

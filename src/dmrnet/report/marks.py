@@ -104,7 +104,9 @@ def key_places(shown: Sequence[Mark], width: float) -> Iterator[tuple[Mark, floa
             yield mark, place, len(lines) - 1 - index
 
 
-def dot_matrix(axes: Axes, combinations: Sequence[str], modalities: Sequence[str], ink: str) -> None:
+def dot_matrix(
+    axes: Axes, combinations: Sequence[str], modalities: Sequence[str], ink: str
+) -> None:
     """Draw a column of dots under each place of the axes above: filled where seen."""
     seen = [
         (x, y)
@@ -116,9 +118,8 @@ def dot_matrix(axes: Axes, combinations: Sequence[str], modalities: Sequence[str
     size = 16 if len(combinations) > 20 else 26
     axes.scatter(*zip(*every, strict=True), s=size, color=ink, alpha=0.15, linewidths=0)
     axes.scatter(*zip(*seen, strict=True), s=size, color=ink, linewidths=0)
-    for x, name in enumerate(combinations):
-        rows = [modalities.index(part) for part in members(name)]
-        axes.plot([x, x], [min(rows), max(rows)], color=ink, linewidth=0.8)
+    rows = [[modalities.index(part) for part in members(name)] for name in combinations]
+    axes.vlines(range(len(rows)), [*map(min, rows)], [*map(max, rows)], color=ink, linewidth=0.8)
     axes.set_yticks(range(len(modalities)), [shortened(name, 16) for name in modalities])
     axes.set_ylim(len(modalities) - 0.4, -0.6)
     axes.set_xticks([])

@@ -28,7 +28,7 @@ class Score:
 
 
 SCORES = (
-    Score("accuracy", "accuracy", False, "Accuracy is the share of samples classified rightly."),
+    Score("accuracy", "accuracy", False, "Accuracy is the share of samples classified correctly."),
     Score(
         "acer",
         "ACER",

@@ -57,7 +57,9 @@ def _on_baseline(summary: DataSummary) -> list[str]:
     if summary.baseline is None:
         if len(summary.systems) < 2:
             return []
-        return [f"No system is called {summary.asked_baseline}, so there are no differences to a baseline."]
+        return [
+            f"No system is called {summary.asked_baseline}, so there are no differences to a baseline."
+        ]
     notes = []
     base = next(item for item in summary.systems if item.label == summary.baseline)
     for item in summary.systems:
@@ -85,8 +87,8 @@ def _on_seeds(summary: DataSummary) -> list[str]:
         )
     if 1 < fewest < _FEW_SEEDS:
         notes.append(
-            f"With {fewest} seeds a difference should be more than {_TIMES_SE[fewest]:g} times its "
-            f"± before chance is an unlikely reason (95 %); {_FEW_SEEDS} seeds or more say much "
+            f"With {fewest} seeds, a difference is unlikely to be chance (95%) only where it is "
+            f"more than {_TIMES_SE[fewest]:g} times its ±; {_FEW_SEEDS} seeds or more say much "
             "more."
         )
     return notes

@@ -151,9 +151,9 @@ def _lead(summary: DataSummary) -> str:
     compared = len(summary.compared)
     which = "Lowest" if summary.score.lower_is_better else "Highest"
     if len(ranked) == 1:
-        sentence = f"{best.label} averages {value} % over {compared} combinations"
+        sentence = f"{best.label} averages {value}% over {compared} combinations"
     else:
-        sentence = f"{which} average over {compared} combinations: {best.label}, {value} %"
+        sentence = f"{which} average over {compared} combinations: {best.label}, {value}%"
     gain = best.differences.get("average")
     if gain:
         seeds = "one seed" if len(gain.seeds) == 1 else f"{len(gain.seeds)} seeds"
@@ -165,7 +165,7 @@ def _lead(summary: DataSummary) -> str:
     if best.worst:
         worst = fmt.percent(best.scores[best.worst].mean)
         alone = " alone" if len(members(best.worst)) == 1 else ""
-        sentence += f". Its worst combination is {best.worst}{alone}, {worst} %"
+        sentence += f". Its worst combination is {best.worst}{alone}, {worst}%"
     return sentence + "."
 
 
@@ -175,7 +175,7 @@ def _facts(summary: DataSummary) -> list[tuple[str, str]]:
     recipes = dict.fromkeys(item.system.recipe for item in summary.systems)
     split = "test" if summary.split == "test" else "validation, not test"
     facts = [
-        ("Data", f"{summary.dataset}, {summary.samples:,} samples ({split})"),
+        ("Data", f"{summary.dataset}, {summary.samples:,} samples ({split}){_grain(summary)}"),
         ("Modalities", ", ".join(summary.modalities)),
         (
             "Combinations",
@@ -190,6 +190,12 @@ def _facts(summary: DataSummary) -> list[tuple[str, str]]:
     if commits:
         facts.append(("Commit of the code", ", ".join(commits)))
     return facts
+
+
+def _grain(summary: DataSummary) -> str:
+    if summary.score.name != "accuracy" or not summary.samples:
+        return ""
+    return f"; one sample is {fmt.percent(1 / summary.samples)} points"
 
 
 def _groups(summary: DataSummary) -> list[Group]:

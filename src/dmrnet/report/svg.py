@@ -46,15 +46,29 @@ def to_svg(draw: Callable[[str], Figure], name: str, described: str) -> str:
         )
     text = stream.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-    text = text.replace(INK, "currentColor")
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = re.sub(r'(href="|url\()#', rf"\1#{name}-", text)
-    text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
-    text = re.sub(r"\n\s*", "\n", text)
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
+    referred = set(re.findall(r"(?:href=\"|url\()#([^\")]+)", text))
+    # Within tags alone: what a label says must stay as it is.
+    text = re.sub(r"<[^>]*>", lambda match: _tidy(match[0], name, referred), text)
+    text = re.sub(r"\s*\n\s*", "\n", text)
     head, rest = text.split(">", 1)
-    head += f' role="img" aria-label="{escape(described)}" font-family="sans-serif">'
-    return head + rest
+    head += f' role="img" aria-label="{escape(described)}" font-family="sans-serif"'
+    return head + ' stroke-linejoin="round">' + rest
+
+
+def _tidy(tag: str, name: str, referred: set[str]) -> str:
+    """Put one tag right: colour from the page, short numbers, only the ids that are needed."""
+    tag = tag.replace(INK, "currentColor")
+    tag = re.sub(
+        r' id="([^"]*)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in referred else "", tag
+    )
+    tag = re.sub(r'(href="|url\()#', rf"\1#{name}-", tag)
+    tag = re.sub(r'font-family: [^;"]*;? ?', "", tag)
+    if "href=" not in tag and " id=" not in tag:
+        tag = re.sub(r"\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}", tag)
+    else:
+        tag = re.sub(r'( [xy]=")(\d+\.\d{3,})', lambda m: f"{m[1]}{float(m[2]):.2f}", tag)
+    return re.sub(r" transform=\"rotate\(-0 [^\"]*\"", "", tag)
 
 
 def standalone(svg: str) -> str:

@@ -118,7 +118,7 @@ def hardness_table(summary: DataSummary) -> Table:
                 Cell(_counted(hardness.hard, hardness.seeds) or "none"),
                 Cell(", ".join(hardness.worst) or fmt.NOTHING),
                 Cell(_overlap(hardness.mined, hardness.worst)),
-                Cell(f"{fmt.estimate(agreement, 0)} %" if agreement else fmt.NOTHING),
+                Cell(f"{fmt.estimate(agreement, 0)}%" if agreement else fmt.NOTHING),
                 Cell(_rank(hardness.variance_rank)),
                 Cell(_rank(hardness.loss_rank)),
             )
