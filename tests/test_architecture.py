@@ -209,7 +209,7 @@ def test_no_module_is_too_long() -> None:
     assert {name: n for name, n in lines.items() if n > LONGEST_MODULE} == {}
 
 
-@pytest.mark.parametrize("module", ["dmrnet", "dmrnet.cli"])
+@pytest.mark.parametrize("module", ["dmrnet", "dmrnet.cli", "dmrnet.data", "dmrnet.methods"])
 def test_importing_it_loads_nothing_heavy(module: str) -> None:
     script = f"import sys, {module}; print(*sorted(sys.modules.keys() & set({HEAVY!r})))"
     done = subprocess.run(
