@@ -1,0 +1,1 @@
+"""Training, evaluation and prediction of runs. The only place that imports Lightning."""

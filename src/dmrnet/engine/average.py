@@ -1,0 +1,44 @@
+"""A running average of the weights, which is what is evaluated and kept."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+
+class WeightAverage:
+    """An exponential moving average of a model's weights and normalisation statistics.
+
+    Early on the decay is smaller, ``min(decay, (1 + t) / (10 + t))``, so that the start is
+    forgotten. Other state (counts, the hard set) is copied.
+
+    Args:
+        model: What is trained.
+        decay: Of the average, by step.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.model = copy.deepcopy(model).requires_grad_(False)
+        self.decay = decay
+        self.steps = 0
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Take in the weights after a step."""
+        self.steps += 1
+        weight = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
+        averaged: list[Tensor] = []
+        current: list[Tensor] = []
+        for mine, theirs in zip(_state(self.model), _state(model), strict=True):
+            if mine.dtype in (torch.float32, torch.bfloat16, torch.float16):
+                averaged.append(mine)
+                current.append(theirs)
+            else:
+                mine.copy_(theirs)
+        torch._foreach_lerp_(averaged, current, weight)
+
+
+def _state(model: nn.Module) -> list[Tensor]:
+    return [*(p.data for p in model.parameters()), *model.buffers()]

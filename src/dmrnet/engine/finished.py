@@ -1,0 +1,194 @@
+"""A finished run, taken up again: its method with the kept weights, and data to put it to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load
+from torch import Tensor
+
+from dmrnet.data.arrays import read_split
+from dmrnet.data.dataset import Dataset
+from dmrnet.data.loader import evaluation_batches
+from dmrnet.data.standardise import Standardiser
+from dmrnet.engine.config import RunSettings, read_config
+from dmrnet.engine.fit import combinations_of
+from dmrnet.engine.folder import RunFolder, write_bytes
+from dmrnet.engine.rows import rows_of_evaluation
+from dmrnet.engine.weights import load_weights
+from dmrnet.evaluation import Evaluation, evaluate, predict_masks
+from dmrnet.methods.base import Method
+from dmrnet.modalities import Modality, Task, name_of, parse
+
+MOST_NUMBERS = 50_000_000
+"""Probabilities of so many (sample, combination, class) are kept; of more, none."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that can be evaluated and can predict.
+
+    Attributes:
+        folder: Where it stands.
+        settings: What it was trained with.
+        task: Modalities in order, and classes.
+        method: With the kept weights, in evaluation mode.
+        standardiser: Of its training rows, if there is one.
+        device: Where the method is.
+    """
+
+    folder: RunFolder
+    settings: RunSettings
+    task: Task
+    method: Method
+    standardiser: Standardiser | None
+    device: str
+
+    def read(self, path: str, need_target: bool = True) -> Dataset:
+        """Read a file of arrays as the run read its own.
+
+        Raises:
+            FileNotFoundError: If it is not there.
+            ValueError: If it is not as it should be.
+        """
+        return read_split(
+            path,
+            self.task,
+            self.standardiser,
+            getattr(self.settings.data, "kinds", None),
+            self.folder.read_facts().get("columns") or None,
+            need_target,
+        )
+
+    def test_set(self, path: str | None = None) -> Dataset:
+        """Return the samples to test on: a file given, the run's own file, or its data set's.
+
+        Raises:
+            ValueError: If the run has none.
+        """
+        path = path or getattr(self.settings.data, "test", None)
+        if path is not None:
+            return self.read(path)
+        test = self.settings.data.load(self.settings.seed).test
+        if test is None:
+            raise ValueError(
+                f"run {self.folder.path} was trained without a test file; give one with --test FILE"
+            )
+        return test
+
+
+def open_run(path: Path, device: str = "cpu") -> Finished:
+    """Take up a finished run.
+
+    Args:
+        path: Its folder.
+        device: Where its method goes.
+
+    Raises:
+        FileNotFoundError: If the folder holds no run, or an unfinished one without weights.
+        ValueError: If its files do not fit together.
+    """
+    folder = RunFolder(path)
+    facts = folder.read_facts()
+    settings = read_config(folder.config)
+    inputs = tuple(
+        Modality(name, facts["inputs"][name]["kind"], tuple(facts["inputs"][name]["shape"]))
+        for name in facts["modalities"]
+    )
+    task = Task(inputs, tuple(facts["classes"]))
+    method = settings.method.build(task)
+    load_weights(method, folder.weights)
+    standardiser = None
+    if folder.standardiser.is_file():
+        standardiser = Standardiser.from_state(load(folder.standardiser.read_bytes()))
+    return Finished(folder, settings, task, method.to(device).eval(), standardiser, device)
+
+
+def evaluate_run(
+    run: Finished, test: str | None = None, batch_size: int = 512
+) -> tuple[Evaluation, bool]:
+    """Score every combination on the test samples and write rows and predictions.
+
+    Args:
+        run: What to evaluate.
+        test: A file to test on in place of the run's own.
+        batch_size: Samples encoded together.
+
+    Returns:
+        The counts, and whether predictions were kept.
+    """
+    dataset = run.test_set(test)
+    combinations = combinations_of(len(run.task.modalities))
+    keep = len(dataset) * len(combinations) * len(run.task.classes) <= MOST_NUMBERS
+    batches = (batch.to(run.device) for batch in evaluation_batches(dataset, batch_size))
+    result = evaluate(
+        run.method, batches, combinations.to(run.device), len(run.task.classes), keep=keep
+    )
+    names = run.task.modalities
+    rows = rows_of_evaluation(run.folder.name, run.settings, "test", result, names)
+    if result.predictions is not None:
+        buffer = BytesIO()
+        np.savez_compressed(
+            buffer,
+            index=result.predictions.index.numpy(),
+            combination=np.array([name_of(mask, names) for mask in combinations]),
+            target=result.predictions.target.numpy(),
+            scored=result.predictions.scored.numpy(),
+            probabilities=result.predictions.probabilities.numpy(),
+        )
+        write_bytes(run.folder.predictions, buffer.getvalue())
+    run.folder.put_rows("test", rows)
+    run.folder.write_facts(test_samples=len(dataset))
+    return result, keep
+
+
+@torch.inference_mode()
+def predict_run(
+    run: Finished,
+    path: str,
+    combination: str | None = None,
+    batch_size: int = 512,
+    advance: Callable[[int], None] | None = None,
+) -> tuple[Dataset, Tensor]:
+    """Predict each sample of a file from what it has, or from one combination of it.
+
+    Args:
+        run: What predicts.
+        path: A file of arrays; ``y`` is not needed.
+        combination: Names joined by ``+``: see nothing else. Every sample must have one of them.
+        batch_size: Samples a step.
+        advance: Called with the number of samples done in each step.
+
+    Returns:
+        The samples, and probabilities, float32 ``(n, M)``.
+
+    Raises:
+        ValueError: If a sample has none of the combination's modalities.
+    """
+    dataset = run.read(path, need_target=False)
+    names = run.task.modalities
+    seen = torch.ones(len(names), dtype=torch.bool)
+    if combination is not None:
+        seen = parse(combination, names)
+    blind = (~(dataset.present & seen).any(1)).nonzero().flatten()
+    if len(blind):
+        raise ValueError(
+            f"{path}: row {int(blind[0])} has none of {name_of(seen, names)} ({len(blind)} such "
+            "rows); leave them out or allow more modalities"
+        )
+    parts = []
+    for batch in evaluation_batches(dataset, batch_size):
+        mask = batch.present & seen
+        here = batch.masked(mask, mask, names).to(run.device)
+        assert here.mask is not None
+        assert here.where is not None
+        feats = run.method.encode(here.inputs, here.where)
+        parts.append(predict_masks(run.method, feats, here.mask[None])[0].softmax(-1).cpu())
+        if advance is not None:
+            advance(len(batch))
+    return dataset, torch.cat(parts)

@@ -1,0 +1,138 @@
+"""A run as a folder: what stands in it, written so that a crash leaves no half of anything."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: under another name in its folder, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with aside.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+class RunFolder:
+    """Names the files of a run and writes its records.
+
+    Args:
+        path: The folder; made when something is first written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.facts = path / "run.json"
+        self.results = path / "results.jsonl"
+        self.variance = path / "variance.jsonl"
+        self.metrics = path / "metrics.csv"
+        self.predictions = path / "predictions.npz"
+        self.standardiser = path / "standardiser.safetensors"
+        self.weights = path / "checkpoints" / "best.safetensors"
+        self.checkpoints = path / "checkpoints"
+
+    @property
+    def name(self) -> str:
+        """The name under which its rows go."""
+        return self.path.resolve().name
+
+    def read_facts(self) -> dict[str, Any]:
+        """Return what ``run.json`` says.
+
+        Raises:
+            FileNotFoundError: If the folder holds no run.
+        """
+        if not self.facts.is_file():
+            raise FileNotFoundError(
+                f"{self.path} holds no run (no run.json); train one with "
+                f"dmrnet fit --out {self.path}"
+            )
+        facts: dict[str, Any] = json.loads(self.facts.read_text())
+        return facts
+
+    def write_facts(self, **facts: Any) -> None:  # noqa: ANN401
+        """Write ``run.json``: the facts given, versions and the git commit."""
+        known = self.read_facts() if self.facts.is_file() else surroundings()
+        write_text(self.facts, json.dumps({**known, **facts}, indent=2) + "\n")
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the result rows that stand there; none where nothing was written."""
+        if not self.results.is_file():
+            return []
+        return [json.loads(line) for line in self.results.read_text().splitlines() if line]
+
+    def put_rows(self, split: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Replace the result rows of a split; those of others stay."""
+        others = [row for row in self.rows() if row["split"] != split]
+        lines = [json.dumps(row) + "\n" for row in [*others, *rows]]
+        write_text(self.results, "".join(lines))
+
+    def add_metrics(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Append an epoch's figures to ``metrics.csv``: epoch, metric, value."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        new = not self.metrics.exists()
+        with self.metrics.open("a", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            if new:
+                writer.writerow(("epoch", "metric", "value"))
+            writer.writerows((epoch, name, repr(float(value))) for name, value in values.items())
+
+    def add_variance(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Append an epoch's combinations to ``variance.jsonl``."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self.variance.open("a") as stream:
+            stream.writelines(json.dumps(row) + "\n" for row in rows)
+
+    def forget_from(self, epoch: int) -> None:
+        """Drop what was appended from an epoch on, since that epoch will run again."""
+        if self.metrics.is_file():
+            head, *lines = self.metrics.read_text().splitlines(keepends=True) or [""]
+            kept = [x for x in lines if x.endswith("\n") and int(x.partition(",")[0]) < epoch]
+            write_text(self.metrics, head + "".join(kept))
+        if self.variance.is_file():
+            lines = self.variance.read_text().splitlines(keepends=True)
+            kept = [x for x in lines if x.endswith("\n") and json.loads(x)["epoch"] < epoch]
+            write_text(self.variance, "".join(kept))
+
+
+def surroundings() -> dict[str, Any]:
+    """Return versions, machine, time and the git commit of the current folder, if it has one."""
+    packages = {}
+    for name in ("dmrnet", "torch", "torchvision", "lightning", "timm", "numpy"):
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = "not installed"
+    try:
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        commit = None
+    return {
+        "versions": {"python": platform.python_version(), **packages},
+        "platform": platform.platform(),
+        "commit": commit,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,65 @@
+"""Result rows: one a combination and metric, for tables to be made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dmrnet.engine.config import RunSettings
+from dmrnet.evaluation import Evaluation, accuracy
+from dmrnet.modalities import name_of
+
+
+def row_of(
+    run: str, settings: RunSettings, split: str, combination: str, metric: str, value: float, n: int
+) -> dict[str, Any]:
+    """Return a row; an undefined value is null."""
+    return {
+        "run": run,
+        "method": settings.method.name,
+        "recipe": settings.recipe,
+        "settings": settings.changed(),
+        "dataset": settings.dataset,
+        "split": split,
+        "seed": settings.seed,
+        "combination": combination,
+        "metric": metric,
+        "value": None if value != value else value,
+        "n": n,
+    }
+
+
+def rows_of_evaluation(
+    run: str,
+    settings: RunSettings,
+    split: str,
+    evaluation: Evaluation,
+    modalities: tuple[str, ...],
+) -> list[dict[str, Any]]:
+    """Return accuracy, and log loss, of each combination.
+
+    Where some sample lacks a modality, the same on the samples that have everything stands beside
+    it (``accuracy_complete``), since only those are the same samples for every combination.
+    """
+    n = evaluation.confusion.sum((1, 2)).cpu()
+    complete = evaluation.complete.sum((1, 2)).cpu()
+    columns: dict[str, tuple[Any, Any]] = {
+        "accuracy": (accuracy(evaluation.confusion).cpu(), n),
+        "log_loss": (evaluation.log_loss.cpu() / n, n),
+    }
+    if bool((complete < n).any()):
+        columns["accuracy_complete"] = (accuracy(evaluation.complete).cpu(), complete)
+    return [
+        row_of(run, settings, split, name_of(mask, modalities), metric, value, count)
+        for metric, (values, counts) in columns.items()
+        for mask, value, count in zip(
+            evaluation.combinations.cpu(), values.tolist(), counts.tolist(), strict=True
+        )
+    ]
+
+
+def bookkeeping(
+    run: str, settings: RunSettings, split: str, figures: Mapping[str, float], n: int
+) -> list[dict[str, Any]]:
+    """Return rows of what belongs to no combination: cost, epochs, agreement of mining."""
+    return [row_of(run, settings, split, "", name, value, n) for name, value in figures.items()]
