@@ -60,9 +60,9 @@ class Task:
                 f"({', '.join(self.classes) or 'none'}); nothing can be learnt from one"
             )
 
-        twice = sorted({name for name in self.classes if self.classes.count(name) > 1})
-        if twice:
-            raise ValueError(f"names of classes must differ, but {twice[0]!r} stands twice")
+        if len(set(self.classes)) < len(self.classes):
+            twice = next(name for name in self.classes if self.classes.count(name) > 1)
+            raise ValueError(f"names of classes must differ, but {twice!r} stands twice")
 
     @property
     def modalities(self) -> tuple[str, ...]:

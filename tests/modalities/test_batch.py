@@ -1,0 +1,102 @@
+"""Index lists, masks of a batch, and moving it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dmrnet.modalities import Batch, rows_of
+
+TABLES = st.integers(1, 5).flatmap(
+    lambda v: st.lists(st.lists(st.booleans(), min_size=v, max_size=v), min_size=1, max_size=12)
+)
+
+
+def a_batch(rows: int = 4) -> Batch:
+    present = torch.ones(rows, 2, dtype=torch.bool)
+    present[1, 0] = False
+    return Batch(
+        inputs={"a": torch.randn(rows, 3), "b": torch.randn(rows, 1, 2, 2)},
+        present=present,
+        target=torch.arange(rows),
+        index=torch.arange(rows) + 10,
+    )
+
+
+@given(TABLES)
+def test_rows_are_those_where_a_modality_is_seen(table: list[list[bool]]) -> None:
+    names = tuple(f"m{column}" for column in range(len(table[0])))
+    rows = rows_of(torch.tensor(table), names)
+    assert tuple(rows) == names
+    for column, name in enumerate(names):
+        expected = [row for row, seen in enumerate(table) if seen[column]]
+        got = rows[name]
+        if len(expected) == len(table):
+            assert got is None
+        else:
+            assert got is not None
+            assert got.dtype == torch.int64
+            assert got.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "table", [torch.ones(3, 2), torch.ones(3, dtype=torch.bool), torch.ones(3, 3, dtype=torch.bool)]
+)
+def test_a_table_that_does_not_fit_is_refused(table: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match=r"bool table \(batch, 2\) for a, b; got torch"):
+        rows_of(table, ("a", "b"))
+
+
+def test_masked_sets_the_mask_and_what_is_encoded() -> None:
+    batch = a_batch()
+    mask = torch.tensor([[True, False], [False, True], [True, True], [False, True]])
+    seen = batch.masked(mask, mask, ("a", "b"))
+    assert batch.mask is None
+    assert batch.where is None
+    assert seen.mask is mask
+    assert {name: rows.tolist() for name, rows in seen.where.items()} == {
+        "a": [0, 2],
+        "b": [1, 2, 3],
+    }
+    full = batch.masked(mask, batch.present, ("a", "b"))
+    assert full.where["a"].tolist() == [0, 2, 3]
+    assert full.where["b"] is None
+    assert len(full) == 4
+
+
+def test_to_moves_every_tensor_and_keeps_what_is_none() -> None:
+    batch = a_batch()
+    moved = batch.to("meta")
+    assert moved.mask is None
+    assert moved.where is None
+    mask = batch.present
+    moved = batch.masked(mask, mask, ("a", "b")).to("meta")
+    tensors = [*moved.inputs.values(), moved.present, moved.target, moved.index, moved.mask]
+    assert all(tensor.device.type == "meta" for tensor in tensors)
+    assert moved.where["a"].device.type == "meta"
+    assert moved.where["b"] is None
+    assert {name: value.shape for name, value in moved.inputs.items()} == {
+        "a": (4, 3),
+        "b": (4, 1, 2, 2),
+    }
+
+
+def test_to_the_same_device_keeps_the_values() -> None:
+    batch = a_batch()
+    same = batch.masked(batch.present, batch.present, ("a", "b")).to("cpu")
+    assert all(torch.equal(same.inputs[name], batch.inputs[name]) for name in batch.inputs)
+    assert torch.equal(same.target, batch.target)
+    assert torch.equal(same.index, batch.index)
+    assert torch.equal(same.mask, batch.present)
+    assert same.where["a"].tolist() == [0, 2, 3]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_page_locked_memory_holds_the_same() -> None:
+    batch = a_batch().masked(a_batch().present, a_batch().present, ("a", "b"))
+    pinned = batch.pin_memory()
+    assert pinned.inputs["a"].is_pinned()
+    assert torch.equal(pinned.inputs["a"], batch.inputs["a"])
