@@ -44,22 +44,23 @@ def common_grid(shapes: Sequence[tuple[int, int, int]], grid: Grid = "auto") -> 
 
     Args:
         shapes: ``(C, H, W)`` of each modality's map.
-        grid: ``pooled`` for one position; ``auto`` for the smallest of the two-dimensional maps,
-            else of the one-dimensional ones, else one position.
+        grid: ``pooled`` for one position; ``auto`` for one position where a modality is a vector,
+            else the smallest of the two-dimensional maps, else of the one-dimensional ones.
 
-    >>> common_grid([(64, 4, 4), (64, 1, 16), (64, 1, 1)])
+    >>> common_grid([(64, 4, 4), (64, 1, 16)])
     (4, 4)
-    >>> common_grid([(64, 1, 16), (64, 1, 8), (64, 1, 1)])
+    >>> common_grid([(64, 1, 16), (64, 1, 8)])
     (1, 8)
+    >>> common_grid([(64, 4, 4), (64, 1, 1)])
+    (1, 1)
     """
     if grid not in ("auto", "pooled"):
         raise ValueError(f"expected grid as auto or pooled, got {grid!r}")
     sizes = [(h, w) for _, h, w in shapes]
-    planes = [size for size in sizes if min(size) > 1]
-    lines = [size for size in sizes if max(size) > 1]
-    if grid == "pooled" or not lines:
+    if grid == "pooled" or (1, 1) in sizes:
         return 1, 1
-    return min(planes or lines, key=lambda size: (size[0] * size[1], size))
+    planes = [size for size in sizes if min(size) > 1]
+    return min(planes or sizes, key=lambda size: (size[0] * size[1], size))
 
 
 def to_grid(feature: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -24,7 +24,8 @@ class Network:
         dropout: In vectors' encoders.
         trunk_depth: Blocks behind the concatenation.
         trunk_kernel: Of the trunk's convolutions: 1 or 3.
-        grid: Where maps meet: auto (the smallest plane among them) or pooled (one position).
+        grid: Where maps meet: auto (the smallest plane among them; one position with a vector) or
+            pooled (one position).
         encoder: For all modalities: auto (by kind) or timm:NAME (images and volumes).
         encoders: For single modalities, by name; goes before `encoder`.
     """
