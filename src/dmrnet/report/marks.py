@@ -62,8 +62,8 @@ def marks(labels: Sequence[str], *, with_baseline: bool) -> list[Mark]:
 
 def key(axes: Axes, shown: Sequence[Mark], ink: str) -> None:
     """Write a legend over the axes, one entry a system, in as many lines as it needs."""
-    width = axes.figure.get_figwidth() * axes.get_position().width * 72
-    height = axes.figure.get_figheight() * axes.get_position().height * 72
+    box = axes.get_window_extent()
+    width, height = box.width * 72 / axes.figure.dpi, box.height * 72 / axes.figure.dpi
     for mark, x, line in key_places(shown, width):
         y = 1 + (6 + 12 * line) / height
         axes.add_artist(
@@ -116,8 +116,9 @@ def dot_matrix(
     ]
     every = [(x, y) for x in range(len(combinations)) for y in range(len(modalities))]
     size = 16 if len(combinations) > 20 else 26
-    axes.scatter(*zip(*every, strict=True), s=size, color=ink, alpha=0.15, linewidths=0)
-    axes.scatter(*zip(*seen, strict=True), s=size, color=ink, linewidths=0)
+    for dots, alpha in ((every, 0.15), (seen, 1.0)):
+        xs, ys = zip(*dots, strict=True)
+        axes.scatter(xs, ys, s=size, color=ink, alpha=alpha, linewidths=0)
     rows = [[modalities.index(part) for part in members(name)] for name in combinations]
     axes.vlines(range(len(rows)), [*map(min, rows)], [*map(max, rows)], color=ink, linewidth=0.8)
     axes.set_yticks(range(len(modalities)), [shortened(name, 16) for name in modalities])

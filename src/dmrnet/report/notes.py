@@ -58,7 +58,8 @@ def _on_baseline(summary: DataSummary) -> list[str]:
         if len(summary.systems) < 2:
             return []
         return [
-            f"No system is called {summary.asked_baseline}, so there are no differences to a baseline."
+            f"No system is called {summary.asked_baseline}, so there is no baseline to take "
+            "differences to."
         ]
     notes = []
     base = next(item for item in summary.systems if item.label == summary.baseline)

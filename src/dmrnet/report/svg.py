@@ -16,17 +16,6 @@ INK = "#010203"
 """Stands for the colour of text and axes; becomes ``currentColor`` in the SVG."""
 
 _PNG_INK = "#222222"
-_STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "dmrnet",
-    "text.parse_math": False,
-    "font.family": "sans-serif",
-    "font.size": 8.0,
-    "axes.linewidth": 0.6,
-    "lines.linewidth": 1.0,
-    "path.simplify": True,
-}
-
 # A file that is looked at by itself has no page to take its colour from.
 _ALONE = "<style>svg{color:#333}@media (prefers-color-scheme:dark){svg{color:#ddd}}</style>"
 
@@ -89,7 +78,19 @@ def to_png(draw: Callable[[str], Figure]) -> bytes:
 
 @contextmanager
 def _quiet_style() -> Iterator[None]:
-    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+    style = mpl.rc_context(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": "dmrnet",
+            "text.parse_math": False,
+            "font.family": "sans-serif",
+            "font.size": 8.0,
+            "axes.linewidth": 0.6,
+            "lines.linewidth": 1.0,
+            "path.simplify": True,
+        }
+    )
+    with style, warnings.catch_warnings():
         # A name may hold letters that matplotlib's font lacks; a browser has others.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield

@@ -149,11 +149,11 @@ def markdown(table: Table) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Write text so that Markdown shows it as it is.
+    r"""Write text so that Markdown shows it as it is.
 
     Example:
-        >>> escape_markdown("a|b <i>")
-        'a\\\\|b \\\\<i\\\\>'
+        >>> print(escape_markdown("a|b <i>"))
+        a\|b \<i\>
     """
     return re.sub(r"([\\`*_{}\[\]<>#|~$&!])", r"\\\1", text)
 
