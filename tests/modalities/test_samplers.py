@@ -101,7 +101,7 @@ def test_uniform_gives_every_combination_of_what_is_there_alike(present: list[bo
 @pytest.mark.parametrize("batch", [1, 5, 7, 64])
 @pytest.mark.parametrize("present", PRESENT.values(), ids=PRESENT.keys())
 def test_stratified_is_uniform_over_batches(present: list[bool], batch: int) -> None:
-    counts = drawn(Stratified(), present, 6_000, batch)
+    counts = drawn(Stratified(), present, 1_500 if batch == 1 else 6_000, batch)
     held = sum(present)
     possible = np.flatnonzero(counts)
     assert len(possible) == 2**held - 1
@@ -113,9 +113,9 @@ def test_stratified_spreads_over_the_rows_of_a_batch() -> None:
     """The first row's combination is uniform too: rows are shuffled, not filled in order."""
     generator = torch.Generator().manual_seed(0)
     present = torch.ones(10, 2, dtype=torch.bool)
-    first = torch.stack([Stratified()(present, generator)[0] for _ in range(3000)])
+    first = torch.stack([Stratified()(present, generator)[0] for _ in range(1500)])
     assert chisquare(index_of(first).bincount(minlength=4)[1:].numpy()).pvalue > 1e-4
-    pairs = torch.stack([index_of(Stratified()(present, generator)[:2]) for _ in range(3000)])
+    pairs = torch.stack([index_of(Stratified()(present, generator)[:2]) for _ in range(1500)])
     same = (pairs[:, 0] == pairs[:, 1]).double().mean()
     # Of 10 rows in groups of 4, 3, 3 a pair is alike with (6 + 3 + 3) / 45 = 0.267, not 0 or 1.
     assert abs(float(same) - 12 / 45) < 0.04

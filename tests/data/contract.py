@@ -1,0 +1,142 @@
+"""What every data set promises, as a test class that each one's tests inherit."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from dmrnet.data.loader import evaluation_batches
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dmrnet.data.dataset import Dataset, Splits
+
+ROLES = ("train", "val", "test")
+
+
+def content(part: Dataset) -> dict[str, Tensor]:
+    """Return everything in a split, by plain taking of one row after the other."""
+    rows = [part.take(torch.tensor([row])) for row in range(len(part))]
+    return {name: torch.cat([row.inputs[name] for row in rows]) for name in part.task.modalities}
+
+
+def identities(part: Dataset) -> list[bytes]:
+    """Return each sample's content as bytes, to be compared."""
+    whole = content(part)
+    flat = torch.cat([whole[name].flatten(1) for name in part.task.modalities], 1).numpy()
+    return [row.tobytes() for row in flat]
+
+
+@cache
+def first(tests: type[DatasetContract]) -> Splits:
+    """Return the splits of seed 0, loaded once for all tests of a class."""
+    return tests().splits(0)
+
+
+class DatasetContract:
+    """Inherit, and give `splits(seed)`, with a test split.
+
+    `seeded` is False where the rows of the splits do not depend on the seed.
+    """
+
+    seeded = True
+
+    def splits(self, seed: int) -> Splits:
+        """Return the splits as training sees them."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def loaded(self) -> Splits:
+        return first(type(self))
+
+    @pytest.fixture(params=ROLES)
+    def part(self, request: pytest.FixtureRequest, loaded: Splits) -> Dataset:
+        return loaded.parts()[request.param]
+
+    def test_splits_share_one_task(self, loaded: Splits) -> None:
+        assert {part.task for part in loaded.parts().values()} == {loaded.train.task}
+        assert tuple(loaded.parts()) == ROLES
+        assert all(isinstance(note, str) and note for note in loaded.notes)
+
+    def test_taking_rows_is_indexing(self, part: Dataset) -> None:
+        whole = content(part)
+        rows = torch.randperm(len(part), generator=torch.Generator().manual_seed(0))[:17]
+        rows = torch.cat([rows, rows[:2]])
+        batch = part.take(rows)
+        assert tuple(batch.inputs) == part.task.modalities
+        assert batch.mask is None
+        assert batch.where is None
+        for place, row in enumerate(rows.tolist()):
+            for name in part.task.modalities:
+                assert torch.equal(batch.inputs[name][place], whole[name][row])
+            assert torch.equal(batch.present[place], part.present[row])
+            assert batch.target[place] == part.target[row]
+            assert batch.index[place] == row
+
+    def test_shapes_and_types_are_those_of_the_task(self, part: Dataset) -> None:
+        batch = part.take(torch.arange(len(part)))
+        for modality in part.task.inputs:
+            assert batch.inputs[modality.name].dtype == torch.float32
+            assert batch.inputs[modality.name].shape == (len(part), *modality.shape)
+            assert batch.inputs[modality.name].isfinite().all()
+        assert part.present.dtype == torch.bool
+        assert part.present.shape == (len(part), len(part.task.modalities))
+        assert part.present.any(1).all()
+
+    def test_what_is_absent_is_zero(self, part: Dataset) -> None:
+        batch = part.take(torch.arange(len(part)))
+        for column, name in enumerate(part.task.modalities):
+            assert not batch.inputs[name][~part.present[:, column]].any()
+
+    def test_targets_are_classes(self, part: Dataset) -> None:
+        assert part.target.dtype == torch.int64
+        assert part.target.shape == (len(part),)
+        assert set(part.target.tolist()) <= set(range(len(part.task.classes)))
+
+    def test_training_has_every_class_and_modality(self, loaded: Splits) -> None:
+        assert set(loaded.train.target.tolist()) == set(range(len(loaded.train.task.classes)))
+        assert loaded.train.present.any(0).all()
+
+    def test_training_rows_are_standardised(self, loaded: Splits) -> None:
+        part = loaded.train
+        batch = part.take(torch.arange(len(part)))
+        for column, name in enumerate(part.task.modalities):
+            there = batch.inputs[name][part.present[:, column]].double()
+            across = [axis for axis in range(there.dim()) if axis != 1]
+            deviation = there.var(across, correction=0).sqrt()
+            assert there.mean(across).abs().max() < 1e-5
+            assert ((deviation - 1).abs().minimum(deviation) < 1e-4).all()
+
+    def test_no_sample_is_in_two_splits(self, loaded: Splits) -> None:
+        found = {role: set(identities(part)) for role, part in loaded.parts().items()}
+        assert not found["train"] & found["val"]
+        assert not found["train"] & found["test"]
+        assert not found["val"] & found["test"]
+
+    def test_the_same_seed_gives_the_same(self, loaded: Splits) -> None:
+        again = self.splits(0)
+        for role, part in loaded.parts().items():
+            assert identities(part) == identities(again.parts()[role])
+            assert torch.equal(part.present, again.parts()[role].present)
+            assert torch.equal(part.target, again.parts()[role].target)
+        assert loaded.notes == again.notes
+
+    def test_another_seed_gives_another_split(self, loaded: Splits) -> None:
+        if not self.seeded:
+            pytest.skip("its splits are files")
+        other = self.splits(1)
+        assert identities(loaded.train) != identities(other.train)
+        assert identities(loaded.val) != identities(other.val)
+
+    def test_evaluation_sees_every_row_once(self, part: Dataset) -> None:
+        for world in (1, 3):
+            seen = [
+                batch.index
+                for rank in range(world)
+                for batch in evaluation_batches(part, 50, rank, world)
+            ]
+            assert torch.equal(torch.cat(seen).sort().values, torch.arange(len(part)))
