@@ -221,18 +221,15 @@ def _parted(
     """Hold a share of the training rows out, one array at a time."""
     if not 0 < settings.val_share < 1:
         raise ValueError(f"expected val_share between 0 and 1, got {settings.val_share}")
-    held = hold_out(target, settings.val_share, generator(seed, "split"))
+    # Of each modality that some rows lack one row stays, so that training has all of them.
+    kept = torch.zeros(len(target), dtype=torch.bool)
+    kept[present.int().argmax(0)[~present.all(0)]] = True
+    held = hold_out(target, settings.val_share, generator(seed, "split"), kept)
     if not held.any():
         raise ValueError(
             f"{settings.train}: {len(target)} rows in {len(task.classes)} classes are too few to "
             f"hold {100 * settings.val_share:g} % out for validation; give val, or raise val_share"
         )
-    for name, here in zip(task.modalities, present[~held].any(0).tolist(), strict=True):
-        if not here:
-            raise ValueError(
-                f"{settings.train}: every row that has {name} was held out for validation; give "
-                "val, or leave the modality out"
-            )
     sides = [(~held).nonzero().flatten(), held.nonzero().flatten()]
     taken: list[dict[str, Tensor]] = [{}, {}]
     for name in task.modalities:
