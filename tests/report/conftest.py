@@ -166,3 +166,25 @@ def four_systems(tmp_path):
         for method, gain in gains.items()
         for seed in range(3)
     ]
+
+
+@pytest.fixture
+def good_row():
+    """The maker of one good row."""
+    return row
+
+
+@pytest.fixture
+def lines():
+    """The writer of a file of JSON lines."""
+    return write_lines
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """The writer of a run folder under ``runs``."""
+
+    def make(*args, **kwargs):
+        return write_run(tmp_path / "runs", *args, **kwargs)
+
+    return make

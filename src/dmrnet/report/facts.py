@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dmrnet.report.combinations import canonical, in_table_order, modality_order
-from dmrnet.report.rows import BOOKKEEPING, Row, unique
+from dmrnet.report.rows import Row, unique
 from dmrnet.report.runs import Run, Variance
 from dmrnet.report.systems import System, system
 
@@ -23,7 +23,7 @@ class Facts:
             values are left out.
         seeds: ``{(system, metric): seeds}`` that have rows on the reported split.
         counts: ``{(metric, combination): numbers of samples scored}``.
-        book: ``{(system, bookkeeping metric): {seed: value}}``.
+        book: ``{(system, metric of the run as a whole): {seed: value}}``.
         mining: ``{system: {seed: the last epoch's mining statistics}}``.
         metrics: Every metric of a combination on the reported split.
     """
@@ -80,7 +80,7 @@ def sort_out(runs: Sequence[Run], dataset: str, split: str) -> Facts:
     seeds: dict[tuple[System, str], set[int]] = defaultdict(set)
     counts: dict[tuple[str, str], set[int]] = defaultdict(set)
     for row in rows:
-        if row.metric in BOOKKEEPING or row.split != split:
+        if not row.combination or row.split != split:
             continue
         key = system_of(row)
         seeds[key, row.metric].add(row.seed)
@@ -103,7 +103,7 @@ def _bookkeeping(rows: Sequence[Row], split: str) -> dict[tuple[System, str], di
     book: dict[tuple[System, str], dict[int, float]] = defaultdict(dict)
     # Training writes them beside its validation rows; the reported split's own come first.
     for row in sorted(rows, key=lambda row: row.split != split):
-        if row.metric in BOOKKEEPING and row.value is not None:
+        if not row.combination and row.value is not None:
             book[system_of(row), row.metric].setdefault(row.seed, row.value)
     return dict(book)
 

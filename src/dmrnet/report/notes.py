@@ -100,6 +100,4 @@ def _on_sources(summary: DataSummary) -> list[str]:
     notes = []
     if len(commits) > 1:
         notes.append(f"The runs were made by {len(commits)} different commits of the code.")
-    if summary.ignored:
-        notes.append(f"Not shown, for want of a table: the metric {listed(list(summary.ignored))}.")
     return notes

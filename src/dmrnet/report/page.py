@@ -187,6 +187,8 @@ def _facts(summary: DataSummary) -> list[tuple[str, str]]:
     ]
     if summary.shared:
         facts.append(("Settings of all systems", ", ".join(summary.shared)))
+    if summary.ignored:
+        facts.append(("Also in the rows, not shown", ", ".join(summary.ignored)))
     if commits:
         facts.append(("Commit of the code", ", ".join(commits)))
     return facts

@@ -16,8 +16,8 @@ SPLITS = ("val", "test")
 RATES = frozenset({"accuracy", "accuracy_complete", "acer", "miou", "hard_agreement"})
 """Metrics that are fractions between 0 and 1."""
 
-BOOKKEEPING = ("parameters", "train_seconds", "train_samples", "epochs", "hard_agreement")
-"""Metrics of a run as a whole; their rows have the empty combination."""
+# Scores of a combination; every other metric may also be a number of the run as a whole.
+_OF_COMBINATIONS = RATES - {"hard_agreement"}
 
 # Wall-clock time differs between two runs that are otherwise one and the same.
 _MAY_DIFFER = frozenset({"train_seconds"})
@@ -204,17 +204,14 @@ def _check_meaning(row: Row, where: str) -> None:
             "divide percentages by 100."
         )
     parts = row.combination.split("+")
-    if row.metric in BOOKKEEPING:
-        if row.combination:
+    if row.combination:
+        if not all(parts) or len(set(parts)) < len(parts):
             raise RowError(
-                f"{where}: expected {row.metric} with the empty combination, "
+                f"{where}: expected 'combination' to be different modalities joined by '+', "
                 f"came {row.combination!r}."
             )
-    elif not all(parts) or len(set(parts)) < len(parts):
-        raise RowError(
-            f"{where}: expected 'combination' to be different modalities joined by '+', "
-            f"came {row.combination!r}."
-        )
+    elif row.metric in _OF_COMBINATIONS:
+        raise RowError(f"{where}: expected {row.metric} with a combination, came none.")
 
 
 def read_rows(path: Path) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from dmrnet.report.rows import Row, RowError, number, read_records, read_rows, t
 RESULTS = "results.jsonl"
 VARIANCE = "variance.jsonl"
 FACTS = "run.json"
+CONFIG = "config.yaml"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,16 @@ def read_runs(paths: Sequence[Path], split: str) -> list[Run]:
 def _places(path: Path) -> list[Path]:
     if path.is_file() or (path / RESULTS).is_file():
         return [path]
-    inside = sorted(child.parent for child in path.glob(f"*/{RESULTS}"))
+    if (path / CONFIG).is_file():
+        raise FileNotFoundError(
+            f"Expected {RESULTS} in the run {path}, found none: its training has not finished. "
+            f"`dmrnet fit --config {path / CONFIG} --out {path}` finishes it."
+        )
+    inside = sorted(child for child in path.glob("*") if (child / RESULTS).is_file())
+    unfinished = sorted(child for child in path.glob("*") if (child / CONFIG).is_file())
+    unfinished = [child for child in unfinished if child not in inside]
+    if unfinished:
+        _log.warning("left out, not finished: %s", ", ".join(map(str, unfinished)))
     if not inside:
         raise FileNotFoundError(
             f"Expected {path} to be a run folder with {RESULTS}, a folder of run folders, or a "

@@ -33,7 +33,7 @@ class SystemSummary:
         worst: The compared combination whose mean is worst; None where nothing is compared.
         differences: Paired difference of each headline to the baseline; empty for the baseline.
         gains: Paired difference of each combination to the baseline; empty for the baseline.
-        book: Bookkeeping numbers: ``parameters``, ``train_seconds`` and the like.
+        book: Numbers of the run as a whole: ``parameters``, ``train_seconds`` and the like.
         hardness: What mining saw; None where nothing was mined.
     """
 

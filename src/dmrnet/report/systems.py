@@ -8,6 +8,8 @@ from dataclasses import dataclass
 DEFAULT_RECIPE = "best"
 """The recipe that a label leaves unsaid."""
 
+_PREFIX = "method."
+
 
 @dataclass(frozen=True, slots=True)
 class System:
@@ -30,11 +32,15 @@ class System:
             without: Settings to leave unsaid.
 
         Example:
-            >>> System("dmr", "paper", (("alpha", "0.01"),)).label()
+            >>> System("dmr", "paper", (("method.alpha", "0.01"),)).label()
             'dmr (paper) alpha=0.01'
         """
         recipe = "" if self.recipe == DEFAULT_RECIPE else f" ({self.recipe})"
-        said = "".join(f" {k}={v}" for k, v in self.settings if (k, v) not in without)
+        said = "".join(
+            f" {key.removeprefix(_PREFIX)}={value}"
+            for key, value in self.settings
+            if (key, value) not in without
+        )
         return self.method + recipe + said
 
 
