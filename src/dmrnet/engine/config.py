@@ -2,12 +2,13 @@
 
 One parser reads both: ``config.yaml`` of a run folder repeats the run, and every key of it is a
 flag. What may be set depends on the data set and the method, so these two names are found first.
+Importing this imports no torch; reading the settings of a method does.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -15,13 +16,29 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from jsonargparse import ArgumentParser, Namespace
 
 from dmrnet.data import DATASETS, data_class
+from dmrnet.engine.flags import (
+    Flags,
+    checked_file,
+    checked_flags,
+    flat,
+    nested,
+    read_file,
+    read_flags,
+)
+from dmrnet.engine.options import REQUIRED, Option, expected, flag_of, options_of
 from dmrnet.engine.settings import Training
 from dmrnet.hints import nearest
 from dmrnet.methods import METHODS, method
-from dmrnet.methods.settings import MethodSettings
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
+    from dmrnet.methods.settings import MethodSettings
+
+DEFAULTS = {"data.name": "mfeat", "method.name": "dmrnet", "recipe": "best"}
+"""What is run where nobody says."""
+
+QUIET = frozenset({"threads", "num_workers", "accelerator", "devices"})
+"""Settings that say where and how fast a run is made, not what it is."""
 
 
 class DataSettings(Protocol):
@@ -52,6 +69,10 @@ class RunSettings:
     training: Training
     seed: int
 
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"expected a seed of 0 or more, got {self.seed}")
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, in the form of ``config.yaml``."""
         return {
@@ -66,27 +87,29 @@ class RunSettings:
         """Return what is set away from the recipe's and the trainer's own, by flag name."""
         base = flat({"method": asdict(type(self.method).recipe(self.recipe)), **asdict(Training())})
         mine = flat({"method": asdict(self.method), **asdict(self.training)})
-        quiet = {"threads", "num_workers", "accelerator", "devices"}
         return {
             key: value
             for key, value in mine.items()
-            if key not in quiet and (key not in base or base[key] != value)
+            if key not in QUIET and (key not in base or base[key] != value)
         }
 
 
-def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return a nested dict with dotted keys.
+def run_options(data: str, of_method: str) -> dict[str, Option]:
+    """Return everything that may be set for a method on a data set, by key.
 
-    >>> flat({"a": {"b": 1}, "c": 2})
-    {'a.b': 1, 'c': 2}
+    Raises:
+        ValueError: If a name is unknown.
     """
-    result: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict) and value:
-            result.update(flat(value, f"{prefix}{key}."))
-        else:
-            result[prefix + key] = value
-    return result
+    options = [
+        Option("data.name", Literal[tuple(DATASETS)], data, "Data set."),
+        Option("method.name", Literal[tuple(METHODS)], of_method, "Method."),
+        Option("recipe", str, DEFAULTS["recipe"], "Named settings of the method."),
+        Option("seed", int, 0, "Of splits, weights, order, masks and noise."),
+        *options_of(data_class(data), "data."),
+        *options_of(method(of_method), "method."),
+        *options_of(Training),
+    ]
+    return {option.key: option for option in options}
 
 
 def run_parser(data: str, of_method: str, recipe: str, prog: str = "dmrnet fit") -> ArgumentParser:
@@ -96,19 +119,16 @@ def run_parser(data: str, of_method: str, recipe: str, prog: str = "dmrnet fit")
         data: Name of the data set.
         of_method: Name of the method.
         recipe: Its values become the defaults of ``--method.*``.
-        prog: As help and errors name the command.
+        prog: As errors name the command.
 
     Raises:
         ValueError: If a name is unknown.
     """
     parser = ArgumentParser(prog=prog, exit_on_error=False, add_help=False)
-    parser.add_argument("--config", action="config", help="YAML file of settings; flags go first.")
-    parser.add_argument("--data.name", type=Literal[tuple(DATASETS)], default=data, help="Data set")
-    parser.add_argument(
-        "--method.name", type=Literal[tuple(METHODS)], default=of_method, help="Method"
-    )
-    parser.add_argument("--recipe", type=str, default=recipe, help="Named settings of the method")
-    parser.add_argument("--seed", type=int, default=0, help="Of everything that is random")
+    parser.add_argument("--data.name", type=Literal[tuple(DATASETS)], default=data)
+    parser.add_argument("--method.name", type=Literal[tuple(METHODS)], default=of_method)
+    parser.add_argument("--recipe", type=str, default=recipe)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_class_arguments(data_class(data), "data")
     parser.add_class_arguments(method(of_method), "method")
     parser.add_class_arguments(Training)
@@ -163,99 +183,104 @@ def read_config(path: Path, changes: Sequence[str] = ()) -> RunSettings:
 
 
 def parse_run(argv: Sequence[str], prog: str = "dmrnet fit") -> RunSettings:
-    """Read the settings of a run from flags, a ``--config`` file among them.
+    """Read the settings of a run from flags, ``--config`` files among them.
+
+    Flags go before files, wherever they stand, and later ones before earlier ones. A file's values
+    that are no more than its recipe's own follow where flags name another recipe or method.
 
     Raises:
-        FileNotFoundError: If the ``--config`` file is missing.
+        FileNotFoundError: If a ``--config`` file is missing.
         ValueError: If a flag, key or value is not understood; the nearest one is named.
     """
-    args = normal(argv)
-    data, of_method, recipe = names_in(args)
+    flags = read_flags(argv)
+    paths = [value or "" for name, value in flags if name == "config"]
+    flags = [flag for flag in flags if flag[0] != "config"]
+    files = [(path, read_file(Path(path))) for path in paths]
+    data, of_method, recipe = names = names_in(files, flags)
+    options = run_options(data, of_method)
+    values: dict[str, Any] = {}
+    for path, content in files:
+        values |= checked_file(path, following(content, names), options)
+    given = checked_flags(flags, options)
+    for option in options.values():
+        if option.default is REQUIRED and not {option.key} & {*values, *given}:
+            raise ValueError(
+                f"{option.flag} is missing: data {data} needs it. {option.help or 'See --help.'}"
+            )
+        if option.default is REQUIRED and option.key in given:
+            # The parser wants it in what it reads first.
+            values[option.key] = given[option.key]
     parser = run_parser(data, of_method, recipe, prog)
     try:
-        return settings_of(parser.parse_args(args))
+        values |= dict(zip(DEFAULTS, names, strict=True))
+        base = parser.parse_object(nested(values, options))
+        args = [f"--{key}={value}" for key, value in given.items() if key not in DEFAULTS]
+        return settings_of(parser.parse_args(args, namespace=base))
     except Exception as error:
         if type(error).__name__ not in ("ArgumentError", "ParserError", "ArgumentTypeError"):
             raise
-        raise ValueError(explain(str(error), parser)) from error
+        raise ValueError(explain(str(error), {**values, **given}, options)) from error
 
 
-ALIASES = {
-    "--data": "--data.name",
-    "--method": "--method.name",
-    "--encoder": "--method.network.encoder",
-}
-"""Short flags of the command line, and the keys they stand for."""
+def names_in(files: Sequence[tuple[str, Mapping[str, Any]]], flags: Flags) -> tuple[str, str, str]:
+    """Find the data set, method and recipe in the files and flags.
 
-
-def normal(argv: Sequence[str]) -> list[str]:
-    """Return flags in the parser's form: ``--max-epochs 3`` becomes ``--max_epochs=3``.
-
-    >>> normal(["--data", "mfeat", "--max-epochs", "3"])
-    ['--data.name=mfeat', '--max_epochs=3']
+    Raises:
+        ValueError: If there is none of that name.
     """
-    joined: list[str] = []
-    words = list(argv)
-    while words:
-        word = words.pop(0)
-        if not word.startswith("--") or word == "--":
-            joined.append(word)
-            continue
-        flag, equals, value = word.partition("=")
-        flag = flag.replace("-", "_").replace("__", "--", 1)
-        flag = ALIASES.get(flag, flag)
-        if not equals and words and not words[0].startswith("--"):
-            equals, value = "=", words.pop(0)
-        joined.append(flag + equals + value)
-    return joined
+    found = dict(DEFAULTS)
+    for _, content in files:
+        found.update({key: str(value) for key, value in content.items() if key in DEFAULTS})
+    found.update({key: value or "" for key, value in flags if key in DEFAULTS})
+    data, of_method, recipe = found["data.name"], found["method.name"], found["recipe"]
+    data_class(data)
+    if of_method not in METHODS:
+        raise ValueError(f"unknown method {of_method!r}; {nearest(of_method, METHODS)}")
+    method(of_method).recipe(recipe)
+    return data, of_method, recipe
 
 
-def names_in(args: Sequence[str]) -> tuple[str, str, str]:
-    """Find the data set, method and recipe in flags and the config file they name."""
-    found = {"data.name": "mfeat", "method.name": "dmrnet", "recipe": "best"}
-    flags = dict(arg[2:].partition("=")[::2] for arg in args if arg.startswith("--"))
-    if "config" in flags:
-        tree = _yaml(Path(flags["config"]))
-        found.update({k: str(v) for k, v in flat(tree).items() if k in found})
-    found.update({key: value for key, value in flags.items() if key in found})
-    data_class(found["data.name"])
-    method(found["method.name"]).recipe(found["recipe"])
-    return found["data.name"], found["method.name"], found["recipe"]
+def following(content: Mapping[str, Any], names: tuple[str, str, str]) -> dict[str, Any]:
+    """Return a file's values for a data set, method and recipe that flags may have changed.
+
+    ``config.yaml`` of a run states every value. Those that its recipe set are left to the recipe
+    that is asked for now; those that were set by hand stay. Another data set has other settings,
+    so the file's are left out.
+    """
+    data, of_method, recipe = names
+    was = {key: str(content.get(key, default)) for key, default in DEFAULTS.items()}
+    kept = dict(content)
+    if was["data.name"] != data:
+        kept = {key: value for key, value in kept.items() if not key.startswith("data.")}
+    if (was["method.name"], was["recipe"]) != (of_method, recipe):
+        base = flat({"method": asdict(method(was["method.name"]).recipe(was["recipe"]))})
+        kept = {key: value for key, value in kept.items() if key not in base or base[key] != value}
+    return kept
 
 
-def _yaml(path: Path) -> dict[str, Any]:
-    from jsonargparse import get_loader
+def explain(message: str, values: Mapping[str, Any], options: Mapping[str, Option]) -> str:
+    """Return a parser's message in one line: the setting, what it takes, and what came.
 
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no config file {path}")
-    tree = get_loader("yaml")(path.read_text())
-    if not isinstance(tree, dict):
-        raise ValueError(f"{path}: expected a mapping of settings, got {type(tree).__name__}")
-    for key in ("data", "method"):
-        if isinstance(tree.get(key), str):
-            raise ValueError(f"{path}: write `{key}: {{name: {tree[key]}}}`")
-    return tree
-
-
-def explain(message: str, parser: ArgumentParser) -> str:
-    """Return a parser's message in one line, with the nearest known key for an unknown one."""
-    known = [
-        action.dest
-        for action in parser._actions
-        if action.dest not in ("help", "config", "data", "method", "method.network")
-    ]
-    unknown = re.search(r"unrecognized arguments: --([\w.\-]+)", message, re.IGNORECASE)
-    in_group = re.search(r"[Gg]roup '([\w.]+)' does not accept (?:option|key) '([\w.]+)'", message)
-    top = re.search(r"(?:[Kk]ey|option) [\"']([\w.]+)[\"'] is not expected", message)
-    if unknown:
-        key = unknown.group(1)
-        return f"unknown setting --{key.replace('_', '-')}; {nearest(key, known)}"
-    if in_group:
-        key = f"{in_group.group(1)}.{in_group.group(2)}"
-        return f"unknown setting {key}; {nearest(key, known)}"
-    if top:
-        return f"unknown setting {top.group(1)}; {nearest(top.group(1), known)}"
-    return " ".join(message.split())
+    Args:
+        message: Of the parser.
+        values: What it was given, by key.
+        options: What may be set.
+    """
+    found = re.search(r"Parser key \"([\w.]+)\"", message)
+    key = found.group(1) if found else ""
+    if key not in options:
+        return " ".join(message.split())
+    value = values.get(key, next((v for k, v in values.items() if k.startswith(f"{key}.")), None))
+    if options[key].is_list and isinstance(value, str):
+        value = value.strip("[]")
+    text = f"{flag_of(key)}: expected {expected(options[key].annotation)}, got {value!r}"
+    takes = getattr(options[key].annotation, "__args__", ())
+    words = [word for word in takes if isinstance(word, str)]
+    if words and isinstance(value, str) and "did you" in (hint := nearest(value, words)):
+        text += f"; {hint}"
+    if key.startswith("data.") and str(value).endswith(".npz"):
+        text += "; for files of your own add --data arrays"
+    return text
 
 
 def dump(settings: RunSettings) -> str:
