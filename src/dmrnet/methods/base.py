@@ -18,10 +18,11 @@ from dmrnet.modalities.combinations import MAX_TABLE
 from dmrnet.nn.fusion import Fused, masked
 from dmrnet.nn.gather import encode_rows
 from dmrnet.nn.network import feature_shapes
+from dmrnet.nn.norm import safe_batch_norm
 from dmrnet.nn.predictor import Output
 from dmrnet.nn.representation import Representation
 from dmrnet.objectives import CombinationMeans, Step, TaskLoss, TaskTerm, Term, TotalLoss
-from dmrnet.objectives.task import cross_entropy
+from dmrnet.objectives.task import add_scales, cross_entropy, pixel_cross_entropy
 
 Encodes = Literal["mask", "present"]
 """In training, encoders run on what the mask shows, or on all that is present."""
@@ -36,7 +37,8 @@ class Needs:
 
     Attributes:
         complete: Training samples that have every modality.
-        prerequisite: A method to be trained first on the same data (a teacher), or None.
+        prerequisite: A method to be trained first on the same data (a teacher), or None; it is
+            handed over by `Method.take`.
     """
 
     complete: bool = False
@@ -111,6 +113,12 @@ class Method(nn.Module):
             )
         if encodes not in ("mask", "present"):
             raise ValueError(f"expected encodes as mask or present, got {encodes!r}")
+        hidden = [term.name for term in terms if term.reads_hidden]
+        if encodes == "mask" and hidden:
+            raise ValueError(
+                f"the term {hidden[0]} reads features of what is present but masked; "
+                "set encodes to present"
+            )
         self.task = task
         self.encodes: Encodes = encodes
         self.smoothing = smoothing
@@ -124,6 +132,7 @@ class Method(nn.Module):
         few = len(task.modalities) <= MAX_TABLE
         self.seen_variance = CombinationMeans(len(task.modalities)) if few else None
         self.seen_loss = CombinationMeans(len(task.modalities)) if few else None
+        safe_batch_norm(self)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -179,6 +188,17 @@ class Method(nn.Module):
             inputs: ``(B, ...)`` a modality.
             mask: bool ``(B, V)``: what may be seen.
         """
+        if mask.dtype != torch.bool or mask.dim() != 2 or mask.shape[1] != len(self.modalities):
+            raise ValueError(
+                f"expected a bool mask (batch, {len(self.modalities)}) for "
+                f"{', '.join(self.modalities)}; got {mask.dtype} {tuple(mask.shape)}"
+            )
+        lacking = [name for name in self.modalities if name not in inputs]
+        if lacking:
+            raise ValueError(
+                f"expected an input for {lacking[0]}; where a batch lacks it, give zeros and mask "
+                "it out"
+            )
         clean = {
             name: masked(inputs[name], column)
             for name, column in zip(self.modalities, mask.unbind(1), strict=True)
@@ -216,10 +236,24 @@ class Method(nn.Module):
         return StepLoss(total, parts, step)
 
     def task_loss(self, out: Output, target: Tensor) -> TaskLoss:
-        """Return the task loss by sample."""
-        return cross_entropy(out.logits, target, self.smoothing)
+        """Return the task loss by sample; for dense tasks, side outputs are added to the main."""
+        if not self.task.dense:
+            return cross_entropy(out.logits, target, self.smoothing)
+        return add_scales(
+            [
+                pixel_cross_entropy(logits, target, smoothing=self.smoothing)
+                for logits in (out.logits, *out.side)
+            ]
+        )
 
     # --- hooks of training ----------------------------------------------------------------------
+
+    def take(self, prerequisite: Method) -> None:
+        """Take in the trained method that `needs` names, before training begins.
+
+        Keep it in `Frozen`, which no optimizer, checkpoint or process group sees.
+        """
+        raise TypeError(f"{type(self).__name__} needs no other method to be trained first")
 
     def on_gradients(self, step: Step) -> None:
         """Change gradients after they were added over processes, before the optimizer's step."""

@@ -42,6 +42,8 @@ class SFMDSettings(MethodSettings):
 
     def assemble(self, task: Task, kind: type[Method] = Method) -> Method:
         """Put the parts together: the same encoders and fusion whatever differs behind them."""
+        if task.dense:
+            raise ValueError(f"{self.name} predicts a class of a sample, but every pixel has one")
         encoders = self.network.build_encoders(task)
         fusion = self.network.build_fusion(feature_shapes(task, encoders))
         predictor = PooledLinear(self.network.width, len(task.classes))

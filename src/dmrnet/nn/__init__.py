@@ -8,8 +8,9 @@ from dmrnet.nn.encoders import (
     VolumeEncoder,
     build_encoder,
 )
+from dmrnet.nn.frozen import Frozen
 from dmrnet.nn.fusion import ConcatFusion, Fused, masked
-from dmrnet.nn.gather import encode_rows, output_shape
+from dmrnet.nn.gather import encode_rows, output_shape, untouched
 from dmrnet.nn.network import Network, feature_shapes
 from dmrnet.nn.norm import BatchNorm, safe_batch_norm
 from dmrnet.nn.predictor import Output, PooledLinear
@@ -21,6 +22,7 @@ __all__ = [
     "PE",
     "BatchNorm",
     "ConcatFusion",
+    "Frozen",
     "Fused",
     "ImageEncoder",
     "MeanHead",
@@ -40,4 +42,5 @@ __all__ = [
     "output_shape",
     "safe_batch_norm",
     "sample",
+    "untouched",
 ]

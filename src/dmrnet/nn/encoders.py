@@ -164,6 +164,8 @@ class TimmEncoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Encode ``(B, C, H, W)`` as a map; token outputs become ``(B, width, 1, N)``."""
         features: Tensor = self.backbone(x)
+        if getattr(self.backbone, "output_fmt", "NCHW") == "NHWC":
+            return features.permute(0, 3, 1, 2)
         return features if features.dim() == 4 else features.transpose(1, 2).unsqueeze(2)
 
 

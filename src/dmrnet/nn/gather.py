@@ -74,9 +74,9 @@ def output_shape(encoder: nn.Module, shape: Sequence[int]) -> tuple[int, int, in
     """
     training = encoder.training
     parameter = next(encoder.parameters(), None)
-    device = None if parameter is None else parameter.device
+    like = torch.zeros(()) if parameter is None else parameter
     with torch.no_grad():
-        out = encoder.eval()(torch.zeros((1, *shape), device=device))
+        out = encoder.eval()(like.new_zeros((1, *shape)))
     encoder.train(training)
     if not isinstance(out, Tensor) or out.dim() != 4:
         what = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__

@@ -23,7 +23,7 @@ class Network:
         depth: Blocks of a vector's encoder.
         dropout: In vectors' encoders.
         trunk_depth: Blocks behind the concatenation.
-        trunk_kernel: Of the trunk's convolutions: 1 or 3.
+        trunk_kernel: Of the trunk's convolutions: 1, 3 or another odd size.
         grid: Where maps meet: auto (the smallest plane among them; one position with a vector) or
             pooled (one position).
         encoder: For all modalities: auto (by kind) or timm:NAME (images and volumes).
@@ -38,6 +38,15 @@ class Network:
     grid: Grid = "auto"
     encoder: str = "auto"
     encoders: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("width", "depth", "trunk_depth"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"expected network {name} of 1 or more, got {getattr(self, name)}")
+        if self.trunk_kernel < 1 or self.trunk_kernel % 2 == 0:
+            raise ValueError(f"expected network trunk_kernel odd, got {self.trunk_kernel}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"expected network dropout in [0, 1), got {self.dropout}")
 
     def build_encoders(self, task: Task) -> dict[str, nn.Module]:
         """Return one encoder a modality, in the task's order."""

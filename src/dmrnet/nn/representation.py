@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dmrnet.nn.norm import BatchNorm
+from dmrnet.nn.precision import at_least_float32
 
 Predicts = Literal["log_var", "log_sigma"]
 """What the variance head gives: log sigma^2, or log sigma as Eq. 6 prints it."""
@@ -39,10 +40,10 @@ class Representation:
 
     @property
     def mean_variance(self) -> Tensor | None:
-        """Mean sigma^2 of each sample over channels and positions, float32 ``(B,)`` (Eq. 10)."""
+        """Mean sigma^2 of each sample over channels and positions, ``(B,)`` (Eq. 10)."""
         if self.log_var is None:
             return None
-        return self.log_var.float().exp().flatten(1).mean(1)
+        return at_least_float32(self.log_var).exp().flatten(1).mean(1)
 
 
 def sample(mu: Tensor, log_var: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -53,9 +54,9 @@ def sample(mu: Tensor, log_var: Tensor, generator: torch.Generator | None = None
         log_var: log sigma^2, the shape of mu.
         generator: Draws eps; on the device of mu. None draws from torch's global one.
     """
-    dtype = torch.promote_types(mu.dtype, torch.float32)
-    eps = torch.randn(mu.shape, generator=generator, device=mu.device, dtype=dtype)
-    return mu.to(dtype) + eps * (log_var.to(dtype) / 2).exp()
+    mu, log_var = at_least_float32(mu), at_least_float32(log_var)
+    eps = torch.randn(mu.shape, generator=generator, device=mu.device, dtype=mu.dtype)
+    return mu + eps * (log_var / 2).exp()
 
 
 class Point(nn.Module):
@@ -83,7 +84,7 @@ class _Gaussian(nn.Module):
     def gaussian(
         self, mu: Tensor, raw: Tensor, generator: torch.Generator | None
     ) -> Representation:
-        mu, raw = mu.float(), raw.float()
+        mu, raw = at_least_float32(mu), at_least_float32(raw)
         log_var = (2 * raw if self.predicts == "log_sigma" else raw).clamp(-LIMIT, LIMIT)
         if not self.training or not self.sampled:
             return Representation(mu, mu, log_var)

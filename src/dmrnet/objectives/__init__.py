@@ -3,10 +3,11 @@
 from dmrnet.objectives.distribution import Distribution, Reduction, kl_standard_normal
 from dmrnet.objectives.hard_combinations import HardCombinations
 from dmrnet.objectives.mining import CombinationMeans, Criterion, Miner, top_combinations
-from dmrnet.objectives.task import cross_entropy
+from dmrnet.objectives.task import VOID, add_scales, cross_entropy, pixel_cross_entropy
 from dmrnet.objectives.term import Step, TaskLoss, TaskTerm, Term, TotalLoss
 
 __all__ = [
+    "VOID",
     "CombinationMeans",
     "Criterion",
     "Distribution",
@@ -18,7 +19,9 @@ __all__ = [
     "TaskTerm",
     "Term",
     "TotalLoss",
+    "add_scales",
     "cross_entropy",
     "kl_standard_normal",
+    "pixel_cross_entropy",
     "top_combinations",
 ]

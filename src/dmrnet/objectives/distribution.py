@@ -6,6 +6,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from dmrnet.nn.precision import at_least_float32
 from dmrnet.objectives.term import Step, Term
 
 Reduction = Literal["sum", "position", "mean"]
@@ -25,16 +26,17 @@ def kl_standard_normal(mu: Tensor, log_var: Tensor, reduction: Reduction = "posi
         reduction: Over C, H, W; see `Reduction`.
 
     Returns:
-        float32 ``(B,)``.
+        ``(B,)``, float32 at least.
 
     Raises:
         ValueError: If the reduction is unknown.
 
+    >>> import torch
     >>> mu = torch.ones(1, 3, 2, 2)
     >>> [float(kl_standard_normal(mu, 0 * mu, r)) for r in ("sum", "position", "mean")]
     [6.0, 1.5, 0.5]
     """
-    mu, log_var = mu.float(), log_var.float()
+    mu, log_var = at_least_float32(mu), at_least_float32(log_var)
     kl = 0.5 * (log_var.exp() + mu.square() - 1 - log_var)
     by_channel = kl.flatten(2)
     if reduction == "sum":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -16,35 +16,41 @@ Criterion = Literal["variance", "loss"]
 
 
 class CombinationMeans(nn.Module):
-    """Running sums over the samples of each combination, in float64.
+    """Sums over the samples of each combination since the last `reset`, in float64.
 
     With mean sigma^2 of a sample as the value, the mean is d_j of Eq. 10. Sums and counts, and not
     means, are kept, so that adding them over processes gives what one process would have.
+
+    The tables follow the module to another device, but are neither saved (they are empty between
+    epochs) nor registered as buffers, which DistributedDataParallel overwrites with those of the
+    first process before every step.
 
     Args:
         modalities: V, at most 20.
     """
 
-    sums: Tensor
-    counts: Tensor
-
     def __init__(self, modalities: int) -> None:
         super().__init__()
-        if modalities > MAX_TABLE:
-            raise ValueError(
-                f"statistics by combination are kept for up to {MAX_TABLE} modalities, "
-                f"got {modalities}"
-            )
-        size = count(modalities) + 1
-        self.register_buffer("sums", torch.zeros(size, dtype=torch.float64))
-        self.register_buffer("counts", torch.zeros(size, dtype=torch.float64))
+        self.sums = empty_table(modalities)
+        self.counts = empty_table(modalities)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # Conversions of the model to another precision do not concern the sums.
+        self.sums, self.counts = fn(self.sums).double(), fn(self.counts).double()
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def update(self, mask: Tensor, values: Tensor) -> None:
-        """Add samples: bool ``(B, V)`` and a value each, ``(B,)``. No gradient, no waiting."""
+        """Add samples: bool ``(B, V)`` and a value each, ``(B,)``. No gradient, no waiting.
+
+        A sample whose value is not finite (an image without one labelled pixel has no mean loss)
+        is not counted; it would stay in the sums for good.
+        """
         j = index_of(mask)
-        values = values.detach().to(torch.float64)
-        self.sums.index_add_(0, j, values)
-        self.counts.index_add_(0, j, torch.ones_like(values))
+        values = values.detach().double()
+        counted = values.isfinite()
+        self.sums.index_add_(0, j, torch.where(counted, values, 0.0))
+        self.counts.index_add_(0, j, counted.double())
 
     def means(self) -> Tensor:
         """Return the mean of each index j, NaN where nothing was counted; ``(2^V,)``."""
@@ -55,15 +61,23 @@ class CombinationMeans(nn.Module):
         self.sums.copy_(add(self.sums))
         self.counts.copy_(add(self.counts))
 
-    def decay_into(self, other: CombinationMeans, momentum: float) -> None:
-        """Add these sums to `other`'s, which are first multiplied by `momentum`."""
-        other.sums.mul_(momentum).add_(self.sums)
-        other.counts.mul_(momentum).add_(self.counts)
-
     def reset(self) -> None:
         """Forget everything."""
         self.sums.zero_()
         self.counts.zero_()
+
+
+def empty_table(modalities: int) -> Tensor:
+    """Return float64 zeros ``(2^V,)``, one for each index j of Eq. 10 (and j = 0, unused).
+
+    Raises:
+        ValueError: If there are more than 20 modalities.
+    """
+    if modalities > MAX_TABLE:
+        raise ValueError(
+            f"statistics by combination are kept for up to {MAX_TABLE} modalities, got {modalities}"
+        )
+    return torch.zeros(count(modalities) + 1, dtype=torch.float64)
 
 
 def top_combinations(means: Tensor, counts: Tensor, k: int, min_count: float) -> Tensor:
@@ -105,6 +119,8 @@ class Miner(nn.Module):
 
     hard: Tensor
     epochs: Tensor
+    running_sums: Tensor
+    running_counts: Tensor
 
     def __init__(
         self,
@@ -127,7 +143,8 @@ class Miner(nn.Module):
         self.momentum = momentum
         self.min_count = min_count
         self.freeze_after = freeze_after
-        self.running = CombinationMeans(modalities)
+        self.register_buffer("running_sums", empty_table(modalities))
+        self.register_buffer("running_counts", empty_table(modalities))
         self.register_buffer("hard", torch.zeros(count(modalities) + 1, dtype=torch.bool))
         self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
 
@@ -136,10 +153,10 @@ class Miner(nn.Module):
         self.epochs += 1
         if self.freeze_after is not None and int(self.epochs) > self.freeze_after:
             return
-        epoch_means.decay_into(self.running, self.momentum)
-        self.hard.copy_(
-            top_combinations(self.running.means(), self.running.counts, self.size, self.min_count)
-        )
+        self.running_sums.mul_(self.momentum).add_(epoch_means.sums)
+        self.running_counts.mul_(self.momentum).add_(epoch_means.counts)
+        means = self.running_sums / self.running_counts
+        self.hard.copy_(top_combinations(means, self.running_counts, self.size, self.min_count))
 
     def is_hard(self, mask: Tensor) -> Tensor:
         """Return bool ``(B,)``: the indicator Delta_i in H of Eq. 11-12."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from dmrnet.modalities import Batch, Inputs
 from dmrnet.nn.fusion import Fused
+from dmrnet.nn.gather import untouched
 from dmrnet.nn.predictor import Output
 from dmrnet.nn.representation import Representation
 
@@ -54,7 +56,13 @@ class Term(nn.Module):
     Args:
         name: How it is logged.
         weight: Its weight; a subclass may let it depend on the epoch.
+
+    Attributes:
+        reads_hidden: It reads features of what is present but masked, so that encoders must run
+            on all that is present.
     """
+
+    reads_hidden: ClassVar[bool] = False
 
     def __init__(self, name: str, weight: float = 1.0) -> None:
         super().__init__()
@@ -96,7 +104,8 @@ class TotalLoss(nn.Module):
     def forward(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the total and each term by name, before weighting and detached.
 
-        A term of weight 0 is not computed.
+        A term of weight 0 is not computed; parameters of its own get zero gradients, rather than
+        none, so that many processes and one behave alike.
         """
         total = torch.zeros((), device=step.mask.device)
         parts: dict[str, Tensor] = {}
@@ -104,6 +113,7 @@ class TotalLoss(nn.Module):
             assert isinstance(term, Term)
             weight = term.weight(step.epoch)
             if weight == 0:
+                total = total + untouched(term)
                 continue
             value = term(step)
             total = total + weight * value
