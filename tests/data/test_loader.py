@@ -203,3 +203,8 @@ def test_an_epoch_of_mfeat_costs_little() -> None:
             pass
         costs.append(time.process_time() - start)
     assert min(costs) < 0.05
+
+
+def test_more_processes_than_rows() -> None:
+    seen = [[b.index.tolist() for b in evaluation_batches(a_dataset(2), 4, r, 5)] for r in range(5)]
+    assert seen == [[[0]], [[1]], [], [], []]

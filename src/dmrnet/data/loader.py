@@ -163,7 +163,7 @@ def evaluation_batches(
         raise ValueError(f"expected a batch size of 1 or more, got {batch_size}")
     _check_rank(rank, world)
     names = dataset.task.modalities
-    rows = torch.arange(rank, len(dataset), world)
+    rows = torch.arange(len(dataset))[rank::world]
     for part in torch.split(rows, batch_size):
         if len(part):
             batch = dataset.take(part)
