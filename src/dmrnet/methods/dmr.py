@@ -33,6 +33,20 @@ PAPER: dict[str, Any] = {
 }
 """Eq. 6 (log sigma), Eq. 9 (summed over c, h, w), alpha as printed; sigma bounded against NaN."""
 
+RELEASED: dict[str, Any] = {"encodes": "present", "alpha": 1e-3, "reduction": "sum"}
+"""What the released face anti-spoofing code computes: log sigma^2, summed over c, h, w."""
+
+RELEASED_AV: dict[str, Any] = {**RELEASED, "distribution": "vector"}
+"""What the released audio-visual code computes: the Gaussian is on the pooled vector."""
+
+RELEASED_SEG: dict[str, Any] = {
+    **RELEASED,
+    "reduction": "position",
+    "alpha_start": 11,
+    "alpha_detached": True,
+}
+"""What the released segmentation code computes: its KL starts late and has no gradient."""
+
 
 @dataclass(frozen=True)
 class DMRSettings(SFMDSettings):
@@ -43,17 +57,27 @@ class DMRSettings(SFMDSettings):
         reduction: Of the KL over channels and positions: sum, position (sum channels, average
             positions) or mean.
         predicts: What the variance head gives: log_var (log sigma^2) or log_sigma (Eq. 6).
+        alpha_start: The first epoch, counted from 0, in which the distribution term acts.
+        alpha_detached: The distribution term has no gradient (released segmentation code).
         distribution: Over the map (DMR), the pooled vector (PE) or the attention-pooled vector
             (PCME) (Table 4).
     """
 
     name: ClassVar[str] = "dmr"
     summary: ClassVar[str] = "a Gaussian on the fused map, sampled in training (Eq. 4-9)"
-    recipes: ClassVar[dict[str, dict[str, Any]]] = {"best": {}, "paper": PAPER}
+    recipes: ClassVar[dict[str, dict[str, Any]]] = {
+        "best": {},
+        "paper": PAPER,
+        "released": RELEASED,
+        "released-av": RELEASED_AV,
+        "released-seg": RELEASED_SEG,
+    }
 
     alpha: float = 1e-3
     reduction: Reduction = "position"
     predicts: Predicts = "log_var"
+    alpha_start: int = 0
+    alpha_detached: bool = False
     distribution: Over = "map"
 
     def representation(self, channels: int) -> nn.Module:
@@ -66,4 +90,4 @@ class DMRSettings(SFMDSettings):
 
     def terms(self, task: Task) -> Sequence[Term]:
         """Return L_DR."""
-        return (Distribution(self.alpha, self.reduction),)
+        return (Distribution(self.alpha, self.reduction, self.alpha_start, self.alpha_detached),)

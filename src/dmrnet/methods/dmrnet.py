@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from dmrnet.methods.base import Method
-from dmrnet.methods.dmr import PAPER, DMRSettings
-from dmrnet.modalities import Task
-from dmrnet.objectives import CombinationMeans, Criterion, HardCombinations, Miner, Term
+from dmrnet.methods.dmr import PAPER, RELEASED, RELEASED_AV, RELEASED_SEG, DMRSettings
+from dmrnet.modalities import Task, parse
+from dmrnet.objectives import (
+    Among,
+    CombinationMeans,
+    Criterion,
+    HardCombinations,
+    Miner,
+    Term,
+)
 
 
 class MiningMethod(Method):
@@ -40,6 +48,10 @@ class DMRNetSettings(DMRSettings):
         mine_by: What ranks combinations: loss (mean training loss), or variance (Eq. 10, the
             paper; on small real data it ranked the easiest highest).
         hard_size: How many combinations are hard; by default V, as in the paper.
+        hard_among: Which combinations may be hard: all, or single modalities.
+        hard_fixed: These are hard, by name (`rgb+ir`), and nothing is mined.
+        hard_broadcast: The term weighs the whole batch by the number of hard samples in it, as the
+            released classification code does.
         hard_start: The first epoch, counted from 0, in which the term acts.
         mine_momentum: What of earlier epochs' sums is kept when an epoch is added.
         mine_min_count: Samples below which a combination is not ranked.
@@ -51,11 +63,35 @@ class DMRNetSettings(DMRSettings):
     recipes: ClassVar[dict[str, dict[str, Any]]] = {
         "best": {},
         "paper": {**PAPER, "beta": 0.7, "mine_by": "variance"},
+        "released": {
+            **RELEASED,
+            "beta": 0.7,
+            "mine_by": "variance",
+            "mine_momentum": 1.0,
+            "mine_until": 6,
+            "hard_start": 6,
+            "hard_broadcast": True,
+        },
+        "released-av": {
+            **RELEASED_AV,
+            "beta": 0.3,
+            "mine_by": "variance",
+            "mine_momentum": 1.0,
+            "mine_until": 6,
+            "hard_among": "single",
+            "hard_size": 1,
+            "hard_start": 6,
+            "hard_broadcast": True,
+        },
+        "released-seg": {**RELEASED_SEG, "beta": 0.5, "hard_among": "single", "hard_start": 11},
     }
 
     beta: float = 0.5
     mine_by: Criterion = "loss"
     hard_size: int | None = None
+    hard_among: Among = "all"
+    hard_fixed: list[str] = field(default_factory=list)
+    hard_broadcast: bool = False
     hard_start: int = 5
     mine_momentum: float = 0.9
     mine_min_count: float = 8.0
@@ -67,6 +103,9 @@ class DMRNetSettings(DMRSettings):
 
     def terms(self, task: Task) -> Sequence[Term]:
         """Return L_DR and L_HCR."""
+        fixed = None
+        if self.hard_fixed:
+            fixed = torch.stack([parse(name, task.modalities) for name in self.hard_fixed])
         miner = Miner(
             len(task.modalities),
             self.mine_by,
@@ -74,5 +113,8 @@ class DMRNetSettings(DMRSettings):
             self.mine_momentum,
             self.mine_min_count,
             self.mine_until,
+            self.hard_among,
+            fixed,
         )
-        return (*super().terms(task), HardCombinations(self.beta, miner, self.hard_start))
+        hard = HardCombinations(self.beta, miner, self.hard_start, self.hard_broadcast)
+        return (*super().terms(task), hard)

@@ -26,7 +26,11 @@ class SFMDSettings(MethodSettings):
 
     name: ClassVar[str] = "sf-md"
     summary: ClassVar[str] = "modality dropout on a shared fusion; a point, cross-entropy only"
-    recipes: ClassVar[dict[str, dict[str, Any]]] = {"best": {}, "paper": {"encodes": "present"}}
+    recipes: ClassVar[dict[str, dict[str, Any]]] = {
+        "best": {},
+        "paper": {"encodes": "present"},
+        "released": {"encodes": "present"},
+    }
 
     def build(self, task: Task) -> Method:
         """Return the method for a task."""

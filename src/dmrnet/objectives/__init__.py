@@ -2,12 +2,13 @@
 
 from dmrnet.objectives.distribution import Distribution, Reduction, kl_standard_normal
 from dmrnet.objectives.hard_combinations import HardCombinations
-from dmrnet.objectives.mining import CombinationMeans, Criterion, Miner, top_combinations
+from dmrnet.objectives.mining import Among, CombinationMeans, Criterion, Miner, top_combinations
 from dmrnet.objectives.task import VOID, add_scales, cross_entropy, pixel_cross_entropy
 from dmrnet.objectives.term import Step, TaskLoss, TaskTerm, Term, TotalLoss
 
 __all__ = [
     "VOID",
+    "Among",
     "CombinationMeans",
     "Criterion",
     "Distribution",

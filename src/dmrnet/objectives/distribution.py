@@ -54,16 +54,32 @@ class Distribution(Term):
     Args:
         alpha: Its weight; 1e-3 in the paper.
         reduction: Over channels and positions; the paper's letter is ``sum``.
+        start_epoch: The first epoch, counted from 0, in which the term acts.
+        detached: As the released segmentation code computes it: a number without a gradient, so
+            that nothing is regularised.
     """
 
-    def __init__(self, alpha: float, reduction: Reduction = "position") -> None:
+    def __init__(
+        self,
+        alpha: float,
+        reduction: Reduction = "position",
+        start_epoch: int = 0,
+        detached: bool = False,
+    ) -> None:
         super().__init__("distribution", alpha)
+        self.start_epoch = start_epoch
+        self.detached = detached
         if reduction not in ("sum", "position", "mean"):
             raise ValueError(f"expected reduction as sum, position or mean, got {reduction!r}")
         self.reduction: Reduction = reduction
+
+    def weight(self, epoch: int) -> float:
+        """Return alpha from the start epoch on, 0 before."""
+        return self.full_weight if epoch >= self.start_epoch else 0.0
 
     def forward(self, step: Step) -> Tensor:
         """Return the mean over the batch."""
         if step.rep.log_var is None:
             raise TypeError("the distribution term needs a Gaussian, but the method has a point")
-        return kl_standard_normal(step.rep.mu, step.rep.log_var, self.reduction).mean()
+        mean = kl_standard_normal(step.rep.mu, step.rep.log_var, self.reduction).mean()
+        return mean.detach() if self.detached else mean

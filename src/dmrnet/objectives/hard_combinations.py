@@ -20,12 +20,19 @@ class HardCombinations(Term):
         beta: Its weight; .7, .3, .3, .5 in the paper.
         miner: Says which combinations are hard.
         start_epoch: The first epoch, counted from 0, in which the term acts.
+        broadcast: As the released classification code computes it: shapes ``(B,)`` and
+            ``(B, 1, 1, 1)`` are multiplied, so that the term is the number of hard samples times
+            the mean loss of the *whole* batch. About 27 hard samples of 64 make the task loss weigh
+            20 and the distribution term a twentieth; nothing is restricted to hard combinations.
     """
 
-    def __init__(self, beta: float, miner: Miner, start_epoch: int = 5) -> None:
+    def __init__(
+        self, beta: float, miner: Miner, start_epoch: int = 5, broadcast: bool = False
+    ) -> None:
         super().__init__("hard_combinations", beta)
         self.miner = miner
         self.start_epoch = start_epoch
+        self.broadcast = broadcast
 
     def weight(self, epoch: int) -> float:
         """Return beta from the start epoch on, 0 before."""
@@ -34,4 +41,6 @@ class HardCombinations(Term):
     def forward(self, step: Step) -> Tensor:
         """Return the task loss of the hard samples over the whole batch's normaliser."""
         hard = self.miner.is_hard(step.mask)
+        if self.broadcast:
+            return hard.sum() * step.task.mean
         return (step.task.per_sample * hard).sum() / step.task.normaliser

@@ -14,6 +14,9 @@ from dmrnet.modalities.combinations import MAX_TABLE, count
 Criterion = Literal["variance", "loss"]
 """What ranks combinations: mean sigma^2 (the paper), or mean training loss."""
 
+Among = Literal["all", "single"]
+"""Which combinations may be hard: all, or those of one modality."""
+
 
 class CombinationMeans(nn.Module):
     """Sums over the samples of each combination since the last `reset`, in float64.
@@ -115,12 +118,15 @@ class Miner(nn.Module):
         momentum: What of the earlier epochs' sums is kept when an epoch is added.
         min_count: Samples (of the decayed sum) below which a combination is not ranked.
         freeze_after: The hard set stays as it is after so many epochs; None re-mines each epoch.
+        among: Which combinations are ranked: all (the paper), or those of a single modality.
+        fixed: bool ``(K, V)``: these are hard from the start and nothing is mined; None mines.
     """
 
     hard: Tensor
     epochs: Tensor
     running_sums: Tensor
     running_counts: Tensor
+    ranked: Tensor
 
     def __init__(
         self,
@@ -130,6 +136,8 @@ class Miner(nn.Module):
         momentum: float = 0.9,
         min_count: float = 8.0,
         freeze_after: int | None = None,
+        among: Among = "all",
+        fixed: Tensor | None = None,
     ) -> None:
         super().__init__()
         if by not in ("variance", "loss"):
@@ -142,21 +150,31 @@ class Miner(nn.Module):
         self.size = min(size or modalities, count(modalities))
         self.momentum = momentum
         self.min_count = min_count
+        if among not in ("all", "single"):
+            raise ValueError(f"expected mining among all or single, got {among!r}")
         self.freeze_after = freeze_after
+        self.fixed = fixed is not None
         self.register_buffer("running_sums", empty_table(modalities))
         self.register_buffer("running_counts", empty_table(modalities))
         self.register_buffer("hard", torch.zeros(count(modalities) + 1, dtype=torch.bool))
         self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
+        j = torch.arange(len(self.hard))
+        # An index with one bit is a single modality.
+        ranked = (j & (j - 1)) == 0 if among == "single" else j >= 0
+        self.register_buffer("ranked", ranked, persistent=False)
+        if fixed is not None:
+            self.hard[index_of(fixed)] = True
 
     def end_epoch(self, epoch_means: CombinationMeans) -> None:
         """Take in an epoch's sums, already added over processes, and mine again if not frozen."""
         self.epochs += 1
-        if self.freeze_after is not None and int(self.epochs) > self.freeze_after:
+        if self.fixed or (self.freeze_after is not None and int(self.epochs) > self.freeze_after):
             return
         self.running_sums.mul_(self.momentum).add_(epoch_means.sums)
         self.running_counts.mul_(self.momentum).add_(epoch_means.counts)
+        counts = self.running_counts * self.ranked
         means = self.running_sums / self.running_counts
-        self.hard.copy_(top_combinations(means, self.running_counts, self.size, self.min_count))
+        self.hard.copy_(top_combinations(means, counts, self.size, self.min_count))
 
     def is_hard(self, mask: Tensor) -> Tensor:
         """Return bool ``(B,)``: the indicator Delta_i in H of Eq. 11-12."""
