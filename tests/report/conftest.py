@@ -151,13 +151,14 @@ def hash_of(text):
     return int.from_bytes(text.encode(), "big") % (2**31)
 
 
-@pytest.fixture
-def four_systems(tmp_path):
-    """Four methods, three seeds, the 63 combinations of six modalities."""
+@pytest.fixture(scope="session")
+def four_systems(tmp_path_factory):
+    """Four methods, three seeds, the 63 combinations of six modalities; not to be changed."""
+    root = tmp_path_factory.mktemp("four")
     gains = {"sf-md": 0.0, "head-only": 0.03, "dmr": 0.1, "dmrnet": 0.18}
     return [
         write_run(
-            tmp_path / "runs",
+            root / "runs",
             method,
             seed,
             gain=gain,

@@ -17,7 +17,7 @@ from dmrnet.report.systems import find_baseline, shared_settings, system
         (
             "paper",
             {"z": None, "head": {"layers": [1, 2.0]}},
-            "dmr (paper) head.layers=[1,2] z=null",
+            "dmr (paper) head.layers=[1,2] z=none",
         ),
         ("best", {"compile": True}, "dmr compile=true"),
     ],

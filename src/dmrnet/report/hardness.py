@@ -61,7 +61,8 @@ def hardness_of(
     """
     if not statistics:
         return None
-    error = {name: score.error(item.mean) for name, item in scores.items()}
+    # Rounded, so that combinations of equal error tie rather than rank by the last bit.
+    error = {name: round(score.error(item.mean), 12) for name, item in scores.items()}
     variance = _by_combination(statistics, "mean_variance")
     loss = _by_combination(statistics, "mean_loss")
     hard = {

@@ -56,6 +56,7 @@ class Section:
         main: The main table.
         groups: Every combination, by size.
         hardness: What was mined; None without mining.
+        chance: Agreement in percent that a random hard set would have.
         cost: What it took; None where unknown.
         figures: The figures.
         commands: How to repeat it, one command a line.
@@ -70,6 +71,7 @@ class Section:
     main: Table
     groups: tuple[Group, ...]
     hardness: Table | None
+    chance: str
     cost: Table | None
     figures: tuple[Figure, ...]
     commands: tuple[str, ...]
@@ -91,6 +93,7 @@ def make_section(
         main=main_table(summary),
         groups=tuple(_groups(summary)),
         hardness=hardness if hardness.rows else None,
+        chance=fmt.percent(len(summary.modalities) / max(1, len(summary.combinations)), 0),
         cost=cost if cost.rows else None,
         figures=tuple(figures),
         commands=tuple(_commands(summary)),

@@ -1,0 +1,124 @@
+"""Building a report: its files, and that a failure leaves an earlier report as it was."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dmrnet.report import build_report
+from dmrnet.report.rows import RowError
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+
+
+def test_writes_page_markdown_and_figures(four_systems, tmp_path):
+    out = tmp_path / "deep" / "out"
+    report = build_report(four_systems, out)
+    assert report.page == out / "report.html"
+    assert report.markdown == out / "report.md"
+    assert set(contents(out)) == {
+        path.relative_to(out) for path in (report.page, report.markdown, *report.figures)
+    }
+    assert len(report.figures) == 2 * 4
+    for path in report.figures:
+        if path.suffix == ".svg":
+            assert f"figures/{path.name}" in report.markdown.read_text()
+    assert [item.dataset for item in report.summaries] == ["mfeat"]
+    assert report.page.stat().st_size < 700_000
+
+
+def test_is_the_same_each_time(make_run, tmp_path):
+    runs = [make_run(m, s, modalities=("a", "b", "c")) for m in ("sf-md", "dmr") for s in (0, 1)]
+    build_report(runs, tmp_path / "one")
+    build_report(runs, tmp_path / "two")
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_a_corrupt_row_leaves_the_old_report(make_run, tmp_path):
+    run, out = make_run(modalities=("a", "b")), tmp_path / "out"
+    build_report([run], out)
+    before = contents(out)
+    results = run / "results.jsonl"
+    results.write_text(results.read_text() + '{"run": "half a row')
+    with pytest.raises(RowError, match=r"results\.jsonl:\d+: expected one JSON object"):
+        build_report([run], out)
+    assert contents(out) == before
+
+
+def test_a_full_disk_leaves_whole_files(make_run, tmp_path, monkeypatch):
+    run, out = make_run(modalities=("a", "b")), tmp_path / "out"
+    build_report([run], out)
+    before = contents(out)
+
+    def fail(self, target):
+        if target.name == "report.html":
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    rename = Path.replace
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="No space left"):
+        build_report([run], out)
+    assert contents(out) == before
+
+
+def test_files_are_for_others_to_read_too(make_run, tmp_path):
+    report = build_report([make_run(modalities=("a", "b"))], tmp_path / "out")
+    beside = tmp_path / "beside"
+    beside.write_text("")
+    assert report.page.stat().st_mode == beside.stat().st_mode
+
+
+def test_refuses_an_unknown_split(make_run, tmp_path):
+    with pytest.raises(ValueError, match="'test' or 'val', came 'train'"):
+        build_report([make_run()], tmp_path / "out", split="train")
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_baseline(make_run, tmp_path):
+    runs = [make_run(method, modalities=("a", "b")) for method in ("sf-md", "head-only")]
+    report = build_report(runs, tmp_path / "out", baseline="head-only")
+    (summary,) = report.summaries
+    assert summary.baseline == summary.systems[0].label == "head-only"
+
+
+def test_ten_modalities_stay_usable(make_run, tmp_path):
+    names = tuple("abcdefghij")
+    runs = [make_run(m, modalities=names, mined=None) for m in ("sf-md", "dmr")]
+    report = build_report(runs, tmp_path / "out")
+    assert report.page.stat().st_size < 2_000_000
+    assert (
+        sum(
+            line.startswith("| ●") or line.startswith("| ○")
+            for line in report.markdown.read_text().splitlines()
+        )
+        == 1023
+    )
+
+
+def test_rows_that_others_publish(tmp_path, good_row, lines):
+    rows = [
+        good_row(method=m, seed=s, combination=c, value=v / 100, run=f"{m}-{s}", dataset="casia")
+        for m, v in (("sf-md", 80), ("theirs", 85))
+        for s in range(2)
+        for c in ("rgb", "ir", "rgb+ir")
+    ]
+    report = build_report([lines(tmp_path / "rows.jsonl", rows)], tmp_path / "out")
+    text = report.page.read_text()
+    assert "theirs" in text
+    assert "dmrnet fit" not in text
+
+
+def test_needs_neither_torch_nor_lightning():
+    code = (
+        "import sys, dmrnet.report, dmrnet.report.terminal\n"
+        "heavy = {'torch', 'lightning', 'scipy', 'matplotlib.pyplot'} & set(sys.modules)\n"
+        "raise SystemExit(', '.join(heavy) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

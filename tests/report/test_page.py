@@ -1,0 +1,163 @@
+"""The page: whole, self-contained, and deaf to what names try to say."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from dmrnet.report import build_report
+
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7 * 7 }}",
+    "a' onmouseover='alert(1)",
+    "</style><script>alert(2)</script>",
+    "`|**x**|[l](javascript:alert(1))",
+)
+
+
+class Page(HTMLParser):
+    """What a page is made of; fails where an element is not closed in its place."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.text, self.open = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += [(tag, *pair) for pair in attributes]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += [(tag, *pair) for pair in attributes]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    @property
+    def said(self):
+        return re.sub(r"\s+", " ", " ".join(self.text))
+
+
+def page_of(runs, out, **kwargs):
+    report = build_report(runs, out, **kwargs)
+    return Page(report.page.read_text("utf-8")), report.markdown.read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def four_pages(four_systems, tmp_path_factory):
+    return page_of(four_systems, tmp_path_factory.mktemp("page") / "out")
+
+
+def test_says_what_was_run_and_what_came_out(four_pages, four_systems):
+    page, markdown = four_pages
+    for told in (
+        "Highest average over 63 combinations: dmrnet",
+        "points against sf-md (paired over 3 seeds)",
+        "Its worst combination is mor alone",
+        "400 samples (test); one sample is 0.25 points",
+        "0, 1, 2",
+        "0123456789ab",
+        "3 modalities seen (20 combinations)",
+        "With 3 seeds",
+        "of a random set about 10% would be",
+    ):
+        assert told in page.said
+    for run in four_systems:
+        assert f"dmrnet fit --config {run}/config.yaml --out {run}-again" in page.said
+        assert f"dmrnet evaluate {run}-again" in markdown
+    assert page.tags.count("details") == 6 + 1
+    # Every combination is in both, once a system in the page's tables of dots.
+    assert len(re.findall(r"^\| [●○]", markdown, flags=re.MULTILINE)) == 63
+    assert page.attributes.count(("table", "class", "dots")) == 6
+
+
+def test_asks_nothing_of_the_network_and_runs_nothing(four_pages):
+    page, _ = four_pages
+    assert {"script", "link", "iframe", "img", "object", "embed"}.isdisjoint(page.tags)
+    for tag, name, value in page.attributes:
+        assert not name.startswith("on")
+        if name in ("href", "src", "xlink:href", "srcset", "action"):
+            assert value.startswith("#"), (tag, name, value)
+    styles = " ".join(value for _, name, value in page.attributes if name == "style")
+    for style in (page.said, styles):
+        assert "@import" not in style
+        assert re.findall(r"url\((?!#)", style) == []
+
+
+def test_ids_are_unique_and_links_lead_to_them(make_run, tmp_path):
+    runs = [make_run(dataset=name, name=f"r{i}") for i, name in enumerate(("a b", "a-b", "A B"))]
+    page, _ = page_of(runs, tmp_path / "out")
+    ids = [value for _, name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    links = {v[1:] for _, n, v in page.attributes if n in ("href", "xlink:href")}
+    assert links <= set(ids)
+    assert {"a-b-accuracy", "a-b-accuracy-2", "a-b-accuracy-3"} <= set(ids)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_cannot_inject(make_run, tmp_path, name):
+    modality = name.replace("+", "")
+    runs = [
+        make_run("sf-md", name="r0", dataset=name, modalities=(modality, "b")),
+        make_run(name, name="r1", dataset=name, modalities=(modality, "b"), settings={name: name}),
+    ]
+    page, markdown = page_of(runs, tmp_path / "out")
+    plain = re.sub(r"\s+", " ", name)
+    assert plain in page.said
+    assert {"script", "img"}.isdisjoint(page.tags)
+    assert page.tags.count("style") == 1
+    assert not [a for a in page.attributes if a[1].startswith("on")]
+    assert "49" not in re.findall(r"<h2[^>]*>(.*?)</h2>", page.said)
+    outside_code = re.sub(r"```.*?```", "", markdown, flags=re.DOTALL)
+    assert not re.search(r"(?<!\\)<", outside_code)
+    assert "[l](javascript" not in outside_code
+
+
+def test_one_system_one_seed(make_run, tmp_path):
+    page, _ = page_of([make_run(modalities=("a", "b"), mined=None)], tmp_path / "out")
+    assert "dmrnet averages" in page.said
+    assert "one seed, so no ±" in page.said
+    assert "Hard combinations" not in page.said
+    assert "paired by seed. Bold" not in page.said
+
+
+def test_two_data_sets_and_two_scores(make_run, tmp_path):
+    runs = [
+        make_run("sf-md", name="r0", modalities=("a", "b")),
+        make_run("sf-md", name="r1", dataset="watch", modalities=("x", "y"), metric="acer"),
+        make_run("sf-md", name="r2", dataset="watch", modalities=("x", "y"), seed=1),
+    ]
+    page, markdown = page_of(runs, tmp_path / "out")
+    for title in ("mfeat", "watch, accuracy", "watch, ACER"):
+        assert f"## {title}\n" in markdown
+        assert title in page.said
+    assert "lower is better" in page.said
+    assert page.tags.count("nav") == 1
+
+
+def test_validation_is_said_to_be_that(make_run, tmp_path):
+    page, _ = page_of([make_run(splits=("val",))], tmp_path / "out", split="val")
+    assert "400 samples (validation, not test)" in page.said
+    assert "dmrnet evaluate" not in page.said
+
+
+def test_nothing_defined(make_run, tmp_path):
+    run = make_run(modalities=("a", "b", "c"))
+    text = (run / "results.jsonl").read_text()
+    text = re.sub(r'"accuracy", "value": [\d.]+', '"accuracy", "value": null', text)
+    (run / "results.jsonl").write_text(text)
+    page, _ = page_of([run], tmp_path / "out")
+    assert "nothing to average" in page.said
