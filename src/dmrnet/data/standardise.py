@@ -48,10 +48,10 @@ class Standardiser:
         """
         mean, std = {}, {}
         for column, name in enumerate(modalities):
-            rows = present[:, column].nonzero().flatten()
-            if not len(rows):
+            here = present[:, column]
+            if not here.any():
                 raise ValueError(f"modality {name} is present in no training row; leave it out")
-            mean[name], std[name] = _moments(arrays[name], rows)
+            mean[name], std[name] = _moments(arrays[name], here)
         return cls(mean, std)
 
     def apply(
@@ -74,26 +74,23 @@ class Standardiser:
         """
         out = torch.empty_like(tensor) if out is None else out
         mean, std = (_beside(values[name], tensor) for values in (self.mean, self.std))
-        for rows in _chunks(torch.arange(len(tensor)), tensor):
-            block = ((tensor[rows].double() - mean) / std).to(tensor.dtype)
-            if present is not None:
+        for rows in _slices(tensor):
+            block = tensor[rows].double().sub_(mean).div_(std).to(tensor.dtype)
+            if present is not None and not present[rows].all():
                 block[~present[rows]] = 0.0
-            unfit = (~block.isfinite()).flatten(1).any(1).nonzero().flatten()
-            if len(unfit):
-                raise ValueError(
-                    f"modality {name}, row {int(rows[unfit[0]])}: a value is so far from the "
-                    "training rows that it cannot be standardised; check the units of this row"
-                )
+            # One sum instead of a look at every number: it is finite unless something is not.
+            if not block.sum().isfinite():
+                _check_finite(name, block, rows.start)
             out[rows] = block
         return out
 
     def invert(self, name: str, tensor: Tensor, present: Tensor) -> Tensor:
         """Return what `apply` was given, up to rounding; what is absent stays zero."""
-        out = torch.zeros_like(tensor)
         mean, std = (_beside(values[name], tensor) for values in (self.mean, self.std))
-        for rows in _chunks(present.nonzero().flatten(), tensor):
-            out[rows] = (tensor[rows].double() * std + mean).to(tensor.dtype)
-        return out
+        out = torch.empty_like(tensor)
+        for rows in _slices(tensor):
+            out[rows] = tensor[rows].double().mul_(std).add_(mean).to(tensor.dtype)
+        return out.index_fill_(0, (~present).nonzero().flatten(), 0.0)
 
     def state(self) -> dict[str, Tensor]:
         """Return flat tensors, ``NAME.mean`` and ``NAME.std``, to be kept with the weights."""
@@ -113,10 +110,10 @@ class Standardiser:
         return cls(halves["mean"], halves["std"])
 
 
-def _chunks(rows: Tensor, tensor: Tensor) -> Iterator[Tensor]:
-    """Cut rows into parts that are small enough for float64."""
-    each = max(1, tensor[:1].numel())
-    return iter(torch.split(rows, max(1, NUMBERS_AT_ONCE // each)))
+def _slices(tensor: Tensor) -> Iterator[slice]:
+    """Cut the rows into parts that are small enough for float64."""
+    step = max(1, NUMBERS_AT_ONCE // max(1, tensor[:1].numel()))
+    return (slice(start, start + step) for start in range(0, len(tensor), step))
 
 
 def _beside(values: Tensor, tensor: Tensor) -> Tensor:
@@ -124,21 +121,42 @@ def _beside(values: Tensor, tensor: Tensor) -> Tensor:
     return values.reshape(1, -1, *[1] * (tensor.dim() - 2))
 
 
-def _moments(tensor: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and deviation over rows and positions, float64."""
+def _check_finite(name: str, block: Tensor, start: int) -> None:
+    unfit = (~block.isfinite()).flatten(1).any(1).nonzero().flatten()
+    if len(unfit):
+        raise ValueError(
+            f"modality {name}, row {start + int(unfit[0])}: a value is so far from the training "
+            "rows that it cannot be standardised; check the units of this row"
+        )
+
+
+def _moments(tensor: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and deviation over the present rows and all positions, float64.
+
+    Args:
+        tensor: float32, ``(n, ...)``.
+        present: bool, ``(n,)``, somewhere True.
+    """
     across = [axis for axis in range(tensor.dim()) if axis != 1]
-    number = len(rows) * tensor[0, 0].numel()
-    total = torch.zeros(tensor.shape[1], dtype=torch.float64)
-    low, high = torch.full_like(total, torch.inf), torch.full_like(total, -torch.inf)
-    for part in _chunks(rows, tensor):
-        block = tensor[part].double()
-        total += block.sum(across)
-        low, high = low.minimum(block.amin(across)), high.maximum(block.amax(across))
-    mean = total / number
-    squares = torch.zeros_like(total)
-    for part in _chunks(rows, tensor):
-        squares += (tensor[part].double() - _beside(mean, tensor)).square().sum(across)
-    constant = low == high
-    # Exactly the value itself, so that a constant becomes exactly zero.
-    mean = torch.where(constant, low, mean)
-    return mean, torch.where(constant, torch.ones_like(mean), (squares / number).sqrt())
+    number = int(present.sum()) * tensor[0, 0].numel()
+
+    def blocks() -> Iterator[Tensor]:
+        for rows in _slices(tensor):
+            here = present[rows]
+            if here.any():
+                yield (tensor[rows] if here.all() else tensor[rows][here]).double()
+
+    mean = torch.zeros(tensor.shape[1], dtype=torch.float64)
+    for block in blocks():
+        mean += block.sum(across) / number
+    variance = torch.zeros_like(mean)
+    for block in blocks():
+        variance += block.sub_(_beside(mean, tensor)).square_().sum(across) / number
+    std = variance.sqrt()
+    # Where all numbers are one, the sums above miss it by their rounding, and dividing by that
+    # would blow noise up; only where the deviation is that small need every number be looked at.
+    for channel in (std <= 1e-9 * mean.abs()).nonzero().flatten().tolist():
+        numbers = tensor[present, channel]
+        if bool((numbers == numbers.flatten()[0]).all()):
+            mean[channel], std[channel] = numbers.flatten()[0].double(), 1.0
+    return mean, std
