@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
-from dmrnet.evaluation import accuracy, evaluate, evaluate_pairs, worst
+from dmrnet.evaluation import accuracy, draw_pairs, evaluate, evaluate_pairs, worst
 from dmrnet.evaluation.combinations import Model
 from dmrnet.modalities import all_combinations, count, index_of
 from dmrnet.modalities.combinations import MAX_TABLE
@@ -57,8 +57,8 @@ def select(
         accuracies = accuracy(result.confusion).cpu()
         combinations = result.combinations.cpu()
     else:
-        rounds = max(1, min(total, budget // len(dataset)))
-        combinations, right, seen = evaluate_pairs(model, batches, rounds, seed=0)
+        pairs = draw_pairs(dataset.present, budget, torch.Generator().manual_seed(0))
+        combinations, right, seen = evaluate_pairs(model, batches, pairs)
         accuracies = right / seen
     scored = accuracies[~accuracies.isnan()]
     return Selection(float(scored.mean()), combinations, accuracies)

@@ -6,18 +6,17 @@ it has, and only what lies behind them is repeated.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from dmrnet.modalities import Batch, Inputs, Stratified, Uniform, Where, from_index, index_of
-from dmrnet.modalities.combinations import MAX_TABLE
+from dmrnet.modalities import Batch, Inputs, Where
 
-ROWS_AT_ONCE = 4096
-"""So many (sample, combination) pairs go through fusion together."""
+NUMBERS_AT_ONCE = 1 << 22
+"""Fusion reads so many numbers of features together: 16 MB in float32, near a CPU's cache."""
 
 
 class Model(Protocol):
@@ -70,8 +69,13 @@ class Predictions:
     probabilities: Tensor
 
 
+def rows_at_once(feats: Mapping[str, Tensor]) -> int:
+    """Return how many rows of such features go through fusion together."""
+    return max(1, NUMBERS_AT_ONCE // max(1, sum(f[:1].numel() for f in feats.values())))
+
+
 def predict_masks(
-    model: Model, feats: Mapping[str, Tensor], masks: Tensor, rows_at_once: int = ROWS_AT_ONCE
+    model: Model, feats: Mapping[str, Tensor], masks: Tensor, rows: int | None = None
 ) -> Tensor:
     """Predict from features under several masks.
 
@@ -79,22 +83,28 @@ def predict_masks(
         model: Fuses and predicts.
         feats: ``(B, ...)`` each, encoded once.
         masks: bool ``(k, B, V)``.
-        rows_at_once: Bounds how many rows go through fusion together.
+        rows: Bounds how many rows go through fusion together; by default by their size.
 
     Returns:
         Logits, float32 ``(k, B, M)``.
     """
+    return torch.cat([logits for _, logits in _by_chunk(model, feats, masks, rows)])
+
+
+def _by_chunk(
+    model: Model, feats: Mapping[str, Tensor], masks: Tensor, rows: int | None
+) -> Iterator[tuple[slice, Tensor]]:
+    """Give which masks, and logits float32 ``(some, B, M)``, a bounded number of rows at a time."""
     size = masks.shape[1]
-    step = max(1, rows_at_once // max(1, size))
-    chunks = []
-    for some in masks.split(step):
+    step = max(1, (rows or rows_at_once(feats)) // max(1, size))
+    for start in range(0, len(masks), step):
+        some = masks[start : start + step]
         again = {
             name: f.unsqueeze(0).expand(len(some), *f.shape).flatten(0, 1)
             for name, f in feats.items()
         }
         logits = model.logits(again, some.flatten(0, 1)).float()
-        chunks.append(logits.reshape(len(some), size, *logits.shape[1:]))
-    return torch.cat(chunks)
+        yield slice(start, start + len(some)), logits.reshape(len(some), size, *logits.shape[1:])
 
 
 @torch.inference_mode()
@@ -105,7 +115,7 @@ def evaluate(
     classes: int,
     *,
     keep: bool = False,
-    rows_at_once: int = ROWS_AT_ONCE,
+    rows: int | None = None,
 ) -> Evaluation:
     """Score every combination on every sample that has its modalities.
 
@@ -115,10 +125,10 @@ def evaluate(
         combinations: bool ``(K, V)``, on that device.
         classes: M.
         keep: Also return each prediction (K * n * M floats, on the CPU).
-        rows_at_once: Bounds the memory of fusion.
+        rows: Bounds how many rows go through fusion together; by default by their size.
 
     Raises:
-        ValueError: If a batch has no index lists, or other modalities.
+        ValueError: If a batch has no index lists, other modalities, or a sample without a label.
     """
     modalities = combinations.shape[1]
     device = combinations.device
@@ -127,23 +137,41 @@ def evaluate(
     log_loss = torch.zeros(len(combinations), dtype=torch.float64, device=device)
     kept: list[Predictions] = []
     for batch in batches:
-        if batch.where is None or batch.present.shape[1] != modalities:
-            raise ValueError(
-                f"expected batches of {modalities} modalities with index lists (Batch.where)"
-            )
-        feats = model.encode(batch.inputs, batch.where)
+        where = checked(batch, modalities)
+        feats = model.encode(batch.inputs, where)
         scored = (batch.present | ~combinations[:, None, :]).all(-1)
+        whole = batch.present.all(1)
+        probabilities = []
         masks = combinations[:, None, :].expand(-1, len(batch), -1)
-        log_p = predict_masks(model, feats, masks, rows_at_once).log_softmax(-1)
-        _count(confusion, log_p, batch.target, scored)
-        _count(complete, log_p, batch.target, scored & batch.present.all(1))
-        of_target = log_p.gather(2, batch.target.expand(len(log_p), -1).unsqueeze(2)).squeeze(2)
-        log_loss -= torch.where(scored, of_target, 0).double().sum(1)
+        for some, logits in _by_chunk(model, feats, masks, rows):
+            log_p = logits.log_softmax(-1)
+            right_class = batch.target.expand(len(log_p), -1).unsqueeze(2)
+            of_target = log_p.gather(2, right_class).squeeze(2).double()
+            log_loss[some] -= torch.where(scored[some], of_target, 0).sum(1)
+            _count(confusion[some], log_p, batch.target, scored[some])
+            _count(complete[some], log_p, batch.target, scored[some] & whole)
+            if keep:
+                probabilities.append(log_p.exp().cpu())
         if keep:
-            kept.append(
-                Predictions(batch.index.cpu(), batch.target.cpu(), scored.cpu(), log_p.exp().cpu())
-            )
+            of_batch = torch.cat(probabilities)
+            kept.append(Predictions(batch.index.cpu(), batch.target.cpu(), scored.cpu(), of_batch))
     return Evaluation(combinations, confusion, complete, log_loss, joined(kept) if kept else None)
+
+
+def checked(batch: Batch, modalities: int) -> Where:
+    """Return the index lists of a batch that can be scored.
+
+    Raises:
+        ValueError: If it has no index lists, other modalities, or a sample without a label.
+    """
+    if batch.where is None or batch.present.shape[1] != modalities:
+        raise ValueError(
+            f"expected batches of {modalities} modalities with index lists (Batch.where)"
+        )
+    if bool((batch.target < 0).any()):
+        row = int(batch.index[(batch.target < 0).nonzero()[0, 0]])
+        raise ValueError(f"sample {row} has no label, so it cannot be scored")
+    return batch.where
 
 
 def joined(parts: Sequence[Predictions]) -> Predictions:
@@ -162,37 +190,3 @@ def _count(confusion: Tensor, log_p: Tensor, target: Tensor, scored: Tensor) -> 
     row = torch.arange(k, device=target.device)[:, None] * m + target
     cell = row * m + log_p.argmax(-1)
     confusion.view(-1).index_add_(0, cell.flatten(), scored.flatten().long())
-
-
-@torch.inference_mode()
-def evaluate_pairs(
-    model: Model, batches: Iterable[Batch], rounds: int, seed: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Score fixed (sample, combination) pairs where all of them would be too many.
-
-    Each sample meets `rounds` combinations of what it has, drawn as evenly as can be; the same seed
-    draws the same pairs.
-
-    Returns:
-        The combinations met, bool ``(K, V)`` in the order of Eq. 10, and how many of their pairs
-        are right and how many there are, float64 ``(K,)`` each.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    met: list[Tensor] = []
-    hits: list[Tensor] = []
-    for batch in batches:
-        if batch.where is None:
-            raise ValueError("expected batches with index lists (Batch.where) in evaluation")
-        present = batch.present.cpu()
-        sampler = Stratified() if present.shape[1] <= MAX_TABLE else Uniform()
-        masks = torch.stack([sampler(present, generator) for _ in range(rounds)])
-        feats = model.encode(batch.inputs, batch.where)
-        logits = predict_masks(model, feats, masks.to(batch.present.device))
-        met.append(index_of(masks).flatten())
-        hits.append((logits.argmax(-1) == batch.target).flatten().cpu())
-    if not met:
-        raise ValueError("there is no sample to evaluate on")
-    j, place, seen = torch.cat(met).unique(return_inverse=True, return_counts=True)
-    right = torch.zeros(len(j), dtype=torch.float64)
-    right.index_add_(0, place, torch.cat(hits).double())
-    return from_index(j, present.shape[1]), right, seen.double()

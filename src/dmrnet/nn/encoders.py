@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 
-import timm
 from torch import Tensor, nn
 
 from dmrnet.hints import nearest
@@ -152,6 +151,9 @@ class TimmEncoder(nn.Module):
     """
 
     def __init__(self, name: str, channels: int, pretrained: bool = False) -> None:
+        # It takes seconds to import, which a run without it need not wait for.
+        import timm
+
         super().__init__()
         if not timm.is_model(name):
             raise ValueError(f"unknown timm model {name!r}; {nearest(name, timm.list_models())}")

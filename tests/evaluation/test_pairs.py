@@ -1,0 +1,160 @@
+"""Drawn pairs: even, without repetition, fixed by their seed, and right on average."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from dmrnet.evaluation import draw_pairs, evaluate_pairs
+from dmrnet.evaluation import pairs as module
+from dmrnet.modalities import Batch, all_combinations, from_index
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def some_present(n: int, v: int, share: float, seed: int) -> Tensor:
+    present = torch.rand(n, v, generator=seeded(seed)) < share
+    present[~present.any(1), 0] = True
+    return present
+
+
+class Table:
+    """A model that is right where a table ``(n, 2^V)`` says so; counts what it encodes."""
+
+    def __init__(self, right: Tensor) -> None:
+        self.right = right
+        self.encoded: list[int] = []
+
+    def encode(self, inputs: dict[str, Tensor], where: object) -> dict[str, Tensor]:
+        self.encoded += inputs["row"].tolist()
+        return {"row": inputs["row"]}
+
+    def logits(self, feats: dict[str, Tensor], mask: Tensor) -> Tensor:
+        j = (mask * 2 ** torch.arange(mask.shape[1])).sum(1)
+        right = self.right[feats["row"], j]
+        # Every target is 1.
+        return torch.stack([(~right).float(), right.float()], 1)
+
+
+def batches_of(present: Tensor, size: int) -> list[Batch]:
+    return [
+        Batch({"row": rows}, present[rows], torch.ones_like(rows), rows, where={"row": None})
+        for rows in torch.arange(len(present)).split(size)
+    ]
+
+
+@given(
+    st.integers(1, 30), st.integers(1, 6), st.integers(1, 400), st.floats(0.2, 1), st.integers(0, 9)
+)
+def test_pairs_are_even_distinct_and_of_what_the_samples_have(
+    n: int, v: int, budget: int, share: float, seed: int
+) -> None:
+    present = some_present(n, v, share, seed)
+    pairs = draw_pairs(present, budget, seeded(seed))
+    total = 2**v - 1
+    drawn = list(zip(pairs.sample.tolist(), pairs.combination.tolist(), strict=True))
+    assert len(set(drawn)) == len(drawn) <= budget
+    for i, j in drawn:
+        assert 1 <= j <= total
+        assert all(bool(present[i, k]) for k in range(v) if j >> k & 1)
+    per = Counter(j for _, j in drawn)
+    quotas = {budget // total, budget // total + 1} if budget >= total else {0, 1}
+    for j in range(1, total + 1):
+        able = sum(all(bool(p[k]) for k in range(v) if j >> k & 1) for p in present)
+        assert per[j] in {min(q, able) for q in quotas}
+    if share == 1:
+        assert len(drawn) == min(budget, n * total)
+
+
+def test_with_complete_samples_each_is_met_equally_often() -> None:
+    pairs = draw_pairs(torch.ones(40, 6, dtype=torch.bool), 1000, seeded(0))
+    per = Counter(pairs.sample.tolist())
+    assert len(pairs.sample) == 1000
+    assert set(per.values()) == {25}
+
+
+def test_the_seed_fixes_the_pairs() -> None:
+    present = some_present(20, 4, 0.7, 0)
+    one, two, other = (draw_pairs(present, 50, seeded(s)) for s in (3, 3, 4))
+    assert torch.equal(one.sample, two.sample)
+    assert torch.equal(one.combination, two.combination)
+    assert not torch.equal(one.sample, other.sample)
+
+
+def test_the_table_of_patterns_is_cut_without_changing_the_draw(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    present = some_present(30, 5, 0.6, 1)
+    whole = draw_pairs(present, 200, seeded(0))
+    monkeypatch.setattr(module, "CELLS_AT_ONCE", 50)
+    cut = draw_pairs(present, 200, seeded(0))
+    assert torch.equal(whole.sample, cut.sample)
+    assert torch.equal(whole.combination, cut.combination)
+
+
+@pytest.mark.parametrize("modalities", [16, 30, 62])
+def test_many_modalities(modalities: int) -> None:
+    present = some_present(50, modalities, 0.95, 0)
+    pairs = draw_pairs(present, 300, seeded(0))
+    assert 0 < len(pairs.sample) <= 300
+    mask = from_index(pairs.combination, modalities)
+    assert bool((present[pairs.sample] | ~mask).all())
+
+
+@pytest.mark.parametrize(("share", "budget"), [(1.0, 60), (0.6, 60), (1.0, 11), (0.6, 11)])
+def test_the_estimate_is_right_on_average(share: float, budget: int) -> None:
+    """Over many draws the mean over combinations is that of scoring everything."""
+    present = some_present(12, 4, share, 5)
+    present[0] = True  # every combination has somebody
+    # What is right depends on sample and combination, so that an uneven draw would show.
+    j = torch.arange(16)
+    size = from_index(j, 4).sum(1)
+    right = (torch.arange(12)[:, None] * 7 + j * 5) % 11 < 2 + 2 * size + present.sum(1)[:, None]
+    exact = []
+    for mask, index in zip(all_combinations(4), range(1, 16), strict=True):
+        able = (present | ~mask).all(1)
+        exact.append(float(right[able, index].double().mean()))
+    truth = sum(exact) / len(exact)
+    estimates = []
+    for seed in range(600):
+        pairs = draw_pairs(present, budget, seeded(seed))
+        met, hits, seen = evaluate_pairs(Table(right), batches_of(present, 12), pairs)
+        assert len(met) == min(budget, 15)
+        estimates.append(float((hits / seen).mean()))
+    found = torch.tensor(estimates)
+    assert float(found.std()) > 0
+    error = float(found.std()) / 600**0.5
+    assert abs(float(found.mean()) - truth) < 3.5 * error + 1e-9
+
+
+def test_pairs_are_counted_as_one_by_one() -> None:
+    present = some_present(25, 4, 0.7, 2)
+    right = torch.rand(25, 16, generator=seeded(0)) < 0.5
+    pairs = draw_pairs(present, 90, seeded(1))
+    expected: dict[int, list[bool]] = {}
+    for i, j in zip(pairs.sample.tolist(), pairs.combination.tolist(), strict=True):
+        expected.setdefault(j, []).append(bool(right[i, j]))
+    for size, rows in ((25, None), (7, 3), (1, 1)):
+        model = Table(right)
+        met, hits, seen = evaluate_pairs(model, batches_of(present, size), pairs, rows)
+        index = (met * 2 ** torch.arange(4)).sum(1).tolist()
+        assert index == sorted(expected)
+        assert hits.tolist() == [sum(expected[j]) for j in index]
+        assert seen.tolist() == [len(expected[j]) for j in index]
+        # Encoded once, and a batch without a pair not at all.
+        assert len(model.encoded) == len(set(model.encoded))
+        if size == 1:
+            assert set(model.encoded) == set(pairs.sample.tolist())
+
+
+def test_no_sample_is_refused() -> None:
+    pairs = draw_pairs(torch.ones(3, 2, dtype=torch.bool), 4, seeded(0))
+    with pytest.raises(ValueError, match="no sample"):
+        evaluate_pairs(Table(torch.ones(3, 4, dtype=torch.bool)), [], pairs)
