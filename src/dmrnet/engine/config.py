@@ -203,10 +203,7 @@ def parse_run(argv: Sequence[str], prog: str = "dmrnet fit") -> RunSettings:
         values |= checked_file(path, following(content, names), options)
     given = checked_flags(flags, options)
     for option in options.values():
-        if option.default is REQUIRED and not {option.key} & {*values, *given}:
-            raise ValueError(
-                f"{option.flag} is missing: data {data} needs it. {option.help or 'See --help.'}"
-            )
+        _need(option, data, values | given)
         if option.default is REQUIRED and option.key in given:
             # The parser wants it in what it reads first.
             values[option.key] = given[option.key]
@@ -217,9 +214,41 @@ def parse_run(argv: Sequence[str], prog: str = "dmrnet fit") -> RunSettings:
         args = [f"--{key}={value}" for key, value in given.items() if key not in DEFAULTS]
         return settings_of(parser.parse_args(args, namespace=base))
     except Exception as error:
-        if type(error).__name__ not in ("ArgumentError", "ParserError", "ArgumentTypeError"):
-            raise
-        raise ValueError(explain(str(error), {**values, **given}, options)) from error
+        raise ValueError(_explained(error, {**values, **given}, options)) from error
+
+
+def parse_data(data: str, argv: Sequence[str]) -> DataSettings:
+    """Read the settings of a data set from flags ``--data.*`` alone.
+
+    Raises:
+        ValueError: If the data set, a flag or a value is not understood.
+    """
+    kind = data_class(data)
+    name = Option("data.name", Literal[tuple(DATASETS)], data, "Data set.")
+    options = {option.key: option for option in (name, *options_of(kind, "data."))}
+    values = checked_flags(read_flags(argv), options)
+    for option in options.values():
+        _need(option, data, values)
+    parser = ArgumentParser(exit_on_error=False, add_help=False)
+    parser.add_class_arguments(kind, "data")
+    try:
+        parsed = parser.parse_args([f"--{key}={value}" for key, value in values.items()])
+    except Exception as error:
+        raise ValueError(_explained(error, values, options)) from error
+    settings: DataSettings = _built(kind, parsed.as_dict()["data"])
+    return settings
+
+
+def _need(option: Option, data: str, given: Mapping[str, Any]) -> None:
+    if option.default is REQUIRED and option.key not in given:
+        raise ValueError(f"{option.flag} is missing: data {data} needs it. {option.help}")
+
+
+def _explained(error: Exception, values: Mapping[str, Any], options: Mapping[str, Option]) -> str:
+    """Return what a parser's error says; raise again what is none."""
+    if type(error).__name__ not in ("ArgumentError", "ParserError", "ArgumentTypeError"):
+        raise error
+    return explain(str(error), values, options)
 
 
 def names_in(files: Sequence[tuple[str, Mapping[str, Any]]], flags: Flags) -> tuple[str, str, str]:

@@ -1,0 +1,72 @@
+"""The command ``dmrnet``: one file a subcommand, each importing what is heavy when it runs.
+
+`main` may be called from Python as well; it returns the exit code and changes nothing that lasts.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from dmrnet.hints import nearest
+
+COMMANDS = {
+    "fit": "train one method with one seed, or go on with its run",
+    "evaluate": "score runs on their test sets, on every combination of modalities",
+    "predict": "classify the samples of a file, whatever modalities they have",
+    "report": "turn runs into a table here, Markdown and one page",
+    "data": "say what a data set holds, check files of your own, write one to files",
+    "quickstart": "train and compare four methods on the embedded digits",
+}
+"""Every subcommand and what it does; each is a module of this package with a `run(argv)`."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: The words behind ``dmrnet``; those of the process by default.
+
+    Returns:
+        0; 2 for what the user can mend in the command or the data; 1 for a failure while running;
+        130 when interrupted.
+    """
+    from dmrnet.cli.failures import guarded
+
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    return guarded(lambda: _run([word for word in words if word != "--debug"]), debug)
+
+
+def _run(words: list[str]) -> int:
+    if not words:
+        sys.stderr.write(_help())
+        return 2
+    name, *rest = words
+    if name in ("-h", "--help", "help"):
+        sys.stdout.write(_help())
+        return 0
+    if name == "--version":
+        from dmrnet import __version__
+
+        sys.stdout.write(f"dmrnet {__version__}\n")
+        return 0
+    if name not in COMMANDS:
+        raise ValueError(f"unknown command {name!r}; {nearest(name, COMMANDS)}")
+    code: int = import_module(f"dmrnet.cli.{name}").run(rest)
+    return code
+
+
+def _help() -> str:
+    lines = [f"  {name:<12}{text}\n" for name, text in COMMANDS.items()]
+    return (
+        "usage: dmrnet COMMAND [--help] ...\n\n"
+        "Multimodal learning that keeps working when modalities are missing.\n\n"
+        f"commands:\n{''.join(lines)}\n"
+        "options:\n"
+        "  --help      this, or behind a command what that command takes\n"
+        "  --version   the version\n"
+        "  --debug     show the traceback of an error\n\n"
+        "To see it work:  dmrnet quickstart\n"
+    )

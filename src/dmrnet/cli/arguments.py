@@ -1,0 +1,95 @@
+"""Arguments of a subcommand: argparse, with our errors, and hints where a word is mistyped."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from dmrnet.hints import nearest
+
+WIDEST = 100
+"""Help is not wider than so many columns."""
+
+
+class _Format(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        width = min(shutil.get_terminal_size().columns, WIDEST) - 2
+        super().__init__(prog, max_help_position=26, width=width)
+
+
+class Arguments(argparse.ArgumentParser):
+    """A parser that raises ValueError and knows the nearest name.
+
+    Args:
+        prog: The command, e.g. ``dmrnet report``.
+        description: What it does.
+        more: Anything else argparse takes.
+    """
+
+    def __init__(self, prog: str, description: str, **more: Any) -> None:  # noqa: ANN401
+        super().__init__(
+            prog=prog,
+            description=description,
+            formatter_class=_Format,
+            allow_abbrev=False,
+            add_help=False,
+            **more,
+        )
+        self.options = self.add_argument_group("options")
+        self.options.add_argument("-h", "--help", action="help", help="show this")
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse found wrong.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError(f"{message}; see {self.prog} --help")
+
+    def read(self, argv: Sequence[str]) -> argparse.Namespace:
+        """Return the arguments.
+
+        Raises:
+            ValueError: If a word is unknown, missing or of the wrong type.
+        """
+        found, unknown = self.parse_known_args(list(argv))
+        if unknown:
+            known = [name for name in self._option_string_actions if name.startswith("--")]
+            name = unknown[0].partition("=")[0]
+            if not name.startswith("-"):
+                raise ValueError(f"unexpected word {name!r}; see {self.prog} --help")
+            raise ValueError(f"{self.prog} has no option {name}; {nearest(name, known)}")
+        return found
+
+
+def take(argv: Sequence[str], flag: str) -> tuple[str | None, list[str]]:
+    """Take one flag with its value out of others; the last of several counts.
+
+    Raises:
+        ValueError: If it has no value.
+
+    >>> take(["--seed", "1", "--out", "runs/a"], "--out")
+    ('runs/a', ['--seed', '1'])
+    """
+    found, rest, words = None, [], list(argv)
+    while words:
+        word = words.pop(0)
+        name, equals, value = word.partition("=")
+        if name != flag:
+            rest.append(word)
+        elif equals:
+            found = value
+        elif words and not words[0].startswith("--"):
+            found = words.pop(0)
+        else:
+            raise ValueError(f"expected a value after {flag}")
+    return found, rest
+
+
+def positive(text: str) -> int:
+    """Read a whole number above 0, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return int(text)

@@ -1,0 +1,192 @@
+"""``dmrnet data``: what data sets hold, and what is wrong with files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dmrnet.cli.arguments import Arguments, take
+from dmrnet.hints import nearest
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from dmrnet.data.export import Description
+
+ACTIONS = {
+    "list": "the data sets there are",
+    "show NAME": "its modalities, kinds, shapes, presence and classes",
+    "check FILE ...": "read .npz files as fit would (the first as training file) and say how",
+    "export NAME --out DIR": "write train.npz, val.npz and test.npz",
+}
+MOST_CLASSES = 30
+"""Of more classes, so many are shown."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Do one of the actions."""
+    from dmrnet.cli.listing import as_lines, data_sets
+
+    if not argv or argv[0] in ("-h", "--help"):
+        sys.stdout.write(
+            "usage: dmrnet data ACTION [--help] ...\n\n"
+            "Say what a data set holds, check files of your own, write one to files.\n\n"
+            f"actions:\n{_indented(as_lines(ACTIONS))}\n"
+        )
+        return 0 if argv else 2
+    action, *rest = argv
+    if action == "list":
+        Arguments("dmrnet data list", "List the data sets there are.").read(rest)
+        sys.stdout.write(as_lines(data_sets()) + "\n")
+        return 0
+    actions = {"show": _show, "check": _check, "export": _export}
+    if action not in actions:
+        raise ValueError(f"unknown action {action!r}; {nearest(action, ['list', *actions])}")
+    return actions[action](rest)
+
+
+def _indented(text: str) -> str:
+    return "".join(f"  {line}\n" for line in text.splitlines())
+
+
+def _named(argv: Sequence[str], prog: str, what: str) -> tuple[str, int, list[str]]:
+    """Return the data set's name, the seed, and the flags ``--data.*``."""
+    parser = Arguments(
+        prog,
+        f"{what} Flags --data.SETTING are those of dmrnet fit.",
+        usage=f"{prog} NAME [--seed INT] [--data.SETTING VALUE ...]"
+        + (" --out DIR" if prog.endswith("export") else ""),
+    )
+    parser.add_argument("name", metavar="NAME", help="data set; dmrnet data list names them")
+    parser.options.add_argument("--seed", metavar="INT", help="of the splits [0]")
+    if prog.endswith("export"):
+        parser.options.add_argument("--out", metavar="DIR", help="folder to write into (needed)")
+    seed, rest = take(argv, "--seed")
+    if seed is not None and not seed.isdecimal():
+        raise ValueError(f"--seed: expected a whole number of 0 or more, got {seed!r}")
+    named = [word for word in rest[:1] if not word.startswith("-")]
+    if not named or "--help" in rest or "-h" in rest:
+        parser.read([word for word in rest if word in ("-h", "--help")])
+    return named[0], int(seed or 0), rest[1:]
+
+
+def _show(argv: Sequence[str]) -> int:
+    name, seed, rest = _named(argv, "dmrnet data show", "Say what a data set holds.")
+    from dmrnet.cli.screen import screen
+    from dmrnet.data.export import describe
+    from dmrnet.engine.config import parse_data
+
+    show_description(screen(), describe(parse_data(name, rest).load(seed)))
+    return 0
+
+
+def _check(argv: Sequence[str]) -> int:
+    parser = Arguments(
+        "dmrnet data check",
+        "Read .npz files exactly as dmrnet fit --data arrays would, and say how each array is\n"
+        "understood, or what is wrong.",
+        usage="dmrnet data check TRAIN.npz [FILE.npz ...] [--data.SETTING VALUE ...]",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="the first is the training file")
+    files = [word for word in argv[: _first_flag(argv)]]
+    flags = list(argv[len(files) :])
+    if not files or "--help" in argv or "-h" in argv:
+        parser.read([word for word in argv if word in ("-h", "--help")])
+    from dmrnet.cli.screen import screen
+    from dmrnet.data.export import describe
+    from dmrnet.engine.config import parse_data
+
+    console = screen()
+    train, *others = files
+    # As fit reads them: one after the other as its validation and test file.
+    roles = dict(zip(("--data.val", "--data.test"), others, strict=False))
+    words = [word for pair in roles.items() for word in pair]
+    settings = parse_data("arrays", ["--data.train", train, *words, *flags])
+    splits = settings.load(0)
+    show_description(console, describe(splits))
+    for file in others[2:]:
+        more = parse_data("arrays", ["--data.train", train, "--data.test", file, *flags]).load(0)
+        assert more.test is not None
+        console.print(f"{file}: {len(more.test)} samples, read as the training file")
+        for note in getattr(more.test, "notes", ()):
+            console.print(f"  {note}", style="dim", soft_wrap=True)
+    named = " ".join(f"{flag} {file}" for flag, file in roles.items())
+    console.print(
+        f"\nnothing is wrong with {'these files' if others else 'this file'}; next:\n"
+        f"dmrnet fit --data arrays --data.train {train} {' '.join([named, *flags])}".rstrip(),
+        soft_wrap=True,
+    )
+    return 0
+
+
+def _first_flag(argv: Sequence[str]) -> int:
+    return next((place for place, word in enumerate(argv) if word.startswith("-")), len(argv))
+
+
+def _export(argv: Sequence[str]) -> int:
+    out, rest = take(argv, "--out")
+    name, seed, flags = _named(rest, "dmrnet data export", "Write a data set to .npz files.")
+    if out is None:
+        raise ValueError("dmrnet data export: --out DIR is missing: the folder to write into")
+    from dmrnet.cli.screen import screen
+    from dmrnet.data.export import export
+    from dmrnet.engine.config import parse_data
+
+    settings = parse_data(name, flags)
+    raw = getattr(settings, "raw", settings.load)
+    for path in export(raw(seed), Path(out)).values():
+        screen().print(f"written: {path}", soft_wrap=True)
+    return 0
+
+
+def show_description(console: Console, description: Description) -> None:
+    """Print what is in a data set."""
+    sizes = ", ".join(f"{count} {role}" for role, count in description.rows.items())
+    console.print(f"[bold]{description.name}[/bold]: {sizes}", soft_wrap=True)
+    if description.complete != description.rows:
+        whole = ", ".join(f"{n} {role}" for role, n in description.complete.items())
+        console.print(f"samples with every modality: {whole}", soft_wrap=True)
+    console.print()
+    console.print(_modalities(description))
+    console.print()
+    console.print(_classes(description))
+    for note in description.notes:
+        console.print(f"note: {note}", style="dim", soft_wrap=True, markup=False)
+
+
+def _table(first: Sequence[str], roles: Sequence[str]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in first:
+        table.add_column(name)
+    for role in roles:
+        table.add_column(role, justify="right")
+    return table
+
+
+def _modalities(description: Description) -> Table:
+    from dmrnet.cli.fit_start import by
+    from dmrnet.cli.screen import percent
+
+    roles = list(description.rows)
+    table = _table(("modality", "kind", "shape"), [f"in {role}" for role in roles])
+    for entry in description.modalities:
+        shares = [percent(entry.present[role] / description.rows[role]) for role in roles]
+        modality = entry.modality
+        table.add_row(modality.name, modality.kind, by(modality.shape), *shares)
+    return table
+
+
+def _classes(description: Description) -> Table:
+    roles = list(description.rows)
+    table = _table(("class",), roles)
+    for entry in description.classes[:MOST_CLASSES]:
+        table.add_row(entry.name, *(str(entry.rows[role]) for role in roles))
+    rest = len(description.classes) - MOST_CLASSES
+    if rest > 0:
+        table.add_row(f"and {rest} more", *("" for _ in roles))
+    return table

@@ -1,0 +1,42 @@
+"""``dmrnet evaluate``: score finished runs on every combination of modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dmrnet.cli.arguments import Arguments, positive
+
+
+def run(argv: Sequence[str]) -> int:
+    """Evaluate each run and print what it scores."""
+    parser = Arguments(
+        "dmrnet evaluate",
+        "Score runs on their test sets, on every combination of modalities. Rows go into\n"
+        "results.jsonl of the run's folder, predictions into predictions.npz.",
+    )
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a finished run")
+    add = parser.options.add_argument
+    add("--test", metavar="FILE", help="test on this .npz file [what the run was trained with]")
+    add("--batch-size", type=positive, default=512, metavar="INT", help="samples a step [512]")
+    add("--device", default="auto", help="auto, cpu or cuda [auto]")
+    args = parser.read(argv)
+
+    from dmrnet.cli.devices import device
+    from dmrnet.cli.scores import FEW, show_scores
+    from dmrnet.cli.screen import screen
+    from dmrnet.engine.finished import evaluate_run, open_run
+
+    console, where = screen(), device(args.device)
+    opened = [open_run(Path(path), where) for path in args.runs]
+    for path, one in zip(args.runs, opened, strict=True):
+        if len(opened) > 1:
+            console.print(f"[bold]{path}[/bold]", soft_wrap=True)
+        result, kept = evaluate_run(one, args.test, args.batch_size)
+        show_scores(console, one.folder.rows(), "test", one.folder.read_facts(), each=True)
+        files = "results.jsonl" + (" and predictions.npz" if kept else "")
+        number = len(result.combinations)
+        rest = "" if number <= FEW else f" (all {number} combinations)"
+        console.print(f"written: {files} in {path}{rest}\n", style="dim", soft_wrap=True)
+    console.print(f"next: dmrnet report {' '.join(args.runs)} --out report", soft_wrap=True)
+    return 0

@@ -1,0 +1,111 @@
+"""Errors, warnings and log messages as single lines on stderr, and the exit codes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+MENDABLE = (
+    ValueError,
+    TypeError,
+    FileNotFoundError,
+    FileExistsError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+)
+"""What the user can mend in the command, the settings or the data: exit code 2."""
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C, with a sentence on how to go on."""
+
+
+def guarded(command: Callable[[], int], debug: bool = False) -> int:
+    """Run a command; turn what it raises into one line and an exit code.
+
+    Args:
+        command: Returns its exit code.
+        debug: Show the traceback too.
+    """
+    try:
+        with one_line_each():
+            code = command()
+            sys.stdout.flush()
+            return code
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 2
+    except KeyboardInterrupt as stop:
+        told = f"; {stop}" if str(stop) else ""
+        _say(f"stopped{told}")
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe (head, say) has seen enough. What is still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MENDABLE as error:
+        return _fail(error, 2, debug)
+    except Exception as error:
+        return _fail(error, 1, debug)
+
+
+def _fail(error: Exception, code: int, debug: bool) -> int:
+    if debug:
+        sys.stderr.write("".join(traceback.format_exception(error)))
+    _say(f"error: {told(error)}" + ("" if code == 2 or debug else " (--debug shows where)"))
+    return code
+
+
+def told(error: BaseException) -> str:
+    """Return an error as one line; its kind too, where it is none of the user's making."""
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    kind = type(error).__name__
+    if not text:
+        return kind
+    return text if isinstance(error, (*MENDABLE, OSError)) else f"{kind}: {text}"
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"dmrnet: {text}\n")
+
+
+@contextmanager
+def one_line_each() -> Iterator[None]:
+    """Show each warning and log message as one line, for as long as a command runs."""
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        _say(f"warning: {' '.join(str(message).split())}")
+
+    handler = _OneLine()
+    log = logging.getLogger("dmrnet")
+    before = warnings.showwarning
+    warnings.showwarning = show
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        warnings.showwarning = before
+
+
+class _OneLine(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _say(" ".join(record.getMessage().split()))

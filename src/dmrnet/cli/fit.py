@@ -1,0 +1,64 @@
+"""``dmrnet fit``: train one run into its folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dmrnet.cli.arguments import take
+
+if TYPE_CHECKING:
+    from dmrnet.engine.config import RunSettings
+
+
+def run(argv: Sequence[str]) -> int:
+    """Train a run, go on with it, or say that it is finished."""
+    if "--help" in argv or "-h" in argv:
+        from dmrnet.cli.fit_help import fit_help
+
+        sys.stdout.write(fit_help([word for word in argv if word not in ("--help", "-h")]))
+        return 0
+    from dmrnet.cli.failures import Stopped
+    from dmrnet.cli.fit_start import show_start
+    from dmrnet.cli.progress import FitProgress
+    from dmrnet.cli.scores import show_scores
+    from dmrnet.cli.screen import screen
+    from dmrnet.engine.config import parse_run
+
+    out, rest = take(argv, "--out")
+    settings = parse_run(rest)
+    folder = Path(out) if out else default_folder(settings)
+    from dmrnet.engine.fit import fit
+    from dmrnet.engine.folder import RunFolder
+
+    console = screen()
+    with FitProgress(screen(error=True)) as progress:
+        try:
+            done = fit(
+                settings,
+                folder,
+                report=progress,
+                started=lambda splits, method, training: show_start(
+                    console, settings, splits, method, training, folder
+                ),
+            )
+        except KeyboardInterrupt as stop:
+            raise Stopped(
+                f"the same command goes on after the last finished epoch of {folder}"
+            ) from stop
+    if not done:
+        console.print(f"{folder} holds this run, finished; nothing to do.", soft_wrap=True)
+    record = RunFolder(folder)
+    show_scores(console, record.rows(), "val", record.read_facts())
+    test = record.read_facts()["samples"].get("test")
+    more = "" if test else " --test FILE"
+    console.print(f"\nnext: dmrnet evaluate {folder}{more}", soft_wrap=True)
+    return 0
+
+
+def default_folder(settings: RunSettings) -> Path:
+    """Return the folder of a run that was given none."""
+    name = f"{settings.dataset}-{settings.method.name}-{settings.recipe}-seed{settings.seed}"
+    return Path("runs") / name

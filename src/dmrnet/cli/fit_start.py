@@ -1,0 +1,92 @@
+"""What a training shows before its first epoch: the data as they are read, and the plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dmrnet.cli.screen import percent
+
+if TYPE_CHECKING:
+    from dmrnet.data.dataset import Splits
+    from dmrnet.engine.config import RunSettings
+    from dmrnet.engine.settings import Training
+    from dmrnet.methods.base import Method
+    from dmrnet.modalities import Modality
+
+
+def by(shape: tuple[int, ...]) -> str:
+    """Return a shape as text.
+
+    >>> by((1, 16, 15))
+    '1x16x15'
+    """
+    return "x".join(str(size) for size in shape)
+
+
+def show_start(
+    console: Console,
+    settings: RunSettings,
+    splits: Splits,
+    method: Method,
+    training: Training,
+    folder: Path,
+) -> None:
+    """Print what is about to be trained, on what."""
+    console.print(_modalities(settings, splits, method))
+    for note in splits.notes:
+        console.print(Text(f"  {note}", style="dim"), soft_wrap=True)
+    parameters = sum(p.numel() for p in method.parameters())
+    changed = ", ".join(f"{key} {value}" for key, value in settings.changed().items())
+    facts = {
+        "data": f"{splits.name}: {_sizes(splits)}; {len(splits.train.task.classes)} classes",
+        "method": f"{settings.method.name}, recipe {settings.recipe}, seed {settings.seed}, "
+        f"{parameters:,} parameters",
+        "training": f"{training.max_epochs} epochs, batches of {training.batch_size}, "
+        f"{training.optimizer}, lr {training.lr:g} {training.schedule}",
+        "set": changed,
+        "into": str(folder),
+    }
+    for name, text in facts.items():
+        if text:
+            console.print(Text.assemble((f"{name:<9}", "bold"), text), soft_wrap=True)
+    console.print()
+
+
+def _sizes(splits: Splits) -> str:
+    parts = splits.parts()
+    told = ", ".join(f"{len(part)} {role}" for role, part in parts.items())
+    return told if "test" in parts else f"{told}, no test file"
+
+
+def _modalities(settings: RunSettings, splits: Splits, method: Method) -> Table:
+    parts = splits.parts()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("modality", "kind", "shape"):
+        table.add_column(name)
+    for role in parts:
+        table.add_column(f"in {role}", justify="right")
+    table.add_column("encoder")
+    for column, modality in enumerate(splits.train.task.inputs):
+        shares = [float(part.present[:, column].double().mean()) for part in parts.values()]
+        table.add_row(
+            modality.name,
+            modality.kind,
+            by(modality.shape),
+            *(percent(share) for share in shares),
+            _encoder(settings, modality, method),
+        )
+    return table
+
+
+def _encoder(settings: RunSettings, modality: Modality, method: Method) -> str:
+    network = settings.method.network
+    named = network.encoders.get(modality.name, network.encoder)
+    encoder = method.encoders[modality.name]
+    if named == "auto":
+        named = type(encoder).__name__.removesuffix("Encoder").lower()
+    return f"{named}, {sum(p.numel() for p in encoder.parameters()):,}"

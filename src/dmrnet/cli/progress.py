@@ -1,0 +1,78 @@
+"""Progress of one training: a live line in a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from dmrnet.cli.screen import clock, percent
+
+if TYPE_CHECKING:
+    from dmrnet.engine.trainee import Progress
+
+BAR = 20
+"""Columns of the bar."""
+
+PLAIN_LINES = 10
+"""So many lines, where a line cannot be written over."""
+
+
+class FitProgress:
+    """Called with the progress of a training after every epoch.
+
+    Args:
+        console: Where to write.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.live = Live(console=console, auto_refresh=False, transient=True)
+        self.start: tuple[float, int] | None = None
+        self.begun = time.monotonic()
+        self.tenth = 0
+
+    def __enter__(self) -> FitProgress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.live.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        """Show where the training stands."""
+        line = self.line(progress, time.monotonic())
+        if self.console.is_terminal:
+            self.live.start()
+            self.live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
+            return
+        tenth = PLAIN_LINES * progress.epoch // progress.epochs
+        if tenth > self.tenth:
+            self.tenth = tenth
+            self.console.print(line, soft_wrap=True)
+
+    def line(self, progress: Progress, now: float) -> str:
+        """Return the line; the time left follows from the epochs seen here."""
+        done, epochs = progress.epoch, progress.epochs
+        bar = ""
+        if self.console.is_terminal:
+            full = BAR * done // epochs
+            bar = f"{'━' * full}{'╌' * (BAR - full)} "
+        parts = [f"{bar}epoch {done:>{len(str(epochs))}}/{epochs}", f"loss {progress.loss:.3f}"]
+        if progress.selection is not None:
+            parts += [f"val {percent(progress.selection)}", f"best {percent(progress.best)}"]
+        if self.start is None:
+            # The first epoch seen also warms up; after a resumption it is not epoch 1.
+            self.start = (now, done)
+        elif done > self.start[1]:
+            each = (now - self.start[0]) / (done - self.start[1])
+            parts.append(f"{clock(each * (epochs - done))} left")
+        return "  ".join(parts)

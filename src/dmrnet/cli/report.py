@@ -1,0 +1,50 @@
+"""``dmrnet report``: tables, figures and one page from finished runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dmrnet.cli.arguments import Arguments
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+BASELINE = "sf-md"
+
+
+def run(argv: Sequence[str]) -> int:
+    """Write the report and print its main table."""
+    parser = Arguments(
+        "dmrnet report",
+        "Turn runs into a table here, report.md, figures and report.html, one file that\n"
+        "works offline.",
+    )
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="folder of a run, folder of such folders, or a .jsonl file of rows",
+    )
+    add = parser.options.add_argument
+    add("--out", metavar="DIR", default="report", help="folder for the report [report]")
+    add("--baseline", metavar="METHOD", default=BASELINE, help=f"compared to [{BASELINE}]")
+    add("--split", metavar="SPLIT", default="test", help="test, or val for what fit wrote [test]")
+    args = parser.read(argv)
+    from dmrnet.cli.screen import screen
+
+    show_report(screen(), args.runs, Path(args.out), args.baseline, args.split)
+    return 0
+
+
+def show_report(
+    console: Console, runs: Sequence[str | Path], out: Path, baseline: str, split: str
+) -> None:
+    """Write the report of some runs, print its main table, and where the page is, last."""
+    from dmrnet.report import build_report
+    from dmrnet.report.terminal import terminal_table
+
+    report = build_report([Path(run) for run in runs], out, baseline, split)
+    console.print(terminal_table(report.summaries))
+    console.print(f"page: {report.page}", soft_wrap=True)

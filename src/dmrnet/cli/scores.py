@@ -1,0 +1,132 @@
+"""The scores of one run, from its rows: the averages, and the combinations where they are few."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dmrnet.cli.screen import percent
+
+FEW = 15
+"""Up to so many combinations are shown one by one: those of four modalities."""
+
+SEEN, UNSEEN = "●", "○"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Accuracy by combination.
+
+    Attributes:
+        by_name: Rate and samples scored, in the order of the rows; only defined ones.
+    """
+
+    by_name: Mapping[str, tuple[float, int]]
+
+    @property
+    def average(self) -> float:
+        """Mean over combinations."""
+        return sum(rate for rate, _ in self.by_name.values()) / len(self.by_name)
+
+    @property
+    def worst(self) -> str:
+        """The combination of lowest accuracy."""
+        return min(self.by_name, key=lambda name: self.by_name[name][0])
+
+    def rate(self, name: str) -> float | None:
+        """Return the rate of a combination, None where it is undefined."""
+        return self.by_name[name][0] if name in self.by_name else None
+
+
+def scores_of(
+    rows: Iterable[Mapping[str, Any]], split: str, metric: str = "accuracy"
+) -> Scores | None:
+    """Return the scores in a run's rows, None where there are none."""
+    found = {
+        str(row["combination"]): (float(row["value"]), int(row["n"]))
+        for row in rows
+        if row["split"] == split and row["metric"] == metric and row["value"] is not None
+    }
+    return Scores(found) if found else None
+
+
+def show_scores(
+    console: Console,
+    rows: Iterable[Mapping[str, Any]],
+    split: str,
+    facts: Mapping[str, Any],
+    each: bool = False,
+) -> None:
+    """Print what a run scores on a split.
+
+    Args:
+        console: Where to.
+        rows: The run's.
+        split: Whose rows are shown.
+        facts: What `run.json` says.
+        each: Show every combination where they are few.
+    """
+    rows, names = list(rows), [str(name) for name in facts["modalities"]]
+    scores = scores_of(rows, split)
+    if scores is None:
+        console.print(f"no accuracy on {split} is defined", soft_wrap=True)
+        return
+    complete = scores_of(rows, split, "accuracy_complete")
+    if each and len(scores.by_name) <= FEW:
+        console.print(_each(scores, complete, names))
+    console.print(_summary(scores, complete, names, split))
+
+
+def _each(scores: Scores, complete: Scores | None, names: list[str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name, justify="center")
+    table.add_column("accuracy", justify="right")
+    table.add_column("samples", justify="right")
+    if complete is not None:
+        table.add_column("of the complete", justify="right")
+    order = sorted(scores.by_name, key=lambda text: text.count("+"))
+    for name in order:
+        rate, n = scores.by_name[name]
+        parts = name.split("+")
+        marks = [SEEN if one in parts else UNSEEN for one in names]
+        more = [] if complete is None else [percent(complete.rate(name))]
+        table.add_row(*marks, percent(rate), str(n), *more)
+    table.add_section()
+    return table
+
+
+def _summary(scores: Scores, complete: Scores | None, names: list[str], split: str) -> Table:
+    full = "+".join(names)
+    lines: dict[str, tuple[float | None, float | None]] = {
+        f"average of {len(scores.by_name)} combinations": (
+            scores.average,
+            complete.average if complete else None,
+        ),
+        f"worst: {scores.worst}": (
+            scores.rate(scores.worst),
+            complete.rate(scores.worst) if complete else None,
+        ),
+    }
+    if len(names) > 1:
+        lines["all modalities"] = (scores.rate(full), complete.rate(full) if complete else None)
+    lines |= {
+        f"{name} alone": (scores.rate(name), complete.rate(name) if complete else None)
+        for name in names
+    }
+    most = max(n for _, n in scores.by_name.values())
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(f"accuracy on {split} ({most} samples)")
+    table.add_column("", justify="right")
+    if complete is not None:
+        least = max(n for _, n in complete.by_name.values())
+        table.add_column(Text(f"on the {least} complete"), justify="right")
+    for text, (rate, of_complete) in lines.items():
+        more = [] if complete is None else [percent(of_complete)]
+        table.add_row(text, percent(rate), *more)
+    return table

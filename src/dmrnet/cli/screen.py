@@ -1,0 +1,47 @@
+"""Where a command writes, and how figures are written."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rich.console import Console
+
+PIPED_WIDTH = 120
+"""Columns where nobody says how many: in a file or a pipe."""
+
+
+def screen(error: bool = False) -> Console:
+    """Return the console for results (stdout), or for progress (stderr).
+
+    Only the first of several processes of one training writes.
+    """
+    stream = sys.stderr if error else sys.stdout
+    piped = not stream.isatty() and "COLUMNS" not in os.environ
+    return Console(
+        file=stream,
+        highlight=False,
+        width=PIPED_WIDTH if piped else None,
+        quiet=os.environ.get("RANK", "0") != "0" or os.environ.get("LOCAL_RANK", "0") != "0",
+    )
+
+
+def percent(rate: float | None) -> str:
+    """Return a rate in percent.
+
+    >>> percent(0.9126)
+    '91.3 %'
+    """
+    return "-" if rate is None else f"{100 * rate:.1f} %"
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as a clock shows it.
+
+    >>> clock(75.2), clock(3725)
+    ('1:15', '1:02:05')
+    """
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
