@@ -20,7 +20,7 @@ def features(batch: int = 4) -> dict[str, torch.Tensor]:
 
 
 def stretches(length: int, cells: int) -> list[slice]:
-    """Where each of some cells begins and ends on a line: cell i is [i n/k, (i+1) n/k), outwards."""
+    """Where each cell of a line begins and ends: cell i is [i n/k, (i+1) n/k), rounded outwards."""
     return [slice(i * length // cells, -(-(i + 1) * length // cells)) for i in range(cells)]
 
 
