@@ -106,14 +106,14 @@ def test_many_systems_are_drawn_in_part(make_run):
     assert "8 more are in the table above" in figures[-1].caption
 
 
-@pytest.mark.parametrize(
-    "name", ["<script>alert(1)</script>", "$x^2$ & _y", 'a" onload="b', "_a", "漢字", INK]
-)
-def test_names_are_shown_as_they_are(make_run, name):
-    runs = [make_run(name, name="r", modalities=("a", "_b"), dataset="d")]
+def test_names_are_shown_as_they_are(make_run):
+    names = ["<script>alert(1)</script>", "$x^2$ & _y", 'a" onload="b', "_a", "漢字", INK]
+    runs = [
+        make_run(name, name=f"r{i}", modalities=("a", "_$b$"), dataset="d")
+        for i, name in enumerate(names)
+    ]
     (figure, *_) = figures_of(runs)
-    assert name in words(figure)
-    assert "_b" in words(figure)
+    assert {*names, "_$b$"} <= set(words(figure))
 
 
 def test_nothing_to_draw(make_run):

@@ -31,7 +31,10 @@ def test_one_seed(notes):
     assert "Every system has one seed, so no ±" in notes(run("sf-md"), run("dmr"))
     told = notes(*(run("sf-md", s) for s in range(5)), run("dmr", 0))
     assert "dmr: one seed, so no ±" in told
-    assert "dmr has seeds 0; sf-md has 0, 1, 2, 3, 4: differences use the 1 that they" in told
+    assert (
+        "dmr has seed 0; sf-md has seeds 0, 1, 2, 3, 4: differences use the one seed that both"
+        in told
+    )
 
 
 @pytest.mark.parametrize(("seeds", "times"), [(2, "12.7"), (3, "4.3"), (4, "3.2")])

@@ -148,7 +148,7 @@ def by_combination(summary: DataSummary, name: str) -> Figure:
             for item, mark in ours:
                 _dots(gains, columns, item.gains, mark)
             over = fmt.shortened(summary.baseline or "", 14)
-            _panel(gains, f"points\nover {over}", ink)
+            _panel(gains, f"points\nvs {over}", ink)
             gains.axhline(0, color=ink, linewidth=0.8)
             panels.append(gains)
         scores = _axes(figure, left, base + 0.06 + matrix + lower, width, upper)
@@ -257,7 +257,10 @@ def by_variance(summary: DataSummary, item: SystemSummary, name: str) -> Figure:
         "from left to right." + told
     )
     if len(known) < len(item.scores):
-        caption += f" Drawn are {len(known)} of {len(item.scores)} combinations."
+        caption += (
+            f" Drawn are {len(known)} of {len(item.scores)} combinations: the {_HARDEST} worst and "
+            "the mined ones; the correlation is over all."
+        )
     more = len(_with_variance(summary)) - _MOST_VARIANCES
     if more > 0:
         caption += f" {_MOST_VARIANCES} systems are drawn; {more} more are in the table above."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dmrnet.report.formatting import listed
 from dmrnet.report.summary import DataSummary
 
@@ -67,14 +69,22 @@ def _on_baseline(summary: DataSummary) -> list[str]:
         shared = sorted(set(item.seeds) & set(base.seeds))
         if item is base or item.seeds == base.seeds:
             continue
-        ours, theirs = (", ".join(map(str, seeds)) for seeds in (item.seeds, base.seeds))
         told = (
-            f"differences use the {len(shared)} that they share"
+            f"differences use the {_seeds(shared)} that both have"
             if shared
             else "they share none, so no difference is given"
         )
-        notes.append(f"{item.label} has seeds {ours}; {base.label} has {theirs}: {told}.")
+        ours, theirs = (_numbered(each.seeds) for each in (item, base))
+        notes.append(f"{item.label} has {ours}; {base.label} has {theirs}: {told}.")
     return notes
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return "one seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
+
+
+def _numbered(seeds: Sequence[int]) -> str:
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
 
 
 def _on_seeds(summary: DataSummary) -> list[str]:
