@@ -86,7 +86,7 @@ def _modalities(settings: RunSettings, splits: Splits, method: Method) -> Table:
 def _encoder(settings: RunSettings, modality: Modality, method: Method) -> str:
     network = settings.method.network
     named = network.encoders.get(modality.name, network.encoder)
-    encoder = method.encoders[modality.name]
+    encoder = method.encoders[method.modalities.index(modality.name)]
     if named == "auto":
         named = type(encoder).__name__.removesuffix("Encoder").lower()
     return f"{named}, {sum(p.numel() for p in encoder.parameters()):,}"

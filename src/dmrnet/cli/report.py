@@ -39,12 +39,28 @@ def run(argv: Sequence[str]) -> int:
 
 
 def show_report(
-    console: Console, runs: Sequence[str | Path], out: Path, baseline: str, split: str
+    console: Console,
+    runs: Sequence[str | Path],
+    out: Path,
+    baseline: str,
+    split: str,
+    told: str = "",
 ) -> None:
-    """Write the report of some runs, print its main table, and where the page is, last."""
+    """Write the report of some runs, print its main table, and where the page is, last.
+
+    Args:
+        console: Where to.
+        runs: Run folders, folders of them, or files of rows.
+        out: Folder of the report.
+        baseline: Method that the others are compared to.
+        split: Whose rows.
+        told: A line between the two.
+    """
     from dmrnet.report import build_report
     from dmrnet.report.terminal import terminal_table
 
     report = build_report([Path(run) for run in runs], out, baseline, split)
     console.print(terminal_table(report.summaries))
+    if told:
+        console.print(told, style="dim", soft_wrap=True)
     console.print(f"page: {report.page}", soft_wrap=True)

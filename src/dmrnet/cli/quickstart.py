@@ -1,0 +1,76 @@
+"""``dmrnet quickstart``: train and compare four methods on real data, and show a page."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dmrnet.cli.arguments import Arguments, positive
+
+if TYPE_CHECKING:
+    from dmrnet.studies import Board
+
+METHODS = ("sf-md", "head-only", "dmr", "dmrnet")
+WORKERS = 2
+"""Processes by default, fewer on a machine of fewer cores."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Make the runs that are not there yet, then the report."""
+    parser = Arguments(
+        "dmrnet quickstart",
+        f"Train {', '.join(METHODS)} with some seeds, test them on every combination of\n"
+        "modalities, and put them on one page. What is finished is not trained again.",
+        usage="dmrnet quickstart [--out DIR] [--seeds INT] [--workers INT] [--data NAME]\n"
+        "                         [--max-epochs INT] [--SETTING VALUE ...]",
+        epilog="Any other flag of dmrnet fit goes to every run, e.g. --batch-size 64.",
+    )
+    add = parser.options.add_argument
+    add("--out", metavar="DIR", default="runs/quickstart", help="folder [runs/quickstart]")
+    add("--seeds", metavar="INT", type=positive, default=3, help="seeds of each method [3]")
+    workers = max(1, min(WORKERS, os.cpu_count() or 1))
+    add("--workers", metavar="INT", type=positive, default=workers, help=f"processes [{workers}]")
+    add("--data", metavar="NAME", default="mfeat", help="data set [mfeat]")
+    add("--max-epochs", metavar="INT", type=positive, help="epochs of each run [by the data]")
+    args, more = parser.parse_known_args(list(argv))
+    shared = ["--data", args.data, "--threads", "1"]
+    if args.max_epochs is not None:
+        shared += ["--max-epochs", str(args.max_epochs)]
+
+    from dmrnet.cli.failures import Stopped
+    from dmrnet.cli.report import BASELINE, show_report
+    from dmrnet.cli.screen import clock, screen
+    from dmrnet.cli.study_progress import watch
+    from dmrnet.engine.flags import read_flags
+    from dmrnet.studies import Grid
+
+    read_flags(more)
+    console, out, begun = screen(), Path(args.out), time.monotonic()
+    grid = Grid(METHODS, tuple(range(args.seeds)), shared=(*shared, *more))
+    console.print(
+        f"{len(METHODS)} methods x {args.seeds} seeds on {args.data}, {args.workers} at a time, "
+        f"into {out}",
+        soft_wrap=True,
+    )
+    try:
+        board = watch(grid.jobs(), out, args.workers, screen(error=True))
+    except KeyboardInterrupt as stop:
+        raise Stopped("finished runs stay; the same command goes on with the others") from stop
+    told = f"{len(board.runs)} runs in {clock(time.monotonic() - begun)}; {spent(board)}"
+    if not board.runs:
+        console.print(told, style="dim", soft_wrap=True)
+        return 1
+    split = "test" if all(done.tested for done in board.done.values()) else "val"
+    show_report(console, board.runs, out / "report", BASELINE, split, told)
+    return 1 if board.failed else 0
+
+
+def spent(board: Board) -> str:
+    """Say what the time went into, added up over workers."""
+    from dmrnet.cli.screen import clock
+
+    stages = [f"{name} {clock(seconds)}" for name, seconds in board.seconds.items()]
+    return f"its processes together: {', '.join(stages)}" if stages else "nothing to do"

@@ -1,0 +1,192 @@
+"""Worker processes of one machine, and the jobs shared out to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from dmrnet.studies.events import Done, Event, Failed, Message, read
+from dmrnet.studies.grid import Job
+
+PATIENCE = 3.0
+"""Seconds that a worker has to end once its input has ended."""
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""One thread a worker: side by side they are faster so, and their sums are those of one process."""
+
+
+class Worker:
+    """A process that makes runs; see `dmrnet.studies.worker`.
+
+    Args:
+        log: Where what it prints is added.
+    """
+
+    def __init__(self, log: Path) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        # The path is handed on, so that it finds this very package, installed or not.
+        start = (
+            f"import sys; sys.path[:] = {sys.path!r}; import dmrnet.studies.worker as w; w.main()"
+        )
+        with log.open("ab") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", start],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stream,
+                text=True,
+                env={**os.environ, **dict.fromkeys(THREADS, "1")},
+                # Out of the reach of the terminal's Ctrl-C, which is for the study.
+                start_new_session=True,
+            )
+
+    def send(self, job: Job, runs: Path) -> None:
+        """Hand over a job; a worker that is dead shows when its messages end."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps({"argv": job.argv, "runs": str(runs)}) + "\n")
+            self.process.stdin.flush()
+        except OSError:
+            return
+
+    def messages(self) -> Iterator[Message]:
+        """Give what it tells, until it ends."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            # A process that is killed may leave half a line.
+            if line.endswith("\n"):
+                yield read(line)
+
+    def why(self) -> str:
+        """Say how it ended."""
+        code = self.process.wait()
+        return f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+    def close(self) -> None:
+        """End it, at the latest after `PATIENCE`."""
+        _quietly_close(self.process.stdin)
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        _quietly_close(self.process.stdout)
+
+
+def _quietly_close(stream: IO[str] | None) -> None:
+    try:
+        if stream is not None:
+            stream.close()
+    except OSError:
+        return
+
+
+def run_jobs(
+    jobs: Sequence[Job], runs: Path, workers: int, logs: Path
+) -> Generator[Event, None, None]:
+    """Make runs in worker processes, each with one thread.
+
+    Leaving the iteration early, by closing it or by an exception, ends the workers.
+
+    Args:
+        jobs: What is to be made, in this order.
+        runs: Folder of the runs; what is finished there is not made again.
+        workers: How many processes at the most.
+        logs: Folder for ``worker-N.log``: what a worker prints, tracebacks among it.
+
+    Yields:
+        What happens, as it happens; `Done` or `Failed` once for every job.
+    """
+    todo: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in range(len(jobs)):
+        todo.put(number)
+    team = _Team(jobs, runs, logs, todo)
+    threads = [
+        threading.Thread(target=team.serve, args=(number,), daemon=True)
+        for number in range(min(workers, len(jobs)))
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        while any(thread.is_alive() for thread in threads) or not team.events.empty():
+            try:
+                # Waking now and then lets Ctrl-C in on every platform.
+                yield team.events.get(timeout=0.5)
+            except queue.Empty:
+                continue
+    finally:
+        team.stop()
+        for thread in threads:
+            thread.join(2 * PATIENCE)
+
+
+class _Team:
+    """Threads that each feed one worker process."""
+
+    def __init__(
+        self, jobs: Sequence[Job], runs: Path, logs: Path, todo: queue.SimpleQueue[int]
+    ) -> None:
+        self.jobs, self.runs, self.logs, self.todo = jobs, runs, logs, todo
+        self.events: queue.Queue[Event] = queue.Queue()
+        self.stopped = threading.Event()
+        self.workers: dict[int, Worker] = {}
+        self.lock = threading.Lock()
+
+    def serve(self, number: int) -> None:
+        while not self.stopped.is_set():
+            try:
+                job = self.todo.get_nowait()
+            except queue.Empty:
+                break
+            try:
+                worker = self._worker(number)
+                if worker is None:
+                    break
+                self._one(number, worker, job)
+            except Exception as error:  # the study must learn of it, and go on
+                self._put(job, number, Failed(f"{type(error).__name__}: {error}"))
+        self._dismiss(number)
+
+    def _one(self, number: int, worker: Worker, job: int) -> None:
+        worker.send(self.jobs[job], self.runs)
+        for message in worker.messages():
+            self._put(job, number, message)
+            if isinstance(message, (Done, Failed)):
+                return
+        if not self.stopped.is_set():
+            log = self.logs / f"worker-{number}.log"
+            self._put(job, number, Failed(f"its process was {worker.why()}; see {log}"))
+        self._dismiss(number)
+
+    def _put(self, job: int, number: int, message: Message) -> None:
+        self.events.put(Event(job, number, message))
+
+    def _worker(self, number: int) -> Worker | None:
+        """Return the thread's worker, a new one where it has none; None once stopped."""
+        with self.lock:
+            if self.stopped.is_set():
+                return None
+            if number not in self.workers:
+                self.workers[number] = Worker(self.logs / f"worker-{number}.log")
+            return self.workers[number]
+
+    def _dismiss(self, number: int) -> None:
+        with self.lock:
+            worker = self.workers.pop(number, None)
+        if worker is not None:
+            worker.close()
+
+    def stop(self) -> None:
+        """End every worker; their threads then end by themselves."""
+        with self.lock:
+            self.stopped.set()
+            workers = list(self.workers.values())
+        for worker in workers:
+            _quietly_close(worker.process.stdin)
