@@ -106,6 +106,7 @@ def render_html(sections: Sequence[Section]) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["breakable"] = _breakable
     folder = files("dmrnet.report")
     template = environment.from_string(folder.joinpath("page.html.j2").read_text("utf-8"))
     # Our own style sheet and our own figures are the only text that is not escaped.
@@ -143,6 +144,11 @@ _READING = (
     "Percent; mean ± standard error over seeds; in brackets the difference to the baseline in "
     "percentage points, paired by seed. Bold is the best mean of its column."
 )
+
+
+def _breakable(text: str) -> Markup:
+    """Let a long label break after an equals sign; Markup's join escapes what it joins."""
+    return Markup("=<wbr>").join(text.split("="))
 
 
 def _lead(summary: DataSummary) -> str:
