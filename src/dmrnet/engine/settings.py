@@ -8,7 +8,9 @@ from typing import Literal
 
 Sampler = Literal["uniform", "bernoulli", "stratified", "none"]
 Optimizer = Literal["adamw", "sgd"]
-Schedule = Literal["cosine", "one-cycle", "constant"]
+Schedule = Literal[
+    "cosine", "one-cycle", "constant", "casia", "casia-released", "audio-visual", "nyuv2"
+]
 Select = Literal["best", "last"]
 Precision = Literal["32", "bf16"]
 
@@ -18,14 +20,17 @@ class Training:
     """How a method is trained. What is left open is chosen by the size of the data.
 
     Attributes:
-        max_epochs: Passes over the training data; by default as many as make about 2500 steps.
-        batch_size: Samples a step; by default 32, 64 from 1000 training samples, 128 from 10000.
-        lr: Highest learning rate.
+        max_epochs: Passes over the training data; by default 80000 / n for n training samples,
+            from 15 to 45.
+        batch_size: Samples a step; by default n / 8, from 8 to 64.
+        lr: Highest learning rate; by default .2 with sgd, .003 with adamw.
         weight_decay: Of weights; biases and norms are left alone.
-        optimizer: adamw, or sgd with Nesterov momentum .9.
-        schedule: Of the learning rate over steps: cosine after a short warm-up, one-cycle, or
-            constant.
-        warmup: Share of the steps in which the learning rate rises.
+        optimizer: sgd with Nesterov momentum .9, or adamw.
+        schedule: Of the learning rate: cosine (behind a linear rise), one-cycle or constant, step
+            by step; or by epoch as the paper prints them for CASIA-SURF (casia) and for CREMA-D
+            and Kinetics-Sounds (audio-visual), and as the released code ran them (casia-released,
+            nyuv2).
+        warmup: Share of the steps in which the learning rate rises (cosine, one-cycle, constant).
         clip: Largest norm of the gradient; 0 for no limit.
         sampler: Masks: uniform over combinations, bernoulli (needs rates), stratified, or none.
         rates: Chance to keep each modality, for the bernoulli sampler.
@@ -44,16 +49,16 @@ class Training:
 
     max_epochs: int | None = None
     batch_size: int | None = None
-    lr: float = 2e-3
-    weight_decay: float = 1e-2
-    optimizer: Optimizer = "adamw"
-    schedule: Schedule = "one-cycle"
-    warmup: float = 0.1
+    lr: float | None = None
+    weight_decay: float = 1e-3
+    optimizer: Optimizer = "sgd"
+    schedule: Schedule = "cosine"
+    warmup: float = 0.3
     clip: float = 0.0
     sampler: Sampler = "uniform"
     rates: list[float] | None = None
     drop_after: int = 0
-    ema: float = 0.0
+    ema: float = 0.98
     select: Select = "best"
     select_budget: int = 20_000
     select_times: int = 20
@@ -89,13 +94,19 @@ class Training:
                 raise ValueError(f"expected {name} of 0 or more, got {value}")
 
     def sized(self, samples: int) -> Training:
-        """Return the settings with epochs and batch size filled in for so many training samples.
+        """Return the settings with what is left open filled in for so many training samples.
 
-        >>> Training().sized(1200).max_epochs
-        132
+        The rules were found on validation of seven small data sets, together with the other
+        defaults.
+
+        >>> sized = Training().sized(1200)
+        >>> sized.max_epochs, sized.batch_size, sized.lr
+        (45, 64, 0.2)
         """
-        batch = self.batch_size or (32 if samples < 1000 else 64 if samples < 10_000 else 128)
-        steps = math.ceil(samples / batch)
+        epochs = min(45, max(15, round(80_000 / samples)))
         return replace(
-            self, batch_size=batch, max_epochs=self.max_epochs or max(20, math.ceil(2500 / steps))
+            self,
+            max_epochs=self.max_epochs or epochs,
+            batch_size=self.batch_size or min(64, max(8, samples // 8)),
+            lr=self.lr or (0.2 if self.optimizer == "sgd" else 3e-3),
         )

@@ -13,11 +13,32 @@ from dmrnet.hints import nearest
 from dmrnet.modalities import Modality
 from dmrnet.nn.norm import BatchNorm, safe_batch_norm
 
-TARGET_LINE = 16
-"""Sequences are strided down to about so many positions."""
+SMALLEST_LINE = 12
+"""A sequence is strided down to at most so many positions."""
 
-TARGET_PLANE = 4
-"""Images are strided down to about so many positions a side."""
+SMALLEST_PLANE = 5
+"""An image is strided down to at most so many positions on its longer side."""
+
+NARROWEST = 32
+"""Channels of the first blocks; they double up to the encoder's width."""
+
+
+def strided(size: int, smallest: int) -> int:
+    """Return how many strides of 2 bring a size down to `smallest` or less.
+
+    >>> [strided(size, 5) for size in (1, 5, 16, 28)]
+    [0, 0, 2, 3]
+    """
+    return max(0, math.ceil(math.log2(size / smallest)))
+
+
+def widths(blocks: int, width: int) -> list[int]:
+    """Return the channels of each strided block, doubling up to `width`.
+
+    >>> widths(3, 128)
+    [32, 64, 128]
+    """
+    return [min(width, max(width >> (blocks - 1 - k), NARROWEST)) for k in range(blocks)]
 
 
 class VectorEncoder(nn.Module):
@@ -49,39 +70,32 @@ class VectorEncoder(nn.Module):
         return encoded[..., None, None]
 
 
-def _strides(size: int, target: int) -> list[int]:
-    """Return strides of 2 that bring a size near a target, none where it is small already."""
-    return [2] * max(0, math.ceil(math.log2(max(size, 1) / target) - 0.5))
-
-
 class SequenceEncoder(nn.Module):
-    """Blocks of strided convolution, batch norm and ReLU on a sequence ``(B, C, T)``.
+    """Blocks of strided convolution, batch norm and ReLU on ``(B, C, T)``, the last unstrided.
 
     Args:
         channels: C of the input.
         length: T; the number of blocks follows from it.
         width: C of the map.
-        kernel: Of every convolution.
     """
 
-    def __init__(self, channels: int, length: int, width: int, kernel: int = 5) -> None:
+    def __init__(self, channels: int, length: int, width: int) -> None:
         super().__init__()
-        strides = _strides(length, TARGET_LINE)
-        strides = strides + [1] * max(0, 3 - len(strides))
         layers: list[nn.Module] = []
-        for block, stride in enumerate(strides):
+        last = channels
+        for out in widths(max(1, strided(length, SMALLEST_LINE)), width):
+            kernel = 3 if layers else 5
             layers += [
-                nn.Conv1d(
-                    width if block else channels,
-                    width,
-                    kernel,
-                    stride=stride,
-                    padding=kernel // 2,
-                    bias=False,
-                ),
-                BatchNorm(width),
+                nn.Conv1d(last, out, kernel, stride=2, padding=kernel // 2, bias=False),
+                BatchNorm(out),
                 nn.ReLU(inplace=True),
             ]
+            last = out
+        layers += [
+            nn.Conv1d(last, width, 3, padding=1, bias=False),
+            BatchNorm(width),
+            nn.ReLU(inplace=True),
+        ]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,9 +105,7 @@ class SequenceEncoder(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """Blocks of strided 3x3 convolution, batch norm and ReLU on an image ``(B, C, H, W)``.
-
-    The width doubles up to `width` while the map shrinks.
+    """Blocks of strided 3x3 convolution, batch norm, ReLU on ``(B, C, H, W)``, the last unstrided.
 
     Args:
         channels: C of the input.
@@ -104,12 +116,10 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, channels: int, height: int, breadth: int, width: int) -> None:
         super().__init__()
-        strides = [1, *_strides(min(height, breadth), TARGET_PLANE)]
-        strides = strides + [1] * max(0, 3 - len(strides))
         layers: list[nn.Module] = []
         last = channels
-        for block, stride in enumerate(strides):
-            out = max(1, width >> max(0, len(strides) - 2 - block))
+        strides = [2] * strided(max(height, breadth), SMALLEST_PLANE)
+        for out, stride in zip([*widths(len(strides), width), width], [*strides, 1], strict=True):
             layers += [
                 nn.Conv2d(last, out, 3, stride=stride, padding=1, bias=False),
                 BatchNorm(out),

@@ -30,10 +30,10 @@ class Network:
         encoders: For single modalities, by name; goes before `encoder`.
     """
 
-    width: int = 64
-    depth: int = 2
+    width: int = 128
+    depth: int = 1
     dropout: float = 0.0
-    trunk_depth: int = 2
+    trunk_depth: int = 1
     trunk_kernel: int = 1
     grid: Grid = "auto"
     encoder: str = "auto"
