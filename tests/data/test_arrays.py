@@ -13,6 +13,7 @@ import pytest
 import torch
 from tests.data.contract import DatasetContract
 
+from dmrnet.data import npz
 from dmrnet.data.arrays import Arrays, read_split
 from dmrnet.data.standardise import Standardiser
 
@@ -438,3 +439,14 @@ class TestReadSplit:
             str(files.test), splits.train.task, splits.standardiser, settings.kinds, splits.columns
         )
         assert torch.equal(again.arrays["wave"], splits.test.arrays["wave"])
+
+
+def test_large_arrays_are_checked_in_parts(files: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = files.raw(0)
+    monkeypatch.setattr(npz, "NUMBERS_AT_ONCE", 250)
+    parts = files.raw(0)
+    assert torch.equal(parts.train.present, whole.train.present)
+    assert torch.equal(parts.train.arrays["wave"], whole.train.arrays["wave"])
+    spoil(files.test, wave=lambda a: put(a, (8, 2, 1), np.nan))
+    with pytest.raises(ValueError, match="modality wave, row 8: it holds NaN in part"):
+        files.load(0)
