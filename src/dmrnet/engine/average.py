@@ -12,7 +12,7 @@ class WeightAverage:
     """An exponential moving average of a model's weights and normalisation statistics.
 
     Early on the decay is smaller, ``min(decay, (1 + t) / (10 + t))``, so that the start is
-    forgotten. Other state (counts, the hard set) is copied.
+    forgotten. Other state (counts, sums of mining, the hard set) is copied.
 
     Args:
         model: What is trained.
@@ -32,13 +32,23 @@ class WeightAverage:
         averaged: list[Tensor] = []
         current: list[Tensor] = []
         for mine, theirs in zip(_state(self.model), _state(model), strict=True):
-            if mine.dtype in (torch.float32, torch.bfloat16, torch.float16):
+            if _is_averaged(mine):
                 averaged.append(mine)
                 current.append(theirs)
-            else:
-                mine.copy_(theirs)
         torch._foreach_lerp_(averaged, current, weight)
+
+    @torch.no_grad()
+    def copy_counts(self, model: nn.Module) -> None:
+        """Take over the other state, which changes at the end of an epoch or is only read then."""
+        for mine, theirs in zip(_state(self.model), _state(model), strict=True):
+            if not _is_averaged(mine):
+                mine.copy_(theirs)
 
 
 def _state(model: nn.Module) -> list[Tensor]:
     return [*(p.data for p in model.parameters()), *model.buffers()]
+
+
+def _is_averaged(tensor: Tensor) -> bool:
+    # Sums of mining are in float64, counts and sets are no floating numbers.
+    return tensor.is_floating_point() and tensor.dtype != torch.float64

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.plugins.io import CheckpointIO
 
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.folder import RunFolder, write_bytes
 
 log = logging.getLogger(__name__)
 
 KEPT = 2
+EVERY_SECONDS = 5.0
+"""Epochs that are shorter share a checkpoint: a killed run repeats so much work at the most."""
+
+OURS = "dmrnet"
+"""Under this key a checkpoint holds what `Trainee` adds."""
 
 
 @dataclass(frozen=True)
@@ -25,15 +34,49 @@ class Checkpoint:
     path: Path
 
 
-class Checkpoints(pl.Callback):
-    """Saves after every epoch.
+class WholeFiles(CheckpointIO):
+    """Writes a checkpoint whole or not at all, and reads tensors and plain values only."""
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: str | Path,
+        storage_options: object = None,
+    ) -> None:
+        """Write a checkpoint."""
+        buffer = BytesIO()
+        torch.save(checkpoint, buffer)
+        write_bytes(Path(path), buffer.getvalue())
+
+    def load_checkpoint(
+        self,
+        path: str | Path,
+        map_location: Any = "cpu",  # noqa: ANN401
+        weights_only: bool | None = True,
+    ) -> dict[str, Any]:
+        """Read a checkpoint; pickled code is refused, whatever the caller asks for."""
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(checkpoint, dict) or OURS not in checkpoint:
+            raise ValueError("it is no checkpoint of a run")
+        return checkpoint
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Remove a checkpoint."""
+        Path(path).unlink(missing_ok=True)
+
+
+class Checkpoints(pl.callbacks.Checkpoint):
+    """Saves at the end of epochs, after everything else that happens there.
 
     Args:
         folder: Of the run.
+        every: Seconds that pass before the next checkpoint. The last epoch always has one.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, every: float = EVERY_SECONDS) -> None:
         self.folder = folder
+        self.every = every
+        self.saved = time.monotonic()
 
     def found(self) -> list[Checkpoint]:
         """Return the checkpoints there are, oldest first."""
@@ -49,20 +92,35 @@ class Checkpoints(pl.Callback):
         """Return the newest checkpoint that can be read; a broken one is passed over, said so."""
         for checkpoint in reversed(self.found()):
             try:
-                torch.load(checkpoint.path, map_location="cpu", weights_only=True)
+                WholeFiles().load_checkpoint(checkpoint.path)
             except Exception as error:  # whatever is wrong, an older one may do
-                log.warning("%s cannot be read (%s); trying the one before", checkpoint.path, error)
+                why = " ".join(str(error).split())[:200]
+                log.warning("%s cannot be read (%s); trying the one before", checkpoint.path, why)
                 continue
             return checkpoint
         return None
 
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Count the seconds from here."""
+        self.saved = time.monotonic()
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save, then drop what is older than the newest two."""
+        """Save, then drop what is older than the newest two.
+
+        Lightning calls this behind the hook of the same name in `Trainee`, as it does for every
+        `Checkpoint`; a plain callback would save before mining and selection.
+        """
         epoch = trainer.current_epoch
-        path = self.folder.checkpoints / f"epoch-{epoch:05d}.ckpt"
-        aside = path.with_name(f".{path.name}")
-        trainer.save_checkpoint(aside)
+        due = (
+            time.monotonic() - self.saved >= self.every
+            or epoch + 1 == trainer.max_epochs
+            or trainer.received_sigterm
+        )
+        # Saving is a thing that all processes do together, and their clocks differ.
+        if not trainer.strategy.broadcast(due):
+            return
+        trainer.save_checkpoint(self.folder.checkpoints / f"epoch-{epoch:05d}.ckpt")
         if trainer.is_global_zero:
-            aside.replace(path)
             for old in self.found()[:-KEPT]:
                 old.path.unlink(missing_ok=True)
+        self.saved = time.monotonic()

@@ -17,9 +17,9 @@ from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.data.standardise import Standardiser
 from dmrnet.engine.config import RunSettings, read_config
-from dmrnet.engine.fit import combinations_of
 from dmrnet.engine.folder import RunFolder, write_bytes
 from dmrnet.engine.rows import rows_of_evaluation
+from dmrnet.engine.selection import combinations_of, samples_at_once
 from dmrnet.engine.weights import load_weights
 from dmrnet.evaluation import Evaluation, evaluate, predict_masks
 from dmrnet.methods.base import Method
@@ -110,14 +110,14 @@ def open_run(path: Path, device: str = "cpu") -> Finished:
 
 
 def evaluate_run(
-    run: Finished, test: str | None = None, batch_size: int = 512
+    run: Finished, test: str | None = None, batch_size: int | None = None
 ) -> tuple[Evaluation, bool]:
     """Score every combination on the test samples and write rows and predictions.
 
     Args:
         run: What to evaluate.
         test: A file to test on in place of the run's own.
-        batch_size: Samples encoded together.
+        batch_size: Samples encoded together; by default by their size.
 
     Returns:
         The counts, and whether predictions were kept.
@@ -125,7 +125,8 @@ def evaluate_run(
     dataset = run.test_set(test)
     combinations = combinations_of(len(run.task.modalities))
     keep = len(dataset) * len(combinations) * len(run.task.classes) <= MOST_NUMBERS
-    batches = (batch.to(run.device) for batch in evaluation_batches(dataset, batch_size))
+    size = batch_size or samples_at_once(run.task)
+    batches = (batch.to(run.device) for batch in evaluation_batches(dataset, size))
     result = evaluate(
         run.method, batches, combinations.to(run.device), len(run.task.classes), keep=keep
     )
@@ -152,7 +153,7 @@ def predict_run(
     run: Finished,
     path: str,
     combination: str | None = None,
-    batch_size: int = 512,
+    batch_size: int | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> tuple[Dataset, Tensor]:
     """Predict each sample of a file from what it has, or from one combination of it.
@@ -161,7 +162,7 @@ def predict_run(
         run: What predicts.
         path: A file of arrays; ``y`` is not needed.
         combination: Names joined by ``+``: see nothing else. Every sample must have one of them.
-        batch_size: Samples a step.
+        batch_size: Samples a step; by default by their size.
         advance: Called with the number of samples done in each step.
 
     Returns:
@@ -182,7 +183,7 @@ def predict_run(
             "rows); leave them out or allow more modalities"
         )
     parts = []
-    for batch in evaluation_batches(dataset, batch_size):
+    for batch in evaluation_batches(dataset, batch_size or samples_at_once(run.task)):
         mask = batch.present & seen
         here = batch.masked(mask, mask, names).to(run.device)
         assert here.mask is not None

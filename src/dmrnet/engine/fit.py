@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from safetensors.torch import save
 from torch import Tensor
 
 from dmrnet.data.dataset import Splits
 from dmrnet.data.loader import evaluation_batches
-from dmrnet.engine.checkpoints import Checkpoints
-from dmrnet.engine.config import RunSettings, dump, flat, read_config
+from dmrnet.engine.checkpoints import Checkpoints, WholeFiles
+from dmrnet.engine.config import RunSettings, dump, read_config
+from dmrnet.engine.flags import flat
 from dmrnet.engine.folder import RunFolder, write_bytes, write_text
 from dmrnet.engine.rows import bookkeeping, rows_of_evaluation
-from dmrnet.engine.selection import Selection
+from dmrnet.engine.selection import combinations_of, samples_at_once
 from dmrnet.engine.settings import Training
 from dmrnet.engine.trainee import Progress, Trainee
 from dmrnet.engine.weights import load_weights
-from dmrnet.evaluation import evaluate
+from dmrnet.evaluation import accuracy, evaluate, worst
 from dmrnet.methods.base import Method
-from dmrnet.modalities import some_combinations
+from dmrnet.modalities import count, index_of
 
 log = logging.getLogger(__name__)
-
-MOST_COMBINATIONS = 1023
-"""Of more combinations than these, so many are drawn for evaluation, and the tables say so."""
 
 
 def fit(
@@ -63,28 +63,45 @@ def fit(
     training = settings.training.sized(len(splits.train))
     if training.threads:
         torch.set_num_threads(training.threads)
-    torch.manual_seed(settings.seed)
-    method = settings.method.build(splits.train.task)
-    write_text(folder.config, dump(settings))
-    write_run(folder, settings, splits, training)
-    if started is not None:
-        started(splits, method, training)
-    trainee = Trainee(method, splits, training, settings.seed, folder, report)
     checkpoints = Checkpoints(folder)
     trainer = build_trainer(training, folder, checkpoints)
+    torch.manual_seed(settings.seed)
+    method = settings.method.build(splits.train.task)
     resumed = checkpoints.newest()
-    if resumed is not None:
-        log.warning("going on after epoch %d of %s", resumed.epoch + 1, out)
-    folder.forget_from(0 if resumed is None else resumed.epoch + 1)
-    with warnings.catch_warnings():
-        # Lightning advises worker processes and a logger; both are settled here.
-        warnings.filterwarnings("ignore", module="lightning.*")
-        trainer.fit(trainee, ckpt_path=None if resumed is None else resumed.path)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    # Of several processes the first one alone writes and tells; all wait for it in `train`.
     if trainer.is_global_zero:
-        finish(trainee, settings, folder)
+        write_text(folder.config, dump(settings))
+        write_run(folder, settings, splits, training)
+        folder.begin_at(0 if resumed is None else resumed.epoch + 1)
+        if resumed is not None:
+            log.warning("going on after epoch %d of %s", resumed.epoch + 1, out)
+        if started is not None:
+            started(splits, method, training)
+    trainee = Trainee(method, splits, training, settings.seed, folder, report)
+    train(trainer, trainee, None if resumed is None else resumed.path)
+    if trainer.is_global_zero:
+        finish(trainee, settings, folder, trainer.strategy.root_device)
     return True
+
+
+def train(trainer: pl.Trainer, trainee: Trainee, resumed: Path | None) -> None:
+    """Run Lightning's trainer; Ctrl-C comes out of it as it went in.
+
+    Raises:
+        KeyboardInterrupt: If it was interrupted.
+    """
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        with warnings.catch_warnings():
+            # Lightning advises worker processes and a logger; both are settled here.
+            warnings.filterwarnings("ignore", module="lightning.*")
+            trainer.fit(trainee, ckpt_path=resumed, weights_only=True)
+    except SystemExit:
+        # Lightning turns Ctrl-C into an exit and leaves the process deaf to another one.
+        if not trainer.interrupted or trainer.received_sigterm:
+            raise
+        signal.signal(signal.SIGINT, on_interrupt)
+        raise KeyboardInterrupt from None
 
 
 def check_same(settings: RunSettings, folder: RunFolder) -> None:
@@ -106,22 +123,27 @@ def build_trainer(training: Training, folder: RunFolder, checkpoints: Checkpoint
     """Return Lightning's trainer, without what this engine does by itself."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    return pl.Trainer(
-        accelerator=training.accelerator,
-        devices=training.devices,
-        precision="bf16-mixed" if training.precision == "bf16" else "32-true",
-        max_epochs=training.max_epochs,
-        gradient_clip_val=training.clip or None,
-        default_root_dir=folder.path,
-        callbacks=[checkpoints],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        reload_dataloaders_every_n_epochs=1,
-        use_distributed_sampler=False,
-    )
+    try:
+        return pl.Trainer(
+            accelerator=training.accelerator,
+            devices=training.devices,
+            precision="bf16-mixed" if training.precision == "bf16" else "32-true",
+            max_epochs=training.max_epochs,
+            gradient_clip_val=training.clip or None,
+            default_root_dir=folder.path,
+            callbacks=[checkpoints],
+            plugins=[WholeFiles()],
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+    except MisconfigurationException as error:
+        raise ValueError(
+            f"cannot train on accelerator {training.accelerator} with devices "
+            f"{training.devices}: {error}"
+        ) from error
 
 
 def write_run(folder: RunFolder, settings: RunSettings, splits: Splits, training: Training) -> None:
@@ -144,15 +166,17 @@ def write_run(folder: RunFolder, settings: RunSettings, splits: Splits, training
         write_bytes(folder.standardiser, data)
 
 
-def finish(trainee: Trainee, settings: RunSettings, folder: RunFolder) -> None:
+def finish(
+    trainee: Trainee, settings: RunSettings, folder: RunFolder, device: torch.device
+) -> None:
     """Score the kept weights on validation and write the rows that a run has before its test."""
     method, splits = trainee.evaluated, trainee.splits
     load_weights(method, folder.weights)
-    method.eval()
+    # Lightning has put the method back on the CPU.
+    method.to(device).eval()
     task = splits.train.task
     combinations = combinations_of(len(task.modalities))
-    device = next(method.parameters()).device
-    batches = (batch.to(device) for batch in evaluation_batches(splits.val, 512))
+    batches = (batch.to(device) for batch in evaluation_batches(splits.val, samples_at_once(task)))
     result = evaluate(method, batches, combinations.to(device), len(task.classes))
     figures: dict[str, float] = {
         "parameters": sum(p.numel() for p in method.parameters()),
@@ -161,8 +185,9 @@ def finish(trainee: Trainee, settings: RunSettings, folder: RunFolder) -> None:
         "epochs": trainee.epochs,
         "best_epoch": -1 if trainee.best_epoch is None else trainee.best_epoch + 1,
     }
-    if trainee.selected is not None and method.hard().any():
-        figures["hard_agreement"] = agreement(method.hard().cpu(), trainee.selected)
+    share = agreement(method, combinations, accuracy(result.confusion).cpu())
+    if share is not None:
+        figures["hard_agreement"] = share
     n = len(splits.val)
     folder.put_rows(
         "val",
@@ -174,12 +199,14 @@ def finish(trainee: Trainee, settings: RunSettings, folder: RunFolder) -> None:
     folder.write_facts(finished=True, best_epoch=trainee.best_epoch)
 
 
-def agreement(hard: Tensor, selection: Selection) -> float:
-    """Return the share of the hard set among as many combinations of lowest accuracy."""
+def agreement(method: Method, combinations: Tensor, accuracies: Tensor) -> float | None:
+    """Return the share of the hard set among as many combinations of lowest accuracy.
+
+    Returns:
+        None without a hard set, or where not every combination was scored.
+    """
+    if len(combinations) < count(combinations.shape[1]) or not bool(method.hard().any()):
+        return None
+    hard = method.hard().cpu()[index_of(combinations)]
     size = int(hard.sum())
-    return float((hard & selection.worst(size)).sum()) / size
-
-
-def combinations_of(modalities: int) -> Tensor:
-    """Return the combinations that are evaluated: all, or a fixed draw of them."""
-    return some_combinations(modalities, MOST_COMBINATIONS, torch.Generator().manual_seed(0))
+    return int((hard & worst(accuracies, size)).sum()) / size

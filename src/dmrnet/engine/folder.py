@@ -13,11 +13,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+METRICS_HEAD = "epoch,metric,value\n"
+ASIDE = ".part"
+"""Ends the names of files that are being written."""
+
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole or not at all: under another name in its folder, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside = path.with_name(f".{path.name}.{os.getpid()}{ASIDE}")
     try:
         with aside.open("wb") as stream:
             stream.write(data)
@@ -90,30 +94,36 @@ class RunFolder:
 
     def add_metrics(self, epoch: int, values: Mapping[str, float]) -> None:
         """Append an epoch's figures to ``metrics.csv``: epoch, metric, value."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        new = not self.metrics.exists()
         with self.metrics.open("a", newline="") as stream:
             writer = csv.writer(stream, lineterminator="\n")
-            if new:
-                writer.writerow(("epoch", "metric", "value"))
             writer.writerows((epoch, name, repr(float(value))) for name, value in values.items())
 
     def add_variance(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append an epoch's combinations to ``variance.jsonl``."""
-        self.path.mkdir(parents=True, exist_ok=True)
         with self.variance.open("a") as stream:
             stream.writelines(json.dumps(row) + "\n" for row in rows)
 
-    def forget_from(self, epoch: int) -> None:
-        """Drop what was appended from an epoch on, since that epoch will run again."""
-        if self.metrics.is_file():
-            head, *lines = self.metrics.read_text().splitlines(keepends=True) or [""]
-            kept = [x for x in lines if x.endswith("\n") and int(x.partition(",")[0]) < epoch]
-            write_text(self.metrics, head + "".join(kept))
-        if self.variance.is_file():
-            lines = self.variance.read_text().splitlines(keepends=True)
-            kept = [x for x in lines if x.endswith("\n") and json.loads(x)["epoch"] < epoch]
-            write_text(self.variance, "".join(kept))
+    def begin_at(self, epoch: int) -> None:
+        """Make ready to append from an epoch on.
+
+        What was appended of that epoch and later ones goes, since they will run again; so do half a
+        line and half-written files that a killed process left.
+        """
+        lines = _whole_lines(self.metrics)[1:]
+        kept = [line for line in lines if int(line.partition(",")[0]) < epoch]
+        write_text(self.metrics, METRICS_HEAD + "".join(kept))
+        lines = _whole_lines(self.variance)
+        kept = [line for line in lines if json.loads(line)["epoch"] < epoch]
+        write_text(self.variance, "".join(kept))
+        for folder in (self.path, self.checkpoints):
+            for left in folder.glob(f".*{ASIDE}"):
+                left.unlink(missing_ok=True)
+
+
+def _whole_lines(path: Path) -> list[str]:
+    if not path.is_file():
+        return []
+    return [x for x in path.read_text().splitlines(keepends=True) if x.endswith("\n")]
 
 
 def surroundings() -> dict[str, Any]:

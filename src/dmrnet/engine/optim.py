@@ -23,12 +23,12 @@ def build_optimizer(model: nn.Module, training: Training) -> Optimizer:
         {"params": others, "weight_decay": 0.0},
     ]
     assert training.lr is not None
+    # Lightning refuses to clip the gradients of a fused optimizer in mixed precision.
+    fused = not (training.clip and training.precision == "bf16")
     if training.optimizer == "adamw":
-        # Lightning refuses to clip the gradients of a fused optimizer in mixed precision.
-        fused = not (training.clip and training.precision == "bf16")
         return torch.optim.AdamW(groups, lr=training.lr, fused=fused)
     if training.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=training.lr, momentum=0.9, nesterov=True, fused=True)
+        return torch.optim.SGD(groups, lr=training.lr, momentum=0.9, nesterov=True, fused=fused)
     assert_never(training.optimizer)
 
 
@@ -91,7 +91,7 @@ def by_epoch(schedule: Schedule, epoch: int, epochs: int) -> float:
             return max(0, epoch - 1) / 5
         return float(f"1e-{(epoch >= 22) + (epoch >= 39) + (epoch >= 56)}")
     if schedule == "audio-visual":
-        return 0.1 ** (epoch // 70)
+        return float(0.1 ** (epoch // 70))
     if schedule == "nyuv2":
         top = 0.1 * epochs - 1
         rise = epoch / top if top > 0 else 1.0

@@ -1,64 +1,63 @@
-"""Selection on validation, over combinations: which epoch's weights are kept."""
+"""Selection on validation, over combinations: which epoch's weights are kept; what is scored."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 
 import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
-from dmrnet.evaluation import accuracy, draw_pairs, evaluate, evaluate_pairs, worst
+from dmrnet.evaluation import accuracy, draw_pairs, evaluate, evaluate_pairs
 from dmrnet.evaluation.combinations import Model
-from dmrnet.modalities import all_combinations, count, index_of
+from dmrnet.modalities import Task, all_combinations, count, some_combinations
 from dmrnet.modalities.combinations import MAX_TABLE
 
+MOST_COMBINATIONS = 1023
+"""Of more combinations than these, so many are drawn for evaluation, and the tables say so."""
 
-@dataclass(frozen=True)
-class Selection:
-    """How a model does on validation.
+NUMBERS_AT_ONCE = 1 << 22
+"""Evaluation reads so many numbers of inputs at once, 16 MB in float32 ..."""
 
-    Attributes:
-        average: Mean accuracy over combinations.
-        combinations: bool ``(K, V)``: those that were scored.
-        accuracies: float64 ``(K,)``.
+MOST_SAMPLES_AT_ONCE = 512
+"""... and no more samples than these."""
+
+
+def combinations_of(modalities: int) -> Tensor:
+    """Return the combinations that are evaluated: all, or a fixed draw of them."""
+    return some_combinations(modalities, MOST_COMBINATIONS, torch.Generator().manual_seed(0))
+
+
+def samples_at_once(task: Task) -> int:
+    """Return how many samples are encoded together in evaluation.
+
+    >>> from dmrnet.modalities import Modality
+    >>> samples_at_once(Task((Modality("rgb", "image", (3, 224, 224)),), ("a", "b")))
+    27
     """
-
-    average: float
-    combinations: Tensor
-    accuracies: Tensor
-
-    def worst(self, k: int) -> Tensor:
-        """Return bool ``(2^V,)`` by index j: the k combinations of lowest accuracy."""
-        chosen = torch.zeros(1 << self.combinations.shape[1], dtype=torch.bool)
-        chosen[index_of(self.combinations)] = worst(self.accuracies, k)
-        return chosen
+    numbers = sum(math.prod(modality.shape) for modality in task.inputs)
+    return max(1, min(MOST_SAMPLES_AT_ONCE, NUMBERS_AT_ONCE // numbers))
 
 
-def select(
-    model: Model, dataset: Dataset, budget: int, batch_size: int = 512, device: str = "cpu"
-) -> Selection:
-    """Score a model on validation: every combination where they fit, else fixed pairs.
+def selection_score(model: Model, dataset: Dataset, budget: int, device: str = "cpu") -> float:
+    """Return the mean accuracy over combinations: of all where they fit, else of fixed pairs.
 
     Args:
         model: In evaluation mode.
         dataset: The validation samples.
         budget: So many (sample, combination) pairs at the most.
-        batch_size: Samples encoded together.
         device: Where the model is.
     """
-    modalities = len(dataset.task.modalities)
-    classes = len(dataset.task.classes)
-    batches = (batch.to(device) for batch in evaluation_batches(dataset, batch_size))
-    total = count(modalities)
-    if modalities <= MAX_TABLE and len(dataset) * total <= budget:
-        result = evaluate(model, batches, all_combinations(modalities).to(device), classes)
-        accuracies = accuracy(result.confusion).cpu()
-        combinations = result.combinations.cpu()
+    task = dataset.task
+    modalities = len(task.modalities)
+    batches = (batch.to(device) for batch in evaluation_batches(dataset, samples_at_once(task)))
+    if modalities <= MAX_TABLE and len(dataset) * count(modalities) <= budget:
+        combinations = all_combinations(modalities).to(device)
+        accuracies = accuracy(evaluate(model, batches, combinations, len(task.classes)).confusion)
     else:
         pairs = draw_pairs(dataset.present, budget, torch.Generator().manual_seed(0))
-        combinations, right, seen = evaluate_pairs(model, batches, pairs)
+        _, right, seen = evaluate_pairs(model, batches, pairs)
         accuracies = right / seen
-    scored = accuracies[~accuracies.isnan()]
-    return Selection(float(scored.mean()), combinations, accuracies)
+    # NaN where no sample has all modalities of a combination.
+    return float(accuracies.nanmean())

@@ -17,10 +17,12 @@ from dmrnet.data.dataset import Splits
 from dmrnet.data.loader import TrainLoader
 from dmrnet.data.split import generator
 from dmrnet.engine.average import WeightAverage
+from dmrnet.engine.checkpoints import OURS
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.optim import build_optimizer, build_schedule
-from dmrnet.engine.selection import Selection, select
+from dmrnet.engine.selection import selection_score
 from dmrnet.engine.settings import Training
+from dmrnet.engine.steps import Steps
 from dmrnet.engine.weights import save_weights
 from dmrnet.methods.base import EpochStatistics, Method
 from dmrnet.modalities import Batch, Warmup, build_sampler, from_index, name_of
@@ -77,23 +79,25 @@ class Trainee(pl.LightningModule):
         self.seed = seed
         self.folder = folder
         self.report = report
+        self.select_at = selection_epochs(self.epochs, training.select_times)
         self.best: float | None = None
         self.best_epoch: int | None = None
-        self.selected: Selection | None = None
+        self.last_score: float | None = None
         self.seconds = 0.0
         self.samples = 0
         self.noise: torch.Generator | None = None
-        self.sums: dict[str, Tensor] = {}
-        self.batches = 0
+        self.steps = Steps(0)
         self.step_seen: Step | None = None
+        self.started = 0.0
+        self.loader: TrainLoader
 
     # --- data and optimizer ---------------------------------------------------------------------
 
     def train_dataloader(self) -> TrainLoader:
-        """Return the batches of the coming epoch."""
+        """Return the batches; one loader for all epochs, so that its workers live on."""
         settings = self.training_settings
         assert settings.batch_size is not None
-        loader = TrainLoader(
+        self.loader = TrainLoader(
             self.splits.train,
             settings.batch_size,
             self.seed,
@@ -102,14 +106,14 @@ class Trainee(pl.LightningModule):
             rank=self.global_rank,
             world=self.trainer.world_size,
             num_workers=settings.num_workers,
+            pin_memory=self.device.type == "cuda",
         )
-        loader.set_epoch(self.current_epoch)
-        return loader
+        return self.loader
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return optimizer and schedule."""
         optimizer = build_optimizer(self.method, self.training_settings)
-        steps = int(self.trainer.estimated_stepping_batches)
+        steps = int(self.trainer.estimated_stepping_batches) // self.epochs
         schedule: LambdaLR = build_schedule(optimizer, self.training_settings, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -127,20 +131,19 @@ class Trainee(pl.LightningModule):
             self.average.model.to(self.device)
 
     def on_train_epoch_start(self) -> None:
-        """Seed noise and layer dropout from (seed, epoch, rank), so that an epoch repeats."""
+        """Derive order, masks, noise and layer dropout from seed and epoch, so that it repeats."""
         self.started = time.perf_counter()
+        # The loader reads its epoch when its first batch is asked for, which is later.
+        self.loader.set_epoch(self.current_epoch)
         key = (self.seed, self.current_epoch, self.global_rank)
         torch.manual_seed(generator(*key, 2).initial_seed())
         self.noise = torch.Generator(self.device).manual_seed(generator(*key, 3).initial_seed())
-        self.sums, self.batches = {}, 0
+        self.steps = Steps(self.current_epoch, getattr(self.splits.train, "samples", None))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the total loss (Eq. 13)."""
         loss = self.method.training_loss(batch, self.current_epoch, self.noise)
-        for name, value in {"loss": loss.total.detach(), **loss.parts}.items():
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
-        self.batches += 1
-        self.samples += len(batch)
+        self.steps.add(batch.index, {"loss": loss.total.detach(), **loss.parts})
         self.step_seen = loss.step
         return loss.total
 
@@ -148,29 +151,45 @@ class Trainee(pl.LightningModule):
         """Let the method change its gradients, which are already added over processes."""
         if self.step_seen is not None:
             self.method.on_gradients(self.step_seen)
+        self.steps.add_gradients(p.grad for p in self.method.parameters() if p.grad is not None)
 
     def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
         """Take the new weights into their average; let go of the step's tensors."""
         self.step_seen = None
         if self.average is not None:
             self.average.update(self.method)
+        self.steps.look()
 
     def on_train_epoch_end(self) -> None:
         """Mine, select, record."""
-        many = self.trainer.world_size > 1
-        statistics = self.method.end_epoch(self._add if many else None)
+        self.steps.look(now=True)
+        statistics = self.method.end_epoch(self._add if self._many else None)
+        if self.average is not None:
+            self.average.copy_counts(self.method)
         self.seconds += time.perf_counter() - self.started
         epoch = self.current_epoch
-        figures = {name: float(total) / self.batches for name, total in self.sums.items()}
-        if epoch in selection_epochs(self.epochs, self.training_settings.select_times):
-            figures["val_average"] = self._select()
+        figures = self._means()
+        if epoch in self.select_at:
+            figures["val_average"] = self.last_score = self._select()
         if self.trainer.is_global_zero:
             self.folder.add_metrics(epoch, figures | {"seconds": self.seconds})
             if statistics is not None:
                 self.folder.add_variance(self.variance_rows(statistics))
             if self.report is not None:
-                average = None if self.selected is None else self.selected.average
-                self.report(Progress(epoch + 1, self.epochs, figures["loss"], average, self.best))
+                self.report(
+                    Progress(epoch + 1, self.epochs, figures["loss"], self.last_score, self.best)
+                )
+
+    def _means(self) -> dict[str, float]:
+        """Return the mean of every term over the epoch and all processes; count the samples."""
+        sums = self.steps.sums()
+        totals = torch.stack([*sums.values(), sums["loss"].new_tensor(self.steps.samples)])
+        if self._many:
+            totals = self._add(totals)
+        *of_terms, samples = totals.tolist()
+        self.samples += round(samples)
+        steps = len(self.steps) * self.trainer.world_size
+        return {name: total / steps for name, total in zip(sums, of_terms, strict=True)}
 
     @property
     def evaluated(self) -> Method:
@@ -182,23 +201,31 @@ class Trainee(pl.LightningModule):
         return average
 
     def _select(self) -> float:
+        """Score on validation; keep the weights if they are the best so far."""
+        score = 0.0
+        if self.trainer.is_global_zero:
+            score = self._score()
+        if self._many:
+            # The first process's, whose normalisation statistics are the ones that are kept.
+            score = self.trainer.strategy.broadcast(score)
+        if self.training_settings.select == "last" or self.best is None or score > self.best:
+            self.best, self.best_epoch = score, self.current_epoch
+            if self.trainer.is_global_zero:
+                save_weights(self.evaluated, self.folder.weights)
+        return score
+
+    def _score(self) -> float:
         model = self.evaluated
         was_training = model.training
         model.eval()
-        self.selected = select(
-            model,
-            self.splits.val,
-            self.training_settings.select_budget,
-            device=str(self.device),
-        )
+        budget = self.training_settings.select_budget
+        score = selection_score(model, self.splits.val, budget, str(self.device))
         model.train(was_training)
-        score = self.selected.average
-        last = self.training_settings.select == "last"
-        if last or self.best is None or score > self.best:
-            self.best, self.best_epoch = score, self.current_epoch
-            if self.trainer.is_global_zero:
-                save_weights(model, self.folder.weights)
         return score
+
+    @property
+    def _many(self) -> bool:
+        return self.trainer.world_size > 1
 
     def variance_rows(self, statistics: EpochStatistics) -> list[dict[str, Any]]:
         """Return one row a combination for ``variance.jsonl``."""
@@ -229,9 +256,10 @@ class Trainee(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what a resumed run needs beside weights and optimizer."""
-        checkpoint["dmrnet"] = {
+        checkpoint[OURS] = {
             "best": self.best,
             "best_epoch": self.best_epoch,
+            "last_score": self.last_score,
             "seconds": self.seconds,
             "samples": self.samples,
         }
@@ -243,7 +271,7 @@ class Trainee(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up what `on_save_checkpoint` put there."""
-        for name, value in checkpoint["dmrnet"].items():
+        for name, value in checkpoint[OURS].items():
             setattr(self, name, value)
         if self.average is not None:
             self.average.model.load_state_dict(checkpoint["dmrnet_average"]["state"])

@@ -1,0 +1,121 @@
+"""The losses of an epoch's steps: their means, and a stop where one is not finite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+EVERY = 50
+"""Values are looked at after so many steps and at the end of the epoch.
+
+Looking makes the host wait for the device. Nothing is saved in between, so a break that is seen
+late spoils nothing that stays.
+"""
+
+MOST_NAMES = 64
+"""Of more samples in a batch, so many are named."""
+
+
+class NotFiniteError(ValueError):
+    """The loss or its gradients are infinite or no number."""
+
+
+class Steps:
+    """Collects the values of an epoch without waiting for the device.
+
+    Args:
+        epoch: Counted from 0.
+        names: Of the samples, by their number in the training data; None: the numbers.
+        every: Steps between two looks.
+    """
+
+    def __init__(self, epoch: int, names: Sequence[str] | None = None, every: int = EVERY) -> None:
+        self.epoch, self.names, self.every = epoch, names, every
+        self.samples = 0
+        self._steps = 0
+        self._terms: tuple[str, ...] = ()
+        self._sums: Tensor | None = None
+        self._values: list[Tensor] = []
+        self._gradients: list[Tensor] = []
+        self._batches: list[Tensor] = []
+
+    def add(self, index: Tensor, values: Mapping[str, Tensor]) -> None:
+        """Take in a step before its gradients are known.
+
+        Args:
+            index: int64 ``(B,)``: the numbers of the batch's samples.
+            values: Scalars; the same names in every step of the epoch.
+        """
+        self._terms = tuple(values)
+        self._values.extend(values.values())
+        self._batches.append(index)
+        self.samples += len(index)
+
+    def add_gradients(self, gradients: Iterable[Tensor]) -> None:
+        """Take in the gradients of that step, of all parameters."""
+        self._gradients.append(any_not_finite(list(gradients)))
+
+    def look(self, now: bool = False) -> None:
+        """Look at the values that have come together, if they are enough or it has to be `now`.
+
+        Raises:
+            NotFiniteError: If one of them is not finite.
+        """
+        if not self._batches or (len(self._batches) < self.every and not now):
+            return
+        values = torch.stack(self._values).double().view(len(self._batches), len(self._terms))
+        broken = (~values.isfinite().all(1) | (torch.stack(self._gradients) > 0)).cpu()
+        if bool(broken.any()):
+            step = int(broken.nonzero()[0])
+            raise NotFiniteError(self._message(step, values[step].cpu()))
+        self._sums = values.sum(0) if self._sums is None else self._sums + values.sum(0)
+        self._steps += len(self._batches)
+        self._values, self._gradients, self._batches = [], [], []
+
+    def sums(self) -> dict[str, Tensor]:
+        """Return the sum of each value over the steps looked at, float64 scalars."""
+        assert self._sums is not None
+        return dict(zip(self._terms, self._sums, strict=True))
+
+    def __len__(self) -> int:
+        """Return how many steps were looked at."""
+        return self._steps
+
+    def _message(self, step: int, values: Tensor) -> str:
+        broken = [
+            name
+            for name, value in zip(self._terms, values.tolist(), strict=True)
+            if not abs(value) < torch.inf and name != "loss"
+        ]
+        if broken:
+            what = f"the term {' and the term '.join(broken)} of the loss is not finite"
+        elif not bool(values.isfinite().all()):
+            what = "the terms of the loss are finite, but their sum is not"
+        else:
+            what = "the loss is finite, but its gradients are not"
+        numbers = self._batches[step].tolist()
+        named = [self.names[i] if self.names else str(i) for i in numbers[:MOST_NAMES]]
+        more = f" and {len(numbers) - MOST_NAMES} more" if len(numbers) > MOST_NAMES else ""
+        return (
+            f"training stopped in epoch {self.epoch + 1}, step {self._steps + step + 1}: {what}, "
+            f"on training samples {', '.join(named)}{more}; the last checkpoint stays; look at "
+            "those samples, or try a lower --lr or --clip 1"
+        )
+
+
+def any_not_finite(tensors: Sequence[Tensor]) -> Tensor:
+    """Return a float32 scalar above 0 where any value of any tensor is not finite.
+
+    >>> float(any_not_finite([torch.ones(2), torch.tensor([1.0, torch.inf])]))
+    1.0
+    """
+    if not tensors:
+        return torch.zeros(())
+    device = tensors[0].device
+    found, one = torch.zeros((), device=device), torch.ones((), device=device)
+    # What torch's gradient scaler asks with; a norm of every tensor takes five times as long. It
+    # also multiplies by one, in place.
+    torch._amp_foreach_non_finite_check_and_unscale_(list(tensors), found, one)
+    return found
