@@ -22,10 +22,12 @@ def run(argv: Sequence[str]) -> int:
     add("--device", default="auto", help="auto, cpu or cuda [auto]")
     args = parser.read(argv)
 
-    from dmrnet.cli.devices import device
     from dmrnet.cli.scores import FEW, show_scores
-    from dmrnet.cli.screen import screen
-    from dmrnet.engine.finished import evaluate_run, open_run
+    from dmrnet.cli.screen import loading, screen
+
+    with loading():
+        from dmrnet.cli.devices import device
+        from dmrnet.engine.finished import evaluate_run, open_run
 
     console, where = screen(), device(args.device)
     opened = [open_run(Path(path), where) for path in args.runs]

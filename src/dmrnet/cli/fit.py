@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dmrnet.cli.arguments import take
 
@@ -24,15 +24,16 @@ def run(argv: Sequence[str]) -> int:
     from dmrnet.cli.fit_start import show_start
     from dmrnet.cli.progress import FitProgress
     from dmrnet.cli.scores import show_scores
-    from dmrnet.cli.screen import screen
+    from dmrnet.cli.screen import loading, screen
     from dmrnet.engine.config import parse_run
 
     out, rest = take(argv, "--out")
-    settings = parse_run(rest)
-    folder = Path(out) if out else default_folder(settings)
-    from dmrnet.engine.fit import fit
-    from dmrnet.engine.folder import RunFolder
+    with loading():
+        settings = parse_run(rest)
+        from dmrnet.engine.fit import fit
+        from dmrnet.engine.folder import RunFolder
 
+    folder = Path(out) if out else default_folder(settings)
     console = screen()
     with FitProgress(screen(error=True)) as progress:
         try:
@@ -51,11 +52,22 @@ def run(argv: Sequence[str]) -> int:
     if not done:
         console.print(f"{folder} holds this run, finished; nothing to do.", soft_wrap=True)
     record = RunFolder(folder)
-    show_scores(console, record.rows(), "val", record.read_facts())
-    test = record.read_facts()["samples"].get("test")
-    more = "" if test else " --test FILE"
+    facts, rows = record.read_facts(), record.rows()
+    if done:
+        console.print(_trained(facts, rows), soft_wrap=True)
+    show_scores(console, rows, "val", facts)
+    more = "" if "test" in facts["samples"] else " --test FILE"
     console.print(f"\nnext: dmrnet evaluate {folder}{more}", soft_wrap=True)
     return 0
+
+
+def _trained(facts: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Say how long it took and which weights were kept."""
+    from dmrnet.cli.screen import clock
+
+    took = [float(row["value"]) for row in rows if row["metric"] == "train_seconds"]
+    time = f"trained in {clock(took[0])}; " if took else ""
+    return f"{time}the weights of epoch {facts['best_epoch'] + 1} of {facts['max_epochs']} are kept"
 
 
 def default_folder(settings: RunSettings) -> Path:

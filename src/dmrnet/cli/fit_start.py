@@ -39,7 +39,7 @@ def show_start(
     """Print what is about to be trained, on what."""
     console.print(_modalities(settings, splits, method))
     for note in splits.notes:
-        console.print(Text(f"  {note}", style="dim"), soft_wrap=True)
+        console.print(Text(f"  {note}", style="dim"), soft_wrap=not console.is_terminal)
     parameters = sum(p.numel() for p in method.parameters())
     changed = ", ".join(f"{key} {value}" for key, value in settings.changed().items())
     facts = {
@@ -53,7 +53,8 @@ def show_start(
     }
     for name, text in facts.items():
         if text:
-            console.print(Text.assemble((f"{name:<9}", "bold"), text), soft_wrap=True)
+            line = Text.assemble((f"{name:<9}", "bold"), text)
+            console.print(line, soft_wrap=not console.is_terminal)
     console.print()
 
 

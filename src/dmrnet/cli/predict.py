@@ -36,11 +36,13 @@ def run(argv: Sequence[str]) -> int:
     if out is not None and out.suffix not in FORMATS:
         raise ValueError(f"--out {out}: expected a name that ends in .csv or .npz")
 
-    from dmrnet.cli.devices import device
-    from dmrnet.cli.screen import screen
-    from dmrnet.engine.finished import open_run, predict_run
-    from dmrnet.engine.folder import write_bytes
-    from dmrnet.modalities import name_of, parse
+    from dmrnet.cli.screen import loading, screen
+
+    with loading():
+        from dmrnet.cli.devices import device
+        from dmrnet.engine.finished import open_run, predict_run
+        from dmrnet.engine.folder import write_bytes
+        from dmrnet.modalities import name_of, parse
 
     opened = open_run(Path(args.run), device(args.device))
     dataset, probabilities = predict_run(opened, args.input, args.combination, args.batch_size)

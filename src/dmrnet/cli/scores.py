@@ -77,9 +77,11 @@ def show_scores(
         console.print(f"no accuracy on {split} is defined", soft_wrap=True)
         return
     complete = scores_of(rows, split, "accuracy_complete")
-    if each and len(scores.by_name) <= FEW:
+    shown = each and len(scores.by_name) <= FEW
+    if shown:
         console.print(_each(scores, complete, names))
-    console.print(_summary(scores, complete, names, split))
+        console.print()
+    console.print(_summary(scores, complete, [] if shown else names, split))
 
 
 def _each(scores: Scores, complete: Scores | None, names: list[str]) -> Table:
@@ -97,12 +99,11 @@ def _each(scores: Scores, complete: Scores | None, names: list[str]) -> Table:
         marks = [SEEN if one in parts else UNSEEN for one in names]
         more = [] if complete is None else [percent(complete.rate(name))]
         table.add_row(*marks, percent(rate), str(n), *more)
-    table.add_section()
     return table
 
 
 def _summary(scores: Scores, complete: Scores | None, names: list[str], split: str) -> Table:
-    full = "+".join(names)
+    """Return average and worst; for names that are given also all of them and each alone."""
     lines: dict[str, tuple[float | None, float | None]] = {
         f"average of {len(scores.by_name)} combinations": (
             scores.average,
@@ -114,6 +115,7 @@ def _summary(scores: Scores, complete: Scores | None, names: list[str], split: s
         ),
     }
     if len(names) > 1:
+        full = "+".join(names)
         lines["all modalities"] = (scores.rate(full), complete.rate(full) if complete else None)
     lines |= {
         f"{name} alone": (scores.rate(name), complete.rate(name) if complete else None)

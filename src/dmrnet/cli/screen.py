@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console
 
@@ -24,6 +25,12 @@ def screen(error: bool = False) -> Console:
         width=PIPED_WIDTH if piped else None,
         quiet=os.environ.get("RANK", "0") != "0" or os.environ.get("LOCAL_RANK", "0") != "0",
     )
+
+
+def loading() -> AbstractContextManager[object]:
+    """Show that something is being loaded, in a terminal; PyTorch takes seconds."""
+    console = screen(error=True)
+    return console.status("loading") if console.is_terminal else nullcontext()
 
 
 def percent(rate: float | None) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from dmrnet.cli.screen import clock, percent
@@ -18,8 +17,8 @@ from dmrnet.studies import Board, Done, Event, Failed, Job, run_jobs
 BAR = 24
 """Columns of the bar."""
 
-REFRESH = 0.2
-"""Seconds between two pictures."""
+PER_SECOND = 4
+"""Pictures a second."""
 
 
 def watch(jobs: Sequence[Job], out: Path, workers: int, console: Console) -> Board:
@@ -35,8 +34,14 @@ def watch(jobs: Sequence[Job], out: Path, workers: int, console: Console) -> Boa
         ValueError: If the settings cannot be read; the other runs are not tried.
     """
     board, begun = Board(jobs, workers), time.monotonic()
-    live = Live(console=console, auto_refresh=False, transient=True)
-    shown = 0.0
+
+    def now_shown() -> RenderableType:
+        now = time.monotonic()
+        return picture(board, now - begun, now)
+
+    live = Live(
+        console=console, get_renderable=now_shown, refresh_per_second=PER_SECOND, transient=True
+    )
     if console.is_terminal:
         live.start()
     try:
@@ -45,9 +50,6 @@ def watch(jobs: Sequence[Job], out: Path, workers: int, console: Console) -> Boa
                 now = time.monotonic()
                 board.take(event, now)
                 _tell(board, event, console, now)
-                if console.is_terminal and now > shown + REFRESH:
-                    live.update(picture(board, now - begun, now), refresh=True)
-                    shown = now
     finally:
         live.stop()
     return board
@@ -74,25 +76,24 @@ def _tell(board: Board, event: Event, console: Console, now: float) -> None:
 
 def picture(board: Board, spent: float, now: float) -> RenderableType:
     """Return the live view: how far the study is, and what each worker does."""
-    table = Table.grid(padding=(0, 2))
-    share = (board.ended + sum(1 - c.left for c in board.current.values())) / len(board.jobs)
-    full = round(BAR * share)
+    current = dict(board.current)
+    share = (board.ended + sum(1 - one.left for one in current.values())) / len(board.jobs)
+    full = min(BAR, round(BAR * share))
     left = board.left(now)
-    table.add_row(
-        f"{'━' * full}{'╌' * (BAR - full)}",
-        f"{board.ended}/{len(board.jobs)} runs",
-        f"{clock(spent)} so far" + ("" if left is None else f", about {clock(left)} left"),
-    )
-    if not board.current and not board.ended:
-        table.add_row("starting", "", "")
-    for worker in sorted(board.current):
-        current = board.current[worker]
-        row = [board.jobs[current.job].label, "", ""]
-        if current.epoch is not None:
-            epoch = current.epoch
-            row[1] = f"epoch {epoch.epoch}/{epoch.epochs}"
-            row[2] = f"loss {epoch.loss:.3f}"
-            if epoch.selection is not None:
-                row[2] += f"  val {percent(epoch.selection)}"
-        table.add_row(*row)
-    return table
+    time_left = "" if left is None else f", about {clock(left)} left"
+    lines = [
+        f"{'━' * full}{'╌' * (BAR - full)}  {board.ended}/{len(board.jobs)} runs, "
+        f"{clock(spent)} so far{time_left}"
+    ]
+    for worker in range(board.workers):
+        if worker not in current:
+            lines.append("  starting" if worker not in board.ready else "")
+            continue
+        epoch = current[worker].epoch
+        line = f"  {board.jobs[current[worker].job].label:<22}"
+        if epoch is not None:
+            line += f"epoch {epoch.epoch:>{len(str(epoch.epochs))}}/{epoch.epochs}  "
+            line += f"loss {epoch.loss:.3f}"
+            line += "" if epoch.selection is None else f"  val {percent(epoch.selection)}"
+        lines.append(line)
+    return Text("\n".join(line for line in lines if line), no_wrap=True, overflow="ellipsis")

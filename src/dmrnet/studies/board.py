@@ -49,6 +49,7 @@ class Board:
         failed: Failed jobs.
         current: What each worker does.
         seconds: Spent by all workers together, by stage.
+        ready: Workers that have started.
     """
 
     jobs: Sequence[Job]
@@ -57,6 +58,7 @@ class Board:
     failed: dict[int, Failed] = field(default_factory=dict)
     current: dict[int, Current] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    ready: set[int] = field(default_factory=set)
     _spent: float = 0.0
     _share: float = 0.0
 
@@ -69,6 +71,7 @@ class Board:
         """
         message = event.message
         if isinstance(message, Ready):
+            self.ready.add(event.worker)
             self._add("start", message.seconds)
         elif isinstance(message, Started):
             assert event.job is not None
@@ -114,7 +117,7 @@ class Board:
         """
         spent, share = self._spent, self._share
         rest = float(len(self.jobs) - self.ended - len(self.current))
-        for current in self.current.values():
+        for current in list(self.current.values()):
             rest += current.left
             if current.share:
                 spent += now - current.since

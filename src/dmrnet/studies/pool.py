@@ -15,6 +15,9 @@ from typing import IO
 from dmrnet.studies.events import Done, Event, Failed, Message, read
 from dmrnet.studies.grid import Job
 
+PROGRAM = "dmrnet.studies.worker"
+"""What a worker process runs."""
+
 PATIENCE = 3.0
 """Seconds that a worker has to end once its input has ended."""
 
@@ -27,9 +30,10 @@ class Worker:
 
     Args:
         log: Where what it prints is added.
+        program: Module whose `main` it runs.
     """
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, program: str = PROGRAM) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         # The path is handed on, so that it finds this very package, installed or not.
         start = (
@@ -89,7 +93,7 @@ def _quietly_close(stream: IO[str] | None) -> None:
 
 
 def run_jobs(
-    jobs: Sequence[Job], runs: Path, workers: int, logs: Path
+    jobs: Sequence[Job], runs: Path, workers: int, logs: Path, program: str = PROGRAM
 ) -> Generator[Event, None, None]:
     """Make runs in worker processes, each with one thread.
 
@@ -100,14 +104,14 @@ def run_jobs(
         runs: Folder of the runs; what is finished there is not made again.
         workers: How many processes at the most.
         logs: Folder for ``worker-N.log``: what a worker prints, tracebacks among it.
+        program: Module that the processes run.
 
     Yields:
         What happens, as it happens; `Done` or `Failed` once for every job.
     """
-    todo: queue.SimpleQueue[int] = queue.SimpleQueue()
+    team = _Team(jobs, runs, logs, program)
     for number in range(len(jobs)):
-        todo.put(number)
-    team = _Team(jobs, runs, logs, todo)
+        team.todo.put(number)
     threads = [
         threading.Thread(target=team.serve, args=(number,), daemon=True)
         for number in range(min(workers, len(jobs)))
@@ -130,10 +134,9 @@ def run_jobs(
 class _Team:
     """Threads that each feed one worker process."""
 
-    def __init__(
-        self, jobs: Sequence[Job], runs: Path, logs: Path, todo: queue.SimpleQueue[int]
-    ) -> None:
-        self.jobs, self.runs, self.logs, self.todo = jobs, runs, logs, todo
+    def __init__(self, jobs: Sequence[Job], runs: Path, logs: Path, program: str) -> None:
+        self.jobs, self.runs, self.logs, self.program = jobs, runs, logs, program
+        self.todo: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.events: queue.Queue[Event] = queue.Queue()
         self.stopped = threading.Event()
         self.workers: dict[int, Worker] = {}
@@ -152,6 +155,7 @@ class _Team:
                 self._one(number, worker, job)
             except Exception as error:  # the study must learn of it, and go on
                 self._put(job, number, Failed(f"{type(error).__name__}: {error}"))
+                self._dismiss(number)
         self._dismiss(number)
 
     def _one(self, number: int, worker: Worker, job: int) -> None:
@@ -174,7 +178,8 @@ class _Team:
             if self.stopped.is_set():
                 return None
             if number not in self.workers:
-                self.workers[number] = Worker(self.logs / f"worker-{number}.log")
+                log = self.logs / f"worker-{number}.log"
+                self.workers[number] = Worker(log, self.program)
             return self.workers[number]
 
     def _dismiss(self, number: int) -> None:

@@ -17,60 +17,86 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from dmrnet.studies.events import Failed, Message, Ready, write
 
+Tell = Callable[[Message], None]
+Make = Callable[[Sequence[str], Path, Tell], None]
+"""Makes one run, from its flags, into a folder of runs; tells what happens, `Done` last."""
+
+
+class SettingsError(ValueError):
+    """The flags of a run cannot be read."""
+
 
 def main() -> None:
-    """Serve until the input ends."""
+    """Serve a study with real runs."""
+    serve(_load)
+
+
+def _load() -> Make:
+    """Import what training needs."""
+    import torch
+
+    from dmrnet.engine.config import parse_run
+    from dmrnet.studies.run import make_run
+
+    torch.set_num_threads(1)
+
+    def make(argv: Sequence[str], runs: Path, tell: Tell) -> None:
+        try:
+            settings = parse_run(argv)
+        except (ValueError, TypeError, FileNotFoundError) as error:
+            raise SettingsError(" ".join(str(error).split())) from error
+        make_run(settings, runs, tell)
+
+    return make
+
+
+def serve(load: Callable[[], Make]) -> None:
+    """Make runs until the input ends.
+
+    Args:
+        load: Called once; what it imports may take its time, since the input is watched by then.
+    """
     begun = time.perf_counter()
     # Ctrl-C reaches every process of a terminal; the study decides for its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = os.fdopen(os.dup(1), "w", buffering=1)
     # What a library prints must not get between the messages.
     os.dup2(2, 1)
-    jobs: queue.Queue[str] = queue.Queue()
+    warnings.showwarning = _one_line
+    jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
 
     def tell(message: Message) -> None:
         channel.write(write(message))
 
-    import torch
-
-    torch.set_num_threads(1)
-    # What follows needs some seconds, so that it comes after the listener.
-    from dmrnet.engine.config import parse_run
-    from dmrnet.studies.run import make_run
-
-    warnings.showwarning = _one_line
+    make = load()
     tell(Ready(time.perf_counter() - begun))
     while True:
         job = json.loads(jobs.get())
         try:
-            settings = parse_run(job["argv"])
-        except Exception as error:
-            _fail(error, tell, settings=True)
-            continue
-        try:
-            make_run(settings, Path(job["runs"]), tell)
-        except Exception as error:
-            _fail(error, tell)
+            make(job["argv"], Path(job["runs"]), tell)
+        except Exception as error:  # whatever it is, the other runs go on
+            traceback.print_exception(error)
+            tell(Failed(_told(error), isinstance(error, SettingsError)))
 
 
-def _listen(jobs: queue.Queue[str]) -> None:
+def _listen(jobs: queue.SimpleQueue[str]) -> None:
     for line in sys.stdin:
         jobs.put(line)
     os._exit(0)
 
 
-def _fail(error: Exception, tell: Callable[[Message], None], settings: bool = False) -> None:
-    traceback.print_exception(error)
+def _told(error: Exception) -> str:
+    """Return an error as one line, with its kind where it is none of the user's making."""
     text = " ".join(str(error).split())
-    kind = "" if isinstance(error, (ValueError, OSError)) and text else type(error).__name__
-    tell(Failed(": ".join(part for part in (kind, text) if part), settings))
+    mendable = isinstance(error, (ValueError, OSError)) and text
+    return text if mendable else f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
 def _one_line(
@@ -82,7 +108,3 @@ def _one_line(
     line: str | None = None,
 ) -> None:
     sys.stderr.write(f"warning: {' '.join(str(message).split())}\n")
-
-
-if __name__ == "__main__":
-    main()
