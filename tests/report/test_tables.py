@@ -124,6 +124,15 @@ def test_hardness(summary):
     assert by_loss[6].text.startswith("+")
 
 
+def test_a_system_that_mined_nothing_has_no_line_on_hardness(make_run):
+    run = make_run()
+    path = run / "variance.jsonl"
+    text = re.sub(r'"mean_variance": [\d.]+', '"mean_variance": null', path.read_text())
+    path.write_text(text.replace('"hard": true', '"hard": false'))
+    (found,) = summarise(read_runs([run], "test"), "test", "sf-md")
+    assert hardness_table(found).rows == ()
+
+
 def test_markdown_is_one_row_a_line_and_escapes():
     table = Table(("a|b", "n"), ((Cell("<i>*x*"), Cell("1", "+2", best=True)),))
     assert markdown(table) == ("| a\\|b | n |\n| --- | ---: |\n| \\<i\\>\\*x\\* | **1** (+2) |\n")

@@ -105,8 +105,12 @@ def cost_table(summary: DataSummary) -> Table:
 
 
 def hardness_table(summary: DataSummary) -> Table:
-    """One line a system that mined: what it called hard, what was worst, and how they agree."""
-    mined = [item for item in summary.systems if item.hardness is not None]
+    """One line a system with a hard set or a variance: what it mined, and what was worst."""
+    mined = [
+        item
+        for item in summary.systems
+        if item.hardness is not None and (item.hardness.hard or item.hardness.variance)
+    ]
     rows = []
     for item in mined:
         hardness = item.hardness
