@@ -1,0 +1,130 @@
+"""Train every method for two epochs on one or on two processes; write what came of it.
+
+Run by `test_two_processes`: ``python -m tests.contracts.two_processes RANK WORLD FOLDER``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from tests.contracts.batches import SMALL, TASKS, a_batch, ready, task_of
+from tests.contracts.toys import ESANetShaped, ShaSpecShaped, Taught
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
+
+from dmrnet.methods import METHODS, build_method
+from dmrnet.methods.base import Method
+from dmrnet.modalities import Batch, Task, rows_of
+
+ROWS, STEPS, EPOCHS = 8, 3, 3
+DENSE = task_of(("image", (3, 8, 12)), ("image", (1, 8, 12)), dense=True)
+ALIKE = task_of(*[("vector", (4,))] * 3)
+
+
+def cases() -> dict[str, tuple[Callable[[Task], Method], Task]]:
+    """Return what is trained: every listed method by its best recipe, and the toys."""
+    listed = {name: (partial(build_method, name, network=SMALL), TASKS["maps"]) for name in METHODS}
+    by_variance = partial(build_method, "dmrnet", network=SMALL, mine_by="variance", hard_start=1)
+    mining = {"dmrnet-variance": (by_variance, TASKS["maps"])}
+    toys = {
+        "esanet": (ESANetShaped, DENSE),
+        "shaspec": (ShaSpecShaped, ALIKE),
+        "taught": (Taught, ALIKE),
+    }
+    return listed | mining | toys
+
+
+class Loss(nn.Module):
+    """What DistributedDataParallel wraps: its forward is the training loss."""
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+
+    def forward(self, batch: Batch, epoch: int) -> Tensor:
+        return self.method.training_loss(batch, epoch).total
+
+
+def steady(method: Method) -> Method:
+    """Turn off what processes may do apart: batch statistics, noise and layer dropout."""
+    for part in method.train().modules():
+        if isinstance(part, _BatchNorm | nn.Dropout):
+            part.eval()
+    method.representation.eval()
+    return method
+
+
+def batch_of(method: Method, step: int, rank: int, world: int) -> Batch:
+    """Return a process's rows of a step's batch; in step 0 the first one has no modality 0."""
+    generator = torch.Generator().manual_seed(step)
+    j = torch.randint(1, 2 ** len(method.modalities), (ROWS,), generator=generator)
+    mask = (j[:, None] >> torch.arange(len(method.modalities)) & 1).bool()
+    if step == 0:
+        mask[::2, 0], mask[::2, 1] = False, True
+        mask[1::2, 0] = True
+    if step == 1:  # nobody has the last one
+        mask[:, -1], mask[:, 0] = False, True
+    present = torch.ones_like(mask) if method.needs.complete else mask
+    whole = a_batch(method.task, mask, present=present, seed=step)
+    mine = torch.arange(rank, ROWS, world)
+    part = replace(
+        whole,
+        inputs={name: x[mine] for name, x in whole.inputs.items()},
+        present=present[mine],
+        target=whole.target[mine],
+        index=whole.index[mine],
+        mask=mask[mine],
+    )
+    seen = mask if method.encodes == "mask" else present
+    return replace(part, where=rows_of(seen[mine], method.modalities))
+
+
+def train(build: Callable[[Task], Method], task: Task, rank: int, world: int) -> dict[str, Any]:
+    """Return gradients of every step, statistics of every epoch, and the weights at the end."""
+    torch.manual_seed(0)
+    method = steady(ready(build(task), task))
+    loss: nn.Module = Loss(method)
+    if world > 1:
+        loss = DistributedDataParallel(loss)  # as it comes: buffers are broadcast
+    optimizer = torch.optim.SGD(method.parameters(), lr=0.05)
+    seen: dict[str, Any] = {"gradients": [], "epochs": []}
+    for epoch in range(EPOCHS):
+        for step in range(STEPS):
+            optimizer.zero_grad(set_to_none=False)
+            loss(batch_of(method, step, rank, world), epoch).backward()
+            seen["gradients"].append([p.grad.clone() for p in method.parameters()])  # type: ignore[union-attr]
+            optimizer.step()
+        statistics = method.end_epoch(added if world > 1 else None)
+        assert statistics is not None
+        seen["epochs"].append(vars(statistics))
+    seen["state"] = method.state_dict()
+    return seen
+
+
+def added(tensor: Tensor) -> Tensor:
+    """Return the sum of a tensor over all processes."""
+    total = tensor.clone()
+    dist.all_reduce(total)
+    return total
+
+
+def run(rank: int, world: int) -> dict[str, Any]:
+    """Train everything."""
+    return {name: train(build, task, rank, world) for name, (build, task) in cases().items()}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    rank, world, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=world)
+    torch.save(run(rank, world), folder / f"{rank}.pt")
+    dist.barrier()
+    dist.destroy_process_group()
