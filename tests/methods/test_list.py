@@ -1,0 +1,115 @@
+"""The list of methods, their settings and recipes."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+import torch
+
+from dmrnet.methods import METHODS, build_method, method
+from dmrnet.modalities import Modality, Task
+from dmrnet.nn import DMR, PCME, PE, MeanHead, Network, Point
+from dmrnet.objectives import Distribution, HardCombinations
+
+TASK = Task((Modality("a", "vector", (3,)), Modality("b", "image", (1, 8, 8))), ("no", "yes"))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_listed_method_has_its_name_a_summary_and_the_recipes(name: str) -> None:
+    settings = method(name)
+    assert settings.name == name
+    assert settings.summary
+    assert {"best", "paper"} <= set(settings.recipes)
+    known = {f.name for f in fields(settings)}
+    for recipe, values in settings.recipes.items():
+        assert set(values) <= known, recipe
+    # Defaults are the recipe best: what is not set is what measured best.
+    assert settings() == settings.recipe("best")
+
+
+def test_the_paper_is_its_letter() -> None:
+    paper = method("dmrnet").recipe("paper")
+    assert (paper.alpha, paper.beta, paper.hard_size) == (1e-3, 0.7, None)
+    assert (paper.reduction, paper.predicts, paper.mine_by) == ("sum", "log_sigma", "variance")
+    assert paper.distribution == "map"
+    assert paper.encodes == "present"
+    assert not paper.hard_broadcast
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "part"),
+    [
+        ("sf-md", {}, Point),
+        ("head-only", {}, MeanHead),
+        ("dmr", {}, DMR),
+        ("dmr", {"distribution": "vector"}, PE),
+        ("dmr", {"distribution": "attention"}, PCME),
+        ("dmrnet", {}, DMR),
+    ],
+)
+def test_methods_differ_in_what_they_mean_to_differ_in(
+    name: str, changes: dict[str, str], part: type
+) -> None:
+    """For one seed, everything before and behind the representation starts the same."""
+    torch.manual_seed(0)
+    base = build_method("sf-md", TASK)
+    torch.manual_seed(0)
+    other = build_method(name, TASK, **changes)
+    assert type(other.representation) is part
+    for kept in ("encoders", "fusion", "predictor"):
+        mine, theirs = (getattr(m, kept).state_dict() for m in (other, base))
+        assert all(torch.equal(mine[key], value) for key, value in theirs.items())
+    terms = {type(t) for t in other.objective.terms}
+    assert (Distribution in terms) == (name in ("dmr", "dmrnet"))
+    assert (HardCombinations in terms) == (name == "dmrnet")
+
+
+def test_settings_reach_the_parts() -> None:
+    built = build_method(
+        "dmrnet",
+        TASK,
+        "paper",
+        alpha=0.2,
+        beta=0.3,
+        hard_size=1,
+        hard_start=2,
+        mine_momentum=0.1,
+        mine_min_count=3.0,
+        mine_until=4,
+        smoothing=0.1,
+        network=Network(width=16),
+    )
+    _, distribution, hard = built.objective.terms
+    assert (distribution.full_weight, distribution.reduction) == (0.2, "sum")
+    assert (hard.full_weight, hard.start_epoch) == (0.3, 2)
+    miner = built.miner
+    assert miner is hard.miner
+    assert (miner.by, miner.size, miner.momentum) == ("variance", 1, 0.1)
+    assert (miner.min_count, miner.freeze_after) == (3.0, 4)
+    assert built.smoothing == 0.1
+    assert built.predictor.linear.in_features == 16
+    assert built.representation.predicts == "log_sigma"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes", "said"),
+    [
+        (("dmrnt", TASK), {}, "unknown method 'dmrnt'; did you mean 'dmrnet'?"),
+        (("dmr", TASK, "papr"), {}, "dmr has no recipe 'papr'; did you mean 'paper'?"),
+        (("dmr", TASK), {"alhpa": 1}, "dmr has no setting 'alhpa'; did you mean 'alpha'?"),
+        (("dmr", TASK), {"distribution": "x"}, "map, vector, attention, got 'x'"),
+        (("dmr", TASK), {"encodes": "all"}, "encodes as mask or present, got 'all'"),
+        (("dmr", TASK), {"alpha": -1}, "weight of distribution as 0 or more, got -1"),
+    ],
+)
+def test_mistakes_are_told(arguments, changes, said: str) -> None:
+    with pytest.raises(ValueError) as told:  # noqa: PT011 - the message is compared below
+        build_method(*arguments, **changes)
+    assert said in str(told.value)
+
+
+def test_a_dense_task_is_refused_by_methods_that_classify_samples() -> None:
+    dense = Task((Modality("a", "image", (1, 8, 8)),), ("no", "yes"), dense=True)
+    with pytest.raises(ValueError, match="sf-md predicts a class of a sample"):
+        build_method("sf-md", dense)
