@@ -36,9 +36,7 @@ class Worker:
     def __init__(self, log: Path, program: str = PROGRAM) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         # The path is handed on, so that it finds this very package, installed or not.
-        start = (
-            f"import sys; sys.path[:] = {sys.path!r}; import dmrnet.studies.worker as w; w.main()"
-        )
+        start = f"import sys; sys.path[:] = {sys.path!r}; import {program} as it; it.main()"
         with log.open("ab") as stream:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", start],
@@ -71,7 +69,7 @@ class Worker:
     def why(self) -> str:
         """Say how it ended."""
         code = self.process.wait()
-        return f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
     def close(self) -> None:
         """End it, at the latest after `PATIENCE`."""
@@ -122,7 +120,7 @@ def run_jobs(
         while any(thread.is_alive() for thread in threads) or not team.events.empty():
             try:
                 # Waking now and then lets Ctrl-C in on every platform.
-                yield team.events.get(timeout=0.5)
+                yield team.events.get(timeout=0.1)
             except queue.Empty:
                 continue
     finally:
@@ -166,7 +164,7 @@ class _Team:
                 return
         if not self.stopped.is_set():
             log = self.logs / f"worker-{number}.log"
-            self._put(job, number, Failed(f"its process was {worker.why()}; see {log}"))
+            self._put(job, number, Failed(f"its process {worker.why()}; see {log}"))
         self._dismiss(number)
 
     def _put(self, job: int, number: int, message: Message) -> None:

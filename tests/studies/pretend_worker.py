@@ -1,0 +1,43 @@
+"""A worker that makes no real runs: the first flag of a job says what happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from dmrnet.studies.events import Done, Epoch, Started
+from dmrnet.studies.worker import Make, SettingsError, Tell, serve
+
+
+def main() -> None:
+    serve(load)
+
+
+def load() -> Make:
+    return make
+
+
+def make(argv: Sequence[str], runs: Path, tell: Tell) -> None:
+    what, name = argv[0], argv[-1]
+    folder = runs / name
+    tell(Started(str(folder)))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pid").write_text(str(os.getpid()))
+    print("a library that prints")  # noqa: T201
+    if what == "fail":
+        raise ValueError("this run\ncannot be")
+    if what == "bug":
+        raise ZeroDivisionError
+    if what == "misspelt":
+        raise SettingsError("unknown setting --ephocs")
+    if what == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if what == "leave":
+        os._exit(7)
+    if what == "sleep":
+        time.sleep(60)
+    tell(Epoch(1, 1, 0.5, None))
+    tell(Done(str(folder), True, {"train": 0.0}, 0.9, True))
