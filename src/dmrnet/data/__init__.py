@@ -8,7 +8,9 @@ from dmrnet.hints import nearest
 
 DATASETS: dict[str, str] = {
     "arrays": "dmrnet.data.arrays:Arrays",
+    "digits": "dmrnet.data.digits:Digits",
     "mfeat": "dmrnet.data.mfeat:Mfeat",
+    "watch": "dmrnet.data.watch:Watch",
 }
 """Every data set: its name, and where its settings class lives. A new one has a line here."""
 

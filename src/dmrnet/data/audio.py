@@ -1,0 +1,141 @@
+"""Sound: reading WAV files, and log-spectrograms of a stated size."""
+
+from __future__ import annotations
+
+import io
+import wave
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+
+def read_wav(content: bytes) -> tuple[npt.NDArray[np.float32], int]:
+    """Return the samples of a WAV file and how many there are in a second.
+
+    Args:
+        content: The file: 16-bit PCM. Several channels are averaged.
+
+    Returns:
+        float32, ``(samples,)``, in [-1, 1), and the rate in Hz.
+
+    Raises:
+        ValueError: If it is no such file, is shorter than it says, or holds no sample.
+    """
+    try:
+        with wave.open(io.BytesIO(content)) as file:
+            width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
+            told = file.getnframes()
+            raw = file.readframes(told)
+    except (wave.Error, EOFError) as error:
+        raise ValueError(
+            f"is no WAV file of PCM samples ({str(error) or 'it ends early'})"
+        ) from error
+    if width != 2:
+        raise ValueError(f"has samples of {8 * width} bits, expected 16")
+    if len(raw) != told * channels * width:
+        raise ValueError(
+            f"is cut off: its header says {told} samples, {len(raw) // (channels * width)} follow"
+        )
+    if not told:
+        raise ValueError("holds no sound")
+    values = np.frombuffer(raw, dtype="<i2").astype(np.float32)
+    # 2^-15 is exact in float32, so that reading loses nothing.
+    values *= np.float32(2**-15)
+    return values.reshape(-1, channels).mean(1, dtype=np.float32), rate
+
+
+def fitted(sound: Tensor, samples: int) -> Tensor:
+    """Return the first samples of a sound, with silence behind it where it is shorter.
+
+    Args:
+        sound: float32, ``(..., n)``.
+        samples: How many.
+
+    >>> fitted(torch.tensor([1.0, 2.0]), 3).tolist()
+    [1.0, 2.0, 0.0]
+    """
+    sound = sound[..., :samples]
+    return torch.nn.functional.pad(sound, (0, samples - sound.shape[-1]))
+
+
+@dataclass(frozen=True)
+class Spectrogram:
+    """Logarithm of the magnitude of a short-time Fourier transform, under a Hann window.
+
+    Attributes:
+        window: Samples under a window; the transform has ``window // 2 + 1`` frequencies.
+        hop: Samples from one window to the next.
+        center: Put half a window of silence at both ends, so that a window is centred on the
+            first sample; otherwise only whole windows count.
+        floor: Is added to the magnitude before the logarithm.
+        bands: Average the magnitudes of neighbouring frequencies to so many bands; the lowest
+            frequency, the constant part, is left out. None keeps every frequency.
+    """
+
+    window: int
+    hop: int
+    center: bool = False
+    floor: float = 1e-7
+    bands: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.window < 2 or self.hop < 1 or not self.floor > 0:
+            raise ValueError(f"expected window > 1, hop > 0 and floor > 0, got {self}")
+        if self.bands is not None and (self.bands < 1 or (self.window // 2) % self.bands):
+            raise ValueError(
+                f"expected bands that divide {self.window // 2} frequencies, got {self.bands}"
+            )
+
+    def shape(self, samples: int) -> tuple[int, int]:
+        """Return how many frequencies or bands, and how many windows, a sound gives.
+
+        >>> PAPER.shape(3 * 16_000), PAPER.shape(10 * 16_000), RELEASED.shape(3 * 22_050)
+        ((257, 299), (257, 1004), (257, 188))
+
+        Raises:
+            ValueError: If the sound is shorter than a window.
+        """
+        length = samples + 2 * (self.window // 2) * self.center
+        if length < self.window:
+            raise ValueError(f"a sound of {samples} samples is shorter than a window, {self}")
+        return self.bands or self.window // 2 + 1, 1 + (length - self.window) // self.hop
+
+    def __call__(self, sound: Tensor) -> Tensor:
+        """Return the spectrogram.
+
+        Args:
+            sound: float32, ``(..., samples)``.
+
+        Returns:
+            float32, ``(..., *shape(samples))``, lowest frequency first.
+        """
+        bands, windows = self.shape(sound.shape[-1])
+        magnitude = torch.stft(
+            sound.reshape(-1, sound.shape[-1]),
+            n_fft=self.window,
+            hop_length=self.hop,
+            window=torch.hann_window(self.window, dtype=sound.dtype, device=sound.device),
+            center=self.center,
+            pad_mode="constant",
+            return_complex=True,
+        ).abs()
+        if self.bands is not None:
+            # Several neighbours at a time: (sounds, bands, neighbours, windows).
+            magnitude = magnitude[:, 1 : self.window // 2 + 1]
+            magnitude = magnitude.unflatten(1, (bands, -1)).mean(2)
+        return (magnitude + self.floor).log().reshape(*sound.shape[:-1], bands, windows)
+
+
+PAPER = Spectrogram(window=512, hop=159)
+"""Sizes of the paper, at 16 kHz: 257×299 for 3 s (CREMA-D), 257×1004 for 10 s (Kinetics-Sounds).
+An overlap of 353 samples gives them; it is the released code that reads 353 as the hop."""
+
+RELEASED = Spectrogram(window=512, hop=353, center=True)
+"""What the released code computes for CREMA-D, at 22.05 kHz: 257×188 for 3 s."""
+
+DIGITS = Spectrogram(window=256, hop=128, floor=1e-2, bands=64)
+"""For spoken digits, at 8 kHz: 64 bands of 62.5 Hz, a window of 32 ms every 16 ms; 64×61 for 1 s.
+The floor lies about 76 dB below the loudest possible tone."""

@@ -1,0 +1,218 @@
+"""The prepared form of a data set: ``ROOT/NAME.npz``, plain arrays, and ``ROOT/NAME.json``.
+
+The second says what the first was made of: how many files of each kind, a hash over them, what was
+skipped and why. A cache counts only where both stand and agree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A file, or a row of one, that could not be used.
+
+    Attributes:
+        group: Which kind of file it is, e.g. ``sound``.
+        name: Its name; unique within the group.
+        reason: What is wrong with it.
+    """
+
+    group: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Files of one kind that a cache was made of.
+
+    Attributes:
+        source: The folder or file in which they were found.
+        files: How many there were, those that were skipped included.
+        sha256: Over one line ``SHA256  NAME`` a file that was read, in order, as ``sha256sum``
+            writes it.
+    """
+
+    source: str
+    files: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a cache was made of.
+
+    Attributes:
+        name: Name of the data set.
+        version: Of the preparation; another version makes other numbers of the same files.
+        fingerprint: Of the names, sizes and times of the source files.
+        groups: The source files, by kind.
+        arrays: Type and shape of each array, e.g. ``uint8 5000x28x28``.
+        bad: What was skipped.
+        bytes: Size of the ``.npz``.
+        sha256: Of the ``.npz``.
+    """
+
+    name: str
+    version: int
+    fingerprint: str
+    groups: dict[str, Group]
+    arrays: dict[str, str]
+    bad: tuple[Bad, ...]
+    bytes: int
+    sha256: str
+
+
+def paths(name: str, root: Path) -> tuple[Path, Path]:
+    """Return where the arrays of a data set stand, and what they were made of."""
+    return root / f"{name}.npz", root / f"{name}.json"
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write a compressed ``.npz`` aside and put it in place whole; no pickle."""
+    aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for key, array in arrays.items():
+            # A fixed date, so that the same arrays are the same bytes.
+            entry = zipfile.ZipInfo(f"{key}.npy", (1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(entry, "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+    aside.replace(path)
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """Return the arrays of an ``.npz``.
+
+    Raises:
+        ValueError: If it cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    # Numpy, zlib and zipfile raise a dozen kinds of error on a damaged file.
+    except Exception as error:
+        raise ValueError(f"{path} cannot be read ({error})") from error
+
+
+def write_cache(
+    name: str,
+    root: Path,
+    arrays: Mapping[str, Array],
+    version: int,
+    fingerprint: str,
+    groups: Mapping[str, Group],
+    bad: tuple[Bad, ...],
+) -> Provenance:
+    """Write a cache in place of an older one."""
+    path, beside = paths(name, root)
+    # Without it the arrays do not count, so a cache is never half old and half new.
+    beside.unlink(missing_ok=True)
+    write_arrays(path, arrays)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    provenance = Provenance(
+        name=name,
+        version=version,
+        fingerprint=fingerprint,
+        groups=dict(groups),
+        arrays={
+            key: f"{array.dtype} {'x'.join(str(size) for size in array.shape)}"
+            for key, array in arrays.items()
+        },
+        bad=bad,
+        bytes=path.stat().st_size,
+        sha256=digest,
+    )
+    aside = beside.with_name(f"{beside.name}.{os.getpid()}.tmp")
+    aside.write_text(json.dumps(asdict(provenance), indent=1) + "\n", encoding="utf-8")
+    aside.replace(beside)
+    return provenance
+
+
+def read_provenance(name: str, root: Path) -> Provenance | None:
+    """Return what the cache was made of; None where there is no whole cache."""
+    path, beside = paths(name, root)
+    try:
+        values = json.loads(beside.read_text(encoding="utf-8"))
+        values["groups"] = {key: Group(**group) for key, group in values["groups"].items()}
+        values["bad"] = tuple(Bad(**one) for one in values["bad"])
+        provenance = Provenance(**values)
+        whole = path.stat().st_size == provenance.bytes and provenance.name == name
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return provenance if whole else None
+
+
+def read_cache(
+    name: str, root: str, version: int, flags: str = ""
+) -> tuple[dict[str, Array], Provenance]:
+    """Return a prepared data set.
+
+    Args:
+        name: Of the data set.
+        root: The folder that holds the cache.
+        version: Of the preparation that is understood.
+        flags: What the command that prepares it needs besides source and root.
+
+    Raises:
+        FileNotFoundError: If it has not been prepared there; the command that does it is told.
+        ValueError: If the cache is damaged, or of another version.
+    """
+    path, beside = paths(name, Path(root))
+    command = f"dmrnet data prepare {name} --source DIR --root {root}{flags and ' '}{flags}"
+    where = "docs/how-to/public-data.md says where to get what DIR holds"
+    if not path.exists() and not beside.exists():
+        raise FileNotFoundError(
+            f"there is no prepared {name} in {root} ({path} is not there); prepare it with: "
+            f"{command}  ({where})"
+        )
+    provenance = read_provenance(name, Path(root))
+    if provenance is None:
+        raise ValueError(f"{path} and {beside.name} are damaged or not of one kind; run: {command}")
+    if provenance.version != version:
+        raise ValueError(
+            f"{path} was prepared by version {provenance.version}, but {version} is needed; run: "
+            f"{command}"
+        )
+    try:
+        return read_arrays(path), provenance
+    except ValueError as error:
+        raise ValueError(f"{error}; run: {command}") from error
+
+
+def skipped_note(provenance: Provenance, most: int = 5) -> tuple[str, ...]:
+    """Return a sentence on what was skipped in preparing; none where nothing was."""
+    bad = provenance.bad
+    if not bad:
+        return ()
+    return (f"skipped when prepared: {naming(bad, most)}",)
+
+
+def naming(bad: tuple[Bad, ...], most: int = 10) -> str:
+    """Name what is bad, with its reasons, and count it.
+
+    >>> naming((Bad("sound", "1_a_2.wav", "is empty"),))
+    '1 sound: 1_a_2.wav (is empty)'
+    """
+    told = []
+    for group in dict.fromkeys(one.group for one in bad):
+        mine = [one for one in bad if one.group == group]
+        first = ", ".join(f"{one.name} ({one.reason})" for one in mine[:most])
+        more = f" and {len(mine) - most} more" if len(mine) > most else ""
+        told.append(f"{len(mine)} {group}: {first}{more}")
+    return "; ".join(told)

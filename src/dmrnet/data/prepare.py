@@ -1,0 +1,407 @@
+"""Preparing a data set: its published files are checked and decoded once, into a cache.
+
+A data set that needs it has a `Preparation`: `find` says which files there are, `build` makes
+arrays of them through a `Work`, which reads, decodes, remembers what is done and collects what is
+bad. Nothing is ever left out silently, and nothing shifts: values and names are kept together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from dmrnet.data.cache import (
+    Array,
+    Bad,
+    Group,
+    naming,
+    paths,
+    read_arrays,
+    read_provenance,
+    write_arrays,
+    write_cache,
+)
+from dmrnet.hints import nearest
+
+PREPARATIONS: dict[str, str] = {
+    "digits": "dmrnet.data.digits_files:PREPARATION",
+    "watch": "dmrnet.data.watch_files:PREPARATION",
+}
+"""Data sets that are prepared before use, and where their `Preparation` is."""
+
+FILES_AT_ONCE = 256
+"""So many files are decoded between two times that the work is saved."""
+
+DEEPEST = 2
+"""Files are looked for in the source and so many levels of folders below it."""
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec"
+
+Tell = Callable[[str], None]
+Progress = Callable[[str, int, int], None]
+"""Called with the kind of file, how many are done, and how many there are."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A published file, on disk or inside a zip file such as a wheel.
+
+    Attributes:
+        name: As it is told; unique within its group.
+        path: Where it is.
+        member: Its name inside `path`, if that is a zip file.
+    """
+
+    name: str
+    path: Path
+    member: str = ""
+
+    def read(self) -> bytes:
+        """Return what it holds.
+
+        Raises:
+            ValueError: If it is empty, or stands for a file that was not downloaded.
+            OSError: If it cannot be read.
+        """
+        if self.member:
+            try:
+                with zipfile.ZipFile(self.path) as archive:
+                    content = archive.read(self.member)
+            except zipfile.BadZipFile as error:
+                raise ValueError(f"{self.path} is damaged ({error})") from error
+        else:
+            content = self.path.read_bytes()
+        if not content:
+            raise ValueError("is empty")
+        if content.startswith(LFS_POINTER):
+            raise ValueError("is a Git LFS pointer, not the file: run git lfs pull")
+        return content
+
+    def stamp(self) -> list[object]:
+        """Return what changes where the file does: name, size and time of change."""
+        try:
+            stat = self.path.stat()
+        except OSError:
+            return [self.name, self.member, None, None]
+        return [self.name, self.member, stat.st_size, stat.st_mtime_ns]
+
+
+Found = Mapping[str, Sequence[File]]
+"""The files of a data set by kind, each kind in order."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How a data set is prepared.
+
+    Attributes:
+        version: Raised whenever the same files would give other arrays.
+        find: Finds the files in the sources; raises FileNotFoundError where a kind is not there.
+        build: Makes the arrays.
+    """
+
+    version: int
+    find: Callable[[Sequence[Path]], Found]
+    build: Callable[[Work], dict[str, Array]]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Files that could be decoded, in order.
+
+    Attributes:
+        values: One array a file, stacked.
+        names: Of those files.
+    """
+
+    values: Array
+    names: tuple[str, ...]
+
+
+@dataclass
+class Work:
+    """One preparation under way.
+
+    Attributes:
+        files: What was found.
+        parts: Folder for what is decoded so far.
+        allow_pickle: Whether a pickled source may be opened.
+        tell: Is called with plain sentences on what was found.
+        progress: Is called now and then.
+        bad: What could not be used so far.
+        groups: What was read so far.
+    """
+
+    files: Found
+    parts: Path
+    allow_pickle: bool
+    tell: Tell
+    progress: Progress
+    bad: list[Bad] = field(default_factory=list)
+    groups: dict[str, Group] = field(default_factory=dict)
+
+    def reject(self, group: str, name: str, reason: str) -> None:
+        """Note that something cannot be used."""
+        self.bad.append(Bad(group, name, reason))
+
+    def read(self, group: str) -> bytes:
+        """Return the one file of a group.
+
+        Raises:
+            ValueError: If it cannot be read at all.
+        """
+        (file,) = self.files[group]
+        self.progress(group, 0, 1)
+        try:
+            content = file.read()
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{group}: {file.path}: {error}") from error
+        self._note(group, [f"{hashlib.sha256(content).hexdigest()}  {file.name}\n"])
+        self.progress(group, 1, 1)
+        return content
+
+    def decode(self, group: str, decode: Callable[[bytes], Array]) -> Decoded:
+        """Decode every file of a group.
+
+        What was decoded by an earlier, interrupted preparation is taken over, as long as the files
+        have not changed since.
+
+        Args:
+            group: Which files.
+            decode: Returns the array of one file, of one shape for all; raises ValueError where
+                the file is not as it should be.
+
+        Raises:
+            ValueError: If no file at all could be decoded.
+        """
+        files, done = self.files[group], 0
+        parts: list[dict[str, Array]] = []
+        self.progress(group, 0, len(files))
+        for start in range(0, len(files), FILES_AT_ONCE):
+            some = files[start : start + FILES_AT_ONCE]
+            stamp = _digest([group, [file.stamp() for file in some]])
+            parts.append(self._part(self.parts / f"{group}-{stamp}.npz", some, decode))
+            done += len(some)
+            self.progress(group, done, len(files))
+        for part in parts:
+            for name, reason in zip(part["bad"].tolist(), part["reason"].tolist(), strict=True):
+                self.reject(group, name, reason)
+        values = [part["values"] for part in parts if len(part["names"])]
+        if not values:
+            raise ValueError(
+                f"{group}: none of {len(files)} files can be used: {naming(tuple(self.bad), 3)}"
+            )
+        self._note(group, [line for part in parts for line in part["sha256"].tolist()])
+        names = tuple(name for part in parts for name in part["names"].tolist())
+        return Decoded(np.concatenate(values), names)
+
+    def _part(
+        self, path: Path, files: Sequence[File], decode: Callable[[bytes], Array]
+    ) -> dict[str, Array]:
+        """Return some files decoded, from an earlier preparation where that went so far."""
+        if path.exists():
+            try:
+                return read_arrays(path)
+            except ValueError:
+                path.unlink()
+        values, names, bad, reasons, lines = [], [], [], [], []
+        for file in files:
+            try:
+                content = file.read()
+                lines.append(f"{hashlib.sha256(content).hexdigest()}  {file.name}\n")
+                values.append(decode(content))
+                names.append(file.name)
+            except (ValueError, OSError) as error:
+                bad.append(file.name)
+                reasons.append(_reason(error))
+        part = {
+            "values": np.stack(values) if values else np.zeros(0),
+            "names": np.array(names, dtype=np.str_),
+            "bad": np.array(bad, dtype=np.str_),
+            "reason": np.array(reasons, dtype=np.str_),
+            "sha256": np.array(lines, dtype=np.str_),
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_arrays(path, part)
+        return part
+
+    def _note(self, group: str, lines: Sequence[str]) -> None:
+        files = self.files[group]
+        digest = hashlib.sha256("".join(lines).encode()).hexdigest()
+        self.groups[group] = Group(str(_place(files)), len(files), digest)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "is missing"
+    return str(error.strerror if isinstance(error, OSError) and error.strerror else error)
+
+
+def _digest(value: object) -> str:
+    return hashlib.blake2b(json.dumps(value).encode(), digest_size=12).hexdigest()
+
+
+def preparation(name: str) -> Preparation:
+    """Return how a data set is prepared.
+
+    Raises:
+        ValueError: If there is no such data set, or it needs no preparing.
+    """
+    from dmrnet.data import DATASETS
+
+    if name in PREPARATIONS:
+        module, _, attribute = PREPARATIONS[name].partition(":")
+        found: Preparation = getattr(import_module(module), attribute)
+        return found
+    if name in DATASETS:
+        raise ValueError(f"{name} needs no preparing; prepared are {', '.join(PREPARATIONS)}")
+    raise ValueError(f"unknown data set {name!r}; {nearest(name, PREPARATIONS)}")
+
+
+def prepare(
+    name: str,
+    sources: Sequence[str | Path],
+    root: str | Path,
+    *,
+    bad: Literal["skip", "refuse"] = "refuse",
+    allow_pickle: bool = False,
+    tell: Tell = lambda text: None,
+    progress: Progress = lambda group, done, total: None,
+) -> Path:
+    """Check and decode a data set's published files into the cache that its settings read.
+
+    Interrupted, it goes on from where it was when called again. A cache that is already made of
+    these very files is left as it is.
+
+    Args:
+        name: Of the data set.
+        sources: Folders or files that hold what was published, in any order.
+        root: Folder for the cache; it is made if it is not there.
+        bad: What to do where a file is missing or damaged: `refuse` (name and count all of them,
+            make nothing) or `skip` (name and count them, and go on without them).
+        allow_pickle: Open a pickled source, for data sets that are published as one.
+        tell: Is called with each sentence on what was found.
+        progress: Is called with (kind of file, how many are done, how many there are).
+
+    Returns:
+        The path of the cache.
+
+    Raises:
+        FileNotFoundError: If a source is not there, or holds no such data set.
+        ValueError: If files are bad and `bad` is `refuse`, the sources are ambiguous, or a source
+            may not be opened.
+    """
+    how = preparation(name)
+    if bad not in ("skip", "refuse"):
+        raise ValueError(f"expected bad files to be 'skip' or 'refuse', got {bad!r}")
+    if not sources:
+        raise ValueError(f"{name}: expected at least one source, a folder or a file")
+    for source in sources:
+        if not Path(source).exists():
+            raise FileNotFoundError(f"there is no source {source}")
+    files = how.find([Path(source) for source in sources])
+    stamps = {group: [file.stamp() for file in some] for group, some in files.items()}
+    fingerprint = _digest([name, how.version, stamps])
+    root = Path(root)
+    path, _ = paths(name, root)
+    before = read_provenance(name, root)
+    if (
+        before is not None
+        and (before.version, before.fingerprint) == (how.version, fingerprint)
+        and (bad == "skip" or not before.bad)
+    ):
+        tell(f"{path} is already made of these files; nothing to do")
+        return path
+    for group, some in files.items():
+        tell(f"{group}: {len(some)} {'file' if len(some) == 1 else 'files'} in {_place(some)}")
+    root.mkdir(parents=True, exist_ok=True)
+    parts = root / f".{name}-{how.version}-parts"
+    work = Work(files, parts, allow_pickle, tell, progress)
+    arrays = how.build(work)
+    found = tuple(work.bad)
+    if found and bad == "refuse":
+        raise ValueError(
+            f"{name}: {len(found)} of the source are missing or damaged, so nothing was made: "
+            f"{naming(found)}. Mend them, or go on without them with --bad skip"
+        )
+    if found:
+        tell(f"skipped {naming(found)}")
+    made = write_cache(name, root, arrays, how.version, fingerprint, work.groups, found)
+    shutil.rmtree(parts, ignore_errors=True)
+    tell(f"written: {path} ({made.bytes / 1e6:.1f} MB), and what it was made of beside it")
+    return path
+
+
+def _place(files: Sequence[File]) -> Path:
+    """Return the file itself, or the folder that holds all of several."""
+    if len(files) == 1:
+        return files[0].path
+    return Path(os.path.commonpath([file.path.parent for file in files]))
+
+
+def locate(sources: Sequence[Path], patterns: Sequence[str], what: str, hint: str) -> Path:
+    """Return the one file or folder in the sources that has one of some names.
+
+    Looked at are each source itself, what it holds, and two levels of folders below.
+
+    Args:
+        sources: Files or folders.
+        patterns: Names, or paths with ``*``, the surest first; the first that finds something
+            counts.
+        what: What is looked for, in words.
+        hint: Where it is to be had.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If there are several.
+    """
+    for pattern in patterns:
+        found: dict[Path, Path] = {}
+        for source in sources:
+            depths = ["*/" * depth for depth in range(DEEPEST + 1)] if source.is_dir() else []
+            hits = [hit for depth in depths for hit in sorted(source.glob(depth + pattern))]
+            if source.match(pattern):
+                hits.insert(0, source)
+            found |= {hit.resolve(): hit for hit in hits}
+        if len(found) > 1:
+            some = ", ".join(str(hit) for hit in found.values())
+            raise ValueError(f"expected one place with {what}, found {some}; name the one meant")
+        if found:
+            return next(iter(found.values()))
+    places = ", ".join(str(source) for source in sources)
+    raise FileNotFoundError(
+        f"found no {what} (looked for {' or '.join(patterns)}) in {places}; {hint}. A further "
+        "place can be named with another --source"
+    )
+
+
+def inside(path: Path, ending: str) -> File:
+    """Return a file that was located, looked up inside `path` where that is a zip file.
+
+    Args:
+        path: The file itself, or a zip file (a wheel).
+        ending: How its name ends inside a zip file.
+
+    Raises:
+        ValueError: If the zip file is damaged or lacks it.
+    """
+    if path.suffix not in (".whl", ".zip"):
+        return File(path.name, path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [name for name in archive.namelist() if name.endswith(ending)]
+    except (zipfile.BadZipFile, OSError) as error:
+        raise ValueError(f"{path} is damaged ({error})") from error
+    if len(members) != 1:
+        raise ValueError(f"{path}: expected one {ending} in it, found {len(members)}")
+    return File(Path(ending).name, path, members[0])
