@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from dmrnet.modalities import Inputs
 from dmrnet.nn.norm import BatchNorm
+from dmrnet.nn.pointwise import Pointwise
 
 Grid = Literal["auto", "pooled"]
 
@@ -111,8 +112,11 @@ def trunk(channels: int, width: int, depth: int = 2, kernel: int = 1) -> nn.Sequ
     """Return `depth` blocks of convolution, batch norm and ReLU, to `width` channels."""
     layers: list[nn.Module] = []
     for block in range(depth):
+        before = width if block else channels
         layers += [
-            nn.Conv2d(width if block else channels, width, kernel, padding=kernel // 2, bias=False),
+            Pointwise(before, width, bias=False)
+            if kernel == 1
+            else nn.Conv2d(before, width, kernel, padding=kernel // 2, bias=False),
             BatchNorm(width),
             nn.ReLU(inplace=True),
         ]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dmrnet.nn.norm import BatchNorm
+from dmrnet.nn.pointwise import Pointwise
 from dmrnet.nn.precision import at_least_float32
 
 Predicts = Literal["log_var", "log_sigma"]
@@ -105,8 +106,8 @@ class DMR(_Gaussian):
 
     def __init__(self, channels: int, sampled: bool = True, predicts: Predicts = "log_var") -> None:
         super().__init__(sampled, predicts)
-        self.mu = nn.Sequential(nn.Conv2d(channels, channels, 1), BatchNorm(channels))
-        self.log_var = nn.Sequential(nn.Conv2d(channels, channels, 1), BatchNorm(channels))
+        self.mu = nn.Sequential(Pointwise(channels, channels), BatchNorm(channels))
+        self.log_var = nn.Sequential(Pointwise(channels, channels), BatchNorm(channels))
 
     def forward(self, fused: Tensor, generator: torch.Generator | None = None) -> Representation:
         """Return the Gaussian of ``(B, C, H, W)``."""
@@ -130,7 +131,7 @@ class MeanHead(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.mu = nn.Sequential(nn.Conv2d(channels, channels, 1), BatchNorm(channels))
+        self.mu = nn.Sequential(Pointwise(channels, channels), BatchNorm(channels))
 
     def forward(self, fused: Tensor, generator: torch.Generator | None = None) -> Representation:
         """Return the mean ``(B, C, H, W)`` as a point."""
