@@ -100,4 +100,5 @@ def pool(x: Tensor) -> Tensor:
 
 def hide(x: Tensor, column: Tensor) -> Tensor:
     """Zero what is hidden, sample by sample."""
-    return torch.stack([row if seen else torch.zeros_like(row) for row, seen in zip(x, column)])
+    rows = zip(x, column.tolist(), strict=True)
+    return torch.stack([row if seen else torch.zeros_like(row) for row, seen in rows])

@@ -120,6 +120,12 @@ def test_any_number_of_modalities() -> None:
         assert net(inputs, torch.ones(2, number, dtype=torch.bool)).shape == (2, 6)
 
 
+def test_the_classifier_starts_with_glorots_spread() -> None:
+    linear = ogm(audio_visual()).predictor.linear
+    assert linear.weight.std().item() == pytest.approx((2 / (1024 + 6)) ** 0.5, rel=0.03)
+    assert (linear.bias == 0).all()
+
+
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="expected form as map or vector, got 'pooled'"):
         ogm(audio_visual(), form="pooled")

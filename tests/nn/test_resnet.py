@@ -66,7 +66,7 @@ def test_published_weights_are_asked_for_by_layout(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(resnet, "get_model_weights", lambda name: asked.append(name) or Choice)
     assert list(imagenet_state("r50")) == ["fc.bias"]
     assert asked == ["resnet50"]
-    with pytest.raises(ValueError, match="no weights for layout r34-nbt1d.*load_resnet"):
+    with pytest.raises(ValueError, match=r"no weights for layout r34-nbt1d.*load_resnet"):
         imagenet_state("r34-nbt1d")
 
 
@@ -83,5 +83,5 @@ def test_factorised_block_shrinks_like_a_square_one() -> None:
 
 
 def test_unknown_layouts_are_answered_with_the_nearest() -> None:
-    with pytest.raises(ValueError, match="unknown ResNet layout 'r43'; .*r34"):
+    with pytest.raises(ValueError, match=r"unknown ResNet layout 'r43'; .*r34"):
         ResNetEncoder(3, "r43")
