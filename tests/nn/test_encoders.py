@@ -6,12 +6,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from dmrnet.modalities import Modality, Task
 from dmrnet.nn import Network, build_encoder, encode_rows, feature_shapes, output_shape
 from dmrnet.nn.encoders import (
-    TARGET_LINE,
-    TARGET_PLANE,
+    SMALLEST_LINE,
+    SMALLEST_PLANE,
     ImageEncoder,
     SequenceEncoder,
     TimmEncoder,
@@ -42,17 +43,23 @@ def test_any_shape_gives_a_finite_map_in_training_and_evaluation(
         assert out.isfinite().all()
 
 
-@given(st.integers(1, 5000))
-def test_long_sequences_and_large_images_are_strided_near_the_target(size: int) -> None:
-    for target, encoder in (
-        (TARGET_LINE, SequenceEncoder(1, size, 1)),
-        (TARGET_PLANE, ImageEncoder(1, size, size, 1)),
-    ):
-        positions = size
+@given(st.integers(1, 5000), st.integers(1, 5000))
+def test_long_sequences_and_large_images_are_strided_to_the_target(size: int, other: int) -> None:
+    """Halved (rounded up) until small enough, no further; a sequence once at least."""
+
+    def positions(encoder: nn.Module, size: int) -> int:
         for layer in encoder.layers:
             if hasattr(layer, "stride"):
-                positions = -(-positions // layer.stride[0])
-        assert positions == size <= 1.5 * target or target / 1.5 <= positions <= 1.5 * target
+                size = -(-size // layer.stride[0])
+        return size
+
+    line = positions(SequenceEncoder(1, size, 1), size)
+    assert line <= SMALLEST_LINE
+    assert line == -(-size // 2) or 2 * line > SMALLEST_LINE
+    longer = max(size, other)
+    plane = positions(ImageEncoder(1, size, other, 1), longer)
+    assert plane <= SMALLEST_PLANE
+    assert plane == longer or 2 * plane > SMALLEST_PLANE
 
 
 def test_a_volume_is_the_mean_over_its_frames() -> None:
