@@ -25,10 +25,13 @@ from tests.contracts.batches import (
     slow_index,
 )
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from dmrnet.methods.base import Method, StepLoss
 from dmrnet.modalities import Batch, Task
+from dmrnet.nn import Frozen
+from dmrnet.objectives import CombinationMeans
 
 POISONS = (float("nan"), float("inf"), 1e30)
 
@@ -74,6 +77,24 @@ def gradients(module: nn.Module) -> list[Tensor]:
     missing = [n for n, p in module.named_parameters() if p.requires_grad and p.grad is None]
     assert not missing, f"no gradient: {missing}"
     return [p.grad.clone() for p in module.parameters() if p.grad is not None]
+
+
+def like(tensor: Tensor) -> Tensor:
+    """Return a tensor of the same kind on another device; inside a fake mode it has no values."""
+    return torch.empty(tensor.shape, dtype=tensor.dtype, device="cuda")
+
+
+def on_device(module: nn.Module) -> None:
+    """Do to a module what ``module.to("cuda")`` would do; fake parameters cannot be swapped."""
+    for part in module.modules():
+        for name, value in part.named_parameters(recurse=False):
+            setattr(part, name, nn.Parameter(like(value), value.requires_grad))
+        for name, value in part.named_buffers(recurse=False):
+            part._buffers[name] = like(value)
+        if isinstance(part, CombinationMeans):
+            part.sums, part.counts = like(part.sums), like(part.counts)
+        if isinstance(part, Frozen):
+            on_device(part.module)
 
 
 class MethodContract:
@@ -338,6 +359,26 @@ class MethodContract:
         loss = method.double().training_loss(replace(batch, inputs=double), 50).total
         assert loss.dtype == torch.float64
         torch.testing.assert_close(loss.float(), single, atol=1e-4, rtol=1e-4)
+
+    def test_a_step_on_a_device_waits_for_nothing_and_mixes_no_devices(self, build) -> None:
+        """On tensors without values: whatever would read one, or size by one, raises."""
+        method = self.new(build)
+        masks = every_combination(method.task)
+        batch = self.batch(method, masks)
+        with FakeTensorMode(allow_non_fake_inputs=False):
+            on_device(method)
+            fake = replace(
+                batch,
+                inputs={name: like(x) for name, x in batch.inputs.items()},
+                present=like(batch.present),
+                target=like(batch.target),
+                index=like(batch.index),
+                mask=like(masks),
+                where={n: None if r is None else like(r) for n, r in batch.where.items()},
+            )
+            loss = method.training_loss(fake, 50)
+            logits = method.eval()(fake.inputs, fake.mask)
+        assert loss.total.device.type == logits.device.type == "cuda"
 
     def test_it_exports_with_any_batch_size(self, build) -> None:
         method = self.new(build).eval()
