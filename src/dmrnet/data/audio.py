@@ -29,10 +29,10 @@ def read_wav(content: bytes) -> tuple[npt.NDArray[np.float32], int]:
             width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
             told = file.getnframes()
             raw = file.readframes(told)
-    except (wave.Error, EOFError) as error:
-        raise ValueError(
-            f"is no WAV file of PCM samples ({str(error) or 'it ends early'})"
-        ) from error
+    # On damaged headers it raises several kinds of error, RuntimeError without a word among them.
+    except Exception as error:
+        reason = str(error) or "it is damaged or ends early"
+        raise ValueError(f"is no WAV file of PCM samples ({reason})") from error
     if width != 2:
         raise ValueError(f"has samples of {8 * width} bits, expected 16")
     if len(raw) != told * channels * width:

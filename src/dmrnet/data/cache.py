@@ -102,11 +102,18 @@ def read_arrays(path: Path) -> dict[str, Array]:
         ValueError: If it cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: given a path, numpy leaves a file open whose end is damaged.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     # Numpy, zlib and zipfile raise a dozen kinds of error on a damaged file.
     except Exception as error:
         raise ValueError(f"{path} cannot be read ({error})") from error
+
+
+def sha256(path: Path) -> str:
+    """Return the hash of a file, as ``sha256sum`` prints it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_cache(
@@ -123,8 +130,6 @@ def write_cache(
     # Without it the arrays do not count, so a cache is never half old and half new.
     beside.unlink(missing_ok=True)
     write_arrays(path, arrays)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     provenance = Provenance(
         name=name,
         version=version,
@@ -136,7 +141,7 @@ def write_cache(
         },
         bad=bad,
         bytes=path.stat().st_size,
-        sha256=digest,
+        sha256=sha256(path),
     )
     aside = beside.with_name(f"{beside.name}.{os.getpid()}.tmp")
     aside.write_text(json.dumps(asdict(provenance), indent=1) + "\n", encoding="utf-8")

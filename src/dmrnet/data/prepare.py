@@ -28,6 +28,7 @@ from dmrnet.data.cache import (
     paths,
     read_arrays,
     read_provenance,
+    sha256,
     write_arrays,
     write_cache,
 )
@@ -319,6 +320,7 @@ def prepare(
         before is not None
         and (before.version, before.fingerprint) == (how.version, fingerprint)
         and (bad == "skip" or not before.bad)
+        and sha256(path) == before.sha256
     ):
         tell(f"{path} is already made of these files; nothing to do")
         return path

@@ -30,6 +30,8 @@ class _NumbersOnly(pickle.Unpickler):
             return getattr(np, name)
         if (module, name) == ("_codecs", "encode"):
             return _encode
+        if module in ("__builtin__", "builtins") and name == "bytes":
+            return _no_bytes
         raise ValueError(f"it asks for {module}.{name}, which is neither number nor text")
 
 
@@ -43,6 +45,11 @@ def _encode(text: str, encoding: str) -> bytes:
     if encoding not in ("latin1", "latin-1"):
         raise ValueError(f"it holds bytes written as {encoding!r}")
     return text.encode("latin-1")
+
+
+def _no_bytes() -> bytes:
+    """Return no bytes: protocol 2 has no other way to write the content of an empty array."""
+    return b""
 
 
 def unpickled(content: bytes) -> object:
