@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -93,6 +94,23 @@ class RunSettings:
             if key not in QUIET and (key not in base or base[key] != value)
         }
 
+    @property
+    def data_label(self) -> str:
+        """How result rows name the data: what differs here is never averaged or compared.
+
+        The data set, for the user's own files the training file and its folder, and every setting
+        that is not its default.
+        """
+        parts = [self.dataset]
+        changed = []
+        for field in fields(self.data):  # type: ignore[arg-type]
+            value = getattr(self.data, field.name)
+            if field.name == "train" and isinstance(value, str):
+                parts.append("/".join(Path(value).absolute().parts[-2:]))
+            elif value != field.default and not isinstance(value, str):
+                changed.append(f"{field.name}={value}")
+        return " ".join([*parts, *([f"({', '.join(changed)})"] if changed else [])])
+
 
 def run_options(data: str, of_method: str) -> dict[str, Option]:
     """Return everything that may be set for a method on a data set, by key.
@@ -112,8 +130,9 @@ def run_options(data: str, of_method: str) -> dict[str, Option]:
     return {option.key: option for option in options}
 
 
+@cache
 def run_parser(data: str, of_method: str, recipe: str, prog: str = "dmrnet fit") -> ArgumentParser:
-    """Return the parser for runs of one method on one data set.
+    """Return the parser for runs of one method on one data set; made once, since that is slow.
 
     Args:
         data: Name of the data set.
@@ -317,4 +336,4 @@ def dump(settings: RunSettings) -> str:
     tree = settings.to_dict()
     parser = run_parser(tree["data"]["name"], tree["method"]["name"], settings.recipe)
     parsed = parser.parse_object(tree)
-    return str(parser.dump(parsed, skip_none=False))
+    return str(parser.dump(parsed, skip_unset=False))

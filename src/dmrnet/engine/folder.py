@@ -127,22 +127,37 @@ def _whole_lines(path: Path) -> list[str]:
 
 
 def surroundings() -> dict[str, Any]:
-    """Return versions, machine, time and the git commit of the current folder, if it has one."""
+    """Return versions, machine, time and the git commit of this package, if it is in a checkout.
+
+    The commit ends in ``+changes`` where tracked files differ from it.
+    """
     packages = {}
     for name in ("dmrnet", "torch", "torchvision", "lightning", "timm", "numpy"):
         try:
             packages[name] = version(name)
         except PackageNotFoundError:
             packages[name] = "not installed"
-    try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        commit = None
     return {
         "versions": {"python": platform.python_version(), **packages},
         "platform": platform.platform(),
-        "commit": commit,
+        "commit": package_commit(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def package_commit() -> str | None:
+    """Return the git commit of the checkout that this package runs from, or None."""
+    here = Path(__file__)
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(here.parent), *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+        return done.stdout.strip()
+
+    try:
+        # An installed copy may stand inside somebody else's repository.
+        git("ls-files", "--error-unmatch", here.name)
+        changes = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "HEAD") + ("+changes" if changes else "")
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -19,7 +19,7 @@ def row_of(
         "method": settings.method.name,
         "recipe": settings.recipe,
         "settings": settings.changed(),
-        "dataset": settings.dataset,
+        "dataset": settings.data_label,
         "split": split,
         "seed": settings.seed,
         "combination": combination,
