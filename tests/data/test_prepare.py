@@ -320,7 +320,7 @@ def test_places_are_found_at_any_of_three_depths(tmp_path: Path) -> None:
         assert locate([place], ("recordings",), "sound", "") == place
     deep = tmp_path / "deep"
     (deep / "a/b/c/recordings").mkdir(parents=True)
-    with pytest.raises(FileNotFoundError, match="found no sound.*recordings.*get it there"):
+    with pytest.raises(FileNotFoundError, match=r"found no sound.*recordings.*get it there"):
         locate([deep], ("recordings",), "sound", "get it there")
 
 
@@ -342,7 +342,7 @@ def test_a_file_inside_a_wheel(tmp_path: Path) -> None:
     assert (file.name, file.read()) == ("table.csv", b"1,2")
     with pytest.raises(ValueError, match="is empty"):
         inside(wheel, "empty.csv").read()
-    with pytest.raises(ValueError, match="one other.csv in it, found 0"):
+    with pytest.raises(ValueError, match=r"one other\.csv in it, found 0"):
         inside(wheel, "other.csv")
     wheel.write_bytes(b"no wheel")
     with pytest.raises(ValueError, match="is damaged"):

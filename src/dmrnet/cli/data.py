@@ -21,6 +21,7 @@ ACTIONS = {
     "show NAME": "its modalities, kinds, shapes, presence and classes",
     "check FILE ...": "read .npz files as fit would (the first as training file) and say how",
     "export NAME --out DIR": "write train.npz, val.npz and test.npz",
+    "prepare NAME --source PATH --root DIR": "check and decode published files, once",
 }
 MOST_CLASSES = 30
 """Of more classes, so many are shown."""
@@ -42,7 +43,7 @@ def run(argv: Sequence[str]) -> int:
         Arguments("dmrnet data list", "List the data sets there are.").read(rest)
         sys.stdout.write(as_lines(data_sets()) + "\n")
         return 0
-    actions = {"show": _show, "check": _check, "export": _export}
+    actions = {"show": _show, "check": _check, "export": _export, "prepare": _prepare}
     if action not in actions:
         raise ValueError(f"unknown action {action!r}; {nearest(action, ['list', *actions])}")
     return actions[action](rest)
@@ -140,6 +141,12 @@ def _export(argv: Sequence[str]) -> int:
     for path in export(raw(seed), Path(out)).values():
         screen().print(f"written: {path}", soft_wrap=True)
     return 0
+
+
+def _prepare(argv: Sequence[str]) -> int:
+    from dmrnet.cli.prepare import run as prepare
+
+    return prepare(argv)
 
 
 def show_description(console: Console, description: Description) -> None:
