@@ -16,7 +16,7 @@ COMMANDS = {
     "evaluate": "score runs on their test sets, on every combination of modalities",
     "predict": "classify the samples of a file, whatever modalities they have",
     "report": "turn runs into a table here, Markdown and one page",
-    "data": "say what a data set holds, check files of your own, write one to files",
+    "data": "show a data set, check files of your own, write a set to files",
     "quickstart": "train and compare four methods on the embedded digits",
 }
 """Every subcommand and what it does; each is a module of this package with a `run(argv)`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import textwrap
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -13,10 +14,14 @@ WIDEST = 100
 """Help is not wider than so many columns."""
 
 
+def columns() -> int:
+    """Return how wide help is."""
+    return min(shutil.get_terminal_size().columns, WIDEST) - 2
+
+
 class _Format(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
-        width = min(shutil.get_terminal_size().columns, WIDEST) - 2
-        super().__init__(prog, max_help_position=26, width=width)
+        super().__init__(prog, max_help_position=26, width=columns())
 
 
 class Arguments(argparse.ArgumentParser):
@@ -24,14 +29,14 @@ class Arguments(argparse.ArgumentParser):
 
     Args:
         prog: The command, e.g. ``dmrnet report``.
-        description: What it does.
+        description: What it does; wrapped here.
         more: Anything else argparse takes.
     """
 
     def __init__(self, prog: str, description: str, **more: Any) -> None:  # noqa: ANN401
         super().__init__(
             prog=prog,
-            description=description,
+            description=textwrap.fill(description, columns()),
             formatter_class=_Format,
             allow_abbrev=False,
             add_help=False,

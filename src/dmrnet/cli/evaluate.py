@@ -12,7 +12,7 @@ def run(argv: Sequence[str]) -> int:
     """Evaluate each run and print what it scores."""
     parser = Arguments(
         "dmrnet evaluate",
-        "Score runs on their test sets, on every combination of modalities. Rows go into\n"
+        "Score runs on their test sets, on every combination of modalities. Rows go into "
         "results.jsonl of the run's folder, predictions into predictions.npz.",
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a finished run")

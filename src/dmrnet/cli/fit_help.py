@@ -30,8 +30,8 @@ def fit_help(argv: Sequence[str]) -> str:
     data, method = flags.get("data.name"), flags.get("method.name")
     parser = Arguments(
         "dmrnet fit",
-        "Train one method on one data set with one seed, into a run folder. The same\n"
-        "command goes on with a run that was stopped. A setting is a flag, or a key of\n"
+        "Train one method on one data set with one seed, into a run folder. The same "
+        "command goes on with a run that was stopped. A setting is a flag, or a key of "
         "a --config file; hyphens and underscores are the same.",
         usage=USAGE,
         epilog=EXAMPLES,

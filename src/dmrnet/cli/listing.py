@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import shutil
 import textwrap
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import cast
 
-from dmrnet.cli.arguments import WIDEST
+from dmrnet.cli.arguments import columns
 from dmrnet.data import DATASETS
 from dmrnet.methods import METHODS
 
@@ -50,11 +49,10 @@ def as_lines(entries: Mapping[str, str], default: str = "") -> str:
     long  second
     """
     width = max(len(name) for name in entries) + 2
-    columns = min(shutil.get_terminal_size().columns, WIDEST) - 4
     return "\n".join(
         textwrap.fill(
             f"{name:<{width}}{line}{' (default)' if name == default else ''}",
-            columns,
+            columns() - 2,
             subsequent_indent=width * " ",
         )
         for name, line in entries.items()

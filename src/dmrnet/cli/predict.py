@@ -21,7 +21,7 @@ def run(argv: Sequence[str]) -> int:
     """Predict, and write what was predicted."""
     parser = Arguments(
         "dmrnet predict",
-        "Classify the samples of a file, each from whatever modalities it has. The file is\n"
+        "Classify the samples of a file, each from whatever modalities it has. The file is "
         "laid out as for training (dmrnet fit --data arrays); labels are not needed.",
     )
     parser.add_argument("run", metavar="RUN", help="folder of a finished run")

@@ -15,8 +15,8 @@ from dmrnet.cli.screen import clock, percent
 if TYPE_CHECKING:
     from dmrnet.engine.trainee import Progress
 
-BAR = 20
-"""Columns of the bar."""
+WIDE = 100
+"""From so many columns on there is room for a bar of 20, else of 10."""
 
 PLAIN_LINES = 10
 """So many lines, where a line cannot be written over."""
@@ -64,8 +64,9 @@ class FitProgress:
         done, epochs = progress.epoch, progress.epochs
         bar = ""
         if self.console.is_terminal:
-            full = BAR * done // epochs
-            bar = f"{'━' * full}{'╌' * (BAR - full)} "
+            length = 20 if self.console.width >= WIDE else 10
+            full = length * done // epochs
+            bar = f"{'━' * full}{'╌' * (length - full)} "
         parts = [f"{bar}epoch {done:>{len(str(epochs))}}/{epochs}", f"loss {progress.loss:.3f}"]
         if progress.selection is not None:
             parts += [f"val {percent(progress.selection)}", f"best {percent(progress.best)}"]

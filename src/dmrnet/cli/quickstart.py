@@ -22,7 +22,7 @@ def run(argv: Sequence[str]) -> int:
     """Make the runs that are not there yet, then the report."""
     parser = Arguments(
         "dmrnet quickstart",
-        f"Train {', '.join(METHODS)} with some seeds, test them on every combination of\n"
+        f"Train {', '.join(METHODS)} with some seeds, test them on every combination of "
         "modalities, and put them on one page. What is finished is not trained again.",
         usage="dmrnet quickstart [--out DIR] [--seeds INT] [--workers INT] [--data NAME]\n"
         "                         [--max-epochs INT] [--SETTING VALUE ...]",
@@ -44,10 +44,9 @@ def run(argv: Sequence[str]) -> int:
     from dmrnet.cli.report import BASELINE, show_report
     from dmrnet.cli.screen import clock, screen
     from dmrnet.cli.study_progress import watch
-    from dmrnet.engine.flags import read_flags
     from dmrnet.studies import Grid
 
-    read_flags(more)
+    check(args.data, more)
     console, out, begun = screen(), Path(args.out), time.monotonic()
     grid = Grid(METHODS, tuple(range(args.seeds)), shared=(*shared, *more))
     console.print(
@@ -66,6 +65,31 @@ def run(argv: Sequence[str]) -> int:
     split = "test" if all(done.tested for done in board.done.values()) else "val"
     show_report(console, board.runs, out / "report", BASELINE, split, told)
     return 1 if board.failed else 0
+
+
+def check(data: str, words: Sequence[str]) -> None:
+    """Check what can be checked without loading torch, before processes start.
+
+    Raises:
+        ValueError: If a flag is unknown or lacks its value, or is quickstart's own to set.
+    """
+    from dmrnet.engine.config import parse_data
+    from dmrnet.engine.flags import checked_flags, read_flags
+    from dmrnet.engine.options import Option, options_of
+    from dmrnet.engine.settings import Training
+
+    flags = [flag for flag in read_flags(words) if not flag[0].startswith(("method.", "config"))]
+    for name, _ in read_flags(words):
+        if name in ("method.name", "seed"):
+            raise ValueError(
+                f"quickstart itself sets --{name.partition('.')[0]}; --seeds says how many seeds, "
+                "and dmrnet fit trains one method"
+            )
+    known = [Option("recipe", str, "best", ""), *options_of(Training)]
+    own = [flag for flag in flags if not flag[0].startswith("data.")]
+    checked_flags(own, {option.key: option for option in known})
+    of_data = [word for name, value in flags if name[:5] == "data." for word in (name, value)]
+    parse_data(data, [word if at % 2 else f"--{word}" for at, word in enumerate(of_data) if word])
 
 
 def spent(board: Board) -> str:

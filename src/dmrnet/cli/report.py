@@ -18,7 +18,7 @@ def run(argv: Sequence[str]) -> int:
     """Write the report and print its main table."""
     parser = Arguments(
         "dmrnet report",
-        "Turn runs into a table here, report.md, figures and report.html, one file that\n"
+        "Turn runs into a table here, report.md, figures and report.html, one file that "
         "works offline.",
     )
     parser.add_argument(

@@ -74,7 +74,7 @@ def _tell(board: Board, event: Event, console: Console, now: float) -> None:
     console.print(f"{place}  val {percent(message.score):>7}  {took}{more}", soft_wrap=True)
 
 
-def picture(board: Board, spent: float, now: float) -> RenderableType:
+def picture(board: Board, spent: float, now: float) -> Text:
     """Return the live view: how far the study is, and what each worker does."""
     current = dict(board.current)
     share = (board.ended + sum(1 - one.left for one in current.values())) / len(board.jobs)

@@ -1,0 +1,90 @@
+"""data list, show, check and export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from dmrnet.data import DATASETS
+
+if TYPE_CHECKING:
+    from .conftest import Cli
+
+
+def test_list_has_every_data_set(cli: Cli) -> None:
+    said = cli("data", "list")
+    assert said.code == 0
+    assert set(DATASETS) <= {line.split()[0] for line in said.out.splitlines()}
+
+
+def test_show_says_what_is_in_it(cli: Cli) -> None:
+    said = cli("data", "show", "mfeat", "--data.train-missing", "0.5")
+    assert said.code == 0
+    assert "mfeat: 1200 train, 400 val, 400 test" in said.out
+    assert "pix       image   1x16x15" in said.out
+    assert "removed from training at random" in said.out
+    assert len([line for line in said.out.splitlines() if "120   40    40" in line]) == 10
+
+
+def test_check_reads_files_as_fit_would(cli: Cli, made: Path) -> None:
+    said = cli("data", "check", *(made / f"{role}.npz" for role in ("train", "val", "test")))
+    assert said.code == 0
+    assert "arrays: 60 train, 30 val, 30 test" in said.out
+    assert "radar     vector    5" in said.out
+    assert "85.0 %" in said.out
+    assert said.last.startswith("dmrnet fit --data arrays --data.train ")
+
+
+def test_check_takes_the_settings_of_fit(cli: Cli, made: Path) -> None:
+    said = cli("data", "check", made / "train.npz", "--data.kinds.sound", "vector")
+    assert said.code == 0
+    assert "sound     vector  32" in said.out
+    assert "--data.kinds.sound vector" in said.last
+
+
+def test_check_names_what_is_wrong(cli: Cli, made: Path, tmp_path: Path) -> None:
+    with np.load(made / "test.npz") as arrays:
+        np.savez(tmp_path / "bad.npz", **{**arrays, "sound": np.ones((30, 3, 16))})
+    said = cli("data", "check", made / "train.npz", made / "val.npz", tmp_path / "bad.npz")
+    assert said.code == 2
+    assert "modality sound: expected samples of shape (2, 16)" in said.err
+
+
+def test_more_files_than_fit_takes_are_read_too(cli: Cli, made: Path) -> None:
+    files = [made / f"{role}.npz" for role in ("train", "val", "test", "val")]
+    said = cli("data", "check", *files)
+    assert said.code == 0
+    assert f"{made / 'val.npz'}: 30 samples" in said.out
+
+
+def test_what_is_exported_is_read_back(cli: Cli, tmp_path: Path) -> None:
+    said = cli("data", "export", "mfeat", "--out", tmp_path, "--seed", "3")
+    assert said.code == 0
+    files = [tmp_path / f"{role}.npz" for role in ("train", "val", "test")]
+    assert said.out.splitlines() == [f"written: {path}" for path in files]
+    checked = cli("data", "check", *files)
+    assert "arrays: 1200 train, 400 val, 400 test" in checked.out
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["lst"], "did you mean 'list'?"),
+        (["show", "mfeet"], "did you mean 'mfeat'?"),
+        (["show"], "NAME"),
+        (["show", "mfeat", "--data.trian", "0.5"], "did you mean '--data.train'?"),
+        (["show", "mfeat", "--seed", "x"], "--seed: expected a whole number"),
+        (["show", "mfeat", "--data.train", "2"], "train and val above 0 and together below 1"),
+        (["export", "mfeat"], "--out DIR is missing"),
+        (["check"], "FILE"),
+        (["check", "nowhere.npz"], "there is no file nowhere.npz"),
+    ],
+)
+def test_mistakes(cli: Cli, argv: list[str], said: str) -> None:
+    result = cli("data", *argv)
+    assert result.code == 2
+    assert said in result.err
+    assert len(result.err.splitlines()) == 1

@@ -1,0 +1,220 @@
+"""What goes wrong, through the command: one line that says what, no traceback, an exit code."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from dmrnet.cli import main
+from dmrnet.cli.failures import guarded, told
+
+if TYPE_CHECKING:
+    from .conftest import Cli
+
+FIT = ["fit", "--data", "arrays", "--max-epochs", "1", "--threads", "1", "--out", "out"]
+Make = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def without(name: str) -> Make:
+    return lambda arrays: {key: array for key, array in arrays.items() if key != name}
+
+
+def put(name: str, change: Callable[[Any], Any]) -> Make:
+    return lambda arrays: {**arrays, name: change(arrays[name].copy())}
+
+
+def at(place: Any, value: float) -> Callable[[Any], Any]:
+    def change(array: Any) -> Any:
+        array[place] = value
+        return array
+
+    return change
+
+
+# What is done to the training file, and what is said of it.
+BAD_FILES: dict[str, tuple[Make, str]] = {
+    "no labels": (without("y"), "expected the labels as an array named 'y'"),
+    "one class": (put("y", lambda y: y * 0), "every label is '0'; expected at least two"),
+    "labels as fractions": (put("y", lambda y: y / 2), "expected y as integers or text"),
+    "one-hot labels": (put("y", lambda y: np.eye(3)[y]), "one-hot labels: y.argmax(1)"),
+    "NaN in part of a row": (
+        put("radar", at((4, 2), np.nan)),
+        "modality radar, row 4: it holds NaN in part",
+    ),
+    "infinity": (put("sound", at((9, 0, 0), np.inf)), "modality sound, row 9: it holds infinity"),
+    "rows that do not agree": (put("camera", lambda a: a[:-1]), "camera has 59 rows but y has 60"),
+    "nothing present": (
+        lambda arrays: {
+            name: at(3, np.nan)(array.copy()) if name != "y" else array
+            for name, array in arrays.items()
+        },
+        "row 3 has none of radar, camera, sound",
+    ),
+    "a modality never there": (
+        put("radar", lambda a: a * np.nan),
+        "modality radar is absent in every row",
+    ),
+    "a name with a plus": (
+        lambda arrays: {**arrays, "a+b": arrays["radar"]},
+        "holds '+', which joins",
+    ),
+    "text for numbers": (put("radar", lambda a: a.astype(str)), "modality radar: expected numbers"),
+    "Python objects": (put("radar", lambda a: a.astype(object)), "no Python objects"),
+    "too many axes": (
+        put("camera", lambda a: a.reshape(60, 1, 2, 4, 2, 4)),
+        "modality camera: a sample of shape",
+    ),
+    "no rows": (lambda arrays: {n: a[:0] for n, a in arrays.items()}, "at least one row"),
+}
+
+
+@pytest.mark.parametrize(("make", "said"), BAD_FILES.values(), ids=BAD_FILES)
+def test_a_bad_file(
+    cli: Cli,
+    made: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Make,
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with np.load(made / "train.npz") as arrays:
+        np.savez("bad.npz", **make(dict(arrays)))
+    result = cli(*FIT, "--data.train", "bad.npz", "--data.val", made / "val.npz")
+    refused(result, said)
+    assert "bad.npz" in result.err
+    assert not Path("out").exists()
+
+
+# Words behind `dmrnet`; {made} and {run} are folders.
+BAD_COMMANDS: dict[str, tuple[str, str]] = {
+    "no such command": ("fti", "unknown command 'fti'; did you mean 'fit'?"),
+    "no such option": ("report {run} --outt x", "did you mean '--out'?"),
+    "no run named": ("evaluate", "the following arguments are required: RUN"),
+    "not a number": ("quickstart --seeds x", "expected a whole number above 0, got 'x'"),
+    "no such setting": ("fit --max-epoch 3", "did you mean '--max-epochs'?"),
+    "without its group": ("fit --beta 3", "did you mean '--method.beta'?"),
+    "no such method": ("fit --method dmr-net", "did you mean 'dmrnet'?"),
+    "no such recipe": ("fit --recipe papr", "did you mean 'paper'?"),
+    "no such data": ("fit --data mfaet", "did you mean 'mfeat'?"),
+    "wrong type": ("fit --lr fast", "--lr: expected a number, got 'fast'"),
+    "wrong word": ("fit --schedule cosin", "got 'cosin'; did you mean 'cosine'?"),
+    "out of range": ("fit --lr -1", "expected lr above 0, got -1"),
+    "no value": ("fit --lr", "expected a value after --lr"),
+    "files without data arrays": ("fit --data.train a.npz", "add --data arrays"),
+    "no training file": ("fit --data arrays", "--data.train is missing"),
+    "a file that is not there": (
+        "fit --data arrays --data.train {made}/trian.npz",
+        "there is no file {made}/trian.npz; did you mean 'train.npz'?",
+    ),
+    "a config that is not there": ("fit --config no.yaml", "there is no config file no.yaml"),
+    "no run": ("evaluate {made}", "{made} holds no run"),
+    "a run that is not there": ("predict nowhere --input x.npz", "nowhere holds no run"),
+    "no such file to predict": ("predict {run} --input x.npz", "there is no file x.npz"),
+    "an unknown end": ("predict {run} --input x.npz --out p.txt", "ends in .csv or .npz"),
+    "no such combination": (
+        "predict {run} --input {made}/test.npz --combination radr",
+        "unknown modality 'radr'; did you mean 'radar'?",
+    ),
+    "a combination that a row lacks": (
+        "predict {run} --input {made}/test.npz --combination radar",
+        "row 0 has none of radar (5 such rows)",
+    ),
+    "no such device": ("evaluate {run} --device cdua", "did you mean 'cuda'?"),
+    "a device too many": ("evaluate {run} --device cuda:99", "CUDA devices"),
+    "no such split": ("report {run} --split tset", "'test' or 'val'"),
+    "not evaluated": ("report {run}", "dmrnet evaluate"),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), BAD_COMMANDS.values(), ids=BAD_COMMANDS)
+def test_a_bad_command(
+    cli: Cli,
+    made: Path,
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: str,
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    places = {"made": made, "run": finished}
+    result = cli(*(word.format(**places) for word in words.split()))
+    refused(result, said.format(**places))
+
+
+def refused(result: Any, said: str) -> None:
+    assert result.code == 2
+    assert result.out == ""
+    (line,) = result.err.splitlines()
+    assert line.startswith("dmrnet: error: ")
+    assert said in line
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:100]), "corrupt or no safetensors"),
+        (lambda path: path.write_bytes(b""), "corrupt or no safetensors"),
+        (lambda path: path.unlink(), "there are no weights at"),
+    ],
+    ids=["truncated", "empty", "gone"],
+)
+def test_damaged_weights(
+    cli: Cli, finished: Path, tmp_path: Path, damage: Callable[[Path], object], said: str
+) -> None:
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    damage(run / "checkpoints" / "best.safetensors")
+    refused(cli("evaluate", run), said)
+
+
+def test_a_file_where_the_run_should_go(cli: Cli, made: Path, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    flags = [f"--data.train={made / 'train.npz'}", "--out", str(blocked / "run")]
+    result = cli(*FIT[:-2], *flags)
+    assert result.code == 2
+    assert str(blocked) in result.err.splitlines()[-1]
+
+
+def test_debug_shows_where(cli: Cli) -> None:
+    result = cli("fit", "--lr", "fast", "--debug")
+    assert result.code == 2
+    assert result.err.startswith("Traceback")
+    assert result.err.splitlines()[-1].startswith("dmrnet: error: --lr")
+
+
+def test_what_is_no_mistake_of_the_user_has_another_code(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def broken() -> int:
+        raise RuntimeError("a\n  b")
+
+    assert guarded(broken) == 1
+    said = capsys.readouterr().err
+    assert said == "dmrnet: error: RuntimeError: a b (--debug shows where)\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "a.npz"), "a.npz: No such file"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (ValueError("one\n two"), "one two"),
+        (KeyError("x"), "KeyError: 'x'"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_an_error_in_one_line(error: Exception, line: str) -> None:
+    assert told(error).startswith(line)
+    assert "\n" not in told(error)
+
+
+def test_nothing_at_all_is_answered_with_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "usage: dmrnet COMMAND" in capsys.readouterr().err

@@ -1,0 +1,100 @@
+"""Help: there, quick, complete, and no wider than the terminal."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dmrnet.cli import COMMANDS
+from dmrnet.cli.listing import data_sets, methods
+from dmrnet.data import DATASETS
+from dmrnet.engine.settings import Training
+from dmrnet.methods import METHODS, method
+
+if TYPE_CHECKING:
+    from .conftest import Cli
+
+HELPS = [["--help"], *([name, "--help"] for name in COMMANDS), ["data", "list"]]
+HELPS += [["data", action, "--help"] for action in ("show", "check", "export")]
+HELPS += [["fit", "--data", name, "--help"] for name in DATASETS]
+BOUND = 2.0
+"""Seconds. Half a second is the aim, on a machine that does nothing else."""
+
+
+@pytest.mark.parametrize("argv", HELPS, ids=" ".join)
+def test_help_needs_no_torch(argv: list[str]) -> None:
+    script = (
+        "import sys; from dmrnet.cli import main; code = main(sys.argv[1:]);"
+        "sys.exit(code or ('torch' in sys.modules) * 9)"
+    )
+    seconds = []
+    # The best of three, since other processes share the machine.
+    for _ in range(3):
+        begun = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", script, *argv], capture_output=True, text=True)
+        seconds.append(time.perf_counter() - begun)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+        if seconds[-1] < BOUND:
+            break
+    assert min(seconds) < BOUND
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+@pytest.mark.parametrize(
+    "argv", [*HELPS, ["fit", "--data", "arrays", "--method", "dmrnet", "--help"]], ids=" ".join
+)
+def test_help_fits_the_terminal(
+    cli: Cli, argv: list[str], columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    said = cli(*argv)
+    assert said.code == 0
+    assert said.err == ""
+    assert max(len(line) for line in said.out.splitlines()) <= columns
+
+
+def test_fit_help_names_everything_that_every_run_has(cli: Cli) -> None:
+    said = cli("fit", "--help").out
+    for field in fields(Training):
+        assert f"--{field.name.replace('_', '-')} " in said
+    assert "_" not in " ".join(re.findall(r"--[\w.-]+", said))
+    for name in (*DATASETS, *METHODS):
+        assert re.search(rf"^ +{name}  +\w", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_fit_help_of_a_method_has_its_settings_and_recipes(cli: Cli, name: str) -> None:
+    said = cli("fit", "--method", name, "--help").out
+    for field in fields(method(name)):
+        assert f"--method.{field.name.replace('_', '-')}" in said
+    for recipe in method(name).recipes:
+        assert re.search(rf"^ +{recipe}  +\w", said, re.MULTILINE)
+
+
+def test_fit_help_shows_the_defaults_of_the_recipe(cli: Cli) -> None:
+    def beta(*more: str) -> str:
+        text = " ".join(cli("fit", "--method", "dmrnet", *more, "--help").out.split())
+        found = re.search(r"--method\.beta NUM .*?\[(.*?)\]", text)
+        assert found
+        return found.group(1)
+
+    assert beta("--recipe", "paper") == str(method("dmrnet").recipe("paper").beta)  # type: ignore[attr-defined]
+    assert beta() == str(method("dmrnet").recipe("best").beta)  # type: ignore[attr-defined]
+
+
+def test_every_name_has_a_line() -> None:
+    for lines in (data_sets(), methods()):
+        assert [name for name, line in lines.items() if len(line) < 20] == []
+
+
+def test_the_version(cli: Cli) -> None:
+    from dmrnet import __version__
+
+    assert cli("--version").out == f"dmrnet {__version__}\n"

@@ -1,0 +1,203 @@
+"""fit, evaluate, predict and report, through the command, on made arrays."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from .conftest import Cli
+
+QUICK = ["--max-epochs", "2", "--method.network.width", "8", "--threads", "1"]
+COMBINATIONS = 7
+
+
+def rows_of(run: Path, split: str, metric: str = "accuracy") -> dict[str, float]:
+    lines = (run / "results.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    return {
+        row["combination"]: row["value"]
+        for row in rows
+        if row["split"] == split and row["metric"] == metric
+    }
+
+
+def copied(run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(run, tmp_path / "run"))
+
+
+# ---- fit -------------------------------------------------------------------------------------
+
+
+def test_fit_shows_the_data_and_the_next_command(
+    cli: Cli, tmp_path: Path, data_flags: Sequence[str]
+) -> None:
+    said = cli("fit", *data_flags, *QUICK, "--out", tmp_path / "run")
+    assert said.code == 0
+    assert "radar     vector    5" in said.out
+    assert "camera    image     1x8x8" in said.out
+    assert "sound     sequence  2x16" in said.out
+    assert "85.0 %" in said.out  # of radar, a seventh of the rows is absent
+    assert "60 train, 30 val, 30 test; 3 classes" in said.out
+    assert "dmrnet, recipe best, seed 0" in said.out
+    assert f"average of {COMBINATIONS} combinations" in said.out
+    assert said.last == f"next: dmrnet evaluate {tmp_path / 'run'}"
+    assert "epoch 2/2" in said.err
+    assert len(rows_of(tmp_path / "run", "val")) == COMBINATIONS
+
+
+def test_fit_does_nothing_where_the_run_is_finished(
+    cli: Cli, finished: Path, data_flags: Sequence[str]
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
+    said = cli("fit", *data_flags, *QUICK, "--out", finished)
+    assert said.code == 0
+    assert "finished; nothing to do" in said.out
+    assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
+
+
+def test_fit_refuses_a_folder_of_another_run(
+    cli: Cli, finished: Path, data_flags: Sequence[str]
+) -> None:
+    said = cli("fit", *data_flags, *QUICK, "--out", finished, "--seed", "5")
+    assert said.code == 2
+    assert "other settings: seed (there 0, now 5)" in said.err
+
+
+def test_fit_without_a_test_file_asks_for_one_later(
+    cli: Cli, tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = ["--data", "arrays", "--data.train", made / "train.npz", "--method", "sf-md"]
+    said = cli("fit", *flags, *QUICK)
+    assert said.code == 0
+    run = "runs/arrays-sf-md-best-seed0"
+    assert said.last == f"next: dmrnet evaluate {run} --test FILE"
+    assert "20 % of train held out" in said.out
+    refused = cli("evaluate", run)
+    assert refused.code == 2
+    assert "give one with --test FILE" in refused.err
+    assert cli("evaluate", run, "--test", made / "test.npz").code == 0
+
+
+def test_a_config_repeats_the_run_bit_for_bit(cli: Cli, tmp_path: Path, finished: Path) -> None:
+    again = tmp_path / "again"
+    assert cli("fit", "--config", finished / "config.yaml", "--out", again).code == 0
+    assert rows_of(again, "val") == rows_of(finished, "val")
+    weights = Path("checkpoints") / "best.safetensors"
+    assert (again / weights).read_bytes() == (finished / weights).read_bytes()
+    assert (again / "config.yaml").read_text() == (finished / "config.yaml").read_text()
+
+
+def test_ctrl_c_says_how_to_go_on(
+    cli: Cli, tmp_path: Path, data_flags: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dmrnet.engine.fit
+
+    def interrupted(*_: object, **__: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dmrnet.engine.fit, "fit", interrupted)
+    said = cli("fit", *data_flags, *QUICK, "--out", tmp_path / "run")
+    assert said.code == 130
+    assert said.err.startswith("dmrnet: stopped; the same command goes on")
+
+
+# ---- evaluate --------------------------------------------------------------------------------
+
+
+def test_evaluate_shows_every_combination_and_writes_rows(
+    cli: Cli, finished: Path, tmp_path: Path
+) -> None:
+    run = copied(finished, tmp_path)
+    said = cli("evaluate", run)
+    assert said.code == 0
+    scores = rows_of(run, "test")
+    assert len(scores) == COMBINATIONS
+    for name, value in scores.items():
+        marks = "".join("●" if m in name else "○" for m in ("radar", "camera", "sound"))
+        lines = said.out.splitlines()
+        (row,) = (line for line in lines if "".join(c for c in line if c in "●○") == marks)
+        assert f"{100 * value:.1f} %" in row
+    average = sum(scores.values()) / len(scores)
+    assert f"{100 * average:.1f} %" in said.out
+    assert (run / "predictions.npz").is_file()
+
+
+def test_evaluate_takes_several_runs_and_another_file(
+    cli: Cli, finished: Path, tmp_path: Path, made: Path
+) -> None:
+    run = copied(finished, tmp_path)
+    again = Path(shutil.copytree(run, tmp_path / "again"))
+    said = cli("evaluate", run, again, "--test", made / "val.npz")
+    assert said.code == 0
+    assert said.out.count("average of 7 combinations") == 2
+    assert rows_of(run, "test") == rows_of(run, "val") == rows_of(again, "test")
+
+
+# ---- predict ---------------------------------------------------------------------------------
+
+
+def test_predict_writes_the_same_to_a_file_and_the_terminal(
+    cli: Cli, finished: Path, tmp_path: Path, made: Path
+) -> None:
+    shown = cli("predict", finished, "--input", made / "test.npz")
+    assert shown.code == 0
+    table = list(csv.DictReader(shown.out.splitlines()))
+    assert len(table) == 30
+    assert table[0]["seen"] == "camera+sound"  # row 0 lacks radar
+    assert table[1]["seen"] == "radar+camera+sound"
+    for row in table:
+        rates = {name[2:-1]: float(value) for name, value in row.items() if name[:2] == "p("}
+        assert set(rates) == {"0", "1", "2"}
+        assert sum(rates.values()) == pytest.approx(1, abs=1e-4)
+        assert rates[row["predicted"]] == max(rates.values())
+    for name in ("p.csv", "p.npz"):
+        said = cli("predict", finished, "--input", made / "test.npz", "--out", tmp_path / name)
+        assert said.last == f"30 samples predicted: {tmp_path / name}"
+    assert (tmp_path / "p.csv").read_text() == shown.out
+    with np.load(tmp_path / "p.npz") as arrays:
+        assert arrays["predicted"].tolist() == [row["predicted"] for row in table]
+        assert arrays["modalities"].tolist() == ["radar", "camera", "sound"]
+        assert arrays["seen"][0].tolist() == [False, True, True]
+        assert arrays["probabilities"].shape == (30, 3)
+
+
+def test_predict_can_look_at_one_combination(
+    cli: Cli, finished: Path, tmp_path: Path, made: Path
+) -> None:
+    with np.load(made / "test.npz") as arrays:
+        np.savez(tmp_path / "sound.npz", sound=arrays["sound"])
+    of_all = cli("predict", finished, "--input", made / "test.npz", "--combination", "sound")
+    alone = cli("predict", finished, "--input", tmp_path / "sound.npz")
+    assert of_all.code == alone.code == 0
+    assert of_all.out == alone.out
+
+
+def test_predict_agrees_with_evaluate(cli: Cli, finished: Path, tmp_path: Path, made: Path) -> None:
+    run = copied(finished, tmp_path)
+    cli("evaluate", run)
+    said = cli("predict", run, "--input", made / "test.npz", "--combination", "camera+sound")
+    predicted = [row["predicted"] for row in csv.DictReader(said.out.splitlines())]
+    right = np.mean([int(label) == n % 3 for n, label in enumerate(predicted)])
+    assert right == pytest.approx(rows_of(run, "test")["camera+sound"])
+
+
+# ---- report ----------------------------------------------------------------------------------
+
+
+def test_report_ends_with_the_page(cli: Cli, finished: Path, tmp_path: Path) -> None:
+    copied(finished, tmp_path)
+    said = cli("report", tmp_path, "--out", tmp_path / "out", "--split", "val")
+    assert said.code == 0
+    assert said.last == f"page: {tmp_path / 'out' / 'report.html'}"
+    assert (tmp_path / "out" / "report.html").is_file()
+    assert (tmp_path / "out" / "report.md").is_file()
+    assert "dmrnet" in said.out

@@ -1,0 +1,184 @@
+"""Flags and files: which goes first, what follows a recipe, what a mistake is answered with."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from dmrnet.engine.config import RunSettings, dump, flat, parse_run, run_options
+from dmrnet.engine.settings import Training
+from dmrnet.methods import METHODS, method
+
+FEW = examples(max_examples=25)  # making a parser takes a tenth of a second
+LR = st.floats(1e-6, 1.0, allow_nan=False)
+
+
+def of(settings: RunSettings, key: str) -> Any:
+    return flat(settings.to_dict())[key]
+
+
+def written(tmp_path: Path, text: str, name: str = "c.yaml") -> str:
+    path = tmp_path / name
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("configs")
+
+
+@FEW
+@given(in_file=LR, in_flag=LR, first=st.booleans(), underscore=st.booleans())
+def test_a_flag_goes_before_a_file_wherever_it_stands(
+    folder: Path, in_file: float, in_flag: float, first: bool, underscore: bool
+) -> None:
+    file = ["--config", written(folder, f"weight_decay: {in_file!r}\nlr: {in_file!r}")]
+    flag = [f"--weight{'_' if underscore else '-'}decay", repr(in_flag)]
+    settings = parse_run(flag + file if first else file + flag)
+    assert settings.training.weight_decay == in_flag
+    assert settings.training.lr == in_file
+
+
+CHANGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "lr": LR,
+        "max_epochs": st.integers(1, 1000),
+        "batch_size": st.none() | st.integers(1, 1000),
+        "sampler": st.sampled_from(["uniform", "stratified", "none"]),
+        "precision": st.sampled_from(["32", "bf16"]),
+        "rates": st.none() | st.lists(st.floats(0.1, 1), min_size=1, max_size=3),
+        "seed": st.integers(0, 2**31),
+        "method.beta": st.floats(0, 2),
+        "method.network.width": st.integers(1, 512),
+        "method.network.encoders.rgb-d": st.just("timm:resnet18"),
+    },
+)
+
+
+@FEW
+@given(changes=CHANGES, recipe=st.sampled_from(["best", "paper"]))
+def test_what_is_dumped_is_read_back(folder: Path, changes: dict[str, Any], recipe: str) -> None:
+    argv = ["--recipe", recipe]
+    for key, value in changes.items():
+        flag = key if key.endswith("rgb-d") else key.replace("_", "-")
+        text = "null" if value is None else ",".join(map(repr, value)) if key == "rates" else value
+        argv += [f"--{flag}", str(text)]
+    settings = parse_run(argv)
+    values = flat(settings.to_dict())
+    assert {key: values[key] for key in changes} == changes
+    assert parse_run(["--config", written(folder, dump(settings))]) == settings
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_setting_of_every_method_is_a_flag(name: str) -> None:
+    options = run_options("mfeat", name)
+    settings = parse_run(["--method", name])
+    assert set(flat(settings.to_dict())) == set(options)
+    assert [key for key, option in options.items() if not option.help] == []
+
+
+def test_every_training_setting_may_be_a_flag_of_its_own_name() -> None:
+    for field in fields(Training):
+        assert field.name in run_options("mfeat", "sf-md")
+
+
+def test_files_may_be_short_and_several(tmp_path: Path) -> None:
+    first = written(tmp_path, "data: mfeat\nmethod: dmr\nmax-epochs: 3\nprecision: 32")
+    second = written(tmp_path, "max_epochs: 4\nmethod: {network: {width: 8}}", "d.yaml")
+    settings = parse_run(["--config", first, "--config", second])
+    assert settings.method.name == "dmr"
+    assert settings.training.max_epochs == 4
+    assert settings.method.network.width == 8
+    assert settings.training.precision == "32"
+
+
+def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
+    assert parse_run(["--config", written(tmp_path, "")]) == parse_run([])
+
+
+def test_names_of_the_users_own_keep_their_hyphens_and_dots(tmp_path: Path) -> None:
+    text = "data: {name: arrays, train: t.npz, kinds: {my.cam: image, 1: vector}}"
+    flags = ["--config", written(tmp_path, text), "--data.kinds.my-eeg", "sequence-last"]
+    kinds = asdict(parse_run(flags).data)["kinds"]  # type: ignore[call-overload]
+    assert kinds == {"my.cam": "image", "1": "vector", "my-eeg": "sequence-last"}
+
+
+class TestFollowing:
+    """A run's config states every value; those of its recipe follow another recipe."""
+
+    @pytest.fixture
+    def config(self, tmp_path: Path) -> str:
+        settings = parse_run(["--method", "dmr", "--method.network.width", "16", "--lr", "0.5"])
+        return written(tmp_path, dump(settings))
+
+    def test_the_recipe(self, config: str) -> None:
+        settings = parse_run(["--recipe", "paper", "--config", config])
+        paper = method("dmr").recipe("paper")
+        assert asdict(settings.method) == {
+            **asdict(paper),
+            "network": {**asdict(paper.network), "width": 16},
+        }
+        assert settings.training.lr == 0.5
+
+    @pytest.mark.parametrize("name", METHODS)
+    def test_the_method(self, config: str, name: str) -> None:
+        settings = parse_run(["--config", config, "--method", name])
+        plain = parse_run(["--method", name, "--method.network.width", "16", "--lr", "0.5"])
+        assert settings == plain
+
+    def test_what_was_set_by_hand_is_not_lost_without_a_word(self, tmp_path: Path) -> None:
+        config = written(tmp_path, dump(parse_run(["--method", "dmr", "--method.alpha", "0.5"])))
+        assert of(parse_run(["--config", config, "--method", "dmrnet"]), "method.alpha") == 0.5
+        with pytest.raises(ValueError, match=r"unknown setting method\.alpha of method sf-md"):
+            parse_run(["--config", config, "--method", "sf-md"])
+
+    def test_another_data_set_has_other_settings(self, config: str) -> None:
+        settings = parse_run(["--config", config, "--data", "arrays", "--data.train", "t.npz"])
+        assert of(settings, "data.train") == "t.npz"
+
+
+@FEW
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+        max_leaves=8,
+    ),
+    st.sampled_from(
+        [
+            *("lr", "rates", "seed", "recipe", "max-epochs", "sampler", "precision", "config"),
+            *("data", "data.name", "method", "method.name"),
+            *("method.network", "method.network.encoders"),
+        ]
+    ),
+)
+def test_whatever_a_file_holds_is_read_or_refused_in_one_line(
+    folder: Path, value: object, key: str
+) -> None:
+    path = written(folder, yaml.safe_dump({key: value}))
+    said = ""
+    try:
+        assert isinstance(parse_run(["--config", path]), RunSettings)
+    except (ValueError, TypeError) as error:
+        said = str(error)
+    assert "\n" not in said
+
+
+@FEW
+@given(st.lists(st.text(max_size=10) | st.sampled_from(["--", "--lr", "--data", "-x", "--=1"])))
+def test_whatever_words_come_are_read_or_refused(words: list[str]) -> None:
+    said = "read"
+    try:
+        parse_run(words)
+    except (ValueError, FileNotFoundError) as error:
+        said = str(error)
+    assert said
