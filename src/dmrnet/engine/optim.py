@@ -85,7 +85,7 @@ def by_epoch(schedule: Schedule, epoch: int, epochs: int) -> float:
     [0.0, 0.0, 0.2, 0.8, 1.0, 0.1]
     """
     if schedule == "casia":
-        return min(1.0, (epoch + 1) / 5) / 16 ** ((epoch >= 33) + (epoch >= 50))
+        return min(1.0, (epoch + 1) / 5) / (256 if epoch >= 50 else 16 if epoch >= 33 else 1)
     if schedule == "casia-released":
         if epoch < 6:
             return max(0, epoch - 1) / 5
