@@ -70,12 +70,15 @@ class Checkpoints(pl.callbacks.Checkpoint):
 
     Args:
         folder: Of the run.
+
+    Attributes:
         every: Seconds that pass before the next checkpoint. The last epoch always has one.
     """
 
-    def __init__(self, folder: RunFolder, every: float = EVERY_SECONDS) -> None:
+    every = EVERY_SECONDS
+
+    def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
-        self.every = every
         self.saved = time.monotonic()
 
     def found(self) -> list[Checkpoint]:

@@ -1,0 +1,283 @@
+"""A run from its settings into its folder: what is written, what repeats, what is refused."""
+
+from __future__ import annotations
+
+import math
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from tests.engine.runs import (
+    COMBINATIONS,
+    NAMES,
+    TRAIN,
+    VAL,
+    metrics_of,
+    result_of,
+    rows_of,
+    settings_in,
+)
+from torch import Tensor, nn
+
+from dmrnet.data.loader import TrainLoader, evaluation_batches
+from dmrnet.engine import fit as module
+from dmrnet.engine.fit import agreement, fit
+from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.trainee import Progress
+from dmrnet.engine.weights import load_weights
+from dmrnet.evaluation import accuracy, evaluate
+from dmrnet.methods.base import Method
+from dmrnet.modalities import Uniform, Warmup, all_combinations, index_of
+
+KEYS = [
+    *("run", "method", "recipe", "settings", "dataset", "split", "seed", "combination"),
+    *("metric", "value", "n"),
+]
+
+
+@pytest.mark.parametrize("method", ["sf-md", "dmrnet"])
+def test_the_files_of_a_run(tmp_path: Path, method: str) -> None:
+    seen: list[Progress] = []
+    settings = settings_in(tmp_path, "--seed", "3", method=method)
+    assert fit(settings, tmp_path / "run", seen.append)
+    folder = RunFolder(tmp_path / "run")
+    assert {p.name for p in folder.path.iterdir()} == {
+        *("config.yaml", "run.json", "results.jsonl", "metrics.csv", "variance.jsonl"),
+        *("standardiser.safetensors", "checkpoints"),
+    }
+    assert {p.name for p in folder.checkpoints.iterdir()} == {
+        "best.safetensors",
+        "epoch-00004.ckpt",
+    }
+
+    rows = folder.rows()
+    assert all(list(row) == KEYS for row in rows)
+    fixed = {"run": "run", "method": method, "recipe": "best", "split": "val"}
+    assert all(row | fixed | {"seed": 3, "dataset": settings.data_label} == row for row in rows)
+    by_metric: dict[str, list[dict[str, object]]] = {}
+    for row in rows:
+        by_metric.setdefault(row["metric"], []).append(row)
+    for metric in ("accuracy", "accuracy_complete", "log_loss"):
+        assert [row["combination"] for row in by_metric.pop(metric)] == COMBINATIONS
+    once = {metric: row["value"] for metric, [row] in by_metric.items()}
+    assert all(row["combination"] == "" and row["n"] == VAL for [row] in by_metric.values())
+    assert once.pop("epochs") == 5
+    assert once.pop("train_samples") == 5 * TRAIN
+    assert once.pop("parameters") > 100
+    assert once.pop("train_seconds") > 0
+    assert once.pop("best_epoch") in (2, 4, 5)
+    assert set(once) == ({"hard_agreement"} if method == "dmrnet" else set())
+
+    terms = {"loss", "task"} | ({"distribution"} if method == "dmrnet" else set())
+    metrics = metrics_of(folder.metrics)
+    for epoch in range(5):
+        names = terms | ({"val_average"} if epoch in (1, 3, 4) else set())
+        assert {name for e, name, _ in metrics if e == epoch} == names
+    assert [p.epoch for p in seen] == [1, 2, 3, 4, 5]
+    assert all(p.epochs == 5 for p in seen)
+    assert [p.loss for p in seen] == [v for _, name, v in metrics if name == "loss"]
+    averages = [v for _, name, v in metrics if name == "val_average"]
+    assert [p.selection for p in seen] == [None, *(averages[i] for i in (0, 0, 1, 2))]
+    assert seen[-1].best == max(averages)
+
+    for row in rows_of(folder.variance):
+        assert list(row) == ["epoch", "combination", "mean_variance", "mean_loss", "n", "hard"]
+        assert (row["mean_variance"] is None) == (method == "sf-md")
+        assert math.isfinite(row["mean_loss"])
+    for epoch in range(5):
+        of_epoch = [row for row in rows_of(folder.variance) if row["epoch"] == epoch]
+        assert sum(row["n"] for row in of_epoch) == TRAIN
+        assert sum(row["hard"] for row in of_epoch) <= (3 if method == "dmrnet" else 0)
+
+    facts = folder.read_facts()
+    assert facts["finished"] is True
+    assert facts["modalities"] == list(NAMES)
+    assert facts["samples"] == {"train": TRAIN, "val": VAL, "test": 18}
+    assert set(facts["versions"]) >= {"python", "torch", "lightning", "dmrnet"}
+
+
+@pytest.mark.parametrize("flags", [(), ("--ema", "0"), ("--optimizer", "adamw")])
+def test_the_same_settings_give_the_same_bits(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    for run in ("one", "two"):
+        fit(settings_in(tmp_path, *flags), tmp_path / run)
+    assert result_of(tmp_path / "one") == result_of(tmp_path / "two")
+    fit(settings_in(tmp_path, *flags, "--seed", "1"), tmp_path / "other")
+    assert result_of(tmp_path / "one")["weights"] != result_of(tmp_path / "other")["weights"]
+
+
+def test_the_rows_are_those_of_the_kept_weights(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    fit(settings, tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    splits = settings.data.load(0)
+    method = settings.method.build(splits.train.task)
+    load_weights(method, folder.weights)
+    combinations = all_combinations(3)
+    found = evaluate(method.eval(), evaluation_batches(splits.val, 4), combinations, 3)
+    scores = [row["value"] for row in folder.rows() if row["metric"] == "accuracy"]
+    assert scores == accuracy(found.confusion).tolist()
+    # ... and the best epoch is the first of the highest average that was measured.
+    averages = [(e, v) for e, name, v in metrics_of(folder.metrics) if name == "val_average"]
+    best = max(averages, key=lambda pair: (pair[1], -pair[0]))
+    assert folder.read_facts()["best_epoch"] == best[0]
+    assert math.isclose(sum(scores) / 7, best[1])
+    # The hard set among as many of the truly worst.
+    hard = {j for j in range(8) if method.hard()[j]}
+    worst = sorted(range(1, 8), key=lambda j: (scores[j - 1], j))[: len(hard)]
+    [share] = [row["value"] for row in folder.rows() if row["metric"] == "hard_agreement"]
+    assert hard
+    assert share == len(hard & set(worst)) / len(hard)
+
+
+def test_the_last_weights_may_be_kept(tmp_path: Path) -> None:
+    fit(settings_in(tmp_path, "--select", "last", "--ema", "0"), tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    assert folder.read_facts()["best_epoch"] == 4
+    state = torch.load(folder.checkpoints / "epoch-00004.ckpt", weights_only=True)["state_dict"]
+    settings = settings_in(tmp_path)
+    method = settings.method.build(settings.data.load(0).train.task)
+    load_weights(method, folder.weights)
+    for name, value in method.state_dict().items():
+        assert torch.equal(value, state[f"method.{name}"]), name
+
+
+class Counted(nn.Module):
+    """An encoder that counts the rows of each call."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.rows: list[int] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.rows.append(len(x))
+        return self.encoder(x)
+
+
+@pytest.mark.parametrize("encodes", ["mask", "present"])
+def test_encoders_run_once_a_step_on_what_they_must_see(tmp_path: Path, encodes: str) -> None:
+    settings = settings_in(tmp_path, "--method.encodes", encodes, "--ema", "0", epochs=2)
+    methods: list[Method] = []
+
+    def count(splits: object, method: Method, training: object) -> None:
+        method.encoders = nn.ModuleList(Counted(encoder) for encoder in method.encoders)
+        methods.append(method)
+
+    # The weights that are kept have the counters in their names, so the run ends with its epochs.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "finish", lambda *_: None)
+        fit(settings, tmp_path / "run", started=count)
+    data = settings.data.load(0).train
+    loader = TrainLoader(data, 13, 0, Warmup(Uniform(), 0), "mask")
+    expected: list[list[int]] = [[], [], []]
+    for epoch in range(2):
+        loader.set_epoch(epoch)
+        for batch in loader:
+            table = batch.mask if encodes == "mask" else batch.present
+            for k in range(3):
+                expected[k].append(int(table[:, k].sum()))
+    assert len(expected[0]) == 8
+    assert [encoder.rows for encoder in methods[0].encoders] == expected
+
+
+def test_a_finished_run_is_left_alone(tmp_path: Path) -> None:
+    fit(settings_in(tmp_path), tmp_path / "run")
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*")}
+    called: list[object] = []
+    same = settings_in(tmp_path, "--threads", "1")
+    assert not fit(same, tmp_path / "run", called.append, lambda *_: called.append(_))
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*")} == before
+    assert called == []
+
+
+def test_other_settings_in_the_same_folder_are_refused(tmp_path: Path) -> None:
+    fit(settings_in(tmp_path, epochs=1), tmp_path / "run")
+    before = result_of(tmp_path / "run")
+    for flags, told in [
+        (("--lr", "0.01"), r"lr \(there 0.05, now 0.01\)"),
+        (("--seed", "1"), r"seed \(there 0, now 1\)"),
+        (("--method.beta", "2"), r"method.beta \(there 0.5, now 2.0\)"),
+    ]:
+        with pytest.raises(ValueError, match=f"other settings: {told}; choose another --out"):
+            fit(settings_in(tmp_path, *flags, epochs=1), tmp_path / "run")
+    with pytest.raises(ValueError, match=r"method\.name"):
+        fit(settings_in(tmp_path, method="sf-md", epochs=1), tmp_path / "run")
+    assert result_of(tmp_path / "run") == before
+
+
+def test_many_pairs_are_selected_by_a_fixed_draw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit(settings_in(tmp_path, "--select-budget", "40", epochs=3), tmp_path / "one")
+    fit(settings_in(tmp_path, "--select-budget", "40", epochs=3), tmp_path / "two")
+    fit(settings_in(tmp_path, epochs=3), tmp_path / "all")
+    one, two, of_all = (result_of(tmp_path / run) for run in ("one", "two", "all"))
+    assert one == two
+
+    def averages(result: dict[str, object]) -> list[float]:
+        return [value for _, name, value in result["metrics"] if name == "val_average"]
+
+    assert averages(one) != averages(of_all)
+    losses = [[v for _, n, v in r["metrics"] if n == "loss"] for r in (one, of_all)]
+    assert losses[0] == losses[1], "selection changed the training"
+
+
+def test_half_precision_runs_and_stays_near_full(tmp_path: Path) -> None:
+    for run, flags in {
+        "full": (),
+        "half": ("--precision", "bf16"),
+        "clipped": ("--precision", "bf16", "--clip", "1"),
+        "adamw": ("--precision", "bf16", "--clip", "1", "--optimizer", "adamw"),
+    }.items():
+        fit(settings_in(tmp_path, *flags, epochs=2), tmp_path / run)
+
+    def losses(run: str) -> list[float]:
+        return [v for _, n, v in metrics_of(tmp_path / run / "metrics.csv") if n == "loss"]
+
+    assert losses("half") != losses("full")
+    assert losses("half") == pytest.approx(losses("full"), rel=0.05)
+    assert losses("clipped")[0] == pytest.approx(losses("full")[0], rel=0.3)
+    weights = RunFolder(tmp_path / "half").weights
+    settings = settings_in(tmp_path)
+    method = settings.method.build(settings.data.load(0).train.task)
+    load_weights(method, weights)
+    assert {p.dtype for p in method.parameters()} == {torch.float32}
+
+
+def test_ctrl_c_comes_out_and_the_run_goes_on(tmp_path: Path) -> None:
+    fit(settings_in(tmp_path), tmp_path / "whole")
+
+    def stop(progress: Progress) -> None:
+        if progress.epoch == 3:
+            raise KeyboardInterrupt
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        fit(settings_in(tmp_path), tmp_path / "stopped", stop)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert not RunFolder(tmp_path / "stopped").read_facts()["finished"]
+    fit(settings_in(tmp_path), tmp_path / "stopped")
+    assert result_of(tmp_path / "stopped") == result_of(tmp_path / "whole")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="cannot train on accelerator gpu with devices 1"):
+        fit(settings_in(tmp_path, "--accelerator", "gpu"), tmp_path / "run")
+
+
+def test_agreement_needs_every_combination() -> None:
+    class Mined:
+        def hard(self) -> Tensor:
+            return torch.tensor([False, True, False, True, False, False, False, False])
+
+    combinations = all_combinations(3)
+    values = torch.tensor([0.1, 0.9, 0.8, 0.2, 0.9, 0.9, math.nan], dtype=torch.float64)
+    assert agreement(Mined(), combinations, values) == 0.5
+    assert agreement(Mined(), combinations[1:], values[1:]) is None
+    # In another order the accuracies go with their combinations.
+    turned = combinations.flip(0)
+    assert index_of(turned).tolist() == list(range(7, 0, -1))
+    assert agreement(Mined(), turned, values.flip(0)) == 0.5
