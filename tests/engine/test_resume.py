@@ -1,0 +1,243 @@
+"""A run that was killed, wherever it was, ends as one that never was, to the last bit."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from tests.engine.runs import metrics_of, result_of, rows_of, settings_in
+
+from dmrnet.engine import fit as module
+from dmrnet.engine.checkpoints import Checkpoints
+from dmrnet.engine.fit import fit
+from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.trainee import Progress, Trainee
+
+EPOCHS = 7
+
+
+class KilledError(Exception):
+    """Stands for a kill, without the seconds that a new process takes."""
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the data and a run that was never killed."""
+    folder = tmp_path_factory.mktemp("whole")
+    fit(settings_in(folder, epochs=EPOCHS), folder / "run")
+    return folder
+
+
+def after(epoch: int) -> Callable[[Progress], None]:
+    """Kill when an epoch's records are written and its checkpoint is not."""
+
+    def report(progress: Progress) -> None:
+        if progress.epoch == epoch:
+            raise KilledError
+
+    return report
+
+
+@pytest.mark.parametrize("every", [0.0, 1e9], ids=["each epoch", "no epoch but the last"])
+@pytest.mark.parametrize("epochs", [(1,), (4,), (7,), (2, 5, 6)])
+def test_killed_between_records_and_checkpoint(
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    every: float,
+    epochs: tuple[int, ...],
+) -> None:
+    monkeypatch.setattr(Checkpoints, "every", every)
+    for epoch in epochs:
+        with pytest.raises(KilledError):
+            fit(settings_in(whole, epochs=EPOCHS), tmp_path / "run", after(epoch))
+    seen: list[int] = []
+    fit(settings_in(whole, epochs=EPOCHS), tmp_path / "run", lambda p: seen.append(p.epoch))
+    assert seen == list(range(epochs[-1] if every == 0 else 1, EPOCHS + 1))
+    assert result_of(tmp_path / "run") == result_of(whole / "run")
+
+
+@pytest.mark.parametrize("flags", [("--ema", "0"), ("--optimizer", "adamw"), ("--select", "last")])
+def test_killed_in_the_middle_of_an_epoch(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(Checkpoints, "every", 0.0)
+    fit(settings_in(whole, *flags, epochs=EPOCHS), tmp_path / "unkilled")
+    step = Trainee.training_step
+
+    def killed(self: Trainee, batch: object, batch_idx: int) -> torch.Tensor:
+        if (self.current_epoch, batch_idx) == (3, 2):
+            raise KilledError
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainee, "training_step", killed)
+        with pytest.raises(KilledError):
+            fit(settings_in(whole, *flags, epochs=EPOCHS), tmp_path / "run")
+    fit(settings_in(whole, *flags, epochs=EPOCHS), tmp_path / "run")
+    assert result_of(tmp_path / "run") == result_of(tmp_path / "unkilled")
+
+
+def test_killed_after_the_last_epoch(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "finish", killed)
+        with pytest.raises(KilledError):
+            fit(settings_in(whole, epochs=EPOCHS), tmp_path / "run")
+    seen: list[Progress] = []
+    assert fit(settings_in(whole, epochs=EPOCHS), tmp_path / "run", seen.append)
+    assert seen == [], "an epoch ran again"
+    assert result_of(tmp_path / "run") == result_of(whole / "run")
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from tests.engine.runs import settings_in
+from dmrnet.engine.checkpoints import Checkpoints
+from dmrnet.engine.fit import fit
+Checkpoints.every = float(sys.argv[3])
+fit(settings_in(Path(sys.argv[1]), epochs=40), Path(sys.argv[2]))
+"""
+
+
+def test_killed_for_real_at_a_random_moment(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    fit(settings_in(tmp_path, epochs=40), tmp_path / "whole")
+    draw = random.Random(time.time_ns())
+    moment, every = draw.randint(1, 30), draw.choice(["0", "0.3"])
+    killed = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(tmp_path), str(tmp_path / "run"), every],
+        env={**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"},
+        stderr=subprocess.PIPE,
+    )
+    metrics = RunFolder(tmp_path / "run").metrics
+    until = time.monotonic() + 120
+    while not metrics.is_file() or f"\n{moment}," not in metrics.read_text():
+        assert killed.poll() is None, killed.stderr.read().decode()
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    time.sleep(draw.random() * 0.1)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert not RunFolder(tmp_path / "run").read_facts()["finished"]
+    fit(settings_in(tmp_path, epochs=40), tmp_path / "run")
+    assert result_of(tmp_path / "run") == result_of(tmp_path / "whole"), (moment, every)
+    epochs = [epoch for epoch, name, _ in metrics_of(metrics) if name == "loss"]
+    assert epochs == list(range(40))
+    rows = [(r["epoch"], r["combination"]) for r in rows_of(RunFolder(tmp_path / "run").variance)]
+    assert len(set(rows)) == len(rows)
+    assert {epoch for epoch, _ in rows} == set(range(40))
+
+
+def stopped_run(data: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    """Stop after five epochs, with the checkpoints of the fourth and fifth."""
+    monkeypatch.setattr(Checkpoints, "every", 0.0)
+    with pytest.raises(KilledError):
+        fit(settings_in(data, epochs=EPOCHS), run, after(6))
+    folder = RunFolder(run)
+    assert sorted(p.name for p in folder.checkpoints.glob("epoch*")) == [
+        "epoch-00003.ckpt",
+        "epoch-00004.ckpt",
+    ]
+    return folder
+
+
+class Bomb:
+    """Pickled code; whoever loads it leaves a trace."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.trace),)
+
+
+def damage(path: Path, how: str, trace: Path) -> None:
+    data = path.read_bytes()
+    if how == "truncated":
+        path.write_bytes(data[: len(data) // 2])
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "foreign":
+        torch.save({"state_dict": {}}, path)
+    elif how == "code":
+        torch.save({"dmrnet": Bomb(trace)}, path)
+    else:
+        path.write_bytes(pickle.dumps(Bomb(trace)))
+
+
+@pytest.mark.parametrize("how", ["truncated", "empty", "foreign", "code", "pickle"])
+def test_a_broken_checkpoint_falls_back_to_the_one_before(
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    how: str,
+) -> None:
+    folder = stopped_run(whole, tmp_path / "run", monkeypatch)
+    damage(folder.checkpoints / "epoch-00004.ckpt", how, tmp_path / "trace")
+    seen: list[int] = []
+    with caplog.at_level(logging.WARNING, "dmrnet"):
+        fit(settings_in(whole, epochs=EPOCHS), folder.path, lambda p: seen.append(p.epoch))
+    told = [record.getMessage() for record in caplog.records]
+    assert "epoch-00004.ckpt cannot be read" in told[0]
+    assert "trying the one before" in told[0]
+    assert "\n" not in told[0]
+    assert "going on after epoch 4" in told[1]
+    assert seen == [5, 6, 7]
+    assert not (tmp_path / "trace").exists(), "pickled code ran"
+    assert result_of(folder.path) == result_of(whole / "run")
+
+
+def test_without_a_checkpoint_that_can_be_read_the_run_begins_anew(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = stopped_run(whole, tmp_path / "run", monkeypatch)
+    for path in folder.checkpoints.glob("*.ckpt"):
+        path.write_bytes(path.read_bytes()[:100])
+    seen: list[int] = []
+    fit(settings_in(whole, epochs=EPOCHS), folder.path, lambda p: seen.append(p.epoch))
+    assert seen == list(range(1, EPOCHS + 1))
+    assert result_of(folder.path) == result_of(whole / "run")
+
+
+def test_half_lines_and_half_files_are_cleared(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = stopped_run(whole, tmp_path / "run", monkeypatch)
+    with folder.metrics.open("a") as stream:
+        stream.write("5,loss,0.1\n5,task,0.")
+    with folder.variance.open("a") as stream:
+        stream.write('{"epoch": 5, "combi')
+    (folder.checkpoints / ".epoch-00005.ckpt.1234.part").write_bytes(b"half")
+    (folder.path / ".results.jsonl.1234.part").write_bytes(b"half")
+    fit(settings_in(whole, epochs=EPOCHS), folder.path)
+    assert result_of(folder.path) == result_of(whole / "run")
+    assert result_of(folder.path)["left"] == []
+
+
+def test_a_run_goes_on_with_other_threads(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = stopped_run(whole, tmp_path / "run", monkeypatch)
+    before = torch.get_num_threads()
+    try:
+        fit(settings_in(whole, "--threads", "1", epochs=EPOCHS), folder.path)
+    finally:
+        torch.set_num_threads(before)
+    assert result_of(folder.path) == result_of(whole / "run")
