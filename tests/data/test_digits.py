@@ -31,7 +31,7 @@ from dmrnet.data.digits import MODALITIES, Digits, drawn_by_class, origin
 from dmrnet.data.digits_files import PUBLISHED, find, photograph, spectrogram
 from dmrnet.data.prepare import prepare
 
-SMALL = {"train": 210, "val": 60, "test": 100}
+SMALL = {"train_triples": 210, "val_triples": 60, "test_triples": 100}
 
 
 @cache
@@ -124,7 +124,7 @@ def test_large_and_small_photographs_come_out_alike() -> None:
 @pytest.mark.parametrize("seed", [0, 1, 5])
 def test_pools_are_disjoint_and_sound_is_split_as_published(seed: int) -> None:
     # As many triples as recordings, so that every recording is in one.
-    splits = Digits(prepared(), train=800, val=100, test=100).raw(seed)
+    splits = Digits(prepared(), train_triples=800, val_triples=100, test_triples=100).raw(seed)
     files = {
         role: {name: {origin(sample, name) for sample in part.samples} for name in MODALITIES}
         for role, part in splits.parts().items()
@@ -149,7 +149,7 @@ def test_triples_are_of_one_digit_and_named_rightly(seed: int) -> None:
     arrays, _ = read_cache("digits", prepared(), 1)
     names = {name: arrays[f"{name}.name"].tolist() for name in MODALITIES}
     for role, part in Digits(prepared(), **SMALL).raw(seed).parts().items():
-        assert len(part) == SMALL[role]
+        assert len(part) == SMALL[f"{role}_triples"]
         for row, sample in enumerate(part.samples):
             for name in MODALITIES:
                 place = names[name].index(origin(sample, name))
@@ -302,8 +302,8 @@ def test_a_recording_of_another_kind_is_refused() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train": 9}, "train of at least 10 triples"),
-        ({"test": 0}, "test of at least 10 triples"),
+        ({"train_triples": 9}, "train_triples of at least 10"),
+        ({"test_triples": 0}, "test_triples of at least 10"),
         ({"val_share": 0.0}, "above 0"),
         ({"val_share": 0.5, "test_share": 0.5}, "together below 1"),
         ({"val_share": 0.9, "test_share": 0.09}, "leaves no sound for training"),

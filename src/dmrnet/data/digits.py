@@ -37,9 +37,9 @@ class Digits:
 
     Attributes:
         root: Folder with the prepared data; see `dmrnet data prepare digits`.
-        train: Number of triples for training.
-        val: Number of triples for validation.
-        test: Number of triples for testing.
+        train_triples: Number of triples for training.
+        val_triples: Number of triples for validation.
+        test_triples: Number of triples for testing.
         val_share: Share of the images, recordings and photographs that validation draws from.
         test_share: Share of the images and photographs that testing draws from; of the
             recordings it draws from those published for testing.
@@ -47,9 +47,9 @@ class Digits:
     """
 
     root: str
-    train: int = 2400
-    val: int = 600
-    test: int = 600
+    train_triples: int = 2400
+    val_triples: int = 600
+    test_triples: int = 600
     val_share: float = 0.1
     test_share: float = 0.2
     split_seed: int | None = None
@@ -92,35 +92,30 @@ class Digits:
             name: self._pools(name, target[name], names[name], generator(seed, "pools", name))
             for name in MODALITIES
         }
-        parts, uses = {}, {}
-        for place, (role, number) in enumerate(
-            {"train": self.train, "val": self.val, "test": self.test}.items()
-        ):
+        numbers = {
+            "train": self.train_triples,
+            "val": self.val_triples,
+            "test": self.test_triples,
+        }
+        parts, most = {}, {}
+        for place, (role, number) in enumerate(numbers.items()):
             label = torch.arange(10).repeat_interleave(_evenly(number, 10))
             rows = {}
             for name in MODALITIES:
-                pool = pools[name][place]
-                drawn = drawn_by_class(
-                    target[name][pool], label, generator(seed, "triples", role, name)
-                )
-                rows[name] = pool[drawn]
-            uses[role] = {name: int(taken.bincount().max()) for name, taken in rows.items()}
+                pool, draw = pools[name][place], generator(seed, "triples", role, name)
+                rows[name] = pool[drawn_by_class(target[name][pool], label, draw)]
+            most[role] = max(int(taken.bincount().max()) for taken in rows.values())
             parts[role] = ArrayDataset(
                 task,
                 {
                     name: torch.from_numpy(arrays[name][rows[name].numpy()].astype(np.float32))
                     for name in MODALITIES
                 },
-                torch.ones(len(label), len(MODALITIES), dtype=torch.bool),
+                torch.ones(number, len(MODALITIES), dtype=torch.bool),
                 label,
-                [
-                    " ".join(
-                        f"{name}:{names[name][row]}"
-                        for name, row in zip(MODALITIES, triple, strict=True)
-                    )
-                    for triple in zip(*(rows[name].tolist() for name in MODALITIES), strict=True)
-                ],
+                _samples(names, rows),
             )
+        triples = ", ".join(f"{number} {role}" for role, number in numbers.items())
         sizes = "; ".join(
             f"{name} {', '.join(str(len(pool)) for pool in pools[name])}" for name in MODALITIES
         )
@@ -132,11 +127,10 @@ class Digits:
             notes=(
                 "paired by class only: image, sound and sign of a triple show the same digit and "
                 "were not recorded together",
-                f"split: {self.train} train, {self.val} val, {self.test} test triples, seed "
-                f"{seed}, from disjoint files (train, val, test): {sizes}; sound is tested on the "
-                "published test recordings",
-                "test triples share files (one stands in up to "
-                f"{max(uses['test'].values())} of them); samples names them, for resampling",
+                f"split: {triples} triples, seed {seed}, from disjoint files (train, val, test): "
+                f"{sizes}; sound is tested on the published test recordings",
+                f"triples share files (one stands in up to {most['val']} of val and "
+                f"{most['test']} of test); samples names them, for resampling",
                 "the six speakers are in every split; who signs is not published, so a hand may "
                 "be in several",
                 *skipped_note(provenance),
@@ -144,10 +138,14 @@ class Digits:
         )
 
     def _check(self) -> None:
-        for role, number in (("train", self.train), ("val", self.val), ("test", self.test)):
+        for role, number in (
+            ("train", self.train_triples),
+            ("val", self.val_triples),
+            ("test", self.test_triples),
+        ):
             if number < 10:
                 raise ValueError(
-                    f"digits: expected {role} of at least 10 triples, one a digit, got {number}"
+                    f"digits: expected {role}_triples of at least 10, one a digit, got {number}"
                 )
         if not (
             self.val_share > 0 and self.test_share > 0 and self.val_share + self.test_share < 1
@@ -198,6 +196,12 @@ def _evenly(number: int, among: int) -> Tensor:
     import torch
 
     return torch.tensor([number // among + (place < number % among) for place in range(among)])
+
+
+def _samples(names: dict[str, list[str]], rows: dict[str, Tensor]) -> list[str]:
+    """Name the files of each triple; `origin` reads it."""
+    columns = [[f"{name}:{names[name][row]}" for row in rows[name].tolist()] for name in MODALITIES]
+    return [" ".join(triple) for triple in zip(*columns, strict=True)]
 
 
 def drawn_by_class(pool: Tensor, label: Tensor, draw: torch.Generator) -> Tensor:
