@@ -110,6 +110,29 @@ def test_ctrl_c_says_how_to_go_on(
     assert said.err.startswith("dmrnet: stopped; the same command goes on")
 
 
+def test_a_stopped_run_goes_on_and_ends_the_same(
+    cli: Cli,
+    tmp_path: Path,
+    finished: Path,
+    data_flags: Sequence[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from dmrnet.cli.progress import FitProgress
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    run = tmp_path / "run"
+    # Two epochs: the first is stopped as it is reported, before its checkpoint or behind it.
+    with monkeypatch.context() as patch:
+        patch.setattr(FitProgress, "__call__", stop)
+        said = cli("fit", *data_flags, *QUICK, "--out", run)
+    assert said.code == 130
+    assert f"the same command goes on after the last finished epoch of {run}" in said.err
+    assert cli("fit", *data_flags, *QUICK, "--out", run).code == 0
+    assert rows_of(run, "val") == rows_of(finished, "val")
+
+
 # ---- evaluate --------------------------------------------------------------------------------
 
 

@@ -23,6 +23,10 @@ MENDABLE = (
 """What the user can mend in the command, the settings or the data: exit code 2."""
 
 
+LONGEST = 500
+"""Of a longer message (torch lists every weight that does not fit) so much is shown."""
+
+
 class Stopped(KeyboardInterrupt):
     """Ctrl-C, with a sentence on how to go on."""
 
@@ -67,6 +71,8 @@ def told(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if len(text) > LONGEST:
+        text = text[:LONGEST] + " ..."
     kind = type(error).__name__
     if not text:
         return kind
