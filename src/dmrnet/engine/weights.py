@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import Tensor
 
 from dmrnet.engine.folder import write_bytes
 from dmrnet.methods.base import Method
@@ -33,10 +35,32 @@ def load_weights(method: Method, path: Path) -> None:
         state = load(path.read_bytes())
     except SafetensorError as error:
         raise ValueError(f"{path} is corrupt or no safetensors file: {error}") from error
-    try:
-        method.load_state_dict(state)
-    except RuntimeError as error:
-        first = str(error).strip().splitlines()
-        raise ValueError(
-            f"{path} does not fit the run's method: {' '.join(part.strip() for part in first[1:3])}"
-        ) from error
+    if wrong := misfit(method.state_dict(), state):
+        raise ValueError(f"{path} does not fit the run's method: {wrong}")
+    method.load_state_dict(state)
+
+
+def misfit(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+    """Say in a few words how weights differ from those of a method; empty where they fit.
+
+    >>> import torch
+    >>> misfit({"a": torch.ones(2), "b": torch.ones(1)}, {"a": torch.ones(3), "c": torch.ones(1)})
+    'it lacks b; it holds c, which the method has not; a is (3,) and not (2,)'
+    """
+    shapes = {name: tuple(tensor.shape) for name, tensor in wanted.items()}
+    missing = [name for name in wanted if name not in found]
+    foreign = [name for name in found if name not in wanted]
+    other = [n for n, tensor in found.items() if n in shapes and tuple(tensor.shape) != shapes[n]]
+
+    def first(names: Sequence[str]) -> str:
+        return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+
+    told = []
+    if missing:
+        told.append(f"it lacks {first(missing)}")
+    if foreign:
+        told.append(f"it holds {first(foreign)}, which the method has not")
+    if other:
+        name = other[0]
+        told.append(f"{name} is {tuple(found[name].shape)} and not {shapes[name]}")
+    return "; ".join(told)

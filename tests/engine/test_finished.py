@@ -1,0 +1,92 @@
+"""A finished run, taken up again: test rows, kept predictions, new files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.engine.runs import COMBINATIONS, NAMES, TEST, settings_in
+
+from dmrnet.engine.finished import evaluate_run, open_run, predict_run
+from dmrnet.engine.fit import fit
+from dmrnet.engine.folder import RunFolder
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    fit(settings_in(folder, epochs=3), folder / "run")
+    return folder / "run"
+
+
+def test_test_rows_and_predictions_agree(path: Path) -> None:
+    before = RunFolder(path).rows()
+    run = open_run(path)
+    assert not run.method.training
+    result, kept = evaluate_run(run)
+    assert kept
+    rows = RunFolder(path).rows()
+    assert [row for row in rows if row["split"] == "val"] == before
+    scores = {
+        row["combination"]: row
+        for row in rows
+        if row["split"] == "test" and row["metric"] == "accuracy"
+    }
+    assert list(scores) == COMBINATIONS
+    with np.load(path / "predictions.npz") as saved:
+        assert saved["index"].tolist() == list(range(TEST))
+        assert saved["combination"].tolist() == COMBINATIONS
+        assert saved["probabilities"].shape == (7, TEST, 3)
+        np.testing.assert_allclose(saved["probabilities"].sum(2), 1, rtol=1e-5)
+        for k, name in enumerate(COMBINATIONS):
+            scored = saved["scored"][k]
+            assert int(scored.sum()) == scores[name]["n"]
+            right = saved["probabilities"][k].argmax(1) == saved["target"]
+            assert scores[name]["value"] == pytest.approx(right[scored].mean())
+    # Twice is once.
+    evaluate_run(run, batch_size=5)
+    again = RunFolder(path).rows()
+    assert [(r["combination"], r["metric"], r["n"]) for r in again] == [
+        (r["combination"], r["metric"], r["n"]) for r in rows
+    ]
+    assert [r["value"] for r in again] == pytest.approx([r["value"] for r in rows], rel=1e-5)
+    assert int(result.confusion[-1].sum()) == scores["wave+face+age"]["n"]
+
+
+def test_each_sample_is_predicted_from_what_it_has(path: Path, tmp_path: Path) -> None:
+    run = open_run(path)
+    done: list[int] = []
+    data, probabilities = predict_run(
+        run, str(path.parent / "test.npz"), batch_size=4, advance=done.append
+    )
+    assert sum(done) == TEST
+    assert probabilities.shape == (TEST, 3)
+    for i in range(TEST):
+        batch = data.take(torch.tensor([i]))
+        with torch.no_grad():
+            expected = run.method(batch.inputs, batch.present).softmax(1)[0]
+        torch.testing.assert_close(probabilities[i], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_combination_that_a_sample_has_nothing_of_is_refused(path: Path) -> None:
+    run = open_run(path)
+    with pytest.raises(ValueError, match=r"row 1 has none of face \(3 such rows\)"):
+        predict_run(run, str(path.parent / "test.npz"), "face")
+    _, probabilities = predict_run(run, str(path.parent / "test.npz"), "wave+face+age")
+    _, everything = predict_run(run, str(path.parent / "test.npz"))
+    assert torch.equal(probabilities, everything)
+
+
+def test_what_is_no_finished_run_is_refused(path: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="holds no run"):
+        open_run(tmp_path)
+    for name in ("config.yaml", "run.json"):
+        (tmp_path / name).write_bytes((path / name).read_bytes())
+    with pytest.raises(FileNotFoundError, match="the run has not finished"):
+        open_run(tmp_path)
+
+
+def test_modalities_keep_their_order(path: Path) -> None:
+    assert open_run(path).task.modalities == NAMES

@@ -1,0 +1,71 @@
+"""Files written whole or not at all, and records that are appended."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dmrnet.engine.folder import RunFolder, write_bytes, write_text
+
+
+def test_a_write_that_fails_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "sub" / "file"
+    write_text(path, "old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_bytes(path, b"new")
+    assert path.read_text() == "old"
+    assert [p.name for p in path.parent.iterdir()] == ["file"]
+
+
+def test_rows_of_one_split_replace_their_own(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    assert folder.rows() == []
+    folder.put_rows("val", [{"split": "val", "value": 1}])
+    folder.put_rows("test", [{"split": "test", "value": 2}])
+    folder.put_rows("val", [{"split": "val", "value": 3}, {"split": "val", "value": None}])
+    assert [(row["split"], row["value"]) for row in folder.rows()] == [
+        ("test", 2),
+        ("val", 3),
+        ("val", None),
+    ]
+
+
+def test_records_begin_again_at_an_epoch(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.begin_at(0)
+    assert folder.metrics.read_text() == "epoch,metric,value\n"
+    for epoch in range(12):
+        folder.add_metrics(epoch, {"loss": epoch / 3, "task": 1e-20})
+        folder.add_variance([{"epoch": epoch, "n": 1}, {"epoch": epoch, "n": 2}])
+    for epoch in (20, 11, 3):
+        folder.begin_at(epoch)
+        epochs = [int(x.split(",")[0]) for x in folder.metrics.read_text().splitlines()[1:]]
+        assert epochs == [e for e in range(min(epoch, 12)) for _ in range(2)]
+        assert len(folder.variance.read_text().splitlines()) == 2 * min(epoch, 12)
+    # Every digit of a figure is kept.
+    assert f"2,loss,{2 / 3!r}\n" in folder.metrics.read_text()
+
+
+def test_an_empty_folder_holds_no_run(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="holds no run"):
+        RunFolder(tmp_path).read_facts()
+
+
+def test_facts_add_up(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write_facts(a=1, finished=False)
+    started = folder.read_facts()["started"]
+    folder.write_facts(finished=True)
+    facts = folder.read_facts()
+    assert facts["a"] == 1
+    assert facts["finished"] is True
+    assert facts["started"] == started

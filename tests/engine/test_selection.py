@@ -1,0 +1,82 @@
+"""Which epochs are candidates, what is scored of them, and how much at once."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from dmrnet.data.dataset import ArrayDataset
+from dmrnet.engine.selection import combinations_of, samples_at_once, selection_score
+from dmrnet.engine.trainee import selection_epochs
+from dmrnet.methods import build_method
+from dmrnet.modalities import Modality, Task, all_combinations, index_of
+
+
+@given(st.integers(1, 200), st.integers(1, 50))
+def test_candidates_are_even_and_the_last_epoch_is_one(epochs: int, times: int) -> None:
+    chosen = sorted(selection_epochs(epochs, times))
+    assert len(chosen) == min(epochs, times)
+    assert chosen[-1] == epochs - 1
+    gaps = [b - a for a, b in zip([-1, *chosen], chosen, strict=False)]
+    assert max(gaps) - min(gaps) <= 1
+
+
+def a_dataset(rows: int, modalities: int) -> ArrayDataset:
+    task = Task(
+        tuple(Modality(f"m{k}", "vector", (2,)) for k in range(modalities)), ("a", "b", "c")
+    )
+    present = torch.rand(rows, modalities) < 0.7
+    present[~present.any(1), 0] = True
+    arrays = {name: torch.randn(rows, 2) for name in task.modalities}
+    return ArrayDataset(task, arrays, present, torch.randint(3, (rows,)))
+
+
+def test_the_score_is_the_mean_over_combinations() -> None:
+    data = a_dataset(20, 3)
+    method = build_method("sf-md", data.task).eval()
+    shares = []
+    for combination in all_combinations(3):
+        able = (data.present | ~combination).all(1).nonzero().flatten()
+        if len(able):
+            batch = data.take(able)
+            with torch.no_grad():
+                logits = method(batch.inputs, combination.expand(len(able), -1))
+            shares.append(float((logits.argmax(1) == batch.target).double().mean()))
+    expected = sum(shares) / len(shares)
+    assert selection_score(method, data, 20 * 7) == pytest.approx(expected)
+    # One pair too few: a draw, the same each time.
+    drawn = selection_score(method, data, 20 * 7 - 1)
+    assert drawn == selection_score(method, data, 20 * 7 - 1)
+
+
+def test_where_combinations_are_too_many_pairs_are_drawn() -> None:
+    data = a_dataset(15, 21)
+    method = build_method("sf-md", data.task).eval()
+    pairs: list[int] = []
+    logits = method.logits
+
+    def counted(feats: dict[str, Tensor], mask: Tensor) -> Tensor:
+        pairs.append(len(mask))
+        return logits(feats, mask)
+
+    method.logits = counted
+    assert 0 <= selection_score(method, data, 100) <= 1
+    assert 0 < sum(pairs) <= 100
+
+
+def test_of_many_combinations_a_fixed_draw_is_evaluated() -> None:
+    assert torch.equal(combinations_of(4), all_combinations(4))
+    assert len(combinations_of(10)) == 1023
+    drawn = combinations_of(12)
+    assert torch.equal(drawn, combinations_of(12))
+    assert len(index_of(drawn).unique()) == 1023
+
+
+def test_large_samples_come_in_small_batches() -> None:
+    small = Task((Modality("a", "vector", (9,)),), ("x", "y"))
+    large = Task((Modality("a", "volume", (3, 64, 224, 224)),), ("x", "y"))
+    assert samples_at_once(small) == 512
+    assert samples_at_once(large) == 1
