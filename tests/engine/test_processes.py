@@ -1,0 +1,100 @@
+"""One run on two processes: trained to the end, agreed upon, written once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.engine.runs import COMBINATIONS, TRAIN, metrics_of, rows_of, settings_in
+
+from dmrnet.engine.folder import RunFolder
+
+SCRIPT = """
+import json, os, sys
+from pathlib import Path
+from lightning.pytorch.utilities import rank_zero_only
+from tests.engine.runs import settings_in
+from dmrnet.engine import folder
+from dmrnet.engine.checkpoints import Checkpoints
+from dmrnet.engine.fit import fit
+from dmrnet.engine.trainee import Trainee
+
+data, run, told = map(Path, sys.argv[1:])
+events = []
+for kind in (folder.os, Path):
+    replace = kind.replace
+    def seen(*args, replace=replace):
+        events.append(["write", str(args[-1])])
+        return replace(*args)
+    kind.replace = seen
+add_metrics = folder.RunFolder.add_metrics
+folder.RunFolder.add_metrics = lambda self, *a: (events.append(["metrics"]), add_metrics(self, *a))
+select = Trainee._select
+def selected(self):
+    score = select(self)
+    events.append(["best", score, self.best, self.best_epoch])
+    return score
+Trainee._select = selected
+end = Trainee.on_train_epoch_end
+def ended(self):
+    end(self)
+    events.append(["hard", self.method.hard().tolist()])
+Trainee.on_train_epoch_end = ended
+
+Checkpoints.every = 0.0
+settings = settings_in(data, "--devices", "2", "--threads", "1")
+done = fit(settings, run, lambda p: events.append(["report"]), lambda *_: events.append(["start"]))
+events.append(["done", done])
+(told / f"{rank_zero_only.rank}.json").write_text(json.dumps(events))
+"""
+
+
+@pytest.mark.ddp
+def test_two_processes(tmp_path: Path) -> None:
+    settings_in(tmp_path)  # writes the data
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    root = Path(__file__).parents[2]
+    path = os.pathsep.join([str(root / "src"), str(root)])
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path), str(tmp_path / "run"), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": path, "GLOO_SOCKET_IFNAME": "lo"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
+
+    def of(events: list[list[object]], kind: str) -> list[list[object]]:
+        return [event[1:] for event in events if event[0] == kind]
+
+    assert of(first, "done") == of(second, "done") == [[True]]
+    # One writes, one is silent.
+    assert {event[0] for event in second} == {"best", "hard", "done"}
+    assert len(of(first, "metrics")) == len(of(first, "report")) == 5
+    assert len(of(first, "start")) == 1
+    assert any(str(path).endswith("best.safetensors") for (path,) in of(first, "write"))
+    # They agree on what is best and what is hard.
+    assert of(first, "best") == of(second, "best")
+    assert len(of(first, "best")) == 3
+    assert of(first, "hard") == of(second, "hard")
+    assert any(of(first, "hard")[-1][0])
+
+    folder = RunFolder(tmp_path / "run")
+    metrics = metrics_of(folder.metrics)
+    assert [epoch for epoch, name, _ in metrics if name == "loss"] == list(range(5))
+    losses = [value for _, name, value in metrics if name == "loss"]
+    assert losses[-1] < losses[0]
+    for epoch in range(5):
+        rows = [row for row in rows_of(folder.variance) if row["epoch"] == epoch]
+        assert sum(row["n"] for row in rows) == TRAIN
+    once = {row["metric"]: row["value"] for row in folder.rows() if not row["combination"]}
+    assert once["train_samples"] == 5 * TRAIN
+    scored = [row["combination"] for row in folder.rows() if row["metric"] == "accuracy"]
+    assert scored == COMBINATIONS
+    assert folder.read_facts()["finished"] is True
