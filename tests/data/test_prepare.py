@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 import dmrnet.data.prepare as module
 from dmrnet.data.cache import read_cache, skipped_note
-from dmrnet.data.prepare import FILES_AT_ONCE, File, Preparation, inside, locate, prepare
+from dmrnet.data.prepare import FILES_AT_ONCE, Preparation, prepare
+from dmrnet.data.sources import File, inside, locate
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,8 @@ from PIL import Image, ImageOps
 from dmrnet.data.audio import DIGITS, fitted, read_wav
 from dmrnet.data.cache import Array
 from dmrnet.data.digits import IMAGE, SECONDS, SIGN, VERSION
-from dmrnet.data.prepare import File, Found, Preparation, Work, inside, locate
+from dmrnet.data.prepare import Preparation, Work
+from dmrnet.data.sources import File, Found, inside, locate
 
 RATE = 8_000
 """Samples a second of the published recordings."""

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from dmrnet.data.cache import Array
-from dmrnet.data.prepare import Found, Preparation, Work, inside, locate
+from dmrnet.data.prepare import Preparation, Work
+from dmrnet.data.sources import Found, inside, locate
 from dmrnet.data.watch import CHANNELS, VERSION
 
 FILE = "watch_dataset.npy"
