@@ -71,7 +71,8 @@ class Finished:
         Raises:
             ValueError: If the run has none.
         """
-        path = path or getattr(self.settings.data, "test", None)
+        own = getattr(self.settings.data, "test", None)
+        path = path or (own if isinstance(own, str) else None)
         if path is not None:
             return self.read(path)
         test = self.settings.data.load(self.settings.seed).test
