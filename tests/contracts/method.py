@@ -203,6 +203,10 @@ class MethodContract:
         for v, x in enumerate(inputs.values()):
             reached = x.grad.flatten(1).abs().amax(1) > 0  # type: ignore[union-attr]
             assert torch.equal(reached, masks[:, v])
+        # A zero gradient through what NaN became would be NaN.
+        method.zero_grad()
+        method(hidden(batch.inputs, masks, float("nan")), masks).square().sum().backward()
+        assert all(p.grad.isfinite().all() for p in method.parameters() if p.grad is not None)
         if method.needs.complete:
             return
         for x in inputs.values():
@@ -295,7 +299,11 @@ class MethodContract:
         method = self.new(build)
         batch = self.batch(method, every_combination(method.task))
         first = loss_of(method, batch)
+        after = torch.get_rng_state()
         assert torch.equal(first.total, loss_of(method, batch).total)
+        torch.manual_seed(7)
+        if not any(isinstance(part, nn.Dropout) for part in method.modules()):
+            assert torch.equal(after, torch.get_rng_state())  # noise is the generator's
         other = loss_of(method, batch, seed=8)
         assert torch.equal(first.total, other.total) == (first.step.rep.log_var is None)
 

@@ -95,3 +95,13 @@ def test_more_modalities_than_a_table_holds_train_without_statistics() -> None:
     assert method.end_epoch() is None
     with pytest.raises(ValueError, match="up to 20 modalities, got 21"):
         build_method("dmrnet", task)
+
+
+def test_smoothing_reaches_the_task_loss() -> None:
+    network = Network(width=4)
+    method = build_method("sf-md", TASK, network=network, smoothing=0.2).eval()
+    batch = batch_of(TASK, torch.ones(4, 2).bool())
+    step = method.step(batch)
+    log_p = step.out.logits.log_softmax(1)
+    hit = log_p.gather(1, batch.target[:, None])[:, 0]
+    torch.testing.assert_close(step.task.per_sample, -0.8 * hit - 0.2 * log_p.mean(1))
