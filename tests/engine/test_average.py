@@ -28,7 +28,7 @@ def test_it_is_the_average_of_a_loop(decay: float) -> None:
             for parameter in model.parameters():
                 parameter.normal_()
         model(torch.randn(5, 2))
-        average.update(model)
+        average.update()
         keep = min(decay, (1 + step) / (10 + step))
         for name in names:
             new = model.state_dict()[name].double()
@@ -47,9 +47,21 @@ def test_counts_and_sets_are_copied_when_asked() -> None:
     model.hard[2] = True
     model.sums[1] = 3
     before = average.model.state_dict()["1.running_mean"].clone()
-    average.copy_counts(model)
+    average.copy_counts()
     state = average.model.state_dict()
     assert state["hard"].tolist() == [False, False, True, False]
     assert state["sums"].tolist() == [0, 3, 0, 0]
     assert int(state["1.num_batches_tracked"]) == 1
     assert torch.equal(state["1.running_mean"], before)
+
+
+def test_it_follows_a_model_that_has_moved() -> None:
+    model = a_model()
+    average = WeightAverage(model, 0.0)
+    # Moving replaces the buffers.
+    model.double().float()
+    average.follow(model)
+    model.running = model[1].running_mean.fill_(7)
+    average.update()
+    average.update()
+    assert average.model[1].running_mean.tolist() == pytest.approx([7, 7, 7], rel=0.2)

@@ -223,7 +223,7 @@ class Wide(nn.Module):
         self.classes = classes
         self.most = 0
 
-    def encode(self, inputs: dict[str, Tensor], where: object) -> dict[str, Tensor]:
+    def cached(self, inputs: dict[str, Tensor], where: object) -> dict[str, Tensor]:
         return dict(inputs)
 
     def logits(self, feats: dict[str, Tensor], mask: Tensor) -> Tensor:

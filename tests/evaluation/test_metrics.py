@@ -19,7 +19,7 @@ def test_counts_and_rates_are_those_of_scikit_learn() -> None:
     logits, target = draw.normal(size=(60, 4)), draw.integers(4, size=60)
 
     class Given:
-        def encode(self, inputs, where):
+        def cached(self, inputs, where):
             return dict(inputs)
 
         def logits(self, feats, mask):

@@ -32,7 +32,7 @@ class Table:
         self.right = right
         self.encoded: list[int] = []
 
-    def encode(self, inputs: dict[str, Tensor], where: object) -> dict[str, Tensor]:
+    def cached(self, inputs: dict[str, Tensor], where: object) -> dict[str, Tensor]:
         self.encoded += inputs["row"].tolist()
         return {"row": inputs["row"]}
 

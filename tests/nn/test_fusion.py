@@ -127,3 +127,22 @@ def test_common_grid_is_a_point_if_there_is_one_else_the_smallest_plane_else_lin
 def test_an_unknown_grid_is_refused() -> None:
     with pytest.raises(ValueError, match="auto or pooled, got 'large'"):
         common_grid([(1, 1, 1)], "large")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("with_vector", [True, False])
+def test_prepared_features_are_fused_like_the_features(with_vector: bool) -> None:
+    feats = {
+        "a": torch.randn(4, 2, 6, 5),
+        "b": torch.randn(4, 3, 4, 4),
+        "c": torch.randn(4, 2, 1, 9),
+    }
+    if with_vector:
+        feats["d"] = torch.randn(4, 2, 1, 1)
+    fusion = ConcatFusion({name: tuple(f.shape[1:]) for name, f in feats.items()}, nn.Identity())
+    mask = torch.rand(4, len(feats)) < 0.5
+    # What is hidden may be anything.
+    feats["a"][~mask[:, 0]] = torch.nan
+    prepared = fusion.prepare(feats)
+    assert torch.equal(fusion(prepared, mask).map, fusion(feats, mask).map)
+    assert all(prepared[name].numel() <= f.numel() for name, f in feats.items())
+    assert prepared["a"].shape[2:] == fusion.grid

@@ -23,30 +23,37 @@ class WeightAverage:
         self.model = copy.deepcopy(model).requires_grad_(False)
         self.decay = decay
         self.steps = 0
+        self.follow(model)
+
+    def follow(self, model: nn.Module) -> None:
+        """Average a model of the same kind from now on, on its device.
+
+        To be called again when the model has moved: its tensors are listed here once, since going
+        through modules at every step takes longer than the average itself.
+        """
+        device = next((tensor.device for tensor in _state(model)), None)
+        pairs = list(zip(_state(self.model.to(device)), _state(model), strict=True))
+        averaged = [pair for pair in pairs if _is_averaged(pair[0])]
+        self._averaged = [mine for mine, _ in averaged]
+        self._current = [theirs for _, theirs in averaged]
+        self._counts = [pair for pair in pairs if not _is_averaged(pair[0])]
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
+    def update(self) -> None:
         """Take in the weights after a step."""
         self.steps += 1
         weight = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
-        averaged: list[Tensor] = []
-        current: list[Tensor] = []
-        for mine, theirs in zip(_state(self.model), _state(model), strict=True):
-            if _is_averaged(mine):
-                averaged.append(mine)
-                current.append(theirs)
-        torch._foreach_lerp_(averaged, current, weight)
+        torch._foreach_lerp_(self._averaged, self._current, weight)
 
     @torch.no_grad()
-    def copy_counts(self, model: nn.Module) -> None:
+    def copy_counts(self) -> None:
         """Take over the other state, which changes at the end of an epoch or is only read then."""
-        for mine, theirs in zip(_state(self.model), _state(model), strict=True):
-            if not _is_averaged(mine):
-                mine.copy_(theirs)
+        for mine, theirs in self._counts:
+            mine.copy_(theirs)
 
 
 def _state(model: nn.Module) -> list[Tensor]:
-    return [*(p.data for p in model.parameters()), *model.buffers()]
+    return [*model.parameters(), *model.buffers()]
 
 
 def _is_averaged(tensor: Tensor) -> bool:

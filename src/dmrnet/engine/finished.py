@@ -189,7 +189,7 @@ def predict_run(
         here = batch.masked(mask, mask, names).to(run.device)
         assert here.mask is not None
         assert here.where is not None
-        feats = run.method.encode(here.inputs, here.where)
+        feats = run.method.cached(here.inputs, here.where)
         parts.append(predict_masks(run.method, feats, here.mask[None])[0].softmax(-1).cpu())
         if advance is not None:
             advance(len(batch))

@@ -10,7 +10,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from dmrnet.data.dataset import Splits
@@ -90,6 +90,7 @@ class Trainee(pl.LightningModule):
         self.step_seen: Step | None = None
         self.started = 0.0
         self.loader: TrainLoader
+        self.trained: list[nn.Parameter] = []
 
     # --- data and optimizer ---------------------------------------------------------------------
 
@@ -126,9 +127,10 @@ class Trainee(pl.LightningModule):
     # --- training -------------------------------------------------------------------------------
 
     def on_fit_start(self) -> None:
-        """Put the averaged weights where the trained ones are."""
+        """List the parameters once; put the averaged weights where the trained ones are."""
+        self.trained = [p for p in self.method.parameters() if p.requires_grad]
         if self.average is not None:
-            self.average.model.to(self.device)
+            self.average.follow(self.method)
 
     def on_train_epoch_start(self) -> None:
         """Derive order, masks, noise and layer dropout from seed and epoch, so that it repeats."""
@@ -151,13 +153,13 @@ class Trainee(pl.LightningModule):
         """Let the method change its gradients, which are already added over processes."""
         if self.step_seen is not None:
             self.method.on_gradients(self.step_seen)
-        self.steps.add_gradients(p.grad for p in self.method.parameters() if p.grad is not None)
+        self.steps.add_gradients(p.grad for p in self.trained if p.grad is not None)
 
     def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
         """Take the new weights into their average; let go of the step's tensors."""
         self.step_seen = None
         if self.average is not None:
-            self.average.update(self.method)
+            self.average.update()
         self.steps.look()
 
     def on_train_epoch_end(self) -> None:
@@ -165,7 +167,7 @@ class Trainee(pl.LightningModule):
         self.steps.look(now=True)
         statistics = self.method.end_epoch(self._add if self._many else None)
         if self.average is not None:
-            self.average.copy_counts(self.method)
+            self.average.copy_counts()
         self.seconds += time.perf_counter() - self.started
         epoch = self.current_epoch
         figures = self._means()

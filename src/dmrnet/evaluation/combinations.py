@@ -22,8 +22,8 @@ NUMBERS_AT_ONCE = 1 << 22
 class Model(Protocol):
     """What evaluation needs of a method."""
 
-    def encode(self, inputs: Inputs, where: Where) -> dict[str, Tensor]:
-        """Return what is cached: features ``(B, ...)``."""
+    def cached(self, inputs: Inputs, where: Where) -> dict[str, Tensor]:
+        """Return what all combinations share: features ``(B, ...)``."""
         ...
 
     def logits(self, feats: Inputs, mask: Tensor) -> Tensor:
@@ -138,7 +138,7 @@ def evaluate(
     kept: list[Predictions] = []
     for batch in batches:
         where = checked(batch, modalities)
-        feats = model.encode(batch.inputs, where)
+        feats = model.cached(batch.inputs, where)
         scored = (batch.present | ~combinations[:, None, :]).all(-1)
         whole = batch.present.all(1)
         probabilities = []

@@ -116,7 +116,7 @@ def evaluate_pairs(
         position = torch.empty(int(index.max()) + 1, dtype=torch.int64)
         position[index] = torch.arange(len(index))
         device = batch.present.device
-        feats = model.encode(batch.inputs, where)
+        feats = model.cached(batch.inputs, where)
         for some in inside.split(rows or rows_at_once(feats)):
             at = position[pairs.sample[some]].to(device)
             mask = from_index(pairs.combination[some], pairs.modalities).to(device)

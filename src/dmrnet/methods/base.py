@@ -153,6 +153,16 @@ class Method(nn.Module):
             for name, encoder in zip(self.modalities, self.encoders, strict=True)
         }
 
+    def cached(self, inputs: Inputs, where: Where) -> Features:
+        """Encode for evaluation: all that the combinations of a sample share.
+
+        That is what `encode` returns, and what the fusion does to each modality by itself whatever
+        the mask, if it has a ``prepare``.
+        """
+        feats = self.encode(inputs, where)
+        prepare: Callable[[Inputs], Features] | None = getattr(self.fusion, "prepare", None)
+        return feats if prepare is None else prepare(feats)
+
     def fuse(self, feats: Inputs, mask: Tensor) -> Fused:
         """Fuse what bool ``(B, V)`` shows (Eq. 1)."""
         fused = self.fusion(feats, mask)

@@ -99,6 +99,17 @@ class ConcatFusion(nn.Module):
         self.grid = common_grid(list(shapes.values()), grid)
         self.trunk = trunk
 
+    def prepare(self, feats: Inputs) -> dict[str, Tensor]:
+        """Average larger maps down to the grid: the same under every mask, so done once.
+
+        What is returned is fused like the features themselves, and takes less memory.
+        """
+        positions = self.grid[0] * self.grid[1]
+        return {
+            name: to_grid(f, self.grid) if f.shape[2:].numel() > positions else f
+            for name, f in feats.items()
+        }
+
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
         """Fuse the maps of ``(B, C_v, H_v, W_v)`` each under bool ``(B, V)``."""
         maps = [
