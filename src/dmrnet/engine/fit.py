@@ -55,15 +55,17 @@ def fit(
         FileNotFoundError: If data are missing.
     """
     folder = RunFolder(out)
-    if folder.config.is_file():
+    checkpoints = Checkpoints(folder)
+    finished = folder.facts.is_file() and bool(folder.read_facts().get("finished"))
+    # A run that failed before its first epoch ended has nothing to lose.
+    if folder.config.is_file() and (finished or checkpoints.found()):
         check_same(settings, folder)
-        if folder.facts.is_file() and folder.read_facts().get("finished"):
-            return False
+    if finished:
+        return False
     splits = settings.data.load(settings.seed)
     training = settings.training.sized(len(splits.train))
     if training.threads:
         torch.set_num_threads(training.threads)
-    checkpoints = Checkpoints(folder)
     trainer = build_trainer(training, folder, checkpoints)
     torch.manual_seed(settings.seed)
     method = settings.method.build(splits.train.task)
@@ -125,7 +127,7 @@ def build_trainer(training: Training, folder: RunFolder, checkpoints: Checkpoint
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
         return pl.Trainer(
-            accelerator=training.accelerator,
+            accelerator=accelerator(training),
             devices=training.devices,
             precision="bf16-mixed" if training.precision == "bf16" else "32-true",
             max_epochs=training.max_epochs,
@@ -144,6 +146,13 @@ def build_trainer(training: Training, folder: RunFolder, checkpoints: Checkpoint
             f"cannot train on accelerator {training.accelerator} with devices "
             f"{training.devices}: {error}"
         ) from error
+
+
+def accelerator(training: Training) -> str:
+    """Return where to train; Apple's GPUs have no float64, which mining sums need."""
+    if training.accelerator == "auto" and not torch.cuda.is_available():
+        return "cpu"
+    return training.accelerator
 
 
 def write_run(folder: RunFolder, settings: RunSettings, splits: Splits, training: Training) -> None:

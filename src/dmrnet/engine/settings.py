@@ -13,6 +13,7 @@ Schedule = Literal[
 ]
 Select = Literal["best", "last"]
 Precision = Literal["32", "bf16"]
+Accelerator = Literal["auto", "cpu", "gpu"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Training:
     select_budget: int = 20_000
     select_times: int = 20
     precision: Precision = "32"
-    accelerator: str = "auto"
+    accelerator: Accelerator = "auto"
     devices: int = 1
     num_workers: int = 0
     threads: int = 0
@@ -92,6 +93,11 @@ class Training:
         }.items():
             if not value >= 0:
                 raise ValueError(f"expected {name} of 0 or more, got {value}")
+
+        if self.sampler == "bernoulli" and not self.rates:
+            raise ValueError("the bernoulli sampler needs rates: one chance to keep each modality")
+        if self.rates and self.sampler != "bernoulli":
+            raise ValueError(f"rates are read by the bernoulli sampler only, not by {self.sampler}")
 
     def sized(self, samples: int) -> Training:
         """Return the settings with what is left open filled in for so many training samples.
