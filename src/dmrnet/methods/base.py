@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from dmrnet.modalities import Batch, Inputs, Task, Where
 from dmrnet.modalities.combinations import MAX_TABLE
 from dmrnet.nn.fusion import Fused, masked
-from dmrnet.nn.gather import encode_rows
+from dmrnet.nn.gather import ManyMaps, encode_rows
 from dmrnet.nn.network import feature_shapes
 from dmrnet.nn.norm import safe_batch_norm
 from dmrnet.nn.predictor import Output
@@ -148,10 +148,13 @@ class Method(nn.Module):
             inputs: ``(B, ...)`` a modality.
             where: int64 rows a modality, None for every row.
         """
-        return {
-            name: encode_rows(encoder, inputs[name], where[name], self.shapes[name])
-            for name, encoder in zip(self.modalities, self.encoders, strict=True)
-        }
+        feats: Features = {}
+        for name, encoder in zip(self.modalities, self.encoders, strict=True):
+            if isinstance(encoder, ManyMaps):
+                feats |= encoder.encode(name, inputs[name], where[name])
+            else:
+                feats[name] = encode_rows(encoder, inputs[name], where[name], self.shapes[name])
+        return feats
 
     def cached(self, inputs: Inputs, where: Where) -> Features:
         """Encode for evaluation: all that the combinations of a sample share.

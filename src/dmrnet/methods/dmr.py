@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import nn
 
+from dmrnet.methods.base import Method
 from dmrnet.methods.sf_md import SFMDSettings
 from dmrnet.modalities import Task
 from dmrnet.nn.representation import DMR, PCME, PE, Predicts
@@ -87,6 +88,19 @@ class DMRSettings(SFMDSettings):
                 f"expected distribution as {', '.join(HEADS)}, got {self.distribution!r}"
             )
         return HEADS[self.distribution](channels, predicts=self.predicts)
+
+    def build(self, task: Task) -> Method:
+        """Return the method for a task.
+
+        Raises:
+            ValueError: If every pixel has a class and the distribution is over a vector.
+        """
+        if task.dense and self.distribution != "map":
+            raise ValueError(
+                f"distribution {self.distribution!r} pools the map away, but every pixel has a "
+                "class; use map"
+            )
+        return super().build(task)
 
     def terms(self, task: Task) -> Sequence[Term]:
         """Return L_DR."""

@@ -97,9 +97,7 @@ class DMRNetSettings(DMRSettings):
     mine_min_count: float = 8.0
     mine_until: int | None = None
 
-    def build(self, task: Task) -> Method:
-        """Return the method for a task."""
-        return self.assemble(task, MiningMethod)
+    kind: ClassVar[type[Method]] = MiningMethod
 
     def terms(self, task: Task) -> Sequence[Term]:
         """Return L_DR and L_HCR."""

@@ -16,7 +16,7 @@ from torch import nn
 from dmrnet.methods.base import Method
 from dmrnet.methods.settings import MethodSettings
 from dmrnet.modalities import Task
-from dmrnet.nn import Point, PooledLinear, feature_shapes
+from dmrnet.nn import Point
 from dmrnet.objectives import Term
 
 
@@ -32,9 +32,8 @@ class SFMDSettings(MethodSettings):
         "released": {"encodes": "present"},
     }
 
-    def build(self, task: Task) -> Method:
-        """Return the method for a task."""
-        return self.assemble(task)
+    kind: ClassVar[type[Method]] = Method
+    """What the parts are put into."""
 
     def representation(self, channels: int) -> nn.Module:
         """Return what lies between fusion and predictor, for maps of so many channels."""
@@ -44,19 +43,15 @@ class SFMDSettings(MethodSettings):
         """Return the terms beside the task loss."""
         return ()
 
-    def assemble(self, task: Task, kind: type[Method] = Method) -> Method:
+    def build(self, task: Task) -> Method:
         """Put the parts together: the same encoders and fusion whatever differs behind them."""
-        if task.dense:
-            raise ValueError(f"{self.name} predicts a class of a sample, but every pixel has one")
-        encoders = self.network.build_encoders(task)
-        fusion = self.network.build_fusion(feature_shapes(task, encoders))
-        predictor = PooledLinear(self.network.width, len(task.classes))
-        return kind(
+        parts = self.network.build(task)
+        return self.kind(
             task,
-            encoders=encoders,
-            fusion=fusion,
-            predictor=predictor,
-            representation=self.representation(self.network.width),
+            encoders=parts.encoders,
+            fusion=parts.fusion,
+            predictor=parts.predictor,
+            representation=self.representation(parts.channels),
             terms=self.terms(task),
             encodes=self.encodes,
             smoothing=self.smoothing,

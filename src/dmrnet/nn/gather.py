@@ -8,6 +8,14 @@ import torch
 from torch import Tensor, nn
 
 
+class ManyMaps(nn.Module):
+    """An encoder that hands out several maps of its modality, under names of its own."""
+
+    def encode(self, modality: str, x: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
+        """Return maps ``(B, C, H, W)`` by name; rows that are not named come out as zeros."""
+        raise TypeError(f"{type(self).__name__} does not say how it encodes")
+
+
 def encode_rows(encoder: nn.Module, x: Tensor, rows: Tensor | None, shape: Sequence[int]) -> Tensor:
     """Encode some rows of a batch; the others come out as zeros.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, assert_never
 
 from torch import nn
 
@@ -12,13 +13,27 @@ from dmrnet.modalities import Task
 from dmrnet.nn.encoders import build_encoder
 from dmrnet.nn.fusion import ConcatFusion, Grid, trunk
 from dmrnet.nn.gather import output_shape
+from dmrnet.nn.parts import Form, LayoutName, Parts, check_dense
+from dmrnet.nn.predictor import PooledLinear
+
+Family = Literal["generic", "surf", "ogm", "esanet"]
+"""A small network for inputs of any shape, or one of the paper's three."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """Encoders, fusion and trunk for inputs of any shape.
+    """Encoders, fusion and predictor: a small network for inputs of any shape, or the paper's.
 
     Attributes:
+        family: generic (any shapes), surf (CASIA-SURF's benchmark network, images), ogm (two or
+            more ResNets, images and video) or esanet (every pixel). What follows up to `stem` is
+            read by the paper's networks, what follows behind it by the generic one.
+        layout: Of the ResNets: r18, r34, r50, r18-nbt1d or r34-nbt1d; by default r18 for ogm and
+            r34-nbt1d for esanet.
+        form: What ogm fuses: map (as the paper describes) or vector (as released).
+        main: The modality whose stages go on from fused maps in esanet; by default the first.
+        pretrained: Start esanet from ImageNet weights (needs the network or a cache).
+        stem: Channels behind the first convolution; 64 as published, fewer shrink the network.
         width: Channels of every map.
         depth: Blocks of a vector's encoder.
         dropout: In vectors' encoders.
@@ -30,6 +45,12 @@ class Network:
         encoders: For single modalities, by name; goes before `encoder`.
     """
 
+    family: Family = "generic"
+    layout: LayoutName | None = None
+    form: Form = "map"
+    main: str | None = None
+    pretrained: bool = False
+    stem: int = 64
     width: int = 128
     depth: int = 1
     dropout: float = 0.0
@@ -40,13 +61,40 @@ class Network:
     encoders: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("width", "depth", "trunk_depth"):
+        for name in ("stem", "width", "depth", "trunk_depth"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected network {name} of 1 or more, got {getattr(self, name)}")
         if self.trunk_kernel < 1 or self.trunk_kernel % 2 == 0:
             raise ValueError(f"expected network trunk_kernel odd, got {self.trunk_kernel}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"expected network dropout in [0, 1), got {self.dropout}")
+
+    def build(self, task: Task) -> Parts:
+        """Return everything but the representation.
+
+        Raises:
+            ValueError: If the family cannot read the task's modalities, or predict its labels.
+        """
+        # Torchvision is imported only by those who ask for a network made of its blocks.
+        if self.family == "surf":
+            from dmrnet.nn.surf import surf
+
+            return surf(task, self.stem)
+        if self.family == "ogm":
+            from dmrnet.nn.ogm import ogm
+
+            return ogm(task, self.form, self.layout or "r18", self.stem)
+        if self.family == "esanet":
+            from dmrnet.nn.esanet import esanet
+
+            layout = self.layout or "r34-nbt1d"
+            return esanet(task, layout, self.main, self.stem, self.pretrained)
+        if self.family != "generic":
+            assert_never(self.family)
+        check_dense(task, "generic", dense=False)
+        encoders = self.build_encoders(task)
+        fusion = self.build_fusion(feature_shapes(task, encoders))
+        return Parts(encoders, fusion, self.width, PooledLinear(self.width, len(task.classes)))
 
     def build_encoders(self, task: Task) -> dict[str, nn.Module]:
         """Return one encoder a modality, in the task's order."""

@@ -6,19 +6,14 @@ indicator delta behind each encoder ("OGM-MD", Sec. 4.1). 22,352,902 parameters 
 
 from __future__ import annotations
 
-from typing import Literal
-
 from torch import nn
 
 from dmrnet.modalities import Task
 from dmrnet.nn.fusion import ConcatFusion, Grid
 from dmrnet.nn.gather import output_shape
-from dmrnet.nn.parts import Parts, check_dense, image_encoders
+from dmrnet.nn.parts import Form, LayoutName, Parts, check_dense, image_encoders
 from dmrnet.nn.predictor import PooledLinear
-from dmrnet.nn.resnet import LayoutName, ResNetEncoder
-
-Form = Literal["map", "vector"]
-"""Modalities meet as maps on one grid, or as globally pooled vectors."""
+from dmrnet.nn.resnet import ResNetEncoder
 
 GRIDS: dict[Form, Grid] = {"map": "auto", "vector": "pooled"}
 

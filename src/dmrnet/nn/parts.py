@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import nn
 
 from dmrnet.modalities import Modality, Task
 from dmrnet.nn.encoders import VolumeEncoder
+
+LayoutName = Literal["r18", "r34", "r50", "r18-nbt1d", "r34-nbt1d"]
+"""Of a ResNet: its blocks a stage, and their kind (NonBottleneck1D of ESANet)."""
+
+Form = Literal["map", "vector"]
+"""How OGM's modalities meet: as maps on one grid, or as globally pooled vectors."""
 
 
 @dataclass(frozen=True)

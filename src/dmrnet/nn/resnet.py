@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from timm.models import adapt_input_conv
 from torch import Tensor, nn
@@ -18,8 +17,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from dmrnet.hints import nearest
 from dmrnet.nn.norm import BatchNorm
-
-LayoutName = Literal["r18", "r34", "r50", "r18-nbt1d", "r34-nbt1d"]
+from dmrnet.nn.parts import LayoutName
 
 
 class NonBottleneck1D(nn.Module):

@@ -6,8 +6,8 @@ from dmrnet.modalities import Task
 from dmrnet.nn.esanet.decoder import ESANetDecoder
 from dmrnet.nn.esanet.fusion import ESANetFusion
 from dmrnet.nn.esanet.streams import Stream
-from dmrnet.nn.parts import Parts, check_dense, check_kind
-from dmrnet.nn.resnet import LayoutName, imagenet_state, load_resnet
+from dmrnet.nn.parts import LayoutName, Parts, check_dense, check_kind
+from dmrnet.nn.resnet import imagenet_state, load_resnet
 
 
 def esanet(

@@ -11,7 +11,8 @@ from dmrnet.modalities.names import position
 from dmrnet.nn.esanet.blocks import PyramidPooling, conv_block
 from dmrnet.nn.esanet.streams import FUSIONS, feature_name
 from dmrnet.nn.fusion import Fused, masked
-from dmrnet.nn.resnet import LayoutName, layout_of, resnet_stages
+from dmrnet.nn.parts import LayoutName
+from dmrnet.nn.resnet import layout_of, resnet_stages
 from dmrnet.nn.squeeze_excite import squeeze_excite
 
 

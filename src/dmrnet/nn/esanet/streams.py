@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from dmrnet.nn.gather import encode_rows
-from dmrnet.nn.resnet import LayoutName, layout_of, resnet_stages, resnet_stem
+from dmrnet.nn.gather import ManyMaps, encode_rows
+from dmrnet.nn.parts import LayoutName
+from dmrnet.nn.resnet import layout_of, resnet_stages, resnet_stem
 
 STRIDE = 32
 """From image to deepest map; every map in between must be halved without a rest."""
@@ -19,7 +20,7 @@ def feature_name(modality: str, level: int) -> str:
     return f"{modality}.{level}"
 
 
-class Stream(nn.Module):
+class Stream(ManyMaps):
     """A ResNet that hands out the map behind its stem and behind every stage.
 
     A side stream has all four stages, since it is never changed by the others. Of the main stream

@@ -1,0 +1,106 @@
+"""Every method on the paper's three networks, chosen by a setting."""
+
+import pytest
+import torch
+
+from dmrnet.evaluation import evaluate
+from dmrnet.methods import METHODS, build_method
+from dmrnet.methods.base import Method
+from dmrnet.modalities import Batch, Modality, Task, all_combinations
+from dmrnet.nn import Network
+
+FACES = Task(tuple(Modality(n, "image", (3, 32, 32)) for n in ("rgb", "depth", "ir")), ("a", "b"))
+CLIPS = Task(
+    (Modality("audio", "image", (1, 65, 80)), Modality("visual", "volume", (3, 2, 64, 64))),
+    ("a", "b", "c"),
+)
+ROOMS = Task(
+    (Modality("rgb", "image", (3, 64, 64)), Modality("depth", "image", (1, 64, 64))),
+    ("wall", "floor", "bed"),
+    dense=True,
+)
+CASES = {
+    "surf": (FACES, Network(family="surf", stem=8)),
+    "ogm": (CLIPS, Network(family="ogm", stem=8)),
+    "ogm as released": (CLIPS, Network(family="ogm", stem=8, form="vector", layout="r34")),
+    "esanet": (ROOMS, Network(family="esanet", stem=8, layout="r18")),
+}
+B = 4
+
+
+def batch_of(task: Task) -> Batch:
+    draw = torch.Generator().manual_seed(0)
+    v = len(task.inputs)
+    size = task.inputs[0].shape[1:] if task.dense else ()
+    batch = Batch(
+        {m.name: torch.randn(B, *m.shape, generator=draw) for m in task.inputs},
+        torch.ones(B, v, dtype=torch.bool),
+        torch.randint(len(task.classes), (B, *size), generator=draw),
+        torch.arange(B),
+    )
+    mask = all_combinations(v)[torch.arange(B) % (2**v - 1)]
+    return batch.masked(mask, mask, task.modalities)
+
+
+def built(case: str, name: str) -> tuple[Method, Batch]:
+    torch.manual_seed(0)
+    task, network = CASES[case]
+    return build_method(name, task, network=network), batch_of(task)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_every_method_trains_on_every_family(case: str, name: str) -> None:
+    model, batch = built(case, name)
+    loss = model.train().training_loss(batch, 6, torch.Generator().manual_seed(0))
+    loss.total.backward()
+    assert loss.total.isfinite()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_cached_and_dense_paths_agree(case: str) -> None:
+    model, batch = built(case, "dmr")
+    model.eval()
+    assert batch.mask is not None
+    feats = model.cached(batch.inputs, dict.fromkeys(model.modalities))
+    expected = model(batch.inputs, batch.mask)
+    torch.testing.assert_close(model.logits(feats, batch.mask), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("case", ["surf", "ogm"])
+def test_every_combination_is_evaluated(case: str) -> None:
+    model, batch = built(case, "sf-md")
+    combinations = all_combinations(len(model.modalities))
+    result = evaluate(model.eval(), [batch], combinations, len(model.task.classes))
+    assert result.confusion.sum((1, 2)).tolist() == [B] * len(combinations)
+
+
+def test_released_audio_visual_fuses_vectors_and_paper_maps() -> None:
+    shapes = [
+        built(case, "dmr")[0].step(batch_of(CLIPS)).rep.mu.shape
+        for case in ("ogm", "ogm as released")
+    ]
+    assert shapes[0][2:] != (1, 1)
+    assert shapes[1][2:] == (1, 1)
+
+
+def test_surf_has_the_published_size() -> None:
+    task = Task(tuple(Modality(n, "image", (3, 112, 112)) for n in ("r", "d", "i")), ("a", "b"))
+    model = build_method("sf-md", task, network=Network(family="surf"))
+    assert sum(p.numel() for p in model.parameters()) == 13_182_554
+
+
+def test_generic_refuses_pixels_and_the_others_refuse_vectors() -> None:
+    with pytest.raises(ValueError, match="generic network predicts one class a sample"):
+        build_method("sf-md", ROOMS)
+    vectors = Task((Modality("a", "vector", (3,)),), ("x", "y"))
+    for family in ("surf", "ogm"):
+        with pytest.raises(ValueError, match="use the generic network"):
+            build_method("sf-md", vectors, network=Network(family=family))
+
+
+def test_a_vector_distribution_cannot_be_dense() -> None:
+    network = Network(family="esanet", stem=8)
+    with pytest.raises(ValueError, match="every pixel has a class; use map"):
+        build_method("dmr", ROOMS, network=network, distribution="vector")
