@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +93,20 @@ def test_what_is_no_finished_run_is_refused(path: Path, tmp_path: Path) -> None:
 
 def test_modalities_keep_their_order(path: Path) -> None:
     assert open_run(path).task.modalities == NAMES
+
+
+def test_what_has_finished_waits_for_no_trainer() -> None:
+    """Lightning takes longer to import than an evaluation takes."""
+    script = (
+        "import sys, dmrnet.engine.finished; "
+        "print(*sys.modules.keys() & {'lightning', 'torchmetrics', 'torchvision', 'timm'})"
+    )
+    source = str(Path(__file__).parents[2] / "src")
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": source},
+    )
+    assert done.stdout.strip() == ""

@@ -48,7 +48,7 @@ Trainee.on_train_epoch_end = ended
 Checkpoints.every = 0.0
 settings = settings_in(data, "--devices", "2", "--threads", "1")
 done = fit(settings, run, lambda p: events.append(["report"]), lambda *_: events.append(["start"]))
-events.append(["done", done])
+events.append(["done", done, folder.RunFolder(run).read_facts()["finished"]])
 (told / f"{rank_zero_only.rank}.json").write_text(json.dumps(events))
 """
 
@@ -73,7 +73,7 @@ def test_two_processes(tmp_path: Path) -> None:
     def of(events: list[list[object]], kind: str) -> list[list[object]]:
         return [event[1:] for event in events if event[0] == kind]
 
-    assert of(first, "done") == of(second, "done") == [[True]]
+    assert of(first, "done") == of(second, "done") == [[True, True]]
     # One writes, one is silent.
     assert {event[0] for event in second} == {"best", "hard", "done"}
     assert len(of(first, "metrics")) == len(of(first, "report")) == 5

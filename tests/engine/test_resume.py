@@ -104,6 +104,24 @@ def test_killed_after_the_last_epoch(
     assert result_of(tmp_path / "run") == result_of(whole / "run")
 
 
+def test_asked_to_end_it_saves_the_epoch(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scheduler that takes the machine away sends SIGTERM first."""
+    monkeypatch.setattr(Checkpoints, "every", 1e9)
+
+    def ask(progress: Progress) -> None:
+        if progress.epoch == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit):
+        fit(settings_in(whole, epochs=EPOCHS), tmp_path / "run", ask)
+    seen: list[int] = []
+    fit(settings_in(whole, epochs=EPOCHS), tmp_path / "run", lambda p: seen.append(p.epoch))
+    assert seen == [4, 5, 6, 7]
+    assert result_of(tmp_path / "run") == result_of(whole / "run")
+
+
 SCRIPT = """
 import sys
 from pathlib import Path

@@ -83,6 +83,8 @@ def fit(
     train(trainer, trainee, None if resumed is None else resumed.path)
     if trainer.is_global_zero:
         finish(trainee, settings, folder, trainer.strategy.root_device)
+    # Whoever goes on from here, on whichever process, finds the folder finished.
+    trainer.strategy.barrier()
     return True
 
 
