@@ -111,5 +111,5 @@ def test_mistakes_are_told(arguments, changes, said: str) -> None:
 
 def test_a_dense_task_is_refused_by_methods_that_classify_samples() -> None:
     dense = Task((Modality("a", "image", (1, 8, 8)),), ("no", "yes"), dense=True)
-    with pytest.raises(ValueError, match="sf-md predicts a class of a sample"):
+    with pytest.raises(ValueError, match="generic network predicts one class a sample"):
         build_method("sf-md", dense)
