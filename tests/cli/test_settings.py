@@ -55,7 +55,7 @@ CHANGES = st.fixed_dictionaries(
         "batch_size": st.none() | st.integers(1, 1000),
         "sampler": st.sampled_from(["uniform", "stratified", "none"]),
         "precision": st.sampled_from(["32", "bf16"]),
-        "rates": st.none() | st.lists(st.floats(0.1, 1), min_size=1, max_size=3),
+        "drop_after": st.integers(0, 9),
         "seed": st.integers(0, 2**31),
         "method.beta": st.floats(0, 2),
         "method.network.width": st.integers(1, 512),
