@@ -47,7 +47,7 @@ def run(argv: Sequence[str]) -> int:
             )
         except KeyboardInterrupt as stop:
             raise Stopped(
-                f"the same command goes on after the last finished epoch of {folder}"
+                f"the same command goes on from the last checkpoint in {folder}"
             ) from stop
     if not done:
         console.print(f"{folder} holds this run, finished; nothing to do.", soft_wrap=True)

@@ -42,8 +42,8 @@ def fit(
 
     Args:
         settings: What decides the result.
-        out: The run's folder. If it holds the same run unfinished, that one goes on after its last
-            finished epoch.
+        out: The run's folder. If it holds the same run unfinished, that one goes on from its last
+            checkpoint (of at most five seconds ago, or an epoch where that takes longer).
         report: Called after every epoch.
         started: Called once, before the first epoch, with what is about to be trained.
 
