@@ -12,7 +12,7 @@ from dmrnet.nn.frozen import Frozen
 from dmrnet.nn.fusion import ConcatFusion, Fused, masked
 from dmrnet.nn.gather import encode_rows, output_shape, untouched
 from dmrnet.nn.network import Network, feature_shapes
-from dmrnet.nn.norm import BatchNorm, safe_batch_norm
+from dmrnet.nn.norm import BatchNorm, safe_batch_norm, synchronise
 from dmrnet.nn.predictor import Output, PooledLinear
 from dmrnet.nn.representation import DMR, PCME, PE, MeanHead, Point, Representation, sample
 
@@ -42,5 +42,6 @@ __all__ = [
     "output_shape",
     "safe_batch_norm",
     "sample",
+    "synchronise",
     "untouched",
 ]

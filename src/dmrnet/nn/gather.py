@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from dmrnet.nn.norm import waits
+
 
 class ManyMaps(nn.Module):
     """An encoder that hands out several maps of its modality, under names of its own."""
@@ -27,11 +29,12 @@ def encode_rows(encoder: nn.Module, x: Tensor, rows: Tensor | None, shape: Seque
 
     Returns:
         ``(B, *shape)``. With no row at all the encoder does not run, and its parameters get zero
-        gradients rather than none, so that many processes and one behave alike.
+        gradients rather than none, so that many processes and one behave alike. Where its batch
+        norms are synchronised it runs all the same, on no rows: other processes wait for it.
     """
     if rows is None:
         return encoded(encoder, x, shape)
-    if len(rows) == 0:
+    if len(rows) == 0 and not waits(encoder):
         zeros = x.new_zeros((x.shape[0], *shape), dtype=_floating(encoder, x))
         return zeros + untouched(encoder) if torch.is_grad_enabled() else zeros
     some = encoded(encoder, x.index_select(0, rows), shape)

@@ -1,0 +1,100 @@
+"""Synchronised batch norms: two processes with half of the rows each are one with all of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from tests.nn import synchronised
+from torch import nn
+
+from dmrnet.nn import BatchNorm, safe_batch_norm, synchronise
+
+ROOT = Path(__file__).parents[2]
+CASES = [f"{name}, {case}" for name in synchronised.encoders() for case in synchronised.HAVE]
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """Return what one process made, and what each of two made."""
+    folder = tmp_path_factory.mktemp("synchronised")
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    env = {**os.environ, "PYTHONPATH": path, "GLOO_SOCKET_IFNAME": "lo"}
+    command = [sys.executable, "-m", "tests.nn.synchronised"]
+    processes = [
+        subprocess.Popen(
+            [*command, str(rank), "2", str(folder)],
+            env=env,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for rank in range(2)
+    ]
+    alone = synchronised.run(0, 1)
+    try:
+        for process in processes:
+            said, _ = process.communicate(timeout=120)
+            assert process.returncode == 0, said.decode()
+    finally:
+        for process in processes:
+            process.kill()
+    return alone, [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+
+
+@pytest.mark.ddp
+@pytest.mark.parametrize("case", CASES)
+def test_two_processes_are_one(both, case: str) -> None:
+    alone, ranks = both[0][case], [rank[case] for rank in both[1]]
+    close = {"atol": 1e-6, "rtol": 1e-6}
+    for rank, of_rank in enumerate(ranks):
+        torch.testing.assert_close(of_rank["outputs"], alone["outputs"][rank::2], **close)
+        for got, expected in zip(of_rank["gradients"], alone["gradients"], strict=True):
+            torch.testing.assert_close(got, expected, **close)
+        for key, value in alone["state"].items():
+            torch.testing.assert_close(of_rank["state"][key], value, **close, msg=key)
+    torch.testing.assert_close(ranks[0]["evaluated"], alone["evaluated"], **close)
+    for key, value in ranks[0]["state"].items():
+        assert torch.equal(value, ranks[1]["state"][key]), key
+
+
+@pytest.mark.ddp
+def test_the_cases_are_no_empty_ones(both) -> None:
+    for case, seen in both[0].items():
+        tracked = [value for key, value in seen["state"].items() if "num_batches" in key]
+        if case.endswith((", all", ", one process without")):
+            assert all(tracked), case
+            assert seen["outputs"].any(), case
+        if case == "vector, one row of all" or case.endswith(", none"):
+            assert not any(tracked), case
+
+
+def test_alone_nothing_is_exchanged() -> None:
+    x = torch.randn(4, 3)
+    torch.testing.assert_close(synchronise(BatchNorm(3))(x), BatchNorm(3)(x), rtol=0, atol=0)
+
+
+def test_norms_that_do_more_are_refused() -> None:
+    network = timm.create_model("densenet121", pretrained=False)
+    with pytest.raises(ValueError, match=r"features\.norm0 is a BatchNormAct2d.*--sync-batch-norm"):
+        synchronise(network)
+    with pytest.raises(ValueError, match="running statistics"):
+        synchronise(nn.BatchNorm1d(2, track_running_stats=False))
+
+
+def test_a_plain_norm_stays_what_it_was() -> None:
+    norm = safe_batch_norm(nn.BatchNorm2d(2, momentum=0.3))
+    norm.weight.requires_grad_(False)
+    before = {key: value.clone() for key, value in norm.state_dict().items()}
+    assert synchronise(norm) is norm
+    assert type(norm) is BatchNorm
+    assert norm.momentum == 0.3
+    assert not norm.weight.requires_grad
+    assert all(torch.equal(value, before[key]) for key, value in norm.state_dict().items())
+    one = torch.ones(1, 2, 1, 1)
+    torch.testing.assert_close(norm(one), one / (1 + norm.eps) ** 0.5)
