@@ -128,7 +128,7 @@ def test_a_stopped_run_goes_on_and_ends_the_same(
         patch.setattr(FitProgress, "__call__", stop)
         said = cli("fit", *data_flags, *QUICK, "--out", run)
     assert said.code == 130
-    assert f"the same command goes on after the last finished epoch of {run}" in said.err
+    assert f"the same command goes on from the last checkpoint in {run}" in said.err
     assert cli("fit", *data_flags, *QUICK, "--out", run).code == 0
     assert rows_of(run, "val") == rows_of(finished, "val")
 
