@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from dmrnet.engine.processes import rank, speaks
+
 MENDABLE = (
     ValueError,
     TypeError,
@@ -47,7 +49,8 @@ def guarded(command: Callable[[], int], debug: bool = False) -> int:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 2
     except KeyboardInterrupt as stop:
         told = f"; {stop}" if str(stop) else ""
-        _say(f"stopped{told}")
+        if rank() == 0:
+            _say(f"stopped{told}")
         return 130
     except BrokenPipeError:
         # The reader of a pipe (head, say) has seen enough. What is still buffered goes nowhere.
@@ -60,6 +63,8 @@ def guarded(command: Callable[[], int], debug: bool = False) -> int:
 
 
 def _fail(error: Exception, code: int, debug: bool) -> int:
+    if not speaks(error):
+        return code
     if debug:
         sys.stderr.write("".join(traceback.format_exception(error)))
     _say(f"error: {told(error)}" + ("" if code == 2 or debug else " (--debug shows where)"))
@@ -95,7 +100,8 @@ def one_line_each() -> Iterator[None]:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        _say(f"warning: {' '.join(str(message).split())}")
+        if rank() == 0:
+            _say(f"warning: {' '.join(str(message).split())}")
 
     handler = _OneLine()
     log = logging.getLogger("dmrnet")
@@ -114,4 +120,5 @@ class _OneLine(logging.Handler):
         super().__init__(logging.WARNING)
 
     def emit(self, record: logging.LogRecord) -> None:
-        _say(" ".join(record.getMessage().split()))
+        if rank() == 0:
+            _say(" ".join(record.getMessage().split()))

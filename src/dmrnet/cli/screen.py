@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console
 
+from dmrnet.engine.processes import rank
+
 PIPED_WIDTH = 120
 """Columns where nobody says how many: in a file or a pipe."""
 
@@ -23,7 +25,7 @@ def screen(error: bool = False) -> Console:
         file=stream,
         highlight=False,
         width=PIPED_WIDTH if piped else None,
-        quiet=os.environ.get("RANK", "0") != "0" or os.environ.get("LOCAL_RANK", "0") != "0",
+        quiet=rank() > 0,
     )
 
 

@@ -84,6 +84,11 @@ class TrainLoader:
         """Return the number of batches, the same on every rank."""
         return self._batches
 
+    def rows(self, number: int) -> int:
+        """Return how many rows a batch has on all ranks together."""
+        least, larger = divmod(len(self.dataset), self._batches)
+        return least + (number < larger)
+
     def __iter__(self) -> Iterator[Batch]:
         """Give the batches of the epoch."""
         epoch = self.epoch

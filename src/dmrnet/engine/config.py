@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 DEFAULTS = {"data.name": "mfeat", "method.name": "dmrnet", "recipe": "best"}
 """What is run where nobody says."""
 
-QUIET = frozenset({"threads", "num_workers", "accelerator", "devices"})
+QUIET = frozenset({"threads", "num_workers", "accelerator", "devices", "nodes"})
 """Settings that say where and how fast a run is made, not what it is."""
 
 

@@ -6,10 +6,12 @@ import logging
 import signal
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from safetensors.torch import save
 from torch import Tensor
@@ -20,6 +22,7 @@ from dmrnet.engine.checkpoints import Checkpoints, WholeFiles
 from dmrnet.engine.config import RunSettings, dump, read_config
 from dmrnet.engine.flags import flat
 from dmrnet.engine.folder import RunFolder, write_bytes, write_text
+from dmrnet.engine.processes import launch, settled, together
 from dmrnet.engine.rows import bookkeeping, rows_of_evaluation
 from dmrnet.engine.selection import combinations_of, samples_at_once
 from dmrnet.engine.settings import Training
@@ -28,6 +31,7 @@ from dmrnet.engine.weights import load_weights
 from dmrnet.evaluation import accuracy, evaluate, worst
 from dmrnet.methods.base import Method
 from dmrnet.modalities import count, index_of
+from dmrnet.nn.norm import synchronise
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +58,7 @@ def fit(
         ValueError: If the folder holds another run, or data and settings do not fit together.
         FileNotFoundError: If data are missing.
     """
+    settings = replace(settings, training=settled(settings.training))
     folder = RunFolder(out)
     checkpoints = Checkpoints(folder)
     finished = folder.facts.is_file() and bool(folder.read_facts().get("finished"))
@@ -69,6 +74,8 @@ def fit(
     trainer = build_trainer(training, folder, checkpoints)
     torch.manual_seed(settings.seed)
     method = settings.method.build(splits.train.task)
+    if training.sync_batch_norm:
+        synchronise(method)
     resumed = checkpoints.newest()
     # Of several processes the first one alone writes and tells; all wait for it in `train`.
     if trainer.is_global_zero:
@@ -80,11 +87,12 @@ def fit(
         if started is not None:
             started(splits, method, training)
     trainee = Trainee(method, splits, training, settings.seed, folder, report)
-    train(trainer, trainee, None if resumed is None else resumed.path)
-    if trainer.is_global_zero:
-        finish(trainee, settings, folder, trainer.strategy.root_device)
-    # Whoever goes on from here, on whichever process, finds the folder finished.
-    trainer.strategy.barrier()
+    with together(trainer):
+        train(trainer, trainee, None if resumed is None else resumed.path)
+        if trainer.is_global_zero:
+            finish(trainee, settings, folder, trainer.strategy.root_device)
+        # Whoever goes on from here, on whichever process, finds the folder finished.
+        trainer.strategy.barrier()
     return True
 
 
@@ -130,13 +138,14 @@ def build_trainer(training: Training, folder: RunFolder, checkpoints: Checkpoint
     try:
         return pl.Trainer(
             accelerator=accelerator(training),
-            devices=training.devices,
+            devices=training.devices or 1,
+            num_nodes=training.nodes or 1,
             precision="bf16-mixed" if training.precision == "bf16" else "32-true",
             max_epochs=training.max_epochs,
             gradient_clip_val=training.clip or None,
             default_root_dir=folder.path,
             callbacks=[checkpoints],
-            plugins=[WholeFiles()],
+            plugins=[WholeFiles(), *cluster()],
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -148,6 +157,16 @@ def build_trainer(training: Training, folder: RunFolder, checkpoints: Checkpoint
             f"cannot train on accelerator {training.accelerator} with devices "
             f"{training.devices}: {error}"
         ) from error
+
+
+def cluster() -> list[SLURMEnvironment]:
+    """Return how to find the other processes, where Lightning's own way does more than that.
+
+    Under SLURM it would save checkpoints in the middle of an epoch and requeue by itself.
+    """
+    found = launch()
+    by_slurm = found is not None and found.by == "SLURM"
+    return [SLURMEnvironment(auto_requeue=False)] if by_slurm else []
 
 
 def accelerator(training: Training) -> str:

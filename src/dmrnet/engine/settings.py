@@ -43,7 +43,11 @@ class Training:
         select_times: So many epochs, evenly spaced, are candidates for selection.
         precision: 32, or bf16 (mixed: Gaussian and loss stay in 32).
         accelerator: auto, cpu, gpu.
-        devices: How many.
+        devices: How many on a machine, with a process each; by default as many as torchrun or
+            SLURM started, else 1.
+        nodes: How many machines; by default as torchrun or SLURM says, else 1.
+        sync_batch_norm: Batch norms take their statistics over the rows of all processes, and not
+            of each by itself.
         num_workers: Processes that read data; 0 for data in memory.
         threads: Of torch on a CPU; 0 leaves torch's choice.
     """
@@ -65,7 +69,9 @@ class Training:
     select_times: int = 20
     precision: Precision = "32"
     accelerator: Accelerator = "auto"
-    devices: int = 1
+    devices: int | None = None
+    nodes: int | None = None
+    sync_batch_norm: bool = False
     num_workers: int = 0
     threads: int = 0
 
@@ -73,6 +79,7 @@ class Training:
         positive = {
             "lr": self.lr,
             "devices": self.devices,
+            "nodes": self.nodes,
             "select_budget": self.select_budget,
             "select_times": self.select_times,
             "max_epochs": self.max_epochs,

@@ -18,8 +18,15 @@ MOST_NAMES = 64
 """Of more samples in a batch, so many are named."""
 
 
+GRADIENTS = "the loss is finite, but its gradients are not"
+"""Said where no term is to blame; of several processes, another one may know more."""
+
+
 class NotFiniteError(ValueError):
     """The loss or its gradients are infinite or no number."""
+
+    of_all = True
+    """Every process has it, and the first one tells."""
 
 
 class Steps:
@@ -57,14 +64,17 @@ class Steps:
         """Take in the gradients of that step, of all parameters."""
         self._gradients.append(any_not_finite(list(gradients)))
 
-    def look(self, now: bool = False) -> None:
+    def look(self, now: bool = False) -> bool:
         """Look at the values that have come together, if they are enough or it has to be `now`.
+
+        Returns:
+            Whether it looked.
 
         Raises:
             NotFiniteError: If one of them is not finite.
         """
         if not self._batches or (len(self._batches) < self.every and not now):
-            return
+            return False
         values = torch.stack(self._values).double().view(len(self._batches), len(self._terms))
         broken = (~values.isfinite().all(1) | (torch.stack(self._gradients) > 0)).cpu()
         if bool(broken.any()):
@@ -73,6 +83,7 @@ class Steps:
         self._sums = values.sum(0) if self._sums is None else self._sums + values.sum(0)
         self._steps += len(self._batches)
         self._values, self._gradients, self._batches = [], [], []
+        return True
 
     def sums(self) -> dict[str, Tensor]:
         """Return the sum of each value over the steps looked at, float64 scalars."""
@@ -94,7 +105,7 @@ class Steps:
         elif not bool(values.isfinite().all()):
             what = "the terms of the loss are finite, but their sum is not"
         else:
-            what = "the loss is finite, but its gradients are not"
+            what = GRADIENTS
         numbers = self._batches[step].tolist()
         named = [self.names[i] if self.names else str(i) for i in numbers[:MOST_NAMES]]
         more = f" and {len(numbers) - MOST_NAMES} more" if len(numbers) > MOST_NAMES else ""

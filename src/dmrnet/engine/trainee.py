@@ -22,7 +22,7 @@ from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.optim import build_optimizer, build_schedule
 from dmrnet.engine.selection import selection_score
 from dmrnet.engine.settings import Training
-from dmrnet.engine.steps import Steps
+from dmrnet.engine.steps import GRADIENTS, NotFiniteError, Steps
 from dmrnet.engine.weights import save_weights
 from dmrnet.methods.base import EpochStatistics, Method
 from dmrnet.modalities import Batch, Warmup, build_sampler, from_index, name_of
@@ -145,9 +145,14 @@ class Trainee(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the total loss (Eq. 13)."""
         loss = self.method.training_loss(batch, self.current_epoch, self.noise)
-        self.steps.add(batch.index, {"loss": loss.total.detach(), **loss.parts})
+        total, parts = loss.total, loss.parts
+        # Processes' gradients are averaged; one that has a row more than another counts for more.
+        weight = len(batch) * self.trainer.world_size / self.loader.rows(batch_idx)
+        if weight != 1:
+            total, parts = weight * total, {name: weight * part for name, part in parts.items()}
+        self.steps.add(batch.index, {"loss": total.detach(), **parts})
         self.step_seen = loss.step
-        return loss.total
+        return total
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Let the method change its gradients, which are already added over processes."""
@@ -160,11 +165,11 @@ class Trainee(pl.LightningModule):
         self.step_seen = None
         if self.average is not None:
             self.average.update()
-        self.steps.look()
+        self._look()
 
     def on_train_epoch_end(self) -> None:
         """Mine, select, record."""
-        self.steps.look(now=True)
+        self._look(now=True)
         statistics = self.method.end_epoch(self._add if self._many else None)
         if self.average is not None:
             self.average.copy_counts()
@@ -181,6 +186,27 @@ class Trainee(pl.LightningModule):
                 self.report(
                     Progress(epoch + 1, self.epochs, figures["loss"], self.last_score, self.best)
                 )
+
+    def _look(self, now: bool = False) -> None:
+        """Look at the steps' values; what one process finds stops all, with the same words.
+
+        Raises:
+            NotFiniteError: If a value of any process is not finite.
+        """
+        if not self._many:
+            self.steps.look(now)
+            return
+        found: str | None = None
+        try:
+            if not self.steps.look(now):
+                return
+        except NotFiniteError as error:
+            found = str(error)
+        said: list[str | None] = [None] * self.trainer.world_size
+        torch.distributed.all_gather_object(said, found)
+        if broken := [text for text in said if text is not None]:
+            # Averaged, the gradients are broken everywhere; the loss only where the cause is.
+            raise NotFiniteError(min(broken, key=lambda text: GRADIENTS in text))
 
     def _means(self) -> dict[str, float]:
         """Return the mean of every term over the epoch and all processes; count the samples."""
