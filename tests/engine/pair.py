@@ -1,0 +1,60 @@
+"""Tiny runs of one or two processes whose sampling is held still, started as a user would.
+
+``python tests/engine/pair.py RUN FLAG...`` trains on the arrays beside RUN. Environment variables
+arrange mishaps: ``PAIR_SLOW`` seconds a step, ``PAIR_BREAK`` breaks the second process's loss,
+``PAIR_RAISE`` raises in the second process.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(Path(__file__).parents[2])]
+
+from tests.engine.runs import settings_in
+
+from dmrnet.cli.failures import guarded
+from dmrnet.engine.checkpoints import Checkpoints
+from dmrnet.engine.fit import fit
+from dmrnet.engine.trainee import Progress, Trainee
+
+_step, _start = Trainee.training_step, Trainee.on_train_epoch_start
+
+
+def step(self: Trainee, batch, batch_idx: int):
+    """Train, unless a mishap is arranged."""
+    time.sleep(float(os.environ.get("PAIR_SLOW", 0)))
+    second = self.global_rank == 1 and (self.current_epoch, batch_idx) == (1, 2)
+    if second and "PAIR_RAISE" in os.environ:
+        raise OSError("the disk of the second process is gone")
+    loss = _step(self, batch, batch_idx)
+    return loss * torch.nan if second and "PAIR_BREAK" in os.environ else loss
+
+
+def start(self: Trainee) -> None:
+    """Begin an epoch without noise, which is each process's own."""
+    _start(self)
+    self.method.representation.eval()
+
+
+def train(run: Path, *flags: str) -> int:
+    """Train to the end."""
+    Checkpoints.every = 0.0
+    Trainee.training_step, Trainee.on_train_epoch_start = step, start
+
+    def report(progress: Progress) -> None:
+        sys.stdout.write(f"epoch {progress.epoch}\n")
+        sys.stdout.flush()
+
+    fit(settings_in(run.parent, "--threads", "1", *flags, epochs=6), run, report)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(guarded(lambda: train(Path(sys.argv[1]), *sys.argv[2:])))

@@ -1,0 +1,176 @@
+"""Two processes against one: the same sums, sets and scores; killed, broken and interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tests.engine.runs import metrics_of, result_of, rows_of, settings_in
+
+from dmrnet.engine.folder import RunFolder
+
+pytestmark = pytest.mark.ddp
+
+ROOT = Path(__file__).parents[2]
+PAIR = str(Path(__file__).with_name("pair.py"))
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+ENDS_WITHIN = 60
+"""Seconds, on a loaded machine, from the end of one process to that of all."""
+
+
+def environment(**more: str) -> dict[str, str]:
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    quiet = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    return {**os.environ, "PYTHONPATH": path, **quiet, **more}
+
+
+@contextmanager
+def starting(*words: str, **more: str) -> Iterator[subprocess.Popen[str]]:
+    """Start Python in a session of its own; whatever is left of it ends with the test."""
+    process = subprocess.Popen(
+        [sys.executable, *words],
+        env=environment(**more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def ran(*words: str, code: int | None = 0, **more: str) -> tuple[str, str]:
+    with starting(*words, **more) as process:
+        out, err = process.communicate(timeout=180)
+        assert code is None or process.returncode == code, err
+        return out, err
+
+
+def told(err: str) -> list[str]:
+    """Return our own lines; torchrun has some of its own."""
+    return [line for line in err.splitlines() if line.startswith("dmrnet: ")]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pair")
+    settings_in(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two(data: Path) -> Path:
+    """A run of two processes that nothing happened to."""
+    out, err = ran(*TORCHRUN, PAIR, str(data / "two"), "--sync-batch-norm")
+    # One process writes.
+    assert out.splitlines() == [f"epoch {i}" for i in range(1, 7)]
+    assert told(err) == []
+    return data / "two"
+
+
+def test_two_processes_train_as_one(data: Path, two: Path) -> None:
+    """Batches of 13 and 12 rows: the processes have a row more or less, and absent modalities."""
+    ran(PAIR, str(data / "one"), "--sync-batch-norm")
+    one = RunFolder(data / "one")
+    alone, shared = rows_of(one.variance), rows_of(RunFolder(two).variance)
+    for key in ("epoch", "combination", "n", "hard"):
+        assert [row[key] for row in alone] == [row[key] for row in shared], key
+    assert any(row["hard"] for row in alone)
+    for key in ("mean_variance", "mean_loss"):
+        assert [row[key] for row in shared] == pytest.approx([r[key] for r in alone], rel=1e-4)
+    expected, got = metrics_of(one.metrics), metrics_of(RunFolder(two).metrics)
+    assert [entry[:2] for entry in got] == [entry[:2] for entry in expected]
+    assert [e[2] for e in got] == pytest.approx([e[2] for e in expected], rel=1e-3, abs=1e-5)
+    rows = zip(RunFolder(two).rows(), one.rows(), strict=True)
+    for mine, theirs in rows:
+        if mine["metric"] != "train_seconds":
+            assert (mine["combination"], mine["n"]) == (theirs["combination"], theirs["n"])
+            assert mine["value"] == pytest.approx(theirs["value"], rel=1e-3), mine["metric"]
+    weights = load_file(one.weights)
+    for name, value in load_file(RunFolder(two).weights).items():
+        torch.testing.assert_close(value, weights[name], atol=1e-4, rtol=1e-3, msg=name)
+
+
+def children_of(pid: int) -> list[int]:
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(word) for word in listed.read_text().split()]
+
+
+def begun(process: subprocess.Popen[str], run: Path, epoch: int) -> None:
+    """Wait until an epoch is recorded."""
+    metrics, until = RunFolder(run).metrics, time.monotonic() + 120
+    while not metrics.is_file() or f"\n{epoch}," not in metrics.read_text():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
+@pytest.mark.parametrize("by", ["torchrun", pytest.param("devices", marks=pytest.mark.slow)])
+def test_one_of_two_is_killed_and_the_run_goes_on(data: Path, two: Path, by: str) -> None:
+    run = data / f"killed-{by}"
+    command = [PAIR, str(run), "--sync-batch-norm"]
+    command = [*TORCHRUN, *command] if by == "torchrun" else [*command, "--devices", "2"]
+    with starting(*command, PAIR_SLOW="0.1") as process:
+        begun(process, run, 2)
+        victim = children_of(process.pid)[-1]
+        os.kill(victim, signal.SIGKILL)
+        started = time.monotonic()
+        _, err = process.communicate(timeout=ENDS_WITHIN)
+        assert time.monotonic() - started < ENDS_WITHIN
+        assert process.returncode != 0
+    assert len(told(err)) <= 1
+    if told(err):
+        assert "another process of this run failed or was killed" in told(err)[0]
+    out, err = ran(*command)
+    assert "going on after epoch" in told(err)[0]
+    assert len(told(err)) == 1
+    assert out.splitlines()[-1] == "epoch 6"
+    assert "epoch 1" not in out.splitlines()
+    assert result_of(run) == result_of(two)
+
+
+def test_a_broken_loss_on_one_process_is_told_once(data: Path) -> None:
+    _, err = ran(*TORCHRUN, PAIR, str(data / "nan"), code=1, PAIR_BREAK="1")
+    (line,) = told(err)
+    assert "training stopped in epoch 2, step 3" in line
+
+
+@pytest.mark.slow
+def test_an_error_on_one_process_is_told_and_ends_both(data: Path) -> None:
+    _, err = ran(PAIR, str(data / "raised"), "--devices", "2", code=None, PAIR_RAISE="1")
+    lines = told(err)
+    assert any("the disk of the second process is gone" in line for line in lines)
+    assert len(lines) <= 2
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_both_with_one_line(data: Path) -> None:
+    run = data / "stopped"
+    with starting(PAIR, str(run), "--devices", "2", PAIR_SLOW="0.1") as process:
+        begun(process, run, 1)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=ENDS_WITHIN)
+    assert process.returncode == 130
+    assert told(err) == ["dmrnet: stopped"]
+
+
+@pytest.mark.slow
+def test_the_command_line_says_what_contradicts(data: Path) -> None:
+    words = ["-m", "dmrnet", "fit", "--out", str(data / "no"), "--devices", "3"]
+    _, err = ran(*TORCHRUN, *words, code=1)
+    (line,) = told(err)
+    assert "--devices 3, but torchrun started this with 2 processes a machine" in line
