@@ -114,7 +114,7 @@ def test_asked_to_end_it_saves_the_epoch(
         if progress.epoch == 3:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match="143"):
         fit(settings_in(whole, epochs=EPOCHS), tmp_path / "run", ask)
     seen: list[int] = []
     fit(settings_in(whole, epochs=EPOCHS), tmp_path / "run", lambda p: seen.append(p.epoch))

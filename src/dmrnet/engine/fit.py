@@ -101,6 +101,7 @@ def train(trainer: pl.Trainer, trainee: Trainee, resumed: Path | None) -> None:
 
     Raises:
         KeyboardInterrupt: If it was interrupted.
+        SystemExit: If it was asked to end (SIGTERM), with the code that shells give that.
     """
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
@@ -110,7 +111,10 @@ def train(trainer: pl.Trainer, trainee: Trainee, resumed: Path | None) -> None:
             trainer.fit(trainee, ckpt_path=resumed, weights_only=True)
     except SystemExit:
         # Lightning turns Ctrl-C into an exit and leaves the process deaf to another one.
-        if not trainer.interrupted or trainer.received_sigterm:
+        if trainer.received_sigterm:
+            log.warning("asked to end; the same command goes on after the last checkpoint")
+            raise SystemExit(128 + signal.SIGTERM) from None
+        if not trainer.interrupted:
             raise
         signal.signal(signal.SIGINT, on_interrupt)
         raise KeyboardInterrupt from None
