@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save
 
 from dmrnet.cli import main
 from dmrnet.cli.failures import guarded, told
@@ -91,6 +96,60 @@ def test_a_bad_file(
     assert not Path("out").exists()
 
 
+# What is done to a test file, and what `dmrnet evaluate RUN --test` says of it.
+BAD_TESTS: dict[str, tuple[Make, str]] = {
+    "a modality that training never had": (
+        lambda arrays: {**arrays, "lidar": arrays["radar"]},
+        "training had no modality 'lidar'",
+    ),
+    "a label that training never had": (
+        put("y", lambda y: y + 9),
+        "row 0 has the label '9', which training never had; known: 0, 1, 2",
+    ),
+    "another size than in training": (
+        put("radar", lambda a: a[:, :4]),
+        "modality radar: expected samples of shape (5,) as in training (vector), got (4,)",
+    ),
+    "no labels to test with": (without("y"), "expected the labels as an array named 'y'"),
+    "present with too few columns": (
+        lambda arrays: {**arrays, "present": np.ones((30, 2), bool)},
+        "expected present of shape (30, 3), a column for each of radar, camera, sound",
+    ),
+    "present against a row of NaN": (
+        lambda arrays: {**arrays, "present": np.ones((30, 3), bool)},
+        "present says it is there, but it is all NaN; correct one of them",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "said"), BAD_TESTS.values(), ids=BAD_TESTS)
+def test_a_bad_test_file(
+    cli: Cli, made: Path, finished: Path, tmp_path: Path, make: Make, said: str
+) -> None:
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    before = (run / "results.jsonl").read_bytes()
+    with np.load(made / "test.npz") as arrays:
+        np.savez(tmp_path / "bad.npz", **make(dict(arrays)))
+    refused(cli("evaluate", run, "--test", tmp_path / "bad.npz"), said)
+    assert (run / "results.jsonl").read_bytes() == before
+
+
+def test_what_a_test_file_lacks_is_absent(
+    cli: Cli, made: Path, finished: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    with np.load(made / "test.npz") as arrays:
+        np.savez(tmp_path / "less.npz", **without("sound")(dict(arrays)))
+    assert cli("evaluate", run, "--test", tmp_path / "less.npz").code == 0
+
+
+def test_fewer_rows_than_a_batch_is_no_mistake(cli: Cli, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "few.npz", a=rng.normal(size=(8, 3)), y=np.arange(8) % 2)
+    flags = ["--data.train", tmp_path / "few.npz", "--batch-size", "64"]
+    assert cli(*FIT[:-1], tmp_path / "out", *flags).code == 0
+
+
 # Words behind `dmrnet`; {made} and {run} are folders.
 BAD_COMMANDS: dict[str, tuple[str, str]] = {
     "no such command": ("fti", "unknown command 'fti'; did you mean 'fit'?"),
@@ -125,6 +184,12 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
         "predict {run} --input {made}/test.npz --combination radar",
         "row 0 has none of radar (5 such rows)",
     ),
+    "a GPU where there is none": (
+        "fit --data arrays --data.train {made}/train.npz --accelerator gpu",
+        "cannot train on accelerator gpu",
+    ),
+    "rates without their sampler": ("fit --rates .5,.5", "read by the bernoulli sampler only"),
+    "a sampler without its rates": ("fit --sampler bernoulli", "needs rates"),
     "no such device": ("evaluate {run} --device cdua", "did you mean 'cuda'?"),
     "a device too many": ("evaluate {run} --device cuda:99", "CUDA devices"),
     "no such split": ("report {run} --split tset", "'test' or 'val'"),
@@ -156,21 +221,69 @@ def refused(result: Any, said: str) -> None:
     assert said in line
 
 
-@pytest.mark.parametrize(
-    ("damage", "said"),
-    [
-        (lambda path: path.write_bytes(path.read_bytes()[:100]), "corrupt or no safetensors"),
-        (lambda path: path.write_bytes(b""), "corrupt or no safetensors"),
-        (lambda path: path.unlink(), "there are no weights at"),
-    ],
-    ids=["truncated", "empty", "gone"],
-)
+def foreign(path: Path) -> None:
+    path.write_bytes(save({"encoder.weight": torch.zeros(2)}))
+
+
+def pickled(path: Path) -> None:
+    torch.save({"weights": Bomb()}, path)
+
+
+class Bomb:
+    """Would leave a trace if it were unpickled."""
+
+    def __reduce__(self) -> tuple[Callable[[], object], tuple[()]]:
+        return _explode, ()
+
+
+def _explode() -> None:
+    raise AssertionError("pickled code was run")
+
+
+# What is done to the weights of a finished run, and what `dmrnet evaluate RUN` says of it.
+BAD_WEIGHTS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "weights cut short": (
+        lambda path: path.write_bytes(path.read_bytes()[:100]),
+        "corrupt or no safetensors",
+    ),
+    "weights without a byte": (lambda path: path.write_bytes(b""), "corrupt or no safetensors"),
+    "no weights": (lambda path: path.unlink(), "there are no weights at"),
+    "weights of something else": (foreign, "does not fit"),
+    "weights that hold pickled code": (pickled, "corrupt or no safetensors"),
+}
+
+
+@pytest.mark.parametrize(("damage", "said"), BAD_WEIGHTS.values(), ids=BAD_WEIGHTS)
 def test_damaged_weights(
     cli: Cli, finished: Path, tmp_path: Path, damage: Callable[[Path], object], said: str
 ) -> None:
     run = Path(shutil.copytree(finished, tmp_path / "run"))
     damage(run / "checkpoints" / "best.safetensors")
     refused(cli("evaluate", run), said)
+
+
+def test_a_full_disk_leaves_what_was_there(finished: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    script = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "from dmrnet.cli import main\n"
+        "sys.exit(main(['evaluate', sys.argv[1]]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(run)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert done.returncode == 1  # it failed while it ran
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"dmrnet: error: {run}")
+    assert "File too large" in line
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
 def test_a_file_where_the_run_should_go(cli: Cli, made: Path, tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ def write_bytes(path: Path, data: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         aside.replace(path)
+    except OSError as error:
+        # A full disk does not say which file it was.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         aside.unlink(missing_ok=True)
 

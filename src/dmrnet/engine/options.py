@@ -173,7 +173,8 @@ def find(name: str, options: Mapping[str, Option]) -> str:
     group = plain.partition(".")[0]
     owner = options.get(f"{group}.name") if "." in plain else None
     of = f" of {group} {owner.default}" if owner else ""
-    raise ValueError(f"unknown setting {name}{of}; {suggestion(plain, options)}")
+    shown = name if name.isprintable() else repr(name)
+    raise ValueError(f"unknown setting {shown}{of}; {suggestion(plain, options)}")
 
 
 def suggestion(plain: str, keys: Iterable[str]) -> str:

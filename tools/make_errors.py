@@ -1,0 +1,53 @@
+"""Write docs/reference/errors.md from the tables that tests/cli/test_errors.py goes through.
+
+Run from the folder of the project: ``python tools/make_errors.py``.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "reference" / "errors.md"
+HEAD = """# Bad input
+
+What is refused, and what is said. Each row is tried through the real command by
+`tests/cli/test_errors.py`, from whose tables this page is made (`python tools/make_errors.py`).
+Each is one line on standard error, `dmrnet: error: ...`, and exit code 2, without a traceback
+unless `--debug` is given; what was already computed stays. `{made}` is the folder of the files,
+`{run}` a finished run.
+"""
+TABLES = {
+    "BAD_FILES": "A file to train on",
+    "BAD_TESTS": "A file to test on",
+    "BAD_WEIGHTS": "The weights of a run",
+    "BAD_COMMANDS": "A command",
+}
+FOOT = """## Not refused
+
+A modality that a test file lacks is absent in all its rows. Fewer rows than a batch are one batch.
+A row of NaN is a modality that the sample lacks, in training as at test.
+
+An output folder that cannot be written to, or a disk that is full, is said in one line like the
+others, with exit code 1; files are written aside and renamed, so what was there is still whole.
+"""
+
+
+def page() -> str:
+    """Return the text of the page."""
+    sys.path.insert(0, str(ROOT / "src"))
+    tables = runpy.run_path(str(ROOT / "tests" / "cli" / "test_errors.py"))
+    parts = [HEAD]
+    for name, title in TABLES.items():
+        rows = [f"## {title}", "", "| what | what is said of it |", "| --- | --- |"]
+        for case, (given, said) in tables[name].items():
+            what = f"{case}: `dmrnet {given}`" if isinstance(given, str) else case
+            rows.append(f"| {what.replace('|', chr(92) + '|')} | … {said} … |")
+        parts.append("\n".join(rows) + "\n")
+    return "\n".join([*parts, FOOT])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
