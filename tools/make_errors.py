@@ -1,4 +1,4 @@
-"""Write docs/reference/errors.md from the tables that tests/cli/test_errors.py goes through.
+"""Write docs/reference/errors.md from the tables that the tests of errors go through.
 
 Run from the folder of the project: ``python tools/make_errors.py``.
 """
@@ -8,13 +8,15 @@ from __future__ import annotations
 import runpy
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "errors.md"
 HEAD = """# Bad input
 
 What is refused, and what is said. Each row is tried through the real command by
-`tests/cli/test_errors.py`, from whose tables this page is made (`python tools/make_errors.py`).
+`tests/cli/test_errors.py` and `test_damaged_runs.py` beside it, from whose tables this page is made
+(`python tools/make_errors.py`).
 Each is one line on standard error, `dmrnet: error: ...`, and exit code 2, without a traceback
 unless `--debug` is given; what was already computed stays. `{made}` is the folder of the files,
 `{run}` a finished run.
@@ -23,7 +25,13 @@ TABLES = {
     "BAD_FILES": "A file to train on",
     "BAD_TESTS": "A file to test on",
     "BAD_WEIGHTS": "The weights of a run",
+    "DAMAGED": "Another file of a run",
     "BAD_COMMANDS": "A command",
+    "BAD_CHECKPOINTS": "A checkpoint to go on from",
+}
+NOTES = {
+    "BAD_CHECKPOINTS": "This alone is a warning: the checkpoint before it is taken, or the run\n"
+    "begins anew. Code in a checkpoint is never run.",
 }
 FOOT = """## Not refused
 
@@ -38,12 +46,15 @@ others, with exit code 1; files are written aside and renamed, so what was there
 def page() -> str:
     """Return the text of the page."""
     sys.path.insert(0, str(ROOT / "src"))
-    tables = runpy.run_path(str(ROOT / "tests" / "cli" / "test_errors.py"))
+    tables: dict[str, Any] = {}
+    for name in ("test_errors.py", "test_damaged_runs.py"):
+        tables |= runpy.run_path(str(ROOT / "tests" / "cli" / name))
     parts = [HEAD]
     for name, title in TABLES.items():
-        rows = [f"## {title}", "", "| what | what is said of it |", "| --- | --- |"]
+        note = [NOTES[name], ""] if name in NOTES else []
+        rows = [f"## {title}", "", *note, "| what | what is said of it |", "| --- | --- |"]
         for case, (given, said) in tables[name].items():
-            what = f"{case}: `dmrnet {given}`" if isinstance(given, str) else case
+            what = f"{case}: `dmrnet {given}`" if name == "BAD_COMMANDS" else case
             rows.append(f"| {what.replace('|', chr(92) + '|')} | … {said} … |")
         parts.append("\n".join(rows) + "\n")
     return "\n".join([*parts, FOOT])

@@ -41,8 +41,8 @@ class Reader:
         unknown = [name for name in archive.names if name not in self.columns]
         if unknown:
             raise ValueError(
-                f"{path}: training had no modality {unknown[0]!r}, so nothing is known of it; "
-                f"{nearest(unknown[0], self.columns)}. Leave it out, or rename it"
+                f"{path}: training had no modality {unknown[0]!r}, so nothing is known of it: "
+                f"leave it out, or rename it; {nearest(unknown[0], self.columns)}"
             )
         if need_target:
             _need_target(archive)

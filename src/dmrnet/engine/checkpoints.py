@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import lightning.pytorch as pl
@@ -15,12 +16,17 @@ import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 
 from dmrnet.engine.folder import RunFolder, write_bytes
+from dmrnet.engine.weights import misfit
+from dmrnet.methods.base import Method
 
 log = logging.getLogger(__name__)
 
 KEPT = 2
 EVERY_SECONDS = 5.0
 """Epochs that are shorter share a checkpoint: a killed run repeats so much work at the most."""
+
+PREFIX = "method."
+"""Before the names of a method's weights in a checkpoint, where it is part of `Trainee`."""
 
 OURS = "dmrnet"
 """Under this key a checkpoint holds what `Trainee` adds."""
@@ -55,8 +61,14 @@ class WholeFiles(CheckpointIO):
         weights_only: bool | None = True,
     ) -> dict[str, Any]:
         """Read a checkpoint; pickled code is refused, whatever the caller asks for."""
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(checkpoint, dict) or OURS not in checkpoint:
+        try:
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        except UnpicklingError as error:
+            # Torch's own words advise to let the code in it run.
+            raise ValueError("it holds more than tensors and plain values") from error
+        except RuntimeError as error:
+            raise ValueError("it is cut short or damaged") from error
+        if not isinstance(checkpoint, dict) or not {OURS, "state_dict"} <= set(checkpoint):
             raise ValueError("it is no checkpoint of a run")
         return checkpoint
 
@@ -91,11 +103,19 @@ class Checkpoints(pl.callbacks.Checkpoint):
             key=lambda checkpoint: checkpoint.epoch,
         )
 
-    def newest(self) -> Checkpoint | None:
-        """Return the newest checkpoint that can be read; a broken one is passed over, said so."""
+    def newest(self, method: Method | None = None) -> Checkpoint | None:
+        """Return the newest checkpoint that can be read; a broken one is passed over, said so.
+
+        Args:
+            method: What is to go on; a checkpoint of another method is passed over too.
+        """
         for checkpoint in reversed(self.found()):
             try:
-                WholeFiles().load_checkpoint(checkpoint.path)
+                held = WholeFiles().load_checkpoint(checkpoint.path)["state_dict"]
+                if method is not None:
+                    state = {name.removeprefix(PREFIX): held[name] for name in held}
+                    if wrong := misfit(method.state_dict(), state):
+                        raise ValueError(f"it does not fit the run's method: {wrong}")
             except Exception as error:  # whatever is wrong, an older one may do
                 why = " ".join(str(error).split())[:200]
                 log.warning("%s cannot be read (%s); trying the one before", checkpoint.path, why)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
@@ -97,17 +99,57 @@ def open_run(path: Path, device: str = "cpu") -> Finished:
     folder = RunFolder(path)
     facts = folder.read_facts()
     settings = read_config(folder.config)
-    inputs = tuple(
-        Modality(name, facts["inputs"][name]["kind"], tuple(facts["inputs"][name]["shape"]))
-        for name in facts["modalities"]
-    )
-    task = Task(inputs, tuple(facts["classes"]))
+    task = task_of(facts, folder.facts)
     method = settings.method.build(task)
     load_weights(method, folder.weights)
-    standardiser = None
-    if folder.standardiser.is_file():
-        standardiser = Standardiser.from_state(load(folder.standardiser.read_bytes()))
+    # Runs of earlier versions do not say whether they were standardised.
+    standardised = facts.get("standardised", folder.standardiser.is_file())
+    standardiser = standardiser_of(folder, task) if standardised else None
     return Finished(folder, settings, task, method.to(device).eval(), standardiser, device)
+
+
+def task_of(facts: Mapping[str, Any], where: Path) -> Task:
+    """Return the task that ``run.json`` states.
+
+    Raises:
+        ValueError: If it states none.
+    """
+    try:
+        inputs = tuple(
+            Modality(name, facts["inputs"][name]["kind"], tuple(facts["inputs"][name]["shape"]))
+            for name in facts["modalities"]
+        )
+        return Task(inputs, tuple(facts["classes"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"{where}: expected the run's modalities, inputs and classes, got none that can be "
+            f"read ({error}); restore it, or train again into another --out"
+        ) from error
+
+
+def standardiser_of(folder: RunFolder, task: Task) -> Standardiser:
+    """Return what the numbers of every further file are standardised by.
+
+    Raises:
+        FileNotFoundError: If it is gone; without it every prediction would be wrong.
+        ValueError: If it is damaged, or of other modalities.
+    """
+    path, mend = folder.standardiser, "restore it, or train again into another --out"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is gone, by which this run's data are standardised; {mend}"
+        )
+    try:
+        state = load(path.read_bytes())
+    except SafetensorError as error:
+        raise ValueError(f"{path} is corrupt or no safetensors file: {error}; {mend}") from error
+    wanted = {f"{name}.{half}" for name in task.modalities for half in ("mean", "std")}
+    if set(state) != wanted:
+        raise ValueError(
+            f"{path}: expected mean and std of {', '.join(task.modalities)}, got "
+            f"{', '.join(sorted(state)[:6])}; {mend}"
+        )
+    return Standardiser.from_state(state)
 
 
 def evaluate_run(

@@ -76,7 +76,7 @@ def fit(
     method = settings.method.build(splits.train.task)
     if training.sync_batch_norm:
         synchronise(method)
-    resumed = checkpoints.newest()
+    resumed = checkpoints.newest(method)
     # Of several processes the first one alone writes and tells; all wait for it in `train`.
     if trainer.is_global_zero:
         write_text(folder.config, dump(settings))
@@ -191,6 +191,7 @@ def write_run(folder: RunFolder, settings: RunSettings, splits: Splits, training
         columns=list(splits.columns),
         samples={name: len(part) for name, part in splits.parts().items()},
         notes=list(splits.notes),
+        standardised=splits.standardiser is not None,
         max_epochs=training.max_epochs,
         batch_size=training.batch_size,
         finished=False,

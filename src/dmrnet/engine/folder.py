@@ -69,14 +69,14 @@ class RunFolder:
 
         Raises:
             FileNotFoundError: If the folder holds no run.
+            ValueError: If the file is damaged.
         """
         if not self.facts.is_file():
             raise FileNotFoundError(
                 f"{self.path} holds no run (no run.json); train one with "
                 f"dmrnet fit --out {self.path}"
             )
-        facts: dict[str, Any] = json.loads(self.facts.read_text())
-        return facts
+        return _object(self.facts.read_bytes(), str(self.facts))
 
     def write_facts(self, **facts: Any) -> None:  # noqa: ANN401
         """Write ``run.json``: the facts given, versions and the git commit."""
@@ -84,10 +84,15 @@ class RunFolder:
         write_text(self.facts, json.dumps({**known, **facts}, indent=2) + "\n")
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the result rows that stand there; none where nothing was written."""
+        """Return the result rows that stand there; none where nothing was written.
+
+        Raises:
+            ValueError: If a line is damaged.
+        """
         if not self.results.is_file():
             return []
-        return [json.loads(line) for line in self.results.read_text().splitlines() if line]
+        lines = enumerate(self.results.read_bytes().splitlines(), 1)
+        return [_object(line, f"{self.results}, line {number}") for number, line in lines if line]
 
     def put_rows(self, split: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Replace the result rows of a split; those of others stay."""
@@ -121,6 +126,23 @@ class RunFolder:
         for folder in (self.path, self.checkpoints):
             for left in folder.glob(f".*{ASIDE}"):
                 left.unlink(missing_ok=True)
+
+
+def _object(text: bytes, where: str) -> dict[str, Any]:
+    """Read a JSON object, or say that it is none, and where."""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise ValueError(
+            f"{where}: expected a JSON object as dmrnet writes it, got something else ({error}); "
+            "restore it, or train into another --out"
+        ) from error
+    if not isinstance(found, dict):
+        raise ValueError(
+            f"{where}: expected a JSON object as dmrnet writes it, got {type(found).__name__}; "
+            "restore it, or train into another --out"
+        )
+    return found
 
 
 def _whole_lines(path: Path) -> list[str]:
