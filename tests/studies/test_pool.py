@@ -36,7 +36,7 @@ def alive(pid: int) -> bool:
     return not status.exists() or "State:\tZ" not in status.read_text()
 
 
-def gone(pid: int, within: float = 10.0) -> bool:
+def gone(pid: int, within: float = 60.0) -> bool:
     until = time.monotonic() + within
     while alive(pid):
         if time.monotonic() > until:
@@ -45,7 +45,7 @@ def gone(pid: int, within: float = 10.0) -> bool:
     return True
 
 
-def pid_of(tmp_path: Path, run: str, within: float = 20.0) -> int:
+def pid_of(tmp_path: Path, run: str, within: float = 60.0) -> int:
     path, until = tmp_path / "runs" / run / "pid", time.monotonic() + within
     while not (path.is_file() and path.read_text()):
         assert time.monotonic() < until, f"{run} never began"
