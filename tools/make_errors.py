@@ -19,7 +19,8 @@ What is refused, and what is said. Each row is tried through the real command by
 (`python tools/make_errors.py`).
 Each is one line on standard error, `dmrnet: error: ...`, and exit code 2, without a traceback
 unless `--debug` is given; what was already computed stays. `{made}` is the folder of the files,
-`{run}` a finished run.
+`{run}` a finished run. Checkpoints are the exception: a broken one is passed over with a
+warning, and the run goes on with exit code 0.
 """
 TABLES = {
     "BAD_FILES": "A file to train on",

@@ -27,8 +27,10 @@ RESULTS = ROOT / "results"
 PAGE = ROOT / "docs" / "results.md"
 HEAD = """# Results
 
-Made from the rows under `results/` by `python tools/make_results.py page`; nothing here is typed
-in. Mean ± standard error over seeds; in brackets the difference to the baseline, paired by seed.
+The tables are made from the rows under `results/` by `python tools/make_results.py page`. The text
+above each is written by hand; a figure in it stands beside the command that printed it.
+
+Mean ± standard error over seeds; in brackets the difference to the baseline, paired by seed.
 """
 
 
