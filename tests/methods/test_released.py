@@ -131,7 +131,7 @@ def test_released_seg_distribution_term_has_a_value_and_no_gradient() -> None:
     assert "distribution" not in model.training_loss(batch, 10).parts
 
 
-@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("name", sorted(set(METHODS) - {"mutual"}))
 def test_every_method_has_the_released_recipe(name: str) -> None:
     assert method(name).recipe("released").encodes == "present"
 

@@ -20,6 +20,7 @@ METHODS: dict[str, str] = {
     "head-only": "dmrnet.methods.head_only:HeadOnlySettings",
     "dmr": "dmrnet.methods.dmr:DMRSettings",
     "dmrnet": "dmrnet.methods.dmrnet:DMRNetSettings",
+    "mutual": "dmrnet.methods.mutual:MutualSettings",
 }
 """Where the settings of each method stand."""
 

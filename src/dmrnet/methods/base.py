@@ -21,7 +21,7 @@ from dmrnet.nn.network import feature_shapes
 from dmrnet.nn.norm import safe_batch_norm
 from dmrnet.nn.predictor import Output
 from dmrnet.nn.representation import Representation
-from dmrnet.objectives import CombinationMeans, Step, TaskLoss, TaskTerm, Term, TotalLoss
+from dmrnet.objectives import CombinationMeans, Step, TaskLoss, TaskTerm, Term, TotalLoss, View
 from dmrnet.objectives.task import add_scales, cross_entropy, pixel_cross_entropy
 
 Encodes = Literal["mask", "present"]
@@ -227,11 +227,24 @@ class Method(nn.Module):
         if batch.mask is None or batch.where is None:
             raise ValueError("the batch has no mask; set one with batch.masked(...)")
         feats = self.encode(batch.inputs, batch.where)
-        fused = self.fuse(feats, batch.mask)
+        first = self.view(feats, batch.mask, batch.target, generator)
+        second = None
+        for term in self.objective.terms:
+            assert isinstance(term, Term)
+            if (mask := term.second_mask(batch, epoch)) is not None:
+                second = self.view(feats, mask, batch.target, generator)
+        return Step(
+            batch, batch.mask, feats, first.fused, first.rep, first.out, first.task, epoch, second
+        )
+
+    def view(
+        self, feats: Inputs, mask: Tensor, target: Tensor, generator: torch.Generator | None = None
+    ) -> View:
+        """Run encoded samples through the other stages and the task loss, under one mask."""
+        fused = self.fuse(feats, mask)
         rep = self.represent(fused.map, generator)
         out = self.predict(rep.value, fused.skips)
-        task = self.task_loss(out, batch.target)
-        return Step(batch, batch.mask, feats, fused, rep, out, task, epoch)
+        return View(mask, fused, rep, out, self.task_loss(out, target))
 
     def training_loss(
         self, batch: Batch, epoch: int = 0, generator: torch.Generator | None = None

@@ -17,12 +17,18 @@ from dmrnet.methods.base import Method
 from dmrnet.methods.settings import MethodSettings
 from dmrnet.modalities import Task
 from dmrnet.nn import Point
-from dmrnet.objectives import Term
+from dmrnet.objectives import Mutual, Term
 
 
 @dataclass(frozen=True)
 class SFMDSettings(MethodSettings):
-    """Settings of ``sf-md``: none of its own."""
+    """Settings of ``sf-md``, which every method behind random masks shares.
+
+    Attributes:
+        mutual: Weight of a mutual divergence between the predictions under two random masks of
+            each sample (needs encodes present); 0 for two masks without it, by default one mask.
+        temperature: Of that divergence.
+    """
 
     name: ClassVar[str] = "sf-md"
     summary: ClassVar[str] = "modality dropout on a shared fusion; a point, cross-entropy only"
@@ -31,6 +37,9 @@ class SFMDSettings(MethodSettings):
         "paper": {"encodes": "present"},
         "released": {"encodes": "present"},
     }
+
+    mutual: float | None = None
+    temperature: float = 2.0
 
     kind: ClassVar[type[Method]] = Method
     """What the parts are put into."""
@@ -43,6 +52,10 @@ class SFMDSettings(MethodSettings):
         """Return the terms beside the task loss."""
         return ()
 
+    def two_views(self) -> Sequence[Term]:
+        """Return the term between two masks of a sample, if it is asked for."""
+        return () if self.mutual is None else (Mutual(self.mutual, self.temperature),)
+
     def build(self, task: Task) -> Method:
         """Put the parts together: the same encoders and fusion whatever differs behind them."""
         parts = self.network.build(task)
@@ -52,7 +65,7 @@ class SFMDSettings(MethodSettings):
             fusion=parts.fusion,
             predictor=parts.predictor,
             representation=self.representation(parts.channels),
-            terms=self.terms(task),
+            terms=(*self.terms(task), *self.two_views()),
             encodes=self.encodes,
             smoothing=self.smoothing,
         )

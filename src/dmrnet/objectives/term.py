@@ -37,6 +37,17 @@ class TaskLoss:
 
 
 @dataclass(frozen=True)
+class View:
+    """What a method made of the same features under a second mask."""
+
+    mask: Tensor
+    fused: Fused
+    rep: Representation
+    out: Output
+    task: TaskLoss
+
+
+@dataclass(frozen=True)
 class Step:
     """All that a term may look at: one training step after the forward pass."""
 
@@ -48,6 +59,7 @@ class Step:
     out: Output
     task: TaskLoss
     epoch: int
+    second: View | None = None
 
 
 class Term(nn.Module):
@@ -75,20 +87,32 @@ class Term(nn.Module):
         """Return the weight in an epoch, counted from 0."""
         return self.full_weight
 
+    def second_mask(self, batch: Batch, epoch: int) -> Tensor | None:
+        """Return a mask under which the samples are to be seen once more, if the term needs one.
+
+        Bool ``(B, V)``, a non-empty part of what is present. What comes of it is `Step.second`.
+        """
+        return None
+
     def forward(self, step: Step) -> Tensor:
         """Return the unweighted term, a scalar."""
         raise TypeError(f"{type(self).__name__} does not say how its term is computed")
 
 
 class TaskTerm(Term):
-    """The task loss on all samples: L_TTL of Eq. 13 (Eq. 3, and Eq. 8 where s is sampled)."""
+    """The task loss on all samples: L_TTL of Eq. 13 (Eq. 3, and Eq. 8 where s is sampled).
+
+    Where samples are seen under two masks it is the average of both.
+    """
 
     def __init__(self) -> None:
         super().__init__("task")
 
     def forward(self, step: Step) -> Tensor:
         """Return the mean task loss."""
-        return step.task.mean
+        if step.second is None:
+            return step.task.mean
+        return (step.task.mean + step.second.task.mean) / 2
 
 
 class TotalLoss(nn.Module):

@@ -1,0 +1,38 @@
+"""`dmrnet fit --method NAME` for every name, on arrays of which some rows lack a modality."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dmrnet.cli import main
+from dmrnet.methods import METHODS
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    rng = np.random.default_rng(0)
+    for role, n in {"train": 40, "val": 16}.items():
+        y = np.arange(n) % 2
+        radar, camera = rng.normal(size=(n, 5)), rng.normal(size=(n, 1, 8, 8))
+        radar[::5] = np.nan
+        camera[1::5] = np.nan
+        np.savez(folder / f"{role}.npz", radar=radar, camera=camera, y=y)
+    return folder
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_is_fitted_by_the_command(name: str, made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    files = [f"--data.{role}={made / role}.npz" for role in ("train", "val")]
+    quick = ["--max-epochs", "1", "--batch-size", "20", "--method.network.width", "8"]
+    where = ["--threads", "1", "--accelerator", "cpu", "--out", str(out)]
+    assert main(["fit", "--data", "arrays", "--method", name, *files, *quick, *where]) == 0
+    rows = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+    assert {row["combination"] for row in rows} >= {"radar", "camera", "radar+camera"}
+    assert {row["method"] for row in rows} == {name}
+    assert all(np.isfinite(row["value"]) for row in rows)
