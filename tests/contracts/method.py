@@ -427,7 +427,7 @@ class MethodContract:
         loss = loss_of(method, self.batch(method, masks))
         statistics = method.end_epoch()
         for j in range(len(statistics.counts)):
-            rows = [i for i in range(3) if slow_index(masks[i].tolist()) == j]
+            rows = [i for i in range(3) if slow_index(loss.step.mask[i].tolist()) == j]
             assert int(statistics.counts[j]) == len(rows)
             if not rows:
                 assert statistics.loss[j].isnan()

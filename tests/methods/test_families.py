@@ -48,9 +48,17 @@ def built(case: str, name: str) -> tuple[Method, Batch]:
     return build_method(name, task, network=network), batch_of(task)
 
 
+CLASSES_ONLY = {"unimodal"}
+"""Methods that do not predict pixels; they say so, which their own tests hold them to."""
+
+
 @pytest.mark.parametrize("name", sorted(METHODS))
 @pytest.mark.parametrize("case", sorted(CASES))
 def test_every_method_trains_on_every_family(case: str, name: str) -> None:
+    if case == "esanet" and name in CLASSES_ONLY:
+        with pytest.raises(ValueError, match="but the task has every pixel"):
+            built(case, name)
+        return
     model, batch = built(case, name)
     loss = model.train().training_loss(batch, 6, torch.Generator().manual_seed(0))
     loss.total.backward()

@@ -20,6 +20,8 @@ METHODS: dict[str, str] = {
     "head-only": "dmrnet.methods.head_only:HeadOnlySettings",
     "dmr": "dmrnet.methods.dmr:DMRSettings",
     "dmrnet": "dmrnet.methods.dmrnet:DMRNetSettings",
+    "full": "dmrnet.methods.full:FullSettings",
+    "unimodal": "dmrnet.methods.unimodal:UnimodalSettings",
     "mutual": "dmrnet.methods.mutual:MutualSettings",
 }
 """Where the settings of each method stand."""

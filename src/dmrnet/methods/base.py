@@ -226,16 +226,25 @@ class Method(nn.Module):
         """
         if batch.mask is None or batch.where is None:
             raise ValueError("the batch has no mask; set one with batch.masked(...)")
+        mask = self.shown(batch) if self.training else batch.mask
         feats = self.encode(batch.inputs, batch.where)
-        first = self.view(feats, batch.mask, batch.target, generator)
+        first = self.view(feats, mask, batch.target, generator)
         second = None
         for term in self.objective.terms:
             assert isinstance(term, Term)
-            if (mask := term.second_mask(batch, epoch)) is not None:
-                second = self.view(feats, mask, batch.target, generator)
+            if (other := term.second_mask(batch, epoch)) is not None:
+                second = self.view(feats, other, batch.target, generator)
         return Step(
-            batch, batch.mask, feats, first.fused, first.rep, first.out, first.task, epoch, second
+            batch, mask, feats, first.fused, first.rep, first.out, first.task, epoch, second
         )
+
+    def shown(self, batch: Batch) -> Tensor:
+        """Return what a training step shows, bool ``(B, V)``: the mask that was drawn.
+
+        A method that drops nothing shows all that is present instead (see `Undropped`).
+        """
+        assert batch.mask is not None
+        return batch.mask
 
     def view(
         self, feats: Inputs, mask: Tensor, target: Tensor, generator: torch.Generator | None = None

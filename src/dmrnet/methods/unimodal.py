@@ -1,0 +1,90 @@
+"""unimodal: one network a modality, each trained by itself (Fig. 1's ideal).
+
+V networks of the same family, each with its own encoder, trunk and predictor, trained on every
+sample that has its modality; nothing is shared and nothing is dropped, so that with complete data
+each is what training on that modality alone gives. The loss is the sum of theirs,
+
+``L = 1/N sum_i sum_v present_iv CE(f_v(x_iv), y_i)``.
+
+The figure compares single modalities only. What a combination scores is our definition: the
+average of its experts' probabilities (or of their logits).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from dmrnet.methods.base import Encodes, Method
+from dmrnet.methods.full import Undropped, check_undropped
+from dmrnet.methods.settings import MethodSettings
+from dmrnet.modalities import Inputs, Task
+from dmrnet.nn import Point
+from dmrnet.nn.experts import AsLogits, Combine, Expert, ExpertAverage
+from dmrnet.nn.parts import check_dense
+from dmrnet.objectives import TaskLoss, View
+from dmrnet.objectives.task import cross_entropy
+
+
+class Unimodal(Undropped):
+    """A method whose encoders are whole networks, with a loss each."""
+
+    def view(
+        self, feats: Inputs, mask: Tensor, target: Tensor, generator: torch.Generator | None = None
+    ) -> View:
+        """Average the experts; the task loss is the sum of the losses of those that are shown."""
+        view = super().view(feats, mask, target, generator)
+        total = torch.zeros_like(view.task.per_sample)
+        for name, column in zip(self.modalities, mask.unbind(1), strict=True):
+            alone = cross_entropy(feats[name].flatten(1), target, self.smoothing)
+            total = total + torch.where(column, alone.per_sample, 0.0)
+        return replace(view, task=TaskLoss(total, view.task.normaliser, view.task.size))
+
+
+@dataclass(frozen=True)
+class UnimodalSettings(MethodSettings):
+    """Settings of ``unimodal``.
+
+    Attributes:
+        combine: What is averaged over the modalities shown: probabilities or logits.
+    """
+
+    name: ClassVar[str] = "unimodal"
+    summary: ClassVar[str] = "one network a modality, each trained by itself (Fig. 1's ideal)"
+    recipes: ClassVar[dict[str, dict[str, Any]]] = {"best": {}, "paper": {}, "released": {}}
+
+    encodes: Encodes = "present"
+    combine: Combine = "probabilities"
+
+    def build(self, task: Task) -> Method:
+        """Put V networks side by side.
+
+        Raises:
+            ValueError: If every pixel has a class.
+        """
+        check_undropped(self.name, self.encodes)
+        check_dense(task, self.name, dense=False)
+        own = self.network.encoders
+        unknown = [name for name in own if name not in task.modalities]
+        experts = {
+            m.name: Expert(
+                m.name,
+                replace(
+                    self.network,
+                    encoders={n: e for n, e in own.items() if n == m.name or n in unknown},
+                ).build(Task((m,), task.classes)),
+            )
+            for m in task.inputs
+        }
+        return Unimodal(
+            task,
+            encoders=experts,
+            fusion=ExpertAverage(task.modalities, self.combine),
+            predictor=AsLogits(),
+            representation=Point(len(task.classes)),
+            encodes=self.encodes,
+            smoothing=self.smoothing,
+        )

@@ -1,0 +1,146 @@
+"""`full` and `unimodal`: what they show, what each expert learns, and how experts are averaged."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from dmrnet.methods import build_method
+from dmrnet.modalities import Batch, Modality, Task, all_combinations
+from dmrnet.nn import Network
+from dmrnet.nn.experts import ExpertAverage
+
+TASK = Task(
+    (
+        Modality("a", "vector", (3,)),
+        Modality("b", "image", (1, 8, 8)),
+        Modality("c", "vector", (2,)),
+    ),
+    ("x", "y", "z"),
+)
+SMALL = Network(width=8)
+
+
+def batch_of(task: Task, mask: torch.Tensor, present: torch.Tensor, seed: int = 0) -> Batch:
+    draw = torch.Generator().manual_seed(seed)
+    rows = len(mask)
+    inputs = {m.name: torch.randn(rows, *m.shape, generator=draw) for m in TASK.inputs}
+    inputs = {m.name: inputs[m.name] for m in task.inputs}
+    batch = Batch(inputs, present, torch.arange(rows) % 3, torch.arange(rows))
+    return batch.masked(mask, present, task.modalities)
+
+
+@pytest.mark.parametrize("name", ["full", "unimodal"])
+def test_training_shows_all_that_is_present_and_evaluation_the_mask(name: str) -> None:
+    torch.manual_seed(0)
+    model = build_method(name, TASK, network=SMALL)
+    present = all_combinations(3)
+    mask = (
+        present & torch.tensor([True, False, False]) | (present.sum(1, keepdim=True) == 1) & present
+    )
+    mask = torch.where(mask.any(1, keepdim=True), mask, present)
+    batch = batch_of(TASK, mask, present)
+    assert not torch.equal(mask, present)
+    assert torch.equal(model.step(batch).mask, present)
+    model.eval()
+    step = model.step(batch)
+    assert torch.equal(step.mask, mask)
+    torch.testing.assert_close(step.out.logits, model(batch.inputs, mask), atol=1e-5, rtol=1e-5)
+
+
+def test_full_is_sf_md_shown_everything() -> None:
+    present = torch.ones(6, 3, dtype=torch.bool)
+    losses = []
+    for name, mask in (("sf-md", present), ("full", torch.eye(3).bool().repeat(2, 1))):
+        torch.manual_seed(0)
+        model = build_method(name, TASK, network=SMALL)
+        losses.append(model.training_loss(batch_of(TASK, mask, present)).total)
+    assert torch.equal(*losses)
+
+
+def test_each_expert_learns_what_it_would_learn_alone() -> None:
+    """Three steps of V networks at once are three steps of each on a task of its own."""
+    torch.manual_seed(0)
+    model = build_method("unimodal", TASK, network=SMALL)
+    present = torch.ones(7, 3, dtype=torch.bool)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.3, momentum=0.9)
+    alone = {}
+    for m, expert in zip(TASK.inputs, model.encoders, strict=True):
+        task = Task((m,), TASK.classes)
+        single = build_method("sf-md", task, network=SMALL)
+        single.encoders[0].load_state_dict(expert.encoder.state_dict())
+        single.fusion.load_state_dict(expert.fusion.state_dict())
+        single.predictor.load_state_dict(expert.predictor.state_dict())
+        alone[m.name] = single, torch.optim.SGD(single.parameters(), lr=0.3, momentum=0.9)
+    for step in range(3):
+        batch = batch_of(TASK, present, present, step)
+        optimizer.zero_grad()
+        loss = model.training_loss(batch).total
+        loss.backward()
+        optimizer.step()
+        total = 0.0
+        for m in TASK.inputs:
+            single, own = alone[m.name]
+            own.zero_grad()
+            mine = single.training_loss(
+                batch_of(Task((m,), TASK.classes), present[:, :1], present[:, :1], step)
+            ).total
+            mine.backward()
+            own.step()
+            total += mine.item()
+        assert loss.item() == pytest.approx(total, rel=1e-5)
+    model.eval()
+    for m, expert in zip(TASK.inputs, model.encoders, strict=True):
+        single, _ = alone[m.name]
+        x = batch.inputs[m.name]
+        torch.testing.assert_close(
+            expert(x).flatten(1), single.eval()({m.name: x}, present[:, :1]), atol=1e-4, rtol=1e-4
+        )
+
+
+def test_an_expert_learns_from_no_sample_that_lacks_its_modality() -> None:
+    torch.manual_seed(0)
+    model = build_method("unimodal", TASK, network=SMALL)
+    present = torch.tensor([[1, 1, 0], [1, 1, 0], [1, 0, 1]]).bool()
+    step = model.step(batch_of(TASK, present, present))
+    ce = torch.nn.functional.cross_entropy
+    expected = sum(
+        ce(step.feats[m.name][i].flatten(), step.batch.target[i]).item()
+        for i in range(3)
+        for v, m in enumerate(TASK.inputs)
+        if present[i, v]
+    )
+    assert step.task.mean.item() == pytest.approx(expected / 3, rel=1e-5)
+
+
+@pytest.mark.parametrize("combine", ["probabilities", "logits"])
+def test_experts_are_averaged_over_what_is_shown(combine: str) -> None:
+    names, masks = ("a", "b", "c"), all_combinations(3)
+    draw = torch.Generator().manual_seed(1)
+    feats = {n: 3 * torch.randn(len(masks), 4, 1, 1, generator=draw) for n in names}
+    fused = ExpertAverage(names, combine)(feats, masks).map  # type: ignore[arg-type]
+    assert fused.shape == (len(masks), 4, 1, 1)
+    for i, mask in enumerate(masks.tolist()):
+        rows = [feats[n][i].flatten().tolist() for n, seen in zip(names, mask, strict=True) if seen]
+        for k in range(4):
+            if combine == "logits":
+                expected = sum(row[k] for row in rows) / len(rows)
+            else:
+                each = [math.exp(row[k]) / sum(math.exp(x) for x in row) for row in rows]
+                expected = math.log(sum(each) / len(rows))
+            assert fused[i, k].item() == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_mistakes_are_told() -> None:
+    for name in ("full", "unimodal"):
+        with pytest.raises(ValueError, match=f"{name} shows all .* set encodes to present"):
+            build_method(name, TASK, network=SMALL, encodes="mask")
+    with pytest.raises(ValueError, match="combine as probabilities or logits, got 'votes'"):
+        build_method("unimodal", TASK, network=SMALL, combine="votes")
+    with pytest.raises(ValueError, match="an encoder is set for 'd'"):
+        build_method("unimodal", TASK, network=Network(encoders={"d": "auto"}))
+    dense = Task((Modality("a", "image", (1, 64, 64)),), ("no", "yes"), dense=True)
+    with pytest.raises(ValueError, match="unimodal network predicts one class a sample"):
+        build_method("unimodal", dense, network=Network(family="esanet"))
