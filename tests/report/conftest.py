@@ -60,6 +60,7 @@ def write_run(
     splits=("val", "test"),
     n=400,
     metric="accuracy",
+    rise=None,
 ):
     """Write a run folder; each modality is worth something, and more of them is better."""
     name = name or f"{dataset}-{method}-{recipe}-{seed}"
@@ -106,6 +107,8 @@ def write_run(
     }
     if mined:
         book["hard_agreement"] = 0.0 if mined == "variance" else 5 / 6
+    if rise:
+        book["loss_rise"] = rise
     for key, value in book.items():
         lines.append(
             facts | {"split": "val", "combination": "", "metric": key, "value": value, "n": 0}

@@ -27,6 +27,13 @@ def test_five_equal_seeds_need_no_note(notes):
     assert notes(*(run(m, s) for m in ("sf-md", "dmr") for s in range(5))) == ""
 
 
+def test_a_run_that_diverged(notes):
+    told = notes(
+        *(run(m, s) for m in ("sf-md", "dmr") for s in range(5)), run("dmrnet", 0, rise=215.2)
+    )
+    assert "diverged in dmrnet, seed 0: the loss rose to 215 times" in told
+
+
 def test_one_seed(notes):
     assert "Every system has one seed, so no ±" in notes(run("sf-md"), run("dmr"))
     told = notes(*(run("sf-md", s) for s in range(5)), run("dmr", 0))

@@ -220,6 +220,8 @@ def finish(
         "epochs": trainee.epochs,
         "best_epoch": -1 if trainee.best_epoch is None else trainee.best_epoch + 1,
     }
+    if trainee.rise.diverged:
+        figures["loss_rise"] = trainee.rise.highest
     share = agreement(method, combinations, accuracy(result.confusion).cpu())
     if share is not None:
         figures["hard_agreement"] = share

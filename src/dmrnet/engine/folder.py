@@ -106,6 +106,11 @@ class RunFolder:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerows((epoch, name, repr(float(value))) for name, value in values.items())
 
+    def losses(self) -> list[float]:
+        """Return the mean loss of every epoch that stands in ``metrics.csv``, in order."""
+        fields = (line.rstrip().split(",") for line in _whole_lines(self.metrics)[1:])
+        return [float(value) for _, name, value in fields if name == "loss"]
+
     def add_variance(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append an epoch's combinations to ``variance.jsonl``."""
         with self.variance.open("a") as stream:

@@ -112,7 +112,7 @@ class Steps:
         return (
             f"training stopped in epoch {self.epoch + 1}, step {self._steps + step + 1}: {what}, "
             f"on training samples {', '.join(named)}{more}; the last checkpoint stays; look at "
-            "those samples, or try a lower --lr or --clip 1"
+            "those samples, or try a lower --lr or --clip"
         )
 
 

@@ -18,6 +18,7 @@ from dmrnet.data.loader import TrainLoader
 from dmrnet.data.split import generator
 from dmrnet.engine.average import WeightAverage
 from dmrnet.engine.checkpoints import OURS
+from dmrnet.engine.divergence import Rise
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.optim import build_optimizer, build_schedule
 from dmrnet.engine.selection import selection_score
@@ -87,6 +88,7 @@ class Trainee(pl.LightningModule):
         self.samples = 0
         self.noise: torch.Generator | None = None
         self.steps = Steps(0)
+        self.rise = Rise()
         self.step_seen: Step | None = None
         self.started = 0.0
         self.loader: TrainLoader
@@ -131,6 +133,8 @@ class Trainee(pl.LightningModule):
         self.trained = [p for p in self.method.parameters() if p.requires_grad]
         if self.average is not None:
             self.average.follow(self.method)
+        if self.trainer.is_global_zero:
+            self.rise = Rise(self.folder.losses())
 
     def on_train_epoch_start(self) -> None:
         """Derive order, masks, noise and layer dropout from seed and epoch, so that it repeats."""
@@ -180,6 +184,7 @@ class Trainee(pl.LightningModule):
             figures["val_average"] = self.last_score = self._select()
         if self.trainer.is_global_zero:
             self.folder.add_metrics(epoch, figures | {"seconds": self.seconds})
+            self.rise.add(epoch, figures["loss"])
             if statistics is not None:
                 self.folder.add_variance(self.variance_rows(statistics))
             if self.report is not None:

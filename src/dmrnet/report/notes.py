@@ -16,11 +16,25 @@ _TIMES_SE = {2: 12.7, 3: 4.3, 4: 3.2}
 def notes_on(summary: DataSummary) -> list[str]:
     """Say what limits the numbers of a summary, the weightiest first."""
     return [
+        *_on_divergence(summary),
         *_on_combinations(summary),
         *_on_baseline(summary),
         *_on_seeds(summary),
         *_on_sources(summary),
     ]
+
+
+def _on_divergence(summary: DataSummary) -> list[str]:
+    notes = []
+    for item in summary.systems:
+        rise = item.book.get("loss_rise")
+        if rise is not None:
+            notes.append(
+                f"Training diverged in {item.label}, {_numbered(rise.seeds)}: the loss rose to "
+                f"{max(rise.values):.0f} times that of the first epoch. The weights kept may "
+                "be of an early epoch; train again with a lower --lr or --clip."
+            )
+    return notes
 
 
 def _on_combinations(summary: DataSummary) -> list[str]:
