@@ -22,6 +22,7 @@ METHODS: dict[str, str] = {
     "dmrnet": "dmrnet.methods.dmrnet:DMRNetSettings",
     "full": "dmrnet.methods.full:FullSettings",
     "unimodal": "dmrnet.methods.unimodal:UnimodalSettings",
+    "hemis": "dmrnet.methods.hemis:HeMISSettings",
     "mutual": "dmrnet.methods.mutual:MutualSettings",
 }
 """Where the settings of each method stand."""

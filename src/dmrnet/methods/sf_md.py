@@ -17,6 +17,7 @@ from dmrnet.methods.base import Method
 from dmrnet.methods.settings import MethodSettings
 from dmrnet.modalities import Task
 from dmrnet.nn import Point
+from dmrnet.nn.parts import Parts
 from dmrnet.objectives import Mutual, Term
 
 
@@ -44,6 +45,10 @@ class SFMDSettings(MethodSettings):
     kind: ClassVar[type[Method]] = Method
     """What the parts are put into."""
 
+    def parts(self, task: Task) -> Parts:
+        """Return encoders, fusion and predictor: the family's own."""
+        return self.network.build(task)
+
     def representation(self, channels: int) -> nn.Module:
         """Return what lies between fusion and predictor, for maps of so many channels."""
         return Point(channels)
@@ -58,7 +63,7 @@ class SFMDSettings(MethodSettings):
 
     def build(self, task: Task) -> Method:
         """Put the parts together: the same encoders and fusion whatever differs behind them."""
-        parts = self.network.build(task)
+        parts = self.parts(task)
         return self.kind(
             task,
             encoders=parts.encoders,

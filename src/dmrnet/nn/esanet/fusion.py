@@ -76,6 +76,16 @@ class ESANetFusion(nn.Module):
 
     def add(self, level: int, main: Tensor, feats: Inputs, columns: Sequence[Tensor]) -> Tensor:
         """Return the sum of all streams at one level, each hidden, squeezed and excited."""
+        parts: list[Tensor] = [
+            self.excite[level][v](hidden)  # type: ignore[index]
+            for v, hidden in enumerate(self.hidden(level, main, feats, columns))
+        ]
+        return sum(parts[1:], start=parts[0])
+
+    def hidden(
+        self, level: int, main: Tensor, feats: Inputs, columns: Sequence[Tensor]
+    ) -> list[Tensor]:
+        """Return each stream's map at one level, zeros where the mask hides it."""
         parts: list[Tensor] = []
         for v, name in enumerate(self.modalities):
             feature = main if v == self.main else feats[feature_name(name, level)]
@@ -85,5 +95,5 @@ class ESANetFusion(nn.Module):
                     f"{self.modalities[self.main]} has {tuple(main.shape[2:])}; esanet adds them, "
                     "so that all images of a sample must have one size: resize them"
                 )
-            parts.append(self.excite[level][v](masked(feature, columns[v])))  # type: ignore[index]
-        return sum(parts[1:], start=parts[0])
+            parts.append(masked(feature, columns[v]))
+        return parts
