@@ -23,6 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 from dmrnet.methods import METHODS, build_method
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch, Task, rows_of
+from dmrnet.objectives import Step
 
 ROWS, STEPS, EPOCHS = 8, 3, 3
 DENSE = task_of(("image", (3, 8, 12)), ("image", (1, 8, 12)), dense=True)
@@ -34,6 +35,8 @@ def cases() -> dict[str, tuple[Callable[[Task], Method], Task]]:
     listed = {name: (partial(build_method, name, network=SMALL), TASKS["maps"]) for name in METHODS}
     by_variance = partial(build_method, "dmrnet", network=SMALL, mine_by="variance", hard_start=1)
     mining = {"dmrnet-variance": (by_variance, TASKS["maps"])}
+    modulated = partial(build_method, "ogm-md", network=SMALL, modulation="ogm-ge")
+    mining["ogm-md-ge"] = (modulated, TASKS["maps"])
     toys = {
         "esanet": (ESANetShaped, DENSE),
         "shaspec": (ShaSpecShaped, ALIKE),
@@ -45,12 +48,16 @@ def cases() -> dict[str, tuple[Callable[[Task], Method], Task]]:
 class Loss(nn.Module):
     """What DistributedDataParallel wraps: its forward is the training loss."""
 
+    step: Step
+
     def __init__(self, method: Method) -> None:
         super().__init__()
         self.method = method
 
     def forward(self, batch: Batch, epoch: int) -> Tensor:
-        return self.method.training_loss(batch, epoch).total
+        loss = self.method.training_loss(batch, epoch)
+        self.step = loss.step
+        return loss.total
 
 
 def steady(method: Method) -> Method:
@@ -91,7 +98,8 @@ def train(build: Callable[[Task], Method], task: Task, rank: int, world: int) ->
     """Return gradients of every step, statistics of every epoch, and the weights at the end."""
     torch.manual_seed(0)
     method = steady(ready(build(task), task))
-    loss: nn.Module = Loss(method)
+    inner = Loss(method)
+    loss: nn.Module = inner
     if world > 1:
         loss = DistributedDataParallel(loss)  # as it comes: buffers are broadcast
     optimizer = torch.optim.SGD(method.parameters(), lr=0.05)
@@ -100,6 +108,7 @@ def train(build: Callable[[Task], Method], task: Task, rank: int, world: int) ->
         for step in range(STEPS):
             optimizer.zero_grad(set_to_none=False)
             loss(batch_of(method, step, rank, world), epoch).backward()
+            method.on_gradients(inner.step)
             seen["gradients"].append([p.grad.clone() for p in method.parameters()])  # type: ignore[union-attr]
             optimizer.step()
         statistics = method.end_epoch(added if world > 1 else None)

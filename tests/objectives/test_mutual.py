@@ -33,7 +33,7 @@ def built(name: str = "mutual", **changes):
 
 def test_second_masks_are_uniform_and_of_what_is_present() -> None:
     for held in all_combinations(3):
-        masks = mask_of(held.expand(N, 3), torch.arange(N), torch.tensor(5))
+        masks = mask_of(held.expand(N, 3), torch.arange(N), 5)
         assert not (masks & ~held).any()
         counts = torch.bincount(index_of(masks), minlength=8)
         assert counts[0] == 0
@@ -47,11 +47,11 @@ def test_second_masks_are_uniform_and_of_what_is_present() -> None:
 def test_epochs_samples_and_seeds_draw_apart() -> None:
     present = torch.ones(N, 3, dtype=torch.bool)
     index = torch.arange(N)
-    first = index_of(mask_of(present, index, torch.tensor(5)))
+    first = index_of(mask_of(present, index, 5))
     for other in (
-        index_of(mask_of(present, index, torch.tensor(6))),
-        index_of(mask_of(present, index + 1, torch.tensor(5))),
-        index_of(mask_of(present, index, torch.tensor(5 + 2**31))),
+        index_of(mask_of(present, index, 6)),
+        index_of(mask_of(present, index + 1, 5)),
+        index_of(mask_of(present, index, 5 + 2**31)),
     ):
         pairs = torch.bincount(first * 8 + other, minlength=64).view(8, 8)[1:, 1:].double()
         expected = N / 49
@@ -63,9 +63,9 @@ def test_epochs_samples_and_seeds_draw_apart() -> None:
 def test_how_rows_are_parted_changes_no_mask() -> None:
     present = torch.ones(8, 3, dtype=torch.bool)
     index = torch.arange(8) * 37
-    whole = mask_of(present, index, torch.tensor(3))
+    whole = mask_of(present, index, 3)
     for rows in (slice(0, 8, 2), slice(1, 8, 2)):
-        assert torch.equal(mask_of(present[rows], index[rows], torch.tensor(3)), whole[rows])
+        assert torch.equal(mask_of(present[rows], index[rows], 3), whole[rows])
 
 
 def slow_divergence(teacher: list[float], student: list[float], t: float) -> float:

@@ -23,6 +23,7 @@ METHODS: dict[str, str] = {
     "full": "dmrnet.methods.full:FullSettings",
     "unimodal": "dmrnet.methods.unimodal:UnimodalSettings",
     "hemis": "dmrnet.methods.hemis:HeMISSettings",
+    "ogm-md": "dmrnet.methods.ogm_md:OGMMDSettings",
     "mutual": "dmrnet.methods.mutual:MutualSettings",
 }
 """Where the settings of each method stand."""

@@ -33,7 +33,6 @@ class Mutual(Term):
     """
 
     reads_hidden: ClassVar[bool] = True
-    salt: Tensor
 
     def __init__(self, mutual: float = 1.0, temperature: float = 2.0) -> None:
         super().__init__("mutual", mutual)
@@ -41,7 +40,7 @@ class Mutual(Term):
             raise ValueError(f"expected temperature above 0, got {temperature}")
         self.temperature = temperature
         # Differs from seed to seed; a run that goes on is built from the same seed.
-        self.register_buffer("salt", torch.randint(1 << 31, ()), persistent=False)
+        self.salt = int(torch.randint(1 << 31, ()))
 
     def second_mask(self, batch: Batch, epoch: int) -> Tensor:
         """Return bool ``(B, V)``: another combination of what each sample has."""
@@ -66,16 +65,16 @@ def divergence(teacher: Tensor, student: Tensor) -> Tensor:
     return (teacher.exp() * (teacher - student)).sum(1).mean()
 
 
-def mask_of(present: Tensor, index: Tensor, key: Tensor) -> Tensor:
+def mask_of(present: Tensor, index: Tensor, key: int) -> Tensor:
     """Draw one of the non-empty combinations of what is present, each equally likely.
 
     Args:
         present: bool ``(B, V)``.
         index: int64 ``(B,)``: the samples' numbers.
-        key: int64 scalar; the same numbers and key give the same masks.
+        key: The same numbers and key give the same masks.
 
     >>> present = torch.tensor([[True, True, False]]).expand(3000, -1)
-    >>> mask = mask_of(present, torch.arange(3000), torch.tensor(7))
+    >>> mask = mask_of(present, torch.arange(3000), 7)
     >>> [int((mask[:, :2] == torch.tensor(want)).all(1).sum()) for want in ([1, 0], [0, 1], [1, 1])]
     [988, 1003, 1009]
     """
@@ -87,13 +86,14 @@ def mask_of(present: Tensor, index: Tensor, key: Tensor) -> Tensor:
     return present & ((rank == first) | ((rank > first) & (draw[:, :-1] < 0.5)))
 
 
-def uniform(index: Tensor, key: Tensor, columns: int) -> Tensor:
+def uniform(index: Tensor, key: int, columns: int) -> Tensor:
     """Return float64 ``(B, columns)`` in [0, 1), spread evenly: a hash of number, key and column.
 
     32 bits in int64, where the products (of 32 by 27 bits) have room.
     """
     column = torch.arange(columns, device=index.device)
-    return _mix(_mix(_mix(key) + index[:, None]) + column) / 2**32
+    of_key = _mix(torch.full((), key, device=index.device))
+    return _mix(_mix(of_key + index[:, None]) + column) / 2**32
 
 
 def _mix(x: Tensor) -> Tensor:
