@@ -24,6 +24,7 @@ METHODS: dict[str, str] = {
     "unimodal": "dmrnet.methods.unimodal:UnimodalSettings",
     "hemis": "dmrnet.methods.hemis:HeMISSettings",
     "ogm-md": "dmrnet.methods.ogm_md:OGMMDSettings",
+    "lcr": "dmrnet.methods.lcr:LCRSettings",
     "mutual": "dmrnet.methods.mutual:MutualSettings",
 }
 """Where the settings of each method stand."""

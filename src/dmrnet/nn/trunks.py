@@ -117,7 +117,11 @@ def at_most(feature: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def mixed(
-    network: Network, task: Task, method: str, make: Callable[[int, int], tuple[nn.Module, int]]
+    network: Network,
+    task: Task,
+    method: str,
+    make: Callable[[int, int], tuple[nn.Module, int]],
+    fuse: type[MixFusion] = MixFusion,
 ) -> Parts:
     """Return a family's network with a method's own mixing between encoders and trunk.
 
@@ -125,7 +129,8 @@ def mixed(
         network: Names the family; one that classifies samples.
         task: Its classes and modalities.
         method: For messages.
-        make: From V and C to what mixes the maps, and the channels that it gives.
+        make: From V and C to what mixes the maps, and the channels that the trunk reads.
+        fuse: What mixing and trunk are put into.
 
     Raises:
         ValueError: If the task is dense, or the modalities' maps differ in C.
@@ -135,5 +140,5 @@ def mixed(
     shapes = feature_shapes(task, encoders)
     mix, channels = make(len(shapes), one_width(shapes, method))
     rest = behind(network, task, channels)
-    fusion = MixFusion(task.modalities, grid_of(network, shapes), mix, rest.trunk)
+    fusion = fuse(task.modalities, grid_of(network, shapes), mix, rest.trunk)
     return Parts(encoders, fusion, rest.channels, rest.predictor)

@@ -1,0 +1,128 @@
+"""LCR's correlation expression and term, against loops."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from dmrnet.methods import build_method
+from dmrnet.modalities import Batch, Modality, Task, all_combinations
+from dmrnet.nn import Network
+from dmrnet.nn.correlation import Correlations
+
+TASK = Task(tuple(Modality(n, "image", (1, 8, 8)) for n in "abc"), ("x", "y", "z"))
+
+
+def built(task: Task = TASK, **changes):
+    torch.manual_seed(0)
+    return build_method("lcr", task, network=Network(width=8), **changes)
+
+
+def batch_of(mask: torch.Tensor, task: Task = TASK) -> Batch:
+    draw = torch.Generator().manual_seed(0)
+    rows = len(mask)
+    inputs = {m.name: torch.randn(rows, *m.shape, generator=draw) for m in task.inputs}
+    batch = Batch(inputs, torch.ones_like(mask), torch.arange(rows) % 3, torch.arange(rows))
+    return batch.masked(mask, mask, task.modalities)
+
+
+def slow_gamma(module: torch.nn.Sequential, pooled: list[float]) -> list[float]:
+    first, _, second = module
+    hidden = []
+    for row, bias in zip(first.weight.tolist(), first.bias.tolist(), strict=True):
+        value = sum(w * x for w, x in zip(row, pooled, strict=True)) + bias
+        hidden.append(value if value > 0 else 0.01 * value)
+    return [
+        sum(w * x for w, x in zip(row, hidden, strict=True)) + bias
+        for row, bias in zip(second.weight.tolist(), second.bias.tolist(), strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("own", "channelwise"), [(False, False), (True, False), (False, True)])
+@pytest.mark.parametrize("modalities", [1, 2, 3])
+def test_the_expression_is_its_equation(modalities: int, own: bool, channelwise: bool) -> None:
+    torch.manual_seed(0)
+    channels, height, width = 4, 2, 3
+    module = Correlations(modalities, channels, own, channelwise).double()
+    mask = all_combinations(modalities)
+    maps = torch.randn(len(mask), modalities, channels, height, width, dtype=torch.float64)
+    maps = torch.where(mask[:, :, None, None, None], maps, 0.0)
+    got = module(maps, mask)
+    f = maps.tolist()
+    for n in range(len(mask)):
+        for i in range(modalities):
+            pooled = [sum(map(sum, f[n][i][c])) / (height * width) for c in range(channels)]
+            gamma = slow_gamma(module.estimate[i], pooled)
+            others = [j for j in range(modalities) if own or modalities == 1 or j != i]
+            step = channels if channelwise else 1
+            assert len(gamma) == (len(others) + 1) * step
+            for c in range(channels):
+                at = c if channelwise else 0
+                for h in range(height):
+                    for w in range(width):
+                        expected = gamma[len(others) * step + at] + sum(
+                            gamma[k * step + at] * f[n][j][c][h][w] for k, j in enumerate(others)
+                        )
+                        assert got[n, i, c, h, w].item() == pytest.approx(expected)
+
+
+def test_features_reach_the_trunk_through_the_others_only() -> None:
+    """With its own expression switched off in the trunk, a modality is still read, by others."""
+    model = built().eval()
+    both = torch.tensor([[True, True, False]])
+    maps = {n: torch.randn(1, 8, 2, 2) for n in "abc"}
+    base = model.fuse(maps, both).skips[1]
+    moved = model.fuse({**maps, "a": maps["a"] + torch.randn(8, 1, 1)}, both).skips[1]
+    plain = maps["a"] - maps["a"].mean((2, 3), keepdim=True)  # same pooled, so the same Gamma
+    shuffled = {**maps, "a": maps["a"] - 2 * plain}
+    same_pool = model.fuse(shuffled, both).skips[1]
+    torch.testing.assert_close(same_pool[:, 0], base[:, 0])
+    assert not torch.allclose(same_pool[:, 1], base[:, 1])
+    assert not torch.allclose(same_pool[:, 2], base[:, 2])
+    assert not torch.allclose(moved[:, 0], base[:, 0])
+
+
+def slow_softmax(row: list[float]) -> list[float]:
+    return [math.exp(x) / sum(math.exp(y) for y in row) for x in row]
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_correlation_term_is_its_equation(own: bool) -> None:
+    model = built(correlation=0.5, own=own)
+    mask = all_combinations(3)
+    loss = model.training_loss(batch_of(mask))
+    features, expressed = loss.step.fused.skips
+    total = 0.0
+    for n, seen in enumerate(mask.tolist()):
+        k = sum(seen)
+        for i in range(3):
+            if not seen[i] or (k == 1 and not own):
+                continue
+            f, e = features[n, i].flatten(1).T.tolist(), expressed[n, i].flatten(1).T.tolist()
+            kls = [
+                sum(
+                    p * math.log(p / q)
+                    for p, q in zip(slow_softmax(a), slow_softmax(b), strict=True)
+                )
+                for a, b in zip(f, e, strict=True)
+            ]
+            total += sum(kls) / len(kls) / k
+    assert loss.parts["correlation"].item() == pytest.approx(total / len(mask), rel=1e-4)
+    torch.testing.assert_close(loss.total, loss.step.task.mean + 0.5 * loss.parts["correlation"])
+    assert "correlation" not in built().training_loss(batch_of(mask)).parts
+
+
+def test_the_paper_has_the_term_and_the_released_adaptation_has_not() -> None:
+    for recipe, names in (("paper", ["task", "correlation"]), ("released", ["task"])):
+        model = build_method("lcr", TASK, recipe, network=Network(width=8))
+        assert [t.name for t in model.objective.terms] == names
+
+
+def test_surf_has_the_size_of_the_adaptation() -> None:
+    """13.21 million parameters on CASIA-SURF, as counted from its code."""
+    task = Task(tuple(Modality(n, "image", (3, 112, 112)) for n in "rdi"), ("a", "b"))
+    model = build_method("lcr", task, network=Network(family="surf"))
+    count = sum(p.numel() for p in model.parameters())
+    assert round(count / 1e6, 2) == 13.21
