@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
 
 import torch
@@ -11,10 +12,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dmrnet.modalities import Inputs
+from dmrnet.nn.linear_start import ConvTrunk, LinearStart
 from dmrnet.nn.norm import BatchNorm
 from dmrnet.nn.pointwise import Pointwise
+from dmrnet.nn.precision import at_least_float32
 
 Grid = Literal["auto", "pooled"]
+
+READ = " read by the trunk"
+"""Behind a modality's name: not its map, but what the start of the trunk made of it."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,15 @@ def masked(feature: Tensor, column: Tensor) -> Tensor:
     """
     shape = (-1,) + (1,) * (feature.dim() - 1)
     return torch.where(column.view(shape), feature, feature.new_zeros(()))
+
+
+def added(parts: Iterable[Tensor]) -> Tensor:
+    """Add tensors of one shape and dtype, in float32 at least, and return that dtype."""
+    first, *others = parts
+    total = at_least_float32(first)
+    for part in others:
+        total = total + part
+    return total.to(first.dtype)
 
 
 def common_grid(shapes: Sequence[tuple[int, int, int]], grid: Grid = "auto") -> tuple[int, int]:
@@ -99,19 +114,32 @@ class ConcatFusion(nn.Module):
         self.grid = common_grid(list(shapes.values()), grid)
         self.trunk = trunk
 
-    def prepare(self, feats: Inputs) -> dict[str, Tensor]:
-        """Average larger maps down to the grid: the same under every mask, so done once.
+        self.starts = dict(zip(shapes, _starts(shapes.values()), strict=True))
 
-        What is returned is fused like the features themselves, and takes less memory.
+    def prepare(self, feats: Inputs) -> dict[str, Tensor]:
+        """Do to each modality what is the same under every mask, in evaluation.
+
+        Maps come to the grid, and a trunk that is linear at its start reads them there. What is
+        returned is fused like the features themselves.
         """
-        positions = self.grid[0] * self.grid[1]
+        if not isinstance(self.trunk, LinearStart):
+            positions = self.grid[0] * self.grid[1]
+            return {
+                name: to_grid(f, self.grid) if f.shape[2:].numel() > positions else f
+                for name, f in feats.items()
+            }
         return {
-            name: to_grid(f, self.grid) if f.shape[2:].numel() > positions else f
-            for name, f in feats.items()
+            name + READ: self.trunk.read(to_grid(feats[name], self.grid), start)
+            for name, start in self.starts.items()
         }
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
-        """Fuse the maps of ``(B, C_v, H_v, W_v)`` each under bool ``(B, V)``."""
+        """Fuse the maps of ``(B, C_v, H_v, W_v)`` each, or what was prepared, under ``(B, V)``."""
+        if self.modalities[0] + READ in feats:
+            assert isinstance(self.trunk, LinearStart)
+            columns = zip(self.modalities, mask.unbind(1), strict=True)
+            parts = (masked(feats[name + READ], column) for name, column in columns)
+            return Fused(self.trunk.go_on(added(parts)))
         maps = [
             to_grid(masked(feats[name], column), self.grid)
             for name, column in zip(self.modalities, mask.unbind(1), strict=True)
@@ -119,7 +147,12 @@ class ConcatFusion(nn.Module):
         return Fused(self.trunk(torch.cat(maps, 1)))
 
 
-def trunk(channels: int, width: int, depth: int = 2, kernel: int = 1) -> nn.Sequential:
+def _starts(shapes: Iterable[tuple[int, int, int]]) -> list[int]:
+    """Return the number of each map's first channel among all, side by side."""
+    return [0, *accumulate(shape[0] for shape in shapes)][:-1]
+
+
+def trunk(channels: int, width: int, depth: int = 2, kernel: int = 1) -> ConvTrunk:
     """Return `depth` blocks of convolution, batch norm and ReLU, to `width` channels."""
     layers: list[nn.Module] = []
     for block in range(depth):
@@ -131,4 +164,4 @@ def trunk(channels: int, width: int, depth: int = 2, kernel: int = 1) -> nn.Sequ
             BatchNorm(width),
             nn.ReLU(inplace=True),
         ]
-    return nn.Sequential(*layers)
+    return ConvTrunk(*layers)

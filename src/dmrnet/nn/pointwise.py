@@ -25,4 +25,9 @@ class Pointwise(nn.Conv2d):
         """Map ``(B, C, H, W)`` to ``(B, C', H, W)``."""
         if input.shape[2:] != (1, 1):
             return super().forward(input)
-        return F.linear(input.flatten(1), self.weight.flatten(1), self.bias)[..., None, None]
+        return on_one_position(input, self.weight, self.bias)
+
+
+def on_one_position(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Convolve ``(B, C, 1, 1)`` with a kernel ``(C', C, 1, 1)``: ``(B, C', 1, 1)``."""
+    return F.linear(x.flatten(1), weight.flatten(1), bias)[..., None, None]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from dmrnet.modalities import Task
 from dmrnet.nn.fusion import ConcatFusion
 from dmrnet.nn.gather import output_shape
+from dmrnet.nn.linear_start import BlockTrunk
 from dmrnet.nn.parts import Parts, check_dense, image_encoders
 from dmrnet.nn.predictor import PooledLinear
 from dmrnet.nn.resnet import LAYOUTS, ResNetEncoder, resnet_stage
@@ -39,7 +40,7 @@ class SURFEncoder(nn.Module):
         return encoded
 
 
-def surf_trunk(channels: int, width: int = 64) -> nn.Sequential:
+def surf_trunk(channels: int, width: int = 64) -> BlockTrunk:
     """Return layer3 and layer4, shared by all combinations: the paper's "conv fusion block".
 
     ``B x 384 x 14 x 14`` becomes ``B x 512 x 4 x 4``.
@@ -49,7 +50,7 @@ def surf_trunk(channels: int, width: int = 64) -> nn.Sequential:
         width: Channels of the stem.
     """
     layout = LAYOUTS["r18"]
-    return nn.Sequential(resnet_stage(layout, 2, width, channels), resnet_stage(layout, 3, width))
+    return BlockTrunk(resnet_stage(layout, 2, width, channels), resnet_stage(layout, 3, width))
 
 
 def surf(task: Task, width: int = 64) -> Parts:

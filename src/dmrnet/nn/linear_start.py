@@ -1,0 +1,93 @@
+"""The start of a trunk that is linear in each modality: read once a modality, added under masks.
+
+What a convolution makes of maps side by side is the sum of what it makes of each of them, so that
+a combination of modalities costs an addition where it would cost the convolution.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dmrnet.nn.pointwise import on_one_position
+
+
+class LinearStart(nn.Sequential):
+    """A trunk whose input is read by convolutions without bias, all onto one grid."""
+
+    @abstractmethod
+    def readers(self) -> tuple[nn.Conv2d, ...]:
+        """Return the convolutions that read the input."""
+
+    @abstractmethod
+    def rest(self, read: Sequence[Tensor]) -> Tensor:
+        """Go on from what the readers gave."""
+
+    def read(self, x: Tensor, start: int) -> Tensor:
+        """Read a modality's map by itself.
+
+        Args:
+            x: ``(B, C_v, H, W)``.
+            start: Number of its first channel among those of all modalities side by side.
+
+        Returns:
+            What every reader gives, side by side over channels: ``(B, sum C', H', W')``.
+        """
+        own = slice(start, start + x.shape[1])
+        return torch.cat([_convolve(conv, x, conv.weight[:, own]) for conv in self.readers()], 1)
+
+    def go_on(self, total: Tensor) -> Tensor:
+        """Return the trunk's map from the sum of what was read of each modality."""
+        return self.rest(total.split([conv.out_channels for conv in self.readers()], 1))
+
+
+class ConvTrunk(LinearStart):
+    """Layers in a row, of which the first is a convolution without bias."""
+
+    def readers(self) -> tuple[nn.Conv2d, ...]:
+        """Return the first layer."""
+        first = self[0]
+        assert isinstance(first, nn.Conv2d)
+        return (first,)
+
+    def rest(self, read: Sequence[Tensor]) -> Tensor:
+        """Run the other layers."""
+        (x,) = read
+        for layer in self[1:]:
+            x = layer(x)
+        return x
+
+
+class BlockTrunk(LinearStart):
+    """Stages of ResNet blocks; the first block has a shortcut of its own, a 1x1 convolution.
+
+    Blocks of two convolutions only (ResNet-18 and -34).
+    """
+
+    def readers(self) -> tuple[nn.Conv2d, ...]:
+        """Return the first block's first convolution and its shortcut's."""
+        stage: nn.Module = self[0]
+        first = stage[0]  # type: ignore[index]
+        return first.conv1, first.downsample[0]
+
+    def rest(self, read: Sequence[Tensor]) -> Tensor:
+        """Run the first block from there, and the blocks behind it."""
+        inner, shortcut = read
+        stage: nn.Module = self[0]
+        first, *blocks = stage.children()
+        out: Tensor = first.bn2(first.conv2(first.relu(first.bn1(inner))))  # type: ignore[operator]
+        out = first.relu(out + first.downsample[1](shortcut))  # type: ignore[index,operator]
+        for block in (*blocks, *self[1:]):
+            out = block(out)
+        return out
+
+
+def _convolve(conv: nn.Conv2d, x: Tensor, weight: Tensor) -> Tensor:
+    """Convolve as a layer does, with some of its weights."""
+    if x.shape[2:] == weight.shape[2:] == (1, 1):
+        return on_one_position(x, weight)
+    return F.conv2d(x, weight, None, conv.stride, conv.padding, conv.dilation)
