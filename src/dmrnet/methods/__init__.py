@@ -25,6 +25,7 @@ METHODS: dict[str, str] = {
     "hemis": "dmrnet.methods.hemis:HeMISSettings",
     "ogm-md": "dmrnet.methods.ogm_md:OGMMDSettings",
     "lcr": "dmrnet.methods.lcr:LCRSettings",
+    "shaspec": "dmrnet.methods.shaspec:ShaSpecSettings",
     "mutual": "dmrnet.methods.mutual:MutualSettings",
 }
 """Where the settings of each method stand."""

@@ -25,6 +25,7 @@ from dmrnet.modalities import Inputs, Task
 from dmrnet.nn import Point
 from dmrnet.nn.experts import AsLogits, Combine, Expert, ExpertAverage
 from dmrnet.nn.parts import check_dense
+from dmrnet.nn.trunks import of_one
 from dmrnet.objectives import TaskLoss, View
 from dmrnet.objectives.task import cross_entropy
 
@@ -67,18 +68,7 @@ class UnimodalSettings(MethodSettings):
         """
         check_undropped(self.name, self.encodes)
         check_dense(task, self.name, dense=False)
-        own = self.network.encoders
-        unknown = [name for name in own if name not in task.modalities]
-        experts = {
-            m.name: Expert(
-                m.name,
-                replace(
-                    self.network,
-                    encoders={n: e for n, e in own.items() if n == m.name or n in unknown},
-                ).build(Task((m,), task.classes)),
-            )
-            for m in task.inputs
-        }
+        experts = {name: Expert(name, of_one(self.network, task, name)) for name in task.modalities}
         return Unimodal(
             task,
             encoders=experts,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -75,6 +75,14 @@ def one_width(shapes: Shapes, method: str) -> int:
             "for all, or set the network's width to theirs"
         )
     return next(iter(channels.values()))
+
+
+def of_one(network: Network, task: Task, name: str) -> Parts:
+    """Return the network of one of a task's modalities alone."""
+    (modality,) = (m for m in task.inputs if m.name == name)
+    # A name that the task lacks stays, and is told.
+    own = {n: e for n, e in network.encoders.items() if n == name or n not in task.modalities}
+    return replace(network, encoders=own).build(Task((modality,), task.classes))
 
 
 class MixFusion(nn.Module):

@@ -1,0 +1,120 @@
+"""ShaSpec: features that modalities share, and features of their own (Wang et al., CVPR 2023).
+
+A specific encoder for each modality, s_v, and one that all share, r_v; in one map
+
+``f_v = P [r_v, s_v] + r_v``,
+
+side by side into the trunk. Of a missing modality s_v = 0 and r_v is the mean of those that are
+there. Beside the cross-entropy: ``alpha`` times the distance between shared features, and ``beta``
+times the cross-entropy of telling the modality from its specific features; both over what a sample
+has, so that incomplete data will do. With one modality there is no distance, and nothing to tell.
+
+Modalities of one shape share a whole encoder, as in the source; otherwise what is shared is a block
+behind encoders of their own, since no encoder reads both a vector and an image.
+
+Departures: the recipe ``released`` is the adaptation of this comparison (residual on the specific
+features, a projection each, mean squared distance along the chain of modalities), without its
+slips: it fills a missing third modality from itself, and the second one from features already
+filled. The source's convolution P is 3x3x3; here it is 1x1. Its mask is drawn evenly over the
+number of modalities for a whole batch; here, as for every method, by sample. Its segmentation is
+not here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import nn
+
+from dmrnet.methods.base import Encodes, Features, Method
+from dmrnet.methods.sf_md import SFMDSettings
+from dmrnet.modalities import Inputs, Task, Where
+from dmrnet.nn import feature_shapes, safe_batch_norm
+from dmrnet.nn.parts import check_dense
+from dmrnet.nn.shared import Impute, Residual, SharedEncoder, SharedSpecificFusion
+from dmrnet.nn.trunks import behind, grid_of, one_width
+from dmrnet.objectives.shared import Align, Distance, Pairs, TellModality
+
+
+class ShaSpec(Method):
+    """A method with a second, shared encoding of every modality."""
+
+    shared: nn.Module
+
+    def encode(self, inputs: Inputs, where: Where) -> Features:
+        """Encode specific features under the modalities' names, shared ones under ``.shared``."""
+        feats = super().encode(inputs, where)
+        feats |= self.shared(inputs, where)
+        return feats
+
+
+@dataclass(frozen=True)
+class ShaSpecSettings(SFMDSettings):
+    """Settings of ``shaspec``.
+
+    Attributes:
+        align_weight: Of the distance between shared features.
+        tell_weight: Of telling the modality from its specific features.
+        residual: What the projection is added to: shared or specific features.
+        impute: A missing shared feature is the mean of those shown, or the first of them.
+        pairs: Whose shared features are drawn together: all, cyclic or chain.
+        align: By l1 or mse.
+        one_projection: The same for every modality, or one each.
+    """
+
+    name: ClassVar[str] = "shaspec"
+    summary: ClassVar[str] = "shared and specific features of each modality (Wang et al. 2023)"
+    recipes: ClassVar[dict[str, dict[str, Any]]] = {
+        "best": {},
+        "paper": {},
+        "released": {
+            "residual": "specific",
+            "pairs": "chain",
+            "align": "mse",
+            "one_projection": False,
+        },
+    }
+
+    encodes: Encodes = "present"
+    align_weight: float = 0.1
+    tell_weight: float = 0.02
+    residual: Residual = "shared"
+    impute: Impute = "mean"
+    pairs: Pairs = "all"
+    align: Distance = "l1"
+    one_projection: bool = True
+
+    def build(self, task: Task) -> Method:
+        """Put the parts together, with the shared encoder beside the specific ones."""
+        check_dense(task, self.name, dense=False)
+        encoders = self.network.build(task).encoders
+        shapes = feature_shapes(task, encoders)
+        channels = one_width(shapes, self.name)
+        grid = grid_of(self.network, shapes)
+        shared = SharedEncoder(self.network, task, shapes, grid)
+        rest = behind(self.network, task, channels * len(shapes))
+        method = ShaSpec(
+            task,
+            encoders=encoders,
+            fusion=SharedSpecificFusion(
+                task.modalities,
+                channels,
+                grid,
+                rest.trunk,
+                self.residual,
+                self.impute,
+                self.one_projection,
+            ),
+            predictor=rest.predictor,
+            representation=self.representation(rest.channels),
+            terms=(
+                Align(self.align_weight, task.modalities, self.pairs, self.align),
+                TellModality(self.tell_weight, task.modalities, channels),
+                *self.two_views(),
+            ),
+            encodes=self.encodes,
+            smoothing=self.smoothing,
+        )
+        method.shared = safe_batch_norm(shared)
+        return method

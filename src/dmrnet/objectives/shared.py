@@ -1,0 +1,107 @@
+"""ShaSpec's two auxiliary terms, over what each sample has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dmrnet.nn.precision import at_least_float32
+from dmrnet.nn.shared import features_of
+from dmrnet.objectives.term import Step, Term
+
+Pairs = Literal["all", "cyclic", "chain"]
+"""Which modalities' shared features are drawn together: every two; each and the next, the last and
+the first; or without these last two."""
+
+Distance = Literal["l1", "mse"]
+
+
+def pairs_of(modalities: int, pairs: Pairs) -> list[tuple[int, int]]:
+    """Return the pairs of modalities, each once.
+
+    >>> pairs_of(3, "all"), pairs_of(3, "chain"), pairs_of(2, "cyclic")
+    ([(0, 1), (0, 2), (1, 2)], [(0, 1), (1, 2)], [(0, 1)])
+    """
+    if pairs == "all":
+        return [(i, j) for i in range(modalities) for j in range(i + 1, modalities)]
+    if pairs not in ("cyclic", "chain"):
+        raise ValueError(f"expected pairs as all, cyclic or chain, got {pairs!r}")
+    chain = [(i, i + 1) for i in range(modalities - 1)]
+    return [*chain, (0, modalities - 1)] if pairs == "cyclic" and modalities > 2 else chain
+
+
+class Align(Term):
+    r"""Draws together the shared features of modalities that a sample has: L_dao.
+
+    .. math:: L = \frac1N \sum_n \sum_{(i, j)} [i, j \in n] \; \text{mean}_{c,h,w} d(r_i, r_j)
+
+    Source: Wang et al., CVPR 2023 ("distribution alignment objective"); there over all modalities,
+    missing ones included.
+
+    Args:
+        weight: .1 in the source.
+        modalities: Names in order.
+        pairs: See `Pairs`; 0 for a single modality.
+        distance: l1 or mse.
+    """
+
+    reads_hidden: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        weight: float,
+        modalities: Sequence[str],
+        pairs: Pairs = "all",
+        distance: Distance = "l1",
+    ) -> None:
+        super().__init__("align", weight)
+        if distance not in ("l1", "mse"):
+            raise ValueError(f"expected align as l1 or mse, got {distance!r}")
+        self.modalities = tuple(modalities)
+        self.pairs = pairs_of(len(self.modalities), pairs)
+        self.distance = distance
+
+    def forward(self, step: Step) -> Tensor:
+        """Return the mean over the batch."""
+        shared = features_of(step.feats, self.modalities)
+        present = step.batch.present
+        total = step.task.per_sample.new_zeros(())
+        for i, j in self.pairs:
+            apart = at_least_float32(shared[i] - shared[j]).flatten(1)
+            by_sample = (apart.abs() if self.distance == "l1" else apart.square()).mean(1)
+            total = total + torch.where(present[:, i] & present[:, j], by_sample, 0.0).sum()
+        return total / len(present)
+
+
+class TellModality(Term):
+    r"""Classifies the modality from its specific features: L_dco.
+
+    .. math:: L = \frac1{NV} \sum_n \sum_{v \in n} CE(D(\text{GAP}(s_v)), v)
+
+    Source: Wang et al., CVPR 2023 ("domain classification objective"); there over all modalities,
+    missing ones included. The classifier is the term's own and not used at inference.
+
+    Args:
+        weight: .02 in the source.
+        modalities: Names in order.
+        channels: C of the specific features.
+    """
+
+    reads_hidden: ClassVar[bool] = True
+
+    def __init__(self, weight: float, modalities: Sequence[str], channels: int) -> None:
+        super().__init__("tell_modality", weight)
+        self.modalities = tuple(modalities)
+        self.classifier = nn.Linear(channels, len(self.modalities))
+
+    def forward(self, step: Step) -> Tensor:
+        """Return the mean over the batch and its modalities."""
+        pooled = torch.stack([step.feats[n].mean((2, 3)) for n in self.modalities], 1)
+        logits = at_least_float32(self.classifier(pooled))
+        target = torch.arange(len(self.modalities), device=logits.device).expand(logits.shape[:2])
+        losses = F.cross_entropy(logits.mT, target, reduction="none")
+        return torch.where(step.batch.present, losses, 0.0).mean()
