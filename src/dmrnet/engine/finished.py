@@ -101,6 +101,7 @@ def open_run(path: Path, device: str = "cpu") -> Finished:
     settings = read_config(folder.config)
     task = task_of(facts, folder.facts)
     method = settings.method.build(task)
+    method.to(memory_format=torch.channels_last)
     load_weights(method, folder.weights)
     # Runs of earlier versions do not say whether they were standardised.
     standardised = facts.get("standardised", folder.standardiser.is_file())

@@ -74,6 +74,8 @@ def fit(
     trainer = build_trainer(training, folder, checkpoints)
     torch.manual_seed(settings.seed)
     method = settings.method.build(splits.train.task)
+    # Convolutions with their channels last are quicker, on CPU and GPU.
+    method.to(memory_format=torch.channels_last)
     if training.sync_batch_norm:
         synchronise(method)
     resumed = checkpoints.newest(method)
