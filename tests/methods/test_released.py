@@ -131,6 +131,46 @@ def test_released_seg_distribution_term_has_a_value_and_no_gradient() -> None:
     assert "distribution" not in model.training_loss(batch, 10).parts
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_released_seg_has_a_second_predictor(alone: bool) -> None:
+    torch.manual_seed(0)
+    model = method("dmrnet").recipe("released-seg", hard_fixed=["rgb", "ir"]).build(TASK).train()
+    batch, masks = batch_and_masks()
+    if not alone:
+        masks = torch.where(
+            (index_of(masks) == 4)[:, None], torch.tensor([True, False, True]), masks
+        )
+        batch = batch.masked(masks, batch.present, TASK.modalities)
+    second = model.hard_term.predictor
+    assert second is not None
+    assert sum(p.numel() for p in second.parameters()) == sum(
+        p.numel() for p in model.predictor.parameters()
+    )
+    with torch.no_grad():
+        second.linear.bias.add_(torch.tensor([0.5, -0.5]))
+    loss = model.training_loss(batch, 11, torch.Generator().manual_seed(1))
+    reads = second if alone else model.predictor
+    ce = slow_ce(reads(loss.step.rep.value).logits.tolist(), batch.target.tolist())
+    hard = [int(j) in (1, 4) for j in index_of(masks)]
+    wanted = sum(one for one, is_hard in zip(ce, hard, strict=True) if is_hard) / B
+    assert float(loss.parts["hard_combinations"]) == pytest.approx(wanted, rel=1e-5)
+    assert any(hard)
+    loss.total.backward()
+    moved = [float(p.grad.abs().sum()) for p in second.parameters()]
+    assert all(value > 0 for value in moved) if alone else moved == [0, 0]
+    # What is evaluated is the task's predictor.
+    model.eval()
+    logits = model(batch.inputs, masks)
+    with torch.no_grad():
+        second.linear.bias.add_(100)
+    torch.testing.assert_close(model(batch.inputs, masks), logits)
+
+
+def test_a_second_predictor_is_not_broadcast() -> None:
+    with pytest.raises(ValueError, match="set hard_predictor to shared"):
+        method("dmrnet").recipe("released", hard_predictor="own").build(TASK)
+
+
 @pytest.mark.parametrize("name", sorted(set(METHODS) - {"mutual"}))
 def test_every_method_has_the_released_recipe(name: str) -> None:
     assert method(name).recipe("released").encodes == "present"

@@ -133,8 +133,6 @@ class Method(nn.Module):
         self.seen_variance = CombinationMeans(len(task.modalities)) if few else None
         self.seen_loss = CombinationMeans(len(task.modalities)) if few else None
         safe_batch_norm(self)
-        # Convolutions with their channels last are quicker, on CPU and GPU; what they give is too.
-        self.to(memory_format=torch.channels_last)
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -21,14 +22,21 @@ from dmrnet.objectives import (
     Term,
 )
 
+HardPredictor = Literal["shared", "own"]
+
 
 class MiningMethod(Method):
     """A method with a hard-combination term among its terms."""
 
     @property
+    def hard_term(self) -> HardCombinations:
+        """The hard-combination term."""
+        return next(t for t in self.objective.terms if isinstance(t, HardCombinations))
+
+    @property
     def miner(self) -> Miner:
         """What mines the hard set."""
-        return next(t.miner for t in self.objective.terms if isinstance(t, HardCombinations))
+        return self.hard_term.miner
 
     def on_epoch(self, variance: CombinationMeans, loss: CombinationMeans) -> None:
         """Mine the hard set from what the epoch saw (Eq. 10)."""
@@ -53,6 +61,10 @@ class DMRNetSettings(DMRSettings):
         hard_broadcast: The term weighs the whole batch by the number of hard samples in it, as the
             released classification code does.
         hard_start: The first epoch, counted from 0, in which the term acts.
+        hard_predictor: What the term predicts with: shared (the task's predictor, as the paper
+            says), or own (one like it with parameters of its own, which start as a copy; as in the
+            released segmentation code it acts in batches with a sample that shows the last modality
+            alone, and the task's predictor in others).
         mine_momentum: What of earlier epochs' sums is kept when an epoch is added.
         mine_min_count: Samples below which a combination is not ranked.
         mine_until: The hard set is frozen after so many epochs; by default it is mined each epoch.
@@ -83,7 +95,13 @@ class DMRNetSettings(DMRSettings):
             "hard_start": 6,
             "hard_broadcast": True,
         },
-        "released-seg": {**RELEASED_SEG, "beta": 0.5, "hard_among": "single", "hard_start": 11},
+        "released-seg": {
+            **RELEASED_SEG,
+            "beta": 0.5,
+            "hard_among": "single",
+            "hard_start": 11,
+            "hard_predictor": "own",
+        },
     }
 
     beta: float = 0.5
@@ -93,11 +111,28 @@ class DMRNetSettings(DMRSettings):
     hard_fixed: list[str] = field(default_factory=list)
     hard_broadcast: bool = False
     hard_start: int = 5
+    hard_predictor: HardPredictor = "shared"
     mine_momentum: float = 0.9
     mine_min_count: float = 8.0
     mine_until: int | None = None
 
     kind: ClassVar[type[Method]] = MiningMethod
+
+    def build(self, task: Task) -> Method:
+        """Return the method for a task.
+
+        Raises:
+            ValueError: If the hard set needs settings that exclude each other.
+        """
+        if self.hard_predictor == "own" and self.hard_broadcast:
+            raise ValueError(
+                "hard_broadcast reads the task's own loss: set hard_predictor to shared"
+            )
+        method = super().build(task)
+        if self.hard_predictor == "own":
+            assert isinstance(method, MiningMethod)
+            method.hard_term.own(deepcopy(method.predictor), method.task_loss)
+        return method
 
     def terms(self, task: Task) -> Sequence[Term]:
         """Return L_DR and L_HCR."""
