@@ -26,6 +26,7 @@ METHODS: dict[str, str] = {
     "ogm-md": "dmrnet.methods.ogm_md:OGMMDSettings",
     "lcr": "dmrnet.methods.lcr:LCRSettings",
     "shaspec": "dmrnet.methods.shaspec:ShaSpecSettings",
+    "rfnet": "dmrnet.methods.rfnet:RFNetSettings",
     "mutual": "dmrnet.methods.mutual:MutualSettings",
 }
 """Where the settings of each method stand."""

@@ -103,10 +103,18 @@ class TaskTerm(Term):
     """The task loss on all samples: L_TTL of Eq. 13 (Eq. 3, and Eq. 8 where s is sampled).
 
     Where samples are seen under two masks it is the average of both.
+
+    Args:
+        start_epoch: The first epoch, counted from 0, in which it acts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, start_epoch: int = 0) -> None:
         super().__init__("task")
+        self.start_epoch = start_epoch
+
+    def weight(self, epoch: int) -> float:
+        """Return 1 from the start epoch on, 0 before."""
+        return self.full_weight if epoch >= self.start_epoch else 0.0
 
     def forward(self, step: Step) -> Tensor:
         """Return the mean task loss."""

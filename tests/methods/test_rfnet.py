@@ -1,0 +1,133 @@
+"""RFNet's regions, weights and terms, against loops."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from dmrnet.methods import build_method
+from dmrnet.modalities import Batch, Modality, Task, all_combinations
+from dmrnet.nn import Network
+from dmrnet.nn.regions import RegionMixing
+
+TASK = Task(tuple(Modality(n, "image", (1, 8, 8)) for n in "abc"), ("x", "y", "z"))
+
+
+def built(task: Task = TASK, **changes):
+    torch.manual_seed(0)
+    return build_method("rfnet", task, network=Network(width=8), **changes)
+
+
+def batch_of(mask: torch.Tensor, present: torch.Tensor) -> Batch:
+    draw = torch.Generator().manual_seed(0)
+    rows = len(mask)
+    inputs = {m.name: torch.randn(rows, *m.shape, generator=draw) for m in TASK.inputs}
+    batch = Batch(inputs, present, torch.arange(rows) % 3, torch.arange(rows))
+    return batch.masked(mask, present, TASK.modalities)
+
+
+@pytest.mark.parametrize("plane", [True, False])
+def test_region_sums_are_their_equations(plane: bool) -> None:
+    torch.manual_seed(0)
+    v, c, r, h, w = 3, 4, 2, *((2, 3) if plane else (1, 1))
+    mix = RegionMixing(v, c, r, plane).double().eval()
+    mask = all_combinations(v)
+    maps = torch.randn(len(mask), v, c, h, w, dtype=torch.float64)
+    maps = torch.where(mask[:, :, None, None, None], maps, 0.0)
+    seen: list[torch.Tensor] = []
+    mix.fuse.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    _, logits = mix(maps, mask)
+    w1, b1, w2, b2 = (getattr(mix.weights, n).tolist() for n in ("w1", "b1", "w2", "b2"))
+    positions = [(y, x) for y in range(h) for x in range(w)]
+    for n in range(len(mask)):
+        f = maps[n].tolist()
+        q = logits[n].tolist()
+        p = {
+            (k, y, x): math.exp(q[k][y][x]) / sum(math.exp(q[j][y][x]) for j in range(r))
+            for k in range(r)
+            for y, x in positions
+        }
+        for k in range(r):
+            share = sum(p[k, y, x] for y, x in positions) / len(positions)
+            region = [
+                [sum(f[u][a][y][x] * p[k, y, x] for y, x in positions) / len(positions)]
+                for u in range(v)
+                for a in range(c)
+            ]
+            descriptor = [value / (share + 1e-7) for (value,) in region] + [share]
+            hidden = [
+                sum(descriptor[i] * w1[k][i][j] for i in range(len(descriptor))) + b1[k][j]
+                for j in range(len(b1[k]))
+            ]
+            hidden = [x if x > 0 else 0.2 * x for x in hidden]
+            weight = [
+                1 / (1 + math.exp(-sum(hidden[j] * w2[k][j][u] for j in range(128)) - b2[k][u]))
+                for u in range(v)
+            ]
+            for a in range(c):
+                for y, x in positions:
+                    expected = sum(weight[u] * f[u][a][y][x] * p[k, y, x] for u in range(v))
+                    got = seen[0].view(len(mask), r, c, h, w)[n, k, a, y, x].item()
+                    assert got == pytest.approx(expected)
+
+
+def test_no_gradient_goes_through_the_regions_but_by_their_term() -> None:
+    mask = all_combinations(3)
+    for weight, reached in ((0.0, False), (1.0, True)):
+        model = built(region_weight=weight)
+        model.training_loss(batch_of(mask, torch.ones_like(mask))).total.backward()
+        assert bool(model.fusion.mix.regions.weight.grad.any()) == reached
+
+
+def test_terms_are_their_equations() -> None:
+    model = built()
+    present = all_combinations(3)
+    mask = present & torch.tensor([True, True, False])
+    mask = torch.where(mask.any(1, keepdim=True), mask, present)
+    loss = model.training_loss(batch_of(mask, present))
+    step, target = loss.step, loss.step.batch.target
+    separate = next(t for t in model.objective.terms if t.name == "separate")
+
+    def ce(row: list[float], y: int) -> float:
+        return math.log(sum(math.exp(x) for x in row)) - row[y]
+
+    pooled = step.fused.skips[0].mean((2, 3)).tolist()
+    regions = sum(ce(row, int(y)) for row, y in zip(pooled, target, strict=True)) / len(mask)
+    assert loss.parts["regions"].item() == pytest.approx(regions, rel=1e-5)
+    rows = [(i, v) for v in range(3) for i in range(len(mask)) if present[i, v]]
+    maps = torch.stack([step.feats["abc"[v]][i] for i, v in rows])
+    logits = separate.predictor(separate.trunk(maps)).logits.tolist()
+    alone = sum(ce(row, int(target[i])) for row, (i, _) in zip(logits, rows, strict=True))
+    assert loss.parts["separate"].item() == pytest.approx(alone / len(mask), rel=1e-4)
+    torch.testing.assert_close(loss.total.detach(), sum(loss.parts.values()))
+
+
+def test_modalities_are_weighed_apart() -> None:
+    """With the weights switched off (all one half) the prediction differs."""
+    model = built().eval()
+    inputs = {n: torch.randn(2, 1, 8, 8) for n in "abc"}
+    mask = torch.ones(2, 3, dtype=torch.bool)
+    before = model(inputs, mask)
+    with torch.no_grad():
+        model.fusion.mix.weights.w2.zero_()
+        model.fusion.mix.weights.b2.zero_()
+    assert not torch.isclose(model(inputs, mask), before).all(1).any()
+
+
+def test_the_fused_prediction_may_be_learnt_late() -> None:
+    model = built(fuse_start=2)
+    mask = all_combinations(3)
+    batch = batch_of(mask, torch.ones_like(mask))
+    assert "task" not in model.training_loss(batch, 1).parts
+    assert "task" in model.training_loss(batch, 2).parts
+
+
+def test_regions_of_another_number_have_no_term() -> None:
+    names = [t.name for t in built(regions=2).objective.terms]
+    assert names == ["task", "separate"]
+    with pytest.raises(ValueError, match="regions of 1 or more, got 0"):
+        built(regions=0)
+    with pytest.raises(ValueError, match=r"the term separate reads .* set encodes to present"):
+        built(encodes="mask")
