@@ -19,6 +19,10 @@ VARIANTS: list[Choice] = [
 """Settings that change the parts, beside what recipes do."""
 
 
+SMALLER: dict[str, dict[str, Any]] = {"mmformer": {"embed": 16}}
+"""What recipes set so large that tests would wait for it."""
+
+
 def recipes() -> list[Choice]:
     """Return the recipes but `best`, of those that set the same the first."""
     chosen: list[Choice] = []
@@ -28,7 +32,7 @@ def recipes() -> list[Choice]:
         for recipe in settings.recipes:
             if settings.recipe(recipe) not in different:
                 different.append(settings.recipe(recipe))
-                chosen.append((name, recipe, {}))
+                chosen.append((name, recipe, SMALLER.get(name, {})))
     return chosen
 
 

@@ -48,7 +48,7 @@ def built(case: str, name: str) -> tuple[Method, Batch]:
     return build_method(name, task, network=network), batch_of(task)
 
 
-CLASSES_ONLY = {"unimodal", "ogm-md", "lcr", "shaspec", "rfnet"}
+CLASSES_ONLY = {"unimodal", "ogm-md", "lcr", "shaspec", "rfnet", "mmformer"}
 """Methods that do not predict pixels; they say so, which their own tests hold them to."""
 
 

@@ -27,6 +27,7 @@ METHODS: dict[str, str] = {
     "lcr": "dmrnet.methods.lcr:LCRSettings",
     "shaspec": "dmrnet.methods.shaspec:ShaSpecSettings",
     "rfnet": "dmrnet.methods.rfnet:RFNetSettings",
+    "mmformer": "dmrnet.methods.mmformer:MMFormerSettings",
     "mutual": "dmrnet.methods.mutual:MutualSettings",
 }
 """Where the settings of each method stand."""

@@ -1,0 +1,91 @@
+"""mmFormer: transformers within and between modalities (Zhang et al., MICCAI 2022), for classes.
+
+Behind each encoder its map becomes H W tokens of D channels, with learnt positions, through one
+transformer layer of its own; the tokens of what is shown, zeros for the rest, follow one another in
+one sequence, with positions, through a layer among all; a linear layer over the sequence brings
+V H W tokens back to H W, which are averaged and classified. Beside the cross-entropy every modality
+that is shown is classified by itself, by one linear layer for all (weight 1).
+
+It follows the adaptation released with DMRNet that is nearest to the paper (`SURF_Fomer_N`; which
+of its four made the tables is not said): one layer each, 8 heads, dropout .1, hidden layers of 8 D,
+D = 512 in ``paper`` and ``released``; in ``best`` D is the encoders' width. Hidden tokens take part
+in the attention, as released; with `key_mask` nothing attends to them. With one modality both
+transformers are of the same tokens.
+
+Departures: hidden samples do not reach the batch norm in front of the tokens, where the adaptation
+normalises zeros, so that "missing" is not zero there. The paper's released code packs four adjacent
+positions of one modality where it means one position of four; the adaptation does not, nor do we.
+No dense prediction yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from dmrnet.methods.base import Method
+from dmrnet.methods.sf_md import SFMDSettings
+from dmrnet.modalities import Task
+from dmrnet.nn import PooledLinear, feature_shapes
+from dmrnet.nn.former import InterFusion, IntraEncoder
+from dmrnet.nn.parts import check_dense
+from dmrnet.nn.trunks import grid_of, one_width
+from dmrnet.objectives.each import EachShown
+
+
+@dataclass(frozen=True)
+class MMFormerSettings(SFMDSettings):
+    """Settings of ``mmformer``.
+
+    Attributes:
+        embed: Channels of a token; by default as many as the encoders' maps have.
+        heads: Of each attention; they divide the channels of a token.
+        ratio: Hidden channels of the networks behind attention, in channels of a token.
+        attention_dropout: In the transformers.
+        key_mask: Leave hidden tokens out of the attention.
+        each_weight: Of classifying every modality by itself.
+    """
+
+    name: ClassVar[str] = "mmformer"
+    summary: ClassVar[str] = "attention within and between modalities (Zhang et al. 2022)"
+    recipes: ClassVar[dict[str, dict[str, Any]]] = {
+        "best": {},
+        "paper": {"encodes": "present", "embed": 512},
+        "released": {"encodes": "present", "embed": 512},
+    }
+
+    embed: int | None = None
+    heads: int = 8
+    ratio: int = 8
+    attention_dropout: float = 0.1
+    key_mask: bool = False
+    each_weight: float = 1.0
+
+    def build(self, task: Task) -> Method:
+        """Put the parts together."""
+        check_dense(task, self.name, dense=False)
+        if (self.embed is not None and self.embed < 1) or self.ratio < 1:
+            raise ValueError(
+                f"expected embed and ratio of 1 or more, got {self.embed} and {self.ratio}"
+            )
+        encoders = self.network.build(task).encoders
+        shapes = feature_shapes(task, encoders)
+        channels, grid = one_width(shapes, self.name), grid_of(self.network, shapes)
+        embed = self.embed or channels
+        rest = (self.heads, self.ratio, self.attention_dropout)
+        return self.kind(
+            task,
+            encoders={
+                name: IntraEncoder(encoder, channels, embed, grid, *rest)
+                for name, encoder in encoders.items()
+            },
+            fusion=InterFusion(task.modalities, embed, grid, *rest, self.key_mask),
+            predictor=PooledLinear(embed, len(task.classes)),
+            representation=self.representation(embed),
+            terms=(
+                EachShown(self.each_weight, task.modalities, channels, len(task.classes)),
+                *self.two_views(),
+            ),
+            encodes=self.encodes,
+            smoothing=self.smoothing,
+        )

@@ -1,0 +1,176 @@
+"""Transformers within a modality and between modalities (mmFormer)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dmrnet.modalities import Inputs
+from dmrnet.nn.fusion import Fused, masked, to_grid
+from dmrnet.nn.norm import BatchNorm
+
+
+class Attention(nn.Module):
+    r"""Multi-head self-attention: ``softmax(q k^T / sqrt(D / heads)) v``, heads side by side.
+
+    Args:
+        channels: D, which `heads` must divide.
+        heads: How many.
+        dropout: Of the attention weights and of what comes out.
+    """
+
+    def __init__(self, channels: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        if heads < 1 or channels % heads:
+            raise ValueError(
+                f"expected heads that divide the {channels} channels of a token, got {heads}; "
+                "change heads, embed or the network's width"
+            )
+        self.heads = heads
+        self.qkv = nn.Linear(channels, 3 * channels, bias=False)
+        self.out = nn.Linear(channels, channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, tokens: Tensor, shown: Tensor | None = None) -> Tensor:
+        """Attend over ``(B, T, D)``; keys where bool ``(B, T)`` is False are left out."""
+        split = self.qkv(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k, v = split.unbind()
+        keys = None if shown is None else shown[:, None, None, :]
+        p = self.dropout.p if self.dropout.training else 0.0
+        mixed = F.scaled_dot_product_attention(q, k, v, keys, p)
+        attended: Tensor = self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
+        return attended
+
+
+class Block(nn.Module):
+    """A transformer layer: attention and a two-layer network, each behind a norm and added.
+
+    Args:
+        channels: D.
+        heads: Of the attention.
+        ratio: Hidden channels of the network, in D.
+        dropout: Everywhere.
+    """
+
+    def __init__(self, channels: int, heads: int, ratio: int, dropout: float) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(channels), nn.LayerNorm(channels)
+        self.attention = Attention(channels, heads, dropout)
+        self.mlp = nn.Sequential(
+            nn.Linear(channels, ratio * channels),
+            nn.GELU(approximate="tanh"),
+            nn.Dropout(dropout),
+            nn.Linear(ratio * channels, channels),
+            nn.Dropout(dropout),
+        )
+
+    def forward(self, tokens: Tensor, shown: Tensor | None = None) -> Tensor:
+        """Map ``(B, T, D)`` to the same; see `Attention`."""
+        tokens = tokens + self.attention(self.norm1(tokens), shown)
+        result: Tensor = tokens + self.mlp(self.norm2(tokens))
+        return result
+
+
+class IntraEncoder(nn.Module):
+    """An encoder, its map as tokens, and a transformer among them.
+
+    The tokens' map stands in front and the encoder's own behind it, so that a term may read both.
+
+    Args:
+        encoder: From ``(b, *shape)`` to a map of C channels.
+        channels: C.
+        embed: D.
+        grid: To which the map is brought: H x W tokens.
+        heads: Of the attention.
+        ratio: Of the network behind it.
+        dropout: In the transformer.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        channels: int,
+        embed: int,
+        grid: tuple[int, int],
+        heads: int,
+        ratio: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.grid = grid
+        kernel = 1 if grid == (1, 1) else 3
+        self.embed = nn.Sequential(
+            BatchNorm(channels),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(channels, embed, kernel, padding=kernel // 2),
+        )
+        self.position = nn.Parameter(torch.zeros(1, grid[0] * grid[1], embed))
+        self.block = Block(embed, heads, ratio, dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode ``(B, *shape)`` as ``(B, D + C, H, W)``."""
+        own = to_grid(self.encoder(x), self.grid)
+        tokens = self.embed(own).flatten(2).transpose(1, 2)
+        tokens = self.block(tokens + self.position)
+        return torch.cat([tokens.transpose(1, 2).unflatten(2, self.grid), own], 1)
+
+
+class InterFusion(nn.Module):
+    """All modalities' tokens in one sequence, a transformer among them, and back to one map.
+
+    Tokens stand by modality and then by position: token ``v H W + y W + x``. Those of a hidden
+    modality are zeros and, as released, still take part (with their position); with `key_mask`
+    nothing attends to them. A linear layer over the sequence makes H W tokens of V H W.
+
+    Args:
+        modalities: In the order of mask columns.
+        embed: D.
+        grid: H x W.
+        heads: Of the attention.
+        ratio: Of the network behind it.
+        dropout: In the transformer.
+        key_mask: Leave hidden tokens out of the attention.
+    """
+
+    def __init__(
+        self,
+        modalities: Sequence[str],
+        embed: int,
+        grid: tuple[int, int],
+        heads: int,
+        ratio: int,
+        dropout: float,
+        key_mask: bool = False,
+    ) -> None:
+        super().__init__()
+        self.modalities = tuple(modalities)
+        self.embed = embed
+        self.grid = grid
+        self.key_mask = key_mask
+        positions = grid[0] * grid[1]
+        total = len(self.modalities) * positions
+        self.position = nn.Parameter(torch.zeros(1, total, embed))
+        self.block = Block(embed, heads, ratio, dropout)
+        self.gather = nn.Linear(total, positions)
+
+    def prepare(self, feats: Inputs) -> dict[str, Tensor]:
+        """Keep what is fused: the tokens' maps, without the encoders' own behind them."""
+        return {name: f[:, : self.embed] for name, f in feats.items()}
+
+    def tokens(self, feats: Inputs, mask: Tensor) -> Tensor:
+        """Return ``(B, V H W, D)``, zeros where hidden."""
+        columns = zip(self.modalities, mask.unbind(1), strict=True)
+        maps = [masked(feats[name][:, : self.embed], column) for name, column in columns]
+        return torch.cat([m.flatten(2).transpose(1, 2) for m in maps], 1)
+
+    def forward(self, feats: Inputs, mask: Tensor) -> Fused:
+        """Fuse ``(B, D + ..., H, W)`` each under bool ``(B, V)`` into ``(B, D, H, W)``."""
+        positions = self.grid[0] * self.grid[1]
+        shown = mask.repeat_interleave(positions, 1) if self.key_mask else None
+        tokens = self.block(self.tokens(feats, mask) + self.position, shown)
+        gathered: Tensor = self.gather(tokens.transpose(1, 2))
+        return Fused(gathered.unflatten(2, self.grid))

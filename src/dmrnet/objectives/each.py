@@ -1,0 +1,41 @@
+"""One linear classifier that every modality's own features are read by: mmFormer's regulariser."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from dmrnet.objectives.task import cross_entropy
+from dmrnet.objectives.term import Step, Term
+
+
+class EachShown(Term):
+    """``L_aux = 1/N sum_n sum_v delta_v CE(W GAP(f_v) + b, y)``, over what is shown.
+
+    The classifier is shared by the modalities, the term's own, and not used at inference.
+
+    Args:
+        weight: Its weight; 1 as released.
+        modalities: Names in order.
+        channels: C of f_v, the last channels of each feature.
+        classes: M.
+    """
+
+    def __init__(
+        self, weight: float, modalities: Sequence[str], channels: int, classes: int
+    ) -> None:
+        super().__init__("each_shown", weight)
+        self.modalities = tuple(modalities)
+        self.channels = channels
+        self.classifier = nn.Linear(channels, classes)
+
+    def forward(self, step: Step) -> Tensor:
+        """Return the sum over modalities of the mean over the batch."""
+        total = step.task.per_sample.new_zeros(())
+        for name, column in zip(self.modalities, step.mask.unbind(1), strict=True):
+            pooled = step.feats[name][:, -self.channels :].mean((2, 3))
+            losses = cross_entropy(self.classifier(pooled), step.batch.target).per_sample
+            total = total + torch.where(column, losses, 0.0).sum()
+        return total / len(step.mask)
