@@ -37,6 +37,11 @@ def cases() -> dict[str, tuple[Callable[[Task], Method], Task]]:
     mining = {"dmrnet-variance": (by_variance, TASKS["maps"])}
     modulated = partial(build_method, "ogm-md", network=SMALL, modulation="ogm-ge")
     mining["ogm-md-ge"] = (modulated, TASKS["maps"])
+    # Similarities are between the samples of one process; everything else is held to be one's.
+    listed["mmanet"] = (
+        partial(listed["mmanet"][0], margin_weight=0.0, start=1, rank_from=0),
+        TASKS["maps"],
+    )
     toys = {
         "esanet": (ESANetShaped, DENSE),
         "shaspec": (ShaSpecShaped, ALIKE),

@@ -45,10 +45,13 @@ def batch_of(task: Task) -> Batch:
 def built(case: str, name: str) -> tuple[Method, Batch]:
     torch.manual_seed(0)
     task, network = CASES[case]
-    return build_method(name, task, network=network), batch_of(task)
+    model = build_method(name, task, network=network)
+    if model.needs.prerequisite is not None:
+        model.take(build_method(model.needs.prerequisite, task, network=network))
+    return model, batch_of(task)
 
 
-CLASSES_ONLY = {"unimodal", "ogm-md", "lcr", "shaspec", "rfnet", "mmformer"}
+CLASSES_ONLY = {"unimodal", "ogm-md", "lcr", "shaspec", "rfnet", "mmformer", "mmanet"}
 """Methods that do not predict pixels; they say so, which their own tests hold them to."""
 
 

@@ -28,6 +28,7 @@ METHODS: dict[str, str] = {
     "shaspec": "dmrnet.methods.shaspec:ShaSpecSettings",
     "rfnet": "dmrnet.methods.rfnet:RFNetSettings",
     "mmformer": "dmrnet.methods.mmformer:MMFormerSettings",
+    "mmanet": "dmrnet.methods.mmanet:MMANetSettings",
     "mutual": "dmrnet.methods.mutual:MutualSettings",
 }
 """Where the settings of each method stand."""

@@ -1,0 +1,144 @@
+"""MMANet: a teacher that sees everything, and weak combinations trained twice (Wei, CVPR 2023).
+
+SF-MD's network as the student of `full`, trained before it on the same data, frozen:
+
+``L = CE + 30 MAD + .5 MAR``, the last two from epoch 5 on.
+
+MAD, margin-aware distillation, holds the student's similarities between the samples of a batch to
+the teacher's, those that the teacher is unsure of the more. MAR, modality-aware regularisation,
+finds the combination of all modalities but one whose predictions differ the most from those of all,
+and classifies it and all within it once more, through a trunk that is dropped afterwards.
+
+Departures: any V (the source's ranking is written for three); the teacher sees what is present, so
+that incomplete data will do; ranking reads training predictions, where the source reads validation;
+MAD is safe where a probability underflows, where the released code gives NaN; MAR is restricted to
+weak samples, as meant (`broadcast` in ``released`` is what its code computes). The audio-visual
+code of the comparison adds DMRNet's head to the student; that is not this method. With one modality
+nothing is weak, and MAD remains. No dense prediction yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from dmrnet.methods.base import Encodes, EpochStatistics, Method, Needs, StepLoss
+from dmrnet.methods.sf_md import SFMDSettings
+from dmrnet.modalities import Batch, Task, from_index
+from dmrnet.nn import ConcatFusion, Frozen
+from dmrnet.nn.parts import check_dense
+from dmrnet.objectives.distillation import MarginAware, ModalityAware, WeakCombinations
+
+
+class MMANet(Method):
+    """A student with a teacher, and a ranking of combinations by what they predict."""
+
+    needs: ClassVar[Needs] = Needs(prerequisite="full")
+
+    @property
+    def weak(self) -> WeakCombinations:
+        """What ranks combinations."""
+        return next(t.weak for t in self.objective.terms if isinstance(t, ModalityAware))
+
+    def take(self, prerequisite: Method) -> None:
+        """Take in the teacher.
+
+        Raises:
+            ValueError: If it is of another task.
+        """
+        if prerequisite.task != self.task:
+            raise ValueError(
+                f"the teacher knows {', '.join(prerequisite.modalities)} and "
+                f"{len(prerequisite.task.classes)} classes, but the student "
+                f"{', '.join(self.modalities)} and {len(self.task.classes)}, or their shapes or "
+                "names differ; train a teacher on the same data"
+            )
+        for term in self.objective.terms:
+            if isinstance(term, MarginAware):
+                term.teacher = Frozen(prerequisite)
+
+    def training_loss(
+        self, batch: Batch, epoch: int = 0, generator: torch.Generator | None = None
+    ) -> StepLoss:
+        """Return the total loss; in training, predictions are counted for the ranking."""
+        loss = super().training_loss(batch, epoch, generator)
+        if self.training:
+            self.weak.seen.update(loss.step.mask, loss.step.out.logits)
+        return loss
+
+    def end_epoch(self, add: Callable[[Tensor], Tensor] | None = None) -> EpochStatistics | None:
+        """Close an epoch: rank combinations, then as every method."""
+        if add is not None:
+            self.weak.seen.reduce(add)
+        self.weak.end_epoch()
+        return super().end_epoch(add)
+
+    def hard(self) -> Tensor:
+        """Return bool ``(2^V,)``: the weak combinations by index j."""
+        none = super().hard()
+        j = torch.arange(len(none), device=none.device)
+        weak = self.weak.is_weak(from_index(j, len(self.modalities)))
+        return weak & (j > 0)
+
+
+@dataclass(frozen=True)
+class MMANetSettings(SFMDSettings):
+    """Settings of ``mmanet``.
+
+    Attributes:
+        margin_weight: Of margin-aware distillation.
+        weak_weight: Of classifying weak combinations once more.
+        start: The first epoch, counted from 0, in which both act.
+        rank_from: The first epoch whose predictions rank combinations; the last is before `start`.
+        broadcast: Weak combinations' term weighs the whole batch, as the released code does.
+    """
+
+    name: ClassVar[str] = "mmanet"
+    summary: ClassVar[str] = "distilled from a teacher that sees everything (Wei et al. 2023)"
+    recipes: ClassVar[dict[str, dict[str, Any]]] = {
+        "best": {},
+        "paper": {},
+        "released": {"broadcast": True},
+    }
+    kind: ClassVar[type[Method]] = MMANet
+
+    encodes: Encodes = "present"
+    margin_weight: float = 30.0
+    weak_weight: float = 0.5
+    start: int = 5
+    rank_from: int = 2
+    broadcast: bool = False
+
+    def build(self, task: Task) -> Method:
+        """Put the parts together; the teacher comes by `Method.take`."""
+        check_dense(task, self.name, dense=False)
+        parts, second = self.network.build(task), self.network.build(task)
+        assert isinstance(second.fusion, ConcatFusion)
+        weak = WeakCombinations(
+            len(task.modalities), len(task.classes), self.rank_from, self.start - 1
+        )
+        return self.kind(
+            task,
+            encoders=parts.encoders,
+            fusion=parts.fusion,
+            predictor=parts.predictor,
+            representation=self.representation(parts.channels),
+            terms=(
+                MarginAware(self.margin_weight, self.start),
+                ModalityAware(
+                    self.weak_weight,
+                    weak,
+                    second.fusion,
+                    second.predictor,
+                    self.start,
+                    self.broadcast,
+                ),
+                *self.two_views(),
+            ),
+            encodes=self.encodes,
+            smoothing=self.smoothing,
+        )

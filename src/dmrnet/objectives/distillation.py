@@ -1,0 +1,233 @@
+"""MMANet's two terms: margin-aware distillation, and regularisation of weak combinations."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dmrnet.nn.frozen import Frozen
+from dmrnet.nn.fusion import ConcatFusion
+from dmrnet.nn.precision import at_least_float32
+from dmrnet.objectives.mining import CombinationMeans
+from dmrnet.objectives.task import cross_entropy
+from dmrnet.objectives.term import Step, Term
+
+
+def similarities(maps: Tensor) -> Tensor:
+    """Return the rows of the Gram matrix of ``(B, ...)``, each at unit length; ``(B, B)``."""
+    flat = at_least_float32(maps.flatten(1))
+    # The differences of these are small: no half precision in the products.
+    with torch.autocast(flat.device.type, enabled=False):
+        return F.normalize(flat @ flat.T, dim=1)
+
+
+def margins(logits: Tensor) -> Tensor:
+    """Return how uncertain a teacher is of each sample: its entropy's share of the batch's.
+
+    Safe where a probability underflows; where every prediction is certain, all count alike.
+
+    Args:
+        logits: ``(B, M)``.
+
+    Returns:
+        ``(B,)``, adding to 1.
+
+    >>> [round(float(w), 3) for w in margins(torch.tensor([[0.0, 0.0], [0.0, 9.0], [0.0, 999.0]]))]
+    [0.998, 0.002, 0.0]
+    """
+    log_p = at_least_float32(logits).log_softmax(1)
+    # A finite log-probability times a probability of 0, and not 0 times minus infinity.
+    entropy = -(log_p.exp() * log_p).sum(1)
+    total = entropy.sum()
+    return torch.where(total > 0, entropy / total, 1 / len(entropy))
+
+
+class MarginAware(Term):
+    r"""Student's similarities between samples should be the teacher's (MAD).
+
+    .. math:: L = \sum_{ij} w_j (\hat G^s_{ij} - \hat G^t_{ij})^2, \quad w_j = H_j / \sum_k H_k
+
+    with G-hat as `similarities` of the fused maps and H_j the entropy of the teacher's prediction:
+    samples near its decision boundary, where class margins are small, count more. Over the samples
+    of one process. The teacher sees all that is present.
+
+    Source: Wei et al., CVPR 2023, as released; there an underflowing probability gives NaN.
+
+    Args:
+        weight: 30 in the source.
+        start_epoch: The first epoch, counted from 0, in which the term acts.
+    """
+
+    reads_hidden: ClassVar[bool] = True
+
+    def __init__(self, weight: float, start_epoch: int) -> None:
+        super().__init__("margin_aware", weight)
+        self.start_epoch = start_epoch
+        self.teacher: Frozen | None = None
+
+    def weight(self, epoch: int) -> float:
+        """Return the weight from the start epoch on, 0 before."""
+        return self.full_weight if epoch >= self.start_epoch else 0.0
+
+    def forward(self, step: Step) -> Tensor:
+        """Return the sum over pairs of samples."""
+        if self.teacher is None:
+            raise ValueError("mmanet has no teacher; hand one over with take(...)")
+        teacher = self.teacher.module
+        with torch.no_grad():
+            feats = teacher.encode(step.batch.inputs, step.batch.where)  # type: ignore[operator]
+            fused = teacher.fuse(feats, step.batch.present)  # type: ignore[operator]
+            rep = teacher.represent(fused.map)  # type: ignore[operator]
+            logits = teacher.predict(rep.value, fused.skips).logits  # type: ignore[operator]
+            theirs = similarities(fused.map)
+        apart = (similarities(step.fused.map) - theirs).square()
+        return (apart * margins(logits)).sum()
+
+
+class PredictedClasses(CombinationMeans):
+    """Counts of predicted classes: with everything shown, and with each one modality hidden.
+
+    Row v is of samples that lack modality v alone, the last row of those that show all.
+
+    Args:
+        modalities: V.
+        classes: M.
+    """
+
+    def __init__(self, modalities: int, classes: int) -> None:
+        nn.Module.__init__(self)
+        self.sums = torch.zeros(modalities + 1, classes, dtype=torch.float64)
+        self.counts = torch.zeros(modalities + 1, dtype=torch.float64)
+
+    def update(self, mask: Tensor, values: Tensor) -> None:
+        """Add samples: bool ``(B, V)`` and logits ``(B, M)``. No gradient, no waiting."""
+        hidden = (~mask).sum(1)
+        row = torch.where(hidden == 0, mask.shape[1], mask.long().argmin(1))
+        counted = (hidden < 2).double()
+        cell = row * self.sums.shape[1] + values.detach().argmax(1)
+        self.sums.view(-1).index_add_(0, cell, counted)
+        self.counts.index_add_(0, row, counted)
+
+
+class WeakCombinations(nn.Module):
+    r"""Ranks the combinations that lack one modality by how far their predictions are from all's.
+
+    .. math:: P = \arg\max_v KL(h_{all} \| h_{-v})
+
+    with h the frequencies of predicted classes over the epochs given. Weak are P and everything in
+    it; of two modalities both are weak alone, without ranking; of one, nothing is.
+
+    Source: Wei et al., CVPR 2023. There P is found among three modalities on the validation set,
+    from softmax of the counts themselves; here on training predictions, so that nothing but
+    training data decides, and from frequencies with one added to each count.
+
+    Args:
+        modalities: V.
+        classes: M.
+        first_epoch: Of ranking, counted from 0.
+        last_epoch: Of ranking; behind it P is fixed.
+    """
+
+    totals: Tensor
+    strong: Tensor
+    ranked: Tensor
+    epochs: Tensor
+
+    def __init__(self, modalities: int, classes: int, first_epoch: int, last_epoch: int) -> None:
+        super().__init__()
+        self.modalities = modalities
+        self.first_epoch, self.last_epoch = first_epoch, last_epoch
+        self.seen = PredictedClasses(modalities, classes)
+        self.register_buffer("totals", torch.zeros(modalities + 1, classes, dtype=torch.float64))
+        # The modality that is not in P.
+        self.register_buffer("strong", torch.zeros(modalities, dtype=torch.bool))
+        self.register_buffer("ranked", torch.zeros((), dtype=torch.bool))
+        self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
+
+    def end_epoch(self) -> None:
+        """Take in an epoch's counts, already added over processes, and rank."""
+        epoch = int(self.epochs)
+        self.epochs += 1
+        if self.first_epoch <= epoch <= self.last_epoch and self.modalities > 2:
+            self.totals += self.seen.sums
+            counted = self.totals.sum(1)
+            if bool(counted[-1] > 0) and bool((counted[:-1] > 0).any()):
+                apart = frequencies_apart(self.totals)
+                apart = torch.where(counted[:-1] > 0, apart, -torch.inf)
+                self.strong.zero_()
+                self.strong[int(apart.argmax())] = True
+                self.ranked.fill_(True)
+        self.seen.reset()
+
+    def is_weak(self, mask: Tensor) -> Tensor:
+        """Return bool ``(B,)`` for masks ``(B, V)``."""
+        if self.modalities < 3:
+            return mask.sum(1) < self.modalities
+        return ~(mask & self.strong).any(1) & self.ranked
+
+
+def frequencies_apart(counts: Tensor) -> Tensor:
+    """Return ``KL(last row || row)`` of frequencies, one added to each count.
+
+    Args:
+        counts: ``(V + 1, M)``.
+
+    Returns:
+        ``(V,)``.
+    """
+    h = counts + 1
+    h = h / h.sum(1, keepdim=True)
+    return (h[-1] * (h[-1] / h[:-1]).log()).sum(1)
+
+
+class ModalityAware(Term):
+    r"""Weak combinations are classified once more, by a trunk and predictor of their own (MAR).
+
+    .. math:: L = \frac1N \sum_i [\Delta_i \text{ weak}] \; CE(A(f_i, \Delta_i), y_i)
+
+    The second network is the term's own and not used at inference.
+
+    Source: Wei et al., CVPR 2023. The released code multiplies shapes ``(B,)`` and
+    ``(B, 1, 1, 1)``, so that its term is the number of weak samples times the mean over the whole
+    batch (`broadcast`).
+
+    Args:
+        weight: .5 in the source.
+        weak: Says which combinations are weak.
+        fusion: Of the encoders' maps, with a trunk of its own.
+        predictor: Behind it.
+        start_epoch: The first epoch, counted from 0, in which the term acts.
+        broadcast: As released.
+    """
+
+    def __init__(
+        self,
+        weight: float,
+        weak: WeakCombinations,
+        fusion: ConcatFusion,
+        predictor: nn.Module,
+        start_epoch: int,
+        broadcast: bool = False,
+    ) -> None:
+        super().__init__("modality_aware", weight)
+        self.weak = weak
+        self.fusion = fusion
+        self.predictor = predictor
+        self.start_epoch = start_epoch
+        self.broadcast = broadcast
+
+    def weight(self, epoch: int) -> float:
+        """Return the weight from the start epoch on, 0 before."""
+        return self.full_weight if epoch >= self.start_epoch else 0.0
+
+    def forward(self, step: Step) -> Tensor:
+        """Return the sum over weak samples over the batch's size."""
+        logits = self.predictor(self.fusion(step.feats, step.mask).map, ()).logits
+        loss = cross_entropy(logits, step.batch.target)
+        weak = self.weak.is_weak(step.mask)
+        if self.broadcast:
+            return weak.sum() * loss.mean
+        return torch.where(weak, loss.per_sample, 0.0).sum() / loss.normaliser
