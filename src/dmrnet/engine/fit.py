@@ -22,6 +22,7 @@ from dmrnet.engine.checkpoints import Checkpoints, WholeFiles
 from dmrnet.engine.config import RunSettings, dump, read_config
 from dmrnet.engine.flags import flat
 from dmrnet.engine.folder import RunFolder, write_bytes, write_text
+from dmrnet.engine.prerequisite import prerequisite
 from dmrnet.engine.processes import launch, settled, together
 from dmrnet.engine.rows import bookkeeping, rows_of_evaluation
 from dmrnet.engine.selection import combinations_of, samples_at_once
@@ -74,6 +75,9 @@ def fit(
     trainer = build_trainer(training, folder, checkpoints)
     torch.manual_seed(settings.seed)
     method = settings.method.build(splits.train.task)
+    if method.needs.prerequisite is not None:
+        name = method.needs.prerequisite
+        method.take(prerequisite(settings, name, folder, lambda run, to: fit(run, to, report)))
     # Convolutions with their channels last are quicker, on CPU and GPU.
     method.to(memory_format=torch.channels_last)
     if training.sync_batch_norm:

@@ -95,6 +95,8 @@ class MMANetSettings(SFMDSettings):
         start: The first epoch, counted from 0, in which both act.
         rank_from: The first epoch whose predictions rank combinations; the last is before `start`.
         broadcast: Weak combinations' term weighs the whole batch, as the released code does.
+        teacher: Folder of a finished run of full on the same data; by default one is trained first,
+            with the same seed and training, into the folder `teacher` of the run.
     """
 
     name: ClassVar[str] = "mmanet"
@@ -112,6 +114,7 @@ class MMANetSettings(SFMDSettings):
     start: int = 5
     rank_from: int = 2
     broadcast: bool = False
+    teacher: str | None = None
 
     def build(self, task: Task) -> Method:
         """Put the parts together; the teacher comes by `Method.take`."""
