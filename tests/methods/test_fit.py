@@ -11,7 +11,6 @@ import pytest
 from dmrnet.cli import main
 from dmrnet.methods import METHODS
 
-
 EARLY = {"mmanet": ["--method.start", "0"], "dmrnet": ["--method.hard_start", "0"]}
 """So that terms which start late act in two epochs."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
 
-from dmrnet.methods import build_method
+from dmrnet.methods import METHODS, build_method, method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations, index_of
 from dmrnet.nn import Network
 from dmrnet.objectives import Mutual
@@ -142,9 +142,18 @@ def test_one_modality_learns_nothing_from_itself() -> None:
     assert model.training_loss(batch.masked(one, one, ("a",))).parts["mutual"] < 1e-6
 
 
-@pytest.mark.parametrize("name", ["sf-md", "head-only", "dmr", "dmrnet"])
+MASKED = [n for n in METHODS if "mutual" in {f.name for f in fields(method(n))}]
+
+
+def test_methods_that_drop_nothing_have_no_second_mask() -> None:
+    assert set(METHODS) - set(MASKED) == {"full", "unimodal"}
+
+
+@pytest.mark.parametrize("name", MASKED)
 def test_any_method_takes_the_term(name: str) -> None:
     model = built(name, mutual=0.5, encodes="present")
+    if model.needs.prerequisite is not None:
+        model.take(build_method(model.needs.prerequisite, TASK, network=Network(width=8)))
     batch = batch_of(torch.ones(9, 3, dtype=torch.bool))
     loss = model.training_loss(batch, 9, torch.Generator().manual_seed(0))
     assert loss.parts["mutual"] > 0
