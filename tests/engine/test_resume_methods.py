@@ -1,0 +1,57 @@
+"""Every method's run, killed and taken up again, ends as one that never was, to the last bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.engine.runs import result_of, settings_in
+
+from dmrnet.engine.checkpoints import Checkpoints
+from dmrnet.engine.fit import fit
+from dmrnet.engine.trainee import Progress
+from dmrnet.methods import METHODS
+
+FLAGS = {
+    "ogm-md": ("--method.modulation", "ogm-ge"),
+    "mmanet": ("--method.start", "1", "--method.rank_from", "0"),
+    "dmrnet": ("--method.hard_start", "1"),
+}
+"""So that what has a state of its own has one before the kill."""
+
+
+class KilledError(Exception):
+    """Stands for a kill, without the seconds that a new process takes."""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+def killed_at(epoch: int) -> Callable[[Progress], None]:
+    """Kill at the end of so many epochs from the start of the command."""
+    seen: list[int] = []
+
+    def report(progress: Progress) -> None:
+        seen.append(progress.epoch)
+        if len(seen) == epoch:
+            raise KilledError
+
+    return report
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_killed_run_ends_as_one_that_never_was(
+    name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Checkpoints, "every", 0.0)
+    settings = settings_in(data, *FLAGS.get(name, ()), method=name, epochs=3)
+    fit(settings, tmp_path / "whole")
+    # The second kill of mmanet meets the student: its teacher has gone on through epochs 2 and 3.
+    for at in (2, 4) if name == "mmanet" else (2,):
+        with pytest.raises(KilledError):
+            fit(settings, tmp_path / "run", killed_at(at))
+    fit(settings, tmp_path / "run")
+    assert result_of(tmp_path / "run") == result_of(tmp_path / "whole")
