@@ -1,0 +1,46 @@
+"""What of each method is tuned, and over which values, in one place.
+
+A comparison is fair if every method is tuned alike: over its own hyperparameters in these ranges,
+on validation, with everything else (network, sampler, schedule, epochs, selection, seeds) the same.
+At most nine settings a method; the default is among them. The ranges are ours: they surround what
+papers and released code set, and were not chosen by results.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+Value = float | bool | str
+
+SEARCH: dict[str, dict[str, tuple[Value, ...]]] = {
+    "sf-md": {},
+    "head-only": {},
+    "dmr": {"alpha": (1e-4, 1e-3, 1e-2)},
+    "dmrnet": {"alpha": (1e-4, 1e-3, 1e-2), "beta": (0.3, 0.5, 0.7)},
+    "full": {},
+    "unimodal": {"combine": ("probabilities", "logits")},
+    "hemis": {"spread": ("population", "sample")},
+    "ogm-md": {"modulation": ("none", "ogm", "ogm-ge"), "modulation_alpha": (0.1, 0.3, 0.8)},
+    "lcr": {"own": (False, True), "correlation": (0.0, 0.01, 0.1)},
+    "shaspec": {"align_weight": (0.1, 0.5, 1.0), "tell_weight": (0.02, 0.1)},
+    "rfnet": {"region_weight": (0.1, 0.3, 1.0), "separate_weight": (0.1, 0.3, 1.0)},
+    "mmformer": {"attention_dropout": (0.0, 0.1), "each_weight": (0.1, 0.3, 1.0)},
+    "mmanet": {"margin_weight": (3.0, 10.0, 30.0), "weak_weight": (0.2, 0.5, 1.0)},
+    "mutual": {"mutual": (0.3, 1.0, 3.0), "temperature": (1.0, 2.0, 4.0)},
+}
+"""Values of settings (``--method.NAME``), by method."""
+
+MOST = 9
+
+
+def search_settings(name: str) -> list[dict[str, Value]]:
+    """Return the settings that a method is tuned over, as changes to its recipe.
+
+    Raises:
+        KeyError: If nothing is declared for the method.
+
+    >>> search_settings("hemis")
+    [{'spread': 'population'}, {'spread': 'sample'}]
+    """
+    ranges = SEARCH[name]
+    return [dict(zip(ranges, values, strict=True)) for values in product(*ranges.values())]
