@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from dmrnet.cli.arguments import take
 
 if TYPE_CHECKING:
+    from dmrnet.data.dataset import Splits
     from dmrnet.engine.config import RunSettings
+    from dmrnet.engine.settings import Training
+    from dmrnet.methods.base import Method
 
 
 def run(argv: Sequence[str]) -> int:
@@ -36,15 +39,13 @@ def run(argv: Sequence[str]) -> int:
     folder = Path(out) if out else default_folder(settings)
     console = screen()
     with FitProgress(screen(error=True)) as progress:
+
+        def started(splits: Splits, method: Method, training: Training) -> None:
+            progress.again()
+            show_start(console, settings, splits, method, training, folder)
+
         try:
-            done = fit(
-                settings,
-                folder,
-                report=progress,
-                started=lambda splits, method, training: show_start(
-                    console, settings, splits, method, training, folder
-                ),
-            )
+            done = fit(settings, folder, report=progress, started=started)
         except KeyboardInterrupt as stop:
             raise Stopped(
                 f"the same command goes on from the last checkpoint in {folder}"

@@ -47,6 +47,11 @@ class FitProgress:
     ) -> None:
         self.live.stop()
 
+    def again(self) -> None:
+        """Begin anew: what was shown so far was another training, of a teacher."""
+        self.live.stop()
+        self.start, self.tenth = None, 0
+
     def __call__(self, progress: Progress) -> None:
         """Show where the training stands."""
         line = self.line(progress, time.monotonic())
