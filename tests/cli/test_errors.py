@@ -171,6 +171,18 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
         "fit --data arrays --data.train {made}/trian.npz",
         "there is no file {made}/trian.npz; did you mean 'train.npz'?",
     ),
+    "a teacher that is none": (
+        "fit --method mmanet --method.teacher {run}",
+        "but mmanet needs one of full; train it with --method full",
+    ),
+    "a teacher that is not there": (
+        "fit --method mmanet --method.teacher nowhere",
+        "nowhere holds no run",
+    ),
+    "attention that does not part": (
+        "fit --method mmformer --method.heads 7",
+        "expected heads that divide the 128 channels of a token, got 7",
+    ),
     "a config that is not there": ("fit --config no.yaml", "there is no config file no.yaml"),
     "no run": ("evaluate {made}", "{made} holds no run"),
     "a run that is not there": ("predict nowhere --input x.npz", "nowhere holds no run"),
