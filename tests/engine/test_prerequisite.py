@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.engine.runs import metrics_of, result_of, settings_in
+from tests.engine.runs import TRAIN, metrics_of, result_of, settings_in
 
 from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit
@@ -34,6 +34,22 @@ def test_the_teacher_is_trained_first_with_the_same_data_and_training(made: Path
     values = {name for _, name, _ in metrics_of(RunFolder(made / "run").metrics)}
     assert {"task", "margin_aware", "modality_aware"} <= values
     assert not any("teacher" in name for name in student.method.state_dict())
+
+
+def test_its_cost_counts(made: Path) -> None:
+    mine, teachers = (
+        {row["metric"]: row["value"] for row in RunFolder(path).rows() if not row["combination"]}
+        for path in (made / "run", made / "run" / "teacher")
+    )
+    assert teachers["train_samples"] == 3 * TRAIN
+    assert mine["train_samples"] == 2 * teachers["train_samples"]
+    assert mine["train_seconds"] > teachers["train_seconds"]
+    # The second trunk and classifier are the term's own; a teacher is nobody's parameters.
+    assert mine["inference_parameters"] == teachers["parameters"]
+    assert teachers["inference_parameters"] == teachers["parameters"]
+    fusion = open_run(made / "run").method.fusion
+    second = sum(p.numel() for p in fusion.parameters()) + 8 * 3 + 3
+    assert mine["parameters"] == mine["inference_parameters"] + second
 
 
 def test_a_finished_run_does_nothing_and_a_finished_teacher_is_taken_as_it_is(made: Path) -> None:

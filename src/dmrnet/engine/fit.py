@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from dmrnet.engine.checkpoints import Checkpoints, WholeFiles
 from dmrnet.engine.config import RunSettings, dump, read_config
 from dmrnet.engine.flags import flat
 from dmrnet.engine.folder import RunFolder, write_bytes, write_text
-from dmrnet.engine.prerequisite import prerequisite
+from dmrnet.engine.prerequisite import cost, prerequisite
 from dmrnet.engine.processes import launch, settled, together
 from dmrnet.engine.rows import bookkeeping, rows_of_evaluation
 from dmrnet.engine.selection import combinations_of, samples_at_once
@@ -75,9 +75,12 @@ def fit(
     trainer = build_trainer(training, folder, checkpoints)
     torch.manual_seed(settings.seed)
     method = settings.method.build(splits.train.task)
+    spent: dict[str, float] = {}
     if method.needs.prerequisite is not None:
         name = method.needs.prerequisite
-        method.take(prerequisite(settings, name, folder, lambda run, to: fit(run, to, report)))
+        first = prerequisite(settings, name, folder, lambda run, to: fit(run, to, report))
+        method.take(first.method)
+        spent = cost(first)
     # Convolutions with their channels last are quicker, on CPU and GPU.
     method.to(memory_format=torch.channels_last)
     if training.sync_batch_norm:
@@ -96,7 +99,7 @@ def fit(
     with together(trainer):
         train(trainer, trainee, None if resumed is None else resumed.path)
         if trainer.is_global_zero:
-            finish(trainee, settings, folder, trainer.strategy.root_device)
+            finish(trainee, settings, folder, trainer.strategy.root_device, spent)
         # Whoever goes on from here, on whichever process, finds the folder finished.
         trainer.strategy.barrier()
     return True
@@ -208,9 +211,16 @@ def write_run(folder: RunFolder, settings: RunSettings, splits: Splits, training
 
 
 def finish(
-    trainee: Trainee, settings: RunSettings, folder: RunFolder, device: torch.device
+    trainee: Trainee,
+    settings: RunSettings,
+    folder: RunFolder,
+    device: torch.device,
+    spent: Mapping[str, float],
 ) -> None:
-    """Score the kept weights on validation and write the rows that a run has before its test."""
+    """Score the kept weights on validation and write the rows that a run has before its test.
+
+    What was `spent` before on a prerequisite counts among what training cost.
+    """
     method, splits = trainee.evaluated, trainee.splits
     load_weights(method, folder.weights)
     # Lightning has put the method back on the CPU.
@@ -221,8 +231,12 @@ def finish(
     result = evaluate(method, batches, combinations.to(device), len(task.classes))
     figures: dict[str, float] = {
         "parameters": sum(p.numel() for p in method.parameters()),
-        "train_seconds": trainee.seconds,
-        "train_samples": trainee.samples,
+        # A term's own network is trained and then left out.
+        "inference_parameters": sum(
+            p.numel() for n, p in method.named_parameters() if not n.startswith("objective.")
+        ),
+        "train_seconds": trainee.seconds + spent.get("train_seconds", 0.0),
+        "train_samples": trainee.samples + spent.get("train_samples", 0),
         "epochs": trainee.epochs,
         "best_epoch": -1 if trainee.best_epoch is None else trainee.best_epoch + 1,
     }

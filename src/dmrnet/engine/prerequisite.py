@@ -8,11 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from dmrnet.engine.config import RunSettings
-from dmrnet.engine.finished import open_run
+from dmrnet.engine.finished import Finished, open_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.processes import launch
 from dmrnet.methods import method
-from dmrnet.methods.base import Method
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +21,8 @@ FOLDER = "teacher"
 
 def prerequisite(
     settings: RunSettings, name: str, folder: RunFolder, train: Callable[[RunSettings, Path], bool]
-) -> Method:
-    """Return the trained method that a run needs; train it where it is not there yet.
+) -> Finished:
+    """Return the finished run that a run needs; train it where it is not there yet.
 
     It is trained on the same data, with the same network, seed and training, into the run's own
     folder, where it is found finished the next time, or goes on; or it is the run that the setting
@@ -55,7 +54,7 @@ def prerequisite(
                 f"{theirs[2]}, but this run is on {settings.data_label} with seed {mine[2]}; rows "
                 "that it learnt from could be in this run's validation: train it on the same"
             )
-        return found.method
+        return found
     own = folder.path / FOLDER
     wanted = replace(
         settings,
@@ -77,4 +76,11 @@ def prerequisite(
     if not done:
         log.warning("training %s first, as the teacher, into %s", name, own)
     train(wanted, own)
-    return open_run(own).method
+    return open_run(own)
+
+
+def cost(run: Finished) -> dict[str, float]:
+    """Return what a finished run's training cost, by metric, as its rows say."""
+    wanted = ("train_seconds", "train_samples")
+    rows = run.folder.rows()
+    return {row["metric"]: row["value"] for row in rows if row["metric"] in wanted}
