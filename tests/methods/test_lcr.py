@@ -73,11 +73,11 @@ def test_features_reach_the_trunk_through_the_others_only() -> None:
     model = built().eval()
     both = torch.tensor([[True, True, False]])
     maps = {n: torch.randn(1, 8, 2, 2) for n in "abc"}
-    base = model.fuse(maps, both).skips[1]
-    moved = model.fuse({**maps, "a": maps["a"] + torch.randn(8, 1, 1)}, both).skips[1]
+    base = model.fuse(maps, both).told[1]
+    moved = model.fuse({**maps, "a": maps["a"] + torch.randn(8, 1, 1)}, both).told[1]
     plain = maps["a"] - maps["a"].mean((2, 3), keepdim=True)  # same pooled, so the same Gamma
     shuffled = {**maps, "a": maps["a"] - 2 * plain}
-    same_pool = model.fuse(shuffled, both).skips[1]
+    same_pool = model.fuse(shuffled, both).told[1]
     torch.testing.assert_close(same_pool[:, 0], base[:, 0])
     assert not torch.allclose(same_pool[:, 1], base[:, 1])
     assert not torch.allclose(same_pool[:, 2], base[:, 2])
@@ -93,7 +93,7 @@ def test_the_correlation_term_is_its_equation(own: bool) -> None:
     model = built(correlation=0.5, own=own)
     mask = all_combinations(3)
     loss = model.training_loss(batch_of(mask))
-    features, expressed = loss.step.fused.skips
+    features, expressed = loss.step.fused.told
     total = 0.0
     for n, seen in enumerate(mask.tolist()):
         k = sum(seen)

@@ -57,10 +57,10 @@ class Correlations(nn.Module):
 
 
 class CorrelationFusion(MixFusion):
-    """Correlated maps side by side, then a trunk; hands out both sides as skips, for a term."""
+    """Correlated maps side by side, then a trunk; tells both sides, for a term."""
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
-        """Fuse maps under bool ``(B, V)``; skips are f and F, ``(B, V, C, H, W)`` each."""
+        """Fuse maps under bool ``(B, V)``; told are f and F, ``(B, V, C, H, W)`` each."""
         maps = self.stacked(feats, mask)
         expressed: Tensor = self.mix(maps, mask)
-        return Fused(self.trunk(expressed.flatten(1, 2)), (maps, expressed))
+        return Fused(self.trunk(expressed.flatten(1, 2)), told=(maps, expressed))

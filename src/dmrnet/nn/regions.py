@@ -108,9 +108,9 @@ def _block(before: int, after: int, kernel: int) -> tuple[nn.Module, ...]:
 
 
 class RegionFusion(MixFusion):
-    """Region mixing, then a trunk; hands out the regions' logits as a skip, for a term."""
+    """Region mixing, then a trunk; tells the regions' logits, for a term."""
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
-        """Fuse maps under bool ``(B, V)``; the skip is ``(B, R, H, W)``."""
+        """Fuse maps under bool ``(B, V)``; told is ``(B, R, H, W)``."""
         mixed, logits = self.mix(self.stacked(feats, mask), mask)
-        return Fused(self.trunk(mixed), (logits,))
+        return Fused(self.trunk(mixed), told=(logits,))

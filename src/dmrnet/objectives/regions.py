@@ -16,7 +16,7 @@ from dmrnet.objectives.term import Step, Term
 class RegionTerm(Term):
     """Cross-entropy of the regions' averaged logits, where each region stands for a class.
 
-    ``L_prm = 1/N sum_n CE(GAP(PRM logits), y)``; reads them from the skip of `RegionFusion`.
+    ``L_prm = 1/N sum_n CE(GAP(PRM logits), y)``; reads them from what `RegionFusion` tells.
     """
 
     def __init__(self, weight: float) -> None:
@@ -24,7 +24,7 @@ class RegionTerm(Term):
 
     def forward(self, step: Step) -> Tensor:
         """Return the mean over the batch."""
-        (logits,) = step.fused.skips
+        (logits,) = step.fused.told
         return cross_entropy(logits.mean((2, 3)), step.batch.target).mean
 
 
