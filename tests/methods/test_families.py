@@ -51,7 +51,7 @@ def built(case: str, name: str) -> tuple[Method, Batch]:
     return model, batch_of(task)
 
 
-CLASSES_ONLY = {"unimodal", "ogm-md", "lcr", "shaspec", "rfnet", "mmformer", "mmanet"}
+CLASSES_ONLY = {"unimodal", "ogm-md", "lcr", "shaspec", "rfnet", "mmanet"}
 """Methods that do not predict pixels; they say so, which their own tests hold them to."""
 
 

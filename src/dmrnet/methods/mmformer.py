@@ -15,7 +15,9 @@ transformers are of the same tokens.
 Departures: hidden samples do not reach the batch norm in front of the tokens, where the adaptation
 normalises zeros, so that "missing" is not zero there. The paper's released code packs four adjacent
 positions of one modality where it means one position of four; the adaptation does not, nor do we.
-No dense prediction yet.
+For every pixel it is ours: both transformers stand among ESANet's deepest maps, in place of the
+last of its five sums, and a 1x1 convolution classifies each modality's map; there the main
+modality's tokens know of the others, from which its stages go on, and batch norms see hidden zeros.
 """
 
 from __future__ import annotations
@@ -27,10 +29,10 @@ from dmrnet.methods.base import Method
 from dmrnet.methods.sf_md import SFMDSettings
 from dmrnet.modalities import Task
 from dmrnet.nn import PooledLinear, feature_shapes
-from dmrnet.nn.former import InterFusion, IntraEncoder
+from dmrnet.nn.former import InterFusion, Intra, IntraEncoder
 from dmrnet.nn.parts import check_dense
 from dmrnet.nn.trunks import grid_of, one_width
-from dmrnet.objectives.each import EachShown
+from dmrnet.objectives.each import EachShown, EachShownPixels
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,13 @@ class MMFormerSettings(SFMDSettings):
 
     def build(self, task: Task) -> Method:
         """Put the parts together."""
-        check_dense(task, self.name, dense=False)
         if (self.embed is not None and self.embed < 1) or self.ratio < 1:
             raise ValueError(
                 f"expected embed and ratio of 1 or more, got {self.embed} and {self.ratio}"
             )
+        if self.network.family == "esanet":
+            return self.build_dense(task)
+        check_dense(task, self.name, dense=False)
         encoders = self.network.build(task).encoders
         shapes = feature_shapes(task, encoders)
         channels, grid = one_width(shapes, self.name), grid_of(self.network, shapes)
@@ -76,7 +80,7 @@ class MMFormerSettings(SFMDSettings):
         return self.kind(
             task,
             encoders={
-                name: IntraEncoder(encoder, channels, embed, grid, *rest)
+                name: IntraEncoder(encoder, Intra(channels, embed, grid, *rest))
                 for name, encoder in encoders.items()
             },
             fusion=InterFusion(task.modalities, embed, grid, *rest, self.key_mask),
@@ -84,6 +88,40 @@ class MMFormerSettings(SFMDSettings):
             representation=self.representation(embed),
             terms=(
                 EachShown(self.each_weight, task.modalities, channels, len(task.classes)),
+                *self.two_views(),
+            ),
+            encodes=self.encodes,
+            smoothing=self.smoothing,
+        )
+
+    def build_dense(self, task: Task) -> Method:
+        """Put transformers among the deepest maps of ESANet."""
+        # Torchvision is imported only by those who ask for a network made of its blocks.
+        from dmrnet.nn.esanet.former import FormerESANetFusion
+        from dmrnet.nn.esanet.streams import STRIDE
+
+        parts = self.network.build(task)
+        _, height, width = task.inputs[0].shape
+        fusion = FormerESANetFusion(
+            task.modalities,
+            self.network.main or task.modalities[0],
+            self.network.layout or "r34-nbt1d",
+            self.network.stem,
+            self.embed,
+            (height // STRIDE, width // STRIDE),
+            self.heads,
+            self.ratio,
+            self.attention_dropout,
+            self.key_mask,
+        )
+        return self.kind(
+            task,
+            encoders=parts.encoders,
+            fusion=fusion,
+            predictor=parts.predictor,
+            representation=self.representation(parts.channels),
+            terms=(
+                EachShownPixels(self.each_weight, fusion.deepest, len(task.classes)),
                 *self.two_views(),
             ),
             encodes=self.encodes,

@@ -74,16 +74,13 @@ class Block(nn.Module):
         return result
 
 
-class IntraEncoder(nn.Module):
-    """An encoder, its map as tokens, and a transformer among them.
-
-    The tokens' map stands in front and the encoder's own behind it, so that a term may read both.
+class Intra(nn.Module):
+    """A modality's map as tokens, with learnt positions, and a transformer among them.
 
     Args:
-        encoder: From ``(b, *shape)`` to a map of C channels.
-        channels: C.
+        channels: C of the map.
         embed: D.
-        grid: To which the map is brought: H x W tokens.
+        grid: H x W tokens.
         heads: Of the attention.
         ratio: Of the network behind it.
         dropout: In the transformer.
@@ -91,7 +88,6 @@ class IntraEncoder(nn.Module):
 
     def __init__(
         self,
-        encoder: nn.Module,
         channels: int,
         embed: int,
         grid: tuple[int, int],
@@ -100,7 +96,6 @@ class IntraEncoder(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        self.encoder = encoder
         self.grid = grid
         kernel = 1 if grid == (1, 1) else 3
         self.embed = nn.Sequential(
@@ -112,11 +107,32 @@ class IntraEncoder(nn.Module):
         self.block = Block(embed, heads, ratio, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Encode ``(B, *shape)`` as ``(B, D + C, H, W)``."""
-        own = to_grid(self.encoder(x), self.grid)
-        tokens = self.embed(own).flatten(2).transpose(1, 2)
+        """Map ``(B, C, H, W)`` to ``(B, D, H, W)``."""
+        tokens = self.embed(x).flatten(2).transpose(1, 2)
         tokens = self.block(tokens + self.position)
-        return torch.cat([tokens.transpose(1, 2).unflatten(2, self.grid), own], 1)
+        attended: Tensor = tokens.transpose(1, 2).unflatten(2, self.grid)
+        return attended
+
+
+class IntraEncoder(nn.Module):
+    """An encoder, and a transformer among the positions of its map.
+
+    The tokens' map stands in front and the encoder's own behind it, so that a term may read both.
+
+    Args:
+        encoder: From ``(b, *shape)`` to a map.
+        intra: Of that map.
+    """
+
+    def __init__(self, encoder: nn.Module, intra: Intra) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.intra = intra
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode ``(B, *shape)`` as ``(B, D + C, H, W)``."""
+        own = to_grid(self.encoder(x), self.intra.grid)
+        return torch.cat([self.intra(own), own], 1)
 
 
 class InterFusion(nn.Module):

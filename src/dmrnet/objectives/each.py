@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from dmrnet.objectives.task import cross_entropy
+from dmrnet.objectives.task import cross_entropy, pixel_cross_entropy
 from dmrnet.objectives.term import Step, Term
 
 
@@ -39,3 +39,29 @@ class EachShown(Term):
             losses = cross_entropy(self.classifier(pooled), step.batch.target).per_sample
             total = total + torch.where(column, losses, 0.0).sum()
         return total / len(step.mask)
+
+
+class EachShownPixels(Term):
+    """The same for every pixel: a 1x1 convolution on each modality's deepest map.
+
+    Pixels of hidden modalities are left out; the sum is divided as the task loss is. Reads the maps
+    from what `FormerESANetFusion` tells.
+
+    Args:
+        weight: Its weight.
+        channels: C of the maps.
+        classes: M.
+    """
+
+    def __init__(self, weight: float, channels: int, classes: int) -> None:
+        super().__init__("each_shown", weight)
+        self.classifier = nn.Conv2d(channels, classes, 1)
+
+    def forward(self, step: Step) -> Tensor:
+        """Return the sum over modalities of the mean over the batch's pixels."""
+        total = step.task.per_sample.new_zeros(())
+        for own, column in zip(step.fused.told, step.mask.unbind(1), strict=True):
+            losses = pixel_cross_entropy(self.classifier(own), step.batch.target)
+            shown = torch.where(column, losses.per_sample, 0.0)
+            total = total + shown.sum() / losses.normaliser
+        return total
