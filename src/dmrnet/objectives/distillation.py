@@ -40,7 +40,7 @@ def margins(logits: Tensor) -> Tensor:
     """
     log_p = at_least_float32(logits).log_softmax(1)
     # A finite log-probability times a probability of 0, and not 0 times minus infinity.
-    entropy = -(log_p.exp() * log_p).sum(1)
+    entropy = (log_p.exp() * -log_p).sum(1)
     total = entropy.sum()
     return torch.where(total > 0, entropy / total, 1 / len(entropy))
 
