@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,8 +88,43 @@ def test_what_is_no_finished_run_is_refused(path: Path, tmp_path: Path) -> None:
         open_run(tmp_path)
     for name in ("config.yaml", "run.json"):
         (tmp_path / name).write_bytes((path / name).read_bytes())
-    with pytest.raises(FileNotFoundError, match="the run has not finished"):
+    with pytest.raises(FileNotFoundError, match="there are no weights"):
         open_run(tmp_path)
+    RunFolder(tmp_path).write_facts(finished=False)
+    (tmp_path / "metrics.csv").write_bytes((path / "metrics.csv").read_bytes())
+    with pytest.raises(
+        ValueError, match=r"not finished: it stopped after epoch 3 of 3; go on with"
+    ):
+        open_run(tmp_path)
+
+
+def test_predictions_too_many_to_keep_leave_no_older_ones(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = open_run(Path(shutil.copytree(path, tmp_path / "run")))
+    evaluate_run(run)
+    assert run.folder.predictions.is_file()
+    monkeypatch.setattr("dmrnet.engine.finished.MOST_NUMBERS", 1)
+    _, kept = evaluate_run(run)
+    assert not kept
+    assert not run.folder.predictions.exists()
+
+
+@pytest.mark.parametrize("from_epoch", [0, 2])
+def test_a_run_that_goes_on_drops_the_scores_it_had(
+    path: Path, tmp_path: Path, from_epoch: int
+) -> None:
+    """Rows of a test before the end are of other weights than those that will be kept."""
+    folder = RunFolder(Path(shutil.copytree(path, tmp_path / "run")))
+    evaluate_run(open_run(folder.path))
+    for number in (1, 2, 7):
+        (folder.checkpoints / f"epoch-{number:05d}.ckpt").write_bytes(b"")
+    folder.begin_at(from_epoch)
+    assert folder.rows() == []
+    assert not folder.predictions.exists()
+    assert folder.weights.exists() == (from_epoch > 0)
+    left = [p.name for p in folder.checkpoints.glob("*.ckpt")]
+    assert left == (["epoch-00001.ckpt"] if from_epoch else [])
 
 
 def test_modalities_keep_their_order(path: Path) -> None:

@@ -93,13 +93,14 @@ def open_run(path: Path, device: str = "cpu") -> Finished:
         device: Where its method goes.
 
     Raises:
-        FileNotFoundError: If the folder holds no run, or an unfinished one without weights.
-        ValueError: If its files do not fit together.
+        FileNotFoundError: If the folder holds no run, or its weights are gone.
+        ValueError: If the run has not finished, or its files do not fit together.
     """
     folder = RunFolder(path)
     facts = folder.read_facts()
     settings = read_config(folder.config)
     task = task_of(facts, folder.facts)
+    check_finished(folder, facts)
     method = settings.method.build(task)
     method.to(memory_format=torch.channels_last)
     load_weights(method, folder.weights)
@@ -107,6 +108,21 @@ def open_run(path: Path, device: str = "cpu") -> Finished:
     standardised = facts.get("standardised", folder.standardiser.is_file())
     standardiser = standardiser_of(folder, task) if standardised else None
     return Finished(folder, settings, task, method.to(device).eval(), standardiser, device)
+
+
+def check_finished(folder: RunFolder, facts: Mapping[str, Any]) -> None:
+    """Refuse a run that stopped on the way: its weights are not yet those that it will keep.
+
+    Raises:
+        ValueError: If it has not finished; the command that goes on is told.
+    """
+    if not facts.get("finished"):
+        epochs = facts.get("max_epochs", "?")
+        raise ValueError(
+            f"the run {folder.path} has not finished: it stopped after epoch "
+            f"{len(folder.losses())} of {epochs}; go on with dmrnet fit --config {folder.config} "
+            f"--out {folder.path}"
+        )
 
 
 def task_of(facts: Mapping[str, Any], where: Path) -> Task:
@@ -188,6 +204,9 @@ def evaluate_run(
         )
         write_bytes(run.folder.predictions, buffer.getvalue())
     run.folder.put_rows("test", rows)
+    if result.predictions is None:
+        # Those of an evaluation before this one.
+        run.folder.predictions.unlink(missing_ok=True)
     run.folder.write_facts(test_samples=len(dataset))
     return result, keep
 

@@ -120,8 +120,16 @@ class RunFolder:
         """Make ready to append from an epoch on.
 
         What was appended of that epoch and later ones goes, since they will run again; so do half a
-        line and half-written files that a killed process left.
+        line and half-written files that a killed process left. Scores and predictions go, which
+        are of other weights than those that will be; so do checkpoints of later epochs, which
+        could not be read, and from the first epoch on the weights.
         """
+        for path in (self.results, self.predictions, *([] if epoch else [self.weights])):
+            path.unlink(missing_ok=True)
+        for path in self.checkpoints.glob("epoch-*.ckpt"):
+            number = path.stem.removeprefix("epoch-")
+            if number.isdecimal() and int(number) >= epoch:
+                path.unlink(missing_ok=True)
         lines = _whole_lines(self.metrics)[1:]
         kept = [line for line in lines if int(line.partition(",")[0]) < epoch]
         write_text(self.metrics, METRICS_HEAD + "".join(kept))

@@ -30,7 +30,9 @@ def load_weights(method: Method, path: Path) -> None:
         ValueError: If the file is no safetensors file, or is of another method or task.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"there are no weights at {path}; the run has not finished")
+        raise FileNotFoundError(
+            f"there are no weights at {path}; restore them, or train again into another --out"
+        )
     try:
         state = load(path.read_bytes())
     except SafetensorError as error:
