@@ -49,7 +49,7 @@ def test_weights_of_another_task_are_refused_in_one_line(tmp_path: Path) -> None
 def test_what_is_no_safetensors_file_is_refused(tmp_path: Path) -> None:
     method = build_method("sf-md", TASK)
     path = tmp_path / "w.safetensors"
-    with pytest.raises(FileNotFoundError, match="the run has not finished"):
+    with pytest.raises(FileNotFoundError, match="there are no weights at"):
         load_weights(method, path)
     save_weights(method, path)
     whole = path.read_bytes()
