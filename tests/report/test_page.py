@@ -161,3 +161,13 @@ def test_nothing_defined(make_run, tmp_path):
     (run / "results.jsonl").write_text(text)
     page, _ = page_of([run], tmp_path / "out")
     assert "nothing to average" in page.said
+
+
+def test_samples_are_the_least_and_the_most_of_a_combination(tmp_path, good_row, lines):
+    counts = {"a": 400, "b": 250, "a+b": 200}
+    rows = [good_row(combination=name, n=n) for name, n in counts.items()]
+    page, _ = page_of([lines(tmp_path / "some.jsonl", rows)], tmp_path / "out")
+    assert (
+        "200 to 400 samples a combination, those that have all its modalities (test); one sample "
+        "is 0.25 to 0.50 points" in page.said
+    )

@@ -102,6 +102,19 @@ def _each(scores: Scores, complete: Scores | None, names: list[str]) -> Table:
     return table
 
 
+def counted(scores: Scores) -> str:
+    """Return on how many samples combinations were scored: one number, or the least and the most.
+
+    >>> counted(Scores({"a": (0.5, 40), "b": (0.5, 30), "a+b": (0.5, 25)}))
+    '25 to 40 samples, those that have all of a combination'
+    """
+    least = min(n for _, n in scores.by_name.values())
+    most = max(n for _, n in scores.by_name.values())
+    if least == most:
+        return f"{most} sample{'' if most == 1 else 's'}"
+    return f"{least} to {most} samples, those that have all of a combination"
+
+
 def _summary(scores: Scores, complete: Scores | None, names: list[str], split: str) -> Table:
     """Return average and worst; for names that are given also all of them and each alone."""
     lines: dict[str, tuple[float | None, float | None]] = {
@@ -121,9 +134,8 @@ def _summary(scores: Scores, complete: Scores | None, names: list[str], split: s
         f"{name} alone": (scores.rate(name), complete.rate(name) if complete else None)
         for name in names
     }
-    most = max(n for _, n in scores.by_name.values())
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(f"accuracy on {split} ({most} samples)")
+    table.add_column(f"accuracy on {split} ({counted(scores)})")
     table.add_column("", justify="right")
     if complete is not None:
         least = max(n for _, n in complete.by_name.values())

@@ -184,7 +184,7 @@ def _facts(summary: DataSummary) -> list[tuple[str, str]]:
     recipes = dict.fromkeys(item.system.recipe for item in summary.systems)
     split = "test" if summary.split == "test" else "validation, not test"
     facts = [
-        ("Data", f"{summary.dataset}, {summary.samples:,} samples ({split}){_grain(summary)}"),
+        ("Data", f"{summary.dataset}, {_samples(summary)} ({split}){_grain(summary)}"),
         ("Modalities", ", ".join(summary.modalities)),
         (
             "Combinations",
@@ -203,9 +203,21 @@ def _facts(summary: DataSummary) -> list[tuple[str, str]]:
     return facts
 
 
+def _samples(summary: DataSummary) -> str:
+    if summary.fewest == summary.samples:
+        return f"{summary.samples:,} {'sample' if summary.samples == 1 else 'samples'}"
+    return (
+        f"{summary.fewest:,} to {summary.samples:,} samples a combination, those that have all its "
+        "modalities"
+    )
+
+
 def _grain(summary: DataSummary) -> str:
-    if summary.score.name != "accuracy" or not summary.samples:
+    if summary.score.name != "accuracy" or not summary.fewest:
         return ""
+    if summary.fewest != summary.samples:
+        least, most = fmt.percent(1 / summary.samples), fmt.percent(1 / summary.fewest)
+        return f"; one sample is {least} to {most} points"
     return f"; one sample is {fmt.percent(1 / summary.samples)} points"
 
 

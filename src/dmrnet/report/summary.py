@@ -114,6 +114,11 @@ class DataSummary:
         """The most samples that a combination was scored on."""
         return max((most for _, most in self.counts.values()), default=0)
 
+    @property
+    def fewest(self) -> int:
+        """The fewest samples that a combination was scored on."""
+        return min((least for least, _ in self.counts.values()), default=0)
+
     def worse(self, first: Estimate, second: Estimate) -> bool:
         """Whether the first score is worse than the second."""
         return self.score.error(first.mean) > self.score.error(second.mean)
