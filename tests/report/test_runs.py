@@ -27,6 +27,16 @@ def test_variance_is_that_of_the_last_epoch(make_run):
     assert sum(item.hard for item in read.variance) == 6
 
 
+def test_variance_is_that_of_the_epoch_whose_weights_are_kept(make_run):
+    run = make_run()
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(facts | {"best_epoch": 0}))
+    (read,) = read_runs([run], "test")
+    assert read.epoch == 1
+    assert {item.mean_variance for item in read.variance} == {9.0}
+    assert not any(item.hard for item in read.variance)
+
+
 def test_a_folder_of_runs_and_a_run_named_twice(make_run, caplog):
     runs = [make_run(seed=seed) for seed in range(3)]
     unfinished = make_run(seed=3)

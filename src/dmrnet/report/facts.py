@@ -24,7 +24,7 @@ class Facts:
         seeds: ``{(system, metric): seeds}`` that have rows on the reported split.
         counts: ``{(metric, combination): numbers of samples scored}``.
         book: ``{(system, metric of the run as a whole): {seed: value}}``.
-        mining: ``{system: {seed: the last epoch's mining statistics}}``.
+        mining: ``{system: {seed: the kept epoch's mining statistics}}``.
         metrics: Every metric of a combination on the reported split.
     """
 

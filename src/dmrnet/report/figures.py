@@ -251,8 +251,9 @@ def by_variance(summary: DataSummary, item: SystemSummary, name: str) -> Figure:
         )
         told = f" Their rank correlation is {rank:+.2f}: here {meaning}.".replace("-", fmt.MINUS)
     caption = (
-        "Worst combination on the left. Above: mean variance σ² in the last epoch; circled are the "
-        "combinations that mining called hard. Below: the error; in the circles' colour, the "
+        "Worst combination on the left. Above: mean variance σ² in the epoch whose weights are kept"
+        f"{_epochs(summary, item)}; circled are the combinations that "
+        "mining called hard. Below: the error; in the circles' colour, the "
         f"{len(hardness.worst)} truly worst. Were variance a sign of hardness, both would fall "
         "from left to right." + told
     )
@@ -269,6 +270,17 @@ def by_variance(summary: DataSummary, item: SystemSummary, name: str) -> Figure:
 
 
 _WORST = "#d55e00"
+
+
+def _epochs(summary: DataSummary, item: SystemSummary) -> str:
+    """Say which epoch is shown, of each seed where they differ."""
+    by_seed = {run.seed: run.epoch for run in summary.runs if run.label == item.label and run.epoch}
+    if not by_seed:
+        return ""
+    if len(set(by_seed.values())) == 1:
+        return f" ({next(iter(by_seed.values()))})"
+    told = ", ".join(f"{epoch} of seed {seed}" for seed, epoch in sorted(by_seed.items()))
+    return f" ({told})"
 
 
 def _figure(

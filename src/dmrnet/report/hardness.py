@@ -15,9 +15,9 @@ class Hardness:
     """Mining statistics of one system, over its seeds.
 
     Attributes:
-        variance: Mean σ² of each combination in the last epoch (Eq. 10); empty for a method
+        variance: Mean σ² of each combination in the kept epoch (Eq. 10); empty for a method
             without a distribution.
-        loss: Mean task loss of each combination in the last epoch.
+        loss: Mean task loss of each combination in the kept epoch.
         hard: For each combination that was in the hard set of some seed, the number of such seeds.
         seeds: Number of seeds with statistics.
         worst: The truly worst combinations of the reported split, worst first, as many as there
@@ -51,7 +51,7 @@ def hardness_of(
     """Put the mining statistics of each seed beside the scores.
 
     Args:
-        statistics: ``{seed: the last epoch's statistics}``, combinations named as in ``scores``.
+        statistics: ``{seed: the kept epoch's statistics}``, combinations named as in ``scores``.
         scores: The score of each combination.
         score: What the score is.
         modalities: Number of modalities.

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Variance:
-    """What mining saw of one combination in the last epoch.
+    """What mining saw of one combination in the epoch whose weights were kept.
 
     Attributes:
         combination: Modalities joined by ``+``.
@@ -42,7 +42,9 @@ class Run:
     Attributes:
         path: The folder or file, as the user named it.
         rows: Its rows; at least one.
-        variance: Its last epoch of mining statistics; empty for a file.
+        variance: The mining statistics of the epoch whose weights were kept, or of the last one
+            where none is named; empty for a file.
+        epoch: That epoch, counted from 1; None without statistics.
         modalities: The modalities in the model's order; empty where unknown.
         commit: The git commit of the code that made it; empty where unknown.
         version: The version of this package that made it; empty where unknown.
@@ -51,6 +53,7 @@ class Run:
     path: Path
     rows: tuple[Row, ...]
     variance: tuple[Variance, ...] = ()
+    epoch: int | None = None
     modalities: tuple[str, ...] = ()
     commit: str = ""
     version: str = ""
@@ -128,10 +131,12 @@ def _read_run(path: Path) -> Run:
     facts = _facts(path / FACTS)
     names = facts.get("modalities")
     versions = facts.get("versions")
+    epoch, variance = _kept_epoch(path / VARIANCE, facts.get("best_epoch"))
     return Run(
         path=path,
         rows=tuple(rows),
-        variance=_last_epoch(path / VARIANCE),
+        variance=variance,
+        epoch=epoch,
         modalities=tuple(map(str, names)) if isinstance(names, list) else (),
         commit=str(facts.get("git_commit") or facts.get("commit") or ""),
         version=str(versions.get("dmrnet", "")) if isinstance(versions, dict) else "",
@@ -150,9 +155,10 @@ def _facts(path: Path) -> dict[str, object]:
     return facts
 
 
-def _last_epoch(path: Path) -> tuple[Variance, ...]:
+def _kept_epoch(path: Path, kept: object) -> tuple[int | None, tuple[Variance, ...]]:
+    """Return the kept epoch, counted from 1, and its statistics; the last where none is named."""
     if not path.is_file():
-        return ()
+        return None, ()
     by_epoch: dict[int, dict[str, Variance]] = {}
     for where, record in read_records(path):
         hard = record.get("hard")
@@ -165,4 +171,7 @@ def _last_epoch(path: Path) -> tuple[Variance, ...]:
             hard=hard,
         )
         by_epoch.setdefault(whole(record, "epoch", where), {})[item.combination] = item
-    return tuple(by_epoch[max(by_epoch)].values()) if by_epoch else ()
+    if not by_epoch:
+        return None, ()
+    epoch = kept if isinstance(kept, int) and kept in by_epoch else max(by_epoch)
+    return epoch + 1, tuple(by_epoch[epoch].values())

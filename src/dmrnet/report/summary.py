@@ -59,6 +59,7 @@ class RunLine:
         label: Its system.
         seed: Its seed.
         commit: Git commit of the code; empty where unknown.
+        epoch: The epoch, counted from 1, whose mining statistics are shown; None without.
         repeatable: Whether the folder is at hand, with its configuration.
     """
 
@@ -67,6 +68,7 @@ class RunLine:
     label: str
     seed: int
     commit: str
+    epoch: int | None
     repeatable: bool
 
 
@@ -277,6 +279,8 @@ def _run_lines(
                 label = labels[system_of(row)]
                 lines.setdefault(
                     (row.run, label, row.seed),
-                    RunLine(run.path, row.run, label, row.seed, run.commit, run.is_folder),
+                    RunLine(
+                        run.path, row.run, label, row.seed, run.commit, run.epoch, run.is_folder
+                    ),
                 )
     return tuple(lines.values())
