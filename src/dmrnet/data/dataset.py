@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from dmrnet.data.fingerprint import fingerprint_of_arrays
 from dmrnet.data.standardise import Standardiser
 from dmrnet.modalities import Batch, Task
 
@@ -95,6 +96,7 @@ class ArrayDataset:
         self.task, self.present, self.target = task, present, target
         self.samples = None if samples is None else tuple(samples)
         self.notes = notes
+        self._content: str | None = None
         self.arrays: dict[str, Tensor] = {}
         for column, modality in enumerate(task.inputs):
             array = arrays.get(modality.name)
@@ -131,8 +133,16 @@ class ArrayDataset:
             index=rows,
         )
 
+    @property
+    def content(self) -> str:
+        """Letters that follow from the numbers as they were before standardising."""
+        if self._content is None:
+            self._content = fingerprint_of_arrays(self.arrays)
+        return self._content
+
     def standardise(self, standardiser: Standardiser) -> None:
         """Standardise every modality in place."""
+        assert self.content
         for column, name in enumerate(self.task.modalities):
             present = self.present[:, column]
             if present.any():

@@ -41,7 +41,21 @@ class Checkpoint:
 
 
 class WholeFiles(CheckpointIO):
-    """Writes a checkpoint whole or not at all, and reads tensors and plain values only."""
+    """Writes a checkpoint whole or not at all, and reads tensors and plain values only.
+
+    Attributes:
+        hold: Keep the next checkpoint in memory instead, until `write_held` or the one after it.
+    """
+
+    def __init__(self) -> None:
+        self.hold = False
+        self._held: tuple[Path, bytes] | None = None
+
+    def write_held(self) -> None:
+        """Write the checkpoint that is kept in memory, if there is one."""
+        if self._held is not None:
+            write_bytes(*self._held)
+            self._held = None
 
     def save_checkpoint(
         self,
@@ -52,7 +66,9 @@ class WholeFiles(CheckpointIO):
         """Write a checkpoint."""
         buffer = BytesIO()
         torch.save(checkpoint, buffer)
-        write_bytes(Path(path), buffer.getvalue())
+        self._held = (Path(path), buffer.getvalue())
+        if not self.hold:
+            self.write_held()
 
     def load_checkpoint(
         self,
@@ -84,13 +100,16 @@ class Checkpoints(pl.callbacks.Checkpoint):
         folder: Of the run.
 
     Attributes:
-        every: Seconds that pass before the next checkpoint. The last epoch always has one.
+        every: Seconds that pass before the next checkpoint is written; those between are kept in
+            memory, for a training that is interrupted. The last epoch's is always written.
+        files: Writes them.
     """
 
     every = EVERY_SECONDS
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
+        self.files = WholeFiles()
         self.saved = time.monotonic()
 
     def found(self) -> list[Checkpoint]:
@@ -140,9 +159,11 @@ class Checkpoints(pl.callbacks.Checkpoint):
             or trainer.received_sigterm
         )
         # Saving is a thing that all processes do together, and their clocks differ.
-        if not trainer.strategy.broadcast(due):
-            return
+        due = trainer.strategy.broadcast(due)
+        self.files.hold = not due
         trainer.save_checkpoint(self.folder.checkpoints / f"epoch-{epoch:05d}.ckpt")
+        if not due:
+            return
         if trainer.is_global_zero:
             for old in self.found()[:-KEPT]:
                 old.path.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dmrnet.data.arrays import read_split
 from dmrnet.data.dataset import Dataset
+from dmrnet.data.fingerprint import fingerprint, fingerprint_of_file
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.data.standardise import Standardiser
 from dmrnet.engine.config import RunSettings, read_config
@@ -71,13 +72,27 @@ class Finished:
         """Return the samples to test on: a file given, the run's own file, or its data set's.
 
         Raises:
-            ValueError: If the run has none.
+            FileNotFoundError: If the run's own file is gone.
+            ValueError: If the run has none, or its own samples are others than at its training.
         """
         own = getattr(self.settings.data, "test", None)
-        path = path or (own if isinstance(own, str) else None)
         if path is not None:
             return self.read(path)
-        test = self.settings.data.load(self.settings.seed).test
+        recorded = self.folder.read_facts().get("content", {}).get("test")
+        if isinstance(own, str):
+            if not Path(own).is_file():
+                raise FileNotFoundError(
+                    f"{self.folder.path} is tested on {own}, which is not there (seen from "
+                    f"{Path.cwd()}); name the file with --test FILE"
+                )
+            test: Dataset | None = self.read(own)
+        else:
+            test = self.settings.data.load(self.settings.seed).test
+        if test is not None and recorded not in (None, fingerprint(test)):
+            raise ValueError(
+                f"the test samples are not those that {self.folder.path} was trained beside; "
+                "restore the data, or name a file with --test FILE"
+            )
         if test is None:
             raise ValueError(
                 f"run {self.folder.path} was trained without a test file; give one with --test FILE"
@@ -183,6 +198,10 @@ def evaluate_run(
         The counts, and whether predictions were kept.
     """
     dataset = run.test_set(test)
+    files = run.folder.read_facts().get("files", {})
+    own = getattr(run.settings.data, "test", None)
+    if (path := test or own) is not None:
+        files = {**files, "test": fingerprint_of_file(path)}
     combinations = combinations_of(len(run.task.modalities))
     keep = len(dataset) * len(combinations) * len(run.task.classes) <= MOST_NUMBERS
     size = batch_size or samples_at_once(run.task)
@@ -207,7 +226,7 @@ def evaluate_run(
     if result.predictions is None:
         # Those of an evaluation before this one.
         run.folder.predictions.unlink(missing_ok=True)
-    run.folder.write_facts(test_samples=len(dataset))
+    run.folder.write_facts(test_samples=len(dataset), files=files)
     return result, keep
 
 

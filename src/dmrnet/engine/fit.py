@@ -17,8 +17,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from dmrnet.data.dataset import Splits
+from dmrnet.data.fingerprint import fingerprint, fingerprint_of_file
 from dmrnet.data.loader import evaluation_batches
-from dmrnet.engine.checkpoints import Checkpoints, WholeFiles
+from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.config import RunSettings, dump, read_config
 from dmrnet.engine.flags import flat
 from dmrnet.engine.folder import RunFolder, write_bytes, write_text
@@ -66,9 +67,17 @@ def fit(
     # A run that failed before its first epoch ended has nothing to lose.
     if folder.config.is_file() and (finished or checkpoints.found()):
         check_same(settings, folder)
+    try:
+        splits = settings.data.load(settings.seed)
+    except FileNotFoundError:
+        # A finished run needs its data no more.
+        if finished:
+            return False
+        raise
+    if finished or checkpoints.found():
+        check_content(splits, folder)
     if finished:
         return False
-    splits = settings.data.load(settings.seed)
     training = settings.training.sized(len(splits.train))
     if training.threads:
         torch.set_num_threads(training.threads)
@@ -81,8 +90,10 @@ def fit(
         first = prerequisite(settings, name, folder, lambda run, to: fit(run, to, report))
         method.take(first.method)
         spent = cost(first)
-    # Convolutions with their channels last are quicker, on CPU and GPU.
-    method.to(memory_format=torch.channels_last)
+    if trainer.world_size == 1:
+        # Convolutions with their channels last are quicker, on CPU and GPU; processes that share
+        # their gradients would copy them.
+        method.to(memory_format=torch.channels_last)
     if training.sync_batch_norm:
         synchronise(method)
     resumed = checkpoints.newest(method)
@@ -97,7 +108,12 @@ def fit(
             started(splits, method, training)
     trainee = Trainee(method, splits, training, settings.seed, folder, report)
     with together(trainer):
-        train(trainer, trainee, None if resumed is None else resumed.path)
+        try:
+            train(trainer, trainee, None if resumed is None else resumed.path)
+        except (KeyboardInterrupt, SystemExit, ValueError):
+            # Asked to end, or a loss that is not finite: no finished epoch is run again.
+            checkpoints.files.write_held()
+            raise
         if trainer.is_global_zero:
             finish(trainee, settings, folder, trainer.strategy.root_device, spent)
         # Whoever goes on from here, on whichever process, finds the folder finished.
@@ -129,6 +145,35 @@ def train(trainer: pl.Trainer, trainee: Trainee, resumed: Path | None) -> None:
         raise KeyboardInterrupt from None
 
 
+def content_of(splits: Splits) -> dict[str, str]:
+    """Return the fingerprint of each split."""
+    return {name: fingerprint(part) for name, part in splits.parts().items()}
+
+
+def files_of(data: object) -> dict[str, str]:
+    """Return the fingerprints of the user's own files, by split; none for other data sets."""
+    paths = {name: getattr(data, name, None) for name in ("train", "val", "test")}
+    return {
+        name: fingerprint_of_file(path) for name, path in paths.items() if isinstance(path, str)
+    }
+
+
+def check_content(splits: Splits, folder: RunFolder) -> None:
+    """Refuse to go on with a run on other data than it began with.
+
+    Raises:
+        ValueError: If a split is not what it was.
+    """
+    before: dict[str, str] = folder.read_facts().get("content", {})
+    now = content_of(splits)
+    changed = [name for name in before if before[name] != now.get(name)]
+    if changed:
+        raise ValueError(
+            f"the {' and '.join(changed)} samples are not those that {folder.path} began with; "
+            "restore the data, choose another --out, or delete that folder"
+        )
+
+
 def check_same(settings: RunSettings, folder: RunFolder) -> None:
     """Refuse to go on with a folder that holds a run of other settings."""
     before, now = flat(read_config(folder.config).to_dict()), flat(settings.to_dict())
@@ -158,7 +203,7 @@ def build_trainer(training: Training, folder: RunFolder, checkpoints: Checkpoint
             gradient_clip_val=training.clip or None,
             default_root_dir=folder.path,
             callbacks=[checkpoints],
-            plugins=[WholeFiles(), *cluster()],
+            plugins=[checkpoints.files, *cluster()],
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -199,6 +244,8 @@ def write_run(folder: RunFolder, settings: RunSettings, splits: Splits, training
         classes=list(task.classes),
         columns=list(splits.columns),
         samples={name: len(part) for name, part in splits.parts().items()},
+        content=content_of(splits),
+        files=files_of(settings.data),
         notes=list(splits.notes),
         standardised=splits.standardiser is not None,
         max_epochs=training.max_epochs,

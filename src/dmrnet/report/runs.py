@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
 
 from dmrnet.report.rows import Row, RowError, number, read_records, read_rows, text, whole
@@ -48,6 +49,7 @@ class Run:
         modalities: The modalities in the model's order; empty where unknown.
         commit: The git commit of the code that made it; empty where unknown.
         version: The version of this package that made it; empty where unknown.
+        files: Fingerprints of the user's own files behind it, by split; empty for other data.
     """
 
     path: Path
@@ -57,6 +59,7 @@ class Run:
     modalities: tuple[str, ...] = ()
     commit: str = ""
     version: str = ""
+    files: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_folder(self) -> bool:
@@ -91,7 +94,31 @@ def read_runs(paths: Sequence[Path], split: str) -> list[Run]:
             else "train it again with `dmrnet fit`, which writes them"
         )
         raise ValueError(f"Expected {split} rows in every run, found none in {names}: {mend}.")
-    return runs
+    return told_apart(runs, split)
+
+
+def told_apart(runs: Sequence[Run], split: str) -> list[Run]:
+    """Name data sets apart that have one name and other content: never averaged, never compared.
+
+    What counts is what a run was trained and chosen on, and for test rows what it was tested on.
+    """
+    parts = ("train", "val", *(("test",) if split == "test" else ()))
+    content = [tuple((k, v) for k, v in run.files if k in parts) for run in runs]
+    known: dict[str, set[tuple[tuple[str, str], ...]]] = {}
+    for run, files in zip(runs, content, strict=True):
+        if files:
+            known.setdefault(run.rows[0].dataset, set()).add(files)
+    return [
+        _marked(run, files) if files and len(known[run.rows[0].dataset]) > 1 else run
+        for run, files in zip(runs, content, strict=True)
+    ]
+
+
+def _marked(run: Run, files: object) -> Run:
+    """Return a run whose data set's name ends in letters that follow from its files."""
+    short = blake2b(repr(files).encode(), digest_size=3).hexdigest()
+    rows = tuple(replace(row, dataset=f"{row.dataset} #{short}") for row in run.rows)
+    return replace(run, rows=rows)
 
 
 def _places(path: Path) -> list[Path]:
@@ -140,7 +167,14 @@ def _read_run(path: Path) -> Run:
         modalities=tuple(map(str, names)) if isinstance(names, list) else (),
         commit=str(facts.get("git_commit") or facts.get("commit") or ""),
         version=str(versions.get("dmrnet", "")) if isinstance(versions, dict) else "",
+        files=_files(facts.get("files")),
     )
+
+
+def _files(facts: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(facts, dict):
+        return ()
+    return tuple((str(split), str(content)) for split, content in sorted(facts.items()))
 
 
 def _facts(path: Path) -> dict[str, object]:

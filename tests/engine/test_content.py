@@ -1,0 +1,133 @@
+"""A run goes on, and is tested, on the data that it began with, and on no others."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.engine.runs import settings_in, write_arrays
+
+from dmrnet.data.fingerprint import fingerprint
+from dmrnet.engine.checkpoints import Checkpoints
+from dmrnet.engine.config import RunSettings
+from dmrnet.engine.finished import evaluate_run, open_run
+from dmrnet.engine.fit import fit
+from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.trainee import Progress
+from dmrnet.report.runs import read_runs
+
+
+def change(path: Path, name: str = "age") -> None:
+    """Change one number of a file of arrays."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    flat = arrays[name].reshape(len(arrays[name]), -1)
+    row = np.flatnonzero(~np.isnan(flat).any(1))[-1]
+    flat[row, 0] += 0.125
+    np.savez(path, **arrays)
+
+
+def interrupted(settings: RunSettings, out: Path, epoch: int = 3) -> None:
+    """Train until Ctrl-C is pressed while an epoch ends, counted from 1."""
+
+    def press(progress: Progress) -> None:
+        if progress.epoch == epoch:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(settings, out, press)
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_a_run_does_not_go_on_with_other_data(tmp_path: Path, split: str) -> None:
+    settings = settings_in(tmp_path)
+    interrupted(settings, tmp_path / "run")
+    change(tmp_path / f"{split}.npz")
+    with pytest.raises(ValueError, match=f"the .*{split}.* samples are not those that .*run began"):
+        fit(settings, tmp_path / "run")
+
+
+def test_a_finished_run_notices_other_data(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    assert fit(settings, tmp_path / "run")
+    assert not fit(settings, tmp_path / "run")
+    change(tmp_path / "train.npz")
+    with pytest.raises(ValueError, match="samples are not those"):
+        fit(settings, tmp_path / "run")
+    (tmp_path / "train.npz").unlink()
+    assert not fit(settings, tmp_path / "run")
+
+
+def test_other_test_samples_are_tested_on_by_name_only(tmp_path: Path) -> None:
+    fit(settings_in(tmp_path), tmp_path / "run")
+    evaluate_run(open_run(tmp_path / "run"))
+    change(tmp_path / "test.npz")
+    with pytest.raises(ValueError, match=r"test samples are not those.*--test FILE"):
+        evaluate_run(open_run(tmp_path / "run"))
+    evaluate_run(open_run(tmp_path / "run"), str(tmp_path / "test.npz"))
+    (tmp_path / "test.npz").unlink()
+    with pytest.raises(FileNotFoundError, match=r"is not there .*--test FILE"):
+        evaluate_run(open_run(tmp_path / "run"))
+
+
+def test_the_fingerprint_follows_every_number_label_and_absence(tmp_path: Path) -> None:
+    write_arrays(tmp_path)
+    settings = settings_in(tmp_path)
+    first = fingerprint(settings.data.load(0).train)
+    assert fingerprint(settings.data.load(0).train) == first
+    # Before and after standardising it is the same.
+    assert fingerprint(settings.data.raw(0).train) == first
+    seen = {first}
+    for name in ("wave", "face", "age"):
+        change(tmp_path / "train.npz", name)
+        seen.add(fingerprint(settings.data.load(0).train))
+    with np.load(tmp_path / "train.npz") as file:
+        arrays = dict(file)
+    arrays["y"][0] = (arrays["y"][0] + 1) % 3
+    np.savez(tmp_path / "train.npz", **arrays)
+    seen.add(fingerprint(settings.data.load(0).train))
+    arrays["age"][1] = np.nan
+    np.savez(tmp_path / "train.npz", **arrays)
+    seen.add(fingerprint(settings.data.load(0).train))
+    assert len(seen) == 6
+
+
+def test_ctrl_c_costs_no_finished_epoch(tmp_path: Path) -> None:
+    # The epochs are far shorter than the time between two checkpoints.
+    interrupted(settings_in(tmp_path), tmp_path / "run", epoch=4)
+    found = Checkpoints(RunFolder(tmp_path / "run")).found()
+    assert [checkpoint.epoch for checkpoint in found] == [2]
+    told: list[int] = []
+    fit(settings_in(tmp_path), tmp_path / "run", lambda progress: told.append(progress.epoch))
+    assert told == [4, 5]
+
+
+def test_nor_does_the_signal(tmp_path: Path) -> None:
+    def press(progress: Progress) -> None:
+        if progress.epoch == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(settings_in(tmp_path), tmp_path / "run", press)
+    assert Checkpoints(RunFolder(tmp_path / "run")).found()[-1].epoch >= 2
+
+
+def test_the_report_keeps_files_of_one_name_apart(tmp_path: Path) -> None:
+    runs = []
+    for place in ("here", "there"):
+        folder = tmp_path / place / "set"
+        folder.mkdir(parents=True)
+        for seed in ("0", "1"):
+            fit(settings_in(folder, "--seed", seed), tmp_path / f"{place}{seed}")
+            runs.append(tmp_path / f"{place}{seed}")
+    assert len({run.rows[0].dataset for run in read_runs(runs, "val")}) == 1
+    change(tmp_path / "there" / "set" / "val.npz")
+    for seed in ("2", "3"):
+        fit(settings_in(tmp_path / "there" / "set", "--seed", seed), tmp_path / f"there{seed}")
+        runs.append(tmp_path / f"there{seed}")
+    named = [run.rows[0].dataset for run in read_runs(runs, "val")]
+    assert named[0] == named[1] == named[2] == named[3]
+    assert named[4] == named[5] != named[0]
+    assert named[0].startswith("arrays set/train.npz")
