@@ -135,6 +135,9 @@ def _summary(scores: Scores, complete: Scores | None, names: list[str], split: s
         for name in names
     }
     table = Table(box=None, pad_edge=False, header_style="bold")
+    if len(scores.by_name) == 1:
+        # One combination is its own average and its own worst.
+        lines = {scores.worst: lines[f"worst: {scores.worst}"]}
     table.add_column(f"accuracy on {split} ({counted(scores)})")
     table.add_column("", justify="right")
     if complete is not None:

@@ -17,6 +17,9 @@ from dmrnet.data.split import generator, hold_out
 from dmrnet.hints import nearest
 from dmrnet.modalities import Modality, Task, check_names
 
+MOST_NOTES = 4
+"""Of more modalities that rows lack, one sentence speaks of all."""
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -175,7 +178,7 @@ def _training(
         if layout.guessed:
             notes.append(
                 f"{name} ({_by(shape)}) read as {layout.kind} {_by(inputs[-1].shape)}, channels "
-                "first; kinds changes that"
+                "first; --data.kinds changes that"
             )
     assert table.target is not None
     labels = np.unique(table.target)
@@ -250,8 +253,14 @@ def _parted(
 
 
 def _absences(role: str, present: Tensor, names: Sequence[str]) -> tuple[str, ...]:
-    """Say what is missing how often."""
+    """Say what is missing how often; of many modalities, in one sentence."""
     missing = (~present).sum(0).tolist()
+    some = [gone for gone in missing if gone]
+    if len(some) > MOST_NOTES:
+        return (
+            f"{role}: {len(some)} of {len(names)} modalities are absent in some rows, in "
+            f"{min(some)} to {max(some)} of {len(present)}",
+        )
     return tuple(
         f"{role}: {name} is absent in {'all' if gone == len(present) else gone} of "
         f"{len(present)} rows"

@@ -297,8 +297,16 @@ class Method(nn.Module):
         """Learn from what an epoch saw of each combination (mining; Eq. 10)."""
 
     def hard(self) -> Tensor:
-        """Return bool ``(2^V,)`` by index j: the hard set; none unless a method mines."""
-        assert self.seen_loss is not None
+        """Return bool ``(2^V,)`` by index j: the hard set; none unless a method mines.
+
+        Raises:
+            ValueError: If there are too many modalities for a table of their combinations.
+        """
+        if self.seen_loss is None:
+            raise ValueError(
+                f"the combinations of {len(self.modalities)} modalities are too many for a table, "
+                "so there is no hard set"
+            )
         return torch.zeros_like(self.seen_loss.counts, dtype=torch.bool)
 
     def end_epoch(self, add: Callable[[Tensor], Tensor] | None = None) -> EpochStatistics | None:
