@@ -33,3 +33,9 @@ def said(counts, each=False):
 )
 def test_samples_are_the_least_and_the_most_of_a_combination(counts, words):
     assert f"accuracy on test {words}" in said(counts)
+
+
+def test_one_combination_has_one_line():
+    text = said({"a": 40})
+    assert text.count("50.0") == 1
+    assert "average" not in text

@@ -450,3 +450,16 @@ def test_large_arrays_are_checked_in_parts(files: Arrays, monkeypatch: pytest.Mo
     spoil(files.test, wave=lambda a: put(a, (8, 2, 1), np.nan))
     with pytest.raises(ValueError, match="modality wave, row 8: it holds NaN in part"):
         files.load(0)
+
+
+def test_many_absences_are_one_sentence(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {f"m{k}": rng.normal(size=(20, 3)) for k in range(6)}
+    for k, array in enumerate(arrays.values()):
+        array[: k + 1] = np.nan
+    arrays["whole"] = rng.normal(size=(20, 3))
+    np.savez(tmp_path / "train.npz", y=np.arange(20) % 2, **arrays)
+    notes = Arrays(str(tmp_path / "train.npz"), str(tmp_path / "train.npz")).load(0).notes
+    said = [note for note in notes if "absent" in note]
+    wanted = "6 of 7 modalities are absent in some rows, in 1 to 6 of 20"
+    assert said == [f"train: {wanted}", f"val: {wanted}"]

@@ -281,3 +281,9 @@ def test_agreement_needs_every_combination() -> None:
     turned = combinations.flip(0)
     assert index_of(turned).tolist() == list(range(7, 0, -1))
     assert agreement(Mined(), turned, values.flip(0)) == 0.5
+
+
+def test_rates_are_counted_before_training(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, "--sampler", "bernoulli", "--rates", "[0.5, 0.5]")
+    with pytest.raises(ValueError, match="a rate for each of wave, face, age, got 2"):
+        fit(settings, tmp_path / "run")

@@ -105,3 +105,10 @@ def test_smoothing_reaches_the_task_loss() -> None:
     log_p = step.out.logits.log_softmax(1)
     hit = log_p.gather(1, batch.target[:, None])[:, 0]
     torch.testing.assert_close(step.task.per_sample, -0.8 * hit - 0.2 * log_p.mean(1))
+
+
+def test_too_many_modalities_for_a_table_have_no_hard_set() -> None:
+    task = Task(tuple(Modality(f"m{k}", "vector", (2,)) for k in range(21)), ("no", "yes"))
+    method = build_method("sf-md", task)
+    with pytest.raises(ValueError, match="combinations of 21 modalities are too many"):
+        method.hard()
