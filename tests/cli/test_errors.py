@@ -200,6 +200,15 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
         "fit --data arrays --data.train {made}/train.npz --accelerator gpu",
         "cannot train on accelerator gpu",
     ),
+    "more processes than cores": ("fit --devices 9999", "asks for a process each"),
+    "rates for other modalities": (
+        "fit --sampler bernoulli --rates .5,.5,.5",
+        "expected a rate for each of fou, fac, kar, pix, zer, mor, got 3",
+    ),
+    "a folder below a file": (
+        "fit --max-epochs 1 --out {made}/train.npz/run",
+        "{made}/train.npz",
+    ),
     "rates without their sampler": ("fit --rates .5,.5", "read by the bernoulli sampler only"),
     "a sampler without its rates": ("fit --sampler bernoulli", "needs rates"),
     "no such device": ("evaluate {run} --device cdua", "did you mean 'cuda'?"),

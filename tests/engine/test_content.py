@@ -109,8 +109,13 @@ def test_nor_does_the_signal(tmp_path: Path) -> None:
         if progress.epoch == 4:
             signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
-        fit(settings_in(tmp_path), tmp_path / "run", press)
+    # A shell's background job is deaf to Ctrl-C, and so would be this.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fit(settings_in(tmp_path), tmp_path / "run", press)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert Checkpoints(RunFolder(tmp_path / "run")).found()[-1].epoch >= 2
 
 

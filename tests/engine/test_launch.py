@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
@@ -38,7 +40,9 @@ def test_without_a_launcher_there_is_one_process() -> None:
     assert rank() == 0
     training = settled(Training())
     assert (training.devices, training.nodes) == (1, 1)
-    assert settled(Training(devices=3)).devices == 3
+    assert settled(Training(devices=os.cpu_count())).devices == os.cpu_count()
+    with pytest.raises(ValueError, match="asks for a process each"):
+        settled(Training(devices=(os.cpu_count() or 1) + 1))
     with pytest.raises(ValueError, match="--nodes 2 needs torchrun or srun"):
         settled(Training(nodes=2))
 

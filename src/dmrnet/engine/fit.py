@@ -79,6 +79,11 @@ def fit(
     if finished:
         return False
     training = settings.training.sized(len(splits.train))
+    names = splits.train.task.modalities
+    if training.rates and len(training.rates) != len(names):
+        raise ValueError(
+            f"expected a rate for each of {', '.join(names)}, got {len(training.rates)}"
+        )
     if training.threads:
         torch.set_num_threads(training.threads)
     trainer = build_trainer(training, folder, checkpoints)

@@ -75,8 +75,8 @@ def settled(training: Training) -> Training:
     """Return the settings with devices and nodes filled in, as the launcher has them.
 
     Raises:
-        ValueError: If the settings say otherwise, or several machines were asked for and nobody
-            started a process on each.
+        ValueError: If the settings say otherwise, more processes are asked for than there are
+            cores, or several machines were asked for and nobody started a process on each.
     """
     found = launch()
     if found is None:
@@ -84,6 +84,12 @@ def settled(training: Training) -> Training:
             raise ValueError(
                 f"--nodes {training.nodes} needs torchrun or srun, which start processes on every "
                 "machine; without them a run has one machine"
+            )
+        cores = os.cpu_count() or 1
+        if (training.devices or 1) > cores:
+            raise ValueError(
+                f"--devices {training.devices} asks for a process each, but this machine has "
+                f"{cores} cores; ask for as many or fewer"
             )
         return replace(training, devices=training.devices or 1, nodes=1)
     for name, of in (("devices", "processes a machine"), ("nodes", "machines")):

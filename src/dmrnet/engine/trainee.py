@@ -100,11 +100,6 @@ class Trainee(pl.LightningModule):
         """Return the batches; one loader for all epochs, so that its workers live on."""
         settings = self.training_settings
         assert settings.batch_size is not None
-        names = self.method.modalities
-        if settings.rates and len(settings.rates) != len(names):
-            raise ValueError(
-                f"expected a rate for each of {', '.join(names)}, got {len(settings.rates)}"
-            )
         self.loader = TrainLoader(
             self.splits.train,
             settings.batch_size,
