@@ -1,0 +1,82 @@
+"""A disk that is full: one line, nothing computed is lost, and the same command goes on."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dmrnet.engine.folder import RunFolder
+
+from .conftest import QUICK
+
+if TYPE_CHECKING:
+    from .conftest import Cli
+
+
+def fill(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Let the disk be full after so many files."""
+    real, left = os.fsync, [after]
+
+    def full(handle: int) -> None:
+        if left[0] == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        left[0] -= 1
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+
+
+def told_in_one_line(err: str) -> None:
+    lines = [line for line in err.splitlines() if line.startswith("dmrnet: error: ")]
+    assert len(lines) == 1
+    assert "No space left on device" in lines[0]
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("files", [0, 1, 3, 5, 7])
+def test_fit_goes_on_when_there_is_room_again(
+    cli: Cli,
+    data_flags: list[str],
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    files: int,
+) -> None:
+    command = ["fit", *data_flags, *QUICK, "--out", str(tmp_path / "run")]
+    with monkeypatch.context() as patched:
+        fill(patched, files)
+        result = cli(*command)
+    assert result.code in (1, 2)
+    told_in_one_line(result.err)
+    assert cli(*command).code == 0
+    rows = [
+        [row for row in RunFolder(run).rows() if row["metric"] != "train_seconds"]
+        for run in (tmp_path / "run", finished)
+    ]
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.npz"])
+def test_predict_leaves_what_was_there(
+    cli: Cli,
+    made: Path,
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    out = tmp_path / name
+    command = ["predict", str(finished), "--input", str(made / "test.npz"), "--out", str(out)]
+    assert cli(*command).code == 0
+    before = out.read_bytes()
+    with monkeypatch.context() as patched:
+        fill(patched, 0)
+        result = cli(*command)
+    assert result.code in (1, 2)
+    told_in_one_line(result.err)
+    assert out.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [name]
