@@ -157,6 +157,8 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
     "no run named": ("evaluate", "the following arguments are required: RUN"),
     "not a number": ("quickstart --seeds x", "expected a whole number above 0, got 'x'"),
     "no such setting": ("fit --max-epoch 3", "did you mean '--max-epochs'?"),
+    "another name for a setting": ("fit --learning-rate 3", "did you mean '--lr'?"),
+    "that name, misspelt": ("fit --lerning-rate 3", "did you mean '--lr'?"),
     "without its group": ("fit --beta 3", "did you mean '--method.beta'?"),
     "no such method": ("fit --method dmr-net", "did you mean 'dmrnet'?"),
     "no such recipe": ("fit --recipe papr", "did you mean 'paper'?"),

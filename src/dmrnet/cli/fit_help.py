@@ -69,8 +69,8 @@ def _first(group: argparse._ArgumentGroup) -> None:
     said = {
         "--data NAME": "Data set; --data NAME --help lists its settings.",
         "--method NAME": "Method; --method NAME --help lists its settings and recipes.",
-        "--recipe NAME": "Named settings of the method: best (what measured best here; default) or "
-        "paper (as printed).",
+        "--recipe NAME": "Named settings of the method: best (what measured best here; default), "
+        "paper (as printed), released (as that code computes); some methods have more.",
         "--seed INT": "Of splits, weights, order, masks and noise. [0]",
         "--out DIR": "The run's folder. [runs/DATA-METHOD-RECIPE-seedSEED]",
         "--config FILE": "YAML file of settings, config.yaml of another run for one. Flags go "

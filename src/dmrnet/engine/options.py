@@ -177,11 +177,22 @@ def find(name: str, options: Mapping[str, Option]) -> str:
     raise ValueError(f"unknown setting {shown}{of}; {suggestion(plain, options)}")
 
 
+OTHER_NAMES = {
+    "learning-rate": "lr",
+    "bs": "batch-size",
+    "wd": "weight-decay",
+    "workers": "num-workers",
+    "gpus": "devices",
+}
+"""What settings are called elsewhere."""
+
+
 def suggestion(plain: str, keys: Iterable[str]) -> str:
     """Return a hint at the key that was meant, by its last part where the whole is not near."""
     whole = {key.replace("_", "-"): key for key in keys if not key.endswith(".name")}
     word = plain.replace("_", "-")
     last = {key.rpartition(".")[2]: key for key in reversed(whole)}
+    last = {other: key for other, key in OTHER_NAMES.items() if key in whole} | last
     tail = word.rpartition(".")[2]
     if tail in last:
         return f"did you mean {last[tail]!r}?"
