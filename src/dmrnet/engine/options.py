@@ -182,7 +182,6 @@ OTHER_NAMES = {
     "bs": "batch-size",
     "wd": "weight-decay",
     "workers": "num-workers",
-    "gpus": "devices",
 }
 """What settings are called elsewhere."""
 
