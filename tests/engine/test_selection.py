@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -9,8 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from dmrnet.data.dataset import ArrayDataset
-from dmrnet.engine.selection import combinations_of, samples_at_once, selection_score
+from dmrnet.engine.selection import better, combinations_of, samples_at_once, selection_score
 from dmrnet.engine.trainee import selection_epochs
+from dmrnet.evaluation import ACER, Accuracy, AttackErrors, threshold_of
 from dmrnet.methods import build_method
 from dmrnet.modalities import Modality, Task, all_combinations, index_of
 
@@ -24,14 +27,15 @@ def test_candidates_are_even_and_the_last_epoch_is_one(epochs: int, times: int) 
     assert max(gaps) - min(gaps) <= 1
 
 
-def a_dataset(rows: int, modalities: int) -> ArrayDataset:
+def a_dataset(rows: int, modalities: int, classes: int = 3) -> ArrayDataset:
     task = Task(
-        tuple(Modality(f"m{k}", "vector", (2,)) for k in range(modalities)), ("a", "b", "c")
+        tuple(Modality(f"m{k}", "vector", (2,)) for k in range(modalities)),
+        ("a", "b", "c")[:classes],
     )
     present = torch.rand(rows, modalities) < 0.7
     present[~present.any(1), 0] = True
     arrays = {name: torch.randn(rows, 2) for name in task.modalities}
-    return ArrayDataset(task, arrays, present, torch.randint(3, (rows,)))
+    return ArrayDataset(task, arrays, present, torch.randint(classes, (rows,)))
 
 
 def test_the_score_is_the_mean_over_combinations() -> None:
@@ -50,6 +54,38 @@ def test_the_score_is_the_mean_over_combinations() -> None:
     # One pair too few: a draw, the same each time.
     drawn = selection_score(method, data, 20 * 7 - 1)
     assert drawn == selection_score(method, data, 20 * 7 - 1)
+
+
+@pytest.mark.parametrize("threshold", ["half", "eer"])
+def test_what_faces_are_judged_by_selects(threshold: str) -> None:
+    data = a_dataset(90, 3, classes=2)
+    method = build_method("sf-md", data.task).eval()
+    measure = AttackErrors(threshold=threshold)
+    rates = []
+    for combination in all_combinations(3):
+        batch = data.take((data.present | ~combination).all(1).nonzero().flatten())
+        with torch.no_grad():
+            logits = method(batch.inputs, combination.expand(len(batch), -1))
+        score = logits.softmax(1)[:, 1]
+        metric = ACER(threshold=threshold_of(score, batch.target == 1, threshold))
+        metric.update(score.double(), batch.target)
+        rates.append(metric.compute())
+    found = selection_score(method, data, 90 * 7, measure=measure)
+    assert found == pytest.approx(float(torch.stack(rates).mean()))
+    # So many pairs that each combination has all of its own, but not enough for all together.
+    pairs = selection_score(method, data, 90 * 7 - 1, measure=measure)
+    assert pairs == pytest.approx(found, abs=0.03)
+
+
+def test_better_is_lower_where_errors_are_measured() -> None:
+    assert better(AttackErrors(), 0.1, 0.2)
+    assert not better(AttackErrors(), 0.2, 0.1)
+    assert better(Accuracy(), 0.2, 0.1)
+    assert not better(Accuracy(), 0.1, 0.1)
+    for measure in (Accuracy(), AttackErrors()):
+        assert better(measure, 0.1, None)
+        assert better(measure, 0.1, math.nan)
+        assert not better(measure, math.nan, 0.1)
 
 
 def test_where_combinations_are_too_many_pairs_are_drawn() -> None:

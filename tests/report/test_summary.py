@@ -157,7 +157,7 @@ def test_two_scores_make_two_summaries(make_run, lines):
         + text.replace('"accuracy"', '"log_loss"')
     )
     summaries = summaries_of([run])
-    assert [item.score.name for item in summaries] == ["accuracy", "acer"]
+    assert [item.score.name for item in summaries] == ["acer", "accuracy"]
     assert summaries[0].ignored == ("log_loss",)
 
 
@@ -214,7 +214,7 @@ def test_a_run_counted_twice_is_refused(make_run):
 
 def test_no_known_score(tmp_path, good_row, lines):
     path = lines(tmp_path / "r.jsonl", [good_row(metric="f1")])
-    with pytest.raises(ValueError, match="one of the scores accuracy, acer, miou"):
+    with pytest.raises(ValueError, match="one of the scores acer, miou, accuracy"):
         summaries_of([path])
 
 

@@ -74,7 +74,8 @@ class FitProgress:
             bar = f"{'━' * full}{'╌' * (length - full)} "
         parts = [f"{bar}epoch {done:>{len(str(epochs))}}/{epochs}", f"loss {progress.loss:.3f}"]
         if progress.selection is not None:
-            parts += [f"val {percent(progress.selection)}", f"best {percent(progress.best)}"]
+            val = "val" if progress.score == "accuracy" else f"val {progress.score}"
+            parts += [f"{val} {percent(progress.selection)}", f"best {percent(progress.best)}"]
         if self.start is None:
             # The first epoch seen also warms up; after a resumption it is not epoch 1.
             self.start = (now, done)

@@ -15,18 +15,29 @@ from dmrnet.cli.screen import percent
 FEW = 15
 """Up to so many combinations are shown one by one: those of four modalities."""
 
+LABELS = {"acer": "ACER", "miou": "mIoU"}
+"""Metrics that a reader knows by another name."""
+
+LOWER = frozenset({"acer"})
+"""Metrics of which small values are good."""
+
+COMPLETE = "_complete"
+"""Ending of a metric on the samples that have everything."""
+
 SEEN, UNSEEN = "●", "○"
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Accuracy by combination.
+    """Accuracy, or what else the data are judged by, of each combination.
 
     Attributes:
         by_name: Rate and samples scored, in the order of the rows; only defined ones.
+        lower_is_better: Whether small rates are good.
     """
 
     by_name: Mapping[str, tuple[float, int]]
+    lower_is_better: bool = False
 
     @property
     def average(self) -> float:
@@ -35,8 +46,9 @@ class Scores:
 
     @property
     def worst(self) -> str:
-        """The combination of lowest accuracy."""
-        return min(self.by_name, key=lambda name: self.by_name[name][0])
+        """The combination that scores worst."""
+        pick = max if self.lower_is_better else min
+        return pick(self.by_name, key=lambda name: self.by_name[name][0])
 
     def rate(self, name: str) -> float | None:
         """Return the rate of a combination, None where it is undefined."""
@@ -52,7 +64,7 @@ def scores_of(
         for row in rows
         if row["split"] == split and row["metric"] == metric and row["value"] is not None
     }
-    return Scores(found) if found else None
+    return Scores(found, metric.removesuffix(COMPLETE) in LOWER) if found else None
 
 
 def show_scores(
@@ -72,23 +84,25 @@ def show_scores(
         each: Show every combination where they are few.
     """
     rows, names = list(rows), [str(name) for name in facts["modalities"]]
-    scores = scores_of(rows, split)
+    metric = str(facts.get("score", "accuracy"))
+    label = LABELS.get(metric, metric)
+    scores = scores_of(rows, split, metric)
     if scores is None:
-        console.print(f"no accuracy on {split} is defined", soft_wrap=True)
+        console.print(f"no {label} on {split} is defined", soft_wrap=True)
         return
-    complete = scores_of(rows, split, "accuracy_complete")
+    complete = scores_of(rows, split, metric + COMPLETE)
     shown = each and len(scores.by_name) <= FEW
     if shown:
-        console.print(_each(scores, complete, names))
+        console.print(_each(scores, complete, names, label))
         console.print()
-    console.print(_summary(scores, complete, [] if shown else names, split))
+    console.print(_summary(scores, complete, [] if shown else names, f"{label} on {split}"))
 
 
-def _each(scores: Scores, complete: Scores | None, names: list[str]) -> Table:
+def _each(scores: Scores, complete: Scores | None, names: list[str], label: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
         table.add_column(name, justify="center")
-    table.add_column("accuracy", justify="right")
+    table.add_column(label, justify="right")
     table.add_column("samples", justify="right")
     if complete is not None:
         table.add_column("of the complete", justify="right")
@@ -115,7 +129,7 @@ def counted(scores: Scores) -> str:
     return f"{least} to {most} samples, those that have all of a combination"
 
 
-def _summary(scores: Scores, complete: Scores | None, names: list[str], split: str) -> Table:
+def _summary(scores: Scores, complete: Scores | None, names: list[str], what: str) -> Table:
     """Return average and worst; for names that are given also all of them and each alone."""
     lines: dict[str, tuple[float | None, float | None]] = {
         f"average of {len(scores.by_name)} combinations": (
@@ -138,7 +152,7 @@ def _summary(scores: Scores, complete: Scores | None, names: list[str], split: s
     if len(scores.by_name) == 1:
         # One combination is its own average and its own worst.
         lines = {scores.worst: lines[f"worst: {scores.worst}"]}
-    table.add_column(f"accuracy on {split} ({counted(scores)})")
+    table.add_column(f"{what} ({counted(scores)})")
     table.add_column("", justify="right")
     if complete is not None:
         least = max(n for _, n in complete.by_name.values())

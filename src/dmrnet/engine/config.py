@@ -107,7 +107,10 @@ class RunSettings:
             value = getattr(self.data, field.name)
             if field.name == "train" and isinstance(value, str):
                 parts.append("/".join(Path(value).absolute().parts[-2:]))
-            elif value != field.default and not isinstance(value, str):
+            # Text without a default is a path; text with one is a choice.
+            elif value != field.default and not (
+                isinstance(value, str) and not isinstance(field.default, str)
+            ):
                 changed.append(f"{field.name}={value}")
         return " ".join([*parts, *([f"({', '.join(changed)})"] if changed else [])])
 

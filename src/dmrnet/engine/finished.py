@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,9 @@ from dmrnet.engine.config import RunSettings, read_config
 from dmrnet.engine.folder import RunFolder, write_bytes
 from dmrnet.engine.rows import rows_of_evaluation
 from dmrnet.engine.selection import combinations_of, samples_at_once
+from dmrnet.engine.thresholds import rows_by_type, take_thresholds
 from dmrnet.engine.weights import load_weights
-from dmrnet.evaluation import Evaluation, evaluate, predict_masks
+from dmrnet.evaluation import Evaluation, evaluate, measure_of, predict_masks
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Modality, Task, name_of, parse
 
@@ -206,11 +207,17 @@ def evaluate_run(
     keep = len(dataset) * len(combinations) * len(run.task.classes) <= MOST_NUMBERS
     size = batch_size or samples_at_once(run.task)
     batches = (batch.to(run.device) for batch in evaluation_batches(dataset, size))
+    measure = measure_of(run.settings.data)
+    keep_all = keep or measure.threshold != "half"
     result = evaluate(
-        run.method, batches, combinations.to(run.device), len(run.task.classes), keep=keep
+        run.method, batches, combinations.to(run.device), len(run.task.classes), keep=keep_all
     )
     names = run.task.modalities
+    result, thresholds = take_thresholds(measure, result, run.folder, names)
     rows = rows_of_evaluation(run.folder.name, run.settings, "test", result, names)
+    rows += rows_by_type(run.folder.name, run.settings, result, thresholds, dataset)
+    if not keep:
+        result = replace(result, predictions=None)
     if result.predictions is not None:
         buffer = BytesIO()
         np.savez_compressed(

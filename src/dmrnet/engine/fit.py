@@ -28,9 +28,10 @@ from dmrnet.engine.processes import launch, settled, together
 from dmrnet.engine.rows import bookkeeping, rows_of_evaluation
 from dmrnet.engine.selection import combinations_of, samples_at_once
 from dmrnet.engine.settings import Training
+from dmrnet.engine.thresholds import set_thresholds
 from dmrnet.engine.trainee import Progress, Trainee
 from dmrnet.engine.weights import load_weights
-from dmrnet.evaluation import accuracy, evaluate, worst
+from dmrnet.evaluation import evaluate, goodness, measure_of, worst
 from dmrnet.methods.base import Method
 from dmrnet.modalities import count, index_of
 from dmrnet.nn.norm import synchronise
@@ -111,7 +112,8 @@ def fit(
             log.warning("going on after epoch %d of %s", resumed.epoch + 1, out)
         if started is not None:
             started(splits, method, training)
-    trainee = Trainee(method, splits, training, settings.seed, folder, report)
+    measure = measure_of(settings.data)
+    trainee = Trainee(method, splits, training, settings.seed, folder, report, measure)
     with together(trainer):
         try:
             train(trainer, trainee, None if resumed is None else resumed.path)
@@ -247,6 +249,7 @@ def write_run(folder: RunFolder, settings: RunSettings, splits: Splits, training
         modalities=list(task.modalities),
         inputs={m.name: {"kind": m.kind, "shape": list(m.shape)} for m in task.inputs},
         classes=list(task.classes),
+        score=measure_of(settings.data).name,
         columns=list(splits.columns),
         samples={name: len(part) for name, part in splits.parts().items()},
         content=content_of(splits),
@@ -280,7 +283,15 @@ def finish(
     task = splits.train.task
     combinations = combinations_of(len(task.modalities))
     batches = (batch.to(device) for batch in evaluation_batches(splits.val, samples_at_once(task)))
-    result = evaluate(method, batches, combinations.to(device), len(task.classes))
+    measure = measure_of(settings.data)
+    result = evaluate(
+        method,
+        batches,
+        combinations.to(device),
+        len(task.classes),
+        keep=measure.threshold != "half",
+    )
+    result = set_thresholds(measure, result, folder, task.modalities)
     figures: dict[str, float] = {
         "parameters": sum(p.numel() for p in method.parameters()),
         # A term's own network is trained and then left out.
@@ -294,7 +305,8 @@ def finish(
     }
     if trainee.rise.diverged:
         figures["loss_rise"] = trainee.rise.highest
-    share = agreement(method, combinations, accuracy(result.confusion).cpu())
+    scores, _ = measure.columns(result.confusion)[measure.name]
+    share = agreement(method, combinations, goodness(measure, scores).cpu())
     if share is not None:
         figures["hard_agreement"] = share
     n = len(splits.val)
@@ -308,8 +320,13 @@ def finish(
     folder.write_facts(finished=True, best_epoch=trainee.best_epoch)
 
 
-def agreement(method: Method, combinations: Tensor, accuracies: Tensor) -> float | None:
-    """Return the share of the hard set among as many combinations of lowest accuracy.
+def agreement(method: Method, combinations: Tensor, scores: Tensor) -> float | None:
+    """Return the share of the hard set among as many combinations that score worst.
+
+    Args:
+        method: With its hard set.
+        combinations: bool ``(K, V)``.
+        scores: ``(K,)``, higher is better.
 
     Returns:
         None without a hard set, or where not every combination was scored.
@@ -318,4 +335,4 @@ def agreement(method: Method, combinations: Tensor, accuracies: Tensor) -> float
         return None
     hard = method.hard().cpu()[index_of(combinations)]
     size = int(hard.sum())
-    return int((hard & worst(accuracies, size)).sum()) / size
+    return int((hard & worst(scores, size)).sum()) / size

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dmrnet.engine.config import RunSettings
-from dmrnet.evaluation import Evaluation, accuracy
+from dmrnet.evaluation import Evaluation, measure_of
 from dmrnet.modalities import name_of
 
 
@@ -36,25 +36,27 @@ def rows_of_evaluation(
     evaluation: Evaluation,
     modalities: tuple[str, ...],
 ) -> list[dict[str, Any]]:
-    """Return accuracy, and log loss, of each combination.
+    """Return what the data are judged by, and log loss, of each combination.
 
     Where some sample lacks a modality, the same on the samples that have everything stands beside
     it (``accuracy_complete``), since only those are the same samples for every combination.
     """
-    n = evaluation.confusion.sum((1, 2)).cpu()
-    complete = evaluation.complete.sum((1, 2)).cpu()
-    columns: dict[str, tuple[Any, Any]] = {
-        "accuracy": (accuracy(evaluation.confusion).cpu(), n),
-        "log_loss": (evaluation.log_loss.cpu() / n, n),
+    measure = measure_of(settings.data)
+    n = evaluation.confusion.sum((1, 2))
+    columns = {
+        **measure.columns(evaluation.confusion),
+        "log_loss": (evaluation.log_loss / n, n),
     }
-    if bool((complete < n).any()):
-        columns["accuracy_complete"] = (accuracy(evaluation.complete).cpu(), complete)
+    if bool((evaluation.complete.sum((1, 2)) < n).any()):
+        columns |= {
+            f"{metric}_complete": column
+            for metric, column in measure.columns(evaluation.complete).items()
+        }
+    names = [name_of(mask, modalities) for mask in evaluation.combinations.cpu()]
     return [
-        row_of(run, settings, split, name_of(mask, modalities), metric, value, count)
+        row_of(run, settings, split, name, metric, value, count)
         for metric, (values, counts) in columns.items()
-        for mask, value, count in zip(
-            evaluation.combinations.cpu(), values.tolist(), counts.tolist(), strict=True
-        )
+        for name, value, count in zip(names, values.tolist(), counts.tolist(), strict=True)
     ]
 
 

@@ -9,10 +9,23 @@ from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
-from dmrnet.evaluation import accuracy, draw_pairs, evaluate, evaluate_pairs
+from dmrnet.evaluation import (
+    Accuracy,
+    AttackErrors,
+    Measure,
+    ScoredPairs,
+    draw_pairs,
+    error_rates,
+    evaluate,
+    evaluate_pairs,
+    score_pairs,
+    threshold_of,
+)
 from dmrnet.evaluation.combinations import Model
 from dmrnet.modalities import Task, all_combinations, count, some_combinations
 from dmrnet.modalities.combinations import MAX_TABLE
+
+DEFAULT_MEASURE = Accuracy()
 
 MOST_COMBINATIONS = 1023
 """Of more combinations than these, so many are drawn for evaluation, and the tables say so."""
@@ -40,24 +53,60 @@ def samples_at_once(task: Task) -> int:
     return max(1, min(MOST_SAMPLES_AT_ONCE, NUMBERS_AT_ONCE // numbers))
 
 
-def selection_score(model: Model, dataset: Dataset, budget: int, device: str = "cpu") -> float:
-    """Return the mean accuracy over combinations: of all where they fit, else of fixed pairs.
+def selection_score(
+    model: Model,
+    dataset: Dataset,
+    budget: int,
+    device: str = "cpu",
+    measure: Measure = DEFAULT_MEASURE,
+) -> float:
+    """Return the mean score over combinations: of all where they fit, else of fixed pairs.
 
     Args:
         model: In evaluation mode.
         dataset: The validation samples.
         budget: So many (sample, combination) pairs at the most.
         device: Where the model is.
+        measure: What is averaged, accuracy by default; where its threshold is set on validation,
+            it is set on what is scored here.
     """
     task = dataset.task
     modalities = len(task.modalities)
     batches = (batch.to(device) for batch in evaluation_batches(dataset, samples_at_once(task)))
     if modalities <= MAX_TABLE and len(dataset) * count(modalities) <= budget:
         combinations = all_combinations(modalities).to(device)
-        accuracies = accuracy(evaluate(model, batches, combinations, len(task.classes)).confusion)
+        keep = measure.threshold != "half"
+        result = evaluate(model, batches, combinations, len(task.classes), keep=keep)
+        if isinstance(measure, AttackErrors) and result.predictions is not None:
+            result = measure.at(result, measure.thresholds(result.predictions))
+        values, _ = measure.columns(result.confusion)[measure.name]
     else:
         pairs = draw_pairs(dataset.present, budget, torch.Generator().manual_seed(0))
-        _, right, seen = evaluate_pairs(model, batches, pairs)
-        accuracies = right / seen
+        if isinstance(measure, AttackErrors):
+            values = _of_pairs(score_pairs(model, batches, pairs), measure)
+        else:
+            _, right, seen = evaluate_pairs(model, batches, pairs)
+            values = right / seen
     # NaN where no sample has all modalities of a combination.
-    return float(accuracies.nanmean())
+    return float(values.nanmean())
+
+
+def _of_pairs(scored: ScoredPairs, measure: AttackErrors) -> Tensor:
+    """Return the measure of each combination met, ``(K,)``."""
+    found = []
+    score = scored.probabilities[:, measure.bona_fide]
+    for j in scored.combination.unique():
+        here = scored.combination == j
+        real = scored.target[here] == measure.bona_fide
+        taken = score[here].double() > threshold_of(score[here], real, measure.threshold)
+        cell = 2 * real.long() + taken.long()
+        counts = cell.bincount(minlength=4).reshape(2, 2)
+        found.append(error_rates(counts).acer)
+    return torch.stack(found)
+
+
+def better(measure: Measure, score: float, best: float | None) -> bool:
+    """Whether a score is better than the best so far, if there is one that is defined."""
+    if best is None or math.isnan(best):
+        return True
+    return score < best if measure.lower_is_better else score > best

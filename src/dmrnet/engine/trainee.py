@@ -21,10 +21,11 @@ from dmrnet.engine.checkpoints import OURS
 from dmrnet.engine.divergence import Rise
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.optim import build_optimizer, build_schedule
-from dmrnet.engine.selection import selection_score
+from dmrnet.engine.selection import DEFAULT_MEASURE, better, selection_score
 from dmrnet.engine.settings import Training
 from dmrnet.engine.steps import GRADIENTS, NotFiniteError, Steps
 from dmrnet.engine.weights import save_weights
+from dmrnet.evaluation import Measure
 from dmrnet.methods.base import EpochStatistics, Method
 from dmrnet.modalities import Batch, Warmup, build_sampler, from_index, name_of
 from dmrnet.objectives import Step
@@ -38,8 +39,9 @@ class Progress:
         epoch: Finished epochs.
         epochs: Of the whole run.
         loss: Mean total loss of the last epoch.
-        selection: Mean accuracy over combinations on validation, when last measured.
+        selection: Mean score over combinations on validation, when last measured.
         best: The best of them so far.
+        score: What is measured.
     """
 
     epoch: int
@@ -47,6 +49,7 @@ class Progress:
     loss: float
     selection: float | None
     best: float | None
+    score: str = "accuracy"
 
 
 class Trainee(pl.LightningModule):
@@ -59,6 +62,7 @@ class Trainee(pl.LightningModule):
         seed: Of the run.
         folder: Where records and weights go.
         report: Called after every epoch.
+        measure: What epochs are selected by.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Trainee(pl.LightningModule):
         seed: int,
         folder: RunFolder,
         report: Callable[[Progress], None] | None = None,
+        measure: Measure = DEFAULT_MEASURE,
     ) -> None:
         super().__init__()
         assert training.max_epochs is not None
@@ -80,6 +85,7 @@ class Trainee(pl.LightningModule):
         self.seed = seed
         self.folder = folder
         self.report = report
+        self.measure = measure
         self.select_at = selection_epochs(self.epochs, training.select_times)
         self.best: float | None = None
         self.best_epoch: int | None = None
@@ -189,7 +195,14 @@ class Trainee(pl.LightningModule):
                 self.folder.add_variance(self.variance_rows(statistics))
             if self.report is not None:
                 self.report(
-                    Progress(epoch + 1, self.epochs, figures["loss"], self.last_score, self.best)
+                    Progress(
+                        epoch + 1,
+                        self.epochs,
+                        figures["loss"],
+                        self.last_score,
+                        self.best,
+                        self.measure.label,
+                    )
                 )
 
     def _look(self, now: bool = False) -> None:
@@ -241,7 +254,7 @@ class Trainee(pl.LightningModule):
         if self._many:
             # The first process's, whose normalisation statistics are the ones that are kept.
             score = self.trainer.strategy.broadcast(score)
-        if self.training_settings.select == "last" or self.best is None or score > self.best:
+        if self.training_settings.select == "last" or better(self.measure, score, self.best):
             self.best, self.best_epoch = score, self.current_epoch
             if self.trainer.is_global_zero:
                 save_weights(self.evaluated, self.folder.weights)
@@ -252,7 +265,7 @@ class Trainee(pl.LightningModule):
         was_training = model.training
         model.eval()
         budget = self.training_settings.select_budget
-        score = selection_score(model, self.splits.val, budget, str(self.device))
+        score = selection_score(model, self.splits.val, budget, str(self.device), self.measure)
         model.train(was_training)
         return score
 

@@ -1,17 +1,40 @@
 """Every combination in one pass, and what follows from its counts."""
 
+from dmrnet.evaluation.acer import ErrorRates, error_rates, threshold_of
+from dmrnet.evaluation.attacks import ACER, APCER, BPCER, AttackThreshold
 from dmrnet.evaluation.combinations import Evaluation, Predictions, evaluate, predict_masks
+from dmrnet.evaluation.measures import Accuracy, AttackErrors, Measure, goodness, measure_of
 from dmrnet.evaluation.metrics import accuracy, worst
-from dmrnet.evaluation.pairs import Pairs, draw_pairs, evaluate_pairs
+from dmrnet.evaluation.pairs import (
+    Pairs,
+    ScoredPairs,
+    draw_pairs,
+    evaluate_pairs,
+    score_pairs,
+)
 
 __all__ = [
+    "ACER",
+    "APCER",
+    "BPCER",
+    "Accuracy",
+    "AttackErrors",
+    "AttackThreshold",
+    "ErrorRates",
     "Evaluation",
+    "Measure",
     "Pairs",
     "Predictions",
+    "ScoredPairs",
     "accuracy",
     "draw_pairs",
+    "error_rates",
     "evaluate",
     "evaluate_pairs",
+    "goodness",
+    "measure_of",
     "predict_masks",
+    "score_pairs",
+    "threshold_of",
     "worst",
 ]

@@ -86,11 +86,26 @@ def _quotas(total: int, pairs: int, generator: torch.Generator) -> tuple[Tensor,
     return j, quota
 
 
+@dataclass(frozen=True)
+class ScoredPairs:
+    """What was predicted of pairs, on the CPU, in the order of the batches.
+
+    Attributes:
+        combination: int64 ``(P,)``: index j of Eq. 10.
+        target: int64 ``(P,)``.
+        probabilities: float32 ``(P, M)``.
+    """
+
+    combination: Tensor
+    target: Tensor
+    probabilities: Tensor
+
+
 @torch.inference_mode()
-def evaluate_pairs(
+def score_pairs(
     model: Model, batches: Iterable[Batch], pairs: Pairs, rows: int | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Score pairs; each sample among them is encoded once.
+) -> ScoredPairs:
+    """Predict pairs; each sample among them is encoded once.
 
     Args:
         model: In evaluation mode, on the device of the batches.
@@ -98,15 +113,12 @@ def evaluate_pairs(
         pairs: What is scored.
         rows: Bounds how many rows go through fusion together; by default by their size.
 
-    Returns:
-        The combinations met, bool ``(K, V)`` in the order of Eq. 10, and how many of their pairs
-        are right and how many there are, float64 ``(K,)`` each.
-
     Raises:
         ValueError: If a batch cannot be scored, or no sample of the pairs was among the batches.
     """
     met: list[Tensor] = []
-    hits: list[Tensor] = []
+    truth: list[Tensor] = []
+    probabilities: list[Tensor] = []
     for batch in batches:
         where = checked(batch, pairs.modalities)
         index = batch.index.cpu()
@@ -121,11 +133,28 @@ def evaluate_pairs(
             at = position[pairs.sample[some]].to(device)
             mask = from_index(pairs.combination[some], pairs.modalities).to(device)
             logits = model.logits({name: f.index_select(0, at) for name, f in feats.items()}, mask)
-            hits.append(logits.argmax(-1) == batch.target[at])
+            probabilities.append(logits.float().softmax(-1).cpu())
+            truth.append(batch.target[at].cpu())
             met.append(pairs.combination[some])
     if not met:
         raise ValueError("there is no sample to evaluate on")
-    j, place, seen = torch.cat(met).unique(return_inverse=True, return_counts=True)
+    return ScoredPairs(torch.cat(met), torch.cat(truth), torch.cat(probabilities))
+
+
+def evaluate_pairs(
+    model: Model, batches: Iterable[Batch], pairs: Pairs, rows: int | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Score pairs as `score_pairs` does, and count them.
+
+    Returns:
+        The combinations met, bool ``(K, V)`` in the order of Eq. 10, and how many of their pairs
+        are right and how many there are, float64 ``(K,)`` each.
+
+    Raises:
+        ValueError: If a batch cannot be scored, or no sample of the pairs was among the batches.
+    """
+    scored = score_pairs(model, batches, pairs, rows)
+    j, place, seen = scored.combination.unique(return_inverse=True, return_counts=True)
     right = torch.zeros(len(j), dtype=torch.float64)
-    right.index_add_(0, place, torch.cat(hits).double().cpu())
+    right.index_add_(0, place, (scored.probabilities.argmax(-1) == scored.target).double())
     return from_index(j, pairs.modalities), right, seen.double()

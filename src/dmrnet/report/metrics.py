@@ -28,7 +28,7 @@ class Score:
 
 
 SCORES = (
-    Score("accuracy", "accuracy", False, "Accuracy is the share of samples classified correctly."),
+    # What is made for a data set goes before accuracy, which all have.
     Score(
         "acer",
         "ACER",
@@ -43,6 +43,7 @@ SCORES = (
         "mIoU is the overlap of predicted and true regions over their union, averaged over the "
         "classes.",
     ),
+    Score("accuracy", "accuracy", False, "Accuracy is the share of samples classified correctly."),
 )
 
 COMPLETE = "_complete"

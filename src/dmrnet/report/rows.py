@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 SPLITS = ("val", "test")
-RATES = frozenset({"accuracy", "accuracy_complete", "acer", "miou", "hard_agreement"})
+_SCORES = ("accuracy", "acer", "apcer", "bpcer", "miou")
+RATES = frozenset({*_SCORES, *(f"{name}_complete" for name in _SCORES), "hard_agreement"})
 """Metrics that are fractions between 0 and 1."""
 
 # Scores of a combination; every other metric may also be a number of the run as a whole.

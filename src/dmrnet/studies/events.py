@@ -37,7 +37,7 @@ class Epoch:
         epoch: Finished epochs.
         epochs: Of the whole run.
         loss: Mean total loss of the epoch.
-        selection: Mean accuracy over combinations on validation, when last measured.
+        selection: Mean score over combinations on validation, when last measured.
     """
 
     epoch: int
@@ -54,7 +54,8 @@ class Done:
         run: Its folder.
         fresh: False where it was finished before, and nothing was trained.
         seconds: Of each stage: ``data`` (reading, building), ``train``, ``evaluate``.
-        score: Mean accuracy over combinations on validation; None where undefined.
+        score: Mean over combinations on validation of what the data are judged by; None where
+            undefined.
         tested: The data have a test set, and the run was evaluated on it.
     """
 

@@ -13,6 +13,7 @@ from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.flags import flat
 from dmrnet.engine.folder import RunFolder
+from dmrnet.evaluation import measure_of
 from dmrnet.studies.events import Done, Epoch, Message, Started
 
 KEY_LENGTH = 8
@@ -59,17 +60,17 @@ def make_run(settings: RunSettings, runs: Path, tell: Callable[[Message], None])
                 "train": trained - trained_from[-1],
                 "evaluate": time.perf_counter() - trained,
             },
-            score=average(folder),
+            score=average(folder, measure_of(settings.data).name),
             tested=tested,
         )
     )
 
 
-def average(folder: RunFolder) -> float | None:
-    """Return the mean accuracy over combinations on validation."""
+def average(folder: RunFolder, metric: str = "accuracy") -> float | None:
+    """Return the mean of a metric over combinations on validation."""
     rates = [
         float(row["value"])
         for row in folder.rows()
-        if row["split"] == "val" and row["metric"] == "accuracy" and row["value"] is not None
+        if row["split"] == "val" and row["metric"] == metric and row["value"] is not None
     ]
     return sum(rates) / len(rates) if rates else None
