@@ -1,7 +1,8 @@
 """The prepared form of a data set: ``ROOT/NAME.npz``, plain arrays, and ``ROOT/NAME.json``.
 
 The second says what the first was made of: how many files of each kind, a hash over them, what was
-skipped and why. A cache counts only where both stand and agree.
+skipped and why. A cache counts only where both stand and agree. Arrays that are too large for
+memory stand beside them, each as ``ROOT/NAME.KEY.npy``, and are read through memory maps.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ class Provenance:
         bad: What was skipped.
         bytes: Size of the ``.npz``.
         sha256: Of the ``.npz``.
+        large: Size of each file of a large array, by key.
     """
 
     name: str
@@ -75,11 +77,29 @@ class Provenance:
     bad: tuple[Bad, ...]
     bytes: int
     sha256: str
+    large: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def whole_bytes(self) -> int:
+        """Size of everything together."""
+        return self.bytes + sum(self.large.values())
+
+    @property
+    def content(self) -> str:
+        """Letters that follow from the source files' content, wherever they lay."""
+        told = [(name, group.files, group.sha256) for name, group in self.groups.items()]
+        key = repr((self.name, self.version, told))
+        return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
 
 
 def paths(name: str, root: Path) -> tuple[Path, Path]:
     """Return where the arrays of a data set stand, and what they were made of."""
     return root / f"{name}.npz", root / f"{name}.json"
+
+
+def large_path(name: str, key: str, root: Path) -> Path:
+    """Return where a large array of a data set stands."""
+    return root / f"{name}.{key}.npy"
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
@@ -125,11 +145,18 @@ def write_cache(
     groups: Mapping[str, Group],
     bad: tuple[Bad, ...],
 ) -> Provenance:
-    """Write a cache in place of an older one."""
+    """Write a cache in place of an older one; memory maps become files of their own."""
     path, beside = paths(name, root)
     # Without it the arrays do not count, so a cache is never half old and half new.
     beside.unlink(missing_ok=True)
-    write_arrays(path, arrays)
+    large = {}
+    for key, array in arrays.items():
+        if isinstance(array, np.memmap):
+            array.flush()
+            assert array.filename is not None
+            place = Path(array.filename).replace(large_path(name, key, root))
+            large[key] = place.stat().st_size
+    write_arrays(path, {key: array for key, array in arrays.items() if key not in large})
     provenance = Provenance(
         name=name,
         version=version,
@@ -142,6 +169,7 @@ def write_cache(
         bad=bad,
         bytes=path.stat().st_size,
         sha256=sha256(path),
+        large=large,
     )
     aside = beside.with_name(f"{beside.name}.{os.getpid()}.tmp")
     aside.write_text(json.dumps(asdict(provenance), indent=1) + "\n", encoding="utf-8")
@@ -158,6 +186,8 @@ def read_provenance(name: str, root: Path) -> Provenance | None:
         values["bad"] = tuple(Bad(**one) for one in values["bad"])
         provenance = Provenance(**values)
         whole = path.stat().st_size == provenance.bytes and provenance.name == name
+        for key, size in provenance.large.items():
+            whole = whole and large_path(name, key, root).stat().st_size == size
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return provenance if whole else None
@@ -169,7 +199,7 @@ def read_cache(
     """Return a prepared data set.
 
     Args:
-        name: Of the data set.
+        name: Of the data set; its large arrays come as memory maps.
         root: The folder that holds the cache.
         version: Of the preparation that is understood.
         flags: What the command that prepares it needs besides source and root.
@@ -195,7 +225,10 @@ def read_cache(
             f"{command}"
         )
     try:
-        return read_arrays(path), provenance
+        arrays = read_arrays(path)
+        for key in provenance.large:
+            arrays[key] = np.load(large_path(name, key, Path(root)), mmap_mode="r")
+        return arrays, provenance
     except ValueError as error:
         raise ValueError(f"{error}; run: {command}") from error
 

@@ -34,6 +34,7 @@ from dmrnet.data.sources import File, Found, place_of
 from dmrnet.hints import nearest
 
 PREPARATIONS: dict[str, str] = {
+    "casia-surf": "dmrnet.data.casia_surf_files:PREPARATION",
     "digits": "dmrnet.data.digits_files:PREPARATION",
     "watch": "dmrnet.data.watch_files:PREPARATION",
 }
@@ -73,6 +74,21 @@ class Decoded:
 
     values: Array
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Files that could be decoded, on disk: too many to be held in memory.
+
+    Attributes:
+        group: Which files.
+        paths: Of what is decoded, some files each.
+        rows: Places, among the files of the group, of those that could be decoded, rising.
+    """
+
+    group: str
+    paths: tuple[Path, ...]
+    rows: Array
 
 
 @dataclass
@@ -118,7 +134,7 @@ class Work:
         return content
 
     def decode(self, group: str, decode: Callable[[bytes], Array]) -> Decoded:
-        """Decode every file of a group.
+        """Decode every file of a group, into memory.
 
         What was decoded by an earlier, interrupted preparation is taken over, as long as the files
         have not changed since.
@@ -131,26 +147,68 @@ class Work:
         Raises:
             ValueError: If no file at all could be decoded.
         """
+        parts = [read_arrays(path) for path in self.decode_parts(group, decode).paths]
+        values = [part["values"] for part in parts if len(part["names"])]
+        names = tuple(name for part in parts for name in part["names"].tolist())
+        return Decoded(np.concatenate(values), names)
+
+    def decode_parts(self, group: str, decode: Callable[[bytes], Array]) -> Parts:
+        """Decode every file of a group as `decode` does, onto the disk; `stack` takes rows of it.
+
+        Raises:
+            ValueError: If no file at all could be decoded.
+        """
         files, done = self.files[group], 0
-        parts: list[dict[str, Array]] = []
+        paths, lines, good = [], [], []
         self.progress(group, 0, len(files))
         for start in range(0, len(files), FILES_AT_ONCE):
             some = files[start : start + FILES_AT_ONCE]
             stamp = _digest([group, [file.stamp() for file in some]])
-            parts.append(self._part(self.parts / f"{group}-{stamp}.npz", some, decode))
-            done += len(some)
-            self.progress(group, done, len(files))
-        for part in parts:
+            paths.append(self.parts / f"{group}-{stamp}.npz")
+            part = self._part(paths[-1], some, decode)
+            bad = set(part["bad"].tolist())
+            good += [start + place for place, file in enumerate(some) if file.name not in bad]
+            lines += part["sha256"].tolist()
             for name, reason in zip(part["bad"].tolist(), part["reason"].tolist(), strict=True):
                 self.reject(group, name, reason)
-        values = [part["values"] for part in parts if len(part["names"])]
-        if not values:
+            done += len(some)
+            self.progress(group, done, len(files))
+        if not good:
             raise ValueError(
                 f"{group}: none of {len(files)} files can be used: {naming(tuple(self.bad), 3)}"
             )
-        self._note(group, [line for part in parts for line in part["sha256"].tolist()])
-        names = tuple(name for part in parts for name in part["names"].tolist())
-        return Decoded(np.concatenate(values), names)
+        self._note(group, lines)
+        return Parts(group, tuple(paths), np.array(good, dtype=np.int64))
+
+    def stack(self, parts: Parts, rows: Array) -> Array:
+        """Return what was decoded of some files as one array on the disk, in their order.
+
+        Args:
+            parts: What was decoded.
+            rows: int64, rising: places among the files of the group, all of them decoded.
+
+        Returns:
+            A memory map, which `write_cache` keeps as a file of its own.
+        """
+        wanted = np.isin(parts.rows, rows)
+        path = self.parts / f"{parts.group}.npy"
+        stacked: Array | None = None
+        read = written = 0
+        for part in parts.paths:
+            values = read_arrays(part)["values"]
+            # A part of which no file could be decoded has no values and no shape.
+            chosen = values[wanted[read : read + len(values)]]
+            read += len(values)
+            if not len(chosen):
+                continue
+            if stacked is None:
+                shape = (len(rows), *values.shape[1:])
+                stacked = np.lib.format.open_memmap(path, "w+", dtype=values.dtype, shape=shape)
+            stacked[written : written + len(chosen)] = chosen
+            written += len(chosen)
+        assert stacked is not None
+        assert written == len(rows)
+        return stacked
 
     def _part(
         self, path: Path, files: Sequence[File], decode: Callable[[bytes], Array]
@@ -286,5 +344,5 @@ def prepare(
         tell(f"skipped {naming(found)}")
     made = write_cache(name, root, arrays, how.version, fingerprint, work.groups, found)
     shutil.rmtree(parts, ignore_errors=True)
-    tell(f"written: {path} ({made.bytes / 1e6:.1f} MB), and what it was made of beside it")
+    tell(f"written: {path} ({made.whole_bytes / 1e6:.1f} MB), and what it was made of beside it")
     return path
