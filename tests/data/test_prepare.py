@@ -300,7 +300,7 @@ def test_a_cache_of_another_version_is_told(toy: Toy, source: Path, tmp_path: Pa
 
 
 def test_wrong_calls_are_told(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="mfeat needs no preparing; prepared are digits"):
+    with pytest.raises(ValueError, match="mfeat needs no preparing; prepared are casia-surf"):
         prepare("mfeat", [tmp_path], tmp_path)
     with pytest.raises(ValueError, match="unknown data set 'digit'; did you mean 'digits'"):
         prepare("digit", [tmp_path], tmp_path)

@@ -9,6 +9,7 @@ from dmrnet.hints import nearest
 DATASETS: dict[str, str] = {
     "arrays": "dmrnet.data.arrays:Arrays",
     "casia-surf": "dmrnet.data.casia_surf:CasiaSurf",
+    "crema-d": "dmrnet.data.crema_d:CremaD",
     "digits": "dmrnet.data.digits:Digits",
     "mfeat": "dmrnet.data.mfeat:Mfeat",
     "watch": "dmrnet.data.watch:Watch",

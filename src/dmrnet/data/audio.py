@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import wave
 from dataclasses import dataclass
 
@@ -45,6 +46,84 @@ def read_wav(content: bytes) -> tuple[npt.NDArray[np.float32], int]:
     # 2^-15 is exact in float32, so that reading loses nothing.
     values *= np.float32(2**-15)
     return values.reshape(-1, channels).mean(1, dtype=np.float32), rate
+
+
+def read_sound(content: bytes) -> tuple[npt.NDArray[np.float32], int]:
+    """Return the samples of a sound file and how many there are in a second.
+
+    A WAV file of 16-bit samples is read here; what else libsndfile reads (other sample formats,
+    FLAC, OGG) needs soundfile, of the extra ``audio-video``.
+
+    Returns:
+        float32, ``(samples,)``, channels averaged, and the rate in Hz.
+
+    Raises:
+        ValueError: If it cannot be read, is shorter than it says, or holds no sample.
+    """
+    try:
+        return read_wav(content)
+    except ValueError as first:
+        # A WAV file of 16-bit samples that is cut off must not be read as far as it goes.
+        if "cut off" in str(first) or "no sound" in str(first):
+            raise
+        try:
+            import soundfile
+        except ModuleNotFoundError:
+            raise first from None
+        try:
+            values, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+        except (soundfile.SoundFileError, RuntimeError):
+            raise first from None
+    if not len(values):
+        raise ValueError("holds no sound")
+    return values.mean(1, dtype=np.float32), int(rate)
+
+
+def resampled(sound: Tensor, rate: int, wanted: int) -> Tensor:
+    """Return a sound at another rate, by cutting or extending its spectrum.
+
+    Args:
+        sound: float32, ``(..., n)``, at `rate` samples a second.
+        rate: Of the sound.
+        wanted: Of what is returned.
+
+    Returns:
+        float32, ``(..., ceil(n * wanted / rate))``.
+
+    >>> time = torch.arange(1600, dtype=torch.float64) / 16000
+    >>> tone = torch.sin(2 * torch.pi * 100 * time)
+    >>> fast = resampled(tone, 16000, 22050)
+    >>> expected = torch.sin(2 * torch.pi * 100 * torch.arange(2205, dtype=torch.float64) / 22050)
+    >>> bool((fast - expected)[200:-200].abs().max() < 0.01)
+    True
+    """
+    if rate == wanted:
+        return sound
+    common = math.gcd(rate, wanted)
+    up, down = wanted // common, rate // common
+    samples = sound.shape[-1]
+    # The spectrum repeats the sound; silence behind it keeps its end out of its start, and the
+    # whole is as long as gives a whole number of samples.
+    long = down * -(-(samples + rate // 50) // down)
+    new = long // down * up
+    spectrum = torch.fft.rfft(sound, n=long)
+    keep = min(long, new) // 2 + 1
+    wide: Tensor = torch.fft.irfft(spectrum[..., :keep], n=new) * (new / long)
+    return wide[..., : -(-samples * up // down)]
+
+
+def tiled(sound: Tensor, samples: int) -> Tensor:
+    """Return the first samples of a sound, repeated where it is shorter.
+
+    Args:
+        sound: ``(..., n)``, n at least 1.
+        samples: How many.
+
+    >>> tiled(torch.tensor([1.0, 2.0]), 5).tolist()
+    [1.0, 2.0, 1.0, 2.0, 1.0]
+    """
+    times = -(-samples // sound.shape[-1])
+    return sound.repeat(*[1] * (sound.dim() - 1), times)[..., :samples]
 
 
 def fitted(sound: Tensor, samples: int) -> Tensor:
@@ -135,6 +214,9 @@ An overlap of 353 samples gives them; it is the released code that reads 353 as 
 
 RELEASED = Spectrogram(window=512, hop=353, center=True)
 """What the released code computes for CREMA-D, at 22.05 kHz: 257×188 for 3 s."""
+
+HALF = Spectrogram(window=256, hop=128, center=True)
+"""What the released code computes for Kinetics-Sounds, at 16 kHz: 129×626 for 5 s."""
 
 DIGITS = Spectrogram(window=256, hop=128, floor=1e-2, bands=64)
 """For spoken digits, at 8 kHz: 64 bands of 62.5 Hz, a window of 32 ms every 16 ms; 64×61 for 1 s.

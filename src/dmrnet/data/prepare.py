@@ -35,6 +35,7 @@ from dmrnet.hints import nearest
 
 PREPARATIONS: dict[str, str] = {
     "casia-surf": "dmrnet.data.casia_surf_files:PREPARATION",
+    "crema-d": "dmrnet.data.crema_d_files:PREPARATION",
     "digits": "dmrnet.data.digits_files:PREPARATION",
     "watch": "dmrnet.data.watch_files:PREPARATION",
 }

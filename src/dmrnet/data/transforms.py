@@ -141,6 +141,23 @@ class CentreCrop:
 
 
 @dataclass(frozen=True)
+class Resize:
+    """Bring pictures to a size, without a draw and whatever their shape.
+
+    Attributes:
+        height: Of what comes out.
+        width: Of what comes out.
+    """
+
+    height: int
+    width: int
+
+    def __call__(self, sample: Sample, draw: torch.Generator) -> dict[str, Tensor]:
+        """Return the sample, resized."""
+        return {name: resized(tensor, self.height, self.width) for name, tensor in sample.items()}
+
+
+@dataclass(frozen=True)
 class RandomFlip:
     """Mirror left and right.
 
