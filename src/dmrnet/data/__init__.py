@@ -11,6 +11,7 @@ DATASETS: dict[str, str] = {
     "casia-surf": "dmrnet.data.casia_surf:CasiaSurf",
     "crema-d": "dmrnet.data.crema_d:CremaD",
     "digits": "dmrnet.data.digits:Digits",
+    "kinetics-sounds": "dmrnet.data.kinetics_sounds:KineticsSounds",
     "mfeat": "dmrnet.data.mfeat:Mfeat",
     "watch": "dmrnet.data.watch:Watch",
 }

@@ -37,6 +37,7 @@ PREPARATIONS: dict[str, str] = {
     "casia-surf": "dmrnet.data.casia_surf_files:PREPARATION",
     "crema-d": "dmrnet.data.crema_d_files:PREPARATION",
     "digits": "dmrnet.data.digits_files:PREPARATION",
+    "kinetics-sounds": "dmrnet.data.kinetics_sounds_files:PREPARATION",
     "watch": "dmrnet.data.watch_files:PREPARATION",
 }
 """Data sets that are prepared before use, and where their `Preparation` is."""
