@@ -147,7 +147,10 @@ def test_types_of_attack() -> None:
             "from 0 to 1",
         ),
         (lambda: threshold_of(torch.ones(1), torch.ones(1).bool(), "best"), "half, eer"),
-        (lambda: threshold_of(torch.tensor([math.nan]), torch.ones(1).bool(), "eer"), "finite scores"),
+        (
+            lambda: threshold_of(torch.tensor([math.nan]), torch.ones(1).bool(), "eer"),
+            "finite scores",
+        ),
         (lambda: error_rates(torch.zeros(3, 3)), "two classes"),
         (lambda: measure_of(type("Data", (), {"metrics": ("auc",)})()), "unknown metric"),
     ],

@@ -21,6 +21,9 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+OF_THE_PAPER = ("casia-surf", "crema-d", "kinetics-sounds", "nyuv2")
+"""Data sets of the paper's tables; how to get them stands on a page of its own."""
+
 
 @dataclass(frozen=True)
 class Bad:
@@ -210,7 +213,8 @@ def read_cache(
     """
     path, beside = paths(name, Path(root))
     command = f"dmrnet data prepare {name} --source DIR --root {root}{flags and ' '}{flags}"
-    where = "docs/how-to/public-data.md says where to get what DIR holds"
+    page = "papers-data" if name in OF_THE_PAPER else "public-data"
+    where = f"docs/how-to/{page}.md says where to get what DIR holds"
     if not path.exists() and not beside.exists():
         raise FileNotFoundError(
             f"there is no prepared {name} in {root} ({path} is not there); prepare it with: "

@@ -9,7 +9,8 @@ The released code of the paper swaps the first two names; their mean is the same
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,7 +19,8 @@ ThresholdBy = Literal["half", "eer", "min-acer"]
 """0.5, as an argmax over two classes; or where APCER and BPCER meet, or ACER is lowest."""
 
 
-class ErrorRates(NamedTuple):
+@dataclass(frozen=True)
+class ErrorRates:
     """The three rates, float64 of one shape.
 
     Attributes:
@@ -40,7 +42,7 @@ def error_rates(confusion: Tensor, bona_fide: int = 1) -> ErrorRates:
         bona_fide: Which of the two classes is no attack.
 
     >>> rates = error_rates(torch.tensor([[90, 10], [2, 8]]))
-    >>> [round(float(rate), 3) for rate in rates]
+    >>> [round(float(rate), 3) for rate in (rates.acer, rates.apcer, rates.bpcer)]
     [0.15, 0.1, 0.2]
 
     Raises:

@@ -80,12 +80,12 @@ class AttackErrors:
 
     def columns(self, confusion: Tensor) -> Columns:
         """Return the rates of each combination."""
-        acer, apcer, bpcer = error_rates(confusion, self.bona_fide)
+        rates = error_rates(confusion, self.bona_fide)
         of_class = confusion.sum(2)
         return {
-            "acer": (acer, confusion.sum((1, 2))),
-            "apcer": (apcer, of_class[:, 1 - self.bona_fide]),
-            "bpcer": (bpcer, of_class[:, self.bona_fide]),
+            "acer": (rates.acer, confusion.sum((1, 2))),
+            "apcer": (rates.apcer, of_class[:, 1 - self.bona_fide]),
+            "bpcer": (rates.bpcer, of_class[:, self.bona_fide]),
             "accuracy": (accuracy(confusion), confusion.sum((1, 2))),
         }
 
