@@ -276,3 +276,29 @@ def test_types_of_attack_are_told_where_paths_tell_them() -> None:
     part = CasiaSurf(prepared()).load(0).train
     assert part.attack_types == ("02_e_b", "06_enm_b")
     assert part.attack_type.tolist() == [-1 if row % 3 == 0 else row // 2 % 2 for row in range(12)]
+
+
+def test_a_test_whose_paths_tell_types_is_scored_by_type(copy: Path, tmp_path: Path) -> None:
+    shutil.copy(copy / made.LISTS["train"], copy / made.LISTS["test"])
+    prepare("casia-surf", [copy], tmp_path / "root")
+    settings = parse_run(
+        [
+            *("--data", "casia-surf", "--data.root", str(tmp_path / "root"), "--method", "sf-md"),
+            *("--method.network.family", "surf", "--method.network.stem", "4"),
+            *("--max-epochs", "1", "--accelerator", "cpu", "--threads", "1"),
+        ]
+    )
+    fit(settings, tmp_path / "run")
+    evaluate_run(open_run(tmp_path / "run"))
+    rows = {
+        (r["metric"], r["combination"]): r
+        for r in RunFolder(tmp_path / "run").rows()
+        if r["split"] == "test"
+    }
+    for combination in ("rgb", "depth+ir"):
+        pooled = rows["apcer", combination]
+        types = [rows[f"apcer/{name}", combination] for name in ("02_e_b", "06_enm_b")]
+        assert sum(row["n"] for row in types) == pooled["n"] == 8
+        wrong = sum(row["value"] * row["n"] for row in types)
+        assert wrong == pytest.approx(pooled["value"] * 8)
+        assert rows["apcer/worst", combination]["value"] == max(row["value"] for row in types)
