@@ -26,6 +26,7 @@ PROG = "dmrnet data prepare"
 
 def run(argv: Sequence[str]) -> int:
     """Prepare one data set."""
+    from dmrnet.data import DATASETS
     from dmrnet.data.prepare import PREPARATIONS, prepare
 
     parser = Arguments(
@@ -69,7 +70,9 @@ def run(argv: Sequence[str]) -> int:
             tell=lambda text: console.print(text, soft_wrap=True, markup=False),
             progress=bars,
         )
-    console.print(f"next: dmrnet fit --data {found.name} --data.root {found.root}", soft_wrap=True)
+    if found.name in DATASETS:
+        line = f"next: dmrnet fit --data {found.name} --data.root {found.root}"
+        console.print(line, soft_wrap=True)
     return 0
 
 

@@ -33,7 +33,9 @@ class Mapped:
         Args:
             rows: int64 ``(b,)``.
         """
-        return torch.from_numpy(np.ascontiguousarray(self.array[rows.numpy()]))
+        taken = np.ascontiguousarray(self.array[rows.numpy()])
+        # Torch does little with uint16.
+        return torch.from_numpy(taken.astype(np.int32) if taken.dtype == np.uint16 else taken)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "array": None if self.path else self.array}
@@ -112,6 +114,9 @@ class MappedDataset:
         attack_types: Names of the types of attack, if this is known of some sample.
         attack_type: int64 ``(n,)``: the type of each sample; -1 where there is none.
 
+    Attributes:
+        class_weights: float32 ``(M,)``, where the data set weighs its classes.
+
     Raises:
         ValueError: If there is no row, or a target is no class.
     """
@@ -140,10 +145,17 @@ class MappedDataset:
         self.present = torch.ones(len(rows), len(task.modalities), dtype=torch.bool)
         self.samples, self.view, self.content = tuple(samples), view, content
         self.attack_types, self.attack_type = attack_types, attack_type
+        self.class_weights: Tensor | None = None
 
     def __len__(self) -> int:
         """Return the number of samples."""
         return len(self.target)
+
+    def seen(self, rows: Tensor, epoch: int) -> dict[str, Tensor]:
+        """Return all that the view makes of some rows."""
+        stored = self.rows.index_select(0, rows)
+        raw = {name: array.take(stored) for name, array in self.arrays.items()}
+        return self.view(raw, rows, epoch)
 
     def take(self, rows: Tensor, epoch: int = 0) -> Batch:
         """Read some samples.
@@ -152,12 +164,33 @@ class MappedDataset:
             rows: int64, ``(b,)``.
             epoch: What is drawn at random in training follows from it.
         """
-        stored = self.rows.index_select(0, rows)
-        raw = {name: array.take(stored) for name, array in self.arrays.items()}
-        inputs = self.view(raw, rows, epoch)
+        inputs = self.seen(rows, epoch)
         return Batch(
             inputs={name: inputs[name] for name in self.task.modalities},
             present=self.present.index_select(0, rows),
             target=self.target.index_select(0, rows),
+            index=rows,
+        )
+
+
+class PixelDataset(MappedDataset):
+    """Rows with a class for every pixel, which stands in the array ``labels``.
+
+    `target` says the most frequent class of each sample; the target of a batch that is taken is
+    int64 ``(b, H, W)``, -1 where a pixel has no label.
+    """
+
+    def take(self, rows: Tensor, epoch: int = 0) -> Batch:
+        """Read some samples and their labels.
+
+        Args:
+            rows: int64, ``(b,)``.
+            epoch: What is drawn at random in training follows from it.
+        """
+        seen = self.seen(rows, epoch)
+        return Batch(
+            inputs={name: seen[name] for name in self.task.modalities},
+            present=self.present.index_select(0, rows),
+            target=seen["labels"],
             index=rows,
         )

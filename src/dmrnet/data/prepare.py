@@ -38,6 +38,7 @@ PREPARATIONS: dict[str, str] = {
     "crema-d": "dmrnet.data.crema_d_files:PREPARATION",
     "digits": "dmrnet.data.digits_files:PREPARATION",
     "kinetics-sounds": "dmrnet.data.kinetics_sounds_files:PREPARATION",
+    "nyuv2": "dmrnet.data.nyuv2_files:PREPARATION",
     "watch": "dmrnet.data.watch_files:PREPARATION",
 }
 """Data sets that are prepared before use, and where their `Preparation` is."""

@@ -175,6 +175,97 @@ class RandomFlip:
 
 
 @dataclass(frozen=True)
+class RandomRescale:
+    """Enlarge or shrink by one factor, evenly drawn.
+
+    Attributes:
+        low: Least factor.
+        high: Largest factor.
+        nearest: Names of what is never blended.
+    """
+
+    low: float
+    high: float
+    nearest: frozenset[str] = frozenset()
+
+    def __call__(self, sample: Sample, draw: torch.Generator) -> dict[str, Tensor]:
+        """Return the sample at the new size."""
+        height, width = size_of(sample)
+        factor = uniform(draw, self.low, self.high)
+        size = [round(height * factor), round(width * factor)]
+        changed = {}
+        for name, tensor in sample.items():
+            soft = name not in self.nearest
+            way = InterpolationMode.BILINEAR if soft else InterpolationMode.NEAREST
+            changed[name] = F.resize(tensor, size, way, antialias=soft)
+        return changed
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Change hue, saturation and brightness of some tensors; others are left alone.
+
+    Hue and saturation are multiplied by a factor each, brightness is moved, as in the ESANet of
+    the paper's released code.
+
+    Attributes:
+        names: Of tensors uint8 ``(3, H, W)`` in RGB.
+        factor: Hue and saturation are multiplied by 1 more or less than this at the most.
+        move: Brightness, from 0 to 255, is moved by so much at the most.
+    """
+
+    names: tuple[str, ...]
+    factor: float = 0.1
+    move: float = 25.0
+
+    def __call__(self, sample: Sample, draw: torch.Generator) -> dict[str, Tensor]:
+        """Return the sample recoloured."""
+        changed = dict(sample)
+        for name in self.names:
+            hue, saturation = (uniform(draw, 1 - self.factor, 1 + self.factor) for _ in range(2))
+            value = uniform(draw, -self.move, self.move)
+            h, s, v = to_hsv(sample[name].float() / 255).unbind(0)
+            moved = torch.stack([(h * hue) % 1, (s * saturation).clamp(0, 1), v + value / 255])
+            moved[2].clamp_(0, 1)
+            changed[name] = (to_rgb(moved) * 255).round().to(sample[name].dtype)
+        return changed
+
+
+def to_hsv(rgb: Tensor) -> Tensor:
+    """Return hue, saturation and value of colours, all from 0 to 1.
+
+    Args:
+        rgb: float ``(3, ...)`` from 0 to 1.
+
+    >>> to_hsv(torch.tensor([0.0, 0.5, 0.0])).tolist()
+    [0.3333333432674408, 1.0, 0.5]
+    """
+    value, which = rgb.max(0)
+    spread = value - rgb.min(0).values
+    safe = torch.where(spread == 0, 1.0, spread)
+    r, g, b = rgb.unbind(0)
+    sixths = torch.stack([(g - b) / safe % 6, (b - r) / safe + 2, (r - g) / safe + 4])
+    hue = sixths.gather(0, which[None])[0] / 6
+    hue = torch.where(spread == 0, 0.0, hue)
+    saturation = torch.where(value == 0, 0.0, spread / torch.where(value == 0, 1.0, value))
+    return torch.stack([hue, saturation, value])
+
+
+def to_rgb(hsv: Tensor) -> Tensor:
+    """Return red, green and blue of what `to_hsv` gave.
+
+    >>> to_rgb(torch.tensor([2 / 3, 0.5, 1.0])).tolist()
+    [0.5, 0.5, 1.0]
+    """
+    hue, saturation, value = hsv.unbind(0)
+    parts = []
+    for shift in (5.0, 3.0, 1.0):
+        k = (shift + hue * 6) % 6
+        parts.append(value - value * saturation * torch.minimum(k, 4 - k).clamp(0, 1))
+    return torch.stack(parts)
+
+
+@dataclass(frozen=True)
 class RandomResizedCrop:
     """Cut out a window of random area and shape and bring it to a size, as for ImageNet.
 
