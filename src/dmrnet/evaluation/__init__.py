@@ -1,7 +1,11 @@
 """Every combination in one pass, and what follows from its counts."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from dmrnet.evaluation.acer import ErrorRates, error_rates, threshold_of
-from dmrnet.evaluation.attacks import ACER, APCER, BPCER, AttackThreshold
 from dmrnet.evaluation.combinations import Evaluation, Predictions, evaluate, predict_masks
 from dmrnet.evaluation.measures import Accuracy, AttackErrors, Measure, goodness, measure_of
 from dmrnet.evaluation.metrics import accuracy, worst
@@ -12,6 +16,9 @@ from dmrnet.evaluation.pairs import (
     evaluate_pairs,
     score_pairs,
 )
+
+if TYPE_CHECKING:
+    from dmrnet.evaluation.attacks import ACER, APCER, BPCER, AttackThreshold
 
 __all__ = [
     "ACER",
@@ -38,3 +45,10 @@ __all__ = [
     "threshold_of",
     "worst",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import torchmetrics only where its metrics are asked for: it takes longer than evaluating."""
+    if name in ("ACER", "APCER", "BPCER", "AttackThreshold"):
+        return getattr(import_module("dmrnet.evaluation.attacks"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
