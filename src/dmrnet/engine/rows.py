@@ -42,15 +42,16 @@ def rows_of_evaluation(
     it (``accuracy_complete``), since only those are the same samples for every combination.
     """
     measure = measure_of(settings.data)
-    n = evaluation.confusion.sum((1, 2))
+    # Counts at other thresholds are on the CPU, whatever the device.
+    confusion, complete = evaluation.confusion.cpu(), evaluation.complete.cpu()
+    n = confusion.sum((1, 2))
     columns = {
-        **measure.columns(evaluation.confusion),
-        "log_loss": (evaluation.log_loss / n, n),
+        **measure.columns(confusion),
+        "log_loss": (evaluation.log_loss.cpu() / n, n),
     }
-    if bool((evaluation.complete.sum((1, 2)) < n).any()):
+    if bool((complete.sum((1, 2)) < n).any()):
         columns |= {
-            f"{metric}_complete": column
-            for metric, column in measure.columns(evaluation.complete).items()
+            f"{metric}_complete": column for metric, column in measure.columns(complete).items()
         }
     names = [name_of(mask, modalities) for mask in evaluation.combinations.cpu()]
     return [
