@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HELPS = [["--help"], *([name, "--help"] for name in COMMANDS), ["data", "list"]]
 HELPS += [["data", action, "--help"] for action in ("show", "check", "export")]
 HELPS += [["fit", "--data", name, "--help"] for name in DATASETS]
+HELPS += [["fit", "--method", name, "--recipe", "paper", "--help"] for name in ("sf-md", "dmrnet")]
 BOUND = 2.0
 """Seconds. Half a second is the aim, on a machine that does nothing else."""
 

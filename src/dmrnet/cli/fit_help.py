@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
 
 from dmrnet.cli.arguments import Arguments
 from dmrnet.cli.listing import as_lines, data_sets, methods
+from dmrnet.cli.method_options import kept, shown
 from dmrnet.data import data_class
-from dmrnet.engine.flags import flat, read_flags
-from dmrnet.engine.options import REQUIRED, Option, options_of, placeholder
+from dmrnet.engine.flags import read_flags
+from dmrnet.engine.options import Option, options_of, placeholder
 from dmrnet.engine.settings import Training
+from dmrnet.hints import nearest
 
 USAGE = """dmrnet fit [--data NAME] [--method NAME] [--recipe NAME] [--seed INT]
                   [--out DIR] [--config FILE] [--SETTING VALUE ...]"""
@@ -44,25 +45,19 @@ def fit_help(argv: Sequence[str]) -> str:
     if method is None:
         parser.add_argument_group("methods", as_lines(methods(), "dmrnet"))
     else:
-        # Asked for by name, since this loads torch.
-        from dmrnet.methods import method as method_settings
-
-        kind, recipe = method_settings(method), flags.get("recipe", "best")
-        defaults = flat({"method": asdict(kind.recipe(recipe))})
-        options = [
-            replace(option, default=defaults.get(option.key, option.default))
-            for option in options_of(kind, "method.")
-        ]
-        _settings(parser, f"settings of method {method}, recipe {recipe}", options)
-        recipes = {name: _changes(change) for name, change in kind.recipes.items()}
-        parser.add_argument_group(f"recipes of {method}", as_lines(recipes, "best"))
+        recipe, options = flags.get("recipe", "best"), kept(method)
+        if recipe not in options["recipes"]:
+            hint = nearest(recipe, options["recipes"])
+            raise ValueError(f"method {method} has no recipe {recipe!r}; {hint}")
+        group = parser.add_argument_group(f"settings of method {method}, recipe {recipe}")
+        changed = options["changes"][recipe]
+        for flag, setting in options["settings"].items():
+            default = changed.get(flag, setting["default"])
+            _line(group, flag, setting["metavar"], setting["help"], default)
+        recipes = as_lines(options["recipes"], "best")
+        parser.add_argument_group(f"recipes of {method}", recipes)
     _settings(parser, "training", options_of(Training))
     return parser.format_help()
-
-
-def _changes(change: object) -> str:
-    assert isinstance(change, dict)
-    return ", ".join(f"{k} {v}" for k, v in change.items()) if change else "plain defaults"
 
 
 def _first(group: argparse._ArgumentGroup) -> None:
@@ -89,11 +84,10 @@ def _settings(parser: Arguments, title: str, options: Iterable[Option]) -> None:
     group = parser.add_argument_group(title)
     for option in options:
         flag = f"{option.flag}.NAME" if option.is_mapping else option.flag
-        text = f"{option.help}{_default(option)}".replace("%", "%%").replace("`", "")
-        group.add_argument(flag, metavar=placeholder(option.annotation), help=text)
+        _line(group, flag, placeholder(option.annotation), option.help, shown(option.default))
 
 
-def _default(option: Option) -> str:
-    if option.default is REQUIRED:
-        return " (needed)"
-    return "" if option.default in (None, {}, (), []) else f" [{option.default}]"
+def _line(group: argparse._ArgumentGroup, flag: str, metavar: str, text: str, default: str) -> None:
+    brackets = "({})" if default == "needed" else "[{}]"
+    said = f"{text} {brackets.format(default)}" if default else text
+    group.add_argument(flag, metavar=metavar, help=said.replace("%", "%%").replace("`", ""))
