@@ -1,0 +1,81 @@
+"""The command: ``python -m benchmarks [--only step evaluation] [--threads 2] [--out FOLDER]``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from benchmarks import parts
+from benchmarks.clock import Row, Setting, has_bf16, matrix_rates
+from benchmarks.epochs import epochs
+from benchmarks.memory import memories
+from benchmarks.report import show, write
+
+PARTS = ("step", "evaluation", "sample", "methods", "epoch", "memory", "growth")
+
+
+def main(arguments: list[str] | None = None) -> list[Row]:
+    """Run what was asked for, show it and write it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to run")
+    parser.add_argument("--repeats", type=int, default=5, help="of every subject (default 5)")
+    parser.add_argument("--threads", type=int, default=1, help="of torch (default 1)")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: does it all run?")
+    parser.add_argument("--digits", help="folder of prepared digits, for the part `epoch`")
+    parser.add_argument("--out", type=Path, help="folder for Markdown, JSON and a plot")
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(given.threads)
+    setting = Setting(given.repeats, given.threads, given.quick, has_bf16())
+    setting.rates.update(matrix_rates(setting))
+    console = Console()
+    rows: list[Row] = []
+    run: dict[str, Callable[[], Iterator[Row]]] = {
+        "step": lambda: parts.steps(setting),
+        "evaluation": lambda: parts.evaluations(setting),
+        "sample": lambda: parts.samples(setting),
+        "methods": lambda: parts.methods(setting),
+        "epoch": lambda: epochs(setting, given.digits),
+        "memory": lambda: memories(setting),
+        "growth": lambda: parts.growth(setting),
+    }
+    for part in given.only:
+        found = sorted(run[part](), key=lambda row: row.part) if part == "growth" else run[part]()
+        new = list(found)
+        show(new, console)
+        rows += new
+        if given.out is not None:
+            write(rows, facts(setting), given.out)
+    return rows
+
+
+def facts(setting: Setting) -> dict[str, str]:
+    """Return what the numbers depend on."""
+    clock = "seconds of this process on the CPU" if setting.threads == 1 else "seconds passed"
+    rates = ", ".join(f"{name} {rate / 1e9:.0f} Gflop/s" for name, rate in setting.rates.items())
+    return {
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {setting.threads} used; no GPU",
+        "torch": torch.__version__,
+        "clock": f"{clock}; interleaved, median of {setting.repeats}, lowest and highest",
+        "matrix rate": f"{rates} (largest square product, the share of peak is of this)",
+        "ratio": "seconds of the first subject of a case over a subject's, repeat by repeat",
+    }
+
+
+def _processor() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        return next(
+            line.split(":")[1].strip() for line in text.splitlines() if "model name" in line
+        )
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Both sides compute the same, or nothing is timed."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from benchmarks.subjects import Pair
+
+TOLERANCE = 2e-3
+"""Relative, in float32: of gradients of a deep network with batch norm, whose sums are taken in
+another order. Logits and losses agree a hundred times better."""
+
+TOLERANCE_BF16 = 0.1
+"""Relative, of logits in mixed precision: bfloat16 keeps eight bits."""
+
+
+def relative(a: Tensor, b: Tensor) -> float:
+    """Return the norm of a difference over the norm of what it differs from.
+
+    >>> relative(torch.tensor([3.0, 4.0]), torch.tensor([3.0, 4.0]))
+    0.0
+    """
+    return float((a.double() - b.double()).norm() / b.double().norm().clamp(min=1e-300))
+
+
+def gradients(pair: Pair) -> tuple[Tensor, Tensor]:
+    """Return all gradients of both sides, each as one vector, in one order."""
+    ours = dict(pair.method.named_parameters())
+    theirs = pair.released.weights
+    names = [name for name in theirs if ours[name].grad is not None]
+    return (
+        torch.cat([ours[name].grad.flatten() for name in names]),  # type: ignore[union-attr]
+        torch.cat([theirs[name].grad.flatten() for name in names]),  # type: ignore[union-attr]
+    )
+
+
+def check_steps(pair: Pair) -> dict[str, float]:
+    """Compare loss and gradients of a step, by what is encoded.
+
+    Encoding only what the mask shows changes the batch statistics of the encoders, as it must; it
+    is compared with running statistics in their place.
+
+    Raises:
+        ValueError: If they differ by more than `TOLERANCE`.
+    """
+    found = {}
+    for what in ("present", "mask"):
+        pair.method.train(what == "present")
+        pair.released.training = what == "present"
+        ours, theirs = pair.our_loss(pair.encoding(what)), pair.their_loss()
+        ours.backward()
+        theirs.backward()
+        found[what] = max(relative(ours.detach(), theirs.detach()), relative(*gradients(pair)))
+        for parameter in (*pair.method.parameters(), *pair.released.parameters()):
+            parameter.grad = None
+    return _checked(pair, found, TOLERANCE)
+
+
+def check_evaluation(pair: Pair, bf16: bool) -> dict[str, float]:
+    """Compare the logits of all combinations; in mixed precision with those in float32.
+
+    Raises:
+        ValueError: If they differ by more than is tolerated.
+    """
+    theirs = pair.released_evaluation()()
+    found = _checked(pair, {"fp32": relative(pair.evaluation()(), theirs)}, TOLERANCE)
+    if bf16:
+        half = relative(pair.evaluation(bf16=True)(), theirs)
+        found |= _checked(pair, {"bf16": half}, TOLERANCE_BF16)
+    return found
+
+
+def _checked(pair: Pair, found: dict[str, float], tolerance: float) -> dict[str, float]:
+    for what, difference in found.items():
+        if not difference <= tolerance:
+            raise ValueError(
+                f"{pair.case.name}: dmrnet ({what}) differs from the plain statement by "
+                f"{difference:.1e}, more than {tolerance:.0e}; there is nothing to time"
+            )
+    return found

@@ -1,0 +1,134 @@
+"""Timing on a machine that others use as well: interleaved, repeated, median and spread."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+Work = Callable[[], object]
+
+
+@dataclass
+class Row:
+    """What one subject took in one case.
+
+    Attributes:
+        part: Of the benchmark: step, evaluation, ...
+        case: What was computed.
+        subject: Who computed it; the first of a case is what the others are compared with.
+        seconds: Of each repeat.
+        ratio: Of the first subject's seconds to these: median over repeats, lowest and highest.
+        flops: Floating-point operations of matrix products and convolutions, as counted.
+        rate: Share of the measured matrix rate of that precision that `flops` ran at.
+        memory: Peak memory in MiB above what stood before.
+        difference: From the first subject's results, relative.
+        note: What has to be known beside.
+    """
+
+    part: str
+    case: str
+    subject: str
+    seconds: list[float] = field(default_factory=list)
+    ratio: tuple[float, float, float] | None = None
+    flops: int | None = None
+    rate: float | None = None
+    memory: float | None = None
+    difference: float | None = None
+    note: str = ""
+
+    @property
+    def median(self) -> float:
+        """Median seconds; NaN where nothing was timed."""
+        return statistics.median(self.seconds) if self.seconds else float("nan")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How the benchmark is run.
+
+    Attributes:
+        repeats: Of every subject, interleaved.
+        threads: Of torch. With one, seconds of this process on the CPU are taken, which other
+            processes do not lengthen (much); with more, seconds that passed.
+        quick: Tiny sizes, for the test that everything runs.
+        bf16: Also run in mixed precision.
+        rates: Measured matrix rates in operations a second, by precision.
+    """
+
+    repeats: int = 5
+    threads: int = 1
+    quick: bool = False
+    bf16: bool = False
+    rates: dict[str, float] = field(default_factory=dict)
+
+    def now(self) -> float:
+        """Read the clock."""
+        return time.process_time() if self.threads == 1 else time.perf_counter()
+
+    def time(
+        self, part: str, case: str, subjects: Mapping[str, Work], repeats: int | None = None
+    ) -> list[Row]:
+        """Time some subjects by turns, after one run of each that is not counted."""
+        rows = {name: Row(part, case, name) for name in subjects}
+        for repeat in range((repeats or self.repeats) + 1):
+            for name, work in subjects.items():
+                before = self.now()
+                work()
+                seconds = self.now() - before
+                if repeat:
+                    rows[name].seconds.append(seconds)
+        first = next(iter(rows.values()))
+        for name, row in rows.items():
+            row.ratio = ratio(first.seconds, row.seconds)
+            row.flops = operations(subjects[name])
+            precision = "bf16" if name.endswith("bf16") else "fp32"
+            if row.flops and precision in self.rates:
+                row.rate = row.flops / row.median / self.rates[precision]
+        return list(rows.values())
+
+
+def ratio(first: list[float], other: list[float]) -> tuple[float, float, float]:
+    """Return median, lowest and highest ratio of repeats that stood side by side.
+
+    >>> ratio([4.0, 4.0, 6.0], [2.0, 1.0, 2.0])
+    (3.0, 2.0, 4.0)
+    """
+    ratios = [a / b for a, b in zip(first, other, strict=True)]
+    return statistics.median(ratios), min(ratios), max(ratios)
+
+
+def operations(work: Work) -> int:
+    """Count the operations of products and convolutions in one run."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return int(counter.get_total_flops())
+
+
+def matrix_rates(setting: Setting, size: int = 2048) -> dict[str, float]:
+    """Measure how many operations a second large square products reach, the best of some."""
+    rates = {}
+    kinds = {"fp32": torch.float32, **({"bf16": torch.bfloat16} if setting.bf16 else {})}
+    for name, dtype in kinds.items():
+        a = torch.randn(size, size).to(dtype)
+        seconds = []
+        for _ in range(4 if setting.quick else 12):
+            before = setting.now()
+            torch.mm(a, a)
+            seconds.append(setting.now() - before)
+        rates[name] = 2 * size**3 / min(seconds)
+    return rates
+
+
+def has_bf16() -> bool:
+    """Return whether this CPU multiplies bfloat16 by instructions of its own (Linux)."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as info:  # noqa: PTH123
+            flags = info.read()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags or " bf16" in flags

@@ -1,0 +1,186 @@
+"""The parts of the benchmark: what is timed, in which sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+
+from benchmarks.agreement import check_evaluation, check_steps
+from benchmarks.clock import Row, Setting
+from benchmarks.subjects import Case, Pair, sgd
+from dmrnet.methods import METHODS, build_method
+from dmrnet.modalities import rows_of
+from dmrnet.nn.network import Network
+
+FACES = (3, 112, 112)
+SOUND_AND_CLIP = ((1, 257, 188), (3, 1, 224, 224))
+RGBD = ((3, 256, 320), (1, 256, 320))
+
+
+def cases(setting: Setting) -> list[Case]:
+    """Return the paper's three networks in sizes that a CPU bears."""
+    if setting.quick:
+        return [
+            Case("surf", ((3, 32, 32),) * 3, 4, stem=4),
+            Case("ogm", ((1, 33, 40), (3, 2, 32, 32)), 4, stem=4),
+            Case("esanet", ((3, 64, 64), (1, 64, 64)), 2, stem=4, layout="r18"),
+        ]
+    return [Case("surf", (FACES,) * 3, 64), Case("ogm", SOUND_AND_CLIP, 8), Case("esanet", RGBD, 2)]
+
+
+def steps(setting: Setting) -> Iterator[Row]:
+    """Time training steps: forward, backward, optimizer."""
+    for case in cases(setting):
+        yield from _step(setting, case, "step")
+
+
+def _step(setting: Setting, case: Case, part: str) -> list[Row]:
+    pair = Pair(case)
+    found = check_steps(pair)
+    work = {
+        "released": pair.released_step(),
+        "dmrnet, mask": pair.step("mask"),
+        "dmrnet, present": pair.step("present"),
+    }
+    if setting.bf16:
+        work |= {
+            "released, bf16": pair.released_step(bf16=True),
+            "dmrnet, mask, bf16": pair.step("mask", bf16=True),
+            "dmrnet, present, bf16": pair.step("present", bf16=True),
+        }
+    rows = setting.time(part, case.name, work)
+    for row in rows:
+        row.difference = found.get(row.subject.removeprefix("dmrnet, "))
+    return rows
+
+
+def evaluations(setting: Setting) -> Iterator[Row]:
+    """Time the evaluation of all combinations of a batch."""
+    chosen = cases(setting)
+    faces = chosen[0]
+    six = replace(faces, inputs=faces.inputs[:1] * 6, batch=2 if setting.quick else 8)
+    for case in (faces, six, *chosen[1:]):
+        yield from _evaluation(setting, case, "evaluation")
+
+
+def _evaluation(setting: Setting, case: Case, part: str) -> list[Row]:
+    pair = Pair(case)
+    found = check_evaluation(pair, setting.bf16)
+    work: dict[str, Callable[[], object]] = {
+        "released": pair.released_evaluation(),
+        "dmrnet": pair.evaluation(),
+    }
+    if setting.bf16:
+        work |= {
+            "released, bf16": pair.released_evaluation(bf16=True),
+            "dmrnet, bf16": pair.evaluation(bf16=True),
+        }
+    rows = setting.time(part, case.name, work)
+    for row in rows:
+        if row.subject.startswith("dmrnet"):
+            row.difference = found["bf16" if row.subject.endswith("bf16") else "fp32"]
+    return rows
+
+
+def samples(setting: Setting) -> Iterator[Row]:
+    """Time the prediction of one sample, with all its modalities and with one of them."""
+    for whole in cases(setting):
+        case = replace(whole, batch=1)
+        pair = Pair(case)
+        check_evaluation(pair, bf16=False)
+        pair.method.eval()
+        pair.released.training = False
+        for shown in (len(case.inputs), 1):
+            mask = torch.zeros(1, len(case.inputs), dtype=torch.bool)
+            mask[:, :shown] = True
+            where = rows_of(mask, case.task.modalities)
+
+            @torch.no_grad()
+            def theirs(pair: Pair = pair, mask: torch.Tensor = mask) -> object:
+                return pair.released.logits(pair.batch.inputs, mask)
+
+            @torch.inference_mode()
+            def dense(pair: Pair = pair, mask: torch.Tensor = mask) -> object:
+                return pair.method(pair.batch.inputs, mask)
+
+            @torch.inference_mode()
+            def ours(
+                pair: Pair = pair,
+                mask: torch.Tensor = mask,
+                where: dict[str, torch.Tensor | None] = where,
+            ) -> object:
+                return pair.method.logits(pair.method.encode(pair.batch.inputs, where), mask)
+
+            work = {"released": theirs, "dmrnet, dense": dense, "dmrnet": ours}
+            repeats = setting.repeats * (1 if setting.quick else 4)
+            yield from setting.time(
+                "one sample", f"{case.name}, {shown} shown", work, repeats=repeats
+            )
+
+
+def growth(setting: Setting) -> Iterator[Row]:
+    """Time steps and evaluations with more modalities, samples and pixels."""
+    few = replace(setting, bf16=False, repeats=min(setting.repeats, 5))
+    side, stem, batch = (32, 4, 8) if setting.quick else (56, 32, 16)
+    base = Case("surf", ((3, side, side),) * 3, batch, stem)
+    modalities = (2, 3) if setting.quick else (2, 3, 4, 6, 8, 10)
+    for v in modalities:
+        case = replace(base, inputs=((3, side, side),) * v, batch=batch // 2)
+        yield from _step(few, case, "step by modalities")
+        if v <= 6:
+            yield from _evaluation(few, case, "evaluation by modalities")
+        else:
+            # 255 and more passes of the whole network; nothing is compared with here.
+            work = {"dmrnet": Pair(case).evaluation()}
+            yield from few.time("evaluation by modalities", case.name, work, repeats=3)
+    for samples_ in (1, 4) if setting.quick else (1, 4, 16, 64):
+        yield from _evaluation(few, replace(base, batch=samples_), "evaluation by samples")
+        if samples_ > 1:
+            yield from _step(few, replace(base, batch=samples_), "step by samples")
+    for pixels in (32, 48) if setting.quick else (56, 112, 224):
+        case = replace(base, inputs=((3, pixels, pixels),) * 3, batch=batch // 2)
+        yield from _step(few, case, "step by pixels")
+        yield from _evaluation(few, case, "evaluation by pixels")
+
+
+def methods(setting: Setting) -> Iterator[Row]:
+    """Time a training step of every method; sf-md is what the others are compared with."""
+    base = cases(setting)[0]
+    case = base if setting.quick else replace(base, batch=32)
+    work: dict[str, Callable[[], None]] = {}
+    for name in ("sf-md", *(name for name in METHODS if name != "sf-md")):
+        made = _method_step(case, name)
+        if made is not None:
+            work[name] = made
+    yield from setting.time("methods", case.name, work)
+
+
+def _method_step(case: Case, name: str) -> Callable[[], None] | None:
+    torch.manual_seed(0)
+    pair_batch = Pair(replace(case, stem=4)).batch
+    method = build_method(name, case.task, "best", network=Network(family="surf", stem=case.stem))
+    if method.needs.prerequisite is not None:
+        teacher = build_method(
+            method.needs.prerequisite,
+            case.task,
+            "best",
+            network=Network(family="surf", stem=case.stem),
+        )
+        method.take(teacher)
+    method.to(memory_format=torch.channels_last)
+    assert pair_batch.mask is not None
+    encode = pair_batch.mask if method.encodes == "mask" else pair_batch.present
+    batch = pair_batch.masked(pair_batch.mask, encode, case.task.modalities)
+    optimizer = sgd(method.parameters(), fused=True)
+    method.train()
+
+    def run() -> None:
+        # Behind any warm-up, so that every term acts.
+        loss = method.training_loss(batch, 20).total
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return run

@@ -1,0 +1,107 @@
+"""What was measured, as a table for the terminal, Markdown, JSON and a plot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.clock import Row
+
+COLUMNS = ("subject", "median", "spread", "ratio", "share of peak", "MiB", "difference")
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Return a row's numbers as text."""
+    timed = bool(row.seconds)
+    ratio = (
+        "" if row.ratio is None else f"{row.ratio[0]:.2f} ({row.ratio[1]:.2f}–{row.ratio[2]:.2f})"
+    )
+    return (
+        row.subject,
+        _seconds(row.median) if timed else "",
+        f"{_seconds(min(row.seconds))}–{_seconds(max(row.seconds))}" if timed else "",
+        ratio,
+        "" if row.rate is None else f"{row.rate:.0%}",
+        "" if row.memory is None else f"{row.memory:.0f}",
+        "" if row.difference is None else f"{row.difference:.0e}",
+    )
+
+
+def _seconds(value: float) -> str:
+    """Return seconds in a unit that needs no zeros.
+
+    >>> _seconds(2.5), _seconds(0.0125)
+    ('2.50 s', '12.5 ms')
+    """
+    return f"{value:.2f} s" if value >= 1 else f"{1000 * value:.1f} ms"
+
+
+def groups(rows: Sequence[Row]) -> list[tuple[str, str, list[Row]]]:
+    """Return the rows of each part's cases, in the order they came."""
+    return [
+        (part, case, list(of_case))
+        for (part, case), of_case in groupby(rows, lambda row: (row.part, row.case))
+    ]
+
+
+def show(rows: Sequence[Row], console: Console) -> None:
+    """Write tables to the terminal."""
+    for part, case, of_case in groups(rows):
+        table = Table(title=f"{part}: {case}", title_justify="left")
+        for column in COLUMNS:
+            table.add_column(column, justify="left" if column == COLUMNS[0] else "right")
+        for row in of_case:
+            table.add_row(*cells(row))
+        console.print(table)
+
+
+def markdown(rows: Sequence[Row], facts: dict[str, str]) -> str:
+    """Return the tables as Markdown, with the machine above them."""
+    lines = ["# Benchmarks", "", *(f"- {name}: {value}" for name, value in facts.items())]
+    before = ""
+    for part, case, of_case in groups(rows):
+        if part != before:
+            lines += ["", f"## {part}"]
+        before = part
+        lines += ["", f"{case}", "", f"| {' | '.join(COLUMNS)} |"]
+        lines.append("| --- |" + " ---: |" * (len(COLUMNS) - 1))
+        lines += [f"| {' | '.join(cells(row))} |" for row in of_case]
+    return "\n".join(lines) + "\n"
+
+
+def plot(rows: Sequence[Row], path: Path) -> None:
+    """Draw how many times as fast as the released code's way each subject is."""
+    from matplotlib.figure import Figure
+
+    shown = [row for row in rows if row.part in ("step", "evaluation") and row.ratio is not None]
+    if not shown:
+        return
+    figure = Figure(figsize=(9, 0.8 + 0.34 * len(shown)), layout="constrained")
+    axes = figure.subplots()
+    labels = [f"{row.part}: {row.case.split(',')[0]} · {row.subject}" for row in shown]
+    middle = [row.ratio[0] for row in shown if row.ratio]
+    low = [row.ratio[0] - row.ratio[1] for row in shown if row.ratio]
+    high = [row.ratio[2] - row.ratio[0] for row in shown if row.ratio]
+    colours = ["#999999" if row.subject.startswith("released") else "#1f77b4" for row in shown]
+    axes.barh(range(len(shown)), middle, xerr=[low, high], color=colours, height=0.7)
+    axes.set_yticks(range(len(shown)), labels, fontsize=8)
+    axes.invert_yaxis()
+    axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_xlabel("times as fast as the released code's way in float32 (median, range)")
+    figure.savefig(path, dpi=120)
+
+
+def write(rows: Sequence[Row], facts: dict[str, str], out: Path) -> None:
+    """Write everything into a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "benchmarks.md").write_text(markdown(rows, facts), encoding="utf-8")
+    data = {"facts": facts, "rows": [asdict(row) for row in rows]}
+    text = json.dumps(data, indent=1, ensure_ascii=False)
+    (out / "benchmarks.json").write_text(text + "\n", encoding="utf-8")
+    plot(rows, out / "benchmarks.png")

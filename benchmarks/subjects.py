@@ -1,0 +1,178 @@
+"""The two sides: a method of dmrnet, and the plain statement with its weights, on one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.released import Released, ReleasedESANet, ReleasedOGM, ReleasedSURF
+from dmrnet.evaluation.combinations import predict_masks
+from dmrnet.methods import build_method
+from dmrnet.methods.base import Method
+from dmrnet.modalities import Batch, Modality, Task, all_combinations, rows_of
+from dmrnet.modalities.samplers import Uniform
+from dmrnet.nn.network import Network
+from dmrnet.nn.parts import LayoutName
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, a batch, and how the released code would compute with them.
+
+    Attributes:
+        family: surf, ogm or esanet.
+        inputs: ``(C, H, W)`` or ``(C, T, H, W)`` of each modality.
+        batch: Samples.
+        stem: Channels of the network's stem.
+        layout: Of ESANet's ResNets.
+    """
+
+    family: str
+    inputs: tuple[tuple[int, ...], ...]
+    batch: int
+    stem: int = 64
+    layout: LayoutName = "r34-nbt1d"
+
+    @property
+    def dense(self) -> bool:
+        """Every pixel has a class."""
+        return self.family == "esanet"
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        shapes = list(dict.fromkeys("×".join(map(str, shape)) for shape in self.inputs))
+        width = "" if self.stem == 64 else f", stem {self.stem}"
+        return (
+            f"{self.family} V={len(self.inputs)}, {self.batch} samples of {' + '.join(shapes)}"
+            f"{width}"
+        )
+
+    @property
+    def task(self) -> Task:
+        """Modalities and classes."""
+        kinds = {1: "vector", 3: "image", 4: "volume"}
+        names = [f"m{v}" for v in range(len(self.inputs))]
+        inputs = tuple(
+            Modality(name, kinds[len(shape)], shape)  # type: ignore[arg-type]
+            for name, shape in zip(names, self.inputs, strict=True)
+        )
+        classes = {"surf": 2, "ogm": 6, "esanet": 40}[self.family]
+        return Task(inputs, tuple(f"c{c}" for c in range(classes)), dense=self.dense)
+
+
+class Pair:
+    """Both sides of a case, with the same weights."""
+
+    def __init__(self, case: Case) -> None:
+        self.case, self.task = case, case.task
+        torch.manual_seed(0)
+        form = "vector" if case.family == "ogm" else "map"
+        layout = case.layout if case.dense else None
+        network = Network(family=case.family, form=form, layout=layout, stem=case.stem)  # type: ignore[arg-type]
+        recipe = "released-av" if case.family == "ogm" else "released"
+        method = build_method("dmrnet", self.task, recipe, network=network)
+        # As the engine does.
+        self.method: Method = method.to(memory_format=torch.channels_last)
+        self.generator = torch.Generator()
+        args = (method.state_dict(), self.task.modalities, self.generator)
+        self.released: Released
+        if case.family == "esanet":
+            self.released = ReleasedESANet(*args, layout=case.layout)
+        else:
+            self.released = (ReleasedSURF if case.family == "surf" else ReleasedOGM)(*args)
+        self.batch = made_batch(case)
+        self.combinations = all_combinations(len(case.inputs))
+        self.ours = sgd(self.method.parameters(), fused=True)
+        self.theirs = sgd(self.released.parameters())
+
+    def encoding(self, what: str) -> Batch:
+        """Return the batch with index lists of the mask, or of everything present."""
+        assert self.batch.mask is not None
+        encode = self.batch.mask if what == "mask" else self.batch.present
+        return self.batch.masked(self.batch.mask, encode, self.task.modalities)
+
+    def our_loss(self, batch: Batch) -> Tensor:
+        """Return the loss of a batch under dmrnet."""
+        self.generator.manual_seed(0)
+        return self.method.training_loss(batch, 0, self.generator).total
+
+    def their_loss(self) -> Tensor:
+        """Return the loss of the batch as the released code computes it."""
+        assert self.batch.mask is not None
+        self.generator.manual_seed(0)
+        return self.released.loss(self.batch.inputs, self.batch.mask, self.batch.target)
+
+    def step(self, what: str, bf16: bool = False) -> Callable[[], None]:
+        """Return a training step of dmrnet that encodes the mask, or what is present."""
+        batch = self.encoding(what)
+
+        def run() -> None:
+            self.method.train()
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                loss = self.our_loss(batch)
+            loss.backward()
+            self.ours.step()
+            self.ours.zero_grad()
+
+        return run
+
+    def released_step(self, bf16: bool = False) -> Callable[[], None]:
+        """Return a training step of the released code."""
+
+        def run() -> None:
+            self.released.training = True
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                loss = self.their_loss()
+            self.theirs.zero_grad()
+            loss.backward()
+            self.theirs.step()
+
+        return run
+
+    def evaluation(self, bf16: bool = False) -> Callable[[], Tensor]:
+        """Return dmrnet's logits ``(K, B, ...)`` of all combinations."""
+        where = rows_of(self.batch.present, self.task.modalities)
+        masks = self.combinations[:, None, :].expand(-1, self.case.batch, -1)
+
+        @torch.inference_mode()
+        def run() -> Tensor:
+            self.method.eval()
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                feats = self.method.cached(self.batch.inputs, where)
+                return predict_masks(self.method, feats, masks)
+
+        return run
+
+    def released_evaluation(self, bf16: bool = False) -> Callable[[], Tensor]:
+        """Return the released code's logits of all combinations, a pass for each."""
+
+        def run() -> Tensor:
+            self.released.training = False
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                return self.released.evaluate(self.batch.inputs, self.combinations)
+
+        return run
+
+
+def made_batch(case: Case) -> Batch:
+    """Return a batch of noise, complete, with a uniform mask, the same every time."""
+    generator = torch.Generator().manual_seed(1)
+    task = case.task
+    inputs = {m.name: torch.randn(case.batch, *m.shape, generator=generator) for m in task.inputs}
+    present = torch.ones(case.batch, len(task.modalities), dtype=torch.bool)
+    shape = (case.batch, *(task.inputs[0].shape[1:] if case.dense else ()))
+    target = torch.randint(0, len(task.classes), shape, generator=generator)
+    mask = Uniform()(present, generator)
+    batch = Batch(inputs, present, target, torch.arange(case.batch))
+    return replace(batch, mask=mask)
+
+
+def sgd(parameters: Iterable[nn.Parameter], fused: bool | None = None) -> torch.optim.SGD:
+    """Return the optimizer that the released code trains with."""
+    return torch.optim.SGD(
+        parameters, lr=1e-3, momentum=0.9, nesterov=True, weight_decay=5e-4, fused=fused
+    )
