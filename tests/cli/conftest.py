@@ -60,6 +60,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of train.npz, val.npz and test.npz."""
     folder = tmp_path_factory.mktemp("made")
     make_arrays(folder, {"train": 60, "val": 30, "test": 30})
+    with np.load(folder / "test.npz") as arrays:
+        np.savez(folder / "unseen.npz", sound=arrays["sound"])
     return folder
 
 

@@ -194,9 +194,33 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
         "predict {run} --input {made}/test.npz --combination radr",
         "unknown modality 'radr'; did you mean 'radar'?",
     ),
-    "a combination that a row lacks": (
-        "predict {run} --input {made}/test.npz --combination radar",
-        "row 0 has none of radar (5 such rows)",
+    "an option misspelt that is needed": (
+        "predict {run} --inptu {made}/test.npz",
+        "dmrnet predict has no option --inptu; did you mean '--input'?",
+    ),
+    "an option of data misspelt": (
+        "data export mfeat --outt x",
+        "dmrnet data export has no option --outt; did you mean '--out'?",
+    ),
+    "another option of data misspelt": (
+        "data show mfeat --sed 3",
+        "dmrnet data show has no option --sed; did you mean '--seed'?",
+    ),
+    "an option of preparation misspelt": (
+        "data prepare digits --sorce x",
+        "dmrnet data prepare has no option --sorce; did you mean '--source'?",
+    ),
+    "an option of quickstart misspelt": (
+        "quickstart --otu x",
+        "unknown setting --otu; did you mean '--out'?",
+    ),
+    "a setting that the data set lacks": (
+        "fit --data mfeat --data.kinds.a image",
+        "unknown setting --data.kinds.a of data mfeat; data has train, val, split-seed",
+    ),
+    "a combination that every row lacks": (
+        "predict {run} --input {made}/unseen.npz --combination radar",
+        "none of 30 rows has any of radar",
     ),
     "a GPU where there is none": (
         "fit --data arrays --data.train {made}/train.npz --accelerator gpu",

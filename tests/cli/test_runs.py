@@ -204,6 +204,19 @@ def test_predict_can_look_at_one_combination(
     assert of_all.out == alone.out
 
 
+def test_predict_leaves_out_rows_that_have_nothing_of_a_combination(
+    cli: Cli, finished: Path, made: Path
+) -> None:
+    with np.load(made / "test.npz") as arrays:
+        here = np.flatnonzero(~np.isnan(arrays["radar"]).any(1))
+    said = cli("predict", finished, "--input", made / "test.npz", "--combination", "radar")
+    assert said.code == 0
+    assert said.err == f"warning: {30 - len(here)} of 30 rows have none of radar: left out\n"
+    table = list(csv.DictReader(said.out.splitlines()))
+    assert [int(row["sample"]) for row in table] == here.tolist()
+    assert {row["seen"] for row in table} == {"radar"}
+
+
 def test_predict_agrees_with_evaluate(cli: Cli, finished: Path, tmp_path: Path, made: Path) -> None:
     run = copied(finished, tmp_path)
     cli("evaluate", run)

@@ -128,6 +128,35 @@ def test_modalities_choose_and_order(files: Arrays) -> None:
     assert chosen.columns == ("wave", "face", "age")
 
 
+def test_rows_with_nothing_of_what_is_chosen_are_left_out_and_told(files: Arrays) -> None:
+    for path, rows in ((files.train, [2, 5]), (files.test, [3])):
+        with np.load(str(path)) as archive:
+            arrays = dict(archive)
+        arrays["wave"] = arrays["wave"].astype(float)
+        arrays["wave"][rows] = np.nan
+        np.savez(str(path), **arrays)
+    chosen = replace(files, val=None, modalities=["wave"]).raw(0)
+    whole = replace(files, val=None).raw(0)
+    names = {*(chosen.train.samples or ()), *(chosen.val.samples or ())}
+    with np.load(files.train) as archive:
+        gone = np.flatnonzero(np.isnan(archive["wave"].reshape(len(archive["y"]), -1)).all(1))
+        label = archive["y"]
+    rows = len(label)
+    assert len(chosen.train) + len(chosen.val) == rows - len(gone)
+    assert len(whole.train) + len(whole.val) == rows
+    assert names == {str(row) for row in range(rows) if row not in gone}
+    text = f"train: {len(gone)} of {rows} rows have none of wave: left out"
+    assert text in chosen.notes
+    assert any(
+        n.startswith("test: ") and n.endswith("have none of wave: left out") for n in chosen.notes
+    )
+    # Nothing shifts: every row that stays has its own label.
+    assert chosen.train.samples is not None
+    for place, name in enumerate(chosen.train.samples):
+        label_of = chosen.train.task.classes[int(chosen.train.target[place])]
+        assert label_of == str(label[int(name)])
+
+
 def test_kinds_overrule(files: Arrays) -> None:
     kinds = {"wave": "image", "face": "vector"}
     task = replace(files, kinds=kinds).load(0).train.task

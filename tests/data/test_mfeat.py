@@ -32,6 +32,22 @@ class TestMfeatWithGaps(DatasetContract):
         return Mfeat(train=0.3, val=0.1, train_missing=0.5).load(seed)
 
 
+class TestSomeViews(DatasetContract):
+    def splits(self, seed: int):
+        return Mfeat(modalities=["mor", "pix"], train_missing=0.3).load(seed)
+
+
+def test_views_are_chosen_in_an_order_and_the_split_is_the_same() -> None:
+    whole, some = Mfeat().raw(1).train, Mfeat(modalities=["mor", "pix"]).raw(1).train
+    assert some.task.modalities == ("mor", "pix")
+    assert torch.equal(whole.target, some.target)
+    rows = torch.arange(len(whole))
+    for name in some.task.modalities:
+        assert torch.equal(whole.take(rows).inputs[name], some.take(rows).inputs[name])
+    with pytest.raises(ValueError, match="there is no 'mro'; did you mean 'mor'"):
+        Mfeat(modalities=["mro"]).raw(0)
+
+
 def test_the_packaged_file_holds_what_was_published() -> None:
     digest = hashlib.sha256()
     with np.load(str(files("dmrnet.data") / "mfeat.npz"), allow_pickle=False) as archive:

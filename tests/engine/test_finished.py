@@ -62,7 +62,7 @@ def test_test_rows_and_predictions_agree(path: Path) -> None:
 def test_each_sample_is_predicted_from_what_it_has(path: Path, tmp_path: Path) -> None:
     run = open_run(path)
     done: list[int] = []
-    data, probabilities = predict_run(
+    data, _, probabilities = predict_run(
         run, str(path.parent / "test.npz"), batch_size=4, advance=done.append
     )
     assert sum(done) == TEST
@@ -74,12 +74,20 @@ def test_each_sample_is_predicted_from_what_it_has(path: Path, tmp_path: Path) -
         torch.testing.assert_close(probabilities[i], expected, rtol=1e-4, atol=1e-6)
 
 
-def test_a_combination_that_a_sample_has_nothing_of_is_refused(path: Path) -> None:
+def test_samples_that_have_nothing_of_a_combination_are_left_out(path: Path) -> None:
     run = open_run(path)
-    with pytest.raises(ValueError, match=r"row 1 has none of face \(3 such rows\)"):
-        predict_run(run, str(path.parent / "test.npz"), "face")
-    _, probabilities = predict_run(run, str(path.parent / "test.npz"), "wave+face+age")
-    _, everything = predict_run(run, str(path.parent / "test.npz"))
+    data, rows, alone = predict_run(run, str(path.parent / "test.npz"), "face", batch_size=4)
+    here = data.present[:, list(data.task.modalities).index("face")]
+    assert rows.tolist() == here.nonzero().flatten().tolist()
+    assert len(rows) == TEST - 3
+    only = torch.zeros(len(rows), len(data.task.modalities), dtype=torch.bool)
+    only[:, list(data.task.modalities).index("face")] = True
+    with torch.no_grad():
+        expected = run.method(data.take(rows).inputs, only).softmax(1)
+    torch.testing.assert_close(alone, expected, rtol=1e-4, atol=1e-6)
+    _, rows, probabilities = predict_run(run, str(path.parent / "test.npz"), "wave+face+age")
+    assert rows.tolist() == list(range(TEST))
+    _, _, everything = predict_run(run, str(path.parent / "test.npz"))
     assert torch.equal(probabilities, everything)
 
 

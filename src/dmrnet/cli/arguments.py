@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from dmrnet.hints import nearest
@@ -59,14 +59,31 @@ class Arguments(argparse.ArgumentParser):
         Raises:
             ValueError: If a word is unknown, missing or of the wrong type.
         """
+        # What is mistyped before what is missing, since often the one is the other.
+        known = self.flags()
+        for name in (word.partition("=")[0] for word in argv):
+            if name.startswith("--") and len(name) > 2 and name not in known:
+                raise ValueError(f"{self.prog} has no option {name}; {nearest(name, known)}")
         found, unknown = self.parse_known_args(list(argv))
         if unknown:
-            known = [name for name in self._option_string_actions if name.startswith("--")]
-            name = unknown[0].partition("=")[0]
-            if not name.startswith("-"):
-                raise ValueError(f"unexpected word {name!r}; see {self.prog} --help")
-            raise ValueError(f"{self.prog} has no option {name}; {nearest(name, known)}")
+            name = unknown[0]
+            raise ValueError(f"unexpected word {name!r}; see {self.prog} --help")
         return found
+
+    def flags(self) -> list[str]:
+        """Return every flag, with its hyphens."""
+        return [name for name in self._option_string_actions if name.startswith("--")]
+
+    def refuse_near(self, words: Iterable[str]) -> None:
+        """Refuse words that are nearly a flag of this parser, before others look at them.
+
+        Raises:
+            ValueError: If there is one; it names the flag.
+        """
+        for name in (word.partition("=")[0] for word in words if word.startswith("--")):
+            hint = nearest(name, self.flags())
+            if name not in self.flags() and "." not in name and hint.startswith("did"):
+                raise ValueError(f"{self.prog} has no option {name}; {hint}")
 
 
 def take(argv: Sequence[str], flag: str) -> tuple[str | None, list[str]]:

@@ -70,7 +70,9 @@ def _named(argv: Sequence[str], prog: str, what: str) -> tuple[str, int, list[st
         raise ValueError(f"--seed: expected a whole number of 0 or more, got {seed!r}")
     named = [word for word in rest[:1] if not word.startswith("-")]
     if not named or "--help" in rest or "-h" in rest:
+        parser.refuse_near(argv)
         parser.read([word for word in rest if word in ("-h", "--help")])
+    parser.refuse_near(rest[1:])
     return named[0], int(seed or 0), rest[1:]
 
 

@@ -45,12 +45,24 @@ def run(argv: Sequence[str]) -> int:
         from dmrnet.modalities import name_of, parse
 
     opened = open_run(Path(args.run), device(args.device))
-    dataset, probabilities = predict_run(opened, args.input, args.combination, args.batch_size)
+    dataset, found, probabilities = predict_run(
+        opened, args.input, args.combination, args.batch_size
+    )
     names, classes = opened.task.modalities, opened.task.classes
     seen = dataset.present
     if args.combination is not None:
         seen = seen & parse(args.combination, names)
-    rows = getattr(dataset, "samples", None) or [str(row) for row in range(len(dataset))]
+    seen = seen[found]
+    samples = getattr(dataset, "samples", None) or [str(row) for row in range(len(dataset))]
+    rows = [samples[row] for row in found.tolist()]
+    notes = [note for note in getattr(dataset, "notes", ()) if note.endswith("left out")]
+    if len(rows) < len(dataset):
+        notes.append(
+            f"{len(dataset) - len(rows)} of {len(dataset)} rows have none of {args.combination}: "
+            "left out"
+        )
+    for note in notes:
+        screen(error=True).print(f"warning: {note}", style="yellow", soft_wrap=True, markup=False)
     if out is not None and out.suffix == ".npz":
         write_bytes(out, as_npz(rows, seen, names, classes, probabilities))
     else:

@@ -85,7 +85,9 @@ def check(data: str, words: Sequence[str]) -> None:
                 f"quickstart itself sets --{name.partition('.')[0]}; --seeds says how many seeds, "
                 "and dmrnet fit trains one method"
             )
-    known = [Option("recipe", str, "best", ""), *options_of(Training)]
+    # Those of quickstart itself are gone by now; here they are what a misspelt one is near to.
+    named = [Option(name, str, "", "") for name in ("recipe", "out", "seeds", "workers")]
+    known = [*named, *options_of(Training)]
     own = [flag for flag in flags if not flag[0].startswith("data.")]
     checked_flags(own, {option.key: option for option in known})
     of_data = [word for name, value in flags if name[:5] == "data." for word in (name, value)]

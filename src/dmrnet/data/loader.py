@@ -151,7 +151,11 @@ def _as_it_is(batch: object) -> object:
 
 
 def evaluation_batches(
-    dataset: Dataset, batch_size: int, rank: int = 0, world: int = 1
+    dataset: Dataset,
+    batch_size: int,
+    rank: int = 0,
+    world: int = 1,
+    rows: Tensor | None = None,
 ) -> Iterator[Batch]:
     """Give every row once over all ranks, in order, without padding.
 
@@ -163,13 +167,14 @@ def evaluation_batches(
         batch_size: Rows of a batch on this rank, at the most.
         rank: Of this process.
         world: How many processes there are.
+        rows: int64, ``(m,)``: these alone; by default every row.
     """
     if batch_size < 1:
         raise ValueError(f"expected a batch size of 1 or more, got {batch_size}")
     _check_rank(rank, world)
     names = dataset.task.modalities
-    rows = torch.arange(len(dataset))[rank::world]
-    for part in torch.split(rows, batch_size):
+    rows = torch.arange(len(dataset)) if rows is None else rows
+    for part in torch.split(rows[rank::world], batch_size):
         if len(part):
             batch = dataset.take(part)
             yield replace(batch, where=rows_of(batch.present, names))

@@ -34,12 +34,14 @@ class Mfeat:
         split_seed: Seed of the split; the run's seed where it is not set.
         train_missing: Chance of each modality to be missing from a training sample, at random,
             never all of one.
+        modalities: Which views to use, in this order; all six otherwise.
     """
 
     train: float = 0.6
     val: float = 0.2
     split_seed: int | None = None
     train_missing: float = 0.0
+    modalities: list[str] | None = None
 
     def load(self, seed: int) -> Splits:
         """Return the three parts, standardised by the training rows that are present.
@@ -68,6 +70,8 @@ class Mfeat:
             )
         seed = seed if self.split_seed is None else self.split_seed
         task, arrays, target = read()
+        task = selected(task, self.modalities)
+        names = task.modalities
         kept = torch.zeros(len(target), dtype=torch.bool)
         kept[torch.tensor(TWINS).flatten()] = True
         draw = generator(seed, "split")
@@ -77,24 +81,24 @@ class Mfeat:
         val[rest] = hold_out(target[rest], self.val / (self.train + self.val), draw, kept[rest])
 
         def part(rows: Tensor, present: Tensor) -> ArrayDataset:
-            taken = {name: array[rows] for name, array in arrays.items()}
+            taken = {name: arrays[name][rows] for name in names}
             samples = [str(row) for row in rows.nonzero().flatten().tolist()]
             return ArrayDataset(task, taken, present, target[rows], samples)
 
         def complete(rows: Tensor) -> Tensor:
-            return torch.ones(int(rows.sum()), len(MODALITIES), dtype=torch.bool)
+            return torch.ones(int(rows.sum()), len(names), dtype=torch.bool)
 
         train = ~test & ~val
         notes = [
             f"split: {int(train.sum())} train, {int(val.sum())} val, {int(test.sum())} test, "
             f"stratified, seed {seed}; the 6 digits that stand twice are in train",
-            "pix (240 numbers) read as image 1x16x15",
+            *(["pix (240 numbers) read as image 1x16x15"] if "pix" in names else []),
         ]
         present = _thinned(complete(train), self.train_missing, generator(seed, "missing"))
         if self.train_missing:
             gone = ", ".join(
                 f"{name} {rate:.1%}"
-                for name, rate in zip(MODALITIES, 1 - present.double().mean(0), strict=True)
+                for name, rate in zip(names, 1 - present.double().mean(0), strict=True)
             )
             notes.append(f"removed from training at random: {gone}")
         return Splits(
@@ -104,6 +108,25 @@ class Mfeat:
             test=part(test, complete(test)),
             notes=tuple(notes),
         )
+
+
+def selected(task: Task, modalities: list[str] | None) -> Task:
+    """Return the task with some of its modalities.
+
+    Raises:
+        ValueError: If there is none of that name, or one is named twice.
+    """
+    from dmrnet.hints import nearest
+    from dmrnet.modalities import Task, check_names
+
+    if modalities is None:
+        return task
+    for name in check_names(modalities):
+        if name not in task.modalities:
+            hint = nearest(name, task.modalities)
+            raise ValueError(f"modalities: there is no {name!r}; {hint}")
+    known = dict(zip(task.modalities, task.inputs, strict=True))
+    return Task(tuple(known[name] for name in modalities), task.classes)
 
 
 def read() -> tuple[Task, dict[str, Tensor], Tensor]:

@@ -97,7 +97,10 @@ class Table:
             not to be read. A modality that the file lacks is not here.
         present: bool, ``(rows, V)``.
         target: The labels as they stand, ``(rows,)``; None where there are none.
-        samples: Names of the samples, if it has any.
+        samples: Names of the samples, if it has any; the numbers of their rows where rows are
+            left out.
+        left_out: How many rows of the file have none of the modalities asked for, and so are not
+            here, where the file has others.
     """
 
     path: str
@@ -106,6 +109,7 @@ class Table:
     present: Bools
     target: Array | None
     samples: tuple[str, ...] | None
+    left_out: int = 0
 
 
 def read_table(archive: Archive, modalities: Sequence[str], columns: Sequence[str]) -> Table:
@@ -156,7 +160,7 @@ def read_table(archive: Archive, modalities: Sequence[str], columns: Sequence[st
                 f"{path}: present says that row {row} has {name}, but the file has no such array"
             )
     empty = np.flatnonzero(~present.any(1))
-    if len(empty):
+    if len(empty) and (len(modalities) >= len(columns) or len(empty) == rows):
         raise ValueError(
             f"{path}: row {empty[0]} has none of {', '.join(modalities)} ({len(empty)} such "
             "rows); leave such rows out"
@@ -166,7 +170,23 @@ def read_table(archive: Archive, modalities: Sequence[str], columns: Sequence[st
     if target is not None:
         _check_list(path, TARGET, target, rows, "biuUS")
     names = None if samples is None else tuple(text(value) for value in samples)
-    return Table(path, rows, arrays, present, target, names)
+    table = Table(path, rows, arrays, present, target, names)
+    return _without(table, empty) if len(empty) else table
+
+
+def _without(table: Table, empty: npt.NDArray[np.intp]) -> Table:
+    """Leave rows out; the others keep their names, or get the numbers of their rows."""
+    names = table.samples or tuple(str(row) for row in range(table.rows))
+    here = np.delete(np.arange(table.rows), empty)
+    return Table(
+        table.path,
+        len(here),
+        {name: array[here] for name, array in table.arrays.items()},
+        table.present[here],
+        None if table.target is None else table.target[here],
+        tuple(names[row] for row in here),
+        len(empty),
+    )
 
 
 def text(value: object) -> str:

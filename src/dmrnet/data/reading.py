@@ -49,7 +49,8 @@ class Reader:
             )
         if need_target:
             _need_target(archive)
-        table = read_table(archive, self.task.modalities, self.columns)
+        names = self.task.modalities
+        table = read_table(archive, names, self.columns)
         arrays = {}
         for modality in self.task.inputs:
             if modality.name in table.arrays:
@@ -65,7 +66,7 @@ class Reader:
             else _target(path, table.target, self.task.classes)
         )
         present = torch.from_numpy(table.present)
-        notes = _absences(role, present, self.task.modalities)
+        notes = _left_out(role, table, names) + _absences(role, present, names)
         return ArrayDataset(self.task, arrays, present, target, table.samples, notes)
 
     def _layout(self, path: str, array: Array, modality: Modality) -> Layout:
@@ -110,6 +111,7 @@ def splits(settings: Arrays, seed: int) -> Splits:
         train = ArrayDataset(task, arrays, present, target, table.samples)
         val = reader.read(settings.val, "val")
     test = None if settings.test is None else reader.read(settings.test, "test")
+    notes.extend(_left_out("train", table, names))
     notes.extend(_absences("train", train.present, names))
     notes.extend(val.notes)
     notes.extend(test.notes if test else ())
@@ -250,6 +252,14 @@ def _parted(
         for rows, side in zip(sides, taken, strict=True)
     )
     return train, val
+
+
+def _left_out(role: str, table: Table, names: Sequence[str]) -> tuple[str, ...]:
+    """Say how many rows have nothing of what is used."""
+    if not table.left_out:
+        return ()
+    rows = table.rows + table.left_out
+    return (f"{role}: {table.left_out} of {rows} rows have none of {', '.join(names)}: left out",)
 
 
 def _absences(role: str, present: Tensor, names: Sequence[str]) -> tuple[str, ...]:

@@ -244,35 +244,37 @@ def predict_run(
     combination: str | None = None,
     batch_size: int | None = None,
     advance: Callable[[int], None] | None = None,
-) -> tuple[Dataset, Tensor]:
+) -> tuple[Dataset, Tensor, Tensor]:
     """Predict each sample of a file from what it has, or from one combination of it.
 
     Args:
         run: What predicts.
         path: A file of arrays; ``y`` is not needed.
-        combination: Names joined by ``+``: see nothing else. Every sample must have one of them.
+        combination: Names joined by ``+``: see nothing else. Samples that have none of them are
+            left out.
         batch_size: Samples a step; by default by their size.
         advance: Called with the number of samples done in each step.
 
     Returns:
-        The samples, and probabilities, float32 ``(n, M)``.
+        The samples of the file; the rows of them that are predicted, int64 ``(m,)``; and
+        probabilities, float32 ``(m, M)``.
 
     Raises:
-        ValueError: If a sample has none of the combination's modalities.
+        ValueError: If no sample has any of the combination's modalities.
     """
     dataset = run.read(path, need_target=False)
     names = run.task.modalities
     seen = torch.ones(len(names), dtype=torch.bool)
     if combination is not None:
         seen = parse(combination, names)
-    blind = (~(dataset.present & seen).any(1)).nonzero().flatten()
-    if len(blind):
+    rows = (dataset.present & seen).any(1).nonzero().flatten()
+    if not len(rows):
         raise ValueError(
-            f"{path}: row {int(blind[0])} has none of {name_of(seen, names)} ({len(blind)} such "
-            "rows); leave them out or allow more modalities"
+            f"{path}: none of {len(dataset)} rows has any of {name_of(seen, names)}; allow more "
+            "modalities"
         )
     parts = []
-    for batch in evaluation_batches(dataset, batch_size or samples_at_once(run.task)):
+    for batch in evaluation_batches(dataset, batch_size or samples_at_once(run.task), rows=rows):
         mask = batch.present & seen
         here = batch.masked(mask, mask, names).to(run.device)
         assert here.mask is not None
@@ -281,4 +283,4 @@ def predict_run(
         parts.append(predict_masks(run.method, feats, here.mask[None])[0].softmax(-1).cpu())
         if advance is not None:
             advance(len(batch))
-    return dataset, torch.cat(parts)
+    return dataset, rows, torch.cat(parts)

@@ -195,6 +195,16 @@ def suggestion(plain: str, keys: Iterable[str]) -> str:
     tail = word.rpartition(".")[2]
     if tail in last:
         return f"did you mean {last[tail]!r}?"
+    group = word.rpartition(".")[0]
+    while group and not any(key.startswith(f"{group}.") for key in whole):
+        group = group.rpartition(".")[0]
+    if group:
+        inside = {k.removeprefix(f"{group}."): k for k in whole if k.startswith(f"{group}.")}
+        hint = nearest(word.removeprefix(f"{group}."), inside)
+        if hint.startswith("did"):
+            return f"did you mean {inside[hint.split(chr(39))[1]]!r}?"
+        direct = [name for name in inside if "." not in name]
+        return f"{group} has {', '.join(direct or inside)}"
     hint = nearest(word, whole)
     if hint.startswith("known:"):
         hint = nearest(tail, last)
