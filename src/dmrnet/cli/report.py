@@ -25,7 +25,7 @@ def run(argv: Sequence[str]) -> int:
         "runs",
         nargs="+",
         metavar="RUN",
-        help="folder of a run, folder of such folders, or a .jsonl file of rows",
+        help="folder of a run, folder of such folders, or .jsonl file of rows, published ones too",
     )
     add = parser.options.add_argument
     add("--out", metavar="DIR", default="report", help="folder for the report [report]")

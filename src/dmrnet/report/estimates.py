@@ -14,8 +14,9 @@ class Estimate:
     """One number a seed.
 
     Attributes:
-        seeds: The seeds, ascending.
-        values: The number of each seed.
+        seeds: The seeds, ascending; none for a number that is printed without seeds.
+        values: The number of each seed, or the one printed.
+        printed_se: The standard error printed beside it; None where seeds say it, or nobody.
 
     Example:
         >>> estimate = Estimate.of({0: 1.0, 1: 2.0, 2: 6.0})
@@ -25,6 +26,17 @@ class Estimate:
 
     seeds: tuple[int, ...]
     values: tuple[float, ...]
+    printed_se: float | None = None
+
+    @classmethod
+    def as_printed(cls, value: float, se: float | None = None) -> Estimate:
+        """Make an estimate of one number without seeds: it is never paired.
+
+        Example:
+            >>> Estimate.as_printed(0.9).mean, Estimate.as_printed(0.9).se
+            (0.9, None)
+        """
+        return cls((), (value,), se)
 
     @classmethod
     def of(cls, by_seed: Mapping[int, float]) -> Estimate:
@@ -48,15 +60,15 @@ class Estimate:
         """Standard error of the mean: sample deviation (n - 1) over √n; None with one seed."""
         count = len(self.values)
         if count < 2:
-            return None
+            return self.printed_se
         mean = self.mean
         squares = math.fsum((value - mean) ** 2 for value in self.values)
         return math.sqrt(squares / (count - 1) / count)
 
     @property
     def by_seed(self) -> dict[int, float]:
-        """The number of each seed."""
-        return dict(zip(self.seeds, self.values, strict=True))
+        """The number of each seed; empty without seeds."""
+        return dict(zip(self.seeds, self.values, strict=True)) if self.seeds else {}
 
 
 def paired_difference(ours: Estimate, theirs: Estimate) -> Estimate | None:
@@ -75,9 +87,14 @@ def paired_difference(ours: Estimate, theirs: Estimate) -> Estimate | None:
 
 
 def average(estimates: Sequence[Estimate]) -> Estimate | None:
-    """Average several numbers within each seed, over the seeds that all of them have."""
+    """Average several numbers within each seed, over the seeds that all of them have.
+
+    Numbers that are all printed without seeds make one such number.
+    """
     if not estimates:
         return None
+    if not any(item.seeds for item in estimates):
+        return Estimate.as_printed(math.fsum(item.mean for item in estimates) / len(estimates))
     tables = [item.by_seed for item in estimates]
     seeds = set.intersection(*(set(table) for table in tables))
     means = {seed: math.fsum(table[seed] for table in tables) / len(tables) for seed in seeds}

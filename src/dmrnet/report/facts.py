@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dmrnet.report.combinations import canonical, in_table_order, modality_order
+from dmrnet.report.estimates import Estimate
+from dmrnet.report.published import PublishedRow
 from dmrnet.report.rows import Row, unique
 from dmrnet.report.runs import Run, Variance
 from dmrnet.report.systems import System, system
@@ -18,7 +20,7 @@ class Facts:
 
     Attributes:
         modalities: Every modality, in order.
-        systems: Every system, in order of appearance.
+        systems: Every system, in order of appearance; those that others published last.
         scores: ``{(system, metric, combination): {seed: value}}`` on the reported split; undefined
             values are left out.
         seeds: ``{(system, metric): seeds}`` that have rows on the reported split.
@@ -26,6 +28,8 @@ class Facts:
         book: ``{(system, metric of the run as a whole): {seed: value}}``.
         mining: ``{system: {seed: the kept epoch's mining statistics}}``.
         metrics: Every metric of a combination on the reported split.
+        published: What others published: ``{(system, metric, combination): number}``; the empty
+            combination stands for the system as a whole.
     """
 
     modalities: tuple[str, ...]
@@ -36,22 +40,34 @@ class Facts:
     book: Mapping[tuple[System, str], Mapping[int, float]]
     mining: Mapping[System, Mapping[int, Sequence[Variance]]]
     metrics: tuple[str, ...]
+    published: Mapping[tuple[System, str, str], Estimate]
 
     def combinations(self, metric: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the combinations with a value somewhere, and those with one in every run."""
+        """Return the combinations with a value somewhere, and those with one in every run.
+
+        What others published is asked only where nothing was run.
+        """
+        printed = {key for key in self.published if key[1] == metric and key[2]}
+        names = {combination for _, name, combination in self.scores if name == metric}
+        names |= {combination for _, _, combination in printed}
+        found = in_table_order(names, self.modalities)
         owners = [(item, seeds) for (item, name), seeds in self.seeds.items() if name == metric]
-        found = in_table_order(
-            {combination for _, name, combination in self.scores if name == metric},
-            self.modalities,
-        )
-        everywhere = [
-            combination
-            for combination in found
-            if all(
-                seeds <= self.scores.get((item, metric, combination), {}).keys()
-                for item, seeds in owners
-            )
-        ]
+        if owners:
+            everywhere = [
+                combination
+                for combination in found
+                if all(
+                    seeds <= self.scores.get((item, metric, combination), {}).keys()
+                    for item, seeds in owners
+                )
+            ]
+        else:
+            publishers = {item for item, _, _ in printed}
+            everywhere = [
+                combination
+                for combination in found
+                if all((item, metric, combination) in printed for item in publishers)
+            ]
         return tuple(found), tuple(everywhere)
 
 
@@ -60,16 +76,23 @@ def system_of(row: Row) -> System:
     return system(row.method, row.recipe, row.settings)
 
 
+def publisher_of(row: PublishedRow) -> System:
+    """Return the system that a published row belongs to: its source tells it from our own."""
+    return system(row.method, row.recipe, row.settings, row.source)
+
+
 def sort_out(runs: Sequence[Run], dataset: str, split: str) -> Facts:
     """Sort out the rows of a data set: combinations named in one order, nothing counted twice.
 
     Raises:
         ValueError: If two rows of one thing disagree.
     """
+    printed = [row for run in runs for row in run.published if row.dataset == dataset]
     runs = [run for run in runs if any(row.dataset == dataset for row in run.rows)]
     rows = [row for run in runs for row in run.rows if row.dataset == dataset]
     named = [row.combination for row in rows if row.combination]
     named += [item.combination for run in runs for item in run.variance]
+    named += [row.combination for row in printed if row.combination]
     order = modality_order([run.modalities for run in runs], named)
     rows = [
         replace(row, combination=canonical(row.combination, order)) if row.combination else row
@@ -87,16 +110,55 @@ def sort_out(runs: Sequence[Run], dataset: str, split: str) -> Facts:
         if row.value is not None:
             scores[key, row.metric, row.combination][row.seed] = row.value
             counts[row.metric, row.combination].add(row.n)
+    published = _published(printed, order, split)
     return Facts(
         modalities=order,
-        systems=tuple(dict.fromkeys(system_of(row) for row in rows)),
+        systems=tuple(dict.fromkeys([*map(system_of, rows), *(item for item, _, _ in published)])),
         scores=dict(scores),
         seeds={key: frozenset(value) for key, value in seeds.items()},
         counts={key: frozenset(value) for key, value in counts.items()},
         book=_bookkeeping(rows, split),
         mining=_mining(runs, order),
-        metrics=tuple(dict.fromkeys(metric for _, metric in seeds)),
+        metrics=tuple(
+            dict.fromkeys([*(metric for _, metric in seeds), *(name for _, name, _ in published)])
+        ),
+        published=published,
     )
+
+
+def _published(
+    rows: Sequence[PublishedRow], order: Sequence[str], split: str
+) -> dict[tuple[System, str, str], Estimate]:
+    """Gather what others published, nothing counted twice.
+
+    Raises:
+        ValueError: If two rows of one thing disagree, or one has a seed and another none.
+    """
+    seeds: dict[tuple[System, str, str], dict[int | None, PublishedRow]] = defaultdict(dict)
+    for row in rows:
+        if row.split != split or row.value is None:
+            continue
+        name = canonical(row.combination, order) if row.combination else ""
+        known = seeds[publisher_of(row), row.metric, name]
+        known.setdefault(row.seed, row)
+        mixed = None in known and len(known) > 1
+        first = next(iter(known.values())) if mixed else known[row.seed]
+        if mixed or (first.value, first.se) != (row.value, row.se):
+            raise ValueError(
+                f"Two published rows of {row.source!r} disagree: {row.method}, {row.dataset} "
+                f"{row.split}, {row.metric} of {row.combination or 'the whole'} is "
+                f"{first.value} (seed {first.seed}) and {row.value} (seed {row.seed}). Leave one "
+                "out."
+            )
+    found = {}
+    for key, known in seeds.items():
+        values = {seed: row.value for seed, row in known.items() if row.value is not None}
+        by_seed = {seed: value for seed, value in values.items() if seed is not None}
+        if by_seed:
+            found[key] = Estimate.of(by_seed)
+        else:
+            found[key] = Estimate.as_printed(values[None], known[None].se)
+    return found
 
 
 def _bookkeeping(rows: Sequence[Row], split: str) -> dict[tuple[System, str], dict[int, float]]:

@@ -58,6 +58,8 @@ def by_seed(item: Estimate) -> str:
         >>> by_seed(Estimate.of({0: 0.5, 1: 0.6}))
         'seed 0: 50.00, seed 1: 60.00'
     """
+    if not item.seeds:
+        return "as printed"
     return ", ".join(f"seed {seed}: {percent(value)}" for seed, value in item.by_seed.items())
 
 

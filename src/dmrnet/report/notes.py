@@ -21,6 +21,7 @@ def notes_on(summary: DataSummary) -> list[str]:
         *_on_baseline(summary),
         *_on_seeds(summary),
         *_on_sources(summary),
+        *_on_published(summary),
     ]
 
 
@@ -81,7 +82,7 @@ def _on_baseline(summary: DataSummary) -> list[str]:
     base = next(item for item in summary.systems if item.label == summary.baseline)
     for item in summary.systems:
         shared = sorted(set(item.seeds) & set(base.seeds))
-        if item is base or item.seeds == base.seeds:
+        if item is base or item.seeds == base.seeds or item.system.source:
             continue
         told = (
             f"differences use the {_seeds(shared)} that both have"
@@ -102,11 +103,12 @@ def _numbered(seeds: Sequence[int]) -> str:
 
 
 def _on_seeds(summary: DataSummary) -> list[str]:
-    single = [item.label for item in summary.systems if len(item.seeds) == 1]
-    fewest = min((len(item.seeds) for item in summary.systems if len(item.seeds) > 1), default=0)
+    own = [item for item in summary.systems if not item.system.source]
+    single = [item.label for item in own if len(item.seeds) == 1]
+    fewest = min((len(item.seeds) for item in own if len(item.seeds) > 1), default=0)
     notes = []
     if single:
-        who = "Every system has" if len(single) == len(summary.systems) else f"{listed(single)}:"
+        who = "Every system has" if len(single) == len(own) else f"{listed(single)}:"
         notes.append(
             f"{who} one seed, so no ± can be given: another seed may well turn the order round."
         )
@@ -125,3 +127,13 @@ def _on_sources(summary: DataSummary) -> list[str]:
     if len(commits) > 1:
         notes.append(f"The runs were made by {len(commits)} different commits of the code.")
     return notes
+
+
+def _on_published(summary: DataSummary) -> list[str]:
+    if not summary.sources:
+        return []
+    told = listed([f"[{place}] {source}" for place, source in enumerate(summary.sources, start=1)])
+    return [
+        f"As printed elsewhere, not run here: {told}. Other splits, training and hardware may lie "
+        "behind these numbers, so no difference to them is given."
+    ]

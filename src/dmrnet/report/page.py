@@ -152,17 +152,19 @@ def _breakable(text: str) -> Markup:
 
 
 def _lead(summary: DataSummary) -> str:
-    ranked = [item for item in summary.systems if "average" in item.headlines]
+    averaged = [item for item in summary.systems if "average" in item.headlines]
+    # What others printed leads only where nothing was run.
+    ranked = [item for item in averaged if not item.system.source] or averaged
     if not ranked:
         return "No combination has a value in every run, so there is nothing to average."
     best = min(ranked, key=lambda item: summary.score.error(item.headlines["average"].mean))
     value = fmt.estimate(best.headlines["average"])
-    compared = len(summary.compared)
+    over = f" over {len(summary.compared)} combinations" if summary.compared else ""
     which = "Lowest" if summary.score.lower_is_better else "Highest"
     if len(ranked) == 1:
-        sentence = f"{best.label} averages {value}% over {compared} combinations"
+        sentence = f"{best.label} averages {value}%{over}"
     else:
-        sentence = f"{which} average over {compared} combinations: {best.label}, {value}%"
+        sentence = f"{which} average{over}: {best.label}, {value}%"
     gain = best.differences.get("average")
     if gain:
         seeds = "one seed" if len(gain.seeds) == 1 else f"{len(gain.seeds)} seeds"
@@ -181,7 +183,7 @@ def _lead(summary: DataSummary) -> str:
 def _facts(summary: DataSummary) -> list[tuple[str, str]]:
     seeds = sorted({seed for item in summary.systems for seed in item.seeds})
     commits = list(dict.fromkeys(run.commit[:12] for run in summary.runs if run.commit))
-    recipes = dict.fromkeys(item.system.recipe for item in summary.systems)
+    recipes = dict.fromkeys(i.system.recipe for i in summary.systems if i.system.recipe)
     split = "test" if summary.split == "test" else "validation, not test"
     facts = [
         ("Data", f"{summary.dataset}, {_samples(summary)} ({split}){_grain(summary)}"),
@@ -191,9 +193,10 @@ def _facts(summary: DataSummary) -> list[tuple[str, str]]:
             f"{len(summary.combinations)} of {2 ** len(summary.modalities) - 1}",
         ),
         ("Score", summary.score.explained),
-        ("Seeds", ", ".join(map(str, seeds))),
-        ("Recipe", ", ".join(recipes)),
+        ("Seeds", ", ".join(map(str, seeds)) or "none: as printed"),
     ]
+    if recipes:
+        facts.append(("Recipe", ", ".join(recipes)))
     if summary.shared:
         facts.append(("Settings of all systems", ", ".join(summary.shared)))
     if summary.ignored:
@@ -204,6 +207,8 @@ def _facts(summary: DataSummary) -> list[tuple[str, str]]:
 
 
 def _samples(summary: DataSummary) -> str:
+    if not summary.samples:
+        return "samples not told"
     if summary.fewest == summary.samples:
         return f"{summary.samples:,} {'sample' if summary.samples == 1 else 'samples'}"
     return (

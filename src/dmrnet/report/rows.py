@@ -197,22 +197,48 @@ def parse_row(record: Mapping[str, object], where: str = "row") -> Row:
 
 
 def _check_meaning(row: Row, where: str) -> None:
-    if row.split not in SPLITS:
-        raise RowError(f"{where}: expected 'split' to be 'val' or 'test', came {row.split!r}.")
-    if row.metric in RATES and row.value is not None and not 0 <= row.value <= 1:
+    check_split(row.split, where)
+    refuse_percent(row.metric, row.value, where)
+    check_combination(row.combination, where)
+    if not row.combination and row.metric in _OF_COMBINATIONS:
+        raise RowError(f"{where}: expected {row.metric} with a combination, came none.")
+
+
+def check_split(split: str, where: str) -> None:
+    """Refuse a split of another name.
+
+    Raises:
+        RowError: If it is neither ``val`` nor ``test``.
+    """
+    if split not in SPLITS:
+        raise RowError(f"{where}: expected 'split' to be 'val' or 'test', came {split!r}.")
+
+
+def refuse_percent(metric: str, value: float | None, where: str) -> None:
+    """Refuse a rate that is no fraction.
+
+    Raises:
+        RowError: If it is below 0 or above 1.
+    """
+    if metric in RATES and value is not None and not 0 <= value <= 1:
         raise RowError(
-            f"{where}: expected {row.metric} as a fraction between 0 and 1, came {row.value:g}; "
+            f"{where}: expected {metric} as a fraction between 0 and 1, came {value:g}; "
             "divide percentages by 100."
         )
-    parts = row.combination.split("+")
-    if row.combination:
-        if not all(parts) or len(set(parts)) < len(parts):
-            raise RowError(
-                f"{where}: expected 'combination' to be different modalities joined by '+', "
-                f"came {row.combination!r}."
-            )
-    elif row.metric in _OF_COMBINATIONS:
-        raise RowError(f"{where}: expected {row.metric} with a combination, came none.")
+
+
+def check_combination(combination: str, where: str) -> None:
+    """Refuse a combination that names a modality twice, or none between two signs.
+
+    Raises:
+        RowError: If it does; the empty name is no combination and passes.
+    """
+    parts = combination.split("+")
+    if combination and (not all(parts) or len(set(parts)) < len(parts)):
+        raise RowError(
+            f"{where}: expected 'combination' to be different modalities joined by '+', "
+            f"came {combination!r}."
+        )
 
 
 def read_rows(path: Path) -> list[Row]:

@@ -9,7 +9,17 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
-from dmrnet.report.rows import Row, RowError, number, read_records, read_rows, text, whole
+from dmrnet.report.published import PublishedRow, parse_published
+from dmrnet.report.rows import (
+    Row,
+    RowError,
+    number,
+    parse_row,
+    read_records,
+    read_rows,
+    text,
+    whole,
+)
 
 RESULTS = "results.jsonl"
 VARIANCE = "variance.jsonl"
@@ -42,7 +52,7 @@ class Run:
 
     Attributes:
         path: The folder or file, as the user named it.
-        rows: Its rows; at least one.
+        rows: Its rows; none in a file of published rows alone.
         variance: The mining statistics of the epoch whose weights were kept, or of the last one
             where none is named; empty for a file.
         epoch: That epoch, counted from 1; None without statistics.
@@ -50,6 +60,7 @@ class Run:
         commit: The git commit of the code that made it; empty where unknown.
         version: The version of this package that made it; empty where unknown.
         files: Fingerprints of the user's own files behind it, by split; empty for other data.
+        published: Rows that name a source; only in a file.
     """
 
     path: Path
@@ -60,6 +71,7 @@ class Run:
     commit: str = ""
     version: str = ""
     files: tuple[tuple[str, str], ...] = ()
+    published: tuple[PublishedRow, ...] = ()
 
     @property
     def is_folder(self) -> bool:
@@ -71,7 +83,8 @@ def read_runs(paths: Sequence[Path], split: str) -> list[Run]:
     """Read runs.
 
     Args:
-        paths: Run folders, folders of run folders, or ``.jsonl`` files of rows.
+        paths: Run folders, folders of run folders, ``.jsonl`` files of rows, or folders of such
+            files.
         split: The split whose rows every run must have.
 
     Raises:
@@ -85,7 +98,7 @@ def read_runs(paths: Sequence[Path], split: str) -> list[Run]:
         for place in _places(path):
             places.setdefault(place.resolve(), place)
     runs = [_read_run(place) for place in places.values()]
-    lacking = [run for run in runs if not any(r.split == split and r.combination for r in run.rows)]
+    lacking = [run for run in runs if not _has_rows_of(run, split)]
     if lacking:
         names = " ".join(str(run.path) for run in lacking)
         mend = (
@@ -95,6 +108,12 @@ def read_runs(paths: Sequence[Path], split: str) -> list[Run]:
         )
         raise ValueError(f"Expected {split} rows in every run, found none in {names}: {mend}.")
     return told_apart(runs, split)
+
+
+def _has_rows_of(run: Run, split: str) -> bool:
+    return any(row.split == split and row.combination for row in run.rows) or any(
+        row.split == split for row in run.published
+    )
 
 
 def told_apart(runs: Sequence[Run], split: str) -> list[Run]:
@@ -134,20 +153,19 @@ def _places(path: Path) -> list[Path]:
     unfinished = [child for child in unfinished if child not in inside]
     if unfinished:
         _log.warning("left out, not finished: %s", ", ".join(map(str, unfinished)))
+    if not inside and not unfinished:
+        inside = sorted(child for child in path.glob("*.jsonl") if child.is_file())
     if not inside:
         raise FileNotFoundError(
             f"Expected {path} to be a run folder with {RESULTS}, a folder of run folders, or a "
-            ".jsonl file of rows; it is none of them."
+            ".jsonl file of rows or a folder of such files; it is none of them."
         )
     return inside
 
 
 def _read_run(path: Path) -> Run:
     if path.is_file():
-        rows = read_rows(path)
-        if not rows:
-            raise RowError(f"{path}: expected at least one row, came an empty file.")
-        return Run(path, tuple(rows))
+        return _read_file(path)
     rows = read_rows(path / RESULTS)
     trainings = {(row.method, row.recipe, row.dataset, row.seed) for row in rows}
     if len(trainings) != 1:
@@ -169,6 +187,19 @@ def _read_run(path: Path) -> Run:
         version=str(versions.get("dmrnet", "")) if isinstance(versions, dict) else "",
         files=_files(facts.get("files")),
     )
+
+
+def _read_file(path: Path) -> Run:
+    rows: list[Row] = []
+    published: list[PublishedRow] = []
+    for where, record in read_records(path):
+        if "source" in record:
+            published.append(parse_published(record, where))
+        else:
+            rows.append(parse_row(record, where))
+    if not rows and not published:
+        raise RowError(f"{path}: expected at least one row, came an empty file.")
+    return Run(path, tuple(rows), published=tuple(published))
 
 
 def _files(facts: object) -> tuple[tuple[str, str], ...]:

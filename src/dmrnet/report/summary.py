@@ -12,7 +12,13 @@ from dmrnet.report.facts import Facts, sort_out, system_of
 from dmrnet.report.hardness import Hardness, hardness_of
 from dmrnet.report.metrics import COMPLETE, SCORES, Score, scores_of
 from dmrnet.report.runs import Run
-from dmrnet.report.systems import System, find_baseline, shared_settings
+from dmrnet.report.systems import (
+    System,
+    find_baseline,
+    labels_of,
+    shared_settings,
+    sources_of,
+)
 
 HEADLINES = ("average", "worst", "full", "single", "complete")
 """The numbers that sum a system up; see `SystemSummary.headlines`."""
@@ -25,7 +31,7 @@ class SystemSummary:
     Attributes:
         system: The method with its recipe and settings.
         label: Its name for a reader.
-        seeds: Its seeds, ascending.
+        seeds: Its seeds, ascending; none where it is shown as printed.
         scores: The score of each combination that has a value.
         headlines: ``average`` over the compared combinations; ``worst`` of them in each seed;
             ``full`` combination; ``single``-modality average; ``complete``, the average over the
@@ -84,12 +90,13 @@ class DataSummary:
         combinations: Every combination with a value somewhere, in table order.
         compared: Those with a value in every run: averages are over these alone.
         counts: Samples scored, for each combination: the least and the most over the runs.
-        systems: The systems, the baseline first.
+        systems: The systems, the baseline first, those that others published last.
         baseline: Label of the baseline; None without one.
         asked_baseline: The name that the baseline was asked for by.
         shared: Settings that all systems have, as ``name=value``; not in the labels.
         runs: Where the rows came from.
         ignored: Metrics in the rows that no report shows.
+        sources: Where published systems stand; a label's [1] is the first.
     """
 
     dataset: str
@@ -105,6 +112,7 @@ class DataSummary:
     shared: tuple[str, ...]
     runs: tuple[RunLine, ...]
     ignored: tuple[str, ...]
+    sources: tuple[str, ...] = ()
 
     @property
     def full(self) -> str:
@@ -140,6 +148,7 @@ def summarise(runs: Sequence[Run], split: str, baseline: str) -> tuple[DataSumma
             row holds a known score.
     """
     datasets = dict.fromkeys(row.dataset for run in runs for row in run.rows)
+    datasets |= dict.fromkeys(row.dataset for run in runs for row in run.published)
     summaries = [
         summary
         for dataset in datasets
@@ -157,7 +166,7 @@ def _summarise_dataset(
     facts = sort_out(runs, dataset, split)
     reference = find_baseline(facts.systems, baseline)
     shared = shared_settings(facts.systems)
-    labels = {item: item.label(shared) for item in facts.systems}
+    labels = labels_of(facts.systems)
     scores = scores_of(facts.metrics)
     shown = {name for score in scores for name in (score.name, score.name + COMPLETE)}
     summaries = []
@@ -168,6 +177,11 @@ def _summarise_dataset(
             item: _sum_up(facts, item, labels[item], score, compared, compared_complete)
             for item in facts.systems
             if facts.seeds.get((item, score.name))
+        }
+        alone |= {
+            item: _as_printed(facts, item, labels[item], score, compared)
+            for item in facts.systems
+            if item.source and any(key[:2] == (item, score.name) for key in facts.published)
         }
         ours = alone.get(reference) if reference else None
         summaries.append(
@@ -181,11 +195,15 @@ def _summarise_dataset(
                 counts={
                     name: (min(facts.counts[score.name, name]), max(facts.counts[score.name, name]))
                     for name in combinations
+                    if (score.name, name) in facts.counts
                 },
                 systems=tuple(
                     sorted(
                         (_against(item, ours) for item in alone.values()),
-                        key=lambda item: ours is not None and item.system != ours.system,
+                        key=lambda item: (
+                            bool(item.system.source),
+                            ours is not None and item.system != ours.system,
+                        ),
                     )
                 ),
                 baseline=ours.label if ours else None,
@@ -193,6 +211,7 @@ def _summarise_dataset(
                 shared=tuple(f"{key}={value}" for key, value in sorted(shared)),
                 runs=_run_lines(runs, dataset, labels),
                 ignored=tuple(sorted(set(facts.metrics) - shown)),
+                sources=sources_of(facts.systems),
             )
         )
     return summaries
@@ -242,16 +261,53 @@ def _sum_up(
     )
 
 
+def _as_printed(
+    facts: Facts, item: System, label: str, score: Score, compared: Sequence[str]
+) -> SystemSummary:
+    """Sum up what others published: their average as printed, the rest where all of it is there."""
+    found = {
+        (metric, combination): value
+        for (owner, metric, combination), value in facts.published.items()
+        if owner == item
+    }
+    scores = {name: value for (metric, name), value in found.items() if metric == score.name}
+    printed = scores.pop("", None)
+    whole = [scores[name] for name in compared if name in scores]
+    if len(whole) < len(compared):
+        whole = []
+    singles = [name for name in compared if len(members(name)) == 1]
+    headlines = {
+        "average": printed or average(whole),
+        "worst": _worst_of_each_seed(whole, score),
+        "full": scores.get("+".join(facts.modalities)),
+        "single": average([scores[name] for name in singles]) if whole else None,
+    }
+    return SystemSummary(
+        system=item,
+        label=label,
+        seeds=tuple(sorted({seed for value in scores.values() for seed in value.seeds})),
+        scores=scores,
+        headlines={name: value for name, value in headlines.items() if value},
+        worst=max(compared, key=lambda name: score.error(scores[name].mean)) if whole else None,
+        differences={},
+        gains={},
+        book={metric: value for (metric, name), value in found.items() if not name},
+        hardness=None,
+    )
+
+
 def _worst_of_each_seed(estimates: Sequence[Estimate], score: Score) -> Estimate | None:
     if not estimates:
         return None
+    if not any(item.seeds for item in estimates):
+        return max(estimates, key=lambda item: score.error(item.mean))
     tables = [item.by_seed for item in estimates]
     worst = max if score.lower_is_better else min
     return Estimate.of({seed: worst(table[seed] for table in tables) for seed in tables[0]})
 
 
 def _against(item: SystemSummary, baseline: SystemSummary | None) -> SystemSummary:
-    if baseline is None or item.system == baseline.system:
+    if baseline is None or item.system == baseline.system or item.system.source:
         return item
 
     def differences(

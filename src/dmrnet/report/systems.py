@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 DEFAULT_RECIPE = "best"
 """The recipe that a label leaves unsaid."""
@@ -19,11 +19,13 @@ class System:
         method: Name of the method.
         recipe: Name of the recipe.
         settings: What was set away from the recipe, as sorted ``(name, text)`` pairs.
+        source: Where others published it; empty for what was run here.
     """
 
     method: str
     recipe: str
     settings: tuple[tuple[str, str], ...]
+    source: str = ""
 
     def label(self, without: frozenset[tuple[str, str]] = frozenset()) -> str:
         """Name the system for a reader.
@@ -35,16 +37,16 @@ class System:
             >>> System("dmr", "paper", (("method.alpha", "0.01"),)).label()
             'dmr (paper) alpha=0.01'
         """
-        recipe = "" if self.recipe == DEFAULT_RECIPE else f" ({self.recipe})"
+        recipe = "" if self.recipe in (DEFAULT_RECIPE, "") else f" ({self.recipe})"
         said = "".join(
             f" {key.removeprefix(_PREFIX)}={value}"
             for key, value in self.settings
             if (key, value) not in without
         )
-        return self.method + recipe + said
+        return self.method + recipe + said + (f" [{self.source}]" if self.source else "")
 
 
-def system(method: str, recipe: str, settings: Mapping[str, object]) -> System:
+def system(method: str, recipe: str, settings: Mapping[str, object], source: str = "") -> System:
     """Make the system of a row.
 
     Numbers that are equal are the same setting however they are written (``1`` and ``1.0``), and
@@ -54,25 +56,51 @@ def system(method: str, recipe: str, settings: Mapping[str, object]) -> System:
         >>> system("dmr", "best", {"head": {"alpha": 1e-2}, "epochs": 5.0}).settings
         (('epochs', '5'), ('head.alpha', '0.01'))
     """
-    return System(method, recipe, tuple(sorted(_flat("", settings))))
+    return System(method, recipe, tuple(sorted(_flat("", settings))), source)
+
+
+def labels_of(systems: Sequence[System]) -> dict[System, str]:
+    """Name every system for a reader: shared settings left unsaid, sources by their number.
+
+    Example:
+        >>> list(labels_of([system("dmr", "best", {}), system("dmr", "", {}, "A")]).values())
+        ['dmr', 'dmr [1]']
+    """
+    shared = shared_settings(systems)
+    numbers = {source: number for number, source in enumerate(sources_of(systems), start=1)}
+    return {
+        item: replace(item, source=str(numbers.get(item.source, ""))).label(shared)
+        for item in systems
+    }
+
+
+def sources_of(systems: Sequence[System]) -> tuple[str, ...]:
+    """Return the sources of published systems, in order of appearance: the first is [1]."""
+    return tuple(dict.fromkeys(item.source for item in systems if item.source))
 
 
 def shared_settings(systems: Sequence[System]) -> frozenset[tuple[str, str]]:
-    """Return the settings that all of two or more systems have: said once, not in every label."""
-    if len(systems) < 2:
+    """Return the settings that all of two or more systems have: said once, not in every label.
+
+    Those that others published are not asked: a paper does not say what it left alone.
+    """
+    own = [item for item in systems if not item.source]
+    if len(own) < 2:
         return frozenset()
-    return frozenset.intersection(*(frozenset(item.settings) for item in systems))
+    return frozenset.intersection(*(frozenset(item.settings) for item in own))
 
 
 def find_baseline(systems: Sequence[System], name: str) -> System | None:
     """Find the system that a baseline's name means.
 
     A whole label (``sf-md (paper)``, ``sf-md lr=0.1``) means that system. A method's name means
-    its system of the default recipe without settings of its own, or else its only system.
+    its system of the default recipe without settings of its own, or else its only system. What
+    others published is no baseline: nothing can be paired with it.
 
     Raises:
         ValueError: If several systems of that method are there and none is the plain one.
     """
+    systems = [item for item in systems if not item.source]
     shared = shared_settings(systems)
     for item in systems:
         if name in (item.label(), item.label(shared)):

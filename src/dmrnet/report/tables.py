@@ -57,7 +57,8 @@ def main_table(summary: DataSummary) -> Table:
     for item in summary.systems:
         pairs = {len(value.seeds) for value in item.differences.values()}
         below = "" if not pairs or pairs == {len(item.seeds)} else f"{max(pairs)} paired"
-        cells = [Cell(item.label), Cell(str(len(item.seeds)), below)]
+        counted = str(len(item.seeds)) if item.seeds else "as printed"
+        cells = [Cell(item.label), Cell(counted, below)]
         cells += [_headline(item, key, best[key]) for key in keys]
         rows.append(tuple(cells))
     return Table(("System", "Seeds", *(_TITLES[key] for key in keys)), tuple(rows))
@@ -71,8 +72,9 @@ def combination_table(summary: DataSummary, combinations: Sequence[str]) -> Tabl
         seen = set(members(name))
         cells = [Cell(SEEN if part in seen else UNSEEN) for part in summary.modalities]
         if with_counts:
-            least, most = summary.counts[name]
-            cells.append(Cell(str(most) if least == most else f"{least}-{most}"))
+            least, most = summary.counts.get(name, (0, 0))
+            told = str(most) if least == most else f"{least}-{most}"
+            cells.append(Cell(told if most else fmt.NOTHING))
         found = [item.scores.get(name) for item in summary.systems]
         best = _best(summary, found)
         cells += [_number(value, best, digits=1) for value in found]
