@@ -214,6 +214,30 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
         "quickstart --otu x",
         "unknown setting --otu; did you mean '--out'?",
     ),
+    "an option before the command misspelt": (
+        "--hlep",
+        "dmrnet has no option --hlep; did you mean '--help'?",
+    ),
+    "a short flag misspelt": (
+        "fit --methd dmr",
+        "unknown setting --methd; did you mean '--method'?",
+    ),
+    "a setting of one method misspelt in quickstart": (
+        "quickstart --method.alhpa 3",
+        "unknown setting --method.alhpa of method sf-md",
+    ),
+    "a setting of files misspelt": (
+        "data check --data.modalites a",
+        "unknown setting --data.modalites of data arrays; did you mean '--data.modalities'?",
+    ),
+    "another name for a kind of machine": (
+        "fit --accelerator cuda",
+        "--accelerator: expected auto, cpu or gpu, got 'cuda'; did you mean 'gpu'?",
+    ),
+    "another name for a device": (
+        "evaluate {run} --device gpu",
+        "unknown device 'gpu'; did you mean 'cuda'?",
+    ),
     "a setting that the data set lacks": (
         "fit --data mfeat --data.kinds.a image",
         "unknown setting --data.kinds.a of data mfeat; data has train, val, split-seed",

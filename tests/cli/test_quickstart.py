@@ -85,7 +85,7 @@ def test_settings_that_no_run_can_have_stop_it(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pretend(monkeypatch, Ready(1.0), Failed("unknown setting --method.beat", settings=True))
-    said = cli("quickstart", "--out", tmp_path, "--method.beat", "1")
+    said = cli("quickstart", "--out", tmp_path)
     assert said.code == 2
     assert said.err == "dmrnet: error: unknown setting --method.beat\n"
 

@@ -21,6 +21,13 @@ COMMANDS = {
 }
 """Every subcommand and what it does; each is a module of this package with a `run(argv)`."""
 
+OPTIONS = {
+    "--help": "this, or behind a command what that command takes",
+    "--version": "the version",
+    "--debug": "show the traceback of an error",
+}
+"""What stands without a command."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
@@ -53,20 +60,22 @@ def _run(words: list[str]) -> int:
         sys.stdout.write(f"dmrnet {__version__}\n")
         return 0
     if name not in COMMANDS:
+        if name.startswith("-"):
+            raise ValueError(f"dmrnet has no option {name}; {nearest(name, OPTIONS)}")
         raise ValueError(f"unknown command {name!r}; {nearest(name, COMMANDS)}")
     code: int = import_module(f"dmrnet.cli.{name}").run(rest)
     return code
 
 
 def _help() -> str:
-    lines = [f"  {name:<12}{text}\n" for name, text in COMMANDS.items()]
+    commands, options = (
+        "".join(f"  {name:<12}{text}\n" for name, text in lines.items())
+        for lines in (COMMANDS, OPTIONS)
+    )
     return (
         "usage: dmrnet COMMAND [--help] ...\n\n"
         "Multimodal learning that keeps working when modalities are missing.\n\n"
-        f"commands:\n{''.join(lines)}\n"
-        "options:\n"
-        "  --help      this, or behind a command what that command takes\n"
-        "  --version   the version\n"
-        "  --debug     show the traceback of an error\n\n"
+        f"commands:\n{commands}\n"
+        f"options:\n{options}\n"
         "To see it work:  dmrnet quickstart\n"
     )

@@ -96,11 +96,17 @@ def _check(argv: Sequence[str]) -> int:
     parser.add_argument("files", nargs="+", metavar="FILE", help="the first is the training file")
     files = [word for word in argv[: _first_flag(argv)]]
     flags = list(argv[len(files) :])
-    if not files or "--help" in argv or "-h" in argv:
-        parser.read([word for word in argv if word in ("-h", "--help")])
+    if "--help" in argv or "-h" in argv:
+        parser.read(["--help"])
+    parser.refuse_near(flags)
+    from dmrnet.engine.config import parse_data
+
+    if not files:
+        # What is misspelt is told before what is missing.
+        parse_data("arrays", ["--data.train", "FILE", *flags])
+        parser.read([])
     from dmrnet.cli.screen import screen
     from dmrnet.data.export import describe
-    from dmrnet.engine.config import parse_data
 
     console = screen()
     train, *others = files

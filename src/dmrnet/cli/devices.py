@@ -22,7 +22,8 @@ def device(name: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, number = name.partition(":")
     if kind not in CHOICES[1:] or (number and not number.isdecimal()):
-        raise ValueError(f"unknown device {name!r}; {nearest(name, CHOICES)}")
+        hint = "did you mean 'cuda'?" if kind == "gpu" else nearest(name, CHOICES)
+        raise ValueError(f"unknown device {name!r}; {hint}")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"device {name}: this machine has {torch.cuda.device_count()} CUDA devices that torch "

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmrnet.cli.arguments import Arguments, positive
+from dmrnet.hints import nearest
 
 if TYPE_CHECKING:
     from dmrnet.studies import Board
@@ -90,8 +91,41 @@ def check(data: str, words: Sequence[str]) -> None:
     known = [*named, *options_of(Training)]
     own = [flag for flag in flags if not flag[0].startswith("data.")]
     checked_flags(own, {option.key: option for option in known})
+    for name, _ in read_flags(words):
+        if name.startswith("method."):
+            check_method(name)
     of_data = [word for name, value in flags if name[:5] == "data." for word in (name, value)]
     parse_data(data, [word if at % 2 else f"--{word}" for at, word in enumerate(of_data) if word])
+
+
+def check_method(name: str) -> None:
+    """Check the name of a setting that every method gets.
+
+    Raises:
+        ValueError: If one of the methods has none of that name.
+    """
+    from dmrnet.cli.method_options import kept
+
+    flag = "--" + name.replace("_", "-")
+    known = {method: list(kept(method)["settings"]) for method in METHODS}
+    # Names of the user's own stand behind some flags.
+    lacking = [
+        method
+        for method, flags in known.items()
+        if not any(flag == one or _own(flag, one) for one in flags)
+    ]
+    if lacking:
+        everywhere = [
+            flag for flag in known[METHODS[0]] if all(flag in of for of in known.values())
+        ]
+        raise ValueError(
+            f"unknown setting {flag} of method {lacking[0]}, and quickstart sets it for all of "
+            f"{', '.join(METHODS)}; {nearest(flag, everywhere)}"
+        )
+
+
+def _own(flag: str, of: str) -> bool:
+    return of.endswith(".NAME") and flag.startswith(of.removesuffix("NAME"))
 
 
 def spent(board: Board) -> str:

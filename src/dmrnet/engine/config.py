@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 DEFAULTS = {"data.name": "mfeat", "method.name": "dmrnet", "recipe": "best"}
 """What is run where nobody says."""
 
+OTHER_WORDS = {"cuda": "gpu", "fp32": "32", "bfloat16": "bf16"}
+"""What values are called elsewhere."""
+
 QUIET = frozenset({"threads", "num_workers", "accelerator", "devices", "nodes"})
 """Settings that say where and how fast a run is made, not what it is."""
 
@@ -327,8 +330,9 @@ def explain(message: str, values: Mapping[str, Any], options: Mapping[str, Optio
     text = f"{flag_of(key)}: expected {expected(options[key].annotation)}, got {value!r}"
     takes = getattr(options[key].annotation, "__args__", ())
     words = [word for word in takes if isinstance(word, str)]
-    if words and isinstance(value, str) and "did you" in (hint := nearest(value, words)):
-        text += f"; {hint}"
+    if words and isinstance(value, str):
+        hint = nearest(OTHER_WORDS.get(value, value), words)
+        text += f"; {hint}" if "did you" in hint else ""
     if key.startswith("data.") and str(value).endswith(".npz"):
         text += "; for files of your own add --data arrays"
     return text

@@ -185,6 +185,9 @@ OTHER_NAMES = {
 }
 """What settings are called elsewhere."""
 
+SHORT = ("data", "method", "config", "out")
+"""Flags of ``fit`` that are no setting by that name."""
+
 
 def suggestion(plain: str, keys: Iterable[str]) -> str:
     """Return a hint at the key that was meant, by its last part where the whole is not near."""
@@ -205,7 +208,7 @@ def suggestion(plain: str, keys: Iterable[str]) -> str:
             return f"did you mean {inside[hint.split(chr(39))[1]]!r}?"
         direct = [name for name in inside if "." not in name]
         return f"{group} has {', '.join(direct or inside)}"
-    hint = nearest(word, whole)
+    hint = nearest(word, (*whole, *SHORT))
     if hint.startswith("known:"):
         hint = nearest(tail, last)
         if hint.startswith("did"):
