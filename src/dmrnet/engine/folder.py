@@ -55,6 +55,8 @@ class RunFolder:
         self.variance = path / "variance.jsonl"
         self.metrics = path / "metrics.csv"
         self.predictions = path / "predictions.npz"
+        self.analyses = path / "analyses.jsonl"
+        self.analysed = path / "analyses.npz"
         self.standardiser = path / "standardiser.safetensors"
         self.weights = path / "checkpoints" / "best.safetensors"
         self.checkpoints = path / "checkpoints"
@@ -89,16 +91,29 @@ class RunFolder:
         Raises:
             ValueError: If a line is damaged.
         """
-        if not self.results.is_file():
-            return []
-        lines = enumerate(self.results.read_bytes().splitlines(), 1)
-        return [_object(line, f"{self.results}, line {number}") for number, line in lines if line]
+        return _objects(self.results)
 
     def put_rows(self, split: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Replace the result rows of a split; those of others stay."""
         others = [row for row in self.rows() if row["split"] != split]
         lines = [json.dumps(row) + "\n" for row in [*others, *rows]]
         write_text(self.results, "".join(lines))
+
+    def analysis_rows(self) -> list[dict[str, Any]]:
+        """Return the rows of analyses that stand there; none where nothing was written.
+
+        Raises:
+            ValueError: If a line is damaged.
+        """
+        return _objects(self.analyses)
+
+    def statistics(self) -> list[dict[str, Any]]:
+        """Return what every epoch saw of each combination, as ``variance.jsonl`` has it.
+
+        Raises:
+            ValueError: If a line is damaged.
+        """
+        return _objects(self.variance)
 
     def add_metrics(self, epoch: int, values: Mapping[str, float]) -> None:
         """Append an epoch's figures to ``metrics.csv``: epoch, metric, value."""
@@ -120,11 +135,12 @@ class RunFolder:
         """Make ready to append from an epoch on.
 
         What was appended of that epoch and later ones goes, since they will run again; so do half a
-        line and half-written files that a killed process left. Scores and predictions go, which
-        are of other weights than those that will be; so do checkpoints of later epochs, which
-        could not be read, and from the first epoch on the weights.
+        line and half-written files that a killed process left. Scores, predictions and analyses
+        go, which are of other weights than those that will be; so do checkpoints of later epochs,
+        which could not be read, and from the first epoch on the weights.
         """
-        for path in (self.results, self.predictions, *([] if epoch else [self.weights])):
+        made = (self.results, self.predictions, self.analyses, self.analysed)
+        for path in (*made, *([] if epoch else [self.weights])):
             path.unlink(missing_ok=True)
         for path in self.checkpoints.glob("epoch-*.ckpt"):
             number = path.stem.removeprefix("epoch-")
@@ -139,6 +155,13 @@ class RunFolder:
         for folder in (self.path, self.checkpoints):
             for left in folder.glob(f".*{ASIDE}"):
                 left.unlink(missing_ok=True)
+
+
+def _objects(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    lines = enumerate(path.read_bytes().splitlines(), 1)
+    return [_object(line, f"{path}, line {number}") for number, line in lines if line]
 
 
 def _object(text: bytes, where: str) -> dict[str, Any]:

@@ -6,7 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dmrnet.evaluation.acer import ErrorRates, error_rates, threshold_of
+from dmrnet.evaluation.angles import Angles, centred, embedding_angles
+from dmrnet.evaluation.channel_distance import Distances, channel_distance
 from dmrnet.evaluation.combinations import Evaluation, Predictions, evaluate, predict_masks
+from dmrnet.evaluation.hard_sets import Agreement, hard_set_agreement
 from dmrnet.evaluation.measures import Accuracy, AttackErrors, Measure, goodness, measure_of
 from dmrnet.evaluation.metrics import accuracy, worst
 from dmrnet.evaluation.pairs import (
@@ -25,8 +28,11 @@ __all__ = [
     "APCER",
     "BPCER",
     "Accuracy",
+    "Agreement",
+    "Angles",
     "AttackErrors",
     "AttackThreshold",
+    "Distances",
     "ErrorRates",
     "Evaluation",
     "Measure",
@@ -34,11 +40,15 @@ __all__ = [
     "Predictions",
     "ScoredPairs",
     "accuracy",
+    "centred",
+    "channel_distance",
     "draw_pairs",
+    "embedding_angles",
     "error_rates",
     "evaluate",
     "evaluate_pairs",
     "goodness",
+    "hard_set_agreement",
     "measure_of",
     "predict_masks",
     "score_pairs",

@@ -162,7 +162,10 @@ class Method(nn.Module):
         That is what `encode` returns, and what the fusion does to each modality by itself whatever
         the mask, if it has a ``prepare``.
         """
-        feats = self.encode(inputs, where)
+        return self.prepared(self.encode(inputs, where))
+
+    def prepared(self, feats: Features) -> Features:
+        """Do to encoded features what the fusion does to each modality whatever the mask."""
         prepare: Callable[[Inputs], Features] | None = getattr(self.fusion, "prepare", None)
         return feats if prepare is None else prepare(feats)
 
@@ -190,6 +193,36 @@ class Method(nn.Module):
         """Predict from cached features under a mask: the part that runs for every combination."""
         fused = self.fuse(feats, mask)
         return self.predict(self.represent(fused.map).value, fused.skips).logits
+
+    # --- what analyses look at ------------------------------------------------------------------
+
+    def maps(self, inputs: Inputs, where: Where, feats: Inputs | None = None) -> Features:
+        """Return one map a modality, made from that modality alone (F_v of Sec. 4.3).
+
+        It is what the modality's encoder gives, so that no mask changes it. Of encoders with
+        several maps it is the deepest level that all modalities have.
+
+        Args:
+            inputs: ``(B, ...)`` a modality.
+            where: int64 rows a modality, None for every row.
+            feats: What `encode` returned of them, where it is at hand.
+
+        Returns:
+            ``(B, C, H, W)`` a modality; zeros in rows that `where` does not name.
+        """
+        feats = self.encode(inputs, where) if feats is None else feats
+        if all(name in feats for name in self.modalities):
+            return {name: feats[name] for name in self.modalities}
+        levels = [
+            [key.removeprefix(name) for key in feats if key.startswith(f"{name}.")]
+            for name in self.modalities
+        ]
+        common = [level for level in levels[0] if all(level in other for other in levels)]
+        return {name: feats[name + common[-1]] for name in self.modalities}
+
+    def embedding(self, feats: Inputs, mask: Tensor) -> Tensor:
+        """Return the inference embedding g(mu) under a mask, ``(B, C)``: what predicts (Eq. 8)."""
+        return self.represent(self.fuse(feats, mask).map).mu.mean((2, 3))
 
     def forward(self, inputs: Inputs, mask: Tensor) -> Tensor:
         """Return logits; whatever stands in a hidden input, NaN included, is never seen.

@@ -18,12 +18,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from dmrnet.methods.base import Encodes, Method
+from dmrnet.methods.base import Encodes, Features, Method
 from dmrnet.methods.full import Undropped, check_undropped
 from dmrnet.methods.settings import MethodSettings
-from dmrnet.modalities import Inputs, Task
+from dmrnet.modalities import Inputs, Task, Where
 from dmrnet.nn import Point
 from dmrnet.nn.experts import AsLogits, Combine, Expert, ExpertAverage
+from dmrnet.nn.gather import encode_rows, output_shape
 from dmrnet.nn.parts import check_dense
 from dmrnet.nn.trunks import of_one
 from dmrnet.objectives import TaskLoss, View
@@ -43,6 +44,27 @@ class Unimodal(Undropped):
             alone = cross_entropy(feats[name].flatten(1), target, self.smoothing)
             total = total + torch.where(column, alone.per_sample, 0.0)
         return replace(view, task=TaskLoss(total, view.task.normaliser, view.task.size))
+
+    def maps(self, inputs: Inputs, where: Where, feats: Inputs | None = None) -> Features:
+        """Return the map of each expert's encoder; what `encode` returns are its logits."""
+        maps: Features = {}
+        for modality, expert in zip(self.task.inputs, self.encoders, strict=True):
+            assert isinstance(expert, Expert)
+            shape = output_shape(expert.encoder, modality.shape)
+            x, rows = inputs[modality.name], where[modality.name]
+            maps[modality.name] = encode_rows(expert.encoder, x, rows, shape)
+        return maps
+
+    def embedding(self, feats: Inputs, mask: Tensor) -> Tensor:
+        """Refuse: experts are averaged by what they predict.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError(
+            "unimodal has no embedding of a combination, since its networks are averaged by what "
+            "they predict; compare the angles of sf-md, head-only and dmr"
+        )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,250 @@
+"""Analyses of a finished run: rows and arrays, made once, against slow ways to the same numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.engine.runs import COMBINATIONS, settings_in
+
+from dmrnet.engine import analyse as module
+from dmrnet.engine.analyse import analyse_run, samples_of
+from dmrnet.engine.finished import evaluate_run, open_run
+from dmrnet.engine.fit import fit
+from dmrnet.engine.folder import RunFolder
+from dmrnet.evaluation import channel_distance
+
+MAPS = "channel-distance@wave+face"
+ALL = [MAPS, "angles", "variance", "hard-set"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of three runs."""
+    folder = tmp_path_factory.mktemp("analysed")
+    for method in ("dmrnet", "sf-md", "unimodal"):
+        fit(settings_in(folder, method=method, epochs=2), folder / method)
+    return folder
+
+
+def test_rows_have_the_schema_and_twice_is_once(made: Path) -> None:
+    rows = analyse_run(made / "dmrnet", ALL)
+    folder = RunFolder(made / "dmrnet")
+    assert folder.analysis_rows() == rows
+    first = folder.rows()[0]
+    assert all(set(row) == {*first, "analysis"} for row in rows)
+    assert {row["analysis"] for row in rows} == set(ALL)
+    assert all(row["split"] == "val" for row in rows)
+    before = {path: path.stat().st_mtime_ns for path in folder.path.iterdir()}
+    assert analyse_run(made / "dmrnet", ALL) == rows
+    assert {path: path.stat().st_mtime_ns for path in folder.path.iterdir()} == before
+    assert analyse_run(made / "dmrnet", ["variance"], again=True) == [
+        row for row in rows if row["analysis"] == "variance"
+    ]
+    assert len(folder.analysis_rows()) == len(rows)
+
+
+def test_a_split_more_leaves_the_other_as_it_was(made: Path) -> None:
+    before = analyse_run(made / "sf-md", [MAPS, "angles"])
+    after = analyse_run(made / "sf-md", [MAPS], "test")
+    folder = RunFolder(made / "sf-md")
+    assert sorted(map(json.dumps, folder.analysis_rows())) == sorted(
+        map(json.dumps, [*before, *after])
+    )
+    with np.load(folder.analysed) as saved:
+        assert {"/".join(key.split("/")[:2]) for key in saved.files} == {
+            f"val/{MAPS}",
+            "val/angles",
+            f"test/{MAPS}",
+        }
+
+
+@pytest.mark.parametrize("method", ["dmrnet", "unimodal"])
+def test_channel_distances_are_those_of_the_encoders_maps(made: Path, method: str) -> None:
+    rows = analyse_run(made / method, [MAPS])
+    run = open_run(made / method)
+    data = samples_of(run, "val")
+    have = (data.present[:, 0] & data.present[:, 1]).nonzero().flatten()
+    maps = []
+    for i in have.tolist():
+        one = data.take(torch.tensor([i])).inputs
+        pair = []
+        for v, name in enumerate(("wave", "face")):
+            encoder = run.method.encoders[v]
+            encoder = encoder.encoder if method == "unimodal" else encoder
+            with torch.no_grad():
+                pair.append(encoder(one[name]))
+        maps.append(pair)
+    for form in ("printed", "cosine"):
+        for name, (m, n) in {"wave": (0, 0), "face": (1, 1), "wave+face": (0, 1)}.items():
+            values = []
+            for pair in maps:
+                first, second = pair[m], pair[n]
+                if m != n:
+                    # A line of T positions cut into as many stretches as the plane has positions.
+                    height, width = second.shape[2:]
+                    line = torch.nn.functional.adaptive_avg_pool2d(first, (1, height * width))
+                    first = line.reshape(1, -1, height, width)
+                distance = channel_distance(first, second, form)[0]  # type: ignore[arg-type]
+                if m == n and form == "cosine":
+                    distance = distance[~torch.eye(len(distance), dtype=torch.bool)]
+                values.append(distance.flatten())
+            flat = torch.cat(values)
+            got = {r["metric"]: r for r in rows if r["combination"] == name}
+            assert got[form]["value"] == pytest.approx(float(flat.nanmean()), rel=1e-5)
+            assert got[form]["n"] == len(have)
+            share = float(flat.isnan().double().mean())
+            assert got[f"{form}_undefined"]["value"] == pytest.approx(share)
+            with np.load(RunFolder(made / method).analysed) as saved:
+                counts = saved[f"val/{MAPS}/{form}/{name}"]
+            assert counts.sum() == int((~flat.isnan()).sum())
+
+
+def test_angles_are_those_of_what_the_predictor_reads(made: Path) -> None:
+    rows = {
+        (r["combination"], r["metric"]): r["value"] for r in analyse_run(made / "sf-md", ["angles"])
+    }
+    run = open_run(made / "sf-md")
+    data = samples_of(run, "val")
+    read: list[torch.Tensor] = []
+    run.method.predictor.linear.register_forward_pre_hook(lambda _, args: read.append(args[0][0]))
+    masks = {
+        name: torch.tensor([part in name for part in ("wave", "face", "age")])
+        for name in COMBINATIONS
+    }
+    seen = {}
+    for name, mask in masks.items():
+        for i in range(len(data)):
+            batch = data.take(torch.tensor([i]))
+            if bool((batch.present[0] | ~mask).all()):
+                with torch.no_grad():
+                    run.method(batch.inputs, mask[None])
+                seen[name, i] = read[-1].double()
+    target = data.target.tolist()
+
+    def angle(u: torch.Tensor, v: torch.Tensor) -> float:
+        return float(torch.rad2deg(torch.acos((u @ v / (u.norm() * v.norm())).clamp(-1, 1))))
+
+    def mean(values: list[float]) -> float:
+        known = [value for value in values if value == value]
+        return sum(known) / len(known) if known else float("nan")
+
+    def of(c: int, a: str, b: str, one: bool) -> float:
+        rows_of = [
+            [i for i in range(len(data)) if target[i] == c and (k, i) in seen] for k in (a, b)
+        ]
+        pairs = [(i, j) for i in rows_of[0] for j in rows_of[1] if (i == j) is one]
+        return mean([angle(seen[a, i], seen[b, j]) for i, j in pairs])
+
+    for a in COMBINATIONS:
+        within = mean([of(c, a, a, False) for c in range(3)])
+        assert rows[a, "within"] == pytest.approx(within, rel=1e-4)
+        between = mean([of(c, a, b, False) for c in range(3) for b in COMBINATIONS if b != a])
+        assert rows[a, "between"] == pytest.approx(between, rel=1e-4)
+    apart = [(a, b) for a in COMBINATIONS for b in COMBINATIONS if a != b]
+    same = mean([of(c, a, b, True) for c in range(3) for a, b in apart])
+    assert rows["", "same"] == pytest.approx(same, rel=1e-4)
+    assert rows["", "excess"] == pytest.approx(rows["", "between"] - rows["", "within"])
+    assert ("", "between_centred") in rows
+
+
+def test_angles_at_a_combination_compare_those_within_it(made: Path) -> None:
+    rows = analyse_run(made / "sf-md", ["angles@face+age"])
+    assert {r["combination"] for r in rows} == {"", "face", "age", "face+age"}
+
+
+def test_variance_is_of_the_kept_epoch(made: Path) -> None:
+    rows = {r["combination"]: r["value"] for r in analyse_run(made / "dmrnet", ["variance"])}
+    folder = RunFolder(made / "dmrnet")
+    best = folder.read_facts()["best_epoch"]
+    lines = [json.loads(line) for line in folder.variance.read_text().splitlines()]
+    kept = {x["combination"]: x["mean_variance"] for x in lines if x["epoch"] == best}
+    assert rows == {"": pytest.approx(np.mean(list(kept.values()))), **kept}
+
+
+def test_the_mined_set_agrees_as_the_fit_said(made: Path) -> None:
+    rows = {r["metric"]: r["value"] for r in analyse_run(made / "dmrnet", ["hard-set"])}
+    fitted = {r["metric"]: r["value"] for r in RunFolder(made / "dmrnet").rows()}
+    if "hard_agreement" in fitted:
+        assert rows["mined"] == pytest.approx(fitted["hard_agreement"])
+    assert rows["by_loss_chance"] == pytest.approx(3 / 7)
+    assert 0 <= rows["by_variance"] <= 1
+    assert -1 <= rows["loss_rank"] <= 1
+
+
+def test_of_many_samples_so_many_are_looked_at(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SAMPLES", 9)
+    rows = analyse_run(made / "sf-md", ["angles@age"], again=True)
+    assert next(r["n"] for r in rows if r["metric"] == "between") == 9
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "split", "told"),
+    [
+        ("dmrnet", "channel-distance", "val", "modality age gives one position"),
+        ("dmrnet", "angels", "val", "did you mean 'angles'"),
+        ("dmrnet", "angles@wafe", "val", "wave"),
+        ("dmrnet", "variance@wave", "val", "leave out @wave"),
+        ("dmrnet", "hard-set", "test", "no scores on test; run dmrnet evaluate first"),
+        ("dmrnet", "variance", "train", "val or test, got 'train'"),
+        ("sf-md", "variance", "val", "has no distribution"),
+        ("unimodal", "angles", "val", "no embedding of a combination"),
+    ],
+)
+def test_what_cannot_be_made_is_told(
+    made: Path, method: str, name: str, split: str, told: str
+) -> None:
+    before = RunFolder(made / method).analysis_rows()
+    with pytest.raises(ValueError, match=told):
+        analyse_run(made / method, [name], split)  # type: ignore[arg-type]
+    assert RunFolder(made / method).analysis_rows() == before
+
+
+def test_a_test_file_is_for_the_test_split(made: Path) -> None:
+    file = str(made / "val.npz")
+    with pytest.raises(ValueError, match="analyse the split test"):
+        analyse_run(made / "dmrnet", ["angles"], test=file)
+    own = analyse_run(made / "dmrnet", ["angles@age"], "test")
+    other = analyse_run(made / "dmrnet", ["angles@age"], "test", test=file)
+    assert own[0]["n"] != other[0]["n"]
+    # The run's own samples again, and not what stands there of others.
+    assert analyse_run(made / "dmrnet", ["angles@age"], "test") == own
+
+
+def test_other_validation_samples_are_refused(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path
+    fit(settings_in(folder, method="sf-md", epochs=1), folder / "run")
+    with np.load(folder / "val.npz") as saved:
+        arrays = dict(saved)
+    arrays["age"] = arrays["age"] + 1
+    np.savez(folder / "val.npz", **arrays)
+    with pytest.raises(ValueError, match="not those that"):
+        analyse_run(folder / "run", ["angles"])
+
+
+def test_what_was_cut_short_is_made_again(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = made / "unimodal"
+    whole = analyse_run(path, ["channel-distance@face"])
+    before = RunFolder(path).analysis_rows()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_text", full)
+        with pytest.raises(OSError, match="no space"):
+            analyse_run(path, ["channel-distance@face"], "test")
+    assert RunFolder(path).analysis_rows() == before
+    assert len(analyse_run(path, ["channel-distance@face"], "test")) == len(whole)
+    assert len(RunFolder(path).analysis_rows()) == len(before) + len(whole)
+    assert not list(path.glob(".*"))
+
+
+def test_a_test_set_that_was_evaluated_has_its_own_agreement(made: Path) -> None:
+    evaluate_run(open_run(made / "sf-md"))
+    rows = {r["metric"]: r["value"] for r in analyse_run(made / "sf-md", ["hard-set"], "test")}
+    assert "by_loss" in rows
+    assert "by_variance" not in rows
