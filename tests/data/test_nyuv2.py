@@ -18,7 +18,8 @@ from tests.data.made import nyuv2 as made
 
 from dmrnet.data.cache import read_cache
 from dmrnet.data.fingerprint import fingerprint
-from dmrnet.data.nyuv2 import CLASSES, DEVIATION, MEAN, NYUv2, held_scenes, median_frequency
+from dmrnet.data.frequency import median_frequency
+from dmrnet.data.nyuv2 import CLASSES, DEVIATION, MEAN, NYUv2, held_scenes
 from dmrnet.data.prepare import prepare
 from dmrnet.data.transforms import Colours, RandomRescale, to_hsv, to_rgb
 from dmrnet.methods import build_method
@@ -119,7 +120,7 @@ def test_class_weights_are_median_frequencies_of_the_training_rows() -> None:
         labelled = sum((image >= 0).sum() for image in images)
         frequency.append(pixels / labelled if images else np.nan)
     expected = np.nan_to_num(np.nanmedian(frequency) / frequency)
-    np.testing.assert_allclose(splits.train.class_weights, expected, rtol=1e-5)
+    np.testing.assert_allclose(splits.train.task.class_weights, expected, rtol=1e-5)
     # Where every image holds every class, they are balanced weights up to a factor.
     counts = torch.tensor([[10, 20, 70], [30, 20, 50]])
     truth = np.repeat(np.arange(3), counts.sum(0))

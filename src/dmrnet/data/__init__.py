@@ -10,9 +10,11 @@ DATASETS: dict[str, str] = {
     "arrays": "dmrnet.data.arrays:Arrays",
     "casia-surf": "dmrnet.data.casia_surf:CasiaSurf",
     "crema-d": "dmrnet.data.crema_d:CremaD",
+    "cwfid": "dmrnet.data.cwfid:CWFID",
     "digits": "dmrnet.data.digits:Digits",
     "kinetics-sounds": "dmrnet.data.kinetics_sounds:KineticsSounds",
     "mfeat": "dmrnet.data.mfeat:Mfeat",
+    "nyuv2": "dmrnet.data.nyuv2:NYUv2",
     "watch": "dmrnet.data.watch:Watch",
 }
 """Every data set: its name, and where its settings class lives. A new one has a line here."""

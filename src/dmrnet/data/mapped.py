@@ -114,9 +114,6 @@ class MappedDataset:
         attack_types: Names of the types of attack, if this is known of some sample.
         attack_type: int64 ``(n,)``: the type of each sample; -1 where there is none.
 
-    Attributes:
-        class_weights: float32 ``(M,)``, where the data set weighs its classes.
-
     Raises:
         ValueError: If there is no row, or a target is no class.
     """
@@ -145,7 +142,6 @@ class MappedDataset:
         self.present = torch.ones(len(rows), len(task.modalities), dtype=torch.bool)
         self.samples, self.view, self.content = tuple(samples), view, content
         self.attack_types, self.attack_type = attack_types, attack_type
-        self.class_weights: Tensor | None = None
 
     def __len__(self) -> int:
         """Return the number of samples."""

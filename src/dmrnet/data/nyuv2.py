@@ -6,7 +6,7 @@ Prepared from the official labelled file. 40 classes; unlabelled pixels are -1.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,6 +49,8 @@ class NYUv2:
     split_seed: int | None = None
     augment: bool = True
 
+    metrics: ClassVar[tuple[str, ...]] = ("miou",)
+
     def load(self, seed: int) -> Splits:
         """Return the three parts; images are read when they are taken.
 
@@ -63,12 +65,18 @@ class NYUv2:
 
         from dmrnet.data.cache import read_cache, skipped_note
         from dmrnet.data.dataset import Splits
+        from dmrnet.data.frequency import class_weights
         from dmrnet.data.mapped import Mapped, PixelDataset
         from dmrnet.data.rooms import Rooms, changes
         from dmrnet.modalities import Modality, Task
 
         arrays, provenance = read_cache("nyuv2", self.root, VERSION)
         height, width = arrays["rgb"].shape[-2:]
+        tested = torch.from_numpy(arrays["test"])
+        scenes: list[str] = arrays["scene"].tolist()
+        drawn = seed if self.split_seed is None else self.split_seed
+        rows = [*held_scenes(scenes, tested, self.val_share, drawn), tested.nonzero().flatten()]
+        pixels = torch.from_numpy(arrays["pixels"])[:, 1:]
         task = Task(
             (
                 Modality("rgb", "image", (3, height, width)),
@@ -76,12 +84,8 @@ class NYUv2:
             ),
             CLASSES,
             dense=True,
+            class_weights=class_weights(pixels[rows[0]], "median"),
         )
-        tested = torch.from_numpy(arrays["test"])
-        scenes: list[str] = arrays["scene"].tolist()
-        drawn = seed if self.split_seed is None else self.split_seed
-        rows = [*held_scenes(scenes, tested, self.val_share, drawn), tested.nonzero().flatten()]
-        pixels = torch.from_numpy(arrays["pixels"])
         raw = "depth" if self.depth == "refined" else "depth_raw"
         names: list[str] = arrays["name"].tolist()
         parts = []
@@ -97,13 +101,12 @@ class NYUv2:
                     },
                     some,
                     # The most frequent class of each image; its labels come when it is taken.
-                    pixels[some][:, 1:].argmax(1),
+                    pixels[some].argmax(1),
                     [names[row] for row in some.tolist()],
                     Rooms(change, seed, (MEAN, DEVIATION), holes=self.depth == "raw"),
                     provenance.content,
                 )
             )
-        parts[0].class_weights = median_frequency(pixels[rows[0]][:, 1:])
         seen = [{scenes[row] for row in some.tolist()} for some in rows]
         shared = len((seen[0] & seen[1]) - {""})
         return Splits(
@@ -118,33 +121,6 @@ class NYUv2:
                 *skipped_note(provenance),
             ),
         )
-
-
-def median_frequency(pixels: Tensor) -> Tensor:
-    """Return the weight of each class: the median frequency over its own.
-
-    The frequency of a class is its pixels over all labelled pixels of the images that hold it
-    (ESANet). A class of no pixel has weight 0.
-
-    Args:
-        pixels: int64 ``(n, M)``: pixels of each class in each image.
-
-    Returns:
-        float32 ``(M,)``.
-
-    >>> import torch
-    >>> median_frequency(torch.tensor([[30, 10, 0], [10, 0, 30]])).tolist()
-    [1.0, 2.0, 0.6666666865348816]
-    """
-    held = (pixels > 0).long()
-    of_images = (held * pixels.sum(1, keepdim=True)).sum(0).double()
-    frequency = pixels.sum(0).double() / of_images
-    seen = frequency[~frequency.isnan()].sort().values
-    if not len(seen):
-        raise ValueError("expected labelled pixels, got none")
-    middle = (seen[(len(seen) - 1) // 2] + seen[len(seen) // 2]) / 2
-    weight: Tensor = (middle / frequency).nan_to_num(0.0).float()
-    return weight
 
 
 def held_scenes(

@@ -36,6 +36,7 @@ from dmrnet.hints import nearest
 PREPARATIONS: dict[str, str] = {
     "casia-surf": "dmrnet.data.casia_surf_files:PREPARATION",
     "crema-d": "dmrnet.data.crema_d_files:PREPARATION",
+    "cwfid": "dmrnet.data.cwfid_files:PREPARATION",
     "digits": "dmrnet.data.digits_files:PREPARATION",
     "kinetics-sounds": "dmrnet.data.kinetics_sounds_files:PREPARATION",
     "nyuv2": "dmrnet.data.nyuv2_files:PREPARATION",

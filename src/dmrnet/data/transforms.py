@@ -175,6 +175,26 @@ class RandomFlip:
 
 
 @dataclass(frozen=True)
+class Symmetry:
+    """Lay a square in one of its eight ways, each as likely: for what is seen from above."""
+
+    def __call__(self, sample: Sample, draw: torch.Generator) -> dict[str, Tensor]:
+        """Return the sample turned by quarters, and mirrored or not.
+
+        Raises:
+            ValueError: If it is no square.
+        """
+        height, width = size_of(sample)
+        if height != width:
+            raise ValueError(f"expected squares to lay in eight ways, got {height}x{width}")
+        way = whole(draw, 0, 7)
+        changed = {name: torch.rot90(tensor, way % 4, (-2, -1)) for name, tensor in sample.items()}
+        if way < 4:
+            return changed
+        return {name: F.horizontal_flip(tensor) for name, tensor in changed.items()}
+
+
+@dataclass(frozen=True)
 class RandomRescale:
     """Enlarge or shrink by one factor, evenly drawn.
 

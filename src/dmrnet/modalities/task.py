@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,11 +47,13 @@ class Task:
         inputs: The modalities; their order is the order of mask columns.
         classes: Names of the classes, at least two.
         dense: True where every pixel has a label.
+        class_weights: Of each class in the loss of a dense task; all 1 if None.
     """
 
     inputs: tuple[Modality, ...]
     classes: tuple[str, ...]
     dense: bool = False
+    class_weights: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         check_names(modality.name for modality in self.inputs)
@@ -63,6 +66,17 @@ class Task:
         if len(set(self.classes)) < len(self.classes):
             twice = next(name for name in self.classes if self.classes.count(name) > 1)
             raise ValueError(f"names of classes must differ, but {twice!r} stands twice")
+        weights = self.class_weights
+        if weights is not None and (
+            not self.dense
+            or len(weights) != len(self.classes)
+            or not all(0 <= weight < math.inf for weight in weights)
+            or not any(weights)
+        ):
+            raise ValueError(
+                f"expected, of a dense task, a weight of 0 or more for each of "
+                f"{len(self.classes)} classes, not all 0, got {weights}"
+            )
 
     @property
     def modalities(self) -> tuple[str, ...]:
