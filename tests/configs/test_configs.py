@@ -68,7 +68,7 @@ def test_it_says_where_it_belongs(path: Path) -> None:
     assert settings.dataset in PREPARATIONS
     row, _, recipe = path.stem.rpartition("-")
     assert settings.recipe.startswith(recipe)
-    assert settings.method.name == {"pe": "dmr", "pcme": "dmr"}.get(row, row)
+    assert settings.method.name == row
     head = path.read_text().splitlines()
     assert head[0].startswith("# Table")
     command = next(line for line in head if line.startswith("# dmrnet fit"))

@@ -51,7 +51,7 @@ def built(case: str, name: str) -> tuple[Method, Batch]:
     return model, batch_of(task)
 
 
-CLASSES_ONLY = {"unimodal", "ogm-md", "lcr", "shaspec", "rfnet", "mmanet"}
+CLASSES_ONLY = {"pe", "pcme", "unimodal", "ogm-md", "lcr", "shaspec", "rfnet", "mmanet"}
 """Methods that do not predict pixels; they say so, which their own tests hold them to."""
 
 
@@ -59,7 +59,7 @@ CLASSES_ONLY = {"unimodal", "ogm-md", "lcr", "shaspec", "rfnet", "mmanet"}
 @pytest.mark.parametrize("case", sorted(CASES))
 def test_every_method_trains_on_every_family(case: str, name: str) -> None:
     if case == "esanet" and name in CLASSES_ONLY:
-        with pytest.raises(ValueError, match="but the task has every pixel"):
+        with pytest.raises(ValueError, match=r"every pixel( has a class)?"):
             built(case, name)
         return
     model, batch = built(case, name)

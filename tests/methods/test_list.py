@@ -48,6 +48,8 @@ def test_the_paper_is_its_letter() -> None:
         ("dmr", {}, DMR),
         ("dmr", {"distribution": "vector"}, PE),
         ("dmr", {"distribution": "attention"}, PCME),
+        ("pe", {}, PE),
+        ("pcme", {}, PCME),
         ("dmrnet", {}, DMR),
     ],
 )
@@ -64,7 +66,7 @@ def test_methods_differ_in_what_they_mean_to_differ_in(
         mine, theirs = (getattr(m, kept).state_dict() for m in (other, base))
         assert all(torch.equal(mine[key], value) for key, value in theirs.items())
     terms = {type(t) for t in other.objective.terms}
-    assert (Distribution in terms) == (name in ("dmr", "dmrnet"))
+    assert (Distribution in terms) == (name not in ("sf-md", "head-only"))
     assert (HardCombinations in terms) == (name == "dmrnet")
 
 
@@ -102,6 +104,7 @@ def test_settings_reach_the_parts() -> None:
         (("dmr", TASK, "papr"), {}, "dmr has no recipe 'papr'; did you mean 'paper'?"),
         (("dmr", TASK), {"alhpa": 1}, "dmr has no setting 'alhpa'; did you mean 'alpha'?"),
         (("dmr", TASK), {"distribution": "x"}, "map, vector, attention, got 'x'"),
+        (("pe", TASK), {"distribution": "map"}, "pe has its distribution over 'vector', got 'map'"),
         (("dmr", TASK), {"encodes": "all"}, "encodes as mask or present, got 'all'"),
         (("dmr", TASK), {"alpha": -1}, "weight of distribution as 0 or more, got -1"),
     ],
@@ -116,3 +119,21 @@ def test_a_dense_task_is_refused_by_methods_that_classify_samples() -> None:
     dense = Task((Modality("a", "image", (1, 8, 8)),), ("no", "yes"), dense=True)
     with pytest.raises(ValueError, match="generic network predicts one class a sample"):
         build_method("sf-md", dense)
+
+
+def test_esanet_md_is_sf_md_on_esanet() -> None:
+    rooms = Task(
+        (Modality("rgb", "image", (3, 64, 64)), Modality("depth", "image", (1, 64, 64))),
+        ("wall", "floor"),
+        dense=True,
+    )
+    assert method("esanet-md")().network.family == "esanet"
+    small = method("esanet-md")().network.__class__(stem=8, layout="r18")
+    torch.manual_seed(0)
+    ours = build_method("esanet-md", rooms, network=small)
+    torch.manual_seed(0)
+    theirs = build_method("sf-md", rooms, network=Network(family="esanet", stem=8, layout="r18"))
+    assert all(map(torch.equal, ours.state_dict().values(), theirs.state_dict().values()))
+    assert [term.name for term in ours.objective.terms] == ["task"]
+    with pytest.raises(ValueError, match="esanet network predicts every pixel"):
+        build_method("esanet-md", TASK)

@@ -19,6 +19,8 @@ METHODS: dict[str, str] = {
     "sf-md": "dmrnet.methods.sf_md:SFMDSettings",
     "head-only": "dmrnet.methods.head_only:HeadOnlySettings",
     "dmr": "dmrnet.methods.dmr:DMRSettings",
+    "pe": "dmrnet.methods.pe:PESettings",
+    "pcme": "dmrnet.methods.pcme:PCMESettings",
     "dmrnet": "dmrnet.methods.dmrnet:DMRNetSettings",
     "full": "dmrnet.methods.full:FullSettings",
     "unimodal": "dmrnet.methods.unimodal:UnimodalSettings",
@@ -29,6 +31,7 @@ METHODS: dict[str, str] = {
     "rfnet": "dmrnet.methods.rfnet:RFNetSettings",
     "mmformer": "dmrnet.methods.mmformer:MMFormerSettings",
     "mmanet": "dmrnet.methods.mmanet:MMANetSettings",
+    "esanet-md": "dmrnet.methods.esanet_md:ESANetMDSettings",
     "mutual": "dmrnet.methods.mutual:MutualSettings",
 }
 """Where the settings of each method stand."""

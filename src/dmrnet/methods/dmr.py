@@ -1,6 +1,7 @@
 """DMR: the decoupled multimodal representation (Sec. 3.2, Eq. 4-9), without hard combinations.
 
-Table 3's "+DMR" on the map; Table 4's "+PE" and "+PCME" on the vector, by `distribution`.
+Table 3's "+DMR" on the map; on the vector, by `distribution`, Table 4's "+PE" and "+PCME", which
+are methods of their own as well (``pe``, ``pcme``).
 """
 
 from __future__ import annotations
@@ -74,6 +75,9 @@ class DMRSettings(SFMDSettings):
         "released-seg": RELEASED_SEG,
     }
 
+    over: ClassVar[Over | None] = None
+    """What the distribution must be over, where the method's name says it."""
+
     alpha: float = 1e-3
     reduction: Reduction = "position"
     predicts: Predicts = "log_var"
@@ -93,8 +97,14 @@ class DMRSettings(SFMDSettings):
         """Return the method for a task.
 
         Raises:
-            ValueError: If every pixel has a class and the distribution is over a vector.
+            ValueError: If every pixel has a class and the distribution is over a vector, or it is
+                not over what the method's name says.
         """
+        if self.over is not None and self.distribution != self.over:
+            raise ValueError(
+                f"{self.name} has its distribution over {self.over!r}, got {self.distribution!r}; "
+                "use dmr for another"
+            )
         if task.dense and self.distribution != "map":
             raise ValueError(
                 f"distribution {self.distribution!r} pools the map away, but every pixel has a "

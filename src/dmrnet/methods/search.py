@@ -16,6 +16,8 @@ SEARCH: dict[str, dict[str, tuple[Value, ...]]] = {
     "sf-md": {},
     "head-only": {},
     "dmr": {"alpha": (1e-4, 1e-3, 1e-2)},
+    "pe": {"alpha": (1e-4, 1e-3, 1e-2)},
+    "pcme": {"alpha": (1e-4, 1e-3, 1e-2)},
     "dmrnet": {"alpha": (1e-4, 1e-3, 1e-2), "beta": (0.3, 0.5, 0.7)},
     "full": {},
     "unimodal": {"combine": ("probabilities", "logits")},
@@ -26,6 +28,7 @@ SEARCH: dict[str, dict[str, tuple[Value, ...]]] = {
     "rfnet": {"region_weight": (0.1, 0.3, 1.0), "separate_weight": (0.1, 0.3, 1.0)},
     "mmformer": {"attention_dropout": (0.0, 0.1), "each_weight": (0.1, 0.3, 1.0)},
     "mmanet": {"margin_weight": (3.0, 10.0, 30.0), "weak_weight": (0.2, 0.5, 1.0)},
+    "esanet-md": {},
     "mutual": {"mutual": (0.3, 1.0, 3.0), "temperature": (1.0, 2.0, 4.0)},
 }
 """Values of settings (``--method.NAME``), by method."""
