@@ -262,6 +262,23 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
     "rates without their sampler": ("fit --rates .5,.5", "read by the bernoulli sampler only"),
     "a sampler without its rates": ("fit --sampler bernoulli", "needs rates"),
     "no such device": ("evaluate {run} --device cdua", "did you mean 'cuda'?"),
+    "no such analysis": (
+        "evaluate {run} --analyse angels",
+        "unknown analysis 'angels'; did you mean 'angles'?",
+    ),
+    "channels of a vector": (
+        "evaluate {run} --analyse channel-distance",
+        "modality radar gives one position",
+    ),
+    "an analysis of a combination that is not there": (
+        "evaluate {run} --analyse angles@rador",
+        "unknown modality 'rador'; did you mean 'radar'?",
+    ),
+    "a split without an analysis": ("evaluate {run} --split val", "--split goes with --analyse"),
+    "a split that cannot be analysed": (
+        "evaluate {run} --analyse angles --split train",
+        "expected the split val or test, got 'train'",
+    ),
     "a device too many": ("evaluate {run} --device cuda:99", "CUDA devices"),
     "no such split": ("report {run} --split tset", "'test' or 'val'"),
     "not evaluated": ("report {run}", "dmrnet evaluate"),

@@ -165,6 +165,33 @@ def test_evaluate_takes_several_runs_and_another_file(
     assert rows_of(run, "test") == rows_of(run, "val") == rows_of(again, "test")
 
 
+def test_evaluate_analyses_on_validation_and_writes_rows(
+    cli: Cli, finished: Path, tmp_path: Path
+) -> None:
+    run = copied(finished, tmp_path)
+    said = cli("evaluate", run, "--analyse", "channel-distance@camera+sound", "variance")
+    assert said.code == 0
+    assert "channel-distance@camera+sound on val: mean distance" in said.out
+    assert "camera+sound" in said.out
+    assert "variance on val: mean sigma^2" in said.out
+    assert said.last.startswith("next: dmrnet report")
+    rows = [json.loads(line) for line in (run / "analyses.jsonl").read_text().splitlines()]
+    assert {row["analysis"] for row in rows} == {"channel-distance@camera+sound", "variance"}
+    assert {row["split"] for row in rows} == {"val"}
+    assert not rows_of(run, "test")
+
+
+def test_evaluate_analyses_test_samples_where_a_test_file_is_named(
+    cli: Cli, finished: Path, made: Path, tmp_path: Path
+) -> None:
+    run = copied(finished, tmp_path)
+    said = cli("evaluate", run, "--analyse", "angles", "--test", made / "test.npz")
+    assert said.code == 0
+    assert "angles on test" in said.out
+    assert "between_centred" in said.out
+    assert cli("evaluate", run, "--analyse", "angles", "--split", "test").code == 0
+
+
 # ---- predict ---------------------------------------------------------------------------------
 
 

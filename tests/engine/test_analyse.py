@@ -199,7 +199,7 @@ def test_what_cannot_be_made_is_told(
 ) -> None:
     before = RunFolder(made / method).analysis_rows()
     with pytest.raises(ValueError, match=told):
-        analyse_run(made / method, [name], split)  # type: ignore[arg-type]
+        analyse_run(made / method, [name], split)
     assert RunFolder(made / method).analysis_rows() == before
 
 

@@ -1,7 +1,8 @@
-"""``dmrnet evaluate``: score finished runs on every combination of modalities."""
+"""``dmrnet evaluate``: score finished runs on every combination of modalities, or analyse them."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,19 +10,33 @@ from dmrnet.cli.arguments import Arguments, positive
 
 
 def run(argv: Sequence[str]) -> int:
-    """Evaluate each run and print what it scores."""
+    """Evaluate each run and print what it scores, or make analyses and print what they find."""
     parser = Arguments(
         "dmrnet evaluate",
         "Score runs on their test sets, on every combination of modalities. Rows go into "
-        "results.jsonl of the run's folder, predictions into predictions.npz.",
+        "results.jsonl of the run's folder, predictions into predictions.npz. With --analyse, look "
+        "into runs instead; rows go into analyses.jsonl, histograms and tables into analyses.npz.",
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a finished run")
     add = parser.options.add_argument
     add("--test", metavar="FILE", help="test on this .npz file [what the run was trained with]")
     add("--batch-size", type=positive, default=512, metavar="INT", help="samples a step [512]")
     add("--device", default="auto", help="auto, cpu or cuda [auto]")
+    add(
+        "--analyse",
+        nargs="+",
+        metavar="NAME",
+        help="channel-distance, angles, variance or hard-set; the first two also @COMBINATION",
+    )
+    add("--split", metavar="SPLIT", help="whose samples --analyse looks at: val or test [val]")
     args = parser.read(argv)
+    if args.split is not None and args.analyse is None:
+        raise ValueError("--split goes with --analyse; scores are of the test set")
+    return analyse(args) if args.analyse else score(args)
 
+
+def score(args: argparse.Namespace) -> int:
+    """Score runs on their test sets."""
     from dmrnet.cli.scores import FEW, show_scores
     from dmrnet.cli.screen import loading, screen
 
@@ -40,5 +55,33 @@ def run(argv: Sequence[str]) -> int:
         number = len(result.combinations)
         rest = "" if number <= FEW else f" (all {number} combinations)"
         console.print(f"written: {files} in {path}{rest}\n", style="dim", soft_wrap=True)
+    console.print(f"next: dmrnet report {' '.join(args.runs)} --out report", soft_wrap=True)
+    return 0
+
+
+def analyse(args: argparse.Namespace) -> int:
+    """Make the analyses that are named."""
+    from dmrnet.cli.analyses import show_analyses
+    from dmrnet.cli.screen import loading, screen
+
+    with loading():
+        from dmrnet.cli.devices import device
+        from dmrnet.engine.analyse import analyse_run
+
+    split = args.split or ("val" if args.test is None else "test")
+    console, where = screen(), device(args.device)
+    for path in args.runs:
+        if len(args.runs) > 1:
+            console.print(f"[bold]{path}[/bold]", soft_wrap=True)
+        rows = analyse_run(
+            Path(path),
+            args.analyse,
+            split,
+            test=args.test,
+            batch_size=args.batch_size,
+            device=where,
+        )
+        show_analyses(console, rows, split)
+        console.print(f"written: analyses.jsonl in {path}\n", style="dim", soft_wrap=True)
     console.print(f"next: dmrnet report {' '.join(args.runs)} --out report", soft_wrap=True)
     return 0

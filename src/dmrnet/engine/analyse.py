@@ -50,8 +50,6 @@ MOST_COMBINATIONS = 63
 EMBEDDINGS_OF_A_CLASS = 4096
 """Bounds the table of angles between all embeddings of a class."""
 
-Split = Literal["val", "test"]
-
 
 @dataclass(frozen=True)
 class Analysis:
@@ -89,9 +87,10 @@ def read_analysis(text: str, modalities: Sequence[str]) -> Analysis:
 def analyse_run(
     folder: Path,
     names: Sequence[str],
-    split: Split = "val",
+    split: str = "val",
     *,
     test: str | None = None,
+    batch_size: int | None = None,
     device: str = "cpu",
     again: bool = False,
 ) -> list[dict[str, Any]]:
@@ -106,6 +105,7 @@ def analyse_run(
         names: ``NAME`` or ``NAME@COMBINATION`` each; see `ANALYSES`.
         split: Of whose samples: ``val`` or ``test``.
         test: A file to take test samples from in place of the run's own.
+        batch_size: Samples encoded together; by default by their size.
         device: Where the method goes.
         again: Make them anew.
 
@@ -130,13 +130,13 @@ def analyse_run(
     if todo:
         if any(analysis.name in FROM_DATA for analysis in todo) and dataset is None:
             dataset = samples_of(run, split)
-        found = _make(run, todo, split, dataset)
+        found = _make(run, todo, split, dataset, batch_size)
         _write(run, split, found, str(content))
         made |= _standing(run.folder, split, str(content))
     return [row for analysis in wanted for row in made[analysis.text]]
 
 
-def samples_of(run: Finished, split: Split, test: str | None = None) -> Dataset:
+def samples_of(run: Finished, split: str, test: str | None = None) -> Dataset:
     """Return the samples of a split, checked to be those of the run's training.
 
     Raises:
@@ -158,7 +158,11 @@ def samples_of(run: Finished, split: Split, test: str | None = None) -> Dataset:
 
 
 def _make(
-    run: Finished, todo: Sequence[Analysis], split: Split, dataset: Dataset | None
+    run: Finished,
+    todo: Sequence[Analysis],
+    split: str,
+    dataset: Dataset | None,
+    batch_size: int | None,
 ) -> dict[str, Found]:
     """Make analyses, the encoders running once for all of them."""
     found: dict[str, Found] = {}
@@ -174,21 +178,24 @@ def _make(
             lookers.append(EmbeddingAngles(run, analysis))
     if lookers:
         assert dataset is not None
-        look(run, dataset, lookers)
+        look(run, dataset, lookers, batch_size)
         found |= {looker.analysis.text: looker.found() for looker in lookers}
     return {analysis.text: found[analysis.text] for analysis in todo}
 
 
 @torch.inference_mode()
 def look(
-    run: Finished, dataset: Dataset, lookers: Sequence[ChannelDistance | EmbeddingAngles]
+    run: Finished,
+    dataset: Dataset,
+    lookers: Sequence[ChannelDistance | EmbeddingAngles],
+    batch_size: int | None = None,
 ) -> None:
     """Put samples through the encoders, once, and show what comes out to every looker."""
     rows = torch.arange(len(dataset))
     if len(rows) > SAMPLES:
         draw = torch.Generator().manual_seed(0)
         rows = torch.randperm(len(rows), generator=draw)[:SAMPLES].sort().values
-    size = samples_at_once(run.task)
+    size = batch_size or samples_at_once(run.task)
     method = run.method
     for batch in evaluation_batches(dataset, size, rows=rows):
         here = batch.to(run.device)
