@@ -30,7 +30,8 @@ HEAD = """# Results
 The tables are made from the rows under `results/` by `python tools/make_results.py page`. The text
 above each is written by hand; a figure in it stands beside the command that printed it.
 
-Mean ± standard error over seeds; in brackets the difference to the baseline, paired by seed.
+Mean ± standard error over seeds; in brackets the difference to the baseline, paired by seed,
+and its 95% interval.
 """
 
 

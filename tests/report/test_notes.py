@@ -47,8 +47,27 @@ def test_one_seed(notes):
 @pytest.mark.parametrize(("seeds", "times"), [(2, "12.7"), (3, "4.3"), (4, "3.2")])
 def test_few_seeds(notes, seeds, times):
     told = notes(*(run("dmr", seed) for seed in range(seeds)))
-    assert f"With {seeds} seeds" in told
-    assert f"more than {times} times its ±" in told
+    assert f"{seeds} seeds are too few" in told
+    assert f"an interval reaches {times} times the standard error" in told
+    assert f"can reach a p below {2 * 0.5**seeds:g}; 6 seeds" in told
+
+
+def test_a_kept_epoch_that_few_samples_chose(notes):
+    told = notes(*(run(m, s, n=12) for m in ("sf-md", "dmr") for s in range(5)))
+    assert "chosen on 12 validation samples: one of them is 8.3 points" in told
+    assert "chosen on" not in notes(run("sf-md", n=100, splits=("val", "test")))
+    assert "chosen on" not in notes(run("dmr", n=12, splits=("test",), name="tested"))
+
+
+def test_no_baseline_as_costly(notes):
+    fast = [run("sf-md", s, seconds=10.0) for s in range(5)]
+    slow = [run("dmr", s, seconds=15.0) for s in range(5)]
+    told = notes(*fast, *slow)
+    assert "No sf-md was trained as long as dmr (1.5 times)" in told
+    longer = [
+        run("sf-md", s, name=f"l{s}", seconds=16.0, settings={"max_epochs": 60}) for s in range(5)
+    ]
+    assert "trained as long" not in notes(*longer)
 
 
 def test_seeds_that_do_not_meet(notes):

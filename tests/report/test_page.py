@@ -71,7 +71,7 @@ def test_says_what_was_run_and_what_came_out(four_pages, four_systems):
         "0, 1, 2",
         "0123456789ab",
         "3 modalities seen (20 combinations)",
-        "With 3 seeds",
+        "3 seeds are too few",
         "of a random set about 10% would be",
     ):
         assert told in page.said

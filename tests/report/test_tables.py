@@ -118,6 +118,9 @@ def test_hardness(summary):
     by_variance, by_loss = hardness_table(summary).rows
     assert [row[0].text for row in (by_variance, by_loss)] == ["dmr", "dmrnet"]
     assert by_variance[3].text == "0 of 6"
+    # 6 of 63 against 6 of 63: 36 / 63; none or more in common is sure.
+    assert by_variance[3].below == "chance 0.6; p 1.00"
+    assert by_loss[3].below == "chance 0.6; p <0.001"
     assert by_variance[4].text == "0 ± 0%"
     assert by_loss[4].text == "83 ± 0%"
     assert by_variance[5].text.startswith("\N{MINUS SIGN}")
@@ -142,7 +145,7 @@ def test_terminal(summary):
     told = shown(summary)
     assert "mfeat, accuracy in percent on test" in told
     assert "difference to sf-md, paired by seed" in told
-    assert "With 3 seeds" in told
+    assert "3 seeds are too few" in told
     for item in summary.systems:
         assert item.label in told
         assert f"{100 * item.headlines['average'].mean:.2f}" in told

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dmrnet.report.figures import draw_figures
 from dmrnet.report.page import make_section, render_html, render_markdown
+from dmrnet.report.ranks import rank_over_data
 from dmrnet.report.rows import SPLITS
 from dmrnet.report.runs import read_runs
 from dmrnet.report.summary import DataSummary, summarise
@@ -77,8 +78,9 @@ def build_report(
         contents[out / _FIGURES / f"{figure.name}.png"] = figure.png
     pictures = tuple(contents)
     # The page comes last: once it is there, all that it is made of is there.
-    contents[out / "report.md"] = render_markdown(sections, _FIGURES).encode()
-    contents[out / "report.html"] = render_html(sections).encode()
+    ranking = rank_over_data(summaries)
+    contents[out / "report.md"] = render_markdown(sections, _FIGURES, ranking).encode()
+    contents[out / "report.html"] = render_html(sections, ranking).encode()
     for path, content in contents.items():
         _write(path, content)
     return Report(out / "report.html", out / "report.md", pictures, summaries)

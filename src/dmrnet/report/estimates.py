@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Estimate:
 
     seeds: tuple[int, ...]
     values: tuple[float, ...]
-    printed_se: float | None = None
+    printed_se: float | None = field(default=None, repr=False)
 
     @classmethod
     def as_printed(cls, value: float, se: float | None = None) -> Estimate:

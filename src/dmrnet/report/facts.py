@@ -28,6 +28,7 @@ class Facts:
         book: ``{(system, metric of the run as a whole): {seed: value}}``.
         mining: ``{system: {seed: the kept epoch's mining statistics}}``.
         metrics: Every metric of a combination on the reported split.
+        chosen_on: The fewest samples of a run's validation rows; 0 without such rows.
         published: What others published: ``{(system, metric, combination): number}``; the empty
             combination stands for the system as a whole.
     """
@@ -41,6 +42,7 @@ class Facts:
     mining: Mapping[System, Mapping[int, Sequence[Variance]]]
     metrics: tuple[str, ...]
     published: Mapping[tuple[System, str, str], Estimate]
+    chosen_on: int
 
     def combinations(self, metric: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the combinations with a value somewhere, and those with one in every run.
@@ -123,7 +125,18 @@ def sort_out(runs: Sequence[Run], dataset: str, split: str) -> Facts:
             dict.fromkeys([*(metric for _, metric in seeds), *(name for _, name, _ in published)])
         ),
         published=published,
+        chosen_on=_fewest_chosen_on(rows),
     )
+
+
+def _fewest_chosen_on(rows: Sequence[Row]) -> int:
+    """Return the validation samples of the run that has the fewest, by its richest combination."""
+    most: dict[tuple[System, int], int] = defaultdict(int)
+    for row in rows:
+        if row.split == "val" and row.combination and row.value is not None:
+            key = system_of(row), row.seed
+            most[key] = max(most[key], row.n)
+    return min(most.values(), default=0)
 
 
 def _published(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dmrnet.report.estimates import Estimate
+from dmrnet.report.inference import interval
 
 NOTHING = "-"
 """What stands where there is no number."""
@@ -42,13 +43,41 @@ def estimate(item: Estimate | None, digits: int = 2) -> str:
 
 
 def difference(item: Estimate | None, digits: int = 2) -> str:
-    """Write a difference ± standard error in percentage points; nothing where there is none.
+    """Write a difference in percentage points with its 95% interval over seeds.
+
+    Nothing where there is no difference; no interval with one seed.
 
     Example:
         >>> difference(Estimate.of({0: 0.01}))
         '+1.00'
+        >>> difference(Estimate.of({0: 0.01, 1: 0.02, 2: 0.03}))
+        '+2.00 [−0.48, +4.48]'
     """
-    return "" if item is None else points(item.mean, digits) + _plus_minus(item, digits)
+    if item is None:
+        return ""
+    return f"{points(item.mean, digits)} {ends(interval(item), digits)}".rstrip()
+
+
+def ends(found: tuple[float, float] | None, digits: int = 2) -> str:
+    """Write an interval of differences in percentage points; nothing where there is none.
+
+    Example:
+        >>> ends((-0.0023, 0.0101))
+        '[−0.23, +1.01]'
+    """
+    return "" if found is None else f"[{points(found[0], digits)}, {points(found[1], digits)}]"
+
+
+def probability(p: float | None) -> str:
+    """Write a p value: two digits that mean something, no more zeros than needed.
+
+    Example:
+        >>> probability(0.0412), probability(0.3), probability(0.00002), probability(None)
+        ('0.041', '0.30', '<0.001', '-')
+    """
+    if p is None:
+        return NOTHING
+    return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def by_seed(item: Estimate) -> str:
@@ -61,6 +90,16 @@ def by_seed(item: Estimate) -> str:
     if not item.seeds:
         return "as printed"
     return ", ".join(f"seed {seed}: {percent(value)}" for seed, value in item.by_seed.items())
+
+
+def differences_by_seed(item: Estimate) -> str:
+    """Write the difference of each seed.
+
+    Example:
+        >>> differences_by_seed(Estimate.of({0: 0.01, 3: -0.002}))
+        'seed 0: +1.00, seed 3: −0.20'
+    """
+    return ", ".join(f"seed {seed}: {points(value)}" for seed, value in item.by_seed.items())
 
 
 def count(value: float) -> str:

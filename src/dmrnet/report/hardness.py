@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ class Hardness:
             combinations: near 1 if a high variance means a hard combination, below 0 if an easy
             one; None where it cannot be said.
         loss_rank: The same for the loss.
+        combinations: How many combinations there are to mine among.
     """
 
     variance: Mapping[str, Estimate]
@@ -35,6 +37,12 @@ class Hardness:
     worst: tuple[str, ...]
     variance_rank: float | None
     loss_rank: float | None
+    combinations: int
+
+    @property
+    def agreement(self) -> int:
+        """How many combinations are mined and truly worst."""
+        return len(set(self.mined) & set(self.worst))
 
     @property
     def mined(self) -> tuple[str, ...]:
@@ -79,7 +87,32 @@ def hardness_of(
         worst=tuple(sorted(error, key=lambda name: (-error[name], name))[:modalities]),
         variance_rank=_rank(variance, error),
         loss_rank=_rank(loss, error),
+        combinations=len(set(hard) | set(error)),
     )
+
+
+def by_chance(mined: int, worst: int, among: int, agreement: int) -> tuple[float, float]:
+    """Return what a hard set drawn at random would do.
+
+    Args:
+        mined: Combinations in the hard set.
+        worst: Combinations that are truly worst.
+        among: Combinations in all.
+        agreement: Combinations that were in both.
+
+    Returns:
+        How many would be in both on average, and how likely as many as here or more are.
+
+    Example:
+        >>> expected, p = by_chance(3, 3, 7, 2)
+        >>> round(expected, 2), round(p, 2)
+        (1.29, 0.37)
+    """
+    ways = sum(
+        math.comb(worst, both) * math.comb(among - worst, mined - both)
+        for both in range(agreement, min(mined, worst) + 1)
+    )
+    return mined * worst / among, ways / math.comb(among, mined)
 
 
 def _by_combination(statistics: Mapping[int, Sequence[Variance]], what: str) -> dict[str, Estimate]:

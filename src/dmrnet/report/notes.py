@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dmrnet.report.formatting import listed
+from dmrnet.report.formatting import listed, percent
+from dmrnet.report.inference import fewest_seeds, smallest_sign_p
+from dmrnet.report.student import times_se
 from dmrnet.report.summary import DataSummary
 
 _FEW_SEEDS = 5
-
-# Two-sided 95 % quantile of Student's t with n - 1 degrees of freedom.
-_TIMES_SE = {2: 12.7, 3: 4.3, 4: 3.2}
+_FEW_CHOSEN_ON = 100
+_COSTLIER = 1.1
+"""A method that costs this many times the baseline is asked for a baseline trained as long."""
 
 
 def notes_on(summary: DataSummary) -> list[str]:
@@ -20,6 +22,8 @@ def notes_on(summary: DataSummary) -> list[str]:
         *_on_combinations(summary),
         *_on_baseline(summary),
         *_on_seeds(summary),
+        *_on_choice(summary),
+        *_on_cost(summary),
         *_on_sources(summary),
         *_on_published(summary),
     ]
@@ -114,11 +118,38 @@ def _on_seeds(summary: DataSummary) -> list[str]:
         )
     if 1 < fewest < _FEW_SEEDS:
         notes.append(
-            f"With {fewest} seeds, a difference is unlikely to be chance (95%) only where it is "
-            f"more than {_TIMES_SE[fewest]:g} times its ±; {_FEW_SEEDS} seeds or more say much "
-            "more."
+            f"{fewest} seeds are too few to say much: an interval reaches "
+            f"{times_se(fewest - 1):.1f} times the standard error to either side, and that takes "
+            "the differences to be distributed normally. Without it no test of so few can reach a "
+            f"p below {smallest_sign_p(fewest):g}; {fewest_seeds(0.05)} seeds can reach 0.05."
         )
     return notes
+
+
+def _on_choice(summary: DataSummary) -> list[str]:
+    least = summary.chosen_on
+    if not 0 < least < _FEW_CHOSEN_ON:
+        return []
+    return [
+        f"Each run's epoch was chosen on {least} validation samples: one of them is "
+        f"{percent(1 / least, 1)} points of a combination's accuracy, so which epoch was kept is "
+        "much a matter of luck. Hold out more (--data.val_share, or a larger file)."
+    ]
+
+
+def _on_cost(summary: DataSummary) -> list[str]:
+    costlier = [
+        f"{item.label} ({1 / item.equal.ratio:.1f} times)"
+        for item in summary.systems
+        if item.equal and not item.equal.reached and item.equal.ratio * _COSTLIER < 1
+    ]
+    if not costlier:
+        return []
+    return [
+        f"No {summary.baseline} was trained as long as {listed(costlier)}: part of what they gain "
+        "may be the longer training. Train one with more --max-epochs and report it too; it is "
+        "found and set beside them."
+    ]
 
 
 def _on_sources(summary: DataSummary) -> list[str]:

@@ -14,6 +14,7 @@ from dmrnet.report import formatting as fmt
 from dmrnet.report.combinations import members
 from dmrnet.report.figures import Figure
 from dmrnet.report.notes import notes_on
+from dmrnet.report.ranks import Ranking
 from dmrnet.report.summary import DataSummary
 from dmrnet.report.tables import (
     SEEN,
@@ -21,10 +22,12 @@ from dmrnet.report.tables import (
     Table,
     combination_table,
     cost_table,
+    difference_table,
     escape_markdown,
     hardness_table,
     main_table,
     markdown,
+    rank_table,
 )
 
 
@@ -54,6 +57,7 @@ class Section:
         facts: What was run, as ``(name, text)`` pairs.
         notes: What a reader must know before believing the numbers.
         main: The main table.
+        differences: Differences to the baseline and to the baseline at equal cost; None without.
         groups: Every combination, by size.
         hardness: What was mined; None without mining.
         chance: Agreement in percent that a random hard set would have.
@@ -69,6 +73,7 @@ class Section:
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     main: Table
+    differences: Table | None
     groups: tuple[Group, ...]
     hardness: Table | None
     chance: str
@@ -83,6 +88,7 @@ def make_section(
 ) -> Section:
     """Gather what the page says of a summary."""
     hardness, cost = hardness_table(summary), cost_table(summary)
+    differences = difference_table(summary)
     score = f", {summary.score.label}" if with_score else ""
     return Section(
         anchor=anchor,
@@ -91,6 +97,7 @@ def make_section(
         facts=tuple(_facts(summary)),
         notes=tuple(notes_on(summary)),
         main=main_table(summary),
+        differences=differences if differences.rows else None,
         groups=tuple(_groups(summary)),
         hardness=hardness if hardness.rows else None,
         chance=fmt.percent(len(summary.modalities) / max(1, len(summary.combinations)), 0),
@@ -101,7 +108,7 @@ def make_section(
     )
 
 
-def render_html(sections: Sequence[Section]) -> str:
+def render_html(sections: Sequence[Section], ranking: Ranking | None) -> str:
     """Write the page: no script, no outside request, every name escaped."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -112,12 +119,26 @@ def render_html(sections: Sequence[Section]) -> str:
     # Our own style sheet and our own figures are the only text that is not escaped.
     style = Markup(folder.joinpath("page.css").read_text("utf-8"))
     drawn = {figure.name: Markup(figure.svg) for section in sections for figure in section.figures}
-    return template.render(sections=sections, style=style, drawn=drawn, seen=SEEN, unseen=UNSEEN)
+    return template.render(
+        sections=sections,
+        ranks=rank_table(ranking) if ranking else None,
+        ranked=RANKED,
+        left_out=fmt.listed([*ranking.left_out]) if ranking else "",
+        compared=COMPARED,
+        style=style,
+        drawn=drawn,
+        seen=SEEN,
+        unseen=UNSEEN,
+    )
 
 
-def render_markdown(sections: Sequence[Section], figure_folder: str) -> str:
+def render_markdown(
+    sections: Sequence[Section], figure_folder: str, ranking: Ranking | None
+) -> str:
     """Write the same as Markdown, with every combination and links to the figures' files."""
     parts = ["# Missing-modality report\n"]
+    if ranking:
+        parts += ["## Over all data sets\n", markdown(rank_table(ranking)), f"{RANKED}\n"]
     for section in sections:
         parts += [f"## {escape_markdown(section.title)}\n", f"{escape_markdown(section.lead)}\n"]
         parts.append("\n".join(f"- {k}: {escape_markdown(v)}" for k, v in section.facts) + "\n")
@@ -125,6 +146,8 @@ def render_markdown(sections: Sequence[Section], figure_folder: str) -> str:
             parts.append("\n".join(f"> {escape_markdown(note)}\\" for note in section.notes)[:-1])
             parts.append("")
         parts += [markdown(section.main), f"{_READING}\n"]
+        if section.differences:
+            parts += ["### Differences\n", markdown(section.differences), f"{COMPARED}\n"]
         for figure in section.figures:
             alt = escape_markdown(figure.title)
             parts.append(f"![{alt}]({figure_folder}/{figure.name}.svg)\n")
@@ -142,7 +165,18 @@ def render_markdown(sections: Sequence[Section], figure_folder: str) -> str:
 
 _READING = (
     "Percent; mean ± standard error over seeds; in brackets the difference to the baseline in "
-    "percentage points, paired by seed. Bold is the best mean of its column."
+    "percentage points, paired by seed, and its 95% interval. Bold is the best mean of its column."
+)
+
+COMPARED = (
+    "Percentage points, paired by seed. The interval is of Student's t over the seeds; p is of the "
+    "paired t test of the average, then corrected by Holm's steps for the number of systems. A "
+    "second line sets a system against the baseline trained about as long, where one was run."
+)
+
+RANKED = (
+    "Place by the average over combinations, 1 the best, of the systems that were run on every "
+    "data set; equals share the mean of their places."
 )
 
 

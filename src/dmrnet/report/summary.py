@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from dmrnet.report.combinations import members
-from dmrnet.report.estimates import Estimate, average, paired_difference
-from dmrnet.report.facts import Facts, sort_out, system_of
-from dmrnet.report.hardness import Hardness, hardness_of
+from dmrnet.report.estimates import Estimate
+from dmrnet.report.facts import sort_out, system_of
 from dmrnet.report.metrics import COMPLETE, SCORES, Score, scores_of
+from dmrnet.report.one_system import HEADLINES, SystemSummary, against, as_printed, sum_up
 from dmrnet.report.runs import Run
 from dmrnet.report.systems import (
     System,
@@ -20,39 +19,7 @@ from dmrnet.report.systems import (
     sources_of,
 )
 
-HEADLINES = ("average", "worst", "full", "single", "complete")
-"""The numbers that sum a system up; see `SystemSummary.headlines`."""
-
-
-@dataclass(frozen=True, slots=True)
-class SystemSummary:
-    """One system on one data set.
-
-    Attributes:
-        system: The method with its recipe and settings.
-        label: Its name for a reader.
-        seeds: Its seeds, ascending; none where it is shown as printed.
-        scores: The score of each combination that has a value.
-        headlines: ``average`` over the compared combinations; ``worst`` of them in each seed;
-            ``full`` combination; ``single``-modality average; ``complete``, the average over the
-            samples that have every modality, where some lack one. What cannot be said is absent.
-        worst: The compared combination whose mean is worst; None where nothing is compared.
-        differences: Paired difference of each headline to the baseline; empty for the baseline.
-        gains: Paired difference of each combination to the baseline; empty for the baseline.
-        book: Numbers of the run as a whole: ``parameters``, ``train_seconds`` and the like.
-        hardness: What mining saw; None where nothing was mined.
-    """
-
-    system: System
-    label: str
-    seeds: tuple[int, ...]
-    scores: Mapping[str, Estimate]
-    headlines: Mapping[str, Estimate]
-    worst: str | None
-    differences: Mapping[str, Estimate]
-    gains: Mapping[str, Estimate]
-    book: Mapping[str, Estimate]
-    hardness: Hardness | None
+__all__ = ["HEADLINES", "DataSummary", "RunLine", "SystemSummary", "summarise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +62,8 @@ class DataSummary:
         asked_baseline: The name that the baseline was asked for by.
         shared: Settings that all systems have, as ``name=value``; not in the labels.
         runs: Where the rows came from.
+        chosen_on: The fewest validation samples that a run's kept epoch was chosen on; 0 where
+            unknown.
         ignored: Metrics in the rows that no report shows.
         sources: Where published systems stand; a label's [1] is the first.
     """
@@ -113,6 +82,7 @@ class DataSummary:
     runs: tuple[RunLine, ...]
     ignored: tuple[str, ...]
     sources: tuple[str, ...] = ()
+    chosen_on: int = 0
 
     @property
     def full(self) -> str:
@@ -174,12 +144,12 @@ def _summarise_dataset(
         combinations, compared = facts.combinations(score.name)
         compared_complete = facts.combinations(score.name + COMPLETE)[1]
         alone = {
-            item: _sum_up(facts, item, labels[item], score, compared, compared_complete)
+            item: sum_up(facts, item, labels[item], score, compared, compared_complete)
             for item in facts.systems
             if facts.seeds.get((item, score.name))
         }
         alone |= {
-            item: _as_printed(facts, item, labels[item], score, compared)
+            item: as_printed(facts, item, labels[item], score, compared)
             for item in facts.systems
             if item.source and any(key[:2] == (item, score.name) for key in facts.published)
         }
@@ -199,7 +169,7 @@ def _summarise_dataset(
                 },
                 systems=tuple(
                     sorted(
-                        (_against(item, ours) for item in alone.values()),
+                        (against(item, ours, [*alone.values()]) for item in alone.values()),
                         key=lambda item: (
                             bool(item.system.source),
                             ours is not None and item.system != ours.system,
@@ -212,117 +182,10 @@ def _summarise_dataset(
                 runs=_run_lines(runs, dataset, labels),
                 ignored=tuple(sorted(set(facts.metrics) - shown)),
                 sources=sources_of(facts.systems),
+                chosen_on=facts.chosen_on,
             )
         )
     return summaries
-
-
-def _sum_up(
-    facts: Facts,
-    item: System,
-    label: str,
-    score: Score,
-    compared: Sequence[str],
-    compared_complete: Sequence[str],
-) -> SystemSummary:
-    def scores_by(metric: str) -> dict[str, Estimate]:
-        return {
-            combination: Estimate.of(values)
-            for (owner, name, combination), values in facts.scores.items()
-            if owner == item and name == metric
-        }
-
-    scores = scores_by(score.name)
-    complete = scores_by(score.name + COMPLETE)
-    full = "+".join(facts.modalities)
-    singles = [scores[name] for name in compared if len(members(name)) == 1]
-    found = {
-        "average": average([scores[name] for name in compared]),
-        "worst": _worst_of_each_seed([scores[name] for name in compared], score),
-        "full": scores.get(full),
-        "single": average(singles),
-        "complete": average([complete[name] for name in compared_complete if name in complete]),
-    }
-    return SystemSummary(
-        system=item,
-        label=label,
-        seeds=tuple(sorted(facts.seeds[item, score.name])),
-        scores=scores,
-        headlines={name: value for name, value in found.items() if value},
-        worst=max(compared, key=lambda name: score.error(scores[name].mean), default=None),
-        differences={},
-        gains={},
-        book={
-            metric: Estimate.of(values)
-            for (owner, metric), values in facts.book.items()
-            if owner == item
-        },
-        hardness=hardness_of(facts.mining.get(item, {}), scores, score, len(facts.modalities)),
-    )
-
-
-def _as_printed(
-    facts: Facts, item: System, label: str, score: Score, compared: Sequence[str]
-) -> SystemSummary:
-    """Sum up what others published: their average as printed, the rest where all of it is there."""
-    found = {
-        (metric, combination): value
-        for (owner, metric, combination), value in facts.published.items()
-        if owner == item
-    }
-    scores = {name: value for (metric, name), value in found.items() if metric == score.name}
-    printed = scores.pop("", None)
-    whole = [scores[name] for name in compared if name in scores]
-    if len(whole) < len(compared):
-        whole = []
-    singles = [name for name in compared if len(members(name)) == 1]
-    headlines = {
-        "average": printed or average(whole),
-        "worst": _worst_of_each_seed(whole, score),
-        "full": scores.get("+".join(facts.modalities)),
-        "single": average([scores[name] for name in singles]) if whole else None,
-    }
-    return SystemSummary(
-        system=item,
-        label=label,
-        seeds=tuple(sorted({seed for value in scores.values() for seed in value.seeds})),
-        scores=scores,
-        headlines={name: value for name, value in headlines.items() if value},
-        worst=max(compared, key=lambda name: score.error(scores[name].mean)) if whole else None,
-        differences={},
-        gains={},
-        book={metric: value for (metric, name), value in found.items() if not name},
-        hardness=None,
-    )
-
-
-def _worst_of_each_seed(estimates: Sequence[Estimate], score: Score) -> Estimate | None:
-    if not estimates:
-        return None
-    if not any(item.seeds for item in estimates):
-        return max(estimates, key=lambda item: score.error(item.mean))
-    tables = [item.by_seed for item in estimates]
-    worst = max if score.lower_is_better else min
-    return Estimate.of({seed: worst(table[seed] for table in tables) for seed in tables[0]})
-
-
-def _against(item: SystemSummary, baseline: SystemSummary | None) -> SystemSummary:
-    if baseline is None or item.system == baseline.system or item.system.source:
-        return item
-
-    def differences(
-        ours: Mapping[str, Estimate], theirs: Mapping[str, Estimate]
-    ) -> dict[str, Estimate]:
-        both = {
-            name: paired_difference(ours[name], theirs[name]) for name in ours if name in theirs
-        }
-        return {name: value for name, value in both.items() if value}
-
-    return replace(
-        item,
-        differences=differences(item.headlines, baseline.headlines),
-        gains=differences(item.scores, baseline.scores),
-    )
 
 
 def _run_lines(

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 from dmrnet.report import formatting as fmt
 from dmrnet.report.combinations import members
+from dmrnet.report.equal_cost import EqualCost
 from dmrnet.report.estimates import Estimate
+from dmrnet.report.hardness import Hardness, by_chance
+from dmrnet.report.inference import holm, interval, paired_p
+from dmrnet.report.ranks import Ranking
 from dmrnet.report.summary import DataSummary, SystemSummary
 
 SEEN, UNSEEN = "●", "○"
@@ -62,6 +66,99 @@ def main_table(summary: DataSummary) -> Table:
         cells += [_headline(item, key, best[key]) for key in keys]
         rows.append(tuple(cells))
     return Table(("System", "Seeds", *(_TITLES[key] for key in keys)), tuple(rows))
+
+
+def difference_table(summary: DataSummary) -> Table:
+    """Two lines a method: against the baseline, and against the baseline at equal cost.
+
+    Intervals and tests are of the average over combinations. Holm's correction is over the methods
+    that are set against the same kind of baseline.
+    """
+    plain = {
+        i.label: i.differences["average"] for i in summary.systems if "average" in i.differences
+    }
+    equal = {
+        item.label: item.equal.differences["average"]
+        for item in summary.systems
+        if item.equal and "average" in item.equal.differences
+    }
+    rows = []
+    for item in summary.systems:
+        if item.label in plain:
+            cost = item.equal if item.equal and item.equal.is_baseline else None
+            rows.append(
+                _difference_row(
+                    item.label, summary.baseline or "", _cost(cost), plain, item.differences
+                )
+            )
+        if item.label in equal and item.equal and not item.equal.is_baseline:
+            rows.append(
+                _difference_row(
+                    item.label, item.equal.label, _cost(item.equal), equal, item.equal.differences
+                )
+            )
+    header = (
+        "System",
+        "Against",
+        "Its training cost",
+        "Seeds",
+        "Average",
+        "95% interval",
+        "p",
+        "p, Holm",
+        "Worst",
+    )
+    return Table(header, tuple(rows), names=2)
+
+
+def _difference_row(
+    label: str,
+    other: str,
+    cost: str,
+    family: Mapping[str, Estimate],
+    differences: Mapping[str, Estimate],
+) -> tuple[Cell, ...]:
+    mean = family[label]
+    found = {name: p for name, item in family.items() if (p := paired_p(item)) is not None}
+    worst = differences.get("worst")
+    return (
+        Cell(label),
+        Cell(other),
+        Cell(cost),
+        Cell(str(len(mean.seeds))),
+        Cell(fmt.points(mean.mean), hint=fmt.differences_by_seed(mean)),
+        Cell(fmt.ends(interval(mean)) or fmt.NOTHING),
+        Cell(fmt.probability(found.get(label))),
+        Cell(fmt.probability(holm(found).get(label))),
+        _difference(worst) if worst else Cell(fmt.NOTHING),
+    )
+
+
+def _cost(equal: EqualCost | None) -> str:
+    """Write the baseline's cost as a multiple of the method's."""
+    if equal is None:
+        return fmt.NOTHING
+    what = "time" if equal.measured == "train_seconds" else "samples"
+    return f"{equal.ratio:.2f} × its {what}" + ("" if equal.reached else ", no longer one run")
+
+
+def _difference(item: Estimate) -> Cell:
+    return Cell(fmt.points(item.mean), fmt.ends(interval(item)), hint=fmt.differences_by_seed(item))
+
+
+def rank_table(ranking: Ranking) -> Table:
+    """One line a system: its average place over the data sets, and its place on each."""
+    rows = [
+        (
+            Cell(label),
+            Cell(f"{mean:.2f}", best=mean == min(ranking.averages)),
+            *(Cell(f"{place:g}") for place in places),
+        )
+        for label, mean, places in zip(
+            ranking.labels, ranking.averages, ranking.places, strict=True
+        )
+    ]
+    return Table(("System", "Average rank", *ranking.datasets), tuple(rows))
 
 
 def combination_table(summary: DataSummary, combinations: Sequence[str]) -> Table:
@@ -124,7 +221,7 @@ def hardness_table(summary: DataSummary) -> Table:
                 Cell(item.label),
                 Cell(_counted(hardness.hard, hardness.seeds) or "none"),
                 Cell(", ".join(hardness.worst) or fmt.NOTHING),
-                Cell(_overlap(hardness.mined, hardness.worst)),
+                _overlap(hardness),
                 Cell(f"{fmt.estimate(agreement, 0)}%" if agreement else fmt.NOTHING),
                 Cell(_rank(hardness.variance_rank)),
                 Cell(_rank(hardness.loss_rank)),
@@ -197,8 +294,13 @@ def _counted(hard: Mapping[str, int], seeds: int) -> str:
     )
 
 
-def _overlap(mined: Sequence[str], worst: Sequence[str]) -> str:
-    return f"{len(set(mined) & set(worst))} of {len(mined)}" if mined else fmt.NOTHING
+def _overlap(hardness: Hardness) -> Cell:
+    mined, worst = len(hardness.mined), len(hardness.worst)
+    if not mined:
+        return Cell(fmt.NOTHING)
+    expected, p = by_chance(mined, worst, hardness.combinations, hardness.agreement)
+    told = f"chance {expected:.1f}; p {fmt.probability(p)}"
+    return Cell(f"{hardness.agreement} of {mined}", told)
 
 
 def _rank(value: float | None) -> str:

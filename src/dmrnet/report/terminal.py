@@ -32,7 +32,9 @@ def _one(summary: DataSummary) -> list[RenderableType]:
         grid.add_row(*(_cell(cell) for cell in row))
     told = ["mean ± standard error over seeds"]
     if summary.baseline is not None:
-        told.append(f"below it the difference to {summary.baseline}, paired by seed")
+        told.append(
+            f"below it the difference to {summary.baseline}, paired by seed, and its 95% interval"
+        )
     lines = [Text("; ".join(told) + ".", style="dim")]
     lines += [Text(f"Note: {note}", style="yellow") for note in notes_on(summary)]
     return [grid, *lines, Text("")]
@@ -41,5 +43,6 @@ def _one(summary: DataSummary) -> list[RenderableType]:
 def _cell(cell: Cell) -> Text:
     text = Text(cell.text, style="bold" if cell.best else "")
     if cell.below:
-        text.append(f"\n{cell.below}", style="dim")
+        # An interval on a line of its own: four such columns have to fit.
+        text.append("\n" + cell.below.replace(" [", "\n["), style="dim")
     return text
