@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 import torch
-from tests.engine.runs import TRAIN, metrics_of, result_of, settings_in
+from tests.engine.runs import TRAIN, metrics_of, result_of, settings_in, write_arrays
 
+from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.prerequisite import CACHE, FOLDER, alone, place_of
+from dmrnet.engine.trainee import Progress
+
+
+def teachers(folder: Path) -> list[Path]:
+    """Return the teachers that are kept beside the runs of a folder."""
+    return sorted(path for path in (folder / CACHE).iterdir() if path.is_dir())
+
 
 EARLY = ("--method.start", "1", "--method.rank_from", "0")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A student's run on incomplete arrays, with the teacher in it."""
+    """A student's run on incomplete arrays, with the teacher beside it."""
     folder = tmp_path_factory.mktemp("made")
     fit(settings_in(folder, *EARLY, method="mmanet", epochs=3), folder / "run")
     return folder
 
 
 def test_the_teacher_is_trained_first_with_the_same_data_and_training(made: Path) -> None:
-    student, teacher = open_run(made / "run"), open_run(made / "run" / "teacher")
+    (kept,) = teachers(made)
+    student, teacher = open_run(made / "run"), open_run(kept)
+    assert not (made / "run" / FOLDER).exists()
     assert teacher.settings.method.name == "full"
     assert teacher.settings.data == student.settings.data
     assert teacher.settings.training == student.settings.training
@@ -37,44 +49,126 @@ def test_the_teacher_is_trained_first_with_the_same_data_and_training(made: Path
 
 
 def test_its_cost_counts(made: Path) -> None:
-    mine, teachers = (
+    mine, theirs = (
         {row["metric"]: row["value"] for row in RunFolder(path).rows() if not row["combination"]}
-        for path in (made / "run", made / "run" / "teacher")
+        for path in (made / "run", teachers(made)[0])
     )
-    assert teachers["train_samples"] == 3 * TRAIN
-    assert mine["train_samples"] == 2 * teachers["train_samples"]
-    assert mine["train_seconds"] > teachers["train_seconds"]
+    assert theirs["train_samples"] == 3 * TRAIN
+    assert mine["train_samples"] == 2 * theirs["train_samples"]
+    assert mine["train_seconds"] > theirs["train_seconds"]
     # The second trunk and classifier are the term's own; a teacher is nobody's parameters.
-    assert mine["inference_parameters"] == teachers["parameters"]
-    assert teachers["inference_parameters"] == teachers["parameters"]
+    assert mine["inference_parameters"] == theirs["parameters"]
+    assert theirs["inference_parameters"] == theirs["parameters"]
     fusion = open_run(made / "run").method.fusion
     second = sum(p.numel() for p in fusion.parameters()) + 8 * 3 + 3
     assert mine["parameters"] == mine["inference_parameters"] + second
 
 
-def test_a_finished_run_does_nothing_and_a_finished_teacher_is_taken_as_it_is(made: Path) -> None:
+def test_a_teacher_is_trained_once_for_every_student_of_it(made: Path, tmp_path: Path) -> None:
     settings = settings_in(made, *EARLY, method="mmanet", epochs=3)
     assert not fit(settings, made / "run")
-    expected = result_of(made / "run")
-    shutil.copytree(made / "run" / "teacher", made / "again" / "teacher")
-    weights = made / "again" / "teacher" / "checkpoints" / "best.safetensors"
+    (kept,) = teachers(made)
+    weights = RunFolder(kept).weights
     before = weights.stat().st_mtime_ns
     assert fit(settings, made / "again")
+    assert result_of(made / "again") == result_of(made / "run")
+    # Another student of the same teacher; it is trained on the same samples out of other files.
+    write_arrays(tmp_path)
+    others = [f"--data.{part}={tmp_path / part}.npz" for part in ("train", "val", "test")]
+    weaker = settings_in(
+        made, *EARLY, *others, "--method.margin_weight", "3", method="mmanet", epochs=3
+    )
+    assert weaker.data != settings.data
+    assert fit(weaker, made / "weaker")
+    assert teachers(made) == [kept]
     assert weights.stat().st_mtime_ns == before
-    assert result_of(made / "again") == expected
+    assert metrics_of(RunFolder(made / "weaker").metrics) != metrics_of(
+        RunFolder(made / "run").metrics
+    )
+
+
+def test_what_decides_a_teacher_decides_its_place(made: Path) -> None:
+    content = {"train": "a", "val": "b", "test": "c"}
+
+    def place(*flags: str, epochs: int = 3, **changed: str) -> str:
+        settings = settings_in(made, *flags, method="full", epochs=epochs)
+        return place_of(settings, made, {**content, **changed}).name
+
+    same = place()
+    assert same.startswith("arrays-full-seed0-")
+    assert place("--threads", "2", "--num-workers", "1", test="z") == same
+    for changed in (
+        place("--seed", "1"),
+        place(epochs=4),
+        place("--method.network.width", "12"),
+        place("--method.smoothing", "0.1"),
+        place(train="z"),
+        place(val="z"),
+    ):
+        assert changed != same
+
+
+def test_two_commands_do_not_train_one_teacher_at_once(tmp_path: Path) -> None:
+    place = tmp_path / "cache" / "one"
+    order: list[str] = []
+
+    def other() -> None:
+        with alone(place):
+            order.append("other")
+
+    with alone(place):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join(0.2)
+        assert thread.is_alive()
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "other"]
+
+
+def test_a_teacher_that_was_begun_elsewhere_is_finished(made: Path, tmp_path: Path) -> None:
+    """Killed half-way; then the same samples are in other files, which its own config knows not."""
+    settings = settings_in(tmp_path, *EARLY, method="mmanet", epochs=3)
+
+    class KilledError(Exception):
+        pass
+
+    def kill(progress: Progress) -> None:
+        if progress.epoch == 2:
+            raise KilledError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Checkpoints, "every", 0.0)
+        with pytest.raises(KilledError):
+            fit(settings, tmp_path / "run", kill)
+    (tmp_path / "moved").mkdir()
+    moved = settings_in(tmp_path / "moved", *EARLY, method="mmanet", epochs=3)
+    assert fit(moved, tmp_path / "run2")
+    (kept,) = teachers(tmp_path)
+    assert open_run(kept).settings.data == moved.data
+    assert result_of(tmp_path / "run2")["metrics"] == result_of(made / "run")["metrics"]
+
+
+def test_a_teacher_in_the_runs_own_folder_is_taken(made: Path) -> None:
+    """Where many processes train together it is there, and where an older version put it."""
+    shutil.copytree(teachers(made)[0], made / "old" / FOLDER)
+    weights = RunFolder(made / "old" / FOLDER).weights
+    before = weights.stat().st_mtime_ns
+    assert fit(settings_in(made, *EARLY, method="mmanet", epochs=3), made / "old")
+    assert weights.stat().st_mtime_ns == before
+    assert result_of(made / "old") == result_of(made / "run")
 
 
 def test_a_given_teacher_is_the_same_as_its_own(made: Path) -> None:
-    given = ("--method.teacher", str(made / "run" / "teacher"))
+    given = ("--method.teacher", str(teachers(made)[0]))
     settings = settings_in(made, *EARLY, *given, method="mmanet", epochs=3)
     fit(settings, made / "given")
-    assert not (made / "given" / "teacher").exists()
     mine, theirs = (metrics_of(RunFolder(made / n).metrics) for n in ("run", "given"))
     assert mine == theirs
 
 
 def test_another_teacher_teaches_something_else(made: Path) -> None:
-    shutil.copytree(made / "run" / "teacher", made / "other")
+    shutil.copytree(teachers(made)[0], made / "other")
     folder = RunFolder(made / "other")
     run = open_run(made / "other")
     from dmrnet.engine.weights import save_weights
@@ -97,7 +191,7 @@ def test_mistakes_are_told(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     refused("--method.teacher", str(made / "run"), match="holds a run of mmanet, but mmanet needs")
     refused(
-        *("--method.teacher", str(made / "run" / "teacher"), "--seed", "1"),
+        *("--method.teacher", str(teachers(made)[0]), "--seed", "1"),
         match="with seed 0, but this run is on .* with seed 1",
     )
     refused(

@@ -67,5 +67,8 @@ def test_a_teacher_is_said_and_both_trainings_are_shown(
     where = ["--threads", "1", "--accelerator", "cpu", "--out", str(tmp_path / "run")]
     assert main(["fit", "--data", "arrays", "--method", "mmanet", *files, *quick, *where]) == 0
     said = capsys.readouterr().err
-    assert f"training full first, as the teacher, into {tmp_path / 'run' / 'teacher'}" in said
+    assert (
+        f"training full first, as the teacher, into {tmp_path / '.teachers' / 'arrays-full-'}"
+        in said
+    )
     assert said.count("epoch 1/2") == said.count("epoch 2/2") == 2

@@ -93,7 +93,9 @@ def fit(
     spent: dict[str, float] = {}
     if method.needs.prerequisite is not None:
         name = method.needs.prerequisite
-        first = prerequisite(settings, name, folder, lambda run, to: fit(run, to, report))
+        first = prerequisite(
+            settings, name, folder, content_of(splits), lambda run, to: fit(run, to, report)
+        )
         method.take(first.method)
         spent = cost(first)
     if trainer.world_size == 1:

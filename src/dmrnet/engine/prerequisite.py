@@ -1,38 +1,55 @@
-"""The run that another run needs first: a teacher, trained before its student or given."""
+"""The run that another run needs first: a teacher, trained before its student or given.
+
+Teachers are kept by content, in a folder beside the runs: students that differ in settings of their
+own share one, and it is trained once, also where several commands ask for it at the same time.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from hashlib import blake2b
 from pathlib import Path
 
-from dmrnet.engine.config import RunSettings
+from dmrnet.engine.config import QUIET, RunSettings, read_config
 from dmrnet.engine.finished import Finished, open_run
+from dmrnet.engine.flags import flat
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.processes import launch
 from dmrnet.methods import method
 
 log = logging.getLogger(__name__)
 
+CACHE = ".teachers"
+"""Beside the runs. Hidden, so that ``runs/*`` names runs alone."""
+
 FOLDER = "teacher"
-"""In a run's own folder."""
+"""In a run's own folder, where many processes train together."""
 
 
 def prerequisite(
-    settings: RunSettings, name: str, folder: RunFolder, train: Callable[[RunSettings, Path], bool]
+    settings: RunSettings,
+    name: str,
+    folder: RunFolder,
+    content: Mapping[str, str],
+    train: Callable[[RunSettings, Path], bool],
 ) -> Finished:
     """Return the finished run that a run needs; train it where it is not there yet.
 
-    It is trained on the same data, with the same network, seed and training, into the run's own
-    folder, where it is found finished the next time, or goes on; or it is the run that the setting
-    `teacher` names, which must be of that method, data and seed, so that it has learnt from no row
-    that its student is validated on.
+    It is trained on the same data, with the same network, seed and training, into the folder
+    `CACHE` beside the run's own, under a name that follows from all of that (see `place_of`): who
+    needs the same one finds it finished, goes on with it, or waits for who is training it. Or it is
+    the run that the setting `teacher` names, which must be of that method, data and seed, so that
+    it has learnt from no row that its student is validated on.
 
     Args:
         settings: Of the run that needs it.
         name: Of the method.
         folder: Of the run that needs it.
+        content: Fingerprint of each split of the data.
         train: Trains a run into a folder, or finds it finished.
 
     Raises:
@@ -41,21 +58,7 @@ def prerequisite(
     """
     given = getattr(settings.method, "teacher", None)
     if given is not None:
-        found = open_run(Path(given))
-        if found.settings.method.name != name:
-            raise ValueError(
-                f"--method.teacher {given} holds a run of {found.settings.method.name}, but "
-                f"{settings.method.name} needs one of {name}; train it with --method {name}"
-            )
-        mine, theirs = ((run.dataset, run.data, run.seed) for run in (settings, found.settings))
-        if mine != theirs:
-            raise ValueError(
-                f"--method.teacher {given} was trained on {found.settings.data_label} with seed "
-                f"{theirs[2]}, but this run is on {settings.data_label} with seed {mine[2]}; rows "
-                "that it learnt from could be in this run's validation: train it on the same"
-            )
-        return found
-    own = folder.path / FOLDER
+        return opened(Path(given), settings, name)
     wanted = replace(
         settings,
         method=method(name).recipe(
@@ -63,20 +66,120 @@ def prerequisite(
         ),
         recipe="best",
     )
-    record = RunFolder(own)
-    done = record.facts.is_file() and bool(record.read_facts().get("finished"))
+    own = folder.path / FOLDER
     many = (settings.training.devices or 1) * (settings.training.nodes or 1) > 1
-    if not done and many and launch() is None:
-        # Processes started from here would start the command anew in the middle of it.
+    if many or own.is_dir():
+        # Processes that train together must agree on whether there is something to train.
+        if not finished(own) and many and launch() is None:
+            # Processes started from here would start the command anew in the middle of it.
+            raise ValueError(
+                f"{settings.method.name} needs a trained {name} first, and --devices starts "
+                f"processes for one run only; use torchrun, or train {name} by itself and give its "
+                "folder with --method.teacher"
+            )
+        return trained(wanted, own, train)
+    return kept(wanted, place_of(wanted, folder.path.parent / CACHE, content), train)
+
+
+def opened(path: Path, settings: RunSettings, name: str) -> Finished:
+    """Open a run that is given as the one that another needs.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it is of another method, other data or another seed.
+    """
+    found = open_run(path)
+    if found.settings.method.name != name:
         raise ValueError(
-            f"{settings.method.name} needs a trained {name} first, and --devices starts processes "
-            f"for one run only; use torchrun, or train {name} by itself and give its folder with "
-            "--method.teacher"
+            f"--method.teacher {path} holds a run of {found.settings.method.name}, but "
+            f"{settings.method.name} needs one of {name}; train it with --method {name}"
         )
-    if not done:
-        log.warning("training %s first, as the teacher, into %s", name, own)
-    train(wanted, own)
-    return open_run(own)
+    mine, theirs = ((run.dataset, run.data, run.seed) for run in (settings, found.settings))
+    if mine != theirs:
+        raise ValueError(
+            f"--method.teacher {path} was trained on {found.settings.data_label} with seed "
+            f"{theirs[2]}, but this run is on {settings.data_label} with seed {mine[2]}; rows "
+            "that it learnt from could be in this run's validation: train it on the same"
+        )
+    return found
+
+
+def finished(place: Path) -> bool:
+    """Whether a folder holds a finished run."""
+    record = RunFolder(place)
+    return record.facts.is_file() and bool(record.read_facts().get("finished"))
+
+
+def trained(
+    wanted: RunSettings, place: Path, train: Callable[[RunSettings, Path], bool]
+) -> Finished:
+    """Return a run, trained into its folder where it is not finished there."""
+    if not finished(place):
+        log.warning("training %s first, as the teacher, into %s", wanted.method.name, place)
+    train(wanted, place)
+    return open_run(place)
+
+
+def kept(wanted: RunSettings, place: Path, train: Callable[[RunSettings, Path], bool]) -> Finished:
+    """Return a run of the cache, whose name says that it is the one that is wanted."""
+    with alone(place):
+        if finished(place):
+            return open_run(place)
+        record = RunFolder(place)
+        if record.config.is_file() and differs(read_config(record.config), wanted):
+            # The same run, from files in another place or on another device: it begins anew.
+            for path in record.checkpoints.glob("epoch-*.ckpt"):
+                path.unlink(missing_ok=True)
+        return trained(wanted, place, train)
+
+
+def differs(one: RunSettings, other: RunSettings) -> bool:
+    """Whether two settings differ in anything at all."""
+    return flat(one.to_dict()) != flat(other.to_dict())
+
+
+def place_of(settings: RunSettings, cache: Path, content: Mapping[str, str]) -> Path:
+    """Return the folder of a run, named by all that decides its weights.
+
+    That is: what its training and validation samples are, whatever files they come from; every
+    setting of data, method and training but where and how fast it is run; the seed.
+
+    Args:
+        settings: Of the run.
+        cache: The folder of such folders.
+        content: Fingerprint of each split of the data.
+    """
+    places = {
+        f"data.{field.name}"
+        for field in fields(settings.data)  # type: ignore[arg-type]
+        # Text without a default is a path.
+        if isinstance(getattr(settings.data, field.name), str)
+        and not isinstance(field.default, str)
+    }
+    decides = {
+        key: value
+        for key, value in flat(settings.to_dict()).items()
+        if key not in QUIET and key not in places
+    }
+    samples = {name: content[name] for name in ("train", "val")}
+    text = json.dumps([decides, samples], sort_keys=True, default=str)
+    key = blake2b(text.encode(), digest_size=6).hexdigest()
+    return cache / f"{settings.dataset}-{settings.method.name}-seed{settings.seed}-{key}"
+
+
+@contextmanager
+def alone(place: Path) -> Iterator[None]:
+    """Hold a folder for this command; another one that wants it waits until it is let go."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows, where nobody waits
+        yield
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.with_name(f"{place.name}.lock").open("w") as lock:
+        # It ends with the process, however that ends.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def cost(run: Finished) -> dict[str, float]:

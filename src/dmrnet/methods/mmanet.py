@@ -96,7 +96,7 @@ class MMANetSettings(SFMDSettings):
         rank_from: The first epoch whose predictions rank combinations; the last is before `start`.
         broadcast: Weak combinations' term weighs the whole batch, as the released code does.
         teacher: Folder of a finished run of full on the same data; by default one is trained first,
-            with the same seed and training, into the folder `teacher` of the run.
+            with the same seed and training, and kept beside the runs for every student of it.
     """
 
     name: ClassVar[str] = "mmanet"
