@@ -72,7 +72,7 @@ def test_mistakes_are_told_before_any_process_starts(
 def pretend(monkeypatch: pytest.MonkeyPatch, *messages: Message | BaseException) -> None:
     """Let a study give these messages about its first job, and raise what is to be raised."""
 
-    def run_jobs(*_: object) -> Generator[Event, None, None]:
+    def run_jobs(*_: object, **__: object) -> Generator[Event, None, None]:
         for message in messages:
             if isinstance(message, BaseException):
                 raise message

@@ -54,5 +54,7 @@ def test_the_baseline_by_method_or_label():
     assert find_baseline([other, longer, plain], "sf-md epochs=60") == longer
     assert find_baseline([other, paper], "sf-md") == paper
     assert find_baseline([other], "sf-md") is None
-    with pytest.raises(ValueError, match="could be 'sf-md \\(paper\\)', 'sf-md epochs=60'"):
-        find_baseline([other, paper, longer], "sf-md")
+    assert find_baseline([other, paper, longer], "sf-md") == paper
+    shorter = system("sf-md", "best", {"epochs": 10})
+    with pytest.raises(ValueError, match="could be 'sf-md epochs=10', 'sf-md epochs=60'"):
+        find_baseline([other, shorter, longer], "sf-md")

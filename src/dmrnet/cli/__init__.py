@@ -17,6 +17,7 @@ COMMANDS = {
     "predict": "classify the samples of a file, whatever modalities they have",
     "report": "turn runs into a table here, Markdown and one page",
     "data": "show a data set, check files of your own, write a set to files",
+    "study": "make the runs behind a table, a figure or a study of your own",
     "quickstart": "train and compare four methods on the embedded digits",
 }
 """Every subcommand and what it does; each is a module of this package with a `run(argv)`."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmrnet.cli.arguments import Arguments, positive
-from dmrnet.hints import nearest
+from dmrnet.cli.run_flags import check_run_flags
 
 if TYPE_CHECKING:
     from dmrnet.studies import Board
@@ -47,7 +47,8 @@ def run(argv: Sequence[str]) -> int:
     from dmrnet.cli.study_progress import watch
     from dmrnet.studies import Grid
 
-    check(args.data, more)
+    own = ("recipe", "out", "seeds", "workers")
+    check_run_flags("quickstart", args.data, METHODS, more, own)
     console, out, begun = screen(), Path(args.out), time.monotonic()
     grid = Grid(METHODS, tuple(range(args.seeds)), shared=(*shared, *more))
     console.print(
@@ -66,66 +67,6 @@ def run(argv: Sequence[str]) -> int:
     split = "test" if all(done.tested for done in board.done.values()) else "val"
     show_report(console, board.runs, out / "report", BASELINE, split, told)
     return 1 if board.failed else 0
-
-
-def check(data: str, words: Sequence[str]) -> None:
-    """Check what can be checked without loading torch, before processes start.
-
-    Raises:
-        ValueError: If a flag is unknown or lacks its value, or is quickstart's own to set.
-    """
-    from dmrnet.engine.config import parse_data
-    from dmrnet.engine.flags import checked_flags, read_flags
-    from dmrnet.engine.options import Option, options_of
-    from dmrnet.engine.settings import Training
-
-    flags = [flag for flag in read_flags(words) if not flag[0].startswith(("method.", "config"))]
-    for name, _ in read_flags(words):
-        if name in ("method.name", "seed"):
-            raise ValueError(
-                f"quickstart itself sets --{name.partition('.')[0]}; --seeds says how many seeds, "
-                "and dmrnet fit trains one method"
-            )
-    # Those of quickstart itself are gone by now; here they are what a misspelt one is near to.
-    named = [Option(name, str, "", "") for name in ("recipe", "out", "seeds", "workers")]
-    known = [*named, *options_of(Training)]
-    own = [flag for flag in flags if not flag[0].startswith("data.")]
-    checked_flags(own, {option.key: option for option in known})
-    for name, _ in read_flags(words):
-        if name.startswith("method."):
-            check_method(name)
-    of_data = [word for name, value in flags if name[:5] == "data." for word in (name, value)]
-    parse_data(data, [word if at % 2 else f"--{word}" for at, word in enumerate(of_data) if word])
-
-
-def check_method(name: str) -> None:
-    """Check the name of a setting that every method gets.
-
-    Raises:
-        ValueError: If one of the methods has none of that name.
-    """
-    from dmrnet.cli.method_options import kept
-
-    flag = "--" + name.replace("_", "-")
-    known = {method: list(kept(method)["settings"]) for method in METHODS}
-    # Names of the user's own stand behind some flags.
-    lacking = [
-        method
-        for method, flags in known.items()
-        if not any(flag == one or _own(flag, one) for one in flags)
-    ]
-    if lacking:
-        everywhere = [
-            flag for flag in known[METHODS[0]] if all(flag in of for of in known.values())
-        ]
-        raise ValueError(
-            f"unknown setting {flag} of method {lacking[0]}, and quickstart sets it for all of "
-            f"{', '.join(METHODS)}; {nearest(flag, everywhere)}"
-        )
-
-
-def _own(flag: str, of: str) -> bool:
-    return of.endswith(".NAME") and flag.startswith(of.removesuffix("NAME"))
 
 
 def spent(board: Board) -> str:

@@ -21,7 +21,14 @@ PER_SECOND = 4
 """Pictures a second."""
 
 
-def watch(jobs: Sequence[Job], out: Path, workers: int, console: Console) -> Board:
+def watch(
+    jobs: Sequence[Job],
+    out: Path,
+    workers: int,
+    console: Console,
+    threads: int = 1,
+    gpus: Sequence[str] = (),
+) -> Board:
     """Make the runs of a study and show how they go.
 
     Args:
@@ -29,11 +36,15 @@ def watch(jobs: Sequence[Job], out: Path, workers: int, console: Console) -> Boa
         out: Folder of the study: ``runs/`` and ``logs/`` go into it.
         workers: Processes at the same time.
         console: Where to write.
+        threads: Of each worker.
+        gpus: Ids of GPUs that the workers are shared out to.
 
     Raises:
         ValueError: If the settings cannot be read; the other runs are not tried.
     """
     board, begun = Board(jobs, workers), time.monotonic()
+    if not jobs:
+        return board
 
     def now_shown() -> RenderableType:
         now = time.monotonic()
@@ -45,7 +56,10 @@ def watch(jobs: Sequence[Job], out: Path, workers: int, console: Console) -> Boa
     if console.is_terminal:
         live.start()
     try:
-        with closing(run_jobs(jobs, out / "runs", workers, out / "logs")) as events:
+        making = run_jobs(
+            jobs, out / "runs", workers, out / "logs", threads=threads, gpus=tuple(gpus)
+        )
+        with closing(making) as events:
             for event in events:
                 now = time.monotonic()
                 board.take(event, now)
@@ -61,7 +75,8 @@ def _tell(board: Board, event: Event, console: Console, now: float) -> None:
         return
     assert event.job is not None
     label = board.jobs[event.job].label
-    place = f"{board.ended:>{len(str(len(board.jobs)))}}/{len(board.jobs)}  {label:<20}"
+    width = max(20, *(len(job.label) for job in board.jobs))
+    place = f"{board.ended:>{len(str(len(board.jobs)))}}/{len(board.jobs)}  {label:<{width}}"
     if isinstance(message, Failed):
         if message.settings:
             raise ValueError(message.error)

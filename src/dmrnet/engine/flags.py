@@ -70,6 +70,41 @@ def nested(values: Mapping[str, Any], options: Mapping[str, Option]) -> dict[str
     return tree
 
 
+def parse_tree(text: str, where: str) -> Any:  # noqa: ANN401
+    """Return what YAML says.
+
+    Raises:
+        ValueError: If it is no YAML.
+    """
+    from jsonargparse import get_loader
+
+    try:
+        return get_loader("yaml")(text)
+    except Exception as error:  # the loader's errors have no base that is public
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{where}: expected YAML, one `name: value` a line; {reason}") from error
+
+
+def read_tree(path: Path, kind: str = "config") -> Any:  # noqa: ANN401
+    """Return what a YAML file says, as the file has it.
+
+    Args:
+        path: The file.
+        kind: What it is, for the error.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no YAML.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no {kind} file {path}")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected a YAML file of settings, got no text") from error
+    return parse_tree(text, str(path))
+
+
 def read_file(path: Path) -> dict[str, Any]:
     """Return the settings of a YAML file with dotted keys, as the file has them.
 
@@ -77,17 +112,7 @@ def read_file(path: Path) -> dict[str, Any]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no YAML, or no mapping.
     """
-    from jsonargparse import get_loader
-
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no config file {path}")
-    try:
-        tree = get_loader("yaml")(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected a YAML file of settings, got no text") from error
-    except Exception as error:  # the loader's errors have no base that is public
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path}: expected YAML, one `name: value` a line; {reason}") from error
+    tree = read_tree(path)
     if tree is None:
         return {}
     if not isinstance(tree, dict):

@@ -26,6 +26,8 @@ class Training:
     Attributes:
         max_epochs: Passes over the training data; by default 80000 / n for n training samples,
             from 15 to 45, and on small data more, for 360 steps.
+        stretch: So many times as many epochs, given or by default: a baseline at the cost of
+            what it is compared with.
         batch_size: Samples a step; by default n / 8, from 32 to 64, and all of fewer.
         lr: Highest learning rate; by default .2 with sgd, .003 with adamw.
         weight_decay: Of weights; biases and norms are left alone.
@@ -56,6 +58,7 @@ class Training:
     """
 
     max_epochs: int | None = None
+    stretch: float = 1.0
     batch_size: int | None = None
     lr: float | None = None
     weight_decay: float = 1e-3
@@ -81,6 +84,7 @@ class Training:
     def __post_init__(self) -> None:
         positive = {
             "lr": self.lr,
+            "stretch": self.stretch,
             "devices": self.devices,
             "nodes": self.nodes,
             "select_budget": self.select_budget,
@@ -121,13 +125,15 @@ class Training:
         >>> sized = Training().sized(90)
         >>> sized.max_epochs, sized.batch_size
         (120, 32)
+        >>> Training(stretch=1.5).sized(90).max_epochs
+        180
         """
         batch_size = self.batch_size or min(64, max(32, samples // 8), samples)
         steps = math.ceil(samples / batch_size)
         epochs = max(min(45, max(15, round(80_000 / samples))), math.ceil(LEAST_STEPS / steps))
         return replace(
             self,
-            max_epochs=self.max_epochs or epochs,
+            max_epochs=max(1, round(self.stretch * (self.max_epochs or epochs))),
             batch_size=batch_size,
             lr=self.lr or (0.2 if self.optimizer == "sgd" else 3e-3),
         )

@@ -94,8 +94,9 @@ def find_baseline(systems: Sequence[System], name: str) -> System | None:
     """Find the system that a baseline's name means.
 
     A whole label (``sf-md (paper)``, ``sf-md lr=0.1``) means that system. A method's name means
-    its system of the default recipe without settings of its own, or else its only system. What
-    others published is no baseline: nothing can be paired with it.
+    its system of the default recipe without settings of its own, or else its only system without
+    settings of its own, or else its only system. What others published is no baseline: nothing can
+    be paired with it.
 
     Raises:
         ValueError: If several systems of that method are there and none is the plain one.
@@ -106,6 +107,8 @@ def find_baseline(systems: Sequence[System], name: str) -> System | None:
         if name in (item.label(), item.label(shared)):
             return item
     named = [item for item in systems if item.method == name]
+    plain = [item for item in named if shared.issuperset(item.settings)]
+    named = plain if len(plain) == 1 else named
     if len(named) > 1:
         labels = ", ".join(repr(item.label()) for item in named)
         raise ValueError(f"Expected one baseline, but {name!r} could be {labels}: name one.")

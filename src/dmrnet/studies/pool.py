@@ -22,7 +22,7 @@ PATIENCE = 3.0
 """Seconds that a worker has to end once its input has ended."""
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-"""One thread a worker: side by side they are faster so, and their sums are those of one process."""
+"""What sets how many threads a worker has; one by default: side by side they are faster so."""
 
 
 class Worker:
@@ -31,9 +31,13 @@ class Worker:
     Args:
         log: Where what it prints is added.
         program: Module whose `main` it runs.
+        threads: It computes with.
+        gpu: Id of the only GPU that it sees; None for all that its study sees.
     """
 
-    def __init__(self, log: Path, program: str = PROGRAM) -> None:
+    def __init__(
+        self, log: Path, program: str = PROGRAM, threads: int = 1, gpu: str | None = None
+    ) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         # The path is handed on, so that it finds this very package, installed or not.
         start = f"import sys; sys.path[:] = {sys.path!r}; import {program} as it; it.main()"
@@ -44,7 +48,11 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=stream,
                 text=True,
-                env={**os.environ, **dict.fromkeys(THREADS, "1")},
+                env={
+                    **os.environ,
+                    **dict.fromkeys(THREADS, str(threads)),
+                    **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
+                },
                 # Out of the reach of the terminal's Ctrl-C, which is for the study.
                 start_new_session=True,
             )
@@ -91,9 +99,15 @@ def _quietly_close(stream: IO[str] | None) -> None:
 
 
 def run_jobs(
-    jobs: Sequence[Job], runs: Path, workers: int, logs: Path, program: str = PROGRAM
+    jobs: Sequence[Job],
+    runs: Path,
+    workers: int,
+    logs: Path,
+    program: str = PROGRAM,
+    threads: int = 1,
+    gpus: tuple[str, ...] = (),
 ) -> Generator[Event, None, None]:
-    """Make runs in worker processes, each with one thread.
+    """Make runs in worker processes.
 
     Leaving the iteration early, by closing it or by an exception, ends the workers.
 
@@ -103,21 +117,23 @@ def run_jobs(
         workers: How many processes at the most.
         logs: Folder for ``worker-N.log``: what a worker prints, tracebacks among it.
         program: Module that the processes run.
+        threads: Of each process.
+        gpus: Ids of GPUs; processes are dealt out to them in turn. None given: each sees all.
 
     Yields:
         What happens, as it happens; `Done` or `Failed` once for every job.
     """
-    team = _Team(jobs, runs, logs, program)
+    team = _Team(jobs, runs, logs, program, threads, gpus)
     for number in range(len(jobs)):
         team.todo.put(number)
-    threads = [
+    serving = [
         threading.Thread(target=team.serve, args=(number,), daemon=True)
         for number in range(min(workers, len(jobs)))
     ]
-    for thread in threads:
+    for thread in serving:
         thread.start()
     try:
-        while any(thread.is_alive() for thread in threads) or not team.events.empty():
+        while any(thread.is_alive() for thread in serving) or not team.events.empty():
             try:
                 # Waking now and then lets Ctrl-C in on every platform.
                 yield team.events.get(timeout=0.1)
@@ -125,15 +141,24 @@ def run_jobs(
                 continue
     finally:
         team.stop()
-        for thread in threads:
+        for thread in serving:
             thread.join(2 * PATIENCE)
 
 
 class _Team:
     """Threads that each feed one worker process."""
 
-    def __init__(self, jobs: Sequence[Job], runs: Path, logs: Path, program: str) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        runs: Path,
+        logs: Path,
+        program: str,
+        threads: int,
+        gpus: tuple[str, ...],
+    ) -> None:
         self.jobs, self.runs, self.logs, self.program = jobs, runs, logs, program
+        self.threads, self.gpus = threads, gpus
         self.todo: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.events: queue.Queue[Event] = queue.Queue()
         self.stopped = threading.Event()
@@ -177,7 +202,8 @@ class _Team:
                 return None
             if number not in self.workers:
                 log = self.logs / f"worker-{number}.log"
-                self.workers[number] = Worker(log, self.program)
+                gpu = self.gpus[number % len(self.gpus)] if self.gpus else None
+                self.workers[number] = Worker(log, self.program, self.threads, gpu)
             return self.workers[number]
 
     def _dismiss(self, number: int) -> None:

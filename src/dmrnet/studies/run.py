@@ -6,9 +6,12 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from dataclasses import fields
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from dmrnet.engine.config import QUIET, RunSettings
+from dmrnet.engine.config import QUIET, RunSettings, read_config
 from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.flags import flat
@@ -21,12 +24,60 @@ KEY_LENGTH = 8
 
 
 def folder_of(settings: RunSettings, runs: Path) -> Path:
-    """Return the folder of a run: its names for a reader, and a key of all that decides it."""
-    decides = {key: value for key, value in flat(settings.to_dict()).items() if key not in QUIET}
-    text = json.dumps(decides, sort_keys=True, default=str)
-    key = hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
-    names = (settings.dataset, settings.method.name, settings.recipe, f"seed{settings.seed}", key)
-    return runs / "-".join(names)
+    """Return the folder of a run: its names for a reader, and a key of all that decides it.
+
+    What a run is stands in its ``config.yaml``; so a run that an earlier version made is found as
+    long as it means the same, and one whose defaults meant something else is let be.
+    """
+    names = (settings.dataset, settings.method.name, settings.recipe, f"seed{settings.seed}")
+    stem, wanted = "-".join(names), _decides(settings)
+    place = runs / f"{stem}-{_key(_changed(settings))}"
+    # Its own name first; a run of few settings has few neighbours.
+    for found in (place, *sorted(runs.glob(f"{stem}-*"))):
+        if _read(found) == wanted:
+            return found
+    taken = (place / "config.yaml").is_file() and _read(place) is not None
+    return runs / f"{stem}-{_key(wanted)}" if taken else place
+
+
+def _decides(settings: RunSettings) -> dict[str, Any]:
+    return {key: value for key, value in flat(settings.to_dict()).items() if key not in QUIET}
+
+
+def _changed(settings: RunSettings) -> dict[str, Any]:
+    """Return what is not as the recipe, the trainer or the data set has it by default."""
+    of_data = {
+        f"data.{field.name}": getattr(settings.data, field.name)
+        for field in fields(settings.data)  # type: ignore[arg-type]
+        if getattr(settings.data, field.name) != field.default
+    }
+    return {**settings.changed(), **of_data}
+
+
+def _key(values: dict[str, Any]) -> str:
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
+    """Return what decides the run of a folder; None where it holds none, or one not understood."""
+    config = folder / "config.yaml"
+    try:
+        return _read_once(config, config.stat().st_mtime_ns)
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+@cache
+def _read_once(config: Path, changed: int) -> dict[str, Any]:
+    return _decides(read_config(config))
+
+
+def is_finished(folder: RunFolder) -> bool:
+    """Whether a run is trained, and tested where its data have a test set."""
+    if not folder.facts.is_file() or not (facts := folder.read_facts()).get("finished"):
+        return False
+    return "test" not in facts["samples"] or any(r["split"] == "test" for r in folder.rows())
 
 
 def make_run(settings: RunSettings, runs: Path, tell: Callable[[Message], None]) -> None:

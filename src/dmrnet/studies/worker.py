@@ -44,7 +44,7 @@ def _load() -> Make:
     from dmrnet.engine.config import parse_run
     from dmrnet.studies.run import make_run
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
     def make(argv: Sequence[str], runs: Path, tell: Tell) -> None:
         try:

@@ -1,0 +1,244 @@
+"""``dmrnet study``: the runs behind a table or a figure, or of a study of one's own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dmrnet.cli.arguments import Arguments, positive
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dmrnet.studies import Board
+    from dmrnet.studies.plan import Plan
+    from dmrnet.studies.resolve import Member
+    from dmrnet.studies.spec import Study
+
+USAGE = """dmrnet study STUDY [--data NAME[=ROOT] ...] [--root DIR] [--out DIR]
+                    [--seeds INT] [--recipes NAME ...] [--workers INT]
+                    [--threads INT] [--gpus ID,ID] [--share I/N] [--retry INT]
+                    [--dry-run] [--SETTING VALUE ...]"""
+
+EXAMPLES = """examples:
+  dmrnet study methods --seeds 3 --out runs/methods
+  dmrnet study methods --data mfeat digits=prepared watch=prepared --workers 4
+  dmrnet study mine.yaml --out runs/mine --max-epochs 30
+"""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Make the runs that are not there yet, then the report."""
+    parser = arguments()
+    words = list(argv)
+    if not words or words[0] in ("-h", "--help"):
+        sys.stdout.write(parser.format_help())
+        return 0 if words else 2
+    from dmrnet.studies.shipped import find_study
+
+    if words[0].startswith("--"):
+        raise ValueError(f"expected the name or file of a study first, got {words[0]}")
+    path = find_study(words.pop(0))
+    if "-h" in words or "--help" in words:
+        from dmrnet.cli.study_text import described
+        from dmrnet.studies.spec import read_study
+
+        sys.stdout.write(described(read_study(path), path))
+        return 0
+    args, more = parser.parse_known_args(words)
+    return _run(args, more, path, parser)
+
+
+def arguments() -> Arguments:
+    """Return the parser of everything behind the study's name."""
+    from dmrnet.cli.listing import as_lines
+    from dmrnet.studies.shipped import first_line, shipped
+
+    parser = Arguments(
+        "dmrnet study",
+        "Make the runs behind a table, a figure or a study of your own, given by its name or its "
+        "YAML file, and report them. What is finished is not run again: the same command goes on "
+        "after Ctrl-C or a crash, and tries again what failed.",
+        usage=USAGE,
+        epilog="Any other flag of dmrnet fit goes to every run, e.g. --max-epochs 30.\n\n"
+        + EXAMPLES,
+    )
+    add = parser.options.add_argument
+    add("--data", metavar="NAME", nargs="+", help="data sets, NAME or NAME=ROOT [by the study]")
+    add("--root", metavar="DIR", help="folder of prepared data, or of such folders by name")
+    add("--out", metavar="DIR", help="folder [runs/STUDY]")
+    add("--seeds", metavar="INT", type=positive, help="seeds, from 0 [by the study]")
+    add("--recipes", metavar="NAME", nargs="+", help="in place of the study's recipes")
+    add("--workers", metavar="INT", type=positive, help="runs at the same time [one a core or GPU]")
+    add("--threads", metavar="INT", type=positive, default=1, help="of each worker [1]")
+    add("--gpus", metavar="ID,ID", type=_gpus, help="GPUs that workers are shared out to")
+    add("--share", metavar="I/N", type=_share, help="make the I-th of N equal shares, report later")
+    add("--retry", metavar="INT", type=_count, default=0, help="try what fails so often again [0]")
+    add("--dry-run", action="store_true", help="show the runs and make none")
+    parser.add_argument_group(
+        "studies", as_lines({name: first_line(path) for name, path in shipped().items()})
+    )
+    return parser
+
+
+def _gpus(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(",") if part)
+
+
+def _count(text: str) -> int:
+    return 0 if text == "0" else positive(text)
+
+
+def _share(text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"expected I/N with I from 1 to N, got {text!r}")
+    return int(part), int(parts)
+
+
+def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Arguments) -> int:
+    from dmrnet.cli.failures import Stopped
+    from dmrnet.cli.run_flags import check_run_flags
+    from dmrnet.cli.screen import loading, screen
+    from dmrnet.cli.study_data import with_data
+    from dmrnet.studies.plan import as_argv, plan
+    from dmrnet.studies.spec import read_study
+
+    study, flags = with_data(read_study(path), args.data, args.root, list(more))
+    if args.seeds is not None:
+        study = replace(study, seeds=tuple(range(args.seeds)))
+    if args.recipes is not None:
+        study = with_recipes(study, tuple(args.recipes))
+    own = [flag.removeprefix("--") for flag in parser.flags()]
+    for data, settings in study.data.items():
+        entries = study.by_data[data].methods if data in study.by_data else ()
+        methods = list(dict.fromkeys(entry.method for entry in entries or study.methods))
+        check_run_flags("study", data, methods, [*as_argv(settings), *flags], own)
+    out = Path(args.out or Path("runs") / path.stem)
+    planned = plan(study, (*flags, "--threads", str(args.threads)))
+    console = screen()
+    with loading():
+        from dmrnet.studies.resolve import resolve, share_of
+
+        members = resolve(planned, out / "runs")
+    show_plan(console, study, planned, members, out)
+    if args.dry_run:
+        return 0
+    mine = share_of(members, args.share) if args.share else members
+    begun = time.monotonic()
+    try:
+        board = make(args, mine, out)
+    except KeyboardInterrupt as stop:
+        raise Stopped("finished runs stay; the same command goes on with the others") from stop
+    took = time.monotonic() - begun
+    if args.share:
+        return tell_share(console, args.share, mine, board, out)
+    return finish(console, study, planned, members, board, out, took)
+
+
+def with_recipes(study: Study, recipes: tuple[str, ...]) -> Study:
+    """Return a study with other recipes, wherever it names some."""
+    changes = {
+        name: replace(change, recipes=recipes if change.recipes else ())
+        for name, change in study.by_data.items()
+    }
+    return replace(study, recipes=recipes, by_data=changes)
+
+
+def show_plan(
+    console: Console, study: Study, planned: Plan, members: Sequence[Member], out: Path
+) -> None:
+    """Say what is to be made, and what is left out and why."""
+    done = sum(member.finished for member in members)
+    lines = len(planned.systems) // len(study.data) if len(study.data) > 1 else len(planned.systems)
+    console.print(
+        f"{study.title}: {lines} systems x {len(study.seeds)} seeds on {', '.join(study.data)}; "
+        f"{len(members)} runs, {done} of them finished, into {out}",
+        soft_wrap=True,
+    )
+    for text in planned.left_out:
+        console.print(f"  left out: {text}", soft_wrap=True, style="dim")
+
+
+def make(args: argparse.Namespace, members: Sequence[Member], out: Path) -> Board:
+    """Make what is not finished; what fails is tried again as often as was asked."""
+    from dmrnet.cli.screen import screen
+    from dmrnet.cli.study_progress import watch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    default = len(args.gpus) if args.gpus else max(1, (cores or 1) // args.threads)
+    todo = [member.job for member in members if not member.finished]
+    workers = args.workers or default
+    board = watch(todo, out, workers, screen(error=True), args.threads, args.gpus or ())
+    for _ in range(args.retry):
+        if not board.failed:
+            break
+        again = watch(
+            [todo[number] for number in sorted(board.failed)],
+            *(out, workers, screen(error=True), args.threads, args.gpus or ()),
+        )
+        board, todo = again, list(again.jobs)
+    return board
+
+
+def tell_share(
+    console: Console, share: tuple[int, int], members: Sequence[Member], board: Board, out: Path
+) -> int:
+    """Say how a share ended; the report is made by the command without ``--share``."""
+    tell_failures(console, board)
+    finished = sum(member.finished for member in members)
+    console.print(
+        f"share {share[0]}/{share[1]}: {finished} of {len(members)} runs are finished in {out}; "
+        "the same command without --share reports them",
+        soft_wrap=True,
+    )
+    return 1 if board.failed else 0
+
+
+def finish(
+    console: Console,
+    study: Study,
+    planned: Plan,
+    members: Sequence[Member],
+    board: Board,
+    out: Path,
+    took: float,
+) -> int:
+    """Report what is finished, and list what failed."""
+    from dmrnet.cli.quickstart import spent
+    from dmrnet.cli.report import show_report
+    from dmrnet.cli.screen import clock
+    from dmrnet.engine.folder import RunFolder
+
+    finished = [member for member in members if member.finished]
+    told = f"{len(board.done)} runs in {clock(took)}; {spent(board)}"
+    if not finished:
+        console.print(told, style="dim", soft_wrap=True)
+        tell_failures(console, board)
+        return 1
+    tested = all("test" in RunFolder(m.folder).read_facts()["samples"] for m in finished)
+    baseline = study.baseline or study.methods[0].method
+    folders = [member.folder for member in finished]
+    tell_failures(console, board)
+    show_report(console, folders, out / "report", baseline, "test" if tested else "val", told)
+    return 1 if board.failed else 0
+
+
+def tell_failures(console: Console, board: Board) -> None:
+    """List the runs that failed, each with its error."""
+    if not board.failed:
+        return
+    console.print(
+        f"{len(board.failed)} of {len(board.jobs)} runs failed; the same command tries them again:",
+        style="red",
+        soft_wrap=True,
+    )
+    for number, failure in sorted(board.failed.items()):
+        line = f"  {board.jobs[number].label}: {failure.error}"
+        console.print(line, soft_wrap=True, markup=False)

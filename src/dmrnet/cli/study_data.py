@@ -1,0 +1,70 @@
+"""Which data sets a study runs on, as the command line says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+
+from dmrnet.data import data_class
+from dmrnet.studies.spec import Study
+
+
+def with_data(
+    study: Study, data: Sequence[str] | None, root: str | None, flags: Sequence[str]
+) -> tuple[Study, list[str]]:
+    """Return a study on the data sets that are asked for.
+
+    Args:
+        study: As its file has it.
+        data: ``NAME`` or ``NAME=ROOT``; None for those of the file.
+        root: Folder of prepared data; where it has a folder of a data set's name, that one.
+        flags: All other flags; those of data go to the data sets that have such a setting.
+
+    Returns:
+        The study, and the flags that are not about data.
+
+    Raises:
+        ValueError: If a data set is unknown, or a flag is a setting of none of them.
+    """
+    chosen = dict(study.data) if data is None else {}
+    for word in data or ():
+        name, equals, place = word.partition("=")
+        data_class(name)
+        chosen[name] = {"data.root": place} if equals else dict(study.data.get(name, {}))
+    settings = {name: {**_rooted(name, root), **own} for name, own in chosen.items()}
+    rest: list[str] = []
+    for key, value in _pairs(flags):
+        if not key.startswith("data."):
+            rest += [f"--{key}", *([] if value is None else [value])]
+            continue
+        owners = [name for name in settings if key.removeprefix("data.") in _known(name)]
+        if value is not None and owners:
+            for name in owners:
+                settings[name][key] = value
+        else:
+            # One of the data sets says what is wrong with it.
+            only = next(iter(settings))
+            if len(settings) > 1:
+                raise ValueError(f"none of {', '.join(settings)} has a setting --{key}")
+            from dmrnet.engine.config import parse_data
+
+            parse_data(only, [f"--{key}", *([] if value is None else [value])])
+    return replace(study, data=settings), rest
+
+
+def _pairs(flags: Sequence[str]) -> list[tuple[str, str | None]]:
+    from dmrnet.engine.flags import read_flags
+
+    return [(name.replace("_", "-"), value) for name, value in read_flags(flags)]
+
+
+def _known(name: str) -> Mapping[str, None]:
+    return {field.name.replace("_", "-"): None for field in fields(data_class(name))}
+
+
+def _rooted(name: str, root: str | None) -> dict[str, str]:
+    if root is None or "root" not in _known(name):
+        return {}
+    own = Path(root) / name
+    return {"data.root": str(own if own.is_dir() else root)}

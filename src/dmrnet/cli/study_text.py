@@ -1,0 +1,40 @@
+"""What ``dmrnet study NAME --help`` says of a study."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+from dmrnet.cli.arguments import columns
+from dmrnet.studies.spec import Entry, Study
+
+
+def described(study: Study, path: Path) -> str:
+    """Return a study in words: what it is for, what it runs, where its file is."""
+    width = columns()
+    parts = [study.title, textwrap.fill(study.about, width)]
+    lines = [f"  {_entry(entry)}" for entry in study.methods]
+    parts.append("\n".join(["methods:", *lines]))
+    facts = {
+        "recipes": ", ".join(study.recipes),
+        "data": ", ".join(study.data),
+        "seeds": ", ".join(map(str, study.seeds)),
+        "grid": "; ".join(f"{k}: {', '.join(v)}" for k, v in study.grid.items()),
+        "analyses": ", ".join(study.analyses),
+        "file": str(path),
+    }
+    parts.append("\n".join(f"{name}: {text}" for name, text in facts.items() if text))
+    text = "\n\n".join(part for part in parts if part) + "\n"
+    return "\n".join(
+        line if len(line) <= width else textwrap.fill(line, width, subsequent_indent="    ")
+        for line in text.split("\n")
+    )
+
+
+def _entry(entry: Entry) -> str:
+    words = [entry.name]
+    if entry.label:
+        words.append(f"({entry.method})")
+    words += [f"{name}={value}" for name, value in entry.settings.items()]
+    words += [f"{name}={','.join(values)}" for name, values in entry.grid.items()]
+    return " ".join(words)

@@ -1,0 +1,36 @@
+"""How the paper and its released code train on the paper's data: one file for every study."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from dmrnet.engine.flags import flat, parse_tree
+from dmrnet.studies.spec import as_flag
+
+FILE = "protocols.yaml"
+
+
+@cache
+def protocols() -> dict[str, dict[str, Any]]:
+    """Return the file: by data set and recipe, settings of every method and of some."""
+    text = files("dmrnet.studies").joinpath("files", FILE).read_text(encoding="utf-8")
+    tree: dict[str, dict[str, Any]] = parse_tree(text, FILE)
+    return tree
+
+
+def protocol(data: str, method: str, recipe: str) -> tuple[str, dict[str, str]]:
+    """Return what the recipe is called for a method on a data set, and the settings it goes with.
+
+    Recipes without a protocol there are left as they are.
+
+    Args:
+        data: Name of the data set.
+        method: Name of the method.
+        recipe: ``paper`` or ``released``.
+    """
+    found = protocols().get(data, {}).get(recipe, {})
+    own = found.get("methods", {}).get(method, {})
+    settings = {**flat(found.get("settings", {})), **flat(own.get("settings", {}))}
+    return own.get("recipe", recipe), {key: as_flag(value) for key, value in settings.items()}

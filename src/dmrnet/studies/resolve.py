@@ -1,0 +1,71 @@
+"""What the runs of a plan are: their settings read, their folders named, equal ones joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dmrnet.engine.config import RunSettings, parse_run
+from dmrnet.engine.folder import RunFolder
+from dmrnet.studies.grid import Job
+from dmrnet.studies.plan import Plan
+from dmrnet.studies.run import folder_of, is_finished
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a study.
+
+    Attributes:
+        job: How it is made.
+        system: Number of its system in the plan.
+        settings: What decides it.
+        folder: Where it stands or will stand.
+    """
+
+    job: Job
+    system: int
+    settings: RunSettings
+    folder: Path
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is trained and tested; a run whose records are damaged is not."""
+        try:
+            return is_finished(RunFolder(self.folder))
+        except (ValueError, KeyError):
+            return False
+
+
+def resolve(plan: Plan, runs: Path) -> list[Member]:
+    """Return the runs of a plan, each once.
+
+    Args:
+        plan: The plan.
+        runs: The folder of the study's runs.
+
+    Raises:
+        ValueError: If the settings of a run cannot be read; it says of which.
+        FileNotFoundError: If they name a file that is not there.
+    """
+    members: dict[Path, Member] = {}
+    for job, system in zip(plan.jobs, plan.owners, strict=True):
+        try:
+            settings = parse_run(job.argv, "dmrnet study")
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{job.label}: {error}") from error
+        folder = folder_of(settings, runs)
+        members.setdefault(folder, Member(job, system, settings, folder))
+    return list(members.values())
+
+
+def share_of(members: Sequence[Member], share: tuple[int, int]) -> list[Member]:
+    """Return one of n equal shares of the runs, every n-th of them.
+
+    Args:
+        members: All runs.
+        share: ``(i, n)``, i from 1.
+    """
+    part, parts = share
+    return list(members[part - 1 :: parts])

@@ -1,0 +1,125 @@
+"""study with real worker processes, small."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .conftest import Cli
+
+SMALL = ["--max-epochs", "1", "--method.network.width", "8"]
+TWO = """
+title: Two of them
+methods: [sf-md, {method: dmr, grid: {method.alpha: [1e-3, 1e-2]}}]
+seeds: 1
+"""
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    path = tmp_path / "two.yaml"
+    path.write_text(TWO)
+    return path
+
+
+def made_in(out: Path) -> dict[str, int]:
+    return {path.parent.name: path.stat().st_mtime_ns for path in out.glob("runs/*/run.json")}
+
+
+def test_it_makes_each_run_once_and_goes_on_where_it_stopped(
+    cli: Cli, tmp_path: Path, two: Path, data_flags: Sequence[str]
+) -> None:
+    out = tmp_path / "out"
+    command = ["study", two, *data_flags, *SMALL, "--out", out]
+    plan = cli(*command, "--dry-run")
+    assert plan.code == 0, plan.err
+    assert "Two of them: 3 systems x 1 seeds on arrays; 3 runs, 0 of them finished" in plan.out
+    assert not out.exists()
+
+    # A share makes its own and leaves the report to later.
+    share = cli(*command, "--share", "2/3", "--workers", "1")
+    assert share.code == 0, share.err
+    assert "share 2/3: 1 of 1 runs are finished" in share.out
+    (first,) = made_in(out).items()
+
+    rest = cli(*command, "--workers", "2")
+    assert rest.code == 0, rest.err
+    assert rest.last == f"page: {out / 'report' / 'report.html'}"
+    assert "3 runs, 1 of them finished" in rest.out
+    assert "2/2" in rest.err
+    made = made_in(out)
+    assert len(made) == 3
+    assert made[first[0]] == first[1]
+    for label in ("sf-md", "dmr", "dmr alpha=0.01"):
+        assert label in rest.out
+
+    # A damaged record is told; nothing that is finished is lost or made again.
+    broken = out / "runs" / next(name for name in made if "-sf-md-" in name)
+    rows = (broken / "results.jsonl").read_text()
+    (broken / "results.jsonl").write_text(rows[: len(rows) // 2])
+    told = cli(*command, "--workers", "1", "--retry", "1")
+    assert told.code == 1
+    assert "1 of 1 runs failed" in told.out
+    assert f"{broken / 'results.jsonl'}, line" in told.out
+    assert told.last == rest.last
+    assert made_in(out) == made
+
+    (broken / "results.jsonl").write_text(rows)
+    again = cli(*command)
+    assert again.code == 0
+    assert "3 runs, 3 of them finished" in again.out
+    assert made_in(out) == made
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["table33"], "there is no study 'table33'"),
+        (["--data", "mfeat"], "expected the name or file of a study first"),
+        (["methods", "--data", "mfeet"], "did you mean 'mfeat'?"),
+        (["methods", "--data", "digits"], "--data.root is missing"),
+        (["methods", "--data", "mfeat", "digits", "--data.trian", "1"], "has a setting"),
+        (["methods", "--data.trian", "1"], "did you mean '--data.train'?"),
+        (["methods", "--max-epoch", "3"], "did you mean '--max-epochs'?"),
+        (["methods", "--share", "4/3"], "expected I/N"),
+        (["methods", "--worker", "3"], "did you mean '--workers'?"),
+        (["methods", "--seed", "3"], "--seeds says how many"),
+    ],
+)
+def test_mistakes_are_told_before_any_process_starts(
+    cli: Cli, tmp_path: Path, argv: list[str], said: str
+) -> None:
+    result = cli("study", *argv, "--out", tmp_path / "out")
+    assert result.code == 2
+    assert said in result.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_roots_are_said_once_or_by_data_set(cli: Cli, tmp_path: Path) -> None:
+    from dmrnet.cli.study_data import with_data
+    from dmrnet.studies.spec import Entry, Study
+
+    (tmp_path / "watch").mkdir()
+    study, rest = with_data(
+        Study("", (Entry("sf-md"),)),
+        ["mfeat", "digits", "watch", "casia-surf=there"],
+        str(tmp_path),
+        ["--data.val-share", "0.2", "--lr", "1"],
+    )
+    assert rest == ["--lr", "1"]
+    assert study.data == {
+        "mfeat": {},
+        "digits": {"data.root": str(tmp_path), "data.val-share": "0.2"},
+        "watch": {"data.root": str(tmp_path / "watch")},
+        "casia-surf": {"data.root": "there"},
+    }
+
+
+def test_help_of_a_study_says_what_it_runs(cli: Cli) -> None:
+    said = cli("study", "methods", "--help")
+    assert said.code == 0
+    assert "sf-md longer (sf-md) stretch=1.5,2" in said.out
