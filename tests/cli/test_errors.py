@@ -185,6 +185,29 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
         "fit --method mmformer --method.heads 7",
         "expected heads that divide the 128 channels of a token, got 7",
     ),
+    "a timm model that is not there": (
+        "fit --data arrays --data.train {made}/train.npz --method.network.encoders.camera "
+        "timm:convnext_ato",
+        "unknown timm model 'convnext_ato'; did you mean 'convnext_atto'?",
+    ),
+    "images too small for a timm model": (
+        "fit --data arrays --data.train {made}/train.npz --method.network.encoders.camera "
+        "timm:convnext_atto",
+        "timm model convnext_atto cannot read images of 1x8x8",
+    ),
+    "a timm model for what is no image": (
+        "fit --encoder timm:convnext_atto",
+        "expected encoder auto, or timm:NAME for an image or a volume",
+    ),
+    "an encoder for a network that has its own": (
+        "fit --data arrays --data.train {made}/train.npz --method.network.family surf "
+        "--encoder timm:convnext_atto",
+        "the surf network has encoders of its own",
+    ),
+    "published weights of small encoders": (
+        "fit --method.network.pretrained true",
+        "expected a network with published weights",
+    ),
     "a config that is not there": ("fit --config no.yaml", "there is no config file no.yaml"),
     "no run": ("evaluate {made}", "{made} holds no run"),
     "a run that is not there": ("predict nowhere --input x.npz", "nowhere holds no run"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.error import URLError
+
 import pytest
 import torch
 import torchvision
@@ -68,6 +70,17 @@ def test_published_weights_are_asked_for_by_layout(monkeypatch: pytest.MonkeyPat
     assert asked == ["resnet50"]
     with pytest.raises(ValueError, match=r"no weights for layout r34-nbt1d.*load_resnet"):
         imagenet_state("r34-nbt1d")
+
+
+def test_weights_that_cannot_be_fetched_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*args: object, **options: object) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: "/nowhere")
+    monkeypatch.setattr("os.makedirs", lambda *args, **options: None)
+    with pytest.raises(FileNotFoundError, match="resnet34 are not in its cache.*no route to host"):
+        imagenet_state("r34")
 
 
 def test_a_stage_may_read_any_number_of_channels() -> None:

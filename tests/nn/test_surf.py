@@ -1,15 +1,16 @@
-"""SURF fusion: sizes, parameters, and the forward pass against plain functional torch."""
+"""SURF fusion: sizes, parameters, and the forward pass against functional torch and loops."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from tests.nn.contract import Assembled, NetworkContract, parameters
 from tests.nn.plain import Plain, hide, pool, shake
 
-from dmrnet.modalities import Modality, Task
+from dmrnet.modalities import Modality, Task, all_combinations
 from dmrnet.nn.surf import SURFEncoder, surf, surf_trunk
 
 CLASSES = ("spoof", "live")
@@ -54,6 +55,94 @@ def test_forward_is_the_plain_one(number: int, training: bool) -> None:
     net.train(training)
     got = net.predictor(net.fusion(net.encode(inputs), mask).map).logits
     torch.testing.assert_close(got, wanted)
+
+
+class Loops:
+    """The network for one sample in numpy, position by position, as its description reads."""
+
+    def __init__(self, net: Assembled) -> None:
+        self.w = {name: value.double().numpy() for name, value in net.state_dict().items()}
+
+    def conv(self, name: str, x: np.ndarray, stride: int, pad: int) -> np.ndarray:
+        kernel = self.w[f"{name}.weight"]
+        channels, k = len(kernel), kernel.shape[2]
+        around = np.pad(x, ((0, 0), (pad, pad), (pad, pad)))
+        height, width = ((side + 2 * pad - k) // stride + 1 for side in x.shape[1:])
+        out = np.zeros((channels, height, width))
+        for row in range(height):
+            for column in range(width):
+                window = around[:, row * stride :, column * stride :][:, :k, :k]
+                for channel in range(channels):
+                    out[channel, row, column] = (kernel[channel] * window).sum()
+        return out
+
+    def norm(self, name: str, x: np.ndarray) -> np.ndarray:
+        mean, variance, scale, shift = (
+            self.w[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")
+        )
+        rows = zip(x, mean, variance, scale, shift, strict=True)
+        return np.stack([(c - m) / math.sqrt(v + 1e-5) * a + b for c, m, v, a, b in rows])
+
+    def block(self, name: str, x: np.ndarray, stride: int) -> np.ndarray:
+        out = np.maximum(self.norm(f"{name}.bn1", self.conv(f"{name}.conv1", x, stride, 1)), 0)
+        out = self.norm(f"{name}.bn2", self.conv(f"{name}.conv2", out, 1, 1))
+        if f"{name}.downsample.0.weight" in self.w:
+            x = self.norm(f"{name}.downsample.1", self.conv(f"{name}.downsample.0", x, stride, 0))
+        return np.maximum(out + x, 0)
+
+    def stage(self, name: str, x: np.ndarray, stride: int) -> np.ndarray:
+        return self.block(f"{name}.1", self.block(f"{name}.0", x, stride), 1)
+
+    def pool(self, x: np.ndarray) -> np.ndarray:
+        around = np.pad(x, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+        height, width = ((side - 1) // 2 + 1 for side in x.shape[1:])
+        return np.array(
+            [
+                [
+                    [c[2 * row : 2 * row + 3, 2 * col : 2 * col + 3].max() for col in range(width)]
+                    for row in range(height)
+                ]
+                for c in around
+            ]
+        )
+
+    def excite(self, name: str, x: np.ndarray) -> np.ndarray:
+        first, second = sorted({key.rsplit(".", 1)[0] for key in self.w if key.startswith(name)})
+        squeezed = x.mean((1, 2))
+        for layer in (first, second):
+            weight = self.w[f"{layer}.weight"].reshape(len(self.w[f"{layer}.weight"]), -1)
+            squeezed = weight @ squeezed + self.w[f"{layer}.bias"]
+            if layer == first:
+                squeezed = np.maximum(squeezed, 0)
+        return x * (1 / (1 + np.exp(-squeezed)))[:, None, None]
+
+    def encode(self, name: str, x: np.ndarray) -> np.ndarray:
+        at = f"encoders.{name}.resnet"
+        x = np.maximum(self.norm(f"{at}.stem.1", self.conv(f"{at}.stem.0", x, 2, 1)), 0)
+        x = self.stage(f"{at}.stages.0", self.pool(x), 1)
+        return self.excite(f"encoders.{name}.excite", self.stage(f"{at}.stages.1", x, 2))
+
+    def logits(self, inputs: dict[str, np.ndarray], shown: set[str]) -> np.ndarray:
+        maps = [self.encode(name, x) for name, x in inputs.items()]
+        hidden = [m if n in shown else 0 * m for n, m in zip(inputs, maps, strict=True)]
+        x = self.stage("fusion.trunk.0", np.concatenate(hidden), 2)
+        x = self.stage("fusion.trunk.1", x, 2).mean((1, 2))
+        return self.w["predictor.linear.weight"] @ x + self.w["predictor.linear.bias"]
+
+
+def test_every_combination_is_that_of_loops() -> None:
+    task = images({"rgb": (3, 33, 41), "depth": (3, 33, 41), "ir": (3, 33, 41)})
+    net = shake(Assembled(task, surf(task, width=8)).double()).eval()
+    loops, torch_inputs = (
+        Loops(net),
+        {m.name: torch.randn(1, *m.shape).double() for m in task.inputs},
+    )
+    sample = {name: x[0].numpy() for name, x in torch_inputs.items()}
+    feats = net.encode(torch_inputs)
+    for mask in all_combinations(3):
+        shown = {name for name, seen in zip(task.modalities, mask, strict=True) if seen}
+        got = net.predictor(net.fusion(feats, mask[None]).map).logits[0]
+        np.testing.assert_allclose(got.detach().numpy(), loops.logits(sample, shown), rtol=1e-9)
 
 
 def test_it_has_the_published_number_of_parameters() -> None:

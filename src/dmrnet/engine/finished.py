@@ -117,7 +117,9 @@ def open_run(path: Path, device: str = "cpu") -> Finished:
     settings = read_config(folder.config)
     task = task_of(facts, folder.facts)
     check_finished(folder, facts)
-    method = settings.method.build(task)
+    # Its own weights follow: those that it started from need not be fetched.
+    network = replace(settings.method.network, pretrained=False)
+    method = replace(settings.method, network=network).build(task)
     method.to(memory_format=torch.channels_last)
     load_weights(method, folder.weights)
     # Runs of earlier versions do not say whether they were standardised.

@@ -1,9 +1,9 @@
 """The parts of a method: encoders, fusion, representation, predictor."""
 
+from dmrnet.nn.backbone import TimmEncoder
 from dmrnet.nn.encoders import (
     ImageEncoder,
     SequenceEncoder,
-    TimmEncoder,
     VectorEncoder,
     VolumeEncoder,
     build_encoder,

@@ -9,9 +9,9 @@ import math
 
 from torch import Tensor, nn
 
-from dmrnet.hints import nearest
 from dmrnet.modalities import Modality
-from dmrnet.nn.norm import BatchNorm, safe_batch_norm
+from dmrnet.nn.backbone import PREFIX, TimmEncoder
+from dmrnet.nn.norm import BatchNorm
 
 SMALLEST_LINE = 12
 """A sequence is strided down to at most so many positions."""
@@ -151,38 +151,13 @@ class VolumeEncoder(nn.Module):
         return maps.reshape(x.shape[0], x.shape[2], *maps.shape[1:]).mean(1)
 
 
-class TimmEncoder(nn.Module):
-    """Any timm backbone without its pooling and classifier, for any number of channels.
-
-    Args:
-        name: As timm lists it, e.g. ``convnext_atto``.
-        channels: C of the input.
-        pretrained: Load published weights (needs the network or a cache).
-    """
-
-    def __init__(self, name: str, channels: int, pretrained: bool = False) -> None:
-        # It takes seconds to import, which a run without it need not wait for.
-        import timm
-
-        super().__init__()
-        if not timm.is_model(name):
-            raise ValueError(f"unknown timm model {name!r}; {nearest(name, timm.list_models())}")
-        self.backbone = safe_batch_norm(
-            timm.create_model(
-                name, pretrained=pretrained, in_chans=channels, num_classes=0, global_pool=""
-            )
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Encode ``(B, C, H, W)`` as a map; token outputs become ``(B, width, 1, N)``."""
-        features: Tensor = self.backbone(x)
-        if getattr(self.backbone, "output_fmt", "NCHW") == "NHWC":
-            return features.permute(0, 3, 1, 2)
-        return features if features.dim() == 4 else features.transpose(1, 2).unsqueeze(2)
-
-
 def build_encoder(
-    modality: Modality, width: int, encoder: str = "auto", depth: int = 2, dropout: float = 0.0
+    modality: Modality,
+    width: int,
+    encoder: str = "auto",
+    depth: int = 2,
+    dropout: float = 0.0,
+    pretrained: bool = False,
 ) -> nn.Module:
     """Return an encoder for a modality.
 
@@ -190,21 +165,27 @@ def build_encoder(
         modality: What it reads.
         width: C of its map (not for timm, whose backbones have their own).
         encoder: ``auto`` for the one of the modality's kind, or ``timm:NAME`` for images and
-            volumes.
+            volumes (``timm:NAME@MAP`` for an inner map).
         depth: Blocks of a vector's encoder.
         dropout: In a vector's encoder.
+        pretrained: Start a timm backbone from published weights.
 
     Raises:
         ValueError: If the encoder is unknown or does not fit the modality.
+        FileNotFoundError: If published weights cannot be had.
     """
     kind, shape = modality.kind, modality.shape
-    if encoder.startswith("timm:") and kind in ("image", "volume"):
-        frame: nn.Module = TimmEncoder(encoder.removeprefix("timm:"), shape[0])
+    if encoder.startswith(PREFIX) and kind in ("image", "volume"):
+        # A volume is (C, T, H, W); its frames are images.
+        frame: nn.Module = TimmEncoder(
+            encoder.removeprefix(PREFIX), (shape[0], *shape[-2:]), pretrained
+        )
         return VolumeEncoder(frame) if kind == "volume" else frame
     if encoder != "auto":
         raise ValueError(
             f"modality {modality.name} ({kind} {shape}): expected encoder auto, or timm:NAME for "
-            f"an image or a volume, got {encoder!r}"
+            f"an image or a volume, got {encoder!r}; --method.network.encoders.NAME sets one "
+            "modality's"
         )
     if kind == "vector":
         return VectorEncoder(shape[0], width, depth, dropout)

@@ -10,6 +10,7 @@ from torch import nn
 
 from dmrnet.hints import nearest
 from dmrnet.modalities import Task
+from dmrnet.nn.backbone import PREFIX
 from dmrnet.nn.encoders import build_encoder
 from dmrnet.nn.fusion import ConcatFusion, Grid, trunk
 from dmrnet.nn.gather import output_shape
@@ -32,7 +33,8 @@ class Network:
             r34-nbt1d for esanet.
         form: What ogm fuses: map (as the paper describes) or vector (as released).
         main: The modality whose stages go on from fused maps in esanet; by default the first.
-        pretrained: Start esanet from ImageNet weights (needs the network or a cache).
+        pretrained: Start esanet from ImageNet weights, or timm's encoders from those that are
+            published of them (needs the network or a cache).
         stem: Channels behind the first convolution; 64 as published, fewer shrink the network.
         width: Channels of every map.
         depth: Blocks of a vector's encoder.
@@ -41,7 +43,8 @@ class Network:
         trunk_kernel: Of the trunk's convolutions: 1, 3 or another odd size.
         grid: Where maps meet: auto (the smallest plane among them; one position with a vector) or
             pooled (one position).
-        encoder: For all modalities: auto (by kind) or timm:NAME (images and volumes).
+        encoder: For all modalities: auto (by kind), or timm:NAME (images and volumes; timm:NAME@1
+            for its second map from the input).
         encoders: For single modalities, by name; goes before `encoder`.
     """
 
@@ -73,8 +76,11 @@ class Network:
         """Return everything but the representation.
 
         Raises:
-            ValueError: If the family cannot read the task's modalities, or predict its labels.
+            ValueError: If the family cannot read the task's modalities, or predict its labels, or
+                a setting is none of the family's.
+            FileNotFoundError: If published weights are asked for and cannot be had.
         """
+        self._check_encoders()
         # Torchvision is imported only by those who ask for a network made of its blocks.
         if self.family == "surf":
             from dmrnet.nn.surf import surf
@@ -96,6 +102,24 @@ class Network:
         fusion = self.build_fusion(feature_shapes(task, encoders))
         return Parts(encoders, fusion, self.width, PooledLinear(self.width, len(task.classes)))
 
+    def _check_encoders(self) -> None:
+        """Refuse what would go unread: encoders of other families, weights that nobody has."""
+        own = self.family == "generic"
+        if not own and (self.encoder != "auto" or self.encoders):
+            raise ValueError(
+                f"the {self.family} network has encoders of its own; leave out encoder, or take "
+                "the generic network"
+            )
+        named = (self.encoder, *self.encoders.values())
+        if self.pretrained and not (
+            self.family == "esanet" or (own and any(name.startswith(PREFIX) for name in named))
+        ):
+            raise ValueError(
+                "pretrained: expected a network with published weights (timm:NAME as encoder, or "
+                f"the esanet network); {'small encoders' if own else self.family} start from "
+                "random ones"
+            )
+
     def build_encoders(self, task: Task) -> dict[str, nn.Module]:
         """Return one encoder a modality, in the task's order."""
         for name in self.encoders:
@@ -111,6 +135,7 @@ class Network:
                 self.encoders.get(modality.name, self.encoder),
                 self.depth,
                 self.dropout,
+                self.pretrained,
             )
             for modality in task.inputs
         }

@@ -231,6 +231,7 @@ def imagenet_state(layout: LayoutName) -> dict[str, Tensor]:
 
     Raises:
         ValueError: If torchvision publishes none.
+        FileNotFoundError: If they are not in its cache and cannot be fetched.
     """
     published = {"r18": "resnet18", "r34": "resnet34", "r50": "resnet50"}
     if layout not in published:
@@ -239,5 +240,12 @@ def imagenet_state(layout: LayoutName) -> dict[str, Tensor]:
             f"{', '.join(published)}, or load a file of your own with load_resnet"
         )
     weights = get_model_weights(published[layout]).DEFAULT
-    state: dict[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True)
+    try:
+        state: dict[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:  # no network, or not what was published
+        raise FileNotFoundError(
+            f"torchvision's weights of {published[layout]} are not in its cache and cannot be "
+            f"fetched ({error}); fetch them once where there is a network, or leave out "
+            "--method.network.pretrained"
+        ) from error
     return state

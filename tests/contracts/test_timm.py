@@ -1,0 +1,39 @@
+"""Methods on timm's backbones keep the promises that they keep on the small encoders."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pytest
+from tests.contracts.batches import task_of
+from tests.contracts.method import MethodContract
+
+from dmrnet.methods import build_method
+from dmrnet.nn import Network
+
+# A convolutional one with batch norms; a transformer beside the first map of one of those.
+NETWORKS = {
+    "cnn": Network(width=8, encoder="timm:test_resnet"),
+    "mixed": Network(width=8, encoder="timm:test_vit", encoders={"m1": "timm:test_resnet@0"}),
+}
+
+
+@pytest.mark.parametrize(
+    "build",
+    [("sf-md", "cnn", {}), ("dmrnet", "mixed", {"encodes": "present"})],
+    ids=lambda choice: "-".join(map(str, choice[:2])),
+    indirect=True,
+)
+class TestTimm(MethodContract):
+    tasks: ClassVar = {
+        "three": task_of(
+            ("image", (3, 32, 48)), ("image", (1, 32, 32)), ("volume", (2, 2, 32, 32))
+        ),
+    }
+    main = "three"
+
+    @pytest.fixture
+    def build(self, request: pytest.FixtureRequest):
+        name, network, changes = request.param
+        settings: dict[str, Any] = {"network": NETWORKS[network], **changes}
+        return lambda task: build_method(name, task, **settings)

@@ -1,0 +1,166 @@
+"""Any timm backbone as an encoder: its maps, sizes and weights, and what it cannot read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from torch import nn
+
+from dmrnet.engine.config import parse_run
+from dmrnet.engine.finished import evaluate_run, open_run
+from dmrnet.engine.fit import fit
+from dmrnet.engine.folder import RunFolder
+from dmrnet.modalities import Modality, Task
+from dmrnet.nn import Network, TimmEncoder, build_encoder, encode_rows, output_shape
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "shape", "expected"),
+    [
+        ("test_resnet", "image", (2, 64, 64), (96, 2, 2)),
+        ("test_resnet@1", "image", (2, 64, 64), (32, 16, 16)),
+        ("test_resnet", "volume", (1, 2, 64, 64), (96, 2, 2)),
+        ("test_mambaout", "image", (1, 64, 64), (256, 2, 2)),  # channels last inside
+        ("test_mambaout@0", "image", (1, 64, 96), (16, 16, 24)),
+        ("test_vit", "image", (1, 64, 96), (64, 4, 6)),  # of a fixed size, 160 x 160, by itself
+        ("test_vit@0", "image", (5, 32, 32), (64, 2, 2)),
+        ("mixer_s32_224", "image", (1, 64, 64), (512, 1, 4)),  # tokens without a place
+    ],
+)
+def test_backbones_give_maps_with_channels_first(
+    name: str, kind: str, shape: tuple[int, ...], expected: tuple[int, int, int]
+) -> None:
+    modality = Modality("x", kind, shape)  # type: ignore[arg-type]
+    encoder = build_encoder(modality, 8, f"timm:{name}")
+    assert output_shape(encoder, shape) == expected
+    rows = torch.tensor([1])  # one sample, small maps: batch norm has one value a channel
+    assert encode_rows(encoder, torch.randn(3, *shape), rows, expected).isfinite().all()
+
+
+def test_a_map_is_the_one_that_timm_calls_so() -> None:
+    encoder = TimmEncoder("test_resnet@2", (3, 64, 64)).eval()
+    whole = timm.create_model("test_resnet", features_only=True).eval()
+    whole.load_state_dict(encoder.backbone.state_dict(), strict=False)
+    x = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(encoder(x), whole(x)[2])
+    # What lies behind the map is left out.
+    assert sum(1 for _ in encoder.parameters()) < sum(1 for _ in whole.parameters())
+
+
+def test_tokens_stand_where_their_patches_are() -> None:
+    """A patch that changes moves the map there the most, before tokens have met."""
+    encoder = TimmEncoder("test_vit", (1, 64, 96)).eval()
+    encoder.backbone.blocks = nn.Sequential()
+    x = torch.zeros(1, 1, 64, 96)
+    with torch.no_grad():
+        plain = encoder(x)
+        for row, column in [(0, 0), (0, 5), (3, 0), (2, 4)]:
+            other = x.clone()
+            other[..., 16 * row : 16 * (row + 1), 16 * column : 16 * (column + 1)] = 1
+            moved = (encoder(other) - plain).abs().sum(1)[0]
+            assert moved.nonzero().tolist() == [[row, column]]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "said"),
+    [
+        ("test_resnt", (1, 64, 64), "unknown timm model 'test_resnt'; did you mean 'test_resnet'"),
+        ("convnext_atto", (1, 9, 9), "cannot read images of 1x9x9.*timm:NAME@0"),
+        ("test_vit", (1, 40, 40), "cannot read images of 1x40x40: .*divisible by patch size"),
+        ("test_resnet@9", (1, 64, 64), "gives no map 9"),
+        ("test_resnet@last", (1, 64, 64), "a number from 0 as MAP, got timm:test_resnet@last"),
+        ("coat_tiny", (1, 64, 64), r"no map before pooling.*an inner one may do \(timm:coat_tiny@"),
+    ],
+)
+def test_what_it_cannot_read_is_told_when_it_is_built(name, shape, said) -> None:
+    with pytest.raises(ValueError, match=said):
+        TimmEncoder(name, shape)
+
+
+def test_published_weights_are_asked_for_where_they_are_wanted(monkeypatch) -> None:
+    asked = []
+    create = timm.create_model
+
+    def recorded(model: str, pretrained: bool = False, **options):
+        asked.append((model, pretrained))
+        made = create(model, **options)
+        if pretrained:
+            nn.init.constant_(next(made.parameters()), 0.5)
+        return made
+
+    monkeypatch.setattr(timm, "create_model", recorded)
+    task_input = Modality("x", "image", (1, 32, 32))
+    random, loaded = (
+        build_encoder(task_input, 8, "timm:test_resnet.r160_in1k", pretrained=pretrained)
+        for pretrained in (False, True)
+    )
+    assert [pretrained for _, pretrained in asked] == [False, False, True]
+    assert not (next(random.parameters()) == 0.5).all()
+    assert (next(loaded.parameters()) == 0.5).all()
+
+
+def test_weights_that_cannot_be_had_are_told(monkeypatch, tmp_path: Path) -> None:
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"no published weights of .*test_byobnet .*fetch"):
+        TimmEncoder("test_byobnet", (3, 32, 32), pretrained=True)
+    with pytest.raises(FileNotFoundError, match="No pretrained weights exist for coatnet_0_224"):
+        TimmEncoder("coatnet_0_224@0", (3, 64, 64), pretrained=True)
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (Network(family="surf", encoder="timm:test_resnet"), "surf network has encoders of its"),
+        (Network(family="ogm", encoders={"a": "auto"}), "ogm network has encoders of its own"),
+        (Network(family="ogm", pretrained=True), "published weights .*; ogm start from random"),
+        (Network(pretrained=True), "published weights .*small encoders start from random"),
+    ],
+)
+def test_a_setting_that_nobody_would_read_is_refused(network: Network, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        network.build(Task((Modality("a", "image", (1, 32, 32)),), ("no", "yes")))
+
+
+def test_a_run_on_arrays_by_the_short_flag(monkeypatch, tmp_path: Path) -> None:
+    """Two images of different sizes and channels, every combination, opened without a network."""
+    rng = np.random.default_rng(0)
+    y = np.arange(24) % 2
+    for role in ("train", "val", "test"):
+        night = rng.normal(size=(24, 1, 32, 32)) + y[:, None, None, None]
+        night[::5] = np.nan
+        day = rng.normal(size=(24, 3, 40, 32)) + y[:, None, None, None]
+        np.savez(tmp_path / f"{role}.npz", day=day, night=night, y=y)
+    create, loads = timm.create_model, []
+
+    def cached(model: str, pretrained: bool = False, **options):
+        loads.append(pretrained)
+        return create(model, **options)
+
+    monkeypatch.setattr(timm, "create_model", cached)
+    files = [f"--data.{role}={tmp_path / role}.npz" for role in ("train", "val", "test")]
+    settings = parse_run(
+        [
+            *("--data", "arrays", *files, "--method", "sf-md", "--encoder", "timm:test_resnet"),
+            *("--method.network.pretrained", "true", "--method.network.width", "8"),
+            *("--max-epochs", "2", "--accelerator", "cpu", "--threads", "1"),
+        ]
+    )
+    fit(settings, tmp_path / "run")
+    assert loads.count(True) == 2
+    loads.clear()
+    run = open_run(tmp_path / "run")
+    assert not any(loads)
+    evaluate_run(run)
+    rows = [
+        row
+        for row in RunFolder(tmp_path / "run").rows()
+        if (row["split"], row["metric"]) == ("test", "accuracy")
+    ]
+    assert {"day", "night", "day+night"} <= {row["combination"] for row in rows}
+    assert all(np.isfinite(row["value"]) for row in rows)
