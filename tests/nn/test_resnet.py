@@ -79,7 +79,7 @@ def test_weights_that_cannot_be_fetched_are_told(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: "/nowhere")
     monkeypatch.setattr("os.makedirs", lambda *args, **options: None)
-    with pytest.raises(FileNotFoundError, match="resnet34 are not in its cache.*no route to host"):
+    with pytest.raises(FileNotFoundError, match=r"resnet34 are not in its cache.*no route to host"):
         imagenet_state("r34")
 
 
