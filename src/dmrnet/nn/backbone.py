@@ -78,7 +78,8 @@ class TimmEncoder(nn.Module):
         grid = getattr(getattr(self.backbone, "patch_embed", None), "grid_size", None)
         positions = tokens[:, ahead:].transpose(1, 2)
         if grid is not None and math.prod(grid) == positions.shape[2]:
-            return positions.unflatten(2, tuple(grid))
+            spread: Tensor = positions.unflatten(2, tuple(grid))
+            return spread
         return tokens.transpose(1, 2).unsqueeze(2)
 
 
