@@ -268,6 +268,13 @@ def test_a_run_is_selected_and_scored_by_acer(tmp_path: Path, threshold: str) ->
         # The test list's paths tell no types of attack.
         assert ("test", "apcer/worst", combination) not in rows
     assert ("thresholds" in folder.read_facts()) == (threshold == "eer")
+    with np.load(folder.predictions) as saved:
+        # What was taken, and not the likelier class, is what the rows were counted from.
+        wrong = saved["predicted"] != saved["target"]
+        for k, combination in enumerate(saved["combination"].tolist()):
+            rates = [wrong[k][saved["target"] == label].mean() for label in (0, 1)]
+            assert np.mean(rates) == pytest.approx(rows["test", "acer", combination]["value"])
+        assert len(saved["source"]) == 10
     label = rows["test", "acer", "rgb"]["dataset"]
     assert label == ("casia-surf" if threshold == "half" else "casia-surf (threshold=eer)")
 

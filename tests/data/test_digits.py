@@ -153,6 +153,7 @@ def test_triples_are_of_one_digit_and_named_rightly(seed: int) -> None:
         for row, sample in enumerate(part.samples):
             for name in MODALITIES:
                 place = names[name].index(origin(sample, name))
+                assert Digits("").sources(sample)[MODALITIES.index(name)] == names[name][place]
                 assert arrays[f"{name}.y"][place] == part.target[row]
                 assert np.array_equal(part.arrays[name][row].numpy(), arrays[name][place])
         digits = part.target.bincount(minlength=10)

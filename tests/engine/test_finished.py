@@ -49,6 +49,7 @@ def test_test_rows_and_predictions_agree(path: Path) -> None:
             assert int(scored.sum()) == scores[name]["n"]
             right = saved["probabilities"][k].argmax(1) == saved["target"]
             assert scores[name]["value"] == pytest.approx(right[scored].mean())
+            assert saved["predicted"][k].tolist() == saved["probabilities"][k].argmax(1).tolist()
     # Twice is once.
     evaluate_run(run, batch_size=5)
     again = RunFolder(path).rows()

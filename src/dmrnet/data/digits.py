@@ -137,6 +137,10 @@ class Digits:
             ),
         )
 
+    def sources(self, sample: str) -> tuple[str, ...]:
+        """Return the files of a triple, in the order of the modalities."""
+        return tuple(origin(sample, name) for name in MODALITIES)
+
     def _check(self) -> None:
         for role, number in (
             ("train", self.train_triples),

@@ -134,6 +134,14 @@ class Watch:
             ),
         )
 
+    def sources(self, sample: str) -> str:
+        """Return whose window it is: those of one subject are not independent.
+
+        >>> Watch("").sources("subject:3 recording:12 start:64")
+        'subject:3'
+        """
+        return sample.partition(" ")[0]
+
 
 def windows(length: Tensor, window: int, step: int) -> tuple[Tensor, Tensor]:
     """Return which recording each window is from, and at which of its steps it starts.

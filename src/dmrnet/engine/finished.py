@@ -23,7 +23,8 @@ from dmrnet.engine.config import RunSettings, read_config
 from dmrnet.engine.folder import RunFolder, write_bytes
 from dmrnet.engine.rows import rows_of_evaluation
 from dmrnet.engine.selection import combinations_of, samples_at_once
-from dmrnet.engine.thresholds import rows_by_type, take_thresholds
+from dmrnet.engine.sources import sources_of
+from dmrnet.engine.thresholds import decided, rows_by_type, take_thresholds
 from dmrnet.engine.weights import load_weights
 from dmrnet.evaluation import Evaluation, evaluate, measure_of, predict_masks
 from dmrnet.methods.base import Method
@@ -220,15 +221,18 @@ def evaluate_run(
     rows += rows_by_type(run.folder.name, run.settings, result, thresholds, dataset)
     if not keep:
         result = replace(result, predictions=None)
-    if result.predictions is not None:
+    if (kept := result.predictions) is not None:
         buffer = BytesIO()
+        arrays = sources_of(run.settings.data if test is None else None, dataset, kept.index)
         np.savez_compressed(
             buffer,
-            index=result.predictions.index.numpy(),
+            index=kept.index.numpy(),
             combination=np.array([name_of(mask, names) for mask in combinations]),
-            target=result.predictions.target.numpy(),
-            scored=result.predictions.scored.numpy(),
-            probabilities=result.predictions.probabilities.numpy(),
+            target=kept.target.numpy(),
+            scored=kept.scored.numpy(),
+            probabilities=kept.probabilities.numpy(),
+            predicted=decided(measure, kept, thresholds).numpy().astype(np.int16),
+            **arrays,
         )
         write_bytes(run.folder.predictions, buffer.getvalue())
     run.folder.put_rows("test", rows)

@@ -11,7 +11,7 @@ from dmrnet.data.dataset import Dataset
 from dmrnet.engine.config import RunSettings
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.rows import row_of
-from dmrnet.evaluation import AttackErrors, Evaluation, Measure, measure_of
+from dmrnet.evaluation import AttackErrors, Evaluation, Measure, Predictions, measure_of
 from dmrnet.modalities import name_of
 
 
@@ -57,6 +57,25 @@ def take_thresholds(
     values = [float("nan") if kept[name] is None else float(kept[name]) for name in names]
     thresholds = torch.tensor(values, dtype=torch.float64)
     return measure.at(result, thresholds), thresholds
+
+
+def decided(measure: Measure, predictions: Predictions, thresholds: Tensor) -> Tensor:
+    """Return the class that is taken for each sample under each combination.
+
+    Args:
+        measure: What the data are judged by.
+        predictions: Of every sample under every combination.
+        thresholds: float64 ``(K,)``, as `take_thresholds` returns them.
+
+    Returns:
+        int64 ``(K, n)``; -1 where the threshold of the combination is undefined.
+    """
+    if not isinstance(measure, AttackErrors) or measure.threshold == "half":
+        return predictions.probabilities.argmax(-1)
+    real = measure.bona_fide
+    taken = predictions.probabilities[..., real].double() > thresholds[:, None]
+    found = torch.where(taken, real, 1 - real)
+    return found.masked_fill(thresholds.isnan()[:, None], -1)
 
 
 def rows_by_type(

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dmrnet.report.bootstrap import resample
 from dmrnet.report.figures import draw_figures
 from dmrnet.report.page import make_section, render_html, render_markdown
 from dmrnet.report.ranks import rank_over_data
@@ -65,12 +66,16 @@ def build_report(
     """
     if split not in SPLITS:
         raise ValueError(f"Expected the split 'test' or 'val', came {split!r}.")
-    summaries = summarise(read_runs([Path(run) for run in runs], split), split, baseline)
+    read = read_runs([Path(run) for run in runs], split)
+    summaries = summarise(read, split, baseline)
     several = {item.dataset for item in summaries if _scores(summaries, item.dataset) > 1}
     sections = []
     for item, anchor in zip(summaries, _anchors(summaries), strict=True):
         figures = draw_figures(item, anchor)
-        sections.append(make_section(item, figures, anchor, with_score=item.dataset in several))
+        resampled = resample(item, read)
+        sections.append(
+            make_section(item, figures, anchor, resampled, with_score=item.dataset in several)
+        )
     drawn = [figure for section in sections for figure in section.figures]
     contents: dict[Path, bytes] = {}
     for figure in drawn:

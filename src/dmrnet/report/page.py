@@ -11,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from dmrnet.report import formatting as fmt
+from dmrnet.report.bootstrap import FEW_SOURCES, Resampled
 from dmrnet.report.combinations import members
 from dmrnet.report.figures import Figure
 from dmrnet.report.notes import notes_on
@@ -58,6 +59,7 @@ class Section:
         notes: What a reader must know before believing the numbers.
         main: The main table.
         differences: Differences to the baseline and to the baseline at equal cost; None without.
+        compared: How to read the differences.
         groups: Every combination, by size.
         hardness: What was mined; None without mining.
         chance: Agreement in percent that a random hard set would have.
@@ -74,6 +76,7 @@ class Section:
     notes: tuple[str, ...]
     main: Table
     differences: Table | None
+    compared: str
     groups: tuple[Group, ...]
     hardness: Table | None
     chance: str
@@ -84,11 +87,16 @@ class Section:
 
 
 def make_section(
-    summary: DataSummary, figures: Sequence[Figure], anchor: str, *, with_score: bool
+    summary: DataSummary,
+    figures: Sequence[Figure],
+    anchor: str,
+    resampled: Resampled | None,
+    *,
+    with_score: bool,
 ) -> Section:
     """Gather what the page says of a summary."""
     hardness, cost = hardness_table(summary), cost_table(summary)
-    differences = difference_table(summary)
+    differences = difference_table(summary, resampled)
     score = f", {summary.score.label}" if with_score else ""
     return Section(
         anchor=anchor,
@@ -98,6 +106,7 @@ def make_section(
         notes=tuple(notes_on(summary)),
         main=main_table(summary),
         differences=differences if differences.rows else None,
+        compared=COMPARED + (f" {_drawn(resampled)}" if resampled else ""),
         groups=tuple(_groups(summary)),
         hardness=hardness if hardness.rows else None,
         chance=fmt.percent(len(summary.modalities) / max(1, len(summary.combinations)), 0),
@@ -124,7 +133,6 @@ def render_html(sections: Sequence[Section], ranking: Ranking | None) -> str:
         ranks=rank_table(ranking) if ranking else None,
         ranked=RANKED,
         left_out=fmt.listed([*ranking.left_out]) if ranking else "",
-        compared=COMPARED,
         style=style,
         drawn=drawn,
         seen=SEEN,
@@ -147,7 +155,7 @@ def render_markdown(
             parts.append("")
         parts += [markdown(section.main), f"{_READING}\n"]
         if section.differences:
-            parts += ["### Differences\n", markdown(section.differences), f"{COMPARED}\n"]
+            parts += ["### Differences\n", markdown(section.differences), f"{section.compared}\n"]
         for figure in section.figures:
             alt = escape_markdown(figure.title)
             parts.append(f"![{alt}]({figure_folder}/{figure.name}.svg)\n")
@@ -173,6 +181,28 @@ COMPARED = (
     "paired t test of the average, then corrected by Holm's steps for the number of systems. A "
     "second line sets a system against the baseline trained about as long, where one was run."
 )
+
+
+def _drawn(resampled: Resampled) -> str:
+    """Say what was drawn, and how much of it there was."""
+    counted = [
+        f"{count:,} {'samples' if kind == 'sample' else f'sources of {kind}'}"
+        for kind, count in resampled.units.items()
+    ]
+    fewest = min(resampled.units.values())
+    few = (
+        f" With {fewest} to draw from it is narrower than it should be."
+        if fewest < FEW_SOURCES
+        else ""
+    )
+    left = f" Without kept predictions: {fmt.listed([*resampled.left_out])}."
+    return (
+        f"The interval over test samples is of {resampled.draws:,} draws of the "
+        f"{fmt.listed(counted)}, the seeds kept; samples of one source are drawn together."
+        + few
+        + (left if resampled.left_out else "")
+    )
+
 
 RANKED = (
     "Place by the average over combinations, 1 the best, of the systems that were run on every "

@@ -61,6 +61,7 @@ class Run:
         version: The version of this package that made it; empty where unknown.
         files: Fingerprints of the user's own files behind it, by split; empty for other data.
         published: Rows that name a source; only in a file.
+        tested_on: What follows from the test samples' content; empty where unknown.
     """
 
     path: Path
@@ -72,6 +73,7 @@ class Run:
     version: str = ""
     files: tuple[tuple[str, str], ...] = ()
     published: tuple[PublishedRow, ...] = ()
+    tested_on: str = ""
 
     @property
     def is_folder(self) -> bool:
@@ -186,6 +188,12 @@ def _read_run(path: Path) -> Run:
         commit=str(facts.get("git_commit") or facts.get("commit") or ""),
         version=str(versions.get("dmrnet", "")) if isinstance(versions, dict) else "",
         files=_files(facts.get("files")),
+        tested_on=" ".join(
+            content
+            for key in ("content", "files")
+            for split, content in _files(facts.get(key))
+            if split == "test"
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dmrnet.report import formatting as fmt
+from dmrnet.report.bootstrap import Resampled
 from dmrnet.report.combinations import members
 from dmrnet.report.equal_cost import EqualCost
 from dmrnet.report.estimates import Estimate
@@ -68,12 +69,17 @@ def main_table(summary: DataSummary) -> Table:
     return Table(("System", "Seeds", *(_TITLES[key] for key in keys)), tuple(rows))
 
 
-def difference_table(summary: DataSummary) -> Table:
+def difference_table(summary: DataSummary, resampled: Resampled | None = None) -> Table:
     """Two lines a method: against the baseline, and against the baseline at equal cost.
 
     Intervals and tests are of the average over combinations. Holm's correction is over the methods
     that are set against the same kind of baseline.
+
+    Args:
+        summary: The summary.
+        resampled: Intervals over draws of test samples, where predictions are kept.
     """
+    over_samples = resampled.differences if resampled else {}
     plain = {
         i.label: i.differences["average"] for i in summary.systems if "average" in i.differences
     }
@@ -97,7 +103,7 @@ def difference_table(summary: DataSummary) -> Table:
                     item.label, item.equal.label, _cost(item.equal), equal, item.equal.differences
                 )
             )
-    header = (
+    header: tuple[str, ...] = (
         "System",
         "Against",
         "Its training cost",
@@ -108,7 +114,15 @@ def difference_table(summary: DataSummary) -> Table:
         "p, Holm",
         "Worst",
     )
-    return Table(header, tuple(rows), names=2)
+    if not over_samples:
+        return Table(header, tuple(rows), names=2)
+    place = header.index("p")
+    header = (*header[:place], "Over test samples", *header[place:])
+    with_samples = []
+    for row in rows:
+        ends = over_samples.get((row[0].text, row[1].text), {}).get("average")
+        with_samples.append((*row[:place], Cell(fmt.ends(ends) or fmt.NOTHING), *row[place:]))
+    return Table(header, tuple(with_samples), names=2)
 
 
 def _difference_row(
