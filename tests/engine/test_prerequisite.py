@@ -16,6 +16,7 @@ from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.prerequisite import CACHE, FOLDER, alone, place_of
 from dmrnet.engine.trainee import Progress
+from dmrnet.methods.mmanet import MMANet
 
 
 def teachers(folder: Path) -> list[Path]:
@@ -181,6 +182,35 @@ def test_another_teacher_teaches_something_else(made: Path) -> None:
     fit(settings_in(made, *EARLY, *given, method="mmanet", epochs=3), made / "changed")
     mine, theirs = (metrics_of(RunFolder(made / n).metrics) for n in ("run", "changed"))
     assert mine != theirs
+
+
+def test_combinations_are_ranked_on_validation(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the engine tells is what the student predicts on validation at that moment."""
+    settings = settings_in(
+        made, *EARLY, "--recipe", "released", "--method.rank_from", "0", method="mmanet", epochs=3
+    )
+    val = settings.data.load(0).val
+    batch = val.take(torch.arange(len(val)))
+    heard = []
+
+    def told(self: MMANet, predicted: torch.Tensor) -> None:
+        assert self.training
+        asked = self.asks(0)
+        assert asked is not None
+        with torch.no_grad():
+            self.eval()
+            for row, combination in zip(predicted, asked, strict=True):
+                has = (batch.present | ~combination).all(1)
+                classes = self(batch.inputs, combination.expand(len(val), -1))[has].argmax(1)
+                assert row.tolist() == [int((classes == k).sum()) for k in range(3)]
+            self.train()
+        heard.append(int(predicted.sum()))
+        self.weak.told(predicted)
+
+    monkeypatch.setattr(MMANet, "told", told)
+    fit(settings, made / "ranked")
+    assert len(heard) == 3  # every epoch, since rank_last is 3
+    assert min(heard) > 0
 
 
 def test_mistakes_are_told(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

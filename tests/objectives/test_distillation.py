@@ -151,6 +151,64 @@ def test_frequencies_are_compared_with_one_added() -> None:
         assert got[v].item() == pytest.approx(expected)
 
 
+def slow_softmax(counts: list[float]) -> list[float]:
+    whole = sum(counts)
+    e = [math.exp(c / whole) for c in counts]
+    return [x / sum(e) for x in e]
+
+
+def test_ranking_as_released_is_its_code() -> None:
+    """Softmax of frequencies on validation, the divergence turned round, added over epochs."""
+    weak = WeakCombinations(3, 4, 1, 2, on="val", by="softmax")
+    assert weak.asked().tolist() == [
+        [False, True, True],
+        [True, False, True],
+        [True, True, False],
+        [True] * 3,
+    ]
+    draw = torch.Generator().manual_seed(3)
+    told = torch.randint(0, 40, (4, 4, 4), generator=draw)
+    distance = [0.0] * 3
+    for epoch, counts in enumerate(told):
+        assert weak.ranks(epoch) == (epoch in (1, 2))
+        if weak.ranks(epoch):
+            weak.told(counts)
+        weak.end_epoch()
+        if epoch in (1, 2):
+            everything = slow_softmax(counts[-1].tolist())
+            for v in range(3):
+                row = slow_softmax(counts[v].tolist())
+                distance[v] += sum(
+                    p * math.log(p / q) for p, q in zip(row, everything, strict=True)
+                )
+        assert weak.distances.tolist() == pytest.approx(distance)
+    assert weak.strong.tolist() == [d == max(distance) for d in distance]
+    letter = WeakCombinations(3, 4, 1, 2, on="val")
+    for counts in told[:2]:
+        letter.told(counts)
+        letter.end_epoch()
+    assert letter.distances.tolist() == pytest.approx(frequencies_apart(told[1].double()).tolist())
+
+
+def test_recipes_rank_by_what_they_say() -> None:
+    chosen = {}
+    for recipe in ("best", "paper", "released"):
+        weak = built(recipe=recipe)[0].weak
+        chosen[recipe] = (weak.on, weak.by, weak.first_epoch, weak.last_epoch)
+    assert chosen == {
+        "best": ("train", "frequencies", 2, 4),
+        "paper": ("val", "frequencies", 2, 4),
+        "released": ("val", "softmax", 1, 3),
+    }
+    batch = batch_of(all_combinations(3))
+    for recipe, counted in (("best", 4), ("paper", 0)):
+        model, _ = built(recipe=recipe)
+        model.training_loss(batch, 0)
+        assert int(model.weak.seen.counts.sum()) == counted
+        asked = [model.asks(epoch) is not None for epoch in range(6)]
+        assert asked == [recipe == "paper" and epoch in (2, 3, 4) for epoch in range(6)]
+
+
 def test_two_modalities_are_both_weak_and_one_is_not() -> None:
     for v, names in ((2, {"a", "b"}), (1, set())):
         weak = WeakCombinations(v, 3, 2, 4)
@@ -183,3 +241,6 @@ def test_mistakes_are_told() -> None:
         model.take(build_method("full", other, network=SMALL))
     with pytest.raises(ValueError, match=r"margin_aware reads .* set encodes to present"):
         built(encodes="mask")
+    for setting, value in (("rank_on", "test"), ("rank_by", "counts")):
+        with pytest.raises(ValueError, match=f"expected {setting} as .*, got '{value}'"):
+            built(**{setting: value})

@@ -326,6 +326,19 @@ class Method(nn.Module):
     def on_gradients(self, step: Step) -> None:
         """Change gradients after they were added over processes, before the optimizer's step."""
 
+    def asks(self, epoch: int) -> Tensor | None:
+        """Return combinations, bool ``(K, V)``, whose predictions on validation are to be told.
+
+        Asked before the end of each epoch, counted from 0; None for none.
+        """
+        return None
+
+    def told(self, predicted: Tensor) -> None:
+        """Hear how often each class was predicted on validation, ``(K, M)``, as `asks` asked.
+
+        The same on all processes.
+        """
+
     def on_epoch(self, variance: CombinationMeans, loss: CombinationMeans) -> None:
         """Learn from what an epoch saw of each combination (mining; Eq. 10)."""
 

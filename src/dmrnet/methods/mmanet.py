@@ -10,9 +10,11 @@ finds the combination of all modalities but one whose predictions differ the mos
 and classifies it and all within it once more, through a trunk that is dropped afterwards.
 
 Departures: any V (the source's ranking is written for three); the teacher sees what is present, so
-that incomplete data will do; ranking reads training predictions, where the source reads validation;
-MAD is safe where a probability underflows, where the released code gives NaN; MAR is restricted to
-weak samples, as meant (`broadcast` in ``released`` is what its code computes). The audio-visual
+that incomplete data will do; ranking reads training predictions, so that nothing but training data
+decides, where the source reads validation (``paper`` and ``released`` do); MAD is safe where a
+probability underflows, where the released code gives NaN; MAR is restricted to weak samples, as
+meant (`broadcast` in ``released`` is what its code computes). The released code passes over its
+first epoch without a step, so that its epochs 2 to 4 are 1 to 3 in ``released``. The audio-visual
 code of the comparison adds DMRNet's head to the student; that is not this method. With one modality
 nothing is weak, and MAD remains. No dense prediction yet.
 """
@@ -31,7 +33,13 @@ from dmrnet.methods.sf_md import SFMDSettings
 from dmrnet.modalities import Batch, Task, from_index
 from dmrnet.nn import ConcatFusion, Frozen
 from dmrnet.nn.parts import check_dense
-from dmrnet.objectives.distillation import MarginAware, ModalityAware, WeakCombinations
+from dmrnet.objectives.distillation import (
+    MarginAware,
+    ModalityAware,
+    RankBy,
+    RankOn,
+    WeakCombinations,
+)
 
 
 class MMANet(Method):
@@ -61,18 +69,27 @@ class MMANet(Method):
             if isinstance(term, MarginAware):
                 term.teacher = Frozen(prerequisite)
 
+    def asks(self, epoch: int) -> Tensor | None:
+        """Return the combinations that are compared, where validation ranks them."""
+        weak = self.weak
+        return weak.asked() if weak.on == "val" and weak.ranks(epoch) else None
+
+    def told(self, predicted: Tensor) -> None:
+        """Count predictions on validation for the ranking."""
+        self.weak.told(predicted)
+
     def training_loss(
         self, batch: Batch, epoch: int = 0, generator: torch.Generator | None = None
     ) -> StepLoss:
         """Return the total loss; in training, predictions are counted for the ranking."""
         loss = super().training_loss(batch, epoch, generator)
-        if self.training:
+        if self.training and self.weak.on == "train":
             self.weak.seen.update(loss.step.mask, loss.step.out.logits)
         return loss
 
     def end_epoch(self, add: Callable[[Tensor], Tensor] | None = None) -> EpochStatistics | None:
         """Close an epoch: rank combinations, then as every method."""
-        if add is not None:
+        if add is not None and self.weak.on == "train":
             self.weak.seen.reduce(add)
         self.weak.end_epoch()
         return super().end_epoch(add)
@@ -93,7 +110,12 @@ class MMANetSettings(SFMDSettings):
         margin_weight: Of margin-aware distillation.
         weak_weight: Of classifying weak combinations once more.
         start: The first epoch, counted from 0, in which both act.
-        rank_from: The first epoch whose predictions rank combinations; the last is before `start`.
+        rank_on: Whose predictions rank combinations: those of the training steps (train) or of the
+            validation set (val).
+        rank_by: How far predictions are apart: by frequencies of classes, or by their softmax, as
+            released.
+        rank_from: The first epoch whose predictions rank combinations.
+        rank_last: The last one; by default the one before `start`.
         broadcast: Weak combinations' term weighs the whole batch, as the released code does.
         teacher: Folder of a finished run of full on the same data; by default one is trained first,
             with the same seed and training, and kept beside the runs for every student of it.
@@ -103,8 +125,14 @@ class MMANetSettings(SFMDSettings):
     summary: ClassVar[str] = "distilled from a teacher that sees everything (Wei et al. 2023)"
     recipes: ClassVar[dict[str, dict[str, Any]]] = {
         "best": {},
-        "paper": {},
-        "released": {"broadcast": True},
+        "paper": {"rank_on": "val"},
+        "released": {
+            "rank_on": "val",
+            "rank_by": "softmax",
+            "rank_from": 1,
+            "rank_last": 3,
+            "broadcast": True,
+        },
     }
     kind: ClassVar[type[Method]] = MMANet
 
@@ -112,7 +140,10 @@ class MMANetSettings(SFMDSettings):
     margin_weight: float = 30.0
     weak_weight: float = 0.5
     start: int = 5
+    rank_on: RankOn = "train"
+    rank_by: RankBy = "frequencies"
     rank_from: int = 2
+    rank_last: int | None = None
     broadcast: bool = False
     teacher: str | None = None
 
@@ -121,8 +152,14 @@ class MMANetSettings(SFMDSettings):
         check_dense(task, self.name, dense=False)
         parts, second = self.network.build(task), self.network.build(task)
         assert isinstance(second.fusion, ConcatFusion)
+        last = self.start - 1 if self.rank_last is None else self.rank_last
         weak = WeakCombinations(
-            len(task.modalities), len(task.classes), self.rank_from, self.start - 1
+            len(task.modalities),
+            len(task.classes),
+            self.rank_from,
+            last,
+            self.rank_on,
+            self.rank_by,
         )
         return self.kind(
             task,

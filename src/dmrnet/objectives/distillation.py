@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,13 @@ from dmrnet.nn.precision import at_least_float32
 from dmrnet.objectives.mining import CombinationMeans
 from dmrnet.objectives.task import cross_entropy
 from dmrnet.objectives.term import Step, Term
+
+RankOn = Literal["train", "val"]
+"""Whose predictions rank combinations: those of the training steps, or of the validation set."""
+
+RankBy = Literal["frequencies", "softmax"]
+"""How far predictions are apart: by frequencies of classes over all ranking epochs, or by the
+softmax of each epoch's frequencies, as released."""
 
 
 def similarities(maps: Tensor) -> Tensor:
@@ -117,46 +124,86 @@ class WeakCombinations(nn.Module):
 
     .. math:: P = \arg\max_v KL(h_{all} \| h_{-v})
 
-    with h the frequencies of predicted classes over the epochs given. Weak are P and everything in
-    it; of two modalities both are weak alone, without ranking; of one, nothing is.
+    with h the frequencies of predicted classes over the epochs given, one added to each count. Weak
+    are P and everything in it; of two modalities both are weak alone, without ranking; of one,
+    nothing is.
 
-    Source: Wei et al., CVPR 2023. There P is found among three modalities on the validation set,
-    from softmax of the counts themselves; here on training predictions, so that nothing but
-    training data decides, and from frequencies with one added to each count.
+    Source: Wei et al., CVPR 2023. The released code ranks three modalities; it takes the softmax of
+    frequencies (`softmax`), the divergence the other way round, and adds it over epochs,
+
+    .. math:: P = \arg\max_v \sum_t KL(softmax(h^t_{-v}) \| softmax(h^t_{all}))
 
     Args:
         modalities: V.
         classes: M.
         first_epoch: Of ranking, counted from 0.
         last_epoch: Of ranking; behind it P is fixed.
+        on: What is counted; see `RankOn`.
+        by: See `RankBy`.
     """
 
     totals: Tensor
+    distances: Tensor
     strong: Tensor
     ranked: Tensor
     epochs: Tensor
 
-    def __init__(self, modalities: int, classes: int, first_epoch: int, last_epoch: int) -> None:
+    def __init__(
+        self,
+        modalities: int,
+        classes: int,
+        first_epoch: int,
+        last_epoch: int,
+        on: RankOn = "train",
+        by: RankBy = "frequencies",
+    ) -> None:
         super().__init__()
+        if on not in ("train", "val"):
+            raise ValueError(f"expected rank_on as train or val, got {on!r}")
+        if by not in ("frequencies", "softmax"):
+            raise ValueError(f"expected rank_by as frequencies or softmax, got {by!r}")
         self.modalities = modalities
         self.first_epoch, self.last_epoch = first_epoch, last_epoch
+        self.on, self.by = on, by
         self.seen = PredictedClasses(modalities, classes)
         self.register_buffer("totals", torch.zeros(modalities + 1, classes, dtype=torch.float64))
+        self.register_buffer("distances", torch.zeros(modalities, dtype=torch.float64))
         # The modality that is not in P.
         self.register_buffer("strong", torch.zeros(modalities, dtype=torch.bool))
         self.register_buffer("ranked", torch.zeros((), dtype=torch.bool))
         self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
 
+    def ranks(self, epoch: int) -> bool:
+        """Whether an epoch, counted from 0, is one of ranking."""
+        return self.modalities > 2 and self.first_epoch <= epoch <= self.last_epoch
+
+    def asked(self) -> Tensor:
+        """Return the combinations that are compared, bool ``(V + 1, V)``: all the last."""
+        every = torch.ones(1, self.modalities, dtype=torch.bool)
+        return torch.cat([~torch.eye(self.modalities, dtype=torch.bool), every])
+
+    def told(self, predicted: Tensor) -> None:
+        """Take in how often each class was predicted, ``(V + 1, M)``, as the epoch's counts."""
+        self.seen.reset()
+        self.seen.sums += predicted.to(self.seen.sums)
+        self.seen.counts += predicted.sum(1).to(self.seen.counts)
+
     def end_epoch(self) -> None:
         """Take in an epoch's counts, already added over processes, and rank."""
         epoch = int(self.epochs)
         self.epochs += 1
-        if self.first_epoch <= epoch <= self.last_epoch and self.modalities > 2:
-            self.totals += self.seen.sums
+        if self.ranks(epoch):
+            now = self.seen.sums
+            self.totals += now
             counted = self.totals.sum(1)
+            if self.by == "softmax":
+                # Where a combination was not predicted in an epoch nothing is added.
+                both = (now[:-1].sum(1) > 0) & (now[-1].sum() > 0)
+                self.distances += torch.where(both, softmaxes_apart(now), 0.0)
+            else:
+                self.distances.copy_(frequencies_apart(self.totals))
             if bool(counted[-1] > 0) and bool((counted[:-1] > 0).any()):
-                apart = frequencies_apart(self.totals)
-                apart = torch.where(counted[:-1] > 0, apart, -torch.inf)
+                apart = torch.where(counted[:-1] > 0, self.distances, -torch.inf)
                 self.strong.zero_()
                 self.strong[int(apart.argmax())] = True
                 self.ranked.fill_(True)
@@ -181,6 +228,20 @@ def frequencies_apart(counts: Tensor) -> Tensor:
     h = counts + 1
     h = h / h.sum(1, keepdim=True)
     return (h[-1] * (h[-1] / h[:-1]).log()).sum(1)
+
+
+def softmaxes_apart(counts: Tensor) -> Tensor:
+    """Return ``KL(softmax(row) || softmax(last row))`` of frequencies, as released.
+
+    Args:
+        counts: ``(V + 1, M)``.
+
+    Returns:
+        ``(V,)``.
+    """
+    h = counts / counts.sum(1, keepdim=True).clamp(min=1)
+    log_p = h.log_softmax(1)
+    return (log_p[:-1].exp() * (log_p[:-1] - log_p[-1])).sum(1)
 
 
 class ModalityAware(Term):
