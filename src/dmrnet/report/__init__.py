@@ -10,9 +10,10 @@ import os
 import re
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dmrnet.report.analysis_blocks import analysis_blocks
 from dmrnet.report.bootstrap import resample
 from dmrnet.report.figures import draw_figures
 from dmrnet.report.page import make_section, render_html, render_markdown
@@ -73,10 +74,9 @@ def build_report(
     for item, anchor in zip(summaries, _anchors(summaries), strict=True):
         figures = draw_figures(item, anchor)
         resampled = resample(item, read)
-        sections.append(
-            make_section(item, figures, anchor, resampled, with_score=item.dataset in several)
-        )
-    drawn = [figure for section in sections for figure in section.figures]
+        section = make_section(item, figures, anchor, resampled, with_score=item.dataset in several)
+        sections.append(replace(section, analyses=analysis_blocks(item, anchor)))
+    drawn = [figure for section in sections for figure in section.drawn]
     contents: dict[Path, bytes] = {}
     for figure in drawn:
         contents[out / _FIGURES / f"{figure.name}.svg"] = standalone(figure.svg).encode()

@@ -11,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from dmrnet.report import formatting as fmt
+from dmrnet.report.analysis_blocks import Block
 from dmrnet.report.bootstrap import FEW_SOURCES, Resampled
 from dmrnet.report.combinations import members
 from dmrnet.report.figures import Figure
@@ -67,6 +68,7 @@ class Section:
         figures: The figures.
         commands: How to repeat it, one command a line.
         summary: The numbers themselves.
+        analyses: What the runs were analysed for.
     """
 
     anchor: str
@@ -84,6 +86,12 @@ class Section:
     figures: tuple[Figure, ...]
     commands: tuple[str, ...]
     summary: DataSummary
+    analyses: tuple[Block, ...] = ()
+
+    @property
+    def drawn(self) -> tuple[Figure, ...]:
+        """Every figure, those of analyses last."""
+        return self.figures + tuple(figure for block in self.analyses for figure in block.figures)
 
 
 def make_section(
@@ -127,7 +135,7 @@ def render_html(sections: Sequence[Section], ranking: Ranking | None) -> str:
     template = environment.from_string(folder.joinpath("page.html.j2").read_text("utf-8"))
     # Our own style sheet and our own figures are the only text that is not escaped.
     style = Markup(folder.joinpath("page.css").read_text("utf-8"))
-    drawn = {figure.name: Markup(figure.svg) for section in sections for figure in section.figures}
+    drawn = {figure.name: Markup(figure.svg) for section in sections for figure in section.drawn}
     return template.render(
         sections=sections,
         ranks=rank_table(ranking) if ranking else None,
@@ -156,12 +164,13 @@ def render_markdown(
         parts += [markdown(section.main), f"{_READING}\n"]
         if section.differences:
             parts += ["### Differences\n", markdown(section.differences), f"{section.compared}\n"]
-        for figure in section.figures:
-            alt = escape_markdown(figure.title)
-            parts.append(f"![{alt}]({figure_folder}/{figure.name}.svg)\n")
-            parts.append(f"*{escape_markdown(figure.caption)}*\n")
+        parts += _figures_in_markdown(section.figures, figure_folder)
         if section.hardness:
             parts += ["### Hard combinations\n", markdown(section.hardness)]
+        for block in section.analyses:
+            parts += [f"### {escape_markdown(block.title)}\n", markdown(block.table)]
+            parts += [f"{escape_markdown(block.reading)}\n"]
+            parts += _figures_in_markdown(block.figures, figure_folder)
         parts += ["### Every combination\n", f"{SEEN} seen, {UNSEEN} missing.\n"]
         everything = [name for group in section.groups for name in group.names]
         parts.append(markdown(combination_table(section.summary, everything)))
@@ -169,6 +178,14 @@ def render_markdown(
             parts += ["### Cost\n", markdown(section.cost)]
         parts += ["### How to repeat\n", "```sh", *section.commands, "```\n"]
     return "\n".join(parts)
+
+
+def _figures_in_markdown(figures: Sequence[Figure], folder: str) -> list[str]:
+    parts = []
+    for figure in figures:
+        parts.append(f"![{escape_markdown(figure.title)}]({folder}/{figure.name}.svg)\n")
+        parts.append(f"*{escape_markdown(figure.caption)}*\n")
+    return parts
 
 
 _READING = (

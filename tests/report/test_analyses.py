@@ -1,0 +1,241 @@
+"""Analyses on the page: read by system and seed, drawn, and said what they are of."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import combinations
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from dmrnet.report import build_report
+from dmrnet.report.analyses import read_analyses
+from dmrnet.report.analysis_blocks import analysis_blocks
+from dmrnet.report.analysis_figures import MOST_PAIRS
+from dmrnet.report.rows import RowError
+from dmrnet.report.runs import read_runs
+from dmrnet.report.summary import summarise
+from dmrnet.report.svg import INK
+from dmrnet.report.variance_figure import course_of, highest
+
+NAMES = ("a", "b", "c")
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def analyse(run, method, seed, shift=0.0, split="val", names=NAMES, modalities=None):
+    """Write analyses as a run's folder has them, made up."""
+    modalities = modalities or names
+    base = json.loads((run / "results.jsonl").read_text().splitlines()[0])
+    lines, arrays = [], {}
+
+    def add(analysis, combination, metric, value, n=30):
+        changes = {"split": split, "combination": combination, "metric": metric}
+        lines.append(base | changes | {"value": value, "n": n, "analysis": analysis})
+
+    pairs = [*modalities, *("+".join(two) for two in combinations(modalities, 2))]
+    for form in ("cosine", "printed"):
+        for k, pair in enumerate(pairs):
+            mean = 0.4 + 0.05 * k + shift + 0.01 * seed
+            add("channel-distance", pair, form, mean)
+            draw = np.random.default_rng(k).normal(mean, 0.1, 500).clip(0, 1.99)
+            counts, edges = np.histogram(draw, bins=200, range=(0, 2))
+            arrays[f"{split}/channel-distance/{form}/{pair}"] = counts
+            arrays[f"{split}/channel-distance/edges"] = edges
+    for suffix in ("", "_centred"):
+        for metric, value in {
+            "within": 30.0,
+            "between": 41.0 + 10 * shift,
+            "excess": 11.0 + 10 * shift,
+            "directions": 20.0,
+            "classes": 80.0,
+            "directions_by_classes": 0.25,
+        }.items():
+            add("angles", "", metric + suffix, value + seed)
+    add("variance", "", "variance", 1.25 + seed)
+    for name in modalities:
+        add("variance", name, "variance", 1.5)
+    for name in ("mined", "by_variance", "by_loss"):
+        add("hard-set", "", name, None if name == "mined" else 2 / 3)
+        add("hard-set", "", f"{name}_chance", 3 / 7)
+    add("hard-set", "", "loss_rank", 0.9)
+    old = (run / "analyses.jsonl").read_text() if (run / "analyses.jsonl").is_file() else ""
+    (run / "analyses.jsonl").write_text(old + "".join(json.dumps(x) + "\n" for x in lines))
+    np.savez_compressed(run / "analyses.npz", **arrays)
+
+
+@pytest.fixture
+def runs(make_run):
+    made = []
+    for k, method in enumerate(("sf-md", "dmr")):
+        for seed in range(2):
+            run = make_run(method, seed, modalities=NAMES, mined="variance" if k else None)
+            analyse(run, method, seed, shift=0.1 * k)
+            made.append(run)
+    return made
+
+
+def summary_of(runs, split="test"):
+    (summary,) = summarise(read_runs(runs, split), split, "sf-md")
+    return summary
+
+
+def blocks_of(runs, split="test"):
+    return {b.title: b for b in analysis_blocks(summary_of(runs, split), "made")}
+
+
+def cells(table, *first):
+    """Return the cells of the line whose names are these."""
+    (row,) = [r for r in table.rows if tuple(c.text for c in r[: len(first)]) == first]
+    return row[len(first) :]
+
+
+def words(figure):
+    tree = ElementTree.fromstring(figure.svg)
+    return ["".join(text.itertext()) for text in tree.iter(f"{SVG}text")]
+
+
+def test_numbers_are_read_by_system_and_seed(runs):
+    found = {one.kind: one for one in read_analyses(summary_of(runs))}
+    assert list(found) == ["channel-distance", "angles", "variance", "hard-set"]
+    distance = found["channel-distance"].get("dmr", "cosine", "b")
+    assert distance.by_seed == {0: pytest.approx(0.55), 1: pytest.approx(0.56)}
+    assert found["hard-set"].get("dmr", "mined") is None
+    assert sorted(found["channel-distance"].arrays) == ["dmr", "sf-md"]
+
+
+def test_tables_hold_means_and_what_they_are_compared_to(runs):
+    blocks = blocks_of(runs)
+    distances = blocks["Diversity of channels (Fig. 1)"].table
+    assert distances.header == ("Channels", "Form", "sf-md", "dmr")
+    base, ours = cells(distances, "within a", "cosine")
+    assert (base.text, base.below) == ("0.4050 ± 0.0050", "")
+    assert (ours.text, ours.below) == ("0.5050 ± 0.0050", f"{0.505 / 0.405:.3f} : 1")
+    assert ours.hint == "seed 0: 0.5000, seed 1: 0.5100"
+    assert len(distances.rows) == 2 * 6
+    angles = blocks["Do combinations of a class point apart?"].table
+    base, ours = cells(angles, "Excess", "mean")
+    assert (base.text, ours.text, ours.below) == ("11.5 ± 0.5", "12.5 ± 0.5", "+1.0 ± 0.0")
+    variance = blocks["Variance of combinations (Fig. 3, the σ² row of Table 6)"].table
+    assert next(c.text for c in cells(variance, "dmr")) == "1.750 ± 0.500"
+    hard = blocks["Do mined combinations turn out hard?"].table
+    assert [c.text for c in cells(hard, "dmr")] == ["-", "67 ± 0%", "67 ± 0%", "-", "0.90 ± 0.00"]
+    assert cells(hard, "dmr")[1].below == "chance 43%"
+
+
+def test_figures_have_a_panel_a_pair_and_the_page_s_colour(runs):
+    blocks = blocks_of(runs)
+    cosine, printed = blocks["Diversity of channels (Fig. 1)"].figures
+    shown = words(cosine)
+    for title in ("within a", "within c", "a to b", "b to c", "sf-md", "dmr"):
+        assert title in shown
+    assert "follows the number of channels" in printed.caption
+    assert "follows the number" not in cosine.caption
+    (angles,) = blocks["Do combinations of a class point apart?"].figures
+    assert {"one combination", "two combinations", "two classes", "dmr"} <= set(words(angles))
+    (course,) = blocks["Variance of combinations (Fig. 3, the σ² row of Table 6)"].figures
+    assert {"a", "b", "a+b+c", "epoch"} <= set(words(course))
+    assert "averaged over 2 seeds" in course.caption
+    for figure in (cosine, printed, angles, course):
+        assert INK not in figure.svg
+        assert "currentColor" in figure.svg
+        assert len(figure.svg) < 150_000
+
+
+def test_the_report_shows_them_and_is_the_same_each_time(runs, tmp_path):
+    report = build_report(runs, tmp_path / "one")
+    again = build_report(runs, tmp_path / "two")
+    page, text = report.page.read_text(), report.markdown.read_text()
+    assert page == again.page.read_text()
+    for title in ("Diversity of channels", "point apart", "turn out hard", "Fig. 3"):
+        assert title in page
+        assert title in text
+    assert "on up to 30 validation samples" in page
+    drawn = [p for p in report.figures if "-analysis-" in p.name and p.suffix == ".svg"]
+    assert len(drawn) == 4
+    assert all(f"figures/{path.name}" in text for path in drawn)
+
+
+def test_the_reported_split_goes_before_the_other(runs):
+    analyse(runs[0], "sf-md", 0, shift=0.3, split="test")
+    found = {one.kind: one for one in read_analyses(summary_of(runs))}
+    assert found["channel-distance"].split == "test"
+    assert found["channel-distance"].get("sf-md", "cosine", "a").by_seed == {0: pytest.approx(0.7)}
+    assert found["channel-distance"].get("dmr", "cosine", "a") is None
+    on_val = {one.kind: one for one in read_analyses(summary_of(runs, "val"))}
+    assert on_val["angles"].split == "val"
+
+
+def test_the_combination_it_is_taken_at_is_said(make_run):
+    run = make_run("sf-md", modalities=NAMES)
+    analyse(run, "sf-md", 0)
+    text = (run / "analyses.jsonl").read_text()
+    (run / "analyses.jsonl").write_text(text.replace('"angles"', '"angles@a+b"'))
+    assert "Do combinations of a class point apart?, at a+b" in blocks_of([run])
+
+
+def test_without_histograms_there_is_the_table_alone(make_run):
+    run = make_run("sf-md", modalities=NAMES)
+    analyse(run, "sf-md", 0)
+    (run / "analyses.npz").unlink()
+    block = blocks_of([run])["Diversity of channels (Fig. 1)"]
+    assert block.table.rows
+    assert block.figures == ()
+
+
+def test_without_analyses_the_page_has_none(make_run):
+    assert analysis_blocks(summary_of([make_run(modalities=NAMES)]), "made") == ()
+
+
+def test_many_pairs_are_drawn_in_part_and_names_are_shown_as_they_are(make_run):
+    names = ("a/b", "$x$", "<i>", "d", "e")
+    run = make_run("sf-md", modalities=names)
+    analyse(run, "sf-md", 0, names=names)
+    figure, _ = blocks_of([run])["Diversity of channels (Fig. 1)"].figures
+    assert f"{5 + 10 - MOST_PAIRS} pairs more are in the table" in figure.caption
+    assert {"within a/b", "within $x$", "within <i>", "a/b to $x$"} <= set(words(figure))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("analyses.jsonl", '{"analysis": "angles"}\n', r"analyses\.jsonl:1: expected the keys"),
+        ("analyses.jsonl", "{}\n", r"analyses\.jsonl:1: expected 'analysis' to be printable"),
+        ("analyses.npz", "half a file", r"analyses\.npz: expected the arrays of analyses"),
+    ],
+)
+def test_a_damaged_file_is_told(runs, name, content, told):
+    (runs[1] / name).write_text(content)
+    with pytest.raises(RowError, match=told):
+        blocks_of(runs)
+
+
+def test_the_course_is_the_mean_over_runs_and_the_last_epoch_is_circled(tmp_path, lines):
+    for k, folder in enumerate(("one", "two")):
+        lines(
+            tmp_path / folder / "variance.jsonl",
+            [
+                {"epoch": epoch, "combination": name, "mean_variance": v + k, "hard": False}
+                for epoch, row in enumerate([(5.0, 1.0, 2.0), (1.0, 3.0, 2.0)])
+                for name, v in zip(("a", "b+a", "b"), row, strict=True)
+            ],
+        )
+    (tmp_path / "none").mkdir()
+    course = course_of([tmp_path / "one", tmp_path / "two", tmp_path / "none"], ("a", "b"))
+    assert course == {
+        "a": {1: 5.5, 2: 1.5},
+        "a+b": {1: 1.5, 2: 3.5},
+        "b": {1: 2.5, 2: 2.5},
+    }
+    assert highest(course, 2) == ["a+b", "b"]
+
+
+def test_six_modalities_name_what_matters_in_the_course(make_run):
+    run = make_run("dmr", mined="variance")
+    analyse(
+        run, "dmr", 0, names=tuple("fkp"), modalities=("fou", "fac", "kar", "pix", "zer", "mor")
+    )
+    (figure,) = blocks_of([run])["Variance of combinations (Fig. 3, the σ² row of Table 6)"].figures
+    assert re.search(r"\d+ of 63 combinations are named", figure.caption)
+    assert len(words(figure)) < 40
