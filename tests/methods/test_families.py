@@ -24,6 +24,7 @@ CASES = {
     "ogm": (CLIPS, Network(family="ogm", stem=8)),
     "ogm as released": (CLIPS, Network(family="ogm", stem=8, form="vector", layout="r34")),
     "esanet": (ROOMS, Network(family="esanet", stem=8, layout="r18")),
+    "generic, every pixel": (ROOMS, Network(width=16)),
 }
 B = 4
 
@@ -55,10 +56,13 @@ CLASSES_ONLY = {"pe", "pcme", "unimodal", "ogm-md", "lcr", "shaspec", "rfnet", "
 """Methods that do not predict pixels; they say so, which their own tests hold them to."""
 
 
+REFUSE = {"esanet": CLASSES_ONLY, "generic, every pixel": CLASSES_ONLY | {"hemis", "mmformer"}}
+
+
 @pytest.mark.parametrize("name", sorted(METHODS))
 @pytest.mark.parametrize("case", sorted(CASES))
 def test_every_method_trains_on_every_family(case: str, name: str) -> None:
-    if case == "esanet" and name in CLASSES_ONLY:
+    if name in REFUSE.get(case, ()):
         with pytest.raises(ValueError, match=r"every pixel( has a class)?"):
             built(case, name)
         return
@@ -102,9 +106,10 @@ def test_surf_has_the_published_size() -> None:
     assert sum(p.numel() for p in model.parameters()) == 13_182_554
 
 
-def test_generic_refuses_pixels_and_the_others_refuse_vectors() -> None:
-    with pytest.raises(ValueError, match="generic network predicts one class a sample"):
-        build_method("sf-md", ROOMS)
+def test_the_networks_of_classes_refuse_pixels_and_vectors() -> None:
+    for family in ("surf", "ogm"):
+        with pytest.raises(ValueError, match="but the task has every pixel"):
+            build_method("sf-md", ROOMS, network=Network(family=family))
     vectors = Task((Modality("a", "vector", (3,)),), ("x", "y"))
     for family in ("surf", "ogm"):
         with pytest.raises(ValueError, match="use the generic network"):

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dmrnet.nn.esanet import Stream
 from dmrnet.nn.fusion import masked
+from dmrnet.nn.gather import ManyMaps
 
 if TYPE_CHECKING:
     from dmrnet.modalities import Task
@@ -31,7 +31,7 @@ class Assembled(nn.Module):
         feats: dict[str, Tensor] = {}
         for name in self.names:
             encoder = self.encoders[name]
-            if isinstance(encoder, Stream):
+            if isinstance(encoder, ManyMaps):
                 feats |= encoder.encode(name, inputs[name])
             else:
                 feats[name] = encoder(inputs[name])

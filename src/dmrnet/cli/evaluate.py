@@ -21,6 +21,7 @@ def run(argv: Sequence[str]) -> int:
     add = parser.options.add_argument
     add("--test", metavar="FILE", help="test on this .npz file [what the run was trained with]")
     add("--batch-size", type=positive, default=512, metavar="INT", help="samples a step [512]")
+    add("--tile", type=positive, metavar="INT", help="predict images in tiles of so many pixels")
     add("--device", default="auto", help="auto, cpu or cuda [auto]")
     add(
         "--analyse",
@@ -49,7 +50,7 @@ def score(args: argparse.Namespace) -> int:
     for path, one in zip(args.runs, opened, strict=True):
         if len(opened) > 1:
             console.print(f"[bold]{path}[/bold]", soft_wrap=True)
-        result, kept = evaluate_run(one, args.test, args.batch_size)
+        result, kept = evaluate_run(one, args.test, args.batch_size, args.tile)
         show_scores(console, one.folder.rows(), "test", one.folder.read_facts(), each=True)
         files = "results.jsonl" + (" and predictions.npz" if kept else "")
         number = len(result.combinations)

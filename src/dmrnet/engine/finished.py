@@ -21,12 +21,13 @@ from dmrnet.data.loader import evaluation_batches
 from dmrnet.data.standardise import Standardiser
 from dmrnet.engine.config import RunSettings, read_config
 from dmrnet.engine.folder import RunFolder, write_bytes
+from dmrnet.engine.pixels import SHOWN, packed, packed_maps, rows_by_class, score_images, spread
 from dmrnet.engine.rows import rows_of_evaluation
 from dmrnet.engine.selection import combinations_of, samples_at_once
 from dmrnet.engine.sources import sources_of
 from dmrnet.engine.thresholds import decided, rows_by_type, take_thresholds
 from dmrnet.engine.weights import load_weights
-from dmrnet.evaluation import Evaluation, evaluate, measure_of, predict_masks
+from dmrnet.evaluation import Evaluation, PixelEvaluation, evaluate, measure_of, predict_masks
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Modality, Task, name_of, parse
 
@@ -59,8 +60,14 @@ class Finished:
 
         Raises:
             FileNotFoundError: If it is not there.
-            ValueError: If it is not as it should be.
+            ValueError: If it is not as it should be, or every pixel has a class, which such a file
+                cannot hold.
         """
+        if self.task.dense:
+            raise ValueError(
+                f"{path}: the run {self.folder.path} gives every pixel a class, but files of "
+                "arrays hold one class a sample; it is tested on its own data set alone"
+            )
         return read_split(
             path,
             self.task,
@@ -155,7 +162,8 @@ def task_of(facts: Mapping[str, Any], where: Path) -> Task:
             Modality(name, facts["inputs"][name]["kind"], tuple(facts["inputs"][name]["shape"]))
             for name in facts["modalities"]
         )
-        return Task(inputs, tuple(facts["classes"]))
+        # Runs of earlier versions have one class a sample.
+        return Task(inputs, tuple(facts["classes"]), dense=bool(facts.get("dense", False)))
     except (KeyError, TypeError) as error:
         raise ValueError(
             f"{where}: expected the run's modalities, inputs and classes, got none that can be "
@@ -189,7 +197,10 @@ def standardiser_of(folder: RunFolder, task: Task) -> Standardiser:
 
 
 def evaluate_run(
-    run: Finished, test: str | None = None, batch_size: int | None = None
+    run: Finished,
+    test: str | None = None,
+    batch_size: int | None = None,
+    tile: int | None = None,
 ) -> tuple[Evaluation, bool]:
     """Score every combination on the test samples and write rows and predictions.
 
@@ -197,10 +208,16 @@ def evaluate_run(
         run: What to evaluate.
         test: A file to test on in place of the run's own.
         batch_size: Samples encoded together; by default by their size.
+        tile: Where every pixel has a class: images are predicted in tiles of so many pixels a
+            side; by default whole, unless they are very large.
 
     Returns:
         The counts, and whether predictions were kept.
     """
+    if run.task.dense:
+        if test is not None:
+            run.read(test)
+        return evaluate_images(run, batch_size, tile), True
     dataset = run.test_set(test)
     files = run.folder.read_facts().get("files", {})
     own = getattr(run.settings.data, "test", None)
@@ -241,6 +258,30 @@ def evaluate_run(
         run.folder.predictions.unlink(missing_ok=True)
     run.folder.write_facts(test_samples=len(dataset), files=files)
     return result, keep
+
+
+def evaluate_images(run: Finished, batch_size: int | None, tile: int | None) -> PixelEvaluation:
+    """Score every combination on the test images; write rows, counts and some label maps."""
+    dataset = run.test_set()
+    result = score_images(
+        run.method,
+        dataset,
+        combinations_of(len(run.task.modalities)),
+        run.device,
+        batch_size=batch_size,
+        tile=tile,
+        show=spread(len(dataset), SHOWN),
+    )
+    name = run.folder.name
+    rows = rows_of_evaluation(name, run.settings, "test", result, run.task.modalities)
+    write_bytes(run.folder.predictions, packed(result, run.task))
+    if (maps := packed_maps(result, run.task)) is not None:
+        write_bytes(run.folder.pictures, maps)
+    run.folder.put_rows(
+        "test", [*rows, *rows_by_class(name, run.settings, "test", result, run.task)]
+    )
+    run.folder.write_facts(test_samples=len(dataset))
+    return result
 
 
 @torch.inference_mode()

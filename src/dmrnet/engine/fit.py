@@ -23,6 +23,7 @@ from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.config import RunSettings, dump, read_config
 from dmrnet.engine.flags import flat
 from dmrnet.engine.folder import RunFolder, write_bytes, write_text
+from dmrnet.engine.pixels import score_images
 from dmrnet.engine.prerequisite import cost, prerequisite
 from dmrnet.engine.processes import launch, settled, together
 from dmrnet.engine.rows import bookkeeping, rows_of_evaluation
@@ -31,7 +32,7 @@ from dmrnet.engine.settings import Training
 from dmrnet.engine.thresholds import set_thresholds
 from dmrnet.engine.trainee import Progress, Trainee
 from dmrnet.engine.weights import load_weights
-from dmrnet.evaluation import evaluate, goodness, measure_of, worst
+from dmrnet.evaluation import Evaluation, evaluate, goodness, measure_of, worst
 from dmrnet.methods.base import Method
 from dmrnet.modalities import count, index_of
 from dmrnet.nn.norm import synchronise
@@ -251,6 +252,7 @@ def write_run(folder: RunFolder, settings: RunSettings, splits: Splits, training
         modalities=list(task.modalities),
         inputs={m.name: {"kind": m.kind, "shape": list(m.shape)} for m in task.inputs},
         classes=list(task.classes),
+        dense=task.dense,
         score=measure_of(settings.data).name,
         columns=list(splits.columns),
         samples={name: len(part) for name, part in splits.parts().items()},
@@ -284,15 +286,19 @@ def finish(
     method.to(device).eval()
     task = splits.train.task
     combinations = combinations_of(len(task.modalities))
-    batches = (batch.to(device) for batch in evaluation_batches(splits.val, samples_at_once(task)))
     measure = measure_of(settings.data)
-    result = evaluate(
-        method,
-        batches,
-        combinations.to(device),
-        len(task.classes),
-        keep=measure.threshold != "half",
-    )
+    result: Evaluation
+    if task.dense:
+        result = score_images(method, splits.val, combinations, device)
+    else:
+        size = samples_at_once(task)
+        result = evaluate(
+            method,
+            (batch.to(device) for batch in evaluation_batches(splits.val, size)),
+            combinations.to(device),
+            len(task.classes),
+            keep=measure.threshold != "half",
+        )
     result = set_thresholds(measure, result, folder, task.modalities)
     figures: dict[str, float] = {
         "parameters": sum(p.numel() for p in method.parameters()),

@@ -55,6 +55,7 @@ class RunFolder:
         self.variance = path / "variance.jsonl"
         self.metrics = path / "metrics.csv"
         self.predictions = path / "predictions.npz"
+        self.pictures = path / "pictures.npz"
         self.analyses = path / "analyses.jsonl"
         self.analysed = path / "analyses.npz"
         self.standardiser = path / "standardiser.safetensors"
@@ -139,7 +140,7 @@ class RunFolder:
         go, which are of other weights than those that will be; so do checkpoints of later epochs,
         which could not be read, and from the first epoch on the weights.
         """
-        made = (self.results, self.predictions, self.analyses, self.analysed)
+        made = (self.results, self.predictions, self.pictures, self.analyses, self.analysed)
         for path in (*made, *([] if epoch else [self.weights])):
             path.unlink(missing_ok=True)
         for path in self.checkpoints.glob("epoch-*.ckpt"):

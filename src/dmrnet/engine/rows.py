@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from dmrnet.engine.config import RunSettings
-from dmrnet.evaluation import Evaluation, measure_of
+from dmrnet.evaluation import Evaluation, PixelEvaluation, measure_of
 from dmrnet.modalities import name_of
+
+COMPLETE = "_complete"
+"""Ends a metric's name where it stands on the samples that have every modality."""
 
 
 def row_of(
@@ -51,14 +56,23 @@ def rows_of_evaluation(
     }
     if bool((complete.sum((1, 2)) < n).any()):
         columns |= {
-            f"{metric}_complete": column for metric, column in measure.columns(complete).items()
+            f"{metric}{COMPLETE}": column for metric, column in measure.columns(complete).items()
         }
+    if isinstance(evaluation, PixelEvaluation):
+        columns = {metric: (v, _images(evaluation, metric)) for metric, (v, _) in columns.items()}
     names = [name_of(mask, modalities) for mask in evaluation.combinations.cpu()]
     return [
         row_of(run, settings, split, name, metric, value, count)
         for metric, (values, counts) in columns.items()
         for name, value, count in zip(names, values.tolist(), counts.tolist(), strict=True)
     ]
+
+
+def _images(evaluation: PixelEvaluation, metric: str) -> Tensor:
+    """Return on how many images a metric stands, ``(K,)``; its counts are of pixels."""
+    assert evaluation.scored is not None
+    scored = evaluation.scored
+    return (scored & scored.all(0) if metric.endswith(COMPLETE) else scored).sum(1)
 
 
 def bookkeeping(

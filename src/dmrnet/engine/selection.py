@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
+from dmrnet.engine.pixels import score_images, spread
 from dmrnet.evaluation import (
     Accuracy,
     AttackErrors,
@@ -72,6 +73,8 @@ def selection_score(
     """
     task = dataset.task
     modalities = len(task.modalities)
+    if task.dense:
+        return _of_images(model, dataset, budget, device, measure)
     batches = (batch.to(device) for batch in evaluation_batches(dataset, samples_at_once(task)))
     if modalities <= MAX_TABLE and len(dataset) * count(modalities) <= budget:
         combinations = all_combinations(modalities).to(device)
@@ -88,6 +91,16 @@ def selection_score(
             _, right, seen = evaluate_pairs(model, batches, pairs)
             values = right / seen
     # NaN where no sample has all modalities of a combination.
+    return float(values.nanmean())
+
+
+def _of_images(model: Model, dataset: Dataset, budget: int, device: str, measure: Measure) -> float:
+    """Score whole images; a pair of the budget is an image and a combination."""
+    combinations = combinations_of(len(dataset.task.modalities))
+    most = max(1, budget // len(combinations))
+    rows = None if len(dataset) <= most else torch.tensor(spread(len(dataset), most))
+    result = score_images(model, dataset, combinations, device, rows=rows)
+    values, _ = measure.columns(result.confusion)[measure.name]
     return float(values.nanmean())
 
 

@@ -10,8 +10,15 @@ from dmrnet.evaluation.angles import Angles, centred, embedding_angles
 from dmrnet.evaluation.channel_distance import Distances, channel_distance
 from dmrnet.evaluation.combinations import Evaluation, Predictions, evaluate, predict_masks
 from dmrnet.evaluation.hard_sets import Agreement, hard_set_agreement
-from dmrnet.evaluation.measures import Accuracy, AttackErrors, Measure, goodness, measure_of
-from dmrnet.evaluation.metrics import accuracy, worst
+from dmrnet.evaluation.measures import (
+    Accuracy,
+    AttackErrors,
+    MeanIoU,
+    Measure,
+    goodness,
+    measure_of,
+)
+from dmrnet.evaluation.metrics import accuracy, ious, mean_iou, worst
 from dmrnet.evaluation.pairs import (
     Pairs,
     ScoredPairs,
@@ -19,6 +26,8 @@ from dmrnet.evaluation.pairs import (
     evaluate_pairs,
     score_pairs,
 )
+from dmrnet.evaluation.pixels import NO_CLASS, LabelMaps, PixelEvaluation, evaluate_pixels
+from dmrnet.evaluation.tiles import Tiling, windows
 
 if TYPE_CHECKING:
     from dmrnet.evaluation.attacks import ACER, APCER, BPCER, AttackThreshold
@@ -27,6 +36,7 @@ __all__ = [
     "ACER",
     "APCER",
     "BPCER",
+    "NO_CLASS",
     "Accuracy",
     "Agreement",
     "Angles",
@@ -35,10 +45,14 @@ __all__ = [
     "Distances",
     "ErrorRates",
     "Evaluation",
+    "LabelMaps",
+    "MeanIoU",
     "Measure",
     "Pairs",
+    "PixelEvaluation",
     "Predictions",
     "ScoredPairs",
+    "Tiling",
     "accuracy",
     "centred",
     "channel_distance",
@@ -47,12 +61,16 @@ __all__ = [
     "error_rates",
     "evaluate",
     "evaluate_pairs",
+    "evaluate_pixels",
     "goodness",
     "hard_set_agreement",
+    "ious",
+    "mean_iou",
     "measure_of",
     "predict_masks",
     "score_pairs",
     "threshold_of",
+    "windows",
     "worst",
 ]
 

@@ -88,11 +88,11 @@ def predict_masks(
     Returns:
         Logits, float32 ``(k, B, M)``.
     """
-    return torch.cat([logits for _, logits in _by_chunk(model, feats, masks, rows)])
+    return torch.cat([logits for _, logits in by_chunk(model, feats, masks, rows)])
 
 
-def _by_chunk(
-    model: Model, feats: Mapping[str, Tensor], masks: Tensor, rows: int | None
+def by_chunk(
+    model: Model, feats: Mapping[str, Tensor], masks: Tensor, rows: int | None = None
 ) -> Iterator[tuple[slice, Tensor]]:
     """Give which masks, and logits float32 ``(some, B, M)``, a bounded number of rows at a time."""
     size = masks.shape[1]
@@ -143,7 +143,7 @@ def evaluate(
         whole = batch.present.all(1)
         probabilities = []
         masks = combinations[:, None, :].expand(-1, len(batch), -1)
-        for some, logits in _by_chunk(model, feats, masks, rows):
+        for some, logits in by_chunk(model, feats, masks, rows):
             log_p = logits.log_softmax(-1)
             right_class = batch.target.expand(len(log_p), -1).unsqueeze(2)
             of_target = log_p.gather(2, right_class).squeeze(2).double()
@@ -158,20 +158,30 @@ def evaluate(
     return Evaluation(combinations, confusion, complete, log_loss, joined(kept) if kept else None)
 
 
+def where_of(batch: Batch, modalities: int) -> Where:
+    """Return the index lists of a batch.
+
+    Raises:
+        ValueError: If it has none, or other modalities.
+    """
+    if batch.where is None or batch.present.shape[1] != modalities:
+        raise ValueError(
+            f"expected batches of {modalities} modalities with index lists (Batch.where)"
+        )
+    return batch.where
+
+
 def checked(batch: Batch, modalities: int) -> Where:
     """Return the index lists of a batch that can be scored.
 
     Raises:
         ValueError: If it has no index lists, other modalities, or a sample without a label.
     """
-    if batch.where is None or batch.present.shape[1] != modalities:
-        raise ValueError(
-            f"expected batches of {modalities} modalities with index lists (Batch.where)"
-        )
+    where = where_of(batch, modalities)
     if bool((batch.target < 0).any()):
         row = int(batch.index[(batch.target < 0).nonzero()[0, 0]])
         raise ValueError(f"sample {row} has no label, so it cannot be scored")
-    return batch.where
+    return where
 
 
 def joined(parts: Sequence[Predictions]) -> Predictions:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dmrnet.evaluation.acer import ThresholdBy, error_rates, threshold_of
 from dmrnet.evaluation.combinations import Evaluation, Predictions
-from dmrnet.evaluation.metrics import accuracy
+from dmrnet.evaluation.metrics import accuracy, mean_iou
 
 Columns = Mapping[str, tuple[Tensor, Tensor]]
 """For each metric its values ``(K,)``, and on how many samples they stand, ``(K,)``."""
@@ -60,6 +60,21 @@ class Accuracy:
     def columns(self, confusion: Tensor) -> Columns:
         """Return the accuracy of each combination."""
         return {"accuracy": (accuracy(confusion), confusion.sum((1, 2)))}
+
+
+@dataclass(frozen=True)
+class MeanIoU:
+    """Mean intersection over union of the classes, over all pixels; then the share of right."""
+
+    name: ClassVar[str] = "miou"
+    label: ClassVar[str] = "mIoU"
+    lower_is_better: ClassVar[bool] = False
+    threshold: ClassVar[ThresholdBy] = "half"
+
+    def columns(self, confusion: Tensor) -> Columns:
+        """Return both of each combination, counts being of pixels."""
+        n = confusion.sum((1, 2))
+        return {"miou": (mean_iou(confusion), n), "pixel_accuracy": (accuracy(confusion), n)}
 
 
 @dataclass(frozen=True)
@@ -166,7 +181,9 @@ def measure_of(data: object) -> Measure:
         return Accuracy()
     if first == "acer":
         return AttackErrors(getattr(data, "bona_fide", 1), getattr(data, "threshold", "half"))
-    raise ValueError(f"unknown metric {first!r}; expected accuracy or acer")
+    if first == "miou":
+        return MeanIoU()
+    raise ValueError(f"unknown metric {first!r}; expected accuracy, acer or miou")
 
 
 def goodness(measure: Measure, values: Tensor) -> Tensor:

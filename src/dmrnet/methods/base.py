@@ -92,6 +92,7 @@ class Method(nn.Module):
     """
 
     needs: ClassVar[Needs] = Needs()
+    class_weights: Tensor | None
 
     def __init__(
         self,
@@ -120,6 +121,10 @@ class Method(nn.Module):
                 "set encodes to present"
             )
         self.task = task
+        weights = task.class_weights
+        self.register_buffer(
+            "class_weights", None if weights is None else torch.tensor(weights), persistent=False
+        )
         self.encodes: Encodes = encodes
         self.smoothing = smoothing
         self.shapes = feature_shapes(task, encoders)
@@ -138,6 +143,12 @@ class Method(nn.Module):
     def modalities(self) -> tuple[str, ...]:
         """Names in the order of mask columns."""
         return self.task.modalities
+
+    @property
+    def stride(self) -> int:
+        """What must divide the height and width of images whose every pixel is predicted."""
+        stride: int = getattr(self.fusion, "stride", 1)
+        return stride
 
     # --- the stages -----------------------------------------------------------------------------
 
@@ -309,7 +320,7 @@ class Method(nn.Module):
             return cross_entropy(out.logits, target, self.smoothing)
         return add_scales(
             [
-                pixel_cross_entropy(logits, target, smoothing=self.smoothing)
+                pixel_cross_entropy(logits, target, self.class_weights, self.smoothing)
                 for logits in (out.logits, *out.side)
             ]
         )

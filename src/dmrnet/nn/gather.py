@@ -18,6 +18,32 @@ class ManyMaps(nn.Module):
         raise TypeError(f"{type(self).__name__} does not say how it encodes")
 
 
+def feature_name(modality: str, level: int) -> str:
+    """Return the name of a map: ``depth.0`` of the first level, ``depth.4`` of the fifth."""
+    return f"{modality}.{level}"
+
+
+def check_divides(modality: str, x: Tensor, stride: int) -> None:
+    """Refuse images that cannot be halved down to a stride without a rest.
+
+    Args:
+        modality: For the message.
+        x: ``(B, C, H, W)``.
+        stride: What must divide H and W.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    height, width = x.shape[-2:]
+    if height % stride or width % stride:
+        up = [-(-size // stride) * stride for size in (height, width)]
+        raise ValueError(
+            f"modality {modality or '(unnamed)'}: expected a height and width that {stride} "
+            f"divides, got {height} x {width}; pad or resize all modalities and the labels "
+            f"to {up[0]} x {up[1]}"
+        )
+
+
 def encode_rows(encoder: nn.Module, x: Tensor, rows: Tensor | None, shape: Sequence[int]) -> Tensor:
     """Encode some rows of a batch; the others come out as zeros.
 

@@ -14,7 +14,8 @@ from dmrnet.nn.backbone import PREFIX
 from dmrnet.nn.encoders import build_encoder
 from dmrnet.nn.fusion import ConcatFusion, Grid, trunk
 from dmrnet.nn.gather import output_shape
-from dmrnet.nn.parts import Form, LayoutName, Parts, check_dense
+from dmrnet.nn.parts import Form, LayoutName, Parts
+from dmrnet.nn.pixels import pixels
 from dmrnet.nn.predictor import PooledLinear
 
 Family = Literal["generic", "surf", "ogm", "esanet"]
@@ -26,9 +27,10 @@ class Network:
     """Encoders, fusion and predictor: a small network for inputs of any shape, or the paper's.
 
     Attributes:
-        family: generic (any shapes), surf (CASIA-SURF's benchmark network, images), ogm (two or
-            more ResNets, images and video) or esanet (every pixel). What follows up to `stem` is
-            read by the paper's networks, what follows behind it by the generic one.
+        family: generic (any shapes; images where every pixel has a class), surf (CASIA-SURF's
+            benchmark network, images), ogm (two or more ResNets, images and video) or esanet (every
+            pixel). What follows up to `stem` is read by the paper's networks, what follows behind
+            it by the generic one.
         layout: Of the ResNets: r18, r34, r50, r18-nbt1d or r34-nbt1d; by default r18 for ogm and
             r34-nbt1d for esanet.
         form: What ogm fuses: map (as the paper describes) or vector (as released).
@@ -36,7 +38,7 @@ class Network:
         pretrained: Start esanet from ImageNet weights, or timm's encoders from those that are
             published of them (needs the network or a cache).
         stem: Channels behind the first convolution; 64 as published, fewer shrink the network.
-        width: Channels of every map.
+        width: Channels of every map; where every pixel has a class, of the deepest.
         depth: Blocks of a vector's encoder.
         dropout: In vectors' encoders.
         trunk_depth: Blocks behind the concatenation.
@@ -97,7 +99,8 @@ class Network:
             return esanet(task, layout, self.main, self.stem, self.pretrained)
         if self.family != "generic":
             assert_never(self.family)
-        check_dense(task, "generic", dense=False)
+        if task.dense:
+            return self.build_pixels(task)
         encoders = self.build_encoders(task)
         fusion = self.build_fusion(feature_shapes(task, encoders))
         return Parts(encoders, fusion, self.width, PooledLinear(self.width, len(task.classes)))
@@ -119,6 +122,16 @@ class Network:
                 f"the esanet network); {'small encoders' if own else self.family} start from "
                 "random ones"
             )
+
+    def build_pixels(self, task: Task) -> Parts:
+        """Return the generic network for every pixel, which has encoders of its own."""
+        chosen = next(iter(self.encoders.values()), self.encoder)
+        if chosen != "auto":
+            raise ValueError(
+                f"encoder {chosen} gives one map, but the task has a class for every pixel; leave "
+                "it at auto, or take the family esanet"
+            )
+        return pixels(task, self.width, self.trunk_depth, self.trunk_kernel)
 
     def build_encoders(self, task: Task) -> dict[str, nn.Module]:
         """Return one encoder a modality, in the task's order."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from dmrnet.modalities import Inputs
 from dmrnet.modalities.names import position
 from dmrnet.nn.esanet.blocks import PyramidPooling, conv_block
-from dmrnet.nn.esanet.streams import FUSIONS, feature_name
+from dmrnet.nn.esanet.streams import FUSIONS, STRIDE, feature_name
 from dmrnet.nn.fusion import Fused, masked
 from dmrnet.nn.parts import LayoutName
 from dmrnet.nn.resnet import layout_of, resnet_stages
@@ -31,7 +31,12 @@ class ESANetFusion(nn.Module):
         main: The one whose stages go on from fused maps.
         layout: Of every stream.
         width: Channels of the stems; the decoder's are 8, 4 and 2 times as many.
+
+    Attributes:
+        stride: What must divide an image's height and width.
     """
+
+    stride = STRIDE
 
     def __init__(
         self,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dmrnet.nn.gather import ManyMaps, encode_rows
+from dmrnet.nn.gather import ManyMaps, check_divides, encode_rows
+from dmrnet.nn.gather import feature_name as feature_name
 from dmrnet.nn.parts import LayoutName
 from dmrnet.nn.resnet import layout_of, resnet_stages, resnet_stem
 
@@ -13,11 +14,6 @@ STRIDE = 32
 
 FUSIONS = 5
 """Streams meet behind the stem and behind each of four stages."""
-
-
-def feature_name(modality: str, level: int) -> str:
-    """Return the name of a stream's map: ``depth.0`` behind the stem, ``depth.4`` the deepest."""
-    return f"{modality}.{level}"
 
 
 class Stream(ManyMaps):
@@ -57,14 +53,8 @@ class Stream(ManyMaps):
         Raises:
             ValueError: If 32 does not divide H and W.
         """
+        check_divides(modality, x, STRIDE)
         height, width = x.shape[-2:]
-        if height % STRIDE or width % STRIDE:
-            up = [-(-size // STRIDE) * STRIDE for size in (height, width)]
-            raise ValueError(
-                f"modality {modality or '(unnamed)'}: expected a height and width that {STRIDE} "
-                f"divides, got {height} x {width}; pad or resize all modalities and the labels "
-                f"to {up[0]} x {up[1]}"
-            )
         maps = {}
         for level, (part, channels) in enumerate(
             zip((self.stem, *self.stages), self.channels, strict=True)

@@ -1,0 +1,183 @@
+"""A run on data whose every pixel has a class, from fitting to its rows and files."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import jaccard_score
+from tests.data.made import cwfid as made
+
+from dmrnet.data.prepare import prepare
+from dmrnet.engine.config import parse_run
+from dmrnet.engine.finished import evaluate_run, open_run
+from dmrnet.engine.fit import fit
+from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.pixels import score_images
+from dmrnet.engine.selection import selection_score
+from dmrnet.evaluation import MeanIoU, evaluate_pixels
+from dmrnet.modalities import all_combinations
+
+
+@cache
+def prepared() -> str:
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, True)
+    prepare("cwfid", [made.make(folder / "source")], folder / "root")
+    return str(folder / "root")
+
+
+def settings(*flags: str, method: str = "dmrnet"):
+    return parse_run(
+        [
+            *("--data", "cwfid", "--data.root", prepared(), "--data.tile", "32"),
+            *("--data.tiles", "16", "--method", method, "--method.network.width", "16"),
+            *("--max-epochs", "8", "--batch-size", "16", "--select-times", "2", "--lr", "0.1"),
+            *("--threads", "1", "--accelerator", "cpu", *flags),
+        ]
+    )
+
+
+@cache
+def run() -> Path:
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, True)
+    assert fit(settings(), folder / "run")
+    evaluate_run(open_run(folder / "run"))
+    return folder / "run"
+
+
+def value(rows: list[dict], split: str, metric: str, combination: str) -> float:
+    (row,) = (
+        r
+        for r in rows
+        if (r["split"], r["metric"], r["combination"]) == (split, metric, combination)
+    )
+    return row["value"]
+
+
+def test_rows_are_what_the_counts_of_images_say() -> None:
+    folder = RunFolder(run())
+    rows = folder.rows()
+    with np.load(folder.predictions) as kept:
+        names, confusion = kept["combination"].tolist(), kept["confusion"]
+        assert kept["index"].tolist() == [0, 1, 2, 3]
+        assert kept["scored"].all()
+    assert names == ["red", "nir", "red+nir"]
+    assert confusion.shape == (3, 4, 3, 3)
+    assert (confusion.sum((2, 3)) == made.HEIGHT * made.WIDTH).all()
+    for name, counts in zip(names, confusion.sum(1), strict=True):
+        cells = [(t, g) for t in range(3) for g in range(3) for _ in range(counts[t, g])]
+        truth, guess = np.array(cells).T
+        of_class = jaccard_score(truth, guess, labels=range(3), average=None, zero_division=0)
+        assert value(rows, "test", "miou", name) == pytest.approx(of_class.mean())
+        for c, text in enumerate(("soil", "crop", "weed")):
+            assert value(rows, "test", f"iou/{text}", name) == pytest.approx(of_class[c])
+        assert value(rows, "test", "pixel_accuracy", name) == pytest.approx((truth == guess).mean())
+    # Rows stand on images, of which there are 4 to test on and 1 to validate on.
+    assert {r["n"] for r in rows if r["split"] == "test"} == {4}
+    assert {r["n"] for r in rows if r["split"] == "val"} == {1}
+    # Both plants are bright in one and dark in the other: learnt, in the end.
+    assert value(rows, "test", "pixel_accuracy", "red+nir") > 0.9
+
+
+def test_label_maps_stand_beside_the_truth() -> None:
+    folder = RunFolder(run())
+    with np.load(folder.pictures) as maps, np.load(folder.predictions) as kept:
+        index = maps["index"].tolist()
+        assert index == [0, 2, 3]
+        assert maps["classes"].tolist() == ["soil", "crop", "weed"]
+        tested = made.labels()[[n - 1 for n in made.TEST]]
+        assert np.array_equal(maps["truth"], tested[index])
+        for k in range(3):
+            for place, image in enumerate(index):
+                counts = np.zeros((3, 3), dtype=int)
+                cells = (maps["truth"][place], maps["predicted"][k, place])
+                np.add.at(counts, cells, 1)
+                assert np.array_equal(counts, kept["confusion"][k, image])
+
+
+def test_the_folder_says_that_every_pixel_has_a_class() -> None:
+    facts = json.loads((run() / "run.json").read_text())
+    assert facts["dense"] is True
+    assert facts["score"] == "miou"
+    again = open_run(run())
+    assert again.task.dense
+    with pytest.raises(ValueError, match="gives every pixel a class"):
+        again.read("some.npz")
+    with pytest.raises(ValueError, match="gives every pixel a class"):
+        evaluate_run(again, "some.npz")
+    # Counts in tiles are counts of the same pixels.
+    before = RunFolder(run()).rows()
+    result, _ = evaluate_run(again, tile=288)
+    assert int(result.confusion[0].sum()) == 4 * made.HEIGHT * made.WIDTH
+    assert RunFolder(run()).rows() == before
+
+
+def test_selection_is_by_mean_iou_of_whole_images() -> None:
+    one = open_run(run())
+    test = one.test_set()
+    found = score_images(one.method, test, all_combinations(2))
+    expected = float(MeanIoU().columns(found.confusion)["miou"][0].mean())
+    measure = MeanIoU()
+    assert selection_score(one.method, test, 12, measure=measure) == pytest.approx(expected)
+    # Two images of four fit the budget: always the same.
+    rows = [1, 3]
+    few = evaluate_pixels(
+        one.method,
+        [
+            test.take(torch.tensor([row])).masked(*[torch.ones(1, 2) > 0] * 2, ("red", "nir"))
+            for row in rows
+        ],
+        all_combinations(2),
+        stride=16,
+    )
+    expected = float(MeanIoU().columns(few.confusion)["miou"][0].mean())
+    assert selection_score(one.method, test, 6, measure=measure) == pytest.approx(expected)
+
+
+def test_the_loss_weighs_classes_as_the_data_say(tmp_path: Path) -> None:
+    splits = settings().data.load(0)
+    task = splits.train.task
+    torch.manual_seed(0)
+    method = settings().method.build(task)
+    batch = splits.train.take(torch.arange(4))
+    present = torch.ones(4, 2, dtype=torch.bool)
+    step = method.eval().step(batch.masked(present, present, task.modalities))
+    weights = torch.tensor(task.class_weights)
+    expected = torch.nn.functional.cross_entropy(step.out.logits, batch.target, weights)
+    torch.testing.assert_close(step.task.mean, expected)
+    assert not any("class_weights" in name for name in method.state_dict())
+
+
+def test_a_stopped_run_goes_on_to_the_same_rows(tmp_path: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    def stop(progress) -> None:
+        if progress.epoch == 5:
+            raise Stop
+
+    with pytest.raises(Stop):
+        fit(settings(), tmp_path / "run", report=stop)
+    assert fit(settings(), tmp_path / "run")
+    ours = [r for r in RunFolder(tmp_path / "run").rows() if r["metric"] != "train_seconds"]
+    whole = [
+        r for r in RunFolder(run()).rows() if r["split"] == "val" and r["metric"] != "train_seconds"
+    ]
+    assert ours == whole
+
+
+@pytest.mark.parametrize("method", ["sf-md", "head-only", "dmr"])
+def test_the_other_methods_of_the_ablation_train(method: str, tmp_path: Path) -> None:
+    short = settings("--max-epochs", "1", "--data.tiles", "4", method=method)
+    assert fit(short, tmp_path / "run")
+    rows = RunFolder(tmp_path / "run").rows()
+    assert 0 <= value(rows, "val", "miou", "nir") <= 1
