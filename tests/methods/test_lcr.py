@@ -7,10 +7,10 @@ import math
 import pytest
 import torch
 
-from dmrnet.methods import build_method
+from dmrnet.methods import build_method, method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
-from dmrnet.nn.correlation import Correlations
+from dmrnet.nn.correlation import Correlations, DualAttention
 
 TASK = Task(tuple(Modality(n, "image", (1, 8, 8)) for n in "abc"), ("x", "y", "z"))
 
@@ -116,8 +116,93 @@ def test_the_correlation_term_is_its_equation(own: bool) -> None:
 
 def test_the_paper_has_the_term_and_the_released_adaptation_has_not() -> None:
     for recipe, names in (("paper", ["task", "correlation"]), ("released", ["task"])):
+        assert method("lcr").recipe(recipe).hides == (
+            "inputs" if recipe == "released" else "features"
+        )
         model = build_method("lcr", TASK, recipe, network=Network(width=8))
         assert [t.name for t in model.objective.terms] == names
+
+
+def test_inputs_are_blanked_in_training_as_released() -> None:
+    """Encoders see blanks, batch norms with them; the fusion hides nothing; at test it does."""
+    model = built(hides="inputs", encodes="present")
+    plain = built()  # the same weights
+    mask = all_combinations(3)
+    batch = batch_of(mask)
+    batch = batch.masked(mask, torch.ones_like(mask), TASK.modalities)
+    step = model.step(batch)
+    for v, (name, encoder) in enumerate(zip("abc", plain.encoders, strict=True)):
+        blank = batch.inputs[name] * mask[:, v].view(-1, 1, 1, 1)
+        expected = encoder(blank)
+        torch.testing.assert_close(step.feats[name], expected)
+        told = step.fused.told[0][:, v]
+        torch.testing.assert_close(told, expected)
+        assert told[~mask[:, v]].abs().sum() > 0
+        for mine, theirs in zip(model.encoders[v].buffers(), encoder.buffers(), strict=True):
+            torch.testing.assert_close(mine, theirs)
+    model.eval()
+    told = model.step(batch).fused.told[0]
+    assert not told[~mask].any()
+    # What a sample lacks is not encoded as a blank.
+    present = mask | (torch.arange(3) == 0)
+    model.train()
+    some = batch.masked(mask & present, present, TASK.modalities)
+    lacking = model.step(some).feats["b"][~present[:, 1]]
+    assert len(lacking)
+    assert not lacking.any()
+
+
+def test_attention_is_to_channels_and_to_positions() -> None:
+    torch.manual_seed(0)
+    module = DualAttention(4).double()
+    x = torch.randn(2, 4, 2, 3, dtype=torch.float64)
+    got = module(x)
+    first, _, second, _ = module.channels
+    conv = module.positions[0]
+    for n in range(2):
+        pooled = [sum(map(sum, x[n, c].tolist())) / 6 for c in range(4)]
+        hidden = [
+            max(0.0, sum(w * p for w, p in zip(row, pooled, strict=True)) + b)
+            for row, b in zip(first.weight.tolist(), first.bias.tolist(), strict=True)
+        ]
+        channel = [
+            1 / (1 + math.exp(-sum(w * h for w, h in zip(row, hidden, strict=True)) - b))
+            for row, b in zip(second.weight.tolist(), second.bias.tolist(), strict=True)
+        ]
+        for h in range(2):
+            for w in range(3):
+                score = conv.bias.item() + sum(
+                    conv.weight[0, c, 0, 0].item() * x[n, c, h, w].item() for c in range(4)
+                )
+                position = 1 / (1 + math.exp(-score))
+                for c in range(4):
+                    value = x[n, c, h, w].item()
+                    assert got[n, c, h, w].item() == pytest.approx(value * (channel[c] + position))
+
+
+def test_the_paper_attends_and_attention_matters() -> None:
+    model = build_method("lcr", TASK, "paper", network=Network(width=8)).eval()
+    attend = model.fusion.trunk[0]
+    assert isinstance(attend, DualAttention)
+    inputs = {n: torch.randn(2, 1, 8, 8) for n in "abc"}
+    mask = torch.ones(2, 3, dtype=torch.bool)
+    before = model(inputs, mask)
+    attend.forward = lambda x: x
+    assert not torch.isclose(model(inputs, mask), before).all(1).any()
+    assert not isinstance(built().fusion.trunk[0], DualAttention)
+
+
+def test_mistakes_are_told() -> None:
+    for changes, said in (
+        ({"hides": "maps"}, "hides as features or inputs, got 'maps'"),
+        ({"hides": "inputs"}, "blanked inputs are encoded too; set encodes to present"),
+        (
+            {"hides": "inputs", "encodes": "present", "correlation": 0.1},
+            "correlation and mutual read features as they are when hidden",
+        ),
+    ):
+        with pytest.raises(ValueError, match=said):
+            built(**changes)
 
 
 def test_surf_has_the_size_of_the_adaptation() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from dmrnet.methods import build_method
+from dmrnet.methods import build_method, method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
 from dmrnet.nn.former import Attention, Block, InterFusion
@@ -113,6 +113,71 @@ def test_tokens_stand_by_modality_then_row_then_column() -> None:
     assert fused[0].count_nonzero() == 4
 
 
+@pytest.mark.parametrize("restore", ["position", "packed"])
+def test_tokens_become_a_map_by_position_or_as_the_released_code_packs_them(restore: str) -> None:
+    """One position of all modalities, or V tokens that follow one another, whatever they are of."""
+    v, height, width, d = 3, 2, 3, 4
+    fusion = InterFusion("abc", d, (height, width), 2, 2, 0.0, restore=restore)  # type: ignore[arg-type]
+    tokens = torch.randn(2, v * height * width, d)
+    got = fusion.regroup(tokens)
+    weight, bias = fusion.gather.weight.tolist(), fusion.gather.bias.tolist()
+    for n in range(2):
+        for q in range(height * width):
+            if restore == "position":
+                places = [u * height * width + q for u in range(v)]
+            else:
+                places = [q * v + u for u in range(v)]
+            packed = [x for place in places for x in tokens[n, place].tolist()]
+            expected = [a + b for a, b in zip(times(weight, packed), bias, strict=True)]
+            assert got[n, :, q].tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_hidden_maps_as_released_reach_the_norm_and_the_tokens() -> None:
+    """A hidden modality's tokens are what norm, convolution, position and layer make of zeros."""
+    model = built(hides="maps", embed=16)
+    fusion = model.fusion
+    with torch.no_grad():
+        for intra in fusion.intra:
+            intra.position.normal_()
+    mask = all_combinations(3)
+    feats = {n: torch.randn(7, 8, *fusion.grid) for n in "abc"}
+    before = {k: b.clone() for k, b in fusion.intra[1].named_buffers()}
+    tokens = fusion.tokens(feats, mask)
+    zeroed = torch.where(mask[:, 1, None, None, None], feats["b"], 0.0)
+    norm = fusion.intra[1].embed[0]
+    mean, var = zeroed.mean((0, 2, 3)), zeroed.var((0, 2, 3), unbiased=True)
+    torch.testing.assert_close(norm.running_mean, 0.9 * before["embed.0.running_mean"] + 0.1 * mean)
+    torch.testing.assert_close(norm.running_var, 0.9 * before["embed.0.running_var"] + 0.1 * var)
+    model.eval()
+    tokens = fusion.tokens(feats, mask)
+    positions = fusion.grid[0] * fusion.grid[1]
+    intra = fusion.intra[1]
+    plain = (zeroed - norm.running_mean[:, None, None]) / (
+        norm.running_var[:, None, None] + norm.eps
+    ).sqrt()
+    plain = nn.functional.leaky_relu(plain, 0.2)
+    plain = nn.functional.conv2d(plain, intra.embed[2].weight, intra.embed[2].bias, padding=1)
+    plain = intra.block(plain.flatten(2).transpose(1, 2) + intra.position)
+    torch.testing.assert_close(tokens[:, positions : 2 * positions], plain, atol=1e-5, rtol=1e-4)
+    assert tokens[~mask[:, 1], positions : 2 * positions].abs().amax((1, 2)).min() > 0.1
+    # The regulariser still reads the encoders' maps of what is shown.
+    assert model.train().training_loss(batch_of(mask)).parts["each_shown"] > 0
+
+
+def test_recipes_are_what_they_say() -> None:
+    chosen = {}
+    for recipe in ("best", "paper", "released", "released-seg"):
+        settings = method("mmformer").recipe(recipe)
+        chosen[recipe] = (settings.restore, settings.hides, settings.position_dropout)
+    assert chosen == {
+        "best": ("sequence", "tokens", 0.0),
+        "paper": ("position", "tokens", 0.1),
+        "released": ("sequence", "maps", 0.1),
+        "released-seg": ("packed", "tokens", 0.1),
+    }
+    assert built(position_dropout=0.3).fusion.dropout.p == 0.3
+
+
 def test_hidden_tokens_take_part_unless_they_are_masked_as_keys() -> None:
     for key_mask in (False, True):
         fusion = InterFusion("ab", 4, (1, 2), 2, 2, 0.0, key_mask).eval()
@@ -177,5 +242,9 @@ def test_surf_has_the_size_of_the_adaptation() -> None:
 def test_mistakes_are_told() -> None:
     with pytest.raises(ValueError, match="heads that divide the 8 channels of a token, got 3"):
         built(heads=3)
+    with pytest.raises(ValueError, match="hides as tokens or maps, got 'inputs'"):
+        built(hides="inputs")
+    with pytest.raises(ValueError, match="restore as sequence, position or packed, got 'row'"):
+        built(restore="row")
     with pytest.raises(ValueError, match="embed and ratio of 1 or more, got 0 and 8"):
         built(embed=0)

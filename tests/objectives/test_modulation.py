@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from dmrnet.methods import build_method
+from dmrnet.methods import build_method, method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
 from dmrnet.objectives.modulation import Modulation, coefficients, own_logits, scores
@@ -36,6 +36,40 @@ def released(s_audio: float, s_visual: float, alpha: float) -> tuple[float, floa
 def test_two_modalities_have_the_rule_of_the_source(audio: float, visual: float) -> None:
     got = coefficients(torch.tensor([audio, visual]).double(), torch.tensor([8.0, 8.0]), 0.8)
     assert got.tolist() == pytest.approx(released(audio, visual, 0.8))
+
+
+@pytest.mark.parametrize(("audio", "visual"), [(3.0, 5.0), (6.5, 1.0), (2.0, 2.0)])
+def test_ties_as_released(audio: float, visual: float) -> None:
+    got = coefficients(torch.tensor([audio, visual]).double(), torch.tensor([8.0, 8.0]), 0.8, True)
+    assert got.tolist() == pytest.approx(released(audio, visual, 0.8))
+    if audio == visual:
+        assert got[0] < 1
+
+
+def test_convolutions_alone_as_released() -> None:
+    conv, linear = torch.nn.Conv2d(2, 3, 1), torch.nn.Linear(3, 2)
+    for of, changed in (("convolutions", [True, False]), ("weights", [True, True])):
+        torch.manual_seed(0)
+        modulation = Modulation("ogm", 0.8, None, of=of)  # type: ignore[arg-type]
+        for layer in (conv, linear):
+            layer.weight.grad, layer.bias.grad = (
+                torch.ones_like(layer.weight),
+                torch.ones(3)[: len(layer.bias)],
+            )
+        modulation([conv, linear], torch.tensor([8.0, 7.9]), torch.tensor([9.0, 9.0]), 0)
+        k = coefficients(torch.tensor([8.0, 7.9]), torch.tensor([9.0, 9.0]), 0.8)
+        assert k[0] < 1
+        assert k[1] == 1
+        torch.testing.assert_close(conv.weight.grad, torch.full_like(conv.weight, k[0].item()))
+        assert torch.equal(conv.bias.grad, torch.ones(3))
+        modulation([linear, conv], torch.tensor([8.0, 7.9]), torch.tensor([9.0, 9.0]), 0)
+        assert (linear.weight.grad[0, 0] < 1) == changed[1]
+    recipe = method("ogm-md").recipe("released")
+    assert (recipe.modulated, recipe.first_leads, recipe.modulation) == (
+        "convolutions",
+        True,
+        "none",
+    )
 
 
 def test_more_modalities_are_held_against_the_mean_of_the_others() -> None:
@@ -154,3 +188,5 @@ def test_mistakes_are_told() -> None:
         build_method("ogm-md", TASK, modulation="ge")
     with pytest.raises(ValueError, match="modulation_alpha of 0 or more, got -1"):
         build_method("ogm-md", TASK, modulation="ogm", modulation_alpha=-1)
+    with pytest.raises(ValueError, match="modulated as weights or convolutions, got 'biases'"):
+        build_method("ogm-md", TASK, modulation="ogm", modulated="biases")

@@ -8,27 +8,67 @@ and the F_i, side by side, go through the trunk: what the trunk reads of a missi
 the others know of it. Cross-entropy, and the divergence between f_i and F_i where `correlation` is
 above 0. With one modality ``F = Gamma_1 f + Gamma_0``.
 
-Departures: no code of the paper was found, and this follows the adaptation released with DMRNet:
-one number a summand (the paper's has one a channel: `channelwise`) and cross-entropy only. That
-adaptation blanks images and encodes the blanks, so that batch norms see black images and training
-and test differ; here features are hidden. Not here: the paper's attention over the F_i, and the
-most similar modality in a missing one's place. The divergence's weight was not to be had; .1 in the
-recipe ``paper`` is a guess.
+In the paper the expressions go through attention to channels and to positions (`attention`, recipe
+``paper``) and a number of the expression belongs to one channel (`channelwise`).
+
+Departures: no code of the paper was found. The recipe ``released`` is the adaptation released with
+DMRNet: one number a summand, no attention, cross-entropy only, and in training it is images that
+are blanked (`hides inputs`), so that batch norms see black images and a hidden modality is what the
+encoder makes of one, while at test its features are exact zeros. Here features are hidden at both.
+Not here: the most similar modality in a missing one's place, since what is similar is a prior of
+the paper's data. The divergence's weight was not to be had; .1 in ``paper`` is a guess, and so is
+how the attention is built.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
 
+import torch
+from torch import Tensor, nn
+
+from dmrnet.methods.base import Method
 from dmrnet.methods.sf_md import SFMDSettings
-from dmrnet.modalities import Task
-from dmrnet.nn.correlation import CorrelationFusion, Correlations
+from dmrnet.modalities import Batch, Inputs, Task
+from dmrnet.nn.correlation import CorrelationFusion, Correlations, DualAttention
+from dmrnet.nn.fusion import Fused, masked
+from dmrnet.nn.network import feature_shapes
 from dmrnet.nn.parts import Parts
-from dmrnet.nn.trunks import mixed
-from dmrnet.objectives import Term
+from dmrnet.nn.trunks import mixed, one_width
+from dmrnet.objectives import Step, Term
 from dmrnet.objectives.correlation import Correlation
+
+Hides = Literal["features", "inputs"]
+"""What stands for a hidden modality in training: features of zeros, or those of a blank input."""
+
+
+class LCR(Method):
+    """A method that may blank inputs in training.
+
+    Attributes:
+        hides: See `Hides`. What a sample lacks has features of zeros either way.
+    """
+
+    hides: Hides = "features"
+
+    def step(self, batch: Batch, epoch: int = 0, generator: torch.Generator | None = None) -> Step:
+        """Run a masked batch through all stages; in training inputs may be blanked before."""
+        if self.blanks and batch.mask is not None:
+            columns = zip(self.modalities, batch.mask.unbind(1), strict=True)
+            blank = {name: masked(batch.inputs[name], column) for name, column in columns}
+            batch = replace(batch, inputs=blank)
+        return super().step(batch, epoch, generator)
+
+    def fuse(self, feats: Inputs, mask: Tensor) -> Fused:
+        """Fuse what bool ``(B, V)`` shows, or what was encoded, blanks among it."""
+        return super().fuse(feats, torch.ones_like(mask) if self.blanks else mask)
+
+    @property
+    def blanks(self) -> bool:
+        """Whether inputs are blanked now."""
+        return self.training and self.hides == "inputs"
 
 
 @dataclass(frozen=True)
@@ -38,6 +78,9 @@ class LCRSettings(SFMDSettings):
     Attributes:
         own: A modality is expressed by itself as well, and not by the others alone.
         channelwise: A number for every channel in the expression, and not one for all of them.
+        attention: The expressions go through attention to channels and to positions.
+        hides: What stands for a hidden modality in training: features (of zeros) or inputs (what
+            the encoder makes of a blank one).
         correlation: Weight of the divergence between features and their expression.
     """
 
@@ -45,23 +88,58 @@ class LCRSettings(SFMDSettings):
     summary: ClassVar[str] = "each modality expressed linearly by the others (Zhou et al. 2020)"
     recipes: ClassVar[dict[str, dict[str, Any]]] = {
         "best": {},
-        "paper": {"encodes": "present", "channelwise": True, "correlation": 0.1},
-        "released": {"encodes": "present"},
+        "paper": {
+            "encodes": "present",
+            "channelwise": True,
+            "attention": True,
+            "correlation": 0.1,
+        },
+        "released": {"encodes": "present", "hides": "inputs"},
     }
+    kind: ClassVar[type[Method]] = LCR
 
     own: bool = False
     channelwise: bool = False
+    attention: bool = False
+    hides: Hides = "features"
     correlation: float = 0.0
+
+    def build(self, task: Task) -> Method:
+        """Put the parts together.
+
+        Raises:
+            ValueError: If inputs are to be blanked where that cannot be.
+        """
+        if self.hides not in ("features", "inputs"):
+            raise ValueError(f"expected hides as features or inputs, got {self.hides!r}")
+        method = super().build(task)
+        assert isinstance(method, LCR)
+        method.hides = self.hides
+        if self.hides == "inputs":
+            if self.encodes != "present":
+                raise ValueError("blanked inputs are encoded too; set encodes to present")
+            if self.correlation or self.mutual is not None:
+                raise ValueError(
+                    "correlation and mutual read features as they are when hidden; set hides to "
+                    "features"
+                )
+        return method
 
     def parts(self, task: Task) -> Parts:
         """Return the family's network with correlations between encoders and trunk."""
-        return mixed(
+        parts = mixed(
             self.network,
             task,
             self.name,
             lambda v, c: (Correlations(v, c, self.own, self.channelwise), v * c),
             CorrelationFusion,
         )
+        if self.attention:
+            assert isinstance(parts.fusion, CorrelationFusion)
+            width = one_width(feature_shapes(task, parts.encoders), self.name)
+            attend = DualAttention(len(task.modalities) * width)
+            parts.fusion.trunk = nn.Sequential(attend, parts.fusion.trunk)
+        return parts
 
     def terms(self, task: Task) -> Sequence[Term]:
         """Return the correlation term, if it has a weight."""

@@ -12,12 +12,20 @@ D = 512 in ``paper`` and ``released``; in ``best`` D is the encoders' width. Hid
 in the attention, as released; with `key_mask` nothing attends to them. With one modality both
 transformers are of the same tokens.
 
-Departures: hidden samples do not reach the batch norm in front of the tokens, where the adaptation
-normalises zeros, so that "missing" is not zero there. The paper's released code packs four adjacent
-positions of one modality where it means one position of four; the adaptation does not, nor do we.
+How V H W tokens become H W again is `restore`: a linear layer over the sequence (``best``, and the
+adaptation: ``released``); one over the V tokens of each position, which is what the paper means
+(``paper``); or, as the paper's own code for volumes does (``released-seg``), one over V tokens that
+follow one another, which packs neighbours of one modality where one position of all is meant.
+
+Departures in ``best``: hidden samples do not reach the batch norm in front of the tokens, where the
+adaptation hides maps and normalises their zeros, so that "missing" is not zero there (`hides maps`
+in ``released``); tokens with their positions are not dropped (`position_dropout`, .1 in ``paper``
+and ``released``).
+
 For every pixel it is ours: both transformers stand among ESANet's deepest maps, in place of the
 last of its five sums, and a 1x1 convolution classifies each modality's map; there the main
-modality's tokens know of the others, from which its stages go on, and batch norms see hidden zeros.
+modality's tokens know of the others, from which its stages go on, and maps are hidden whatever
+`hides` says.
 """
 
 from __future__ import annotations
@@ -29,7 +37,7 @@ from dmrnet.methods.base import Method
 from dmrnet.methods.sf_md import SFMDSettings
 from dmrnet.modalities import Task
 from dmrnet.nn import PooledLinear, feature_shapes
-from dmrnet.nn.former import InterFusion, Intra, IntraEncoder
+from dmrnet.nn.former import Hidden, InterFusion, Intra, IntraEncoder, MapsInterFusion, Restore
 from dmrnet.nn.parts import check_dense
 from dmrnet.nn.trunks import grid_of, one_width
 from dmrnet.objectives.each import EachShown, EachShownPixels
@@ -44,6 +52,11 @@ class MMFormerSettings(SFMDSettings):
         heads: Of each attention; they divide the channels of a token.
         ratio: Hidden channels of the networks behind attention, in channels of a token.
         attention_dropout: In the transformers.
+        position_dropout: Of tokens with their positions.
+        restore: Tokens of all modalities become those of one map by a linear layer over the
+            sequence, over each position, or over tokens that are packed as released.
+        hides: Of a hidden modality the tokens between the transformers are zero, or the map in
+            front of them (maps).
         key_mask: Leave hidden tokens out of the attention.
         each_weight: Of classifying every modality by itself.
     """
@@ -52,14 +65,33 @@ class MMFormerSettings(SFMDSettings):
     summary: ClassVar[str] = "attention within and between modalities (Zhang et al. 2022)"
     recipes: ClassVar[dict[str, dict[str, Any]]] = {
         "best": {},
-        "paper": {"encodes": "present", "embed": 512},
-        "released": {"encodes": "present", "embed": 512},
+        "paper": {
+            "encodes": "present",
+            "embed": 512,
+            "restore": "position",
+            "position_dropout": 0.1,
+        },
+        "released": {
+            "encodes": "present",
+            "embed": 512,
+            "hides": "maps",
+            "position_dropout": 0.1,
+        },
+        "released-seg": {
+            "encodes": "present",
+            "embed": 512,
+            "restore": "packed",
+            "position_dropout": 0.1,
+        },
     }
 
     embed: int | None = None
     heads: int = 8
     ratio: int = 8
     attention_dropout: float = 0.1
+    position_dropout: float = 0.0
+    restore: Restore = "sequence"
+    hides: Hidden = "tokens"
     key_mask: bool = False
     each_weight: float = 1.0
 
@@ -69,21 +101,29 @@ class MMFormerSettings(SFMDSettings):
             raise ValueError(
                 f"expected embed and ratio of 1 or more, got {self.embed} and {self.ratio}"
             )
+        if self.hides not in ("tokens", "maps"):
+            raise ValueError(f"expected hides as tokens or maps, got {self.hides!r}")
         if self.network.family == "esanet":
             return self.build_dense(task)
         check_dense(task, self.name, dense=False)
-        encoders = self.network.build(task).encoders
+        encoders = dict(self.network.build(task).encoders)
         shapes = feature_shapes(task, encoders)
         channels, grid = one_width(shapes, self.name), grid_of(self.network, shapes)
         embed = self.embed or channels
         rest = (self.heads, self.ratio, self.attention_dropout)
+        intra = {
+            name: Intra(channels, embed, grid, *rest, self.position_dropout) for name in encoders
+        }
+        of_inter = (embed, grid, *rest, self.key_mask, self.restore, self.position_dropout)
+        if self.hides == "maps":
+            fusion: InterFusion = MapsInterFusion(intra, task.modalities, *of_inter)
+        else:
+            encoders = {name: IntraEncoder(e, intra[name]) for name, e in encoders.items()}
+            fusion = InterFusion(task.modalities, *of_inter)
         return self.kind(
             task,
-            encoders={
-                name: IntraEncoder(encoder, Intra(channels, embed, grid, *rest))
-                for name, encoder in encoders.items()
-            },
-            fusion=InterFusion(task.modalities, embed, grid, *rest, self.key_mask),
+            encoders=encoders,
+            fusion=fusion,
             predictor=PooledLinear(embed, len(task.classes)),
             representation=self.representation(embed),
             terms=(
@@ -113,6 +153,8 @@ class MMFormerSettings(SFMDSettings):
             self.ratio,
             self.attention_dropout,
             self.key_mask,
+            self.restore,
+            self.position_dropout,
         )
         return self.kind(
             task,

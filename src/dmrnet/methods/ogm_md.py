@@ -10,7 +10,8 @@ best by itself gets smaller gradients,
 ``s_v = mean_i softmax(W_v g_v(x_i) + b / V)[y_i]`` over the samples that show v.
 
 Departures: any V (the source has two, for which rho is the same); samples count for what they show;
-at a tie nothing is modulated (the released code then scales audio). On the generic and the surf
+at a tie nothing is modulated (the released code then scales audio), and every weight is, where the
+released code takes convolutions alone: both as there in ``released``. On the generic and the surf
 network it is their encoders with the linear layer directly behind the concatenation. With one
 modality there is nothing to balance.
 """
@@ -29,7 +30,7 @@ from dmrnet.modalities import Task
 from dmrnet.nn import ConcatFusion, Network, PooledLinear, feature_shapes
 from dmrnet.nn.parts import Parts, check_dense
 from dmrnet.objectives import Step
-from dmrnet.objectives.modulation import Modulates, Modulation, own_logits, scores
+from dmrnet.objectives.modulation import Modulated, Modulates, Modulation, own_logits, scores
 
 
 class OGMMD(Method):
@@ -62,6 +63,9 @@ class OGMMDSettings(SFMDSettings):
         modulation: Of the encoders' gradients: none, ogm (scaled) or ogm-ge (scaled, with noise).
         modulation_alpha: Its strength.
         modulation_last: The last epoch, counted from 0, in which gradients are modulated.
+        modulated: Whose gradients: weights (of two or more dimensions) or convolutions (of four,
+            as released).
+        first_leads: At a tie the first modality counts as leading, as released.
     """
 
     name: ClassVar[str] = "ogm-md"
@@ -71,11 +75,13 @@ class OGMMDSettings(SFMDSettings):
     modulation: Modulates = "none"
     modulation_alpha: float = 0.8
     modulation_last: int | None = 50
+    modulated: Modulated = "weights"
+    first_leads: bool = False
 
     recipes: ClassVar[dict[str, dict[str, Any]]] = {
         "best": {},
         "paper": {"encodes": "present"},
-        "released": {"encodes": "present"},
+        "released": {"encodes": "present", "modulated": "convolutions", "first_leads": True},
     }
 
     def parts(self, task: Task) -> Parts:
@@ -89,7 +95,11 @@ class OGMMDSettings(SFMDSettings):
         assert isinstance(method, OGMMD)
         if self.modulation != "none":
             method.modulation = Modulation(
-                self.modulation, self.modulation_alpha, self.modulation_last
+                self.modulation,
+                self.modulation_alpha,
+                self.modulation_last,
+                self.modulated,
+                self.first_leads,
             )
         return method
 

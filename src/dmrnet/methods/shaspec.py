@@ -12,12 +12,12 @@ has, so that incomplete data will do. With one modality there is no distance, an
 Modalities of one shape share a whole encoder, as in the source; otherwise what is shared is a block
 behind encoders of their own, since no encoder reads both a vector and an image.
 
-Departures: the recipe ``released`` is the adaptation of this comparison (residual on the specific
-features, a projection each, mean squared distance along the chain of modalities), without its
-slips: it fills a missing third modality from itself, and the second one from features already
-filled. The source's convolution P is 3x3x3; here it is 1x1. Its mask is drawn evenly over the
-number of modalities for a whole batch; here, as for every method, by sample. Its segmentation is
-not here.
+Departures: the recipe ``released`` is the adaptation of this comparison: residual on the specific
+features, a projection each, mean squared distance along the chain of modalities, and its slips
+(`impute released`): a missing third modality is filled from itself, and others from features
+already filled. The source's convolution P is 3x3x3; here it is 1x1. Its mask is drawn evenly over
+the number of modalities for a whole batch; here, as for every method, by sample. Its segmentation
+is not here.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class ShaSpecSettings(SFMDSettings):
         align_weight: Of the distance between shared features.
         tell_weight: Of telling the modality from its specific features.
         residual: What the projection is added to: shared or specific features.
-        impute: A missing shared feature is the mean of those shown, or the first of them.
+        impute: A missing shared feature is the mean of those shown, the first of them, or as
+            released, with its slips.
         pairs: Whose shared features are drawn together: all, cyclic or chain.
         align: By l1 or mse.
         one_projection: The same for every modality, or one each.
@@ -70,6 +71,7 @@ class ShaSpecSettings(SFMDSettings):
         "paper": {},
         "released": {
             "residual": "specific",
+            "impute": "released",
             "pairs": "chain",
             "align": "mse",
             "one_projection": False,

@@ -56,6 +56,32 @@ class Correlations(nn.Module):
         return torch.stack(expressed, 1)
 
 
+class DualAttention(nn.Module):
+    r"""Attention to channels beside attention to positions: ``x * c(x) + x * s(x)``.
+
+    .. math:: c = \sigma(W_2 \text{ReLU}(W_1 \text{GAP}(x))), \quad s = \sigma(w * x)
+
+    with ``w`` a 1x1 convolution to one channel.
+
+    Args:
+        channels: C; C / 2 hidden.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        hidden = max(1, channels // 2)
+        self.channels = nn.Sequential(
+            nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels), nn.Sigmoid()
+        )
+        self.positions = nn.Sequential(nn.Conv2d(channels, 1, 1), nn.Sigmoid())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Weigh ``(B, C, H, W)``."""
+        channels: Tensor = self.channels(x.mean((2, 3)))
+        positions: Tensor = self.positions(x)
+        return x * channels[:, :, None, None] + x * positions
+
+
 class CorrelationFusion(MixFusion):
     """Correlated maps side by side, then a trunk; tells both sides, for a term."""
 

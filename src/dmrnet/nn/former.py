@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,14 @@ from torch.nn import functional as F
 from dmrnet.modalities import Inputs
 from dmrnet.nn.fusion import Fused, masked, to_grid
 from dmrnet.nn.norm import BatchNorm
+from dmrnet.nn.trunks import at_most
+
+Restore = Literal["sequence", "position", "packed"]
+"""How V H W tokens become H W again: by a linear layer over the sequence; by one over the V tokens
+of each position; or over V tokens that follow one another, as the released segmentation does."""
+
+Hidden = Literal["tokens", "maps"]
+"""What is zero of a hidden modality: its tokens between the transformers, or its map in front."""
 
 
 class Attention(nn.Module):
@@ -84,6 +93,7 @@ class Intra(nn.Module):
         heads: Of the attention.
         ratio: Of the network behind it.
         dropout: In the transformer.
+        position_dropout: Of the tokens with their positions.
     """
 
     def __init__(
@@ -94,6 +104,7 @@ class Intra(nn.Module):
         heads: int,
         ratio: int,
         dropout: float,
+        position_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.grid = grid
@@ -104,12 +115,13 @@ class Intra(nn.Module):
             nn.Conv2d(channels, embed, kernel, padding=kernel // 2),
         )
         self.position = nn.Parameter(torch.zeros(1, grid[0] * grid[1], embed))
+        self.dropout = nn.Dropout(position_dropout)
         self.block = Block(embed, heads, ratio, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, C, H, W)`` to ``(B, D, H, W)``."""
         tokens = self.embed(x).flatten(2).transpose(1, 2)
-        tokens = self.block(tokens + self.position)
+        tokens = self.block(self.dropout(tokens + self.position))
         attended: Tensor = tokens.transpose(1, 2).unflatten(2, self.grid)
         return attended
 
@@ -140,7 +152,7 @@ class InterFusion(nn.Module):
 
     Tokens stand by modality and then by position: token ``v H W + y W + x``. Those of a hidden
     modality are zeros and, as released, still take part (with their position); with `key_mask`
-    nothing attends to them. A linear layer over the sequence makes H W tokens of V H W.
+    nothing attends to them.
 
     Args:
         modalities: In the order of mask columns.
@@ -150,6 +162,8 @@ class InterFusion(nn.Module):
         ratio: Of the network behind it.
         dropout: In the transformer.
         key_mask: Leave hidden tokens out of the attention.
+        restore: How H W tokens are made of V H W; see `Restore`.
+        position_dropout: Of the tokens with their positions.
     """
 
     def __init__(
@@ -161,6 +175,8 @@ class InterFusion(nn.Module):
         ratio: int,
         dropout: float,
         key_mask: bool = False,
+        restore: Restore = "sequence",
+        position_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.modalities = tuple(modalities)
@@ -170,8 +186,17 @@ class InterFusion(nn.Module):
         positions = grid[0] * grid[1]
         total = len(self.modalities) * positions
         self.position = nn.Parameter(torch.zeros(1, total, embed))
+        self.dropout = nn.Dropout(position_dropout)
         self.block = Block(embed, heads, ratio, dropout)
-        self.gather = nn.Linear(total, positions)
+        if restore not in ("sequence", "position", "packed"):
+            raise ValueError(f"expected restore as sequence, position or packed, got {restore!r}")
+        self.restore = restore
+        by_sequence = restore == "sequence"
+        self.gather = (
+            nn.Linear(total, positions)
+            if by_sequence
+            else nn.Linear(len(self.modalities) * embed, embed)
+        )
 
     def prepare(self, feats: Inputs) -> dict[str, Tensor]:
         """Keep what is fused: the tokens' maps, without the encoders' own behind them."""
@@ -187,6 +212,55 @@ class InterFusion(nn.Module):
         """Fuse ``(B, D + ..., H, W)`` each under bool ``(B, V)`` into ``(B, D, H, W)``."""
         positions = self.grid[0] * self.grid[1]
         shown = mask.repeat_interleave(positions, 1) if self.key_mask else None
-        tokens = self.block(self.tokens(feats, mask) + self.position, shown)
-        gathered: Tensor = self.gather(tokens.transpose(1, 2))
-        return Fused(gathered.unflatten(2, self.grid))
+        tokens = self.dropout(self.tokens(feats, mask) + self.position)
+        return Fused(self.regroup(self.block(tokens, shown)).unflatten(2, self.grid))
+
+    def regroup(self, tokens: Tensor) -> Tensor:
+        """Make ``(B, D, H W)`` of ``(B, V H W, D)``; see `Restore`."""
+        positions = self.grid[0] * self.grid[1]
+        if self.restore == "sequence":
+            gathered: Tensor = self.gather(tokens.transpose(1, 2))
+            return gathered
+        if self.restore == "position":
+            tokens = tokens.unflatten(1, (len(self.modalities), positions)).transpose(1, 2)
+        # Packed: row q holds tokens q V to q V + V - 1, neighbours of one modality by and large.
+        side_by_side = tokens.reshape(len(tokens), positions, -1)
+        restored: Tensor = self.gather(side_by_side)
+        return restored.transpose(1, 2)
+
+
+class MapsInterFusion(InterFusion):
+    """The same where a hidden modality's map is zero, before the transformer of its own.
+
+    As in the released adaptation: the batch norm in front of the tokens sees the zeros, and a
+    hidden modality's tokens are what its transformer makes of them.
+
+    Args:
+        intra: One a modality.
+        modalities: See `InterFusion`, and what follows as well.
+        rest: See `InterFusion`.
+        more: See `InterFusion`.
+    """
+
+    def __init__(
+        self,
+        intra: Mapping[str, Intra],
+        modalities: Sequence[str],
+        *rest: Any,  # noqa: ANN401
+        **more: Any,  # noqa: ANN401
+    ) -> None:
+        super().__init__(modalities, *rest, **more)
+        # A list, since a module's name may not hold a dot and a modality's may.
+        self.intra = nn.ModuleList(intra[name] for name in self.modalities)
+
+    def prepare(self, feats: Inputs) -> dict[str, Tensor]:
+        """Average larger maps down to the grid."""
+        return {name: at_most(f, self.grid) for name, f in feats.items()}
+
+    def tokens(self, feats: Inputs, mask: Tensor) -> Tensor:
+        """Return ``(B, V H W, D)``, made of zeros where hidden."""
+        made = []
+        for name, intra, column in zip(self.modalities, self.intra, mask.unbind(1), strict=True):
+            own = intra(to_grid(masked(feats[name], column), self.grid))
+            made.append(own.flatten(2).transpose(1, 2))
+        return torch.cat(made, 1)

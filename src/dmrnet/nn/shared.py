@@ -18,8 +18,9 @@ from dmrnet.nn.trunks import Shapes, at_most, of_one
 Residual = Literal["shared", "specific"]
 """What the projection is added to."""
 
-Impute = Literal["mean", "first"]
-"""What a missing shared feature is: the mean of those shown, or the first of them."""
+Impute = Literal["mean", "first", "released"]
+"""What a missing shared feature is: the mean of those shown, the first of them, or what the
+released adaptation makes of it (see `filled_as_released`)."""
 
 
 def shared_name(modality: str) -> str:
@@ -109,8 +110,8 @@ class SharedSpecificFusion(nn.Module):
         super().__init__()
         if residual not in ("shared", "specific"):
             raise ValueError(f"expected residual as shared or specific, got {residual!r}")
-        if impute not in ("mean", "first"):
-            raise ValueError(f"expected impute as mean or first, got {impute!r}")
+        if impute not in ("mean", "first", "released"):
+            raise ValueError(f"expected impute as mean, first or released, got {impute!r}")
         self.modalities = tuple(modalities)
         self.grid = grid
         self.residual = residual
@@ -143,12 +144,38 @@ class SharedSpecificFusion(nn.Module):
 
     def fill(self, shared: Tensor, mask: Tensor) -> Tensor:
         """Return ``(B, V, C, H, W)`` with hidden maps made from those shown."""
+        if self.impute == "released":
+            return filled_as_released(shared, mask)
         if self.impute == "mean":
             made = shared.sum(1, keepdim=True) / mask.sum(1).view(-1, 1, 1, 1, 1)
         else:
             first = mask & (mask.cumsum(1) == 1)
             made = (shared * first.view(*mask.shape, 1, 1, 1)).sum(1, keepdim=True)
         return torch.where(mask.view(*mask.shape, 1, 1, 1), shared, made)
+
+
+def filled_as_released(shared: Tensor, mask: Tensor) -> Tensor:
+    """Fill missing shared features as the released adaptation does, slips included.
+
+    One modality after the other: a missing one becomes the sum of the others, as they are by then
+    (missing ones before it are already filled, those behind it zero), divided by how many of them
+    are shown. The third one reads itself, a zero, in the place of the second. The source has three
+    modalities; of more, all behind the third are filled by the rule without that slip.
+
+    Args:
+        shared: ``(B, V, C, H, W)``, zeros where hidden.
+        mask: bool ``(B, V)``.
+    """
+    maps = list(shared.unbind(1))
+    for v in range(len(maps)):
+        others = [u for u in range(len(maps)) if u != v]
+        read = [0, 2, *others[2:]] if v == 2 else others
+        if not others:
+            break
+        count = mask[:, others].sum(1).clamp(min=1).view(-1, 1, 1, 1)
+        made = torch.stack([maps[u] for u in read]).sum(0) / count
+        maps[v] = torch.where(mask[:, v].view(-1, 1, 1, 1), maps[v], made)
+    return torch.stack(maps, 1)
 
 
 def features_of(feats: Mapping[str, Tensor], modalities: Sequence[str]) -> list[Tensor]:

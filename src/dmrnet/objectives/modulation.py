@@ -13,6 +13,10 @@ Modulates = Literal["none", "ogm", "ogm-ge"]
 """Nothing; the gradients are scaled; they are scaled and get noise (generalisation enhancement)."""
 
 
+Modulated = Literal["weights", "convolutions"]
+"""Whose gradients are changed: weights of two or more dimensions, or of four, as released."""
+
+
 def own_logits(pooled: Tensor, linear: nn.Linear, sizes: Sequence[int]) -> list[Tensor]:
     """Part the logits of a linear layer on concatenated features by modality.
 
@@ -47,7 +51,7 @@ def scores(logits: Sequence[Tensor], target: Tensor, mask: Tensor) -> tuple[Tens
     return torch.where(mask, right, 0.0).sum(0), mask.double().sum(0)
 
 
-def coefficients(sums: Tensor, counts: Tensor, alpha: float) -> Tensor:
+def coefficients(sums: Tensor, counts: Tensor, alpha: float, first_leads: bool = False) -> Tensor:
     r"""Return what each encoder's gradient is multiplied by, ``(V,)``.
 
     .. math:: k_v = 1 - \tanh(\alpha \rho_v) \text{ if } \rho_v > 1 \text{ else } 1, \quad
@@ -60,6 +64,7 @@ def coefficients(sums: Tensor, counts: Tensor, alpha: float) -> Tensor:
         sums: Of the probability of the true class.
         counts: Samples that show the modality.
         alpha: Strength.
+        first_leads: At a tie the first modality counts as leading, as released.
 
     >>> coefficients(torch.tensor([6.0, 2.0]), torch.tensor([8.0, 8.0]), 0.5)
     tensor([0.0949, 1.0000])
@@ -68,6 +73,9 @@ def coefficients(sums: Tensor, counts: Tensor, alpha: float) -> Tensor:
     mean = torch.where(seen, sums / counts.clamp(min=1), 0.0)
     others = (mean.sum() - mean) / (seen.sum() - 1).clamp(min=1)
     leads = seen & (others > 0) & (mean > others)
+    if first_leads:
+        first = torch.arange(len(mean), device=mean.device) == 0
+        leads = leads | (seen & (others > 0) & (mean == others) & first)
     ratio = mean / torch.where(others > 0, others, 1.0)
     return torch.where(leads, 1 - torch.tanh(alpha * ratio), 1.0)
 
@@ -77,22 +85,35 @@ class Modulation:
 
     Source: Peng et al., CVPR 2022 (OGM-GE). As in its released code the noise has each gradient's
     own standard deviation before scaling and goes to every encoder, those that are not scaled too.
-    There only convolutions are modulated; here every weight of two or more dimensions, so that
-    encoders of vectors are as well.
+    There only convolutions are modulated, and at a tie audio is; here every weight of two or more
+    dimensions, so that encoders of vectors are as well, and at a tie none.
 
     Args:
         kind: See `Modulates`; not none.
         alpha: Strength; .8 for CREMA-D and .1 for VGGSound in the source.
         last_epoch: The last one, counted from 0, in which gradients are changed; None for no end.
+        of: See `Modulated`.
+        first_leads: See `coefficients`.
     """
 
-    def __init__(self, kind: Modulates, alpha: float, last_epoch: int | None) -> None:
+    def __init__(
+        self,
+        kind: Modulates,
+        alpha: float,
+        last_epoch: int | None,
+        of: Modulated = "weights",
+        first_leads: bool = False,
+    ) -> None:
         if kind not in ("ogm", "ogm-ge"):
             raise ValueError(f"expected modulation as none, ogm or ogm-ge, got {kind!r}")
         if not alpha >= 0:
             raise ValueError(f"expected modulation_alpha of 0 or more, got {alpha}")
+        if of not in ("weights", "convolutions"):
+            raise ValueError(f"expected modulated as weights or convolutions, got {of!r}")
         self.kind = kind
         self.alpha = alpha
+        self.dimensions = (4,) if of == "convolutions" else (2, 3, 4, 5)
+        self.first_leads = first_leads
         self.last_epoch = last_epoch
         # The same on all processes, which are built from the same seed.
         self.salt = int(torch.randint(1 << 31, ()))
@@ -113,14 +134,14 @@ class Modulation:
             return
         self.at = (epoch, self.at[1] + 1 if self.at[0] == epoch else 0)
         sums, counts = over_processes(torch.stack([sums, counts])).unbind()
-        factors = coefficients(sums, counts, self.alpha)
+        factors = coefficients(sums, counts, self.alpha, self.first_leads)
         noise = torch.Generator(sums.device).manual_seed(
             self.salt + 1_000_003 * self.at[0] + self.at[1]
         )
         for factor, encoder in zip(factors.unbind(), encoders, strict=True):
             for parameter in encoder.parameters():
                 grad = parameter.grad
-                if grad is None or grad.dim() < 2:
+                if grad is None or grad.dim() not in self.dimensions:
                     continue
                 scaled = grad * factor.to(grad)
                 if self.kind == "ogm-ge" and grad.numel() > 1:

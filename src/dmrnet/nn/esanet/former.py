@@ -10,7 +10,7 @@ from dmrnet.modalities import Inputs
 from dmrnet.nn.esanet.blocks import conv_block
 from dmrnet.nn.esanet.fusion import ESANetFusion
 from dmrnet.nn.esanet.streams import FUSIONS, feature_name
-from dmrnet.nn.former import InterFusion, Intra
+from dmrnet.nn.former import InterFusion, Intra, Restore
 from dmrnet.nn.fusion import Fused
 from dmrnet.nn.parts import LayoutName
 from dmrnet.nn.resnet import layout_of
@@ -30,6 +30,8 @@ class FormerESANetFusion(ESANetFusion):
         ratio: Of the networks behind them.
         dropout: In the transformers.
         key_mask: Leave hidden tokens out of the attention.
+        restore: See `Restore`.
+        position_dropout: Of tokens with their positions.
 
     Attributes:
         deepest: C of the deepest maps.
@@ -47,6 +49,8 @@ class FormerESANetFusion(ESANetFusion):
         ratio: int,
         dropout: float,
         key_mask: bool,
+        restore: Restore = "sequence",
+        position_dropout: float = 0.0,
     ) -> None:
         super().__init__(modalities, main, layout, width)
         self.deepest = layout_of(layout).channels(width)[-1]
@@ -54,9 +58,11 @@ class FormerESANetFusion(ESANetFusion):
         self.excite = self.excite[:-1]
         rest = (heads, ratio, dropout)
         self.intra = nn.ModuleList(
-            Intra(self.deepest, tokens, grid, *rest) for _ in self.modalities
+            Intra(self.deepest, tokens, grid, *rest, position_dropout) for _ in self.modalities
         )
-        self.inter = InterFusion(self.modalities, tokens, grid, *rest, key_mask)
+        self.inter = InterFusion(
+            self.modalities, tokens, grid, *rest, key_mask, restore, position_dropout
+        )
         self.restore = conv_block(tokens, self.deepest, 1)
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
