@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import warnings
 from collections.abc import Callable, Mapping
@@ -34,7 +35,7 @@ from dmrnet.engine.trainee import Progress, Trainee
 from dmrnet.engine.weights import load_weights
 from dmrnet.evaluation import Evaluation, evaluate, goodness, measure_of, worst
 from dmrnet.methods.base import Method
-from dmrnet.modalities import count, index_of
+from dmrnet.modalities import Task, count, index_of
 from dmrnet.nn.norm import synchronise
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ def fit(
         check_content(splits, folder)
     if finished:
         return False
-    training = settings.training.sized(len(splits.train))
+    training = settings.training.sized(len(splits.train), pixels_of(splits.train.task))
     names = splits.train.task.modalities
     if training.rates and len(training.rates) != len(names):
         raise ValueError(
@@ -129,6 +130,11 @@ def fit(
         # Whoever goes on from here, on whichever process, finds the folder finished.
         trainer.strategy.barrier()
     return True
+
+
+def pixels_of(task: Task) -> int | None:
+    """Return the pixels of a sample where each of them has a class, as the task shows samples."""
+    return math.prod(task.inputs[0].shape[-2:]) if task.dense else None
 
 
 def train(trainer: pl.Trainer, trainee: Trainee, resumed: Path | None) -> None:

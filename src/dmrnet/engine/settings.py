@@ -15,6 +15,9 @@ Select = Literal["best", "last"]
 Precision = Literal["32", "bf16"]
 Accelerator = Literal["auto", "cpu", "gpu"]
 
+PIXELS_AT_ONCE = 32 * 96 * 96
+"""Of a batch, where every pixel has a class and no batch size is set."""
+
 LEAST_STEPS = 360
 """So many steps are taken by default, however few the rows."""
 
@@ -28,7 +31,8 @@ class Training:
             from 15 to 45, and on small data more, for 360 steps.
         stretch: So many times as many epochs, given or by default: a baseline at the cost of
             what it is compared with.
-        batch_size: Samples a step; by default n / 8, from 32 to 64, and all of fewer.
+        batch_size: Samples a step; by default n / 8, from 32 to 64, and all of fewer; where every
+            pixel has a class 8 to 32, by their size.
         lr: Highest learning rate; by default .2 with sgd, .003 with adamw.
         weight_decay: Of weights; biases and norms are left alone.
         optimizer: sgd with Nesterov momentum .9, or adamw.
@@ -113,11 +117,16 @@ class Training:
         if self.rates and self.sampler != "bernoulli":
             raise ValueError(f"rates are read by the bernoulli sampler only, not by {self.sampler}")
 
-    def sized(self, samples: int) -> Training:
+    def sized(self, samples: int, pixels: int | None = None) -> Training:
         """Return the settings with what is left open filled in for so many training samples.
 
         Found on validation of small data sets. With fewer rows a batch, or without `clip`, methods
         with a sampled representation diverged on a hundred rows or fewer.
+
+        Args:
+            samples: Of an epoch.
+            pixels: Of one sample, where every pixel has a class: of large images fewer make a
+                batch, from 8 to 32.
 
         >>> sized = Training().sized(1200)
         >>> sized.max_epochs, sized.batch_size, sized.lr
@@ -127,8 +136,13 @@ class Training:
         (120, 32)
         >>> Training(stretch=1.5).sized(90).max_epochs
         180
+        >>> Training().sized(992, 96 * 96).batch_size, Training().sized(700, 480 * 640).batch_size
+        (32, 8)
         """
-        batch_size = self.batch_size or min(64, max(32, samples // 8), samples)
+        default = min(64, max(32, samples // 8), samples)
+        if pixels is not None:
+            default = min(32, max(8, PIXELS_AT_ONCE // pixels), samples)
+        batch_size = self.batch_size or default
         steps = math.ceil(samples / batch_size)
         epochs = max(min(45, max(15, round(80_000 / samples))), math.ceil(LEAST_STEPS / steps))
         return replace(
