@@ -126,6 +126,31 @@ class MethodContract:
         encode = mask if method.encodes == "mask" else present
         return a_batch(method.task, mask, encode, present)
 
+    # --- what analyses look at ------------------------------------------------------------------
+
+    def test_maps_are_of_one_modality_each_and_embeddings_predict(self, build) -> None:
+        method = self.new(build).eval()
+        names = method.modalities
+        masks = combinations_of(method.task)
+        batch = a_batch(method.task, torch.ones_like(masks))
+        with torch.no_grad():
+            maps = method.maps(batch.inputs, dict.fromkeys(names))
+            assert list(maps) == list(names)
+            for name in names:
+                assert maps[name].dim() == 4
+                assert len(maps[name]) == len(masks)
+                others = {n: x if n == name else x + 1 for n, x in batch.inputs.items()}
+                again = method.maps(others, dict.fromkeys(names))
+                torch.testing.assert_close(again[name], maps[name])
+            weights = method.class_vectors()
+            if weights is None:
+                return
+            feats = method.prepared(method.encode(batch.inputs, dict.fromkeys(names)))
+            embedding = method.embedding(feats, masks)
+            logits = method.logits(feats, masks)
+        bias = logits - embedding @ weights.T
+        torch.testing.assert_close(bias, bias[:1].expand_as(bias), rtol=1e-4, atol=1e-4)
+
     # --- outputs --------------------------------------------------------------------------------
 
     def test_every_combination_is_finite(self, build, task: Task) -> None:

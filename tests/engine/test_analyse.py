@@ -147,6 +147,21 @@ def test_angles_are_those_of_what_the_predictor_reads(made: Path) -> None:
     apart = [(a, b) for a in COMBINATIONS for b in COMBINATIONS if a != b]
     same = mean([of(c, a, b, True) for c in range(3) for a, b in apart])
     assert rows["", "same"] == pytest.approx(same, rel=1e-4)
+    weights = run.method.predictor.linear.weight.detach().double()
+    own = mean(
+        [
+            mean(
+                [
+                    angle(seen[a, i], weights[c])
+                    for i in range(len(data))
+                    if target[i] == c and (a, i) in seen
+                ]
+            )
+            for c in range(3)
+            for a in COMBINATIONS
+        ]
+    )
+    assert rows["", "class_vector"] == pytest.approx(own, rel=1e-4)
     assert rows["", "excess"] == pytest.approx(rows["", "between"] - rows["", "within"])
     assert ("", "between_centred") in rows
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dmrnet.evaluation import centred, embedding_angles
+from dmrnet.evaluation import centred, class_vector_angles, embedding_angles
 
 K, N, C, M = 3, 14, 5, 3
 
@@ -101,6 +101,17 @@ def test_centred_moves_the_origin_to_the_mean_over_combinations() -> None:
     means = [torch.stack([x[a, i] for i in range(N) if scored[a, i]]).mean(0) for a in range(2)]
     moved = centred(x, scored)
     torch.testing.assert_close(moved[:2], x[:2] - (means[0] + means[1]) / 2)
+
+
+def test_to_the_class_vector_it_is_the_mean_angle_of_each_class_and_combination() -> None:
+    x, scored, target = made()
+    vectors = torch.randn(M, C, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    found = class_vector_angles(x, scored, target, vectors)
+    for c in range(M):
+        for a in range(K):
+            rows = [i for i in range(N) if target[i] == c and scored[a, i]]
+            expected = mean([angle(x[a, i], vectors[c]) for i in rows])
+            assert float(found[c, a]) == pytest.approx(expected, nan_ok=True)
 
 
 def test_shapes_that_do_not_agree_are_refused() -> None:

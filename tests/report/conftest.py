@@ -185,6 +185,12 @@ def lines():
     return write_lines
 
 
+@pytest.fixture(scope="session")
+def write():
+    """The writer of a run folder, for fixtures that live longer than a test."""
+    return write_run
+
+
 @pytest.fixture
 def make_run(tmp_path):
     """The writer of a run folder under ``runs``."""

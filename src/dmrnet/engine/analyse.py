@@ -29,7 +29,7 @@ from dmrnet.engine.rows import row_of
 from dmrnet.engine.selection import samples_at_once
 from dmrnet.evaluation import Distances, channel_distance
 from dmrnet.evaluation.channel_distance import FORMS, Form
-from dmrnet.evaluation.combinations import checked, rows_at_once
+from dmrnet.evaluation.combinations import rows_at_once
 from dmrnet.hints import nearest
 from dmrnet.modalities import Task, name_of, parse, some_combinations
 from dmrnet.nn.fusion import common_grid, to_grid
@@ -199,9 +199,9 @@ def look(
     method = run.method
     for batch in evaluation_batches(dataset, size, rows=rows):
         here = batch.to(run.device)
-        where = checked(here, len(run.task.modalities))
-        feats = method.encode(here.inputs, where)
-        maps = method.maps(here.inputs, where, feats)
+        assert here.where is not None
+        feats = method.encode(here.inputs, here.where)
+        maps = method.maps(here.inputs, here.where, feats)
         prepared = method.prepared(feats)
         for looker in lookers:
             if isinstance(looker, ChannelDistance):
@@ -299,7 +299,8 @@ class EmbeddingAngles:
 
     def add(self, prepared: Mapping[str, Tensor], present: Tensor, target: Tensor) -> None:
         """Take in cached features ``(B, ...)``, bool ``(B, V)`` and classes ``(B,)``."""
-        scored = (present | ~self.at_hand[:, None, :]).all(-1)
+        # A sample without a label is of no class.
+        scored = (present | ~self.at_hand[:, None, :]).all(-1) & (target >= 0)
         rows = rows_at_once(prepared)
         embedded = []
         for mask in self.at_hand:
@@ -323,8 +324,14 @@ class EmbeddingAngles:
             [(target == c).nonzero().squeeze(1)[:each] for c in range(len(self.task.classes))]
         )
         names = [name_of(mask, self.task.modalities) for mask in self.combinations]
+        vectors = self.method.class_vectors()
         return of_angles(
-            embeddings[:, kept], scored[:, kept], target[kept], self.task.classes, names
+            embeddings[:, kept],
+            scored[:, kept],
+            target[kept],
+            self.task.classes,
+            names,
+            None if vectors is None else vectors.double().cpu(),
         )
 
 

@@ -17,6 +17,7 @@ from dmrnet.evaluation import (
     Angles,
     Distances,
     centred,
+    class_vector_angles,
     embedding_angles,
     hard_set_agreement,
     measure_of,
@@ -70,6 +71,7 @@ def of_angles(
     target: Tensor,
     classes: Sequence[str],
     combinations: Sequence[str],
+    vectors: Tensor | None = None,
 ) -> Found:
     """Return mean angles: over everything, by combination, by class; and the tables of pairs.
 
@@ -79,6 +81,7 @@ def of_angles(
         target: int64 ``(n,)``.
         classes: M names.
         combinations: K names.
+        vectors: float64 ``(M, C)`` of the linear classifier; None where there is none.
     """
     found = Found(
         arrays={"combinations": np.array(combinations), "classes": np.array(list(classes))}
@@ -89,6 +92,12 @@ def of_angles(
         for name in ("same", "between", "directions", "classes"):
             key = f"{name}{suffix}" if name != "classes" else f"between_classes{suffix}"
             found.arrays[key] = getattr(angles, name).numpy()
+        if vectors is not None:
+            # What all classes have in common moves no prediction.
+            own = vectors - vectors.mean(0) if suffix else vectors
+            table = class_vector_angles(points, scored, target, own)
+            found.arrays[f"class_vector{suffix}"] = table.numpy()
+            found.lines.append(("", f"class_vector{suffix}", float(table.nanmean()), len(target)))
     return found
 
 

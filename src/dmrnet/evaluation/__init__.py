@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dmrnet.evaluation.acer import ErrorRates, error_rates, threshold_of
-from dmrnet.evaluation.angles import Angles, centred, embedding_angles
+from dmrnet.evaluation.angles import Angles, centred, class_vector_angles, embedding_angles
 from dmrnet.evaluation.channel_distance import Distances, channel_distance
 from dmrnet.evaluation.combinations import Evaluation, Predictions, evaluate, predict_masks
 from dmrnet.evaluation.hard_sets import Agreement, hard_set_agreement
@@ -56,6 +56,7 @@ __all__ = [
     "accuracy",
     "centred",
     "channel_distance",
+    "class_vector_angles",
     "draw_pairs",
     "embedding_angles",
     "error_rates",

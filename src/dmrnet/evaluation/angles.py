@@ -12,7 +12,8 @@ angles in degrees, for one class:
   has anyway. Combinations differ in direction in so far as ``between`` exceeds ``within``;
 * ``directions``: between the mean directions of two combinations, which spread does not widen;
 * ``classes``: between the mean directions of two classes under one combination: the scale on which
-  the other numbers are small or large.
+  the other numbers are small or large;
+* ``class_vector``: between u_i^a and W_y, the class's column of the linear classifier.
 
 An angle depends on what counts as zero. Behind a ReLU all embeddings lie in one corner and angles
 are small whatever they mean; behind a batch norm they are not. `centred` moves the origin to the
@@ -113,6 +114,28 @@ def embedding_angles(embeddings: Tensor, scored: Tensor, target: Tensor, classes
         counts,
         int((scored & ~points).sum()),
     )
+
+
+def class_vector_angles(
+    embeddings: Tensor, scored: Tensor, target: Tensor, vectors: Tensor
+) -> Tensor:
+    """Return the mean angle of each class's embeddings to its column of W.
+
+    Sec. 3.1 says that training on a point turns g(z_i) of every combination towards W_y.
+
+    Args:
+        embeddings: float64 ``(K, n, C)``.
+        scored: bool ``(K, n)``.
+        target: int64 ``(n,)``.
+        vectors: float64 ``(M, C)``.
+
+    Returns:
+        Degrees, ``(M, K)``; NaN where there is no embedding, or one of the two is zero.
+    """
+    unit = embeddings / embeddings.norm(dim=2, keepdim=True)
+    own = (vectors / vectors.norm(dim=1, keepdim=True))[target]
+    angle = torch.where(scored, _degrees((unit * own).sum(2)), torch.nan)
+    return torch.stack([angle[:, target == c].nanmean(1) for c in range(len(vectors))])
 
 
 def _of_class(u: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:

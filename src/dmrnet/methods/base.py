@@ -235,6 +235,11 @@ class Method(nn.Module):
         """Return the inference embedding g(mu) under a mask, ``(B, C)``: what predicts (Eq. 8)."""
         return self.represent(self.fuse(feats, mask).map).mu.mean((2, 3))
 
+    def class_vectors(self) -> Tensor | None:
+        """Return W of the linear classifier, ``(M, C)`` (Eq. 3); None where there is no such."""
+        linear = getattr(self.predictor, "linear", None)
+        return linear.weight.detach() if isinstance(linear, nn.Linear) else None
+
     def forward(self, inputs: Inputs, mask: Tensor) -> Tensor:
         """Return logits; whatever stands in a hidden input, NaN included, is never seen.
 

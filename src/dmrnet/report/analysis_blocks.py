@@ -105,6 +105,7 @@ _ANGLES = {
     "directions": "Mean directions of two combinations",
     "classes": "Mean directions of two classes",
     "directions_by_classes": "Combinations by classes",
+    "class_vector": "To the class's weights",
 }
 
 
@@ -136,7 +137,8 @@ def _angles(summary: DataSummary, analysed: Analysed, prefix: str) -> Block:
         f"{_of(analysed)}, mean ± standard error over seeds{over}. Of two samples under one "
         "combination: the spread of the class. Under two combinations: the excess over that spread "
         "is what combinations add. Mean directions are of all samples of a class under a "
-        "combination; the last line says how far combinations are apart on the scale of classes. "
+        "combination; their ratio says how far combinations are apart on the scale of classes. The "
+        "class's weights are the column of the linear classifier that training turns them to. "
         "Angles are seen from the mean embedding or from zero; behind a ReLU all embeddings lie in "
         "one corner as seen from zero."
     )
