@@ -100,10 +100,39 @@ def test_released_audio_visual_fuses_vectors_and_paper_maps() -> None:
     assert shapes[1][2:] == (1, 1)
 
 
-def test_surf_has_the_published_size() -> None:
+SURF = 13_182_554
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("sf-md", 0),
+        # mu and log sigma^2: a 1 x 1 convolution with bias and a batch norm each.
+        ("dmr", 2 * (512 * 512 + 512 + 2 * 512)),
+        ("dmrnet", 2 * (512 * 512 + 512 + 2 * 512)),
+        ("head-only", 512 * 512 + 512 + 2 * 512),
+        # A trunk of its own, and a classifier: left out at inference.
+        (
+            "mmanet",
+            384 * 256 * 9
+            + 3 * 256 * 256 * 9
+            + 384 * 256
+            + 2 * 5 * 256
+            + 256 * 512 * 9
+            + 3 * 512 * 512 * 9
+            + 256 * 512
+            + 2 * 5 * 512
+            + 512 * 2
+            + 2,
+        ),
+    ],
+)
+def test_faces_have_the_published_sizes(name: str, more: int) -> None:
+    """13.18, 13.71 and 24.3 million parameters at V = 3 and two classes."""
     task = Task(tuple(Modality(n, "image", (3, 112, 112)) for n in ("r", "d", "i")), ("a", "b"))
-    model = build_method("sf-md", task, network=Network(family="surf"))
-    assert sum(p.numel() for p in model.parameters()) == 13_182_554
+    with torch.device("meta"):
+        model = build_method(name, task, network=Network(family="surf"))
+    assert sum(p.numel() for p in model.parameters()) == SURF + more
 
 
 def test_the_networks_of_classes_refuse_pixels_and_vectors() -> None:
