@@ -62,6 +62,7 @@ def write_run(
     metric="accuracy",
     rise=None,
     seconds=None,
+    notes=(),
 ):
     """Write a run folder; each modality is worth something, and more of them is better."""
     name = name or f"{dataset}-{method}-{recipe}-{seed}"
@@ -144,6 +145,7 @@ def write_run(
                 "git_commit": "0123456789abcdef",
                 "versions": {"dmrnet": "0.1.0"},
                 "classes": 10,
+                "notes": list(notes),
             }
         )
     )

@@ -27,6 +27,24 @@ def test_five_equal_seeds_need_no_note(notes):
     assert notes(*(run(m, s) for m in ("sf-md", "dmr") for s in range(5))) == ""
 
 
+def test_what_the_data_set_says_whatever_the_seed(notes):
+    paired = "paired by class only: nothing was recorded together"
+    told = notes(
+        *(
+            run(
+                m,
+                s,
+                notes=[paired, f"split: seed {s}", *(["skipped when prepared: 1 x"] * (s > 3))],
+            )
+            for m in ("sf-md", "dmr")
+            for s in range(5)
+        )
+    )
+    assert told == f"The data: {paired}. The data: skipped when prepared: 1 x."
+    one = notes(run("dmr", 0, notes=[paired]))
+    assert f"The data: {paired}." in one
+
+
 def test_a_run_that_diverged(notes):
     told = notes(
         *(run(m, s) for m in ("sf-md", "dmr") for s in range(5)), run("dmrnet", 0, rise=215.2)

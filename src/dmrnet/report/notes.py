@@ -19,6 +19,7 @@ def notes_on(summary: DataSummary) -> list[str]:
     """Say what limits the numbers of a summary, the weightiest first."""
     return [
         *_on_divergence(summary),
+        *(f"The data: {note}." for note in summary.data_notes),
         *_on_combinations(summary),
         *_on_baseline(summary),
         *_on_seeds(summary),

@@ -62,6 +62,7 @@ class Run:
         files: Fingerprints of the user's own files behind it, by split; empty for other data.
         published: Rows that name a source; only in a file.
         tested_on: What follows from the test samples' content; empty where unknown.
+        notes: What the data set says of its samples; none for a file.
     """
 
     path: Path
@@ -74,6 +75,7 @@ class Run:
     files: tuple[tuple[str, str], ...] = ()
     published: tuple[PublishedRow, ...] = ()
     tested_on: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def is_folder(self) -> bool:
@@ -178,6 +180,7 @@ def _read_run(path: Path) -> Run:
     facts = _facts(path / FACTS)
     names = facts.get("modalities")
     versions = facts.get("versions")
+    notes = facts.get("notes")
     epoch, variance = _kept_epoch(path / VARIANCE, facts.get("best_epoch"))
     return Run(
         path=path,
@@ -194,6 +197,7 @@ def _read_run(path: Path) -> Run:
             for split, content in _files(facts.get(key))
             if split == "test"
         ),
+        notes=tuple(map(str, notes)) if isinstance(notes, list) else (),
     )
 
 

@@ -66,6 +66,7 @@ class DataSummary:
             unknown.
         ignored: Metrics in the rows that no report shows.
         sources: Where published systems stand; a label's [1] is the first.
+        data_notes: What the data set says of its samples, whatever the seed.
     """
 
     dataset: str
@@ -83,6 +84,7 @@ class DataSummary:
     ignored: tuple[str, ...]
     sources: tuple[str, ...] = ()
     chosen_on: int = 0
+    data_notes: tuple[str, ...] = ()
 
     @property
     def full(self) -> str:
@@ -183,9 +185,23 @@ def _summarise_dataset(
                 ignored=tuple(sorted(set(facts.metrics) - shown)),
                 sources=sources_of(facts.systems),
                 chosen_on=facts.chosen_on,
+                data_notes=_data_notes(runs, dataset),
             )
         )
     return summaries
+
+
+def _data_notes(runs: Sequence[Run], dataset: str) -> tuple[str, ...]:
+    """Return what all runs say of the data, and what any was made without.
+
+    Notes on one seed's split stand in its folder.
+    """
+    said = [run.notes for run in runs if run.notes and run.rows[0].dataset == dataset]
+    return tuple(
+        note
+        for note in dict.fromkeys(note for notes in said for note in notes)
+        if note.startswith("skipped") or all(note in notes for notes in said)
+    )
 
 
 def _run_lines(
