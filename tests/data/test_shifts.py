@@ -1,0 +1,103 @@
+"""With any files missing or damaged, every other sample keeps its label, its name, its inputs."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from tests.data.made import casia_surf, crema_d, kinetics_sounds
+
+from dmrnet.data.cache import Array, read_cache
+from dmrnet.data.prepare import preparation, prepare
+from dmrnet.data.sources import File
+
+pytest.importorskip("av", reason="video files need the extra audio-video")
+
+MADE: dict[str, Callable[[Path], Path]] = {
+    "casia-surf": casia_surf.make,
+    "crema-d": crema_d.make,
+    "kinetics-sounds": kinetics_sounds.frames,
+}
+HARMS: dict[str, Callable[[Path], object]] = {
+    "missing": lambda path: path.unlink(),
+    "empty": lambda path: path.write_bytes(b""),
+    "cut off": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 3]),
+    "something else": lambda path: path.write_bytes(b"<html>404</html>"),
+    "a pointer": lambda path: path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n"),
+}
+
+
+@cache
+def whole(name: str) -> tuple[Path, dict[str, Array]]:
+    """Return the made files, and what is prepared from all of them."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, True)
+    source = MADE[name](folder / "source")
+    prepare(name, [source], folder / "root")
+    return source, read_cache(name, str(folder / "root"), 1)[0]
+
+
+@cache
+def media(name: str) -> list[tuple[str, int, File]]:
+    """Return every picture and recording: its group, its row there, the file."""
+    found = preparation(name).find([whole(name)[0]])
+    return [
+        (group, row, file)
+        for group, files in found.items()
+        if not group.endswith("list")
+        for row, file in enumerate(files)
+    ]
+
+
+@pytest.mark.parametrize("name", MADE)
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_nothing_shifts(name: str, data: st.DataObject, tmp_path_factory) -> None:
+    files, (source, before) = media(name), whole(name)
+    places = st.tuples(st.integers(0, len(files) - 1), st.sampled_from(sorted(HARMS)))
+    harmed = dict(data.draw(st.lists(places, min_size=1, max_size=12)))
+    gone: dict[str, set[int]] = defaultdict(set)
+    for place in harmed:
+        group, row, _ = files[place]
+        gone[group.rpartition(".")[0]].add(row)
+    # A first frame that is gone is not missed while another one stands beside it.
+    broken = {files[place][2]: how for place, how in harmed.items()}
+    kept = {file: file.path.read_bytes() for file in broken}
+    beside = {
+        file: [(other, other.read_bytes()) for other in file.path.parent.glob("*.jpg")]
+        for file, how in broken.items()
+        if how == "missing" and file.path.suffix == ".jpg" and name != "casia-surf"
+    }
+    lengths = {key.rpartition(".")[0]: len(array) for key, array in before.items()}
+    assume(all(len(rows) < lengths[group] for group, rows in gone.items()))
+    try:
+        for file, how in broken.items():
+            for other, _ in beside.get(file, []):
+                other.unlink(missing_ok=True)
+            if file.path.exists():
+                HARMS[how](file.path)
+        root = tmp_path_factory.mktemp("root")
+        prepare(name, [source], root, bad="skip")
+    finally:
+        for file, content in kept.items():
+            for other, picture in beside.get(file, []):
+                other.write_bytes(picture)
+            file.path.write_bytes(content)
+    after, provenance = read_cache(name, str(root), 1)
+    assert after.keys() == before.keys()
+    for key, array in before.items():
+        rows = [row for row in range(len(array)) if row not in gone[key.rpartition(".")[0]]]
+        assert np.array_equal(after[key], array[rows]), key
+    assert {one.name for one in provenance.bad} == {file.name for file in broken}
+    assert len(provenance.bad) == len(harmed), "each is counted once"
