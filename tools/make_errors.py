@@ -39,8 +39,9 @@ FOOT = """## Not refused
 A modality that a test file lacks is absent in all its rows. Fewer rows than a batch are one batch.
 A row of NaN is a modality that the sample lacks, in training as at test.
 
-An output folder that cannot be written to, or a disk that is full, is said in one line like the
-others, with exit code 1; files are written aside and renamed, so what was there is still whole.
+An output folder that may not be written to (`tests/cli/test_read_only.py`) is said in one line with
+exit code 2, a disk that is full (`test_full_disk.py`) with exit code 1. Files are written aside and
+renamed, so what was there is still whole.
 """
 
 

@@ -85,11 +85,34 @@ def open_for_writing(path: str) -> None:
     Path(path).touch()
 
 
+def stopped(run: Path, flags: list[str]) -> Path:
+    """Return the checkpoint of a run that was interrupted as its second epoch was told."""
+    from dmrnet.cli.progress import FitProgress
+
+    told = []
+
+    def stop(*_: object) -> None:
+        told.append(1)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FitProgress, "__call__", stop)
+        assert main(["fit", *flags, *QUICK, "--out", str(run)]) == 130
+    return next((run / "checkpoints").glob("*.ckpt"))
+
+
+@pytest.fixture(scope="module")
+def unfinished(tmp_path_factory: pytest.TempPathFactory, data_flags: list[str]) -> Path:
+    run = tmp_path_factory.mktemp("unfinished") / "run"
+    stopped(run, data_flags)
+    return run
+
+
 @pytest.fixture(scope="module")
 def of_another_method(tmp_path_factory: pytest.TempPathFactory, data_flags: list[str]) -> Path:
     run = tmp_path_factory.mktemp("another") / "run"
-    assert main(["fit", *data_flags, *QUICK, "--method", "sf-md", "--out", str(run)]) == 0
-    return next((run / "checkpoints").glob("*.ckpt"))
+    return stopped(run, [*data_flags, "--method", "sf-md"])
 
 
 # What stands where a checkpoint should, and what `dmrnet fit` says of it.
@@ -110,16 +133,14 @@ BAD_CHECKPOINTS: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize(("kind", "said"), BAD_CHECKPOINTS.values(), ids=BAD_CHECKPOINTS)
 def test_a_bad_checkpoint_is_passed_over(
     cli: Cli,
-    finished: Path,
+    unfinished: Path,
     of_another_method: Path,
     data_flags: list[str],
     tmp_path: Path,
     kind: str,
     said: str,
 ) -> None:
-    run = Path(shutil.copytree(finished, tmp_path / "run"))
-    facts = run / "run.json"
-    facts.write_text(facts.read_text().replace('"finished": true', '"finished": false'))
+    run = Path(shutil.copytree(unfinished, tmp_path / "run"))
     (path,) = (run / "checkpoints").glob("*.ckpt")
     if kind == "cut":
         path.write_bytes(path.read_bytes()[:500])

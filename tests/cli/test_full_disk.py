@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from dmrnet.data.fingerprint import fingerprint_of_file
 from dmrnet.engine.folder import RunFolder
 
 from .conftest import QUICK
@@ -80,3 +82,50 @@ def test_predict_leaves_what_was_there(
     told_in_one_line(result.err)
     assert out.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("files", [0, 1, 2])
+def test_evaluate_leaves_rows_predictions_and_facts_of_one_evaluation(
+    cli: Cli,
+    made: Path,
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    files: int,
+) -> None:
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    assert cli("evaluate", run).code == 0
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with monkeypatch.context() as patched:
+        fill(patched, files)
+        result = cli("evaluate", run, "--test", made / "val.npz")
+    assert result.code in (1, 2)
+    told_in_one_line(result.err)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_predictions_of_another_evaluation_are_known(
+    cli: Cli, made: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process dies between the renames of two files that belong together."""
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    folder, real = RunFolder(run), Path.replace
+
+    def alike() -> bool:
+        known = folder.read_facts()["evaluated"]
+        return known == {"predictions.npz": fingerprint_of_file(folder.predictions)}
+
+    assert cli("evaluate", run).code == 0
+    assert alike()
+
+    def die(path: Path, to: Path) -> Path:
+        if to.name == "results.jsonl":
+            raise KeyboardInterrupt
+        return real(path, to)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", die)
+        assert cli("evaluate", run, "--test", made / "val.npz").code == 130
+    assert not alike()
+    assert cli("evaluate", run, "--test", made / "val.npz").code == 0
+    assert alike()

@@ -50,6 +50,8 @@ def run(argv: Sequence[str]) -> int:
     own = ("recipe", "out", "seeds", "workers")
     check_run_flags("quickstart", args.data, METHODS, more, own)
     console, out, begun = screen(), Path(args.out), time.monotonic()
+    # A folder that cannot be written to is told once, and not by every run.
+    (out / "runs").mkdir(parents=True, exist_ok=True)
     grid = Grid(METHODS, tuple(range(args.seeds)), shared=(*shared, *more))
     console.print(
         f"{len(METHODS)} methods x {args.seeds} seeds on {args.data}, {args.workers} at a time, "

@@ -1,10 +1,11 @@
-"""Checkpoints to go on from: written aside and renamed, the newest two kept."""
+"""Checkpoints to go on from: written aside and renamed, the newest two kept until the run ends."""
 
 from __future__ import annotations
 
 import logging
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -121,6 +122,13 @@ class Checkpoints(pl.callbacks.Checkpoint):
             (Checkpoint(int(match.group(1)), path) for match, path in named if match),
             key=lambda checkpoint: checkpoint.epoch,
         )
+
+    def clear(self) -> None:
+        """Remove every checkpoint of a run that is finished: nothing goes on from them."""
+        for checkpoint in self.found():
+            # They cost disk and nothing else, so a folder that cannot be written to may keep them.
+            with suppress(OSError):
+                checkpoint.path.unlink(missing_ok=True)
 
     def newest(self, method: Method | None = None) -> Checkpoint | None:
         """Return the newest checkpoint that can be read; a broken one is passed over, said so.

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from dmrnet.data.arrays import read_split
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.fingerprint import fingerprint, fingerprint_of_file
+from dmrnet.data.fingerprint import fingerprint, fingerprint_of_bytes, fingerprint_of_file
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.data.standardise import Standardiser
 from dmrnet.engine.config import RunSettings, read_config
-from dmrnet.engine.folder import RunFolder, write_bytes
+from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.pixels import SHOWN, packed, packed_maps, rows_by_class, score_images, spread
 from dmrnet.engine.rows import rows_of_evaluation
 from dmrnet.engine.selection import combinations_of, samples_at_once
@@ -188,7 +188,8 @@ def standardiser_of(folder: RunFolder, task: Task) -> Standardiser:
     except SafetensorError as error:
         raise ValueError(f"{path} is corrupt or no safetensors file: {error}; {mend}") from error
     wanted = {f"{name}.{half}" for name in task.modalities for half in ("mean", "std")}
-    if set(state) != wanted:
+    may_be = {f"{name}.fine" for name in task.modalities}
+    if not wanted <= set(state) <= wanted | may_be:
         raise ValueError(
             f"{path}: expected mean and std of {', '.join(task.modalities)}, got "
             f"{', '.join(sorted(state)[:6])}; {mend}"
@@ -238,6 +239,7 @@ def evaluate_run(
     rows += rows_by_type(run.folder.name, run.settings, result, thresholds, dataset)
     if not keep:
         result = replace(result, predictions=None)
+    predictions = None
     if (kept := result.predictions) is not None:
         buffer = BytesIO()
         arrays = sources_of(run.settings.data if test is None else None, dataset, kept.index)
@@ -251,12 +253,10 @@ def evaluate_run(
             predicted=decided(measure, kept, thresholds).numpy().astype(np.int16),
             **arrays,
         )
-        write_bytes(run.folder.predictions, buffer.getvalue())
-    run.folder.put_rows("test", rows)
-    if result.predictions is None:
-        # Those of an evaluation before this one.
-        run.folder.predictions.unlink(missing_ok=True)
-    run.folder.write_facts(test_samples=len(dataset), files=files)
+        predictions = buffer.getvalue()
+    made = {run.folder.predictions: predictions}
+    told = fingerprints(made)
+    run.folder.put_test(rows, made, test_samples=len(dataset), files=files, evaluated=told)
     return result, keep
 
 
@@ -274,14 +274,21 @@ def evaluate_images(run: Finished, batch_size: int | None, tile: int | None) -> 
     )
     name = run.folder.name
     rows = rows_of_evaluation(name, run.settings, "test", result, run.task.modalities)
-    write_bytes(run.folder.predictions, packed(result, run.task))
-    if (maps := packed_maps(result, run.task)) is not None:
-        write_bytes(run.folder.pictures, maps)
-    run.folder.put_rows(
-        "test", [*rows, *rows_by_class(name, run.settings, "test", result, run.task)]
-    )
-    run.folder.write_facts(test_samples=len(dataset))
+    rows += rows_by_class(name, run.settings, "test", result, run.task)
+    made = {
+        run.folder.predictions: packed(result, run.task),
+        run.folder.pictures: packed_maps(result, run.task),
+    }
+    run.folder.put_test(rows, made, test_samples=len(dataset), evaluated=fingerprints(made))
     return result
+
+
+def fingerprints(made: Mapping[Path, bytes | None]) -> dict[str, str]:
+    """Return a fingerprint by name of file.
+
+    Where a crash left a file of one evaluation beside rows of another, these tell.
+    """
+    return {path.name: fingerprint_of_bytes(data) for path, data in made.items() if data}
 
 
 @torch.inference_mode()

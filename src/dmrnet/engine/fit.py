@@ -67,6 +67,9 @@ def fit(
     folder = RunFolder(out)
     checkpoints = Checkpoints(folder)
     finished = folder.facts.is_file() and bool(folder.read_facts().get("finished"))
+    if finished:
+        # What a process left that was killed behind its last step.
+        checkpoints.clear()
     # A run that failed before its first epoch ended has nothing to lose.
     if folder.config.is_file() and (finished or checkpoints.found()):
         check_same(settings, folder)
@@ -127,6 +130,7 @@ def fit(
             raise
         if trainer.is_global_zero:
             finish(trainee, settings, folder, trainer.strategy.root_device, spent)
+            checkpoints.clear()
         # Whoever goes on from here, on whichever process, finds the folder finished.
         trainer.strategy.barrier()
     return True

@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,19 +21,34 @@ ASIDE = ".part"
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole or not at all: under another name in its folder, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}{ASIDE}")
+    write_together({path: data})
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Write files that belong together: none is put in its place before all are on the disk.
+
+    A full disk leaves all as they were. A crash between two renames can leave a new file beside
+    an old one; whoever must know writes a fingerprint of the one into the other.
+    """
+    asides = {path: path.with_name(f".{path.name}.{os.getpid()}{ASIDE}") for path in files}
+    at = Path()
     try:
-        with aside.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        aside.replace(path)
+        for at, data in files.items():
+            at.parent.mkdir(parents=True, exist_ok=True)
+            with asides[at].open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+        for at, aside in asides.items():
+            aside.replace(at)
     except OSError as error:
         # A full disk does not say which file it was.
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        raise OSError(error.errno, error.strerror, str(at)) from error
     finally:
-        aside.unlink(missing_ok=True)
+        for aside in asides.values():
+            # Whether it was made or not; a folder that cannot be made has none.
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -83,8 +99,11 @@ class RunFolder:
 
     def write_facts(self, **facts: Any) -> None:  # noqa: ANN401
         """Write ``run.json``: the facts given, versions and the git commit."""
+        write_bytes(self.facts, self._facts(facts))
+
+    def _facts(self, more: Mapping[str, Any]) -> bytes:
         known = self.read_facts() if self.facts.is_file() else surroundings()
-        write_text(self.facts, json.dumps({**known, **facts}, indent=2) + "\n")
+        return f"{json.dumps({**known, **more}, indent=2)}\n".encode()
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the result rows that stand there; none where nothing was written.
@@ -96,9 +115,31 @@ class RunFolder:
 
     def put_rows(self, split: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Replace the result rows of a split; those of others stay."""
+        write_bytes(self.results, self._rows(split, rows))
+
+    def _rows(self, split: str, rows: Iterable[Mapping[str, Any]]) -> bytes:
         others = [row for row in self.rows() if row["split"] != split]
-        lines = [json.dumps(row) + "\n" for row in [*others, *rows]]
-        write_text(self.results, "".join(lines))
+        return "".join(json.dumps(row) + "\n" for row in [*others, *rows]).encode()
+
+    def put_test(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        made: Mapping[Path, bytes | None],
+        **facts: Any,  # noqa: ANN401
+    ) -> None:
+        """Replace what an evaluation on test samples gave: rows, other files and facts, together.
+
+        Args:
+            rows: Of the split ``test``.
+            made: Other files; of None, that of an evaluation before goes.
+            facts: Go into ``run.json``.
+        """
+        files = {path: data for path, data in made.items() if data is not None}
+        write_together(
+            files | {self.results: self._rows("test", rows), self.facts: self._facts(facts)}
+        )
+        for path in made.keys() - files.keys():
+            path.unlink(missing_ok=True)
 
     def analysis_rows(self) -> list[dict[str, Any]]:
         """Return the rows of analyses that stand there; none where nothing was written.
