@@ -15,6 +15,7 @@ from tests.data.contract import DatasetContract
 
 from dmrnet.data import npz
 from dmrnet.data.arrays import Arrays, read_split
+from dmrnet.data.fingerprint import fingerprint
 from dmrnet.data.standardise import Standardiser
 
 
@@ -241,6 +242,61 @@ def test_present_of_a_file_that_lacks_an_array(files: Arrays) -> None:
     np.savez(files.test, **reverse, present=present)
     with pytest.raises(ValueError, match=r"order age, wave but in training .* wave, face, age"):
         files.load(0)
+
+
+@pytest.mark.parametrize("kind", ["float64", "int64", "uint32"])
+def test_what_float32_would_round_away_is_standardised_first(tmp_path: Path, kind: str) -> None:
+    """Seconds since 1970 lie 128 apart in float32."""
+    rng = np.random.default_rng(0)
+    second = rng.permutation(90)
+    for part, rows in (("train", slice(60)), ("test", slice(60, 90)), ("one", slice(60, 61))):
+        time = (1_700_000_000 + second[rows]).astype(kind)
+        arrays = {"time": time[:, None], "noise": rng.normal(size=(len(time), 2))}
+        np.savez(tmp_path / f"{part}.npz", **arrays, y=second[rows] % 2)
+    files = Arrays(str(tmp_path / "train.npz"), None, str(tmp_path / "test.npz"))
+    raw, splits = files.raw(0), files.load(0)
+    assert [raw.train.arrays[name].dtype for name in ("time", "noise")] == [
+        torch.float64,
+        torch.float32,
+    ]
+    assert raw.test.arrays["time"].dtype == torch.float64
+    assert splits.standardiser is not None
+    known = np.concatenate([part.arrays["time"].numpy() for part in (raw.train, raw.val)])
+    mean, std = raw.train.arrays["time"].numpy().mean(), raw.train.arrays["time"].numpy().std()
+    assert sorted(known.ravel() - 1_700_000_000) == sorted(second[:60])
+    for part, role in ((raw.train, splits.train), (raw.val, splits.val), (raw.test, splits.test)):
+        found = role.take(torch.arange(len(role))).inputs["time"]
+        assert found.dtype == torch.float32
+        np.testing.assert_allclose(found, (part.arrays["time"] - mean) / std, rtol=1e-6, atol=1e-7)
+    # A later file is read as finely, even where its rows alone would not ask for it.
+    for name in ("test", "one"):
+        later = read_split(str(tmp_path / f"{name}.npz"), splits.train.task, splits.standardiser)
+        rows = len(later)
+        assert torch.equal(later.arrays["time"], splits.test.arrays["time"][:rows])
+    again = Standardiser.from_state(splits.standardiser.state())
+    assert again.fine == splits.standardiser.fine == {"time"}
+    assert fingerprint(splits.test) == fingerprint(read_split(files.test, splits.train.task, again))
+
+
+def test_what_varies_by_rounding_alone_is_a_constant(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    still = np.array([0.1 + 0.2, 0.3])[np.arange(40) % 2]
+    np.savez(tmp_path / "t.npz", a=np.stack([still, rng.normal(size=40)], 1), y=np.arange(40) % 2)
+    files = Arrays(str(tmp_path / "t.npz"))
+    assert files.raw(0).train.arrays["a"].dtype == torch.float32
+    assert not files.load(0).train.arrays["a"][:, 0].any()
+    fitted = Standardiser.fit(
+        {"a": torch.from_numpy(still)[:, None]}, torch.ones(40, 1, dtype=torch.bool), ("a",)
+    )
+    assert fitted.std["a"].tolist() == [1.0]
+
+
+def test_standardising_leaves_what_it_reads(tmp_path: Path) -> None:
+    table = {"a": torch.tensor([[1e9], [1e9 + 1]], dtype=torch.float64)}
+    here = torch.ones(2, 1, dtype=torch.bool)
+    fitted = Standardiser.fit(table, here, ("a",))
+    assert fitted.apply("a", table["a"]).flatten().tolist() == [-1.0, 1.0]
+    assert table["a"].flatten().tolist() == [1e9, 1e9 + 1]
 
 
 FAULTS = {

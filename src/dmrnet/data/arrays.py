@@ -56,7 +56,7 @@ class Arrays:
         return standardised(self.raw(seed))
 
     def raw(self, seed: int) -> Splits:
-        """Return the splits with the numbers of the files, as float32."""
+        """Return the splits with the numbers of the files, as float32 where that is fine enough."""
         from dmrnet.data.reading import splits
 
         return splits(self, seed)
@@ -75,7 +75,7 @@ def read_split(
     Args:
         path: The ``.npz`` file.
         task: The modalities and classes of the training.
-        standardiser: That of the training; None leaves the numbers as they are.
+        standardiser: That of the training; None leaves the numbers as they are, but in float32.
         kinds: As in the settings of the training.
         columns: Every array of the training file in its order (`Splits.columns`); None: those of
             the task. Arrays that are not among them are refused.
@@ -91,7 +91,9 @@ def read_split(
     """
     from dmrnet.data.reading import another_split
 
-    dataset = another_split(path, task, kinds or {}, columns or task.modalities, need_target)
+    fine = frozenset() if standardiser is None else standardiser.fine
+    known = columns or task.modalities
+    dataset = another_split(path, task, kinds or {}, known, need_target, fine)
     if standardiser is not None:
         dataset.standardise(standardiser)
     return dataset

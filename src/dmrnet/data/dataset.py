@@ -54,11 +54,12 @@ class Dataset(Protocol):
 
 
 class ArrayDataset:
-    """Samples held in memory, float32.
+    """Samples held in memory.
 
     Args:
         task: The modalities in order, and the classes.
-        arrays: float32, ``(n, ...)`` a modality. Rows of what is absent are set to zero, in place.
+        arrays: float32, ``(n, ...)`` a modality; float64 where that is needed until they are
+            standardised. Rows of what is absent are set to zero, in place.
         present: bool, ``(n, V)``.
         target: int64, ``(n,)``.
         samples: Names of the samples, if they have any.
@@ -100,8 +101,8 @@ class ArrayDataset:
         self.arrays: dict[str, Tensor] = {}
         for column, modality in enumerate(task.inputs):
             array = arrays.get(modality.name)
-            if array is None or array.dtype != torch.float32:
-                raise ValueError(f"modality {modality.name}: expected a float32 tensor")
+            if array is None or array.dtype not in (torch.float32, torch.float64):
+                raise ValueError(f"modality {modality.name}: expected a float32 or float64 tensor")
             if array.shape != (rows, *modality.shape):
                 raise ValueError(
                     f"modality {modality.name}: expected shape {(rows, *modality.shape)}, got "
@@ -127,7 +128,9 @@ class ArrayDataset:
             epoch: Not read.
         """
         return Batch(
-            inputs={name: array.index_select(0, rows) for name, array in self.arrays.items()},
+            inputs={
+                name: array.index_select(0, rows).float() for name, array in self.arrays.items()
+            },
             present=self.present.index_select(0, rows),
             target=self.target.index_select(0, rows),
             index=rows,
@@ -141,12 +144,13 @@ class ArrayDataset:
         return self._content
 
     def standardise(self, standardiser: Standardiser) -> None:
-        """Standardise every modality in place."""
+        """Standardise every modality, in place where it is float32; it is float32 then."""
         assert self.content
         for column, name in enumerate(self.task.modalities):
-            present = self.present[:, column]
+            present, array = self.present[:, column], self.arrays[name]
             if present.any():
-                standardiser.apply(name, self.arrays[name], present, out=self.arrays[name])
+                out = array if array.dtype == torch.float32 else None
+                self.arrays[name] = standardiser.apply(name, array, present, out)
 
 
 def _check_target(task: Task, target: Tensor) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,12 @@ RESERVED = (TARGET, PRESENT, SAMPLES)
 
 NUMBERS_AT_ONCE = 2**22
 """Rows are checked in parts of about so many numbers."""
+
+FINEST = 1e-5
+"""Where rounding to float32 moves a number by more than so much of its column's range, the array
+stays in float64 until it is standardised: seconds since 1970, for one."""
+
+Numbers = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
 class Archive:
@@ -93,8 +99,9 @@ class Table:
     Attributes:
         path: The file.
         rows: How many samples.
-        arrays: float32, ``(rows, ...)``, shaped as in the file; rows of what is absent are
-            not to be read. A modality that the file lacks is not here.
+        arrays: float32, or float64 where that is too coarse, ``(rows, ...)``, shaped as in the
+            file; rows of what is absent are not to be read. A modality that the file lacks is not
+            here.
         present: bool, ``(rows, V)``.
         target: The labels as they stand, ``(rows,)``; None where there are none.
         samples: Names of the samples, if it has any; the numbers of their rows where rows are
@@ -105,20 +112,26 @@ class Table:
 
     path: str
     rows: int
-    arrays: dict[str, npt.NDArray[np.float32]]
+    arrays: dict[str, Numbers]
     present: Bools
     target: Array | None
     samples: tuple[str, ...] | None
     left_out: int = 0
 
 
-def read_table(archive: Archive, modalities: Sequence[str], columns: Sequence[str]) -> Table:
+def read_table(
+    archive: Archive,
+    modalities: Sequence[str],
+    columns: Sequence[str],
+    fine: Container[str] | None = None,
+) -> Table:
     """Read the modalities asked for, and check every row.
 
     Args:
         archive: The file.
         modalities: Names in the model's order; those the file lacks are absent.
         columns: Every array of the training file in its order.
+        fine: Which of them stay in float64; None: those whose numbers need it.
 
     Raises:
         ValueError: If anything in the file is not as it should be.
@@ -132,7 +145,7 @@ def read_table(archive: Archive, modalities: Sequence[str], columns: Sequence[st
         )
     target = archive.read(TARGET) if TARGET in archive.reserved else None
     samples = archive.read(SAMPLES) if SAMPLES in archive.reserved else None
-    arrays: dict[str, npt.NDArray[np.float32]] = {}
+    arrays: dict[str, Numbers] = {}
     rows, counted = (None, "") if target is None else (_rows(path, TARGET, target), TARGET)
     declared: Mapping[str, Bools] | None = None
     present = np.zeros((0, 0), dtype=np.bool_)
@@ -150,7 +163,9 @@ def read_table(archive: Archive, modalities: Sequence[str], columns: Sequence[st
             present = np.zeros((rows, len(modalities)), dtype=np.bool_)
             declared = _declared(archive, rows, columns)
         said = None if declared is None else declared[name]
-        arrays[name], here = _float32(path, name, array, said)
+        arrays[name], here = _numbers(
+            path, name, array, said, None if fine is None else name in fine
+        )
         present[:, modalities.index(name)] = here
     assert rows is not None
     for name in set(declared or {}) - set(archive.names):
@@ -240,16 +255,17 @@ def _declared(archive: Archive, rows: int, columns: Sequence[str]) -> Mapping[st
     )
 
 
-def _float32(
-    path: str, name: str, array: Array, said: Bools | None
-) -> tuple[npt.NDArray[np.float32], Bools]:
-    """Return an array as float32, and which of its rows are there.
+def _numbers(
+    path: str, name: str, array: Array, said: Bools | None, fine: bool | None
+) -> tuple[Numbers, Bools]:
+    """Return an array as float32 or float64, and which of its rows are there.
 
     Args:
         path: The file, for messages.
         name: The modality, for messages.
         array: ``(n, ...)``.
         said: bool, ``(n,)``: what `present` says. Rows that it calls absent are not looked at.
+        fine: Whether float64 is kept; None: where it is needed.
     """
     if array.dtype.kind not in "biuf":
         raise ValueError(
@@ -262,16 +278,40 @@ def _float32(
     with np.errstate(over="ignore"):
         # numpy.save keeps Fortran order and foreign byte order; from here on there is neither.
         values = np.ascontiguousarray(array, dtype=np.float32)
-    if array.dtype.kind != "f":
-        return values, here
-    flat = values.reshape(len(values), -1)
-    step = max(1, NUMBERS_AT_ONCE // flat.shape[1])
-    for start in range(0, len(flat), step):
-        block = flat[start : start + step]
-        if np.isfinite(block).all():
-            continue
-        _check_rows(path, name, array, block, here[start : start + step], start, said is not None)
+    if array.dtype.kind == "f":
+        flat = values.reshape(len(values), -1)
+        for rows in _parts(flat):
+            if not np.isfinite(flat[rows]).all():
+                _check_rows(path, name, array, flat[rows], here[rows], rows.start, said is not None)
+    # Smaller types are exact in float32.
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if (size > 4 or (size == 4 and kind != "f")) and (
+        fine or (fine is None and _is_coarse(array, values, here))
+    ):
+        return np.ascontiguousarray(array, dtype=np.float64), here
     return values, here
+
+
+def _parts(flat: npt.NDArray[np.generic]) -> Iterator[slice]:
+    step = max(1, NUMBERS_AT_ONCE // flat.shape[1])
+    return (slice(start, start + step) for start in range(0, len(flat), step))
+
+
+def _is_coarse(array: Array, values: npt.NDArray[np.float32], here: Bools) -> bool:
+    """Whether `values` miss `array` by much of what a column varies, in the rows that are there."""
+    exact, rounded = array.reshape(len(array), -1), values.reshape(len(values), -1)
+    low = np.full(exact.shape[1], np.inf)
+    high, off = -low, np.zeros(exact.shape[1])
+    for rows in _parts(exact):
+        at = here[rows]
+        if at.any():
+            block = exact[rows][at].astype(np.float64)
+            low, high = np.minimum(low, block.min(0)), np.maximum(high, block.max(0))
+            off = np.maximum(off, np.abs(block - rounded[rows][at]).max(0))
+    varies = high - low
+    # What differs by float64's own rounding is a constant.
+    tells = varies > 1e-12 * np.maximum(abs(low), abs(high))
+    return bool((tells & (off > FINEST * varies)).any())
 
 
 def _check_rows(

@@ -31,12 +31,14 @@ class Reader:
         stated: Layouts that the settings state.
         shapes: Shapes of one sample as they stand in the training file; None where it is not at
             hand.
+        fine: Modalities that stay in float64 until they are standardised.
     """
 
     task: Task
     columns: tuple[str, ...]
     stated: Mapping[str, Layout]
     shapes: Mapping[str, tuple[int, ...]] | None = None
+    fine: frozenset[str] = frozenset()
 
     def read(self, path: str, role: str, need_target: bool = True) -> ArrayDataset:
         """Return the data set of another file."""
@@ -50,7 +52,7 @@ class Reader:
         if need_target:
             _need_target(archive)
         names = self.task.modalities
-        table = read_table(archive, names, self.columns)
+        table = read_table(archive, names, self.columns, self.fine)
         arrays = {}
         for modality in self.task.inputs:
             if modality.name in table.arrays:
@@ -100,7 +102,8 @@ def splits(settings: Arrays, seed: int) -> Splits:
     assert table.target is not None
     target = _target(settings.train, table.target, task.classes)
     present = torch.from_numpy(table.present)
-    reader = Reader(task, archive.names, stated, shapes)
+    fine = frozenset(name for name, array in arrays.items() if array.dtype == torch.float64)
+    reader = Reader(task, archive.names, stated, shapes, fine)
     train: ArrayDataset
     if settings.val is None:
         train, val = _parted(settings, task, arrays, present, target, table.samples, seed)
@@ -119,11 +122,16 @@ def splits(settings: Arrays, seed: int) -> Splits:
 
 
 def another_split(
-    path: str, task: Task, kinds: Mapping[str, str], columns: Sequence[str], need_target: bool
+    path: str,
+    task: Task,
+    kinds: Mapping[str, str],
+    columns: Sequence[str],
+    need_target: bool,
+    fine: frozenset[str] = frozenset(),
 ) -> ArrayDataset:
     """Read one more file as a finished training read its own; see `read_split`."""
     stated = {name: parse_kind(kind) for name, kind in kinds.items()}
-    return Reader(task, tuple(columns), stated).read(path, "file", need_target)
+    return Reader(task, tuple(columns), stated, fine=fine).read(path, "file", need_target)
 
 
 def _need_target(archive: Archive) -> None:

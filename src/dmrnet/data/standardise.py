@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 NUMBERS_AT_ONCE = 2**20
 """About so many numbers are held in float64 at a time (8 MB)."""
+
+ROUNDING = 1e-13
+"""Numbers that differ by no more than so much of themselves are one; 0 for float32, in effect."""
 
 
 class Standardiser:
@@ -21,10 +24,16 @@ class Standardiser:
     Args:
         mean: float64, ``(features,)`` or ``(channels,)`` a modality.
         std: The same for the deviation (divided by n, not n - 1).
+        fine: Modalities whose numbers float32 is too coarse for before they are standardised.
     """
 
-    def __init__(self, mean: Mapping[str, Tensor], std: Mapping[str, Tensor]) -> None:
-        self.mean, self.std = dict(mean), dict(std)
+    def __init__(
+        self,
+        mean: Mapping[str, Tensor],
+        std: Mapping[str, Tensor],
+        fine: Collection[str] = (),
+    ) -> None:
+        self.mean, self.std, self.fine = dict(mean), dict(std), frozenset(fine)
 
     @classmethod
     def fit(
@@ -33,7 +42,7 @@ class Standardiser:
         """Return the standardiser of some training rows.
 
         Args:
-            arrays: float32, ``(n, ...)`` a modality.
+            arrays: float32, or float64 for those that are `fine`, ``(n, ...)`` a modality.
             present: bool, ``(n, V)``; rows that lack a modality do not count for it.
             modalities: V names, one a column of `present`.
 
@@ -52,7 +61,7 @@ class Standardiser:
             if not here.any():
                 raise ValueError(f"modality {name} is present in no training row; leave it out")
             mean[name], std[name] = _moments(arrays[name], here)
-        return cls(mean, std)
+        return cls(mean, std, [name for name in mean if arrays[name].dtype == torch.float64])
 
     def apply(
         self,
@@ -61,21 +70,21 @@ class Standardiser:
         present: Tensor | None = None,
         out: Tensor | None = None,
     ) -> Tensor:
-        """Return the standardised rows; what is absent is zero.
+        """Return the standardised rows, float32; what is absent is zero.
 
         Args:
             name: The modality.
-            tensor: float32, ``(n, ...)``.
+            tensor: float32 or float64, ``(n, ...)``.
             present: bool, ``(n,)``; None: in every row.
-            out: Where to write, `tensor` itself included; None: a new tensor.
+            out: Where to write, a float32 `tensor` itself included; None: a new tensor.
 
         Raises:
             ValueError: If a standardised number is too large for float32.
         """
-        out = torch.empty_like(tensor) if out is None else out
+        out = torch.empty_like(tensor, dtype=torch.float32) if out is None else out
         mean, std = (_beside(values[name], tensor) for values in (self.mean, self.std))
         for rows in _slices(tensor):
-            block = tensor[rows].double().sub_(mean).div_(std).to(tensor.dtype)
+            block = tensor[rows].to(torch.float64, copy=True).sub_(mean).div_(std).float()
             if present is not None and not present[rows].all():
                 block[~present[rows]] = 0.0
             # One sum instead of a look at every number: it is finite unless something is not.
@@ -93,21 +102,25 @@ class Standardiser:
         return out.index_fill_(0, (~present).nonzero().flatten(), 0.0)
 
     def state(self) -> dict[str, Tensor]:
-        """Return flat tensors, ``NAME.mean`` and ``NAME.std``, to be kept with the weights."""
-        return {
+        """Return flat tensors to be kept with the weights.
+
+        They are ``NAME.mean``, ``NAME.std``, and ``NAME.fine`` of those that are.
+        """
+        state = {
             f"{name}.{key}": values[name]
             for name in self.mean
             for key, values in (("mean", self.mean), ("std", self.std))
         }
+        return state | {f"{name}.fine": torch.tensor(True) for name in sorted(self.fine)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Standardiser:
         """Return the standardiser that gave a state."""
-        halves: dict[str, dict[str, Tensor]] = {"mean": {}, "std": {}}
+        kept: dict[str, dict[str, Tensor]] = {"mean": {}, "std": {}, "fine": {}}
         for key, values in state.items():
             name, _, half = key.rpartition(".")
-            halves[half][name] = values.double()
-        return cls(halves["mean"], halves["std"])
+            kept[half][name] = values.double()
+        return cls(kept["mean"], kept["std"], kept["fine"])
 
 
 def _slices(tensor: Tensor) -> Iterator[slice]:
@@ -134,7 +147,7 @@ def _moments(tensor: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and deviation over the present rows and all positions, float64.
 
     Args:
-        tensor: float32, ``(n, ...)``.
+        tensor: float32 or float64, ``(n, ...)``.
         present: bool, ``(n,)``, somewhere True.
     """
     across = [axis for axis in range(tensor.dim()) if axis != 1]
@@ -144,7 +157,8 @@ def _moments(tensor: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         for rows in _slices(tensor):
             here = present[rows]
             if here.any():
-                yield (tensor[rows] if here.all() else tensor[rows][here]).double()
+                numbers = tensor[rows] if here.all() else tensor[rows][here]
+                yield numbers.to(torch.float64, copy=True)
 
     mean = torch.zeros(tensor.shape[1], dtype=torch.float64)
     for block in blocks():
@@ -153,10 +167,12 @@ def _moments(tensor: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
     for block in blocks():
         variance += block.sub_(_beside(mean, tensor)).square_().sum(across) / number
     std = variance.sqrt()
-    # Where all numbers are one, the sums above miss it by their rounding, and dividing by that
-    # would blow noise up; only where the deviation is that small need every number be looked at.
+    # Where all numbers are one, the sums above miss it by their rounding (and so may the numbers
+    # themselves, computed in float64), and dividing by that would blow noise up; only where the
+    # deviation is that small need every number be looked at.
     for channel in (std <= 1e-9 * mean.abs()).nonzero().flatten().tolist():
         numbers = tensor[present, channel]
-        if bool((numbers == numbers.flatten()[0]).all()):
-            mean[channel], std[channel] = numbers.flatten()[0].double(), 1.0
+        first = numbers.flatten()[0]
+        if bool(((numbers - first).abs() <= ROUNDING * first.abs()).all()):
+            mean[channel], std[channel] = first.double(), 1.0
     return mean, std
