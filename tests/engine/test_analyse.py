@@ -47,6 +47,16 @@ def test_rows_have_the_schema_and_twice_is_once(made: Path) -> None:
     assert len(folder.analysis_rows()) == len(rows)
 
 
+def test_what_an_older_version_made_is_made_again(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = analyse_run(made / "unimodal", ["hard-set"])
+    before = (made / "unimodal" / "analyses.jsonl").stat().st_mtime_ns
+    monkeypatch.setattr(module, "VERSION", module.VERSION + 1)
+    assert analyse_run(made / "unimodal", ["hard-set"]) == rows
+    assert (made / "unimodal" / "analyses.jsonl").stat().st_mtime_ns > before
+
+
 def test_a_split_more_leaves_the_other_as_it_was(made: Path) -> None:
     before = analyse_run(made / "sf-md", [MAPS, "angles"])
     after = analyse_run(made / "sf-md", [MAPS], "test")

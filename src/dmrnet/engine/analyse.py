@@ -41,6 +41,9 @@ ANALYSES: tuple[AnalysisName, ...] = ("channel-distance", "angles", "variance", 
 FROM_DATA = ("channel-distance", "angles")
 """These put samples through the method; the others read what the run recorded."""
 
+VERSION = 2
+"""Goes up when an analysis finds more, or other numbers: then what stands there is made again."""
+
 SAMPLES = 1000
 """So many samples of a split are looked at, drawn by seed 0 where there are more."""
 
@@ -98,7 +101,7 @@ def analyse_run(
 
     Rows go into ``analyses.jsonl``: the keys of a result row, and ``analysis``. Histograms and
     tables go into ``analyses.npz``, under ``SPLIT/ANALYSIS/...``. What stands there is not made
-    again, unless it was made of other samples.
+    again, unless it was made of other samples, or by a version that found less.
 
     Args:
         folder: Of the run.
@@ -125,14 +128,15 @@ def analyse_run(
     if test is not None:
         dataset = samples_of(run, split, test)
         content = fingerprint(dataset)
-    made = {} if again else _standing(run.folder, split, str(content))
+    mark = f"{content}, version {VERSION}"
+    made = {} if again else _standing(run.folder, split, mark)
     todo = [analysis for analysis in wanted if analysis.text not in made]
     if todo:
         if any(analysis.name in FROM_DATA for analysis in todo) and dataset is None:
             dataset = samples_of(run, split)
         found = _make(run, todo, split, dataset, batch_size)
-        _write(run, split, found, str(content))
-        made |= _standing(run.folder, split, str(content))
+        _write(run, split, found, mark)
+        made |= _standing(run.folder, split, mark)
     return [row for analysis in wanted for row in made[analysis.text]]
 
 
@@ -335,17 +339,17 @@ class EmbeddingAngles:
         )
 
 
-def _standing(folder: RunFolder, split: str, content: str) -> dict[str, list[dict[str, Any]]]:
-    """Return the analyses of a split that were made of these samples, with their rows."""
+def _standing(folder: RunFolder, split: str, mark: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the analyses of a split that were made of what `mark` says, with their rows."""
     of = folder.read_facts().get("analysed", {})
     rows: dict[str, list[dict[str, Any]]] = {}
     for row in folder.analysis_rows():
-        if row["split"] == split and of.get(f"{split}/{row['analysis']}") == content:
+        if row["split"] == split and of.get(f"{split}/{row['analysis']}") == mark:
             rows.setdefault(row["analysis"], []).append(row)
     return rows
 
 
-def _write(run: Finished, split: str, found: Mapping[str, Found], content: str) -> None:
+def _write(run: Finished, split: str, found: Mapping[str, Found], mark: str) -> None:
     """Write arrays, then rows, then what they were made of: what is cut short is made again."""
     folder = run.folder
     names = {f"{split}/{text}/" for text in found}
@@ -371,4 +375,4 @@ def _write(run: Finished, split: str, found: Mapping[str, Found], content: str) 
     ]
     write_text(folder.analyses, "".join(json.dumps(row) + "\n" for row in [*others, *rows]))
     before = folder.read_facts().get("analysed", {})
-    folder.write_facts(analysed={**before, **{f"{split}/{text}": content for text in found}})
+    folder.write_facts(analysed={**before, **{f"{split}/{text}": mark for text in found}})

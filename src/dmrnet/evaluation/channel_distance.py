@@ -93,17 +93,18 @@ class Distances:
             distances: ``(B, C_m, C_n)``.
             itself: Leave out the diagonal, where a channel is compared with itself.
         """
+        missing = distances.isnan()
+        apart = 0
         if itself:
-            size = distances.shape[1]
-            apart = ~torch.eye(size, dtype=torch.bool, device=distances.device)
-            distances = distances[:, apart]
-        finite = distances[distances.isfinite()]
-        # Rounding may leave a distance a hair outside.
-        place = (finite * (BINS / 2)).long().clamp(0, BINS - 1)
-        self.counts += place.bincount(minlength=BINS).cpu()
-        self._sum += float(finite.sum())
-        self._squares += float(finite.square().sum())
-        self.undefined += distances.numel() - finite.numel()
+            missing.diagonal(dim1=1, dim2=2).fill_(True)
+            apart = distances.shape[0] * distances.shape[1]
+        lacking = int(missing.sum())
+        # Rounding may leave a distance a hair outside; what is missing lies below all bins.
+        clean = distances.clamp(0, 2).masked_fill_(missing, -1.0)
+        self.counts += clean.histc(BINS, 0, 2).long().cpu()
+        self._sum += float(clean.sum()) + lacking
+        self._squares += float(clean.square().sum()) - lacking
+        self.undefined += lacking - apart
         self.samples += len(distances)
 
     @property
