@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from dmrnet.modalities import Batch, Inputs, Where
+from dmrnet.modalities import Batch, Inputs, Where, repeat_rows
 
 NUMBERS_AT_ONCE = 1 << 22
 """Fusion reads so many numbers of features together: 16 MB in float32, near a CPU's cache."""
@@ -99,10 +99,7 @@ def by_chunk(
     step = max(1, (rows or rows_at_once(feats)) // max(1, size))
     for start in range(0, len(masks), step):
         some = masks[start : start + step]
-        again = {
-            name: f.unsqueeze(0).expand(len(some), *f.shape).flatten(0, 1)
-            for name, f in feats.items()
-        }
+        again = {name: repeat_rows(f, len(some)) for name, f in feats.items()}
         logits = model.logits(again, some.flatten(0, 1)).float()
         yield slice(start, start + len(some)), logits.reshape(len(some), size, *logits.shape[1:])
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.evaluation.combinations import Model, checked, rows_at_once
-from dmrnet.modalities import Batch, count, from_index
+from dmrnet.modalities import Batch, count, from_index, take_rows
 from dmrnet.modalities.combinations import MAX_TABLE
 
 CELLS_AT_ONCE = 1 << 22
@@ -132,7 +132,7 @@ def score_pairs(
         for some in inside.split(rows or rows_at_once(feats)):
             at = position[pairs.sample[some]].to(device)
             mask = from_index(pairs.combination[some], pairs.modalities).to(device)
-            logits = model.logits({name: f.index_select(0, at) for name, f in feats.items()}, mask)
+            logits = model.logits({n: take_rows(f, at) for n, f in feats.items()}, mask)
             probabilities.append(logits.float().softmax(-1).cpu())
             truth.append(batch.target[at].cpu())
             met.append(pairs.combination[some])

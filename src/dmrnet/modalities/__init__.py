@@ -11,6 +11,7 @@ from dmrnet.modalities.combinations import (
     some_combinations,
 )
 from dmrnet.modalities.names import check_names
+from dmrnet.modalities.rows import repeat_rows, spread_rows, take_rows
 from dmrnet.modalities.samplers import (
     Bernoulli,
     Everything,
@@ -43,6 +44,9 @@ __all__ = [
     "index_of",
     "name_of",
     "parse",
+    "repeat_rows",
     "rows_of",
     "some_combinations",
+    "spread_rows",
+    "take_rows",
 ]

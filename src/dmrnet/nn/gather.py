@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from dmrnet.modalities import spread_rows, take_rows
 from dmrnet.nn.norm import waits
 
 
@@ -63,8 +64,8 @@ def encode_rows(encoder: nn.Module, x: Tensor, rows: Tensor | None, shape: Seque
     if len(rows) == 0 and not waits(encoder):
         zeros = x.new_zeros((x.shape[0], *shape), dtype=_floating(encoder, x))
         return zeros + untouched(encoder) if torch.is_grad_enabled() else zeros
-    some = encoded(encoder, x.index_select(0, rows), shape)
-    return some.new_zeros((x.shape[0], *shape)).index_copy(0, rows, some)
+    some = encoded(encoder, take_rows(x, rows), shape)
+    return spread_rows(some, rows, x.shape[0])
 
 
 def encoded(encoder: nn.Module, x: Tensor, shape: Sequence[int]) -> Tensor:

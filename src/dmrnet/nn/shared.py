@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from dmrnet.modalities import Inputs, Task, Where
+from dmrnet.modalities import Inputs, Task, Where, spread_rows, take_rows
 from dmrnet.nn.fusion import Fused, masked, to_grid, trunk
 from dmrnet.nn.gather import encode_rows
 from dmrnet.nn.network import Network
@@ -67,14 +67,14 @@ class SharedEncoder(nn.Module):
             x, rows = inputs[name], where[name]
             if self.own is not None:
                 x = to_grid(encode_rows(self.own[v], x, rows, self.shapes[name]), self.grid)
-            parts.append(x if rows is None else x.index_select(0, rows))
+            parts.append(x if rows is None else take_rows(x, rows))
         together: Tensor = self.shared(torch.cat(parts))
         feats = {}
         sizes = [part.shape[0] for part in parts]
         for name, some in zip(self.modalities, together.split(sizes), strict=True):
             rows, x = where[name], inputs[name]
             if rows is not None:
-                some = some.new_zeros((x.shape[0], *self.shape)).index_copy(0, rows, some)
+                some = spread_rows(some, rows, x.shape[0])
             feats[shared_name(name)] = some
         return feats
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from dmrnet.modalities import take_rows
 from dmrnet.nn.fusion import to_grid
 from dmrnet.objectives.task import cross_entropy
 from dmrnet.objectives.term import Step, Term
@@ -64,7 +65,7 @@ class Separate(Term):
         maps, targets = [], []
         for name in self.modalities:
             f, rows = to_grid(step.feats[name], self.grid), step.batch.where[name]
-            maps.append(f if rows is None else f.index_select(0, rows))
+            maps.append(f if rows is None else take_rows(f, rows))
             target = step.batch.target
             targets.append(target if rows is None else target.index_select(0, rows))
         logits = self.predictor(self.trunk(torch.cat(maps)), ()).logits
