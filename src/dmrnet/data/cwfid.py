@@ -48,6 +48,7 @@ class CWFID:
     augment: bool = True
 
     metrics: ClassVar[tuple[str, ...]] = ("miou",)
+    shows_inputs: ClassVar[bool] = False
 
     def load(self, seed: int) -> Splits:
         """Return the three parts: tiles to train on, whole images to validate and test on.

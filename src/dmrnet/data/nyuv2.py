@@ -50,6 +50,7 @@ class NYUv2:
     augment: bool = True
 
     metrics: ClassVar[tuple[str, ...]] = ("miou",)
+    shows_inputs: ClassVar[bool] = True
 
     def load(self, seed: int) -> Splits:
         """Return the three parts; images are read when they are taken.

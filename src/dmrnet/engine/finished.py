@@ -274,10 +274,12 @@ def evaluate_images(run: Finished, batch_size: int | None, tile: int | None) -> 
     )
     name = run.folder.name
     rows = rows_of_evaluation(name, run.settings, "test", result, run.task.modalities)
+    # Not every licence lets a data set's images be shown in a report.
+    shows = getattr(run.settings.data, "shows_inputs", False)
     rows += rows_by_class(name, run.settings, "test", result, run.task)
     made = {
         run.folder.predictions: packed(result, run.task),
-        run.folder.pictures: packed_maps(result, run.task),
+        run.folder.pictures: packed_maps(result, dataset, shows),
     }
     run.folder.put_test(rows, made, test_samples=len(dataset), evaluated=fingerprints(made))
     return result

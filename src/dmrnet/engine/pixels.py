@@ -118,17 +118,36 @@ def packed(found: PixelEvaluation, task: Task) -> bytes:
     )
 
 
-def packed_maps(found: PixelEvaluation, task: Task) -> bytes | None:
-    """Return what ``pictures.npz`` holds: label maps of some images; None where none were kept."""
+def packed_maps(found: PixelEvaluation, dataset: Dataset, inputs: bool) -> bytes | None:
+    """Return what ``pictures.npz`` holds: label maps of some images; None where none were kept.
+
+    Args:
+        found: With maps.
+        dataset: The images.
+        inputs: Keep what the modalities show as well, from the darkest to the brightest of each.
+    """
     if found.maps is None:
         return None
+    task = dataset.task
+    seen = dataset.take(found.maps.index).inputs if inputs else {}
     return _npz(
+        **{f"input/{name}": as_bytes(x).numpy() for name, x in seen.items()},
         index=found.maps.index.numpy(),
         combination=_names(found, task),
         classes=np.array(task.classes),
         truth=found.maps.truth.numpy(),
         predicted=found.maps.predicted.numpy(),
     )
+
+
+def as_bytes(images: Tensor) -> Tensor:
+    """Return images ``(p, C, H, W)`` as uint8, each from its own least to its own largest number.
+
+    >>> as_bytes(torch.tensor([[[[-1.0, 1.0, 3.0]]]])).tolist()
+    [[[[0, 128, 255]]]]
+    """
+    low, high = (f(images.flatten(1), 1).view(-1, 1, 1, 1) for f in (torch.amin, torch.amax))
+    return ((images - low) / (high - low).clamp(min=1e-12) * 255).round().to(torch.uint8)
 
 
 def _names(found: PixelEvaluation, task: Task) -> Any:  # noqa: ANN401

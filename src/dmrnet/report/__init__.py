@@ -17,6 +17,7 @@ from dmrnet.report.analysis_blocks import analysis_blocks
 from dmrnet.report.bootstrap import resample
 from dmrnet.report.figures import draw_figures
 from dmrnet.report.page import make_section, render_html, render_markdown
+from dmrnet.report.pictures import label_maps
 from dmrnet.report.ranks import rank_over_data
 from dmrnet.report.rows import SPLITS
 from dmrnet.report.runs import read_runs
@@ -72,7 +73,7 @@ def build_report(
     several = {item.dataset for item in summaries if _scores(summaries, item.dataset) > 1}
     sections = []
     for item, anchor in zip(summaries, _anchors(summaries), strict=True):
-        figures = draw_figures(item, anchor)
+        figures = [*draw_figures(item, anchor), *label_maps(item, anchor)]
         resampled = resample(item, read)
         section = make_section(item, figures, anchor, resampled, with_score=item.dataset in several)
         sections.append(replace(section, analyses=analysis_blocks(item, anchor)))

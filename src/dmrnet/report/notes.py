@@ -129,7 +129,8 @@ def _on_seeds(summary: DataSummary) -> list[str]:
 
 def _on_choice(summary: DataSummary) -> list[str]:
     least = summary.chosen_on
-    if not 0 < least < _FEW_CHOSEN_ON:
+    # An image whose every pixel counts is no single right or wrong.
+    if not 0 < least < _FEW_CHOSEN_ON or summary.score.name == "miou":
         return []
     return [
         f"Each run's epoch was chosen on {least} validation samples: one of them is "
