@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -13,7 +13,7 @@ from dmrnet.report.combinations import members
 from dmrnet.report.estimates import Estimate, average
 from dmrnet.report.marks import MOST_SYSTEMS, Mark, bare, dot_matrix, key, key_places, marks
 from dmrnet.report.summary import DataSummary, SystemSummary
-from dmrnet.report.svg import to_png, to_svg
+from dmrnet.report.svg import data_id, to_png, to_svg
 
 MOST_COLUMNS = 64
 """More combinations than this (six modalities have 63) are not all drawn."""
@@ -35,6 +35,7 @@ class Figure:
         wide: Whether it is too wide to shrink to a narrow page.
         svg: SVG to stand in a page.
         png: The same as PNG.
+        system: The one system that it shows; empty where it shows several.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Figure:
     wide: bool
     svg: str
     png: bytes
+    system: str = ""
 
 
 def draw_figures(summary: DataSummary, prefix: str) -> list[Figure]:
@@ -95,11 +97,13 @@ def by_number(summary: DataSummary, name: str) -> Figure:
                 averages.append(mean)
                 means.append(100 * mean.mean)
                 worst.append(100 * max((v.mean for v in found), key=summary.score.error))
-            _intervals(axes, xs, averages, mark.colour, 100)
-            axes.plot(xs, means, marker=mark.shape, color=mark.colour, markersize=4.5)
+            gid = data_id(mark.label)
+            _intervals(axes, xs, averages, mark.colour, 100, gid)
+            axes.plot(xs, means, marker=mark.shape, color=mark.colour, markersize=4.5, gid=gid)
             axes.plot(
                 xs,
                 worst,
+                gid=gid,
                 marker=mark.shape,
                 color=mark.colour,
                 markersize=3.5,
@@ -171,8 +175,9 @@ def by_combination(summary: DataSummary, name: str) -> Figure:
         )
     )
     caption = (
-        "Each column is a combination: filled dots are the modalities seen. Grouped by their "
-        "number, then the worst first. Bars are ± one standard error over seeds."
+        "Each column is a combination: filled dots are the modalities seen. Columns stand by how "
+        "many modalities are seen, fewest first; among those of as many, where the first system "
+        "does worst comes first. Bars are ± one standard error over seeds."
         + (
             f" The lower panel is the difference to {summary.baseline}, paired by seed."
             if ours
@@ -266,7 +271,8 @@ def by_variance(summary: DataSummary, item: SystemSummary, name: str) -> Figure:
     if more > 0:
         caption += f" {_MOST_VARIANCES} systems are drawn; {more} more are in the table above."
     title = f"Variance and error, {item.label}"
-    return _figure(name, title, caption, draw, wide=len(known) > _NARROW)
+    drawn = _figure(name, title, caption, draw, wide=len(known) > _NARROW)
+    return replace(drawn, system=item.label)
 
 
 _WORST = "#d55e00"
@@ -339,10 +345,11 @@ def _key_lines(shown: Sequence[Mark], width: float) -> int:
 def _dots(axes: Axes, columns: Sequence[str], values: Mapping[str, Estimate], mark: Mark) -> None:
     places = [i + mark.shift for i, name in enumerate(columns) if name in values]
     found = [values[name] for name in columns if name in values]
-    _intervals(axes, places, found, mark.colour, 100)
+    _intervals(axes, places, found, mark.colour, 100, data_id(mark.label))
     axes.plot(
         places,
         [100 * value.mean for value in found],
+        gid=data_id(mark.label, [name for name in columns if name in values]),
         linestyle="none",
         marker=mark.shape,
         markersize=3.4 if len(columns) > 31 else 4.6,
@@ -351,7 +358,12 @@ def _dots(axes: Axes, columns: Sequence[str], values: Mapping[str, Estimate], ma
 
 
 def _intervals(
-    axes: Axes, places: Sequence[float], values: Sequence[Estimate], colour: str, scale: float
+    axes: Axes,
+    places: Sequence[float],
+    values: Sequence[Estimate],
+    colour: str,
+    scale: float,
+    gid: str | None = None,
 ) -> None:
     """Draw ± one standard error where there is one."""
     known = [(x, v.mean, v.se) for x, v in zip(places, values, strict=True) if v.se is not None]
@@ -361,6 +373,7 @@ def _intervals(
         [scale * (mean + se) for _, mean, se in known],
         color=colour,
         linewidth=0.9,
+        gid=gid,
     )
 
 

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from dmrnet.report.combinations import members
 from dmrnet.report.formatting import shortened
+from dmrnet.report.svg import data_id
 
 # After Okabe and Ito, the light ones darkened: each has a contrast of 3 or more against white and
 # against a dark page. The first, grey, is the baseline's.
@@ -76,6 +77,7 @@ def key(axes: Axes, shown: Sequence[Mark], ink: str) -> None:
                 linestyle="none",
                 transform=axes.transAxes,
                 clip_on=False,
+                gid=data_id(mark.label),
             )
         )
         axes.text(
@@ -85,6 +87,7 @@ def key(axes: Axes, shown: Sequence[Mark], ink: str) -> None:
             color=ink,
             va="center_baseline",
             transform=axes.transAxes,
+            gid=data_id(mark.label),
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -126,15 +128,17 @@ def make_section(
 
 
 def render_html(sections: Sequence[Section], ranking: Ranking | None) -> str:
-    """Write the page: no script, no outside request, every name escaped."""
+    """Write the page: one script of our own, no outside request, every name escaped."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["breakable"] = _breakable
     folder = files("dmrnet.report")
     template = environment.from_string(folder.joinpath("page.html.j2").read_text("utf-8"))
-    # Our own style sheet and our own figures are the only text that is not escaped.
+    # Our own style sheet, script and figures are the only text that is not escaped.
     style = Markup(folder.joinpath("page.css").read_text("utf-8"))
+    script = folder.joinpath("page.js").read_text("utf-8")
+    digest = hashlib.sha256(script.encode()).digest()
     drawn = {figure.name: Markup(figure.svg) for section in sections for figure in section.drawn}
     return template.render(
         sections=sections,
@@ -142,6 +146,14 @@ def render_html(sections: Sequence[Section], ranking: Ranking | None) -> str:
         ranked=RANKED,
         left_out=fmt.listed([*ranking.left_out]) if ranking else "",
         style=style,
+        script=Markup(script),
+        # The browser runs this script and no other, whatever a name may hold.
+        script_hash=Markup(base64.b64encode(digest).decode()),
+        labels=list(
+            dict.fromkeys(item.label for section in sections for item in section.summary.systems)
+        ),
+        datasets=list(dict.fromkeys(section.summary.dataset for section in sections)),
+        scores=list(dict.fromkeys(section.summary.score.label for section in sections)),
         drawn=drawn,
         seen=SEEN,
         unseen=UNSEEN,

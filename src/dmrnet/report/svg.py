@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 
@@ -18,6 +19,21 @@ INK = "#010203"
 _PNG_INK = "#222222"
 # A file that is looked at by itself has no page to take its colour from.
 _ALONE = "<style>svg{color:#333}@media (prefers-color-scheme:dark){svg{color:#ddd}}</style>"
+
+
+DATA = "data:"
+"""Begins the gid of an artist that becomes ``data-s`` and ``data-c``; see `data_id`."""
+
+
+def data_id(system: str, columns: Sequence[str] = ()) -> str:
+    """Return the gid of an artist that shows a system, so that a page can hide it.
+
+    Args:
+        system: The system's label.
+        columns: The combination that each of its markers stands for.
+    """
+    # In hexadecimal digits: a name may hold quotes and angle brackets.
+    return DATA + json.dumps([system, ",".join(columns)]).encode().hex()
 
 
 def to_svg(draw: Callable[[str], Figure], name: str, described: str) -> str:
@@ -48,6 +64,7 @@ def to_svg(draw: Callable[[str], Figure], name: str, described: str) -> str:
 def _tidy(tag: str, name: str, referred: set[str]) -> str:
     """Put one tag right: colour from the page, short numbers, only the ids that are needed."""
     tag = tag.replace(INK, "currentColor")
+    tag = re.sub(f' id="({DATA}[0-9a-f]*)"', lambda m: _as_data(m[1]), tag)
     tag = re.sub(
         r' id="([^"]*)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in referred else "", tag
     )
@@ -58,6 +75,12 @@ def _tidy(tag: str, name: str, referred: set[str]) -> str:
     else:
         tag = re.sub(r'( [xy]=")(\d+\.\d{3,})', lambda m: f"{m[1]}{float(m[2]):.2f}", tag)
     return re.sub(r" transform=\"rotate\(-0 [^\"]*\"", "", tag)
+
+
+def _as_data(gid: str) -> str:
+    system, columns = json.loads(bytes.fromhex(gid.removeprefix(DATA)))
+    said = f' data-s="{escape(system)}"'
+    return f'{said} data-c="{escape(columns)}"' if columns else said
 
 
 def standalone(svg: str) -> str:

@@ -37,12 +37,14 @@ class Cell:
         below: A second line, such as the difference to the baseline.
         best: Whether it is the best of its column or row.
         hint: More for who asks: the numbers of the seeds.
+        value: The number to sort by, where it cannot be read off the text.
     """
 
     text: str
     below: str = ""
     best: bool = False
     hint: str = ""
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,9 @@ def cost_table(summary: DataSummary) -> Table:
         (
             Cell(item.label),
             *(
-                Cell(ways[key][1](item.book[key].mean) if key in item.book else fmt.NOTHING)
+                Cell(ways[key][1](item.book[key].mean), value=item.book[key].mean)
+                if key in item.book
+                else Cell(fmt.NOTHING)
                 for key in keys
             ),
         )
