@@ -81,8 +81,8 @@ def test_better_is_lower_where_errors_are_measured() -> None:
     assert better(AttackErrors(), 0.1, 0.2)
     assert not better(AttackErrors(), 0.2, 0.1)
     assert better(Accuracy(), 0.2, 0.1)
-    assert not better(Accuracy(), 0.1, 0.1)
     for measure in (Accuracy(), AttackErrors()):
+        assert not better(measure, 0.1, 0.1), "of equal ones the first is kept"
         assert better(measure, 0.1, None)
         assert better(measure, 0.1, math.nan)
         assert not better(measure, math.nan, 0.1)

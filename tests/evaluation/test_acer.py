@@ -219,6 +219,12 @@ def test_an_undefined_threshold_counts_nothing() -> None:
     acer = measure.columns(result.confusion)["acer"][0]
     assert acer[0].isnan()
     assert not acer[1:].isnan().any()
+    assert test.predictions is not None
+    kind = torch.where(test.predictions.target == 0, torch.arange(60) % 2, -1)
+    thresholds = torch.tensor([math.nan] + [0.5] * 6, dtype=torch.float64)
+    rates, _ = measure.by_type(test.predictions, thresholds, kind, 2)
+    assert rates[0].isnan().all()
+    assert not rates[1:].isnan().any()
 
 
 def test_the_measure_of_a_data_set() -> None:
