@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from dmrnet.engine.config import parse_run
@@ -111,6 +112,27 @@ def test_weights_that_cannot_be_had_are_told(monkeypatch, tmp_path: Path) -> Non
         TimmEncoder("test_byobnet", (3, 32, 32), pretrained=True)
     with pytest.raises(FileNotFoundError, match="No pretrained weights exist for coatnet_0_224"):
         TimmEncoder("coatnet_0_224@0", (3, 64, 64), pretrained=True)
+
+
+def test_published_weights_come_from_the_cache_and_fit_any_channels(
+    monkeypatch, tmp_path: Path
+) -> None:
+    """A file as the hub's client keeps it, read without a network."""
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    published = timm.create_model("test_resnet").eval()
+    place = tmp_path / "models--timm--test_resnet.r160_in1k"
+    (place / "refs").mkdir(parents=True)
+    (place / "refs" / "main").write_text("0" * 40)
+    (place / "snapshots" / ("0" * 40)).mkdir(parents=True)
+    save_file(published.state_dict(), place / "snapshots" / ("0" * 40) / "model.safetensors")
+    x = torch.randn(2, 1, 64, 64)
+    three, one = (TimmEncoder("test_resnet", (c, 64, 64), pretrained=True).eval() for c in (3, 1))
+    with torch.no_grad():
+        wanted = published.forward_features(x.expand(-1, 3, -1, -1))
+        torch.testing.assert_close(three(x.expand(-1, 3, -1, -1)), wanted)
+        torch.testing.assert_close(one(x), wanted)
 
 
 @pytest.mark.parametrize(
