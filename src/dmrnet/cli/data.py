@@ -198,7 +198,7 @@ def _modalities(description: Description) -> Table:
 
 def _classes(description: Description) -> Table:
     roles = list(description.rows)
-    table = _table(("class",), roles)
+    table = _table(("pixels of class" if description.dense else "class",), roles)
     for entry in description.classes[:MOST_CLASSES]:
         table.add_row(entry.name, *(str(entry.rows[role]) for role in roles))
     rest = len(description.classes) - MOST_CLASSES

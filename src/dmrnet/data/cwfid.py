@@ -101,7 +101,7 @@ class CWFID:
                 task,
                 stored,
                 some,
-                pixels[some].argmax(1),
+                pixels[some],
                 [names[row] for row in some.tolist()],
                 view,
                 provenance.content,

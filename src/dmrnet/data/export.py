@@ -28,8 +28,14 @@ def export(splits: Splits, folder: Path) -> dict[str, Path]:
         The path of each split.
 
     Raises:
-        ValueError: If a modality has the name of one of the other arrays.
+        ValueError: If a modality has the name of one of the other arrays, or every pixel has a
+            class, which that layout cannot hold.
     """
+    if splits.train.task.dense:
+        raise ValueError(
+            f"{splits.name} has a class for every pixel, but files of arrays hold one class a "
+            "sample; its prepared arrays are plain .npy and .npz files"
+        )
     taken = [name for name in splits.train.task.modalities if name in RESERVED]
     if taken:
         raise ValueError(f"a modality cannot be exported under the name {taken[0]!r}; rename it")
@@ -84,7 +90,7 @@ class ModalityRows:
 
 @dataclass(frozen=True)
 class ClassRows:
-    """A class, and how many rows of each split it has."""
+    """A class, and how many rows of each split it has; pixels where each has a class."""
 
     name: str
     rows: dict[str, int]
@@ -101,6 +107,7 @@ class Description:
         modalities: In order.
         classes: In order.
         notes: What else is to be known.
+        dense: Classes are counted in pixels.
     """
 
     name: str
@@ -109,16 +116,14 @@ class Description:
     modalities: tuple[ModalityRows, ...]
     classes: tuple[ClassRows, ...]
     notes: tuple[str, ...]
+    dense: bool = False
 
 
 def describe(splits: Splits) -> Description:
     """Count what is in some splits."""
     parts, task = splits.parts(), splits.train.task
     present = {role: part.present.sum(0).tolist() for role, part in parts.items()}
-    labels = {
-        role: part.target[part.target >= 0].bincount(minlength=len(task.classes)).tolist()
-        for role, part in parts.items()
-    }
+    labels = {role: _counted(part).tolist() for role, part in parts.items()}
     return Description(
         name=splits.name,
         rows={role: len(part) for role, part in parts.items()},
@@ -132,4 +137,13 @@ def describe(splits: Splits) -> Description:
             for number, name in enumerate(task.classes)
         ),
         notes=splits.notes,
+        dense=task.dense,
     )
+
+
+def _counted(part: Dataset) -> torch.Tensor:
+    """Return how many samples, or pixels, each class has, int64 ``(M,)``."""
+    pixels: torch.Tensor | None = getattr(part, "pixels", None)
+    if part.task.dense and pixels is not None:
+        return pixels.sum(0)
+    return part.target[part.target >= 0].bincount(minlength=len(part.task.classes))

@@ -174,7 +174,29 @@ class PixelDataset(MappedDataset):
 
     `target` says the most frequent class of each sample; the target of a batch that is taken is
     int64 ``(b, H, W)``, -1 where a pixel has no label.
+
+    Args:
+        task: The modalities in order, and the classes.
+        arrays: What each modality, and the labels, are stored in, by name.
+        rows: int64 ``(n,)``: the rows of those arrays that belong to this split.
+        pixels: int64 ``(n, M)``: pixels of each class in each of them.
+        samples: Their names.
+        view: Makes inputs and labels of what is stored.
+        content: Letters that follow from the content of the arrays.
     """
+
+    def __init__(
+        self,
+        task: Task,
+        arrays: Mapping[str, Mapped],
+        rows: Tensor,
+        pixels: Tensor,
+        samples: Sequence[str],
+        view: View,
+        content: str,
+    ) -> None:
+        super().__init__(task, arrays, rows, pixels.argmax(1), samples, view, content)
+        self.pixels = pixels
 
     def take(self, rows: Tensor, epoch: int = 0) -> Batch:
         """Read some samples and their labels.

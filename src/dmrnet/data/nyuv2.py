@@ -101,8 +101,7 @@ class NYUv2:
                         "labels": Mapped(arrays["labels"]),
                     },
                     some,
-                    # The most frequent class of each image; its labels come when it is taken.
-                    pixels[some].argmax(1),
+                    pixels[some],
                     [names[row] for row in some.tolist()],
                     Rooms(change, seed, (MEAN, DEVIATION), holes=self.depth == "raw"),
                     provenance.content,

@@ -83,6 +83,8 @@ class TileDataset:
         self.images, self.tiles = images, tiles
         self.task, self.content = images.task, images.content
         number = tiles.number
+        # Of the images that tiles are cut from.
+        self.pixels = images.pixels
         self.target = images.target.repeat_interleave(number)
         self.present = images.present.repeat_interleave(number, 0)
         self.samples = tuple(f"{name}, tile {k}" for name in images.samples for k in range(number))
