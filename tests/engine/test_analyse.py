@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from tests.engine.runs import COMBINATIONS, settings_in
 
 from dmrnet.engine import analyse as module
+from dmrnet.engine import analysis_samples
 from dmrnet.engine.analyse import analyse_run, samples_of
 from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
@@ -30,19 +32,28 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_rows_have_the_schema_and_twice_is_once(made: Path) -> None:
-    rows = analyse_run(made / "dmrnet", ALL)
-    folder = RunFolder(made / "dmrnet")
+def copied(run: Path, tmp_path: Path) -> Path:
+    """Return a copy of a run, without the analyses that other tests made of it."""
+    folder = RunFolder(Path(shutil.copytree(run, tmp_path / "run")))
+    for path in (folder.analyses, folder.analysed):
+        path.unlink(missing_ok=True)
+    return folder.path
+
+
+def test_rows_have_the_schema_and_twice_is_once(made: Path, tmp_path: Path) -> None:
+    run = copied(made / "dmrnet", tmp_path)
+    rows = analyse_run(run, ALL)
+    folder = RunFolder(run)
     assert folder.analysis_rows() == rows
     first = folder.rows()[0]
     assert all(set(row) == {*first, "analysis"} for row in rows)
     assert {row["analysis"] for row in rows} == set(ALL)
     assert all(row["split"] == "val" for row in rows)
     before = {path: path.stat().st_mtime_ns for path in folder.path.iterdir()}
-    assert analyse_run(made / "dmrnet", ALL) == rows
+    assert analyse_run(run, ALL) == rows
     assert {path: path.stat().st_mtime_ns for path in folder.path.iterdir()} == before
-    assert analyse_run(made / "dmrnet", ["variance"], again=True) == [
-        row for row in rows if row["analysis"] == "variance"
+    assert analyse_run(run, ["angles"], again=True) == [
+        row for row in rows if row["analysis"] == "angles"
     ]
     assert len(folder.analysis_rows()) == len(rows)
 
@@ -50,17 +61,53 @@ def test_rows_have_the_schema_and_twice_is_once(made: Path) -> None:
 def test_what_an_older_version_made_is_made_again(
     made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = analyse_run(made / "unimodal", ["hard-set"])
-    before = (made / "unimodal" / "analyses.jsonl").stat().st_mtime_ns
-    monkeypatch.setattr(module, "VERSION", module.VERSION + 1)
-    assert analyse_run(made / "unimodal", ["hard-set"]) == rows
-    assert (made / "unimodal" / "analyses.jsonl").stat().st_mtime_ns > before
-
-
-def test_a_split_more_leaves_the_other_as_it_was(made: Path) -> None:
-    before = analyse_run(made / "sf-md", [MAPS, "angles"])
-    after = analyse_run(made / "sf-md", [MAPS], "test")
     folder = RunFolder(made / "sf-md")
+    rows = analyse_run(folder.path, [MAPS])
+    before = folder.analyses.stat().st_mtime_ns
+    monkeypatch.setattr(module, "VERSION", module.VERSION + 1)
+    assert analyse_run(folder.path, [MAPS]) == rows
+    assert folder.analyses.stat().st_mtime_ns > before
+
+
+def test_what_stands_there_is_read_without_the_method(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = analyse_run(made / "dmrnet", ALL)
+
+    def opened(*_: object) -> None:
+        raise AssertionError("the run was opened")
+
+    monkeypatch.setattr(module, "open_run", opened)
+    assert analyse_run(made / "dmrnet", ALL) == rows
+
+
+def test_a_run_that_has_not_finished_is_refused(made: Path, tmp_path: Path) -> None:
+    run = copied(made / "sf-md", tmp_path)
+    RunFolder(run).write_facts(finished=False)
+    with pytest.raises(ValueError, match="has not finished"):
+        analyse_run(run, ["hard-set"])
+
+
+def test_agreement_follows_scores_that_were_made_anew(made: Path, tmp_path: Path) -> None:
+    run = copied(made / "dmrnet", tmp_path)
+    first = {r["metric"]: r["value"] for r in analyse_run(run, ["hard-set"])}
+    folder = RunFolder(run)
+    rows = folder.rows()
+    order = [r["value"] for r in rows if r["metric"] == "accuracy"]
+    for row in rows:
+        if row["metric"] == "accuracy":
+            row["value"] = 1 - order.pop(0)
+    folder.put_rows("val", rows)
+    second = {r["metric"]: r["value"] for r in analyse_run(run, ["hard-set"])}
+    assert second["loss_rank"] == pytest.approx(-first["loss_rank"])
+    assert len(folder.analysis_rows()) == len({json.dumps(x) for x in folder.analysis_rows()})
+
+
+def test_a_split_more_leaves_the_other_as_it_was(made: Path, tmp_path: Path) -> None:
+    run = copied(made / "sf-md", tmp_path)
+    before = analyse_run(run, [MAPS, "angles"])
+    after = analyse_run(run, [MAPS], "test")
+    folder = RunFolder(run)
     assert sorted(map(json.dumps, folder.analysis_rows())) == sorted(
         map(json.dumps, [*before, *after])
     )
@@ -201,7 +248,7 @@ def test_the_mined_set_agrees_as_the_fit_said(made: Path) -> None:
 
 
 def test_of_many_samples_so_many_are_looked_at(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SAMPLES", 9)
+    monkeypatch.setattr(analysis_samples, "SAMPLES", 9)
     rows = analyse_run(made / "sf-md", ["angles@age"], again=True)
     assert next(r["n"] for r in rows if r["metric"] == "between") == 9
 
