@@ -33,7 +33,8 @@ class Training:
             what it is compared with.
         batch_size: Samples a step; by default n / 8, from 32 to 64, and all of fewer; where every
             pixel has a class 8 to 32, by their size.
-        lr: Highest learning rate; by default .2 with sgd, .003 with adamw.
+        lr: Highest learning rate; by default .2 with sgd (.1 where every pixel has a class), .003
+            with adamw.
         weight_decay: Of weights; biases and norms are left alone.
         optimizer: sgd with Nesterov momentum .9, or adamw.
         schedule: Of the learning rate: cosine (behind a linear rise), one-cycle or constant, step
@@ -138,6 +139,8 @@ class Training:
         180
         >>> Training().sized(992, 96 * 96).batch_size, Training().sized(700, 480 * 640).batch_size
         (32, 8)
+        >>> Training().sized(992, 96 * 96).lr
+        0.1
         """
         default = min(64, max(32, samples // 8), samples)
         if pixels is not None:
@@ -149,5 +152,5 @@ class Training:
             self,
             max_epochs=max(1, round(self.stretch * (self.max_epochs or epochs))),
             batch_size=batch_size,
-            lr=self.lr or (0.2 if self.optimizer == "sgd" else 3e-3),
+            lr=self.lr or (3e-3 if self.optimizer != "sgd" else 0.2 if pixels is None else 0.1),
         )
