@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
-import shutil
-import tempfile
-from collections.abc import Callable
-from functools import cache
 from itertools import islice
 from pathlib import Path
 
 import pytest
 import yaml
-from tests.data.made import casia_surf, crema_d, kinetics_sounds, nyuv2
+from tests.data.made.prepared import MORE, prepared
 
 from dmrnet.data.loader import TrainLoader
-from dmrnet.data.prepare import PREPARATIONS, prepare
+from dmrnet.data.prepare import PREPARATIONS
 from dmrnet.engine.config import parse_run, read_config
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
@@ -24,28 +19,6 @@ pytest.importorskip("av", reason="video files need the extra audio-video")
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 EVERY = sorted(CONFIGS.rglob("*.yaml"))
-
-MADE: dict[str, Callable[[Path], Path]] = {
-    "casia-surf": casia_surf.make,
-    "crema-d": crema_d.make,
-    "kinetics-sounds": kinetics_sounds.frames,
-    "nyuv2": nyuv2.make,
-}
-MORE = {
-    "crema-d": ["--data.val-share", "0.3"],
-    "kinetics-sounds": ["--data.val-share", "0.5"],
-    # Published weights are not there to be had in tests, nor of a stem so narrow.
-    "nyuv2": ["--data.val-share", "0.3", "--method.network.pretrained", "false"],
-}
-"""So little is made that a tenth of it would lack classes."""
-
-
-@cache
-def prepared(name: str) -> str:
-    folder = Path(tempfile.mkdtemp())
-    atexit.register(shutil.rmtree, folder, True)
-    prepare(name, [MADE[name](folder / "source")], folder / "root")
-    return str(folder / "root")
 
 
 def named(path: Path) -> str:

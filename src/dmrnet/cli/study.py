@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from dmrnet.studies import Board
     from dmrnet.studies.plan import Plan
     from dmrnet.studies.resolve import Member
-    from dmrnet.studies.spec import Study
+    from dmrnet.studies.spec import Entry, Study
 
 USAGE = """dmrnet study STUDY [--data NAME[=ROOT] ...] [--root DIR] [--out DIR]
-                    [--seeds INT] [--recipes NAME ...] [--workers INT]
-                    [--threads INT] [--gpus ID,ID] [--share I/N] [--retry INT]
-                    [--dry-run] [--SETTING VALUE ...]"""
+                    [--seeds INT] [--methods NAME ...] [--recipes NAME ...]
+                    [--workers INT] [--threads INT] [--gpus ID,ID] [--share I/N]
+                    [--retry INT] [--dry-run] [--SETTING VALUE ...]"""
 
 EXAMPLES = """examples:
   dmrnet study methods --seeds 3 --out runs/methods
@@ -75,6 +75,7 @@ def arguments() -> Arguments:
     add("--out", metavar="DIR", help="folder [runs/STUDY]")
     add("--seeds", metavar="INT", type=positive, help="seeds, from 0 [by the study]")
     add("--recipes", metavar="NAME", nargs="+", help="in place of the study's recipes")
+    add("--methods", metavar="NAME", nargs="+", help="only these of the study's methods")
     add("--workers", metavar="INT", type=positive, help="runs at the same time [one a core or GPU]")
     add("--threads", metavar="INT", type=positive, default=1, help="of each worker [1]")
     add("--gpus", metavar="ID,ID", type=_gpus, help="GPUs that workers are shared out to")
@@ -107,6 +108,7 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
     from dmrnet.cli.run_flags import check_run_flags
     from dmrnet.cli.screen import loading, screen
     from dmrnet.cli.study_data import with_data
+    from dmrnet.cli.study_end import finish, tell_share
     from dmrnet.studies.plan import as_argv, plan
     from dmrnet.studies.spec import read_study
 
@@ -115,6 +117,8 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
         study = replace(study, seeds=tuple(range(args.seeds)))
     if args.recipes is not None:
         study = with_recipes(study, tuple(args.recipes))
+    if args.methods is not None:
+        study = with_methods(study, args.methods)
     own = [flag.removeprefix("--") for flag in parser.flags()]
     for data, settings in study.data.items():
         entries = study.by_data[data].methods if data in study.by_data else ()
@@ -151,6 +155,27 @@ def with_recipes(study: Study, recipes: tuple[str, ...]) -> Study:
     return replace(study, recipes=recipes, by_data=changes)
 
 
+def with_methods(study: Study, names: Sequence[str]) -> Study:
+    """Return a study with some of its lines, by label or method.
+
+    Raises:
+        ValueError: If it has none of a name.
+    """
+    from dmrnet.hints import nearest
+
+    every = [study.methods, *(change.methods for change in study.by_data.values())]
+    known = {word: None for entries in every for e in entries for word in (e.name, e.method)}
+    for name in names:
+        if name not in known:
+            raise ValueError(f"--methods: the study has no {name!r}; {nearest(name, known)}")
+
+    def some(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        return tuple(e for e in entries if e.name in names or e.method in names)
+
+    changes = {key: replace(c, methods=some(c.methods)) for key, c in study.by_data.items()}
+    return replace(study, methods=some(study.methods), by_data=changes)
+
+
 def show_plan(
     console: Console, study: Study, planned: Plan, members: Sequence[Member], out: Path
 ) -> None:
@@ -185,60 +210,3 @@ def make(args: argparse.Namespace, members: Sequence[Member], out: Path) -> Boar
         )
         board, todo = again, list(again.jobs)
     return board
-
-
-def tell_share(
-    console: Console, share: tuple[int, int], members: Sequence[Member], board: Board, out: Path
-) -> int:
-    """Say how a share ended; the report is made by the command without ``--share``."""
-    tell_failures(console, board)
-    finished = sum(member.finished for member in members)
-    console.print(
-        f"share {share[0]}/{share[1]}: {finished} of {len(members)} runs are finished in {out}; "
-        "the same command without --share reports them",
-        soft_wrap=True,
-    )
-    return 1 if board.failed else 0
-
-
-def finish(
-    console: Console,
-    study: Study,
-    planned: Plan,
-    members: Sequence[Member],
-    board: Board,
-    out: Path,
-    took: float,
-) -> int:
-    """Report what is finished, and list what failed."""
-    from dmrnet.cli.quickstart import spent
-    from dmrnet.cli.report import show_report
-    from dmrnet.cli.screen import clock
-    from dmrnet.engine.folder import RunFolder
-
-    finished = [member for member in members if member.finished]
-    told = f"{len(board.done)} runs in {clock(took)}; {spent(board)}"
-    if not finished:
-        console.print(told, style="dim", soft_wrap=True)
-        tell_failures(console, board)
-        return 1
-    tested = all("test" in RunFolder(m.folder).read_facts()["samples"] for m in finished)
-    baseline = study.baseline or study.methods[0].method
-    folders = [member.folder for member in finished]
-    tell_failures(console, board)
-    show_report(console, folders, out / "report", baseline, "test" if tested else "val", told)
-    return 1 if board.failed else 0
-
-
-def tell_failures(console: Console, board: Board) -> None:
-    """List the runs that failed, each with its error."""
-    if not board.failed:
-        return
-    console.print(
-        f"{len(board.failed)} of {len(board.jobs)} runs failed; the same command tries them again:",
-        style="red",
-        soft_wrap=True,
-    )
-    for number, failure in sorted(board.failed.items()):
-        line = f"  {board.jobs[number].label}: {failure.error}"
-        console.print(line, soft_wrap=True, markup=False)

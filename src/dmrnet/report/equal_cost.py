@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dmrnet.report.estimates import Estimate
 from dmrnet.report.systems import System
 
-LENGTHS = frozenset({"max_epochs", "epochs"})
+LENGTHS = frozenset({"max_epochs", "stretch", "epochs"})
 """Settings that make the same system train longer."""
 
 SLACK = 0.95

@@ -18,12 +18,15 @@ class System:
     Attributes:
         data: Name of the data set.
         name: Of its entry, for a reader.
+        printed_as: The method that it is in a printed table.
+        recipe: Its recipe.
         values: Its values of the grid.
         argv: Flags of ``dmrnet fit``, the seed's left out.
     """
 
     data: str
     name: str
+    printed_as: str
     recipe: str
     values: tuple[tuple[str, str], ...]
     argv: tuple[str, ...]
@@ -105,7 +108,9 @@ def _systems(
             settings = {**base, **values}
             first = {"data": data, "method": entry.method, "recipe": recipe}
             argv = (*as_argv({**first, **settings}), *flags)
-            found.append(System(data, entry.name, recipe, tuple(values.items()), argv))
+            as_printed = entry.printed_as or entry.method
+            pairs = tuple(values.items())
+            found.append(System(data, entry.name, as_printed, recipe, pairs, argv))
     return found
 
 

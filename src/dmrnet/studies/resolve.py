@@ -37,6 +37,11 @@ class Member:
         except (ValueError, KeyError):
             return False
 
+    @property
+    def tested(self) -> bool:
+        """Whether the data of a finished run have a test set."""
+        return "test" in RunFolder(self.folder).read_facts()["samples"]
+
 
 def resolve(plan: Plan, runs: Path) -> list[Member]:
     """Return the runs of a plan, each once.

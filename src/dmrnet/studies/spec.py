@@ -36,6 +36,7 @@ class Entry:
         grid: Settings that take several values.
         only: Data sets that it is run on; empty for all.
         leave_out: Data sets that it is not run on, and why not.
+        printed_as: The method that stands for it in a printed table; empty for its own.
     """
 
     method: str
@@ -45,6 +46,7 @@ class Entry:
     grid: Choices = field(default_factory=dict)
     only: tuple[str, ...] = ()
     leave_out: Settings = field(default_factory=dict)
+    printed_as: str = ""
 
     @property
     def name(self) -> str:
@@ -155,6 +157,7 @@ class _Reader:
             "by_data": self._by_data,
             "protocol": self._truth,
             "label": self._text,
+            "printed_as": self._method,
             "method": self._method,
             "leave_out": self._reasons,
         }

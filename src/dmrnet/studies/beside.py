@@ -1,0 +1,212 @@
+"""The study's own tables: what the paper printed beside what was measured, each marked as such."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dmrnet.report import formatting as fmt
+from dmrnet.report.combinations import members as modalities_of
+from dmrnet.report.estimates import Estimate
+from dmrnet.report.inference import interval
+from dmrnet.report.metrics import SCORES
+from dmrnet.report.one_system import SystemSummary
+from dmrnet.report.published import PublishedRow
+from dmrnet.report.rows import number, read_records
+from dmrnet.report.summary import DataSummary
+from dmrnet.report.tables import SEEN, UNSEEN, Cell, Table
+from dmrnet.studies.plan import System
+from dmrnet.studies.printed import base_name
+
+VARIANCE = "variance"
+"""The metric of Table 6's row of sigma^2, in printed rows and in analyses."""
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What one table prints about one data set.
+
+    Attributes:
+        source: Where it stands.
+        dataset: Name of the data set.
+        metric: What its scores are.
+        rows: Its rows.
+    """
+
+    source: str
+    dataset: str
+    metric: str
+    rows: tuple[PublishedRow, ...]
+
+    def value(self, system: System | None, combination: str = "", metric: str = "") -> float | None:
+        """Return what is printed of a system; None where nothing is."""
+        for row in self.rows:
+            here = (row.combination, row.metric) == (combination, metric or self.metric)
+            if here and system is not None and stands_for(row, system):
+                return row.value
+        return None
+
+    @property
+    def label(self) -> str:
+        """The data set and the score."""
+        return f"{self.dataset}, {score_label(self.metric)}"
+
+
+def score_label(metric: str) -> str:
+    """Return a score's name for a reader."""
+    return next((score.label for score in SCORES if score.name == metric), metric)
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether small values of a score are good."""
+    return any(score.name == metric and score.lower_is_better for score in SCORES)
+
+
+def stands_for(row: PublishedRow, system: System) -> bool:
+    """Whether a printed row is about a system: the same method, and the same values of the grid."""
+    if row.method != system.printed_as or set(row.settings) != {k for k, _ in system.values}:
+        return False
+    return all(_same(row.settings[key], text) for key, text in system.values)
+
+
+def _same(printed: object, text: str) -> bool:
+    try:
+        return float(str(printed)) == float(text)
+    except ValueError:
+        return str(printed) == text
+
+
+def tables_of(rows: Sequence[PublishedRow]) -> list[Printed]:
+    """Sort printed rows into tables, one for each source, data set and score."""
+    scores = {score.name for score in SCORES}
+    keys = dict.fromkeys((r.source, r.dataset, r.metric) for r in rows if r.metric in scores)
+    return [
+        Printed(*key, tuple(r for r in rows if (r.source, r.dataset) == key[:2])) for key in keys
+    ]
+
+
+def about(printed: Sequence[Printed], dataset: str) -> list[Printed]:
+    """Return those about a data set; where none is, all of them."""
+    mine = [one for one in printed if one.dataset == base_name(dataset)]
+    return mine or list(printed)
+
+
+def systems_by_label(
+    summary: DataSummary, owners: Mapping[Path, int], systems: Sequence[System]
+) -> dict[str, System]:
+    """Return the plan's system behind each label of a report.
+
+    Args:
+        summary: Of one data set.
+        owners: Of each run's folder, the number of its system.
+        systems: Of the plan.
+    """
+    return {line.label: systems[owners[line.path]] for line in summary.runs if line.path in owners}
+
+
+def overview(
+    summary: DataSummary, printed: Sequence[Printed], by_label: Mapping[str, System]
+) -> Table:
+    """One line a system: its average and what it is better by than the baseline, both twice."""
+    known = about(printed, summary.dataset)
+    baseline = by_label.get(summary.baseline or "")
+    variances = {item.label: variance_of(summary, item) for item in summary.systems}
+    with_variance = [one for one in known if any(r.metric == VARIANCE for r in one.rows)]
+    header = ["System"]
+    for one in known:
+        header += [f"{one.label}, as printed", "better by"]
+        header += ["σ², as printed"] if one in with_variance else []
+    header += [f"{summary.dataset}, {summary.score.label}, measured", "better by"]
+    header += ["σ², measured"] if with_variance else []
+    rows = []
+    for item in summary.systems:
+        if item.system.source:
+            continue
+        system = by_label.get(item.label)
+        cells = [Cell(item.label)]
+        for one in known:
+            value, base = one.value(system), one.value(baseline)
+            gain = None if value is None or base is None or system == baseline else value - base
+            cells += [_percent(value), _gain(gain, lower_is_better(one.metric))]
+            if one in with_variance:
+                sigma = one.value(system, metric=VARIANCE)
+                cells.append(Cell(fmt.NOTHING if sigma is None else f"{sigma:.2f}"))
+        average = item.headlines.get("average")
+        cells.append(Cell(fmt.NOTHING if average is None else fmt.estimate(average)))
+        cells.append(_measured_gain(item, summary.score.lower_is_better))
+        if with_variance:
+            cells.append(_plain(variances[item.label]))
+        rows.append(tuple(cells))
+    return Table(tuple(header), tuple(rows))
+
+
+def by_combination(
+    summary: DataSummary, printed: Sequence[Printed], by_label: Mapping[str, System]
+) -> Table | None:
+    """The paper's own form: a line a combination, measured, and the printed value below it.
+
+    None where nothing is printed about this data set by combination.
+    """
+    mine = [
+        one
+        for one in printed
+        if one.dataset == base_name(summary.dataset) and any(r.combination for r in one.rows)
+    ]
+    if not mine:
+        return None
+    (one, *_) = mine
+    items = [item for item in summary.systems if not item.system.source]
+    rows = []
+    for name in (*summary.combinations, ""):
+        seen = set(modalities_of(name)) if name else set()
+        cells = [Cell(SEEN if part in seen else UNSEEN) for part in summary.modalities]
+        if not name:
+            cells = [Cell("Average"), *(len(cells) - 1) * [Cell("")]]
+        for item in items:
+            measured = item.scores.get(name) if name else item.headlines.get("average")
+            value = one.value(by_label.get(item.label), name)
+            text = fmt.NOTHING if measured is None else fmt.estimate(measured)
+            cells.append(Cell(text, "" if value is None else f"{fmt.percent(value)} printed"))
+        rows.append(tuple(cells))
+    header = (*summary.modalities, *(item.label for item in items))
+    return Table(header, tuple(rows), names=len(summary.modalities))
+
+
+def variance_of(summary: DataSummary, item: SystemSummary) -> Estimate | None:
+    """Return the mean variance that the analysis of a system's runs found, by seed."""
+    found: dict[int, float] = {}
+    for line in summary.runs:
+        path = line.path / "analyses.jsonl"
+        if line.label != item.label or not path.is_file():
+            continue
+        for where, record in read_records(path):
+            of_run = record.get("analysis") == VARIANCE and not record.get("combination")
+            if of_run and (value := number(record, "value", where)) is not None:
+                found[line.seed] = value
+    return Estimate.of(found) if found else None
+
+
+def _percent(value: float | None) -> Cell:
+    return Cell(fmt.NOTHING if value is None else fmt.percent(value))
+
+
+def _gain(value: float | None, lower: bool) -> Cell:
+    if value is None:
+        return Cell("")
+    return Cell(fmt.points(-value if lower else value))
+
+
+def _measured_gain(item: SystemSummary, lower: bool) -> Cell:
+    difference = item.differences.get("average")
+    if difference is None:
+        return Cell("")
+    sign = -1 if lower else 1
+    gain = Estimate(difference.seeds, tuple(sign * value for value in difference.values))
+    return Cell(fmt.points(gain.mean), fmt.ends(interval(gain)))
+
+
+def _plain(value: Estimate | None) -> Cell:
+    if value is None:
+        return Cell(fmt.NOTHING)
+    return Cell(f"{value.mean:.2f}" + ("" if value.se is None else f" ± {value.se:.2f}"))

@@ -1,0 +1,156 @@
+"""Every shipped study, on made data in the layout of the paper's, and on the embedded digits.
+
+Runs are kept over the tests of one process, as one ``--out`` would keep them: what two studies have
+in common is made once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from tests.data.made.prepared import MORE, prepared
+from tests.studies.here import run_here
+
+from dmrnet.cli import main
+from dmrnet.cli.study import with_recipes
+from dmrnet.data.loader import TrainLoader
+from dmrnet.studies.plan import plan
+from dmrnet.studies.printed import find_printed, for_report, printed_tables, read_printed
+from dmrnet.studies.resolve import resolve
+from dmrnet.studies.shipped import shipped
+from dmrnet.studies.spec import read_study
+
+STUDIES = shipped()
+TINY = [
+    *("--seeds", "1", "--max-epochs", "1", "--batch-size", "2", "--num-workers", "0"),
+    *("--method.network.stem", "16", "--accelerator", "cpu", "--select-budget", "14"),
+]
+OURS = {"table2": "crema-d", "table5": "nyuv2"}
+"""Which of the paper's data a study is about; CASIA-SURF the others."""
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("studies")
+
+
+@pytest.fixture
+def two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    every = TrainLoader.__iter__
+    monkeypatch.setattr(TrainLoader, "__iter__", lambda self: islice(every(self), 2))
+    monkeypatch.setattr(TrainLoader, "__len__", lambda self: 2)
+    monkeypatch.setattr("dmrnet.cli.study_progress.run_jobs", run_here)
+
+
+Study = Callable[..., str]
+
+
+@pytest.fixture
+def study(out: Path, two_steps: None, capsys: pytest.CaptureFixture[str]) -> Study:
+    def call(name: str, data: str, *more: str) -> str:
+        argv = ["study", name, "--data", data, "--out", str(out / data), *more]
+        code = main(argv)
+        said = capsys.readouterr()
+        assert code == 0, said.out + said.err
+        return said.out
+
+    return call
+
+
+NAMES = [name for name in STUDIES if name not in ("methods", "table5")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_runs_on_the_papers_data_and_shows_what_was_printed(study: Study, name: str) -> None:
+    pytest.importorskip("av", reason="video files need the extra audio-video")
+    data = OURS.get(name, "casia-surf")
+    said = study(name, data, "--root", prepared(data), *TINY, *MORE.get(data, []))
+    told = read_study(STUDIES[name])
+    assert told.title in said
+    assert "(paper)" in said
+    for source in told.printed:
+        number = source[-1]
+        assert f"beside Wei et al., ECCV 2024, Table {number}" in said
+        assert "as printed" in said
+        # By combination, every printed number stands there.
+        for row in read_printed(printed_tables()[source]):
+            if row.dataset == data and row.metric != "variance":
+                assert f"{100 * row.value:.2f}" in said
+
+
+@pytest.mark.parametrize("name", ["table3", "table6"])
+def test_it_runs_on_other_data(study: Study, name: str, out: Path) -> None:
+    said = study(name, "mfeat", *TINY, "--data.train-missing", "0.1")
+    told = read_study(STUDIES[name])
+    assert "mfeat" in said
+    if told.printed:
+        assert "casia-surf, ACER" in said
+        written = (out / "mfeat" / "report" / "printed.md").read_text()
+        assert "as printed" in written
+    analysed = list((out / "mfeat").rglob("analyses.jsonl"))
+    assert bool(analysed) == bool(told.analyses) or name == "table3"
+
+
+@pytest.mark.parametrize("recipes", ["best", "paper", "released"])
+def test_every_setting_of_every_study_is_understood(recipes: str) -> None:
+    names = ("casia-surf", "crema-d", "kinetics-sounds", "nyuv2")
+    roots = {name: {"data.root": "there"} for name in names}
+    for path in STUDIES.values():
+        data = (
+            roots
+            if recipes == "released"
+            else {"mfeat": {}, OURS.get(path.stem, names[0]): roots[names[0]]}
+        )
+        told = replace(read_study(path), data=data, seeds=(0,))
+        if not told.protocol and recipes != "best":
+            continue
+        assert resolve(plan(with_recipes(told, (recipes,))), Path("nowhere"))
+
+
+# ---- the printed tables --------------------------------------------------------------------
+
+MEANS = {
+    # Averages that the printed combinations do not have, recomputed: table, data, method.
+    ("table1", "casia-surf", "hemis"): 7.20,
+    ("table1", "casia-surf", "mmformer"): 5.79,
+    ("table1", "casia-surf", "shaspec"): 5.74,
+    ("table1", "casia-surf", "dmrnet"): 3.56,
+    ("table2", "crema-d", "ogm-md"): 54.61,
+    ("table2", "crema-d", "mmanet"): 58.02,
+    ("table2", "crema-d", "dmrnet"): 61.36,
+    ("table3", "casia-surf", "dmrnet"): 3.56,
+    ("table4", "casia-surf", "pe"): 6.80,
+    ("table4", "casia-surf", "dmr"): 4.63,
+    ("table2", "kinetics-sounds", "ogm-md"): 50.75,
+    ("table2", "kinetics-sounds", "mmanet"): 51.94,
+}
+
+
+@pytest.mark.parametrize("name", ["table1", "table2", "table3", "table4", "table5"])
+def test_printed_averages_are_those_of_the_combinations_but_for_known_slips(name: str) -> None:
+    systems: dict[tuple[str, str], dict[str, float]] = {}
+    for row in read_printed(printed_tables()[name]):
+        systems.setdefault((row.dataset, row.method), {})[row.combination] = 100 * row.value
+    for (dataset, method), values in systems.items():
+        average = values.pop("")
+        assert len(values) == (7 if dataset == "casia-surf" else 3)
+        mean = sum(values.values()) / len(values)
+        expected = MEANS.get((name, dataset, method), average)
+        assert mean == pytest.approx(expected, abs=0.0101), (dataset, method)
+
+
+def test_printed_rows_take_the_name_that_the_data_have_in_the_report() -> None:
+    path = find_printed("table2")
+    text = for_report([path], ["crema-d (spectrogram=released)", "mfeat"])
+    datasets = {json.loads(line)["dataset"] for line in text.splitlines()}
+    assert datasets == {"crema-d (spectrogram=released)", "kinetics-sounds"}
+
+
+def test_a_table_that_is_not_there_is_said() -> None:
+    with pytest.raises(FileNotFoundError, match="did you mean 'table1'"):
+        find_printed("tabel1")
