@@ -6,6 +6,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from dmrnet.engine.config import parse_run
+from dmrnet.engine.fit import UnfitError
 from dmrnet.studies import Event, Failed, Job, Ready
 from dmrnet.studies.events import Message
 from dmrnet.studies.run import make_run
@@ -21,5 +22,5 @@ def run_here(
         try:
             make_run(parse_run(job.argv), runs, told.append)
         except (ValueError, OSError) as error:
-            told.append(Failed(" ".join(str(error).split())))
+            told.append(Failed(" ".join(str(error).split()), unfit=isinstance(error, UnfitError)))
         yield from (Event(number, 0, message) for message in told)

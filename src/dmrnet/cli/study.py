@@ -202,10 +202,10 @@ def make(args: argparse.Namespace, members: Sequence[Member], out: Path) -> Boar
     workers = args.workers or default
     board = watch(todo, out, workers, screen(error=True), args.threads, args.gpus or ())
     for _ in range(args.retry):
-        if not board.failed:
+        if not board.broken:
             break
         again = watch(
-            [todo[number] for number in sorted(board.failed)],
+            [todo[number] for number in sorted(board.broken)],
             *(out, workers, screen(error=True), args.threads, args.gpus or ()),
         )
         board, todo = again, list(again.jobs)

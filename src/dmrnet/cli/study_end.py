@@ -19,7 +19,7 @@ from dmrnet.studies.board import Board
 from dmrnet.studies.plan import Plan
 from dmrnet.studies.printed import find_printed, for_report, read_printed
 from dmrnet.studies.resolve import Member
-from dmrnet.studies.spec import Study
+from dmrnet.studies.spec import Change, Study
 
 EXPLAINED = (
     "As printed: in the paper, on its data, from one training each as far as is known. Measured: "
@@ -39,7 +39,7 @@ def tell_share(
         "the same command without --share reports them",
         soft_wrap=True,
     )
-    return 1 if board.failed else 0
+    return 1 if board.broken else 0
 
 
 def finish(
@@ -71,7 +71,9 @@ def finish(
     if split == "val":
         # What the paper prints is of a test set.
         folders = [member.folder for member in finished]
-    baseline = study.baseline or study.methods[0].method
+    changed = {study.by_data.get(data, Change()).baseline for data in study.data}
+    own = changed.pop() if len(changed) == 1 else ""
+    baseline = own or study.baseline or study.methods[0].method
     report = build_report(folders, out / "report", baseline, split)
     mine = [s for s in report.summaries if any(not i.system.source for i in s.systems)]
     console.print(terminal_table(mine))
@@ -84,7 +86,7 @@ def finish(
     tell_failures(console, board)
     console.print(told, style="dim", soft_wrap=True)
     console.print(f"page: {report.page}", soft_wrap=True)
-    return 1 if board.failed else 0
+    return 1 if board.broken else 0
 
 
 def analyse(study: Study, planned: Plan, finished: Sequence[Member]) -> tuple[str, ...]:
@@ -137,14 +139,18 @@ def _grid(table: Table, title: str) -> RichTable:
 
 
 def tell_failures(console: Console, board: Board) -> None:
-    """List the runs that failed, each with its error."""
-    if not board.failed:
+    """List what could not be had for its data, and the runs that failed, each with its error."""
+    # A seed more says nothing new of what cannot be had.
+    unfit = {(board.jobs[n].label.rpartition(" seed ")[0], f.error) for n, f in board.unfit.items()}
+    for label, error in sorted(unfit):
+        console.print(f"left out: {label}: {error}", style="dim", soft_wrap=True, markup=False)
+    if not board.broken:
         return
     console.print(
-        f"{len(board.failed)} of {len(board.jobs)} runs failed; the same command tries them again:",
+        f"{len(board.broken)} of {len(board.jobs)} runs failed; the same command tries them again:",
         style="red",
         soft_wrap=True,
     )
-    for number, failure in sorted(board.failed.items()):
+    for number, failure in sorted(board.broken.items()):
         line = f"  {board.jobs[number].label}: {failure.error}"
         console.print(line, soft_wrap=True, markup=False)

@@ -80,8 +80,8 @@ def _tell(board: Board, event: Event, console: Console, now: float) -> None:
     if isinstance(message, Failed):
         if message.settings:
             raise ValueError(message.error)
-        line = f"{place}  failed: {message.error}"
-        console.print(Text(line, style="red"), soft_wrap=True)
+        line = f"{place}  {'left out' if message.unfit else 'failed'}: {message.error}"
+        console.print(Text(line, style="dim" if message.unfit else "red"), soft_wrap=True)
         return
     took = f"in {clock(sum(message.seconds.values()))}" if message.fresh else "was finished"
     left = None if console.is_terminal else board.left(now)

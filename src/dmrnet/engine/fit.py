@@ -41,6 +41,10 @@ from dmrnet.nn.norm import synchronise
 log = logging.getLogger(__name__)
 
 
+class UnfitError(ValueError):
+    """A method cannot be had for the data: no other settings of the training would help."""
+
+
 def fit(
     settings: RunSettings,
     out: Path,
@@ -94,7 +98,7 @@ def fit(
         torch.set_num_threads(training.threads)
     trainer = build_trainer(training, folder, checkpoints)
     torch.manual_seed(settings.seed)
-    method = settings.method.build(splits.train.task)
+    method = built(settings, splits.train.task)
     spent: dict[str, float] = {}
     if method.needs.prerequisite is not None:
         name = method.needs.prerequisite
@@ -134,6 +138,18 @@ def fit(
         # Whoever goes on from here, on whichever process, finds the folder finished.
         trainer.strategy.barrier()
     return True
+
+
+def built(settings: RunSettings, task: Task) -> Method:
+    """Return a run's method for a task.
+
+    Raises:
+        UnfitError: If it cannot be had for it.
+    """
+    try:
+        return settings.method.build(task)
+    except ValueError as error:
+        raise UnfitError(str(error)) from error
 
 
 def pixels_of(task: Task) -> int | None:

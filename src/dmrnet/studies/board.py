@@ -101,6 +101,16 @@ class Board:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
     @property
+    def unfit(self) -> dict[int, Failed]:
+        """Jobs whose method cannot be had for their data."""
+        return {job: failed for job, failed in self.failed.items() if failed.unfit}
+
+    @property
+    def broken(self) -> dict[int, Failed]:
+        """Jobs that failed for any other reason."""
+        return {job: failed for job, failed in self.failed.items() if not failed.unfit}
+
+    @property
     def ended(self) -> int:
         """Jobs that are done or have failed."""
         return len(self.done) + len(self.failed)

@@ -73,10 +73,12 @@ class Failed:
     Attributes:
         error: One line.
         settings: Its settings could not be read, so it would fail again.
+        unfit: The method cannot be had for the data: it is left out, not failed.
     """
 
     error: str
     settings: bool = False
+    unfit: bool = False
 
 
 Message = Ready | Started | Epoch | Done | Failed

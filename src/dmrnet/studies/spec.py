@@ -64,6 +64,7 @@ class Change:
         grid: Beside the study's.
         methods: In place of the study's; empty for the same.
         leave_out: Names of entries that are not run on it, and why not.
+        baseline: In place of the study's, where it is the only data set.
     """
 
     recipes: tuple[str, ...] = ()
@@ -71,6 +72,7 @@ class Change:
     grid: Choices = field(default_factory=dict)
     methods: tuple[Entry, ...] = ()
     leave_out: Settings = field(default_factory=dict)
+    baseline: str = ""
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ def _load() -> Make:
     import torch
 
     from dmrnet.engine.config import parse_run
+    from dmrnet.engine.fit import UnfitError
     from dmrnet.studies.run import make_run
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
@@ -51,7 +52,10 @@ def _load() -> Make:
             settings = parse_run(argv)
         except (ValueError, TypeError, FileNotFoundError) as error:
             raise SettingsError(" ".join(str(error).split())) from error
-        make_run(settings, runs, tell)
+        try:
+            make_run(settings, runs, tell)
+        except UnfitError as error:
+            tell(Failed(" ".join(str(error).split()), unfit=True))
 
     return make
 
