@@ -131,8 +131,7 @@ def show_beside(
 def _grid(table: Table, title: str) -> RichTable:
     grid = RichTable(title=Text(title), title_justify="left", pad_edge=False)
     for index, name in enumerate(table.header):
-        justify = "left" if index < table.names else "right"
-        grid.add_column(Text(name), justify=justify)
+        grid.add_column(Text(name), justify="left" if index < table.names else "right")
     for row in table.rows:
         grid.add_row(*(Text(c.text + (f"\n{c.below}" if c.below else "")) for c in row))
     return grid

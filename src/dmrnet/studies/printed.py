@@ -66,6 +66,6 @@ def for_report(paths: Iterable[Path], datasets: Sequence[str]) -> str:
     for path in paths:
         for _, record in read_records(path):
             named = [name for name in datasets if base_name(name) == record["dataset"]]
-            for name in named or [record["dataset"]]:
+            for name in named or [str(record["dataset"])]:
                 lines[json.dumps({**record, "dataset": name})] = None
     return "".join(f"{line}\n" for line in lines)
