@@ -22,7 +22,8 @@ def test_writes_page_markdown_and_figures(four_systems, tmp_path):
     assert report.page == out / "report.html"
     assert report.markdown == out / "report.md"
     assert set(contents(out)) == {
-        path.relative_to(out) for path in (report.page, report.markdown, *report.figures)
+        path.relative_to(out)
+        for path in (report.page, report.markdown, report.latex, *report.figures)
     }
     assert len(report.figures) == 2 * 4
     for path in report.figures:

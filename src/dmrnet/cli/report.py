@@ -18,8 +18,8 @@ def run(argv: Sequence[str]) -> int:
     """Write the report and print its main table."""
     parser = Arguments(
         "dmrnet report",
-        "Turn runs into a table here, report.md, figures and report.html, one file that "
-        "works offline.",
+        "Turn runs into a table here, report.md, report.tex, figures and report.html, one file "
+        "that works offline.",
     )
     parser.add_argument(
         "runs",

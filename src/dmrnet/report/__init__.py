@@ -16,6 +16,7 @@ from pathlib import Path
 from dmrnet.report.analysis_blocks import analysis_blocks
 from dmrnet.report.bootstrap import resample
 from dmrnet.report.figures import draw_figures
+from dmrnet.report.latex import latex
 from dmrnet.report.page import make_section, render_html, render_markdown
 from dmrnet.report.pictures import label_maps
 from dmrnet.report.ranks import rank_over_data
@@ -36,12 +37,14 @@ class Report:
     Attributes:
         page: ``report.html``.
         markdown: ``report.md``.
+        latex: ``report.tex``.
         figures: The figures' files.
         summaries: What it says, for `dmrnet.report.terminal.terminal_table`.
     """
 
     page: Path
     markdown: Path
+    latex: Path
     figures: tuple[Path, ...]
     summaries: tuple[DataSummary, ...]
 
@@ -56,7 +59,8 @@ def build_report(
 
     Args:
         runs: Run folders, folders of run folders, or ``.jsonl`` files of rows.
-        out: Folder for ``report.html``, ``report.md`` and ``figures/``; made if need be.
+        out: Folder for ``report.html``, ``report.md``, ``report.tex`` and ``figures/``; made if
+            need be.
         baseline: Label or method name of the system that the others are compared to; without such
             a system nothing is compared.
         split: ``test``, or ``val`` for what training wrote.
@@ -85,11 +89,12 @@ def build_report(
     pictures = tuple(contents)
     # The page comes last: once it is there, all that it is made of is there.
     ranking = rank_over_data(summaries)
+    contents[out / "report.tex"] = latex(summaries).encode()
     contents[out / "report.md"] = render_markdown(sections, _FIGURES, ranking).encode()
     contents[out / "report.html"] = render_html(sections, ranking).encode()
     for path, content in contents.items():
         _write(path, content)
-    return Report(out / "report.html", out / "report.md", pictures, summaries)
+    return Report(out / "report.html", out / "report.md", out / "report.tex", pictures, summaries)
 
 
 def _scores(summaries: Sequence[DataSummary], dataset: str) -> int:

@@ -19,7 +19,7 @@ from dmrnet.report.summary import DataSummary, SystemSummary
 SEEN, UNSEEN = "●", "○"
 """The paper's marks of an available and a missing modality."""
 
-_TITLES = {
+HEADLINE_TITLES = {
     "average": "Average",
     "worst": "Worst",
     "full": "All modalities",
@@ -58,8 +58,10 @@ class Table:
 
 def main_table(summary: DataSummary) -> Table:
     """One line a system: average, worst, full and single-modality score, with differences."""
-    keys = [key for key in _TITLES if any(key in item.headlines for item in summary.systems)]
-    best = {key: _best(summary, [i.headlines.get(key) for i in summary.systems]) for key in keys}
+    keys = [
+        key for key in HEADLINE_TITLES if any(key in item.headlines for item in summary.systems)
+    ]
+    best = {key: best_of(summary, [i.headlines.get(key) for i in summary.systems]) for key in keys}
     rows = []
     for item in summary.systems:
         pairs = {len(value.seeds) for value in item.differences.values()}
@@ -68,7 +70,7 @@ def main_table(summary: DataSummary) -> Table:
         cells = [Cell(item.label), Cell(counted, below)]
         cells += [_headline(item, key, best[key]) for key in keys]
         rows.append(tuple(cells))
-    return Table(("System", "Seeds", *(_TITLES[key] for key in keys)), tuple(rows))
+    return Table(("System", "Seeds", *(HEADLINE_TITLES[key] for key in keys)), tuple(rows))
 
 
 def difference_table(summary: DataSummary, resampled: Resampled | None = None) -> Table:
@@ -189,7 +191,7 @@ def combination_table(summary: DataSummary, combinations: Sequence[str]) -> Tabl
             told = str(most) if least == most else f"{least}-{most}"
             cells.append(Cell(told if most else fmt.NOTHING))
         found = [item.scores.get(name) for item in summary.systems]
-        best = _best(summary, found)
+        best = best_of(summary, found)
         cells += [_number(value, best, digits=1) for value in found]
         rows.append(tuple(cells))
     counted = ("n",) if with_counts else ()
@@ -298,7 +300,8 @@ def _number(value: Estimate | None, best: Estimate | None, digits: int = 2) -> C
     return Cell(fmt.estimate(value, digits), best=is_best, hint=fmt.by_seed(value))
 
 
-def _best(summary: DataSummary, found: Sequence[Estimate | None]) -> Estimate | None:
+def best_of(summary: DataSummary, found: Sequence[Estimate | None]) -> Estimate | None:
+    """Return the best of two or more numbers; None with fewer, since one is no choice."""
     values = [value for value in found if value is not None]
     if len(values) < 2:
         return None
