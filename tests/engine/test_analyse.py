@@ -13,6 +13,7 @@ from tests.engine.runs import COMBINATIONS, settings_in
 
 from dmrnet.engine import analyse as module
 from dmrnet.engine import analysis_samples
+from dmrnet.engine import folder as folder_module
 from dmrnet.engine.analyse import analyse_run, samples_of
 from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
@@ -306,7 +307,7 @@ def test_what_was_cut_short_is_made_again(made: Path, monkeypatch: pytest.Monkey
         raise OSError(28, "no space left")
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "write_text", full)
+        patch.setattr(folder_module, "write_together", full)
         with pytest.raises(OSError, match="no space"):
             analyse_run(path, ["channel-distance@face"], "test")
     assert RunFolder(path).analysis_rows() == before

@@ -16,13 +16,15 @@ from sklearn.metrics import jaccard_score
 from tests.data.made import cwfid as made
 
 from dmrnet.data.prepare import prepare
+from dmrnet.engine.analyse import analyse_run
 from dmrnet.engine.config import parse_run
 from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.pixels import score_images
 from dmrnet.engine.selection import selection_score
-from dmrnet.evaluation import MeanIoU, evaluate_pixels
+from dmrnet.evaluation import MeanIoU, channel_distance, evaluate_pixels
+from dmrnet.evaluation.tiles import padded
 from dmrnet.modalities import all_combinations
 
 
@@ -181,3 +183,20 @@ def test_the_other_methods_of_the_ablation_train(method: str, tmp_path: Path) ->
     assert fit(short, tmp_path / "run")
     rows = RunFolder(tmp_path / "run").rows()
     assert 0 <= value(rows, "val", "miou", "nir") <= 1
+
+
+def test_channels_of_whole_images_have_a_distance_and_pixels_no_angle(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(run(), tmp_path / "run"))
+    rows = analyse_run(folder, ["channel-distance", "hard-set"], "test")
+    means = {r["combination"]: r for r in rows if r["metric"] == "cosine"}
+    assert list(means) == ["red", "red+nir", "nir"]
+    assert all(0 < row["value"] < 2 and row["n"] == 4 for row in means.values())
+    one = open_run(folder)
+    batch = one.test_set().take(torch.arange(4))
+    inputs = padded(batch.inputs, one.method.stride)
+    with torch.no_grad():
+        maps = one.method.maps(inputs, dict.fromkeys(one.task.modalities))
+    between = channel_distance(maps["red"], maps["nir"]).nanmean()
+    assert means["red+nir"]["value"] == pytest.approx(float(between), rel=1e-5)
+    with pytest.raises(ValueError, match="every pixel has a class of its own"):
+        analyse_run(folder, ["angles"], "test")

@@ -7,7 +7,6 @@ whole name stands in the rows, so that two of them never mix.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -23,7 +22,7 @@ from dmrnet.engine.analysis_rows import Found, hard_set_rows, variance_rows
 from dmrnet.engine.analysis_samples import analyse_samples
 from dmrnet.engine.config import read_config
 from dmrnet.engine.finished import Finished, check_finished, open_run, task_of
-from dmrnet.engine.folder import RunFolder, write_bytes, write_text
+from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.rows import row_of
 
 VERSION = 2
@@ -139,27 +138,29 @@ def _write(
     found: Mapping[str, Found],
     mark: str,
 ) -> None:
-    """Write arrays, then rows, then what they were made of: what is cut short is made again."""
+    """Write arrays, rows and what they were made of, those of other analyses kept."""
     ours = tuple(f"{split}/{text}/" for text in found)
     new = {
         f"{split}/{text}/{key}": value
         for text, one in found.items()
         for key, value in one.arrays.items()
     }
+    arrays: bytes | None = None
     if new:
-        arrays: dict[str, NDArray[Any]] = {}
+        kept: dict[str, NDArray[Any]] = {}
         if folder.analysed.is_file():
             with np.load(folder.analysed) as saved:
-                arrays = {key: saved[key] for key in saved.files if not key.startswith(ours)}
+                kept = {key: saved[key] for key in saved.files if not key.startswith(ours)}
         buffer = BytesIO()
-        np.savez_compressed(buffer, **(arrays | new))  # type: ignore[arg-type]
-        write_bytes(folder.analysed, buffer.getvalue())
+        np.savez_compressed(buffer, **(kept | new))  # type: ignore[arg-type]
+        arrays = buffer.getvalue()
     lines = [
         row
         for row in folder.analysis_rows()
         if not (row["split"] == split and row["analysis"] in found)
     ]
     lines += [dict(row) for of in rows.values() for row in of]
-    write_text(folder.analyses, "".join(json.dumps(row) + "\n" for row in lines))
     before = folder.read_facts().get("analysed", {})
-    folder.write_facts(analysed={**before, **{f"{split}/{text}": mark for text in found}})
+    folder.put_analyses(
+        lines, arrays, analysed={**before, **{f"{split}/{text}": mark for text in found}}
+    )

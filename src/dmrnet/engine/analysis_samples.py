@@ -12,10 +12,12 @@ from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.analysis_names import Analysis
 from dmrnet.engine.analysis_rows import Found, of_angles, of_distances
 from dmrnet.engine.finished import Finished
+from dmrnet.engine.pixels import NUMBERS_AT_ONCE
 from dmrnet.engine.selection import samples_at_once
 from dmrnet.evaluation import Distances, channel_distance
 from dmrnet.evaluation.channel_distance import FORMS, Form
 from dmrnet.evaluation.combinations import rows_at_once
+from dmrnet.evaluation.tiles import padded
 from dmrnet.modalities import Task, name_of, some_combinations
 from dmrnet.nn.fusion import common_grid, to_grid
 
@@ -57,11 +59,16 @@ def look(
         rows = torch.randperm(len(rows), generator=draw)[:SAMPLES].sort().values
     size = batch_size or samples_at_once(run.task)
     method = run.method
+    if run.task.dense:
+        # Whole images, which may be larger than what was trained on.
+        first = dataset.take(rows[:1]).inputs
+        size = max(1, min(size, NUMBERS_AT_ONCE // sum(x.numel() for x in first.values())))
     for batch in evaluation_batches(dataset, size, rows=rows):
         here = batch.to(run.device)
         assert here.where is not None
-        feats = method.encode(here.inputs, here.where)
-        maps = method.maps(here.inputs, here.where, feats)
+        inputs = padded(here.inputs, method.stride)
+        feats = method.encode(inputs, here.where)
+        maps = method.maps(inputs, here.where, feats)
         prepared = method.prepared(feats)
         for looker in lookers:
             if isinstance(looker, ChannelDistance):

@@ -141,6 +141,17 @@ class RunFolder:
         for path in made.keys() - files.keys():
             path.unlink(missing_ok=True)
 
+    def put_analyses(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        arrays: bytes | None,
+        **facts: Any,  # noqa: ANN401
+    ) -> None:
+        """Write all rows of analyses, their arrays if there are any, and facts, together."""
+        lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        files = {self.analyses: lines, self.facts: self._facts(facts)}
+        write_together(files if arrays is None else {self.analysed: arrays} | files)
+
     def analysis_rows(self) -> list[dict[str, Any]]:
         """Return the rows of analyses that stand there; none where nothing was written.
 
