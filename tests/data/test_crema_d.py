@@ -198,6 +198,17 @@ def test_frames_change_at_random_in_training_only() -> None:
     assert torch.equal(test(noisy, rows, 0)["visual"], test(noisy, rows, 1)["visual"])
 
 
+def test_a_frame_is_on_the_scale_of_imagenet() -> None:
+    mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    number = {name: n for n, (name, _) in enumerate(made.clips())}
+    for part in CremaD(prepared(), val_share=0.3).load(0).parts().values():
+        pixels = part.take(torch.arange(3)).inputs["visual"].numpy()
+        for row in range(3):
+            colour = np.array(made.colour(number[part.samples[row]])) / 255
+            found = pixels[row].reshape(3, -1).mean(1)
+            assert np.abs(found - (colour - mean) / deviation).max() < 0.06
+
+
 @pytest.mark.parametrize(("rate", "wanted"), [(16_000, 22_050), (44_100, 16_000), (8000, 16_000)])
 def test_resampling_keeps_a_tone(rate: int, wanted: int) -> None:
     found = resampled(torch.from_numpy(media.tone(440, 0.5, rate)), rate, wanted).numpy()
