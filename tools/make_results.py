@@ -25,6 +25,9 @@ from dmrnet.report.tables import combination_table, cost_table, main_table, mark
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 PAGE = ROOT / "docs" / "results.md"
+KEPT = ("accuracy", "acer", "miou", "iou")
+"""Metrics of combinations that tables are made from."""
+
 HEAD = """# Results
 
 The tables are made from the rows under `results/` by `python tools/make_results.py page`. The text
@@ -41,7 +44,8 @@ def keep(name: str, runs: list[Path]) -> None:
     for folder in runs:
         for line in (folder / "results.jsonl").read_text().splitlines():
             row = json.loads(line)
-            if row["combination"] == "" or (row["split"] == "test" and row["metric"] == "accuracy"):
+            kind = row["metric"].partition("/")[0]
+            if row["combination"] == "" or (row["split"] == "test" and kind in KEPT):
                 kept[row["seed"]].append(line + "\n")
     (RESULTS / name).mkdir(parents=True, exist_ok=True)
     for seed, lines in kept.items():

@@ -106,6 +106,30 @@ def test_label_maps_stand_beside_the_truth() -> None:
                 assert np.array_equal(counts, kept["confusion"][k, image])
 
 
+def test_images_are_kept_where_they_may_be_shown(tmp_path: Path) -> None:
+    with np.load(RunFolder(run()).pictures) as maps:
+        assert not [name for name in maps.files if name.startswith("input")]
+    pytest.importorskip("h5py")
+    from tests.data.made import nyuv2
+
+    prepare("nyuv2", [nyuv2.make(tmp_path / "source")], tmp_path / "root")
+    flags = ["--data", "nyuv2", "--data.root", str(tmp_path / "root"), "--data.val-share", "0.3"]
+    short = ["--method", "sf-md", "--max-epochs", "1", "--threads", "1", "--accelerator", "cpu"]
+    assert fit(parse_run([*flags, *short, "--method.network.width", "16"]), tmp_path / "run")
+    evaluate_run(open_run(tmp_path / "run"))
+    test = parse_run([*flags, *short]).data.load(0).test
+    with np.load(tmp_path / "run" / "pictures.npz") as maps:
+        index = torch.from_numpy(maps["index"])
+        assert len(index) == 3
+        shown, seen = maps["input/rgb"], test.take(index).inputs["rgb"].numpy()
+        assert shown.dtype == np.uint8
+        assert shown.shape == seen.shape
+        for one, other in zip(shown, seen, strict=True):
+            scaled = (other - other.min()) / (other.max() - other.min()) * 255
+            assert np.abs(one - scaled).max() <= 0.51
+        assert maps["input/depth"].shape[1] == 1
+
+
 def test_the_folder_says_that_every_pixel_has_a_class() -> None:
     facts = json.loads((run() / "run.json").read_text())
     assert facts["dense"] is True
