@@ -24,6 +24,8 @@ warning, and the run goes on with exit code 0.
 """
 TABLES = {
     "BAD_FILES": "A file to train on",
+    "BAD_ARCHIVES": "The bytes of a file",
+    "BAD_CONFIGS": "A file of settings",
     "BAD_TESTS": "A file to test on",
     "BAD_WEIGHTS": "The weights of a run",
     "DAMAGED": "Another file of a run",
@@ -56,7 +58,8 @@ def page() -> str:
         note = [NOTES[name], ""] if name in NOTES else []
         rows = [f"## {title}", "", *note, "| what | what is said of it |", "| --- | --- |"]
         for case, (given, said) in tables[name].items():
-            what = f"{case}: `dmrnet {given}`" if name == "BAD_COMMANDS" else case
+            shown = {"BAD_COMMANDS": f"dmrnet {given}", "BAD_CONFIGS": given}.get(name)
+            what = f"{case}: `{shown}`" if shown else case
             rows.append(f"| {what.replace('|', chr(92) + '|')} | … {said} … |")
         parts.append("\n".join(rows) + "\n")
     return "\n".join([*parts, FOOT])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +47,26 @@ def at(place: Any, value: float) -> Callable[[Any], Any]:
 BAD_FILES: dict[str, tuple[Make, str]] = {
     "no labels": (without("y"), "expected the labels as an array named 'y'"),
     "one class": (put("y", lambda y: y * 0), "every label is '0'; expected at least two"),
+    "a label missing": (
+        put("y", lambda y: at(5, np.nan)(y.astype(float))),
+        "row 5 has no label (1 such rows); leave such rows out",
+    ),
+    "a label without text": (
+        put("y", lambda y: np.where(np.arange(60) == 7, "", y.astype(str))),
+        "row 7 has no label",
+    ),
+    "present as numbers": (
+        lambda arrays: {**arrays, "present": np.ones((60, 3), int)},
+        "expected present as bool, got int64",
+    ),
+    "names of other rows": (
+        lambda arrays: {**arrays, "samples": np.arange(59)},
+        "expected samples of shape (60,), got (59,)",
+    ),
+    "a number too large": (
+        put("radar", at((4, 2), 1e300)),
+        "modality radar, row 4: a number is too large for float32",
+    ),
     "labels as fractions": (put("y", lambda y: y / 2), "expected y as integers or text"),
     "one-hot labels": (put("y", lambda y: np.eye(3)[y]), "one-hot labels: y.argmax(1)"),
     "NaN in part of a row": (
@@ -93,6 +115,85 @@ def test_a_bad_file(
     result = cli(*FIT, "--data.train", "bad.npz", "--data.val", made / "val.npz")
     refused(result, said)
     assert "bad.npz" in result.err
+    assert not Path("out").exists()
+
+
+def twice(file: bytes) -> bytes:
+    """Return an archive in which one array stands twice."""
+    stream = io.BytesIO(file)
+    told = pytest.warns(UserWarning, match="Duplicate name")
+    with zipfile.ZipFile(stream, "a") as archive, told:
+        archive.writestr("radar.npy", archive.read("radar.npy"))
+    return stream.getvalue()
+
+
+# What is done to the bytes of the training file, and what is said of it.
+BAD_ARCHIVES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "no .npz file": (lambda _: b"radar,y", "expected an .npz file as numpy.savez writes it"),
+    "an empty file": (lambda _: b"", "expected an .npz file as numpy.savez writes it"),
+    "a file cut short": (
+        lambda file: file[: len(file) // 2],
+        "expected an .npz file as numpy.savez writes it",
+    ),
+    "an array twice": (twice, "the array 'radar' stands twice; save it once"),
+}
+
+
+@pytest.mark.parametrize(("damage", "said"), BAD_ARCHIVES.values(), ids=BAD_ARCHIVES)
+@pytest.mark.parametrize("role", ["train", "val"])
+def test_a_bad_archive(
+    cli: Cli,
+    made: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    role: str,
+    damage: Callable[[bytes], bytes],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bad.npz").write_bytes(damage((made / "train.npz").read_bytes()))
+    files = {"train": made / "train.npz", "val": made / "val.npz"} | {role: Path("bad.npz")}
+    result = cli(*FIT, "--data.train", files["train"], "--data.val", files["val"])
+    refused(result, said)
+    assert "bad.npz" in result.err
+    assert not Path("out").exists()
+
+
+# What stands in a file that is given as --config, and what is said of it.
+BAD_CONFIGS: dict[str, tuple[str, str]] = {
+    "a key misspelt": ("max_epoch: 3", "unknown setting max_epoch; did you mean 'max_epochs'?"),
+    "a key of a method misspelt": (
+        "method: {name: dmrnet, alpah: 1}",
+        "unknown setting method.alpah of method dmrnet; did you mean 'method.alpha'?",
+    ),
+    "a key of the data misspelt": (
+        "data: {name: mfeat, trian: 0.5}",
+        "unknown setting data.trian of data mfeat; did you mean 'data.train'?",
+    ),
+    "text for a number": ("lr: fast", "--lr: expected a number, got 'fast'"),
+    "a fraction for a whole number": ("seed: 0.5", "--seed: expected a whole number, got 0.5"),
+    "a list for a number": ("lr: [1, 2]", "--lr: expected a number, got [1, 2]"),
+    "a word that is none of the choices": (
+        "optimizer: adam",
+        "--optimizer: expected adamw or sgd, got 'adam'; did you mean 'adamw'?",
+    ),
+    "a method misspelt": ("method: dmrnt", "unknown method 'dmrnt'; did you mean 'dmrnet'?"),
+    "a value where settings stand": (
+        "method: {network: 3}",
+        "expected settings under method.network, got 3",
+    ),
+    "a list of settings": ("- lr", "expected a mapping of settings, got list"),
+    "no YAML": ("lr: [1", "expected YAML, one `name: value` a line"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), BAD_CONFIGS.values(), ids=BAD_CONFIGS)
+def test_a_bad_config(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bad.yaml").write_text(text)
+    refused(cli("fit", "--config", "bad.yaml", "--out", "out"), said)
     assert not Path("out").exists()
 
 
@@ -264,6 +365,22 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
     "a setting that the data set lacks": (
         "fit --data mfeat --data.kinds.a image",
         "unknown setting --data.kinds.a of data mfeat; data has train, val, split-seed",
+    ),
+    "a modality named twice": (
+        "fit --data arrays --data.train {made}/train.npz --data.modalities radar,radar",
+        "modality names must differ, but radar stands twice",
+    ),
+    "a modality that the file lacks": (
+        "fit --data arrays --data.train {made}/train.npz --data.modalities radar,cam",
+        "has no array 'cam'; did you mean 'camera'?",
+    ),
+    "a kind that there is not": (
+        "fit --data arrays --data.train {made}/train.npz --data.kinds.radar imag",
+        "kinds: radar: unknown kind 'imag'; did you mean 'image'?",
+    ),
+    "a share that is none": (
+        "fit --data arrays --data.train {made}/train.npz --data.val-share 2",
+        "expected val_share between 0 and 1, got 2",
     ),
     "a combination that every row lacks": (
         "predict {run} --input {made}/unseen.npz --combination radar",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +71,7 @@ def test_other_test_samples_are_tested_on_by_name_only(tmp_path: Path) -> None:
         evaluate_run(open_run(tmp_path / "run"))
     evaluate_run(open_run(tmp_path / "run"), str(tmp_path / "test.npz"))
     (tmp_path / "test.npz").unlink()
-    with pytest.raises(FileNotFoundError, match=r"is not there .*--test FILE"):
+    with pytest.raises(FileNotFoundError, match=r"is not there; .*--test FILE"):
         evaluate_run(open_run(tmp_path / "run"))
 
 
@@ -136,3 +139,61 @@ def test_the_report_keeps_files_of_one_name_apart(tmp_path: Path) -> None:
     assert named[0] == named[1] == named[2] == named[3]
     assert named[4] == named[5] != named[0]
     assert named[0].startswith("arrays set/train.npz")
+
+
+def typed(folder: Path, *flags: str) -> RunSettings:
+    """Return settings whose files are typed as they are reached from a folder."""
+    found = settings_in(folder, *flags)
+    files = {part: os.path.relpath(folder / f"{part}.npz") for part in ("train", "val", "test")}
+    return replace(found, data=replace(found.data, **files))
+
+
+def scored(run: Path) -> list[dict[str, object]]:
+    evaluate_run(open_run(run))
+    return [{**row, "run": ""} for row in RunFolder(run).rows() if row["split"] == "test"]
+
+
+def test_a_run_finds_its_files_from_anywhere_and_after_a_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    (project / "set").mkdir(parents=True)
+    monkeypatch.chdir(project)
+    fit(typed(project / "set"), Path("runs/one"))
+    before = scored(Path("runs/one"))
+    # From another folder, and the run moved alone.
+    monkeypatch.chdir(tmp_path)
+    assert scored(project / "runs/one") == before
+    moved = Path(shutil.move(project / "runs" / "one", tmp_path / "alone"))
+    assert scored(moved) == before
+    shutil.move(moved, project / "runs" / "one")
+    # The project moved as a whole.
+    shutil.move(project, tmp_path / "elsewhere")
+    assert scored(tmp_path / "elsewhere/runs/one") == before
+    # What is found there is held to the content all the same.
+    change(tmp_path / "elsewhere/set/test.npz")
+    with pytest.raises(ValueError, match="test samples are not those"):
+        scored(tmp_path / "elsewhere/runs/one")
+    (tmp_path / "elsewhere/set/test.npz").unlink()
+    with pytest.raises(FileNotFoundError, match=r"is not there; name the file with --test FILE"):
+        scored(tmp_path / "elsewhere/runs/one")
+
+
+def test_a_run_goes_on_where_the_same_data_lie_elsewhere(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    interrupted(settings_in(here), tmp_path / "run")
+    shutil.move(here, there)
+    told: list[int] = []
+    assert fit(settings_in(there), tmp_path / "run", lambda progress: told.append(progress.epoch))
+    assert told == [3, 4, 5]
+    assert str(there / "train.npz") in (tmp_path / "run" / "config.yaml").read_text()
+    # Finished, it needs them no more, but a path that leads nowhere is no such path.
+    assert not fit(settings_in(there), tmp_path / "run")
+    settings = settings_in(there)
+    nowhere = replace(settings, data=replace(settings.data, train=str(there / "trian.npz")))
+    with pytest.raises(FileNotFoundError, match=r"did you mean 'train\.npz'"):
+        fit(nowhere, tmp_path / "run")
+    without = replace(settings, data=replace(settings.data, test=None))
+    with pytest.raises(ValueError, match=r"other settings: data\.test"):
+        fit(without, tmp_path / "run")

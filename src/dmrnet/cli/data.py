@@ -110,8 +110,7 @@ def _check(argv: Sequence[str]) -> int:
 
     console = screen()
     train, *others = files
-    # As fit reads them: one after the other as its validation and test file.
-    roles = dict(zip(("--data.val", "--data.test"), others, strict=False))
+    roles = roles_of(others)
     words = [word for pair in roles.items() for word in pair]
     settings = parse_data("arrays", ["--data.train", train, *words, *flags])
     splits = settings.load(0)
@@ -129,6 +128,20 @@ def _check(argv: Sequence[str]) -> int:
         soft_wrap=True,
     )
     return 0
+
+
+def roles_of(others: Sequence[str]) -> dict[str, str]:
+    """Return by which flag fit would be given each file beside the training file.
+
+    Of two, the first is for validation; one alone is for testing, unless its name says otherwise.
+
+    >>> roles_of(["b.npz"]), roles_of(["val.npz"])
+    ({'--data.test': 'b.npz'}, {'--data.val': 'val.npz'})
+    """
+    if len(others) == 1:
+        stem = Path(others[0]).stem.lower()
+        return {"--data.val" if "val" in stem or "dev" in stem else "--data.test": others[0]}
+    return dict(zip(("--data.val", "--data.test"), others, strict=False))
 
 
 def _first_flag(argv: Sequence[str]) -> int:

@@ -221,6 +221,14 @@ def _check_list(path: str, name: str, array: Array, rows: int, kinds: str) -> No
     if array.shape != (rows,):
         mend = "; one-hot labels: y.argmax(1)" if name == TARGET and array.ndim == 2 else ""
         raise ValueError(f"{path}: expected {name} of shape ({rows},), got {array.shape}{mend}")
+    none = np.isnan(array) if array.dtype.kind == "f" else np.zeros(rows, dtype=np.bool_)
+    if array.dtype.kind in "US":
+        none = array == array.dtype.type()
+    if name == TARGET and none.any():
+        raise ValueError(
+            f"{path}: row {int(none.argmax())} has no label ({int(none.sum())} such rows); leave "
+            "such rows out"
+        )
     if array.dtype.kind not in kinds:
         raise ValueError(
             f"{path}: expected {name} as integers or text, got {array.dtype}; convert it, e.g. "

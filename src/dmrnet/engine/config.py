@@ -27,6 +27,7 @@ from dmrnet.engine.flags import (
     read_flags,
 )
 from dmrnet.engine.options import REQUIRED, Option, expected, flag_of, options_of
+from dmrnet.engine.places import paths_of
 from dmrnet.engine.settings import Training
 from dmrnet.hints import nearest
 from dmrnet.methods import METHODS, method
@@ -104,17 +105,15 @@ class RunSettings:
         The data set, for the user's own files the training file and its folder, and every setting
         that is not its default.
         """
-        parts = [self.dataset]
-        changed = []
-        for field in fields(self.data):  # type: ignore[arg-type]
-            value = getattr(self.data, field.name)
-            if field.name == "train" and isinstance(value, str):
-                parts.append("/".join(Path(value).absolute().parts[-2:]))
-            # Text without a default is a path; text with one is a choice.
-            elif value != field.default and not (
-                isinstance(value, str) and not isinstance(field.default, str)
-            ):
-                changed.append(f"{field.name}={value}")
+        parts, paths = [self.dataset], paths_of(self.data)
+        if "train" in paths:
+            parts.append("/".join(Path(paths["train"]).absolute().parts[-2:]))
+        changed = [
+            f"{field.name}={value}"
+            for field in fields(self.data)  # type: ignore[arg-type]
+            if (value := getattr(self.data, field.name)) != field.default
+            and field.name not in paths
+        ]
         return " ".join([*parts, *([f"({', '.join(changed)})"] if changed else [])])
 
 

@@ -22,6 +22,7 @@ from dmrnet.data.standardise import Standardiser
 from dmrnet.engine.config import RunSettings, read_config
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.pixels import SHOWN, packed, packed_maps, rows_by_class, score_images, spread
+from dmrnet.engine.places import at_hand
 from dmrnet.engine.rows import rows_of_evaluation
 from dmrnet.engine.selection import combinations_of, samples_at_once
 from dmrnet.engine.sources import sources_of
@@ -91,8 +92,8 @@ class Finished:
         if isinstance(own, str):
             if not Path(own).is_file():
                 raise FileNotFoundError(
-                    f"{self.folder.path} is tested on {own}, which is not there (seen from "
-                    f"{Path.cwd()}); name the file with --test FILE"
+                    f"{self.folder.path} is tested on {own}, which is not there; name the file "
+                    "with --test FILE"
                 )
             test: Dataset | None = self.read(own)
         else:
@@ -123,6 +124,8 @@ def open_run(path: Path, device: str = "cpu") -> Finished:
     folder = RunFolder(path)
     facts = folder.read_facts()
     settings = read_config(folder.config)
+    known = facts.get("beside", {})
+    settings = replace(settings, data=at_hand(settings.data, folder.path, known))
     task = task_of(facts, folder.facts)
     check_finished(folder, facts)
     # Its own weights follow: those that it started from need not be fetched.

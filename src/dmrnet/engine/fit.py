@@ -25,6 +25,7 @@ from dmrnet.engine.config import RunSettings, dump, read_config
 from dmrnet.engine.flags import flat
 from dmrnet.engine.folder import RunFolder, write_bytes, write_text
 from dmrnet.engine.pixels import score_images
+from dmrnet.engine.places import absolute, beside, paths_of
 from dmrnet.engine.prerequisite import cost, prerequisite
 from dmrnet.engine.processes import launch, settled, together
 from dmrnet.engine.rows import bookkeeping, rows_of_evaluation
@@ -67,7 +68,7 @@ def fit(
         ValueError: If the folder holds another run, or data and settings do not fit together.
         FileNotFoundError: If data are missing.
     """
-    settings = replace(settings, training=settled(settings.training))
+    settings = replace(settings, training=settled(settings.training), data=absolute(settings.data))
     folder = RunFolder(out)
     checkpoints = Checkpoints(folder)
     finished = folder.facts.is_file() and bool(folder.read_facts().get("finished"))
@@ -81,7 +82,7 @@ def fit(
         splits = settings.data.load(settings.seed)
     except FileNotFoundError:
         # A finished run needs its data no more.
-        if finished:
+        if finished and paths_of(settings.data) == paths_of(read_config(folder.config).data):
             return False
         raise
     if finished or checkpoints.found():
@@ -211,12 +212,18 @@ def check_content(splits: Splits, folder: RunFolder) -> None:
 
 
 def check_same(settings: RunSettings, folder: RunFolder) -> None:
-    """Refuse to go on with a folder that holds a run of other settings."""
+    """Refuse to go on with a folder that holds a run of other settings.
+
+    Data may have moved; whether they are the same, their content tells.
+    """
+    places = {f"data.{name}" for name in paths_of(settings.data)}
     before, now = flat(read_config(folder.config).to_dict()), flat(settings.to_dict())
     differ = [
         f"{key} (there {before.get(key)}, now {now.get(key)})"
         for key in {**before, **now}
-        if before.get(key) != now.get(key) and key not in ("threads", "num_workers")
+        if before.get(key) != now.get(key)
+        and key not in ("threads", "num_workers")
+        and not (key in places and isinstance(before.get(key), str))
     ]
     if differ:
         raise ValueError(
@@ -284,6 +291,7 @@ def write_run(folder: RunFolder, settings: RunSettings, splits: Splits, training
         samples={name: len(part) for name, part in splits.parts().items()},
         content=content_of(splits),
         files=files_of(settings.data),
+        beside=beside(settings.data, folder.path),
         notes=list(splits.notes),
         standardised=splits.standardiser is not None,
         max_epochs=training.max_epochs,

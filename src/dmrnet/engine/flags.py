@@ -139,7 +139,10 @@ def checked_file(
         try:
             key = find(name, options)
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+            # In a file names are written as config.yaml has them.
+            text, _, hint = str(error).partition("did you mean ")
+            told = text + (f"did you mean {hint.replace('-', '_')}" if hint else "")
+            raise ValueError(f"{path}: {told}") from error
         # YAML reads 32 as a number where the word "32" is meant.
         word = key in options and str(value) in get_args(options[key].annotation)
         found[key] = str(value) if word else value

@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from dmrnet.engine.config import QUIET, RunSettings, read_config
 from dmrnet.engine.finished import Finished, open_run
 from dmrnet.engine.flags import flat
 from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.places import absolute, paths_of
 from dmrnet.engine.processes import launch
 from dmrnet.methods import method
 
@@ -94,7 +95,9 @@ def opened(path: Path, settings: RunSettings, name: str) -> Finished:
             f"--method.teacher {path} holds a run of {found.settings.method.name}, but "
             f"{settings.method.name} needs one of {name}; train it with --method {name}"
         )
-    mine, theirs = ((run.dataset, run.data, run.seed) for run in (settings, found.settings))
+    mine, theirs = (
+        (run.dataset, absolute(run.data), run.seed) for run in (settings, found.settings)
+    )
     if mine != theirs:
         raise ValueError(
             f"--method.teacher {path} was trained on {found.settings.data_label} with seed "
@@ -149,13 +152,7 @@ def place_of(settings: RunSettings, cache: Path, content: Mapping[str, str]) -> 
         cache: The folder of such folders.
         content: Fingerprint of each split of the data.
     """
-    places = {
-        f"data.{field.name}"
-        for field in fields(settings.data)  # type: ignore[arg-type]
-        # Text without a default is a path.
-        if isinstance(getattr(settings.data, field.name), str)
-        and not isinstance(field.default, str)
-    }
+    places = {f"data.{name}" for name in paths_of(settings.data)}
     decides = {
         key: value
         for key, value in flat(settings.to_dict()).items()
