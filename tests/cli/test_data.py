@@ -38,6 +38,12 @@ def test_check_reads_files_as_fit_would(cli: Cli, made: Path) -> None:
     assert said.last.startswith("dmrnet fit --data arrays --data.train ")
 
 
+def test_one_file_beside_the_training_file_is_the_test_file(cli: Cli, made: Path) -> None:
+    train, test, val = (made / f"{role}.npz" for role in ("train", "test", "val"))
+    assert f"--data.test {test}" in cli("data", "check", train, test).last
+    assert f"--data.val {val}" in cli("data", "check", train, val).last
+
+
 def test_check_takes_the_settings_of_fit(cli: Cli, made: Path) -> None:
     said = cli("data", "check", made / "train.npz", "--data.kinds.sound", "vector")
     assert said.code == 0

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
+from rich.constrain import Constrain
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from dmrnet.report.notes import notes_on
 from dmrnet.report.summary import DataSummary
 from dmrnet.report.tables import Cell, main_table
+
+SENTENCES = 80
+"""Columns of a sentence; a table takes what it needs."""
 
 
 def terminal_table(summaries: Sequence[DataSummary]) -> RenderableType:
@@ -37,7 +41,7 @@ def _one(summary: DataSummary) -> list[RenderableType]:
         )
     lines = [Text("; ".join(told) + ".", style="dim")]
     lines += [Text(f"Note: {note}", style="yellow") for note in notes_on(summary)]
-    return [grid, *lines, Text("")]
+    return [grid, *(Constrain(line, SENTENCES) for line in lines), Text("")]
 
 
 def _cell(cell: Cell) -> Text:
