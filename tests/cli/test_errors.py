@@ -163,8 +163,8 @@ def test_a_bad_archive(
 BAD_CONFIGS: dict[str, tuple[str, str]] = {
     "a key misspelt": ("max_epoch: 3", "unknown setting max_epoch; did you mean 'max_epochs'?"),
     "a key of a method misspelt": (
-        "method: {name: dmrnet, alpah: 1}",
-        "unknown setting method.alpah of method dmrnet; did you mean 'method.alpha'?",
+        "method: {name: dmrnet, alhpa: 1}",
+        "unknown setting method.alhpa of method dmrnet; did you mean 'method.alpha'?",
     ),
     "a key of the data misspelt": (
         "data: {name: mfeat, trian: 0.5}",
