@@ -52,11 +52,11 @@ def built(case: str, name: str) -> tuple[Method, Batch]:
     return model, batch_of(task)
 
 
-CLASSES_ONLY = {"pe", "pcme", "unimodal", "ogm-md", "lcr", "shaspec", "rfnet", "mmanet"}
+CLASSES_ONLY = {"pe", "pcme", "unimodal", "ogm-md", "lcr", "mmanet"}
 """Methods that do not predict pixels; they say so, which their own tests hold them to."""
 
 
-REFUSE = {"esanet": CLASSES_ONLY, "generic, every pixel": CLASSES_ONLY | {"hemis", "mmformer"}}
+REFUSE = {"esanet": CLASSES_ONLY, "generic, every pixel": CLASSES_ONLY}
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))

@@ -9,8 +9,9 @@ and the trunk on 2C channels, for any V. Cross-entropy only. With one modality m
 Departures: the paper divides by K - 1 (`spread sample`, recipe ``paper``). The released adaptation
 of this comparison (``released``) sums the deviations of hidden modalities as well, and means to set
 the variance of one modality to 0 but never does. The paper shows everything in its first epochs:
-that is ``--drop-after``. All modalities' maps must have one number of channels. For dense tasks the
-moments stand in for ESANet's sums at its five fusions, which is ours.
+that is ``--drop-after``. All modalities' maps must have one number of channels. For every pixel it
+is ours: moments stand in for ESANet's sums at its five fusions, or for the concatenation at each
+level of the generic network.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from typing import Any, ClassVar
 
 from dmrnet.methods.sf_md import SFMDSettings
 from dmrnet.modalities import Task
-from dmrnet.nn.moments import Moments, Spread
+from dmrnet.nn.levels import LevelFusion, levels_of
+from dmrnet.nn.moments import Moments, MomentsMeet, Spread
 from dmrnet.nn.parts import Parts
 from dmrnet.nn.trunks import mixed
 
@@ -47,6 +49,8 @@ class HeMISSettings(SFMDSettings):
     def parts(self, task: Task) -> Parts:
         """Return the family's network with moments between encoders and trunk."""
         moments = Moments(self.spread)
+        if self.network.family == "generic" and task.dense:
+            return self.pixels(task)
         if self.network.family != "esanet":
             return mixed(self.network, task, self.name, lambda _, channels: (moments, 2 * channels))
         # Torchvision is imported only by those who ask for a network made of its blocks.
@@ -57,3 +61,14 @@ class HeMISSettings(SFMDSettings):
         layout = self.network.layout or "r34-nbt1d"
         fusion = MomentsESANetFusion(task.modalities, main, layout, self.network.stem, self.spread)
         return replace(parts, fusion=fusion)
+
+    def pixels(self, task: Task) -> Parts:
+        """Return the generic network for every pixel, with moments at each level."""
+        levels = levels_of(self.network, task)
+        after = (*levels.skips, None)
+        meets = [
+            MomentsMeet(self.spread, c, wanted)
+            for c, wanted in zip(levels.channels, after, strict=True)
+        ]
+        fusion = LevelFusion(task.modalities, levels, meets)
+        return Parts(levels.streams, fusion, levels.width, levels.decoder())

@@ -22,23 +22,33 @@ adaptation hides maps and normalises their zeros, so that "missing" is not zero 
 in ``released``); tokens with their positions are not dropped (`position_dropout`, .1 in ``paper``
 and ``released``).
 
-For every pixel it is ours: both transformers stand among ESANet's deepest maps, in place of the
-last of its five sums, and a 1x1 convolution classifies each modality's map; there the main
-modality's tokens know of the others, from which its stages go on, and maps are hidden whatever
-`hides` says.
+For every pixel it is ours: both transformers stand among the deepest maps, in place of the last of
+ESANet's five sums or of the generic network's deepest concatenation, and a 1x1 convolution
+classifies each modality's map. Maps are hidden there whatever `hides` says, and on ESANet the main
+modality's tokens know of the others, from which its stages go on. Images of another size than those
+of training have no positions.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from dmrnet.methods.base import Method
 from dmrnet.methods.sf_md import SFMDSettings
 from dmrnet.modalities import Task
 from dmrnet.nn import PooledLinear, feature_shapes
-from dmrnet.nn.former import Hidden, InterFusion, Intra, IntraEncoder, MapsInterFusion, Restore
-from dmrnet.nn.parts import check_dense
+from dmrnet.nn.former import (
+    FormerMeet,
+    Hidden,
+    InterFusion,
+    Intra,
+    IntraEncoder,
+    MapsInterFusion,
+    Restore,
+)
+from dmrnet.nn.levels import LevelFusion, Meets, SideBySide, levels_of
+from dmrnet.nn.parts import Parts, check_dense
 from dmrnet.nn.trunks import grid_of, one_width
 from dmrnet.objectives.each import EachShown, EachShownPixels
 
@@ -104,7 +114,9 @@ class MMFormerSettings(SFMDSettings):
         if self.hides not in ("tokens", "maps"):
             raise ValueError(f"expected hides as tokens or maps, got {self.hides!r}")
         if self.network.family == "esanet":
-            return self.build_dense(task)
+            return self.build_dense(task, *self.esanet(task))
+        if self.network.family == "generic" and task.dense:
+            return self.build_dense(task, *self.pixels(task))
         check_dense(task, self.name, dense=False)
         encoders = dict(self.network.build(task).encoders)
         shapes = feature_shapes(task, encoders)
@@ -134,8 +146,24 @@ class MMFormerSettings(SFMDSettings):
             smoothing=self.smoothing,
         )
 
-    def build_dense(self, task: Task) -> Method:
-        """Put transformers among the deepest maps of ESANet."""
+    def build_dense(self, task: Task, parts: Parts, channels: int) -> Method:
+        """Put parts for every pixel together, of whose fusion a term reads maps of so many C."""
+        return self.kind(
+            task,
+            encoders=parts.encoders,
+            fusion=parts.fusion,
+            predictor=parts.predictor,
+            representation=self.representation(parts.channels),
+            terms=(
+                EachShownPixels(self.each_weight, channels, len(task.classes), task.class_weights),
+                *self.two_views(),
+            ),
+            encodes=self.encodes,
+            smoothing=self.smoothing,
+        )
+
+    def esanet(self, task: Task) -> tuple[Parts, int]:
+        """Return ESANet with transformers among its deepest maps, and C of these."""
         # Torchvision is imported only by those who ask for a network made of its blocks.
         from dmrnet.nn.esanet.former import FormerESANetFusion
         from dmrnet.nn.esanet.streams import STRIDE
@@ -156,16 +184,29 @@ class MMFormerSettings(SFMDSettings):
             self.restore,
             self.position_dropout,
         )
-        return self.kind(
-            task,
-            encoders=parts.encoders,
-            fusion=fusion,
-            predictor=parts.predictor,
-            representation=self.representation(parts.channels),
-            terms=(
-                EachShownPixels(self.each_weight, fusion.deepest, len(task.classes)),
-                *self.two_views(),
-            ),
-            encodes=self.encodes,
-            smoothing=self.smoothing,
+        return replace(parts, fusion=fusion), fusion.deepest
+
+    def pixels(self, task: Task) -> tuple[Parts, int]:
+        """Return the generic network with transformers among its deepest maps, and C of these."""
+        levels = levels_of(self.network, task)
+        *shallow, deepest = levels.channels
+        many = len(task.modalities)
+        meets: list[Meets] = [
+            SideBySide(many, c, wanted) for c, wanted in zip(shallow, levels.skips, strict=True)
+        ]
+        meets.append(
+            FormerMeet(
+                task.modalities,
+                deepest,
+                self.embed or deepest,
+                levels.grid(task),
+                self.heads,
+                self.ratio,
+                self.attention_dropout,
+                self.key_mask,
+                self.restore,
+                self.position_dropout,
+            )
         )
+        fusion = LevelFusion(task.modalities, levels, meets)
+        return Parts(levels.streams, fusion, levels.width, levels.decoder()), deepest

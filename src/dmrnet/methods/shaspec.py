@@ -15,9 +15,14 @@ behind encoders of their own, since no encoder reads both a vector and an image.
 Departures: the recipe ``released`` is the adaptation of this comparison: residual on the specific
 features, a projection each, mean squared distance along the chain of modalities, and its slips
 (`impute released`): a missing third modality is filled from itself, and others from features
-already filled. The source's convolution P is 3x3x3; here it is 1x1. Its mask is drawn evenly over
-the number of modalities for a whole batch; here, as for every method, by sample. Its segmentation
-is not here.
+already filled. The source's convolution P is 3x3x3: 3x3 in ``paper`` and ``released-seg``, 1x1
+otherwise (`project_kernel`). Its mask is drawn evenly over the number of modalities for a whole
+batch; here, as for every method, by sample.
+
+For every pixel, on the generic network or on ESANet without its interleaving: a stream each and one
+that all share; what is composed is the deepest maps, and the decoder's skips are of shared maps
+alone, missing ones filled, as in the source. Its code (``released-seg``) fills with the first
+modality shown and draws each shared feature to the next.
 """
 
 from __future__ import annotations
@@ -31,8 +36,16 @@ from dmrnet.methods.base import Encodes, Features, Method
 from dmrnet.methods.sf_md import SFMDSettings
 from dmrnet.modalities import Inputs, Task, Where
 from dmrnet.nn import feature_shapes, safe_batch_norm
-from dmrnet.nn.parts import check_dense
-from dmrnet.nn.shared import Impute, Residual, SharedEncoder, SharedSpecificFusion
+from dmrnet.nn.gather import feature_name
+from dmrnet.nn.levels import levels_of
+from dmrnet.nn.shared import (
+    Impute,
+    Residual,
+    SharedEncoder,
+    SharedSpecificFusion,
+    shared_name,
+)
+from dmrnet.nn.shared_levels import SharedLevelFusion, SharedStreams
 from dmrnet.nn.trunks import behind, grid_of, one_width
 from dmrnet.objectives.shared import Align, Distance, Pairs, TellModality
 
@@ -62,13 +75,14 @@ class ShaSpecSettings(SFMDSettings):
         pairs: Whose shared features are drawn together: all, cyclic or chain.
         align: By l1 or mse.
         one_projection: The same for every modality, or one each.
+        project_kernel: Of the projection's convolution: 1, or 3 as in the source.
     """
 
     name: ClassVar[str] = "shaspec"
     summary: ClassVar[str] = "shared and specific features of each modality (Wang et al. 2023)"
     recipes: ClassVar[dict[str, dict[str, Any]]] = {
         "best": {},
-        "paper": {},
+        "paper": {"project_kernel": 3},
         "released": {
             "residual": "specific",
             "impute": "released",
@@ -76,6 +90,7 @@ class ShaSpecSettings(SFMDSettings):
             "align": "mse",
             "one_projection": False,
         },
+        "released-seg": {"impute": "first", "pairs": "cyclic", "project_kernel": 3},
     }
 
     encodes: Encodes = "present"
@@ -86,10 +101,12 @@ class ShaSpecSettings(SFMDSettings):
     pairs: Pairs = "all"
     align: Distance = "l1"
     one_projection: bool = True
+    project_kernel: int = 1
 
     def build(self, task: Task) -> Method:
         """Put the parts together, with the shared encoder beside the specific ones."""
-        check_dense(task, self.name, dense=False)
+        if task.dense or self.network.family == "esanet":
+            return self.build_dense(task)
         encoders = self.network.build(task).encoders
         shapes = feature_shapes(task, encoders)
         channels = one_width(shapes, self.name)
@@ -107,11 +124,17 @@ class ShaSpecSettings(SFMDSettings):
                 self.residual,
                 self.impute,
                 self.one_projection,
+                self.project_kernel,
             ),
             predictor=rest.predictor,
             representation=self.representation(rest.channels),
             terms=(
-                Align(self.align_weight, task.modalities, self.pairs, self.align),
+                Align(
+                    self.align_weight,
+                    [shared_name(name) for name in task.modalities],
+                    self.pairs,
+                    self.align,
+                ),
                 TellModality(self.tell_weight, task.modalities, channels),
                 *self.two_views(),
             ),
@@ -119,4 +142,33 @@ class ShaSpecSettings(SFMDSettings):
             smoothing=self.smoothing,
         )
         method.shared = safe_batch_norm(shared)
+        return method
+
+    def build_dense(self, task: Task) -> Method:
+        """Put the parts for every pixel together."""
+        levels = levels_of(self.network, task)
+        deepest = [feature_name(name, levels.deepest) for name in task.modalities]
+        shared = [feature_name(shared_name(name), levels.deepest) for name in task.modalities]
+        method = ShaSpec(
+            task,
+            encoders=levels.streams,
+            fusion=SharedLevelFusion(
+                task.modalities,
+                levels,
+                self.residual,
+                self.impute,
+                self.one_projection,
+                self.project_kernel,
+            ),
+            predictor=levels.decoder(),
+            representation=self.representation(levels.width),
+            terms=(
+                Align(self.align_weight, shared, self.pairs, self.align),
+                TellModality(self.tell_weight, deepest, levels.channels[-1]),
+                *self.two_views(),
+            ),
+            encodes=self.encodes,
+            smoothing=self.smoothing,
+        )
+        method.shared = safe_batch_norm(SharedStreams(task, levels_of(self.network, task)))
         return method

@@ -11,7 +11,9 @@ from torch.nn import functional as F
 
 from dmrnet.modalities import Inputs
 from dmrnet.nn.fusion import Fused, masked, to_grid
+from dmrnet.nn.levels import Meets
 from dmrnet.nn.norm import BatchNorm
+from dmrnet.nn.pixels import block
 from dmrnet.nn.trunks import at_most
 
 Restore = Literal["sequence", "position", "packed"]
@@ -264,3 +266,53 @@ class MapsInterFusion(InterFusion):
             own = intra(to_grid(masked(feats[name], column), self.grid))
             made.append(own.flatten(2).transpose(1, 2))
         return torch.cat(made, 1)
+
+
+class FormerMeet(Meets):
+    """The deepest level of a network for every pixel, whose maps meet in both transformers.
+
+    Args:
+        modalities: In the order of mask columns.
+        channels: C of every map, and of what comes of it, by a 1x1 block.
+        embed: D.
+        grid: H x W of the maps.
+        heads: Of each attention.
+        ratio: Of the networks behind them.
+        dropout: In the transformers.
+        key_mask: See `InterFusion`.
+        restore: See `Restore`.
+        position_dropout: Of tokens with their positions.
+    """
+
+    def __init__(
+        self,
+        modalities: Sequence[str],
+        channels: int,
+        embed: int,
+        grid: tuple[int, int],
+        heads: int,
+        ratio: int,
+        dropout: float,
+        key_mask: bool = False,
+        restore: Restore = "sequence",
+        position_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.channels = channels
+        self.modalities = tuple(modalities)
+        rest = (heads, ratio, dropout)
+        self.intra = nn.ModuleList(
+            Intra(channels, embed, grid, *rest, position_dropout) for _ in self.modalities
+        )
+        self.inter = InterFusion(
+            self.modalities, embed, grid, *rest, key_mask, restore, position_dropout
+        )
+        self.restore = block(embed, channels, 1)
+
+    def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Fuse ``(B, V, C, H, W)``; told are the maps, one a modality."""
+        own = maps.unbind(1)
+        tokens = {
+            name: intra(x) for name, intra, x in zip(self.modalities, self.intra, own, strict=True)
+        }
+        return self.restore(self.inter(tokens, mask).map), own

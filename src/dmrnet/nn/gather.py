@@ -14,6 +14,11 @@ from dmrnet.nn.norm import waits
 class ManyMaps(nn.Module):
     """An encoder that hands out several maps of its modality, under names of its own."""
 
+    @property
+    def parts(self) -> tuple[nn.Module, ...]:
+        """What makes each map of the one before, where that is how it works."""
+        raise TypeError(f"{type(self).__name__} does not say what it is made of")
+
     def encode(self, modality: str, x: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
         """Return maps ``(B, C, H, W)`` by name; rows that are not named come out as zeros."""
         raise TypeError(f"{type(self).__name__} does not say how it encodes")
@@ -63,7 +68,8 @@ def encode_rows(encoder: nn.Module, x: Tensor, rows: Tensor | None, shape: Seque
         return encoded(encoder, x, shape)
     if len(rows) == 0 and not waits(encoder):
         zeros = x.new_zeros((x.shape[0], *shape), dtype=_floating(encoder, x))
-        return zeros + untouched(encoder) if torch.is_grad_enabled() else zeros
+        # What came before depends on parameters too, where levels follow one another.
+        return zeros + untouched(encoder) + nothing(x) if torch.is_grad_enabled() else zeros
     some = encoded(encoder, take_rows(x, rows), shape)
     return spread_rows(some, rows, x.shape[0])
 
@@ -77,6 +83,11 @@ def encoded(encoder: nn.Module, x: Tensor, shape: Sequence[int]) -> Tensor:
             f"but {tuple(shape)} when it was built; inputs must keep one size"
         )
     return result
+
+
+def nothing(x: Tensor) -> Tensor:
+    """Return a zero that depends on a tensor, whatever stands in it."""
+    return x.flatten()[:0].sum()
 
 
 def untouched(module: nn.Module) -> Tensor:

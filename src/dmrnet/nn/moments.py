@@ -7,6 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from dmrnet.nn.levels import Meets
+from dmrnet.nn.pixels import block
+
 Spread = Literal["population", "sample", "released"]
 """What the squared deviations are divided by: how many modalities are shown; one less; or, as the
 released code has it, how many are shown, with the deviations of hidden ones (from 0) among them."""
@@ -41,3 +44,23 @@ class Moments(nn.Module):
             squares = torch.where(shown, squares, 0.0)
         by = (k - 1).clamp(min=1) if self.spread == "sample" else k
         return torch.cat([mean, squares.sum(1) / by], 1)
+
+
+class MomentsMeet(Meets):
+    """A level of a network for every pixel whose maps meet in their moments.
+
+    Args:
+        spread: See `Spread`.
+        before: C of every map.
+        after: C of what a 1x1 block makes of both moments; None for 2 C, without a block.
+    """
+
+    def __init__(self, spread: Spread, before: int, after: int | None = None) -> None:
+        super().__init__()
+        self.channels = after or 2 * before
+        self.moments = Moments(spread)
+        self.mix = nn.Identity() if after is None else block(2 * before, after, 1)
+
+    def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return both moments, mixed."""
+        return self.mix(self.moments(maps, mask)), ()

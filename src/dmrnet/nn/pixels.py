@@ -62,6 +62,11 @@ class PixelStream(ManyMaps):
             for before, after in zip((channels, *self.widths[:-1]), self.widths, strict=True)
         )
 
+    @property
+    def parts(self) -> tuple[nn.Module, ...]:
+        """What makes each level's map of the one before."""
+        return tuple(self.levels)
+
     def forward(self, x: Tensor) -> Tensor:
         """Encode ``(B, C, H, W)`` as the deepest map alone; `encode` gives them all."""
         return self.encode("", x)[feature_name("", LEVELS - 1)]

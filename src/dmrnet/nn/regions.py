@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from dmrnet.modalities import Inputs
 from dmrnet.nn.fusion import Fused
 from dmrnet.nn.gather import untouched
+from dmrnet.nn.levels import Meets
 from dmrnet.nn.norm import BatchNorm
 from dmrnet.nn.trunks import MixFusion
 
@@ -55,17 +56,25 @@ class RegionMixing(nn.Module):
         F_r = \sum_v w_{rv}(d_r) R_{vr}
 
     with f_v zero where hidden and no gradient through p. Then a 1x1 block of all F_r side by side
-    gives one half of the result's channels, and one of the masked maps the other (V C / 2 each, so
-    that the trunk reads as many as behind a concatenation).
+    gives one half of the result's channels, and one of the masked maps the other (by default each
+    V C / 2, so that the trunk reads as many as behind a concatenation).
 
     Args:
         modalities: V.
         channels: C of every map.
         regions: R.
         plane: Maps have more than one position: the region network looks at 3 x 3 of them.
+        after: C of the result; None for V C.
     """
 
-    def __init__(self, modalities: int, channels: int, regions: int, plane: bool) -> None:
+    def __init__(
+        self,
+        modalities: int,
+        channels: int,
+        regions: int,
+        plane: bool,
+        after: int | None = None,
+    ) -> None:
         super().__init__()
         side_by_side = modalities * channels
         small = max(1, channels // 4)
@@ -76,15 +85,16 @@ class RegionMixing(nn.Module):
         )
         self.regions = nn.Conv2d(small, regions, 1)
         self.weights = RegionWeights(regions, side_by_side + 1, modalities)
-        half = side_by_side // 2
+        after = after or side_by_side
+        half = after // 2
         self.fuse = nn.Sequential(*_block(regions * channels, half, 1))
-        self.short = nn.Sequential(*_block(side_by_side, side_by_side - half, 1))
+        self.short = nn.Sequential(*_block(side_by_side, after - half, 1))
 
     def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Mix ``(B, V, C, H, W)``, zeros where hidden.
 
         Returns:
-            The mixed map ``(B, V C, H, W)``, and the regions' logits ``(B, R, H, W)``.
+            The mixed map ``(B, after, H, W)``, and the regions' logits ``(B, R, H, W)``.
         """
         together = maps.flatten(1, 2)
         logits = self.regions(self.bottleneck(together))
@@ -114,3 +124,26 @@ class RegionFusion(MixFusion):
         """Fuse maps under bool ``(B, V)``; told is ``(B, R, H, W)``."""
         mixed, logits = self.mix(self.stacked(feats, mask), mask)
         return Fused(self.trunk(mixed), told=(logits,))
+
+
+class RegionMeet(Meets):
+    """A level of a network for every pixel whose maps meet by regions.
+
+    Args:
+        modalities: V.
+        before: C of every map.
+        regions: R.
+        after: C of what comes of it; None for V C.
+    """
+
+    def __init__(
+        self, modalities: int, before: int, regions: int, after: int | None = None
+    ) -> None:
+        super().__init__()
+        self.channels = after or modalities * before
+        self.mix = RegionMixing(modalities, before, regions, plane=True, after=after)
+
+    def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Mix the maps; told are the regions' logits ``(B, R, H, W)``."""
+        mixed, logits = self.mix(maps, mask)
+        return mixed, (logits,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -95,6 +95,7 @@ class SharedSpecificFusion(nn.Module):
         residual: r_v (the paper) or s_v is added.
         impute: See `Impute`.
         one_projection: The same P for every modality (the paper), or one each.
+        kernel: Of P: 1, or 3 as in the source, where maps have neighbours.
     """
 
     def __init__(
@@ -106,8 +107,11 @@ class SharedSpecificFusion(nn.Module):
         residual: Residual = "shared",
         impute: Impute = "mean",
         one_projection: bool = True,
+        kernel: int = 1,
     ) -> None:
         super().__init__()
+        if kernel < 1 or kernel % 2 == 0:
+            raise ValueError(f"expected project_kernel odd, got {kernel}")
         if residual not in ("shared", "specific"):
             raise ValueError(f"expected residual as shared or specific, got {residual!r}")
         if impute not in ("mean", "first", "released"):
@@ -117,8 +121,12 @@ class SharedSpecificFusion(nn.Module):
         self.residual = residual
         self.impute = impute
         count = 1 if one_projection else len(self.modalities)
+        bias = not one_projection
         self.project = nn.ModuleList(
-            Pointwise(2 * channels, channels, bias=not one_projection) for _ in range(count)
+            Pointwise(2 * channels, channels, bias=bias)
+            if kernel == 1
+            else nn.Conv2d(2 * channels, channels, kernel, padding=kernel // 2, bias=bias)
+            for _ in range(count)
         )
         self.trunk = trunk
 
@@ -133,14 +141,26 @@ class SharedSpecificFusion(nn.Module):
             to_grid(masked(feats[shared_name(n)], column), self.grid)
             for n, column in zip(self.modalities, columns, strict=True)
         ]
+        specific = [
+            to_grid(masked(feats[n], column), self.grid)
+            for n, column in zip(self.modalities, columns, strict=True)
+        ]
         filled = self.fill(torch.stack(shared, 1), mask)
+        return Fused(self.trunk(self.composed(filled, specific)))
+
+    def composed(self, filled: Tensor, specific: Sequence[Tensor]) -> Tensor:
+        """Return f_v side by side, ``(B, V C, H, W)``.
+
+        Args:
+            filled: Shared features ``(B, V, C, H, W)``, of which none is missing.
+            specific: ``(B, C, H, W)`` a modality, zeros where hidden.
+        """
         parts = []
-        for v, (name, column) in enumerate(zip(self.modalities, columns, strict=True)):
-            specific = to_grid(masked(feats[name], column), self.grid)
+        for v, own in enumerate(specific):
             project = self.project[v if len(self.project) > 1 else 0]
-            base = filled[:, v] if self.residual == "shared" else specific
-            parts.append(project(torch.cat([filled[:, v], specific], 1)) + base)
-        return Fused(self.trunk(torch.cat(parts, 1)))
+            base = filled[:, v] if self.residual == "shared" else own
+            parts.append(project(torch.cat([filled[:, v], own], 1)) + base)
+        return torch.cat(parts, 1)
 
     def fill(self, shared: Tensor, mask: Tensor) -> Tensor:
         """Return ``(B, V, C, H, W)`` with hidden maps made from those shown."""
@@ -176,8 +196,3 @@ def filled_as_released(shared: Tensor, mask: Tensor) -> Tensor:
         made = torch.stack([maps[u] for u in read]).sum(0) / count
         maps[v] = torch.where(mask[:, v].view(-1, 1, 1, 1), maps[v], made)
     return torch.stack(maps, 1)
-
-
-def features_of(feats: Mapping[str, Tensor], modalities: Sequence[str]) -> list[Tensor]:
-    """Return the shared features in the order of the modalities."""
-    return [feats[shared_name(name)] for name in modalities]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from dmrnet.objectives.task import cross_entropy, pixel_cross_entropy
+from dmrnet.objectives.task import as_buffer, cross_entropy, pixel_cross_entropy
 from dmrnet.objectives.term import Step, Term
 
 
@@ -45,23 +45,35 @@ class EachShownPixels(Term):
     """The same for every pixel: a 1x1 convolution on each modality's deepest map.
 
     Pixels of hidden modalities are left out; the sum is divided as the task loss is. Reads the maps
-    from what `FormerESANetFusion` tells.
+    from what the fusion tells.
 
     Args:
         weight: Its weight.
         channels: C of the maps.
         classes: M.
+        class_weights: Of each class in the loss; all 1 if None.
     """
 
-    def __init__(self, weight: float, channels: int, classes: int) -> None:
+    class_weights: Tensor | None
+
+    def __init__(
+        self,
+        weight: float,
+        channels: int,
+        classes: int,
+        class_weights: Sequence[float] | None = None,
+    ) -> None:
         super().__init__("each_shown", weight)
         self.classifier = nn.Conv2d(channels, classes, 1)
+        self.register_buffer("class_weights", as_buffer(class_weights), persistent=False)
 
     def forward(self, step: Step) -> Tensor:
         """Return the sum over modalities of the mean over the batch's pixels."""
         total = step.task.per_sample.new_zeros(())
         for own, column in zip(step.fused.told, step.mask.unbind(1), strict=True):
-            losses = pixel_cross_entropy(self.classifier(own), step.batch.target)
+            losses = pixel_cross_entropy(
+                self.classifier(own), step.batch.target, self.class_weights
+            )
             shown = torch.where(column, losses.per_sample, 0.0)
             total = total + shown.sum() / losses.normaliser
         return total

@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from dmrnet.modalities import take_rows
 from dmrnet.nn.fusion import to_grid
-from dmrnet.objectives.task import cross_entropy
+from dmrnet.nn.gather import feature_name
+from dmrnet.objectives.dice import dice
+from dmrnet.objectives.task import (
+    as_buffer,
+    cross_entropy,
+    labelled_size,
+    pixel_cross_entropy,
+    resized,
+)
 from dmrnet.objectives.term import Step, Term
 
 
@@ -27,6 +35,104 @@ class RegionTerm(Term):
         """Return the mean over the batch."""
         (logits,) = step.fused.told
         return cross_entropy(logits.mean((2, 3)), step.batch.target).mean
+
+
+class PixelRegions(Term):
+    """The same for every pixel: each level's regions should be the classes of its pixels.
+
+    ``L_prm = sum over levels of CE(PRM logits, y)``, labels brought to each level's size, plus
+    `dice` times the Dice loss of each. Reads them from what `LevelFusion` tells.
+
+    Args:
+        weight: Its weight.
+        dice: Of the Dice loss beside the cross-entropy.
+        class_weights: Of each class in the cross-entropy; all 1 if None.
+    """
+
+    class_weights: Tensor | None
+
+    def __init__(
+        self, weight: float, dice: float = 0.0, class_weights: Sequence[float] | None = None
+    ) -> None:
+        super().__init__("regions", weight)
+        self.dice = dice
+        self.register_buffer("class_weights", as_buffer(class_weights), persistent=False)
+
+    def forward(self, step: Step) -> Tensor:
+        """Return the sum over levels."""
+        total = step.task.per_sample.new_zeros(())
+        for logits in step.fused.told:
+            total = total + pixel_cross_entropy(logits, step.batch.target, self.class_weights).mean
+            if self.dice:
+                total = total + self.dice * dice(logits, step.batch.target)
+        return total
+
+
+class PixelSeparate(Term):
+    """Each modality by itself for every pixel, through one deepest part and decoder for all.
+
+    ``L_sep = sum_v CE(D(f_v), y)`` over the pixels of samples that have v, masked or not, divided
+    by the labelled pixels of the whole batch, at every scale of the decoder; plus `dice` times the
+    Dice loss of the finest. The network is the term's own and not used at inference.
+
+    Args:
+        weight: Its weight.
+        modalities: Names in order.
+        levels: The levels of each modality's stream that are read, shallow ones first.
+        alone: From these maps to predictions.
+        dice: Of the Dice loss beside the cross-entropy.
+        class_weights: Of each class in the cross-entropy; all 1 if None.
+    """
+
+    reads_hidden: ClassVar[bool] = True
+    class_weights: Tensor | None
+
+    def __init__(
+        self,
+        weight: float,
+        modalities: Sequence[str],
+        levels: Sequence[int],
+        alone: nn.Module,
+        dice: float = 0.0,
+        class_weights: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__("separate", weight)
+        self.modalities = tuple(modalities)
+        self.levels = tuple(levels)
+        self.alone = alone
+        self.dice = dice
+        self.register_buffer("class_weights", as_buffer(class_weights), persistent=False)
+
+    def forward(self, step: Step) -> Tensor:
+        """Return the sum over modalities."""
+        where, labels = step.batch.where, step.batch.target
+        assert where is not None
+
+        def of(x: Tensor, rows: Tensor | None) -> Tensor:
+            return x if rows is None else take_rows(x, rows)
+
+        maps = [
+            torch.cat([of(step.feats[feature_name(n, k)], where[n]) for n in self.modalities])
+            for k in self.levels
+        ]
+        target = torch.cat([of(labels, where[name]) for name in self.modalities])
+        out = self.alone(maps)
+        total = step.task.per_sample.new_zeros(())
+        for logits in (out.logits, *out.side):
+            losses = pixel_cross_entropy(logits, target, self.class_weights).per_sample
+            total = total + losses.sum() / self.normaliser(logits, labels)
+        if self.dice:
+            sizes = [len(of(labels, where[name])) for name in self.modalities]
+            for one, its in zip(out.logits.split(sizes), target.split(sizes), strict=True):
+                total = total + self.dice * dice(one, its)
+        return total
+
+    def normaliser(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return what losses are divided by: the labelled pixels of the batch, weighted."""
+        weight = self.class_weights
+        weight = logits.new_ones(logits.shape[1]) if weight is None else weight
+        size = labelled_size(resized(labels, logits.shape[2], logits.shape[3]), weight).sum()
+        return size.clamp(min=torch.finfo(size.dtype).tiny)
 
 
 class Separate(Term):

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dmrnet.nn.precision import at_least_float32
-from dmrnet.nn.shared import features_of
 from dmrnet.objectives.term import Step, Term
 
 Pairs = Literal["all", "cyclic", "chain"]
@@ -44,7 +43,7 @@ class Align(Term):
 
     Args:
         weight: .1 in the source.
-        modalities: Names in order.
+        shared: Names of the modalities' shared features, in order.
         pairs: See `Pairs`; 0 for a single modality.
         distance: l1 or mse.
     """
@@ -54,20 +53,20 @@ class Align(Term):
     def __init__(
         self,
         weight: float,
-        modalities: Sequence[str],
+        shared: Sequence[str],
         pairs: Pairs = "all",
         distance: Distance = "l1",
     ) -> None:
         super().__init__("align", weight)
         if distance not in ("l1", "mse"):
             raise ValueError(f"expected align as l1 or mse, got {distance!r}")
-        self.modalities = tuple(modalities)
-        self.pairs = pairs_of(len(self.modalities), pairs)
+        self.shared = tuple(shared)
+        self.pairs = pairs_of(len(self.shared), pairs)
         self.distance = distance
 
     def forward(self, step: Step) -> Tensor:
         """Return the mean over the batch."""
-        shared = features_of(step.feats, self.modalities)
+        shared = [step.feats[name] for name in self.shared]
         present = step.batch.present
         total = step.task.per_sample.new_zeros(())
         for i, j in self.pairs:
@@ -87,21 +86,21 @@ class TellModality(Term):
 
     Args:
         weight: .02 in the source.
-        modalities: Names in order.
+        specific: Names of the modalities' specific features, in order.
         channels: C of the specific features.
     """
 
     reads_hidden: ClassVar[bool] = True
 
-    def __init__(self, weight: float, modalities: Sequence[str], channels: int) -> None:
+    def __init__(self, weight: float, specific: Sequence[str], channels: int) -> None:
         super().__init__("tell_modality", weight)
-        self.modalities = tuple(modalities)
-        self.classifier = nn.Linear(channels, len(self.modalities))
+        self.specific = tuple(specific)
+        self.classifier = nn.Linear(channels, len(self.specific))
 
     def forward(self, step: Step) -> Tensor:
         """Return the mean over the batch and its modalities."""
-        pooled = torch.stack([step.feats[n].mean((2, 3)) for n in self.modalities], 1)
+        pooled = torch.stack([step.feats[n].mean((2, 3)) for n in self.specific], 1)
         logits = at_least_float32(self.classifier(pooled))
-        target = torch.arange(len(self.modalities), device=logits.device).expand(logits.shape[:2])
+        target = torch.arange(len(self.specific), device=logits.device).expand(logits.shape[:2])
         losses = F.cross_entropy(logits.mT, target, reduction="none")
         return torch.where(step.batch.present, losses, 0.0).mean()

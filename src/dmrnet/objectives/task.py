@@ -15,6 +15,11 @@ VOID = -1
 """The label of a pixel that is not to be learnt."""
 
 
+def as_buffer(class_weights: Sequence[float] | None) -> Tensor | None:
+    """Return weights of classes as a term keeps them."""
+    return None if class_weights is None else torch.tensor(class_weights)
+
+
 def cross_entropy(logits: Tensor, target: Tensor, smoothing: float = 0.0) -> TaskLoss:
     """Return the cross-entropy of each sample, normalised by the batch.
 
@@ -52,16 +57,26 @@ def pixel_cross_entropy(
     (1.3863, 1.0)
     """
     logits = at_least_float32(logits)
-    target = _resized(target, logits.shape[2], logits.shape[3])
+    target = resized(target, logits.shape[2], logits.shape[3])
     weight = logits.new_ones(logits.shape[1]) if weight is None else weight.to(logits)
     losses = F.cross_entropy(
         logits, target, weight, ignore_index=VOID, reduction="none", label_smoothing=smoothing
     )
-    pixels = torch.where(target == VOID, 0.0, weight[target.clamp(min=0)])
-    size = pixels.flatten(1).sum(1)
+    size = labelled_size(target, weight)
     # A batch without one labelled pixel has a loss of zero, and not 0/0.
     normaliser = size.sum().clamp(min=torch.finfo(size.dtype).tiny)
     return TaskLoss(losses.flatten(1).sum(1), normaliser, size)
+
+
+def labelled_size(target: Tensor, weight: Tensor) -> Tensor:
+    """Return the weights of each sample's labelled pixels, added; ``(B,)``.
+
+    Args:
+        target: int64 ``(B, H, W)``.
+        weight: Of each class, ``(M,)``.
+    """
+    pixels = torch.where(target == VOID, 0.0, weight[target.clamp(min=0)])
+    return pixels.flatten(1).sum(1)
 
 
 def add_scales(losses: Sequence[TaskLoss]) -> TaskLoss:
@@ -81,7 +96,8 @@ def add_scales(losses: Sequence[TaskLoss]) -> TaskLoss:
     return TaskLoss(total * main.normaliser, main.normaliser, main.size)
 
 
-def _resized(target: Tensor, height: int, width: int) -> Tensor:
+def resized(target: Tensor, height: int, width: int) -> Tensor:
+    """Return labels ``(B, H, W)`` at another size, each the nearest pixel's."""
     rows = torch.arange(height, device=target.device) * target.shape[1] // height
     columns = torch.arange(width, device=target.device) * target.shape[2] // width
     return target[:, rows[:, None], columns]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from dmrnet.nn.gather import ManyMaps, check_divides, encode_rows
 from dmrnet.nn.gather import feature_name as feature_name
@@ -38,6 +38,11 @@ class Stream(ManyMaps):
         self.stem = resnet_stem(channels, width)
         self.stages = resnet_stages(shape, stages, width)
 
+    @property
+    def parts(self) -> tuple[nn.Module, ...]:
+        """What makes each level's map of the one before: the stem, then the stages."""
+        return (self.stem, *self.stages)
+
     def forward(self, x: Tensor) -> Tensor:
         """Encode ``(B, C, H, W)`` as the deepest map alone; `encode` gives them all."""
         return self.encode("", x)[feature_name("", len(self.stages))]
@@ -56,9 +61,7 @@ class Stream(ManyMaps):
         check_divides(modality, x, STRIDE)
         height, width = x.shape[-2:]
         maps = {}
-        for level, (part, channels) in enumerate(
-            zip((self.stem, *self.stages), self.channels, strict=True)
-        ):
+        for level, (part, channels) in enumerate(zip(self.parts, self.channels, strict=True)):
             height, width = height // 2, width // 2
             x = encode_rows(part, x, rows, (channels, height, width))
             maps[feature_name(modality, level)] = x
