@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-from itertools import combinations
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
+from tests.report.analysed import NAMES, analyse
 
 from dmrnet.report import build_report
 from dmrnet.report.analyses import read_analyses
@@ -20,49 +18,7 @@ from dmrnet.report.summary import summarise
 from dmrnet.report.svg import INK
 from dmrnet.report.variance_figure import course_figure, course_of, highest
 
-NAMES = ("a", "b", "c")
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-def analyse(run, method, seed, shift=0.0, split="val", names=NAMES, modalities=None):
-    """Write analyses as a run's folder has them, made up."""
-    modalities = modalities or names
-    base = json.loads((run / "results.jsonl").read_text().splitlines()[0])
-    lines, arrays = [], {}
-
-    def add(analysis, combination, metric, value, n=30):
-        changes = {"split": split, "combination": combination, "metric": metric}
-        lines.append(base | changes | {"value": value, "n": n, "analysis": analysis})
-
-    pairs = [*modalities, *("+".join(two) for two in combinations(modalities, 2))]
-    for form in ("cosine", "printed"):
-        for k, pair in enumerate(pairs):
-            mean = 0.4 + 0.05 * k + shift + 0.01 * seed
-            add("channel-distance", pair, form, mean)
-            draw = np.random.default_rng(k).normal(mean, 0.1, 500).clip(0, 1.99)
-            counts, edges = np.histogram(draw, bins=200, range=(0, 2))
-            arrays[f"{split}/channel-distance/{form}/{pair}"] = counts
-            arrays[f"{split}/channel-distance/edges"] = edges
-    for suffix in ("", "_centred"):
-        for metric, value in {
-            "within": 30.0,
-            "between": 41.0 + 10 * shift,
-            "excess": 11.0 + 10 * shift,
-            "directions": 20.0,
-            "classes": 80.0,
-            "directions_by_classes": 0.25,
-        }.items():
-            add("angles", "", metric + suffix, value + seed)
-    add("variance", "", "variance", 1.25 + seed)
-    for name in modalities:
-        add("variance", name, "variance", 1.5)
-    for name in ("mined", "by_variance", "by_loss"):
-        add("hard-set", "", name, None if name == "mined" else 2 / 3)
-        add("hard-set", "", f"{name}_chance", 3 / 7)
-    add("hard-set", "", "loss_rank", 0.9)
-    old = (run / "analyses.jsonl").read_text() if (run / "analyses.jsonl").is_file() else ""
-    (run / "analyses.jsonl").write_text(old + "".join(json.dumps(x) + "\n" for x in lines))
-    np.savez_compressed(run / "analyses.npz", **arrays)
 
 
 def two_systems(make_run):

@@ -14,7 +14,7 @@ from dmrnet.report.analyses import Analysed
 from dmrnet.report.figures import Figure
 from dmrnet.report.formatting import shortened
 from dmrnet.report.marks import MOST_SYSTEMS, Mark, bare, key, key_places, marks
-from dmrnet.report.svg import to_png, to_svg
+from dmrnet.report.svg import data_id, to_png, to_svg
 
 MOST_PAIRS = 9
 """So many pairs of modalities have a panel: within each first, then between two."""
@@ -133,6 +133,7 @@ def _histograms(
                 linewidth=1.1,
                 linestyle=_LINES[index % len(_LINES)],
                 baseline=None,
+                gid=data_id(label),
             )
     axes.set_ylim(0, top)
 
@@ -147,6 +148,7 @@ def _mean(axes: Axes, value: float, mark: Mark) -> None:
         markersize=4.2,
         transform=axes.get_xaxis_transform(),
         clip_on=False,
+        gid=data_id(mark.label),
     )
 
 
@@ -235,13 +237,26 @@ def _angles(axes: Axes, analysed: Analysed, label: str, mark: Mark, y: int, suff
     found = {metric: analysed.get(label, metric + suffix) for metric, _, _, _ in ANGLES}
     within, between = found["within"], found["between"]
     if within is not None and between is not None:
-        axes.plot([within.mean, between.mean], [y, y], color=mark.colour, linewidth=1.6, alpha=0.45)
+        axes.plot(
+            [within.mean, between.mean],
+            [y, y],
+            color=mark.colour,
+            linewidth=1.6,
+            alpha=0.45,
+            gid=data_id(label),
+        )
     for metric, _, marker, filled in ANGLES:
         value = found[metric]
         if value is None:
             continue
         if value.se is not None:
-            axes.hlines(y, value.mean - value.se, value.mean + value.se, color=mark.colour)
+            axes.hlines(
+                y,
+                value.mean - value.se,
+                value.mean + value.se,
+                color=mark.colour,
+                gid=data_id(label),
+            )
         axes.plot(
             [value.mean],
             [y],
@@ -251,6 +266,7 @@ def _angles(axes: Axes, analysed: Analysed, label: str, mark: Mark, y: int, suff
             color=mark.colour,
             markerfacecolor=mark.colour if filled else "none",
             linestyle="none",
+            gid=data_id(label),
         )
 
 

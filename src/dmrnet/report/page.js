@@ -79,7 +79,7 @@
         (state.score !== "" && section.dataset.score !== state.score);
     }
     // Rows, legends and marks in figures carry the label of their system.
-    for (const element of all("[data-s]:not(th)")) {
+    for (const element of all("[data-s]:not(table.combinations th)")) {
       const hide = !shown(element.dataset.s);
       if (element instanceof SVGElement) element.style.display = hide ? "none" : "";
       else element.hidden = hide;

@@ -100,7 +100,7 @@ def course_figure(summary: DataSummary, item: SystemSummary, name: str) -> Figur
         caption += f" {len(named)} of {len(course)} combinations are named."
     title = f"Variance by epoch, {item.label}"
     svg = to_svg(draw, name, f"{title}. {caption}")
-    return Figure(name, title, caption, wide=False, svg=svg, png=to_png(draw))
+    return Figure(name, title, caption, wide=False, svg=svg, png=to_png(draw), system=item.label)
 
 
 def _lines(
