@@ -170,10 +170,12 @@ def test_selection_is_by_mean_iou_of_whole_images() -> None:
 
 
 def test_the_loss_weighs_classes_as_the_data_say(tmp_path: Path) -> None:
-    splits = settings().data.load(0)
+    weighed = settings("--data.weights", "median")
+    splits = weighed.data.load(0)
     task = splits.train.task
+    assert len(set(task.class_weights)) == 2
     torch.manual_seed(0)
-    method = settings().method.build(task)
+    method = weighed.method.build(task)
     batch = splits.train.take(torch.arange(4))
     present = torch.ones(4, 2, dtype=torch.bool)
     step = method.eval().step(batch.masked(present, present, task.modalities))
