@@ -20,7 +20,7 @@ def run_here(
     for number, job in enumerate(jobs):
         told: list[Message] = []
         try:
-            make_run(parse_run(job.argv), runs, told.append)
+            make_run(parse_run(job.argv), runs, told.append, job.test)
         except (ValueError, OSError) as error:
             told.append(Failed(" ".join(str(error).split()), unfit=isinstance(error, UnfitError)))
         yield from (Event(number, 0, message) for message in told)

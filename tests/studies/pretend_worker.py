@@ -20,7 +20,7 @@ def load() -> Make:
     return make
 
 
-def make(argv: Sequence[str], runs: Path, tell: Tell) -> None:
+def make(argv: Sequence[str], runs: Path, test: bool, tell: Tell) -> None:
     what, name = argv[0], argv[-1]
     folder = runs / name
     tell(Started(str(folder)))

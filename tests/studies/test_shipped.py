@@ -19,11 +19,11 @@ from tests.studies.here import run_here
 from dmrnet.cli import main
 from dmrnet.cli.study import with_recipes
 from dmrnet.data.loader import TrainLoader
+from dmrnet.studies.form import read_study
 from dmrnet.studies.plan import plan
 from dmrnet.studies.printed import find_printed, for_report, printed_tables, read_printed
 from dmrnet.studies.resolve import resolve
 from dmrnet.studies.shipped import shipped
-from dmrnet.studies.spec import read_study
 
 STUDIES = shipped()
 TINY = [

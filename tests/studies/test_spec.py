@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from dmrnet.methods import METHODS
+from dmrnet.studies.form import read_study
 from dmrnet.studies.shipped import find_study, first_line, shipped
-from dmrnet.studies.spec import Change, Entry, as_flag, read_study
+from dmrnet.studies.spec import Change, Entry, as_flag
 
 WHOLE = """
 title: Mine

@@ -16,7 +16,7 @@ from dmrnet.cli.arguments import Arguments, positive
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dmrnet.studies import Board
+    from dmrnet.studies import Board, Job
     from dmrnet.studies.plan import Plan
     from dmrnet.studies.resolve import Member
     from dmrnet.studies.spec import Entry, Study
@@ -47,7 +47,7 @@ def run(argv: Sequence[str]) -> int:
     path = find_study(words.pop(0))
     if "-h" in words or "--help" in words:
         from dmrnet.cli.study_text import described
-        from dmrnet.studies.spec import read_study
+        from dmrnet.studies.form import read_study
 
         sys.stdout.write(described(read_study(path), path))
         return 0
@@ -109,8 +109,10 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
     from dmrnet.cli.screen import loading, screen
     from dmrnet.cli.study_data import with_data
     from dmrnet.cli.study_end import finish, tell_share
+    from dmrnet.cli.study_search import check_search, search, show_search
+    from dmrnet.engine.flags import read_flags
+    from dmrnet.studies.form import read_study
     from dmrnet.studies.plan import as_argv, plan
-    from dmrnet.studies.spec import read_study
 
     study, flags = with_data(read_study(path), args.data, args.root, list(more))
     if args.seeds is not None:
@@ -131,13 +133,22 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
         from dmrnet.studies.resolve import resolve, share_of
 
         members = resolve(planned, out / "runs")
-    show_plan(console, study, planned, members, out)
+    if study.search is None:
+        show_plan(console, study, planned, members, out)
+    else:
+        check_search(study, args.share)
+        show_search(console, study, planned)
     if args.dry_run:
         return 0
-    mine = share_of(members, args.share) if args.share else members
     begun = time.monotonic()
     try:
-        board = make(args, mine, out)
+        if study.search is not None:
+            fixed = [name for name, _ in read_flags(flags)]
+            planned = search(console, args, study, planned, fixed, out)
+            members = resolve(planned, out / "runs")
+            show_plan(console, study, planned, members, out)
+        mine = share_of(members, args.share) if args.share else members
+        board = make(args, [m.job for m in mine if not m.finished], out)
     except KeyboardInterrupt as stop:
         raise Stopped("finished runs stay; the same command goes on with the others") from stop
     took = time.monotonic() - begun
@@ -191,14 +202,13 @@ def show_plan(
         console.print(f"  left out: {text}", soft_wrap=True, style="dim")
 
 
-def make(args: argparse.Namespace, members: Sequence[Member], out: Path) -> Board:
-    """Make what is not finished; what fails is tried again as often as was asked."""
+def make(args: argparse.Namespace, todo: Sequence[Job], out: Path) -> Board:
+    """Make runs; what fails is tried again as often as was asked."""
     from dmrnet.cli.screen import screen
     from dmrnet.cli.study_progress import watch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     default = len(args.gpus) if args.gpus else max(1, (cores or 1) // args.threads)
-    todo = [member.job for member in members if not member.finished]
     workers = args.workers or default
     board = watch(todo, out, workers, screen(error=True), args.threads, args.gpus or ())
     for _ in range(args.retry):
@@ -208,5 +218,5 @@ def make(args: argparse.Namespace, members: Sequence[Member], out: Path) -> Boar
             [todo[number] for number in sorted(board.broken)],
             *(out, workers, screen(error=True), args.threads, args.gpus or ()),
         )
-        board, todo = again, list(again.jobs)
+        board, todo = again, again.jobs
     return board

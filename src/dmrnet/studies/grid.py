@@ -12,10 +12,12 @@ class Job:
     Attributes:
         label: For whoever watches.
         argv: Its settings as flags of ``dmrnet fit``.
+        test: It is tested, too, and not on validation alone.
     """
 
     label: str
     argv: tuple[str, ...]
+    test: bool = True
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ class System:
     Attributes:
         data: Name of the data set.
         name: Of its entry, for a reader.
+        method: Name of its method.
         printed_as: The method that it is in a printed table.
         recipe: Its recipe.
         values: Its values of the grid.
@@ -26,6 +27,7 @@ class System:
 
     data: str
     name: str
+    method: str
     printed_as: str
     recipe: str
     values: tuple[tuple[str, str], ...]
@@ -110,7 +112,7 @@ def _systems(
             argv = (*as_argv({**first, **settings}), *flags)
             as_printed = entry.printed_as or entry.method
             pairs = tuple(values.items())
-            found.append(System(data, entry.name, as_printed, recipe, pairs, argv))
+            found.append(System(data, entry.name, entry.method, as_printed, recipe, pairs, argv))
     return found
 
 

@@ -61,7 +61,8 @@ class Worker:
         """Hand over a job; a worker that is dead shows when its messages end."""
         assert self.process.stdin is not None
         try:
-            self.process.stdin.write(json.dumps({"argv": job.argv, "runs": str(runs)}) + "\n")
+            told = {"argv": job.argv, "runs": str(runs), "test": job.test}
+            self.process.stdin.write(json.dumps(told) + "\n")
             self.process.stdin.flush()
         except OSError:
             return

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from dmrnet.engine.config import RunSettings, parse_run
 from dmrnet.engine.folder import RunFolder
+from dmrnet.evaluation import measure_of
 from dmrnet.studies.grid import Job
 from dmrnet.studies.plan import Plan
-from dmrnet.studies.run import folder_of, is_finished
+from dmrnet.studies.run import average, folder_of, is_finished
 
 
 @dataclass(frozen=True)
@@ -74,3 +75,29 @@ def share_of(members: Sequence[Member], share: tuple[int, int]) -> list[Member]:
     """
     part, parts = share
     return list(members[part - 1 :: parts])
+
+
+def scores_of(jobs: Sequence[Job], runs: Path) -> dict[Job, float | None]:
+    """Return how good the runs of some jobs are on validation: higher is better.
+
+    Args:
+        jobs: Of runs that need no test.
+        runs: Their folder.
+
+    Returns:
+        None where a run is not finished, or its score is undefined.
+
+    Raises:
+        ValueError: If the settings of a run cannot be read; it says of which.
+    """
+    found: dict[Job, float | None] = {}
+    for job in jobs:
+        try:
+            settings = parse_run(job.argv, "dmrnet study")
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{job.label}: {error}") from error
+        folder, measure = RunFolder(folder_of(settings, runs)), measure_of(settings.data)
+        finished = folder.facts.is_file() and folder.read_facts().get("finished")
+        score = average(folder, measure.name) if finished else None
+        found[job] = None if score is None else -score if measure.lower_is_better else score
+    return found

@@ -80,13 +80,16 @@ def is_finished(folder: RunFolder) -> bool:
     return "test" not in facts["samples"] or any(r["split"] == "test" for r in folder.rows())
 
 
-def make_run(settings: RunSettings, runs: Path, tell: Callable[[Message], None]) -> None:
+def make_run(
+    settings: RunSettings, runs: Path, tell: Callable[[Message], None], test: bool = True
+) -> None:
     """Train a run where it is not finished, evaluate it where it is not evaluated.
 
     Args:
         settings: What decides it.
         runs: The folder of the study's runs.
         tell: Called with what happens, `Done` last.
+        test: Evaluate it on its test set, too.
     """
     folder = RunFolder(folder_of(settings, runs))
     tell(Started(str(folder.path)))
@@ -99,7 +102,7 @@ def make_run(settings: RunSettings, runs: Path, tell: Callable[[Message], None])
         started=lambda *_: trained_from.append(time.perf_counter()),
     )
     trained = time.perf_counter()
-    tested = "test" in folder.read_facts()["samples"]
+    tested = test and "test" in folder.read_facts()["samples"]
     if tested and not any(row["split"] == "test" for row in folder.rows()):
         evaluate_run(open_run(folder.path))
     tell(

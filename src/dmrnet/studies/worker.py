@@ -24,8 +24,9 @@ from typing import TextIO
 from dmrnet.studies.events import Failed, Message, Ready, write
 
 Tell = Callable[[Message], None]
-Make = Callable[[Sequence[str], Path, Tell], None]
-"""Makes one run, from its flags, into a folder of runs; tells what happens, `Done` last."""
+Make = Callable[[Sequence[str], Path, bool, Tell], None]
+"""Makes one run, from its flags, into a folder of runs, tested or not; tells what happens, `Done`
+last."""
 
 
 class SettingsError(ValueError):
@@ -47,13 +48,13 @@ def _load() -> Make:
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
-    def make(argv: Sequence[str], runs: Path, tell: Tell) -> None:
+    def make(argv: Sequence[str], runs: Path, test: bool, tell: Tell) -> None:
         try:
             settings = parse_run(argv)
         except (ValueError, TypeError, FileNotFoundError) as error:
             raise SettingsError(" ".join(str(error).split())) from error
         try:
-            make_run(settings, runs, tell)
+            make_run(settings, runs, tell, test)
         except UnfitError as error:
             tell(Failed(" ".join(str(error).split()), unfit=True))
 
@@ -84,7 +85,7 @@ def serve(load: Callable[[], Make]) -> None:
     while True:
         job = json.loads(jobs.get())
         try:
-            make(job["argv"], Path(job["runs"]), tell)
+            make(job["argv"], Path(job["runs"]), job["test"], tell)
         except Exception as error:  # whatever it is, the other runs go on
             traceback.print_exception(error)
             tell(Failed(_told(error), isinstance(error, SettingsError)))
