@@ -420,6 +420,8 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
         "expected the split val or test, got 'train'",
     ),
     "a device too many": ("evaluate {run} --device cuda:99", "CUDA devices"),
+    "nothing to report": ("report --out x", "expected a run, a file of rows, or --printed TABLE"),
+    "no such table": ("report --printed tabel1", "did you mean 'table1'?"),
     "no such split": ("report {run} --split tset", "'test' or 'val'"),
     "not evaluated": ("report {run}", "dmrnet evaluate"),
 }

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from dmrnet.cli import main
 from dmrnet.report import build_report
 from dmrnet.report.notes import notes_on
 from dmrnet.report.published import parse_published
@@ -186,6 +187,21 @@ def test_modalities_in_another_order(make_run, publish):
     assert found.systems[1].headlines["full"].mean == 0.9
 
 
+def test_stands_beside_every_variant_of_its_data(make_run, publish):
+    runs = [
+        make_run("sf-md", name=name, dataset=name, modalities=("a", "b"))
+        for name in ("mfeat (shot=1)", "mfeat (shot=2)", "other")
+    ]
+    found = summarise(read_runs([*runs, publish(*three())], "test"), "test", "sf-md")
+    assert [(item.dataset, len(item.systems)) for item in found] == [
+        ("mfeat (shot=1)", 2), ("mfeat (shot=2)", 2), ("other", 1),
+    ]  # fmt: skip
+    # Under its whole name it stands beside that one alone.
+    path = publish(*three(dataset="mfeat (shot=2)"))
+    found = summarise(read_runs([*runs, path], "test"), "test", "sf-md")
+    assert [len(item.systems) for item in found] == [1, 2, 1]
+
+
 def test_a_folder_of_files(publish, lines):
     path = publish(*three())
     lines(path.parent / "more.jsonl", three(method="another"))
@@ -205,7 +221,17 @@ def test_page_and_terminal_say_where_it_stands(make_run, publish, tmp_path):
         assert "as printed" in text
     stream = io.StringIO()
     Console(file=stream, width=200).print(terminal_table(report.summaries))
-    assert f"[1] {SOURCE}" in stream.getvalue()
+    assert f"[1] {SOURCE}" in " ".join(stream.getvalue().split())
+
+
+def test_what_the_paper_prints_by_itself(capsys, tmp_path):
+    main(["report", "--printed", "table1", "--out", str(tmp_path / "out")])
+    told = capsys.readouterr().out
+    assert "casia-surf, ACER in percent on test" in told
+    assert "Wei et al., ECCV 2024, Table 1" in told
+    for word in ("no baseline", "over seeds", "one seed"):
+        assert word not in told
+    assert (tmp_path / "out" / "report.tex").is_file()
 
 
 def test_the_example_in_the_docs(pages_example, tmp_path, lines):

@@ -23,18 +23,29 @@ def run(argv: Sequence[str]) -> int:
     )
     parser.add_argument(
         "runs",
-        nargs="+",
+        nargs="*",
         metavar="RUN",
         help="folder of a run, folder of such folders, or .jsonl file of rows, published ones too",
     )
     add = parser.options.add_argument
     add("--out", metavar="DIR", default="report", help="folder for the report [report]")
     add("--baseline", metavar="METHOD", default=BASELINE, help=f"compared to [{BASELINE}]")
+    add(
+        "--printed",
+        metavar="TABLE",
+        action="append",
+        default=[],
+        help="rows that the paper prints, beside the runs: table1 to table7; may be repeated",
+    )
     add("--split", metavar="SPLIT", default="test", help="test, or val for what fit wrote [test]")
     args = parser.read(argv)
+    if not args.runs and not args.printed:
+        parser.error("expected a run, a file of rows, or --printed TABLE, came none")
     from dmrnet.cli.screen import screen
+    from dmrnet.studies.printed import find_printed
 
-    show_report(screen(), args.runs, Path(args.out), args.baseline, args.split)
+    printed = [find_printed(name) for name in args.printed]
+    show_report(screen(), [*args.runs, *printed], Path(args.out), args.baseline, args.split)
     return 0
 
 

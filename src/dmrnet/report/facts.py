@@ -11,7 +11,7 @@ from dmrnet.report.estimates import Estimate
 from dmrnet.report.published import PublishedRow
 from dmrnet.report.rows import Row, unique
 from dmrnet.report.runs import Run, Variance
-from dmrnet.report.systems import System, system
+from dmrnet.report.systems import System, data_name, system
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,10 @@ def sort_out(runs: Sequence[Run], dataset: str, split: str) -> Facts:
     Raises:
         ValueError: If two rows of one thing disagree.
     """
-    printed = [row for run in runs for row in run.published if row.dataset == dataset]
+    # What others published stands beside every variant of its data set.
+    printed = [
+        row for run in runs for row in run.published if row.dataset in (dataset, data_name(dataset))
+    ]
     runs = [run for run in runs if any(row.dataset == dataset for row in run.rows)]
     rows = [row for run in runs for row in run.rows if row.dataset == dataset]
     named = [row.combination for row in rows if row.combination]

@@ -77,7 +77,7 @@ def _on_combinations(summary: DataSummary) -> list[str]:
 
 def _on_baseline(summary: DataSummary) -> list[str]:
     if summary.baseline is None:
-        if len(summary.systems) < 2:
+        if sum(not item.system.source for item in summary.systems) < 2:
             return []
         return [
             f"No system is called {summary.asked_baseline}, so there is no baseline to take "

@@ -13,6 +13,7 @@ from dmrnet.report.one_system import HEADLINES, SystemSummary, against, as_print
 from dmrnet.report.runs import Run
 from dmrnet.report.systems import (
     System,
+    data_name,
     find_baseline,
     labels_of,
     shared_settings,
@@ -120,7 +121,10 @@ def summarise(runs: Sequence[Run], split: str, baseline: str) -> tuple[DataSumma
             row holds a known score.
     """
     datasets = dict.fromkeys(row.dataset for run in runs for row in run.rows)
-    datasets |= dict.fromkeys(row.dataset for run in runs for row in run.published)
+    variants = set(map(data_name, datasets))
+    datasets |= dict.fromkeys(
+        row.dataset for run in runs for row in run.published if row.dataset not in variants
+    )
     summaries = [
         summary
         for dataset in datasets

@@ -79,6 +79,16 @@ def sources_of(systems: Sequence[System]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(item.source for item in systems if item.source))
 
 
+def data_name(label: str) -> str:
+    """Return a data set's name without the settings that stand behind it in rows.
+
+    Example:
+        >>> data_name("crema-d (spectrogram=released)")
+        'crema-d'
+    """
+    return label.partition(" ")[0]
+
+
 def shared_settings(systems: Sequence[System]) -> frozenset[tuple[str, str]]:
     """Return the settings that all of two or more systems have: said once, not in every label.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.constrain import Constrain
 from rich.table import Table as RichTable
@@ -25,7 +26,14 @@ def terminal_table(summaries: Sequence[DataSummary]) -> RenderableType:
 def _one(summary: DataSummary) -> list[RenderableType]:
     table = main_table(summary)
     title = f"{summary.dataset}, {summary.score.label} in percent on {summary.split}"
-    grid = RichTable(title=Text(title), title_justify="left", show_lines=False, pad_edge=False)
+    grid = RichTable(
+        title=Text(title),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for index, name in enumerate(table.header):
         grid.add_column(
             Text(name),
@@ -35,13 +43,16 @@ def _one(summary: DataSummary) -> list[RenderableType]:
     for row in table.rows:
         grid.add_row(*(_cell(cell) for cell in row))
     told = ["mean ± standard error over seeds"]
+    if not any(item.seeds for item in summary.systems):
+        told = ["as printed"]
     if summary.baseline is not None:
         told.append(
             f"below it the difference to {summary.baseline}, paired by seed, and its 95% interval"
         )
     lines = [Text("; ".join(told) + ".", style="dim")]
     lines += [Text(f"Note: {note}", style="yellow") for note in notes_on(summary)]
-    return [grid, *(Constrain(line, SENTENCES) for line in lines), Text("")]
+    # A table is as wide as it must be; a sentence is no wider than a reader's terminal.
+    return [grid, Text(""), *(Constrain(line, SENTENCES) for line in lines), Text("")]
 
 
 def _cell(cell: Cell) -> Text:
