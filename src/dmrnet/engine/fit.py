@@ -22,6 +22,7 @@ from dmrnet.data.fingerprint import fingerprint, fingerprint_of_file
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.config import RunSettings, dump, read_config
+from dmrnet.engine.cost import inference_flops
 from dmrnet.engine.flags import flat
 from dmrnet.engine.folder import RunFolder, write_bytes, write_text
 from dmrnet.engine.pixels import score_images
@@ -340,6 +341,7 @@ def finish(
         "inference_parameters": sum(
             p.numel() for n, p in method.named_parameters() if not n.startswith("objective.")
         ),
+        "inference_flops": inference_flops(method),
         "train_seconds": trainee.seconds + spent.get("train_seconds", 0.0),
         "train_samples": trainee.samples + spent.get("train_samples", 0),
         "epochs": trainee.epochs,

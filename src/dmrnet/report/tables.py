@@ -200,10 +200,11 @@ def combination_table(summary: DataSummary, combinations: Sequence[str]) -> Tabl
 
 
 def cost_table(summary: DataSummary) -> Table:
-    """One line a system: parameters, in training and at inference, epochs, samples, seconds."""
+    """One line a system: parameters and operations at inference, epochs, samples, seconds."""
     ways = {
         "parameters": ("Parameters", fmt.count),
         "inference_parameters": ("At inference", fmt.count),
+        "inference_flops": ("Operations a sample", fmt.count),
         "epochs": ("Epochs", fmt.count),
         "train_samples": ("Samples trained on", fmt.count),
         "train_seconds": ("Training time a seed", fmt.duration),
