@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -561,3 +562,53 @@ def test_an_error_in_one_line(error: Exception, line: str) -> None:
 def test_nothing_at_all_is_answered_with_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "usage: dmrnet COMMAND" in capsys.readouterr().err
+
+
+# The same rows once more, each in a process of its own, as a shell starts it.
+
+
+def in_a_process(place: Path, *words: object) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "dmrnet", *map(str, words)],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return SimpleNamespace(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("words", "said"), BAD_COMMANDS.values(), ids=BAD_COMMANDS)
+def test_a_bad_command_in_a_process(
+    made: Path, finished: Path, tmp_path: Path, words: str, said: str
+) -> None:
+    places = {"made": made, "run": finished}
+    result = in_a_process(tmp_path, *(word.format(**places) for word in words.split()))
+    refused(result, said.format(**places))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("make", "said"), BAD_FILES.values(), ids=BAD_FILES)
+def test_a_bad_file_in_a_process(made: Path, tmp_path: Path, make: Make, said: str) -> None:
+    with np.load(made / "train.npz") as arrays:
+        np.savez(tmp_path / "bad.npz", **make(dict(arrays)))
+    refused(in_a_process(tmp_path, *FIT, "--data.train", "bad.npz"), said)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("text", "said"), BAD_CONFIGS.values(), ids=BAD_CONFIGS)
+def test_a_bad_config_in_a_process(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "bad.yaml").write_text(text)
+    refused(in_a_process(tmp_path, "fit", "--config", "bad.yaml", "--out", "out"), said)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("damage", "said"), BAD_WEIGHTS.values(), ids=BAD_WEIGHTS)
+def test_bad_weights_in_a_process(
+    finished: Path, tmp_path: Path, damage: Callable[[Path], object], said: str
+) -> None:
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    damage(run / "checkpoints" / "best.safetensors")
+    refused(in_a_process(tmp_path, "evaluate", run), said)

@@ -95,7 +95,8 @@ def show_scores(
     if shown:
         console.print(_each(scores, complete, names, label))
         console.print()
-    console.print(_summary(scores, complete, [] if shown else names, f"{label} on {split}"))
+    console.print(f"{label} on {split} ({counted(scores)})", style="bold", soft_wrap=True)
+    console.print(_summary(scores, complete, [] if shown else names))
 
 
 def _each(scores: Scores, complete: Scores | None, names: list[str], label: str) -> Table:
@@ -129,7 +130,7 @@ def counted(scores: Scores) -> str:
     return f"{least} to {most} samples, those that have all of a combination"
 
 
-def _summary(scores: Scores, complete: Scores | None, names: list[str], what: str) -> Table:
+def _summary(scores: Scores, complete: Scores | None, names: list[str]) -> Table:
     """Return average and worst; for names that are given also all of them and each alone."""
     lines: dict[str, tuple[float | None, float | None]] = {
         f"average of {len(scores.by_name)} combinations": (
@@ -148,12 +149,12 @@ def _summary(scores: Scores, complete: Scores | None, names: list[str], what: st
         f"{name} alone": (scores.rate(name), complete.rate(name) if complete else None)
         for name in names
     }
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=complete is not None)
     if len(scores.by_name) == 1:
         # One combination is its own average and its own worst.
         lines = {scores.worst: lines[f"worst: {scores.worst}"]}
-    table.add_column(f"{what} ({counted(scores)})")
-    table.add_column("", justify="right")
+    table.add_column("")
+    table.add_column("on all", justify="right")
     if complete is not None:
         least = max(n for _, n in complete.by_name.values())
         table.add_column(Text(f"on the {least} complete"), justify="right")
