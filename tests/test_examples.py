@@ -6,20 +6,56 @@ import re
 import shlex
 import shutil
 import subprocess
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from dmrnet.cli import main
 from dmrnet.cli.arguments import take
 from dmrnet.engine.config import parse_run
+from dmrnet.studies import Board, Job
 
 JOB = Path(__file__).parents[1] / "examples" / "slurm.sh"
 
 
+STUDY = JOB.with_name("slurm-study.sh")
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_bash_reads_the_job() -> None:
-    done = subprocess.run(["bash", "-n", str(JOB)], capture_output=True, text=True)
+@pytest.mark.parametrize("job", [JOB, STUDY], ids=lambda job: job.stem)
+def test_bash_reads_the_job(job: Path) -> None:
+    done = subprocess.run(["bash", "-n", str(job)], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_array_of_a_study_shares_out_every_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = STUDY.read_text(encoding="utf-8")
+    assert re.search(r"^#SBATCH --array=1-\d+$", text, re.M)
+    # A worker is a training by itself, whatever SLURM says of the job.
+    assert "#SBATCH --ntasks=1\n" in text
+    (line,) = (x for x in text.replace("\\\n", " ").splitlines() if x.startswith("dmrnet study"))
+    words = {"STUDY": "table1", "DATA": "casia-surf", "ROOT": "r", "OUT": str(tmp_path / "out")}
+    words |= {"SLURM_ARRAY_TASK_ID": "2", "SLURM_ARRAY_TASK_COUNT": "2"}
+    for name, value in words.items():
+        line = line.replace(f"${name}", value)
+    made: list[str] = []
+
+    def make(args: Namespace, todo: Sequence[Job], out: Path) -> Board:
+        made.extend(job.label for job in todo)
+        return Board(todo, 1)
+
+    monkeypatch.setattr("dmrnet.cli.study.make", make)
+    for share in ("1/2", "2/2"):
+        argv = shlex.split(line.replace("2/2", share))
+        assert main(argv[1:]) == 0
+    assert main([*argv[1:], "--dry-run"]) == 0
+    runs = re.search(r"(\d+) runs", capsys.readouterr().out.splitlines()[-1])
+    assert runs is not None
+    assert len(made) == len(set(made)) == int(runs.group(1))
 
 
 def test_its_command_is_one_of_dmrnet() -> None:

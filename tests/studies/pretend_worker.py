@@ -27,6 +27,11 @@ def make(argv: Sequence[str], runs: Path, test: bool, tell: Tell) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "pid").write_text(str(os.getpid()))
     print("a library that prints")  # noqa: T201
+    if what == "environment":
+        names = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "SLURM_NTASKS", "WORLD_SIZE")
+        seen = [f"{name}={os.environ[name]}" for name in names if name in os.environ]
+        (folder / "environment").write_text(" ".join(seen))
+        time.sleep(0.2)  # so that the other workers have one, too
     if what == "fail":
         raise ValueError("this run\ncannot be")
     if what == "bug":

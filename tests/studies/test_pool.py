@@ -62,6 +62,24 @@ def test_every_job_ends_once_and_workers_are_kept(tmp_path: Path, program: str) 
     assert len(pids) <= 2
 
 
+def test_workers_have_their_threads_and_gpus_and_no_launcher(
+    tmp_path: Path, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_NTASKS", "4")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    what = jobs("environment", "environment", "environment")
+    list(
+        run_jobs(
+            *(what, tmp_path / "runs", 3, tmp_path / "logs", program), threads=2, gpus=("0", "7")
+        )
+    )
+    seen = [(tmp_path / "runs" / f"run-{n}" / "environment").read_text().split() for n in range(3)]
+    assert {words[0] for words in seen} == {"OMP_NUM_THREADS=2"}
+    # A worker may have made several, so each GPU is one of those given.
+    assert {words[1] for words in seen} <= {"CUDA_VISIBLE_DEVICES=0", "CUDA_VISIBLE_DEVICES=7"}
+    assert all(len(words) == 2 for words in seen)
+
+
 def test_the_messages_of_a_job_come_in_order(tmp_path: Path, program: str) -> None:
     events = events_of(jobs("ok", "ok", "ok"), tmp_path, program)
     for job in range(3):

@@ -25,6 +25,25 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """What sets how many threads a worker has; one by default: side by side they are faster so."""
 
 
+LAUNCHERS = (
+    *("TORCHELASTIC_RUN_ID", "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"),
+    *("SLURM_NTASKS", "SLURM_PROCID"),
+)
+"""What launchers tell their processes; each run of a study is a world of its own."""
+
+
+def surroundings(threads: int, gpu: str | None) -> dict[str, str]:
+    """Return the environment of a process that makes runs.
+
+    Args:
+        threads: It computes with.
+        gpu: Id of the only GPU that it sees; None for all that its study sees.
+    """
+    kept = {name: value for name, value in os.environ.items() if name not in LAUNCHERS}
+    own = dict.fromkeys(THREADS, str(threads))
+    return {**kept, **own, **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})}
+
+
 class Worker:
     """A process that makes runs; see `dmrnet.studies.worker`.
 
@@ -48,11 +67,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=stream,
                 text=True,
-                env={
-                    **os.environ,
-                    **dict.fromkeys(THREADS, str(threads)),
-                    **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
-                },
+                env=surroundings(threads, gpu),
                 # Out of the reach of the terminal's Ctrl-C, which is for the study.
                 start_new_session=True,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dmrnet.engine.config import RunSettings, parse_run
@@ -56,14 +56,24 @@ def resolve(plan: Plan, runs: Path) -> list[Member]:
         FileNotFoundError: If they name a file that is not there.
     """
     members: dict[Path, Member] = {}
+    read: dict[int, RunSettings] = {}
     for job, system in zip(plan.jobs, plan.owners, strict=True):
-        try:
-            settings = parse_run(job.argv, "dmrnet study")
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{job.label}: {error}") from error
+        # Reading flags is what takes time, and the runs of a system differ in their seed alone.
+        if system not in read:
+            read[system] = _read(job)
+        *_, flag, seed = job.argv
+        assert flag == "--seed"
+        settings = replace(read[system], seed=int(seed))
         folder = folder_of(settings, runs)
         members.setdefault(folder, Member(job, system, settings, folder))
     return list(members.values())
+
+
+def _read(job: Job) -> RunSettings:
+    try:
+        return parse_run(job.argv, "dmrnet study")
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{job.label}: {error}") from error
 
 
 def share_of(members: Sequence[Member], share: tuple[int, int]) -> list[Member]:
@@ -92,10 +102,7 @@ def scores_of(jobs: Sequence[Job], runs: Path) -> dict[Job, float | None]:
     """
     found: dict[Job, float | None] = {}
     for job in jobs:
-        try:
-            settings = parse_run(job.argv, "dmrnet study")
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{job.label}: {error}") from error
+        settings = _read(job)
         folder, measure = RunFolder(folder_of(settings, runs)), measure_of(settings.data)
         finished = folder.facts.is_file() and folder.read_facts().get("finished")
         score = average(folder, measure.name) if finished else None
