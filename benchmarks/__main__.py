@@ -62,7 +62,7 @@ def facts(setting: Setting) -> dict[str, str]:
         "machine": f"{_processor()}, {os.cpu_count()} cores, {setting.threads} used; no GPU",
         "torch": torch.__version__,
         "clock": f"{clock}; interleaved, median of {setting.repeats}, lowest and highest",
-        "matrix rate": f"{rates} (largest square product, the share of peak is of this)",
+        "matrix rate": f"{rates} (the best of a product and a convolution; shares are of this)",
         "ratio": "seconds of the first subject of a case over a subject's, repeat by repeat",
     }
 

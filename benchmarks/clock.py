@@ -6,8 +6,10 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
+from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 Work = Callable[[], object]
@@ -109,18 +111,32 @@ def operations(work: Work) -> int:
     return int(counter.get_total_flops())
 
 
-def matrix_rates(setting: Setting, size: int = 2048) -> dict[str, float]:
-    """Measure how many operations a second large square products reach, the best of some."""
+def matrix_rates(setting: Setting) -> dict[str, float]:
+    """Measure how many operations a second this machine reaches, by precision.
+
+    The best of a large square product and of a convolution of the middle of a ResNet: on some
+    processors the library for the one is twice as quick as that for the other.
+    """
     rates = {}
     kinds = {"fp32": torch.float32, **({"bf16": torch.bfloat16} if setting.bf16 else {})}
+    size, channels, side, batch = 2048, 128, 14, 64
     for name, dtype in kinds.items():
         a = torch.randn(size, size).to(dtype)
-        seconds = []
-        for _ in range(4 if setting.quick else 12):
-            before = setting.now()
-            torch.mm(a, a)
-            seconds.append(setting.now() - before)
-        rates[name] = 2 * size**3 / min(seconds)
+        kernel = torch.randn(channels, channels, 3, 3).to(dtype)
+        x = torch.randn(batch, channels, side, side).to(dtype)
+        last = torch.channels_last
+        x, kernel = x.contiguous(memory_format=last), kernel.contiguous(memory_format=last)
+        by = {
+            2 * size**3: partial(torch.mm, a, a),
+            2 * batch * side**2 * channels**2 * 9: partial(F.conv2d, x, kernel, padding=1),
+        }
+        reached = []
+        for flops, work in by.items():
+            for _ in range(4 if setting.quick else 12):
+                before = setting.now()
+                work()
+                reached.append(flops / (setting.now() - before))
+        rates[name] = max(reached)
     return rates
 
 

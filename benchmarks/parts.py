@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from benchmarks.agreement import check_evaluation, check_steps
+from benchmarks.agreement import check_evaluation, check_steps, exact
 from benchmarks.clock import Row, Setting
 from benchmarks.subjects import Case, Pair, sgd
 from dmrnet.methods import METHODS, build_method
@@ -37,8 +37,8 @@ def steps(setting: Setting) -> Iterator[Row]:
 
 
 def _step(setting: Setting, case: Case, part: str) -> list[Row]:
+    found = check_steps(exact(case))
     pair = Pair(case)
-    found = check_steps(pair)
     work = {
         "released": pair.released_step(),
         "dmrnet, mask": pair.step("mask"),

@@ -131,7 +131,7 @@ class Released(Layers):
         outputs, divergence = self.logits(inputs, mask)
         total = ALPHA * divergence / len(target)
         for out in outputs:
-            total = total + F.cross_entropy(out.float(), nearest(target, out), ignore_index=-1)
+            total = total + F.cross_entropy(full(out), nearest(target, out), ignore_index=-1)
         return total
 
     @torch.no_grad()
@@ -139,7 +139,7 @@ class Released(Layers):
         """Return the classes predicted under each combination, a whole pass for each of them."""
         rows = len(next(iter(inputs.values())))
         passes = [self.logits(inputs, c.expand(rows, -1))[0][0] for c in combinations]
-        return torch.stack(passes).float()
+        return full(torch.stack(passes))
 
     def head(self, name: str, x: Tensor) -> Tensor:
         """1x1 convolution and batch norm; on vectors a linear layer."""
@@ -148,12 +148,12 @@ class Released(Layers):
 
     def drawn(self, fused: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the classifier reads, and the divergence summed over the batch."""
-        mu = self.head("representation.mu", fused).float()
-        log_var = self.head("representation.log_var", fused).float()
+        mu = full(self.head("representation.mu", fused))
+        log_var = full(self.head("representation.log_var", fused))
         divergence = 0.5 * (mu**2 + log_var.exp() - log_var - 1).sum()
         if not self.training:
             return mu, divergence
-        eps = torch.randn(mu.shape, generator=self.generator)
+        eps = torch.randn(mu.shape, generator=self.generator, dtype=mu.dtype)
         return mu + eps * (0.5 * log_var).exp(), divergence
 
 
@@ -268,6 +268,11 @@ class ReleasedESANet(Released):
     def upsample(self, name: str, x: Tensor) -> Tensor:
         """Double a map, then a 3x3 convolution of each channel."""
         return self.conv(name, F.interpolate(x, scale_factor=2.0), 1, 1, x.shape[1])
+
+
+def full(value: Tensor) -> Tensor:
+    """Return a tensor in float32 at least."""
+    return value.to(torch.promote_types(value.dtype, torch.float32))
 
 
 def nearest(target: Tensor, out: Tensor) -> Tensor:

@@ -65,9 +65,14 @@ class Case:
 
 
 class Pair:
-    """Both sides of a case, with the same weights."""
+    """Both sides of a case, with the same weights.
 
-    def __init__(self, case: Case) -> None:
+    Args:
+        case: What is computed.
+        dtype: float32, or float64 to compare the sides.
+    """
+
+    def __init__(self, case: Case, dtype: torch.dtype = torch.float32) -> None:
         self.case, self.task = case, case.task
         torch.manual_seed(0)
         form = "vector" if case.family == "ogm" else "map"
@@ -76,7 +81,7 @@ class Pair:
         recipe = "released-av" if case.family == "ogm" else "released"
         method = build_method("dmrnet", self.task, recipe, network=network)
         # As the engine does.
-        self.method: Method = method.to(memory_format=torch.channels_last)
+        self.method: Method = method.to(dtype=dtype, memory_format=torch.channels_last)
         self.generator = torch.Generator()
         args = (method.state_dict(), self.task.modalities, self.generator)
         self.released: Released
@@ -84,7 +89,7 @@ class Pair:
             self.released = ReleasedESANet(*args, layout=case.layout)
         else:
             self.released = (ReleasedSURF if case.family == "surf" else ReleasedOGM)(*args)
-        self.batch = made_batch(case)
+        self.batch = made_batch(case, dtype)
         self.combinations = all_combinations(len(case.inputs))
         self.ours = sgd(self.method.parameters(), fused=True)
         self.theirs = sgd(self.released.parameters())
@@ -158,11 +163,14 @@ class Pair:
         return run
 
 
-def made_batch(case: Case) -> Batch:
+def made_batch(case: Case, dtype: torch.dtype = torch.float32) -> Batch:
     """Return a batch of noise, complete, with a uniform mask, the same every time."""
     generator = torch.Generator().manual_seed(1)
     task = case.task
-    inputs = {m.name: torch.randn(case.batch, *m.shape, generator=generator) for m in task.inputs}
+    inputs = {
+        m.name: torch.randn(case.batch, *m.shape, generator=generator).to(dtype)
+        for m in task.inputs
+    }
     present = torch.ones(case.batch, len(task.modalities), dtype=torch.bool)
     shape = (case.batch, *(task.inputs[0].shape[1:] if case.dense else ()))
     target = torch.randint(0, len(task.classes), shape, generator=generator)
