@@ -98,3 +98,20 @@ def test_factorised_block_shrinks_like_a_square_one() -> None:
 def test_unknown_layouts_are_answered_with_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"unknown ResNet layout 'r43'; .*r34"):
         ResNetEncoder(3, "r43")
+
+
+def test_the_relu_that_waits_for_the_pooling_has_the_same_gradients() -> None:
+    whole = torchvision.models.resnet18()
+    encoder = ResNetEncoder(3)
+    load_resnet(whole.state_dict(), encoder.stem, encoder.stages)
+    # Scales of either sign: the pooling then meets the smallest of what was normalised.
+    for norm in (whole.bn1, encoder.stem[1]):
+        with torch.no_grad():
+            norm.weight[::2] = -1
+    x = torch.randn(2, 3, 64, 64)
+    wanted = x.clone().requires_grad_()
+    got = x.clone().requires_grad_()
+    features(whole, wanted).square().sum().backward()
+    encoder(got).square().sum().backward()
+    torch.testing.assert_close(got.grad, wanted.grad, rtol=0, atol=0)
+    torch.testing.assert_close(encoder.stem[0].weight.grad, whole.conv1.weight.grad, rtol=0, atol=0)

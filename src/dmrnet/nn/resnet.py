@@ -195,9 +195,17 @@ class ResNetEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Encode ``(B, C, H, W)``; H and W are halved by the stem and by each stage."""
-        x = self.stem(x)
-        for stage in self.stages:
-            x = stage(x)
+        if not len(self.stages):
+            encoded: Tensor = self.stem(x)
+            return encoded
+        convolution, norm, relu = self.stem.children()
+        first, *others = self.stages.children()
+        pool, *blocks = first.children()
+        # The largest of what is not negative is the largest, if it is not negative: so the ReLU
+        # waits for the pooling, with the same values and gradients, on a quarter of the positions.
+        x = relu(pool(norm(convolution(x))))
+        for part in (*blocks, *others):
+            x = part(x)
         return x
 
 
