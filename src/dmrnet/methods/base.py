@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from dmrnet.modalities import Batch, Inputs, Task, Where
 from dmrnet.modalities.combinations import MAX_TABLE
-from dmrnet.nn.fusion import Fused, masked
+from dmrnet.nn.fusion import READ, Fused, masked
 from dmrnet.nn.gather import ManyMaps, encode_rows
+from dmrnet.nn.linear_start import Read
 from dmrnet.nn.network import feature_shapes
 from dmrnet.nn.norm import safe_batch_norm
 from dmrnet.nn.predictor import Output
@@ -167,6 +168,26 @@ class Method(nn.Module):
                 feats[name] = encode_rows(encoder, inputs[name], where[name], self.shapes[name])
         return feats
 
+    def encode_shown(self, inputs: Inputs, where: Where) -> Features:
+        """Encode for a training step.
+
+        That is what `encode` returns. Where the encoders run on nothing but what is shown, and no
+        term reads features, the start of the trunk does as well, if the fusion has a ``reading``.
+        """
+        plain = type(self).encode is Method.encode and type(self).fuse is Method.fuse
+        unread = not any(cast(Term, term).reads_features for term in self.objective.terms)
+        find: Callable[[], dict[str, Read] | None] | None = getattr(self.fusion, "reading", None)
+        if self.encodes != "mask" or not plain or not unread or find is None:
+            return self.encode(inputs, where)
+        if (reading := find()) is None:
+            return self.encode(inputs, where)
+        return {
+            name + READ: encode_rows(
+                encoder, inputs[name], where[name], self.shapes[name], reading[name]
+            )
+            for name, encoder in zip(self.modalities, self.encoders, strict=True)
+        }
+
     def cached(self, inputs: Inputs, where: Where) -> Features:
         """Encode for evaluation: all that the combinations of a sample share.
 
@@ -276,7 +297,7 @@ class Method(nn.Module):
         if batch.mask is None or batch.where is None:
             raise ValueError("the batch has no mask; set one with batch.masked(...)")
         mask = self.shown(batch) if self.training else batch.mask
-        feats = self.encode(batch.inputs, batch.where)
+        feats = self.encode_shown(batch.inputs, batch.where)
         first = self.view(feats, mask, batch.target, generator)
         second = None
         for term in self.objective.terms:

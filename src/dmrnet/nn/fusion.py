@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from functools import partial
 from typing import Literal
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dmrnet.modalities import Inputs
-from dmrnet.nn.linear_start import ConvTrunk, LinearStart
+from dmrnet.nn.linear_start import ConvTrunk, LinearStart, Read
 from dmrnet.nn.norm import BatchNorm
 from dmrnet.nn.pointwise import Pointwise
 from dmrnet.nn.precision import at_least_float32
@@ -21,6 +21,9 @@ Grid = Literal["auto", "pooled"]
 
 READ = " read by the trunk"
 """Behind a modality's name: not its map, but what the start of the trunk made of it."""
+
+WORTH_PARTING = 1 << 24
+"""So many products a sample, at the start of a trunk, are worth parting by modality in training."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +118,25 @@ class ConcatFusion(nn.Module):
         self.modalities = tuple(shapes)
         self.grid = common_grid(list(shapes.values()), grid)
         self.trunk = trunk
+        self.sizes = [shape[0] for shape in shapes.values()]
 
-        self.starts = dict(zip(shapes, _starts(shapes.values()), strict=True))
+    def reading(self) -> dict[str, Read] | None:
+        """Return what reads each modality's map by itself, where training is quicker for it.
+
+        Then the start of the trunk runs on the rows that show a modality alone. None where the
+        trunk is not linear at its start, or so small that more and smaller products take longer.
+        """
+        if not isinstance(self.trunk, LinearStart):
+            return None
+        positions = self.grid[0] * self.grid[1]
+        return self._reading(self.trunk) if self.trunk.cost(positions) >= WORTH_PARTING else None
+
+    def _reading(self, trunk: LinearStart) -> dict[str, Read]:
+        def on_grid(read: Read, x: Tensor) -> Tensor:
+            return read(to_grid(x, self.grid))
+
+        reads = zip(self.modalities, trunk.reading(self.sizes), strict=True)
+        return {name: partial(on_grid, read) for name, read in reads}
 
     def prepare(self, feats: Inputs) -> dict[str, Tensor]:
         """Do to each modality what is the same under every mask, in evaluation.
@@ -130,10 +150,8 @@ class ConcatFusion(nn.Module):
                 name: to_grid(f, self.grid) if f.shape[2:].numel() > positions else f
                 for name, f in feats.items()
             }
-        return {
-            name + READ: self.trunk.read(to_grid(feats[name], self.grid), start)
-            for name, start in self.starts.items()
-        }
+        reading = self._reading(self.trunk)
+        return {name + READ: read(feats[name]) for name, read in reading.items()}
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
         """Fuse the maps of ``(B, C_v, H_v, W_v)`` each, or what was prepared, under ``(B, V)``."""
@@ -147,11 +165,6 @@ class ConcatFusion(nn.Module):
             for name, column in zip(self.modalities, mask.unbind(1), strict=True)
         ]
         return Fused(self.trunk(torch.cat(maps, 1)))
-
-
-def _starts(shapes: Iterable[tuple[int, int, int]]) -> list[int]:
-    """Return the number of each map's first channel among all, side by side."""
-    return [0, *accumulate(shape[0] for shape in shapes)][:-1]
 
 
 def trunk(channels: int, width: int, depth: int = 2, kernel: int = 1) -> ConvTrunk:

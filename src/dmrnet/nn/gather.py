@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -50,7 +50,13 @@ def check_divides(modality: str, x: Tensor, stride: int) -> None:
         )
 
 
-def encode_rows(encoder: nn.Module, x: Tensor, rows: Tensor | None, shape: Sequence[int]) -> Tensor:
+def encode_rows(
+    encoder: nn.Module,
+    x: Tensor,
+    rows: Tensor | None,
+    shape: Sequence[int],
+    then: Callable[[Tensor], Tensor] | None = None,
+) -> Tensor:
     """Encode some rows of a batch; the others come out as zeros.
 
     Args:
@@ -58,20 +64,24 @@ def encode_rows(encoder: nn.Module, x: Tensor, rows: Tensor | None, shape: Seque
         x: ``(B, ...)``; rows that are not named are never read, so they may hold NaN.
         rows: int64, distinct row numbers, or None for every row.
         shape: Of one encoded sample.
+        then: What else is done to the encoded rows, by themselves; it makes zeros of zeros.
 
     Returns:
-        ``(B, *shape)``. With no row at all the encoder does not run, and its parameters get zero
-        gradients rather than none, so that many processes and one behave alike. Where its batch
-        norms are synchronised it runs all the same, on no rows: other processes wait for it.
+        ``(B, *shape)``, or what `then` makes of that. With no row at all the encoder does not run,
+        and its parameters get zero gradients rather than none, so that many processes and one
+        behave alike. Where its batch norms are synchronised it runs all the same, on no rows: other
+        processes wait for it.
     """
-    if rows is None:
-        return encoded(encoder, x, shape)
-    if len(rows) == 0 and not waits(encoder):
-        zeros = x.new_zeros((x.shape[0], *shape), dtype=_floating(encoder, x))
-        # What came before depends on parameters too, where levels follow one another.
-        return zeros + untouched(encoder) + nothing(x) if torch.is_grad_enabled() else zeros
-    some = encoded(encoder, take_rows(x, rows), shape)
-    return spread_rows(some, rows, x.shape[0])
+    if rows is not None and len(rows) == 0 and not waits(encoder):
+        some = x.new_zeros((0, *shape), dtype=_floating(encoder, x))
+        if torch.is_grad_enabled():
+            # What came before depends on parameters too, where levels follow one another.
+            some = some + untouched(encoder) + nothing(x)
+    else:
+        some = encoded(encoder, x if rows is None else take_rows(x, rows), shape)
+    if then is not None:
+        some = then(some)
+    return some if rows is None else spread_rows(some, rows, x.shape[0])
 
 
 def encoded(encoder: nn.Module, x: Tensor, shape: Sequence[int]) -> Tensor:

@@ -7,13 +7,17 @@ a combination of modalities costs an addition where it would cost the convolutio
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dmrnet.nn.pointwise import on_one_position
+
+Read = Callable[[Tensor], Tensor]
+"""From a modality's map on the grid to what the start of a trunk makes of it."""
 
 
 class LinearStart(nn.Sequential):
@@ -27,18 +31,29 @@ class LinearStart(nn.Sequential):
     def rest(self, read: Sequence[Tensor]) -> Tensor:
         """Go on from what the readers gave."""
 
-    def read(self, x: Tensor, start: int) -> Tensor:
-        """Read a modality's map by itself.
+    def reading(self, sizes: Sequence[int]) -> list[Read]:
+        """Return what reads each modality's map by itself.
 
         Args:
-            x: ``(B, C_v, H, W)``.
-            start: Number of its first channel among those of all modalities side by side.
+            sizes: Channels of each modality's map, in the order in which they stand side by side.
 
         Returns:
-            What every reader gives, side by side over channels: ``(B, sum C', H', W')``.
+            For each, from ``(B, C_v, H, W)`` to what every reader gives, side by side over
+            channels: ``(B, sum C', H', W')``.
         """
-        own = slice(start, start + x.shape[1])
-        return torch.cat([_convolve(conv, x, conv.weight[:, own]) for conv in self.readers()], 1)
+        own = [conv.weight.split(list(sizes), 1) for conv in self.readers()]
+        return [partial(self._read, weights) for weights in zip(*own, strict=True)]
+
+    def _read(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
+        readers = zip(self.readers(), weights, strict=True)
+        return torch.cat([_convolve(conv, x, weight) for conv, weight in readers], 1)
+
+    def cost(self, positions: int) -> int:
+        """Return how many products reading all modalities' maps takes, for one sample."""
+        return sum(
+            conv.weight.numel() * positions // (conv.stride[0] * conv.stride[1])
+            for conv in self.readers()
+        )
 
     def go_on(self, total: Tensor) -> Tensor:
         """Return the trunk's map from the sum of what was read of each modality."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,8 @@ class HardCombinations(Term):
         predictor: f_r where it has parameters of its own (`own`), as in the released segmentation
             code; None where it shares those of f_t.
     """
+
+    reads_features: ClassVar[bool] = False
 
     predictor: nn.Module | None
 
