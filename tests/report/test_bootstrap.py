@@ -254,6 +254,6 @@ def test_the_page_says_what_was_drawn(two, tmp_path):
     made = two(source=[[f"x{i % 20}", f"y{i % 15}"] for i in range(60)])
     report = build_report([run for run, _ in made.values()], tmp_path / "out")
     for text in (report.page.read_text(), report.markdown.read_text()):
-        assert "Over test samples" in text
+        assert "95% over samples" in text
         assert "1,000 draws of the 20 sources of a and 15 sources of b" in text
         assert "With 15 to draw from it is narrower than it should be" in text

@@ -107,12 +107,12 @@ def test_the_table_says_interval_test_and_cost(summary):
         done = stats.ttest_rel(ours, base)
         low, high = done.confidence_interval(0.95)
         said = rows[label, "sf-md"]
-        assert said[4] == f"{100 * (ours - base).mean():+.2f}".replace("-", "\N{MINUS SIGN}")
-        assert said[5] == f"[{100 * low:+.2f}, {100 * high:+.2f}]".replace("-", "\N{MINUS SIGN}")
+        assert said[3] == f"{100 * (ours - base).mean():+.2f}".replace("-", "\N{MINUS SIGN}")
+        assert said[4] == f"[{100 * low:+.2f}, {100 * high:+.2f}]".replace("-", "\N{MINUS SIGN}")
         tests[label] = done.pvalue
-        assert said[6] == shown(done.pvalue)
+        assert said[5] == shown(done.pvalue)
     for label, p in holm(tests).items():
-        assert rows[label, "sf-md"][7] == shown(p)
+        assert rows[label, "sf-md"][6] == shown(p)
 
 
 def shown(p):
@@ -122,4 +122,4 @@ def shown(p):
 def test_one_seed_has_no_interval(summary):
     found = summary(*several("sf-md", 10, seeds=(0,)), *several("dmr", 10, seeds=(0,)))
     (row,) = difference_table(found).rows
-    assert [cell.text for cell in row[5:8]] == ["-", "-", "-"]
+    assert [cell.text for cell in row[4:7]] == ["-", "-", "-"]

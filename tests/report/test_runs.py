@@ -46,6 +46,13 @@ def test_a_folder_of_runs_and_a_run_named_twice(make_run, caplog):
     assert f"not finished: {unfinished}" in caplog.text
 
 
+def test_a_folder_of_a_study(make_run):
+    runs = [make_run(seed=seed) for seed in range(2)]
+    study = runs[0].parent.parent
+    (study / "logs").mkdir()
+    assert [run.path for run in read_runs([study], "test")] == runs
+
+
 def test_rows_of_many_runs_in_one_file(tmp_path, good_row, lines):
     path = lines(tmp_path / "published.jsonl", [good_row(seed=s, run=f"r{s}") for s in range(3)])
     (read,) = read_runs([path], "test")

@@ -297,14 +297,30 @@ def _figure(
 
 
 def _shown(summary: DataSummary) -> tuple[tuple[SystemSummary, ...], list[Mark]]:
-    systems = summary.systems[:MOST_SYSTEMS]
+    """Return what is drawn: every system, or of many the baseline and the best by average."""
+    drawn = {item.label for item in summary.systems if item.label == summary.baseline}
+    ranked = sorted(
+        (item for item in summary.systems if item.label not in drawn),
+        key=lambda item: (
+            summary.score.error(item.headlines["average"].mean)
+            if "average" in item.headlines and item.scores
+            else 2.0
+        ),
+    )
+    drawn |= {item.label for item in ranked[: MOST_SYSTEMS - len(drawn)]}
+    systems = tuple(item for item in summary.systems if item.label in drawn)
     labels = [item.label for item in systems]
     return systems, marks(labels, with_baseline=summary.baseline is not None)
 
 
 def _left_out(summary: DataSummary) -> str:
     more = len(summary.systems) - MOST_SYSTEMS
-    return f" The first {MOST_SYSTEMS} systems; {more} more are in the tables." if more > 0 else ""
+    if more <= 0:
+        return ""
+    which = f"the {MOST_SYSTEMS} systems"
+    if summary.baseline is not None:
+        which = f"{summary.baseline} and the {MOST_SYSTEMS - 1} systems"
+    return f" Drawn are {which} with the best average; {more} more are in the tables."
 
 
 def _columns(summary: DataSummary) -> list[str]:
@@ -324,8 +340,13 @@ def _columns(summary: DataSummary) -> list[str]:
 
 def _width(columns: Sequence[str]) -> float:
     """Width of the axes in inches: wide columns for few combinations, narrow for many."""
-    each = 0.6 if len(columns) <= 7 else 0.36 if len(columns) <= 15 else 0.26
-    return max(3.0, len(columns) * (0.168 if len(columns) > 31 else each))
+    return max(3.0, len(columns) * _each(columns))
+
+
+def _each(columns: Sequence[str]) -> float:
+    """Width of a column in inches."""
+    count = len(columns)
+    return 0.6 if count <= 7 else 0.36 if count <= 15 else 0.26 if count <= 31 else 0.168
 
 
 def _left(summary: DataSummary) -> float:
@@ -396,7 +417,7 @@ def _bands(panels: Sequence[Axes], columns: Sequence[str], ink: str) -> None:
         panels[0].text(
             first + count / 2 - 0.5,
             -0.02,
-            f"{size} seen" if count > 3 else str(size),
+            f"{size} seen" if count * _each(columns) > 0.5 else str(size),
             color=ink,
             ha="center",
             va="top",

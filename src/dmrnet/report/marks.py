@@ -27,7 +27,7 @@ COLOURS = (
 _SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 MOST_SYSTEMS = len(COLOURS)
-"""More systems than this are not told apart by eye; a figure shows the first of them."""
+"""More systems than this are not told apart by eye; a figure shows the best of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from dmrnet.report import formatting as fmt
 from dmrnet.report.analysis_blocks import Block
@@ -133,6 +133,7 @@ def render_html(sections: Sequence[Section], ranking: Ranking | None) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["breakable"] = _breakable
+    environment.filters["interval"] = _interval
     folder = files("dmrnet.report")
     template = environment.from_string(folder.joinpath("page.html.j2").read_text("utf-8"))
     # Our own style sheet, script and figures are the only text that is not escaped.
@@ -237,6 +238,12 @@ RANKED = (
     "Place by the average over combinations, 1 the best, of the systems that were run on every "
     "data set; equals share the mean of their places."
 )
+
+
+def _interval(text: str) -> Markup:
+    """Let a narrow page put an interval on a line of its own."""
+    before, bracket, after = text.partition(" [")
+    return escape(before) + (Markup(" <span>[{}</span>").format(after) if bracket else "")
 
 
 def _breakable(text: str) -> Markup:

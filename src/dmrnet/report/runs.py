@@ -87,8 +87,8 @@ def read_runs(paths: Sequence[Path], split: str) -> list[Run]:
     """Read runs.
 
     Args:
-        paths: Run folders, folders of run folders, ``.jsonl`` files of rows, or folders of such
-            files.
+        paths: Run folders, folders of run folders, folders of studies, ``.jsonl`` files of rows,
+            or folders of such files.
         split: The split whose rows every run must have.
 
     Raises:
@@ -157,6 +157,9 @@ def _places(path: Path) -> list[Path]:
     unfinished = [child for child in unfinished if child not in inside]
     if unfinished:
         _log.warning("left out, not finished: %s", ", ".join(map(str, unfinished)))
+    if not inside and not unfinished and (path / "runs").is_dir():
+        # What a study or the quickstart wrote.
+        return _places(path / "runs")
     if not inside and not unfinished:
         inside = sorted(child for child in path.glob("*.jsonl") if child.is_file())
     if not inside:

@@ -110,10 +110,9 @@ def difference_table(summary: DataSummary, resampled: Resampled | None = None) -
     header: tuple[str, ...] = (
         "System",
         "Against",
-        "Its training cost",
-        "Seeds",
+        "Its cost",
         "Average",
-        "95% interval",
+        "95% over seeds",
         "p",
         "p, Holm",
         "Worst",
@@ -121,7 +120,7 @@ def difference_table(summary: DataSummary, resampled: Resampled | None = None) -
     if not over_samples:
         return Table(header, tuple(rows), names=2)
     place = header.index("p")
-    header = (*header[:place], "Over test samples", *header[place:])
+    header = (*header[:place], "95% over samples", *header[place:])
     with_samples = []
     for row in rows:
         ends = over_samples.get((row[0].text, row[1].text), {}).get("average")
@@ -132,7 +131,7 @@ def difference_table(summary: DataSummary, resampled: Resampled | None = None) -
 def _difference_row(
     label: str,
     other: str,
-    cost: str,
+    cost: Cell,
     family: Mapping[str, Estimate],
     differences: Mapping[str, Estimate],
 ) -> tuple[Cell, ...]:
@@ -142,8 +141,7 @@ def _difference_row(
     return (
         Cell(label),
         Cell(other),
-        Cell(cost),
-        Cell(str(len(mean.seeds))),
+        cost,
         Cell(fmt.points(mean.mean), hint=fmt.differences_by_seed(mean)),
         Cell(fmt.ends(interval(mean)) or fmt.NOTHING),
         Cell(fmt.probability(found.get(label))),
@@ -152,12 +150,12 @@ def _difference_row(
     )
 
 
-def _cost(equal: EqualCost | None) -> str:
+def _cost(equal: EqualCost | None) -> Cell:
     """Write the baseline's cost as a multiple of the method's."""
     if equal is None:
-        return fmt.NOTHING
+        return Cell(fmt.NOTHING)
     what = "time" if equal.measured == "train_seconds" else "samples"
-    return f"{equal.ratio:.2f} × its {what}" + ("" if equal.reached else ", no longer one run")
+    return Cell(f"{equal.ratio:.2f} × its {what}", "" if equal.reached else "no longer one run")
 
 
 def _difference(item: Estimate) -> Cell:
