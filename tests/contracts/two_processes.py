@@ -27,7 +27,21 @@ from dmrnet.objectives import Step
 
 ROWS, STEPS, EPOCHS = 8, 3, 3
 DENSE = task_of(("image", (3, 8, 12)), ("image", (1, 8, 12)), dense=True)
+PIXELS = task_of(("image", (3, 16, 16)), ("image", (1, 16, 16)), dense=True)
 ALIKE = task_of(*[("vector", (4,))] * 3)
+
+
+OTHERS = (
+    ("lcr", "released", TASKS["maps"]),
+    ("shaspec", "released", TASKS["maps"]),
+    ("mmformer", "released", TASKS["maps"]),
+    ("sf-md", "best", PIXELS),
+    ("hemis", "best", PIXELS),
+    ("rfnet", "best", PIXELS),
+    ("shaspec", "best", PIXELS),
+    ("mmformer", "best", PIXELS),
+)
+SMALLER = {"mmformer": {"embed": 16}}
 
 
 def cases() -> dict[str, tuple[Callable[[Task], Method], Task]]:
@@ -42,6 +56,10 @@ def cases() -> dict[str, tuple[Callable[[Task], Method], Task]]:
         partial(listed["mmanet"][0], margin_weight=0.0, start=1, rank_from=0),
         TASKS["maps"],
     )
+    # What recipes change of what is encoded, and networks for every pixel.
+    for name, recipe, task in OTHERS:
+        build = partial(build_method, name, recipe=recipe, network=SMALL, **SMALLER.get(name, {}))
+        listed[f"{name}-{recipe}-{'pixels' if task.dense else 'classes'}"] = build, task
     toys = {
         "esanet": (ESANetShaped, DENSE),
         "shaspec": (ShaSpecShaped, ALIKE),

@@ -16,6 +16,7 @@ from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.prerequisite import CACHE, FOLDER, alone, place_of
 from dmrnet.engine.trainee import Progress
+from dmrnet.methods.base import Method, Needs
 from dmrnet.methods.mmanet import MMANet
 
 
@@ -182,6 +183,15 @@ def test_another_teacher_teaches_something_else(made: Path) -> None:
     fit(settings_in(made, *EARLY, *given, method="mmanet", epochs=3), made / "changed")
     mine, theirs = (metrics_of(RunFolder(made / n).metrics) for n in ("run", "changed"))
     assert mine != theirs
+
+
+def test_a_method_that_needs_complete_samples_refuses_others(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of the listed does; what a method declares is checked all the same."""
+    monkeypatch.setattr(Method, "needs", Needs(complete=True))
+    with pytest.raises(ValueError, match="every modality, but sample 1 lacks face"):
+        fit(settings_in(made, method="sf-md", epochs=1), made / "refused")
 
 
 def test_combinations_are_ranked_on_validation(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,14 @@ def test_methods_differ_in_what_they_mean_to_differ_in(
     assert (HardCombinations in terms) == (name == "dmrnet")
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_what_a_method_needs_is_declared(name: str) -> None:
+    """None needs complete samples; one needs another method first; the engine checks both."""
+    built = build_method(name, TASK, network=Network(width=8))
+    assert not built.needs.complete
+    assert built.needs.prerequisite == ("full" if name == "mmanet" else None)
+
+
 def test_settings_reach_the_parts() -> None:
     built = build_method(
         "dmrnet",

@@ -27,7 +27,7 @@ from dmrnet.engine.flags import flat
 from dmrnet.engine.folder import RunFolder, write_bytes, write_text
 from dmrnet.engine.pixels import score_images
 from dmrnet.engine.places import absolute, beside, paths_of
-from dmrnet.engine.prerequisite import cost, prerequisite
+from dmrnet.engine.prerequisite import check_needs, cost, prerequisite
 from dmrnet.engine.processes import launch, settled, together
 from dmrnet.engine.rows import bookkeeping, rows_of_evaluation
 from dmrnet.engine.selection import combinations_of, samples_at_once
@@ -101,6 +101,7 @@ def fit(
     trainer = build_trainer(training, folder, checkpoints)
     torch.manual_seed(settings.seed)
     method = built(settings, splits.train.task)
+    check_needs(method, splits.train)
     spent: dict[str, float] = {}
     if method.needs.prerequisite is not None:
         name = method.needs.prerequisite

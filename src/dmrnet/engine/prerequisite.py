@@ -14,6 +14,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
+from dmrnet.data.dataset import Dataset
 from dmrnet.engine.config import QUIET, RunSettings, read_config
 from dmrnet.engine.finished import Finished, open_run
 from dmrnet.engine.flags import flat
@@ -21,6 +22,7 @@ from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.places import absolute, paths_of
 from dmrnet.engine.processes import launch
 from dmrnet.methods import method
+from dmrnet.methods.base import Method
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,23 @@ CACHE = ".teachers"
 
 FOLDER = "teacher"
 """In a run's own folder, where many processes train together."""
+
+
+def check_needs(method: Method, train: Dataset) -> None:
+    """Refuse training samples that a method cannot learn from.
+
+    Raises:
+        ValueError: If it needs complete samples, and one lacks a modality.
+    """
+    if not method.needs.complete or bool(train.present.all()):
+        return
+    row = int((~train.present).any(1).nonzero()[0, 0])
+    columns = zip(method.modalities, train.present[row].tolist(), strict=True)
+    lacks = ", ".join(name for name, present in columns if not present)
+    raise ValueError(
+        f"{type(method).__name__} needs training samples that have every modality, but sample "
+        f"{row} lacks {lacks}; leave such samples out, or take a method that does without"
+    )
 
 
 def prerequisite(

@@ -1,0 +1,72 @@
+"""Every method is fitted on the data sets that the tables are over, small.
+
+`digits` and `watch` are made in the layout of the published files; `test_fit` has the user's own
+arrays, of which rows lack modalities.
+"""
+
+from __future__ import annotations
+
+import atexit
+import math
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+from tests.data.made import digits, watch
+
+from dmrnet.data.prepare import prepare
+from dmrnet.engine.config import parse_run
+from dmrnet.engine.fit import fit
+from dmrnet.engine.folder import RunFolder
+from dmrnet.methods import METHODS
+
+CLASSIFYING = [name for name in METHODS if name != "esanet-md"]
+EARLY = {
+    "mmanet": ("--method.start", "0", "--method.rank_from", "0"),
+    "dmrnet": ("--method.hard_start", "0"),
+    "ogm-md": ("--method.modulation", "ogm-ge"),
+    "lcr": ("--method.correlation", "0.1"),
+}
+"""So that in one epoch everything acts that a method has."""
+
+
+@cache
+def made(name: str) -> tuple[str, ...]:
+    """Return the flags of a small data set, made once."""
+    if name == "mfeat":
+        few = ("--data.train", "0.06", "--data.val", "0.03")
+        return (*few, "--data.modalities", "fou,pix,mor")
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, True)
+    make = {"digits": digits.make, "watch": watch.make}[name]
+    prepare(name, [make(folder / "source")], folder / "root", allow_pickle=name == "watch")
+    small = {
+        "digits": [f"--data.{part}-triples=20" for part in ("train", "val", "test")],
+        "watch": ["--data.step", "128", "--data.test-subjects", "7", "--data.val-subjects", "1"],
+    }[name]
+    return ("--data.root", str(folder / "root"), *small)
+
+
+COMBINATIONS = {"mfeat": 7, "digits": 7, "watch": 3}
+
+
+@pytest.mark.parametrize("data", COMBINATIONS)
+@pytest.mark.parametrize("name", CLASSIFYING)
+def test_it_is_fitted(name: str, data: str, tmp_path: Path) -> None:
+    settings = parse_run(
+        [
+            *("--data", data, *made(data), "--method", name, *EARLY.get(name, ())),
+            *("--method.network.width", "8", "--max-epochs", "1", "--select-times", "1"),
+            *("--batch-size", "16", "--threads", "1", "--accelerator", "cpu"),
+        ]
+    )
+    assert fit(settings, tmp_path / "run")
+    rows = RunFolder(tmp_path / "run").rows()
+    scores = {r["combination"]: r["value"] for r in rows if r["metric"] == "accuracy"}
+    assert len(scores) == COMBINATIONS[data]
+    assert all(0 <= value <= 1 for value in scores.values())
+    book = {r["metric"]: r["value"] for r in rows if not r["combination"]}
+    costs = ("parameters", "inference_parameters", "inference_flops", "train_seconds")
+    assert all(book[cost] > 0 and math.isfinite(book[cost]) for cost in costs)
