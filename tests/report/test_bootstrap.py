@@ -169,6 +169,55 @@ def test_a_source_for_each_modality(two):
     assert found.levels["dmr"]["average"] == pytest.approx(slow)
 
 
+def test_images_whose_pixels_have_classes(make_run):
+    """All images of a draw are one matrix; against loops, with a class that most images lack."""
+    draw = np.random.default_rng(3)
+    counts = {}
+    for method in ("sf-md", "dmr"):
+        run = make_run(method, modalities=("a", "b"), metric="miou")
+        facts = json.loads((run / "run.json").read_text()) | {"content": {"test": "same"}}
+        (run / "run.json").write_text(json.dumps(facts))
+        confusion = draw.integers(0, 50, (3, 12, 3, 3))
+        confusion[:, 2:, 2] = 0
+        confusion[:, 2:, :, 2] = 0
+        np.savez(
+            run / "predictions.npz",
+            index=np.arange(12),
+            combination=np.array(NAMES),
+            scored=np.ones((3, 12), bool),
+            confusion=confusion,
+        )
+        counts[method] = run, confusion
+    runs = read_runs([run for run, _ in counts.values()], "test")
+    (summary,) = summarise(runs, "test", "sf-md")
+    found = resample(summary, runs, draws=200)
+    slow = {}
+    for method, (_, confusion) in counts.items():
+        table = []
+        for weights in drawn([[f"same {i}" for i in range(12)]], 200):
+            row = []
+            for k in range(3):
+                whole = sum(weights[f"same {i}"] * confusion[k, i] for i in range(12))
+                each = [
+                    whole[c, c] / (whole[c].sum() + whole[:, c].sum() - whole[c, c])
+                    for c in range(3)
+                    if whole[c].sum() + whole[:, c].sum()
+                ]
+                row.append(np.mean(each))
+            table.append(np.mean(row))
+        slow[method] = np.array(table)
+    assert found.levels["dmr"]["average"] == pytest.approx(np.quantile(slow["dmr"], (0.025, 0.975)))
+    assert found.differences["dmr", "sf-md"]["average"] == pytest.approx(
+        np.quantile(slow["dmr"] - slow["sf-md"], (0.025, 0.975))
+    )
+    run = counts["dmr"][0]
+    with np.load(run / "predictions.npz") as saved:
+        arrays = {k: saved[k] for k in saved.files}
+    np.savez(run / "predictions.npz", **(arrays | {"scored": np.ones((3, 5), bool)}))
+    with pytest.raises(RowError, match="expected confusion counts of combinations, images"):
+        resample(summary, runs)
+
+
 def test_as_wide_as_theory_and_scipy_say(two):
     made = two(n=400)
     found = resampled_of(made, draws=4000)

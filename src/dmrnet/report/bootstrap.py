@@ -30,7 +30,7 @@ FEW_SOURCES = 30
 _LEAST_DRAWS = 200
 _MOST_COUNTS = 200_000_000
 _AT_ONCE = 4_000_000
-_SCORES = ("accuracy", "acer")
+_SCORES = ("accuracy", "acer", "miou")
 
 Floats = NDArray[np.float64]
 
@@ -139,7 +139,12 @@ def _predictions(summary: DataSummary, runs: Sequence[Run]) -> dict[tuple[str, i
         if key[0] is None or (key[0], key[1]) in found:
             continue
         one = read_predictions(run, summary.modalities)
-        if one is not None and set(summary.compared) <= set(one.combinations):
+        dense = summary.score.name == "miou"
+        if (
+            one is not None
+            and set(summary.compared) <= set(one.combinations)
+            and dense == (one.confusion is not None)
+        ):
             found[key[0], key[1]] = one
     return found
 
@@ -227,7 +232,8 @@ def _rescored(
     """Score combinations in each draw, float64 ``(k, draws)``; NaN where nothing is left to score.
 
     Args:
-        score: ``accuracy``, or ``acer``, which is the mean of the error rates of both classes.
+        score: ``accuracy``; ``acer``, which is the mean of the error rates of both classes; or
+            ``miou``, of the counts of all images together.
         one: The predictions.
         rows: The combinations' places, ``k`` of them.
         drawn: For each kind of source how often each comes in each draw, and the place of each
@@ -239,11 +245,14 @@ def _rescored(
     right = scored * one.right[rows].T
     classes = [one.target == label for label in np.unique(one.target)]
     groups = classes if score == "acer" else [np.ones(samples, dtype=np.bool_)]
-    parts = []
+    parts: list[Floats] = []
     for start in range(0, draws, step):
         weight = np.ones(())
         for table, places in drawn:
             weight = weight * table[start : start + step][:, places]
+        if one.confusion is not None:
+            parts.append(_mean_iou(weight, one.confusion[rows]))
+            continue
         with np.errstate(invalid="ignore", divide="ignore"):
             rates = [
                 (weight[:, group] @ right[group]) / (weight[:, group] @ scored[group])
@@ -252,6 +261,23 @@ def _rescored(
         parts.append(np.mean(rates, axis=0))
     accuracy: Floats = np.concatenate(parts).T
     return 1 - accuracy if score == "acer" else accuracy
+
+
+def _mean_iou(weight: Floats, confusion: NDArray[np.int64]) -> Floats:
+    """Return the mean IoU ``(draws, k)`` of images that count ``weight`` times, ``(draws, n)``."""
+    k, images, classes = confusion.shape[:3]
+    found = np.empty((len(weight), k))
+    for place in range(k):
+        flat = confusion[place].reshape(images, classes * classes).astype(np.float64)
+        summed = (weight @ flat).reshape(-1, classes, classes)
+        both = np.diagonal(summed, axis1=1, axis2=2)
+        union = summed.sum(1) + summed.sum(2) - both
+        # A class that is in no image drawn is undefined, never perfect.
+        known = union > 0
+        each = np.divide(both, union, out=np.zeros_like(both), where=known)
+        with np.errstate(invalid="ignore"):
+            found[:, place] = each.sum(1) / known.sum(1)
+    return found
 
 
 def _ends(by_seed: Sequence[Mapping[str, Floats]]) -> dict[str, tuple[float, float]]:
