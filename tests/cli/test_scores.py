@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from dmrnet.cli.scores import show_scores
+from dmrnet.cli.screen import screen
 
 
 def said(counts, each=False):
@@ -39,3 +40,16 @@ def test_one_combination_has_one_line():
     text = said({"a": 40})
     assert text.count("50.0") == 1
     assert "average" not in text
+
+
+def test_names_with_brackets_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        {"combination": name, "split": "test", "metric": "accuracy", "value": 0.5, "n": 4}
+        for name in ("[bold]x", "[/y]", "[bold]x+[/y]")
+    ]
+    for each in (True, False):
+        show_scores(screen(), rows, "test", {"modalities": ["[bold]x", "[/y]"]}, each)
+    shown = capsys.readouterr().out
+    assert shown.count("worst: [bold]x") == 2
+    assert "[/y] alone" in shown
+    assert "[bold]x  [/y]  accuracy" in shown

@@ -172,8 +172,10 @@ def _prepare(argv: Sequence[str]) -> int:
 
 def show_description(console: Console, description: Description) -> None:
     """Print what is in a data set."""
+    from rich.text import Text
+
     sizes = ", ".join(f"{count} {role}" for role, count in description.rows.items())
-    console.print(f"[bold]{description.name}[/bold]: {sizes}", soft_wrap=True)
+    console.print(Text.assemble((description.name, "bold"), f": {sizes}"), soft_wrap=True)
     if description.complete != description.rows:
         whole = ", ".join(f"{n} {role}" for role, n in description.complete.items())
         console.print(f"samples with every modality: {whole}", soft_wrap=True)

@@ -44,17 +44,19 @@ def score(args: argparse.Namespace) -> int:
     with loading():
         from dmrnet.cli.devices import device
         from dmrnet.engine.finished import evaluate_run, open_run
+        from dmrnet.modalities import count
 
     console, where = screen(), device(args.device)
     opened = [open_run(Path(path), where) for path in args.runs]
     for path, one in zip(args.runs, opened, strict=True):
         if len(opened) > 1:
-            console.print(f"[bold]{path}[/bold]", soft_wrap=True)
+            console.print(path, style="bold", soft_wrap=True)
         result, kept = evaluate_run(one, args.test, args.batch_size, args.tile)
         show_scores(console, one.folder.rows(), "test", one.folder.read_facts(), each=True)
         files = "results.jsonl" + (" and predictions.npz" if kept else "")
-        number = len(result.combinations)
-        rest = "" if number <= FEW else f" (all {number} combinations)"
+        number, of = len(result.combinations), count(len(one.task.modalities))
+        drawn = f"all {of} combinations" if number == of else f"{number} drawn of {of} combinations"
+        rest = "" if number <= FEW else f" ({drawn})"
         console.print(f"written: {files} in {path}{rest}\n", style="dim", soft_wrap=True)
     console.print(f"next: dmrnet report {' '.join(args.runs)} --out report", soft_wrap=True)
     return 0
@@ -73,7 +75,7 @@ def analyse(args: argparse.Namespace) -> int:
     console, where = screen(), device(args.device)
     for path in args.runs:
         if len(args.runs) > 1:
-            console.print(f"[bold]{path}[/bold]", soft_wrap=True)
+            console.print(path, style="bold", soft_wrap=True)
         rows = analyse_run(
             Path(path),
             args.analyse,

@@ -24,6 +24,8 @@ def screen(error: bool = False) -> Console:
     return Console(
         file=stream,
         highlight=False,
+        # Names of the user's own may hold brackets.
+        markup=False,
         width=PIPED_WIDTH if piped else None,
         quiet=rank() > 0,
     )
