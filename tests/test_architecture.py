@@ -7,9 +7,9 @@ counts as much as one at the top of a file.
 from __future__ import annotations
 
 import ast
+import resource
 import subprocess
 import sys
-import time
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -219,13 +219,15 @@ def test_importing_it_loads_nothing_heavy(module: str) -> None:
 
 
 def test_help_answers_in_half_a_second() -> None:
+    """Of a processor: how long other processes keep it busy is not the command's to say."""
     seconds = []
-    # The best of a few, since other processes share the machine; one quick answer is proof enough.
+    # The best of a few; one quick answer is proof enough.
     while len(seconds) < 6 and min(seconds, default=1.0) > 0.5:
-        start = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
             [sys.executable, "-m", "dmrnet", "--help"], capture_output=True, text=True, check=True
         )
-        seconds.append(time.perf_counter() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         assert "quickstart" in done.stdout
     assert min(seconds) <= 0.5, f"dmrnet --help took {min(seconds):.2f} s at best"

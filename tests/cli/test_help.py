@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+import resource
 import subprocess
 import sys
-import time
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from .conftest import Cli
 
 HELPS = [["--help"], *([name, "--help"] for name in COMMANDS), ["data", "list"]]
-HELPS += [["data", action, "--help"] for action in ("show", "check", "export")]
+HELPS += [["data", action, "--help"] for action in ("show", "check", "export", "prepare")]
 HELPS += [["fit", "--data", name, "--help"] for name in DATASETS]
+HELPS += [["fit", "--method", name, "--help"] for name in METHODS]
 HELPS += [["fit", "--method", name, "--recipe", "paper", "--help"] for name in ("sf-md", "dmrnet")]
-BOUND = 2.0
-"""Seconds. Half a second is the aim, on a machine that does nothing else."""
+BOUND = 0.5
+"""Seconds of a processor: how long others keep it busy is not the command's to say."""
 
 
 @pytest.mark.parametrize("argv", HELPS, ids=" ".join)
@@ -35,11 +36,12 @@ def test_help_needs_no_torch(argv: list[str]) -> None:
         "sys.exit(code or ('torch' in sys.modules) * 9)"
     )
     seconds = []
-    # The best of three, since other processes share the machine.
+    # The best of three, since a machine that is busy with others is slower too.
     for _ in range(3):
-        begun = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run([sys.executable, "-c", script, *argv], capture_output=True, text=True)
-        seconds.append(time.perf_counter() - begun)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         assert done.returncode == 0, done.stderr
         assert done.stdout
         if seconds[-1] < BOUND:
