@@ -5,7 +5,12 @@ and ``*.jsonl`` (its result rows). Keep an experiment's rows with::
 
     python tools/make_results.py keep NAME RUN [RUN ...]
 
-then write ``results/NAME/about.md`` and rewrite the page with::
+or, where they are those of a study, with its own words behind ``--``::
+
+    python tools/make_results.py study NAME -- table3 --data digits=prepared --out runs/digits
+
+then write ``results/NAME/about.md``, for a study ``results/NAME/STUDY.md`` too, and rewrite the page
+with::
 
     python tools/make_results.py page
 """
@@ -14,12 +19,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
+from dmrnet.report.analysis_blocks import analysis_blocks
 from dmrnet.report.runs import read_runs
-from dmrnet.report.summary import summarise
+from dmrnet.report.summary import DataSummary, summarise
 from dmrnet.report.tables import combination_table, cost_table, main_table, markdown
 
 ROOT = Path(__file__).parents[1]
@@ -52,21 +61,112 @@ def keep(name: str, runs: list[Path]) -> None:
         (RESULTS / name / f"seed{seed}.jsonl").write_text("".join(lines))
 
 
+def keep_study(name: str, words: list[str]) -> None:
+    """Copy the finished runs of a study, a folder each, and write down which system each is of.
+
+    Runs that several studies of one name share are kept once.
+    """
+    from dmrnet.cli.study import arguments, with_methods
+    from dmrnet.cli.study_data import with_data
+    from dmrnet.studies.form import read_study
+    from dmrnet.studies.plan import plan
+    from dmrnet.studies.resolve import resolve
+    from dmrnet.studies.shipped import find_study
+
+    path = find_study(words[0])
+    args, more = arguments().parse_known_args(words[1:])
+    study, flags = with_data(read_study(path), args.data, args.root, list(more))
+    if args.methods is not None:
+        study = with_methods(study, args.methods)
+    planned = plan(study, (*flags, "--threads", str(args.threads)))
+    members = [m for m in resolve(planned, Path(args.out) / "runs") if m.finished]
+    for member in members:
+        to = RESULTS / name / "runs" / member.folder.name
+        to.mkdir(parents=True, exist_ok=True)
+        for file in ("results.jsonl", "analyses.jsonl"):
+            if (member.folder / file).is_file():
+                lines = (member.folder / file).read_text().splitlines()
+                kept = [line + "\n" for line in lines if _wanted(json.loads(line))]
+                (to / file).write_text("".join(kept))
+    systems = [{k: v for k, v in asdict(s).items() if k != "argv"} for s in planned.systems]
+    told = {
+        "title": study.title,
+        "command": "dmrnet study " + shlex.join(words),
+        "printed": list(study.printed),
+        "analyses": list(study.analyses),
+        "baseline": study.baseline or study.methods[0].method,
+        "systems": systems,
+        "runs": {member.folder.name: member.system for member in members},
+    }
+    (RESULTS / name / f"{path.stem}.json").write_text(json.dumps(told, indent=1) + "\n")
+
+
+def _wanted(row: dict[str, object]) -> bool:
+    if "analysis" in row:
+        # By class they are many, and no table here shows them.
+        return "/" not in str(row["metric"])
+    kind = str(row["metric"]).partition("/")[0]
+    return row["combination"] == "" or (row["split"] == "test" and kind in KEPT)
+
+
 def page() -> str:
     """Return the text of the page."""
     parts = [HEAD]
     for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()):
-        parts.append((folder / "about.md").read_text().strip())
-        for summary in summarise(
-            read_runs(sorted(folder.glob("*.jsonl")), "test"), "test", "sf-md"
-        ):
-            parts.append(f"### {summary.dataset}, {summary.samples} test samples, percent")
-            parts.append(markdown(main_table(summary)).strip())
-            parts.append(markdown(cost_table(summary)).strip())
-            if len(summary.combinations) <= 63:
-                parts.append("Every combination (● seen, ○ missing):")
-                parts.append(markdown(combination_table(summary, summary.combinations)).strip())
+        parts.append((folder / "about.md").read_text())
+        studies = sorted(folder.glob("*.json"))
+        for path in studies:
+            parts += _study(path)
+        if not studies:
+            for summary in _summaries(sorted(folder.glob("*.jsonl")), "sf-md"):
+                parts += _tables(summary)
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _summaries(paths: list[Path], baseline: str) -> tuple[DataSummary, ...]:
+    return summarise(read_runs(paths, "test"), "test", baseline)
+
+
+def _tables(summary: DataSummary) -> Iterator[str]:
+    """Every table of one data set."""
+    yield f"### {summary.dataset}, {summary.samples} test samples, percent"
+    yield markdown(main_table(summary))
+    yield markdown(cost_table(summary))
+    if len(summary.combinations) <= 63:
+        yield "Every combination (● seen, ○ missing):"
+        yield markdown(combination_table(summary, summary.combinations))
+
+
+def _study(path: Path) -> Iterator[str]:
+    """What a study found: in its table's form where the paper prints one, and its analyses."""
+    from dmrnet.cli.study_end import EXPLAINED
+    from dmrnet.studies.beside import overview, systems_by_label, tables_of
+    from dmrnet.studies.plan import System
+    from dmrnet.studies.printed import find_printed, read_printed
+
+    study = json.loads(path.read_text())
+    yield f"### {study['title']}"
+    yield f"`{study['command']}`"
+    text = path.with_suffix(".md")
+    if text.is_file():
+        yield text.read_text()
+    owners = {path.parent / "runs" / run: system for run, system in study["runs"].items()}
+    systems = [
+        System(**{**s, "values": tuple(map(tuple, s["values"])), "argv": ()})
+        for s in study["systems"]
+    ]
+    printed = tables_of([r for name in study["printed"] for r in read_printed(find_printed(name))])
+    for summary in _summaries(list(owners), study["baseline"]):
+        if printed:
+            yield EXPLAINED
+            yield markdown(overview(summary, printed, systems_by_label(summary, owners, systems)))
+        if not study["analyses"] or printed:
+            yield from _tables(summary)
+        for block in analysis_blocks(summary, path.stem):
+            if block.kind in study["analyses"]:
+                yield f"#### {summary.dataset}: {block.title}"
+                yield markdown(block.table)
+                yield block.reading
 
 
 def main() -> int:
@@ -77,9 +177,14 @@ def main() -> int:
     keeping = verbs.add_parser("keep")
     keeping.add_argument("name")
     keeping.add_argument("runs", nargs="+", type=Path)
+    of_study = verbs.add_parser("study")
+    of_study.add_argument("name")
+    of_study.add_argument("words", nargs="+", help="those of dmrnet study, behind --")
     args = parser.parse_args()
     if args.verb == "keep":
         keep(args.name, args.runs)
+    elif args.verb == "study":
+        keep_study(args.name, args.words)
     else:
         PAGE.write_text(page())
     return 0

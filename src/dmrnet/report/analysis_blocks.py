@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dmrnet.report import formatting as fmt
 from dmrnet.report.analyses import Analysed, read_analyses
@@ -27,12 +27,14 @@ class Block:
         table: Its numbers, one line a system.
         reading: How to read them.
         figures: Its figures.
+        kind: Name of the analysis.
     """
 
     title: str
     table: Table
     reading: str
     figures: tuple[Figure, ...]
+    kind: str = ""
 
 
 def analysis_blocks(summary: DataSummary, prefix: str) -> tuple[Block, ...]:
@@ -54,7 +56,8 @@ def analysis_blocks(summary: DataSummary, prefix: str) -> tuple[Block, ...]:
     blocks = []
     for index, analysed in enumerate(read_analyses(summary)):
         if analysed.kind in ways and analysed.values:
-            blocks.append(ways[analysed.kind](summary, analysed, f"{prefix}-analysis-{index + 1}"))
+            block = ways[analysed.kind](summary, analysed, f"{prefix}-analysis-{index + 1}")
+            blocks.append(replace(block, kind=analysed.kind))
     return tuple(blocks)
 
 
