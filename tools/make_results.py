@@ -9,8 +9,8 @@ or, where they are those of a study, with its own words behind ``--``::
 
     python tools/make_results.py study NAME -- table3 --data digits=prepared --out runs/digits
 
-then write ``results/NAME/about.md``, for a study ``results/NAME/STUDY.md`` too, and rewrite the page
-with::
+then write ``results/NAME/about.md``, for a study ``results/NAME/STUDY.md`` too, and rewrite the
+page with::
 
     python tools/make_results.py page
 """
