@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from tests.data.made import digits, watch
+from tests.data.made import cwfid, digits, watch
 
 from dmrnet.data.prepare import prepare
 from dmrnet.engine.config import parse_run
@@ -40,16 +40,24 @@ def made(name: str) -> tuple[str, ...]:
         return (*few, "--data.modalities", "fou,pix,mor")
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, True)
-    make = {"digits": digits.make, "watch": watch.make}[name]
+    make = {"digits": digits.make, "watch": watch.make, "cwfid": cwfid.make}[name]
     prepare(name, [make(folder / "source")], folder / "root", allow_pickle=name == "watch")
     small = {
         "digits": [f"--data.{part}-triples=20" for part in ("train", "val", "test")],
+        "cwfid": ["--data.tile", "32", "--data.tiles", "8"],
         "watch": ["--data.step", "128", "--data.test-subjects", "7", "--data.val-subjects", "1"],
     }[name]
     return ("--data.root", str(folder / "root"), *small)
 
 
 COMBINATIONS = {"mfeat": 7, "digits": 7, "watch": 3}
+PIXELS = [
+    name
+    for name in METHODS
+    if name not in ("pe", "pcme", "unimodal", "ogm-md", "lcr", "mmanet", "esanet-md")
+]
+ON_ESANET = ("--method.network.family", "esanet", "--method.network.stem", "8")
+SMALL = ("--method.network.layout", "r18")
 
 
 @pytest.mark.parametrize("data", COMBINATIONS)
@@ -70,3 +78,24 @@ def test_it_is_fitted(name: str, data: str, tmp_path: Path) -> None:
     book = {r["metric"]: r["value"] for r in rows if not r["combination"]}
     costs = ("parameters", "inference_parameters", "inference_flops", "train_seconds")
     assert all(book[cost] > 0 and math.isfinite(book[cost]) for cost in costs)
+
+
+@pytest.mark.parametrize("name", [*PIXELS, "esanet-md", "rfnet on esanet", "mmformer on esanet"])
+def test_pixels_are_fitted_and_whole_images_scored(name: str, tmp_path: Path) -> None:
+    """On tiles of 32 x 32, of images that are larger and whose sides 16 does not divide."""
+    method, _, other = name.partition(" on ")
+    early = EARLY.get(method, ())
+    width = ("--method.network.width", "16")
+    network = (*ON_ESANET, *SMALL) if other or name == "esanet-md" else width
+    settings = parse_run(
+        [
+            *("--data", "cwfid", *made("cwfid"), "--method", method, *network, *early),
+            *("--max-epochs", "1", "--select-times", "1", "--batch-size", "8"),
+            *("--threads", "1", "--accelerator", "cpu"),
+        ]
+    )
+    assert fit(settings, tmp_path / "run")
+    rows = RunFolder(tmp_path / "run").rows()
+    scores = {r["combination"]: r["value"] for r in rows if r["metric"] == "miou"}
+    assert set(scores) == {"red", "nir", "red+nir"}
+    assert all(0 <= value <= 1 for value in scores.values())

@@ -170,12 +170,13 @@ def test_recipes_are_what_they_say() -> None:
         settings = method("mmformer").recipe(recipe)
         chosen[recipe] = (settings.restore, settings.hides, settings.position_dropout)
     assert chosen == {
-        "best": ("sequence", "tokens", 0.0),
+        "best": (None, "tokens", 0.0),
         "paper": ("position", "tokens", 0.1),
-        "released": ("sequence", "maps", 0.1),
+        "released": (None, "maps", 0.1),
         "released-seg": ("packed", "tokens", 0.1),
     }
     assert built(position_dropout=0.3).fusion.dropout.p == 0.3
+    assert built().fusion.restore == "sequence"
 
 
 def test_hidden_tokens_take_part_unless_they_are_masked_as_keys() -> None:

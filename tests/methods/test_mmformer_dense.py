@@ -10,6 +10,7 @@ import torch
 from dmrnet.methods import build_method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
+from dmrnet.nn.former import positions_at
 
 ROOMS = Task(
     (Modality("rgb", "image", (3, 64, 96)), Modality("depth", "image", (1, 64, 96))),
@@ -86,3 +87,42 @@ def test_positions_are_those_of_the_image() -> None:
     model = built(embed=16)
     assert model.fusion.inter.grid == (2, 3)
     assert model.fusion.inter.position.shape == (1, 12, 16)
+
+
+def test_images_of_another_size_have_positions_in_between() -> None:
+    """Half-way between four learnt positions is their mean, for every modality."""
+    position = torch.randn(1, 2 * 6, 4)
+    there = positions_at(position, (2, 3), (1, 1))
+    planes = position.view(2, 2, 3, 4)
+    for v in range(2):
+        torch.testing.assert_close(there[0, v], planes[v, :, 1].mean(0))
+    assert positions_at(position, (2, 3), (2, 3)) is position
+    fine = positions_at(position, (2, 3), (4, 6)).view(2, 4, 6, 4)
+    expected = 0.75 * (0.75 * planes[:, 0, 0] + 0.25 * planes[:, 0, 1]) + 0.25 * (
+        0.75 * planes[:, 1, 0] + 0.25 * planes[:, 1, 1]
+    )
+    torch.testing.assert_close(fine[:, 1, 1], expected)
+    for network in (NETWORK, Network(width=8)):
+        torch.manual_seed(0)
+        model = build_method("mmformer", ROOMS, network=network).eval()
+        mask = all_combinations(2)
+        large = {m.name: torch.randn(3, m.shape[0], 96, 128) for m in ROOMS.inputs}
+        assert model(large, mask).shape == (3, 3, 96, 128)
+    with pytest.raises(ValueError, match="whole images are predicted; use position or packed"):
+        built(restore="sequence")
+
+
+def test_on_the_generic_network_the_deepest_maps_attend_and_tell() -> None:
+    torch.manual_seed(0)
+    model = build_method("mmformer", ROOMS, network=Network(width=8))
+    some = batch()
+    meet = model.fusion.meets[-1]
+    told = model.step(some).fused.told
+    for v, name in enumerate(ROOMS.modalities):
+        shown = some.mask[:, v].view(-1, 1, 1, 1)
+        torch.testing.assert_close(told[v], model.step(some).feats[f"{name}.3"] * shown)
+    before = model(some.inputs, some.mask)
+    with torch.no_grad():
+        meet.inter.block.attention.out.weight.zero_()
+    after = model(some.inputs, some.mask)
+    assert (after - before).flatten(1).abs().amax(1).min() > 1e-6

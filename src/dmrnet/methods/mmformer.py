@@ -12,10 +12,10 @@ D = 512 in ``paper`` and ``released``; in ``best`` D is the encoders' width. Hid
 in the attention, as released; with `key_mask` nothing attends to them. With one modality both
 transformers are of the same tokens.
 
-How V H W tokens become H W again is `restore`: a linear layer over the sequence (``best``, and the
-adaptation: ``released``); one over the V tokens of each position, which is what the paper means
-(``paper``); or, as the paper's own code for volumes does (``released-seg``), one over V tokens that
-follow one another, which packs neighbours of one modality where one position of all is meant.
+How V H W tokens become H W again is `restore`: a linear layer over the sequence (the default, and
+the adaptation); one over the V tokens of each position, which is what the paper means (``paper``);
+or, as the paper's own code for volumes does (``released-seg``), one over V tokens that follow one
+another, which packs neighbours of one modality where one position of all is meant.
 
 Departures in ``best``: hidden samples do not reach the batch norm in front of the tokens, where the
 adaptation hides maps and normalises their zeros, so that "missing" is not zero there (`hides maps`
@@ -25,8 +25,9 @@ and ``released``).
 For every pixel it is ours: both transformers stand among the deepest maps, in place of the last of
 ESANet's five sums or of the generic network's deepest concatenation, and a 1x1 convolution
 classifies each modality's map. Maps are hidden there whatever `hides` says, and on ESANet the main
-modality's tokens know of the others, from which its stages go on. Images of another size than those
-of training have no positions.
+modality's tokens know of the others, from which its stages go on. Images may have other sizes than
+those of training: positions are drawn between the learnt ones, and `restore` is by position unless
+it is packed.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ class MMFormerSettings(SFMDSettings):
         attention_dropout: In the transformers.
         position_dropout: Of tokens with their positions.
         restore: Tokens of all modalities become those of one map by a linear layer over the
-            sequence, over each position, or over tokens that are packed as released.
+            sequence (the default), over each position (the default where every pixel has a class),
+            or over tokens that are packed as released.
         hides: Of a hidden modality the tokens between the transformers are zero, or the map in
             front of them (maps).
         key_mask: Leave hidden tokens out of the attention.
@@ -100,7 +102,7 @@ class MMFormerSettings(SFMDSettings):
     ratio: int = 8
     attention_dropout: float = 0.1
     position_dropout: float = 0.0
-    restore: Restore = "sequence"
+    restore: Restore | None = None
     hides: Hidden = "tokens"
     key_mask: bool = False
     each_weight: float = 1.0
@@ -126,7 +128,14 @@ class MMFormerSettings(SFMDSettings):
         intra = {
             name: Intra(channels, embed, grid, *rest, self.position_dropout) for name in encoders
         }
-        of_inter = (embed, grid, *rest, self.key_mask, self.restore, self.position_dropout)
+        of_inter = (
+            embed,
+            grid,
+            *rest,
+            self.key_mask,
+            self.restore or "sequence",
+            self.position_dropout,
+        )
         if self.hides == "maps":
             fusion: InterFusion = MapsInterFusion(intra, task.modalities, *of_inter)
         else:
@@ -145,6 +154,20 @@ class MMFormerSettings(SFMDSettings):
             encodes=self.encodes,
             smoothing=self.smoothing,
         )
+
+    @property
+    def of_pixels(self) -> Restore:
+        """How tokens become a map where images may have other sizes than those of training.
+
+        Raises:
+            ValueError: If they cannot.
+        """
+        if self.restore == "sequence":
+            raise ValueError(
+                "restore sequence has a weight for every position of the images that are trained "
+                "on, but whole images are predicted; use position or packed"
+            )
+        return self.restore or "position"
 
     def build_dense(self, task: Task, parts: Parts, channels: int) -> Method:
         """Put parts for every pixel together, of whose fusion a term reads maps of so many C."""
@@ -181,7 +204,7 @@ class MMFormerSettings(SFMDSettings):
             self.ratio,
             self.attention_dropout,
             self.key_mask,
-            self.restore,
+            self.of_pixels,
             self.position_dropout,
         )
         return replace(parts, fusion=fusion), fusion.deepest
@@ -204,7 +227,7 @@ class MMFormerSettings(SFMDSettings):
                 self.ratio,
                 self.attention_dropout,
                 self.key_mask,
-                self.restore,
+                self.of_pixels,
                 self.position_dropout,
             )
         )

@@ -85,6 +85,24 @@ class Block(nn.Module):
         return result
 
 
+def positions_at(position: Tensor, before: tuple[int, int], size: Sequence[int]) -> Tensor:
+    """Return learnt positions of one grid on another, between which lines are drawn.
+
+    Args:
+        position: ``(1, n H W, D)`` for n modalities.
+        before: H x W.
+        size: Of the other grid, h x w.
+
+    Returns:
+        ``(1, n h w, D)``.
+    """
+    if tuple(size) == before:
+        return position
+    planes = position.unflatten(1, (-1, *before))[0].permute(0, 3, 1, 2)
+    there = F.interpolate(planes, size=tuple(size), mode="bilinear", align_corners=False)
+    return there.permute(0, 2, 3, 1).flatten(0, 2)[None]
+
+
 class Intra(nn.Module):
     """A modality's map as tokens, with learnt positions, and a transformer among them.
 
@@ -121,10 +139,12 @@ class Intra(nn.Module):
         self.block = Block(embed, heads, ratio, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, C, H, W)`` to ``(B, D, H, W)``."""
+        """Map ``(B, C, H, W)`` to ``(B, D, H, W)``, on whatever grid."""
+        size = x.shape[2:]
         tokens = self.embed(x).flatten(2).transpose(1, 2)
-        tokens = self.block(self.dropout(tokens + self.position))
-        attended: Tensor = tokens.transpose(1, 2).unflatten(2, self.grid)
+        position = positions_at(self.position, self.grid, size)
+        tokens = self.block(self.dropout(tokens + position))
+        attended: Tensor = tokens.transpose(1, 2).unflatten(2, size)
         return attended
 
 
@@ -211,15 +231,23 @@ class InterFusion(nn.Module):
         return torch.cat([m.flatten(2).transpose(1, 2) for m in maps], 1)
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
-        """Fuse ``(B, D + ..., H, W)`` each under bool ``(B, V)`` into ``(B, D, H, W)``."""
-        positions = self.grid[0] * self.grid[1]
+        """Fuse ``(B, D + ..., H, W)`` each under bool ``(B, V)`` into ``(B, D, H, W)``.
+
+        Another grid than the one that was trained on has positions of its own in between, but no
+        linear layer over its sequence.
+        """
+        tokens = self.tokens(feats, mask)
+        positions = tokens.shape[1] // len(self.modalities)
+        size = self.grid
+        if positions != size[0] * size[1]:
+            size = next(iter(feats.values())).shape[2:]  # type: ignore[assignment]
         shown = mask.repeat_interleave(positions, 1) if self.key_mask else None
-        tokens = self.dropout(self.tokens(feats, mask) + self.position)
-        return Fused(self.regroup(self.block(tokens, shown)).unflatten(2, self.grid))
+        tokens = self.dropout(tokens + positions_at(self.position, self.grid, size))
+        return Fused(self.regroup(self.block(tokens, shown)).unflatten(2, size))
 
     def regroup(self, tokens: Tensor) -> Tensor:
         """Make ``(B, D, H W)`` of ``(B, V H W, D)``; see `Restore`."""
-        positions = self.grid[0] * self.grid[1]
+        positions = tokens.shape[1] // len(self.modalities)
         if self.restore == "sequence":
             gathered: Tensor = self.gather(tokens.transpose(1, 2))
             return gathered
