@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 USAGE = """dmrnet study STUDY [--data NAME[=ROOT] ...] [--root DIR] [--out DIR]
                     [--seeds INT] [--methods NAME ...] [--recipes NAME ...]
                     [--workers INT] [--threads INT] [--gpus ID,ID] [--share I/N]
-                    [--retry INT] [--dry-run] [--SETTING VALUE ...]"""
+                    [--backend local|ray] [--address ADDRESS] [--retry INT]
+                    [--dry-run] [--SETTING VALUE ...]"""
 
 EXAMPLES = """examples:
   dmrnet study methods --seeds 3 --out runs/methods
@@ -79,6 +81,8 @@ def arguments() -> Arguments:
     add("--workers", metavar="INT", type=positive, help="runs at the same time [one a core or GPU]")
     add("--threads", metavar="INT", type=positive, default=1, help="of each worker [1]")
     add("--gpus", metavar="ID,ID", type=_gpus, help="GPUs that workers are shared out to")
+    add("--backend", choices=("local", "ray"), default="local", help="who makes the runs [local]")
+    add("--address", metavar="ADDRESS", help="of a running Ray cluster [one is started here]")
     add("--share", metavar="I/N", type=_share, help="make the I-th of N equal shares, report later")
     add("--retry", metavar="INT", type=_count, default=0, help="try what fails so often again [0]")
     add("--dry-run", action="store_true", help="show the runs and make none")
@@ -121,6 +125,8 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
         study = with_recipes(study, tuple(args.recipes))
     if args.methods is not None:
         study = with_methods(study, args.methods)
+    if args.address is not None and args.backend != "ray":
+        raise ValueError("--address is of a Ray cluster; add --backend ray")
     own = [flag.removeprefix("--") for flag in parser.flags()]
     for data, settings in study.data.items():
         entries = study.by_data[data].methods if data in study.by_data else ()
@@ -209,14 +215,19 @@ def make(args: argparse.Namespace, todo: Sequence[Job], out: Path) -> Board:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     default = len(args.gpus) if args.gpus else max(1, (cores or 1) // args.threads)
-    workers = args.workers or default
-    board = watch(todo, out, workers, screen(error=True), args.threads, args.gpus or ())
+
+    def once(jobs: Sequence[Job]) -> Board:
+        how = (out, args.workers or default, screen(error=True), args.threads, args.gpus or ())
+        if args.backend == "local":
+            return watch(jobs, *how)
+        from dmrnet.studies.on_ray import run_on_ray
+
+        where = (out / "runs", args.workers, args.threads, bool(args.gpus), args.address)
+        return watch(jobs, *how, partial(run_on_ray, jobs, *where))
+
+    board = once(todo)
     for _ in range(args.retry):
         if not board.broken:
             break
-        again = watch(
-            [todo[number] for number in sorted(board.broken)],
-            *(out, workers, screen(error=True), args.threads, args.gpus or ()),
-        )
-        board, todo = again, again.jobs
+        board = once([board.jobs[number] for number in sorted(board.broken)])
     return board

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console, RenderableType
@@ -28,6 +29,7 @@ def watch(
     console: Console,
     threads: int = 1,
     gpus: Sequence[str] = (),
+    making: Callable[[], Generator[Event, None, None]] | None = None,
 ) -> Board:
     """Make the runs of a study and show how they go.
 
@@ -38,6 +40,7 @@ def watch(
         console: Where to write.
         threads: Of each worker.
         gpus: Ids of GPUs that the workers are shared out to.
+        making: Makes the runs and gives what happens; by default processes of this machine do.
 
     Raises:
         ValueError: If the settings cannot be read; the other runs are not tried.
@@ -56,10 +59,9 @@ def watch(
     if console.is_terminal:
         live.start()
     try:
-        making = run_jobs(
-            jobs, out / "runs", workers, out / "logs", threads=threads, gpus=tuple(gpus)
-        )
-        with closing(making) as events:
+        where = (out / "runs", workers, out / "logs")
+        local = partial(run_jobs, jobs, *where, threads=threads, gpus=tuple(gpus))
+        with closing((making or local)()) as events:
             for event in events:
                 now = time.monotonic()
                 board.take(event, now)

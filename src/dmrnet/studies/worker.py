@@ -35,10 +35,10 @@ class SettingsError(ValueError):
 
 def main() -> None:
     """Serve a study with real runs."""
-    serve(_load)
+    serve(load)
 
 
-def _load() -> Make:
+def load() -> Make:
     """Import what training needs."""
     import torch
 
@@ -88,7 +88,7 @@ def serve(load: Callable[[], Make]) -> None:
             make(job["argv"], Path(job["runs"]), job["test"], tell)
         except Exception as error:  # whatever it is, the other runs go on
             traceback.print_exception(error)
-            tell(Failed(_told(error), isinstance(error, SettingsError)))
+            tell(Failed(one_line_of(error), isinstance(error, SettingsError)))
 
 
 def _listen(jobs: queue.SimpleQueue[str]) -> None:
@@ -97,7 +97,7 @@ def _listen(jobs: queue.SimpleQueue[str]) -> None:
     os._exit(0)
 
 
-def _told(error: Exception) -> str:
+def one_line_of(error: Exception) -> str:
     """Return an error as one line, with its kind where it is none of the user's making."""
     text = " ".join(str(error).split())
     mendable = isinstance(error, (ValueError, OSError)) and text
