@@ -254,7 +254,7 @@ class InterFusion(nn.Module):
         if self.restore == "position":
             tokens = tokens.unflatten(1, (len(self.modalities), positions)).transpose(1, 2)
         # Packed: row q holds tokens q V to q V + V - 1, neighbours of one modality by and large.
-        side_by_side = tokens.reshape(len(tokens), positions, -1)
+        side_by_side = tokens.reshape(tokens.shape[0], positions, -1)
         restored: Tensor = self.gather(side_by_side)
         return restored.transpose(1, 2)
 
