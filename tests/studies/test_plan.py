@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dmrnet.engine.config import parse_run, read_config
 from dmrnet.studies.plan import Plan, plan
@@ -159,3 +160,21 @@ def test_a_run_is_found_by_what_it_is_not_by_its_name(tmp_path: Path) -> None:
     beside = folder_of(settings, tmp_path)
     assert beside not in (place, older)
     assert beside.name.startswith("mfeat-dmr-best-seed0-")
+
+
+def test_data_named_from_here_are_the_data_named_in_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at(root: str) -> Path:
+        return folder_of(parse_run(["--data", "digits", "--data.root", root]), tmp_path / "runs")
+
+    monkeypatch.chdir(tmp_path)
+    place = at("prepared")
+    assert at(str(tmp_path / "prepared")) == at("x/../prepared") == place != at("other")
+    # A run's own file holds the path in full, and is found by either.
+    place.mkdir(parents=True)
+    settings = parse_run(["--data", "digits", "--data.root", str(tmp_path / "prepared")])
+    older = place.with_name("digits-dmrnet-best-seed0-00000000")
+    place.rename(older)
+    (older / "config.yaml").write_text(yaml.safe_dump(settings.to_dict()))
+    assert at("prepared") == older

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.flags import flat
 from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.places import absolute
 from dmrnet.evaluation import measure_of
 from dmrnet.studies.events import Done, Epoch, Message, Started
 
@@ -29,6 +30,8 @@ def folder_of(settings: RunSettings, runs: Path) -> Path:
     What a run is stands in its ``config.yaml``; so a run that an earlier version made is found as
     long as it means the same, and one whose defaults meant something else is let be.
     """
+    # As a run keeps them, whatever was typed and wherever.
+    settings = replace(settings, data=absolute(settings.data))
     names = (settings.dataset, settings.method.name, settings.recipe, f"seed{settings.seed}")
     stem, wanted = "-".join(names), _decides(settings)
     place = runs / f"{stem}-{_key(_changed(settings))}"
