@@ -86,10 +86,10 @@ def hidden(inputs: Inputs, seen: Tensor, poison: float) -> dict[str, Tensor]:
     }
 
 
-def ready(method: Method, task: Task) -> Method:
+def ready(method: Method, task: Task, network: Network = SMALL) -> Method:
     """Hand a method the prerequisite it needs, untrained."""
     if method.needs.prerequisite is not None:
-        method.take(build_method(method.needs.prerequisite, task, network=SMALL))
+        method.take(build_method(method.needs.prerequisite, task, network=network))
     return method
 
 

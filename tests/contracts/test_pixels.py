@@ -63,7 +63,7 @@ class TestGeneric(OnPixels):
     }
 
 
-OTHERS = [("dmrnet", "best", GENERIC), ("mutual", "best", GENERIC)]
+OTHERS = [(name, "best", GENERIC) for name in ("dmrnet", "mutual", "mmanet")]
 
 
 @pytest.mark.parametrize(

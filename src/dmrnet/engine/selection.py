@@ -94,6 +94,25 @@ def selection_score(
     return float(values.nanmean())
 
 
+def predicted_classes(
+    model: Model, dataset: Dataset, combinations: Tensor, device: str | torch.device = "cpu"
+) -> Tensor:
+    """Return how often each class is predicted under each combination, int64 ``(K, M)``.
+
+    Args:
+        model: In evaluation mode.
+        dataset: Samples, or images.
+        combinations: bool ``(K, V)``.
+        device: Where the model is.
+    """
+    task = dataset.task
+    if task.dense:
+        return score_images(model, dataset, combinations, device).confusion.sum(1).cpu()
+    batches = (batch.to(device) for batch in evaluation_batches(dataset, samples_at_once(task)))
+    result = evaluate(model, batches, combinations.to(device), len(task.classes))
+    return result.confusion.sum(1).cpu()
+
+
 def _of_images(model: Model, dataset: Dataset, budget: int, device: str, measure: Measure) -> float:
     """Score whole images; a pair of the budget is an image and a combination."""
     combinations = combinations_of(len(dataset.task.modalities))

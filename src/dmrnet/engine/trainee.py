@@ -14,18 +14,18 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from dmrnet.data.dataset import Splits
-from dmrnet.data.loader import TrainLoader, evaluation_batches
+from dmrnet.data.loader import TrainLoader
 from dmrnet.data.split import generator
 from dmrnet.engine.average import WeightAverage
 from dmrnet.engine.checkpoints import OURS
 from dmrnet.engine.divergence import Rise
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.optim import build_optimizer, build_schedule
-from dmrnet.engine.selection import DEFAULT_MEASURE, better, samples_at_once, selection_score
+from dmrnet.engine.selection import DEFAULT_MEASURE, better, predicted_classes, selection_score
 from dmrnet.engine.settings import Training
 from dmrnet.engine.steps import GRADIENTS, NotFiniteError, Steps
 from dmrnet.engine.weights import save_weights
-from dmrnet.evaluation import Measure, evaluate
+from dmrnet.evaluation import Measure
 from dmrnet.methods.base import EpochStatistics, Method
 from dmrnet.modalities import Batch, Warmup, build_sampler, from_index, name_of
 from dmrnet.objectives import Step
@@ -213,15 +213,9 @@ class Trainee(pl.LightningModule):
             return
         counts = torch.zeros(())
         if self.trainer.is_global_zero:
-            task = self.splits.val.task
-            batches = (
-                batch.to(self.device)
-                for batch in evaluation_batches(self.splits.val, samples_at_once(task))
-            )
             self.method.eval()
-            result = evaluate(self.method, batches, combinations.to(self.device), len(task.classes))
+            counts = predicted_classes(self.method, self.splits.val, combinations, self.device)
             self.method.train()
-            counts = result.confusion.sum(1).cpu()
         if self._many:
             counts = self.trainer.strategy.broadcast(counts)
         self.method.told(counts.to(self.device))

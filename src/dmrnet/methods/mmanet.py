@@ -16,13 +16,18 @@ probability underflows, where the released code gives NaN; MAR is restricted to 
 meant (`broadcast` in ``released`` is what its code computes). The released code passes over its
 first epoch without a step, so that its epochs 2 to 4 are 1 to 3 in ``released``. The audio-visual
 code of the comparison adds DMRNet's head to the student; that is not this method. With one modality
-nothing is weak, and MAD remains. No dense prediction yet.
+nothing is weak, and MAD remains.
+
+For every pixel positions of the fused maps stand for samples in MAD, and MAR has a second fusion
+and decoder; ``released-seg`` has the weights of its segmentation (4 and .2). There the released
+code compares two finer maps as well, weighs by entropies of a decoder's features in place of
+logits, and lets the teacher's batch norms go on: none of it is here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -31,8 +36,7 @@ from torch import Tensor
 from dmrnet.methods.base import Encodes, EpochStatistics, Method, Needs, StepLoss
 from dmrnet.methods.sf_md import SFMDSettings
 from dmrnet.modalities import Batch, Task, from_index
-from dmrnet.nn import ConcatFusion, Frozen
-from dmrnet.nn.parts import check_dense
+from dmrnet.nn import Frozen
 from dmrnet.objectives.distillation import (
     MarginAware,
     ModalityAware,
@@ -58,7 +62,9 @@ class MMANet(Method):
         Raises:
             ValueError: If it is of another task.
         """
-        if prerequisite.task != self.task:
+        # How classes are weighed in a loss is nothing that a teacher must share.
+        mine, theirs = (replace(m.task, class_weights=None) for m in (self, prerequisite))
+        if theirs != mine:
             raise ValueError(
                 f"the teacher knows {', '.join(prerequisite.modalities)} and "
                 f"{len(prerequisite.task.classes)} classes, but the student "
@@ -133,6 +139,7 @@ class MMANetSettings(SFMDSettings):
             "rank_last": 3,
             "broadcast": True,
         },
+        "released-seg": {"margin_weight": 4.0, "weak_weight": 0.2, "rank_on": "val"},
     }
     kind: ClassVar[type[Method]] = MMANet
 
@@ -149,9 +156,7 @@ class MMANetSettings(SFMDSettings):
 
     def build(self, task: Task) -> Method:
         """Put the parts together; the teacher comes by `Method.take`."""
-        check_dense(task, self.name, dense=False)
         parts, second = self.network.build(task), self.network.build(task)
-        assert isinstance(second.fusion, ConcatFusion)
         last = self.start - 1 if self.rank_last is None else self.rank_last
         weak = WeakCombinations(
             len(task.modalities),
@@ -176,6 +181,7 @@ class MMANetSettings(SFMDSettings):
                     second.predictor,
                     self.start,
                     self.broadcast,
+                    task.class_weights,
                 ),
                 *self.two_views(),
             ),

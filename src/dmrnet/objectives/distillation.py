@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -9,10 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dmrnet.nn.frozen import Frozen
-from dmrnet.nn.fusion import ConcatFusion
 from dmrnet.nn.precision import at_least_float32
 from dmrnet.objectives.mining import CombinationMeans
-from dmrnet.objectives.task import cross_entropy
+from dmrnet.objectives.task import add_scales, as_buffer, cross_entropy, pixel_cross_entropy
 from dmrnet.objectives.term import Step, Term
 
 RankOn = Literal["train", "val"]
@@ -52,6 +52,27 @@ def margins(logits: Tensor) -> Tensor:
     return torch.where(total > 0, entropy / total, 1 / len(entropy))
 
 
+MOST_ROWS = 4096
+"""So many positions are compared with each other at once, where every pixel has a class."""
+
+
+def rows_of_positions(maps: Tensor) -> Tensor:
+    """Return the positions of maps ``(B, C, H, W)`` as samples: ``(B H W, C)``."""
+    return maps.movedim(1, 3).flatten(0, 2)
+
+
+def pixel_margins(logits: Tensor, grid: Sequence[int]) -> Tensor:
+    """Return the mean entropy of the pixels that each position of a grid stands for; ``(B H W,)``.
+
+    Args:
+        logits: ``(B, M, H', W')``.
+        grid: H x W.
+    """
+    log_p = at_least_float32(logits).log_softmax(1)
+    entropy = (log_p.exp() * -log_p).sum(1, keepdim=True)
+    return F.adaptive_avg_pool2d(entropy, (grid[0], grid[1])).flatten()
+
+
 class MarginAware(Term):
     r"""Student's similarities between samples should be the teacher's (MAD).
 
@@ -59,7 +80,9 @@ class MarginAware(Term):
 
     with G-hat as `similarities` of the fused maps and H_j the entropy of the teacher's prediction:
     samples near its decision boundary, where class margins are small, count more. Over the samples
-    of one process. The teacher sees all that is present.
+    of one process. The teacher sees all that is present. Where every pixel has a class the samples
+    are the positions of the fused maps, and H_j is the mean over the pixels that a position stands
+    for; images are compared in groups of at most `MOST_ROWS` positions, whose terms are averaged.
 
     Source: Wei et al., CVPR 2023, as released; there an underflowing probability gives NaN.
 
@@ -89,9 +112,28 @@ class MarginAware(Term):
             fused = teacher.fuse(feats, step.batch.present)  # type: ignore[operator]
             rep = teacher.represent(fused.map)  # type: ignore[operator]
             logits = teacher.predict(rep.value, fused.skips).logits  # type: ignore[operator]
-            theirs = similarities(fused.map)
+        if logits.dim() == 4:
+            return self.over_positions(step.fused.map, fused.map, logits)
+        theirs = similarities(fused.map)
         apart = (similarities(step.fused.map) - theirs).square()
         return (apart * margins(logits)).sum()
+
+    def over_positions(self, mine: Tensor, theirs: Tensor, logits: Tensor) -> Tensor:
+        """Return the same over positions of maps ``(B, C, H, W)``, for a teacher's pixel logits."""
+        positions = mine.shape[2] * mine.shape[3]
+        images = max(1, MOST_ROWS // positions)
+        parts = []
+        for one, other, said in zip(
+            mine.split(images), theirs.split(images), logits.split(images), strict=True
+        ):
+            with torch.no_grad():
+                entropy = pixel_margins(said, one.shape[2:])
+                total = entropy.sum()
+                weights = torch.where(total > 0, entropy / total, 1 / len(entropy))
+                wanted = similarities(rows_of_positions(other))
+            apart = (similarities(rows_of_positions(one)) - wanted).square()
+            parts.append((apart * weights).sum() * one.shape[0])
+        return torch.stack(parts).sum() / mine.shape[0]
 
 
 class PredictedClasses(CombinationMeans):
@@ -110,12 +152,18 @@ class PredictedClasses(CombinationMeans):
         self.counts = torch.zeros(modalities + 1, dtype=torch.float64)
 
     def update(self, mask: Tensor, values: Tensor) -> None:
-        """Add samples: bool ``(B, V)`` and logits ``(B, M)``. No gradient, no waiting."""
+        """Add samples: bool ``(B, V)`` and logits ``(B, M, ...)``. No gradient, no waiting."""
         hidden = (~mask).sum(1)
         row = torch.where(hidden == 0, mask.shape[1], mask.long().argmin(1))
         counted = (hidden < 2).double()
-        cell = row * self.sums.shape[1] + values.detach().argmax(1)
-        self.sums.view(-1).index_add_(0, cell, counted)
+        predicted = values.detach().argmax(1).flatten(1) if values.dim() > 2 else None
+        if predicted is None:
+            cell = row * self.sums.shape[1] + values.detach().argmax(1)
+            self.sums.view(-1).index_add_(0, cell, counted)
+        else:
+            cell = row[:, None] * self.sums.shape[1] + predicted
+            each = counted[:, None].expand_as(cell).flatten()
+            self.sums.view(-1).index_add_(0, cell.flatten(), each)
         self.counts.index_add_(0, row, counted)
 
 
@@ -262,16 +310,20 @@ class ModalityAware(Term):
         predictor: Behind it.
         start_epoch: The first epoch, counted from 0, in which the term acts.
         broadcast: As released.
+        class_weights: Of each class, where every pixel has one; all 1 if None.
     """
+
+    class_weights: Tensor | None
 
     def __init__(
         self,
         weight: float,
         weak: WeakCombinations,
-        fusion: ConcatFusion,
+        fusion: nn.Module,
         predictor: nn.Module,
         start_epoch: int,
         broadcast: bool = False,
+        class_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__("modality_aware", weight)
         self.weak = weak
@@ -279,6 +331,7 @@ class ModalityAware(Term):
         self.predictor = predictor
         self.start_epoch = start_epoch
         self.broadcast = broadcast
+        self.register_buffer("class_weights", as_buffer(class_weights), persistent=False)
 
     def weight(self, epoch: int) -> float:
         """Return the weight from the start epoch on, 0 before."""
@@ -286,8 +339,17 @@ class ModalityAware(Term):
 
     def forward(self, step: Step) -> Tensor:
         """Return the sum over weak samples over the batch's size."""
-        logits = self.predictor(self.fusion(step.feats, step.mask).map, ()).logits
-        loss = cross_entropy(logits, step.batch.target)
+        fused = self.fusion(step.feats, step.mask)
+        out, target = self.predictor(fused.map, fused.skips), step.batch.target
+        if out.logits.dim() == 2:
+            loss = cross_entropy(out.logits, target)
+        else:
+            loss = add_scales(
+                [
+                    pixel_cross_entropy(logits, target, self.class_weights)
+                    for logits in (out.logits, *out.side)
+                ]
+            )
         weak = self.weak.is_weak(step.mask)
         if self.broadcast:
             return weak.sum() * loss.mean
