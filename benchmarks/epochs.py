@@ -17,6 +17,7 @@ from dmrnet.engine.optim import build_optimizer, build_schedule
 from dmrnet.engine.settings import Training
 from dmrnet.methods import method as settings_of
 from dmrnet.modalities import Warmup, build_sampler
+from dmrnet.nn.memory_format import arrange
 
 
 def epochs(setting: Setting, digits: str | None) -> Iterator[Row]:
@@ -72,7 +73,8 @@ def bare_epochs(setting: Setting, run: RunSettings) -> float:
     assert training.batch_size is not None
     assert training.max_epochs is not None
     torch.manual_seed(run.seed)
-    method = run.method.build(splits.train.task).to(memory_format=torch.channels_last)
+    method = run.method.build(splits.train.task)
+    arrange(method)
     sampler = Warmup(build_sampler(training.sampler, training.rates), training.drop_after)
     loader = TrainLoader(splits.train, training.batch_size, run.seed, sampler, method.encodes)
     optimizer = build_optimizer(method, training)

@@ -12,6 +12,7 @@ from benchmarks.clock import Row, Setting
 from benchmarks.subjects import Case, Pair, sgd
 from dmrnet.methods import METHODS, build_method
 from dmrnet.modalities import rows_of
+from dmrnet.nn.memory_format import arrange
 from dmrnet.nn.network import Network
 
 FACES = (3, 112, 112)
@@ -169,7 +170,7 @@ def _method_step(case: Case, name: str) -> Callable[[], None] | None:
             network=Network(family="surf", stem=case.stem),
         )
         method.take(teacher)
-    method.to(memory_format=torch.channels_last)
+    arrange(method)
     assert pair_batch.mask is not None
     encode = pair_batch.mask if method.encodes == "mask" else pair_batch.present
     batch = pair_batch.masked(pair_batch.mask, encode, case.task.modalities)

@@ -14,6 +14,7 @@ from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations, rows_of
 from dmrnet.modalities.samplers import Uniform
+from dmrnet.nn.memory_format import arrange
 from dmrnet.nn.network import Network
 from dmrnet.nn.parts import LayoutName
 
@@ -81,7 +82,8 @@ class Pair:
         recipe = "released-av" if case.family == "ogm" else "released"
         method = build_method("dmrnet", self.task, recipe, network=network)
         # As the engine does.
-        self.method: Method = method.to(dtype=dtype, memory_format=torch.channels_last)
+        self.method: Method = method.to(dtype)
+        arrange(self.method)
         self.generator = torch.Generator()
         args = (method.state_dict(), self.task.modalities, self.generator)
         self.released: Released

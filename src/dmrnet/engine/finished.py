@@ -31,6 +31,7 @@ from dmrnet.engine.weights import load_weights
 from dmrnet.evaluation import Evaluation, PixelEvaluation, evaluate, measure_of, predict_masks
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Modality, Task, name_of, parse
+from dmrnet.nn.memory_format import arrange
 
 MOST_NUMBERS = 50_000_000
 """Probabilities of so many (sample, combination, class) are kept; of more, none."""
@@ -131,7 +132,7 @@ def open_run(path: Path, device: str = "cpu") -> Finished:
     # Its own weights follow: those that it started from need not be fetched.
     network = replace(settings.method.network, pretrained=False)
     method = replace(settings.method, network=network).build(task)
-    method.to(memory_format=torch.channels_last)
+    arrange(method, torch.device(device).type)
     load_weights(method, folder.weights)
     # Runs of earlier versions do not say whether they were standardised.
     standardised = facts.get("standardised", folder.standardiser.is_file())

@@ -38,6 +38,7 @@ from dmrnet.engine.weights import load_weights
 from dmrnet.evaluation import Evaluation, evaluate, goodness, measure_of, worst
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Task, count, index_of
+from dmrnet.nn.memory_format import arrange
 from dmrnet.nn.norm import synchronise
 
 log = logging.getLogger(__name__)
@@ -111,9 +112,8 @@ def fit(
         method.take(first.method)
         spent = cost(first)
     if trainer.world_size == 1:
-        # Convolutions with their channels last are quicker, on CPU and GPU; processes that share
-        # their gradients would copy them.
-        method.to(memory_format=torch.channels_last)
+        # Processes that share their gradients would copy them.
+        arrange(method, trainer.strategy.root_device.type)
     if training.sync_batch_norm:
         synchronise(method)
     resumed = checkpoints.newest(method)

@@ -81,8 +81,8 @@ class RFNetSettings(SFMDSettings):
         channels, grid = one_width(shapes, self.name), grid_of(self.network, shapes)
         regions = self.regions or len(task.classes)
         mix = RegionMixing(len(shapes), channels, regions, plane=grid != (1, 1))
-        rest = behind(self.network, task, channels * len(shapes))
-        alone = behind(self.network, task, channels)
+        rest = behind(self.network, task, channels * len(shapes), grid)
+        alone = behind(self.network, task, channels, grid)
         separate = Separate(
             self.separate_weight, task.modalities, alone.trunk, alone.predictor, grid
         )

@@ -112,7 +112,7 @@ class ShaSpecSettings(SFMDSettings):
         channels = one_width(shapes, self.name)
         grid = grid_of(self.network, shapes)
         shared = SharedEncoder(self.network, task, shapes, grid)
-        rest = behind(self.network, task, channels * len(shapes))
+        rest = behind(self.network, task, channels * len(shapes), grid)
         method = ShaSpec(
             task,
             encoders=encoders,

@@ -7,12 +7,15 @@ between encoders and concatenation (Sec. 4.1). A ResNet-18 with a 3x3 stem, cut 
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from torch import Tensor, nn
 
 from dmrnet.modalities import Task
-from dmrnet.nn.fusion import ConcatFusion
+from dmrnet.nn.fusion import ConcatFusion, common_grid
 from dmrnet.nn.gather import output_shape
 from dmrnet.nn.linear_start import BlockTrunk
+from dmrnet.nn.memory_format import SmallMaps, small
 from dmrnet.nn.parts import Parts, check_dense, image_encoders
 from dmrnet.nn.predictor import PooledLinear
 from dmrnet.nn.resnet import LAYOUTS, ResNetEncoder, resnet_stage
@@ -40,7 +43,7 @@ class SURFEncoder(nn.Module):
         return encoded
 
 
-def surf_trunk(channels: int, width: int = 64) -> BlockTrunk:
+def surf_trunk(channels: int, width: int = 64, grid: tuple[int, int] | None = None) -> BlockTrunk:
     """Return layer3 and layer4, shared by all combinations: the paper's "conv fusion block".
 
     ``B x 384 x 14 x 14`` becomes ``B x 512 x 4 x 4``.
@@ -48,9 +51,14 @@ def surf_trunk(channels: int, width: int = 64) -> BlockTrunk:
     Args:
         channels: C of all encoders' maps side by side.
         width: Channels of the stem.
+        grid: Where the encoders' maps meet; it decides how layer4's stand in memory.
     """
     layout = LAYOUTS["r18"]
-    return BlockTrunk(resnet_stage(layout, 2, width, channels), resnet_stage(layout, 3, width))
+    last = resnet_stage(layout, 3, width)
+    # Layer3 and layer4 halve the grid, rounding up.
+    if grid is not None and small([-(-side // 4) for side in grid]):
+        last = SmallMaps(OrderedDict(last.named_children()))
+    return BlockTrunk(resnet_stage(layout, 2, width, channels), last)
 
 
 def surf(task: Task, width: int = 64) -> Parts:
@@ -68,9 +76,10 @@ def surf(task: Task, width: int = 64) -> Parts:
     shapes = {m.name: output_shape(encoders[m.name], m.shape) for m in task.inputs}
     side_by_side = sum(shape[0] for shape in shapes.values())
     channels = 8 * width
+    grid = common_grid(list(shapes.values()))
     return Parts(
         encoders,
-        ConcatFusion(shapes, surf_trunk(side_by_side, width)),
+        ConcatFusion(shapes, surf_trunk(side_by_side, width, grid)),
         channels,
         PooledLinear(channels, len(task.classes)),
     )

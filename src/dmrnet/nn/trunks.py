@@ -33,14 +33,16 @@ class Behind:
     predictor: nn.Module
 
 
-def behind(network: Network, task: Task, channels: int) -> Behind:
-    """Return a family's trunk and predictor for fused maps of so many channels."""
+def behind(
+    network: Network, task: Task, channels: int, grid: tuple[int, int] | None = None
+) -> Behind:
+    """Return a family's trunk and predictor for fused maps of so many channels, on a grid."""
     classes = len(task.classes)
     if network.family == "surf":
         from dmrnet.nn.surf import surf_trunk
 
         after = 8 * network.stem
-        made: nn.Module = surf_trunk(channels, network.stem)
+        made: nn.Module = surf_trunk(channels, network.stem, grid)
         return Behind(made, after, PooledLinear(after, classes))
     if network.family == "ogm":
         predictor = PooledLinear(channels, classes)
@@ -147,6 +149,6 @@ def mixed(
     encoders = network.build(task).encoders
     shapes = feature_shapes(task, encoders)
     mix, channels = make(len(shapes), one_width(shapes, method))
-    rest = behind(network, task, channels)
+    rest = behind(network, task, channels, grid_of(network, shapes))
     fusion = fuse(task.modalities, grid_of(network, shapes), mix, rest.trunk)
     return Parts(encoders, fusion, rest.channels, rest.predictor)
