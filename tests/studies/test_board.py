@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmrnet.studies import Board, Done, Epoch, Event, Failed, Grid, Job, Ready, Started
+from dmrnet.studies import Board, Done, Epoch, Event, Failed, Job, Ready, Started
 from dmrnet.studies.events import Message, read, write
 
 JOBS = [Job(f"job {n}", ()) for n in range(4)]
@@ -72,13 +72,6 @@ def test_failures_and_seconds_add_up() -> None:
 def test_a_worker_may_die_before_it_starts_a_run() -> None:
     board = played((0, 0, 0, Failed("its process was killed")))
     assert board.ended == 1
-
-
-def test_a_grid_is_every_one_with_every_other() -> None:
-    grid = Grid(("a", "b"), (0, 1, 2), ("best", "paper"), ((), ("--lr", "1")), ("--data", "mfeat"))
-    jobs = grid.jobs()
-    assert len(jobs) == len({job.argv for job in jobs}) == len({job.label for job in jobs}) == 24
-    assert all("--data" in job.argv for job in jobs)
 
 
 TEXT = st.text(max_size=20)

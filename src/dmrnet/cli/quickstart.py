@@ -37,7 +37,7 @@ def run(argv: Sequence[str]) -> int:
     add("--data", metavar="NAME", default="mfeat", help="data set [mfeat]")
     add("--max-epochs", metavar="INT", type=positive, help="epochs of each run [by the data]")
     args, more = parser.parse_known_args(list(argv))
-    shared = ["--data", args.data, "--threads", "1"]
+    shared = ["--threads", "1"]
     if args.max_epochs is not None:
         shared += ["--max-epochs", str(args.max_epochs)]
 
@@ -45,21 +45,24 @@ def run(argv: Sequence[str]) -> int:
     from dmrnet.cli.report import BASELINE, show_report
     from dmrnet.cli.screen import clock, screen
     from dmrnet.cli.study_progress import watch
-    from dmrnet.studies import Grid
+    from dmrnet.studies.plan import plan
+    from dmrnet.studies.spec import Entry, Study
 
     own = ("recipe", "out", "seeds", "workers")
     check_run_flags("quickstart", args.data, METHODS, more, own)
     console, out, begun = screen(), Path(args.out), time.monotonic()
     # A folder that cannot be written to is told once, and not by every run.
     (out / "runs").mkdir(parents=True, exist_ok=True)
-    grid = Grid(METHODS, tuple(range(args.seeds)), shared=(*shared, *more))
+    seeds = tuple(range(args.seeds))
+    study = Study("quickstart", tuple(map(Entry, METHODS)), data={args.data: {}}, seeds=seeds)
+    jobs = plan(study, [*shared, *more]).jobs
     console.print(
         f"{len(METHODS)} methods x {args.seeds} seeds on {args.data}, {args.workers} at a time, "
         f"into {out}",
         soft_wrap=True,
     )
     try:
-        board = watch(grid.jobs(), out, args.workers, screen(error=True))
+        board = watch(jobs, out, args.workers, screen(error=True))
     except KeyboardInterrupt as stop:
         raise Stopped("finished runs stay; the same command goes on with the others") from stop
     told = f"{len(board.runs)} runs in {clock(time.monotonic() - begun)}; {spent(board)}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dmrnet.studies.grid import Job
+from dmrnet.studies.job import Job
 from dmrnet.studies.plan import Plan
 from dmrnet.studies.spec import Study
 

@@ -2,7 +2,7 @@
 
 from dmrnet.studies.board import Board
 from dmrnet.studies.events import Done, Epoch, Event, Failed, Ready, Started
-from dmrnet.studies.grid import Grid, Job
+from dmrnet.studies.job import Job
 from dmrnet.studies.pool import run_jobs
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "Epoch",
     "Event",
     "Failed",
-    "Grid",
     "Job",
     "Ready",
     "Started",

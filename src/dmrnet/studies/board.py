@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dmrnet.studies.events import Done, Epoch, Event, Failed, Ready, Started
-from dmrnet.studies.grid import Job
+from dmrnet.studies.job import Job
 
 
 @dataclass

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dmrnet.studies.events import Done, Event, Failed, Message, Ready, read, write
-from dmrnet.studies.grid import Job
+from dmrnet.studies.job import Job
 from dmrnet.studies.pool import surroundings
 
 STARTS = 3

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from dmrnet.studies.grid import Job
+from dmrnet.studies.job import Job
 from dmrnet.studies.protocols import protocol
 from dmrnet.studies.spec import Change, Choices, Entry, Settings, Study
 

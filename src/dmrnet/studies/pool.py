@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from dmrnet.studies.events import Done, Event, Failed, Message, read
-from dmrnet.studies.grid import Job
+from dmrnet.studies.job import Job
 
 PROGRAM = "dmrnet.studies.worker"
 """What a worker process runs."""
