@@ -104,6 +104,24 @@ def test_two_processes_train_as_one(data: Path, two: Path) -> None:
         torch.testing.assert_close(value, weights[name], atol=1e-4, rtol=1e-3, msg=name)
 
 
+def test_a_teacher_and_a_ranking_on_validation_are_those_of_one_process(data: Path) -> None:
+    """The teacher stands in the run of the two, and the first process tells what is predicted."""
+    ranked = ("--method.rank_on", "val", "--method.rank_from", "0", "--method.start", "1")
+    # Similarities are between the samples of one process.
+    flags = ("--method", "mmanet", *ranked, "--method.margin_weight", "0", "--sync-batch-norm")
+    flags = (*flags, "--max-epochs", "2")
+    ran(*TORCHRUN, PAIR, str(data / "taught-two"), *flags)
+    ran(PAIR, str(data / "taught-one"), *flags)
+    assert (data / "taught-two" / "teacher").is_dir()
+    assert not (data / "taught-one" / "teacher").exists()
+    one, two = (RunFolder(data / f"taught-{name}") for name in ("one", "two"))
+    hard = [[row["hard"] for row in rows_of(run.variance)] for run in (one, two)]
+    assert hard[0] == hard[1]
+    assert any(hard[0])
+    values = [[value for _, _, value in metrics_of(run.metrics)] for run in (one, two)]
+    assert values[1] == pytest.approx(values[0], rel=1e-3, abs=1e-5)
+
+
 def children_of(pid: int) -> list[int]:
     listed = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(word) for word in listed.read_text().split()]
