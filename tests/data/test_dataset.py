@@ -51,8 +51,8 @@ def test_a_modality_that_no_row_has_costs_one_row() -> None:
         ({"target": torch.tensor([0, 1, -2])}, "got -2 to 1"),
         ({"target": torch.tensor([0.0, 1.0, 1.0])}, "int64"),
         ({"samples": ["x"]}, "3 names of samples, got 1"),
-        ({"arrays": {"a": torch.ones(3, 2)}}, "modality b: expected a float32 tensor"),
-        ({"arrays": {"a": torch.ones(3, 2), "b": torch.ones(3, 3).double()}}, "modality b"),
+        ({"arrays": {"a": torch.ones(3, 2)}}, "modality b: expected a float32 or float64 tensor"),
+        ({"arrays": {"a": torch.ones(3, 2), "b": torch.ones(3, 3).half()}}, "modality b"),
         ({"arrays": {"a": torch.ones(3, 2), "b": torch.ones(3, 4)}}, r"\(3, 3\), got \(3, 4\)"),
     ],
 )
