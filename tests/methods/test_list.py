@@ -123,10 +123,18 @@ def test_mistakes_are_told(arguments, changes, said: str) -> None:
     assert said in str(told.value)
 
 
-def test_a_dense_task_is_refused_by_methods_that_classify_samples() -> None:
-    dense = Task((Modality("a", "image", (1, 8, 8)),), ("no", "yes"), dense=True)
-    with pytest.raises(ValueError, match="generic network predicts one class a sample"):
-        build_method("sf-md", dense)
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        *((name, "network predicts one class a sample") for name in ("unimodal", "ogm-md", "lcr")),
+        *((name, "pools the map away, but every pixel has a class") for name in ("pe", "pcme")),
+    ],
+)
+def test_a_dense_task_is_refused_by_methods_that_classify_samples(name: str, why: str) -> None:
+    dense = Task((Modality("a", "image", (1, 16, 16)),), ("no", "yes"), dense=True)
+    build_method("sf-md", dense)
+    with pytest.raises(ValueError, match=why):
+        build_method(name, dense)
 
 
 def test_esanet_md_is_sf_md_on_esanet() -> None:

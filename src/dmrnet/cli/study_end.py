@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -20,6 +21,9 @@ from dmrnet.studies.plan import Plan
 from dmrnet.studies.printed import find_printed, for_report, read_printed
 from dmrnet.studies.resolve import Member
 from dmrnet.studies.spec import Change, Study
+
+WIDEST = 1000
+"""Columns that no table reaches."""
 
 EXPLAINED = (
     "As printed: in the paper, on its data, from one training each as far as is known. Measured: "
@@ -123,7 +127,7 @@ def show_beside(
         for table in tables:
             if table is not None:
                 parts.append(markdown(table))
-                console.print(_grid(table, title))
+                _show(console, _grid(table, title))
     path.write_text("\n".join(parts), encoding="utf-8")
     console.print(Text(EXPLAINED, style="dim"), soft_wrap=True)
 
@@ -135,6 +139,13 @@ def _grid(table: Table, title: str) -> RichTable:
     for row in table.rows:
         grid.add_row(*(Text(c.text + (f"\n{c.below}" if c.below else "")) for c in row))
     return grid
+
+
+def _show(console: Console, grid: RichTable) -> None:
+    """Print a table; in a file or a pipe as wide as it is, so that no number is broken in two."""
+    wide = console.options.update(width=WIDEST)
+    width = None if console.is_terminal else Measurement.get(console, wide, grid).maximum
+    console.print(grid, width=width, crop=False)
 
 
 def tell_failures(console: Console, board: Board) -> None:
