@@ -143,9 +143,12 @@ def _grid(table: Table, title: str) -> RichTable:
 
 def _show(console: Console, grid: RichTable) -> None:
     """Print a table; in a file or a pipe as wide as it is, so that no number is broken in two."""
-    wide = console.options.update(width=WIDEST)
-    width = None if console.is_terminal else Measurement.get(console, wide, grid).maximum
-    console.print(grid, width=width, crop=False)
+    if not console.is_terminal:
+        wide = console.options.update(width=WIDEST)
+        width = Measurement.get(console, wide, grid).maximum
+        # A console prints nothing wider than itself.
+        console = Console(file=console.file, width=width, highlight=False, quiet=console.quiet)
+    console.print(grid)
 
 
 def tell_failures(console: Console, board: Board) -> None:
