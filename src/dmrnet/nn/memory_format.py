@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 MOST_POSITIONS = 25
 """Maps of so many positions are small: from 256 channels on a CPU is quicker with them channels
-first, forward and backward, and with fewer channels no slower (docs/performance.md)."""
+first, forward and backward, and with fewer channels no slower, where it was tried."""
 
 
 class SmallMaps(nn.Sequential):
