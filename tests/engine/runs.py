@@ -60,7 +60,9 @@ def metrics_of(path: Path) -> list[tuple[int, str, float]]:
     return [(int(e), name, float(v)) for e, name, v in lines if name != "seconds"]
 
 
-def result_of(path: Path, without: Sequence[str] = ("train_seconds",)) -> dict[str, object]:
+def result_of(
+    path: Path, without: Sequence[str] = ("train_seconds", "train_cpu_seconds")
+) -> dict[str, object]:
     """Return all that must come out the same, whatever happened on the way."""
     folder = RunFolder(path)
     rows = [{**row, "run": ""} for row in folder.rows() if row["metric"] not in without]

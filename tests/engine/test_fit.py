@@ -66,6 +66,7 @@ def test_the_files_of_a_run(tmp_path: Path, method: str) -> None:
     assert once.pop("parameters") == once.pop("inference_parameters") > 100
     assert once.pop("inference_flops") > 100
     assert once.pop("train_seconds") > 0
+    assert once.pop("train_cpu_seconds") > 0
     assert once.pop("best_epoch") in (2, 4, 5)
     assert set(once) == ({"hard_agreement"} if method == "dmrnet" else set())
 

@@ -348,6 +348,9 @@ def finish(
         "epochs": trainee.epochs,
         "best_epoch": -1 if trainee.best_epoch is None else trainee.best_epoch + 1,
     }
+    if device.type == "cpu" and trainee.trainer.world_size == 1:
+        # Where other work shares the machine this says more than the clock on the wall.
+        figures["train_cpu_seconds"] = trainee.cpu_seconds + spent.get("train_cpu_seconds", 0.0)
     if trainee.rise.diverged:
         figures["loss_rise"] = trainee.rise.highest
     scores, _ = measure.columns(result.confusion)[measure.name]

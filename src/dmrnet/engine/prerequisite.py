@@ -200,6 +200,6 @@ def alone(place: Path) -> Iterator[None]:
 
 def cost(run: Finished) -> dict[str, float]:
     """Return what a finished run's training cost, by metric, as its rows say."""
-    wanted = ("train_seconds", "train_samples")
+    wanted = ("train_seconds", "train_cpu_seconds", "train_samples")
     rows = run.folder.rows()
     return {row["metric"]: row["value"] for row in rows if row["metric"] in wanted}

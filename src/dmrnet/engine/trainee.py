@@ -91,12 +91,14 @@ class Trainee(pl.LightningModule):
         self.best_epoch: int | None = None
         self.last_score: float | None = None
         self.seconds = 0.0
+        self.cpu_seconds = 0.0
         self.samples = 0
         self.noise: torch.Generator | None = None
         self.steps = Steps(0)
         self.rise = Rise()
         self.step_seen: Step | None = None
         self.started = 0.0
+        self.cpu_started = 0.0
         self.loader: TrainLoader
         self.trained: list[nn.Parameter] = []
 
@@ -144,7 +146,7 @@ class Trainee(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Derive order, masks, noise and layer dropout from seed and epoch, so that it repeats."""
-        self.started = time.perf_counter()
+        self.started, self.cpu_started = time.perf_counter(), time.process_time()
         # The loader reads its epoch when its first batch is asked for, which is later.
         self.loader.set_epoch(self.current_epoch)
         key = (self.seed, self.current_epoch, self.global_rank)
@@ -185,6 +187,7 @@ class Trainee(pl.LightningModule):
         if self.average is not None:
             self.average.copy_counts()
         self.seconds += time.perf_counter() - self.started
+        self.cpu_seconds += time.process_time() - self.cpu_started
         epoch = self.current_epoch
         figures = self._means()
         if epoch in self.select_at:
@@ -322,6 +325,7 @@ class Trainee(pl.LightningModule):
             "best_epoch": self.best_epoch,
             "last_score": self.last_score,
             "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
             "samples": self.samples,
         }
         if self.average is not None:

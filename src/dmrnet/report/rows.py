@@ -20,8 +20,8 @@ RATES = frozenset({*_SCORES, *(f"{name}_complete" for name in _SCORES), "hard_ag
 # Scores of a combination; every other metric may also be a number of the run as a whole.
 _OF_COMBINATIONS = RATES - {"hard_agreement"}
 
-# Wall-clock time differs between two runs that are otherwise one and the same.
-_MAY_DIFFER = frozenset({"train_seconds"})
+# Time differs between two runs that are otherwise one and the same.
+_MAY_DIFFER = frozenset({"train_seconds", "train_cpu_seconds"})
 
 
 class RowError(ValueError):

@@ -150,11 +150,18 @@ def _difference_row(
     )
 
 
+_MEASURED = {
+    "train_cpu_seconds": "CPU time",
+    "train_seconds": "time",
+    "train_samples": "samples",
+}
+
+
 def _cost(equal: EqualCost | None) -> Cell:
     """Write the baseline's cost as a multiple of the method's."""
     if equal is None:
         return Cell(fmt.NOTHING)
-    what = "time" if equal.measured == "train_seconds" else "samples"
+    what = _MEASURED[equal.measured]
     return Cell(f"{equal.ratio:.2f} × its {what}", "" if equal.reached else "no longer one run")
 
 
@@ -206,6 +213,7 @@ def cost_table(summary: DataSummary) -> Table:
         "epochs": ("Epochs", fmt.count),
         "train_samples": ("Samples trained on", fmt.count),
         "train_seconds": ("Training time a seed", fmt.duration),
+        "train_cpu_seconds": ("CPU time", fmt.duration),
     }
     keys = [key for key in ways if any(key in item.book for item in summary.systems)]
     rows = [
