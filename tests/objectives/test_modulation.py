@@ -190,3 +190,21 @@ def test_mistakes_are_told() -> None:
         build_method("ogm-md", TASK, modulation="ogm", modulation_alpha=-1)
     with pytest.raises(ValueError, match="modulated as weights or convolutions, got 'biases'"):
         build_method("ogm-md", TASK, modulation="ogm", modulated="biases")
+
+
+@pytest.mark.parametrize("kind", ["ogm", "ogm-ge"])
+def test_maps_in_half_precision_are_modulated_too(kind: str) -> None:
+    gradients = {}
+    for half in (False, True):
+        torch.manual_seed(0)
+        model = build_method("ogm-md", TASK, network=Network(width=8), modulation=kind)
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            loss = model.training_loss(batch_of(all_combinations(3)))
+        loss.total.backward()
+        before = [p.grad.clone() for p in model.encoders.parameters()]
+        model.on_gradients(loss.step)
+        gradients[half] = [p.grad.clone() for p in model.encoders.parameters()]
+        changed = [not torch.equal(a, b) for a, b in zip(before, gradients[half], strict=True)]
+        assert any(changed)
+    for single, double in zip(gradients[True], gradients[False], strict=True):
+        assert (single - double).norm() < 0.1 * double.norm() + 1e-6

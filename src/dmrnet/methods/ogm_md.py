@@ -49,7 +49,8 @@ class OGMMD(Method):
         assert isinstance(self.predictor, PooledLinear)
         with torch.no_grad():
             sizes = [self.shapes[name][0] for name in self.modalities]
-            pooled = step.fused.map.mean((2, 3))
+            # The map may be in half precision, the layer's weights never are.
+            pooled = step.fused.map.mean((2, 3)).to(self.predictor.linear.weight)
             logits = own_logits(pooled, self.predictor.linear, sizes)
             sums, counts = scores(logits, step.batch.target, step.mask)
             self.modulation(self.encoders, sums, counts, step.epoch)
