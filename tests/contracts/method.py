@@ -383,6 +383,7 @@ class MethodContract:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss = method.training_loss(batch, 50, torch.Generator().manual_seed(0))
         loss.total.backward()
+        method.on_gradients(loss.step)
         assert loss.total.dtype == torch.float32
         assert loss.total.isfinite()
         assert all(g.isfinite().all() for g in gradients(method))
@@ -435,6 +436,14 @@ class MethodContract:
             torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
 
     # --- training -------------------------------------------------------------------------------
+
+    def test_every_parameter_has_a_gradient_from_the_first_epoch_on(self, build) -> None:
+        """Also of what has no weight yet; processes that train together wait for each of them."""
+        method = self.new(build)
+        batch = self.batch(method, every_combination(method.task))
+        for epoch in (0, 3, 8):
+            loss_of(method, batch, epoch)
+            assert all(g.isfinite().all() for g in gradients(method))
 
     def test_training_lowers_the_loss(self, build) -> None:
         method = self.new(build)

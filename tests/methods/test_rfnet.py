@@ -120,7 +120,13 @@ def test_the_fused_prediction_may_be_learnt_late() -> None:
     model = built(fuse_start=2)
     mask = all_combinations(3)
     batch = batch_of(mask, torch.ones_like(mask))
-    assert "task" not in model.training_loss(batch, 1).parts
+    loss = model.training_loss(batch, 1)
+    assert "task" not in loss.parts
+    loss.total.backward()
+    # Zero and not none, so that processes that train together need not know.
+    trunk = [p.grad for p in (*model.fusion.trunk.parameters(), *model.predictor.parameters())]
+    assert all(grad is not None and not grad.any() for grad in trunk)
+    assert model.fusion.mix.regions.weight.grad.any()
     assert "task" in model.training_loss(batch, 2).parts
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dmrnet.modalities import Batch, Inputs
 from dmrnet.nn.fusion import Fused
-from dmrnet.nn.gather import untouched
+from dmrnet.nn.gather import nothing, untouched
 from dmrnet.nn.predictor import Output
 from dmrnet.nn.representation import Representation
 
@@ -97,6 +97,10 @@ class Term(nn.Module):
         """
         return None
 
+    def idle(self, step: Step) -> Tensor:
+        """Return a zero on which all depends that the term would reach, where its weight is 0."""
+        return untouched(self)
+
     def forward(self, step: Step) -> Tensor:
         """Return the unweighted term, a scalar."""
         raise TypeError(f"{type(self).__name__} does not say how its term is computed")
@@ -121,6 +125,10 @@ class TaskTerm(Term):
         """Return 1 from the start epoch on, 0 before."""
         return self.full_weight if epoch >= self.start_epoch else 0.0
 
+    def idle(self, step: Step) -> Tensor:
+        """Return a zero that depends on the whole prediction, which no other term may read."""
+        return nothing(step.task.per_sample)
+
     def forward(self, step: Step) -> Tensor:
         """Return the mean task loss."""
         if step.second is None:
@@ -141,8 +149,8 @@ class TotalLoss(nn.Module):
     def forward(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the total and each term by name, before weighting and detached.
 
-        A term of weight 0 is not computed; parameters of its own get zero gradients, rather than
-        none, so that many processes and one behave alike.
+        A term of weight 0 is not computed; parameters of its own (of the prediction, for the task
+        loss) get zero gradients, rather than none, so that many processes and one behave alike.
         """
         total = torch.zeros((), device=step.mask.device)
         parts: dict[str, Tensor] = {}
@@ -150,7 +158,7 @@ class TotalLoss(nn.Module):
             assert isinstance(term, Term)
             weight = term.weight(step.epoch)
             if weight == 0:
-                total = total + untouched(term)
+                total = total + term.idle(step)
                 continue
             value = term(step)
             total = total + weight * value
