@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from PIL import Image
 from tests.data.made import cwfid as made
+
+from dmrnet.cli.label_maps import file_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,9 +52,63 @@ def test_a_run_from_fit_to_report(data: list[str], cli: Cli, tmp_path: Path) -> 
     said = cli("evaluate", tmp_path / "run", "--tile", "32")
     assert said.code == 2
     assert "expected tiles of more than 256 pixels a side" in said.err
-    said = cli("predict", tmp_path / "run", "--input", "x.npz")
-    assert said.code == 2
-    assert "gives every pixel a class" in said.err
+    label_maps(cli, tmp_path)
     said = cli("report", tmp_path / "run", "--out", tmp_path / "report")
     assert said.code == 0
     assert "Label maps of test image 0" in (tmp_path / "report" / "report.html").read_text()
+
+
+def label_maps(cli: Cli, folder: Path) -> None:
+    """Predict the run's own images, then a file's, into a folder and into one file."""
+    with np.load(folder / "run" / "predictions.npz") as kept:
+        counts = kept["confusion"].sum(2)
+    predict = ["predict", folder / "run", "--split", "test", "--out"]
+    for place, names in enumerate(("red", "nir", "red+nir")):
+        said = cli(*predict, folder / names, "--combination", names)
+        assert said.code == 0, said.err
+        assert said.last == f"4 images predicted: {folder / names}"
+        listed = list(csv.DictReader((folder / names / "images.csv").read_text().splitlines()))
+        assert [row["sample"] for row in listed] == [f"image {number}" for number in made.TEST]
+        for image, row in enumerate(listed):
+            assert row["seen"] == names
+            with Image.open(folder / names / row["file"]) as png:
+                assert (png.mode, png.size) == ("P", (made.WIDTH, made.HEIGHT))
+                labels = np.asarray(png)
+            found = np.bincount(labels.ravel(), minlength=3)
+            assert found.tolist() == counts[place, image].tolist()
+            assert float(row["share(soil)"]) == pytest.approx(found[0] / labels.size, rel=1e-4)
+    classes = list(csv.DictReader((folder / "red" / "classes.csv").read_text().splitlines()))
+    assert [(row["value"], row["class"]) for row in classes] == [
+        ("0", "soil"),
+        ("1", "crop"),
+        ("2", "weed"),
+    ]
+    np.savez(folder / "own.npz", nir=made.planes()[:2, 1, :50], samples=["süd/1", "nord"])
+    given = ["predict", folder / "run", "--input", folder / "own.npz"]
+    assert cli(*given, "--out", folder / "maps.npz").code == 0
+    with np.load(folder / "maps.npz") as kept:
+        assert kept["predicted"].shape == (2, 50, made.WIDTH)
+        assert kept["seen"].tolist() == [[False, True]] * 2
+        assert kept["sample"].tolist() == ["süd/1", "nord"]
+    assert cli(*given, "--out", folder / "maps").code == 0
+    assert (folder / "maps" / "süd_1.png").is_file()
+    for out, message in (
+        ([], "say --out DIR"),
+        (["--out", folder / "maps.csv"], "expected a folder for a PNG of each image"),
+        (["--out", folder / "own.npz", "--combination", "red"], "none of 2 rows has any of red"),
+    ):
+        said = cli(*given, *out)
+        assert said.code == 2
+        assert message in said.err
+    said = cli("evaluate", folder / "run", "--test", folder / "own.npz")
+    assert said.code == 2
+    assert "dmrnet predict makes label maps" in said.err
+
+
+def test_names_of_files_are_all_different() -> None:
+    assert file_names(["A", "a", "b"]) == ["0-A.png", "1-a.png", "b.png"]
+    # What is put in front of one may be the name of another.
+    assert file_names(["0-a", "a", "A"]) == ["0-a.png", "1-a.png", "2-A.png"]
+    assert file_names(["1-a", "a", "A"]) == ["0-1-a.png", "1-a.png", "2-A.png"]
+    assert file_names(["../../etc", "..", ""]) == ["etc.png", "1-.png", "2-.png"]
+    assert len(file_names(["x" * 300])[0]) < 100

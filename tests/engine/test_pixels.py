@@ -18,14 +18,21 @@ from tests.data.made import cwfid as made
 from dmrnet.data.prepare import prepare
 from dmrnet.engine.analyse import analyse_run
 from dmrnet.engine.config import parse_run
-from dmrnet.engine.finished import evaluate_run, open_run
+from dmrnet.engine.finished import evaluate_run, open_run, rows_seen
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.label_maps import label_maps
 from dmrnet.engine.pixels import score_images
 from dmrnet.engine.selection import selection_score
-from dmrnet.evaluation import MeanIoU, channel_distance, evaluate_pixels
+from dmrnet.evaluation import (
+    MeanIoU,
+    Tiling,
+    channel_distance,
+    evaluate_pixels,
+    predict_pixels,
+)
 from dmrnet.evaluation.tiles import padded
-from dmrnet.modalities import all_combinations
+from dmrnet.modalities import all_combinations, name_of
 
 
 @cache
@@ -137,8 +144,6 @@ def test_the_folder_says_that_every_pixel_has_a_class() -> None:
     again = open_run(run())
     assert again.task.dense
     with pytest.raises(ValueError, match="gives every pixel a class"):
-        again.read("some.npz")
-    with pytest.raises(ValueError, match="gives every pixel a class"):
         evaluate_run(again, "some.npz")
     # Counts in tiles are counts of the same pixels.
     before = RunFolder(run()).rows()
@@ -232,3 +237,61 @@ def test_channels_of_whole_images_have_a_distance_and_pixels_no_angle(tmp_path: 
     assert means["red+nir"]["value"] == pytest.approx(float(between), rel=1e-5)
     with pytest.raises(ValueError, match="every pixel has a class of its own"):
         analyse_run(folder, ["angles"], "test")
+
+
+def test_label_maps_are_those_of_the_evaluation(tmp_path: Path) -> None:
+    one = open_run(run())
+    test = one.part("test")
+    names = one.task.modalities
+    every = all_combinations(2)
+    expected = score_images(one.method, test, every, show=range(4)).maps
+    assert expected is not None
+    planes = made.planes()[[number - 1 for number in made.TEST]]
+    np.savez(tmp_path / "own.npz", red=planes[:, 0], nir=planes[:, 1])
+    own = one.read(str(tmp_path / "own.npz"), need_target=False)
+    for dataset in (test, own):
+        for mask, predicted in zip(every, expected.predicted, strict=True):
+            rows, seen = rows_seen(one, dataset, name_of(mask, names), "")
+            found = list(label_maps(one, dataset, rows, seen, batch_size=3))
+            assert [len(maps) for _, maps in found] == [3, 1]
+            assert torch.equal(torch.cat([index for index, _ in found]), torch.arange(4))
+            share = (torch.cat([maps for _, maps in found]) == predicted).float().mean()
+            # Rounding may turn a tie round.
+            assert share > 0.9999
+    # In tiles they are predicted as `evaluate_pixels` does it.
+    batch = test.take(torch.arange(2)).masked(*[torch.ones(2, 2) > 0] * 2, names)
+    tiled = {"stride": 16, "tiling": Tiling(48, 16)}
+    maps = evaluate_pixels(one.method, [batch], every, **tiled, show=[0, 1]).maps
+    assert torch.equal(predict_pixels(one.method, batch, **tiled), maps.predicted[-1])
+    with pytest.raises(ValueError, match="with a mask"):
+        predict_pixels(one.method, test.take(torch.arange(2)))
+
+
+def test_each_image_is_predicted_from_what_it_has(tmp_path: Path) -> None:
+    one = open_run(run())
+    planes = made.planes()[:3]
+    present = np.array([[True, False], [False, True], [True, True]])
+    # What is absent may hold anything.
+    planes[0, 1], planes[1, 0] = 255, 0
+    np.savez(tmp_path / "own.npz", red=planes[:, 0], nir=planes[:, 1], present=present)
+    own = one.read(str(tmp_path / "own.npz"), need_target=False)
+    rows, seen = rows_seen(one, own, None, "")
+    ((_, found),) = label_maps(one, own, rows, seen)
+    for row, shown in enumerate(torch.from_numpy(present)):
+        inputs = padded(own.take(torch.tensor([row])).inputs, 16)
+        with torch.no_grad():
+            logits = one.method(inputs, shown[None])[0, :, : made.HEIGHT, : made.WIDTH]
+        assert (logits.argmax(0) == found[row]).float().mean() > 0.9999
+    assert rows_seen(one, own, "red", "")[0].tolist() == [0, 2]
+
+
+def test_scales_are_kept_with_the_run_or_taken_from_its_data(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(run(), tmp_path / "run"))
+    np.savez(tmp_path / "own.npz", nir=made.planes()[:2, 1])
+    kept = open_run(folder).read(str(tmp_path / "own.npz"), need_target=False)
+    # A run of an earlier version has none.
+    (folder / "standardiser.safetensors").unlink()
+    facts = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**facts, "standardised": False}))
+    found = open_run(folder).read(str(tmp_path / "own.npz"), need_target=False)
+    assert torch.equal(kept.arrays["nir"], found.arrays["nir"])

@@ -66,6 +66,7 @@ class CWFID:
         from dmrnet.data.dataset import Splits
         from dmrnet.data.frequency import class_weights
         from dmrnet.data.mapped import Mapped, PixelDataset
+        from dmrnet.data.standardise import Standardiser, by_modality
         from dmrnet.data.tiles import Planes, TileDataset, Tiles
         from dmrnet.data.transforms import Symmetry
         from dmrnet.modalities import Modality, Task
@@ -82,7 +83,7 @@ class CWFID:
         tested = torch.from_numpy(arrays["test"])
         rows = [*held_images(tested, self.val_share, drawn), tested.nonzero().flatten()]
         pixels = torch.from_numpy(arrays["pixels"])
-        mean, deviation = moments(
+        moment = moments(
             torch.from_numpy(arrays["sums"])[rows[0]],
             torch.from_numpy(arrays["squares"])[rows[0]],
             height * width,
@@ -95,7 +96,7 @@ class CWFID:
         )
         names: list[str] = arrays["name"].tolist()
         stored = {name: Mapped(arrays[name]) for name in ("images", "labels")}
-        view = Planes(MODALITIES, mean, deviation)
+        view = Planes(MODALITIES, *moment)
         train, val, test = (
             PixelDataset(
                 task,
@@ -126,6 +127,7 @@ class CWFID:
                 "plants that the annotations leave out are soil, as published",
                 *skipped_note(provenance),
             ),
+            standardiser=Standardiser(*(by_modality(MODALITIES, some) for some in moment)),
         )
 
     def _check(self) -> None:

@@ -68,7 +68,8 @@ class NYUv2:
         from dmrnet.data.dataset import Splits
         from dmrnet.data.frequency import class_weights
         from dmrnet.data.mapped import Mapped, PixelDataset
-        from dmrnet.data.rooms import Rooms, changes
+        from dmrnet.data.rooms import COLOURS, Rooms, changes
+        from dmrnet.data.standardise import Standardiser, by_modality
         from dmrnet.modalities import Modality, Task
 
         arrays, provenance = read_cache("nyuv2", self.root, VERSION)
@@ -103,7 +104,7 @@ class NYUv2:
                     some,
                     pixels[some],
                     [names[row] for row in some.tolist()],
-                    Rooms(change, seed, (MEAN, DEVIATION), holes=self.depth == "raw"),
+                    Rooms(change, seed, (MEAN, DEVIATION), holes=bool(self.holes)),
                     provenance.content,
                 )
             )
@@ -120,7 +121,18 @@ class NYUv2:
                 f"and val share {shared} scenes; depth {self.depth}",
                 *skipped_note(provenance),
             ),
+            standardiser=Standardiser(
+                *(
+                    by_modality(task.modalities, some)
+                    for some in zip(COLOURS, (MEAN, DEVIATION), strict=True)
+                )
+            ),
         )
+
+    @property
+    def holes(self) -> tuple[str, ...]:
+        """Modalities of which a 0 is a hole, and stays 0."""
+        return ("depth",) if self.depth == "raw" else ()
 
 
 def held_scenes(

@@ -18,6 +18,9 @@ from dmrnet.data.transforms import (
     Transform,
 )
 
+COLOURS = (MEAN, DEVIATION)
+"""Mean and deviation of RGB, a number a channel, on the scale 0 to 255."""
+
 NEAREST = frozenset({"depth", "labels"})
 """Never blended: a depth between near and far is nowhere."""
 
@@ -69,7 +72,7 @@ class Rooms:
                 for place, row in enumerate(rows.tolist())
             ]
             seen = {name: torch.stack([one[name] for one in changed]) for name in seen}
-        mean, deviation = (torch.tensor(values).reshape(1, 3, 1, 1) for values in (MEAN, DEVIATION))
+        mean, deviation = (torch.tensor(values).reshape(1, 3, 1, 1) for values in COLOURS)
         depth = (seen["depth"] - self.depth[0]) / self.depth[1]
         if self.holes:
             depth = torch.where(seen["depth"] == 0, 0.0, depth)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -121,6 +121,16 @@ class Standardiser:
             name, _, half = key.rpartition(".")
             kept[half][name] = values.double()
         return cls(kept["mean"], kept["std"], kept["fine"])
+
+
+def by_modality(
+    names: Sequence[str], values: Iterable[float | Sequence[float]]
+) -> dict[str, Tensor]:
+    """Return a number, or one a channel, of each modality as a `Standardiser` has them."""
+    return {
+        name: torch.tensor(some, dtype=torch.float64).reshape(-1)
+        for name, some in zip(names, values, strict=True)
+    }
 
 
 def _slices(tensor: Tensor) -> Iterator[slice]:

@@ -15,12 +15,13 @@ from safetensors.torch import load
 from torch import Tensor
 
 from dmrnet.data.arrays import read_split
-from dmrnet.data.dataset import Dataset
+from dmrnet.data.dataset import ArrayDataset, Dataset
 from dmrnet.data.fingerprint import fingerprint, fingerprint_of_bytes, fingerprint_of_file
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.data.standardise import Standardiser
 from dmrnet.engine.config import RunSettings, read_config
 from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.label_maps import images_of
 from dmrnet.engine.pixels import SHOWN, packed, packed_maps, rows_by_class, score_images, spread
 from dmrnet.engine.places import at_hand
 from dmrnet.engine.rows import rows_of_evaluation
@@ -57,19 +58,22 @@ class Finished:
     standardiser: Standardiser | None
     device: str
 
-    def read(self, path: str, need_target: bool = True) -> Dataset:
-        """Read a file of arrays as the run read its own.
+    def read(self, path: str, need_target: bool = True) -> ArrayDataset:
+        """Read a file of arrays as the run read its own; of images where every pixel has a class.
 
         Raises:
             FileNotFoundError: If it is not there.
-            ValueError: If it is not as it should be, or every pixel has a class, which such a file
-                cannot hold.
+            ValueError: If it is not as it should be, or is to be tested on where every pixel has a
+                class, which such a file cannot hold.
         """
-        if self.task.dense:
+        if self.task.dense and need_target:
             raise ValueError(
                 f"{path}: the run {self.folder.path} gives every pixel a class, but files of "
-                "arrays hold one class a sample; it is tested on its own data set alone"
+                "arrays hold one class a sample; it is tested on its own data set alone. dmrnet "
+                "predict makes label maps of a file's images"
             )
+        if self.task.dense:
+            return images_of(self, path)
         return read_split(
             path,
             self.task,
@@ -109,6 +113,26 @@ class Finished:
                 f"run {self.folder.path} was trained without a test file; give one with --test FILE"
             )
         return test
+
+    def part(self, split: str) -> Dataset:
+        """Return the samples that the run was validated (`val`) or is tested (`test`) on.
+
+        Raises:
+            FileNotFoundError: If they are gone.
+            ValueError: If there is no such split, or the samples are others than at its training.
+        """
+        if split == "test":
+            return self.test_set()
+        if split != "val":
+            raise ValueError(f"expected the split val or test, got {split!r}")
+        val = self.settings.data.load(self.settings.seed).val
+        recorded = self.folder.read_facts().get("content", {}).get("val")
+        if recorded not in (None, fingerprint(val)):
+            raise ValueError(
+                f"the validation samples are not those that {self.folder.path} was trained "
+                "beside; restore the data"
+            )
+        return val
 
 
 def open_run(path: Path, device: str = "cpu") -> Finished:
@@ -297,7 +321,71 @@ def fingerprints(made: Mapping[Path, bytes | None]) -> dict[str, str]:
     return {path.name: fingerprint_of_bytes(data) for path, data in made.items() if data}
 
 
+def rows_seen(
+    run: Finished, dataset: Dataset, combination: str | None, where: str
+) -> tuple[Tensor, Tensor]:
+    """Return which samples have something to be predicted from, and what may be seen of them.
+
+    Args:
+        run: What predicts.
+        dataset: The samples.
+        combination: Names joined by ``+``: see nothing else; None: all there is.
+        where: The samples are from, for messages.
+
+    Returns:
+        int64 ``(m,)`` and bool ``(V,)``.
+
+    Raises:
+        ValueError: If no sample has any of the combination's modalities.
+    """
+    names = run.task.modalities
+    seen = torch.ones(len(names), dtype=torch.bool)
+    if combination is not None:
+        seen = parse(combination, names)
+    rows = (dataset.present & seen).any(1).nonzero().flatten()
+    if not len(rows):
+        raise ValueError(
+            f"{where}: none of {len(dataset)} rows has any of {name_of(seen, names)}; allow more "
+            "modalities"
+        )
+    return rows, seen
+
+
 @torch.inference_mode()
+def predict_rows(
+    run: Finished,
+    dataset: Dataset,
+    rows: Tensor,
+    seen: Tensor,
+    batch_size: int | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Tensor:
+    """Predict samples from what they have of some modalities.
+
+    Args:
+        run: What predicts.
+        dataset: The samples.
+        rows: int64 ``(m,)``: which of them.
+        seen: bool ``(V,)``.
+        batch_size: Samples a step; by default by their size.
+        advance: Called with the number of samples done in each step.
+
+    Returns:
+        Probabilities, float32 ``(m, M)``.
+    """
+    parts = []
+    for batch in evaluation_batches(dataset, batch_size or samples_at_once(run.task), rows=rows):
+        mask = batch.present & seen
+        here = batch.masked(mask, mask, run.task.modalities).to(run.device)
+        assert here.mask is not None
+        assert here.where is not None
+        feats = run.method.cached(here.inputs, here.where)
+        parts.append(predict_masks(run.method, feats, here.mask[None])[0].softmax(-1).cpu())
+        if advance is not None:
+            advance(len(batch))
+    return torch.cat(parts)
+
+
 def predict_run(
     run: Finished,
     path: str,
@@ -308,7 +396,7 @@ def predict_run(
     """Predict each sample of a file from what it has, or from one combination of it.
 
     Args:
-        run: What predicts.
+        run: What predicts; one class a sample.
         path: A file of arrays; ``y`` is not needed.
         combination: Names joined by ``+``: see nothing else. Samples that have none of them are
             left out.
@@ -323,24 +411,5 @@ def predict_run(
         ValueError: If no sample has any of the combination's modalities.
     """
     dataset = run.read(path, need_target=False)
-    names = run.task.modalities
-    seen = torch.ones(len(names), dtype=torch.bool)
-    if combination is not None:
-        seen = parse(combination, names)
-    rows = (dataset.present & seen).any(1).nonzero().flatten()
-    if not len(rows):
-        raise ValueError(
-            f"{path}: none of {len(dataset)} rows has any of {name_of(seen, names)}; allow more "
-            "modalities"
-        )
-    parts = []
-    for batch in evaluation_batches(dataset, batch_size or samples_at_once(run.task), rows=rows):
-        mask = batch.present & seen
-        here = batch.masked(mask, mask, names).to(run.device)
-        assert here.mask is not None
-        assert here.where is not None
-        feats = run.method.cached(here.inputs, here.where)
-        parts.append(predict_masks(run.method, feats, here.mask[None])[0].softmax(-1).cpu())
-        if advance is not None:
-            advance(len(batch))
-    return dataset, rows, torch.cat(parts)
+    rows, seen = rows_seen(run, dataset, combination, path)
+    return dataset, rows, predict_rows(run, dataset, rows, seen, batch_size, advance)

@@ -16,7 +16,7 @@ from dmrnet.engine.config import RunSettings
 from dmrnet.engine.rows import row_of
 from dmrnet.evaluation import PixelEvaluation, Tiling, evaluate_pixels, ious
 from dmrnet.evaluation.combinations import Model
-from dmrnet.modalities import Task, name_of
+from dmrnet.modalities import Inputs, Task, name_of
 
 NUMBERS_AT_ONCE = 1 << 22
 """Whole images are read together up to so many numbers, 16 MB in float32."""
@@ -40,6 +40,12 @@ def tiling_of(size: Sequence[int], tile: int | None) -> Tiling | None:
     if tile is not None:
         return Tiling(tile)
     return Tiling(TILE) if max(size) > LARGEST else None
+
+
+def images_at_once(one: Inputs, most: int | None) -> int:
+    """Return how many images are read together, by the size of one and as asked for."""
+    fit = max(1, NUMBERS_AT_ONCE // sum(x.numel() for x in one.values()))
+    return min(fit, most or fit)
 
 
 def score_images(
@@ -67,8 +73,7 @@ def score_images(
         show: Numbers of images of which label maps are kept.
     """
     first = dataset.take(torch.zeros(1, dtype=torch.int64))
-    fit = max(1, NUMBERS_AT_ONCE // sum(x.numel() for x in first.inputs.values()))
-    size = min(fit, batch_size or fit)
+    size = images_at_once(first.inputs, batch_size)
     batches = (batch.to(device) for batch in evaluation_batches(dataset, size, rows=rows))
     return evaluate_pixels(
         model,

@@ -10,6 +10,7 @@ from dmrnet.evaluation.angles import Angles, centred, class_vector_angles, embed
 from dmrnet.evaluation.channel_distance import Distances, channel_distance
 from dmrnet.evaluation.combinations import Evaluation, Predictions, evaluate, predict_masks
 from dmrnet.evaluation.hard_sets import Agreement, hard_set_agreement
+from dmrnet.evaluation.label_maps import predict_pixels
 from dmrnet.evaluation.measures import (
     Accuracy,
     AttackErrors,
@@ -69,6 +70,7 @@ __all__ = [
     "mean_iou",
     "measure_of",
     "predict_masks",
+    "predict_pixels",
     "score_pairs",
     "threshold_of",
     "windows",

@@ -1,0 +1,69 @@
+"""A finished run whose every pixel has a class gives label maps of images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from dmrnet.data.dataset import Dataset
+from dmrnet.data.images import read_images
+from dmrnet.data.loader import evaluation_batches
+from dmrnet.engine.pixels import images_at_once, tiling_of
+from dmrnet.evaluation import predict_pixels
+
+if TYPE_CHECKING:
+    from dmrnet.data.dataset import ArrayDataset
+    from dmrnet.engine.finished import Finished
+
+
+def images_of(run: Finished, path: str) -> ArrayDataset:
+    """Read a file of images as the run's data set stores its own.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        ValueError: If it is not as it should be, or nothing is known of the run's scales.
+    """
+    standardiser = run.standardiser
+    if standardiser is None:
+        # Runs of earlier versions did not keep it; their data tell.
+        standardiser = run.settings.data.load(run.settings.seed).standardiser
+    if standardiser is None:
+        raise ValueError(
+            f"{path}: the data set {run.settings.dataset} does not say how its images are "
+            "standardised; predict its own with --split"
+        )
+    return read_images(path, run.task, standardiser, getattr(run.settings.data, "holes", ()))
+
+
+def label_maps(
+    run: Finished,
+    dataset: Dataset,
+    rows: Tensor,
+    seen: Tensor,
+    batch_size: int | None = None,
+    tile: int | None = None,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Predict images, some at a time.
+
+    Args:
+        run: What predicts.
+        dataset: The images, of one size.
+        rows: int64 ``(m,)``: which of them.
+        seen: bool ``(V,)``: what may be seen; of each image what it has of that.
+        batch_size: Images a step at the most; fewer where they are large.
+        tile: Side of the windows in which images are predicted; by default they are predicted
+            whole unless they are very large.
+
+    Yields:
+        Rows, int64 ``(b,)``, and the class of every pixel, uint8 ``(b, H, W)``.
+    """
+    first = dataset.take(rows[:1]).inputs
+    size = images_at_once(first, batch_size)
+    tiling = tiling_of(next(iter(first.values())).shape[-2:], tile)
+    for batch in evaluation_batches(dataset, size, rows=rows):
+        mask = batch.present & seen
+        here = batch.masked(mask, mask, run.task.modalities).to(run.device)
+        stride = run.method.stride
+        yield batch.index, predict_pixels(run.method, here, stride=stride, tiling=tiling)
