@@ -159,6 +159,9 @@ def test_selection_is_by_mean_iou_of_whole_images() -> None:
     expected = float(MeanIoU().columns(found.confusion)["miou"][0].mean())
     measure = MeanIoU()
     assert selection_score(one.method, test, 12, measure=measure) == pytest.approx(expected)
+    whole = float(MeanIoU().columns(found.confusion)["miou"][0][-1])
+    complete = selection_score(one.method, test, 12, measure=measure, complete=True)
+    assert complete == pytest.approx(whole)
     # Two images of four fit the budget: always the same.
     rows = [1, 3]
     few = evaluate_pixels(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.prerequisite import CACHE, FOLDER, alone, place_of
+from dmrnet.engine.prerequisite import CACHE, FOLDER, alone, place_of, select_of
 from dmrnet.engine.trainee import Progress
 from dmrnet.methods.base import Method, Needs
 from dmrnet.methods.mmanet import MMANet
@@ -42,7 +43,14 @@ def test_the_teacher_is_trained_first_with_the_same_data_and_training(made: Path
     assert not (made / "run" / FOLDER).exists()
     assert teacher.settings.method.name == "full"
     assert teacher.settings.data == student.settings.data
-    assert teacher.settings.training == student.settings.training
+    # It is selected by what it is asked about, which is no mean over combinations.
+    assert student.settings.training.select == "best"
+    wanted = replace(student.settings.training, select="complete")
+    assert teacher.settings.training == wanted
+    measured = {name for _, name, _ in metrics_of(RunFolder(kept).metrics)}
+    assert "val_complete" in measured
+    assert "val_average" not in measured
+    assert (select_of("last"), select_of("complete")) == ("last", "complete")
     assert teacher.settings.seed == student.settings.seed
     assert teacher.settings.method.network == student.settings.method.network
     values = {name for _, name, _ in metrics_of(RunFolder(made / "run").metrics)}

@@ -56,6 +56,35 @@ def test_the_score_is_the_mean_over_combinations() -> None:
     assert drawn == selection_score(method, data, 20 * 7 - 1)
 
 
+def test_complete_is_the_score_of_samples_with_all_they_have() -> None:
+    data = a_dataset(20, 3)
+    method = build_method("sf-md", data.task).eval()
+    assert not data.present.all()
+    batch = data.take(torch.arange(20))
+    with torch.no_grad():
+        right = method(batch.inputs, data.present).argmax(1) == batch.target
+    found = selection_score(method, data, 100, complete=True)
+    assert found == pytest.approx(float(right.double().mean()))
+    assert found != selection_score(method, data, 20 * 7)
+    few = selection_score(method, data, 5, complete=True)
+    assert few == pytest.approx(float(right[2::4].double().mean()))
+
+
+def test_complete_of_faces_is_the_mean_over_what_they_have() -> None:
+    data = a_dataset(90, 2, classes=2)
+    method = build_method("sf-md", data.task).eval()
+    rates = []
+    for pattern in all_combinations(2):
+        batch = data.take((data.present == pattern).all(1).nonzero().flatten())
+        with torch.no_grad():
+            logits = method(batch.inputs, batch.present)
+        metric = ACER()
+        metric.update(logits.softmax(1)[:, 1].double(), batch.target)
+        rates.append(metric.compute())
+    found = selection_score(method, data, 90, measure=AttackErrors(), complete=True)
+    assert found == pytest.approx(float(torch.stack(rates).mean()))
+
+
 @pytest.mark.parametrize("threshold", ["half", "eer"])
 def test_what_faces_are_judged_by_selects(threshold: str) -> None:
     data = a_dataset(90, 3, classes=2)

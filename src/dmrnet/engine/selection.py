@@ -14,6 +14,7 @@ from dmrnet.evaluation import (
     Accuracy,
     AttackErrors,
     Measure,
+    Pairs,
     ScoredPairs,
     draw_pairs,
     error_rates,
@@ -23,7 +24,7 @@ from dmrnet.evaluation import (
     threshold_of,
 )
 from dmrnet.evaluation.combinations import Model
-from dmrnet.modalities import Task, all_combinations, count, some_combinations
+from dmrnet.modalities import Task, all_combinations, count, index_of, some_combinations
 from dmrnet.modalities.combinations import MAX_TABLE
 
 DEFAULT_MEASURE = Accuracy()
@@ -60,6 +61,7 @@ def selection_score(
     budget: int,
     device: str = "cpu",
     measure: Measure = DEFAULT_MEASURE,
+    complete: bool = False,
 ) -> float:
     """Return the mean score over combinations: of all where they fit, else of fixed pairs.
 
@@ -70,12 +72,20 @@ def selection_score(
         device: Where the model is.
         measure: What is averaged, accuracy by default; where its threshold is set on validation,
             it is set on what is scored here.
+        complete: Score instead each sample once, with all that it has.
     """
     task = dataset.task
     modalities = len(task.modalities)
     if task.dense:
-        return _of_images(model, dataset, budget, device, measure)
+        return _of_images(model, dataset, budget, device, measure, complete)
     batches = (batch.to(device) for batch in evaluation_batches(dataset, samples_at_once(task)))
+    if complete:
+        sample = torch.tensor(spread(len(dataset), budget))
+        pairs = Pairs(sample, index_of(dataset.present[sample]), modalities)
+        if isinstance(measure, AttackErrors):
+            return float(_of_pairs(score_pairs(model, batches, pairs), measure).nanmean())
+        _, right, seen = evaluate_pairs(model, batches, pairs)
+        return float(right.sum() / seen.sum())
     if modalities <= MAX_TABLE and len(dataset) * count(modalities) <= budget:
         combinations = all_combinations(modalities).to(device)
         keep = measure.threshold != "half"
@@ -113,9 +123,13 @@ def predicted_classes(
     return result.confusion.sum(1).cpu()
 
 
-def _of_images(model: Model, dataset: Dataset, budget: int, device: str, measure: Measure) -> float:
+def _of_images(
+    model: Model, dataset: Dataset, budget: int, device: str, measure: Measure, complete: bool
+) -> float:
     """Score whole images; a pair of the budget is an image and a combination."""
     combinations = combinations_of(len(dataset.task.modalities))
+    if complete:
+        combinations = combinations.new_ones(1, combinations.shape[1])
     most = max(1, budget // len(combinations))
     rows = None if len(dataset) <= most else torch.tensor(spread(len(dataset), most))
     result = score_images(model, dataset, combinations, device, rows=rows)

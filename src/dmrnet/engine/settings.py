@@ -11,7 +11,7 @@ Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal[
     "cosine", "one-cycle", "constant", "casia", "casia-released", "audio-visual", "nyuv2"
 ]
-Select = Literal["best", "last"]
+Select = Literal["best", "last", "complete"]
 Precision = Literal["32", "bf16"]
 Accelerator = Literal["auto", "cpu", "gpu"]
 
@@ -47,7 +47,8 @@ class Training:
         rates: Chance to keep each modality, for the bernoulli sampler.
         drop_after: Epochs that show every modality before dropping begins.
         ema: Decay of the average of the weights that is evaluated; 0 for no average.
-        select: Keep the weights of the best epoch on validation, or of the last epoch.
+        select: Keep the weights of the best epoch on validation, over all combinations (best) or
+            with all that a sample has (complete), or of the last epoch.
         select_budget: So many (sample, combination) pairs are scored at a selection; all where
             they are fewer.
         select_times: So many epochs, evenly spaced, are candidates for selection.

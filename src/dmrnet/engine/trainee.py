@@ -191,7 +191,8 @@ class Trainee(pl.LightningModule):
         epoch = self.current_epoch
         figures = self._means()
         if epoch in self.select_at:
-            figures["val_average"] = self.last_score = self._select()
+            name = "val_complete" if self._complete else "val_average"
+            figures[name] = self.last_score = self._select()
         if self.trainer.is_global_zero:
             self.folder.add_metrics(epoch, figures | {"seconds": self.seconds})
             self.rise.add(epoch, figures["loss"])
@@ -282,10 +283,15 @@ class Trainee(pl.LightningModule):
         model = self.evaluated
         was_training = model.training
         model.eval()
-        budget = self.training_settings.select_budget
-        score = selection_score(model, self.splits.val, budget, str(self.device), self.measure)
+        budget, complete = self.training_settings.select_budget, self._complete
+        device = str(self.device)
+        score = selection_score(model, self.splits.val, budget, device, self.measure, complete)
         model.train(was_training)
         return score
+
+    @property
+    def _complete(self) -> bool:
+        return self.training_settings.select == "complete"
 
     @property
     def _many(self) -> bool:

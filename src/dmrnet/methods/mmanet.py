@@ -1,6 +1,7 @@
 """MMANet: a teacher that sees everything, and weak combinations trained twice (Wei, CVPR 2023).
 
-SF-MD's network as the student of `full`, trained before it on the same data, frozen:
+SF-MD's network as the student of `full`, trained before it on the same data, selected with all
+that a sample has, frozen:
 
 ``L = CE + 30 MAD + .5 MAR``, the last two from epoch 5 on.
 
