@@ -10,7 +10,7 @@ import torch
 from dmrnet.methods import build_method, method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
-from dmrnet.nn.correlation import Correlations, DualAttention
+from dmrnet.nn.correlation import Correlations, DualAttention, StandIn
 
 TASK = Task(tuple(Modality(n, "image", (1, 8, 8)) for n in "abc"), ("x", "y", "z"))
 
@@ -192,8 +192,74 @@ def test_the_paper_attends_and_attention_matters() -> None:
     assert not isinstance(built().fusion.trunk[0], DualAttention)
 
 
+def slow_divergence(one: torch.Tensor, other: torch.Tensor) -> float:
+    """KL of two maps ``(C, H, W)`` over channels, averaged over positions."""
+    p, q = (m.flatten(1).T.tolist() for m in (one, other))
+    kls = [
+        sum(a * math.log(a / b) for a, b in zip(slow_softmax(x), slow_softmax(y), strict=True))
+        for x, y in zip(p, q, strict=True)
+    ]
+    return sum(kls) / len(kls)
+
+
+def test_the_most_similar_modality_that_is_shown_stands_in() -> None:
+    module = StandIn(3).double()
+    draw = torch.Generator().manual_seed(0)
+    masks = all_combinations(3)
+    mean = [[0.0] * 3 for _ in range(3)]
+    for step in range(1, 4):
+        maps = torch.randn(len(masks), 3, 4, 2, 2, generator=draw, dtype=torch.float64)
+        maps = torch.where(masks[:, :, None, None, None], maps, 0.0)
+        got = module(maps, masks)
+        for i in range(3):
+            for j in range(3):
+                rows = [n for n, m in enumerate(masks.tolist()) if m[i] and m[j]]
+                now = sum(slow_divergence(maps[n, i], maps[n, j]) for n in rows) / len(rows)
+                mean[i][j] += (now - mean[i][j]) / step
+                assert module.distances[i, j].item() == pytest.approx(mean[i][j], abs=1e-6)
+        for n, seen in enumerate(masks.tolist()):
+            for i in range(3):
+                shown = [j for j in range(3) if seen[j]]
+                taken = i if seen[i] else min(shown, key=lambda j: mean[i][j])
+                assert torch.equal(got[n, i], maps[n, taken])
+    assert len({tuple(row) for row in module.distances.tolist()}) == 3
+    before = module.distances.clone()
+    module.eval()(maps, masks)
+    assert torch.equal(module.distances, before)
+    # A step in which two are never seen together says nothing of them.
+    alone = torch.eye(3, dtype=torch.bool)
+    module.train()(torch.where(alone[:, :, None, None, None], maps[:3], 0.0), alone)
+    torch.testing.assert_close(module.distances, before)
+    assert module.steps.tolist() == [[4, 3, 3], [3, 4, 3], [3, 3, 4]]
+
+
+def test_who_stands_in_is_read_and_the_paper_has_it() -> None:
+    model = build_method("lcr", TASK, "paper", network=Network(width=8))
+    mask = torch.tensor([[True, True, True], [True, True, False], [False, False, True]])
+    batch = batch_of(mask)
+    batch = batch.masked(mask, torch.ones_like(mask), TASK.modalities)
+    model.training_loss(batch).total.backward()
+    model.eval()
+    inputs = {n: torch.randn(3, 1, 8, 8) for n in "abc"}
+    before = model(inputs, mask)
+    other = model.fusion.stand_in
+    assert isinstance(other, StandIn)
+    assert not torch.isclose(other.distances[2, 0], other.distances[2, 1])
+    other.distances[2, :2] = other.distances[2, [1, 0]]
+    same = torch.isclose(model(inputs, mask), before).all(1)
+    assert same.tolist() == [True, False, True]
+    model.fusion.stand_in = None
+    same = torch.isclose(model(inputs, mask), before).all(1)
+    assert same.tolist() == [True, False, False]
+    assert built().fusion.stand_in is None
+
+
 def test_mistakes_are_told() -> None:
     for changes, said in (
+        (
+            {"hides": "inputs", "encodes": "present", "stand_in": True},
+            "nothing stands in for a blanked input",
+        ),
         ({"hides": "maps"}, "hides as features or inputs, got 'maps'"),
         ({"hides": "inputs"}, "blanked inputs are encoded too; set encodes to present"),
         (

@@ -9,15 +9,17 @@ the others know of it. Cross-entropy, and the divergence between f_i and F_i whe
 above 0. With one modality ``F = Gamma_1 f + Gamma_0``.
 
 In the paper the expressions go through attention to channels and to positions (`attention`, recipe
-``paper``) and a number of the expression belongs to one channel (`channelwise`).
+``paper``), a number of the expression belongs to one channel (`channelwise`), and for a modality
+that is missing the most similar one of those that are there stands in (`stand_in`).
 
 Departures: no code of the paper was found. The recipe ``released`` is the adaptation released with
 DMRNet: one number a summand, no attention, cross-entropy only, and in training it is images that
 are blanked (`hides inputs`), so that batch norms see black images and a hidden modality is what the
 encoder makes of one, while at test its features are exact zeros. Here features are hidden at both.
-Not here: the most similar modality in a missing one's place, since what is similar is a prior of
-the paper's data. The divergence's weight was not to be had; .1 in ``paper`` is a guess, and so is
-how the attention is built.
+Which modality is similar is a prior of the paper's data, and there its image is encoded in the
+missing one's place; here it is measured in training, by the divergence above between features, and
+features stand in, since modalities need not have one shape. The divergence's weight was not to be
+had; .1 in ``paper`` is a guess, and so is how the attention is built.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from torch import Tensor, nn
 from dmrnet.methods.base import Method
 from dmrnet.methods.sf_md import SFMDSettings
 from dmrnet.modalities import Batch, Inputs, Task
-from dmrnet.nn.correlation import CorrelationFusion, Correlations, DualAttention
+from dmrnet.nn.correlation import CorrelationFusion, Correlations, DualAttention, StandIn
 from dmrnet.nn.fusion import Fused, masked
 from dmrnet.nn.network import feature_shapes
 from dmrnet.nn.parts import Parts
@@ -79,6 +81,8 @@ class LCRSettings(SFMDSettings):
         own: A modality is expressed by itself as well, and not by the others alone.
         channelwise: A number for every channel in the expression, and not one for all of them.
         attention: The expressions go through attention to channels and to positions.
+        stand_in: For a hidden modality's features those of the most similar one that is shown
+            stand in, and not zeros.
         hides: What stands for a hidden modality in training: features (of zeros) or inputs (what
             the encoder makes of a blank one).
         correlation: Weight of the divergence between features and their expression.
@@ -92,6 +96,7 @@ class LCRSettings(SFMDSettings):
             "encodes": "present",
             "channelwise": True,
             "attention": True,
+            "stand_in": True,
             "correlation": 0.1,
         },
         "released": {"encodes": "present", "hides": "inputs"},
@@ -101,6 +106,7 @@ class LCRSettings(SFMDSettings):
     own: bool = False
     channelwise: bool = False
     attention: bool = False
+    stand_in: bool = False
     hides: Hides = "features"
     correlation: float = 0.0
 
@@ -118,6 +124,8 @@ class LCRSettings(SFMDSettings):
         if self.hides == "inputs":
             if self.encodes != "present":
                 raise ValueError("blanked inputs are encoded too; set encodes to present")
+            if self.stand_in:
+                raise ValueError("nothing stands in for a blanked input; set hides to features")
             if self.correlation or self.mutual is not None:
                 raise ValueError(
                     "correlation and mutual read features as they are when hidden; set hides to "
@@ -134,8 +142,10 @@ class LCRSettings(SFMDSettings):
             lambda v, c: (Correlations(v, c, self.own, self.channelwise), v * c),
             CorrelationFusion,
         )
+        assert isinstance(parts.fusion, CorrelationFusion)
+        if self.stand_in:
+            parts.fusion.stand_in = StandIn(len(task.modalities))
         if self.attention:
-            assert isinstance(parts.fusion, CorrelationFusion)
             width = one_width(feature_shapes(task, parts.encoders), self.name)
             attend = DualAttention(len(task.modalities) * width)
             parts.fusion.trunk = nn.Sequential(attend, parts.fusion.trunk)

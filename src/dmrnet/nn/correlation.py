@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from dmrnet.modalities import Inputs
 from dmrnet.nn.fusion import Fused
+from dmrnet.nn.precision import at_least_float32
 from dmrnet.nn.trunks import MixFusion
+
+LATEST = 0.01
+"""The least that a training step counts for in the mean distance between two modalities."""
 
 
 class Correlations(nn.Module):
@@ -82,11 +88,72 @@ class DualAttention(nn.Module):
         return x * channels[:, :, None, None] + x * positions
 
 
+class StandIn(nn.Module):
+    r"""The most similar modality that is shown stands in for one that is hidden.
+
+    Similar are modalities whose features are distributed alike over channels, as the method's own
+    divergence has it:
+
+    .. math:: D_{ij} = \text{mean}_{n, h, w} KL(softmax_c f_i \| softmax_c f_j), \quad
+        f_i \leftarrow f_{\arg\min_j D_{ij}} \text{ where } i \text{ is hidden, } j \text{ shown}
+
+    D is the mean over training steps, of samples that show both, of one process (as the statistics
+    of its batch norms are); later steps count for at least `LATEST`. Of equals the first is taken.
+
+    Args:
+        modalities: V.
+    """
+
+    distances: Tensor
+    steps: Tensor
+
+    def __init__(self, modalities: int) -> None:
+        super().__init__()
+        self.register_buffer("distances", torch.zeros(modalities, modalities))
+        self.register_buffer("steps", torch.zeros(modalities, modalities, dtype=torch.int64))
+
+    def forward(self, maps: Tensor, mask: Tensor) -> Tensor:
+        """Return ``(B, V, C, H, W)`` with hidden maps, zeros so far, taken from others."""
+        if self.training:
+            self.learn(maps.detach(), mask)
+        own = torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
+        # What is shown is nearest to itself; what is hidden stands in for nobody.
+        apart = torch.where(own & mask[:, :, None], -torch.inf, self.distances)
+        nearest = torch.where(mask[:, None, :], apart, torch.inf).argmin(2)
+        return maps.gather(1, nearest.view(*mask.shape, 1, 1, 1).expand_as(maps))
+
+    @torch.no_grad()
+    def learn(self, maps: Tensor, mask: Tensor) -> None:
+        """Take a training step's divergences into their means."""
+        log_p = at_least_float32(maps).log_softmax(2)
+        p = log_p.exp()
+        for i in range(mask.shape[1]):
+            kl = (p[:, i : i + 1] * (log_p[:, i : i + 1] - log_p)).sum(2).mean((2, 3))
+            both = mask & mask[:, i : i + 1]
+            count = both.sum(0)
+            now = torch.where(both, kl, 0.0).sum(0) / count.clamp(min=1)
+            self.steps[i] += count > 0
+            share = (1 / self.steps[i].clamp(min=1)).clamp(min=LATEST) * (count > 0)
+            self.distances[i] += share * (now - self.distances[i])
+
+
 class CorrelationFusion(MixFusion):
-    """Correlated maps side by side, then a trunk; tells both sides, for a term."""
+    """Correlated maps side by side, then a trunk; tells both sides, for a term.
+
+    Args:
+        rest: See `MixFusion`.
+
+    Attributes:
+        stand_in: What takes hidden maps from others first, or None.
+    """
+
+    def __init__(self, *rest: Any) -> None:  # noqa: ANN401
+        super().__init__(*rest)
+        self.stand_in: StandIn | None = None
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
         """Fuse maps under bool ``(B, V)``; told are f and F, ``(B, V, C, H, W)`` each."""
         maps = self.stacked(feats, mask)
-        expressed: Tensor = self.mix(maps, mask)
+        read = maps if self.stand_in is None else self.stand_in(maps, mask)
+        expressed: Tensor = self.mix(read, mask)
         return Fused(self.trunk(expressed.flatten(1, 2)), told=(maps, expressed))
