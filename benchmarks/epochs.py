@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,6 +20,9 @@ from dmrnet.methods import method as settings_of
 from dmrnet.modalities import Warmup, build_sampler
 from dmrnet.nn.memory_format import arrange
 
+EPOCHS = 10
+"""Of a run that is timed."""
+
 
 def epochs(setting: Setting, digits: str | None) -> Iterator[Row]:
     """Time epochs of small data, where studies spend their time."""
@@ -32,27 +36,36 @@ def epochs(setting: Setting, digits: str | None) -> Iterator[Row]:
 
 
 def _epoch(setting: Setting, name: str, data: object) -> Iterator[Row]:
-    number = 3 if setting.quick else 21
-    training = Training(max_epochs=number, threads=setting.threads)
+    whole = Training(threads=setting.threads).sized(len(data.load(0).train))  # type: ignore[attr-defined]
+    # As many epochs with a selection, for each without one, as a run by default has.
+    number = 3 if setting.quick else EPOCHS
+    assert whole.max_epochs is not None
+    selections = max(1, round(whole.select_times * number / whole.max_epochs))
+    training = replace(whole, max_epochs=number, select_times=selections)
     run = RunSettings(name, data, settings_of("dmrnet").recipe("best"), "best", training, 0)  # type: ignore[arg-type]
-    rounds = 1 if setting.quick else max(3, setting.repeats // 2)
-    case = f"{name}, {number} epochs, {rounds} runs"
+    rounds = 1 if setting.quick else 3
+    case = f"{name}, {rounds} runs of {number} epochs, {selections} of them with a selection"
     engine = Row("epoch", case, "dmrnet's engine", note="selection, average, checkpoints included")
     bare = Row("epoch", case, "bare loop", note="forward, backward, clip, optimizer, schedule")
     start = Row("start of a run", case, "dmrnet's engine", note="from the call to the first step")
-    for k in range(rounds + 1):
+    brief = replace(run, training=replace(training, max_epochs=2))
+    engine_epochs(setting, brief)
+    bare_epochs(setting, brief)
+    for _ in range(rounds):
         seconds, began = engine_epochs(setting, run)
-        loop = bare_epochs(setting, run)
-        if k:
-            engine.seconds.append(seconds)
-            bare.seconds.append(loop)
-            start.seconds.append(began)
+        engine.seconds.append(seconds)
+        start.seconds.append(began)
+        bare.seconds.append(bare_epochs(setting, run))
     engine.ratio = ratio(bare.seconds, engine.seconds)
     yield from (bare, engine, start)
 
 
 def engine_epochs(setting: Setting, run: RunSettings) -> tuple[float, float]:
-    """Return mean seconds of an epoch behind the first, and seconds until the first began."""
+    """Return mean seconds of an epoch behind the first, and seconds until the first began.
+
+    The first has no selection where they are fewer than epochs, so that the share of epochs with
+    one is a little higher here than in the run.
+    """
     ends: list[float] = []
     begun: list[float] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -130,12 +131,16 @@ def test_a_term_that_breaks_stops_the_run_and_spoils_nothing(
     assert fit(settings, tmp_path / "run")
 
 
-def test_gradients_that_break_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("clip", [1.0, 0.0])
+def test_gradients_that_break_stop_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip: float
+) -> None:
     def broken(self: Method, step: Step) -> None:
         if step.epoch == 1 and 7 in step.batch.index:
             next(self.parameters()).grad.fill_(torch.inf)
 
     settings = settings_in(tmp_path)
+    settings = replace(settings, training=replace(settings.training, clip=clip))
     monkeypatch.setattr(Method, "on_gradients", broken)
     with pytest.raises(NotFiniteError) as caught:
         fit(settings, tmp_path / "run")

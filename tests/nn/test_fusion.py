@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from dmrnet.nn.fusion import ConcatFusion, common_grid, masked, to_grid, trunk
+from dmrnet.modalities.rows import channels_last, take_rows
+from dmrnet.nn.fusion import (
+    ConcatFusion,
+    added,
+    added_rows,
+    common_grid,
+    masked,
+    to_grid,
+    trunk,
+)
 
 SHAPES = {"a": (2, 4, 6), "b": (3, 1, 10), "c": (2, 5, 7), "d": (1, 8, 9)}
 MASK = torch.tensor([[1, 1, 1, 1], [0, 1, 0, 1], [1, 0, 0, 0], [0, 0, 1, 0]]).bool()
@@ -146,3 +155,29 @@ def test_prepared_features_are_fused_like_the_features(with_vector: bool) -> Non
     assert torch.equal(fusion(prepared, mask).map, fusion(feats, mask).map)
     assert all(prepared[name].numel() <= f.numel() for name, f in feats.items())
     assert prepared["a"].shape[2:] == fusion.grid
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (4, 5, 1, 1), (4, 3, 2, 2), (4, 2, 1, 3)])
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_rows_added_in_one_go_are_those_added_one_by_one(
+    shape: tuple[int, ...], last: bool, dtype: torch.dtype
+) -> None:
+    maps = [torch.randn(shape).to(dtype) for _ in range(3)]
+    if last and len(shape) == 4:
+        maps = [x.contiguous(memory_format=torch.channels_last) for x in maps]
+    rows = torch.tensor([3, 0, 0, 1, 3, 2])
+    shown = torch.tensor([[1, 0, 0], [0, 1, 1], [1, 1, 1], [0, 0, 0], [0, 0, 1], [1, 0, 1]]).bool()
+    # Nothing shows the second map of row 3, and whatever stands there stays there.
+    maps[1][3] = torch.nan
+    got = added_rows(maps, rows, shown)
+    assert got.dtype == dtype
+    assert channels_last(got) == channels_last(maps[0])
+    for out, row, seen in zip(got, rows, shown, strict=True):
+        wanted = torch.zeros(shape[1:], dtype=torch.float64)
+        for x in (x for x, v in zip(maps, seen, strict=True) if v):
+            wanted += x[row].double()
+        assert torch.allclose(out.double(), wanted, rtol=1e-2 if dtype == torch.bfloat16 else 1e-6)
+    if dtype != torch.bfloat16:
+        columns = zip(maps, shown.unbind(1), strict=True)
+        assert torch.equal(got, added(masked(take_rows(x, rows), column) for x, column in columns))

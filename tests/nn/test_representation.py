@@ -209,3 +209,19 @@ def test_half_precision_is_left_for_the_gaussian(kind: type[DMR]) -> None:
         rep = kind(3)(torch.randn(4, 3, 2, 2).bfloat16())
     assert rep.value.dtype == rep.mu.dtype == rep.log_var.dtype == torch.float32
     assert kind(3).double()(torch.randn(4, 3, 2, 2).double()).value.dtype == torch.float64
+
+
+@pytest.mark.parametrize("kind", [Point, MeanHead, DMR, PE, PCME])
+@pytest.mark.parametrize("half", [False, True])
+def test_what_is_inferred_is_the_mean_without_the_head_of_sigma(
+    kind: type[DMR], half: bool
+) -> None:
+    head, x = shaken(kind(3)).eval(), torch.randn(4, 3, 2, 2)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+        wanted = head(x).value
+    for name, part in head.named_modules():
+        if "log_var" in name:
+            part.register_forward_pre_hook(lambda *_: pytest.fail("sigma was computed"))
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+        assert torch.equal(got := head.inferred(x), wanted)
+    assert got.dtype == wanted.dtype

@@ -33,10 +33,15 @@ MOST_COMBINATIONS = 1023
 """Of more combinations than these, so many are drawn for evaluation, and the tables say so."""
 
 NUMBERS_AT_ONCE = 1 << 22
-"""Evaluation reads so many numbers of inputs at once, 16 MB in float32 ..."""
+"""Evaluation reads no more numbers of inputs at once than these, 16 MB in float32 ..."""
+
+NUMBERS_IN_CACHE = 1 << 19
+"""... and no more than these, if they are `FEW_SAMPLES`: what an encoder makes of them is larger
+and should stay near the processor."""
+
+FEW_SAMPLES = 32
 
 MOST_SAMPLES_AT_ONCE = 512
-"""... and no more samples than these."""
 
 
 def combinations_of(modalities: int) -> Tensor:
@@ -52,7 +57,8 @@ def samples_at_once(task: Task) -> int:
     27
     """
     numbers = sum(math.prod(modality.shape) for modality in task.inputs)
-    return max(1, min(MOST_SAMPLES_AT_ONCE, NUMBERS_AT_ONCE // numbers))
+    wanted = max(FEW_SAMPLES, NUMBERS_IN_CACHE // numbers)
+    return max(1, min(MOST_SAMPLES_AT_ONCE, NUMBERS_AT_ONCE // numbers, wanted))
 
 
 def selection_score(

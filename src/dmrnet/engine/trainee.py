@@ -138,7 +138,8 @@ class Trainee(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         """List the parameters once; put the averaged weights where the trained ones are."""
-        self.trained = [p for p in self.method.parameters() if p.requires_grad]
+        optimizer: torch.optim.Optimizer = self.trainer.optimizers[0]
+        self.trained = [p for group in optimizer.param_groups for p in group["params"]]
         if self.average is not None:
             self.average.follow(self.method)
         if self.trainer.is_global_zero:
@@ -170,7 +171,19 @@ class Trainee(pl.LightningModule):
         """Let the method change its gradients, which are already added over processes."""
         if self.step_seen is not None:
             self.method.on_gradients(self.step_seen)
-        self.steps.add_gradients(p.grad for p in self.trained if p.grad is not None)
+        if not self.training_settings.clip:
+            self.steps.add_gradients(p.grad for p in self.trained if p.grad is not None)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by the norm of all gradients, which tells whether each of them is finite."""
+        if gradient_clip_val:
+            norm = nn.utils.clip_grad_norm_(self.trained, gradient_clip_val)
+            self.steps.add_gradients([norm])
 
     def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
         """Take the new weights into their average; let go of the step's tensors."""

@@ -6,17 +6,20 @@ it has, and only what lies behind them is repeated.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from dmrnet.modalities import Batch, Inputs, Where, repeat_rows
+from dmrnet.modalities import Batch, Inputs, Where, take_rows
 
 NUMBERS_AT_ONCE = 1 << 22
 """Fusion reads so many numbers of features together: 16 MB in float32, near a CPU's cache."""
+
+MOST_ROWS_AT_ONCE = 2048
+"""... and no more rows than these, where features are small: more were a third slower."""
 
 
 class Model(Protocol):
@@ -71,7 +74,32 @@ class Predictions:
 
 def rows_at_once(feats: Mapping[str, Tensor]) -> int:
     """Return how many rows of such features go through fusion together."""
-    return max(1, NUMBERS_AT_ONCE // max(1, sum(f[:1].numel() for f in feats.values())))
+    numbers = sum(f[:1].numel() for f in feats.values())
+    return max(1, min(MOST_ROWS_AT_ONCE, NUMBERS_AT_ONCE // max(1, numbers)))
+
+
+def taken(model: Model, feats: Mapping[str, Tensor], rows: Tensor, mask: Tensor) -> Inputs:
+    """Take rows of cached features, to be fused under masks, as the model does it if it can.
+
+    Args:
+        model: May have a ``taken``, as methods do.
+        feats: ``(B, ...)`` each.
+        rows: int64 ``(b,)``, each as often as wanted.
+        mask: bool ``(b, V)``: what each of them will be fused under.
+    """
+    take: Callable[..., Inputs] | None = getattr(model, "taken", None)
+    if take is not None:
+        return take(feats, rows, mask)
+    return {name: take_rows(f, rows) for name, f in feats.items()}
+
+
+def rows_taken_at_once(model: Model, feats: Mapping[str, Tensor], modalities: int) -> int:
+    """Return how many rows, as they are taken, go through fusion together."""
+    first = {name: f[:1] for name, f in feats.items()}
+    device = next(f.device for f in feats.values())
+    row = torch.zeros(1, dtype=torch.int64, device=device)
+    mask = torch.ones(1, modalities, dtype=torch.bool, device=device)
+    return rows_at_once(taken(model, first, row, mask))
 
 
 def predict_masks(
@@ -96,11 +124,12 @@ def by_chunk(
 ) -> Iterator[tuple[slice, Tensor]]:
     """Give which masks, and logits float32 ``(some, B, M)``, a bounded number of rows at a time."""
     size = masks.shape[1]
-    step = max(1, (rows or rows_at_once(feats)) // max(1, size))
+    every = torch.arange(size, device=masks.device)
+    step = max(1, (rows or rows_taken_at_once(model, feats, masks.shape[2])) // max(1, size))
     for start in range(0, len(masks), step):
         some = masks[start : start + step]
-        again = {name: repeat_rows(f, len(some)) for name, f in feats.items()}
-        logits = model.logits(again, some.flatten(0, 1)).float()
+        flat = some.flatten(0, 1)
+        logits = model.logits(taken(model, feats, every.repeat(len(some)), flat), flat).float()
         yield slice(start, start + len(some)), logits.reshape(len(some), size, *logits.shape[1:])
 
 

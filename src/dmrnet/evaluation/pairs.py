@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dmrnet.evaluation.combinations import Model, checked, rows_at_once
-from dmrnet.modalities import Batch, count, from_index, take_rows
+from dmrnet.evaluation.combinations import Model, checked, rows_taken_at_once, taken
+from dmrnet.modalities import Batch, count, from_index
 from dmrnet.modalities.combinations import MAX_TABLE
 
 CELLS_AT_ONCE = 1 << 22
@@ -129,10 +129,10 @@ def score_pairs(
         position[index] = torch.arange(len(index))
         device = batch.present.device
         feats = model.cached(batch.inputs, where)
-        for some in inside.split(rows or rows_at_once(feats)):
+        for some in inside.split(rows or rows_taken_at_once(model, feats, pairs.modalities)):
             at = position[pairs.sample[some]].to(device)
             mask = from_index(pairs.combination[some], pairs.modalities).to(device)
-            logits = model.logits({n: take_rows(f, at) for n, f in feats.items()}, mask)
+            logits = model.logits(taken(model, feats, at, mask), mask)
             probabilities.append(logits.float().softmax(-1).cpu())
             truth.append(batch.target[at].cpu())
             met.append(pairs.combination[some])

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from dmrnet.modalities import Batch, Inputs, Task, Where
+from dmrnet.modalities import Batch, Inputs, Task, Where, take_rows
 from dmrnet.modalities.combinations import MAX_TABLE
 from dmrnet.nn.fusion import READ, Fused, masked
 from dmrnet.nn.gather import ManyMaps, encode_rows
@@ -201,6 +201,27 @@ class Method(nn.Module):
         prepare: Callable[[Inputs], Features] | None = getattr(self.fusion, "prepare", None)
         return feats if prepare is None else prepare(feats)
 
+    def taken(self, feats: Inputs, rows: Tensor, mask: Tensor) -> Features:
+        """Take rows of cached features, to be fused under masks; in evaluation.
+
+        The same row may be taken under many masks. A fusion that adds what it prepared of each
+        modality has a ``taken`` that adds here, so that hidden features are not moved at all.
+
+        Args:
+            feats: ``(B, ...)`` each, from `cached` or `encode`.
+            rows: int64 ``(b,)``.
+            mask: bool ``(b, V)``: what each of them will be fused under.
+
+        Returns:
+            ``(b, ...)`` each, for `logits` under the same mask and no other.
+        """
+        take: Callable[..., Features | None] | None = getattr(self.fusion, "taken", None)
+        if take is not None and type(self).fuse is Method.fuse:
+            found = take(feats, rows, mask)
+            if found is not None:
+                return found
+        return {name: take_rows(f, rows) for name, f in feats.items()}
+
     def fuse(self, feats: Inputs, mask: Tensor) -> Fused:
         """Fuse what bool ``(B, V)`` shows (Eq. 1)."""
         fused = self.fusion(feats, mask)
@@ -213,6 +234,17 @@ class Method(nn.Module):
         assert isinstance(rep, Representation)
         return rep
 
+    def inferred(self, fused: Tensor) -> Tensor:
+        """Return what is predicted from: the representation's value.
+
+        At inference that is its mean; where the representation has an ``inferred``, that computes
+        it, and the variance is not.
+        """
+        mean: Callable[[Tensor], Tensor] | None = getattr(self.representation, "inferred", None)
+        if self.training or mean is None or type(self).represent is not Method.represent:
+            return self.represent(fused).value
+        return mean(fused)
+
     def predict(self, value: Tensor, skips: Sequence[Tensor] = ()) -> Output:
         """Predict from a representation's value (Eq. 8)."""
         out = self.predictor(value, skips)
@@ -224,7 +256,7 @@ class Method(nn.Module):
     def logits(self, feats: Inputs, mask: Tensor) -> Tensor:
         """Predict from cached features under a mask: the part that runs for every combination."""
         fused = self.fuse(feats, mask)
-        return self.predict(self.represent(fused.map).value, fused.skips).logits
+        return self.predict(self.inferred(fused.map), fused.skips).logits
 
     # --- what analyses look at ------------------------------------------------------------------
 

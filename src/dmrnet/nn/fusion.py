@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dmrnet.modalities import Inputs
+from dmrnet.modalities.rows import channels_last
 from dmrnet.nn.linear_start import ConvTrunk, LinearStart, Read
 from dmrnet.nn.norm import BatchNorm
 from dmrnet.nn.pointwise import Pointwise
@@ -21,6 +22,9 @@ Grid = Literal["auto", "pooled"]
 
 READ = " read by the trunk"
 """Behind a modality's name: not its map, but what the start of the trunk made of it."""
+
+SUM = "read by the trunk, added under a mask"
+"""The name of the sum of all that is shown, taken for a mask; see `ConcatFusion.taken`."""
 
 WORTH_PARTING = 1 << 24
 """So many products a sample, at the start of a trunk, are worth parting by modality in training."""
@@ -58,6 +62,37 @@ def added(parts: Iterable[Tensor]) -> Tensor:
     for part in others:
         total = total + part
     return total.to(first.dtype)
+
+
+def added_rows(maps: Sequence[Tensor], rows: Tensor, shown: Tensor) -> Tensor:
+    """Take some rows of several maps and add, row by row, those that are shown.
+
+    What `masked` and `added` make of rows taken one by one, in a single pass over memory that
+    takes an eighth of the time or less. Nothing hidden is read. For inference.
+
+    Args:
+        maps: Of one shape ``(B, ...)`` and dtype; added in this order.
+        rows: int64 ``(b,)``, each as often as wanted.
+        shown: bool ``(b, V)``, of V maps.
+
+    Returns:
+        ``(b, ...)``; zeros where no map is shown.
+
+    >>> a, b = torch.tensor([[1.0], [2.0]]), torch.tensor([[10.0], [torch.nan]])
+    >>> shown = torch.tensor([[True, True], [False, True], [True, False]])
+    >>> added_rows([a, b], torch.tensor([0, 0, 1]), shown).tolist()
+    [[11.0], [10.0], [2.0]]
+    """
+    last = all(channels_last(x) for x in maps)
+    plain = [x.permute(0, 2, 3, 1) if last else x for x in maps]
+    size, *shape = plain[0].shape
+    table = torch.cat([x.reshape(size, -1) for x in plain])
+    # A row of zeros stands for what is hidden: to leave it out the host would wait for a GPU.
+    table = torch.cat([table, table.new_zeros(1, table.shape[1])])
+    first = size * torch.arange(len(maps), device=rows.device)
+    at = torch.where(shown, rows[:, None] + first, len(table) - 1)
+    total = F.embedding_bag(at, table, mode="sum").view(len(rows), *shape)
+    return total.permute(0, 3, 1, 2) if last else total
 
 
 def common_grid(shapes: Sequence[tuple[int, int, int]], grid: Grid = "auto") -> tuple[int, int]:
@@ -153,8 +188,20 @@ class ConcatFusion(nn.Module):
         reading = self._reading(self.trunk)
         return {name + READ: read(feats[name]) for name, read in reading.items()}
 
+    def taken(self, feats: Inputs, rows: Tensor, mask: Tensor) -> dict[str, Tensor] | None:
+        """Take rows ``(b,)`` of what was prepared, already added under their masks ``(b, V)``.
+
+        None where it was not: then rows are taken as they are.
+        """
+        if self.modalities[0] + READ not in feats:
+            return None
+        return {SUM: added_rows([feats[name + READ] for name in self.modalities], rows, mask)}
+
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
         """Fuse the maps of ``(B, C_v, H_v, W_v)`` each, or what was prepared, under ``(B, V)``."""
+        if SUM in feats:
+            assert isinstance(self.trunk, LinearStart)
+            return Fused(self.trunk.go_on(feats[SUM]))
         if self.modalities[0] + READ in feats:
             assert isinstance(self.trunk, LinearStart)
             columns = zip(self.modalities, mask.unbind(1), strict=True)

@@ -67,6 +67,10 @@ class Point(nn.Module):
         super().__init__()
         self.channels = channels
 
+    def inferred(self, fused: Tensor) -> Tensor:
+        """Return the map itself."""
+        return fused
+
     def forward(self, fused: Tensor, generator: torch.Generator | None = None) -> Representation:
         """Return the map ``(B, C, H, W)`` unchanged."""
         return Representation(fused, fused)
@@ -109,6 +113,10 @@ class DMR(_Gaussian):
         self.mu = nn.Sequential(Pointwise(channels, channels), BatchNorm(channels))
         self.log_var = nn.Sequential(Pointwise(channels, channels), BatchNorm(channels))
 
+    def inferred(self, fused: Tensor) -> Tensor:
+        """Return the mean alone: what inference predicts from, without the head for sigma."""
+        return at_least_float32(self.mu(fused))
+
     def forward(self, fused: Tensor, generator: torch.Generator | None = None) -> Representation:
         """Return the Gaussian of ``(B, C, H, W)``."""
         return self.gaussian(self.mu(fused), self.log_var(fused), generator)
@@ -116,6 +124,10 @@ class DMR(_Gaussian):
 
 class PE(DMR):
     """The same two heads on the globally pooled vector (Table 4, "+PE"); not for dense tasks."""
+
+    def inferred(self, fused: Tensor) -> Tensor:
+        """Return the mean alone, ``(B, C, 1, 1)``."""
+        return super().inferred(fused.mean((2, 3), keepdim=True))
 
     def forward(self, fused: Tensor, generator: torch.Generator | None = None) -> Representation:
         """Return the Gaussian ``(B, C, 1, 1)`` of the pooled map."""
@@ -133,9 +145,14 @@ class MeanHead(nn.Module):
         super().__init__()
         self.mu = nn.Sequential(Pointwise(channels, channels), BatchNorm(channels))
 
+    def inferred(self, fused: Tensor) -> Tensor:
+        """Return the mean ``(B, C, H, W)``."""
+        mu: Tensor = self.mu(fused)
+        return mu
+
     def forward(self, fused: Tensor, generator: torch.Generator | None = None) -> Representation:
         """Return the mean ``(B, C, H, W)`` as a point."""
-        mu = self.mu(fused)
+        mu = self.inferred(fused)
         return Representation(mu, mu)
 
 
@@ -196,13 +213,20 @@ class PCME(_Gaussian):
         self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(channels)
 
+    def inferred(self, fused: Tensor) -> Tensor:
+        """Return the mean alone, ``(B, C, 1, 1)``."""
+        tokens = fused.flatten(2).transpose(1, 2)
+        return at_least_float32(self._mu(tokens, tokens.mean(1)))[..., None, None]
+
+    def _mu(self, tokens: Tensor, pooled: Tensor) -> Tensor:
+        residual = self.dropout(torch.sigmoid(self.attended_mu(self.attend_mu(tokens))))
+        mu: Tensor = self.norm(self.pooled_mu(pooled) + residual)
+        return F.normalize(mu, dim=1) if self.normalise else mu
+
     def forward(self, fused: Tensor, generator: torch.Generator | None = None) -> Representation:
         """Return the Gaussian ``(B, C, 1, 1)``."""
         tokens = fused.flatten(2).transpose(1, 2)
         pooled = tokens.mean(1)
-        residual = self.dropout(torch.sigmoid(self.attended_mu(self.attend_mu(tokens))))
-        mu = self.norm(self.pooled_mu(pooled) + residual)
-        if self.normalise:
-            mu = F.normalize(mu, dim=1)
+        mu = self._mu(tokens, pooled)
         raw = self.pooled_log_var(pooled) + self.attended_log_var(self.attend_log_var(tokens))
         return self.gaussian(mu[..., None, None], raw[..., None, None], generator)

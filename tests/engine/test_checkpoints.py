@@ -1,0 +1,51 @@
+"""A checkpoint that is kept in memory is of the epoch in which it was taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from dmrnet.engine.checkpoints import WholeFiles
+
+
+@pytest.mark.parametrize("hold", [True, False])
+def test_what_is_written_is_what_was_there(tmp_path: Path, hold: bool) -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    model[0].weight.data = model[0].weight.data.t().contiguous().t()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0, momentum=0.9)
+
+    def step() -> None:
+        model(torch.randn(4, 2)).square().sum().backward()
+        optimizer.step()
+
+    step()
+    numbers = {"best": [1], "seen": (1, {"n": 2})}
+    checkpoint = {
+        "dmrnet": numbers,
+        "state_dict": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+    wanted = tmp_path / "wanted"
+    torch.save(checkpoint, wanted)
+    files = WholeFiles()
+    files.hold = hold
+    files.save_checkpoint(checkpoint, tmp_path / "kept")
+    assert (tmp_path / "kept").exists() != hold
+    step()
+    numbers["best"].append(2)
+    numbers["seen"][1]["n"] = 3
+    files.write_held()
+    kept, before = files.load_checkpoint(tmp_path / "kept"), torch.load(wanted, weights_only=True)
+    assert kept["dmrnet"] == before["dmrnet"] == {"best": [1], "seen": (1, {"n": 2})}
+    assert kept["state_dict"]._metadata == before["state_dict"]._metadata
+    for name, value in before["state_dict"].items():
+        assert torch.equal(kept["state_dict"][name], value)
+        assert kept["state_dict"][name].stride() == value.stride()
+    momenta = zip(
+        kept["optimizer"]["state"].values(), before["optimizer"]["state"].values(), strict=True
+    )
+    assert all(torch.equal(a["momentum_buffer"], b["momentum_buffer"]) for a, b in momenta)
+    assert kept["optimizer"]["param_groups"] == before["optimizer"]["param_groups"]
