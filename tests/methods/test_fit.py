@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from dmrnet.cli import main
-from dmrnet.methods import METHODS
+from dmrnet.engine.config import dump, parse_run
+from dmrnet.methods import METHODS, method
 
 CLASSIFYING = [name for name in METHODS if name != "esanet-md"]
 """All but the one whose network is by default one for labels by pixel."""
@@ -72,3 +73,48 @@ def test_a_teacher_is_said_and_both_trainings_are_shown(
         in said
     )
     assert said.count("epoch 1/2") == said.count("epoch 2/2") == 2
+
+
+MASKED = [name for name in METHODS if hasattr(method(name)(), "mutual")]
+"""All but those that drop nothing."""
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_the_mutual_term_is_switched_on_by_flags_and_by_a_file(name: str, tmp_path: Path) -> None:
+    flags = ["--data", "mfeat", "--method", name]
+    asked = ["--method.mutual", "0.5", "--method.temperature", "3", "--method.encodes", "present"]
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        f"data: {{name: mfeat}}\n"
+        f"method: {{name: {name}, mutual: 0.5, temperature: 3, encodes: present}}\n"
+    )
+    by_flags, by_file = parse_run([*flags, *asked]), parse_run(["--config", str(file)])
+    assert by_flags == by_file
+    found = by_flags.method
+    assert (found.mutual, found.temperature, found.encodes) == (0.5, 3.0, "present")
+    file.write_text(dump(by_flags))
+    assert parse_run(["--config", str(file)]) == by_flags
+    # Off by default, and off again over a file.
+    assert parse_run(flags).method.mutual == (1.0 if name == "mutual" else None)
+    off = parse_run(["--config", str(file), "--method.mutual", "null"])
+    assert off.method.mutual is None
+
+
+def test_the_mutual_term_of_another_method_is_learnt_and_recorded(
+    made: Path, tmp_path: Path
+) -> None:
+    files = [f"--data.{role}={made / role}.npz" for role in ("train", "val")]
+    quick = ["--max-epochs", "1", "--batch-size", "20", "--method.network.width", "8"]
+    where = ["--threads", "1", "--accelerator", "cpu", "--out"]
+    asked = ["--method.mutual", "1", "--method.encodes", "present"]
+    start = ["fit", "--data", "arrays", "--method", "hemis", *files, *quick]
+    assert main([*start, *asked, *where, str(tmp_path / "on")]) == 0
+    assert main([*start, *where, str(tmp_path / "off")]) == 0
+    terms = {
+        run: {
+            line.split(",")[1]
+            for line in (tmp_path / run / "metrics.csv").read_text().splitlines()
+        }
+        for run in ("on", "off")
+    }
+    assert terms["on"] - terms["off"] == {"mutual"}
