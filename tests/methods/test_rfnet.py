@@ -104,6 +104,19 @@ def test_terms_are_their_equations() -> None:
     torch.testing.assert_close(loss.total.detach(), sum(loss.parts.values()))
 
 
+def test_the_short_cut_of_the_masked_maps_is_half_of_what_goes_on() -> None:
+    torch.manual_seed(0)
+    mix = RegionMixing(3, 4, 2, plane=True).eval()
+    maps = torch.randn(2, 3, 4, 2, 3)
+    mixed, _ = mix(maps, torch.ones(2, 3, dtype=torch.bool))
+    conv, norm, _ = mix.short
+    side_by_side = torch.cat([maps[:, v] for v in range(3)], 1)
+    plain = torch.einsum("oc,bchw->bohw", conv.weight[:, :, 0, 0], side_by_side)
+    plain = plain / math.sqrt(1 + norm.eps)  # statistics are those of the start
+    torch.testing.assert_close(mixed[:, 6:], torch.where(plain > 0, plain, 0.2 * plain))
+    assert mixed.shape[1] == 12
+
+
 def test_modalities_are_weighed_apart() -> None:
     """With the weights switched off (all one half) the prediction differs."""
     model = built().eval()
