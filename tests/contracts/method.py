@@ -243,6 +243,28 @@ class MethodContract:
             reached = x.grad.flatten(1).abs().amax(1) > 0  # type: ignore[union-attr]
             assert not (reached & ~masks[:, v]).any()
 
+    def test_what_is_masked_but_present_is_read_by_terms_that_say_so(self, build) -> None:
+        """Batch norms aside, which see what is encoded, a prediction knows nothing of it."""
+        method = self.new(build)
+        masks = every_combination(method.task)
+        batch = self.batch(method, masks)
+        if method.needs.complete or not torch.equal(method.shown(batch), masks):
+            pytest.skip("reads all that is present")
+        for part in method.modules():
+            if isinstance(part, _BatchNorm):
+                part.eval()
+        columns = zip(batch.inputs.items(), masks.unbind(1), strict=True)
+        moved = {
+            name: torch.where(column.view(-1, *[1] * (x.dim() - 1)), x, 3 * x + 1)
+            for (name, x), column in columns
+        }
+        one = loss_of(method, batch)
+        other = loss_of(method, replace(batch, inputs=moved))
+        torch.testing.assert_close(one.step.out.logits, other.step.out.logits)
+        reads = {t.name for t in method.objective.terms if t.reads_hidden}
+        for name in one.parts.keys() - reads - ({"task"} if one.step.second else set()):
+            torch.testing.assert_close(one.parts[name], other.parts[name])
+
     def test_an_encoder_that_nobody_needs_gets_zero_gradients(self, build, task: Task) -> None:
         method = self.new(build, task)
         if method.needs.complete or len(task.inputs) == 1:

@@ -112,8 +112,7 @@ def test_the_mutual_term_of_another_method_is_learnt_and_recorded(
     assert main([*start, *where, str(tmp_path / "off")]) == 0
     terms = {
         run: {
-            line.split(",")[1]
-            for line in (tmp_path / run / "metrics.csv").read_text().splitlines()
+            line.split(",")[1] for line in (tmp_path / run / "metrics.csv").read_text().splitlines()
         }
         for run in ("on", "off")
     }
