@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from dmrnet.methods import build_method
+from dmrnet.methods import build_method, method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations, name_of
 from dmrnet.nn import Network
 from dmrnet.objectives.distillation import WeakCombinations, frequencies_apart, margins
@@ -195,6 +195,8 @@ def test_recipes_rank_by_what_they_say() -> None:
     for recipe in ("best", "paper", "released"):
         weak = built(recipe=recipe)[0].weak
         chosen[recipe] = (weak.on, weak.by, weak.first_epoch, weak.last_epoch)
+    seg = method("mmanet").recipe("released-seg")
+    assert (seg.margin_weight, seg.weak_weight, seg.start) == (4.0, 0.2, 11)
     assert chosen == {
         "best": ("train", "frequencies", 2, 4),
         "paper": ("val", "frequencies", 2, 4),

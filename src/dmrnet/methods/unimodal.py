@@ -2,7 +2,8 @@
 
 V networks of the same family, each with its own encoder, trunk and predictor, trained on every
 sample that has its modality; nothing is shared and nothing is dropped, so that with complete data
-each is what training on that modality alone gives. The loss is the sum of theirs,
+each is what training on that modality alone gives (but for the bound on the gradient's norm and the
+epoch that is kept, which the engine has for all of them together). The loss is the sum of theirs,
 
 ``L = 1/N sum_i sum_v present_iv CE(f_v(x_iv), y_i)``.
 
