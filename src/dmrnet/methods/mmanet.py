@@ -20,10 +20,10 @@ code of the comparison adds DMRNet's head to the student; that is not this metho
 nothing is weak, and MAD remains.
 
 For every pixel positions of the fused maps stand for samples in MAD, and MAR has a second fusion
-and decoder; ``released-seg`` has the weights and epochs of its segmentation. There the released code
-compares two finer maps as well, weighs by entropies of a decoder's features in place of logits,
-lets the teacher's batch norms go on, and of two modalities takes the one with the worse mIoU for
-weak, and not both: none of it is here.
+and decoder; ``released-seg`` has the weights and epochs of its segmentation. There the released
+code compares two finer maps as well, weighs by entropies of a decoder's features in place of
+logits, lets the teacher's batch norms go on, and of two modalities takes the one with the worse
+mIoU for weak, and not both: none of it is here.
 """
 
 from __future__ import annotations
