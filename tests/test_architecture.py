@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).parents[1] / "src" / "dmrnet"
 LONGEST_MODULE = 500
 
-# Lowest of all, without torch, so that the command line can have it too.
-FOR_ALL = {"hints"}
+# Lowest of all, without torch, so that the command line can have them too.
+FOR_ALL = {"hints", "alone"}
 _METHODS = {"methods", "objectives", "nn", "modalities"}
 _ENGINE = _METHODS | {"data", "evaluation"}
 # Layer -> the layers it may import, besides itself. A new layer needs a line here.
 MAY_IMPORT: dict[str, set[str]] = {
     "hints": set(),
+    "alone": set(),
     "modalities": set(),
     "data": {"modalities"},
     "evaluation": {"modalities"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -274,6 +275,29 @@ def test_what_cannot_be_made_is_told(
     with pytest.raises(ValueError, match=told):
         analyse_run(made / method, [name], split)
     assert RunFolder(made / method).analysis_rows() == before
+
+
+def test_what_cannot_be_made_is_refused_and_the_rest_is_made_with_one_encoding(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = copied(made / "sf-md", tmp_path)
+    refused: dict[str, str] = {}
+    looked: list[int] = []
+    real = analysis_samples.look
+
+    def look(*args: Any, **named: Any) -> Any:
+        looked.append(1)
+        return real(*args, **named)
+
+    monkeypatch.setattr(analysis_samples, "look", look)
+    names = ["channel-distance@age", "variance", *ALL]
+    rows = analyse_run(run, names, refuse=lambda name, error: refused.update({name: str(error)}))
+    assert set(refused) == {"channel-distance@age", "variance"}
+    assert "gives one position" in refused["channel-distance@age"]
+    assert "has no distribution" in refused["variance"]
+    assert looked == [1]
+    assert {row["analysis"] for row in rows} == {MAPS, "angles", "hard-set"}
+    assert RunFolder(run).analysis_rows() == rows
 
 
 def test_a_test_file_is_for_the_test_split(made: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.prerequisite import CACHE, FOLDER, alone, place_of, select_of
+from dmrnet.engine.prerequisite import CACHE, FOLDER, place_of, select_of
 from dmrnet.engine.trainee import Progress
 from dmrnet.methods.base import Method, Needs
 from dmrnet.methods.mmanet import MMANet
@@ -116,24 +115,6 @@ def test_what_decides_a_teacher_decides_its_place(made: Path) -> None:
         place(val="z"),
     ):
         assert changed != same
-
-
-def test_two_commands_do_not_train_one_teacher_at_once(tmp_path: Path) -> None:
-    place = tmp_path / "cache" / "one"
-    order: list[str] = []
-
-    def other() -> None:
-        with alone(place):
-            order.append("other")
-
-    with alone(place):
-        thread = threading.Thread(target=other)
-        thread.start()
-        thread.join(0.2)
-        assert thread.is_alive()
-        order.append("first")
-    thread.join(10)
-    assert order == ["first", "other"]
 
 
 def test_a_teacher_that_was_begun_elsewhere_is_finished(made: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from dmrnet.studies.events import Done, Epoch, Started
+from dmrnet.studies.events import Done, Epoch, Held, Started
 from dmrnet.studies.worker import Make, SettingsError, Tell, serve
 
 
@@ -42,6 +42,10 @@ def make(argv: Sequence[str], runs: Path, test: bool, tell: Tell) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "leave":
         os._exit(7)
+    if what == "held" and not (folder / "asked").exists():
+        (folder / "asked").touch()
+        tell(Held("process 1 on another"))
+        return
     if what == "sleep":
         time.sleep(600)  # longer than any test waits for its end
     tell(Epoch(1, 1, 0.5, None))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmrnet.studies import Board, Done, Epoch, Event, Failed, Job, Ready, Started
+from dmrnet.studies import Board, Done, Epoch, Event, Failed, Held, Job, Ready, Started
 from dmrnet.studies.events import Message, read, write
 
 JOBS = [Job(f"job {n}", ()) for n in range(4)]
@@ -51,6 +51,16 @@ def test_finished_runs_say_nothing_of_the_time() -> None:
     board = played((0, 0, 0, Started("a")), (0.1, 0, 0, done(fresh=False)))
     assert board.left(1.0) is None
     assert board.ended == 1
+
+
+def test_what_another_process_makes_is_neither_done_nor_at_work() -> None:
+    board = played((0, 0, 0, Started("a")), (2, 0, 0, Held("process 1")))
+    assert board.held == {0}
+    assert not board.current
+    assert board.ended == 0
+    board.take(Event(0, 1, Started("a")), 3.0)
+    board.take(Event(0, 1, done(fresh=False)), 3.1)
+    assert (board.held, board.ended) == (set(), 1)
 
 
 def test_failures_and_seconds_add_up() -> None:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dmrnet.alone import alone
 from dmrnet.cli.arguments import Arguments, positive
 
 if TYPE_CHECKING:
@@ -160,7 +161,9 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
     took = time.monotonic() - begun
     if args.share:
         return tell_share(console, args.share, mine, board, out)
-    return finish(console, study, planned, members, board, out, took)
+    # Of two studies in one folder the second reports when the first has.
+    with alone(out):
+        return finish(console, study, planned, members, board, out, took)
 
 
 def with_recipes(study: Study, recipes: tuple[str, ...]) -> Study:

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from dmrnet.cli.screen import clock, percent
-from dmrnet.studies import Board, Done, Event, Failed, Job, run_jobs
+from dmrnet.studies import Board, Done, Event, Failed, Held, Job, run_jobs
 
 BAR = 24
 """Columns of the bar."""
@@ -64,11 +64,19 @@ def watch(
         with closing((making or local)()) as events:
             for event in events:
                 now = time.monotonic()
+                _tell_held(board, event, console)
                 board.take(event, now)
                 _tell(board, event, console, now)
     finally:
         live.stop()
     return board
+
+
+def _tell_held(board: Board, event: Event, console: Console) -> None:
+    """Say once that another process makes a run."""
+    if isinstance(event.message, Held) and event.job is not None and event.job not in board.held:
+        line = f"waiting for {board.jobs[event.job].label}, which {event.message.by} makes"
+        console.print(Text(line, style="dim"), soft_wrap=True)
 
 
 def _tell(board: Board, event: Event, console: Console, now: float) -> None:

@@ -15,15 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dmrnet.alone import alone
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.fingerprint import fingerprint
-from dmrnet.engine.analysis_names import FROM_DATA, read_analysis
+from dmrnet.engine.analysis_names import FROM_DATA, Analysis, read_analysis
 from dmrnet.engine.analysis_rows import Found, hard_set_rows, variance_rows
-from dmrnet.engine.analysis_samples import analyse_samples
+from dmrnet.engine.analysis_samples import Refuse, analyse_samples
 from dmrnet.engine.config import read_config
 from dmrnet.engine.finished import Finished, check_finished, open_run, task_of
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.rows import row_of
+from dmrnet.modalities import Task
 
 VERSION = 2
 """Goes up when an analysis finds more, or other numbers: then what stands there is made again."""
@@ -38,12 +40,14 @@ def analyse_run(
     batch_size: int | None = None,
     device: str = "cpu",
     again: bool = False,
+    refuse: Refuse | None = None,
 ) -> list[dict[str, Any]]:
     """Make analyses of a finished run and write them into its folder.
 
     Rows go into ``analyses.jsonl``: the keys of a result row, and ``analysis``. Histograms and
     tables go into ``analyses.npz``, under ``SPLIT/ANALYSIS/...``. What stands there is not made
-    again, unless it was made of other samples, or by a version that found less.
+    again, unless it was made of other samples, or by a version that found less. The encoders run
+    once for all that are named. Another process that writes into the folder is waited for.
 
     Args:
         folder: Of the run.
@@ -53,6 +57,8 @@ def analyse_run(
         batch_size: Samples encoded together; by default by their size.
         device: Where the method goes.
         again: Make them anew.
+        refuse: Called with an analysis that cannot be made, and why; the others are made. None:
+            that is an error.
 
     Returns:
         The rows of the analyses named, in that order.
@@ -66,7 +72,7 @@ def analyse_run(
     place = RunFolder(folder)
     facts = place.read_facts()
     check_finished(place, facts)
-    task, settings = task_of(facts, place.facts), read_config(place.config)
+    task = task_of(facts, place.facts)
     wanted = [read_analysis(text, task.modalities) for text in dict.fromkeys(names)]
     run, dataset, content = None, None, facts.get("content", {}).get(split)
     if test is not None:
@@ -74,30 +80,50 @@ def analyse_run(
         dataset = samples_of(run, split, test)
         content = fingerprint(dataset)
     mark = f"{content}, version {VERSION}"
-    made = {} if again else _standing(place, split, mark)
+    with alone(folder):
+        made = {} if again else _standing(place, split, mark)
+        found = _recorded(place, task, wanted, split, refuse)
+        todo = [a for a in wanted if a.name in FROM_DATA and a.text not in made]
+        if todo:
+            run = run or open_run(folder, device)
+            dataset = dataset or samples_of(run, split)
+            found |= analyse_samples(run, dataset, todo, batch_size, refuse)
+        settings = read_config(place.config)
+        rows = {
+            analysis.text: [
+                row_of(place.name, settings, split, *line) | {"analysis": analysis.text}
+                for line in found[analysis.text].lines
+            ]
+            for analysis in wanted
+            if analysis.text in found
+        }
+        new = {text: lines for text, lines in rows.items() if lines != made.get(text)}
+        if new:
+            _write(place, split, new, {text: found[text] for text in new}, mark)
+    return [row for analysis in wanted for row in (made | new).get(analysis.text, [])]
+
+
+def _recorded(
+    place: RunFolder,
+    task: Task,
+    wanted: Sequence[Analysis],
+    split: str,
+    refuse: Refuse | None,
+) -> dict[str, Found]:
+    """Return what the run's records say; to read them again, as scores may be others, is quick."""
     found: dict[str, Found] = {}
     for analysis in wanted:
-        # Scores of a split may be others by now; to read them again costs nothing.
-        if analysis.name == "variance":
-            found[analysis.text] = variance_rows(place)
-        elif analysis.name == "hard-set":
-            found[analysis.text] = hard_set_rows(place, settings, task, split)
-    todo = [a for a in wanted if a.name in FROM_DATA and a.text not in made]
-    if todo:
-        run = run or open_run(folder, device)
-        found |= analyse_samples(run, dataset or samples_of(run, split), todo, batch_size)
-    rows = {
-        analysis.text: [
-            row_of(place.name, settings, split, *line) | {"analysis": analysis.text}
-            for line in found[analysis.text].lines
-        ]
-        for analysis in wanted
-        if analysis.text in found
-    }
-    new = {text: lines for text, lines in rows.items() if lines != made.get(text)}
-    if new:
-        _write(place, split, new, {text: found[text] for text in new}, mark)
-    return [row for analysis in wanted for row in (made | new)[analysis.text]]
+        try:
+            if analysis.name == "variance":
+                found[analysis.text] = variance_rows(place)
+            elif analysis.name == "hard-set":
+                settings = read_config(place.config)
+                found[analysis.text] = hard_set_rows(place, settings, task, split)
+        except ValueError as error:
+            if refuse is None:
+                raise
+            refuse(analysis.text, error)
+    return found
 
 
 def samples_of(run: Finished, split: str, test: str | None = None) -> Dataset:

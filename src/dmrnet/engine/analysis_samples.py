@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -21,6 +21,9 @@ from dmrnet.evaluation.tiles import padded
 from dmrnet.modalities import Task, name_of, some_combinations
 from dmrnet.nn.fusion import common_grid, to_grid
 
+Refuse = Callable[[str, ValueError], None]
+"""Takes note of an analysis that cannot be made."""
+
 SAMPLES = 1000
 """So many samples of a split are looked at, drawn by seed 0 where there are more."""
 
@@ -32,17 +35,35 @@ EMBEDDINGS_OF_A_CLASS = 4096
 
 
 def analyse_samples(
-    run: Finished, dataset: Dataset, todo: Sequence[Analysis], batch_size: int | None
+    run: Finished,
+    dataset: Dataset,
+    todo: Sequence[Analysis],
+    batch_size: int | None,
+    refuse: Refuse | None = None,
 ) -> dict[str, Found]:
-    """Make analyses of samples, the encoders running once for all of them."""
-    lookers = [
-        ChannelDistance(run, analysis)
-        if analysis.name == "channel-distance"
-        else EmbeddingAngles(run, analysis)
-        for analysis in todo
-    ]
-    look(run, dataset, lookers, batch_size)
-    return {looker.analysis.text: looker.found() for looker in lookers}
+    """Make analyses of samples, the encoders running once for all of them.
+
+    Args:
+        run: What is looked at.
+        dataset: The samples.
+        todo: The analyses.
+        batch_size: Samples encoded together; None to go by their size.
+        refuse: Called with an analysis that cannot be made, and why; None: that is an error.
+    """
+    lookers: list[ChannelDistance | EmbeddingAngles] = []
+    for analysis in todo:
+        try:
+            lookers.append(
+                ChannelDistance(run, analysis)
+                if analysis.name == "channel-distance"
+                else EmbeddingAngles(run, analysis)
+            )
+        except ValueError as error:
+            if refuse is None:
+                raise
+            refuse(analysis.text, error)
+    seen = look(run, dataset, lookers, batch_size, refuse)
+    return {looker.analysis.text: looker.found() for looker in seen}
 
 
 @torch.inference_mode()
@@ -51,8 +72,14 @@ def look(
     dataset: Dataset,
     lookers: Sequence[ChannelDistance | EmbeddingAngles],
     batch_size: int | None = None,
-) -> None:
-    """Put samples through the encoders, once, and show what comes out to every looker."""
+    refuse: Refuse | None = None,
+) -> list[ChannelDistance | EmbeddingAngles]:
+    """Put samples through the encoders, once, and show what comes out to every looker.
+
+    Returns:
+        Those that could take it.
+    """
+    left = list(lookers)
     rows = torch.arange(len(dataset))
     if len(rows) > SAMPLES:
         draw = torch.Generator().manual_seed(0)
@@ -63,18 +90,25 @@ def look(
         # Whole images, which may be larger than what was trained on.
         first = dataset.take(rows[:1]).inputs
         size = max(1, min(size, NUMBERS_AT_ONCE // sum(x.numel() for x in first.values())))
-    for batch in evaluation_batches(dataset, size, rows=rows):
+    for batch in evaluation_batches(dataset, size, rows=rows) if left else ():
         here = batch.to(run.device)
         assert here.where is not None
         inputs = padded(here.inputs, method.stride)
         feats = method.encode(inputs, here.where)
         maps = method.maps(inputs, here.where, feats)
         prepared = method.prepared(feats)
-        for looker in lookers:
-            if isinstance(looker, ChannelDistance):
-                looker.add(maps, here.present)
-            else:
-                looker.add(prepared, here.present, here.target)
+        for looker in tuple(left):
+            try:
+                if isinstance(looker, ChannelDistance):
+                    looker.add(maps, here.present)
+                else:
+                    looker.add(prepared, here.present, here.target)
+            except ValueError as error:
+                if refuse is None:
+                    raise
+                refuse(looker.analysis.text, error)
+                left.remove(looker)
+    return left
 
 
 class ChannelDistance:

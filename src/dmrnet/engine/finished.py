@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
+from dmrnet.alone import alone
 from dmrnet.data.arrays import read_split
 from dmrnet.data.dataset import ArrayDataset, Dataset
 from dmrnet.data.fingerprint import fingerprint, fingerprint_of_bytes, fingerprint_of_file
@@ -240,13 +241,23 @@ def evaluate_run(
         tile: Where every pixel has a class: images are predicted in tiles of so many pixels a
             side; by default whole, unless they are very large.
 
+    Another process that writes into the run's folder is waited for.
+
     Returns:
         The counts, and whether predictions were kept.
     """
-    if run.task.dense:
+    with alone(run.folder.path):
+        if not run.task.dense:
+            return evaluate_samples(run, test, batch_size)
         if test is not None:
             run.read(test)
         return evaluate_images(run, batch_size, tile), True
+
+
+def evaluate_samples(
+    run: Finished, test: str | None, batch_size: int | None
+) -> tuple[Evaluation, bool]:
+    """Score every combination on test samples of one class each; write rows and predictions."""
     dataset = run.test_set(test)
     files = run.folder.read_facts().get("files", {})
     own = getattr(run.settings.data, "test", None)

@@ -7,6 +7,7 @@ import math
 import signal
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from safetensors.torch import save
 from torch import Tensor
 
+from dmrnet.alone import alone
 from dmrnet.data.dataset import Splits
 from dmrnet.data.fingerprint import fingerprint, fingerprint_of_file
 from dmrnet.data.loader import evaluation_batches
@@ -43,6 +45,10 @@ from dmrnet.nn.norm import synchronise
 
 log = logging.getLogger(__name__)
 
+PATIENCE = 10.0
+"""Seconds to wait for another process that trains the same run; one that was killed may take some
+to end."""
+
 
 class UnfitError(ValueError):
     """A method cannot be had for the data: no other settings of the training would help."""
@@ -67,19 +73,18 @@ def fit(
         False if the folder held the finished run already and nothing was done.
 
     Raises:
-        ValueError: If the folder holds another run, or data and settings do not fit together.
+        ValueError: If the folder holds another run, another process has it in hand, or data and
+            settings do not fit together.
         FileNotFoundError: If data are missing.
     """
     settings = replace(settings, training=settled(settings.training), data=absolute(settings.data))
     folder = RunFolder(out)
     checkpoints = Checkpoints(folder)
-    finished = folder.facts.is_file() and bool(folder.read_facts().get("finished"))
+    finished = folder.trained
     if finished:
         # What a process left that was killed behind its last step.
         checkpoints.clear()
-    # A run that failed before its first epoch ended has nothing to lose.
-    if folder.config.is_file() and (finished or checkpoints.found()):
-        check_same(settings, folder)
+    check_same(settings, folder, checkpoints)
     try:
         splits = settings.data.load(settings.seed)
     except FileNotFoundError:
@@ -116,30 +121,36 @@ def fit(
         arrange(method, trainer.strategy.root_device.type)
     if training.sync_batch_norm:
         synchronise(method)
-    resumed = checkpoints.newest(method)
     # Of several processes the first one alone writes and tells; all wait for it in `train`.
-    if trainer.is_global_zero:
-        write_text(folder.config, dump(settings))
-        write_run(folder, settings, splits, training)
-        folder.begin_at(0 if resumed is None else resumed.epoch + 1)
-        if resumed is not None:
-            log.warning("going on after epoch %d of %s", resumed.epoch + 1, out)
-        if started is not None:
-            started(splits, method, training)
-    measure = measure_of(settings.data)
-    trainee = Trainee(method, splits, training, settings.seed, folder, report, measure)
-    with together(trainer):
-        try:
-            train(trainer, trainee, None if resumed is None else resumed.path)
-        except (KeyboardInterrupt, SystemExit, ValueError):
-            # Asked to end, or a loss that is not finite: no finished epoch is run again.
-            checkpoints.files.write_held()
-            raise
+    with alone(out, PATIENCE) if trainer.is_global_zero else nullcontext():
+        if trainer.world_size == 1:
+            # Another process that this one has waited for may have got on with it.
+            check_same(settings, folder, checkpoints)
+            if folder.trained:
+                return False
+        resumed = checkpoints.newest(method)
         if trainer.is_global_zero:
-            finish(trainee, settings, folder, trainer.strategy.root_device, spent)
-            checkpoints.clear()
-        # Whoever goes on from here, on whichever process, finds the folder finished.
-        trainer.strategy.barrier()
+            write_text(folder.config, dump(settings))
+            write_run(folder, settings, splits, training)
+            folder.begin_at(0 if resumed is None else resumed.epoch + 1)
+            if resumed is not None:
+                log.warning("going on after epoch %d of %s", resumed.epoch + 1, out)
+            if started is not None:
+                started(splits, method, training)
+        measure = measure_of(settings.data)
+        trainee = Trainee(method, splits, training, settings.seed, folder, report, measure)
+        with together(trainer):
+            try:
+                train(trainer, trainee, None if resumed is None else resumed.path)
+            except (KeyboardInterrupt, SystemExit, ValueError):
+                # Asked to end, or a loss that is not finite: no finished epoch is run again.
+                checkpoints.files.write_held()
+                raise
+            if trainer.is_global_zero:
+                finish(trainee, settings, folder, trainer.strategy.root_device, spent)
+                checkpoints.clear()
+            # Whoever goes on from here, on whichever process, finds the folder finished.
+            trainer.strategy.barrier()
     return True
 
 
@@ -213,11 +224,14 @@ def check_content(splits: Splits, folder: RunFolder) -> None:
         )
 
 
-def check_same(settings: RunSettings, folder: RunFolder) -> None:
+def check_same(settings: RunSettings, folder: RunFolder, checkpoints: Checkpoints) -> None:
     """Refuse to go on with a folder that holds a run of other settings.
 
-    Data may have moved; whether they are the same, their content tells.
+    Data may have moved; whether they are the same, their content tells. A run that failed before
+    its first epoch ended has nothing to lose.
     """
+    if not (folder.config.is_file() and (folder.trained or checkpoints.found())):
+        return
     places = {f"data.{name}" for name in paths_of(settings.data)}
     before, now = flat(read_config(folder.config).to_dict()), flat(settings.to_dict())
     differ = [

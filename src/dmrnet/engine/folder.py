@@ -97,6 +97,11 @@ class RunFolder:
             )
         return _object(self.facts.read_bytes(), str(self.facts))
 
+    @property
+    def trained(self) -> bool:
+        """Whether it holds a run that is trained to its end."""
+        return self.facts.is_file() and bool(self.read_facts().get("finished"))
+
     def write_facts(self, **facts: Any) -> None:  # noqa: ANN401
         """Write ``run.json``: the facts given, versions and the git commit."""
         write_bytes(self.facts, self._facts(facts))

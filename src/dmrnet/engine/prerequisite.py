@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
+from dmrnet.alone import alone
 from dmrnet.data.dataset import Dataset
 from dmrnet.engine.config import QUIET, RunSettings, read_config
 from dmrnet.engine.finished import Finished, open_run
@@ -93,7 +93,7 @@ def prerequisite(
     many = (settings.training.devices or 1) * (settings.training.nodes or 1) > 1
     if many or own.is_dir():
         # Processes that train together must agree on whether there is something to train.
-        if not finished(own) and many and launch() is None:
+        if not RunFolder(own).trained and many and launch() is None:
             # Processes started from here would start the command anew in the middle of it.
             raise ValueError(
                 f"{settings.method.name} needs a trained {name} first, and --devices starts "
@@ -137,17 +137,11 @@ def opened(path: Path, settings: RunSettings, name: str) -> Finished:
     return found
 
 
-def finished(place: Path) -> bool:
-    """Whether a folder holds a finished run."""
-    record = RunFolder(place)
-    return record.facts.is_file() and bool(record.read_facts().get("finished"))
-
-
 def trained(
     wanted: RunSettings, place: Path, train: Callable[[RunSettings, Path], bool]
 ) -> Finished:
     """Return a run, trained into its folder where it is not finished there."""
-    if not finished(place):
+    if not RunFolder(place).trained:
         log.warning("training %s first, as the teacher, into %s", wanted.method.name, place)
     train(wanted, place)
     return open_run(place)
@@ -156,7 +150,7 @@ def trained(
 def kept(wanted: RunSettings, place: Path, train: Callable[[RunSettings, Path], bool]) -> Finished:
     """Return a run of the cache, whose name says that it is the one that is wanted."""
     with alone(place):
-        if finished(place):
+        if RunFolder(place).trained:
             return open_run(place)
         record = RunFolder(place)
         if record.config.is_file() and differs(read_config(record.config), wanted):
@@ -192,21 +186,6 @@ def place_of(settings: RunSettings, cache: Path, content: Mapping[str, str]) -> 
     text = json.dumps([decides, samples], sort_keys=True, default=str)
     key = blake2b(text.encode(), digest_size=6).hexdigest()
     return cache / f"{settings.dataset}-{settings.method.name}-seed{settings.seed}-{key}"
-
-
-@contextmanager
-def alone(place: Path) -> Iterator[None]:
-    """Hold a folder for this command; another one that wants it waits until it is let go."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows, where nobody waits
-        yield
-        return
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with place.with_name(f"{place.name}.lock").open("w") as lock:
-        # It ends with the process, however that ends.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def cost(run: Finished) -> dict[str, float]:

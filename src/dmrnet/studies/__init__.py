@@ -1,7 +1,7 @@
 """Grids of runs behind one table, made by worker processes. Importing this imports no torch."""
 
 from dmrnet.studies.board import Board
-from dmrnet.studies.events import Done, Epoch, Event, Failed, Ready, Started
+from dmrnet.studies.events import Done, Epoch, Event, Failed, Held, Ready, Started
 from dmrnet.studies.job import Job
 from dmrnet.studies.pool import run_jobs
 
@@ -11,6 +11,7 @@ __all__ = [
     "Epoch",
     "Event",
     "Failed",
+    "Held",
     "Job",
     "Ready",
     "Started",

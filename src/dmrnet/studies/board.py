@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dmrnet.studies.events import Done, Epoch, Event, Failed, Ready, Started
+from dmrnet.studies.events import Done, Epoch, Event, Failed, Held, Ready, Started
 from dmrnet.studies.job import Job
 
 
@@ -47,6 +47,7 @@ class Board:
         workers: How many work at the same time.
         done: Finished jobs.
         failed: Failed jobs.
+        held: Jobs that another process makes.
         current: What each worker does.
         seconds: Spent by all workers together, by stage.
         ready: Workers that have started.
@@ -56,6 +57,7 @@ class Board:
     workers: int
     done: dict[int, Done] = field(default_factory=dict)
     failed: dict[int, Failed] = field(default_factory=dict)
+    held: set[int] = field(default_factory=set)
     current: dict[int, Current] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     ready: set[int] = field(default_factory=set)
@@ -81,12 +83,17 @@ class Board:
             if current.epoch is None:
                 current.first = message.epoch - 1
             current.epoch = message
+        elif isinstance(message, Held):
+            assert event.job is not None
+            self.current.pop(event.worker, None)
+            self.held.add(event.job)
         else:
             self._end(event, message, now)
 
     def _end(self, event: Event, message: Done | Failed, now: float) -> None:
         assert event.job is not None
         current = self.current.pop(event.worker, None)
+        self.held.discard(event.job)
         if isinstance(message, Failed):
             self.failed[event.job] = message
             return

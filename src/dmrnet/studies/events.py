@@ -81,10 +81,21 @@ class Failed:
     unfit: bool = False
 
 
-Message = Ready | Started | Epoch | Done | Failed
+@dataclass(frozen=True)
+class Held:
+    """Another process makes the run; it is asked for again later.
+
+    Attributes:
+        by: Which process.
+    """
+
+    by: str
+
+
+Message = Ready | Started | Epoch | Done | Failed | Held
 
 _KINDS: dict[str, type[Message]] = {
-    kind.__name__: kind for kind in (Ready, Started, Epoch, Done, Failed)
+    kind.__name__: kind for kind in (Ready, Started, Epoch, Done, Failed, Held)
 }
 
 

@@ -32,11 +32,15 @@ def look(
     refused: dict[str, None] = {}
     for member in members:
         tell(member.job.label)
-        for name in names:
-            try:
-                analyse_run(member.folder, [name], SPLIT)
-            except (ValueError, FileNotFoundError) as error:
-                system = systems[member.system]
-                text = " ".join(str(error).replace(str(member.folder), "it").split())
-                refused[f"{name} of {system.name} on {system.data}: {text}"] = None
+
+        def refuse(name: str, error: Exception, member: Member = member) -> None:
+            text = " ".join(str(error).replace(str(member.folder), "it").split())
+            of = systems[member.system]
+            refused[f"{name} of {of.name} on {of.data}: {text}"] = None
+
+        try:
+            analyse_run(member.folder, names, SPLIT, refuse=refuse)
+        except (ValueError, FileNotFoundError) as error:
+            # Of the run or its data: no analysis can be made.
+            refuse(", ".join(names), error)
     return tuple(refused)

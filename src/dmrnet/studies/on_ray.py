@@ -11,7 +11,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from dmrnet.studies.events import Done, Event, Failed, Message, Ready, read, write
+from dmrnet.studies.events import Done, Event, Failed, Held, Message, Ready, read, write
 from dmrnet.studies.job import Job
 from dmrnet.studies.pool import surroundings
 
@@ -129,7 +129,7 @@ def make_task(
     last: list[Message] = []
 
     def tell(message: Message) -> None:
-        if isinstance(message, Done | Failed):
+        if isinstance(message, Done | Failed | Held):
             last.append(message)
         else:
             channel.put.remote(job, start, write(message))
@@ -162,6 +162,7 @@ class _Crew:
         self.task = ray.remote(**of_task)(make_task)
         self.todo = list(range(len(jobs)))
         self.starts = dict.fromkeys(self.todo, 0)
+        self.deaths = dict.fromkeys(self.todo, 0)
         self.at_work: dict[Any, tuple[int, int]] = {}
 
     def serve(self, places: int) -> Generator[Event, None, None]:
@@ -200,11 +201,15 @@ class _Crew:
         try:
             message = read(self.ray.get(ref))
         except self.ray.exceptions.RayError as error:
-            if self.starts[job] < STARTS:
+            self.deaths[job] += 1
+            if self.deaths[job] < STARTS:
                 self._begin(job, place)
                 return
             reason = " ".join(str(error).split())[:200]
             message = Failed(f"its process died {STARTS} times: {reason}")
+        if isinstance(message, Held):
+            # Behind the others, which may be free.
+            self.todo.append(job)
         yield Event(job, place, message)
 
     def stop(self) -> None:

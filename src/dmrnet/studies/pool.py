@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from dmrnet.studies.events import Done, Event, Failed, Message, read
+from dmrnet.studies.events import Done, Event, Failed, Held, Message, read
 from dmrnet.studies.job import Job
 
 PROGRAM = "dmrnet.studies.worker"
@@ -123,7 +123,7 @@ def run_jobs(
     threads: int = 1,
     gpus: tuple[str, ...] = (),
 ) -> Generator[Event, None, None]:
-    """Make runs in worker processes.
+    """Make runs in worker processes; what another process makes is waited for.
 
     Leaving the iteration early, by closing it or by an exception, ends the workers.
 
@@ -201,7 +201,10 @@ class _Team:
         worker.send(self.jobs[job], self.runs)
         for message in worker.messages():
             self._put(job, number, message)
-            if isinstance(message, (Done, Failed)):
+            if isinstance(message, Held):
+                # Behind the others, which may be free.
+                self.todo.put(job)
+            if isinstance(message, (Done, Failed, Held)):
                 return
         if not self.stopped.is_set():
             log = self.logs / f"worker-{number}.log"

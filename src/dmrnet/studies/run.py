@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from dmrnet.alone import BusyError, alone
 from dmrnet.engine.config import QUIET, RunSettings, read_config
 from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
@@ -18,7 +19,10 @@ from dmrnet.engine.flags import flat
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.places import absolute
 from dmrnet.evaluation import measure_of
-from dmrnet.studies.events import Done, Epoch, Message, Started
+from dmrnet.studies.events import Done, Epoch, Held, Message, Started
+
+PATIENCE = 2.0
+"""Seconds that a run is waited for which another process makes, before another is taken up."""
 
 KEY_LENGTH = 8
 """Hexadecimal digits of a folder's key."""
@@ -78,9 +82,10 @@ def _read_once(config: Path, changed: int) -> dict[str, Any]:
 
 def is_finished(folder: RunFolder) -> bool:
     """Whether a run is trained, and tested where its data have a test set."""
-    if not folder.facts.is_file() or not (facts := folder.read_facts()).get("finished"):
+    if not folder.trained:
         return False
-    return "test" not in facts["samples"] or any(r["split"] == "test" for r in folder.rows())
+    tested = any(row["split"] == "test" for row in folder.rows())
+    return tested or "test" not in folder.read_facts()["samples"]
 
 
 def make_run(
@@ -91,11 +96,21 @@ def make_run(
     Args:
         settings: What decides it.
         runs: The folder of the study's runs.
-        tell: Called with what happens, `Done` last.
+        tell: Called with what happens, `Done` or, where another process makes the run, `Held` last.
         test: Evaluate it on its test set, too.
     """
     folder = RunFolder(folder_of(settings, runs))
     tell(Started(str(folder.path)))
+    try:
+        with alone(folder.path, PATIENCE):
+            tell(_made(settings, folder, tell, test))
+    except BusyError as error:
+        tell(Held(error.who))
+
+
+def _made(
+    settings: RunSettings, folder: RunFolder, tell: Callable[[Message], None], test: bool
+) -> Done:
     begun = time.perf_counter()
     trained_from = [begun]
     fresh = fit(
@@ -108,18 +123,16 @@ def make_run(
     tested = test and "test" in folder.read_facts()["samples"]
     if tested and not any(row["split"] == "test" for row in folder.rows()):
         evaluate_run(open_run(folder.path))
-    tell(
-        Done(
-            run=str(folder.path),
-            fresh=fresh,
-            seconds={
-                "data": trained_from[-1] - begun,
-                "train": trained - trained_from[-1],
-                "evaluate": time.perf_counter() - trained,
-            },
-            score=average(folder, measure_of(settings.data).name),
-            tested=tested,
-        )
+    return Done(
+        run=str(folder.path),
+        fresh=fresh,
+        seconds={
+            "data": trained_from[-1] - begun,
+            "train": trained - trained_from[-1],
+            "evaluate": time.perf_counter() - trained,
+        },
+        score=average(folder, measure_of(settings.data).name),
+        tested=tested,
     )
 
 

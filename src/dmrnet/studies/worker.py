@@ -26,7 +26,7 @@ from dmrnet.studies.events import Failed, Message, Ready, write
 Tell = Callable[[Message], None]
 Make = Callable[[Sequence[str], Path, bool, Tell], None]
 """Makes one run, from its flags, into a folder of runs, tested or not; tells what happens, `Done`
-last."""
+or `Held` last."""
 
 
 class SettingsError(ValueError):
