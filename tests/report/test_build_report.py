@@ -123,3 +123,15 @@ def test_needs_neither_torch_nor_lightning():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_figures_of_an_earlier_report_go_and_nothing_else_does(four_systems, tmp_path):
+    build_report(four_systems, tmp_path)
+    figures = tmp_path / "figures"
+    before = {path.name for path in figures.iterdir()}
+    (figures / "mine.svg").write_text("mine")
+    rows = [path / "results.jsonl" for path in four_systems]
+    report = build_report(rows[:1], tmp_path)
+    after = {path.name for path in figures.iterdir()}
+    assert after == {path.name for path in report.figures} | {"mine.svg"}
+    assert before - after

@@ -137,8 +137,10 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
     planned = plan(study, (*flags, "--threads", str(args.threads)))
     console = screen()
     with loading():
+        from dmrnet.studies.names import check_names
         from dmrnet.studies.resolve import resolve, share_of
 
+        check_names(study)
         members = resolve(planned, out / "runs")
     if study.search is None:
         show_plan(console, study, planned, members, out)

@@ -17,10 +17,11 @@ from dmrnet.report.tables import Table, markdown
 from dmrnet.report.terminal import terminal_table
 from dmrnet.studies.beside import Printed, by_combination, overview, systems_by_label, tables_of
 from dmrnet.studies.board import Board
+from dmrnet.studies.labels import baseline_of, names_of
 from dmrnet.studies.plan import Plan
 from dmrnet.studies.printed import find_printed, for_report, read_printed
 from dmrnet.studies.resolve import Member
-from dmrnet.studies.spec import Change, Study
+from dmrnet.studies.spec import Study
 
 WIDEST = 1000
 """Columns that no table reaches."""
@@ -75,10 +76,13 @@ def finish(
     if split == "val":
         # What the paper prints is of a test set.
         folders = [member.folder for member in finished]
-    changed = {study.by_data.get(data, Change()).baseline for data in study.data}
-    own = changed.pop() if len(changed) == 1 else ""
-    baseline = own or study.baseline or study.methods[0].method
-    report = build_report(folders, out / "report", baseline, split)
+    report = build_report(
+        folders,
+        out / "report",
+        baseline_of(study, planned, finished),
+        split,
+        names_of(planned, finished),
+    )
     mine = [s for s in report.summaries if any(not i.system.source for i in s.systems)]
     console.print(terminal_table(mine))
     if printed:

@@ -40,6 +40,17 @@ def read_analysis(text: str, modalities: Sequence[str]) -> Analysis:
     Raises:
         ValueError: If the analysis or a modality is unknown, or it takes no combination.
     """
+    name = check_analysis(text)
+    at = text.partition("@")[2]
+    return Analysis(text, name, parse(at or "all", modalities))
+
+
+def check_analysis(text: str) -> AnalysisName:
+    """Return the analysis of ``NAME`` or ``NAME@COMBINATION``; of the combination nothing is known.
+
+    Raises:
+        ValueError: If it is unknown, or takes no combination.
+    """
     name, mark, at = text.partition("@")
     for known in ANALYSES:
         if name == known:
@@ -48,5 +59,7 @@ def read_analysis(text: str, modalities: Sequence[str]) -> Analysis:
                     f"{name} reads what training recorded of every combination; leave out "
                     f"{mark}{at}"
                 )
-            return Analysis(text, known, parse(at if mark else "all", modalities))
+            if mark and not at:
+                raise ValueError(f"expected a combination behind {text}, got none")
+            return known
     raise ValueError(f"unknown analysis {name!r}; {nearest(name, ANALYSES)}")

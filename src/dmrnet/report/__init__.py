@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from dmrnet.report.rows import SPLITS
 from dmrnet.report.runs import read_runs
 from dmrnet.report.summary import DataSummary, summarise
 from dmrnet.report.svg import standalone
+from dmrnet.report.systems import System
 
 __all__ = ["DataSummary", "Report", "build_report"]
 
@@ -50,7 +51,11 @@ class Report:
 
 
 def build_report(
-    runs: Sequence[Path], out: Path, baseline: str = "sf-md", split: str = "test"
+    runs: Sequence[Path],
+    out: Path,
+    baseline: str = "sf-md",
+    split: str = "test",
+    names: Mapping[System, str] | None = None,
 ) -> Report:
     """Write the report of some runs.
 
@@ -64,6 +69,7 @@ def build_report(
         baseline: Label or method name of the system that the others are compared to; without such
             a system nothing is compared.
         split: ``test``, or ``val`` for what training wrote.
+        names: What some systems are called otherwise than by method, recipe and settings.
 
     Raises:
         ValueError: If the split is unknown, a row is corrupt, two rows disagree, a run has no rows
@@ -73,7 +79,7 @@ def build_report(
     if split not in SPLITS:
         raise ValueError(f"Expected the split 'test' or 'val', came {split!r}.")
     read = read_runs([Path(run) for run in runs], split)
-    summaries = summarise(read, split, baseline)
+    summaries = summarise(read, split, baseline, names)
     several = {item.dataset for item in summaries if _scores(summaries, item.dataset) > 1}
     sections = []
     for item, anchor in zip(summaries, _anchors(summaries), strict=True):
@@ -88,13 +94,26 @@ def build_report(
         contents[out / _FIGURES / f"{figure.name}.png"] = figure.png
     pictures = tuple(contents)
     # The page comes last: once it is there, all that it is made of is there.
-    ranking = rank_over_data(summaries)
+    ranking = rank_over_data(summaries, names)
     contents[out / "report.tex"] = latex(summaries).encode()
     contents[out / "report.md"] = render_markdown(sections, _FIGURES, ranking).encode()
     contents[out / "report.html"] = render_html(sections, ranking).encode()
+    before = _figures_of(out)
     for path, content in contents.items():
         _write(path, content)
+    for path in before - contents.keys():
+        path.unlink(missing_ok=True)
     return Report(out / "report.html", out / "report.md", out / "report.tex", pictures, summaries)
+
+
+def _figures_of(out: Path) -> set[Path]:
+    """Return the files of the figures that an earlier report in a folder names, and no others."""
+    page = out / "report.md"
+    if not page.is_file():
+        return set()
+    text = page.read_text("utf-8", errors="replace")
+    names = re.findall(rf"^!\[.*\]\({_FIGURES}/([a-z0-9-]+)\.svg\)$", text, re.MULTILINE)
+    return {out / _FIGURES / f"{name}{end}" for name in names for end in (".svg", ".png")}
 
 
 def _scores(summaries: Sequence[DataSummary], dataset: str) -> int:

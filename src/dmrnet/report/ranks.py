@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmrnet.report.summary import DataSummary
-from dmrnet.report.systems import labels_of
+from dmrnet.report.systems import System, labels_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,15 @@ class Ranking:
         return tuple(sum(row) / len(row) for row in self.places)
 
 
-def rank_over_data(summaries: Sequence[DataSummary]) -> Ranking | None:
+def rank_over_data(
+    summaries: Sequence[DataSummary], names: Mapping[System, str] | None = None
+) -> Ranking | None:
     """Rank systems by their average over combinations on each data set.
 
     Args:
         summaries: As `dmrnet.report.summary.summarise` returns them: of several scores of one data
             set the first counts.
+        names: What some systems are called otherwise.
 
     Returns:
         The ranking; None unless two systems or more were run on two data sets or more.
@@ -61,12 +64,12 @@ def rank_over_data(summaries: Sequence[DataSummary]) -> Ranking | None:
         return None
     places = np.array([_places([table[system] for system in common]) for table in tables]).T
     order = np.argsort(places.mean(1), kind="stable").tolist()
-    names = labels_of(every)
+    labels = labels_of(every, names)
     return Ranking(
         datasets=tuple(first),
-        labels=tuple(names[common[row]] for row in order),
+        labels=tuple(labels[common[row]] for row in order),
         places=tuple(tuple(places[row].tolist()) for row in order),
-        left_out=tuple(names[system] for system in every if system not in common),
+        left_out=tuple(labels[system] for system in every if system not in common),
     )
 
 

@@ -107,7 +107,12 @@ class DataSummary:
         return self.score.error(first.mean) > self.score.error(second.mean)
 
 
-def summarise(runs: Sequence[Run], split: str, baseline: str) -> tuple[DataSummary, ...]:
+def summarise(
+    runs: Sequence[Run],
+    split: str,
+    baseline: str,
+    names: Mapping[System, str] | None = None,
+) -> tuple[DataSummary, ...]:
     """Sum up runs, one summary for each data set and score.
 
     Args:
@@ -115,6 +120,7 @@ def summarise(runs: Sequence[Run], split: str, baseline: str) -> tuple[DataSumma
         split: ``test`` or ``val``.
         baseline: Label or method name of the system that the others are compared to; where there
             is none of that name, nothing is compared.
+        names: What some systems are called otherwise.
 
     Raises:
         ValueError: If two rows of one thing disagree, the baseline could be several systems, or no
@@ -128,7 +134,7 @@ def summarise(runs: Sequence[Run], split: str, baseline: str) -> tuple[DataSumma
     summaries = [
         summary
         for dataset in datasets
-        for summary in _summarise_dataset(runs, dataset, split, baseline)
+        for summary in _summarise_dataset(runs, dataset, split, baseline, names)
     ]
     if not summaries:
         known = ", ".join(score.name for score in SCORES)
@@ -137,12 +143,16 @@ def summarise(runs: Sequence[Run], split: str, baseline: str) -> tuple[DataSumma
 
 
 def _summarise_dataset(
-    runs: Sequence[Run], dataset: str, split: str, baseline: str
+    runs: Sequence[Run],
+    dataset: str,
+    split: str,
+    baseline: str,
+    names: Mapping[System, str] | None,
 ) -> list[DataSummary]:
     facts = sort_out(runs, dataset, split)
-    reference = find_baseline(facts.systems, baseline)
+    reference = find_baseline(facts.systems, baseline, names)
     shared = shared_settings(facts.systems)
-    labels = labels_of(facts.systems)
+    labels = labels_of(facts.systems, names)
     scores = scores_of(facts.metrics)
     shown = {name for score in scores for name in (score.name, score.name + COMPLETE)}
     summaries = []

@@ -59,8 +59,14 @@ def system(method: str, recipe: str, settings: Mapping[str, object], source: str
     return System(method, recipe, tuple(sorted(_flat("", settings))), source)
 
 
-def labels_of(systems: Sequence[System]) -> dict[System, str]:
+def labels_of(
+    systems: Sequence[System], names: Mapping[System, str] | None = None
+) -> dict[System, str]:
     """Name every system for a reader: shared settings left unsaid, sources by their number.
+
+    Args:
+        systems: The systems.
+        names: What some are called otherwise; a name that two would have is not taken.
 
     Example:
         >>> list(labels_of([system("dmr", "best", {}), system("dmr", "", {}, "A")]).values())
@@ -68,10 +74,13 @@ def labels_of(systems: Sequence[System]) -> dict[System, str]:
     """
     shared = shared_settings(systems)
     numbers = {source: number for number, source in enumerate(sources_of(systems), start=1)}
-    return {
+    labels = {
         item: replace(item, source=str(numbers.get(item.source, ""))).label(shared)
         for item in systems
     }
+    asked = labels | {item: name for item, name in (names or {}).items() if item in labels}
+    taken = [*asked.values()]
+    return {item: name if taken.count(name) == 1 else labels[item] for item, name in asked.items()}
 
 
 def sources_of(systems: Sequence[System]) -> tuple[str, ...]:
@@ -100,13 +109,15 @@ def shared_settings(systems: Sequence[System]) -> frozenset[tuple[str, str]]:
     return frozenset.intersection(*(frozenset(item.settings) for item in own))
 
 
-def find_baseline(systems: Sequence[System], name: str) -> System | None:
+def find_baseline(
+    systems: Sequence[System], name: str, names: Mapping[System, str] | None = None
+) -> System | None:
     """Find the system that a baseline's name means.
 
-    A whole label (``sf-md (paper)``, ``sf-md lr=0.1``) means that system. A method's name means
-    its system of the default recipe without settings of its own, or else its only system without
-    settings of its own, or else its only system. What others published is no baseline: nothing can
-    be paired with it.
+    What a system is called in `names` means that system; so does a whole label (``sf-md (paper)``,
+    ``sf-md lr=0.1``). A method's name means its system of the default recipe without settings of
+    its own, or else its only system without settings of its own, or else its only system. What
+    others published is no baseline: nothing can be paired with it.
 
     Raises:
         ValueError: If several systems of that method are there and none is the plain one.
@@ -114,7 +125,7 @@ def find_baseline(systems: Sequence[System], name: str) -> System | None:
     systems = [item for item in systems if not item.source]
     shared = shared_settings(systems)
     for item in systems:
-        if name in (item.label(), item.label(shared)):
+        if name in (item.label(), item.label(shared), (names or {}).get(item)):
             return item
     named = [item for item in systems if item.method == name]
     plain = [item for item in named if shared.issuperset(item.settings)]
