@@ -95,6 +95,12 @@ def test_lines_that_are_none_are_named() -> None:
     rows, bad = parse(text, "list")
     assert [row.number for row in rows] == [1, 6]
     assert [number for number, _ in bad] == [3, 4, 5]
+    with pytest.raises(ValueError, match=r"found none \(line 1: expected 4 fields with blanks"):
+        parse(b"my faces/a.jpg my faces/b.jpg my faces/c.jpg 1", "list")
+    with pytest.raises(ValueError, match="list is no text in UTF-8"):
+        parse("a.jpg b.jpg c.jpg 1".encode("utf-16"), "list")
+    (row,), _ = parse(rb"Val\0\a-color.jpg Val\0\a-depth.jpg Val\0\a-ir.jpg 1", "list")
+    assert row.files[0] == "Val/0/a-color.jpg"
 
 
 @pytest.mark.parametrize(
@@ -287,7 +293,9 @@ def test_types_of_attack_are_told_where_paths_tell_them() -> None:
 
 def test_a_test_whose_paths_tell_types_is_scored_by_type(copy: Path, tmp_path: Path) -> None:
     shutil.copy(copy / made.LISTS["train"], copy / made.LISTS["test"])
-    prepare("casia-surf", [copy], tmp_path / "root")
+    told: list[str] = []
+    prepare("casia-surf", [copy], tmp_path / "root", tell=told.append)
+    assert "12 of 12 test samples are in train, too" in told
     settings = parse_run(
         [
             *("--data", "casia-surf", "--data.root", str(tmp_path / "root"), "--method", "sf-md"),

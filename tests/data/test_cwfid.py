@@ -199,10 +199,30 @@ def test_what_is_damaged_is_named_and_nothing_shifts(copy: Path, tmp_path: Path)
     assert np.array_equal(arrays["images"], made.planes()[rows])
 
 
+def test_the_first_picture_does_not_set_the_size(copy: Path, tmp_path: Path) -> None:
+    for name, size in (("images/001_image.png", (60, 50)), ("images/003_image.png", (2000, 3000))):
+        Image.new("RGB", size).save(copy / name)
+    with pytest.raises(ValueError, match="2 of the source are missing or damaged") as error:
+        prepare("cwfid", [copy], tmp_path / "root")
+    assert "001_image.png (is 50 x 60, where most are 70 x 90)" in str(error.value)
+    assert "003_image.png (is 3000 x 2000, where most are 70 x 90)" in str(error.value)
+    # What was decoded is not taken over once most pictures are of another size.
+    for path in (copy / "images").iterdir():
+        Image.new("RGB", (60, 50)).save(path)
+    for path in list((copy / "annotations").iterdir())[:4]:
+        Image.new("RGB", (60, 50)).save(path)
+    with pytest.raises(ValueError, match="where most are 50 x 60"):
+        prepare("cwfid", [copy], tmp_path / "root")
+
+
 def test_a_list_that_is_none_is_told(copy: Path, tmp_path: Path) -> None:
     assert split_of(b"\xef\xbb\xbftrain: [2,\n 3]\r\ntest:\r\n- 5\r\n- 6") == {
         "train": [2, 3],
         "test": [5, 6],
+    }
+    assert split_of(b"# of 60 images\ntrain: [2] # 1 image\ntest: [3]\n") == {
+        "train": [2],
+        "test": [3],
     }
     (copy / "train_test_split.yaml").write_text("train: []\ntest: [1]\n")
     with pytest.raises(ValueError, match="found none under train"):

@@ -185,6 +185,21 @@ def test_a_damaged_image_is_named_and_nothing_shifts(copy: Path, tmp_path: Path)
         assert np.array_equal(found[key], whole[key][kept]), key
 
 
+def test_labels_mapped_otherwise_are_not_taken_over(copy: Path, tmp_path: Path) -> None:
+    import h5py
+
+    right = (copy / "classMapping40.mat").read_bytes()
+    savemat(copy / "classMapping40.mat", {"mapClass": made.mapping()[None, ::-1]})
+    with h5py.File(copy / "nyu_depth_v2_labeled.mat", "r+") as file:
+        file["depths"][13, 10, 10] = np.nan
+    with pytest.raises(ValueError, match="1 depth: image 14 "):
+        prepare("nyuv2", [copy], tmp_path / "root")
+    (copy / "classMapping40.mat").write_bytes(right)
+    prepare("nyuv2", [copy], tmp_path / "root", bad="skip")
+    found, _ = read_cache("nyuv2", str(tmp_path / "root"), 1)
+    assert np.array_equal(found["labels"], read_cache("nyuv2", prepared(), 1)[0]["labels"][:13])
+
+
 def test_files_that_are_none_are_told(copy: Path, tmp_path: Path) -> None:
     (copy / "classMapping40.mat").rename(copy / "mapping.mat")
     with pytest.raises(FileNotFoundError, match=r"found no classMapping40\.mat"):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from tests.data.made import casia_surf, crema_d, kinetics_sounds
+from tests.data.made import casia_surf, crema_d, cwfid, kinetics_sounds
 
 from dmrnet.data.cache import Array, read_cache
 from dmrnet.data.prepare import preparation, prepare
@@ -25,8 +25,10 @@ pytest.importorskip("av", reason="video files need the extra audio-video")
 MADE: dict[str, Callable[[Path], Path]] = {
     "casia-surf": casia_surf.make,
     "crema-d": crema_d.make,
+    "cwfid": cwfid.make,
     "kinetics-sounds": kinetics_sounds.frames,
 }
+LISTS = ("list", "split")
 HARMS: dict[str, Callable[[Path], object]] = {
     "missing": lambda path: path.unlink(),
     "empty": lambda path: path.write_bytes(b""),
@@ -53,7 +55,7 @@ def media(name: str) -> list[tuple[str, int, File]]:
     return [
         (group, row, file)
         for group, files in found.items()
-        if not group.endswith("list")
+        if not group.endswith(LISTS)
         for row, file in enumerate(files)
     ]
 
@@ -81,6 +83,9 @@ def test_nothing_shifts(name: str, data: st.DataObject, tmp_path_factory) -> Non
     }
     lengths = {key.rpartition(".")[0]: len(array) for key, array in before.items()}
     assume(all(len(rows) < lengths[group] for group, rows in gone.items()))
+    if (tested := before.get("test")) is not None:
+        # Of both splits something is left.
+        assume(len({tested[row] for row in range(len(tested)) if row not in gone[""]}) == 2)
     try:
         for file, how in broken.items():
             for other, _ in beside.get(file, []):

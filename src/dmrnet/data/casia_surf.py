@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from torch import Tensor
 
     from dmrnet.data.dataset import Splits
@@ -113,9 +115,24 @@ class CasiaSurf:
             notes=(
                 f"published splits: {told}; label {live} is a real face",
                 "pictures of one video are in one list and are not independent",
+                *shared({split: part.samples for split, part in parts.items()}),
                 *skipped_note(provenance),
             ),
         )
+
+
+def shared(samples: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return a sentence for each two splits that have samples in common.
+
+    >>> shared({"train": ["a", "b"], "val": ["c"], "test": ["b", "c", "d"]})
+    ('1 of 3 test samples are in train, too', '1 of 3 test samples are in val, too')
+    """
+    found = []
+    for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
+        both = len(set(samples[one]) & set(samples[other]))
+        if both:
+            found.append(f"{both} of {len(samples[other])} {other} samples are in {one}, too")
+    return tuple(found)
 
 
 def live_label(polarity: str, label: dict[str, Tensor], hint: dict[str, Tensor]) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from dmrnet.data.cache import Array
-from dmrnet.data.casia_surf import MODALITIES, SIZE, SPLITS, STORED, VERSION
+from dmrnet.data.casia_surf import MODALITIES, SIZE, SPLITS, STORED, VERSION, shared
 from dmrnet.data.prepare import Preparation, Work
 from dmrnet.data.sources import File, Found, locate
 
@@ -64,24 +64,25 @@ def parse(content: bytes, name: str) -> tuple[list[Row], list[tuple[int, str]]]:
     """Return the rows of a list, and which lines are none and why.
 
     Args:
-        content: The file; a byte-order mark, carriage returns and a last line without its end are
-            as good as none.
+        content: The file; a byte-order mark, carriage returns, a last line without its end and
+            backslashes between folders are as good as none.
         name: Of the file, for messages.
 
     Raises:
         ValueError: If it is no text, has no row, or names the modalities in another order.
     """
     try:
-        lines = content.decode("utf-8-sig").splitlines()
+        lines = content.decode("utf-8-sig").replace("\\", "/").splitlines()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{name} is no text ({error})") from error
+        raise ValueError(f"{name} is no text in UTF-8 ({error})") from error
     rows, bad = [], []
     for number, line in enumerate(lines, 1):
         fields = line.split()
         if not fields:
             continue
         if len(fields) != len(MODALITIES) + 1:
-            bad.append((number, f"expected 4 fields, got {len(fields)}"))
+            # Blanks part fields, so that a path cannot hold one.
+            bad.append((number, f"expected 4 fields with blanks between, got {len(fields)}"))
         elif fields[-1] not in ("0", "1"):
             bad.append((number, f"expected a label of 0 or 1, got {fields[-1]!r}"))
         else:
@@ -89,7 +90,8 @@ def parse(content: bytes, name: str) -> tuple[list[Row], list[tuple[int, str]]]:
             _check_order(files, name, number)
             rows.append(Row(number, files, int(fields[-1])))
     if not rows:
-        raise ValueError(f"{name}: expected lines '<rgb> <depth> <ir> <label>', found none")
+        first = f" (line {bad[0][0]}: {bad[0][1]})" if bad else ""
+        raise ValueError(f"{name}: expected lines '<rgb> <depth> <ir> <label>', found none{first}")
     return rows, bad
 
 
@@ -155,6 +157,8 @@ def build(work: Work) -> dict[str, Array]:
             f"{split}: {len(good)} usable of {len(rows) + len(bad)} lines ({PUBLISHED[split]} are "
             f"published), {ones} with label 1"
         )
+    for told in shared({split: arrays[f"{split}.name"].tolist() for split in LISTS}):
+        work.tell(told)
     return arrays
 
 

@@ -73,7 +73,7 @@ def parse(content: bytes, name: str) -> tuple[list[Clip], list[tuple[int, str]]]
     try:
         lines = content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{name} is no text ({error})") from error
+        raise ValueError(f"{name} is no text in UTF-8 ({error})") from error
     clips: list[Clip] = []
     bad = []
     for number, line in enumerate(lines, 1):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +53,7 @@ def split_of(content: bytes) -> dict[str, list[int]]:
     Raises:
         ValueError: If one of the two lists is not there or empty.
     """
-    text = content.decode("utf-8-sig", errors="replace")
+    text = re.sub("#.*", "", content.decode("utf-8-sig", errors="replace"))
     parts = re.split(r"^\s*(train|test)\s*:", text, flags=re.MULTILINE)
     found = {
         name: [int(number) for number in re.findall(r"\d+", numbers)]
@@ -66,32 +68,30 @@ def split_of(content: bytes) -> dict[str, list[int]]:
     return found
 
 
-class Sizes:
-    """Holds every picture to the size of the first."""
-
-    def __init__(self) -> None:
-        self.first: tuple[int, ...] | None = None
-
-    def check(self, size: tuple[int, ...]) -> None:
-        """Raise ValueError where a size is not that of the first picture."""
-        self.first = self.first or size
-        if size != self.first:
-            raise ValueError(
-                f"is {size[0]} x {size[1]}, where others are {self.first[0]} x {self.first[1]}"
-            )
+def usual_size(files: Sequence[File]) -> tuple[int, int]:
+    """Return the height and width that most pictures say they have; 0 and 0 where none does."""
+    sizes: Counter[tuple[int, int]] = Counter()
+    for file in files:
+        # Whatever is wrong with a picture is said when it is decoded.
+        with suppress(Exception), Image.open(file.path) as opened:
+            sizes[opened.height, opened.width] += 1
+    return sizes.most_common(1)[0][0] if sizes else (0, 0)
 
 
-def decoder(sizes: Sizes, of: Callable[[Array], Array]) -> Callable[[bytes], Array]:
-    """Return what decodes a PNG as RGB uint8 ``(H, W, 3)`` and makes an array of that."""
+def decoder(size: tuple[int, int], of: Callable[[Array], Array]) -> Callable[[bytes], Array]:
+    """Return what decodes a PNG of a size as RGB uint8 ``(H, W, 3)`` and makes an array of that."""
 
     def decode(content: bytes) -> Array:
         try:
             with Image.open(io.BytesIO(content)) as opened:
-                values = np.asarray(opened.convert("RGB"))
+                high, wide = opened.height, opened.width
+                # Pixels are read only where they are as many as they should be.
+                values = np.asarray(opened.convert("RGB")) if (high, wide) == size else None
         # Pillow raises many kinds of error on a damaged file.
         except Exception as error:
             raise ValueError(f"is no whole picture ({error})") from error
-        sizes.check(values.shape[:2])
+        if values is None:
+            raise ValueError(f"is {high} x {wide}, where most are {size[0]} x {size[1]}")
         return of(values)
 
     return decode
@@ -133,9 +133,9 @@ def classes(values: Array) -> Array:
 def build(work: Work) -> dict[str, Array]:
     """Make the arrays: planes, labels, counts of both, and which images are for testing."""
     split = split_of(work.read("split"))
-    sizes = Sizes()
-    decoders = {"images": decoder(sizes, planes), "labels": decoder(sizes, classes)}
-    parts = {group: work.decode_parts(group, decode) for group, decode in decoders.items()}
+    size = usual_size([*work.files["images"], *work.files["labels"]])
+    decoders = {"images": decoder(size, planes), "labels": decoder(size, classes)}
+    parts = {group: work.decode_parts(group, decode, size) for group, decode in decoders.items()}
     good = sorted(set.intersection(*(set(part.rows.tolist()) for part in parts.values())))
     if not good:
         raise ValueError("cwfid: no image is usable together with its annotation")

@@ -45,7 +45,10 @@ def median_frequency(pixels: Tensor) -> Tensor:
     frequency = pixels.sum(0).double() / of_images
     seen = frequency[~frequency.isnan()].sort().values
     if not len(seen):
-        raise ValueError("expected labelled pixels, got none")
+        raise ValueError(
+            f"expected labelled pixels to weigh classes by, got none in all of {len(pixels)} "
+            "training images"
+        )
     middle = (seen[(len(seen) - 1) // 2] + seen[len(seen) // 2]) / 2
     weight: Tensor = (middle / frequency).nan_to_num(0.0).float()
     return weight

@@ -168,7 +168,10 @@ def build(work: Work) -> dict[str, Array]:
         return np.asarray(coarse[values][None])
 
     decoders = {"rgb": picture, "depth": millimetres, "depth_raw": millimetres, "labels": labels}
-    parts = {group: work.decode_parts(group, decode) for group, decode in decoders.items()}
+    parts = {
+        group: work.decode_parts(group, decode, mapping.tolist() if group == "labels" else None)
+        for group, decode in decoders.items()
+    }
     good = sorted(set.intersection(*(set(part.rows.tolist()) for part in parts.values())))
     kept = np.array(good, dtype=np.int64)
     arrays = {group: work.stack(part, kept) for group, part in parts.items()}

@@ -156,8 +156,16 @@ class Work:
         names = tuple(name for part in parts for name in part["names"].tolist())
         return Decoded(np.concatenate(values), names)
 
-    def decode_parts(self, group: str, decode: Callable[[bytes], Array]) -> Parts:
+    def decode_parts(
+        self, group: str, decode: Callable[[bytes], Array], how: object = None
+    ) -> Parts:
         """Decode every file of a group as `decode` does, onto the disk; `stack` takes rows of it.
+
+        Args:
+            group: Which files.
+            decode: Makes an array of one file.
+            how: What decoding depends on besides the files, as JSON has it: what an earlier,
+                interrupted preparation decoded otherwise is not taken over.
 
         Raises:
             ValueError: If no file at all could be decoded.
@@ -167,7 +175,7 @@ class Work:
         self.progress(group, 0, len(files))
         for start in range(0, len(files), FILES_AT_ONCE):
             some = files[start : start + FILES_AT_ONCE]
-            stamp = _digest([group, [file.stamp() for file in some]])
+            stamp = _digest([group, how, [file.stamp() for file in some]])
             paths.append(self.parts / f"{group}-{stamp}.npz")
             part = self._part(paths[-1], some, decode)
             bad = set(part["bad"].tolist())

@@ -44,9 +44,9 @@ def check_divides(modality: str, x: Tensor, stride: int) -> None:
     if height % stride or width % stride:
         up = [-(-size // stride) * stride for size in (height, width)]
         raise ValueError(
-            f"modality {modality or '(unnamed)'}: expected a height and width that {stride} "
-            f"divides, got {height} x {width}; pad or resize all modalities and the labels "
-            f"to {up[0]} x {up[1]}"
+            f"{f'modality {modality}' if modality else 'training'}: expected images, or tiles of "
+            f"them, whose height and width {stride} divides, got {height} x {width}; pad or resize "
+            f"all modalities and the labels to {up[0]} x {up[1]}, or train on tiles of such a size"
         )
 
 
