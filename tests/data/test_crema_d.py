@@ -16,8 +16,8 @@ from tests.data.made import crema_d as made
 from tests.data.made import media
 
 from dmrnet.data.audio import read_sound, resampled, tiled
-from dmrnet.data.cache import read_cache
-from dmrnet.data.crema_d import CLASSES, CremaD
+from dmrnet.data.cache import read_cache, write_cache
+from dmrnet.data.crema_d import CLASSES, VERSION, CremaD
 from dmrnet.data.crema_d_files import parse
 from dmrnet.data.prepare import prepare
 from dmrnet.data.video import first_frame, picture, sound_of
@@ -106,6 +106,34 @@ def test_speakers_are_kept_apart() -> None:
         assert "0 of 2 actors" in splits.notes[0]
     with pytest.raises(ValueError, match="leave each part an actor"):
         CremaD(prepared(), split="speakers", val_share=0.05).load(0)
+
+
+def test_all_91_actors_are_in_both_published_lists(tmp_path: Path) -> None:
+    """Names as published, 1001 to 1091; a sentence of each is in the test list."""
+    names = [
+        f"{actor}_{sentence}_{label}_XX"
+        for actor in range(1001, 1092)
+        for sentence in ("IOM", "DFA")
+        for label in made.LABELS
+    ]
+    arrays = {
+        "audio": np.zeros((len(names), 4), dtype=np.int16),
+        "visual": np.zeros((len(names), 3, 2, 2), dtype=np.uint8),
+        "y": np.array([made.LABELS.index(name[9:12]) for name in names]),
+        "test": np.array(["DFA" in name for name in names]),
+        "name": np.array(names),
+    }
+    write_cache("crema-d", tmp_path, arrays, VERSION, "made", {}, ())
+    published = CremaD(str(tmp_path)).load(0)
+    assert "91 of 91 actors of test are in train too" in published.notes[0]
+    assert {name[5:8] for name in published.test.samples} == {"DFA"}
+    apart = CremaD(str(tmp_path), split="speakers").load(0)
+    people = [{name[:4] for name in part.samples} for part in apart.parts().values()]
+    assert [len(who) for who in people] == [73, 9, 9]
+    assert set.union(*people) == {str(actor) for actor in range(1001, 1092)}
+    assert "0 of 9 actors of test are in train too" in apart.notes[0]
+    # All that an actor said goes where the actor goes.
+    assert [len(part) for part in apart.parts().values()] == [12 * n for n in (73, 9, 9)]
 
 
 @pytest.mark.parametrize(("kind", "shape"), [("paper", (257, 299)), ("released", (257, 188))])
