@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.subjects import Case, Pair
+from dmrnet.methods.base import Encodes
 
 TOLERANCE = 1e-9
 """Relative, of loss and gradients in float64: sums taken in another order, and nothing else. In
@@ -58,10 +59,11 @@ def check_steps(pair: Pair) -> dict[str, float]:
         ValueError: If they differ by more than `TOLERANCE`.
     """
     found = {}
-    for what in ("present", "mask"):
+    both: tuple[Encodes, ...] = ("present", "mask")
+    for what in both:
         pair.method.train(what == "present")
         pair.released.training = what == "present"
-        ours, theirs = pair.our_loss(pair.encoding(what)), pair.their_loss()
+        ours, theirs = pair.our_loss(pair.encoding(what), what), pair.their_loss()
         ours.backward()
         theirs.backward()
         apart = relative(ours.detach(), theirs.detach())

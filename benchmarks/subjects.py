@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from benchmarks.released import Released, ReleasedESANet, ReleasedOGM, ReleasedSURF
 from dmrnet.evaluation.combinations import predict_masks
 from dmrnet.methods import build_method
-from dmrnet.methods.base import Method
+from dmrnet.methods.base import Encodes, Method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations, rows_of
 from dmrnet.modalities.samplers import Uniform
 from dmrnet.nn.memory_format import arrange
@@ -96,14 +96,15 @@ class Pair:
         self.ours = sgd(self.method.parameters(), fused=True)
         self.theirs = sgd(self.released.parameters())
 
-    def encoding(self, what: str) -> Batch:
+    def encoding(self, what: Encodes) -> Batch:
         """Return the batch with index lists of the mask, or of everything present."""
         assert self.batch.mask is not None
         encode = self.batch.mask if what == "mask" else self.batch.present
         return self.batch.masked(self.batch.mask, encode, self.task.modalities)
 
-    def our_loss(self, batch: Batch) -> Tensor:
-        """Return the loss of a batch under dmrnet."""
+    def our_loss(self, batch: Batch, what: Encodes) -> Tensor:
+        """Return the loss of a batch under dmrnet, set to encode so."""
+        self.method.encodes = what
         self.generator.manual_seed(0)
         return self.method.training_loss(batch, 0, self.generator).total
 
@@ -113,14 +114,14 @@ class Pair:
         self.generator.manual_seed(0)
         return self.released.loss(self.batch.inputs, self.batch.mask, self.batch.target)
 
-    def step(self, what: str, bf16: bool = False) -> Callable[[], None]:
+    def step(self, what: Encodes, bf16: bool = False) -> Callable[[], None]:
         """Return a training step of dmrnet that encodes the mask, or what is present."""
         batch = self.encoding(what)
 
         def run() -> None:
             self.method.train()
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-                loss = self.our_loss(batch)
+                loss = self.our_loss(batch, what)
             loss.backward()
             self.ours.step()
             self.ours.zero_grad()

@@ -55,7 +55,8 @@ def test_prepared_features_fuse_to_the_same(fusion: ConcatFusion) -> None:
     feats = features(fusion, shapes_of(fusion))
     masks = all_combinations(len(feats))
     prepared = fusion.prepare(feats)
-    assert set(prepared) == {name + READ for name in feats}
+    readers = range(len(fusion.trunk.readers()))
+    assert set(prepared) == {f"{name}{READ}{k}" for name in feats for k in readers}
     torch.testing.assert_close(fusion(prepared, masks).map, fusion(feats, masks).map)
 
 

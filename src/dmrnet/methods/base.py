@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from dmrnet.modalities import Batch, Inputs, Task, Where, take_rows
 from dmrnet.modalities.combinations import MAX_TABLE
-from dmrnet.nn.fusion import READ, Fused, masked
-from dmrnet.nn.gather import ManyMaps, encode_rows
+from dmrnet.nn.fusion import SUM, Fused, added_parts, masked
+from dmrnet.nn.gather import ManyMaps, encode_rows, encode_some
 from dmrnet.nn.linear_start import Read
 from dmrnet.nn.network import feature_shapes
 from dmrnet.nn.norm import safe_batch_norm
@@ -168,25 +168,34 @@ class Method(nn.Module):
                 feats[name] = encode_rows(encoder, inputs[name], where[name], self.shapes[name])
         return feats
 
-    def encode_shown(self, inputs: Inputs, where: Where) -> Features:
-        """Encode for a training step.
+    def encode_shown(self, batch: Batch, mask: Tensor) -> Features:
+        """Encode for a training step under a mask.
 
-        That is what `encode` returns. Where the encoders run on nothing but what is shown, and no
-        term reads features, the start of the trunk does as well, if the fusion has a ``reading``.
+        That is what `encode` returns. Where the encoders run on just what is shown, and no term
+        reads features or looks again, the start of the trunk does as well, if the fusion has a
+        ``reading``: what it reads of each modality is added row by row, and hidden rows are never
+        touched. What is returned then is of this mask alone.
         """
+        assert batch.where is not None
         plain = type(self).encode is Method.encode and type(self).fuse is Method.fuse
-        unread = not any(cast(Term, term).reads_features for term in self.objective.terms)
         find: Callable[[], dict[str, Read] | None] | None = getattr(self.fusion, "reading", None)
-        if self.encodes != "mask" or not plain or not unread or find is None:
-            return self.encode(inputs, where)
-        if (reading := find()) is None:
-            return self.encode(inputs, where)
-        return {
-            name + READ: encode_rows(
-                encoder, inputs[name], where[name], self.shapes[name], reading[name]
-            )
-            for name, encoder in zip(self.modalities, self.encoders, strict=True)
-        }
+        reading = None
+        if batch.exact and mask is batch.mask and plain and not self._looks() and find is not None:
+            reading = find()
+        if reading is None:
+            return self.encode(batch.inputs, batch.where)
+        parts: list[list[tuple[Tensor, Tensor | None]]] = []
+        for name, encoder in zip(self.modalities, self.encoders, strict=True):
+            rows = batch.where[name]
+            some = encode_some(encoder, batch.inputs[name], rows, self.shapes[name])
+            parts.append([(part, rows) for part in reading[name](some)])
+        sums = zip(*parts, strict=True)
+        return {f"{SUM}{k}": added_parts(of_reader, len(mask)) for k, of_reader in enumerate(sums)}
+
+    def _looks(self) -> bool:
+        """Whether a term reads features, or sees the samples under a second mask."""
+        terms = [cast(Term, term) for term in self.objective.terms]
+        return any(t.reads_features or type(t).second_mask is not Term.second_mask for t in terms)
 
     def cached(self, inputs: Inputs, where: Where) -> Features:
         """Encode for evaluation: all that the combinations of a sample share.
@@ -329,7 +338,7 @@ class Method(nn.Module):
         if batch.mask is None or batch.where is None:
             raise ValueError("the batch has no mask; set one with batch.masked(...)")
         mask = self.shown(batch) if self.training else batch.mask
-        feats = self.encode_shown(batch.inputs, batch.where)
+        feats = self.encode_shown(batch, mask)
         first = self.view(feats, mask, batch.target, generator)
         second = None
         for term in self.objective.terms:

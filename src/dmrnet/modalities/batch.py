@@ -53,6 +53,7 @@ class Batch:
         mask: bool, ``(B, V)``: what the model may see, a non-empty part of `present`; None until
             a sampler or a combination sets it.
         where: Rows that each encoder runs on; None until set.
+        exact: `where` names what `mask` shows and nothing else.
     """
 
     inputs: Inputs
@@ -61,6 +62,7 @@ class Batch:
     index: Tensor
     mask: Tensor | None = None
     where: Where | None = None
+    exact: bool = False
 
     def __len__(self) -> int:
         return int(self.index.shape[0])
@@ -74,7 +76,8 @@ class Batch:
                 the features of what is masked.
             modalities: V names.
         """
-        return replace(self, mask=mask, where=rows_of(encode, modalities))
+        where = rows_of(encode, modalities)
+        return replace(self, mask=mask, where=where, exact=encode is mask)
 
     def to(self, device: torch.device | str, non_blocking: bool = True) -> Batch:
         """Return the batch on another device."""
@@ -91,6 +94,7 @@ class Batch:
             where=None
             if self.where is None
             else {n: None if r is None else move(r) for n, r in self.where.items()},
+            exact=self.exact,
         )
 
     def pin_memory(self) -> Batch:
@@ -104,4 +108,5 @@ class Batch:
             where=None
             if self.where is None
             else {n: None if r is None else r.pin_memory() for n, r in self.where.items()},
+            exact=self.exact,
         )

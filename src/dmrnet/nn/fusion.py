@@ -20,11 +20,11 @@ from dmrnet.nn.precision import at_least_float32
 
 Grid = Literal["auto", "pooled"]
 
-READ = " read by the trunk"
-"""Behind a modality's name: not its map, but what the start of the trunk made of it."""
+READ = " read by the trunk, "
+"""Behind a modality's name, before a reader's number: not its map, but what that made of it."""
 
-SUM = "read by the trunk, added under a mask"
-"""The name of the sum of all that is shown, taken for a mask; see `ConcatFusion.taken`."""
+SUM = "shown, read by the trunk, "
+"""Before a reader's number: what it made of all that a mask shows, added."""
 
 WORTH_PARTING = 1 << 24
 """So many products a sample, at the start of a trunk, are worth parting by modality in training."""
@@ -93,6 +93,33 @@ def added_rows(maps: Sequence[Tensor], rows: Tensor, shown: Tensor) -> Tensor:
     at = torch.where(shown, rows[:, None] + first, len(table) - 1)
     total = F.embedding_bag(at, table, mode="sum").view(len(rows), *shape)
     return total.permute(0, 3, 1, 2) if last else total
+
+
+def added_parts(parts: Sequence[tuple[Tensor, Tensor | None]], size: int) -> Tensor:
+    """Add tensors that hold some rows of a batch each, in float32 at least.
+
+    What `spread_rows` and `added` make, without going over rows of zeros.
+
+    Args:
+        parts: ``(b, ...)``, and int64 ``(b,)``, distinct: which rows these are; None for all.
+        size: Rows of the batch.
+
+    Returns:
+        ``(size, ...)``, of the first part's dtype.
+
+    >>> added_parts([(torch.ones(1), torch.tensor([1])), (torch.ones(2), None)], 2).tolist()
+    [1.0, 2.0]
+    """
+    first = parts[0][0]
+    last = channels_last(first)
+    total: Tensor | None = None
+    for part, rows in parts:
+        plain = at_least_float32(part.permute(0, 2, 3, 1) if last else part)
+        if total is None:
+            total = plain.new_zeros((size, *plain.shape[1:]))
+        total = total.add_(plain) if rows is None else total.index_add_(0, rows, plain)
+    assert total is not None
+    return (total.permute(0, 3, 1, 2) if last else total).to(first.dtype)
 
 
 def common_grid(shapes: Sequence[tuple[int, int, int]], grid: Grid = "auto") -> tuple[int, int]:
@@ -167,7 +194,7 @@ class ConcatFusion(nn.Module):
         return self._reading(self.trunk) if self.trunk.cost(positions) >= WORTH_PARTING else None
 
     def _reading(self, trunk: LinearStart) -> dict[str, Read]:
-        def on_grid(read: Read, x: Tensor) -> Tensor:
+        def on_grid(read: Read, x: Tensor) -> tuple[Tensor, ...]:
             return read(to_grid(x, self.grid))
 
         reads = zip(self.modalities, trunk.reading(self.sizes), strict=True)
@@ -185,33 +212,47 @@ class ConcatFusion(nn.Module):
                 name: to_grid(f, self.grid) if f.shape[2:].numel() > positions else f
                 for name, f in feats.items()
             }
-        reading = self._reading(self.trunk)
-        return {name + READ: read(feats[name]) for name, read in reading.items()}
+        return {
+            f"{name}{READ}{k}": part
+            for name, read in self._reading(self.trunk).items()
+            for k, part in enumerate(read(feats[name]))
+        }
 
     def taken(self, feats: Inputs, rows: Tensor, mask: Tensor) -> dict[str, Tensor] | None:
         """Take rows ``(b,)`` of what was prepared, already added under their masks ``(b, V)``.
 
         None where it was not: then rows are taken as they are.
         """
-        if self.modalities[0] + READ not in feats:
+        if f"{self.modalities[0]}{READ}0" not in feats:
             return None
-        return {SUM: added_rows([feats[name + READ] for name in self.modalities], rows, mask)}
+        assert isinstance(self.trunk, LinearStart)
+        return {
+            f"{SUM}{k}": added_rows([feats[f"{v}{READ}{k}"] for v in self.modalities], rows, mask)
+            for k in range(len(self.trunk.readers()))
+        }
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
         """Fuse the maps of ``(B, C_v, H_v, W_v)`` each, or what was prepared, under ``(B, V)``."""
-        if SUM in feats:
+        if (shown := self._shown(feats, mask)) is not None:
             assert isinstance(self.trunk, LinearStart)
-            return Fused(self.trunk.go_on(feats[SUM]))
-        if self.modalities[0] + READ in feats:
-            assert isinstance(self.trunk, LinearStart)
-            columns = zip(self.modalities, mask.unbind(1), strict=True)
-            parts = (masked(feats[name + READ], column) for name, column in columns)
-            return Fused(self.trunk.go_on(added(parts)))
+            return Fused(self.trunk.rest(shown))
         maps = [
             to_grid(masked(feats[name], column), self.grid)
             for name, column in zip(self.modalities, mask.unbind(1), strict=True)
         ]
         return Fused(self.trunk(torch.cat(maps, 1)))
+
+    def _shown(self, feats: Inputs, mask: Tensor) -> list[Tensor] | None:
+        """Return what each reader made of all that is shown, added, if it has read."""
+        added_up = f"{SUM}0" in feats
+        if not added_up and f"{self.modalities[0]}{READ}0" not in feats:
+            return None
+        assert isinstance(self.trunk, LinearStart)
+        readers = range(len(self.trunk.readers()))
+        if added_up:
+            return [feats[f"{SUM}{k}"] for k in readers]
+        columns = list(zip(self.modalities, mask.unbind(1), strict=True))
+        return [added(masked(feats[f"{v}{READ}{k}"], c) for v, c in columns) for k in readers]
 
 
 def trunk(channels: int, width: int, depth: int = 2, kernel: int = 1) -> ConvTrunk:

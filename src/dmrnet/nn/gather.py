@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -55,7 +55,6 @@ def encode_rows(
     x: Tensor,
     rows: Tensor | None,
     shape: Sequence[int],
-    then: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Encode some rows of a batch; the others come out as zeros.
 
@@ -64,24 +63,28 @@ def encode_rows(
         x: ``(B, ...)``; rows that are not named are never read, so they may hold NaN.
         rows: int64, distinct row numbers, or None for every row.
         shape: Of one encoded sample.
-        then: What else is done to the encoded rows, by themselves; it makes zeros of zeros.
 
     Returns:
-        ``(B, *shape)``, or what `then` makes of that. With no row at all the encoder does not run,
-        and its parameters get zero gradients rather than none, so that many processes and one
-        behave alike. Where its batch norms are synchronised it runs all the same, on no rows: other
-        processes wait for it.
+        ``(B, *shape)``; see `encode_some`.
+    """
+    some = encode_some(encoder, x, rows, shape)
+    return some if rows is None else spread_rows(some, rows, x.shape[0])
+
+
+def encode_some(encoder: nn.Module, x: Tensor, rows: Tensor | None, shape: Sequence[int]) -> Tensor:
+    """Encode some rows ``(b,)`` of a batch, and return those alone, ``(b, *shape)``.
+
+    With no row at all the encoder does not run, and its parameters get zero gradients rather than
+    none, so that many processes and one behave alike. Where its batch norms are synchronised it
+    runs all the same, on no rows: other processes wait for it.
     """
     if rows is not None and len(rows) == 0 and not waits(encoder):
         some = x.new_zeros((0, *shape), dtype=_floating(encoder, x))
         if torch.is_grad_enabled():
             # What came before depends on parameters too, where levels follow one another.
             some = some + untouched(encoder) + nothing(x)
-    else:
-        some = encoded(encoder, x if rows is None else take_rows(x, rows), shape)
-    if then is not None:
-        some = then(some)
-    return some if rows is None else spread_rows(some, rows, x.shape[0])
+        return some
+    return encoded(encoder, x if rows is None else take_rows(x, rows), shape)
 
 
 def encoded(encoder: nn.Module, x: Tensor, shape: Sequence[int]) -> Tensor:

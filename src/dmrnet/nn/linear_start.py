@@ -10,14 +10,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dmrnet.nn.pointwise import on_one_position
 
-Read = Callable[[Tensor], Tensor]
-"""From a modality's map on the grid to what the start of a trunk makes of it."""
+Read = Callable[[Tensor], tuple[Tensor, ...]]
+"""From a modality's map on the grid to what each reader of a trunk makes of it."""
 
 
 class LinearStart(nn.Sequential):
@@ -29,7 +28,7 @@ class LinearStart(nn.Sequential):
 
     @abstractmethod
     def rest(self, read: Sequence[Tensor]) -> Tensor:
-        """Go on from what the readers gave."""
+        """Return the trunk's map from what each reader gave, added over modalities."""
 
     def reading(self, sizes: Sequence[int]) -> list[Read]:
         """Return what reads each modality's map by itself.
@@ -38,15 +37,15 @@ class LinearStart(nn.Sequential):
             sizes: Channels of each modality's map, in the order in which they stand side by side.
 
         Returns:
-            For each, from ``(B, C_v, H, W)`` to what every reader gives, side by side over
-            channels: ``(B, sum C', H', W')``.
+            For each, from ``(B, C_v, H, W)`` to what every reader gives, ``(B, C', H', W')``. Side
+            by side in one tensor they would be parted again, and norms are slow on parts.
         """
         own = [conv.weight.split(list(sizes), 1) for conv in self.readers()]
         return [partial(self._read, weights) for weights in zip(*own, strict=True)]
 
-    def _read(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
+    def _read(self, weights: Sequence[Tensor], x: Tensor) -> tuple[Tensor, ...]:
         readers = zip(self.readers(), weights, strict=True)
-        return torch.cat([_convolve(conv, x, weight) for conv, weight in readers], 1)
+        return tuple(_convolve(conv, x, weight) for conv, weight in readers)
 
     def cost(self, positions: int) -> int:
         """Return how many products reading all modalities' maps takes, for one sample."""
@@ -54,10 +53,6 @@ class LinearStart(nn.Sequential):
             conv.weight.numel() * positions // (conv.stride[0] * conv.stride[1])
             for conv in self.readers()
         )
-
-    def go_on(self, total: Tensor) -> Tensor:
-        """Return the trunk's map from the sum of what was read of each modality."""
-        return self.rest(total.split([conv.out_channels for conv in self.readers()], 1))
 
 
 class ConvTrunk(LinearStart):
