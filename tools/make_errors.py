@@ -15,11 +15,13 @@ PAGE = ROOT / "docs" / "reference" / "errors.md"
 HEAD = """# Bad input
 
 What is refused, and what is said. Each row is tried through the real command by
-`tests/cli/test_errors.py` and `test_damaged_runs.py` beside it, from whose tables this page is made
+`tests/cli/test_errors.py`, `test_damaged_runs.py` and `test_bad_images.py` beside it, from whose
+tables this page is made
 (`python tools/make_errors.py`).
 Each is one line on standard error, `dmrnet: error: ...`, and exit code 2, without a traceback
 unless `--debug` is given; what was already computed stays. `{made}` is the folder of the files,
-`{run}` a finished run. Checkpoints are the exception: a broken one is passed over with a
+`{run}` a finished run; `{published}` and `{root}` are published files and what is prepared of them.
+Checkpoints are the exception: a broken one is passed over with a
 warning, and the run goes on with exit code 0.
 """
 TABLES = {
@@ -31,7 +33,11 @@ TABLES = {
     "DAMAGED": "Another file of a run",
     "BAD_COMMANDS": "A command",
     "BAD_CHECKPOINTS": "A checkpoint to go on from",
+    "BAD_PICTURES": "Published pictures to prepare, of `cwfid`",
+    "BAD_IMAGES": "Images to predict, where every pixel has a class",
+    "BAD_PIXEL_COMMANDS": "A command, where every pixel has a class",
 }
+COMMANDS = ("BAD_COMMANDS", "BAD_PIXEL_COMMANDS")
 NOTES = {
     "BAD_CHECKPOINTS": "This alone is a warning: the checkpoint before it is taken, or the run\n"
     "begins anew. Code in a checkpoint is never run.",
@@ -49,16 +55,17 @@ renamed, so what was there is still whole.
 
 def page() -> str:
     """Return the text of the page."""
-    sys.path.insert(0, str(ROOT / "src"))
+    sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
     tables: dict[str, Any] = {}
-    for name in ("test_errors.py", "test_damaged_runs.py"):
+    for name in ("test_errors.py", "test_damaged_runs.py", "test_bad_images.py"):
         tables |= runpy.run_path(str(ROOT / "tests" / "cli" / name))
     parts = [HEAD]
     for name, title in TABLES.items():
         note = [NOTES[name], ""] if name in NOTES else []
         rows = [f"## {title}", "", *note, "| what | what is said of it |", "| --- | --- |"]
         for case, (given, said) in tables[name].items():
-            shown = {"BAD_COMMANDS": f"dmrnet {given}", "BAD_CONFIGS": given}.get(name)
+            shown = f"dmrnet {given}" if name in COMMANDS else None
+            shown = given if name == "BAD_CONFIGS" else shown
             what = f"{case}: `{shown}`" if shown else case
             rows.append(f"| {what.replace('|', chr(92) + '|')} | … {said} … |")
         parts.append("\n".join(rows) + "\n")
