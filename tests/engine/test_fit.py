@@ -25,7 +25,7 @@ from dmrnet.engine import fit as module
 from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.fit import agreement, fit
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.trainee import Progress
+from dmrnet.engine.trainee import Progress, Trainee
 from dmrnet.engine.weights import load_weights
 from dmrnet.evaluation import accuracy, evaluate
 from dmrnet.methods.base import Method
@@ -289,3 +289,36 @@ def test_rates_are_counted_before_training(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, "--sampler", "bernoulli", "--rates", "[0.5, 0.5]")
     with pytest.raises(ValueError, match="a rate for each of wave, face, age, got 2"):
         fit(settings, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("method", "clip"), [("sf-md", "0.5"), ("unimodal", "0.5"), ("sf-md", "0")]
+)
+def test_the_gradient_is_bounded_of_all_or_of_what_stands_apart(
+    method: str, clip: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    norms: list[list[float]] = []
+
+    def large(self: Method, step: object) -> None:
+        for parameter in self.parameters():
+            assert parameter.grad is not None
+            parameter.grad.fill_(3.0)
+
+    end = Trainee.on_train_batch_end
+
+    def look(self: Trainee, *of: object) -> None:
+        end(self, *of)
+        parts = self.method.apart() or [self.method]
+        squares = [[p.grad.square().sum() for p in part.parameters()] for part in parts]
+        norms.append([float(torch.stack(some).sum().sqrt()) for some in squares])
+
+    monkeypatch.setattr(Method, "on_gradients", large)
+    monkeypatch.setattr(Trainee, "on_train_batch_end", look)
+    flags = ("--clip", clip, "--ema", "0", "--lr", "0.001")
+    fit(settings_in(tmp_path, *flags, method=method, epochs=1), tmp_path / "run")
+    assert {len(of) for of in norms} == {3 if method == "unimodal" else 1}
+    for norm in (norm for of in norms for norm in of):
+        if clip == "0.5":
+            assert norm == pytest.approx(0.5, rel=1e-4)
+        else:
+            assert norm > 10

@@ -101,6 +101,7 @@ class Trainee(pl.LightningModule):
         self.cpu_started = 0.0
         self.loader: TrainLoader
         self.trained: list[nn.Parameter] = []
+        self.bounded: list[list[nn.Parameter]] = []
 
     # --- data and optimizer ---------------------------------------------------------------------
 
@@ -140,6 +141,8 @@ class Trainee(pl.LightningModule):
         """List the parameters once; put the averaged weights where the trained ones are."""
         optimizer: torch.optim.Optimizer = self.trainer.optimizers[0]
         self.trained = [p for group in optimizer.param_groups for p in group["params"]]
+        apart = [list(module.parameters()) for module in self.method.apart()]
+        self.bounded = apart or [self.trained]
         if self.average is not None:
             self.average.follow(self.method)
         if self.trainer.is_global_zero:
@@ -180,10 +183,13 @@ class Trainee(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip by the norm of all gradients, which tells whether each of them is finite."""
+        """Clip by the norm of all gradients, which tells whether each of them is finite.
+
+        Of what is trained side by side (`Method.apart`), each by its own norm.
+        """
         if gradient_clip_val:
-            norm = nn.utils.clip_grad_norm_(self.trained, gradient_clip_val)
-            self.steps.add_gradients([norm])
+            norms = [nn.utils.clip_grad_norm_(some, gradient_clip_val) for some in self.bounded]
+            self.steps.add_gradients(norms)
 
     def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
         """Take the new weights into their average; let go of the step's tensors."""

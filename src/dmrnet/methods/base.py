@@ -401,6 +401,14 @@ class Method(nn.Module):
         """
         raise TypeError(f"{type(self).__name__} needs no other method to be trained first")
 
+    def apart(self) -> Sequence[nn.Module]:
+        """Return modules that are trained side by side and share nothing.
+
+        The bound on the gradient's norm holds for each of them by itself; for none here, it holds
+        for all parameters together.
+        """
+        return ()
+
     def on_gradients(self, step: Step) -> None:
         """Change gradients after they were added over processes, before the optimizer's step."""
 

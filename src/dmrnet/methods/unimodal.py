@@ -2,8 +2,8 @@
 
 V networks of the same family, each with its own encoder, trunk and predictor, trained on every
 sample that has its modality; nothing is shared and nothing is dropped, so that with complete data
-each is what training on that modality alone gives (but for the bound on the gradient's norm and the
-epoch that is kept, which the engine has for all of them together). The loss is the sum of theirs,
+each is what training on that modality alone gives (but for the epoch that is kept, which is one for
+all of them). The loss is the sum of theirs,
 
 ``L = 1/N sum_i sum_v present_iv CE(f_v(x_iv), y_i)``.
 
@@ -13,11 +13,12 @@ average of its experts' probabilities (or of their logits).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dmrnet.methods.base import Encodes, Features, Method
 from dmrnet.methods.full import Undropped, check_undropped
@@ -45,6 +46,10 @@ class Unimodal(Undropped):
             alone = cross_entropy(feats[name].flatten(1), target, self.smoothing)
             total = total + torch.where(column, alone.per_sample, 0.0)
         return replace(view, task=TaskLoss(total, view.task.normaliser, view.task.size))
+
+    def apart(self) -> Sequence[nn.Module]:
+        """Return the experts: one that learns fast does not hold up the others."""
+        return tuple(self.encoders)
 
     def maps(self, inputs: Inputs, where: Where, feats: Inputs | None = None) -> Features:
         """Return the map of each expert's encoder; what `encode` returns are its logits."""
