@@ -39,6 +39,14 @@ def analyse(run, method, seed, shift=0.0, split="val", names=NAMES, modalities=N
             "directions_by_classes": 0.25,
         }.items():
             add("angles", "", metric + suffix, value + seed)
+    names = [*modalities, *("+".join(two) for two in combinations(modalities, 2))]
+    arrays[f"{split}/angles/combinations"] = np.array(names)
+    for suffix in ("", "_centred"):
+        draw = np.random.default_rng(seed).uniform(20, 60, (2, len(names), len(names)))
+        table = (draw + draw.transpose(0, 2, 1)) / 2 + 10 * shift
+        # A class that has no sample under a combination has no angle there.
+        table[1, 0] = table[1, :, 0] = np.nan
+        arrays[f"{split}/angles/between{suffix}"] = table
     add("variance", "", "variance", 1.25 + seed)
     for name in modalities:
         add("variance", name, "variance", 1.5)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from scipy import stats
 from tests.report.analysed import NAMES, analyse
 
 from dmrnet.report import build_report
 from dmrnet.report.analyses import read_analyses
 from dmrnet.report.analysis_blocks import analysis_blocks
 from dmrnet.report.analysis_figures import MOST_PAIRS, distance_figure
+from dmrnet.report.angle_pairs import by_kind
 from dmrnet.report.rows import RowError
 from dmrnet.report.runs import read_runs
 from dmrnet.report.summary import summarise
@@ -88,7 +92,7 @@ def test_tables_hold_means_and_what_they_are_compared_to(blocks):
     assert len(distances.rows) == 2 * 6
     angles = blocks["Do combinations of a class point apart?"].table
     base, ours = cells(angles, "Excess", "mean")
-    assert (base.text, ours.text, ours.below) == ("11.5 ± 0.5", "12.5 ± 0.5", "+1.0 ± 0.0")
+    assert (base.text, ours.text, ours.below) == ("11.5 ± 0.5", "12.5 ± 0.5", "+1.0 [+1.0, +1.0]")
     variance = blocks["Variance of combinations (Fig. 3, the σ² row of Table 6)"].table
     assert next(c.text for c in cells(variance, "dmr")) == "1.750 ± 0.500"
     hard = blocks["Do mined combinations turn out hard?"].table
@@ -103,26 +107,86 @@ def test_figures_have_a_panel_a_pair_and_the_page_s_colour(blocks):
         assert title in shown
     assert "follows the number of channels" in printed.caption
     assert "follows the number" not in cosine.caption
-    (angles,) = blocks["Do combinations of a class point apart?"].figures
+    angles, pairs = blocks["Do combinations of a class point apart?"].figures
+    assert {"one combination", "two combinations, no modality in common"} <= set(words(pairs))
     assert {"one combination", "two combinations", "two classes", "dmr"} <= set(words(angles))
     (course,) = blocks["Variance of combinations (Fig. 3, the σ² row of Table 6)"].figures
     assert {"a", "b", "a+b+c", "epoch"} <= set(words(course))
     assert "averaged over 2 seeds" in course.caption
-    for figure in (cosine, printed, angles, course):
+    for figure in (cosine, printed, angles, pairs, course):
         assert INK not in figure.svg
         assert "currentColor" in figure.svg
         assert len(figure.svg) < 150_000
 
 
+@pytest.mark.parametrize("suffix", ["", "_centred"])
+def test_angles_by_kind_are_those_of_a_slow_count(runs, suffix):
+    (angles,) = (a for a in read_analyses(summary_of(runs)) if a.kind == "angles")
+    found = by_kind(angles, "dmr", suffix)
+    for seed, arrays in angles.arrays["dmr"].items():
+        names, table = list(arrays["combinations"]), arrays[f"between{suffix}"]
+        seen = {"one": [], "nested": [], "shared": [], "apart": []}
+        for c in range(len(table)):
+            for i, a in enumerate(names):
+                for j, b in enumerate(names[i:], start=i):
+                    first, second = set(a.split("+")), set(b.split("+"))
+                    if first == second:
+                        kind = "one"
+                    elif first < second or second < first:
+                        kind = "nested"
+                    elif first.isdisjoint(second):
+                        kind = "apart"
+                    else:
+                        kind = "shared"
+                    if not math.isnan(table[c, i, j]):
+                        seen[kind].append(table[c, i, j])
+        for kind, values in seen.items():
+            assert found[kind].by_seed[seed] == pytest.approx(sum(values) / len(values))
+
+
+def test_the_table_of_angles_has_a_line_a_kind_with_its_interval(runs, blocks):
+    (angles,) = (a for a in read_analyses(summary_of(runs)) if a.kind == "angles")
+    table = blocks["Do combinations of a class point apart?"].table
+    base, ours = cells(table, "… no modality in common", "mean")
+    ends = [by_kind(angles, name, "_centred")["apart"].values for name in ("sf-md", "dmr")]
+    assert base.text == f"{np.mean(ends[0]):.1f} ± {stats.sem(ends[0]):.1f}"
+    assert ours.below.startswith("+1.0 [")
+
+
+def test_more_systems_than_colours_are_said(make_run):
+    made = [make_run("sf-md", modalities=NAMES)]
+    analyse(made[0], "sf-md", 0)
+    for k in range(9):
+        made.append(make_run("dmr", settings={"lr": k + 1}, name=f"r{k}", modalities=NAMES))
+        analyse(made[-1], "dmr", 0)
+    found = blocks_of(made)
+    for title in ("Diversity of channels (Fig. 1)", "Do combinations of a class point apart?"):
+        for figure in found[title].figures:
+            assert "2 more are in the table alone" in figure.caption
+
+
+def test_what_was_mined_is_said_once(report):
+    _, made = report
+    page = made.page.read_text()
+    assert "Do mined combinations turn out hard?</h3>" not in page
+    start = page.index("<h3>Hard combinations</h3>")
+    part = page[start : page.index("<h3>", start + 1)]
+    # The names of the sets, then the measured agreement, each once.
+    assert part.count("Rank: variance, error") == 1
+    assert "Mined as hard" in part
+    assert "Agreement (validation)" not in part
+    assert "Variance and error</th>" not in part
+
+
 def test_the_report_shows_them(report, blocks):
     _, made = report
     page, text = made.page.read_text(), made.markdown.read_text()
-    for title in ("Diversity of channels", "point apart", "turn out hard", "Fig. 3"):
+    for title in ("Diversity of channels", "point apart", "Fig. 3"):
         assert title in page
         assert title in text
     assert "on up to 30 validation samples" in page
     drawn = [p for p in made.figures if "-analysis-" in p.name and p.suffix == ".svg"]
-    assert len(drawn) == 4
+    assert len(drawn) == 5
     assert all(f"figures/{path.name}" in text for path in drawn)
     # Drawn once more they are the same.
     again = {figure.name: figure.png for block in blocks.values() for figure in block.figures}

@@ -81,11 +81,12 @@ def test_no_baseline_as_costly(notes):
     fast = [run("sf-md", s, seconds=10.0) for s in range(5)]
     slow = [run("dmr", s, seconds=15.0) for s in range(5)]
     told = notes(*fast, *slow)
-    assert "No sf-md was trained as long as dmr (1.5 times)" in told
+    assert "longer than the longest sf-md that was run: dmr (1.5 times as long)" in told
     longer = [
         run("sf-md", s, name=f"l{s}", seconds=16.0, settings={"max_epochs": 60}) for s in range(5)
     ]
-    assert "trained as long" not in notes(*longer)
+    assert "longest sf-md" in notes(*fast, *slow)
+    assert "longest sf-md" not in notes(*fast, *slow, *longer)
 
 
 def test_seeds_that_do_not_meet(notes):

@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from dmrnet.report.analysis_blocks import analysis_blocks
@@ -86,7 +86,7 @@ def build_report(
         figures = [*draw_figures(item, anchor), *label_maps(item, anchor)]
         resampled = resample(item, read)
         section = make_section(item, figures, anchor, resampled, with_score=item.dataset in several)
-        sections.append(replace(section, analyses=analysis_blocks(item, anchor)))
+        sections.append(section.analysed(analysis_blocks(item, anchor)))
     drawn = [figure for section in sections for figure in section.drawn]
     contents: dict[Path, bytes] = {}
     for figure in drawn:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dmrnet.report import formatting as fmt
 from dmrnet.report.analyses import Analysed, read_analyses
 from dmrnet.report.analysis_figures import angle_figure, distance_figure, pairs_of
+from dmrnet.report.angle_pairs import KINDS, by_kind, pair_figure
 from dmrnet.report.estimates import Estimate, paired_difference
 from dmrnet.report.figures import Figure
+from dmrnet.report.inference import interval
 from dmrnet.report.summary import DataSummary
 from dmrnet.report.tables import Cell, Table
 from dmrnet.report.variance_figure import course_figure
@@ -117,23 +119,26 @@ def _angles(summary: DataSummary, analysed: Analysed, prefix: str) -> Block:
     having = _having(analysed, labels)
     rows = []
     for suffix, seen in (("_centred", "mean"), ("", "zero")):
+        pairs = {label: by_kind(analysed, label, suffix) for label in having}
         for metric, words in _ANGLES.items():
             digits = 3 if metric == "directions_by_classes" else 1
-            name = metric + suffix
-            base = analysed.get(summary.baseline, name) if summary.baseline else None
-            cells = [Cell(words), Cell(seen)]
-            for label in having:
-                value, below = analysed.get(label, name), ""
-                if value is not None and base is not None and label != summary.baseline:
-                    gap = paired_difference(value, base)
-                    below = "" if gap is None else _signed(gap, digits)
-                cells.append(_cell(value, digits, below))
-            rows.append(tuple(cells))
-    figure = angle_figure(
-        analysed, labels, f"{prefix}-angles", with_baseline=summary.baseline is not None
-    )
+            values = {label: analysed.get(label, metric + suffix) for label in having}
+            rows.append(_compared(summary, words, seen, values, digits))
+            if metric != "between":
+                continue
+            for kind in ("nested", "shared", "apart"):
+                values = {label: of.get(kind) for label, of in pairs.items()}
+                if any(value is not None for value in values.values()):
+                    rows.append(_compared(summary, f"… {KINDS[kind]}", seen, values, digits))
+    with_baseline = summary.baseline is not None
+    drawn = [
+        angle_figure(analysed, labels, f"{prefix}-angles", with_baseline=with_baseline),
+        pair_figure(analysed, labels, f"{prefix}-pairs", with_baseline=with_baseline),
+    ]
     over = (
-        f"; below, the difference to {summary.baseline}, paired by seed" if summary.baseline else ""
+        f"; below, the difference to {summary.baseline}, paired by seed, with its 95% interval"
+        if summary.baseline
+        else ""
     )
     reading = (
         "Degrees between inference embeddings of one class, "
@@ -149,8 +154,27 @@ def _angles(summary: DataSummary, analysed: Analysed, prefix: str) -> Block:
         _titled("Do combinations of a class point apart?", analysed),
         Table(("Between", "Seen from", *having), tuple(rows), names=2),
         reading,
-        () if figure is None else (figure,),
+        tuple(figure for figure in drawn if figure is not None),
     )
+
+
+def _compared(
+    summary: DataSummary,
+    words: str,
+    seen: str,
+    values: Mapping[str, Estimate | None],
+    digits: int,
+) -> tuple[Cell, ...]:
+    """One line: a number of each system, below it the difference to the baseline."""
+    base = values.get(summary.baseline) if summary.baseline else None
+    cells = [Cell(words), Cell(seen)]
+    for label, value in values.items():
+        below = ""
+        if value is not None and base is not None and label != summary.baseline:
+            gap = paired_difference(value, base)
+            below = "" if gap is None else _signed(gap, digits)
+        cells.append(_cell(value, digits, below))
+    return tuple(cells)
 
 
 def _variance(summary: DataSummary, analysed: Analysed, prefix: str) -> Block:
@@ -235,5 +259,7 @@ def _cell(value: Estimate | None, digits: int, below: str = "") -> Cell:
 
 
 def _signed(value: Estimate, digits: int) -> str:
-    more = "" if value.se is None else f" ± {value.se:.{digits}f}"
-    return f"{value.mean:+.{digits}f}".replace("-", fmt.MINUS) + more
+    text = f"{value.mean:+.{digits}f}"
+    if (ends := interval(value)) is not None:
+        text += f" [{ends[0]:+.{digits}f}, {ends[1]:+.{digits}f}]"
+    return text.replace("-", fmt.MINUS)

@@ -20,7 +20,7 @@ MOST_PAIRS = 9
 """So many pairs of modalities have a panel: within each first, then between two."""
 
 _LINES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
-_POINTS = 72
+POINTS = 72
 _TAIL = 0.002
 
 
@@ -33,6 +33,16 @@ def systems_of(
     having = {label for label, _, _ in analysed.values}
     kept = [label for label in shown if label in having]
     return kept, [every[label] for label in kept]
+
+
+def left_out(analysed: Analysed, labels: Sequence[str]) -> str:
+    """Say how many systems that have the analysis are not drawn; empty where all are."""
+    having = {label for label, _, _ in analysed.values}
+    more = sum(label in having for label in labels[MOST_SYSTEMS:])
+    if not more:
+        return ""
+    verb = "is" if more == 1 else "are"
+    return f" {more} more {verb} in the table alone, since colours tell {MOST_SYSTEMS} apart."
 
 
 def pairs_of(analysed: Analysed) -> list[str]:
@@ -66,31 +76,31 @@ def distance_figure(
     if not densities:
         return None
     edges = next(of["edges"] for by_seed in analysed.arrays.values() for of in by_seed.values())
-    low, high = _range(densities.values(), edges)
-    tops = {pair: _top([d for (_, of), d in densities.items() if of == pair]) for pair in pairs}
+    low, high = range_of(densities.values(), edges)
+    tops = {pair: top_of([d for (_, of), d in densities.items() if of == pair]) for pair in pairs}
     columns = min(3, len(pairs))
     lines = -(-len(pairs) // columns)
 
     def draw(ink: str) -> Canvas:
         each, height, gap, left = 2.05, 1.25, 0.62, 0.12
         width = columns * each + (columns - 1) * 0.2
-        head = 0.32 + 0.17 * (1 + max(line for _, _, line in key_places(shown, width * _POINTS)))
+        head = 0.32 + 0.17 * (1 + max(line for _, _, line in key_places(shown, width * POINTS)))
         total = head + lines * (height + gap) - 0.3
         figure = Canvas(figsize=(left + width + 0.15, total))
         for place, pair in enumerate(pairs):
             row, column = divmod(place, columns)
             bottom = total - head - row * (height + gap) - height
-            axes = _axes(figure, left + column * (each + 0.2), bottom, each, height)
-            _histograms(axes, pair, systems, shown, densities, edges, tops[pair][0])
+            axes = axes_at(figure, left + column * (each + 0.2), bottom, each, height)
+            histograms(axes, pair, systems, shown, densities, edges, tops[pair][0])
             for label, mark in zip(systems, shown, strict=True):
                 if (mean := analysed.get(label, form, pair)) is not None:
-                    _mean(axes, mean.mean, mark)
+                    mean_mark(axes, mean.mean, mark)
             axes.set_xlim(low, high)
             axes.set_title(_pair_title(pair), fontsize=8, color=ink, loc="left", pad=9)
             axes.set_yticks([])
             bare(axes, ink)
             axes.spines["left"].set_visible(False)
-        legend = _axes(figure, left, total - head + 0.3, width, 0.02)
+        legend = axes_at(figure, left, total - head + 0.3, width, 0.02)
         legend.axis("off")
         key(legend, shown, ink)
         return figure
@@ -111,11 +121,11 @@ def distance_figure(
         )
     if more := len(pairs_of(analysed)) - len(pairs):
         told.append(f"{more} pairs more are in the table.")
-    caption = " ".join(told)
-    return _figure(name, title, caption, draw)
+    caption = " ".join(told) + left_out(analysed, labels)
+    return figure_of(name, title, caption, draw)
 
 
-def _histograms(
+def histograms(
     axes: Axes,
     pair: str,
     systems: Sequence[str],
@@ -124,6 +134,7 @@ def _histograms(
     edges: NDArray[Any],
     top: float,
 ) -> None:
+    """Draw one line a system that has a histogram of the pair, in its colour and dashes."""
     for index, (label, mark) in enumerate(zip(systems, shown, strict=True)):
         if (label, pair) in densities:
             axes.stairs(
@@ -138,7 +149,7 @@ def _histograms(
     axes.set_ylim(0, top)
 
 
-def _mean(axes: Axes, value: float, mark: Mark) -> None:
+def mean_mark(axes: Axes, value: float, mark: Mark) -> None:
     """Set a system's mark at its mean, above the panel."""
     axes.plot(
         [value],
@@ -152,7 +163,7 @@ def _mean(axes: Axes, value: float, mark: Mark) -> None:
     )
 
 
-def _top(densities: Sequence[NDArray[Any]]) -> tuple[float, bool]:
+def top_of(densities: Sequence[NDArray[Any]]) -> tuple[float, bool]:
     """Return the height of a panel, and whether a peak is cut so that the rest can be seen."""
     highest = max(float(density.max()) for density in densities) if densities else 1.0
     rest = max((float(np.sort(density)[-4]) for density in densities), default=highest)
@@ -168,7 +179,7 @@ def _density(by_seed: Mapping[int, Mapping[str, NDArray[Any]]], name: str) -> ND
     return np.asarray(np.mean([count / count.sum() for count in counts], axis=0))
 
 
-def _range(densities: Any, edges: NDArray[Any]) -> tuple[float, float]:  # noqa: ANN401
+def range_of(densities: Any, edges: NDArray[Any]) -> tuple[float, float]:  # noqa: ANN401
     """Return what to draw: nearly all of every histogram."""
     lows, highs = [], []
     for density in densities:
@@ -208,7 +219,7 @@ def angle_figure(
         for column, (suffix, words) in enumerate(
             (("_centred", "from the mean embedding"), ("", "from zero"))
         ):
-            axes = _axes(figure, left + column * (width + 0.25), 0.5, width, height)
+            axes = axes_at(figure, left + column * (width + 0.25), 0.5, width, height)
             for y, (label, mark) in enumerate(zip(systems, shown, strict=True)):
                 _angles(axes, analysed, label, mark, y, suffix)
             axes.set_ylim(len(systems) - 0.5, -0.5)
@@ -230,7 +241,8 @@ def angle_figure(
         "embedding, systems with and without a ReLU before the classifier can be compared; seen "
         "from zero they cannot."
     )
-    return _figure(name, "Directions of combinations", caption, draw)
+    caption += left_out(analysed, labels)
+    return figure_of(name, "Directions of combinations", caption, draw)
 
 
 def _angles(axes: Axes, analysed: Analysed, label: str, mark: Mark, y: int, suffix: str) -> None:
@@ -271,7 +283,7 @@ def _angles(axes: Axes, analysed: Analysed, label: str, mark: Mark, y: int, suff
 
 
 def _angle_key(figure: Canvas, left: float, height: float, ink: str) -> None:
-    axes = _axes(figure, left, height + 0.66, 5.0, 0.16)
+    axes = axes_at(figure, left, height + 0.66, 5.0, 0.16)
     axes.set_xlim(0, 5.0)
     axes.set_ylim(-1, 1)
     axes.axis("off")
@@ -291,11 +303,13 @@ def _angle_key(figure: Canvas, left: float, height: float, ink: str) -> None:
         x += 0.35 + 0.066 * len(words)
 
 
-def _axes(figure: Canvas, left: float, bottom: float, width: float, height: float) -> Axes:
+def axes_at(figure: Canvas, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Add axes at a place in inches."""
     across, up = figure.get_size_inches()
     return figure.add_axes((left / across, bottom / up, width / across, height / up))
 
 
-def _figure(name: str, title: str, caption: str, draw: Callable[[str], Canvas]) -> Figure:
+def figure_of(name: str, title: str, caption: str, draw: Callable[[str], Canvas]) -> Figure:
+    """Draw a figure that a narrow page may shrink."""
     svg = to_svg(draw, name, f"{title}. {caption}")
     return Figure(name, title, caption, wide=False, svg=svg, png=to_png(draw))

@@ -141,16 +141,16 @@ def _on_choice(summary: DataSummary) -> list[str]:
 
 def _on_cost(summary: DataSummary) -> list[str]:
     costlier = [
-        f"{item.label} ({1 / item.equal.ratio:.1f} times)"
+        f"{item.label} ({1 / item.equal.ratio:.1f} times as long)"
         for item in summary.systems
         if item.equal and not item.equal.reached and item.equal.ratio * _COSTLIER < 1
     ]
     if not costlier:
         return []
     return [
-        f"No {summary.baseline} was trained as long as {listed(costlier)}: part of what they gain "
-        "may be the longer training. Train one with more --max-epochs and report it too; it is "
-        "found and set beside them."
+        f"Trained longer than the longest {summary.baseline} that was run: {listed(costlier)}. "
+        f"Part of what they gain may be the longer training. Train {summary.baseline} longer "
+        "(--max-epochs, or stretch in a study) and report it too; it is found and set beside them."
     ]
 
 

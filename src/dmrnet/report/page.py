@@ -6,7 +6,7 @@ import base64
 import hashlib
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
@@ -65,6 +65,8 @@ class Section:
         compared: How to read the differences.
         groups: Every combination, by size.
         hardness: What was mined; None without mining.
+        mined: What the analysis of hard sets says; None without. It stands with `hardness`, where
+            there is that.
         chance: Agreement in percent that a random hard set would have.
         cost: What it took; None where unknown.
         figures: The figures.
@@ -89,11 +91,19 @@ class Section:
     commands: tuple[str, ...]
     summary: DataSummary
     analyses: tuple[Block, ...] = ()
+    mined: Block | None = None
 
     @property
     def drawn(self) -> tuple[Figure, ...]:
         """Every figure, those of analyses last."""
         return self.figures + tuple(figure for block in self.analyses for figure in block.figures)
+
+    def analysed(self, blocks: Sequence[Block]) -> Section:
+        """Return the section with analyses: that of hard sets with what was mined, if it was."""
+        mined = next((b for b in blocks if b.kind == "hard-set"), None) if self.hardness else None
+        others = tuple(block for block in blocks if block is not mined)
+        hardness = hardness_table(self.summary, measured=False) if mined else self.hardness
+        return replace(self, analyses=others, mined=mined, hardness=hardness)
 
 
 def make_section(
@@ -180,6 +190,8 @@ def render_markdown(
         parts += _figures_in_markdown(section.figures, figure_folder)
         if section.hardness:
             parts += ["### Hard combinations\n", markdown(section.hardness)]
+        if section.mined:
+            parts += [markdown(section.mined.table), f"{escape_markdown(section.mined.reading)}\n"]
         for block in section.analyses:
             parts += [f"### {escape_markdown(block.title)}\n", markdown(block.table)]
             parts += [f"{escape_markdown(block.reading)}\n"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dmrnet.report import formatting as fmt
 from dmrnet.report.bootstrap import Resampled
@@ -110,22 +111,33 @@ def difference_table(summary: DataSummary, resampled: Resampled | None = None) -
     header: tuple[str, ...] = (
         "System",
         "Against",
-        "Its cost",
         "Average",
         "95% over seeds",
+        "95% over samples",
         "p",
         "p, Holm",
         "Worst",
+        "Trained for",
     )
-    if not over_samples:
-        return Table(header, tuple(rows), names=2)
-    place = header.index("p")
-    header = (*header[:place], "95% over samples", *header[place:])
+    place = header.index("p") - 1
     with_samples = []
     for row in rows:
         ends = over_samples.get((row[0].text, row[1].text), {}).get("average")
         with_samples.append((*row[:place], Cell(fmt.ends(ends) or fmt.NOTHING), *row[place:]))
-    return Table(header, tuple(with_samples), names=2)
+    return _without_empty(Table(header, tuple(with_samples), names=2))
+
+
+def _without_empty(table: Table) -> Table:
+    """Leave out columns that say nothing in any line."""
+    said = [
+        index < table.names or any(row[index].text != fmt.NOTHING for row in table.rows)
+        for index in range(len(table.header))
+    ]
+
+    def kept(line: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(item for item, here in zip(line, said, strict=True) if here)
+
+    return Table(kept(table.header), tuple(kept(row) for row in table.rows), table.names)
 
 
 def _difference_row(
@@ -141,12 +153,12 @@ def _difference_row(
     return (
         Cell(label),
         Cell(other),
-        cost,
         Cell(fmt.points(mean.mean), hint=fmt.differences_by_seed(mean)),
         Cell(fmt.ends(interval(mean)) or fmt.NOTHING),
         Cell(fmt.probability(found.get(label))),
         Cell(fmt.probability(holm(found).get(label))),
         _difference(worst) if worst else Cell(fmt.NOTHING),
+        cost,
     )
 
 
@@ -158,11 +170,11 @@ _MEASURED = {
 
 
 def _cost(equal: EqualCost | None) -> Cell:
-    """Write the baseline's cost as a multiple of the method's."""
+    """Write how long the baseline was trained, as a multiple of the method's training."""
     if equal is None:
         return Cell(fmt.NOTHING)
-    what = _MEASURED[equal.measured]
-    return Cell(f"{equal.ratio:.2f} × its {what}", "" if equal.reached else "no longer one run")
+    told = f"{equal.ratio:.2f} × the system's {_MEASURED[equal.measured]}"
+    return Cell(told, "" if equal.reached else "the longest that was run", value=equal.ratio)
 
 
 def _difference(item: Estimate) -> Cell:
@@ -231,14 +243,20 @@ def cost_table(summary: DataSummary) -> Table:
     return Table(("System", *(ways[key][0] for key in keys)), tuple(rows if keys else ()))
 
 
-def hardness_table(summary: DataSummary) -> Table:
-    """One line a system with a hard set or a variance: what it mined, and what was worst."""
+def hardness_table(summary: DataSummary, *, measured: bool = True) -> Table:
+    """One line a system with a hard set or a variance: what it mined, and what was worst.
+
+    Args:
+        summary: The summary.
+        measured: With agreement on validation and rank correlations; without them where an analysis
+            says these in a table of its own.
+    """
     mined = [
         item
         for item in summary.systems
         if item.hardness is not None and (item.hardness.hard or item.hardness.variance)
     ]
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for item in mined:
         hardness = item.hardness
         assert hardness is not None
@@ -254,7 +272,7 @@ def hardness_table(summary: DataSummary) -> Table:
                 Cell(_rank(hardness.loss_rank)),
             )
         )
-    header = (
+    header: tuple[str, ...] = (
         "System",
         "Mined as hard",
         f"Truly worst ({summary.split})",
@@ -263,6 +281,8 @@ def hardness_table(summary: DataSummary) -> Table:
         "Variance and error",
         "Loss and error",
     )
+    if not measured:
+        header, rows = header[:4], [row[:4] for row in rows]
     return Table(header, tuple(rows), names=3)
 
 
