@@ -241,6 +241,9 @@ def test_mistakes_are_told() -> None:
         ValueError, match="teacher knows a, b and 3 classes, but the student a, b, c"
     ):
         model.take(build_method("full", other, network=SMALL))
+    turned = Task(TASK.inputs[::-1], TASK.classes)
+    with pytest.raises(ValueError, match=r"teacher knows c, b, a .*, but the student a, b, c"):
+        model.take(build_method("full", turned, network=SMALL))
     with pytest.raises(ValueError, match=r"margin_aware reads .* set encodes to present"):
         built(encodes="mask")
     for setting, value in (("rank_on", "test"), ("rank_by", "counts")):
