@@ -70,6 +70,10 @@ BAD_FILES: dict[str, tuple[Make, str]] = {
     ),
     "labels as fractions": (put("y", lambda y: y / 2), "expected y as integers or text"),
     "one-hot labels": (put("y", lambda y: np.eye(3)[y]), "one-hot labels: y.argmax(1)"),
+    "a class for every pixel": (
+        put("y", lambda y: y[:, None, None].repeat(8, 1).repeat(8, 2)),
+        "a class for every pixel: --data images",
+    ),
     "NaN in part of a row": (
         put("radar", at((4, 2), np.nan)),
         "modality radar, row 4: it holds NaN in part",

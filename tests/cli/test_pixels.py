@@ -112,3 +112,39 @@ def test_names_of_files_are_all_different() -> None:
     assert file_names(["1-a", "a", "A"]) == ["0-1-a.png", "1-a.png", "2-A.png"]
     assert file_names(["../../etc", "..", ""]) == ["etc.png", "1-.png", "2-.png"]
     assert len(file_names(["x" * 300])[0]) < 100
+
+
+def test_images_of_ones_own_from_fit_to_label_maps(cli: Cli, tmp_path: Path) -> None:
+    planes, labels = made.planes(), made.labels().astype(np.int16)
+    labels[:, :4] = -1
+    for name, rows in (("train", slice(0, 7)), ("test", slice(7, None))):
+        path = tmp_path / f"{name}.npz"
+        np.savez(path, red=planes[rows, 0], nir=planes[rows, 1], y=labels[rows])
+    data = ["--data", "images", "--data.train", tmp_path / "train.npz"]
+    small = ["--data.tile", "32", "--data.tiles", "4", "--method.network.width", "16"]
+    names = ["--data.classes", "soil,crop,weed", "--data.test", tmp_path / "test.npz"]
+    said = cli("data", "show", "images", *data[2:], *names, *small[:4])
+    assert said.code == 0, said.err
+    assert "pixels of class" in said.out
+    quick = ["--method", "sf-md", "--max-epochs", "1", "--threads", "1"]
+    run = tmp_path / "run"
+    assert cli("fit", *data, *names, *small, *quick, "--out", run).code == 0
+    assert cli("evaluate", run).code == 0
+    rows = (run / "results.jsonl").read_text()
+    assert '"metric": "iou/weed"' in rows
+    # Named once more, or read with its labels by predict, the file is the same.
+    assert cli("evaluate", run, "--test", tmp_path / "test.npz").code == 0
+    assert (run / "results.jsonl").read_text() == rows
+    given = ["--input", tmp_path / "test.npz", "--out", tmp_path / "maps.npz"]
+    assert cli("predict", run, *given, "--combination", "nir").code == 0
+    with np.load(tmp_path / "maps.npz") as maps, np.load(run / "predictions.npz") as kept:
+        counts = np.zeros((3, 3), dtype=int)
+        known = labels[7:] >= 0
+        np.add.at(counts, (labels[7:][known], maps["predicted"][known]), 1)
+        assert maps["classes"].tolist() == ["soil", "crop", "weed"]
+        assert np.abs(counts - kept["confusion"][1].sum(0)).sum() <= 2
+    assert cli("report", run, "--out", tmp_path / "report").code == 0
+    (tmp_path / "test.npz").unlink()
+    said = cli("evaluate", run)
+    assert said.code == 2
+    assert "name the file with --test FILE" in said.err

@@ -10,9 +10,8 @@ import torch
 from tests.data.made import cwfid as fields
 
 from dmrnet.data.cwfid import CWFID
-from dmrnet.data.images import read_images, size_of
+from dmrnet.data.images_files import layout_of, read_images
 from dmrnet.data.prepare import prepare
-from dmrnet.modalities import Modality
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +113,11 @@ def test_what_is_no_such_image_is_refused(
 
 
 def test_channels_may_come_first_or_last() -> None:
-    colours = Modality("rgb", "image", (3, 8, 8))
-    assert size_of("", colours, (3, 40, 50)) == ((40, 50), "image")
-    assert size_of("", colours, (40, 50, 3)) == ((40, 50), "image-last")
-    assert size_of("", colours, (3, 3, 3)) == ((3, 3), "image")
+    assert layout_of("", "rgb", (3, 40, 50), 3, None) == ((3, 40, 50), False)
+    assert layout_of("", "rgb", (40, 50, 3), 3, None) == ((3, 40, 50), True)
+    assert layout_of("", "rgb", (3, 3, 3), 3, None) == ((3, 3, 3), False)
+    # Labels say what the height and width are.
+    assert layout_of("", "many", (40, 50, 7), None, (40, 50)) == ((7, 40, 50), True)
+    assert layout_of("", "many", (7, 40, 50), None, (40, 50)) == ((7, 40, 50), False)
+    with pytest.raises(ValueError, match=r"images \(n, C, 40, 50\) or .* got \(n, 7, 40, 51\)"):
+        layout_of("", "many", (7, 40, 51), None, (40, 50))

@@ -12,6 +12,7 @@ DATASETS: dict[str, str] = {
     "crema-d": "dmrnet.data.crema_d:CremaD",
     "cwfid": "dmrnet.data.cwfid:CWFID",
     "digits": "dmrnet.data.digits:Digits",
+    "images": "dmrnet.data.images:Images",
     "kinetics-sounds": "dmrnet.data.kinetics_sounds:KineticsSounds",
     "mfeat": "dmrnet.data.mfeat:Mfeat",
     "nyuv2": "dmrnet.data.nyuv2:NYUv2",

@@ -220,6 +220,8 @@ def _check_list(path: str, name: str, array: Array, rows: int, kinds: str) -> No
     """Check labels or names: one integer or text a row."""
     if array.shape != (rows,):
         mend = "; one-hot labels: y.argmax(1)" if name == TARGET and array.ndim == 2 else ""
+        if name == TARGET and array.ndim == 3:
+            mend = "; a class for every pixel: --data images"
         raise ValueError(f"{path}: expected {name} of shape ({rows},), got {array.shape}{mend}")
     none = np.isnan(array) if array.dtype.kind == "f" else np.zeros(rows, dtype=np.bool_)
     if array.dtype.kind in "US":

@@ -50,6 +50,27 @@ class Planes:
 
 
 @dataclass(frozen=True)
+class Scaled:
+    """Hands on images that are standardised already.
+
+    Attributes:
+        names: Modalities, an array each.
+    """
+
+    names: tuple[str, ...]
+
+    def __call__(self, raw: dict[str, Tensor], rows: Tensor, epoch: int) -> dict[str, Tensor]:
+        """Return them as they came, and ``labels`` int64 ``(b, H, W)``.
+
+        Args:
+            raw: ``(b, C, H, W)`` a modality and ``labels`` ``(b, 1, H, W)``.
+            rows: Not read.
+            epoch: Not read.
+        """
+        return {name: raw[name] for name in self.names} | {"labels": raw["labels"][:, 0].long()}
+
+
+@dataclass(frozen=True)
 class Tiles:
     """How tiles are laid over images. What is drawn follows from (seed, epoch, row) alone.
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dmrnet.alone import alone
 from dmrnet.data.arrays import read_split
-from dmrnet.data.dataset import ArrayDataset, Dataset
+from dmrnet.data.dataset import Dataset
 from dmrnet.data.fingerprint import fingerprint, fingerprint_of_bytes, fingerprint_of_file
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.data.standardise import Standardiser
@@ -59,7 +59,7 @@ class Finished:
     standardiser: Standardiser | None
     device: str
 
-    def read(self, path: str, need_target: bool = True) -> ArrayDataset:
+    def read(self, path: str, need_target: bool = True) -> Dataset:
         """Read a file of arrays as the run read its own; of images where every pixel has a class.
 
         Raises:
@@ -67,6 +67,10 @@ class Finished:
             ValueError: If it is not as it should be, or is to be tested on where every pixel has a
                 class, which such a file cannot hold.
         """
+        again = getattr(self.settings.data, "read", None)
+        if self.task.dense and need_target and again is not None and self.standardiser is not None:
+            images: Dataset = again(path, self.task, self.standardiser)
+            return images
         if self.task.dense and need_target:
             raise ValueError(
                 f"{path}: the run {self.folder.path} gives every pixel a class, but files of "
@@ -299,9 +303,14 @@ def evaluate_samples(
     return result, keep
 
 
-def evaluate_images(run: Finished, batch_size: int | None, tile: int | None) -> PixelEvaluation:
+def evaluate_images(
+    run: Finished, batch_size: int | None, tile: int | None, test: str | None = None
+) -> PixelEvaluation:
     """Score every combination on the test images; write rows, counts and some label maps."""
-    dataset = run.test_set()
+    dataset = run.test_set(test)
+    files = run.folder.read_facts().get("files", {})
+    if (path := test or getattr(run.settings.data, "test", None)) is not None:
+        files = {**files, "test": fingerprint_of_file(path)}
     result = score_images(
         run.method,
         dataset,
@@ -320,7 +329,8 @@ def evaluate_images(run: Finished, batch_size: int | None, tile: int | None) -> 
         run.folder.predictions: packed(result, run.task),
         run.folder.pictures: packed_maps(result, dataset, shows),
     }
-    run.folder.put_test(rows, made, test_samples=len(dataset), evaluated=fingerprints(made))
+    told = fingerprints(made)
+    run.folder.put_test(rows, made, test_samples=len(dataset), files=files, evaluated=told)
     return result
 
 
