@@ -98,10 +98,10 @@ def read_file(
         if name not in laid:
             arrays[name] = torch.zeros(1, *shape).expand(table.rows, *shape)
             continue
-        array = table.arrays.pop(name)
+        array = torch.from_numpy(table.arrays.pop(name))
         if laid[name][1]:
-            array = np.ascontiguousarray(np.moveaxis(array, -1, 1))
-        arrays[name] = torch.from_numpy(array.reshape(len(array), *shape))
+            array = array.movedim(-1, 1).contiguous()
+        arrays[name] = array.reshape(table.rows, *shape)
         arrays[name][torch.from_numpy(~table.present[:, column])] = 0.0
     present = torch.from_numpy(table.present)
     return Images(tuple(inputs), arrays, present, table.samples, labels)
