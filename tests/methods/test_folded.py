@@ -1,0 +1,164 @@
+"""The folded form predicts what the method predicts, from fewer layers."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from dmrnet.methods import METHODS, build_method
+from dmrnet.methods.base import Method
+from dmrnet.methods.folded import folded
+from dmrnet.modalities import Modality, Task, all_combinations
+from dmrnet.nn.network import Network
+
+IMAGES = Task(
+    tuple(Modality(name, "image", (3, 32, 32)) for name in ("rgb", "ir", "depth")), ("a", "b")
+)
+AUDIO = Task(
+    (Modality("sound", "image", (1, 33, 40)), Modality("clip", "volume", (3, 2, 32, 32))),
+    ("a", "b"),
+)
+MIXED = Task(
+    (
+        Modality("image", "image", (1, 12, 12)),
+        Modality("wave", "sequence", (2, 20)),
+        Modality("vector", "vector", (5,)),
+    ),
+    ("a", "b", "c"),
+)
+RGBD = Task(
+    (Modality("rgb", "image", (3, 64, 64)), Modality("depth", "image", (1, 64, 64))),
+    ("a", "b"),
+    dense=True,
+)
+NETWORKS = {
+    "surf": (IMAGES, Network(family="surf", stem=4)),
+    "images": (IMAGES, Network(width=16)),
+    "mixed": (MIXED, Network(width=16)),
+    "ogm": (AUDIO, Network(family="ogm", stem=4)),
+    "ogm-vector": (AUDIO, Network(family="ogm", form="vector", stem=4)),
+    "esanet": (RGBD, Network(family="esanet", layout="r18", stem=4)),
+    "pixels": (RGBD, Network(width=16)),
+}
+
+
+def settled(method: Method) -> Method:
+    """Give batch norms statistics and weights that matter; biases and weights of all parts too."""
+    for part in method.modules():
+        if isinstance(part, _BatchNorm) and part.running_mean is not None:
+            nn.init.normal_(part.running_mean, 0, 0.3)
+            nn.init.uniform_(part.running_var, 0.5, 2)
+            if part.affine:
+                nn.init.uniform_(part.weight, 0.5, 1.5)
+                nn.init.normal_(part.bias, 0, 0.3)
+    return method.eval()
+
+
+def made(name: str, network: str) -> Method:
+    torch.manual_seed(0)
+    task, shape = NETWORKS[network]
+    return settled(build_method(name, task, network=shape))
+
+
+def inputs_of(task: Task, rows: int) -> dict[str, torch.Tensor]:
+    return {m.name: torch.randn(rows, *m.shape) for m in task.inputs}
+
+
+def norms(module: nn.Module) -> int:
+    return sum(isinstance(part, _BatchNorm) for part in module.modules())
+
+
+CASES = [
+    *((name, network) for name in ("sf-md", "dmrnet") for network in NETWORKS),
+    *(
+        (name, "mixed")
+        for name in METHODS
+        if name not in ("sf-md", "dmrnet", "esanet-md", "mmanet", "ogm-md")
+    ),
+    ("hemis", "surf"),
+    ("lcr", "surf"),
+    ("shaspec", "surf"),
+    ("mmformer", "images"),
+    ("ogm-md", "ogm"),
+]
+
+
+@pytest.mark.parametrize(("name", "network"), CASES)
+def test_it_predicts_the_same(name: str, network: str) -> None:
+    method = made(name, network)
+    before = copy.deepcopy(method.state_dict())
+    names, task = method.modalities, method.task
+    masks = all_combinations(len(names))
+    inputs = inputs_of(task, len(masks))
+    with torch.no_grad():
+        wanted = method(inputs, masks)
+        torch.testing.assert_close(folded(method)(inputs, masks), wanted, rtol=1e-5, atol=1e-5)
+        for k, mask in enumerate(masks):
+            shown = [n for n, seen in zip(names, mask, strict=True) if seen]
+            form = folded(method, "+".join(shown))
+            assert form.modalities == tuple(shown)
+            got = form({n: inputs[n][k : k + 1] for n in shown})
+            torch.testing.assert_close(got, wanted[k : k + 1], rtol=1e-5, atol=1e-5)
+    # The method itself is as it was.
+    assert all(torch.equal(value, before[key]) for key, value in method.state_dict().items())
+
+
+def test_what_is_not_needed_is_gone() -> None:
+    method = made("dmrnet", "surf")
+    form = folded(method)
+    assert norms(method) > 0
+    assert norms(form) == 0
+    names = [name for name, _ in form.named_parameters()]
+    assert not any("log_var" in name or "objective" in name for name in names)
+    assert not any(p.requires_grad for p in form.parameters())
+    one = folded(method, "ir")
+    size = sum(p.numel() for p in one.parameters())
+    encoder = sum(p.numel() for p in form.method.encoders[0].parameters())
+    assert size < sum(p.numel() for p in form.parameters()) - 2 * encoder
+    readers = form.method.fusion.trunk.readers(), one.method.fusion.trunk.readers()
+    assert [r.weight.shape[1] for r in readers[0]] == [24, 24]
+    assert [r.weight.shape[1] for r in readers[1]] == [8, 8]
+
+
+@pytest.mark.parametrize("combination", [None, "rgb+depth"])
+@pytest.mark.parametrize("network", ["surf", "images"])
+def test_it_exports_with_any_batch_size(combination: str | None, network: str) -> None:
+    form = folded(made("dmrnet", network), combination)
+    inputs = {name: x for name, x in inputs_of(IMAGES, 3).items() if name in form.modalities}
+    size = torch.export.Dim("batch", min=1, max=1024)
+    arguments = (inputs,) if combination else (inputs, all_combinations(3)[-3:])
+    shapes = ({name: {0: size} for name in inputs}, *([] if combination else [{0: size}]))
+    program = torch.export.export(form, arguments, dynamic_shapes=shapes)
+    for rows in (1, 5):
+        other = {n: x for n, x in inputs_of(IMAGES, rows).items() if n in form.modalities}
+        more = () if combination else (all_combinations(3)[-rows:],)
+        torch.testing.assert_close(program.module()(other, *more), form(other, *more))
+
+
+def test_what_cannot_be_folded_is_refused() -> None:
+    method = made("dmrnet", "surf")
+    with pytest.raises(ValueError, match="expected no mask"):
+        folded(method, "ir")({"ir": torch.zeros(1, 3, 32, 32)}, torch.ones(1, 3).bool())
+    with pytest.raises(ValueError, match="sonar"):
+        folded(method, "sonar")
+
+    class Odd(nn.Module):
+        """Reads a convolution's result beside the batch norm behind it."""
+
+        def __init__(self, encoder: nn.Module) -> None:
+            super().__init__()
+            self.convolution, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+            self.encoder = encoder
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.convolution(x)
+            out: torch.Tensor = self.encoder(y + self.norm(y))
+            return out
+
+    method.encoders[0] = Odd(method.encoders[0])
+    with pytest.raises(ValueError, match="would be predicted otherwise"):
+        folded(settled(method))
