@@ -249,3 +249,16 @@ def test_mistakes_are_told() -> None:
         built(restore="row")
     with pytest.raises(ValueError, match="embed and ratio of 1 or more, got 0 and 8"):
         built(embed=0)
+
+
+@pytest.mark.parametrize("recipe", ["best", "released"])
+def test_what_analyses_look_at_are_the_encoders_maps(recipe: str) -> None:
+    torch.manual_seed(0)
+    model = build_method("mmformer", TASK, recipe, network=Network(width=8), embed=16).eval()
+    batch = batch_of(all_combinations(3))
+    everywhere = dict.fromkeys("abc")
+    maps = model.maps(batch.inputs, everywhere)
+    for v, name in enumerate("abc"):
+        encoder = model.encoders[v]
+        plain = encoder if recipe == "released" else encoder.encoder
+        torch.testing.assert_close(maps[name], plain(batch.inputs[name]))

@@ -35,9 +35,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from dmrnet.methods.base import Method
+from dmrnet.methods.base import Features, Method
 from dmrnet.methods.sf_md import SFMDSettings
-from dmrnet.modalities import Task
+from dmrnet.modalities import Inputs, Task, Where
 from dmrnet.nn import PooledLinear, feature_shapes
 from dmrnet.nn.former import (
     FormerMeet,
@@ -52,6 +52,18 @@ from dmrnet.nn.levels import LevelFusion, Meets, SideBySide, levels_of
 from dmrnet.nn.parts import Parts, check_dense
 from dmrnet.nn.trunks import grid_of, one_width
 from dmrnet.objectives.each import EachShown, EachShownPixels
+
+
+class MMFormer(Method):
+    """A method whose encoders may give tokens in front of their maps."""
+
+    def maps(self, inputs: Inputs, where: Where, feats: Inputs | None = None) -> Features:
+        """Return the encoders' maps alone: what the regulariser reads."""
+        maps = super().maps(inputs, where, feats)
+        for term in self.objective.terms:
+            if isinstance(term, EachShown):
+                maps = {name: both[:, -term.channels :] for name, both in maps.items()}
+        return maps
 
 
 @dataclass(frozen=True)
@@ -96,6 +108,8 @@ class MMFormerSettings(SFMDSettings):
             "position_dropout": 0.1,
         },
     }
+
+    kind: ClassVar[type[Method]] = MMFormer
 
     embed: int | None = None
     heads: int = 8
