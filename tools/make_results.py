@@ -29,13 +29,23 @@ from pathlib import Path
 from dmrnet.report.analysis_blocks import analysis_blocks
 from dmrnet.report.runs import read_runs
 from dmrnet.report.summary import DataSummary, summarise
-from dmrnet.report.tables import combination_table, cost_table, main_table, markdown
+from dmrnet.report.tables import (
+    combination_table,
+    cost_table,
+    difference_table,
+    main_table,
+    markdown,
+    size_table,
+)
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 PAGE = ROOT / "docs" / "results.md"
 KEPT = ("accuracy", "acer", "miou", "iou")
 """Metrics of combinations that tables are made from."""
+
+MOST_NUMBERS = 320
+"""Of more numbers than these a table of every combination is too wide for the page."""
 
 HEAD = """# Results
 
@@ -131,8 +141,14 @@ def _tables(summary: DataSummary) -> Iterator[str]:
     """Every table of one data set."""
     yield f"### {summary.dataset}, {summary.samples} test samples, percent"
     yield markdown(main_table(summary))
+    if any(item.equal and not item.equal.is_baseline for item in summary.systems):
+        yield "Differences, and to the baseline trained about as long:"
+        yield markdown(difference_table(summary))
     yield markdown(cost_table(summary))
-    if len(summary.combinations) <= 63:
+    if len(summary.combinations) * len(summary.systems) > MOST_NUMBERS:
+        yield "Average over the combinations of so many modalities:"
+        yield markdown(size_table(summary))
+    elif len(summary.combinations) <= 63:
         yield "Every combination (● seen, ○ missing):"
         yield markdown(combination_table(summary, summary.combinations))
 

@@ -133,6 +133,20 @@ def test_a_driver_that_is_killed_goes_on(tmp_path: Path, killing: Killing, unhar
     assert rows_of(tmp_path) == unharmed
 
 
+def test_two_drivers_in_one_folder_share_its_runs(
+    tmp_path: Path, killing: Killing, unharmed: Rows
+) -> None:
+    first, second = killing.start(tmp_path), killing.start(tmp_path)
+    said = [killing.end(study) for study in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0), said
+    assert all("page: " in one for one in said)
+    assert rows_of(tmp_path) == unharmed
+    for run in (tmp_path / "runs").iterdir():
+        # Every epoch stands there once, and no lock is left.
+        assert len(RunFolder(run).losses()) == 60
+        assert not list(run.glob(".*"))
+
+
 def test_a_full_disk_fails_the_runs_and_there_is_room_again(
     tmp_path: Path, killing: Killing, unharmed: Rows
 ) -> None:

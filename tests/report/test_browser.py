@@ -84,6 +84,23 @@ def test_fits_and_complains_of_nothing(browser, pages, page, width, scheme):
     assert (page_colour == "rgb(255, 255, 255)") == (scheme == "light")
 
 
+def test_a_phone_keeps_the_combination_in_sight(browser, pages):
+    browser.open(pages[6], width=360)
+    table = "document.querySelector('table.combinations')"
+    browser.run(f"{table}.parentElement.scrollLeft = 400")
+    row = f"{table}.querySelector('tr[data-c=\"fou+fac\"]')"
+    place = f"{row}.cells[0].getBoundingClientRect()"
+    assert 0 <= browser.run(f"{place}.left") < 40
+    told = f"getComputedStyle({row}.querySelector('button.more'), '::after').content"
+    assert "fou+fac" in browser.run(told)
+    # What the numbers slide under hides them.
+    assert browser.run(f"getComputedStyle({row}.cells[0]).backgroundColor") == "rgb(255, 255, 255)"
+    group = f"{table}.querySelector('tr.group span').getBoundingClientRect()"
+    assert 0 <= browser.run(f"{group}.left") < 40
+    browser.open(pages[6], width=1280)
+    assert "fou+fac" not in browser.run(told)
+
+
 def test_filters_by_system(browser, pages):
     browser.open(pages[6])
     rows = "#mfeat-accuracy-main tbody tr"

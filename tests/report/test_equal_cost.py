@@ -102,8 +102,8 @@ def test_the_table_says_interval_test_and_cost(summary):
         *("System", "Against", "Average", "95% over seeds", "p", "p, Holm", "Worst"),
         "Trained for",
     )
-    assert rows["dmr", "sf-md max_epochs=60"][7] == "1.05 × the system's time"
-    assert rows["dmrnet", "sf-md"][7] == "1.11 × the system's time"
+    assert rows["dmr", "sf-md max_epochs=60"][7] == "1.05 × as long"
+    assert rows["dmrnet", "sf-md"][7] == "1.11 × as long"
     scores = {item.label: item.headlines["average"] for item in found.systems}
     tests, base = {}, np.array(scores["sf-md"].values)
     for label in ("sf-md max_epochs=60", "dmr", "dmrnet"):

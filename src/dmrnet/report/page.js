@@ -270,7 +270,8 @@
   const makeExpandable = (table) => {
     for (const row of all("tr[data-c]", table)) {
       const button = make("button",
-        { type: "button", class: "more", "aria-expanded": "false", "aria-label": `${row.dataset.c}: every seed` });
+        { type: "button", class: "more", "aria-expanded": "false", "aria-label": `${row.dataset.c}: every seed`,
+          "data-name": row.dataset.c });
       row.cells[0].replaceChildren(button);
     }
     table.addEventListener("click", (event) => {

@@ -21,6 +21,7 @@ from dmrnet.report.notes import notes_on
 from dmrnet.report.ranks import Ranking
 from dmrnet.report.summary import DataSummary
 from dmrnet.report.tables import (
+    MEASURED,
     SEEN,
     UNSEEN,
     Table,
@@ -126,7 +127,7 @@ def make_section(
         notes=tuple(notes_on(summary)),
         main=main_table(summary),
         differences=differences if differences.rows else None,
-        compared=COMPARED + (f" {_drawn(resampled)}" if resampled else ""),
+        compared=COMPARED + _lengths(summary) + (f" {_drawn(resampled)}" if resampled else ""),
         groups=tuple(_groups(summary)),
         hardness=hardness if hardness.rows else None,
         chance=fmt.percent(len(summary.modalities) / max(1, len(summary.combinations)), 0),
@@ -223,6 +224,12 @@ COMPARED = (
     "paired t test of the average, then corrected by Holm's steps for the number of systems. A "
     "second line sets a system against the baseline trained about as long, where one was run."
 )
+
+
+def _lengths(summary: DataSummary) -> str:
+    """Say what is compared where a baseline was trained as long as a system."""
+    known = dict.fromkeys(MEASURED[i.equal.measured] for i in summary.systems if i.equal)
+    return f" How long is by {fmt.listed([*known])}." if known else ""
 
 
 def _drawn(resampled: Resampled) -> str:

@@ -11,7 +11,7 @@ from dmrnet.report import formatting as fmt
 from dmrnet.report.bootstrap import Resampled
 from dmrnet.report.combinations import members
 from dmrnet.report.equal_cost import EqualCost
-from dmrnet.report.estimates import Estimate
+from dmrnet.report.estimates import Estimate, average
 from dmrnet.report.hardness import Hardness, by_chance
 from dmrnet.report.inference import holm, interval, paired_p
 from dmrnet.report.ranks import Ranking
@@ -162,19 +162,21 @@ def _difference_row(
     )
 
 
-_MEASURED = {
+MEASURED = {
     "train_cpu_seconds": "CPU time",
     "train_seconds": "time",
     "train_samples": "samples",
 }
+"""What the cost of a training is, for a reader."""
 
 
 def _cost(equal: EqualCost | None) -> Cell:
     """Write how long the baseline was trained, as a multiple of the method's training."""
     if equal is None:
         return Cell(fmt.NOTHING)
-    told = f"{equal.ratio:.2f} × the system's {_MEASURED[equal.measured]}"
-    return Cell(told, "" if equal.reached else "the longest that was run", value=equal.ratio)
+    hint = f"of the system's {MEASURED[equal.measured]}"
+    below = "" if equal.reached else "longest that was run"
+    return Cell(f"{equal.ratio:.2f} × as long", below, hint=hint, value=equal.ratio)
 
 
 def _difference(item: Estimate) -> Cell:
@@ -214,6 +216,23 @@ def combination_table(summary: DataSummary, combinations: Sequence[str]) -> Tabl
     counted = ("n",) if with_counts else ()
     header = (*summary.modalities, *counted, *(item.label for item in summary.systems))
     return Table(header, tuple(rows), names=len(summary.modalities))
+
+
+def size_table(summary: DataSummary) -> Table:
+    """One line a system: the average over the compared combinations of each size."""
+    sizes: dict[int, list[str]] = {}
+    for name in summary.compared:
+        sizes.setdefault(len(members(name)), []).append(name)
+    columns = {
+        size: [average([i.scores[n] for n in names if n in i.scores]) for i in summary.systems]
+        for size, names in sorted(sizes.items())
+    }
+    best = {size: best_of(summary, found) for size, found in columns.items()}
+    rows = [
+        (Cell(item.label), *(_number(columns[size][k], best[size], digits=1) for size in columns))
+        for k, item in enumerate(summary.systems)
+    ]
+    return Table(("System", *(f"{size} seen" for size in columns)), tuple(rows))
 
 
 def cost_table(summary: DataSummary) -> Table:
