@@ -34,7 +34,7 @@ def export(splits: Splits, folder: Path) -> dict[str, Path]:
     if splits.train.task.dense:
         raise ValueError(
             f"{splits.name} has a class for every pixel, but files of arrays hold one class a "
-            "sample; its prepared arrays are plain .npy and .npz files"
+            "sample; what it is read from are plain .npy and .npz files already"
         )
     taken = [name for name in splits.train.task.modalities if name in RESERVED]
     if taken:
