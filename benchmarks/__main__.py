@@ -16,7 +16,9 @@ from benchmarks.clock import Row, Setting, has_bf16, matrix_rates
 from benchmarks.epochs import epochs
 from benchmarks.memory import memories
 from benchmarks.report import show, write
+from dmrnet.methods import METHODS
 
+NETWORKS = ("surf", "ogm", "esanet")
 PARTS = ("step", "evaluation", "sample", "methods", "epoch", "memory", "growth")
 
 
@@ -26,12 +28,26 @@ def main(arguments: list[str] | None = None) -> list[Row]:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to run")
     parser.add_argument("--repeats", type=int, default=5, help="of every subject (default 5)")
     parser.add_argument("--threads", type=int, default=1, help="of torch (default 1)")
+    parser.add_argument("--device", default="cpu", help="cpu (default), or cuda (not tried)")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS)
+    parser.add_argument(
+        "--methods", nargs="+", choices=METHODS, help="of the part `methods`, beside sf-md"
+    )
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does it all run?")
     parser.add_argument("--digits", help="folder of prepared digits, for the part `epoch`")
     parser.add_argument("--out", type=Path, help="folder for Markdown, JSON and a plot")
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
-    setting = Setting(given.repeats, given.threads, given.quick, has_bf16())
+    if given.device != "cpu" and {"epoch", "memory"} & set(given.only):
+        parser.error("epoch and memory are measured on the CPU alone; name the others by --only")
+    setting = Setting(
+        given.repeats,
+        given.threads,
+        given.quick,
+        has_bf16(given.device),
+        given.device,
+        tuple(given.networks),
+    )
     setting.rates.update(matrix_rates(setting))
     console = Console()
     rows: list[Row] = []
@@ -39,7 +55,7 @@ def main(arguments: list[str] | None = None) -> list[Row]:
         "step": lambda: parts.steps(setting),
         "evaluation": lambda: parts.evaluations(setting),
         "sample": lambda: parts.samples(setting),
-        "methods": lambda: parts.methods(setting),
+        "methods": lambda: parts.methods(setting, given.methods),
         "epoch": lambda: epochs(setting, given.digits),
         "memory": lambda: memories(setting),
         "growth": lambda: parts.growth(setting),
@@ -56,10 +72,13 @@ def main(arguments: list[str] | None = None) -> list[Row]:
 
 def facts(setting: Setting) -> dict[str, str]:
     """Return what the numbers depend on."""
-    clock = "seconds of this process on the CPU" if setting.threads == 1 else "seconds passed"
+    on_gpu = setting.device != "cpu"
+    graphics = torch.cuda.get_device_name(setting.device) if on_gpu else "no GPU used"
+    of_process = setting.threads == 1 and not on_gpu
+    clock = "seconds of this process on the CPU" if of_process else "seconds passed"
     rates = ", ".join(f"{name} {rate / 1e9:.0f} Gflop/s" for name, rate in setting.rates.items())
     return {
-        "machine": f"{_processor()}, {os.cpu_count()} cores, {setting.threads} used; no GPU",
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {setting.threads} used; {graphics}",
         "torch": torch.__version__,
         "clock": f"{clock}; interleaved, median of {setting.repeats}, lowest and highest",
         "matrix rate": f"{rates} (the best of a product and a convolution; shares are of this)",

@@ -24,9 +24,9 @@ CHECKED = 4
 """Steps are compared on so many samples: products in float64 are slow."""
 
 
-def exact(case: Case) -> Pair:
+def exact(case: Case, device: str = "cpu") -> Pair:
     """Return both sides of a case in float64, on a few samples."""
-    return Pair(replace(case, batch=min(case.batch, CHECKED)), torch.float64)
+    return Pair(replace(case, batch=min(case.batch, CHECKED)), torch.float64, device)
 
 
 def relative(a: Tensor, b: Tensor) -> float:

@@ -27,6 +27,7 @@ class Row:
         ratio: Of the first subject's seconds to these: median over repeats, lowest and highest.
         flops: Floating-point operations of matrix products and convolutions, as counted.
         rate: Share of the measured matrix rate of that precision that `flops` ran at.
+        speed: Samples a second, by the median.
         memory: Peak memory in MiB above what stood before.
         difference: From the first subject's results, relative.
         note: What has to be known beside.
@@ -39,6 +40,7 @@ class Row:
     ratio: tuple[float, float, float] | None = None
     flops: int | None = None
     rate: float | None = None
+    speed: float | None = None
     memory: float | None = None
     difference: float | None = None
     note: str = ""
@@ -59,6 +61,8 @@ class Setting:
             processes do not lengthen (much); with more, seconds that passed.
         quick: Tiny sizes, for the test that everything runs.
         bf16: Also run in mixed precision.
+        device: Where things run; a GPU was not there to try this on.
+        networks: Of the cases, those of these families.
         rates: Measured matrix rates in operations a second, by precision.
     """
 
@@ -66,16 +70,34 @@ class Setting:
     threads: int = 1
     quick: bool = False
     bf16: bool = False
+    device: str = "cpu"
+    networks: tuple[str, ...] = ("surf", "ogm", "esanet")
     rates: dict[str, float] = field(default_factory=dict)
 
     def now(self) -> float:
-        """Read the clock."""
+        """Read the clock, when the device has done what it was asked to."""
+        if self.device != "cpu":
+            torch.cuda.synchronize()
+            return time.perf_counter()
         return time.process_time() if self.threads == 1 else time.perf_counter()
 
     def time(
-        self, part: str, case: str, subjects: Mapping[str, Work], repeats: int | None = None
+        self,
+        part: str,
+        case: str,
+        subjects: Mapping[str, Work],
+        samples: int,
+        repeats: int | None = None,
     ) -> list[Row]:
-        """Time some subjects by turns, after one run of each that is not counted."""
+        """Time some subjects by turns, after one run of each that is not counted.
+
+        Args:
+            part: Of the benchmark.
+            case: What is computed.
+            subjects: What is timed, by name; the others are compared with the first.
+            samples: Of one run.
+            repeats: Away from the setting's.
+        """
         rows = {name: Row(part, case, name) for name in subjects}
         for repeat in range((repeats or self.repeats) + 1):
             for name, work in subjects.items():
@@ -87,6 +109,7 @@ class Setting:
         first = next(iter(rows.values()))
         for name, row in rows.items():
             row.ratio = ratio(first.seconds, row.seconds)
+            row.speed = samples / row.median
             row.flops = operations(subjects[name])
             precision = "bf16" if name.endswith("bf16") else "fp32"
             if row.flops and precision in self.rates:
@@ -121,9 +144,9 @@ def matrix_rates(setting: Setting) -> dict[str, float]:
     kinds = {"fp32": torch.float32, **({"bf16": torch.bfloat16} if setting.bf16 else {})}
     size, channels, side, batch = 2048, 128, 14, 64
     for name, dtype in kinds.items():
-        a = torch.randn(size, size).to(dtype)
-        kernel = torch.randn(channels, channels, 3, 3).to(dtype)
-        x = torch.randn(batch, channels, side, side).to(dtype)
+        a = torch.randn(size, size).to(setting.device, dtype)
+        kernel = torch.randn(channels, channels, 3, 3).to(setting.device, dtype)
+        x = torch.randn(batch, channels, side, side).to(setting.device, dtype)
         last = torch.channels_last
         x, kernel = x.contiguous(memory_format=last), kernel.contiguous(memory_format=last)
         by = {
@@ -140,8 +163,10 @@ def matrix_rates(setting: Setting) -> dict[str, float]:
     return rates
 
 
-def has_bf16() -> bool:
-    """Return whether this CPU multiplies bfloat16 by instructions of its own (Linux)."""
+def has_bf16(device: str = "cpu") -> bool:
+    """Return whether the device multiplies bfloat16 by instructions of its own (a CPU: Linux)."""
+    if device != "cpu":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as info:  # noqa: PTH123
             flags = info.read()

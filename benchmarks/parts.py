@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -11,6 +11,7 @@ from benchmarks.agreement import check_evaluation, check_steps, exact
 from benchmarks.clock import Row, Setting
 from benchmarks.subjects import Case, Pair, sgd
 from dmrnet.methods import METHODS, build_method
+from dmrnet.methods.folded import folded
 from dmrnet.modalities import rows_of
 from dmrnet.nn.memory_format import arrange
 from dmrnet.nn.network import Network
@@ -21,14 +22,20 @@ RGBD = ((3, 256, 320), (1, 256, 320))
 
 
 def cases(setting: Setting) -> list[Case]:
-    """Return the paper's three networks in sizes that a CPU bears."""
+    """Return the paper's networks that were asked for, in sizes that a CPU bears."""
     if setting.quick:
-        return [
+        every = [
             Case("surf", ((3, 32, 32),) * 3, 4, stem=4),
             Case("ogm", ((1, 33, 40), (3, 2, 32, 32)), 4, stem=4),
             Case("esanet", ((3, 64, 64), (1, 64, 64)), 2, stem=4, layout="r18"),
         ]
-    return [Case("surf", (FACES,) * 3, 64), Case("ogm", SOUND_AND_CLIP, 8), Case("esanet", RGBD, 2)]
+    else:
+        every = [
+            Case("surf", (FACES,) * 3, 64),
+            Case("ogm", SOUND_AND_CLIP, 9),
+            Case("esanet", RGBD, 3),
+        ]
+    return [case for case in every if case.family in setting.networks]
 
 
 def steps(setting: Setting) -> Iterator[Row]:
@@ -38,8 +45,8 @@ def steps(setting: Setting) -> Iterator[Row]:
 
 
 def _step(setting: Setting, case: Case, part: str) -> list[Row]:
-    found = check_steps(exact(case))
-    pair = Pair(case)
+    found = check_steps(exact(case, setting.device))
+    pair = Pair(case, device=setting.device)
     work = {
         "released": pair.released_step(),
         "dmrnet, mask": pair.step("mask"),
@@ -51,7 +58,7 @@ def _step(setting: Setting, case: Case, part: str) -> list[Row]:
             "dmrnet, mask, bf16": pair.step("mask", bf16=True),
             "dmrnet, present, bf16": pair.step("present", bf16=True),
         }
-    rows = setting.time(part, case.name, work)
+    rows = setting.time(part, case.name, work, case.batch)
     for row in rows:
         row.difference = found.get(row.subject.removeprefix("dmrnet, "))
     return rows
@@ -59,15 +66,15 @@ def _step(setting: Setting, case: Case, part: str) -> list[Row]:
 
 def evaluations(setting: Setting) -> Iterator[Row]:
     """Time the evaluation of all combinations of a batch."""
-    chosen = cases(setting)
-    faces = chosen[0]
-    six = replace(faces, inputs=faces.inputs[:1] * 6, batch=2 if setting.quick else 8)
-    for case in (faces, six, *chosen[1:]):
+    for case in cases(setting):
         yield from _evaluation(setting, case, "evaluation")
+        if case.family == "surf":
+            six = replace(case, inputs=case.inputs[:1] * 6, batch=2 if setting.quick else 8)
+            yield from _evaluation(setting, six, "evaluation")
 
 
 def _evaluation(setting: Setting, case: Case, part: str) -> list[Row]:
-    pair = Pair(case)
+    pair = Pair(case, device=setting.device)
     found = check_evaluation(pair, setting.bf16)
     work: dict[str, Callable[[], object]] = {
         "released": pair.released_evaluation(),
@@ -78,7 +85,7 @@ def _evaluation(setting: Setting, case: Case, part: str) -> list[Row]:
             "released, bf16": pair.released_evaluation(bf16=True),
             "dmrnet, bf16": pair.evaluation(bf16=True),
         }
-    rows = setting.time(part, case.name, work)
+    rows = setting.time(part, case.name, work, case.batch)
     for row in rows:
         if row.subject.startswith("dmrnet"):
             row.difference = found["bf16" if row.subject.endswith("bf16") else "fp32"]
@@ -89,36 +96,46 @@ def samples(setting: Setting) -> Iterator[Row]:
     """Time the prediction of one sample, with all its modalities and with one of them."""
     for whole in cases(setting):
         case = replace(whole, batch=1)
-        pair = Pair(case)
+        pair = Pair(case, device=setting.device)
         check_evaluation(pair, bf16=False)
         pair.method.eval()
         pair.released.training = False
         for shown in (len(case.inputs), 1):
-            mask = torch.zeros(1, len(case.inputs), dtype=torch.bool)
-            mask[:, :shown] = True
-            where = rows_of(mask, case.task.modalities)
+            yield from _sample(setting, pair, shown)
 
-            @torch.no_grad()
-            def theirs(pair: Pair = pair, mask: torch.Tensor = mask) -> object:
-                return pair.released.logits(pair.batch.inputs, mask)
 
-            @torch.inference_mode()
-            def dense(pair: Pair = pair, mask: torch.Tensor = mask) -> object:
-                return pair.method(pair.batch.inputs, mask)
+def _sample(setting: Setting, pair: Pair, shown: int) -> list[Row]:
+    """Time the prediction of one sample that shows so many of its modalities."""
+    names = pair.task.modalities
+    mask = torch.zeros(1, len(names), dtype=torch.bool)
+    mask[:, :shown] = True
+    here = replace(pair.batch, mask=mask, where=rows_of(mask, names)).to(pair.device)
+    assert here.mask is not None
+    assert here.where is not None
+    seen, where = here.mask, here.where
+    form = folded(pair.method, "+".join(names[:shown]))
+    inputs = {name: here.inputs[name] for name in form.modalities}
 
-            @torch.inference_mode()
-            def ours(
-                pair: Pair = pair,
-                mask: torch.Tensor = mask,
-                where: dict[str, torch.Tensor | None] = where,
-            ) -> object:
-                return pair.method.logits(pair.method.encode(pair.batch.inputs, where), mask)
+    @torch.no_grad()
+    def theirs() -> object:
+        return pair.released.logits(here.inputs, seen)
 
-            work = {"released": theirs, "dmrnet, dense": dense, "dmrnet": ours}
-            repeats = setting.repeats * (1 if setting.quick else 4)
-            yield from setting.time(
-                "one sample", f"{case.name}, {shown} shown", work, repeats=repeats
-            )
+    @torch.inference_mode()
+    def dense() -> object:
+        return pair.method(here.inputs, seen)
+
+    @torch.inference_mode()
+    def ours() -> object:
+        return pair.method.logits(pair.method.encode(here.inputs, where), seen)
+
+    @torch.inference_mode()
+    def small() -> object:
+        return form(inputs)
+
+    work = {"released": theirs, "dmrnet, dense": dense, "dmrnet": ours, "dmrnet, folded": small}
+    repeats = setting.repeats * (1 if setting.quick else 4)
+    case = f"{pair.case.name}, {shown} shown"
+    return setting.time("one sample", case, work, 1, repeats=repeats)
 
 
 def growth(setting: Setting) -> Iterator[Row]:
@@ -134,8 +151,8 @@ def growth(setting: Setting) -> Iterator[Row]:
             yield from _evaluation(few, case, "evaluation by modalities")
         else:
             # 255 and more passes of the whole network; nothing is compared with here.
-            work = {"dmrnet": Pair(case).evaluation()}
-            yield from few.time("evaluation by modalities", case.name, work, repeats=3)
+            work = {"dmrnet": Pair(case, device=setting.device).evaluation()}
+            yield from few.time("evaluation by modalities", case.name, work, case.batch, repeats=3)
     for samples_ in (1, 4) if setting.quick else (1, 4, 16, 64):
         yield from _evaluation(few, replace(base, batch=samples_), "evaluation by samples")
         if samples_ > 1:
@@ -146,19 +163,25 @@ def growth(setting: Setting) -> Iterator[Row]:
         yield from _evaluation(few, case, "evaluation by pixels")
 
 
-def methods(setting: Setting) -> Iterator[Row]:
-    """Time a training step of every method; sf-md is what the others are compared with."""
-    base = cases(setting)[0]
-    case = base if setting.quick else replace(base, batch=32)
-    work: dict[str, Callable[[], None]] = {}
-    for name in ("sf-md", *(name for name in METHODS if name != "sf-md")):
-        made = _method_step(case, name)
-        if made is not None:
-            work[name] = made
-    yield from setting.time("methods", case.name, work)
+def methods(setting: Setting, names: Sequence[str] | None = None) -> Iterator[Row]:
+    """Time a training step of methods on SURF; sf-md is what the others are compared with.
+
+    Args:
+        setting: How.
+        names: Of methods, on the batch of the steps, three times as often; all on half of it by
+            default.
+    """
+    base = cases(replace(setting, networks=("surf",)))[0]
+    case = base if setting.quick or names else replace(base, batch=32)
+    work = {
+        name: _method_step(case, name, setting.device)
+        for name in ("sf-md", *(name for name in names or METHODS if name != "sf-md"))
+    }
+    repeats = 3 * setting.repeats if names else None
+    yield from setting.time("methods", case.name, work, case.batch, repeats=repeats)
 
 
-def _method_step(case: Case, name: str) -> Callable[[], None] | None:
+def _method_step(case: Case, name: str, device: str) -> Callable[[], None]:
     torch.manual_seed(0)
     pair_batch = Pair(replace(case, stem=4)).batch
     method = build_method(name, case.task, "best", network=Network(family="surf", stem=case.stem))
@@ -170,10 +193,10 @@ def _method_step(case: Case, name: str) -> Callable[[], None] | None:
             network=Network(family="surf", stem=case.stem),
         )
         method.take(teacher)
-    arrange(method)
+    arrange(method.to(device), device)
     assert pair_batch.mask is not None
     encode = pair_batch.mask if method.encodes == "mask" else pair_batch.present
-    batch = pair_batch.masked(pair_batch.mask, encode, case.task.modalities)
+    batch = pair_batch.masked(pair_batch.mask, encode, case.task.modalities).to(device)
     optimizer = sgd(method.parameters(), fused=True)
     method.train()
 

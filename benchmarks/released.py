@@ -153,7 +153,7 @@ class Released(Layers):
         divergence = 0.5 * (mu**2 + log_var.exp() - log_var - 1).sum()
         if not self.training:
             return mu, divergence
-        eps = torch.randn(mu.shape, generator=self.generator, dtype=mu.dtype)
+        eps = torch.randn(mu.shape, generator=self.generator, dtype=mu.dtype, device=mu.device)
         return mu + eps * (0.5 * log_var).exp(), divergence
 
 

@@ -13,7 +13,16 @@ from rich.table import Table
 
 from benchmarks.clock import Row
 
-COLUMNS = ("subject", "median", "spread", "ratio", "share of peak", "MiB", "difference")
+COLUMNS = (
+    "subject",
+    "median",
+    "spread",
+    "ratio",
+    "share of peak",
+    "samples/s",
+    "MiB",
+    "difference",
+)
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -28,6 +37,7 @@ def cells(row: Row) -> tuple[str, ...]:
         f"{_seconds(min(row.seconds))}–{_seconds(max(row.seconds))}" if timed else "",
         ratio,
         "" if row.rate is None else f"{row.rate:.0%}",
+        "" if row.speed is None else f"{row.speed:.3g}",
         "" if row.memory is None else f"{row.memory:.0f}",
         "" if row.difference is None else f"{row.difference:.0e}",
     )

@@ -13,7 +13,6 @@ from dmrnet.evaluation.combinations import predict_masks
 from dmrnet.methods import build_method
 from dmrnet.methods.base import Encodes, Method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations, rows_of
-from dmrnet.modalities.samplers import Uniform
 from dmrnet.nn.memory_format import arrange
 from dmrnet.nn.network import Network
 from dmrnet.nn.parts import LayoutName
@@ -71,10 +70,12 @@ class Pair:
     Args:
         case: What is computed.
         dtype: float32, or float64 to compare the sides.
+        device: Where both are.
     """
 
-    def __init__(self, case: Case, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, case: Case, dtype: torch.dtype = torch.float32, device: str = "cpu") -> None:
         self.case, self.task = case, case.task
+        self.device = torch.device(device)
         torch.manual_seed(0)
         form = "vector" if case.family == "ogm" else "map"
         layout = case.layout if case.dense else None
@@ -82,9 +83,9 @@ class Pair:
         recipe = "released-av" if case.family == "ogm" else "released"
         method = build_method("dmrnet", self.task, recipe, network=network)
         # As the engine does.
-        self.method: Method = method.to(dtype)
-        arrange(self.method)
-        self.generator = torch.Generator()
+        self.method: Method = method.to(self.device, dtype)
+        arrange(self.method, self.device.type)
+        self.generator = torch.Generator(self.device)
         args = (method.state_dict(), self.task.modalities, self.generator)
         self.released: Released
         if case.family == "esanet":
@@ -92,7 +93,8 @@ class Pair:
         else:
             self.released = (ReleasedSURF if case.family == "surf" else ReleasedOGM)(*args)
         self.batch = made_batch(case, dtype)
-        self.combinations = all_combinations(len(case.inputs))
+        self.combinations = all_combinations(len(case.inputs)).to(self.device)
+        self.here = self.batch.to(self.device)
         self.ours = sgd(self.method.parameters(), fused=True)
         self.theirs = sgd(self.released.parameters())
 
@@ -100,7 +102,8 @@ class Pair:
         """Return the batch with index lists of the mask, or of everything present."""
         assert self.batch.mask is not None
         encode = self.batch.mask if what == "mask" else self.batch.present
-        return self.batch.masked(self.batch.mask, encode, self.task.modalities)
+        masked = self.batch.masked(self.batch.mask, encode, self.task.modalities)
+        return masked.to(self.device)
 
     def our_loss(self, batch: Batch, what: Encodes) -> Tensor:
         """Return the loss of a batch under dmrnet, set to encode so."""
@@ -112,7 +115,9 @@ class Pair:
         """Return the loss of the batch as the released code computes it."""
         assert self.batch.mask is not None
         self.generator.manual_seed(0)
-        return self.released.loss(self.batch.inputs, self.batch.mask, self.batch.target)
+        here = self.here
+        assert here.mask is not None
+        return self.released.loss(here.inputs, here.mask, here.target)
 
     def step(self, what: Encodes, bf16: bool = False) -> Callable[[], None]:
         """Return a training step of dmrnet that encodes the mask, or what is present."""
@@ -120,7 +125,7 @@ class Pair:
 
         def run() -> None:
             self.method.train()
-            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
                 loss = self.our_loss(batch, what)
             loss.backward()
             self.ours.step()
@@ -133,7 +138,7 @@ class Pair:
 
         def run() -> None:
             self.released.training = True
-            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
                 loss = self.their_loss()
             self.theirs.zero_grad()
             loss.backward()
@@ -143,14 +148,16 @@ class Pair:
 
     def evaluation(self, bf16: bool = False) -> Callable[[], Tensor]:
         """Return dmrnet's logits ``(K, B, ...)`` of all combinations."""
-        where = rows_of(self.batch.present, self.task.modalities)
+        present = rows_of(self.batch.present, self.task.modalities)
+        here = replace(self.batch, where=present).to(self.device)
         masks = self.combinations[:, None, :].expand(-1, self.case.batch, -1)
 
         @torch.inference_mode()
         def run() -> Tensor:
             self.method.eval()
-            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-                feats = self.method.cached(self.batch.inputs, where)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
+                assert here.where is not None
+                feats = self.method.cached(here.inputs, here.where)
                 return predict_masks(self.method, feats, masks)
 
         return run
@@ -160,14 +167,18 @@ class Pair:
 
         def run() -> Tensor:
             self.released.training = False
-            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-                return self.released.evaluate(self.batch.inputs, self.combinations)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
+                return self.released.evaluate(self.here.inputs, self.combinations)
 
         return run
 
 
 def made_batch(case: Case, dtype: torch.dtype = torch.float32) -> Batch:
-    """Return a batch of noise, complete, with a uniform mask, the same every time."""
+    """Return a batch of noise, complete, whose masks show every combination in turn.
+
+    Masks drawn at random would show more or less than they do on average: both of two samples
+    everything, in one measurement.
+    """
     generator = torch.Generator().manual_seed(1)
     task = case.task
     inputs = {
@@ -177,7 +188,8 @@ def made_batch(case: Case, dtype: torch.dtype = torch.float32) -> Batch:
     present = torch.ones(case.batch, len(task.modalities), dtype=torch.bool)
     shape = (case.batch, *(task.inputs[0].shape[1:] if case.dense else ()))
     target = torch.randint(0, len(task.classes), shape, generator=generator)
-    mask = Uniform()(present, generator)
+    combinations = all_combinations(len(task.modalities))
+    mask = combinations[torch.arange(case.batch) % len(combinations)]
     batch = Batch(inputs, present, target, torch.arange(case.batch))
     return replace(batch, mask=mask)
 
