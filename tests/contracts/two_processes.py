@@ -51,6 +51,8 @@ def cases() -> dict[str, tuple[Callable[[Task], Method], Task]]:
     mining = {"dmrnet-variance": (by_variance, TASKS["maps"])}
     modulated = partial(build_method, "ogm-md", network=SMALL, modulation="ogm-ge")
     mining["ogm-md-ge"] = (modulated, TASKS["maps"])
+    late = partial(build_method, "rfnet", network=SMALL, fuse_start=1)
+    mining["rfnet-late"] = (late, TASKS["maps"])
     # Similarities are between the samples of one process; everything else is held to be one's.
     listed["mmanet"] = (
         partial(listed["mmanet"][0], margin_weight=0.0, start=1, rank_from=0),
