@@ -132,7 +132,12 @@ def test_images_of_ones_own_from_fit_to_label_maps(cli: Cli, tmp_path: Path) -> 
     assert cli("evaluate", run).code == 0
     rows = (run / "results.jsonl").read_text()
     assert '"metric": "iou/weed"' in rows
-    # Named once more, or read with its labels by predict, the file is the same.
+    # Another file of another size and with one modality, then the run's own, by name.
+    np.savez(tmp_path / "other.npz", nir=planes[4:, 1, :50], y=labels[4:, :50])
+    assert cli("evaluate", run, "--test", tmp_path / "other.npz").code == 0
+    with np.load(run / "predictions.npz") as kept:
+        assert kept["scored"].sum(1).tolist() == [0, 5, 0]
+        assert kept["confusion"][1].sum() == (labels[4:, :50] >= 0).sum()
     assert cli("evaluate", run, "--test", tmp_path / "test.npz").code == 0
     assert (run / "results.jsonl").read_text() == rows
     given = ["--input", tmp_path / "test.npz", "--out", tmp_path / "maps.npz"]

@@ -253,9 +253,7 @@ def evaluate_run(
     with alone(run.folder.path):
         if not run.task.dense:
             return evaluate_samples(run, test, batch_size)
-        if test is not None:
-            run.read(test)
-        return evaluate_images(run, batch_size, tile), True
+        return evaluate_images(run, batch_size, tile, test), True
 
 
 def evaluate_samples(
