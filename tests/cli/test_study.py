@@ -69,6 +69,17 @@ def test_it_makes_each_run_once_and_goes_on_where_it_stopped(
     assert made_in(out) == made
 
     (broken / "results.jsonl").write_text(rows)
+    # A row that is whole but cannot be is told with its place; the other runs are reported.
+    (broken / "results.jsonl").write_text(rows.replace('"seed": 0', '"seed": "zero"', 1))
+    told = cli(*command)
+    assert told.code == 1
+    assert "1 of the finished runs are not reported" in told.out
+    assert f"{broken / 'results.jsonl'}:1: expected 'seed' to be an integer" in told.out
+    assert told.last == rest.last
+    assert "dmr alpha=0.01" in told.out
+    assert made_in(out) == made
+
+    (broken / "results.jsonl").write_text(rows)
     again = cli(*command)
     assert again.code == 0
     assert "3 runs, 3 of them finished" in again.out
@@ -97,6 +108,12 @@ def test_mistakes_are_told_before_any_process_starts(
     assert result.code == 2
     assert said in result.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_is_no_folder_for_a_study(cli: Cli, two: Path) -> None:
+    result = cli("study", two, "--data", "mfeat", "--out", two)
+    assert result.code == 2
+    assert f"--out {two} is a file" in result.err
 
 
 def test_roots_are_said_once_or_by_data_set(cli: Cli, tmp_path: Path) -> None:

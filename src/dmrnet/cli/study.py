@@ -134,6 +134,8 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
         methods = list(dict.fromkeys(entry.method for entry in entries or study.methods))
         check_run_flags("study", data, methods, [*as_argv(settings), *flags], own)
     out = Path(args.out or Path("runs") / path.stem)
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(f"--out {out} is a file; expected a folder, or a new name")
     planned = plan(study, (*flags, "--threads", str(args.threads)))
     console = screen()
     with loading():

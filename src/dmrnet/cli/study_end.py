@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +13,7 @@ from rich.text import Text
 from dmrnet.cli.quickstart import spent
 from dmrnet.cli.screen import clock, screen
 from dmrnet.report import DataSummary, build_report
+from dmrnet.report.damage import damage_of
 from dmrnet.report.tables import Table, markdown
 from dmrnet.report.terminal import terminal_table
 from dmrnet.studies.beside import Printed, by_combination, overview, systems_by_label, tables_of
@@ -59,9 +60,12 @@ def finish(
     """Analyse and report what is finished, and list what failed."""
     finished = [member for member in members if member.finished]
     told = f"{len(board.done)} runs in {clock(took)}; {spent(board)}"
+    split = "test" if all(member.tested for member in finished) else "val"
+    finished, damaged = whole(finished, split)
     if not finished:
         console.print(told, style="dim", soft_wrap=True)
         tell_failures(console, board)
+        tell_damage(console, damaged)
         return 1
     refused = analyse(study, planned, finished)
     printed = [find_printed(name, study.path) for name in study.printed]
@@ -72,7 +76,6 @@ def finish(
         beside.parent.mkdir(parents=True, exist_ok=True)
         beside.write_text(for_report(printed, names), encoding="utf-8")
         folders.append(beside)
-    split = "test" if all(member.tested for member in finished) else "val"
     if split == "val":
         # What the paper prints is of a test set.
         folders = [member.folder for member in finished]
@@ -92,9 +95,29 @@ def finish(
     for text in refused:
         console.print(f"left out: {text}", style="dim", soft_wrap=True)
     tell_failures(console, board)
+    tell_damage(console, damaged)
     console.print(told, style="dim", soft_wrap=True)
     console.print(f"page: {report.page}", soft_wrap=True)
-    return 1 if board.broken else 0
+    return 1 if board.broken or damaged else 0
+
+
+def whole(members: Sequence[Member], split: str) -> tuple[list[Member], dict[str, str]]:
+    """Return the runs whose files can be reported, and what is wrong with the others, by label."""
+    found = [(member, damage_of(member.folder, split)) for member in members]
+    damaged = {member.job.label: damage for member, damage in found if damage is not None}
+    return [member for member, damage in found if damage is None], damaged
+
+
+def tell_damage(console: Console, damaged: Mapping[str, str]) -> None:
+    """List the finished runs that are not in the report, and why."""
+    if damaged:
+        console.print(
+            f"{len(damaged)} of the finished runs are not reported: their files are damaged",
+            style="red",
+            soft_wrap=True,
+        )
+    for label, damage in damaged.items():
+        console.print(f"  {label}: {damage}", soft_wrap=True, markup=False)
 
 
 def analyse(study: Study, planned: Plan, finished: Sequence[Member]) -> tuple[str, ...]:

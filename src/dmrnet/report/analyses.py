@@ -68,17 +68,12 @@ def read_analyses(summary: DataSummary) -> list[Analysed]:
     found: dict[tuple[str, str], dict[tuple[str, str, str], dict[int, Row]]] = {}
     arrays: dict[tuple[str, str], dict[str, dict[int, dict[str, NDArray[Any]]]]] = {}
     for run in summary.runs:
-        path = run.path / ROWS
-        if not path.is_file():
-            continue
-        named: set[tuple[str, str]] = set()
-        for where, record in read_records(path):
-            name = text(record, "analysis", where)
-            row = parse_row({k: v for k, v in record.items() if k != "analysis"}, where)
-            named.add((name, row.split))
-            key = (run.label, row.combination, row.metric)
-            found.setdefault((name, row.split), {}).setdefault(key, {}).setdefault(row.seed, row)
-        for (name, split), kept in _arrays(run.path / ARRAYS, named).items():
+        rows_of, arrays_of = read_run(run.path)
+        for (name, split), rows in rows_of.items():
+            for row in rows:
+                key = (run.label, row.combination, row.metric)
+                found.setdefault((name, split), {}).setdefault(key, {}).setdefault(row.seed, row)
+        for (name, split), kept in arrays_of.items():
             by_seed = arrays.setdefault((name, split), {}).setdefault(run.label, {})
             by_seed.setdefault(run.seed, kept)
     return [
@@ -92,6 +87,25 @@ def read_analyses(summary: DataSummary) -> list[Analysed]:
         for (name, split), of in found.items()
         if split == summary.split or (name, summary.split) not in found
     ]
+
+
+def read_run(
+    folder: Path,
+) -> tuple[dict[tuple[str, str], list[Row]], dict[tuple[str, str], dict[str, NDArray[Any]]]]:
+    """Return the rows and the arrays of a run's analyses, by name and split; none without any.
+
+    Raises:
+        ValueError: If a row or an array cannot be read.
+    """
+    path = folder / ROWS
+    if not path.is_file():
+        return {}, {}
+    rows: dict[tuple[str, str], list[Row]] = {}
+    for where, record in read_records(path):
+        name = text(record, "analysis", where)
+        row = parse_row({k: v for k, v in record.items() if k != "analysis"}, where)
+        rows.setdefault((name, row.split), []).append(row)
+    return rows, _arrays(folder / ARRAYS, set(rows))
 
 
 def _known(rows: Mapping[int, Row]) -> dict[int, float]:

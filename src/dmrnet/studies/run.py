@@ -103,9 +103,12 @@ def make_run(
     tell(Started(str(folder.path)))
     try:
         with alone(folder.path, PATIENCE):
-            tell(_made(settings, folder, tell, test))
+            done = _made(settings, folder, tell, test)
     except BusyError as error:
         tell(Held(error.who))
+        return
+    # The last word: who hears it may end this process.
+    tell(done)
 
 
 def _made(
