@@ -253,6 +253,24 @@ def test_predict_agrees_with_evaluate(cli: Cli, finished: Path, tmp_path: Path, 
     assert right == pytest.approx(rows_of(run, "test")["camera+sound"])
 
 
+def test_predict_takes_the_runs_own_samples(
+    cli: Cli, finished: Path, tmp_path: Path, made: Path
+) -> None:
+    for split in ("val", "test"):
+        own = cli("predict", finished, "--split", split)
+        assert own.code == 0, own.err
+        assert own.out == cli("predict", finished, "--input", made / f"{split}.npz").out
+    run = copied(finished, tmp_path)
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("val.npz", "unseen.npz"))
+    said = cli("predict", run, "--split", "val")
+    assert said.code == 2
+    for words in ([], ["--split", "test", "--input", made / "test.npz"]):
+        said = cli("predict", finished, *words)
+        assert said.code == 2
+        assert "either --input FILE or --split val or test" in said.err
+
+
 # ---- report ----------------------------------------------------------------------------------
 
 
