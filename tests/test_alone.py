@@ -144,3 +144,10 @@ def test_where_nothing_may_be_written_nobody_is_kept_out(tmp_path: Path) -> None
         pass
     with alone(Path("/proc/none/of/it")):
         pass
+
+
+def test_a_folder_by_another_path_is_the_same(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with alone(tmp_path / "real"), alone(tmp_path / "link", patience=0):
+        assert (tmp_path / "real" / LOCK).is_file()

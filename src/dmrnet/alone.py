@@ -61,7 +61,7 @@ def alone(place: Path, patience: float | None = None) -> Iterator[None]:
     Raises:
         BusyError: If another process holds it still.
     """
-    mine = (threading.get_ident(), place.absolute())
+    mine = (threading.get_ident(), place.resolve())
     if mine in _held:
         yield
         return

@@ -37,7 +37,7 @@ def test_it_makes_each_run_once_and_goes_on_where_it_stopped(
     command = ["study", two, *data_flags, *SMALL, "--out", out]
     plan = cli(*command, "--dry-run")
     assert plan.code == 0, plan.err
-    assert "Two of them: 3 systems x 1 seeds on arrays; 3 runs, 0 of them finished" in plan.out
+    assert "Two of them: 3 systems x 1 seed on arrays; 3 runs, 0 of them finished" in plan.out
     assert not out.exists()
 
     # A share makes its own and leaves the report to later.

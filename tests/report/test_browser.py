@@ -92,13 +92,14 @@ def test_a_phone_keeps_the_combination_in_sight(browser, pages):
     place = f"{row}.cells[0].getBoundingClientRect()"
     assert 0 <= browser.run(f"{place}.left") < 40
     told = f"getComputedStyle({row}.querySelector('button.more'), '::after').content"
-    assert "fou+fac" in browser.run(told)
+    # It breaks behind a sign.
+    assert "fou+\u200bfac" in browser.run(told)
     # What the numbers slide under hides them.
     assert browser.run(f"getComputedStyle({row}.cells[0]).backgroundColor") == "rgb(255, 255, 255)"
     group = f"{table}.querySelector('tr.group span').getBoundingClientRect()"
     assert 0 <= browser.run(f"{group}.left") < 40
     browser.open(pages[6], width=1280)
-    assert "fou+fac" not in browser.run(told)
+    assert "fac" not in browser.run(told)
 
 
 def test_filters_by_system(browser, pages):

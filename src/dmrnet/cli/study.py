@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from dmrnet.alone import alone
 from dmrnet.cli.arguments import Arguments, positive
+from dmrnet.cli.study_text import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -207,8 +208,9 @@ def show_plan(
     done = sum(member.finished for member in members)
     lines = len(planned.systems) // len(study.data) if len(study.data) > 1 else len(planned.systems)
     console.print(
-        f"{study.title}: {lines} systems x {len(study.seeds)} seeds on {', '.join(study.data)}; "
-        f"{len(members)} runs, {done} of them finished, into {out}",
+        f"{study.title}: {counted(lines, 'system')} x {counted(len(study.seeds), 'seed')} on "
+        f"{', '.join(study.data)}; {counted(len(members), 'run')}, {done} of them finished, "
+        f"into {out}",
         soft_wrap=True,
     )
     for text in planned.left_out:

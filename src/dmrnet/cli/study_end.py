@@ -12,6 +12,7 @@ from rich.text import Text
 
 from dmrnet.cli.quickstart import spent
 from dmrnet.cli.screen import clock, screen
+from dmrnet.cli.study_text import counted
 from dmrnet.report import DataSummary, build_report
 from dmrnet.report.damage import damage_of
 from dmrnet.report.tables import Table, markdown
@@ -59,7 +60,7 @@ def finish(
 ) -> int:
     """Analyse and report what is finished, and list what failed."""
     finished = [member for member in members if member.finished]
-    told = f"{len(board.done)} runs in {clock(took)}; {spent(board)}"
+    told = f"{counted(len(board.done), 'run')} in {clock(took)}; {spent(board)}"
     split = "test" if all(member.tested for member in finished) else "val"
     finished, damaged = whole(finished, split)
     if not finished:

@@ -9,6 +9,15 @@ from dmrnet.cli.arguments import columns
 from dmrnet.studies.spec import Entry, Study
 
 
+def counted(number: int, word: str) -> str:
+    """Return a number of things.
+
+    >>> counted(1, "run"), counted(2, "run")
+    ('1 run', '2 runs')
+    """
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def described(study: Study, path: Path) -> str:
     """Return a study in words: what it is for, what it runs, where its file is."""
     width = columns()

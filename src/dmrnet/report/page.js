@@ -271,7 +271,7 @@
     for (const row of all("tr[data-c]", table)) {
       const button = make("button",
         { type: "button", class: "more", "aria-expanded": "false", "aria-label": `${row.dataset.c}: every seed`,
-          "data-name": row.dataset.c });
+          "data-name": row.dataset.c.replaceAll("+", "+\u200b") });
       row.cells[0].replaceChildren(button);
     }
     table.addEventListener("click", (event) => {
