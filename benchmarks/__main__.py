@@ -19,7 +19,7 @@ from benchmarks.report import show, write
 from dmrnet.methods import METHODS
 
 NETWORKS = ("surf", "ogm", "esanet")
-PARTS = ("step", "evaluation", "sample", "methods", "epoch", "memory", "growth")
+PARTS = ("step", "evaluation", "sample", "methods", "epoch", "modalities", "memory", "growth")
 
 
 def main(arguments: list[str] | None = None) -> list[Row]:
@@ -57,6 +57,7 @@ def main(arguments: list[str] | None = None) -> list[Row]:
         "sample": lambda: parts.samples(setting),
         "methods": lambda: parts.methods(setting, given.methods),
         "epoch": lambda: epochs(setting, given.digits),
+        "modalities": lambda: parts.modalities(setting),
         "memory": lambda: memories(setting),
         "growth": lambda: parts.growth(setting),
     }

@@ -163,6 +163,20 @@ def growth(setting: Setting) -> Iterator[Row]:
         yield from _evaluation(few, case, "evaluation by pixels")
 
 
+def modalities(setting: Setting) -> Iterator[Row]:
+    """Time all combinations of 2 to 10 modalities; the rows are of one combination."""
+    side, stem, batch = (32, 4, 4) if setting.quick else (56, 32, 8)
+    for v in (2, 4) if setting.quick else (2, 3, 4, 6, 8, 10):
+        case = Case("surf", ((3, side, side),) * v, batch, stem)
+        work = {"dmrnet": Pair(case, device=setting.device).evaluation()}
+        (row,) = setting.time("a combination of all", case.name, work, batch, repeats=3)
+        combinations = 2**v - 1
+        row.subject = f"dmrnet, one of {combinations}"
+        row.seconds = [seconds / combinations for seconds in row.seconds]
+        row.speed = batch / row.median
+        yield row
+
+
 def methods(setting: Setting, names: Sequence[str] | None = None) -> Iterator[Row]:
     """Time a training step of methods on SURF; sf-md is what the others are compared with.
 

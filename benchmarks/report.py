@@ -8,6 +8,8 @@ from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 
+import matplotlib
+from matplotlib.axes import Axes
 from rich.console import Console
 from rich.table import Table
 
@@ -86,14 +88,30 @@ def markdown(rows: Sequence[Row], facts: dict[str, str]) -> str:
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:
-    """Draw how many times as fast as the released code's way each subject is."""
+    """Draw how many times as fast as the released code's way each subject is, and growth with V."""
     from matplotlib.figure import Figure
 
     shown = [row for row in rows if row.part in ("step", "evaluation") and row.ratio is not None]
-    if not shown:
+    grown = [row for row in rows if row.part == "a combination of all"]
+    if not shown and not grown:
         return
-    figure = Figure(figsize=(9, 0.8 + 0.34 * len(shown)), layout="constrained")
-    axes = figure.subplots()
+    # Letters as paths would make a large file of a drawing.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "dmrnet"}):
+        figure = Figure(
+            figsize=(8, 1.2 + 0.3 * len(shown) + 2.6 * bool(grown)), layout="constrained"
+        )
+        heights = [max(0.3 * len(shown), 0.1), 2.6] if grown else [1]
+        panels = figure.subplots(len(heights), squeeze=False, height_ratios=heights)[:, 0]
+        if shown:
+            _ratios(panels[0], shown)
+        else:
+            panels[0].set_axis_off()
+        if grown:
+            _growth(panels[1], grown)
+        figure.savefig(path, metadata={"Date": None})
+
+
+def _ratios(axes: Axes, shown: Sequence[Row]) -> None:
     labels = [f"{row.part}: {row.case.split(',')[0]} · {row.subject}" for row in shown]
     middle = [row.ratio[0] for row in shown if row.ratio]
     low = [row.ratio[0] - row.ratio[1] for row in shown if row.ratio]
@@ -104,7 +122,15 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     axes.invert_yaxis()
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel("times as fast as the released code's way in float32 (median, range)")
-    figure.savefig(path, dpi=120)
+
+
+def _growth(axes: Axes, grown: Sequence[Row]) -> None:
+    modalities = [int(row.case.split("V=")[1].split(",")[0]) for row in grown]
+    axes.plot(modalities, [1000 * row.median for row in grown], "o-", color="#1f77b4")
+    axes.set_ylim(bottom=0)
+    axes.set_xticks(modalities)
+    axes.set_xlabel("modalities")
+    axes.set_ylabel("ms a combination")
 
 
 def write(rows: Sequence[Row], facts: dict[str, str], out: Path) -> None:
@@ -114,4 +140,4 @@ def write(rows: Sequence[Row], facts: dict[str, str], out: Path) -> None:
     data = {"facts": facts, "rows": [asdict(row) for row in rows]}
     text = json.dumps(data, indent=1, ensure_ascii=False)
     (out / "benchmarks.json").write_text(text + "\n", encoding="utf-8")
-    plot(rows, out / "benchmarks.png")
+    plot(rows, out / "benchmarks.svg")
