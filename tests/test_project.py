@@ -73,7 +73,7 @@ def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
     assert metadata["Version"] == dmrnet.__version__
     assert metadata["Requires-Python"] == ">=3.11"
     assert "Apache-2.0" in metadata["License-Expression"]
-    assert set(metadata.get_all("Provides-Extra")) >= {"all", "seg", "sklearn", "export"}
+    assert set(metadata.get_all("Provides-Extra")) >= {"all", "hdf5", "ray", "sweep"}
     entry_points = wheel.read(place.replace("METADATA", "entry_points.txt")).decode()
     assert "dmrnet = dmrnet.cli:main" in entry_points
 
