@@ -145,12 +145,16 @@ def _tables(summary: DataSummary) -> Iterator[str]:
         yield "Differences, and to the baseline trained about as long:"
         yield markdown(difference_table(summary))
     yield markdown(cost_table(summary))
-    if len(summary.combinations) * len(summary.systems) > MOST_NUMBERS:
+    many = len(summary.combinations) * len(summary.systems) > MOST_NUMBERS
+    if many:
         yield "Average over the combinations of so many modalities:"
         yield markdown(size_table(summary))
-    elif len(summary.combinations) <= 63:
+        yield "<details><summary>Every combination</summary>"
+    if len(summary.combinations) <= 63:
         yield "Every combination (● seen, ○ missing):"
         yield markdown(combination_table(summary, summary.combinations))
+    if many:
+        yield "</details>"
 
 
 def _study(path: Path) -> Iterator[str]:
