@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 import torch
 
@@ -52,9 +53,13 @@ def _measured(setting: Setting, kind: str, case: Case, name: str) -> Row:
 
 
 def peak() -> float:
-    """Return the most memory that this process has held so far, in MiB (Linux counts in KiB)."""
-    unit = 1024 if sys.platform != "darwin" else 1024**2
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    """Return the most memory that this process has held so far, in MiB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Linux hands `ru_maxrss` on from the process that started this one, and counts in KiB.
+        lines = status.read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
 
 
 def main() -> None:

@@ -76,6 +76,8 @@ def test_batches_are_those_of_a_plain_loop(encode, sampler) -> None:
             assert torch.equal(batch.present[place], dataset.present[row])
             assert batch.target[place] == dataset.target[row]
         assert torch.equal(batch.mask, sampler(dataset.present[rows], masks))
+        # The trunk reads by index where nothing but what is shown was encoded.
+        assert batch.exact == (encode == "mask")
         seen = batch.mask if encode == "mask" else batch.present
         for column, name in enumerate(("a", "b")):
             expected = [place for place in range(7) if seen[place, column]]

@@ -139,12 +139,49 @@ def test_it_exports_with_any_batch_size(combination: str | None, network: str) -
         torch.testing.assert_close(program.module()(other, *more), form(other, *more))
 
 
+def test_it_stays_in_evaluation() -> None:
+    form = folded(made("dmrnet", "surf"))
+    inputs, masks = inputs_of(IMAGES, 7), all_combinations(3)
+    wanted = form(inputs, masks)
+    assert not form.training
+    form.train()
+    assert not any(part.training for part in form.modules())
+    torch.testing.assert_close(form(inputs, masks), wanted, rtol=0, atol=0)
+
+
+def test_the_method_keeps_the_mode_of_each_part() -> None:
+    method = made("dmrnet", "surf").train()
+    method.encoders[0].eval()
+    before = [part.training for part in method.modules()]
+    with torch.autocast("cpu", torch.bfloat16):
+        folded(method)
+    assert [part.training for part in method.modules()] == before
+
+
+def test_images_of_another_size_without_a_modality() -> None:
+    method = made("dmrnet", "pixels")
+    inputs = {"rgb": torch.randn(2, 3, 96, 128), "depth": torch.zeros(2, 1, 96, 128)}
+    wanted = method(inputs, torch.tensor([[True, False]] * 2))
+    got = folded(method, "rgb")({"rgb": inputs["rgb"]})
+    torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_readers_with_a_bias_are_not_read_apart() -> None:
+    """What is folded is called as a whole: its parts would leave out the bias."""
+    form = folded(made("dmrnet", "surf"))
+    where = dict.fromkeys(form.modalities)
+    with pytest.raises(ValueError, match="have a bias"):
+        form.method.cached(inputs_of(IMAGES, 2), where)
+
+
 def test_what_cannot_be_folded_is_refused() -> None:
     method = made("dmrnet", "surf")
     with pytest.raises(ValueError, match="expected no mask"):
         folded(method, "ir")({"ir": torch.zeros(1, 3, 32, 32)}, torch.ones(1, 3).bool())
     with pytest.raises(ValueError, match="sonar"):
         folded(method, "sonar")
+    with pytest.raises(ValueError, match="expected an input for depth, got rgb, ir"):
+        folded(method)({name: torch.zeros(1, 3, 32, 32) for name in ("rgb", "ir")})
 
     class Odd(nn.Module):
         """Reads a convolution's result beside the batch norm behind it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +21,13 @@ from dmrnet.modalities.combinations import MAX_TABLE
 from dmrnet.nn.fusion import ConcatFusion, masked
 from dmrnet.nn.gather import ManyMaps, encoded
 from dmrnet.nn.linear_start import LinearStart
+from dmrnet.nn.norm import BatchNorm
 
 TOLERANCE = 1e-3
 """Of logits, in parts of the largest: rounding stays far below, a wrong fold far above."""
+
+NORMS = (BatchNorm, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+"""Those that normalise and do nothing else; timm has one that holds an activation as well."""
 
 CHECKED = 31
 """So many combinations are compared at the most."""
@@ -52,6 +56,11 @@ class Folded(nn.Module):
             for v in (v for v, seen in enumerate(shown.tolist()) if not seen):
                 method.encoders[v] = nn.Identity()
             self.cut = _cut(method.fusion, self.modalities)
+        self.train(False)
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in evaluation mode: in training mode what is left of a method would be random."""
+        return super().train(False)
 
     def forward(self, inputs: Inputs, mask: Tensor | None = None) -> Tensor:
         """Return logits ``(B, M)``, or ``(B, M, H, W)`` where every pixel has a class.
@@ -61,6 +70,10 @@ class Folded(nn.Module):
             mask: bool ``(B, V)``: what may be seen; by default all of it. Not with a combination,
                 which shows the same of every row.
         """
+        if lacking := [name for name in self.modalities if name not in inputs]:
+            raise ValueError(
+                f"expected an input for {lacking[0]}, got {', '.join(inputs) or 'none'}"
+            )
         rows = inputs[self.modalities[0]].shape[0]
         if not self.fixed:
             every = self.shown.expand(rows, -1) if mask is None else mask  # type: ignore[operator]
@@ -74,6 +87,9 @@ class Folded(nn.Module):
         if not self.pruned:
             some = inputs[self.modalities[0]]
             shapes = {m.name: m.shape for m in self.method.task.inputs}
+            if self.method.task.dense:
+                # Images may have another size than in training, the same of every modality.
+                shapes = {n: (shape[0], *some.shape[2:]) for n, shape in shapes.items()}
             whole = {
                 n: inputs[n] if n in self.modalities else some.new_zeros((rows, *shapes[n]))
                 for n in self.all
@@ -113,6 +129,7 @@ def folded(method: Method, combination: str | None = None) -> Folded:
     shown = torch.ones(len(names), dtype=torch.bool)
     if combination is not None:
         shown = parse(combination, names)
+    shown = shown.to(next(method.parameters()).device)
     small = copy.deepcopy(method).eval().requires_grad_(False)
     small.objective = nn.Module()  # type: ignore[assignment]
     small.seen_loss = small.seen_variance = None
@@ -121,12 +138,14 @@ def folded(method: Method, combination: str | None = None) -> Folded:
             if "log_var" in name:
                 setattr(small.representation, name, nn.Identity())
     inputs, masks = _samples(method)
-    with _watched(small) as pairs, torch.no_grad():
-        small(inputs, masks)
-    for layer, norm in pairs:
-        _fold(small, layer, norm)
-    form = Folded(small, shown)
-    _check(method, form, inputs, masks)
+    # In half precision a right fold would look like a wrong one.
+    with torch.autocast(shown.device.type, enabled=False):
+        with _watched(small) as pairs, torch.no_grad():
+            small(inputs, masks)
+        for layer, norm in pairs:
+            _fold(small, layer, norm)
+        form = Folded(small, shown)
+        _check(method, form, inputs, masks)
     return form
 
 
@@ -170,7 +189,7 @@ def _watched(method: Method) -> Iterator[list[Pair]]:
     for part in method.modules():
         if isinstance(part, kinds):
             handles.append(part.register_forward_hook(after))
-        elif isinstance(part, _BatchNorm) and part.track_running_stats:
+        elif type(part) in NORMS and part.track_running_stats:
             handles.append(part.register_forward_pre_hook(before))
     yield found
     for handle in handles:
@@ -218,17 +237,20 @@ def _cut(fusion: nn.Module, names: tuple[str, ...]) -> bool:
 
 @torch.no_grad()
 def _check(method: Method, form: Folded, inputs: Inputs, masks: Tensor) -> None:
-    was_training = method.training
+    training = [part for part in method.modules() if part.training]
     method.eval()
-    if form.fixed:
-        masks = form.shown.expand(len(masks), -1)  # type: ignore[operator]
-        columns = zip(inputs, masks.unbind(1), strict=True)
-        inputs = {name: masked(inputs[name], column) for name, column in columns}
-        got = form({name: inputs[name] for name in form.modalities})
-    else:
-        got = form(inputs, masks)
-    wanted = method(inputs, masks)
-    method.train(was_training)
+    try:
+        if form.fixed:
+            masks = form.shown.expand(len(masks), -1)  # type: ignore[operator]
+            columns = zip(inputs, masks.unbind(1), strict=True)
+            inputs = {name: masked(inputs[name], column) for name, column in columns}
+            got = form({name: inputs[name] for name in form.modalities})
+        else:
+            got = form(inputs, masks)
+        wanted = method(inputs, masks)
+    finally:
+        for part in training:
+            part.training = True
     apart = float((got - wanted).abs().max() / wanted.abs().max().clamp(min=1e-6))
     if not apart <= TOLERANCE:
         raise ValueError(

@@ -40,6 +40,9 @@ class LinearStart(nn.Sequential):
             For each, from ``(B, C_v, H, W)`` to what every reader gives, ``(B, C', H', W')``. Side
             by side in one tensor they would be parted again, and norms are slow on parts.
         """
+        if any(conv.bias is not None for conv in self.readers()):
+            # As in a folded form; a bias would have to be added once, and not once a modality.
+            raise ValueError("the trunk's first convolutions have a bias: read its input whole")
         own = [conv.weight.split(list(sizes), 1) for conv in self.readers()]
         return [partial(self._read, weights) for weights in zip(*own, strict=True)]
 
