@@ -189,7 +189,7 @@ def test_a_forbidden_import_is_found(
 def test_what_the_arrows_allow_is_let_through(tmp_path: Path) -> None:
     allowed = {
         "__init__.py": "from dmrnet.methods import build",
-        "__main__.py": "from dmrnet.cli import main",
+        "__main__.py": "from dmrnet.cli import program",
         "cli/fit.py": "from dmrnet import __version__, engine\nfrom ..report import page",
         "engine/fit.py": "import lightning.pytorch as pl\nfrom dmrnet.methods.dmr import DMR",
         "methods/dmr.py": "from torch import nn\nfrom dmrnet.nn.head import Head\nfrom . import sf",

@@ -75,7 +75,7 @@ def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
     assert "Apache-2.0" in metadata["License-Expression"]
     assert set(metadata.get_all("Provides-Extra")) >= {"all", "hdf5", "ray", "sweep"}
     entry_points = wheel.read(place.replace("METADATA", "entry_points.txt")).decode()
-    assert "dmrnet = dmrnet.cli:main" in entry_points
+    assert "dmrnet = dmrnet.cli:program" in entry_points
 
 
 def test_the_wheel_carries_its_licences(wheel: zipfile.ZipFile) -> None:

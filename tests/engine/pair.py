@@ -22,6 +22,7 @@ from tests.engine.runs import settings_in
 from dmrnet.cli.failures import guarded
 from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.fit import fit
+from dmrnet.engine.processes import leave
 from dmrnet.engine.trainee import Progress, Trainee
 
 _step, _start = Trainee.training_step, Trainee.on_train_epoch_start
@@ -57,4 +58,4 @@ def train(run: Path, *flags: str) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(guarded(lambda: train(Path(sys.argv[1]), *sys.argv[2:])))
+    leave(guarded(lambda: train(Path(sys.argv[1]), *sys.argv[2:])))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -132,3 +135,35 @@ def test_the_loader_knows_the_rows_of_all(samples: int, size: int) -> None:
     loader.dataset, loader._batches = range(samples), -(-samples // size)
     parts = torch.arange(samples).tensor_split(loader._batches)
     assert [loader.rows(i) for i in range(len(loader))] == [len(part) for part in parts]
+
+
+LEAVING = """
+import atexit, sys, torch
+from dmrnet.engine.processes import leave
+
+class Last:
+    def __del__(self):
+        print("the interpreter was taken down")
+
+last = Last()
+if len(sys.argv) > 1:
+    torch.distributed.init_process_group("gloo", "file://" + sys.argv[1], rank=0, world_size=1)
+atexit.register(print, "what was to be done at the end")
+print("work")
+leave(3)
+"""
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_process_of_several_leaves_the_interpreter_standing(tmp_path: Path, shared: bool) -> None:
+    words = [str(tmp_path / "meet")] if shared else []
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVING, *words],
+        env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"},
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    told = ["work", "what was to be done at the end", "the interpreter was taken down"]
+    assert done.stdout.splitlines() == told[: 2 if shared else 3]
+    assert done.returncode == 3, done.stderr

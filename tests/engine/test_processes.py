@@ -21,6 +21,7 @@ from tests.engine.runs import settings_in
 from dmrnet.engine import folder
 from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.fit import fit
+from dmrnet.engine.processes import leave
 from dmrnet.engine.trainee import Trainee
 
 data, run, told = map(Path, sys.argv[1:])
@@ -50,6 +51,7 @@ settings = settings_in(data, "--devices", "2", "--threads", "1")
 done = fit(settings, run, lambda p: events.append(["report"]), lambda *_: events.append(["start"]))
 events.append(["done", done, folder.RunFolder(run).read_facts()["finished"]])
 (told / f"{rank_zero_only.rank}.json").write_text(json.dumps(events))
+leave(0)
 """
 
 

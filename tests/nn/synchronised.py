@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from dmrnet.engine.processes import leave
 from dmrnet.modalities import Modality
 from dmrnet.nn import build_encoder, encode_rows, output_shape, synchronise
 from dmrnet.nn.norm import BatchNorm
@@ -90,4 +91,4 @@ if __name__ == "__main__":
     )
     torch.save(run(rank, world), folder / f"{rank}.pt")
     dist.barrier()
-    dist.destroy_process_group()
+    leave(0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from dmrnet.hints import nearest
 
@@ -28,6 +29,14 @@ OPTIONS = {
     "--debug": "show the traceback of an error",
 }
 """What stands without a command."""
+
+
+def program() -> NoReturn:
+    """Run the command of this process, and end it."""
+    code = main()
+    from dmrnet.engine.processes import leave
+
+    leave(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

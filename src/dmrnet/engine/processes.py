@@ -5,13 +5,14 @@ Imports no torch: the command line asks here which process speaks.
 
 from __future__ import annotations
 
+import atexit
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from dmrnet.engine.settings import Training
 
@@ -147,6 +148,26 @@ def together(trainer: pl.Trainer) -> Iterator[None]:
                 "the last checkpoint"
             ) from error
         raise
+
+
+def leave(code: int) -> NoReturn:
+    """End this process with an exit code, as `sys.exit` does.
+
+    One that shared gradients by gloo does not take the interpreter down first. Gloo's threads may
+    still be letting go of their last tensors, for which they need it, and where it is gone they
+    abort a process that has done all its work.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.distributed.is_initialized():
+        sys.exit(code)
+    if torch.distributed.get_backend() != "gloo":
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        # Whoever read it may be gone.
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _is_loss(error: BaseException) -> bool:
