@@ -10,6 +10,7 @@ import torch
 from benchmarks.agreement import check_evaluation, check_steps, exact
 from benchmarks.clock import Row, Setting
 from benchmarks.subjects import Case, Pair, sgd
+from dmrnet.engine.memory import keep_freed
 from dmrnet.methods import METHODS, build_method
 from dmrnet.methods.folded import folded
 from dmrnet.modalities import rows_of
@@ -185,6 +186,8 @@ def methods(setting: Setting, names: Sequence[str] | None = None) -> Iterator[Ro
         names: Of methods, on the batch of the steps, three times as often; all on half of it by
             default.
     """
+    # As the engine trains. The other parts, where the released code stands beside, do without.
+    keep_freed()
     base = cases(replace(setting, networks=("surf",)))[0]
     case = base if setting.quick or names else replace(base, batch=32)
     work = {

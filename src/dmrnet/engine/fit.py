@@ -27,6 +27,7 @@ from dmrnet.engine.config import RunSettings, dump, read_config
 from dmrnet.engine.cost import inference_flops
 from dmrnet.engine.flags import flat
 from dmrnet.engine.folder import RunFolder, write_bytes, write_text
+from dmrnet.engine.memory import keep_freed
 from dmrnet.engine.pixels import score_images
 from dmrnet.engine.places import absolute, beside, paths_of
 from dmrnet.engine.prerequisite import check_needs, cost, prerequisite
@@ -105,6 +106,8 @@ def fit(
     if training.threads:
         torch.set_num_threads(training.threads)
     trainer = build_trainer(training, folder, checkpoints)
+    if trainer.strategy.root_device.type == "cpu":
+        keep_freed()
     torch.manual_seed(settings.seed)
     method = built(settings, splits.train.task)
     check_needs(method, splits.train)

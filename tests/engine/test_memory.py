@@ -1,0 +1,55 @@
+"""What a step frees is kept for the next one."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from dmrnet.engine.memory import CHOSEN, keep_freed
+
+FAULTS = """
+import resource, sys
+import torch
+from dmrnet.engine.memory import keep_freed
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+if sys.argv[1] == "keep":
+    assert keep_freed()
+for _ in range(20):
+    before = faults()
+    torch.ones(12, 1 << 20)
+print(faults() - before)
+"""
+"""Counts the pages that the last of twenty tensors of 48 MiB gets from the system."""
+
+
+def pages(*, keep: bool) -> int:
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS, "keep" if keep else "leave"],
+        env={name: value for name, value in os.environ.items() if name not in CHOSEN},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's own setting")
+def test_memory_comes_from_the_system_once() -> None:
+    assert pages(keep=True) < 100 < 3000 < pages(keep=False)
+
+
+def test_what_the_user_settled_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "131072")
+    assert not keep_freed()
+
+
+def test_other_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    assert not keep_freed()
