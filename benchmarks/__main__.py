@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,10 +17,14 @@ from benchmarks.clock import Row, Setting, has_bf16, matrix_rates
 from benchmarks.epochs import epochs
 from benchmarks.memory import memories
 from benchmarks.report import show, write
+from dmrnet.engine.memory import keep_freed
 from dmrnet.methods import METHODS
 
 NETWORKS = ("surf", "ogm", "esanet")
 PARTS = ("step", "evaluation", "sample", "methods", "epoch", "modalities", "memory", "growth")
+
+WIDTH = 140
+"""Of tables that no terminal shows."""
 
 
 def main(arguments: list[str] | None = None) -> list[Row]:
@@ -34,6 +39,11 @@ def main(arguments: list[str] | None = None) -> list[Row]:
         "--methods", nargs="+", choices=METHODS, help="of the part `methods`, beside sf-md"
     )
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does it all run?")
+    parser.add_argument(
+        "--keep-freed",
+        action="store_true",
+        help="keep memory that a step frees, for both sides (as this project's training does)",
+    )
     parser.add_argument("--digits", help="folder of prepared digits, for the part `epoch`")
     parser.add_argument("--out", type=Path, help="folder for Markdown, JSON and a plot")
     given = parser.parse_args(arguments)
@@ -48,8 +58,10 @@ def main(arguments: list[str] | None = None) -> list[Row]:
         given.device,
         tuple(given.networks),
     )
+    if given.keep_freed:
+        keep_freed()
     setting.rates.update(matrix_rates(setting))
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     rows: list[Row] = []
     run: dict[str, Callable[[], Iterator[Row]]] = {
         "step": lambda: parts.steps(setting),
@@ -67,11 +79,11 @@ def main(arguments: list[str] | None = None) -> list[Row]:
         show(new, console)
         rows += new
         if given.out is not None:
-            write(rows, facts(setting), given.out)
+            write(rows, facts(setting, given.keep_freed), given.out)
     return rows
 
 
-def facts(setting: Setting) -> dict[str, str]:
+def facts(setting: Setting, kept: bool = False) -> dict[str, str]:
     """Return what the numbers depend on."""
     on_gpu = setting.device != "cpu"
     graphics = torch.cuda.get_device_name(setting.device) if on_gpu else "no GPU used"
@@ -82,6 +94,7 @@ def facts(setting: Setting) -> dict[str, str]:
         "machine": f"{_processor()}, {os.cpu_count()} cores, {setting.threads} used; {graphics}",
         "torch": torch.__version__,
         "clock": f"{clock}; interleaved, median of {setting.repeats}, lowest and highest",
+        "freed memory": "kept by both sides" if kept else "as the system has it, but in `methods`",
         "matrix rate": f"{rates} (the best of a product and a convolution; shares are of this)",
         "ratio": "seconds of the first subject of a case over a subject's, repeat by repeat",
     }

@@ -50,6 +50,17 @@ class Row:
         """Median seconds; NaN where nothing was timed."""
         return statistics.median(self.seconds) if self.seconds else float("nan")
 
+    @property
+    def over_first(self) -> str:
+        """What it costs over the first subject: median over repeats, lowest and highest.
+
+        >>> Row("", "", "", ratio=(0.98, 0.8, 1.0)).over_first
+        '+2.0% (+0.0% to +25.0%)'
+        """
+        assert self.ratio is not None
+        middle, lowest, highest = (1 / value - 1 for value in self.ratio)
+        return f"{middle:+.1%} ({highest:+.1%} to {lowest:+.1%})"
+
 
 @dataclass(frozen=True)
 class Setting:

@@ -43,7 +43,7 @@ def _epoch(setting: Setting, name: str, data: object) -> Iterator[Row]:
     selections = max(1, round(whole.select_times * number / whole.max_epochs))
     training = replace(whole, max_epochs=number, select_times=selections)
     run = RunSettings(name, data, settings_of("dmrnet").recipe("best"), "best", training, 0)  # type: ignore[arg-type]
-    rounds = 1 if setting.quick else 3
+    rounds = setting.repeats
     case = f"{name}, {rounds} runs of {number} epochs, {selections} of them with a selection"
     engine = Row("epoch", case, "dmrnet's engine", note="selection, average, checkpoints included")
     bare = Row("epoch", case, "bare loop", note="forward, backward, clip, optimizer, schedule")
@@ -57,6 +57,7 @@ def _epoch(setting: Setting, name: str, data: object) -> Iterator[Row]:
         start.seconds.append(began)
         bare.seconds.append(bare_epochs(setting, run))
     engine.ratio = ratio(bare.seconds, engine.seconds)
+    engine.note = f"{engine.over_first} over the bare loop; {engine.note}"
     yield from (bare, engine, start)
 
 

@@ -186,7 +186,7 @@ def methods(setting: Setting, names: Sequence[str] | None = None) -> Iterator[Ro
         names: Of methods, on the batch of the steps, three times as often; all on half of it by
             default.
     """
-    # As the engine trains. The other parts, where the released code stands beside, do without.
+    # As the engine trains. Beside the released code only `--keep-freed` does so, for both.
     keep_freed()
     base = cases(replace(setting, networks=("surf",)))[0]
     case = base if setting.quick or names else replace(base, batch=32)
@@ -195,7 +195,10 @@ def methods(setting: Setting, names: Sequence[str] | None = None) -> Iterator[Ro
         for name in ("sf-md", *(name for name in names or METHODS if name != "sf-md"))
     }
     repeats = 3 * setting.repeats if names else None
-    yield from setting.time("methods", case.name, work, case.batch, repeats=repeats)
+    for row in setting.time("methods", case.name, work, case.batch, repeats=repeats):
+        if row.subject != "sf-md":
+            row.note = f"{row.over_first} over sf-md"
+        yield row
 
 
 def _method_step(case: Case, name: str, device: str) -> Callable[[], None]:

@@ -24,6 +24,7 @@ COLUMNS = (
     "samples/s",
     "MiB",
     "difference",
+    "note",
 )
 
 
@@ -42,6 +43,7 @@ def cells(row: Row) -> tuple[str, ...]:
         "" if row.speed is None else f"{row.speed:.3g}",
         "" if row.memory is None else f"{row.memory:.0f}",
         "" if row.difference is None else f"{row.difference:.0e}",
+        row.note,
     )
 
 
@@ -52,6 +54,11 @@ def _seconds(value: float) -> str:
     ('2.50 s', '12.5 ms')
     """
     return f"{value:.2f} s" if value >= 1 else f"{1000 * value:.1f} ms"
+
+
+def columns(rows: Sequence[Row]) -> int:
+    """Return how many columns the table of a case has: notes only where there is one."""
+    return len(COLUMNS) - (not any(row.note for row in rows))
 
 
 def groups(rows: Sequence[Row]) -> list[tuple[str, str, list[Row]]]:
@@ -66,10 +73,12 @@ def show(rows: Sequence[Row], console: Console) -> None:
     """Write tables to the terminal."""
     for part, case, of_case in groups(rows):
         table = Table(title=f"{part}: {case}", title_justify="left")
-        for column in COLUMNS:
-            table.add_column(column, justify="left" if column == COLUMNS[0] else "right")
+        shown = columns(of_case)
+        for column in COLUMNS[:shown]:
+            at = "left" if column in ("subject", "note") else "right"
+            table.add_column(column, justify=at)  # type: ignore[arg-type]
         for row in of_case:
-            table.add_row(*cells(row))
+            table.add_row(*cells(row)[:shown])
         console.print(table)
 
 
@@ -81,9 +90,10 @@ def markdown(rows: Sequence[Row], facts: dict[str, str]) -> str:
         if part != before:
             lines += ["", f"## {part}"]
         before = part
-        lines += ["", f"{case}", "", f"| {' | '.join(COLUMNS)} |"]
-        lines.append("| --- |" + " ---: |" * (len(COLUMNS) - 1))
-        lines += [f"| {' | '.join(cells(row))} |" for row in of_case]
+        shown = columns(of_case)
+        lines += ["", f"{case}", "", f"| {' | '.join(COLUMNS[:shown])} |"]
+        lines.append("| --- |" + " ---: |" * (shown - 1))
+        lines += [f"| {' | '.join(cells(row)[:shown])} |" for row in of_case]
     return "\n".join(lines) + "\n"
 
 

@@ -41,10 +41,10 @@ class Representation:
 
     @property
     def mean_variance(self) -> Tensor | None:
-        """Mean sigma^2 of each sample over channels and positions, ``(B,)`` (Eq. 10)."""
+        """Mean sigma^2 of each sample, ``(B,)``, without a graph (Eq. 10)."""
         if self.log_var is None:
             return None
-        return at_least_float32(self.log_var).exp().flatten(1).mean(1)
+        return at_least_float32(self.log_var.detach()).exp().flatten(1).mean(1)
 
 
 def sample(mu: Tensor, log_var: Tensor, generator: torch.Generator | None = None) -> Tensor:
