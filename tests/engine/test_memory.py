@@ -6,9 +6,12 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from tests.engine.runs import settings_in
 
+from dmrnet.engine import fit as module
 from dmrnet.engine.memory import CHOSEN, keep_freed
 
 FAULTS = """
@@ -42,7 +45,15 @@ def pages(*, keep: bool) -> int:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's own setting")
 def test_memory_comes_from_the_system_once() -> None:
-    assert pages(keep=True) < 100 < 3000 < pages(keep=False)
+    # 12288 of 4 KiB, or 24 of 2 MiB.
+    assert pages(keep=True) < 12 < pages(keep=False)
+
+
+def test_training_on_a_cpu_asks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(module, "keep_freed", lambda: asked.append(True))
+    module.fit(settings_in(tmp_path, epochs=1), tmp_path / "run")
+    assert asked == [True]
 
 
 def test_what_the_user_settled_stays(monkeypatch: pytest.MonkeyPatch) -> None:
