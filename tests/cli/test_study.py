@@ -139,4 +139,4 @@ def test_roots_are_said_once_or_by_data_set(cli: Cli, tmp_path: Path) -> None:
 def test_help_of_a_study_says_what_it_runs(cli: Cli) -> None:
     said = cli("study", "methods", "--help")
     assert said.code == 0
-    assert "sf-md longer (sf-md) stretch=1.5,2" in said.out
+    assert "sf-md longer (sf-md) stretch=1.5,3,6" in said.out
