@@ -151,5 +151,14 @@ def test_esanet_md_is_sf_md_on_esanet() -> None:
     theirs = build_method("sf-md", rooms, network=Network(family="esanet", stem=8, layout="r18"))
     assert all(map(torch.equal, ours.state_dict().values(), theirs.state_dict().values()))
     assert [term.name for term in ours.objective.terms] == ["task"]
-    with pytest.raises(ValueError, match="esanet network predicts every pixel"):
+    with pytest.raises(ValueError, match=r"predicts every pixel, .*; use the generic network"):
         build_method("esanet-md", TASK)
+
+
+def test_on_the_generic_network_esanet_md_is_sf_md() -> None:
+    torch.manual_seed(0)
+    ours = build_method("esanet-md", TASK, network=Network())
+    torch.manual_seed(0)
+    theirs = build_method("sf-md", TASK)
+    assert ours.state_dict().keys() == theirs.state_dict().keys()
+    assert all(map(torch.equal, ours.state_dict().values(), theirs.state_dict().values()))
