@@ -19,7 +19,7 @@ quickstart:  ## Fresh environment, install, then train and compare four methods 
 	$(QUICKSTART_VENV)/bin/python -m pip install .
 	$(QUICKSTART_VENV)/bin/dmrnet quickstart
 
-test:  ## Fresh environment, install, then every check and test
+test:  ## Fresh environment, install, then every check and test but the slow ones
 	$(PYTHON) -m venv --clear $(TEST_VENV)
 	$(TEST_VENV)/bin/python -m pip install --editable ".[dev,docs]"
 	$(MAKE) checks PYTHON=$(TEST_VENV)/bin/python

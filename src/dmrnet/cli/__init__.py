@@ -1,6 +1,7 @@
 """The command ``dmrnet``: one file a subcommand, each importing what is heavy when it runs.
 
-`main` may be called from Python as well; it returns the exit code and changes nothing that lasts.
+`main` may be called from Python as well; it returns the exit code.
+A training leaves its number of threads, and how the C library keeps memory, to the process.
 """
 
 from __future__ import annotations

@@ -158,9 +158,10 @@ def leave(code: int) -> NoReturn:
     abort a process that has done all its work.
     """
     torch = sys.modules.get("torch")
-    if torch is None or not torch.distributed.is_initialized():
+    distributed = getattr(torch, "distributed", None)
+    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
         sys.exit(code)
-    if torch.distributed.get_backend() != "gloo":
+    if distributed.get_backend() != "gloo":
         sys.exit(code)
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):

@@ -68,8 +68,9 @@ def check_kind(modality: Modality, network: str, kinds: tuple[str, ...]) -> None
 def check_dense(task: Task, network: str, dense: bool) -> None:
     """Refuse a task that has a class where a network predicts pixels, or the other way round."""
     if task.dense != dense:
-        # The generic one does both; `unimodal` is a network by itself.
-        instead = "; use the generic network" if network in ("surf", "ogm", "esanet") else ""
+        # The generic one does both; the other names are those of methods.
+        known = network in ("surf", "ogm", "esanet")
+        instead = "; use the generic network (--method.network.family generic)" if known else ""
         raise ValueError(
             f"the {network} network predicts {'every pixel' if dense else 'one class a sample'}, "
             f"but the task has {'every pixel' if task.dense else 'one class a sample'}{instead}"

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from dmrnet.engine.memory import hand_back
 from dmrnet.studies.events import Failed, Message, Ready, write
 
 Tell = Callable[[Message], None]
@@ -89,6 +90,7 @@ def serve(load: Callable[[], Make]) -> None:
         except Exception as error:  # whatever it is, the other runs go on
             traceback.print_exception(error)
             tell(Failed(one_line_of(error), isinstance(error, SettingsError)))
+        hand_back()
 
 
 def _listen(jobs: queue.SimpleQueue[str]) -> None:
