@@ -322,3 +322,25 @@ def test_the_gradient_is_bounded_of_all_or_of_what_stands_apart(
             assert norm == pytest.approx(0.5, rel=1e-4)
         else:
             assert norm > 10
+
+
+def test_naming_a_hook_costs_no_look_for_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lightning names the hook that runs, before and behind it, some fifty times a step."""
+    named: list[str] = []
+    slow, hook = nn.Module.__setattr__, Trainee.training_step
+
+    def counted(self: nn.Module, name: str, value: object) -> None:
+        named.append(name)
+        slow(self, name, value)
+
+    def step(self: Trainee, batch: object, batch_idx: int) -> Tensor:
+        assert self._current_fx_name == "training_step"
+        return hook(self, batch, batch_idx)
+
+    monkeypatch.setattr(nn.Module, "__setattr__", counted)
+    monkeypatch.setattr(Trainee, "training_step", step)
+    fit(settings_in(tmp_path, epochs=2), tmp_path / "run")
+    assert "step_seen" in named
+    assert "_current_fx_name" not in named

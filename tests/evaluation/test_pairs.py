@@ -88,6 +88,13 @@ def test_the_seed_fixes_the_pairs() -> None:
     assert not torch.equal(one.sample, other.sample)
 
 
+def test_the_draw_is_that_of_earlier_versions() -> None:
+    # So that which epoch a run keeps does not change with the version.
+    pairs = draw_pairs(some_present(12, 3, 0.6, 5), 14, seeded(5))
+    assert pairs.sample.tolist() == [9, 8, 7, 10, 10, 2, 10, 7, 10, 9, 8, 10, 3]
+    assert pairs.combination.tolist() == [2, 2, 1, 1, 5, 5, 3, 3, 7, 6, 6, 4, 4]
+
+
 def test_the_table_of_patterns_is_cut_without_changing_the_draw(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

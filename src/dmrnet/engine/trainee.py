@@ -103,6 +103,16 @@ class Trainee(pl.LightningModule):
         self.trained: list[nn.Parameter] = []
         self.bounded: list[list[nn.Parameter]] = []
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; past torch's look for parameters where Lightning names its hook.
+
+        It does so some fifty times a step, which takes a hundredth of a small one.
+        """
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
     # --- data and optimizer ---------------------------------------------------------------------
 
     def train_dataloader(self) -> TrainLoader:

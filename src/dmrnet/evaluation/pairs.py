@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from dmrnet.evaluation.combinations import Model, checked, rows_taken_at_once, taken
-from dmrnet.modalities import Batch, count, from_index
+from dmrnet.modalities import Batch, count, from_index, index_of
 from dmrnet.modalities.combinations import MAX_TABLE
 
 CELLS_AT_ONCE = 1 << 22
@@ -48,7 +48,10 @@ def draw_pairs(present: Tensor, pairs: int, generator: torch.Generator) -> Pairs
     j, quota = _quotas(count(modalities), pairs, generator)
     # Samples that have the same modalities stand side by side, in a random order.
     order = torch.randperm(samples, generator=generator)
-    patterns, group, size = present[order].unique(dim=0, return_inverse=True, return_counts=True)
+    # Patterns are sorted by their first modality, then by the second ...: the draw rests on it.
+    codes = index_of(present[order].flip(1))
+    codes, group, size = codes.unique(return_inverse=True, return_counts=True)
+    patterns = from_index(codes, modalities).flip(1)
     order = order[group.argsort(stable=True)]
     first = size.cumsum(0) - size
     # Each combination goes on where the one before it stopped, so that samples are met evenly; the
@@ -116,35 +119,21 @@ def score_pairs(
     Raises:
         ValueError: If a batch cannot be scored, or no sample of the pairs was among the batches.
     """
-    met: list[Tensor] = []
-    truth: list[Tensor] = []
-    probabilities: list[Tensor] = []
-    for batch in batches:
-        where = checked(batch, pairs.modalities)
-        index = batch.index.cpu()
-        inside = torch.isin(pairs.sample, index).nonzero().squeeze(1)
-        if not len(inside):
-            continue
-        position = torch.empty(int(index.max()) + 1, dtype=torch.int64)
-        position[index] = torch.arange(len(index))
-        device = batch.present.device
-        feats = model.cached(batch.inputs, where)
-        for some in inside.split(rows or rows_taken_at_once(model, feats, pairs.modalities)):
-            at = position[pairs.sample[some]].to(device)
-            mask = from_index(pairs.combination[some], pairs.modalities).to(device)
-            logits = model.logits(taken(model, feats, at, mask), mask)
-            probabilities.append(logits.float().softmax(-1).cpu())
-            truth.append(batch.target[at].cpu())
-            met.append(pairs.combination[some])
-    if not met:
-        raise ValueError("there is no sample to evaluate on")
+    met, truth, probabilities = zip(
+        *(
+            (pairs.combination[some], target.cpu(), logits.softmax(-1).cpu())
+            for some, target, logits in _by_chunk(model, batches, pairs, rows)
+        ),
+        strict=True,
+    )
     return ScoredPairs(torch.cat(met), torch.cat(truth), torch.cat(probabilities))
 
 
+@torch.inference_mode()
 def evaluate_pairs(
     model: Model, batches: Iterable[Batch], pairs: Pairs, rows: int | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Score pairs as `score_pairs` does, and count them.
+    """Count which pairs are right; what is read and refused is as in `score_pairs`.
 
     Returns:
         The combinations met, bool ``(K, V)`` in the order of Eq. 10, and how many of their pairs
@@ -153,8 +142,40 @@ def evaluate_pairs(
     Raises:
         ValueError: If a batch cannot be scored, or no sample of the pairs was among the batches.
     """
-    scored = score_pairs(model, batches, pairs, rows)
-    j, place, seen = scored.combination.unique(return_inverse=True, return_counts=True)
+    met, hits = zip(
+        *(
+            (pairs.combination[some], (logits.argmax(-1) == target).cpu())
+            for some, target, logits in _by_chunk(model, batches, pairs, rows)
+        ),
+        strict=True,
+    )
+    j, place, seen = torch.cat(met).unique(return_inverse=True, return_counts=True)
     right = torch.zeros(len(j), dtype=torch.float64)
-    right.index_add_(0, place, (scored.probabilities.argmax(-1) == scored.target).double())
+    right.index_add_(0, place, torch.cat(hits).double())
     return from_index(j, pairs.modalities), right, seen.double()
+
+
+def _by_chunk(
+    model: Model, batches: Iterable[Batch], pairs: Pairs, rows: int | None
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Give which pairs, int64 on the CPU, their classes and float32 logits, some at a time."""
+    found = False
+    size = int(pairs.sample.max()) + 1 if len(pairs.sample) else 0
+    for batch in batches:
+        where = checked(batch, pairs.modalities)
+        index = batch.index.cpu()
+        position = torch.full((max(size, int(index.max()) + 1),), -1)
+        position[index] = torch.arange(len(index))
+        inside = (position[pairs.sample] >= 0).nonzero().squeeze(1)
+        if not len(inside):
+            continue
+        found = True
+        device = batch.present.device
+        feats = model.cached(batch.inputs, where)
+        for some in inside.split(rows or rows_taken_at_once(model, feats, pairs.modalities)):
+            at = position[pairs.sample[some]].to(device)
+            mask = from_index(pairs.combination[some], pairs.modalities).to(device)
+            logits = model.logits(taken(model, feats, at, mask), mask)
+            yield some, batch.target[at], logits.float()
+    if not found:
+        raise ValueError("there is no sample to evaluate on")
