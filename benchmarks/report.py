@@ -101,7 +101,9 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     """Draw how many times as fast as the released code's way each subject is, and growth with V."""
     from matplotlib.figure import Figure
 
-    shown = [row for row in rows if row.part in ("step", "evaluation") and row.ratio is not None]
+    # What the others are compared with is the line at 1.
+    compared = [row for row in rows if row.part in ("step", "evaluation") and row.ratio is not None]
+    shown = [row for row in compared if row.subject != "released"]
     grown = [row for row in rows if row.part == "a combination of all"]
     if not shown and not grown:
         return
@@ -129,7 +131,7 @@ def _ratios(axes: Axes, shown: Sequence[Row]) -> None:
     colours = ["#999999" if row.subject.startswith("released") else "#1f77b4" for row in shown]
     axes.barh(range(len(shown)), middle, xerr=[low, high], color=colours, height=0.7)
     axes.set_yticks(range(len(shown)), labels, fontsize=8)
-    axes.invert_yaxis()
+    axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel("times as fast as the released code's way in float32 (median, range)")
 
