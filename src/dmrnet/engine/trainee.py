@@ -103,7 +103,7 @@ class Trainee(pl.LightningModule):
         self.trained: list[nn.Parameter] = []
         self.bounded: list[list[nn.Parameter]] = []
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: Any) -> None:  # noqa: ANN401
         """Set an attribute; past torch's look for parameters where Lightning names its hook.
 
         It does so some fifty times a step, which takes a hundredth of a small one.
