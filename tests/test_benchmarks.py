@@ -36,7 +36,10 @@ def test_every_part_but_memory_runs_and_is_written(command, tmp_path) -> None:
     written = json.loads((tmp_path / "benchmarks.json").read_text(encoding="utf-8"))
     assert len(written["rows"]) == len(rows)
     assert "| released |" in (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
-    assert "ms a combination" in (tmp_path / "benchmarks.svg").read_text(encoding="utf-8")
+    drawn = (tmp_path / "benchmarks.svg").read_text(encoding="utf-8")
+    assert "ms a combination" in drawn
+    assert "· dmrnet, mask" in drawn
+    assert "· released<" not in drawn
 
 
 def test_an_epoch_and_a_peak_are_measured(command) -> None:

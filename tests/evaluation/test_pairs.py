@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dmrnet.evaluation import draw_pairs, evaluate_pairs
+from dmrnet.evaluation import Pairs, draw_pairs, evaluate_pairs, score_pairs
 from dmrnet.evaluation import pairs as module
 from dmrnet.modalities import Batch, all_combinations, from_index
 
@@ -43,10 +43,11 @@ class Table:
         return torch.stack([(~right).float(), right.float()], 1)
 
 
-def batches_of(present: Tensor, size: int) -> list[Batch]:
+def batches_of(present: Tensor, size: int, order: Tensor | None = None) -> list[Batch]:
+    order = torch.arange(len(present)) if order is None else order
     return [
         Batch({"row": rows}, present[rows], torch.ones_like(rows), rows, where={"row": None})
-        for rows in torch.arange(len(present)).split(size)
+        for rows in order.split(size)
     ]
 
 
@@ -89,7 +90,7 @@ def test_the_seed_fixes_the_pairs() -> None:
 
 
 def test_the_draw_is_that_of_earlier_versions() -> None:
-    # So that which epoch a run keeps does not change with the version.
+    # So that a newer version selects by the same pairs.
     pairs = draw_pairs(some_present(12, 3, 0.6, 5), 14, seeded(5))
     assert pairs.sample.tolist() == [9, 8, 7, 10, 10, 2, 10, 7, 10, 9, 8, 10, 3]
     assert pairs.combination.tolist() == [2, 2, 1, 1, 5, 5, 3, 3, 7, 6, 6, 4, 4]
@@ -148,9 +149,11 @@ def test_pairs_are_counted_as_one_by_one() -> None:
     expected: dict[int, list[bool]] = {}
     for i, j in zip(pairs.sample.tolist(), pairs.combination.tolist(), strict=True):
         expected.setdefault(j, []).append(bool(right[i, j]))
-    for size, rows in ((25, None), (7, 3), (1, 1)):
+    shuffled = torch.randperm(25, generator=seeded(2))
+    for size, rows, order in ((25, None, None), (7, 3, shuffled), (1, 1, None)):
         model = Table(right)
-        met, hits, seen = evaluate_pairs(model, batches_of(present, size), pairs, rows)
+        batches = batches_of(present, size, order)
+        met, hits, seen = evaluate_pairs(model, batches, pairs, rows)
         index = (met * 2 ** torch.arange(4)).sum(1).tolist()
         assert index == sorted(expected)
         assert hits.tolist() == [sum(expected[j]) for j in index]
@@ -159,9 +162,34 @@ def test_pairs_are_counted_as_one_by_one() -> None:
         assert len(model.encoded) == len(set(model.encoded))
         if size == 1:
             assert set(model.encoded) == set(pairs.sample.tolist())
+        assert not hits.is_inference()
+        scored = score_pairs(Table(right), batches, pairs, rows)
+        assert scored.probabilities.sum(1).allclose(torch.ones(len(pairs.sample)))
+        for j, n in zip(index, hits.tolist(), strict=True):
+            here = scored.combination == j
+            assert (scored.probabilities[here].argmax(1) == scored.target[here]).sum() == n
+
+
+def test_samples_without_a_pair_and_batches_without_a_row_count_for_nothing() -> None:
+    present = torch.ones(6, 2, dtype=torch.bool)
+    pairs = Pairs(torch.tensor([3, 1]), torch.tensor([3, 2]), 2)
+    right = torch.zeros(6, 4, dtype=torch.bool)
+    right[3, 3] = True
+    batches = batches_of(present, 2, torch.tensor([5, 3, 4, 0, 2, 1]))
+    empty = torch.empty(0, dtype=torch.int64)
+    batches.insert(1, Batch({"row": empty}, present[:0], empty, empty, where={"row": None}))
+    model = Table(right)
+    met, hits, seen = evaluate_pairs(model, batches, pairs)
+    assert met.tolist() == [[False, True], [True, True]]
+    assert (hits.tolist(), seen.tolist()) == ([0, 1], [1, 1])
+    assert model.encoded == [5, 3, 2, 1]
 
 
 def test_no_sample_is_refused() -> None:
     pairs = draw_pairs(torch.ones(3, 2, dtype=torch.bool), 4, seeded(0))
     with pytest.raises(ValueError, match="no sample"):
         evaluate_pairs(Table(torch.ones(3, 4, dtype=torch.bool)), [], pairs)
+    other = batches_of(torch.ones(9, 2, dtype=torch.bool), 3)[1:]
+    for score in (evaluate_pairs, score_pairs):
+        with pytest.raises(ValueError, match="no sample"):
+            score(Table(torch.ones(9, 4, dtype=torch.bool)), other, pairs)

@@ -106,7 +106,7 @@ class Trainee(pl.LightningModule):
     def __setattr__(self, name: str, value: Any) -> None:  # noqa: ANN401
         """Set an attribute; past torch's look for parameters where Lightning names its hook.
 
-        It does so some fifty times a step, which takes a hundredth of a small one.
+        It does so some fifty times a step.
         """
         if name == "_current_fx_name":
             self.__dict__[name] = value

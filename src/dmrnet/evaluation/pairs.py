@@ -129,7 +129,6 @@ def score_pairs(
     return ScoredPairs(torch.cat(met), torch.cat(truth), torch.cat(probabilities))
 
 
-@torch.inference_mode()
 def evaluate_pairs(
     model: Model, batches: Iterable[Batch], pairs: Pairs, rows: int | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -142,13 +141,14 @@ def evaluate_pairs(
     Raises:
         ValueError: If a batch cannot be scored, or no sample of the pairs was among the batches.
     """
-    met, hits = zip(
-        *(
-            (pairs.combination[some], (logits.argmax(-1) == target).cpu())
-            for some, target, logits in _by_chunk(model, batches, pairs, rows)
-        ),
-        strict=True,
-    )
+    with torch.inference_mode():
+        met, hits = zip(
+            *(
+                (pairs.combination[some], (logits.argmax(-1) == target).cpu())
+                for some, target, logits in _by_chunk(model, batches, pairs, rows)
+            ),
+            strict=True,
+        )
     j, place, seen = torch.cat(met).unique(return_inverse=True, return_counts=True)
     right = torch.zeros(len(j), dtype=torch.float64)
     right.index_add_(0, place, torch.cat(hits).double())
@@ -163,6 +163,8 @@ def _by_chunk(
     size = int(pairs.sample.max()) + 1 if len(pairs.sample) else 0
     for batch in batches:
         where = checked(batch, pairs.modalities)
+        if not len(batch):
+            continue
         index = batch.index.cpu()
         position = torch.full((max(size, int(index.max()) + 1),), -1)
         position[index] = torch.arange(len(index))
