@@ -153,7 +153,7 @@ def growth(setting: Setting) -> Iterator[Row]:
         else:
             # 255 and more passes of the whole network; nothing is compared with here.
             work = {"dmrnet": Pair(case, device=setting.device).evaluation()}
-            yield from few.time("evaluation by modalities", case.name, work, case.batch, repeats=3)
+            yield from few.time("evaluation by modalities", case.name, work, case.batch)
     for samples_ in (1, 4) if setting.quick else (1, 4, 16, 64):
         yield from _evaluation(few, replace(base, batch=samples_), "evaluation by samples")
         if samples_ > 1:
@@ -170,7 +170,7 @@ def modalities(setting: Setting) -> Iterator[Row]:
     for v in (2, 4) if setting.quick else (2, 3, 4, 6, 8, 10):
         case = Case("surf", ((3, side, side),) * v, batch, stem)
         work = {"dmrnet": Pair(case, device=setting.device).evaluation()}
-        (row,) = setting.time("a combination of all", case.name, work, batch, repeats=3)
+        (row,) = setting.time("a combination of all", case.name, work, batch)
         combinations = 2**v - 1
         row.subject = f"dmrnet, one of {combinations}"
         row.seconds = [seconds / combinations for seconds in row.seconds]
