@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,7 +61,8 @@ def test_it_makes_each_run_once_and_goes_on_where_it_stopped(
     # A damaged record is told; nothing that is finished is lost or made again.
     broken = out / "runs" / next(name for name in made if "-sf-md-" in name)
     rows = (broken / "results.jsonl").read_text()
-    (broken / "results.jsonl").write_text(rows[: len(rows) // 2])
+    # Amid a row; half of the file can end between two.
+    (broken / "results.jsonl").write_text(rows[: rows.index("\n") // 2])
     told = cli(*command, "--workers", "1", "--retry", "1")
     assert told.code == 1
     assert "1 of 1 runs failed" in told.out
@@ -84,6 +86,18 @@ def test_it_makes_each_run_once_and_goes_on_where_it_stopped(
     assert again.code == 0
     assert "3 runs, 3 of them finished" in again.out
     assert made_in(out) == made
+
+    # A record cut between two rows, without any of the test: tested again, not trained again.
+    lines = rows.splitlines(keepends=True)
+    kept = [line for line in lines if json.loads(line)["split"] != "test"]
+    (broken / "results.jsonl").write_text("".join(kept))
+    weights = (broken / "checkpoints" / "best.safetensors").stat().st_mtime_ns
+    again = cli(*command, "--workers", "1")
+    assert again.code == 0, again.err
+    assert "3 runs, 2 of them finished" in again.out
+    assert "was finished" in again.err
+    assert (broken / "results.jsonl").read_text() == rows
+    assert (broken / "checkpoints" / "best.safetensors").stat().st_mtime_ns == weights
 
 
 @pytest.mark.parametrize(
