@@ -92,6 +92,17 @@ def test_samples_that_have_nothing_of_a_combination_are_left_out(path: Path) -> 
     assert torch.equal(probabilities, everything)
 
 
+def test_rows_without_a_class_are_named(path: Path) -> None:
+    run = open_run(path)
+    with torch.no_grad():
+        last = list(run.method.predictor.parameters())[-1]
+        last.fill_(torch.inf)
+    with pytest.raises(ValueError, match="no numbers for samples 0, 1, 2, 3, 4, 5, 6, 7 and "):
+        predict_run(run, str(path.parent / "test.npz"))
+    with pytest.raises(ValueError, match="expected finite logits"):
+        evaluate_run(run)
+
+
 def test_what_is_no_finished_run_is_refused(path: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="holds no run"):
         open_run(tmp_path)

@@ -31,6 +31,7 @@ from dmrnet.engine.sources import sources_of
 from dmrnet.engine.thresholds import decided, rows_by_type, take_thresholds
 from dmrnet.engine.weights import load_weights
 from dmrnet.evaluation import Evaluation, PixelEvaluation, evaluate, measure_of, predict_masks
+from dmrnet.evaluation.finite import a_class_wins, finite_logits
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Modality, Task, name_of, parse
 from dmrnet.nn.memory_format import arrange
@@ -391,17 +392,23 @@ def predict_rows(
 
     Returns:
         Probabilities, float32 ``(m, M)``.
+
+    Raises:
+        ValueError: If a logit is no number; the row is named.
     """
-    parts = []
+    parts, watch = [], finite_logits(run.method)
     for batch in evaluation_batches(dataset, batch_size or samples_at_once(run.task), rows=rows):
         mask = batch.present & seen
         here = batch.masked(mask, mask, run.task.modalities).to(run.device)
         assert here.mask is not None
         assert here.where is not None
         feats = run.method.cached(here.inputs, here.where)
-        parts.append(predict_masks(run.method, feats, here.mask[None])[0].softmax(-1).cpu())
+        logits = predict_masks(run.method, feats, here.mask[None])[0]
+        watch.add(a_class_wins(logits), here.index, here.mask)
+        parts.append(logits.softmax(-1).cpu())
         if advance is not None:
             advance(len(batch))
+    watch.check()
     return torch.cat(parts)
 
 

@@ -13,6 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from dmrnet.evaluation.finite import a_class_wins, finite_logits
 from dmrnet.modalities import Batch, Inputs, Where, take_rows
 
 NUMBERS_AT_ONCE = 1 << 22
@@ -154,7 +155,8 @@ def evaluate(
         rows: Bounds how many rows go through fusion together; by default by their size.
 
     Raises:
-        ValueError: If a batch has no index lists, other modalities, or a sample without a label.
+        ValueError: If a batch has no index lists, other modalities, or a sample without a label, or
+            a logit is no number.
     """
     modalities = combinations.shape[1]
     device = combinations.device
@@ -162,6 +164,7 @@ def evaluate(
     complete = torch.zeros_like(confusion)
     log_loss = torch.zeros(len(combinations), dtype=torch.float64, device=device)
     kept: list[Predictions] = []
+    watch = finite_logits(model)
     for batch in batches:
         where = checked(batch, modalities)
         feats = model.cached(batch.inputs, where)
@@ -171,6 +174,7 @@ def evaluate(
         masks = combinations[:, None, :].expand(-1, len(batch), -1)
         for some, logits in by_chunk(model, feats, masks, rows):
             log_p = logits.log_softmax(-1)
+            watch.add(a_class_wins(log_p), batch.index, combinations[some], scored[some])
             right_class = batch.target.expand(len(log_p), -1).unsqueeze(2)
             of_target = log_p.gather(2, right_class).squeeze(2).double()
             log_loss[some] -= torch.where(scored[some], of_target, 0).sum(1)
@@ -181,6 +185,7 @@ def evaluate(
         if keep:
             of_batch = torch.cat(probabilities)
             kept.append(Predictions(batch.index.cpu(), batch.target.cpu(), scored.cpu(), of_batch))
+    watch.check()
     return Evaluation(combinations, confusion, complete, log_loss, joined(kept) if kept else None)
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.evaluation.combinations import Model, by_chunk
+from dmrnet.evaluation.finite import a_class_wins, finite_logits
 from dmrnet.evaluation.pixels import NO_CLASS
 from dmrnet.evaluation.tiles import Tiling, cut, padded, windows
 from dmrnet.modalities import Batch
@@ -27,8 +28,10 @@ def predict_pixels(
         Classes, uint8 ``(B, H, W)``, on the CPU.
 
     Raises:
-        ValueError: If the batch has no mask or index lists, or there are more classes than fit.
+        ValueError: If the batch has no mask or index lists, there are more classes than fit, or a
+            logit is no number.
     """
+    watch = finite_logits(model)
     if batch.mask is None or batch.where is None:
         raise ValueError("expected a batch with a mask and index lists (Batch.masked)")
     height, width = next(iter(batch.inputs.values())).shape[-2:]
@@ -40,5 +43,7 @@ def predict_pixels(
         if logits.shape[2] > NO_CLASS:
             raise ValueError(f"expected at most {NO_CLASS} classes, got {logits.shape[2]}")
         kept = logits[0][(..., *window.kept)]
+        watch.add(a_class_wins(kept, 1).flatten(1).all(1), batch.index, batch.mask)
         maps[(slice(None), *window.place)] = kept.argmax(1).to(torch.uint8).cpu()
+    watch.check()
     return maps

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.evaluation.combinations import Model, checked, rows_taken_at_once, taken
+from dmrnet.evaluation.finite import a_class_wins, finite_logits
 from dmrnet.modalities import Batch, count, from_index, index_of
 from dmrnet.modalities.combinations import MAX_TABLE
 
@@ -117,7 +118,8 @@ def score_pairs(
         rows: Bounds how many rows go through fusion together; by default by their size.
 
     Raises:
-        ValueError: If a batch cannot be scored, or no sample of the pairs was among the batches.
+        ValueError: If a batch cannot be scored, no sample of the pairs was among the batches, or a
+            logit is no number.
     """
     met, truth, probabilities = zip(
         *(
@@ -139,7 +141,8 @@ def evaluate_pairs(
         are right and how many there are, float64 ``(K,)`` each.
 
     Raises:
-        ValueError: If a batch cannot be scored, or no sample of the pairs was among the batches.
+        ValueError: If a batch cannot be scored, no sample of the pairs was among the batches, or a
+            logit is no number.
     """
     with torch.inference_mode():
         met, hits = zip(
@@ -160,6 +163,7 @@ def _by_chunk(
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Give which pairs, int64 on the CPU, their classes and float32 logits, some at a time."""
     found = False
+    watch = finite_logits(model)
     size = int(pairs.sample.max()) + 1 if len(pairs.sample) else 0
     for batch in batches:
         where = checked(batch, pairs.modalities)
@@ -177,7 +181,9 @@ def _by_chunk(
         for some in inside.split(rows or rows_taken_at_once(model, feats, pairs.modalities)):
             at = position[pairs.sample[some]].to(device)
             mask = from_index(pairs.combination[some], pairs.modalities).to(device)
-            logits = model.logits(taken(model, feats, at, mask), mask)
-            yield some, batch.target[at], logits.float()
+            logits = model.logits(taken(model, feats, at, mask), mask).float()
+            watch.add(a_class_wins(logits), batch.index[at], mask)
+            yield some, batch.target[at], logits
+    watch.check()
     if not found:
         raise ValueError("there is no sample to evaluate on")

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dmrnet.evaluation.combinations import Evaluation, Model, by_chunk, where_of
+from dmrnet.evaluation.finite import a_class_wins, finite_logits
 from dmrnet.evaluation.tiles import Tiling, cut, padded, windows
 from dmrnet.modalities import Batch
 
@@ -76,21 +77,27 @@ def evaluate_pixels(
         show: Numbers of images of which label maps are kept.
 
     Raises:
-        ValueError: If a batch has no index lists or other modalities, or no image was among them.
+        ValueError: If a batch has no index lists or other modalities, no image was among them, or a
+            logit is no number.
     """
+    watch = finite_logits(model)
     wanted = torch.tensor(list(show), dtype=torch.int64)
     parts, shown = [], []
     for batch in batches:
         where_of(batch, combinations.shape[1])
         has = (batch.present | ~combinations[:, None, :]).all(-1)
         looked = torch.isin(batch.index.cpu(), wanted)
-        counts, losses, maps = _predicted(model, batch, combinations, stride, tiling, looked)
+        counts, losses, maps, finite = _predicted(
+            model, batch, combinations, stride, tiling, looked
+        )
+        watch.add(finite, batch.index, combinations, has)
         counts = counts.mul_(has[..., None, None]).cpu()
         of_batch = torch.where(has, losses, 0.0).sum(1)
         parts.append((batch.index.cpu(), has.cpu(), counts, of_batch, batch.present.all(1).cpu()))
         if bool(looked.any()):
             truth = torch.where(batch.target == VOID, NO_CLASS, batch.target).to(torch.uint8).cpu()
             shown.append((batch.index.cpu()[looked], truth[looked], maps))
+    watch.check()
     if not parts:
         raise ValueError("there is no image to evaluate on")
     index, scored, of_images, log_loss, whole = zip(*parts, strict=True)
@@ -120,7 +127,7 @@ def _predicted(
     stride: int,
     tiling: Tiling | None,
     looked: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Predict a batch under every combination.
 
     Args:
@@ -133,13 +140,14 @@ def _predicted(
 
     Returns:
         Counts int64 ``(K, B, M, M)``; summed -log p of the true class, float64 ``(K, B)``; label
-        maps uint8 ``(K, p, H, W)``, on the CPU.
+        maps uint8 ``(K, p, H, W)``, on the CPU; whether every pixel has a class, bool ``(K, B)``.
     """
     assert batch.where is not None
     k, b = len(combinations), len(batch)
     device = combinations.device
     counts: Tensor | None = None
     losses = torch.zeros(k, b, dtype=torch.float64, device=device)
+    finite = torch.ones(k, b, dtype=torch.bool, device=device)
     maps = torch.empty((k, int(looked.sum()), *batch.target.shape[1:]), dtype=torch.uint8)
     masks = combinations[:, None, :].expand(-1, b, -1)
     inputs = padded(batch.inputs, stride)
@@ -157,6 +165,7 @@ def _predicted(
             )
             losses[some] += loss.double().sum((1, 2)).reshape(len(kept), b)
             guess = kept.argmax(2)
+            finite[some] &= a_class_wins(kept, 2).flatten(2).all(2)
             found = _confusion(guess, target, kept.shape[2])
             if counts is None:
                 counts = found.new_zeros((k, *found.shape[1:]))
@@ -165,7 +174,7 @@ def _predicted(
                 at = (some, slice(None), *window.place)
                 maps[at] = guess[:, looked.to(device)].to(torch.uint8).cpu()
     assert counts is not None
-    return counts, losses, maps
+    return counts, losses, maps, finite
 
 
 def _confusion(guess: Tensor, target: Tensor, classes: int) -> Tensor:
