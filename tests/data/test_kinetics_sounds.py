@@ -16,10 +16,13 @@ from tests.data.made import kinetics_sounds as made
 from tests.data.made import media
 
 from dmrnet.data.cache import read_cache
-from dmrnet.data.kinetics_sounds import CLASS_LISTS, EVERY, KineticsSounds
+from dmrnet.data.kinetics_sounds import CLASS_LISTS, EVERY, VERSION, KineticsSounds
 from dmrnet.data.prepare import prepare
 
 pytest.importorskip("av", reason="video files need the extra audio-video")
+
+
+HEAD = "label,youtube_id,time_start,time_end,split,is_cc"
 
 
 @cache
@@ -58,18 +61,63 @@ class TestKineticsSounds(DatasetContract):
 
 @pytest.mark.parametrize("how", ["videos", "frames"])
 def test_sound_and_picture_are_those_of_one_clip(how: str) -> None:
-    arrays, _ = read_cache("kinetics-sounds", prepared(how), 1)
+    arrays, _ = read_cache("kinetics-sounds", prepared(how), VERSION)
     numbers = {f"{split}/{name}/{stem}": n for split, name, stem, n in made.clips()}
     assert len(arrays["name"]) == (len(numbers) if how == "frames" else len(numbers) // 5 + 1)
     for row, name in enumerate(arrays["name"].tolist()):
-        # The split that Kinetics calls val is what is tested on.
-        number = numbers[name.replace("val/", "test/") if how == "videos" else name]
+        number = numbers[name]
         assert EVERY[arrays["y"][row]] == name.split("/")[1]
         seen = arrays["visual"][row, :, 100:110, 100:110].reshape(3, -1).mean(1)
         assert np.abs(seen - made.colour(number)).max() < 12, name
         window = arrays["audio"][row][2000 if how == "videos" else 0 :][:4000].astype(float)
         peak = np.abs(np.fft.rfft(window)).argmax() * 4
         assert abs(peak - made.hertz(number)) < 20, name
+
+
+def of_parts(root: Path, **settings) -> tuple[dict[str, set[str]], str]:
+    """Return the clips of each part by stem, and what is said of the parts."""
+    splits = KineticsSounds(str(root), spectrogram="released", **settings).load(0)
+    found = {
+        name: {sample.rpartition("/")[2] for sample in part.samples}
+        for name, part in splits.parts().items()
+    }
+    return found, splits.notes[0]
+
+
+def test_what_kinetics_calls_val_is_tested_on_where_there_is_no_test(tmp_path: Path) -> None:
+    source = made.videos(tmp_path / "source")
+    # An empty folder, or annotations alone, are no test set.
+    (source / "test").mkdir()
+    (source / "test.csv").write_text(f"{HEAD}\nbowling,abcdefghijk,1,11,test,0")
+    prepare("kinetics-sounds", [source], tmp_path / "root")
+    parts, told = of_parts(tmp_path / "root", val_share=0.5)
+    assert parts["test"] == {stem for split, _, stem, _ in made.clips() if split == "test"}
+    trained = {stem for split, _, stem, _ in made.clips() if split == "train"}
+    assert parts["train"] | parts["val"] == trained
+    assert len(parts["train"]) == len(parts["val"]) == 33
+    assert told.endswith("validation held out of the training clips with seed 0")
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_three_published_parts_stay_as_they_are(tmp_path: Path, flat: bool) -> None:
+    source, table = made.videos(tmp_path / "source"), [HEAD]
+    tested = set()
+    for place in sorted((source / "val").iterdir())[:5]:
+        (video,) = place.iterdir()
+        tested.add(video.stem)
+        goal = source / "test" if flat else source / "test" / place.name
+        goal.mkdir(parents=True, exist_ok=True)
+        video.rename(goal / video.name)
+        start, end = (int(text) for text in video.stem[12:].split("_"))
+        table.append(f"{place.name},{video.stem[:11]},{start},{end},test,0")
+    if flat:
+        (source / "test.csv").write_text("\n".join(table))
+    prepare("kinetics-sounds", [source], tmp_path / "root")
+    parts, told = of_parts(tmp_path / "root")
+    assert parts["test"] == tested
+    assert len(parts["val"]) == 28
+    assert len(parts["train"]) == 66
+    assert told == "33 classes; 66 train, 28 val, 5 test clips, as published"
 
 
 def test_lists_of_classes_have_the_published_lengths() -> None:
@@ -124,8 +172,8 @@ def test_a_removed_video_shifts_nothing(copy: Path, tmp_path: Path) -> None:
         assert clips[number][2] in str(refused.value)
     assert "is short: 1 frames" in str(refused.value)
     prepare("kinetics-sounds", [copy], tmp_path / "root", bad="skip")
-    whole, _ = read_cache("kinetics-sounds", prepared(), 1)
-    found, _ = read_cache("kinetics-sounds", str(tmp_path / "root"), 1)
+    whole, _ = read_cache("kinetics-sounds", prepared(), VERSION)
+    found, _ = read_cache("kinetics-sounds", str(tmp_path / "root"), VERSION)
     gone = {"/".join(clips[n][:3]) for n in (4, 10, 20)}
     kept = [one not in gone for one in whole["name"].tolist()]
     assert sum(kept) == len(kept) - 3
@@ -154,7 +202,7 @@ def test_dead_and_short_videos_are_listed(tmp_path: Path) -> None:
     damaged = folder / "train" / "bowling" / "DAMAGEDvid1_000000_000010.mp4"
     damaged.write_bytes(b"\0" * 300)
     lines = [
-        "label,youtube_id,time_start,time_end,split,is_cc",
+        HEAD,
         "abseiling,nobody_knows,1,11,train,0",
     ]
     for split, name, stem, number in clips[:4]:
@@ -182,6 +230,8 @@ def test_what_is_not_there_is_told(tmp_path: Path, copy: Path) -> None:
     with pytest.raises(FileNotFoundError, match="found no folder of train videos"):
         prepare("kinetics-sounds", [tmp_path / "other"], tmp_path / "root")
     (tmp_path / "other" / "train" / "abseiling").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match="found no folder of val videos"):
+        prepare("kinetics-sounds", [tmp_path / "other"], tmp_path / "root")
     (tmp_path / "other" / "val").mkdir()
     with pytest.raises(FileNotFoundError, match="found no folder of a class"):
         prepare("kinetics-sounds", [tmp_path / "other"], tmp_path / "root")

@@ -71,7 +71,7 @@ SECONDS = 10
 SHORTEST = 3.0
 """Seconds; shorter videos are left out, as in the released code (three frames, one a second)."""
 
-VERSION = 1
+VERSION = 2
 """Of the preparation."""
 
 

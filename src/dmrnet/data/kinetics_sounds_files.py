@@ -84,25 +84,40 @@ def _classes(folder: Path) -> Iterator[tuple[str, Path]]:
 def _videos(sources: Sequence[Path]) -> Iterator[tuple[File, File]]:
     """Give each video twice: its sound and its picture."""
     hint = "Kinetics-400 has folders train, val and test of folders of classes"
+    parts: dict[str, dict[str, Path]] = {}
     for split, names in FOLDERS.items():
-        if split == "train" or (split == "val" and not _there(sources, FOLDERS["test"])):
+        if split == "train":
             folder: Path | None = locate(sources, names, f"folder of {split} videos", hint)
         else:
             folder = _there(sources, names)
-        if folder is None or not folder.is_dir():
-            continue
-        found = {
-            f"{name}/{path.stem}": path
-            for name, place in _classes(folder)
-            for path in sorted(place.iterdir())
-            if path.suffix.lower() in VIDEOS
-        }
         table = _there(sources, ANNOTATIONS[split])
-        for listed in sorted(() if table is None else _listed(table)):
-            found.setdefault(listed, folder / f"{listed}.mp4")
+        parts[split] = _clips(folder, table) if folder is not None and folder.is_dir() else {}
+    if not any(path.is_file() for path in parts["test"].values()):
+        # The videos of Kinetics' own test set are seldom kept; what it calls val is tested on then.
+        locate(sources, FOLDERS["val"], "folder of val videos", hint)
+        parts |= {"val": {}, "test": parts["val"]}
+    for split, found in parts.items():
         for name, path in sorted(found.items()):
             file = File(f"{split}/{name}", path)
             yield file, file
+
+
+def _clips(folder: Path, table: Path | None) -> dict[str, Path]:
+    """Return ``class/stem`` and place of the videos of a folder, and of those that a table lists.
+
+    They stand in folders of classes; those that a table lists may also stand beside one another.
+    """
+    found = {
+        f"{name}/{path.stem}": path
+        for name, place in _classes(folder)
+        for path in sorted(place.iterdir())
+        if path.suffix.lower() in VIDEOS
+    }
+    flat = {path.stem: path for path in folder.iterdir() if path.suffix.lower() in VIDEOS}
+    for listed in sorted(() if table is None else _listed(table)):
+        stem = listed.rpartition("/")[2]
+        found.setdefault(listed, flat.get(stem, folder / f"{listed}.mp4"))
+    return found
 
 
 def _listed(table: Path) -> Iterator[str]:
