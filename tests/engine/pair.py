@@ -2,7 +2,8 @@
 
 ``python tests/engine/pair.py RUN FLAG...`` trains on the arrays beside RUN. Environment variables
 arrange mishaps: ``PAIR_SLOW`` seconds a step, ``PAIR_BREAK`` breaks the second process's loss,
-``PAIR_RAISE`` raises in the second process.
+``PAIR_RAISE`` raises in the second process, ``PAIR_NO_CLASS`` breaks a logit of validation, which
+the first process alone looks at.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.fit import fit
 from dmrnet.engine.processes import leave
 from dmrnet.engine.trainee import Progress, Trainee
+from dmrnet.evaluation import NoClassError
 
 _step, _start = Trainee.training_step, Trainee.on_train_epoch_start
+_score = Trainee._score
 
 
 def step(self: Trainee, batch, batch_idx: int):
@@ -38,6 +41,13 @@ def step(self: Trainee, batch, batch_idx: int):
     return loss * torch.nan if second and "PAIR_BREAK" in os.environ else loss
 
 
+def score(self: Trainee) -> float:
+    """Score on validation, unless a mishap is arranged."""
+    if self.current_epoch and "PAIR_NO_CLASS" in os.environ:
+        raise NoClassError([3], "age")
+    return _score(self)
+
+
 def start(self: Trainee) -> None:
     """Begin an epoch without noise, which is each process's own."""
     _start(self)
@@ -48,6 +58,7 @@ def train(run: Path, *flags: str) -> int:
     """Train to the end."""
     Checkpoints.every = 0.0
     Trainee.training_step, Trainee.on_train_epoch_start = step, start
+    Trainee._score = score
 
     def report(progress: Progress) -> None:
         sys.stdout.write(f"epoch {progress.epoch}\n")

@@ -97,9 +97,9 @@ def test_rows_without_a_class_are_named(path: Path) -> None:
     with torch.no_grad():
         last = list(run.method.predictor.parameters())[-1]
         last.fill_(torch.inf)
-    with pytest.raises(ValueError, match="no numbers for samples 0, 1, 2, 3, 4, 5, 6, 7 and "):
+    with pytest.raises(ValueError, match="infinite ones for samples 0, 1, 2, 3, 4, 5, 6, 7 and "):
         predict_run(run, str(path.parent / "test.npz"))
-    with pytest.raises(ValueError, match="expected finite logits"):
+    with pytest.raises(ValueError, match="test: expected finite logits"):
         evaluate_run(run)
 
 

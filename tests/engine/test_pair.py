@@ -167,6 +167,14 @@ def test_a_broken_loss_on_one_process_is_told_once(data: Path) -> None:
     assert "training stopped in epoch 2, step 3" in line
 
 
+def test_what_the_first_process_finds_on_validation_ends_both_with_one_line(data: Path) -> None:
+    _, err = ran(*TORCHRUN, PAIR, str(data / "no-class"), code=1, PAIR_NO_CLASS="1")
+    (line,) = told(err)
+    assert "training stopped at the end of epoch" in line
+    assert "on validation: expected finite logits, got NaN or infinite ones for sample 3," in line
+    assert "only with age shown" in line
+
+
 @pytest.mark.slow
 def test_an_error_on_one_process_is_told_and_ends_both(data: Path) -> None:
     _, err = ran(PAIR, str(data / "raised"), "--devices", "2", code=None, PAIR_RAISE="1")

@@ -11,9 +11,11 @@ from tests.engine.runs import metrics_of, settings_in
 from torch import Tensor
 
 from dmrnet.data.loader import TrainLoader
+from dmrnet.engine import trainee
 from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.selection import selection_score
 from dmrnet.engine.steps import NotFiniteError, Steps, any_not_finite
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Uniform, Warmup
@@ -128,6 +130,36 @@ def test_a_term_that_breaks_stops_the_run_and_spoils_nothing(
     ]
     assert {epoch for epoch, _, _ in metrics_of(folder.metrics)} == {0, 1}
     # What is kept is finite, and the run goes on from there.
+    assert fit(settings, tmp_path / "run")
+
+
+def test_validation_without_a_class_stops_the_run_and_spoils_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Checkpoints, "every", 0.0)
+    calls = []
+
+    def broken(model: Method, *args: object) -> float:
+        calls.append(1)
+        if len(calls) == 2:
+            next(model.predictor.parameters()).data.fill_(torch.nan)
+        return selection_score(model, *args)
+
+    settings = settings_in(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(trainee, "selection_score", broken)
+        with pytest.raises(NotFiniteError) as caught:
+            fit(settings, tmp_path / "run")
+    message = str(caught.value)
+    # Of five epochs the second, the fourth and the fifth select.
+    assert "stopped at the end of epoch 4: on validation: expected finite logits" in message
+    assert "for samples 0, 1, 2, 3, 4, 5, 6, 7 and" in message
+    assert message.endswith("or at the weights, or try a lower --lr or --clip")
+    folder = RunFolder(tmp_path / "run")
+    assert [p.name for p in sorted(folder.checkpoints.glob("*.ckpt"))] == [
+        "epoch-00001.ckpt",
+        "epoch-00002.ckpt",
+    ]
     assert fit(settings, tmp_path / "run")
 
 

@@ -9,8 +9,12 @@ import torch
 from torch import Tensor
 
 from dmrnet.evaluation import (
+    NoClassError,
     Pairs,
     Tiling,
+    channel_distance,
+    class_vector_angles,
+    embedding_angles,
     evaluate,
     evaluate_pairs,
     evaluate_pixels,
@@ -39,15 +43,15 @@ class Sum:
         return torch.stack(shown).sum(0)
 
 
-def a_batch(broken: Tensor | float = torch.nan, shape: tuple[int, ...] = ()) -> Batch:
+def a_batch(broken: float = torch.nan, shape: tuple[int, ...] = (), where: int = -1) -> Batch:
     """Return samples 10 to 14; the logits that nir gives of sample 12 are broken in one place."""
     draw = torch.Generator().manual_seed(0)
     inputs = {name: torch.randn(5, CLASSES, *shape, generator=draw) for name in NAMES}
-    inputs["nir"][2, 1].view(-1)[-1] = broken
+    inputs["nir"][2, 1].view(-1)[where] = broken
     present = torch.ones(5, len(NAMES), dtype=torch.bool)
     target = torch.randint(CLASSES, (5, *shape), generator=draw)
-    where = rows_of(present, NAMES)
-    return Batch(inputs, present, target, torch.arange(5) + 10, mask=present, where=where)
+    rows = rows_of(present, NAMES)
+    return Batch(inputs, present, target, torch.arange(5) + 10, mask=present, where=rows)
 
 
 def all_pairs() -> Pairs:
@@ -70,17 +74,21 @@ WAYS: dict[str, tuple[tuple[int, ...], Callable[[Batch], object]]] = {
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("where", [0, -1])
 @pytest.mark.parametrize("way", WAYS)
-def test_what_has_no_class_is_refused_by_sample_and_modality(way: str, value: float) -> None:
+def test_what_has_no_class_is_refused_by_sample_and_modality(
+    way: str, where: int, value: float
+) -> None:
     shape, run = WAYS[way]
     run(a_batch(0.5, shape))
-    told = "infinite ones or no numbers for sample 12, whenever nir is shown"
+    told = "NaN or infinite ones for sample 12, only with nir shown; look"
     with pytest.raises(ValueError, match=told):
-        run(a_batch(value, shape))
+        run(a_batch(value, shape, where))
 
 
 def test_label_maps_are_refused_too() -> None:
-    with pytest.raises(ValueError, match="for sample 12, whenever red and nir and sound are shown"):
+    # All three were shown every time: none of them is to blame.
+    with pytest.raises(NoClassError, match="for sample 12; look"):
         predict_pixels(Sum(), a_batch(torch.nan, (4, 4)))
 
 
@@ -97,10 +105,65 @@ def test_what_is_not_scored_may_be_anything() -> None:
     assert counts.tolist() == [5 - int(from_index(j, 3)[1]) for j in torch.arange(1, 8)]
 
 
+def test_images_and_pixels_that_are_not_scored_may_be_anything() -> None:
+    batch = a_batch(torch.nan, (4, 4))
+    batch.target[2, -1, -1] = -1
+    assert int(evaluate_pixels(Sum(), [batch], EVERY).confusion[0].sum()) == 5 * 16 - 1
+    batch = a_batch(torch.nan, (4, 4))
+    batch.present[2, 1] = False
+    counts = evaluate_pixels(Sum(), [batch], EVERY).confusion.sum((1, 2))
+    assert counts.tolist() == [16 * (5 - int(from_index(j, 3)[1])) for j in torch.arange(1, 8)]
+
+
+def test_a_modality_that_breaks_only_beside_others_is_named_alone() -> None:
+    """What breaks with any other, and not alone, is in all that break; the others are not."""
+
+    class Beside(Sum):
+        def logits(self, feats: Mapping[str, Tensor], mask: Tensor) -> Tensor:
+            broken = mask[:, 1] & (mask.sum(1) > 1)
+            return torch.where(broken[:, None], torch.nan, super().logits(feats, mask))
+
+    with pytest.raises(NoClassError, match="10, 11, 12, 13, 14, only with nir shown"):
+        evaluate(Beside(), [a_batch(0.5)], EVERY, CLASSES)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_analyses_pass_over_nothing(value: float) -> None:
+    maps = torch.rand(2, 3, 4, 4)
+    channel_distance(maps)
+    broken = maps.clone()
+    broken[1, 2, 0, 0] = value
+    for pair in ((broken,), (maps, broken)):
+        with pytest.raises(ValueError, match="expected finite maps, got NaN or infinite"):
+            channel_distance(*pair)
+    embeddings = torch.rand(2, 3, 4, dtype=torch.float64)
+    embeddings[1, 2, 0] = value
+    scored = torch.ones(2, 3, dtype=torch.bool)
+    target, vectors = torch.zeros(3, dtype=torch.int64), torch.ones(1, 4, dtype=torch.float64)
+    with pytest.raises(ValueError, match="expected finite embeddings"):
+        embedding_angles(embeddings, scored, target, 1)
+    with pytest.raises(ValueError, match="expected finite embeddings"):
+        class_vector_angles(embeddings, scored, target, vectors)
+    scored[1, 2] = False
+    assert embedding_angles(embeddings, scored, target, 1).undefined == 0
+    assert class_vector_angles(embeddings, scored, target, vectors).isfinite().all()
+    with pytest.raises(ValueError, match="expected finite vectors of classes"):
+        class_vector_angles(embeddings, scored, target, vectors * value)
+
+
+def test_names_and_places_are_told_where_they_are_known() -> None:
+    with pytest.raises(NoClassError) as caught:
+        evaluate(Sum(), [a_batch()], EVERY, CLASSES)
+    names = [f"field {i}" for i in range(15)]
+    told = str(caught.value.of("on validation", names))
+    assert told.startswith("on validation: expected finite logits")
+    assert "for sample field 12, only with nir shown" in told
+
+
 def test_many_samples_are_counted_and_no_modality_is_blamed_for_all() -> None:
     batch = a_batch()
     batch.inputs["red"][4] = torch.nan
-    with pytest.raises(ValueError, match="no numbers for samples 12, 14; look"):
+    with pytest.raises(ValueError, match="infinite ones for samples 12, 14; look"):
         evaluate(Sum(), [batch], EVERY, CLASSES)
     for name in NAMES:
         batch.inputs[name] = torch.full((30, CLASSES), torch.nan)

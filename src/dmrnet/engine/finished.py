@@ -26,7 +26,7 @@ from dmrnet.engine.label_maps import images_of
 from dmrnet.engine.pixels import SHOWN, packed, packed_maps, rows_by_class, score_images, spread
 from dmrnet.engine.places import at_hand
 from dmrnet.engine.rows import rows_of_evaluation
-from dmrnet.engine.selection import combinations_of, samples_at_once
+from dmrnet.engine.selection import combinations_of, named, samples_at_once
 from dmrnet.engine.sources import sources_of
 from dmrnet.engine.thresholds import decided, rows_by_type, take_thresholds
 from dmrnet.engine.weights import load_weights
@@ -272,9 +272,10 @@ def evaluate_samples(
     batches = (batch.to(run.device) for batch in evaluation_batches(dataset, size))
     measure = measure_of(run.settings.data)
     keep_all = keep or measure.threshold != "half"
-    result = evaluate(
-        run.method, batches, combinations.to(run.device), len(run.task.classes), keep=keep_all
-    )
+    with named("test", dataset):
+        result = evaluate(
+            run.method, batches, combinations.to(run.device), len(run.task.classes), keep=keep_all
+        )
     names = run.task.modalities
     result, thresholds = take_thresholds(measure, result, run.folder, names)
     rows = rows_of_evaluation(run.folder.name, run.settings, "test", result, names)
@@ -310,15 +311,16 @@ def evaluate_images(
     files = run.folder.read_facts().get("files", {})
     if (path := test or getattr(run.settings.data, "test", None)) is not None:
         files = {**files, "test": fingerprint_of_file(path)}
-    result = score_images(
-        run.method,
-        dataset,
-        combinations_of(len(run.task.modalities)),
-        run.device,
-        batch_size=batch_size,
-        tile=tile,
-        show=spread(len(dataset), SHOWN),
-    )
+    with named("test", dataset):
+        result = score_images(
+            run.method,
+            dataset,
+            combinations_of(len(run.task.modalities)),
+            run.device,
+            batch_size=batch_size,
+            tile=tile,
+            show=spread(len(dataset), SHOWN),
+        )
     name = run.folder.name
     rows = rows_of_evaluation(name, run.settings, "test", result, run.task.modalities)
     # Not every licence lets a data set's images be shown in a report.
@@ -394,7 +396,7 @@ def predict_rows(
         Probabilities, float32 ``(m, M)``.
 
     Raises:
-        ValueError: If a logit is no number; the row is named.
+        NoClassError: If the largest logit of a row is NaN or infinite.
     """
     parts, watch = [], finite_logits(run.method)
     for batch in evaluation_batches(dataset, batch_size or samples_at_once(run.task), rows=rows):
@@ -408,7 +410,8 @@ def predict_rows(
         parts.append(logits.softmax(-1).cpu())
         if advance is not None:
             advance(len(batch))
-    watch.check()
+    with named("", dataset):
+        watch.check()
     return torch.cat(parts)
 
 
@@ -435,6 +438,7 @@ def predict_run(
 
     Raises:
         ValueError: If no sample has any of the combination's modalities.
+        NoClassError: If the largest logit of a row is NaN or infinite.
     """
     dataset = run.read(path, need_target=False)
     rows, seen = rows_seen(run, dataset, combination, path)

@@ -33,7 +33,7 @@ from dmrnet.engine.places import absolute, beside, paths_of
 from dmrnet.engine.prerequisite import check_needs, cost, prerequisite
 from dmrnet.engine.processes import launch, settled, together
 from dmrnet.engine.rows import bookkeeping, rows_of_evaluation
-from dmrnet.engine.selection import combinations_of, samples_at_once
+from dmrnet.engine.selection import combinations_of, named, samples_at_once
 from dmrnet.engine.settings import Training
 from dmrnet.engine.thresholds import set_thresholds
 from dmrnet.engine.trainee import Progress, Trainee
@@ -341,17 +341,18 @@ def finish(
     combinations = combinations_of(len(task.modalities))
     measure = measure_of(settings.data)
     result: Evaluation
-    if task.dense:
-        result = score_images(method, splits.val, combinations, device)
-    else:
-        size = samples_at_once(task)
-        result = evaluate(
-            method,
-            (batch.to(device) for batch in evaluation_batches(splits.val, size)),
-            combinations.to(device),
-            len(task.classes),
-            keep=measure.threshold != "half",
-        )
+    with named("validation", splits.val):
+        if task.dense:
+            result = score_images(method, splits.val, combinations, device)
+        else:
+            size = samples_at_once(task)
+            result = evaluate(
+                method,
+                (batch.to(device) for batch in evaluation_batches(splits.val, size)),
+                combinations.to(device),
+                len(task.classes),
+                keep=measure.threshold != "half",
+            )
     result = set_thresholds(measure, result, folder, task.modalities)
     figures: dict[str, float] = {
         "parameters": sum(p.numel() for p in method.parameters()),

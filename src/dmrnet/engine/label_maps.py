@@ -11,6 +11,7 @@ from dmrnet.data.dataset import Dataset
 from dmrnet.data.images_files import read_images
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.pixels import images_at_once, tiling_of
+from dmrnet.engine.selection import named
 from dmrnet.evaluation import predict_pixels
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ def label_maps(
 
     Yields:
         Rows, int64 ``(b,)``, and the class of every pixel, uint8 ``(b, H, W)``.
+
+    Raises:
+        NoClassError: If the largest logit of a pixel is NaN or infinite.
     """
     first = dataset.take(rows[:1]).inputs
     size = images_at_once(first, batch_size)
@@ -66,4 +70,6 @@ def label_maps(
         mask = batch.present & seen
         here = batch.masked(mask, mask, run.task.modalities).to(run.device)
         stride = run.method.stride
-        yield batch.index, predict_pixels(run.method, here, stride=stride, tiling=tiling)
+        with named("", dataset):
+            maps = predict_pixels(run.method, here, stride=stride, tiling=tiling)
+        yield batch.index, maps

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -14,6 +16,7 @@ from dmrnet.evaluation import (
     Accuracy,
     AttackErrors,
     Measure,
+    NoClassError,
     Pairs,
     ScoredPairs,
     draw_pairs,
@@ -59,6 +62,15 @@ def samples_at_once(task: Task) -> int:
     numbers = sum(math.prod(modality.shape) for modality in task.inputs)
     wanted = max(FEW_SAMPLES, NUMBERS_IN_CACHE // numbers)
     return max(1, min(MOST_SAMPLES_AT_ONCE, NUMBERS_AT_ONCE // numbers, wanted))
+
+
+@contextmanager
+def named(where: str, dataset: Dataset) -> Iterator[None]:
+    """Say where samples without a class are from, and their names where they have any."""
+    try:
+        yield
+    except NoClassError as error:
+        raise error.of(where, getattr(dataset, "samples", None)) from error
 
 
 def selection_score(

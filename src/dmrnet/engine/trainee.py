@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import lightning.pytorch as pl
 import torch
@@ -21,14 +21,22 @@ from dmrnet.engine.checkpoints import OURS
 from dmrnet.engine.divergence import Rise
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.optim import build_optimizer, build_schedule
-from dmrnet.engine.selection import DEFAULT_MEASURE, better, predicted_classes, selection_score
+from dmrnet.engine.selection import (
+    DEFAULT_MEASURE,
+    better,
+    named,
+    predicted_classes,
+    selection_score,
+)
 from dmrnet.engine.settings import Training
 from dmrnet.engine.steps import GRADIENTS, NotFiniteError, Steps
 from dmrnet.engine.weights import save_weights
-from dmrnet.evaluation import Measure
+from dmrnet.evaluation import Measure, NoClassError
 from dmrnet.methods.base import EpochStatistics, Method
 from dmrnet.modalities import Batch, Warmup, build_sampler, from_index, name_of
 from dmrnet.objectives import Step
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -244,14 +252,36 @@ class Trainee(pl.LightningModule):
         combinations = self.method.asks(self.current_epoch)
         if combinations is None:
             return
-        counts = torch.zeros(())
-        if self.trainer.is_global_zero:
+
+        def counts() -> Tensor:
             self.method.eval()
-            counts = predicted_classes(self.method, self.splits.val, combinations, self.device)
+            found = predicted_classes(self.method, self.splits.val, combinations, self.device)
             self.method.train()
+            return found
+
+        self.method.told(self._by_the_first(counts, torch.zeros(())).to(self.device))
+
+    def _by_the_first(self, work: Callable[[], T], elsewhere: T) -> T:
+        """Return on all processes what the first finds on validation; what stops it stops all.
+
+        Raises:
+            NotFiniteError: If a sample has no class.
+        """
+        value, broken = elsewhere, ""
+        if self.trainer.is_global_zero:
+            try:
+                with named("on validation", self.splits.val):
+                    value = work()
+            except NoClassError as error:
+                broken = str(error)
         if self._many:
-            counts = self.trainer.strategy.broadcast(counts)
-        self.method.told(counts.to(self.device))
+            value, broken = self.trainer.strategy.broadcast((value, broken))
+        if broken:
+            raise NotFiniteError(
+                f"training stopped at the end of epoch {self.current_epoch + 1}: {broken}, or try "
+                "a lower --lr or --clip"
+            )
+        return value
 
     def _look(self, now: bool = False) -> None:
         """Look at the steps' values; what one process finds stops all, with the same words.
@@ -296,12 +326,8 @@ class Trainee(pl.LightningModule):
 
     def _select(self) -> float:
         """Score on validation; keep the weights if they are the best so far."""
-        score = 0.0
-        if self.trainer.is_global_zero:
-            score = self._score()
-        if self._many:
-            # The first process's, whose normalisation statistics are the ones that are kept.
-            score = self.trainer.strategy.broadcast(score)
+        # The first process's, whose normalisation statistics are the ones that are kept.
+        score = self._by_the_first(self._score, 0.0)
         if self.training_settings.select == "last" or better(self.measure, score, self.best):
             self.best, self.best_epoch = score, self.current_epoch
             if self.trainer.is_global_zero:

@@ -9,6 +9,7 @@ from dmrnet.evaluation.acer import ErrorRates, error_rates, threshold_of
 from dmrnet.evaluation.angles import Angles, centred, class_vector_angles, embedding_angles
 from dmrnet.evaluation.channel_distance import Distances, channel_distance
 from dmrnet.evaluation.combinations import Evaluation, Predictions, evaluate, predict_masks
+from dmrnet.evaluation.finite import NoClassError
 from dmrnet.evaluation.hard_sets import Agreement, hard_set_agreement
 from dmrnet.evaluation.label_maps import predict_pixels
 from dmrnet.evaluation.measures import (
@@ -49,6 +50,7 @@ __all__ = [
     "LabelMaps",
     "MeanIoU",
     "Measure",
+    "NoClassError",
     "Pairs",
     "PixelEvaluation",
     "Predictions",

@@ -27,6 +27,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dmrnet.evaluation.finite import check_finite
+
 
 @dataclass(frozen=True)
 class Angles:
@@ -76,7 +78,7 @@ def embedding_angles(embeddings: Tensor, scored: Tensor, target: Tensor, classes
         classes: M.
 
     Raises:
-        ValueError: If shapes do not agree.
+        ValueError: If shapes do not agree, or an embedding that is scored is NaN or infinite.
 
     >>> right, up = [1.0, 0.0], [0.0, 1.0]
     >>> two = torch.tensor([[right, right], [up, up]], dtype=torch.float64)
@@ -91,6 +93,7 @@ def embedding_angles(embeddings: Tensor, scored: Tensor, target: Tensor, classes
         )
     if target.shape != scored.shape[1:]:
         raise ValueError(f"expected {scored.shape[1]} classes of samples, got {len(target)}")
+    check_finite(embeddings[scored], "embeddings")
     length = embeddings.norm(dim=2)
     points = scored & (length > 0)
     units = torch.where(points[..., None], embeddings / length[..., None], 0.0)
@@ -131,7 +134,12 @@ def class_vector_angles(
 
     Returns:
         Degrees, ``(M, K)``; NaN where there is no embedding, or one of the two is zero.
+
+    Raises:
+        ValueError: If an embedding that is scored, or a vector, is NaN or infinite.
     """
+    check_finite(embeddings[scored], "embeddings")
+    check_finite(vectors, "vectors of classes")
     unit = embeddings / embeddings.norm(dim=2, keepdim=True)
     own = (vectors / vectors.norm(dim=1, keepdim=True))[target]
     angle = torch.where(scored, _degrees((unit * own).sum(2)), torch.nan)

@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from dmrnet.evaluation.finite import check_finite
+
 Form = Literal["printed", "cosine"]
 """As the paper prints it, or the cosine distance that its text speaks of."""
 
@@ -39,7 +41,8 @@ def channel_distance(first: Tensor, second: Tensor | None = None, form: Form = "
         there is nothing to divide by.
 
     Raises:
-        ValueError: If `form` is unknown, the maps do not match, or have one position only.
+        ValueError: If `form` is unknown, the maps do not match, have one position only, or hold NaN
+            or infinite values.
 
     >>> maps = torch.tensor([[[[3.0, 0.0]], [[0.0, 1.0]], [[4.0, 4.0]]]])
     >>> channel_distance(maps)[0].round(decimals=3).tolist()
@@ -61,6 +64,8 @@ def channel_distance(first: Tensor, second: Tensor | None = None, form: Form = "
             f"channels have a distance on maps of several positions, got {tuple(first.shape)}: of "
             "a vector each channel is one number, which points nowhere"
         )
+    for maps in (first, other):
+        check_finite(maps, "maps")
     rows, columns = first.flatten(2).double(), other.flatten(2).double()
     gram = rows @ columns.transpose(1, 2)
     if form == "printed":

@@ -155,8 +155,8 @@ def evaluate(
         rows: Bounds how many rows go through fusion together; by default by their size.
 
     Raises:
-        ValueError: If a batch has no index lists, other modalities, or a sample without a label, or
-            a logit is no number.
+        ValueError: If a batch has no index lists, other modalities, or a sample without a label.
+        NoClassError: If the largest logit of a scored sample is NaN or infinite.
     """
     modalities = combinations.shape[1]
     device = combinations.device

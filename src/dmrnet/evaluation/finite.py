@@ -11,28 +11,62 @@ MOST_NAMES = 8
 """Of more samples, so many are named."""
 
 
+class NoClassError(ValueError):
+    """No class is the largest: logits of a sample are NaN or infinite.
+
+    Args:
+        samples: Their numbers.
+        shown: What all such predictions show and others do not, in words; may be empty.
+        names: Of all samples, by number; None: the numbers are told.
+        where: They are from, in words; may be empty.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[int],
+        shown: str = "",
+        names: Sequence[str] | None = None,
+        where: str = "",
+    ) -> None:
+        self.samples, self.shown = samples, shown
+        named = ", ".join(names[i] if names else str(i) for i in samples[:MOST_NAMES])
+        more = f" and {len(samples) - MOST_NAMES} more" if len(samples) > MOST_NAMES else ""
+        super().__init__(
+            f"{where}{': ' if where else ''}expected finite logits, got NaN or infinite ones for "
+            f"sample{'s' if len(samples) > 1 else ''} {named}{more}"
+            f"{f', only with {shown} shown' if shown else ''}; look at those samples (values far "
+            "from all others?), or at the weights"
+        )
+
+    def of(self, where: str, names: Sequence[str] | None) -> NoClassError:
+        """Return the same error, said of a split or a file and of samples by name."""
+        return NoClassError(self.samples, self.shown, names, where)
+
+
 class FiniteLogits:
     """Remembers of which samples no class is the largest, without waiting for the device.
 
-    A class that is ruled out, ``-inf`` beside a finite logit, is none of them.
+    A class that is ruled out, ``-inf`` beside a finite logit, is no fault.
 
     Args:
         modalities: Their names in order, for messages; None where a model has none.
 
     >>> watch = FiniteLogits(("red", "nir"))
     >>> logits = torch.tensor([[0.0, 1.0], [torch.nan, 1.0]])
-    >>> masks = torch.tensor([[True, True], [True, False]])
+    >>> masks = torch.tensor([[False, True], [True, True]])
     >>> watch.add(a_class_wins(logits), torch.tensor([4, 7]), masks)
     >>> watch.check()
     Traceback (most recent call last):
-    ValueError: expected finite logits, got infinite ones or no numbers for sample 7, whenever ...
+    dmrnet.evaluation.finite.NoClassError: expected finite logits, got NaN or infinite ones for ...
     """
 
     def __init__(self, modalities: Sequence[str] | None = None) -> None:
         self._modalities = modalities
         self._samples: list[Tensor] = []
         self._broken: list[Tensor] = []
+        # Modalities that every broken prediction shows, and those that every one shows.
         self._common: Tensor | None = None
+        self._always: Tensor | None = None
 
     def add(
         self, finite: Tensor, samples: Tensor, masks: Tensor, scored: Tensor | None = None
@@ -41,43 +75,49 @@ class FiniteLogits:
 
         Args:
             finite: bool ``(P,)`` of P predictions, or ``(K, P)`` of P samples under K masks.
-            samples: int64 ``(P,)``: the samples' numbers.
+            samples: int64 ``(P,)``: the samples' numbers. One tensor taken in again and again, as
+                with a batch's next masks, is kept once.
             masks: bool ``(P, V)``, or ``(K, V)``: what was shown.
             scored: bool, shaped as ``finite``: predictions that matter; by default all.
         """
-        broken = ~finite
-        if scored is not None:
-            broken = broken & scored
-        self._samples.append(samples)
-        self._broken.append(broken if broken.ndim == 1 else broken.any(0))
-        where = broken if broken.ndim == 1 else broken.any(1)
-        common = (masks | ~where[:, None]).all(0)
+        scored = torch.ones_like(finite) if scored is None else scored
+        broken = scored & ~finite
+        by_mask = finite.ndim == 2
+        of_samples = broken.any(0) if by_mask else broken
+        if self._samples and self._samples[-1] is samples:
+            self._broken[-1] |= of_samples
+        else:
+            self._samples.append(samples)
+            self._broken.append(of_samples)
+        common = _of_all(masks, broken.any(1) if by_mask else broken)
+        always = _of_all(masks, scored.any(1) if by_mask else scored)
         self._common = common if self._common is None else self._common & common
+        self._always = always if self._always is None else self._always & always
 
     def check(self) -> None:
         """Look at what came together.
 
         Raises:
-            ValueError: If no class is the largest of some sample; it is named, and the modalities
-                that all such predictions show.
+            NoClassError: If no class is the largest of some sample.
         """
         if not self._broken:
             return
-        broken = torch.cat(self._broken).cpu()
+        broken = torch.cat([some.cpu() for some in self._broken])
         if not bool(broken.any()):
             return
-        found = torch.cat([samples.cpu() for samples in self._samples])[broken].unique().tolist()
-        named = ", ".join(str(sample) for sample in found[:MOST_NAMES])
-        more = f" and {len(found) - MOST_NAMES} more" if len(found) > MOST_NAMES else ""
+        samples = torch.cat([some.cpu() for some in self._samples])[broken].unique()
         assert self._common is not None
-        shown = self._common.nonzero().flatten().tolist()
-        names = [self._modalities[v] if self._modalities else f"modality {v}" for v in shown]
-        when = f", whenever {' and '.join(names)} {'is' if len(names) == 1 else 'are'} shown"
-        raise ValueError(
-            f"expected finite logits, got infinite ones or no numbers for sample"
-            f"{'s' if len(found) > 1 else ''} {named}{more}{when if names else ''}; look at what "
-            "is there of it (values far from all others?), or at the weights"
+        assert self._always is not None
+        shown = (self._common & ~self._always).nonzero().flatten().tolist()
+        names = self._modalities
+        raise NoClassError(
+            samples.tolist(), " and ".join(names[v] if names else f"modality {v}" for v in shown)
         )
+
+
+def _of_all(masks: Tensor, rows: Tensor) -> Tensor:
+    """Return what all of some masks show, bool ``(V,)``."""
+    return (masks | ~rows[:, None]).all(0)
 
 
 def a_class_wins(logits: Tensor, dim: int = -1) -> Tensor:
@@ -87,6 +127,23 @@ def a_class_wins(logits: Tensor, dim: int = -1) -> Tensor:
     tensor([ True, False, False])
     """
     return logits.amax(dim).isfinite()
+
+
+def check_finite(values: Tensor, what: str) -> None:
+    """Refuse features that are no numbers, which an analysis would pass over as pointing nowhere.
+
+    Args:
+        values: Anything.
+        what: In a word, for the message.
+
+    Raises:
+        ValueError: If one is NaN or infinite.
+    """
+    if not bool(values.isfinite().all()):
+        raise ValueError(
+            f"expected finite {what}, got NaN or infinite values; look at the samples (values far "
+            "from all others?), or at the weights"
+        )
 
 
 def finite_logits(model: object) -> FiniteLogits:

@@ -28,8 +28,8 @@ def predict_pixels(
         Classes, uint8 ``(B, H, W)``, on the CPU.
 
     Raises:
-        ValueError: If the batch has no mask or index lists, there are more classes than fit, or a
-            logit is no number.
+        ValueError: If the batch has no mask or index lists, or there are more classes than fit.
+        NoClassError: If the largest logit of a pixel is NaN or infinite.
     """
     watch = finite_logits(model)
     if batch.mask is None or batch.where is None:

@@ -118,8 +118,8 @@ def score_pairs(
         rows: Bounds how many rows go through fusion together; by default by their size.
 
     Raises:
-        ValueError: If a batch cannot be scored, no sample of the pairs was among the batches, or a
-            logit is no number.
+        ValueError: If a batch cannot be scored, or no sample of the pairs was among the batches.
+        NoClassError: If the largest logit of a pair is NaN or infinite.
     """
     met, truth, probabilities = zip(
         *(
@@ -141,8 +141,8 @@ def evaluate_pairs(
         are right and how many there are, float64 ``(K,)`` each.
 
     Raises:
-        ValueError: If a batch cannot be scored, no sample of the pairs was among the batches, or a
-            logit is no number.
+        ValueError: If a batch cannot be scored, or no sample of the pairs was among the batches.
+        NoClassError: If the largest logit of a pair is NaN or infinite.
     """
     with torch.inference_mode():
         met, hits = zip(
@@ -182,7 +182,9 @@ def _by_chunk(
             at = position[pairs.sample[some]].to(device)
             mask = from_index(pairs.combination[some], pairs.modalities).to(device)
             logits = model.logits(taken(model, feats, at, mask), mask).float()
-            watch.add(a_class_wins(logits), batch.index[at], mask)
+            finite = a_class_wins(logits).cpu()
+            if not bool(finite.all()):
+                watch.add(finite, pairs.sample[some], mask.cpu())
             yield some, batch.target[at], logits
     watch.check()
     if not found:

@@ -77,8 +77,8 @@ def evaluate_pixels(
         show: Numbers of images of which label maps are kept.
 
     Raises:
-        ValueError: If a batch has no index lists or other modalities, no image was among them, or a
-            logit is no number.
+        ValueError: If a batch has no index lists or other modalities, or no image was among them.
+        NoClassError: If the largest logit of a labelled pixel is NaN or infinite.
     """
     watch = finite_logits(model)
     wanted = torch.tensor(list(show), dtype=torch.int64)
@@ -140,7 +140,8 @@ def _predicted(
 
     Returns:
         Counts int64 ``(K, B, M, M)``; summed -log p of the true class, float64 ``(K, B)``; label
-        maps uint8 ``(K, p, H, W)``, on the CPU; whether every pixel has a class, bool ``(K, B)``.
+        maps uint8 ``(K, p, H, W)``, on the CPU; whether a class wins at every labelled pixel, bool
+        ``(K, B)``.
     """
     assert batch.where is not None
     k, b = len(combinations), len(batch)
@@ -165,7 +166,7 @@ def _predicted(
             )
             losses[some] += loss.double().sum((1, 2)).reshape(len(kept), b)
             guess = kept.argmax(2)
-            finite[some] &= a_class_wins(kept, 2).flatten(2).all(2)
+            finite[some] &= (a_class_wins(kept, 2) | (target == VOID)).flatten(2).all(2)
             found = _confusion(guess, target, kept.shape[2])
             if counts is None:
                 counts = found.new_zeros((k, *found.shape[1:]))
