@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from dmrnet.data.loader import TrainLoader, evaluation_batches
 from dmrnet.engine import fit as module
+from dmrnet.engine import trainee
 from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.fit import agreement, fit
 from dmrnet.engine.folder import RunFolder
@@ -246,6 +247,49 @@ def test_half_precision_runs_and_stays_near_full(tmp_path: Path) -> None:
     method = settings.method.build(settings.data.load(0).train.task)
     load_weights(method, weights)
     assert {p.dtype for p in method.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_fused_with_clipping_in_bf16_computes_what_unfused_does(
+    optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = {"sgd": "0.05", "adamw": "0.003"}
+    flags = ("--precision", "bf16", "--optimizer", optimizer, "--lr", rates[optimizer])
+    seen: list[tuple[bool, float]] = []
+    cut: list[bool] = []
+    clip, build = Trainee.configure_gradient_clipping, trainee.build_optimizer
+
+    def looked(self: Trainee, optimizer: torch.optim.Optimizer, *of: float, **by: float) -> None:
+        def norm() -> float:
+            squares = [p.grad.square().sum() for p in self.trained if p.grad is not None]
+            return float(torch.stack(squares).sum().sqrt())
+
+        before = norm()
+        clip(self, optimizer, *of, **by)
+        cut.append(before > 1.01)
+        seen.append((all(g["fused"] for g in optimizer.param_groups), norm()))
+
+    def plain(*of: object) -> torch.optim.Optimizer:
+        built = build(*of)
+        for group in built.param_groups:
+            group["fused"] = False
+        return built
+
+    monkeypatch.setattr(Trainee, "configure_gradient_clipping", looked)
+    fit(settings_in(tmp_path, *flags, epochs=2), tmp_path / "fused")
+    monkeypatch.setattr(trainee, "build_optimizer", plain)
+    fit(settings_in(tmp_path, *flags, epochs=2), tmp_path / "unfused")
+    half = len(seen) // 2
+    assert [fused for fused, _ in seen] == [True] * half + [False] * half
+    # The default bound of 1 was reached, and held.
+    assert any(cut[:half])
+    assert max(norm for _, norm in seen) <= 1.001
+    losses = [
+        [v for _, name, v in metrics_of(tmp_path / run / "metrics.csv") if name == "loss"]
+        for run in ("fused", "unfused")
+    ]
+    assert len(losses[0]) == 2
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
 def test_ctrl_c_comes_out_and_the_run_goes_on(tmp_path: Path) -> None:

@@ -85,3 +85,14 @@ def test_decay_spares_biases_and_norms() -> None:
         (0.1, [2]),
         (0.0, [1, 1, 1]),
     ]
+
+
+@pytest.mark.parametrize("precision", ["32", "bf16"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("clip", [0.0, 1.0])
+def test_every_optimizer_is_fused(precision: str, optimizer: str, clip: float) -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    training = Training(precision=precision, optimizer=optimizer, clip=clip).sized(100)
+    built = build_optimizer(model, training)
+    assert built.defaults["fused"] is True
+    assert [group["fused"] for group in built.param_groups] == [True, True]

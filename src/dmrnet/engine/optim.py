@@ -23,12 +23,10 @@ def build_optimizer(model: nn.Module, training: Training) -> Optimizer:
         {"params": others, "weight_decay": 0.0},
     ]
     assert training.lr is not None
-    # Lightning refuses to clip the gradients of a fused optimizer in mixed precision.
-    fused = not (training.clip and training.precision == "bf16")
     if training.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=training.lr, fused=fused)
+        return torch.optim.AdamW(groups, lr=training.lr, fused=True)
     if training.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=training.lr, momentum=0.9, nesterov=True, fused=fused)
+        return torch.optim.SGD(groups, lr=training.lr, momentum=0.9, nesterov=True, fused=True)
     assert_never(training.optimizer)
 
 

@@ -203,7 +203,8 @@ class Trainee(pl.LightningModule):
     ) -> None:
         """Clip by the norm of all gradients, which tells whether each of them is finite.
 
-        Of what is trained side by side (`Method.apart`), each by its own norm.
+        Of what is trained side by side (`Method.apart`), each by its own norm. Lightning's own way
+        refuses a fused optimizer in mixed precision, for the sake of a scaler that bf16 has not.
         """
         if gradient_clip_val:
             norms = [nn.utils.clip_grad_norm_(some, gradient_clip_val) for some in self.bounded]
