@@ -174,11 +174,7 @@ class Pair:
 
 
 def made_batch(case: Case, dtype: torch.dtype = torch.float32) -> Batch:
-    """Return a batch of noise, complete, whose masks show every combination in turn.
-
-    Masks drawn at random would show more or less than they do on average: both of two samples
-    everything, in one measurement.
-    """
+    """Return a batch of noise, complete, under `balanced_masks`."""
     generator = torch.Generator().manual_seed(1)
     task = case.task
     inputs = {
@@ -188,10 +184,38 @@ def made_batch(case: Case, dtype: torch.dtype = torch.float32) -> Batch:
     present = torch.ones(case.batch, len(task.modalities), dtype=torch.bool)
     shape = (case.batch, *(task.inputs[0].shape[1:] if case.dense else ()))
     target = torch.randint(0, len(task.classes), shape, generator=generator)
-    combinations = all_combinations(len(task.modalities))
-    mask = combinations[torch.arange(case.batch) % len(combinations)]
     batch = Batch(inputs, present, target, torch.arange(case.batch))
-    return replace(batch, mask=mask)
+    return replace(batch, mask=balanced_masks(case.batch, len(task.modalities)))
+
+
+def balanced_masks(batch: int, modalities: int) -> Tensor:
+    """Return masks that show each modality as often as combinations drawn uniformly do on average.
+
+    Every combination in turn, as often as that goes; what is left over is pairs of a combination
+    and all that it leaves out, which show each modality once in two. An odd one shows so many that
+    the sum is nearest. Masks drawn at random would show more or less: both of two samples
+    everything, in one measurement. The first of all combinations, in their order, would show the
+    first modalities alone.
+
+    Returns:
+        bool ``(batch, V)``, always the same; no mask twice up to ``2^V - 1``.
+
+    >>> balanced_masks(4, 6).int().sum(0).tolist()
+    [2, 2, 2, 2, 2, 2]
+    """
+    combinations = all_combinations(modalities)
+    whole, left = divmod(batch, len(combinations))
+    chosen = [combinations.repeat(whole, 1)]
+    # Of each pair the one with the first modality; everything has nothing to go with.
+    firsts = combinations[combinations[:, 0] & ~combinations.all(1)]
+    firsts = firsts[torch.randperm(len(firsts), generator=torch.Generator().manual_seed(0))]
+    if left % 2:
+        shown = round(modalities * (1 + left / len(combinations)) / 2)
+        odd = torch.arange(modalities) < max(1, shown)
+        firsts = firsts[(firsts != odd).any(1)]
+        chosen.append(odd[None])
+    halves = firsts[: left // 2]
+    return torch.cat([*chosen, torch.stack([halves, ~halves], 1).flatten(0, 1)])
 
 
 def sgd(parameters: Iterable[nn.Parameter], fused: bool | None = None) -> torch.optim.SGD:

@@ -64,3 +64,50 @@ def test_sides_that_differ_are_not_timed(command, monkeypatch) -> None:
         pair.released.weights["predictor.linear.weight"][0, 0] += 1
     with pytest.raises(ValueError, match="differs from the plain statement"):
         agreement.check_evaluation(pair, bf16=False)
+
+
+@pytest.mark.parametrize("modalities", range(1, 11))
+@pytest.mark.parametrize("batch", [1, 2, 3, 4, 5, 7, 8, 9, 16, 32, 64])
+def test_masks_show_every_modality_as_often_as_uniform_ones(command, modalities, batch) -> None:
+    from benchmarks.subjects import balanced_masks
+
+    masks = balanced_masks(batch, modalities)
+    combinations = 2**modalities - 1
+    expected = 2 ** (modalities - 1) / combinations
+    assert masks.shape == (batch, modalities)
+    assert masks.any(1).all()
+    counts = masks.sum(0)
+    # The nearest whole numbers on either side, for each modality.
+    assert (counts - batch * expected).abs().max() < 1
+    assert counts.max() - counts.min() <= 1
+    assert float(masks.float().mean()) == pytest.approx(expected, abs=0.5 / batch)
+    assert batch < 2 or counts.min() >= 1
+    assert len(masks.unique(dim=0)) == min(batch, combinations)
+    assert masks.equal(balanced_masks(batch, modalities))
+
+
+def test_three_modalities_of_the_batch_that_is_reported_are_balanced(command) -> None:
+    from benchmarks.subjects import balanced_masks
+
+    # On average 64 * 4 / 7 = 36.6 each.
+    assert sorted(balanced_masks(64, 3).sum(0).tolist()) == [36, 37, 37]
+
+
+def test_every_encoder_is_compared_whatever_the_number_of_modalities(command) -> None:
+    from benchmarks import agreement
+    from benchmarks.subjects import Case
+
+    pair = agreement.exact(Case("surf", ((3, 32, 32),) * 6, 8, stem=4))
+    assert max(agreement.check_steps(pair).values()) < agreement.TOLERANCE
+    for v in range(6):
+        name = f"encoders.{v}.resnet.stem.0.weight"
+        weight = pair.released.weights[name]
+        with torch.no_grad():
+            weight[0, 0] += 1e-5
+        with pytest.raises(ValueError, match="differs from the plain statement"):
+            agreement.check_steps(pair)
+        with torch.no_grad():
+            weight[0, 0] -= 1e-5
+    pair.batch.mask[:, 5] = False
+    with pytest.raises(ValueError, match="never shown"):
+        agreement.check_steps(pair)
