@@ -21,7 +21,11 @@ from dmrnet.engine.memory import keep_freed
 from dmrnet.methods import METHODS
 
 NETWORKS = ("surf", "ogm", "esanet")
-PARTS = ("step", "evaluation", "sample", "methods", "epoch", "modalities", "memory", "growth")
+KEEPING = ("methods", "epoch")
+"""Parts that have this process keep the memory that a step frees, as training does, to its end."""
+
+PARTS = ("step", "evaluation", "sample", "modalities", "memory", "growth", *KEEPING)
+"""In the order they run, whatever the order they are asked for: what keeps memory comes last."""
 
 WIDTH = 140
 """Of tables that no terminal shows."""
@@ -58,8 +62,8 @@ def main(arguments: list[str] | None = None) -> list[Row]:
         given.device,
         tuple(given.networks),
     )
-    if given.keep_freed:
-        keep_freed()
+    if given.keep_freed and not keep_freed():
+        parser.error("memory cannot be kept: no glibc that does it, or one of its variables is set")
     setting.rates.update(matrix_rates(setting))
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     rows: list[Row] = []
@@ -67,13 +71,13 @@ def main(arguments: list[str] | None = None) -> list[Row]:
         "step": lambda: parts.steps(setting),
         "evaluation": lambda: parts.evaluations(setting),
         "sample": lambda: parts.samples(setting),
-        "methods": lambda: parts.methods(setting, given.methods),
-        "epoch": lambda: epochs(setting, given.digits),
         "modalities": lambda: parts.modalities(setting),
         "memory": lambda: memories(setting),
         "growth": lambda: parts.growth(setting),
+        "methods": lambda: parts.methods(setting, given.methods),
+        "epoch": lambda: epochs(setting, given.digits),
     }
-    for part in given.only:
+    for part in sorted(given.only, key=PARTS.index):
         found = sorted(run[part](), key=lambda row: row.part) if part == "growth" else run[part]()
         new = list(found)
         show(new, console)
@@ -94,7 +98,11 @@ def facts(setting: Setting, kept: bool = False) -> dict[str, str]:
         "machine": f"{_processor()}, {os.cpu_count()} cores, {setting.threads} used; {graphics}",
         "torch": torch.__version__,
         "clock": f"{clock}; interleaved, median of {setting.repeats}, lowest and highest",
-        "freed memory": "kept by both sides" if kept else "as the system has it, but in `methods`",
+        "freed memory": (
+            "kept by both sides, but in `memory`"
+            if kept
+            else f"as the system has it, but kept in {' and '.join(KEEPING)}, which run last"
+        ),
         "matrix rate": f"{rates} (the best of a product and a convolution; shares are of this)",
         "ratio": "seconds of the first subject of a case over a subject's, repeat by repeat",
     }

@@ -42,6 +42,50 @@ def test_every_part_but_memory_runs_and_is_written(command, tmp_path) -> None:
     assert "· released<" not in drawn
 
 
+def test_parts_that_keep_memory_run_behind_all_others(command, monkeypatch, tmp_path) -> None:
+    from benchmarks import __main__ as module
+    from benchmarks import parts
+    from benchmarks.clock import Row
+
+    ran: list[str] = []
+    kept: list[int] = []
+
+    def instead(name: str):
+        def run(*_: object) -> list[Row]:
+            ran.append(name)
+            if name in ("methods", "epoch"):
+                kept.append(len(ran))
+            return [Row(name, "a case", "a subject", seconds=[1.0])]
+
+        return run
+
+    of_parts = {"step": "steps", "evaluation": "evaluations", "sample": "samples"}
+    of_parts |= {name: name for name in ("methods", "modalities", "growth")}
+    for part, name in of_parts.items():
+        monkeypatch.setattr(parts, name, instead(part))
+    monkeypatch.setattr(module, "epochs", instead("epoch"))
+    monkeypatch.setattr(module, "memories", instead("memory"))
+    command(["--quick", "--only", *reversed(module.PARTS), "--out", str(tmp_path)])
+    assert len(ran) == len(module.PARTS)
+    # No other part follows the first that keeps memory.
+    assert kept == list(range(min(kept), len(ran) + 1))
+    written = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
+    assert "freed memory: as the system has it, but kept in methods and epoch" in written
+
+
+def test_no_other_part_keeps_memory(command, monkeypatch) -> None:
+    from benchmarks import parts
+
+    asked: list[bool] = []
+    monkeypatch.setattr(parts, "keep_freed", lambda: asked.append(True))
+    monkeypatch.setattr("dmrnet.engine.fit.keep_freed", lambda: asked.append(True))
+    quick = ["--quick", "--repeats", "1", "--networks", "surf", "--only"]
+    command([*quick, "step", "evaluation", "sample", "modalities"])
+    assert not asked
+    command([*quick, "methods", "--methods", "dmrnet"])
+    assert asked
+
+
 def test_an_epoch_and_a_peak_are_measured(command) -> None:
     rows = command(["--quick", "--repeats", "1", "--only", "epoch"])
     assert [row.subject for row in rows] == ["bare loop", "dmrnet's engine", "dmrnet's engine"]
