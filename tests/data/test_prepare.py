@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import dmrnet.data.prepare as module
-from dmrnet.data.cache import read_cache, skipped_note
+from dmrnet.data.cache import Bad, list_rejected, read_cache, skipped_note
 from dmrnet.data.prepare import FILES_AT_ONCE, Preparation, prepare
 from dmrnet.data.sources import File, inside, locate
 
@@ -209,6 +209,66 @@ def test_bad_files_are_skipped_where_asked(toy: Toy, source: Path, tmp_path: Pat
     assert not skipped_note(read_cache("toy", str(root), 1)[1])
 
 
+def rejected(root: Path) -> list[list[str]]:
+    text = (root / "toy.rejected.txt").read_text()
+    assert text.endswith("\n")
+    return [line.split("\t") for line in text.removesuffix("\n").split("\n")]
+
+
+@pytest.mark.parametrize("bad", ["refuse", "skip"])
+def test_all_of_many_bad_files_are_listed(
+    bad: Literal["refuse", "skip"], toy: Toy, source: Path, tmp_path: Path
+) -> None:
+    broken = [*range(5, 28), FILES_AT_ONCE + 3, FILES - 1]
+    for number in broken:
+        (source / f"{number:04}.txt").write_text("many\twords\non two lines")
+    root, told = tmp_path / "root", []
+    if bad == "refuse":
+        with pytest.raises(ValueError, match="25 of the source are missing or damaged") as raised:
+            prepare("toy", [source], root)
+        said = str(raised.value)
+    else:
+        prepare("toy", [source], root, bad="skip", tell=told.append)
+        (said,) = (text for text in told if text.startswith("skipped 25 number: "))
+        is_right(root, set(broken))
+        # The cache names its own list: a later preparation may reject other files.
+        (note,) = skipped_note(read_cache("toy", str(root), 1)[1])
+        assert "0009.txt (" in note
+        assert "0010.txt" not in note
+        assert note.endswith("and 20 more; all are listed in toy.json, beside the prepared data")
+    assert "0014.txt (" in said
+    assert "0015.txt" not in said
+    assert f"and 15 more; all are listed in {root / 'toy.rejected.txt'}" in said
+    found = rejected(root)
+    assert [line[:2] for line in found] == [["number", f"{n:04}.txt"] for n in broken]
+    for _, _, reason in found:
+        assert reason.startswith("invalid literal for int")
+    for number in broken:
+        (source / f"{number:04}.txt").write_text(f"{7 * number}")
+    prepare("toy", [source], root)
+    is_right(root)
+    assert sorted(one.name for one in root.iterdir()) == ["toy.json", "toy.npz"]
+
+
+def test_the_list_is_of_the_latest_preparation(toy: Toy, source: Path, tmp_path: Path) -> None:
+    root, path = tmp_path / "root", source / "0002.txt"
+    prepare("toy", [source], root)
+    (source / "0002.txt").rename(source / "gone")
+    with pytest.raises(ValueError, match="0002") as raised:
+        prepare("toy", [source], root)
+    assert "all are listed" not in str(raised.value), "the one file is named as it is"
+    assert rejected(root) == [["number", "0002.txt", "is missing"]]
+    (source / "gone").rename(path)
+    prepare("toy", [source], root)
+    assert not (root / "toy.rejected.txt").exists(), "nothing was to do, and nothing is rejected"
+
+
+def test_names_and_reasons_of_many_lines_take_one_line(tmp_path: Path) -> None:
+    path = list_rejected("toy", tmp_path, [Bad("sound", "a\tb\udcff.wav", "first\n\nsecond")])
+    assert path.read_bytes() == b"sound\ta b\xff.wav\tfirst second\n"
+    assert [one.name for one in tmp_path.iterdir()] == ["toy.rejected.txt"]
+
+
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bad=st.sets(st.integers(0, FILES - 1), max_size=60))
 def test_nothing_shifts(bad: set[int], toy: Toy, source: Path, tmp_path: Path) -> None:
@@ -225,8 +285,13 @@ def test_where_nothing_can_be_used_the_first_are_named(
 ) -> None:
     for path in source.iterdir():
         path.write_text("x")
-    with pytest.raises(ValueError, match=f"none of {FILES} files can be used.*0000.txt"):
+    with pytest.raises(ValueError, match=f"none of {FILES} files can be used.*0000.txt") as raised:
         prepare("toy", [source], tmp_path / "root", bad="skip")
+    listed = tmp_path / "root" / "toy.rejected.txt"
+    assert str(raised.value).endswith(f"; what was found missing or damaged is listed in {listed}")
+    assert [line[1] for line in rejected(tmp_path / "root")] == [
+        f"{n:04}.txt" for n in range(FILES)
+    ]
 
 
 def test_provenance_is_true(toy: Toy, source: Path, tmp_path: Path) -> None:

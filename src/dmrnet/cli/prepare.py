@@ -49,8 +49,8 @@ def run(argv: Sequence[str]) -> int:
         "--bad",
         choices=("refuse", "skip"),
         default="refuse",
-        help="what to do where files are missing or damaged: name all of them and make nothing, "
-        "or name them and go on without them [refuse]",
+        help="what to do where files are missing or damaged: make nothing, or go on without them; "
+        "either way they are named, and all of them listed in DIR/NAME.rejected.txt [refuse]",
     )
     options.add_argument(
         "--allow-pickle",

@@ -3,6 +3,7 @@
 The second says what the first was made of: how many files of each kind, a hash over them, what was
 skipped and why. A cache counts only where both stand and agree. Arrays that are too large for
 memory stand beside them, each as ``ROOT/NAME.KEY.npy``, and are read through memory maps.
+``ROOT/NAME.rejected.txt`` lists what the latest preparation could not use, if there was any.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -174,10 +176,38 @@ def write_cache(
         sha256=sha256(path),
         large=large,
     )
-    aside = beside.with_name(f"{beside.name}.{os.getpid()}.tmp")
-    aside.write_text(json.dumps(asdict(provenance), indent=1) + "\n", encoding="utf-8")
-    aside.replace(beside)
+    _write_whole(beside, (json.dumps(asdict(provenance), indent=1) + "\n").encode())
     return provenance
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file aside and put it in place whole."""
+    aside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    aside.write_bytes(content)
+    aside.replace(path)
+
+
+def list_rejected(name: str, root: Path, bad: Sequence[Bad]) -> Path:
+    """List all that is bad in a file, a line ``GROUP<TAB>NAME<TAB>REASON`` each.
+
+    Where nothing is bad, the list of an earlier preparation goes.
+
+    Returns:
+        The path of the list.
+    """
+    path = root / f"{name}.rejected.txt"
+    lines = ["\t".join(_one_line(text) for text in (b.group, b.name, b.reason)) for b in bad]
+    # Names of files need not be Unicode; they are written as they are on the disk.
+    content = "".join(f"{line}\n" for line in lines).encode(errors="surrogateescape")
+    if content:
+        _write_whole(path, content)
+    else:
+        path.unlink(missing_ok=True)
+    return path
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"[\t\r\n]+", " ", text)
 
 
 def read_provenance(name: str, root: Path) -> Provenance | None:
@@ -242,19 +272,31 @@ def skipped_note(provenance: Provenance, most: int = 5) -> tuple[str, ...]:
     bad = provenance.bad
     if not bad:
         return ()
-    return (f"skipped when prepared: {naming(bad, most)}",)
+    # The list of the latest preparation may be another one, so what the cache itself says is named.
+    listed = f"{provenance.name}.json, beside the prepared data"
+    return (f"skipped when prepared: {naming(bad, most, listed)}",)
 
 
-def naming(bad: tuple[Bad, ...], most: int = 10) -> str:
+def naming(bad: tuple[Bad, ...], most: int = 10, listed: object = "") -> str:
     """Name what is bad, with its reasons, and count it.
+
+    Args:
+        bad: What could not be used.
+        most: So many of a group are named.
+        listed: Where all of them are; it is told where not all are named here.
 
     >>> naming((Bad("sound", "1_a_2.wav", "is empty"),))
     '1 sound: 1_a_2.wav (is empty)'
+    >>> naming((Bad("sound", "1.wav", "is empty"), Bad("sound", "2.wav", "is missing")), 1, "list")
+    '2 sound: 1.wav (is empty) and 1 more; all are listed in list'
     """
-    told = []
+    told, whole = [], True
     for group in dict.fromkeys(one.group for one in bad):
         mine = [one for one in bad if one.group == group]
         first = ", ".join(f"{one.name} ({one.reason})" for one in mine[:most])
         more = f" and {len(mine) - most} more" if len(mine) > most else ""
         told.append(f"{len(mine)} {group}: {first}{more}")
+        whole = whole and not more
+    if listed and not whole:
+        told.append(f"all are listed in {listed}")
     return "; ".join(told)

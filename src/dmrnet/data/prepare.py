@@ -11,6 +11,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +23,7 @@ from dmrnet.data.cache import (
     Array,
     Bad,
     Group,
+    list_rejected,
     naming,
     paths,
     read_arrays,
@@ -304,8 +306,9 @@ def prepare(
         name: Of the data set.
         sources: Folders or files that hold what was published, in any order.
         root: Folder for the cache; it is made if it is not there.
-        bad: What to do where a file is missing or damaged: `refuse` (name and count all of them,
-            make nothing) or `skip` (name and count them, and go on without them).
+        bad: What to do where a file is missing or damaged: `refuse` (name and count them, make
+            nothing) or `skip` (name and count them, and go on without them). Either way all of
+            them are listed in ``ROOT/NAME.rejected.txt``.
         allow_pickle: Open a pickled source, for data sets that are published as one.
         tell: Is called with each sentence on what was found.
         progress: Is called with (kind of file, how many are done, how many there are).
@@ -338,6 +341,9 @@ def prepare(
         and (bad == "skip" or not before.bad)
         and sha256(path) == before.sha256
     ):
+        # A whole cache may stand where nothing can be written.
+        with suppress(OSError):
+            list_rejected(name, root, before.bad)
         tell(f"{path} is already made of these files; nothing to do")
         return path
     for group, some in files.items():
@@ -345,15 +351,24 @@ def prepare(
     root.mkdir(parents=True, exist_ok=True)
     parts = root / f".{name}-{how.version}-parts"
     work = Work(files, parts, allow_pickle, tell, progress)
-    arrays = how.build(work)
+    try:
+        arrays = how.build(work)
+    except ValueError as error:
+        if not work.bad:
+            raise
+        listed = list_rejected(name, root, work.bad)
+        raise ValueError(
+            f"{error}; what was found missing or damaged is listed in {listed}"
+        ) from error
     found = tuple(work.bad)
+    listed = list_rejected(name, root, found)
     if found and bad == "refuse":
         raise ValueError(
             f"{name}: {len(found)} of the source are missing or damaged, so nothing was made: "
-            f"{naming(found)}. Mend them, or go on without them with --bad skip"
+            f"{naming(found, listed=listed)}. Mend them, or go on without them with --bad skip"
         )
     if found:
-        tell(f"skipped {naming(found)}")
+        tell(f"skipped {naming(found, listed=listed)}")
     made = write_cache(name, root, arrays, how.version, fingerprint, work.groups, found)
     shutil.rmtree(parts, ignore_errors=True)
     tell(f"written: {path} ({made.whole_bytes / 1e6:.1f} MB), and what it was made of beside it")
