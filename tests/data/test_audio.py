@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import wave
 
 import numpy as np
@@ -12,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import signal
 
-from dmrnet.data.audio import DIGITS, PAPER, RELEASED, Spectrogram, fitted, read_wav
+from dmrnet.data.audio import (
+    DIGITS,
+    PAPER,
+    RELEASED,
+    Spectrogram,
+    fitted,
+    read_sound,
+    read_wav,
+)
 
 
 def wav(values: np.ndarray, rate: int = 8000, channels: int = 1, width: int = 2) -> bytes:
@@ -161,3 +170,86 @@ def test_damaged_files_are_read_or_refused(data: st.DataObject) -> None:
     assert np.isfinite(values).all()
     assert np.abs(values).max() <= 1
     assert rate > 0
+
+
+def written(kind: str, subtype: str, values: np.ndarray) -> bytes:
+    """Encode samples, float64 ``(n, channels)`` in [-1, 1), by libsndfile."""
+    soundfile = pytest.importorskip("soundfile", reason="needs the extra audio-video")
+    stream = io.BytesIO()
+    soundfile.write(stream, values, 22_050, format=kind, subtype=subtype)
+    return stream.getvalue()
+
+
+def noise(bits: int, channels: int) -> np.ndarray:
+    """Samples that so many bits hold exactly; both ends of the range are among them."""
+    full = 2 ** (bits - 1)
+    values = np.random.default_rng(bits).integers(-full, full, (3000, channels))
+    values[0], values[1] = -full, full - 1
+    return values / full
+
+
+KINDS = [
+    ("FLAC", "PCM_16", 16),
+    ("FLAC", "PCM_24", 24),
+    ("WAV", "PCM_24", 24),
+    ("WAV", "FLOAT", 24),
+    # Of 16 bits, but with the longer header that few readers know.
+    ("WAVEX", "PCM_16", 16),
+]
+"""Kind of file, of samples, and how many bits these hold exactly."""
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(("kind", "subtype", "bits"), KINDS)
+def test_other_files_are_read_exactly(kind: str, subtype: str, bits: int, channels: int) -> None:
+    values = noise(bits, channels)
+    found, rate = read_sound(written(kind, subtype, values))
+    assert rate == 22_050
+    assert found.dtype == np.float32
+    assert found.shape == (3000,)
+    # Each sample is exact in float32; the mean of two may be rounded.
+    np.testing.assert_allclose(found, values.mean(1), rtol=0, atol=0 if channels == 1 else 2**-24)
+
+
+def test_float_samples_beyond_one_are_kept() -> None:
+    found, _ = read_sound(written("WAV", "FLOAT", np.array([[0.5], [1.75], [-2.5]])))
+    assert found.tolist() == [0.5, 1.75, -2.5]
+
+
+@pytest.mark.parametrize(("kind", "subtype", "bits"), KINDS)
+def test_other_files_that_are_cut_off_are_refused(kind: str, subtype: str, bits: int) -> None:
+    content = written(kind, subtype, noise(bits, 2))
+    # Cut amid a sample, and in the middle of a file between two.
+    for end in (len(content) // 2, len(content) // 2 + 1, len(content) - 1):
+        with pytest.raises(ValueError, match=r"^is (damaged or )?cut off"):
+            read_sound(content[:end])
+
+
+def test_a_file_with_another_chunk_in_front_is_looked_through() -> None:
+    content = written("WAV", "PCM_24", noise(24, 1))
+    # Of an odd size, so that a byte fills it up.
+    longer = content[:12] + b"note\x03\x00\x00\x00abc\x00" + content[12:]
+    longer = b"RIFF" + (len(longer) - 8).to_bytes(4, "little") + longer[8:]
+    assert np.array_equal(read_sound(longer)[0], read_sound(content)[0])
+    with pytest.raises(ValueError, match="its header says 9000 bytes, 8999 follow"):
+        read_sound(longer[:-1])
+
+
+def test_samples_that_are_no_numbers_are_refused() -> None:
+    for value in (np.nan, np.inf):
+        values = np.array([[0.5], [value], [0.25]])
+        with pytest.raises(ValueError, match="infinite or no numbers"):
+            read_sound(written("WAV", "FLOAT", values))
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"fLaC", b"<html>404</html>", b"OggS" * 20])
+def test_what_no_reader_knows_is_told(content: bytes) -> None:
+    with pytest.raises(ValueError, match="is no WAV file"):
+        read_sound(content)
+
+
+def test_without_soundfile_other_files_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = written("WAV", "PCM_24", noise(24, 1))
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    with pytest.raises(ValueError, match=r"24 bits, expected 16; .*dmrnet\[audio-video\]"):
+        read_sound(content)

@@ -54,11 +54,15 @@ def read_sound(content: bytes) -> tuple[npt.NDArray[np.float32], int]:
     A WAV file of 16-bit samples is read here; what else libsndfile reads (other sample formats,
     FLAC, OGG) needs soundfile, of the extra ``audio-video``.
 
+    Args:
+        content: The file. Several channels are averaged.
+
     Returns:
-        float32, ``(samples,)``, channels averaged, and the rate in Hz.
+        float32, ``(samples,)``, and the rate in Hz.
 
     Raises:
-        ValueError: If it cannot be read, is shorter than it says, or holds no sample.
+        ValueError: If it cannot be read, is shorter than it says, or holds no sample or one that
+            is no number. OGG does not say how long it is; cut off, it is read as far as it goes.
     """
     try:
         return read_wav(content)
@@ -69,14 +73,44 @@ def read_sound(content: bytes) -> tuple[npt.NDArray[np.float32], int]:
         try:
             import soundfile
         except ModuleNotFoundError:
-            raise first from None
+            hint = 'other files are read by soundfile: pip install "dmrnet[audio-video]"'
+            raise ValueError(f"{first}; {hint}") from None
         try:
-            values, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+            file = soundfile.SoundFile(io.BytesIO(content))
         except (soundfile.SoundFileError, RuntimeError):
             raise first from None
+    with file:
+        _is_whole(content)
+        told, rate = int(file.frames), int(file.samplerate)
+        try:
+            values = file.read(dtype="float32", always_2d=True)
+        except (soundfile.SoundFileError, RuntimeError) as error:
+            raise ValueError(f"is damaged or cut off ({error})") from error
+    if len(values) < told:
+        raise ValueError(f"is cut off: its header says {told} samples, {len(values)} follow")
     if not len(values):
         raise ValueError("holds no sound")
-    return values.mean(1, dtype=np.float32), int(rate)
+    if not np.isfinite(values).all():
+        raise ValueError("holds samples that are infinite or no numbers")
+    return values.mean(1, dtype=np.float32), rate
+
+
+def _is_whole(content: bytes) -> None:
+    """Look whether a WAV file holds as much as it says: libsndfile reads what there is.
+
+    Raises:
+        ValueError: If it holds less.
+    """
+    place = 12
+    while content.startswith(b"RIFF") and place + 8 <= len(content):
+        told = int.from_bytes(content[place + 4 : place + 8], "little")
+        there = len(content) - place - 8
+        if content[place : place + 4] == b"data":
+            if there < told:
+                raise ValueError(f"is cut off: its header says {told} bytes, {there} follow")
+            return
+        # A chunk of an odd size is filled up by a byte.
+        place += 8 + told + told % 2
 
 
 def resampled(sound: Tensor, rate: int, wanted: int) -> Tensor:
