@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, recall_score
+from tests.evaluation.two_processes import two_processes
 
 from dmrnet.evaluation import (
     ACER,
@@ -29,8 +27,6 @@ from dmrnet.evaluation import (
     threshold_of,
 )
 from dmrnet.modalities import all_combinations
-
-ROOT = Path(__file__).parents[2]
 
 some_scores = st.lists(
     st.tuples(st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.75, 0.875, 1.0]), st.booleans()),
@@ -241,13 +237,7 @@ def test_the_measure_of_a_data_set() -> None:
 
 
 TWO = """
-import sys, torch
-from dmrnet.engine.processes import leave
 from dmrnet.evaluation import ACER, APCER, AttackThreshold
-rank = int(sys.argv[1])
-torch.distributed.init_process_group(
-    "gloo", init_method="file://" + sys.argv[2], rank=rank, world_size=2
-)
 draw = torch.Generator().manual_seed(0)
 score = torch.rand(31, generator=draw)
 target = torch.randint(2, (31,), generator=draw)
@@ -258,24 +248,12 @@ for metric in (ACER(), APCER(types=3, over="each"), AttackThreshold("eer")):
     parts = (score[rank::2], target[rank::2])
     metric.update(*parts, *([kind[rank::2]] if isinstance(metric, APCER) else []))
     found.append(metric.compute())
-torch.save(found, sys.argv[2] + str(rank))
-leave(0)
 """
 
 
 @pytest.mark.ddp
 def test_two_processes_say_what_one_says(tmp_path: Path) -> None:
-    env = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
-    meet = tmp_path / "meet"
-    processes = [
-        subprocess.Popen([sys.executable, "-c", TWO, str(rank), str(meet)], env=env)
-        for rank in range(2)
-    ]
-    try:
-        assert [process.wait(timeout=90) for process in processes] == [0, 0]
-    finally:
-        for process in processes:
-            process.kill()
+    found = two_processes(TWO, tmp_path / "meet")
     draw = torch.Generator().manual_seed(0)
     score = torch.rand(31, generator=draw)
     target = torch.randint(2, (31,), generator=draw)
@@ -284,6 +262,6 @@ def test_two_processes_say_what_one_says(tmp_path: Path) -> None:
     for metric in (ACER(), APCER(types=3, over="each"), AttackThreshold("eer")):
         metric.update(score, target, *([kind] if isinstance(metric, APCER) else []))
         alone.append(metric.compute())
-    for rank in range(2):
-        for one, expected in zip(torch.load(f"{meet}{rank}"), alone, strict=True):
+    for each in found:
+        for one, expected in zip(each, alone, strict=True):
             assert torch.equal(one, expected)

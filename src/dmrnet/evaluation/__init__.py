@@ -33,6 +33,7 @@ from dmrnet.evaluation.tiles import Tiling, windows
 
 if TYPE_CHECKING:
     from dmrnet.evaluation.attacks import ACER, APCER, BPCER, AttackThreshold
+    from dmrnet.evaluation.pixel_iou import PixelIoU
 
 __all__ = [
     "ACER",
@@ -53,6 +54,7 @@ __all__ = [
     "NoClassError",
     "Pairs",
     "PixelEvaluation",
+    "PixelIoU",
     "Predictions",
     "ScoredPairs",
     "Tiling",
@@ -80,8 +82,17 @@ __all__ = [
 ]
 
 
+_METRICS = {
+    "ACER": "attacks",
+    "APCER": "attacks",
+    "BPCER": "attacks",
+    "AttackThreshold": "attacks",
+    "PixelIoU": "pixel_iou",
+}
+
+
 def __getattr__(name: str) -> object:
     """Import torchmetrics only where its metrics are asked for: it takes longer than evaluating."""
-    if name in ("ACER", "APCER", "BPCER", "AttackThreshold"):
-        return getattr(import_module("dmrnet.evaluation.attacks"), name)
+    if name in _METRICS:
+        return getattr(import_module(f"dmrnet.evaluation.{_METRICS[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
