@@ -46,9 +46,11 @@ def video(
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=per_second)
         stream.width, stream.height, stream.pix_fmt = 32, 24, "yuv420p"
+        # To start threads takes ten times as long as so few frames.
+        stream.codec_context.thread_count = 1
         voice = None
         if sound is not None:
-            voice = container.add_stream("aac", rate=rate)
+            voice = container.add_stream("aac", rate=rate, options={"aac_coder": "fast"})
             voice.layout = "mono"
         for colour in colours:
             pixels = np.full((24, 32, 3), colour, dtype=np.uint8)
