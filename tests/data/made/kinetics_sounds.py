@@ -41,6 +41,20 @@ def videos(folder: Path, some: slice = slice(None)) -> Path:
     return folder
 
 
+def listed(folder: Path, some: slice = slice(None)) -> Path:
+    """Write videos and the published lists of them, by which one that is missing is known."""
+    rows = {"train": ["label,youtube_id,time_start,time_end,split,is_cc"]}
+    rows["val"] = rows["train"][:]
+    for split, name, stem, _ in list(clips())[some]:
+        place = "train" if split == "train" else "val"
+        video, start, end = stem[:11], int(stem[12:18]), int(stem[19:])
+        rows[place].append(f"{name.replace('_', ' ')},{video},{start},{end},{place},0")
+    videos(folder, some)
+    for place, lines in rows.items():
+        (folder / f"{place}.csv").write_text("\n".join(lines))
+    return folder
+
+
 def frames(folder: Path) -> Path:
     """Write frames, one a second, and recordings, as the released code has them."""
     for split, name, stem, number in clips():
