@@ -1,4 +1,4 @@
-"""data prepare, on the made file of watch: it is quick, and published as a pickle."""
+"""data prepare: on the made file of watch, which is quick, and on each of the paper's data sets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 from tests.data.made import watch as made
+from tests.data.made.prepared import MADE, MORE
 
 from dmrnet.cli.prepare import _Bars
 
@@ -37,6 +38,61 @@ def test_prepared_data_are_read_by_the_other_commands(
     assert said.last == f"next: dmrnet fit --data watch --data.root {root}"
     assert cli("data", "show", "watch", "--data.root", root).code == 0
     assert "nothing to do" in cli(*words).out
+
+
+ARRAYS = {
+    "casia-surf": [
+        f"{split}.{sense}" for split in ("train", "val", "test") for sense in ("rgb", "depth", "ir")
+    ],
+    "crema-d": ["audio", "visual"],
+    "kinetics-sounds": ["audio", "visual"],
+    "nyuv2": ["rgb", "depth", "depth_raw", "labels"],
+}
+"""What is too large for memory, in a file each."""
+
+TOLD = {
+    "casia-surf": "test: 10 usable of 10 lines (57710 are published), 4 with label 1",
+    "crema-d": "test: 10 usable of 10 lines (744 are published)",
+    "kinetics-sounds": "the list of 31 classes is complete",
+    "nyuv2": "test: 4 usable of 4 images (654 are published)",
+}
+"""The last that is said of what was found."""
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_the_papers_data_are_prepared_and_shown(name: str, cli: Cli, tmp_path: Path) -> None:
+    if name in ("crema-d", "kinetics-sounds"):
+        pytest.importorskip("av", reason="video files need the extra audio-video")
+    source, root = MADE[name](tmp_path / "source"), tmp_path / "root"
+    words = ["data", "prepare", name, "--source", source, "--root", root]
+    said = cli(*words)
+    assert said.code == 0, said.err
+    told, written, last = said.out.splitlines()[-3:]
+    assert told == TOLD[name]
+    assert written.startswith(f"written: {root / name}.npz (")
+    assert last == f"next: dmrnet fit --data {name} --data.root {root}"
+    endings = ["json", "npz", *(f"{key}.npy" for key in ARRAYS[name])]
+    stamps = {path.name: path.stat().st_mtime_ns for path in root.iterdir()}
+    assert sorted(stamps) == sorted(f"{name}.{ending}" for ending in endings)
+    said = cli(*words)
+    assert said.code == 0
+    again = f"{root / name}.npz is already made of these files; nothing to do"
+    assert said.out.splitlines() == [again, last]
+    assert {path.name: path.stat().st_mtime_ns for path in root.iterdir()} == stamps
+    # The first two words say how much is validation.
+    shown = cli("data", "show", name, "--data.root", root, *MORE.get(name, [])[:2])
+    assert shown.code == 0, shown.err
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_folder_without_the_papers_data_is_told(name: str, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    words = ["--source", tmp_path / "source", "--root", tmp_path / "root"]
+    said = cli("data", "prepare", name, *words)
+    assert said.code == 2
+    assert f"in {tmp_path / 'source'}; " in said.err
+    assert "found no " in said.err
+    assert not (tmp_path / "root").exists()
 
 
 def test_a_pickle_needs_leave(cli: Cli, source: Path, tmp_path: Path) -> None:
