@@ -67,7 +67,7 @@ def check_steps(pair: Pair) -> dict[str, float]:
     assert pair.batch.mask is not None
     if not bool(pair.batch.mask.any(0).all()):
         raise ValueError(f"{pair.case.name}: a modality is never shown, so it is not compared")
-    found = {}
+    found: dict[str, float] = {}
     both: tuple[Encodes, ...] = ("present", "mask")
     for what in both:
         pair.method.train(what == "present")

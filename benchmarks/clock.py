@@ -177,7 +177,7 @@ def matrix_rates(setting: Setting) -> dict[str, float]:
 def has_bf16(device: str = "cpu") -> bool:
     """Return whether the device multiplies bfloat16 by instructions of its own (a CPU: Linux)."""
     if device != "cpu":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as info:  # noqa: PTH123
             flags = info.read()

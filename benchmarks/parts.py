@@ -98,7 +98,7 @@ def samples(setting: Setting) -> Iterator[Row]:
     for whole in cases(setting):
         case = replace(whole, batch=1)
         pair = Pair(case, device=setting.device)
-        check_evaluation(pair, bf16=False)
+        check_evaluation(pair, setting.bf16)
         pair.method.eval()
         pair.released.training = False
         for shown in (len(case.inputs), 1):
@@ -117,7 +117,7 @@ def _sample(setting: Setting, pair: Pair, shown: int) -> list[Row]:
     form = folded(pair.method, "+".join(names[:shown]))
     inputs = {name: here.inputs[name] for name in form.modalities}
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def theirs() -> object:
         return pair.released.logits(here.inputs, seen)
 
@@ -133,15 +133,33 @@ def _sample(setting: Setting, pair: Pair, shown: int) -> list[Row]:
     def small() -> object:
         return form(inputs)
 
-    work = {"released": theirs, "dmrnet, dense": dense, "dmrnet": ours, "dmrnet, folded": small}
+    work: dict[str, Callable[[], object]] = {
+        "released": theirs,
+        "dmrnet, dense": dense,
+        "dmrnet": ours,
+        "dmrnet, folded": small,
+    }
+    if setting.bf16:
+        kind = pair.device.type
+        work |= {f"{name}, bf16": in_bf16(one, kind) for name, one in work.items()}
     repeats = setting.repeats * (1 if setting.quick else 4)
     case = f"{pair.case.name}, {shown} shown"
     return setting.time("one sample", case, work, 1, repeats=repeats)
 
 
+def in_bf16(work: Callable[[], object], device: str) -> Callable[[], object]:
+    """Return the same work in mixed precision."""
+
+    def run() -> object:
+        with torch.autocast(device, torch.bfloat16):
+            return work()
+
+    return run
+
+
 def growth(setting: Setting) -> Iterator[Row]:
     """Time steps and evaluations with more modalities, samples and pixels."""
-    few = replace(setting, bf16=False, repeats=min(setting.repeats, 5))
+    few = replace(setting, bf16=False)
     side, stem, batch = (32, 4, 8) if setting.quick else (56, 32, 16)
     base = Case("surf", ((3, side, side),) * 3, batch, stem)
     modalities = (2, 3) if setting.quick else (2, 3, 4, 6, 8, 10)
@@ -179,7 +197,7 @@ def modalities(setting: Setting) -> Iterator[Row]:
 
 
 def methods(setting: Setting, names: Sequence[str] | None = None) -> Iterator[Row]:
-    """Time a training step of methods on SURF; sf-md is what the others are compared with.
+    """Time a training step of methods on SURF, in each precision beside sf-md in the same.
 
     Args:
         setting: How.
@@ -190,18 +208,17 @@ def methods(setting: Setting, names: Sequence[str] | None = None) -> Iterator[Ro
     keep_freed()
     base = cases(replace(setting, networks=("surf",)))[0]
     case = base if setting.quick or names else replace(base, batch=32)
-    work = {
-        name: _method_step(case, name, setting.device)
-        for name in ("sf-md", *(name for name in names or METHODS if name != "sf-md"))
-    }
+    every = ("sf-md", *(name for name in names or METHODS if name != "sf-md"))
     repeats = 3 * setting.repeats if names else None
-    for row in setting.time("methods", case.name, work, case.batch, repeats=repeats):
-        if row.subject != "sf-md":
-            row.note = f"{row.over_first} over sf-md"
-        yield row
+    for of in ("", ", bf16") if setting.bf16 else ("",):
+        work = {f"{name}{of}": _method_step(case, name, setting.device, bool(of)) for name in every}
+        for row in setting.time("methods", case.name + of, work, case.batch, repeats=repeats):
+            if row.subject != f"sf-md{of}":
+                row.note = f"{row.over_first} over sf-md{of}"
+            yield row
 
 
-def _method_step(case: Case, name: str, device: str) -> Callable[[], None]:
+def _method_step(case: Case, name: str, device: str, bf16: bool) -> Callable[[], None]:
     torch.manual_seed(0)
     pair_batch = Pair(replace(case, stem=4)).batch
     method = build_method(name, case.task, "best", network=Network(family="surf", stem=case.stem))
@@ -221,8 +238,9 @@ def _method_step(case: Case, name: str, device: str) -> Callable[[], None]:
     method.train()
 
     def run() -> None:
-        # Behind any warm-up, so that every term acts.
-        loss = method.training_loss(batch, 20).total
+        # Behind any warm-up. Nothing was mined or told: such terms are zeros, and cost the same.
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16):
+            loss = method.training_loss(batch, 20).total
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

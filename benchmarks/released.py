@@ -134,7 +134,7 @@ class Released(Layers):
             total = total + F.cross_entropy(full(out), nearest(target, out), ignore_index=-1)
         return total
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def evaluate(self, inputs: Mapping[str, Tensor], combinations: Tensor) -> Tensor:
         """Return the classes predicted under each combination, a whole pass for each of them."""
         rows = len(next(iter(inputs.values())))

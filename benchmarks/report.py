@@ -56,9 +56,10 @@ def _seconds(value: float) -> str:
     return f"{value:.2f} s" if value >= 1 else f"{1000 * value:.1f} ms"
 
 
-def columns(rows: Sequence[Row]) -> int:
-    """Return how many columns the table of a case has: notes only where there is one."""
-    return len(COLUMNS) - (not any(row.note for row in rows))
+def columns(rows: Sequence[Row]) -> list[int]:
+    """Return which columns the table of a case has: those with something in a row."""
+    filled = zip(*(cells(row) for row in rows), strict=True)
+    return [place for place, of_column in enumerate(filled) if any(of_column)]
 
 
 def groups(rows: Sequence[Row]) -> list[tuple[str, str, list[Row]]]:
@@ -74,11 +75,11 @@ def show(rows: Sequence[Row], console: Console) -> None:
     for part, case, of_case in groups(rows):
         table = Table(title=f"{part}: {case}", title_justify="left")
         shown = columns(of_case)
-        for column in COLUMNS[:shown]:
+        for column in (COLUMNS[place] for place in shown):
             at = "left" if column in ("subject", "note") else "right"
             table.add_column(column, justify=at)  # type: ignore[arg-type]
         for row in of_case:
-            table.add_row(*cells(row)[:shown])
+            table.add_row(*(cells(row)[place] for place in shown))
         console.print(table)
 
 
@@ -91,9 +92,11 @@ def markdown(rows: Sequence[Row], facts: dict[str, str]) -> str:
             lines += ["", f"## {part}"]
         before = part
         shown = columns(of_case)
-        lines += ["", f"{case}", "", f"| {' | '.join(COLUMNS[:shown])} |"]
-        lines.append("| --- |" + " ---: |" * (shown - 1))
-        lines += [f"| {' | '.join(cells(row)[:shown])} |" for row in of_case]
+        head = " | ".join(COLUMNS[place] for place in shown)
+        lines += ["", f"{case}", "", f"| {head} |", "| --- |" + " ---: |" * (len(shown) - 1)]
+        for row in of_case:
+            found = cells(row)
+            lines.append(f"| {' | '.join(found[place] for place in shown)} |")
     return "\n".join(lines) + "\n"
 
 

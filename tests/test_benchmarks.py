@@ -86,10 +86,59 @@ def test_no_other_part_keeps_memory(command, monkeypatch) -> None:
     assert asked
 
 
+def test_methods_are_compared_in_each_precision(command) -> None:
+    from benchmarks.clock import Setting
+    from benchmarks.parts import methods, samples
+
+    setting = Setting(quick=True, repeats=1, bf16=True, networks=("surf",))
+    rows = list(methods(setting, ["dmrnet"]))
+    assert [row.subject for row in rows] == ["sf-md", "dmrnet", "sf-md, bf16", "dmrnet, bf16"]
+    assert [row.ratio == (1, 1, 1) for row in rows] == [True, False] * 2
+    over = [row.note.split(" over ")[1:] for row in rows]
+    assert over == [[], ["sf-md"], [], ["sf-md, bf16"]]
+    one = [row.subject for row in samples(setting)]
+    assert one[4:8] == [f"{name}, bf16" for name in one[:4]]
+
+
 def test_an_epoch_and_a_peak_are_measured(command) -> None:
     rows = command(["--quick", "--repeats", "1", "--only", "epoch"])
     assert [row.subject for row in rows] == ["bare loop", "dmrnet's engine", "dmrnet's engine"]
     assert all(row.median > 0 for row in rows)
+
+
+def test_a_column_stands_where_a_row_has_something_in_it(command) -> None:
+    from benchmarks.clock import Row
+    from benchmarks.report import markdown
+
+    timed = [Row("step", "a", "released", [1.0]), Row("step", "a", "dmrnet", [0.5], note="n")]
+    peak = [Row("memory", "a", "dmrnet", memory=7.0)]
+    text = markdown(timed + peak, {})
+    assert "| subject | median | spread | note |\n| --- | ---: | ---: | ---: |" in text
+    assert "| released | 1.00 s | 1.00 s–1.00 s |  |" in text
+    assert "| subject | MiB |\n| --- | ---: |\n| dmrnet | 7 |" in text
+
+
+def test_both_sides_are_evaluated_in_one_mode(command, monkeypatch) -> None:
+    from benchmarks import released
+    from benchmarks.clock import Setting
+    from benchmarks.parts import evaluations, samples
+
+    modes: list[bool] = []
+
+    def watched(of):
+        def run(*given: object, **by: object) -> object:
+            modes.append(torch.is_inference_mode_enabled())
+            return of(*given, **by)
+
+        return run
+
+    for name in ("ReleasedSURF", "ReleasedOGM", "ReleasedESANet"):
+        kind = getattr(released, name)
+        monkeypatch.setattr(kind, "logits", watched(kind.logits))
+    setting = Setting(quick=True, repeats=1, networks=("surf",))
+    assert {row.subject for row in [*evaluations(setting), *samples(setting)]} >= {"released"}
+    assert modes
+    assert all(modes)
 
 
 def test_sides_that_differ_are_not_timed(command, monkeypatch) -> None:
