@@ -14,6 +14,7 @@ from rich.console import Console
 
 from benchmarks import parts
 from benchmarks.clock import Row, Setting, has_bf16, matrix_rates
+from benchmarks.data import loaders
 from benchmarks.epochs import epochs
 from benchmarks.memory import memories
 from benchmarks.report import show, write
@@ -21,7 +22,7 @@ from dmrnet.engine.memory import keep_freed
 from dmrnet.methods import METHODS
 
 NETWORKS = ("surf", "ogm", "esanet")
-KEEPING = ("methods", "epoch")
+KEEPING = ("methods", "data", "epoch")
 """Parts that have this process keep the memory that a step frees, as training does, to its end."""
 
 PARTS = ("step", "evaluation", "sample", "modalities", "memory", "growth", *KEEPING)
@@ -48,12 +49,16 @@ def main(arguments: list[str] | None = None) -> list[Row]:
         action="store_true",
         help="keep memory that a step frees, for both sides (as this project's training does)",
     )
-    parser.add_argument("--digits", help="folder of prepared digits, for the part `epoch`")
+    parser.add_argument(
+        "--digits", help="folder of prepared digits, for the parts `epoch` and `data`"
+    )
     parser.add_argument("--out", type=Path, help="folder for Markdown, JSON and a plot")
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
-    if given.device != "cpu" and {"epoch", "memory"} & set(given.only):
-        parser.error("epoch and memory are measured on the CPU alone; name the others by --only")
+    if given.device != "cpu" and {"epoch", "memory", "data"} & set(given.only):
+        parser.error(
+            "epoch, memory and data are measured on the CPU alone; name the others by --only"
+        )
     setting = Setting(
         given.repeats,
         given.threads,
@@ -75,6 +80,7 @@ def main(arguments: list[str] | None = None) -> list[Row]:
         "memory": lambda: memories(setting),
         "growth": lambda: parts.growth(setting),
         "methods": lambda: parts.methods(setting, given.methods),
+        "data": lambda: loaders(setting, given.digits),
         "epoch": lambda: epochs(setting, given.digits),
     }
     for part in sorted(given.only, key=PARTS.index):
@@ -92,7 +98,9 @@ def facts(setting: Setting, kept: bool = False) -> dict[str, str]:
     on_gpu = setting.device != "cpu"
     graphics = torch.cuda.get_device_name(setting.device) if on_gpu else "no GPU used"
     of_process = setting.threads == 1 and not on_gpu
-    clock = "seconds of this process on the CPU" if of_process else "seconds passed"
+    clock = "seconds passed"
+    if of_process:
+        clock = "seconds of this process on the CPU, in `data` seconds passed"
     rates = ", ".join(f"{name} {rate / 1e9:.0f} Gflop/s" for name, rate in setting.rates.items())
     return {
         "machine": f"{_processor()}, {os.cpu_count()} cores, {setting.threads} used; {graphics}",
@@ -101,7 +109,7 @@ def facts(setting: Setting, kept: bool = False) -> dict[str, str]:
         "freed memory": (
             "kept by both sides, but in `memory`"
             if kept
-            else f"as the system has it, but kept in {' and '.join(KEEPING)}, which run last"
+            else f"as the system has it, but kept in {', '.join(KEEPING)}, which run last"
         ),
         "matrix rate": f"{rates} (the best of a product and a convolution; shares are of this)",
         "ratio": "seconds of the first subject of a case over a subject's, repeat by repeat",

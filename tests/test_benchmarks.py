@@ -53,7 +53,7 @@ def test_parts_that_keep_memory_run_behind_all_others(command, monkeypatch, tmp_
     def instead(name: str):
         def run(*_: object) -> list[Row]:
             ran.append(name)
-            if name in ("methods", "epoch"):
+            if name in ("methods", "data", "epoch"):
                 kept.append(len(ran))
             return [Row(name, "a case", "a subject", seconds=[1.0])]
 
@@ -65,12 +65,13 @@ def test_parts_that_keep_memory_run_behind_all_others(command, monkeypatch, tmp_
         monkeypatch.setattr(parts, name, instead(part))
     monkeypatch.setattr(module, "epochs", instead("epoch"))
     monkeypatch.setattr(module, "memories", instead("memory"))
+    monkeypatch.setattr(module, "loaders", instead("data"))
     command(["--quick", "--only", *reversed(module.PARTS), "--out", str(tmp_path)])
     assert len(ran) == len(module.PARTS)
     # No other part follows the first that keeps memory.
     assert kept == list(range(min(kept), len(ran) + 1))
     written = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
-    assert "freed memory: as the system has it, but kept in methods and epoch" in written
+    assert "freed memory: as the system has it, but kept in methods, data, epoch" in written
 
 
 def test_no_other_part_keeps_memory(command, monkeypatch) -> None:
@@ -84,6 +85,35 @@ def test_no_other_part_keeps_memory(command, monkeypatch) -> None:
     assert not asked
     command([*quick, "methods", "--methods", "dmrnet"])
     assert asked
+
+
+def test_the_loader_is_timed_beside_the_step_that_it_feeds(command) -> None:
+    rows = command(["--quick", "--repeats", "2", "--only", "data"])
+    assert [row.subject for row in rows] == ["step", "loader, 0 workers", "loader, 1 worker"] * 2
+    assert [row.case.split(",")[0] for row in rows] == ["mfeat"] * 3 + ["faces in files"] * 3
+    for first in (0, 3):
+        step, *of = rows[first : first + 3]
+        assert step.ratio == (1, 1, 1)
+        for row in of:
+            assert len(row.seconds) == 2
+            shares = [a / b for a, b in zip(row.seconds, step.seconds, strict=True)]
+            middle = sum(shares) / 2
+            assert row.note.startswith(f"loader over step {middle:.1%}")
+
+
+def test_faces_are_read_from_files(command, tmp_path) -> None:
+    from benchmarks.data import write_faces
+
+    from dmrnet.data.casia_surf import CasiaSurf
+    from dmrnet.data.mapped import MappedDataset
+
+    write_faces(tmp_path, 8)
+    train = CasiaSurf(root=str(tmp_path)).load(0).train
+    assert isinstance(train, MappedDataset)
+    assert all(array.path is not None for array in train.arrays.values())
+    taken = train.take(torch.arange(3))
+    assert {x.shape for x in taken.inputs.values()} == {(3, 3, 112, 112)}
+    assert len(train) == 8
 
 
 def test_methods_are_compared_in_each_precision(command) -> None:
