@@ -234,3 +234,24 @@ def test_every_encoder_is_compared_whatever_the_number_of_modalities(command) ->
     pair.batch.mask[:, 5] = False
     with pytest.raises(ValueError, match="never shown"):
         agreement.check_steps(pair)
+
+
+@pytest.mark.parametrize("family", ["surf", "ogm", "esanet"])
+def test_a_step_needs_the_released_operations_less_the_encoders_of_what_is_hidden(
+    command, family: str
+) -> None:
+    from benchmarks.clock import Setting, operations
+    from benchmarks.parts import cases
+    from benchmarks.subjects import Pair
+
+    (case,) = cases(Setting(quick=True, networks=(family,)))
+    pair = Pair(case)
+    whole = operations(pair.released_step())
+    assert operations(pair.step("present")) == whole
+    spared = 0
+    hidden = (~pair.batch.mask).sum(0).tolist()
+    assert min(hidden) > 0
+    for name, encoder, rows in zip(pair.task.modalities, pair.method.encoders, hidden, strict=True):
+        x = pair.batch.inputs[name][:1]
+        spared += rows * operations(lambda encoder=encoder, x=x: encoder(x).sum().backward())
+    assert operations(pair.step("mask")) == whole - spared

@@ -31,6 +31,7 @@ from dmrnet.engine.weights import load_weights
 from dmrnet.evaluation import accuracy, evaluate
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Uniform, Warmup, all_combinations, index_of
+from dmrnet.modalities.rows import channels_last
 
 KEYS = [
     *("run", "method", "recipe", "settings", "dataset", "split", "seed", "combination"),
@@ -290,6 +291,30 @@ def test_fused_with_clipping_in_bf16_computes_what_unfused_does(
     ]
     assert len(losses[0]) == 2
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_kernels_stand_channels_last_while_a_run_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernels of a single channel stand both ways at once, and tell nothing."""
+    stood: list[bool] = []
+    end = Trainee.on_train_batch_end
+
+    def look(self: Trainee, *of: object) -> None:
+        end(self, *of)
+        kernels = [
+            layer.weight
+            for layer in self.method.modules()
+            if isinstance(layer, nn.Conv2d) and layer.kernel_size != (1, 1)
+        ]
+        telling = [weight for weight in kernels if weight.shape[1] > 1]
+        assert telling
+        stood.extend(channels_last(weight) for weight in telling)
+
+    monkeypatch.setattr(Trainee, "on_train_batch_end", look)
+    fit(settings_in(tmp_path, epochs=1), tmp_path / "run")
+    assert stood
+    assert all(stood)
 
 
 def test_ctrl_c_comes_out_and_the_run_goes_on(tmp_path: Path) -> None:

@@ -25,7 +25,15 @@ from dmrnet.engine.settings import Training
 from dmrnet.evaluation import evaluate
 from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
-from dmrnet.modalities import Batch, Modality, Task, all_combinations, rows_of
+from dmrnet.modalities import (
+    Batch,
+    Inputs,
+    Modality,
+    Task,
+    Where,
+    all_combinations,
+    rows_of,
+)
 from dmrnet.nn import fusion
 from dmrnet.nn.network import Network
 
@@ -156,8 +164,41 @@ def test_the_bound_on_memory_does_not_shrink_with_modalities(
     assert seen.most == 6
 
 
+class Large:
+    """A model whose features are so large that their numbers bound the rows, and not 2048."""
+
+    def __init__(self, numbers: int) -> None:
+        self.numbers, self.rows = numbers, list[int]()
+
+    def cached(self, inputs: Inputs, where: Where) -> dict[str, Tensor]:
+        return {"all": torch.zeros(len(next(iter(inputs.values()))), self.numbers)}
+
+    def logits(self, feats: Inputs, mask: Tensor) -> Tensor:
+        assert feats["all"].shape == (len(mask), self.numbers)
+        self.rows.append(len(mask))
+        return torch.zeros(len(mask), 2)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "modalities", "expected"), [(1 << 12, 11, 1024), (1 << 16, 9, 64), (1 << 23, 2, 1)]
+)
+def test_features_that_are_fused_together_take_sixteen_mebibytes_at_the_most(
+    numbers: int, modalities: int, expected: int
+) -> None:
+    model = Large(numbers)
+    combinations = all_combinations(modalities)
+    evaluate(model, [batch_of(torch.ones(1, modalities).bool())], combinations, 2)
+    assert sum(model.rows) == len(combinations) > expected
+    # Or a single row, where that alone takes more.
+    assert max(model.rows) == expected
+    assert expected == max(1, (16 << 20) // (4 * numbers))
+
+
 class Waits(TorchDispatchMode):
-    """Counts the operations that a host would wait for."""
+    """Counts the operations that a host would wait for, in training.
+
+    In inference mode torch hands it neither ``.item()`` nor ``bool()``: there it would see none.
+    """
 
     def __init__(self) -> None:
         super().__init__()
