@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dmrnet.data.dataset import Dataset, Splits
+    from dmrnet.modalities import Modality
 
 ROLES = ("train", "val", "test")
 
@@ -49,6 +50,18 @@ class DatasetContract:
         """Return the splits as training sees them."""
         raise NotImplementedError
 
+    def targets(self, part: Dataset) -> Tensor:
+        """Return the target of each sample, as batches have it."""
+        return part.target
+
+    def classes(self, part: Dataset) -> set[int]:
+        """Return the classes that a split has."""
+        return set(part.target.tolist())
+
+    def shape(self, part: Dataset, modality: Modality) -> tuple[int, ...]:
+        """Return the shape of a modality of one sample."""
+        return modality.shape
+
     @pytest.fixture
     def loaded(self) -> Splits:
         return first(type(self))
@@ -63,7 +76,7 @@ class DatasetContract:
         assert all(isinstance(note, str) and note for note in loaded.notes)
 
     def test_taking_rows_is_indexing(self, part: Dataset) -> None:
-        whole = content(part)
+        whole, targets = content(part), self.targets(part)
         rows = torch.randperm(len(part), generator=torch.Generator().manual_seed(0))[:17]
         rows = torch.cat([rows, rows[:2]])
         batch = part.take(rows)
@@ -74,14 +87,17 @@ class DatasetContract:
             for name in part.task.modalities:
                 assert torch.equal(batch.inputs[name][place], whole[name][row])
             assert torch.equal(batch.present[place], part.present[row])
-            assert batch.target[place] == part.target[row]
+            assert torch.equal(batch.target[place], targets[row])
             assert batch.index[place] == row
 
     def test_shapes_and_types_are_those_of_the_task(self, part: Dataset) -> None:
         batch = part.take(torch.arange(len(part)))
         for modality in part.task.inputs:
             assert batch.inputs[modality.name].dtype == torch.float32
-            assert batch.inputs[modality.name].shape == (len(part), *modality.shape)
+            assert batch.inputs[modality.name].shape == (
+                len(part),
+                *self.shape(part, modality),
+            )
             assert batch.inputs[modality.name].isfinite().all()
         assert part.present.dtype == torch.bool
         assert part.present.shape == (len(part), len(part.task.modalities))
@@ -98,7 +114,7 @@ class DatasetContract:
         assert set(part.target.tolist()) <= set(range(len(part.task.classes)))
 
     def test_training_has_every_class_and_modality(self, loaded: Splits) -> None:
-        assert set(loaded.train.target.tolist()) == set(range(len(loaded.train.task.classes)))
+        assert self.classes(loaded.train) == set(range(len(loaded.train.task.classes)))
         assert loaded.train.present.any(0).all()
 
     def test_training_rows_are_standardised(self, loaded: Splits) -> None:
@@ -122,7 +138,7 @@ class DatasetContract:
         for role, part in loaded.parts().items():
             assert identities(part) == identities(again.parts()[role])
             assert torch.equal(part.present, again.parts()[role].present)
-            assert torch.equal(part.target, again.parts()[role].target)
+            assert torch.equal(self.targets(part), self.targets(again.parts()[role]))
         assert loaded.notes == again.notes
 
     def test_another_seed_gives_another_split(self, loaded: Splits) -> None:
@@ -140,3 +156,29 @@ class DatasetContract:
                 for batch in evaluation_batches(part, 50, rank, world)
             ]
             assert torch.equal(torch.cat(seen).sort().values, torch.arange(len(part)))
+
+
+class DenseContract(DatasetContract):
+    """The same, where every pixel has a class or, as -1, none."""
+
+    def targets(self, part: Dataset) -> Tensor:
+        return torch.cat([part.take(torch.tensor([row])).target for row in range(len(part))])
+
+    def classes(self, part: Dataset) -> set[int]:
+        return set(part.pixels.sum(0).nonzero().flatten().tolist())
+
+    def test_targets_are_classes(self, part: Dataset) -> None:
+        super().test_targets_are_classes(part)
+        targets = part.take(torch.arange(len(part))).target
+        height, width = self.shape(part, part.task.inputs[0])[1:]
+        assert part.task.dense
+        assert targets.dtype == torch.int64
+        assert targets.shape == (len(part), height, width)
+        assert set(targets.unique().tolist()) <= {-1, *range(len(part.task.classes))}
+
+    def test_pixels_of_each_class_are_counted(self, loaded: Splits) -> None:
+        for part in (loaded.val, loaded.test):
+            labels = part.take(torch.arange(len(part))).target
+            counts = [(labels == label).sum((1, 2)) for label in range(len(part.task.classes))]
+            assert torch.equal(part.pixels, torch.stack(counts, 1))
+            assert torch.equal(part.target, part.pixels.argmax(1))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.data.contract import DenseContract
 from tests.data.made import cwfid as made
 
 from dmrnet.data.cache import read_cache
@@ -44,6 +45,23 @@ def copy(tmp_path: Path) -> Path:
     """The made files, to be damaged."""
     shutil.copytree(published(), tmp_path / "source")
     return tmp_path / "source"
+
+
+class TestCWFID(DenseContract):
+    def splits(self, seed: int):
+        return CWFID(prepared(), tile=32, tiles=4).load(seed)
+
+    def shape(self, part, modality) -> tuple[int, ...]:
+        return modality.shape if isinstance(part, TileDataset) else (1, made.HEIGHT, made.WIDTH)
+
+    def test_training_rows_are_standardised(self, loaded) -> None:
+        """By whole images, whatever tiles are cut out of them."""
+        images = loaded.train.images
+        inputs = images.take(torch.arange(len(images))).inputs
+        for name in images.task.modalities:
+            values = inputs[name].double()
+            assert values.mean().abs() < 1e-5
+            assert (values.std(correction=0) - 1).abs() < 1e-4
 
 
 def number(sample: str) -> int:

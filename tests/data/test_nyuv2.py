@@ -14,6 +14,7 @@ import pytest
 import torch
 from scipy.io import savemat
 from sklearn.utils.class_weight import compute_class_weight
+from tests.data.contract import DenseContract
 from tests.data.made import nyuv2 as made
 
 from dmrnet.data.cache import read_cache
@@ -46,6 +47,29 @@ def copy(tmp_path: Path) -> Path:
     """The made files, to be damaged."""
     shutil.copytree(published(), tmp_path / "source", ignore=shutil.ignore_patterns("root"))
     return tmp_path / "source"
+
+
+class TestNYUv2(DenseContract):
+    augment = False
+
+    def splits(self, seed: int):
+        return NYUv2(prepared(), val_share=0.3, augment=self.augment).load(seed)
+
+    def test_training_rows_are_standardised(self, loaded) -> None:
+        """By published numbers: undone by these, inputs are whole numbers of the old scale."""
+        inputs = loaded.train.take(torch.arange(len(loaded.train))).inputs
+        mean = torch.tensor([0.485, 0.456, 0.406]).reshape(3, 1, 1) * 255
+        deviation = torch.tensor([0.229, 0.224, 0.225]).reshape(3, 1, 1) * 255
+        for values, most in (
+            (inputs["rgb"] * deviation + mean, 255),
+            (inputs["depth"] * DEVIATION + MEAN, 10_000),
+        ):
+            assert (values - values.round()).abs().max() < 0.01
+            assert -0.01 < values.min() < values.max() < most + 0.01
+
+
+class TestNYUv2Augmented(TestNYUv2):
+    augment = True
 
 
 def test_the_cache_holds_what_the_file_holds() -> None:
