@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from colorsys import rgb_to_hsv
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -22,7 +23,7 @@ from dmrnet.data.fingerprint import fingerprint
 from dmrnet.data.frequency import median_frequency
 from dmrnet.data.nyuv2 import CLASSES, DEVIATION, MEAN, NYUv2, held_scenes
 from dmrnet.data.prepare import prepare
-from dmrnet.data.transforms import Colours, RandomRescale, to_hsv, to_rgb
+from dmrnet.data.transforms import Colours, RandomRescale, Transform, to_hsv, to_rgb
 from dmrnet.methods import build_method
 from dmrnet.nn.network import Network
 
@@ -174,6 +175,80 @@ def test_augmentation_moves_inputs_and_labels_alike() -> None:
     assert torch.equal(told.round().long(), seen["labels"])
     still = replace(view, transform=None)(raw, torch.tensor([5, 6]), 0)
     assert not torch.equal(seen["labels"], still["labels"])
+
+
+def drawn(change: Transform, colour: tuple[int, int, int], number: int) -> dict[str, np.ndarray]:
+    """Read off what was drawn: of a sample of one colour whose depth and labels say the place.
+
+    Returns:
+        float64 ``(number,)`` each: the factor of enlarging along both sides, whether it was
+        mirrored, where the window begins, as a share of the places where it can, and hue,
+        saturation and value, this from 0 to 255.
+    """
+    height, width = made.HEIGHT, made.WIDTH
+    sample = {
+        "rgb": torch.tensor(colour, dtype=torch.uint8).reshape(3, 1, 1).expand(3, height, width),
+        "depth": torch.arange(float(width)).expand(1, height, width),
+        "labels": torch.arange(height, dtype=torch.uint8).reshape(1, -1, 1).expand(1, -1, width),
+    }
+    found = []
+    for seed in range(number):
+        seen = change(sample, torch.Generator().manual_seed(seed))
+        assert {tuple(values.shape[1:]) for values in seen.values()} == {(height, width)}
+        rgb = seen["rgb"].flatten(1)
+        assert (rgb == rgb[:, :1]).all(), "one colour stays one colour"
+        left, right = sorted(seen["depth"][0, 0, [0, -1]].tolist())
+        top, bottom = seen["labels"][0, [0, -1], 0].tolist()
+        hue, saturation, value = rgb_to_hsv(*(rgb[:, 0] / 255).tolist())
+        found.append(
+            {
+                "wider": width / (right - left + 1),
+                "higher": height / (bottom - top + 1),
+                "mirrored": float(seen["depth"][0, 0, 0] > seen["depth"][0, 0, -1]),
+                "left": left / max(1.0, width - (right - left + 1)),
+                "hue": hue,
+                "saturation": saturation,
+                "value": 255 * value,
+            }
+        )
+    return {key: np.array([one[key] for one in found]) for key in found[0]}
+
+
+def test_augmentation_is_as_strong_as_published() -> None:
+    splits = NYUv2(prepared()).load(0)
+    assert splits.val.view.transform is None
+    assert splits.test.view.transform is None
+    change = splits.train.view.transform
+    colour = (160, 33, 217)
+    hue, saturation, value = rgb_to_hsv(*(c / 255 for c in colour))
+    found = drawn(change, colour, 800)
+    # Each evenly from the first number to the second, as far as whole pixels and colours tell.
+    for name, low, high, exact in (
+        ("wider", 1.0, 1.4, 0.02),
+        ("higher", 1.0, 1.4, 0.03),
+        ("hue", 0.9 * hue, 1.1 * hue, 0.003),
+        ("saturation", 0.9 * saturation, 1.1 * saturation, 0.006),
+        ("value", 255 * value - 25, 255 * value + 25, 0.51),
+    ):
+        values, tenth = found[name], (high - low) / 10
+        assert low - exact <= values.min() < low + exact + tenth / 4, name
+        assert high - exact - tenth / 4 < values.max() <= high + exact, name
+        shares = np.histogram(values, np.linspace(low, high, 5))[0] / len(values)
+        assert np.abs(shares - 0.25).max() < 0.06, (name, shares)
+    # One factor for both sides; no other two have to do with each other.
+    assert np.abs(found["wider"] - found["higher"]).max() < 0.06
+    free = ("wider", "mirrored", "hue", "saturation", "value")
+    related = np.corrcoef([found[name] for name in free]) - np.eye(len(free))
+    assert np.abs(related).max() < 0.12
+    assert abs(found["mirrored"].mean() - 0.5) < 0.05
+    left = found["left"][found["wider"] > 1.2]
+    assert left.min() == 0
+    assert left.max() > 0.95
+    assert abs(left.mean() - 0.5) < 0.05
+    # What is added to a dark colour is what is added to a bright one: it is no factor.
+    dark = drawn(change, (80, 17, 108), 100)
+    moved = dark["value"] - 108
+    np.testing.assert_allclose(moved, found["value"][:100] - 217, atol=1.01)
 
 
 def test_colours_go_there_and_back() -> None:
