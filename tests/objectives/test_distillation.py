@@ -6,11 +6,17 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from dmrnet.methods import build_method, method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations, name_of
 from dmrnet.nn import Network
-from dmrnet.objectives.distillation import WeakCombinations, frequencies_apart, margins
+from dmrnet.objectives.distillation import (
+    MarginAware,
+    WeakCombinations,
+    frequencies_apart,
+    margins,
+)
 
 TASK = Task(tuple(Modality(n, "vector", (3,)) for n in "abc"), ("x", "y", "z"))
 SMALL = Network(width=8)
@@ -80,6 +86,35 @@ def test_margins_survive_certainty() -> None:
     weights.sum().backward()
     assert logits.grad.isfinite().all()
     assert margins(torch.tensor([[0.0, 1e4], [1e4, 0.0]])).tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_teacher_whose_logits_are_no_numbers_is_seen_in_the_loss(bad: float) -> None:
+    """Equal weights in their place would hide it."""
+    logits = torch.tensor([[0.0, 1.0], [bad, 0.0]])
+    assert margins(logits).isnan().all()
+    model, _ = built()
+    term = next(t for t in model.objective.terms if isinstance(t, MarginAware))
+    assert term.teacher is not None
+    batch = batch_of(torch.ones(4, 3, dtype=torch.bool))
+    assert model.training_loss(batch, 5).parts["margin_aware"].isfinite()
+    layers = [m for m in term.teacher.module.predictor.modules() if isinstance(m, nn.Linear)]
+    with torch.no_grad():
+        layers[-1].bias[0] = bad
+    assert model.training_loss(batch, 5).parts["margin_aware"].isnan()
+
+
+def test_so_it_is_where_every_pixel_has_a_class() -> None:
+    draw = torch.Generator().manual_seed(0)
+    mine, theirs = torch.randn(2, 2, 3, 2, 2, generator=draw)
+    said = torch.randn(2, 3, 4, 4, generator=draw)
+    term = MarginAware(1.0, 0)
+    assert term.over_positions(mine, theirs, said).isfinite()
+    certain = torch.zeros_like(said)
+    certain[:, 0] = 1e4
+    assert term.over_positions(mine, theirs, certain) > 0
+    said[1, 0, 3, 3] = math.nan
+    assert term.over_positions(mine, theirs, said).isnan()
 
 
 def test_the_teacher_gets_no_gradient_and_the_student_learns_its_similarities() -> None:

@@ -34,7 +34,8 @@ def similarities(maps: Tensor) -> Tensor:
 def margins(logits: Tensor) -> Tensor:
     """Return how uncertain a teacher is of each sample: its entropy's share of the batch's.
 
-    Safe where a probability underflows; where every prediction is certain, all count alike.
+    Safe where a probability underflows; where every prediction is certain, all count alike. Logits
+    that are no numbers give shares that are none, so that the loss shows the fault.
 
     Args:
         logits: ``(B, M)``.
@@ -48,8 +49,14 @@ def margins(logits: Tensor) -> Tensor:
     log_p = at_least_float32(logits).log_softmax(1)
     # A finite log-probability times a probability of 0, and not 0 times minus infinity.
     entropy = (log_p.exp() * -log_p).sum(1)
+    return shares(entropy)
+
+
+def shares(entropy: Tensor) -> Tensor:
+    """Return each one's share of the sum of ``(n,)``; equal ones where all are 0."""
     total = entropy.sum()
-    return torch.where(total > 0, entropy / total, 1 / len(entropy))
+    # A sum that is no number is not 0, and goes through.
+    return torch.where(total == 0, 1 / len(entropy), entropy / total)
 
 
 MOST_ROWS = 4096
@@ -127,9 +134,7 @@ class MarginAware(Term):
             mine.split(images), theirs.split(images), logits.split(images), strict=True
         ):
             with torch.no_grad():
-                entropy = pixel_margins(said, one.shape[2:])
-                total = entropy.sum()
-                weights = torch.where(total > 0, entropy / total, 1 / len(entropy))
+                weights = shares(pixel_margins(said, one.shape[2:]))
                 wanted = similarities(rows_of_positions(other))
             apart = (similarities(rows_of_positions(one)) - wanted).square()
             parts.append((apart * weights).sum() * one.shape[0])
