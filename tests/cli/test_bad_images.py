@@ -160,9 +160,18 @@ BAD_PIXEL_COMMANDS: dict[str, tuple[str, str]] = {
         "fit --data cwfid --data.root {root} --data.tile 32 --method unimodal",
         "the unimodal network predicts one class a sample, but the task has every pixel",
     ),
-    "an encoder of one map": (
-        "fit --data cwfid --data.root {root} --data.tile 32 --encoder timm:convnext_atto",
-        "gives one map, but the task has a class for every pixel; leave it at auto",
+    "one map of an encoder": (
+        "fit --data cwfid --data.root {root} --data.tile 32 --encoder timm:convnext_atto@1",
+        "got timm:convnext_atto@1: where every pixel has a class its maps at every level are taken",
+    ),
+    "an encoder for images of one size": (
+        "fit --data cwfid --data.root {root} --data.tile 32 --encoder timm:coat_tiny",
+        "timm model coat_tiny cannot read images of 1x32x32",
+    ),
+    "a method that shares its encoder": (
+        "fit --data cwfid --data.root {root} --data.tile 32 --method shaspec "
+        "--encoder timm:test_resnet",
+        "a timm encoder cannot be shared level by level between modalities",
     ),
     "tiles that the overlaps fill": (
         "evaluate {run} --tile 32",

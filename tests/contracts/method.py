@@ -30,11 +30,18 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from dmrnet.methods.base import Method, StepLoss
 from dmrnet.modalities import Batch, Task
-from dmrnet.nn import Frozen
+from dmrnet.nn import Frozen, TimmStream
 from dmrnet.nn.gather import ManyMaps
 from dmrnet.objectives import CombinationMeans
 
 POISONS = (float("nan"), float("inf"), 1e30)
+
+
+def reader(encoder: nn.Module) -> nn.Module:
+    """Return the part of an encoder that reads the input; an encoder of one map is all of it."""
+    if isinstance(encoder, TimmStream):
+        return encoder.backbone
+    return encoder.parts[0] if isinstance(encoder, ManyMaps) else encoder
 
 
 @contextmanager
@@ -42,8 +49,7 @@ def rows_encoded(method: Method) -> Iterator[dict[str, list[int]]]:
     """Count, while inside, the rows of each call of each encoder."""
     calls: dict[str, list[int]] = {name: [] for name in method.modalities}
     handles = [
-        # Of an encoder that gives a map a level, the part that reads the input.
-        (encoder.parts[0] if isinstance(encoder, ManyMaps) else encoder).register_forward_pre_hook(
+        reader(encoder).register_forward_pre_hook(
             lambda _, args, seen=calls[name]: seen.append(len(args[0]))
         )
         for name, encoder in zip(method.modalities, method.encoders, strict=True)

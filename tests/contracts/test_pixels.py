@@ -74,6 +74,19 @@ class TestOthers(OnPixels):
     test_training_lowers_the_loss = None
 
 
+TIMM = Network(width=8, encoder="timm:test_resnet", encoders={"m1": "auto"})
+
+
+@pytest.mark.parametrize(
+    "build", [(n, "best", TIMM) for n in ("dmrnet", "hemis")], ids=label, indirect=True
+)
+class TestTimm(OnPixels):
+    """On a backbone of timm's, beside a small encoder."""
+
+    main: ClassVar = "three"
+    tasks: ClassVar = {"three": THREE}
+
+
 @pytest.mark.parametrize("build", [(n, "best", ESANET) for n in OWN[1:]], ids=label, indirect=True)
 class TestESANet(OnPixels):
     """For one task, without what differs by the network alone."""

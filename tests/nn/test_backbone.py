@@ -24,6 +24,7 @@ from dmrnet.nn import Network, TimmEncoder, build_encoder, encode_rows, output_s
     [
         ("test_resnet", "image", (2, 64, 64), (96, 2, 2)),
         ("test_resnet@1", "image", (2, 64, 64), (32, 16, 16)),
+        ("convnext_atto", "image", (3, 64, 64), (320, 2, 2)),
         ("test_resnet", "volume", (1, 2, 64, 64), (96, 2, 2)),
         ("test_mambaout", "image", (1, 64, 64), (256, 2, 2)),  # channels last inside
         ("test_mambaout@0", "image", (1, 64, 96), (16, 16, 24)),

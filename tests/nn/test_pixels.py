@@ -99,5 +99,3 @@ def test_what_it_cannot_read_is_refused() -> None:
     task = Task((Modality("a", "vector", (3,)),), ("x", "y"), dense=True)
     with pytest.raises(ValueError, match="modality a is a vector"):
         Network().build(task)
-    with pytest.raises(ValueError, match="encoder timm:resnet18 gives one map"):
-        Network(encoder="timm:resnet18").build(field())

@@ -14,6 +14,7 @@ from dmrnet.nn.gather import encode_rows, output_shape, untouched
 from dmrnet.nn.network import Network, feature_shapes
 from dmrnet.nn.norm import BatchNorm, safe_batch_norm, synchronise
 from dmrnet.nn.predictor import Output, PooledLinear
+from dmrnet.nn.pyramid import TimmStream
 from dmrnet.nn.representation import DMR, PCME, PE, MeanHead, Point, Representation, sample
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Representation",
     "SequenceEncoder",
     "TimmEncoder",
+    "TimmStream",
     "VectorEncoder",
     "VolumeEncoder",
     "build_encoder",

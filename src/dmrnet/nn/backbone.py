@@ -41,9 +41,7 @@ class TimmEncoder(nn.Module):
 
         super().__init__()
         model, at, number = name.partition("@")
-        if not timm.is_model(model):
-            hint = nearest(model, timm.list_models())
-            raise ValueError(f"unknown timm model {model!r}; {_first(hint)}")
+        check_known(model)
         if at and not number.isdecimal():
             raise ValueError(
                 f"expected timm:NAME@MAP with a number from 0 as MAP, got {PREFIX}{name}"
@@ -55,11 +53,15 @@ class TimmEncoder(nn.Module):
             options["img_size"] = tuple(size)
         if number:
             options |= {"features_only": True, "out_indices": (int(number),)}
+            self.backbone = create(model, pretrained, options, f"map {int(number)}")
         else:
             options |= {"num_classes": 0, "global_pool": ""}
-        self.backbone = safe_batch_norm(_create(model, pretrained, options))
-        self.last_channels = _channels_last(self.backbone)
-        _try(self, name, shape)
+            advice = f"; an inner one may do ({PREFIX}{model}@0)"
+            self.backbone = create(model, pretrained, options, "map before pooling", advice)
+        safe_batch_norm(self.backbone)
+        self.last_channels = channels_last(self.backbone)
+        advice = f"take larger ones, a map nearer to the input ({PREFIX}NAME@0), or another encoder"
+        try_on(self, name, shape, advice)
 
     def forward(self, x: Tensor) -> Tensor:
         """Encode ``(B, C, H, W)`` as a map ``(B, width, H', W')``.
@@ -83,8 +85,31 @@ class TimmEncoder(nn.Module):
         return tokens.transpose(1, 2).unsqueeze(2)
 
 
-def _create(model: str, pretrained: bool, options: dict[str, Any]) -> nn.Module:
-    """Build a backbone; what timm says of what it cannot do becomes one line."""
+def check_known(model: str) -> None:
+    """Refuse a name that timm does not have."""
+    import timm
+
+    if not timm.is_model(model):
+        hint = nearest(model, timm.list_models())
+        raise ValueError(f"unknown timm model {model!r}; {_first(hint)}")
+
+
+def create(
+    model: str, pretrained: bool, options: dict[str, Any], what: str, advice: str = ""
+) -> nn.Module:
+    """Build a backbone; what timm says of what it cannot do becomes one line.
+
+    Args:
+        model: A name that timm has.
+        pretrained: Start from published weights.
+        options: As timm takes them.
+        what: Is asked of it, for messages.
+        advice: Where it gives no such thing.
+
+    Raises:
+        ValueError: If timm cannot build it.
+        FileNotFoundError: If published weights are asked for and cannot be had.
+    """
     import timm
 
     def build(load: bool) -> nn.Module:
@@ -94,9 +119,6 @@ def _create(model: str, pretrained: bool, options: dict[str, Any]) -> nn.Module:
     try:
         network = build(False)
     except Exception as error:  # hundreds of networks, each with complaints of its own
-        maps = options.get("out_indices")
-        what = "map before pooling" if maps is None else f"map {maps[0]}"
-        advice = f"; an inner one may do ({PREFIX}{model}@0)" if maps is None else ""
         raise ValueError(
             f"timm model {model} gives no {what} for such images: {_first(error)}{advice}"
         ) from error
@@ -113,20 +135,19 @@ def _create(model: str, pretrained: bool, options: dict[str, Any]) -> nn.Module:
         ) from error
 
 
-def _channels_last(backbone: nn.Module) -> bool:
+def channels_last(backbone: nn.Module) -> bool:
     """Return whether a backbone's maps are ``(B, H, W, C)``."""
     declared = getattr(backbone, "output_fmt", None)
     return str(getattr(declared, "value", declared)).upper() == "NHWC"
 
 
-def _try(encoder: TimmEncoder, name: str, shape: Sequence[int]) -> None:
+def try_on(encoder: nn.Module, name: str, shape: Sequence[int], advice: str) -> None:
     """Run an encoder once, so that images it cannot read are told when it is built.
 
     Raises:
         ValueError: If it gives no map, or one without a position.
     """
     said = f"timm model {name} cannot read images of {'x'.join(str(side) for side in shape)}"
-    advice = f"take larger ones, a map nearer to the input ({PREFIX}NAME@0), or another encoder"
     try:
         found = output_shape(encoder, shape)
     except Exception as error:  # as above

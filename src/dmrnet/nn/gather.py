@@ -79,12 +79,17 @@ def encode_some(encoder: nn.Module, x: Tensor, rows: Tensor | None, shape: Seque
     runs all the same, on no rows: other processes wait for it.
     """
     if rows is not None and len(rows) == 0 and not waits(encoder):
-        some = x.new_zeros((0, *shape), dtype=_floating(encoder, x))
-        if torch.is_grad_enabled():
-            # What came before depends on parameters too, where levels follow one another.
-            some = some + untouched(encoder) + nothing(x)
-        return some
+        return of_no_rows(encoder, x, shape)
     return encoded(encoder, x if rows is None else take_rows(x, rows), shape)
+
+
+def of_no_rows(encoder: nn.Module, x: Tensor, shape: Sequence[int]) -> Tensor:
+    """Return ``(0, *shape)`` without running an encoder, whose gradients are zeros then."""
+    some = x.new_zeros((0, *shape), dtype=_floating(encoder, x))
+    if torch.is_grad_enabled():
+        # What came before depends on parameters too, where levels follow one another.
+        some = some + untouched(encoder) + nothing(x)
+    return some
 
 
 def encoded(encoder: nn.Module, x: Tensor, shape: Sequence[int]) -> Tensor:

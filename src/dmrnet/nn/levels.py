@@ -18,7 +18,7 @@ from dmrnet.nn.fusion import Fused, masked, trunk
 from dmrnet.nn.gather import ManyMaps, feature_name
 from dmrnet.nn.network import Network
 from dmrnet.nn.parts import check_dense, check_kind
-from dmrnet.nn.pixels import STRIDE, PixelDecoder, PixelStream, block, level_widths
+from dmrnet.nn.pixels import STRIDE, PixelDecoder, block, level_widths
 from dmrnet.nn.predictor import Output
 
 
@@ -66,15 +66,14 @@ def levels_of(network: Network, task: Task) -> Levels:
         ValueError: If the family does not predict pixels, the task has no pixels' labels, or a
             modality is no image.
     """
+    network.check_encoders()
     classes = len(task.classes)
     if network.family == "esanet":
         return _esanet(network, task)
     check_dense(task, network.family, dense=network.family == "generic")
-    for modality in task.inputs:
-        check_kind(modality, "generic dense", ("image",))
     widths = level_widths(network.width)
     return Levels(
-        streams={m.name: PixelStream(m.shape[0], network.width) for m in task.inputs},
+        streams=network.build_streams(task),
         names=tuple(range(len(widths))),
         channels=tuple(widths),
         every=tuple(widths),

@@ -13,10 +13,11 @@ from dmrnet.modalities import Task
 from dmrnet.nn.backbone import PREFIX
 from dmrnet.nn.encoders import build_encoder
 from dmrnet.nn.fusion import ConcatFusion, Grid, trunk
-from dmrnet.nn.gather import output_shape
-from dmrnet.nn.parts import Form, LayoutName, Parts
+from dmrnet.nn.gather import ManyMaps, output_shape
+from dmrnet.nn.parts import Form, LayoutName, Parts, check_kind
 from dmrnet.nn.pixels import pixels
 from dmrnet.nn.predictor import PooledLinear
+from dmrnet.nn.pyramid import build_stream
 
 Family = Literal["generic", "surf", "ogm", "esanet"]
 """A small network for inputs of any shape, or one of the paper's three."""
@@ -46,7 +47,7 @@ class Network:
         grid: Where maps meet: auto (the smallest plane among them; one position with a vector) or
             pooled (one position).
         encoder: For all modalities: auto (by kind), or timm:NAME (images and volumes; timm:NAME@1
-            for its second map from the input).
+            for its second map from the input; images alone, and no @, for every pixel).
         encoders: For single modalities, by name; goes before `encoder`.
     """
 
@@ -82,7 +83,7 @@ class Network:
                 a setting is none of the family's.
             FileNotFoundError: If published weights are asked for and cannot be had.
         """
-        self._check_encoders()
+        self.check_encoders()
         # Torchvision is imported only by those who ask for a network made of its blocks.
         if self.family == "surf":
             from dmrnet.nn.surf import surf
@@ -105,7 +106,7 @@ class Network:
         fusion = self.build_fusion(feature_shapes(task, encoders))
         return Parts(encoders, fusion, self.width, PooledLinear(self.width, len(task.classes)))
 
-    def _check_encoders(self) -> None:
+    def check_encoders(self) -> None:
         """Refuse what would go unread: encoders of other families, weights that nobody has."""
         own = self.family == "generic"
         if not own and (self.encoder != "auto" or self.encoders):
@@ -124,23 +125,39 @@ class Network:
             )
 
     def build_pixels(self, task: Task) -> Parts:
-        """Return the generic network for every pixel, which has encoders of its own."""
-        chosen = next(iter(self.encoders.values()), self.encoder)
-        if chosen != "auto":
-            raise ValueError(
-                f"encoder {chosen} gives one map, but the task has a class for every pixel; leave "
-                "it at auto, or take the family esanet"
-            )
-        return pixels(task, self.width, self.trunk_depth, self.trunk_kernel)
+        """Return the generic network for every pixel."""
+        streams = self.build_streams(task)
+        return pixels(task, self.width, self.trunk_depth, self.trunk_kernel, streams)
 
-    def build_encoders(self, task: Task) -> dict[str, nn.Module]:
-        """Return one encoder a modality, in the task's order."""
+    def build_streams(self, task: Task) -> dict[str, ManyMaps]:
+        """Return the generic network's encoders of images for every pixel, in the task's order.
+
+        Raises:
+            ValueError: If a modality is no image, or an encoder is unknown or does not fit.
+            FileNotFoundError: If published weights cannot be had.
+        """
+        self.check_encoders()
+        self._check_named(task)
+        for modality in task.inputs:
+            check_kind(modality, "generic dense", ("image",))
+        return {
+            m.name: build_stream(
+                m, self.width, self.encoders.get(m.name, self.encoder), self.pretrained
+            )
+            for m in task.inputs
+        }
+
+    def _check_named(self, task: Task) -> None:
         for name in self.encoders:
             if name not in task.modalities:
                 raise ValueError(
                     f"an encoder is set for {name!r}, which the data lack; "
                     f"{nearest(name, task.modalities)}"
                 )
+
+    def build_encoders(self, task: Task) -> dict[str, nn.Module]:
+        """Return one encoder a modality, in the task's order."""
+        self._check_named(task)
         return {
             modality.name: build_encoder(
                 modality,

@@ -7,7 +7,7 @@ up. Nothing in it looks at an image as a whole, so that an image and its tiles a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -58,9 +58,14 @@ class PixelStream(ManyMaps):
         super().__init__()
         self.widths = level_widths(width)
         self.levels = nn.ModuleList(
-            nn.Sequential(block(before, after, stride=2), block(after, after))
+            self.level(before, after)
             for before, after in zip((channels, *self.widths[:-1]), self.widths, strict=True)
         )
+
+    @staticmethod
+    def level(before: int, after: int) -> nn.Sequential:
+        """Return what makes a level's map of the one before, at half its size."""
+        return nn.Sequential(block(before, after, stride=2), block(after, after))
 
     @property
     def parts(self) -> tuple[nn.Module, ...]:
@@ -176,7 +181,13 @@ def doubled(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
-def pixels(task: Task, width: int, depth: int = 1, kernel: int = 1) -> Parts:
+def pixels(
+    task: Task,
+    width: int,
+    depth: int = 1,
+    kernel: int = 1,
+    streams: Mapping[str, ManyMaps] | None = None,
+) -> Parts:
     """Return the network for any number of images of one size, which 16 must divide.
 
     Args:
@@ -184,12 +195,14 @@ def pixels(task: Task, width: int, depth: int = 1, kernel: int = 1) -> Parts:
         width: C of the deepest maps; each level above has half as many.
         depth: Blocks of the trunk.
         kernel: Of the trunk's convolutions.
+        streams: One a modality, whose maps are those of a `PixelStream`; by default such ones.
 
     Raises:
         ValueError: If a modality is no image.
     """
     for modality in task.inputs:
         check_kind(modality, "generic dense", ("image",))
-    streams = {m.name: PixelStream(m.shape[0], width) for m in task.inputs}
+    if streams is None:
+        streams = {m.name: PixelStream(m.shape[0], width) for m in task.inputs}
     fusion = PixelFusion(task.modalities, width, depth, kernel)
     return Parts(streams, fusion, width, PixelDecoder(width, len(task.classes)))
