@@ -17,7 +17,7 @@ from benchmarks.clock import Row, Setting, has_bf16, matrix_rates
 from benchmarks.data import loaders
 from benchmarks.epochs import epochs
 from benchmarks.memory import memories
-from benchmarks.report import show, write
+from benchmarks.report import plot, read, show, write
 from dmrnet.engine.memory import keep_freed
 from dmrnet.methods import METHODS
 
@@ -53,7 +53,21 @@ def main(arguments: list[str] | None = None) -> list[Row]:
         "--digits", help="folder of prepared digits, for the parts `epoch` and `data`"
     )
     parser.add_argument("--out", type=Path, help="folder for Markdown, JSON and a plot")
+    parser.add_argument(
+        "--draw",
+        nargs="+",
+        type=Path,
+        metavar="JSON",
+        help="measure nothing: plot what stands there",
+    )
     given = parser.parse_args(arguments)
+    if given.draw:
+        if given.out is None:
+            parser.error("--draw needs --out FOLDER for the plot")
+        given.out.mkdir(parents=True, exist_ok=True)
+        rows = read(given.draw)
+        plot(rows, given.out / "performance.svg")
+        return rows
     torch.set_num_threads(given.threads)
     if given.device != "cpu" and {"epoch", "memory", "data"} & set(given.only):
         parser.error(
@@ -71,7 +85,7 @@ def main(arguments: list[str] | None = None) -> list[Row]:
         parser.error("memory cannot be kept: no glibc that does it, or one of its variables is set")
     setting.rates.update(matrix_rates(setting))
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    rows: list[Row] = []
+    rows = []
     run: dict[str, Callable[[], Iterator[Row]]] = {
         "step": lambda: parts.steps(setting),
         "evaluation": lambda: parts.evaluations(setting),

@@ -148,6 +148,15 @@ def _growth(axes: Axes, grown: Sequence[Row]) -> None:
     axes.set_ylabel("ms a combination")
 
 
+def read(files: Sequence[Path]) -> list[Row]:
+    """Return the rows of benchmarks that were written before."""
+    return [
+        Row(**row | {"ratio": None if row["ratio"] is None else tuple(row["ratio"])})
+        for file in files
+        for row in json.loads(file.read_text(encoding="utf-8"))["rows"]
+    ]
+
+
 def write(rows: Sequence[Row], facts: dict[str, str], out: Path) -> None:
     """Write everything into a folder."""
     out.mkdir(parents=True, exist_ok=True)
