@@ -41,6 +41,11 @@ def test_every_part_but_memory_runs_and_is_written(command, tmp_path) -> None:
     assert "ms a combination" in drawn
     assert "· dmrnet, mask" in drawn
     assert "· released<" not in drawn
+    # From what was written the same is drawn, and nothing is measured.
+    file = str(tmp_path / "benchmarks.json")
+    assert command(["--draw", file, "--out", str(tmp_path / "drawn")]) == rows
+    again = (tmp_path / "drawn" / "performance.svg").read_text(encoding="utf-8")
+    assert again == drawn
 
 
 def test_parts_that_keep_memory_run_behind_all_others(command, monkeypatch, tmp_path) -> None:
