@@ -225,6 +225,40 @@ def test_other_files_that_are_cut_off_are_refused(kind: str, subtype: str, bits:
             read_sound(content[:end])
 
 
+@pytest.mark.parametrize("told", [0xFFFFFFFF, 0xFFFFFFFE, 0x7FFFF000, 0x7FFFFFFF, 0x80000000])
+@pytest.mark.parametrize(("kind", "subtype", "bits"), [("WAV", "PCM_16", 16), *KINDS[2:]])
+def test_what_was_written_to_a_pipe_is_read_as_far_as_it_goes(
+    kind: str, subtype: str, bits: int, told: int
+) -> None:
+    content = written(kind, subtype, noise(bits, 2))
+    whole, _ = read_sound(content)
+    place = content.index(b"data") + 4
+    piped = content[:4] + b"\xff" * 4 + content[8:place] + told.to_bytes(4, "little")
+    piped += content[place + 4 :]
+    assert np.array_equal(read_sound(piped)[0], whole)
+    # The last sample may be written in part.
+    assert np.array_equal(read_sound(piped[:-1])[0], whole[:-1])
+    with pytest.raises(ValueError, match="holds no sound"):
+        read_sound(piped[: place + 4])
+
+
+def test_a_length_that_only_is_large_is_one() -> None:
+    content = wav(np.arange(900, dtype="<i2"))
+    place = content.index(b"data") + 4
+    content = content[:place] + (0x7FFE0000).to_bytes(4, "little") + content[place + 4 :]
+    with pytest.raises(ValueError, match="is cut off: its header says 1073676288 samples, 900"):
+        read_sound(content)
+
+
+def test_a_flac_file_that_does_not_say_its_length_is_refused() -> None:
+    content = bytearray(written("FLAC", "PCM_16", noise(16, 1)))
+    # 36 bits, of which none is set where the length was not known.
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    with pytest.raises(ValueError, match="does not say how long it is, as if written to a pipe"):
+        read_sound(bytes(content))
+
+
 def test_a_file_with_another_chunk_in_front_is_looked_through() -> None:
     content = written("WAV", "PCM_24", noise(24, 1))
     # Of an odd size, so that a byte fills it up.

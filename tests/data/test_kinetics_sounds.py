@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import re
 import shutil
 import tempfile
 from functools import cache
@@ -15,8 +16,9 @@ from tests.data.contract import DatasetContract
 from tests.data.made import kinetics_sounds as made
 from tests.data.made import media
 
-from dmrnet.data.cache import read_cache
+from dmrnet.data.cache import read_cache, write_cache
 from dmrnet.data.kinetics_sounds import CLASS_LISTS, EVERY, VERSION, KineticsSounds
+from dmrnet.data.kinetics_sounds_files import find
 from dmrnet.data.prepare import prepare
 
 pytest.importorskip("av", reason="video files need the extra audio-video")
@@ -95,6 +97,19 @@ def test_what_kinetics_calls_val_is_tested_on_where_there_is_no_test(tmp_path: P
     trained = {stem for split, _, stem, _ in made.clips() if split == "train"}
     assert parts["train"] | parts["val"] == trained
     assert len(parts["train"]) == len(parts["val"]) == 33
+    assert told.endswith("validation held out of the training clips with seed 0")
+
+
+def test_a_cache_that_calls_the_test_clips_val_is_read_as_it_is(tmp_path: Path) -> None:
+    """So they were called before, where the source was folders of videos."""
+    arrays, now = read_cache("kinetics-sounds", prepared(), VERSION)
+    arrays["split"] = np.where(arrays["split"] == 2, 1, arrays["split"])
+    names = [re.sub("^test/", "val/", name) for name in arrays["name"].tolist()]
+    arrays = {key: np.array(array) for key, array in arrays.items()} | {"name": np.array(names)}
+    write_cache("kinetics-sounds", tmp_path, arrays, 1, now.fingerprint, now.groups, ())
+    old, told = of_parts(tmp_path, val_share=0.5)
+    assert (old, told) == of_parts(Path(prepared()), val_share=0.5)
+    assert len(old["test"]) == 33
     assert told.endswith("validation held out of the training clips with seed 0")
 
 
@@ -225,16 +240,71 @@ def test_dead_and_short_videos_are_listed(tmp_path: Path) -> None:
     assert "the list of 34 classes lacks fingerpicking, patting, typing" in "\n".join(told)
 
 
+def test_without_a_test_clip_nothing_is_decoded(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    video = source / "train" / "bowling" / "abcdefghijk_000001_000011.mp4"
+    video.parent.mkdir(parents=True)
+    video.write_bytes(b"not looked at")
+    (source / "val").mkdir()
+    wanted = (
+        rf"no video of a class .* in {source / 'val'}; .*flat videos need validate\.csv or val\.csv"
+    )
+    with pytest.raises(FileNotFoundError, match=wanted):
+        prepare("kinetics-sounds", [source], tmp_path / "root")
+    flat = source / "val" / "lmnopqrstuv_000001_000011.mp4"
+    flat.touch()
+    with pytest.raises(FileNotFoundError, match=wanted):
+        prepare("kinetics-sounds", [source], tmp_path / "root")
+    # A list of other videos does not help.
+    table = source / "val.csv"
+    table.write_text(f"{HEAD}\nbowling,OTHERvideos,1,11,val,0")
+    with pytest.raises(FileNotFoundError, match=wanted):
+        find([source])
+    table.write_text(f"{HEAD}\nbowling,lmnopqrstuv,1,11,val,0")
+    assert [(file.name, file.path) for file in find([source])["visual"]] == [
+        ("train/bowling/abcdefghijk_000001_000011", video),
+        ("test/bowling/lmnopqrstuv_000001_000011", flat),
+    ]
+
+
+def test_of_flat_videos_of_one_name_the_same_is_taken_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stem = "abcdefghijk_000001_000011"
+    (tmp_path / "train" / "bowling").mkdir(parents=True)
+    (tmp_path / "train" / "bowling" / "other.mp4").touch()
+    (tmp_path / "val").mkdir()
+    for ending in (".mp4", ".mkv"):
+        (tmp_path / "val" / f"{stem}{ending}").touch()
+    (tmp_path / "val.csv").write_text(f"{HEAD}\nbowling,abcdefghijk,1,11,val,0")
+    listed = Path.iterdir
+    found = []
+    for back in (False, True):
+        monkeypatch.setattr(
+            Path, "iterdir", lambda self, back=back: iter(sorted(listed(self), reverse=back))
+        )
+        found.append(find([tmp_path])["visual"][-1].path)
+    assert found == [tmp_path / "val" / f"{stem}.mp4"] * 2
+
+
 def test_what_is_not_there_is_told(tmp_path: Path, copy: Path) -> None:
     (tmp_path / "other").mkdir()
     with pytest.raises(FileNotFoundError, match="found no folder of train videos"):
         prepare("kinetics-sounds", [tmp_path / "other"], tmp_path / "root")
     (tmp_path / "other" / "train" / "abseiling").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match=r"no video of a class .*train; .*train\.csv"):
+        prepare("kinetics-sounds", [tmp_path / "other"], tmp_path / "root")
+    (tmp_path / "other" / "train" / "bowling").mkdir()
+    (tmp_path / "other" / "train" / "bowling" / "abcdefghijk_000001_000011.mp4").touch()
     with pytest.raises(FileNotFoundError, match="found no folder of val videos"):
         prepare("kinetics-sounds", [tmp_path / "other"], tmp_path / "root")
-    (tmp_path / "other" / "val").mkdir()
-    with pytest.raises(FileNotFoundError, match="found no folder of a class"):
-        prepare("kinetics-sounds", [tmp_path / "other"], tmp_path / "root")
+    place = copy / "visual" / "val_img" / "Image-01-FPS"
+    place.rename(place.with_name("kept"))
+    place.mkdir()
+    with pytest.raises(FileNotFoundError, match=r"no clip of a class .*val_img.* recording in"):
+        prepare("kinetics-sounds", [copy], tmp_path / "root")
+    place.rmdir()
+    place.with_name("kept").rename(place)
     _, name, stem, _ = next(made.clips())
     wav = copy / "audio" / "train" / name / f"{stem}.wav"
     shutil.copy(wav, copy / "audio" / "test" / name)

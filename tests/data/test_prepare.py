@@ -269,6 +269,35 @@ def test_names_and_reasons_of_many_lines_take_one_line(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["toy.rejected.txt"]
 
 
+def test_names_need_not_be_unicode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "one").write_text("7")
+    (tmp_path / "two").write_text("no number")
+    files = [File("a\udcff", tmp_path / "one"), File("b\udcfe", tmp_path / "two")]
+
+    def build(work: module.Work) -> dict[str, np.ndarray]:
+        found = work.decode("number", lambda content: np.array(int(content)))
+        return {"values": found.values, "names": np.array(found.names)}
+
+    made = Preparation(1, lambda sources: {"number": files}, build)
+    monkeypatch.setattr(module, "preparation", lambda name: made)
+    root, told = tmp_path / "root", []
+    prepare("toy", [tmp_path], root, bad="skip", tell=told.append)
+    assert r"skipped 1 number: b\udcfe (invalid literal" in "\n".join(told)
+    assert (root / "toy.rejected.txt").read_bytes().startswith(b"number\tb\xfe\tinvalid literal")
+    arrays, provenance = read_cache("toy", str(root), 1)
+    assert arrays["names"].tolist() == ["a\udcff"]
+    assert [one.name for one in provenance.bad] == ["b\udcfe"]
+    lines = [
+        f"{hashlib.sha256(content).hexdigest()}  ".encode() + name + b"\n"
+        for content, name in ((b"7", b"a\xff"), (b"no number", b"b\xfe"))
+    ]
+    # As sha256sum writes it, which knows names as bytes.
+    assert provenance.groups["number"].sha256 == hashlib.sha256(b"".join(lines)).hexdigest()
+    told.clear()
+    prepare("toy", [tmp_path], root, bad="skip", tell=told.append)
+    assert told[-1].endswith("nothing to do")
+
+
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bad=st.sets(st.integers(0, FILES - 1), max_size=60))
 def test_nothing_shifts(bad: set[int], toy: Toy, source: Path, tmp_path: Path) -> None:

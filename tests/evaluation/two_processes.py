@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import torch
+
+SECONDS = 180
+"""That two processes may take; importing PyTorch takes most of it on a busy machine."""
 
 START = """
 import sys, torch
@@ -30,17 +34,28 @@ def two_processes(script: str, meet: Path) -> list[Any]:
     Args:
         script: Between joining the group and leaving it.
         meet: A file that is not there, where the processes find each other.
+
+    Raises:
+        AssertionError: If one of them fails, with what it wrote, or they take too long.
     """
     env = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", START + script + END, str(rank), str(meet)], env=env
-        )
-        for rank in range(2)
-    ]
+    errors = [Path(f"{meet}{rank}.stderr") for rank in range(2)]
+    processes = []
     try:
-        assert [process.wait(timeout=90) for process in processes] == [0, 0]
+        for rank, error in enumerate(errors):
+            command = [sys.executable, "-c", START + script + END, str(rank), str(meet)]
+            with error.open("wb") as stream:
+                processes.append(subprocess.Popen(command, env=env, stderr=stream))
+        end = time.monotonic() + SECONDS
+        while (codes := [process.poll() for process in processes]) != [0, 0]:
+            # Where one has died the other waits for it, in vain.
+            dead = [rank for rank, code in enumerate(codes) if code]
+            told = "\n".join(error.read_text() for error in errors)
+            assert not dead, f"process {dead[0]} left with {codes[dead[0]]}:\n{told}"
+            assert time.monotonic() < end, f"not done within {SECONDS} s:\n{told}"
+            time.sleep(0.05)
     finally:
         for process in processes:
             process.kill()
+            process.wait()
     return [torch.load(f"{meet}{rank}") for rank in range(2)]

@@ -12,12 +12,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+LONGEST = 2**36
+"""Samples that a FLAC file can say it has; libsndfile gives a larger number where it says none."""
+
 
 def read_wav(content: bytes) -> tuple[npt.NDArray[np.float32], int]:
     """Return the samples of a WAV file and how many there are in a second.
 
     Args:
-        content: The file: 16-bit PCM. Several channels are averaged.
+        content: The file: 16-bit PCM. Several channels are averaged. Written to a pipe, it does
+            not say how long it is, and is read as far as it goes.
 
     Returns:
         float32, ``(samples,)``, in [-1, 1), and the rate in Hz.
@@ -36,11 +40,13 @@ def read_wav(content: bytes) -> tuple[npt.NDArray[np.float32], int]:
         raise ValueError(f"is no WAV file of PCM samples ({reason})") from error
     if width != 2:
         raise ValueError(f"has samples of {8 * width} bits, expected 16")
-    if len(raw) != told * channels * width:
+    if _is_unsaid(told * channels * width):
+        raw = raw[: len(raw) // (channels * width) * channels * width]
+    elif len(raw) != told * channels * width:
         raise ValueError(
             f"is cut off: its header says {told} samples, {len(raw) // (channels * width)} follow"
         )
-    if not told:
+    if not raw:
         raise ValueError("holds no sound")
     values = np.frombuffer(raw, dtype="<i2").astype(np.float32)
     # 2^-15 is exact in float32, so that reading loses nothing.
@@ -62,7 +68,10 @@ def read_sound(content: bytes) -> tuple[npt.NDArray[np.float32], int]:
 
     Raises:
         ValueError: If it cannot be read, is shorter than it says, or holds no sample or one that
-            is no number. OGG does not say how long it is; cut off, it is read as far as it goes.
+            is no number, or is a FLAC file that does not say how long it is. Only WAV and FLAC are
+            looked through for that: a WAV file written to a pipe does not say how long it is, and
+            other kinds (OGG, AIFF, AU, W64, RF64) are not asked; cut off, these are read as far as
+            they go.
     """
     try:
         return read_wav(content)
@@ -82,6 +91,10 @@ def read_sound(content: bytes) -> tuple[npt.NDArray[np.float32], int]:
     with file:
         _is_whole(content)
         told, rate = int(file.frames), int(file.samplerate)
+        if told > LONGEST:
+            raise ValueError(
+                "does not say how long it is, as if written to a pipe; write it to a file once more"
+            )
         try:
             values = file.read(dtype="float32", always_2d=True)
         except (soundfile.SoundFileError, RuntimeError) as error:
@@ -95,6 +108,18 @@ def read_sound(content: bytes) -> tuple[npt.NDArray[np.float32], int]:
     return values.mean(1, dtype=np.float32), rate
 
 
+def _is_unsaid(told: int) -> bool:
+    """Return whether a length in bytes stands for one that was not known when it was written.
+
+    Into a pipe the header goes before the sound: ffmpeg then writes the most that 32 bits hold,
+    others the most that 31 bits hold or a little less, so that whole samples fit (sox, arecord).
+
+    >>> [_is_unsaid(told) for told in (0xFFFFFFFF, 0x80000000, 0x7FFFF000, 0x7FFE0000, 0)]
+    [True, True, True, False, False]
+    """
+    return 0x7FFF0000 <= told <= 0x80000000 or told >= 0xFFFF0000
+
+
 def _is_whole(content: bytes) -> None:
     """Look whether a WAV file holds as much as it says: libsndfile reads what there is.
 
@@ -106,7 +131,7 @@ def _is_whole(content: bytes) -> None:
         told = int.from_bytes(content[place + 4 : place + 8], "little")
         there = len(content) - place - 8
         if content[place : place + 4] == b"data":
-            if there < told:
+            if there < told and not _is_unsaid(told):
                 raise ValueError(f"is cut off: its header says {told} bytes, {there} follow")
             return
         # A chunk of an odd size is filled up by a byte.

@@ -299,4 +299,5 @@ def naming(bad: tuple[Bad, ...], most: int = 10, listed: object = "") -> str:
         whole = whole and not more
     if listed and not whole:
         told.append(f"all are listed in {listed}")
-    return "; ".join(told)
+    # Names of files need not be Unicode, and what is told can be printed anywhere.
+    return "; ".join(told).encode(errors="backslashreplace").decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,8 @@ FRAMES = {"train": ("train_img", "train"), "test": ("val_img", "test")}
 
 VIDEOS = (".mp4", ".mkv", ".webm", ".avi")
 
+_CLASSES = f"a class of Kinetics-Sounds ({EVERY[0]}, {EVERY[1]}, ...)"
+
 
 def canonical(folder: str) -> str:
     """Return the name of a class as it is written here.
@@ -45,7 +47,7 @@ def find(sources: Sequence[Path]) -> Found:
     """Find the clips; sound and picture of one are paired by the stem of their names.
 
     Raises:
-        FileNotFoundError: If there is no folder of training or test videos.
+        FileNotFoundError: If there is no training or no test clip.
         ValueError: If a clip is in two splits.
     """
     if _there(sources, ("visual/train_img/Image-01-FPS",)):
@@ -58,11 +60,6 @@ def find(sources: Sequence[Path]) -> Found:
         raise ValueError(
             f"kinetics-sounds: {len(twice)} clips stand in two places, {twice[0]} among them; "
             "name the folder that is meant"
-        )
-    if not pairs:
-        raise FileNotFoundError(
-            f"found no folder of a class of Kinetics-Sounds ({EVERY[0]}, {EVERY[1]}, ...) in "
-            f"{', '.join(str(source) for source in sources)}"
         )
     return {"audio": [audio for audio, _ in pairs], "visual": [visual for _, visual in pairs]}
 
@@ -84,17 +81,17 @@ def _classes(folder: Path) -> Iterator[tuple[str, Path]]:
 def _videos(sources: Sequence[Path]) -> Iterator[tuple[File, File]]:
     """Give each video twice: its sound and its picture."""
     hint = "Kinetics-400 has folders train, val and test of folders of classes"
-    parts: dict[str, dict[str, Path]] = {}
-    for split, names in FOLDERS.items():
-        if split == "train":
-            folder: Path | None = locate(sources, names, f"folder of {split} videos", hint)
-        else:
-            folder = _there(sources, names)
-        table = _there(sources, ANNOTATIONS[split])
-        parts[split] = _clips(folder, table) if folder is not None and folder.is_dir() else {}
-    if not any(path.is_file() for path in parts["test"].values()):
+    train = locate(sources, FOLDERS["train"], "folder of train videos", hint)
+    folders = {"train": train, **{name: _there(sources, FOLDERS[name]) for name in ("val", "test")}}
+    parts = {
+        split: _clips(folder, _there(sources, ANNOTATIONS[split]))
+        for split, folder in folders.items()
+    }
+    _expect(parts["train"], train, "train")
+    if not _any(parts["test"]):
         # The videos of Kinetics' own test set are seldom kept; what it calls val is tested on then.
-        locate(sources, FOLDERS["val"], "folder of val videos", hint)
+        val = locate(sources, FOLDERS["val"], "folder of val videos", hint)
+        _expect(parts["val"], val, "val")
         parts |= {"val": {}, "test": parts["val"]}
     for split, found in parts.items():
         for name, path in sorted(found.items()):
@@ -102,18 +99,38 @@ def _videos(sources: Sequence[Path]) -> Iterator[tuple[File, File]]:
             yield file, file
 
 
-def _clips(folder: Path, table: Path | None) -> dict[str, Path]:
+def _any(clips: Mapping[str, Path]) -> bool:
+    """Return whether a video is there; a table may list what is not."""
+    return any(path.is_file() for path in clips.values())
+
+
+def _expect(clips: Mapping[str, Path], folder: Path, split: str) -> None:
+    """Look whether a folder has videos, before hours are spent on those of another.
+
+    Raises:
+        FileNotFoundError: If none is there.
+    """
+    if not _any(clips):
+        raise FileNotFoundError(
+            f"found no video of {_CLASSES} in {folder}; videos stand in folders of classes; flat "
+            f"videos need {' or '.join(ANNOTATIONS[split])} beside them"
+        )
+
+
+def _clips(folder: Path | None, table: Path | None) -> dict[str, Path]:
     """Return ``class/stem`` and place of the videos of a folder, and of those that a table lists.
 
     They stand in folders of classes; those that a table lists may also stand beside one another.
     """
+    if folder is None or not folder.is_dir():
+        return {}
     found = {
         f"{name}/{path.stem}": path
         for name, place in _classes(folder)
         for path in sorted(place.iterdir())
         if path.suffix.lower() in VIDEOS
     }
-    flat = {path.stem: path for path in folder.iterdir() if path.suffix.lower() in VIDEOS}
+    flat = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEOS}
     for listed in sorted(() if table is None else _listed(table)):
         stem = listed.rpartition("/")[2]
         found.setdefault(listed, flat.get(stem, folder / f"{listed}.mp4"))
@@ -157,6 +174,11 @@ def _frames(sources: Sequence[Path]) -> Iterator[tuple[File, File]]:
             for path in sorted(place.iterdir())
             if path.suffix.lower() == ".wav"
         }
+        if not folders.keys() & sounds.keys():
+            raise FileNotFoundError(
+                f"found no clip of {_CLASSES} with frames in {seen} and a recording in {heard}; "
+                "both stand in folders of classes"
+            )
         for name in sorted({*folders, *sounds}):
             folder = folders.get(name, seen / name)
             first = min(folder.glob("*.jpg"), default=folder / "00000.jpg")

@@ -256,7 +256,7 @@ class Work:
 
     def _note(self, group: str, lines: Sequence[str]) -> None:
         files = self.files[group]
-        digest = hashlib.sha256("".join(lines).encode()).hexdigest()
+        digest = hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
         self.groups[group] = Group(str(place_of(files)), len(files), digest)
 
 
