@@ -28,7 +28,7 @@ class NoClassError(ValueError):
         names: Sequence[str] | None = None,
         where: str = "",
     ) -> None:
-        self.samples, self.shown = samples, shown
+        self.samples, self.shown, self.names, self.where = samples, shown, names, where
         named = ", ".join(names[i] if names else str(i) for i in samples[:MOST_NAMES])
         more = f" and {len(samples) - MOST_NAMES} more" if len(samples) > MOST_NAMES else ""
         super().__init__(
@@ -37,6 +37,10 @@ class NoClassError(ValueError):
             f"{f', only with {shown} shown' if shown else ''}; look at those samples (values far "
             "from all others?), or at the weights"
         )
+
+    def __reduce__(self) -> tuple[type[NoClassError], tuple[object, ...]]:
+        """Return how to make it again where another process hears of it."""
+        return type(self), (self.samples, self.shown, self.names, self.where)
 
     def of(self, where: str, names: Sequence[str] | None) -> NoClassError:
         """Return the same error, said of a split or a file and of samples by name."""
@@ -52,8 +56,8 @@ class FiniteLogits:
         modalities: Their names in order, for messages; None where a model has none.
 
     >>> watch = FiniteLogits(("red", "nir"))
-    >>> logits = torch.tensor([[0.0, 1.0], [torch.nan, 1.0]])
-    >>> masks = torch.tensor([[False, True], [True, True]])
+    >>> logits = torch.tensor([[[0.0, 1.0], [torch.nan, 1.0]], [[2.0, 0.0], [2.0, 1.0]]])
+    >>> masks = torch.tensor([[True, True], [False, True]])
     >>> watch.add(a_class_wins(logits), torch.tensor([4, 7]), masks)
     >>> watch.check()
     Traceback (most recent call last):
@@ -74,10 +78,11 @@ class FiniteLogits:
         """Take in whether predictions have a class.
 
         Args:
-            finite: bool ``(P,)`` of P predictions, or ``(K, P)`` of P samples under K masks.
+            finite: bool ``(K, P)`` of P samples under K masks, which tell what modality it is; or
+                ``(P,)``, each prediction under a mask of its own.
             samples: int64 ``(P,)``: the samples' numbers. One tensor taken in again and again, as
                 with a batch's next masks, is kept once.
-            masks: bool ``(P, V)``, or ``(K, V)``: what was shown.
+            masks: bool ``(K, V)``, or ``(P, V)``: what was shown.
             scored: bool, shaped as ``finite``: predictions that matter; by default all.
         """
         scored = torch.ones_like(finite) if scored is None else scored
@@ -89,8 +94,9 @@ class FiniteLogits:
         else:
             self._samples.append(samples)
             self._broken.append(of_samples)
-        common = _of_all(masks, broken.any(1) if by_mask else broken)
-        always = _of_all(masks, scored.any(1) if by_mask else scored)
+        # Of one mask a sample nobody can say which of its modalities it was.
+        common = _of_all(masks, broken.any(1)) if by_mask else torch.zeros_like(masks[0])
+        always = _of_all(masks, scored.any(1)) if by_mask else torch.zeros_like(masks[0])
         self._common = common if self._common is None else self._common & common
         self._always = always if self._always is None else self._always & always
 
