@@ -11,6 +11,7 @@ import torch
 from dmrnet.engine.weights import load_weights, save_weights
 from dmrnet.methods import build_method
 from dmrnet.modalities import Modality, Task
+from dmrnet.nn import Network
 
 TASK = Task((Modality("a", "vector", (3,)), Modality("b", "vector", (2,))), ("no", "yes"))
 
@@ -44,6 +45,22 @@ def test_weights_of_another_task_are_refused_in_one_line(tmp_path: Path) -> None
     with pytest.raises(ValueError, match=r"method: encoders\.0.* is \(.*, 3\) and not") as caught:
         load_weights(build_method("sf-md", wider), path)
     assert "\n" not in str(caught.value)
+
+
+def test_weights_of_small_encoders_where_a_timm_one_is_named_come_with_a_remedy(tmp_path) -> None:
+    """As of dense runs of methods that passed over the setting."""
+    path = tmp_path / "w.safetensors"
+    images = tuple(Modality(name, "image", (1, 16, 16)) for name in "ab")
+    task = Task(images, TASK.classes, dense=True)
+    timm, small = (Network(width=16, encoder=e) for e in ("timm:test_resnet", "auto"))
+    save_weights(build_method("rfnet", task, network=small), path)
+    with pytest.raises(ValueError, match=r"remove encoder from the run's config\.yaml") as caught:
+        load_weights(build_method("rfnet", task, network=timm), path)
+    assert "\n" not in str(caught.value)
+    save_weights(build_method("rfnet", task, network=timm), path)
+    with pytest.raises(ValueError, match="does not fit") as caught:
+        load_weights(build_method("dmrnet", task, network=timm), path)
+    assert "config.yaml" not in str(caught.value)
 
 
 def test_what_is_no_safetensors_file_is_refused(tmp_path: Path) -> None:

@@ -53,6 +53,19 @@ def test_a_map_is_the_one_that_timm_calls_so() -> None:
     assert sum(1 for _ in encoder.parameters()) < sum(1 for _ in whole.parameters())
 
 
+@pytest.mark.parametrize(("name", "at"), [("test_efficientnet", 2), ("test_efficientnet", 0)])
+def test_nothing_runs_behind_the_map_of_an_efficientnet(name: str, at: int) -> None:
+    """Timm itself keeps all of it, where it gets no gradient."""
+    encoder = TimmEncoder(f"{name}@{at}", (3, 64, 64)).eval()
+    whole = timm.create_model(name, features_only=True).eval()
+    whole.load_state_dict(encoder.backbone.state_dict(), strict=False)
+    x = torch.randn(2, 3, 64, 64)
+    made = encoder(x)
+    torch.testing.assert_close(made, whole(x)[at])
+    made.sum().backward()
+    assert [n for n, p in encoder.named_parameters() if p.grad is None] == []
+
+
 def test_tokens_stand_where_their_patches_are() -> None:
     """A patch that changes moves the map there the most, before tokens have met."""
     encoder = TimmEncoder("test_vit", (1, 64, 96)).eval()

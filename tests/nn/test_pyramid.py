@@ -79,6 +79,39 @@ def test_its_maps_are_timms_through_a_block() -> None:
     assert all(n.startswith("stages_3") for n in behind)
 
 
+@pytest.mark.parametrize(
+    "name", ["test_efficientnet", "mobilenetv3_small_050", "test_resnet", "test_vit"]
+)
+def test_what_reaches_no_map_is_left_out(name: str) -> None:
+    """Nothing behind 1/16 runs; what is before it is timm's, and all of it is trained."""
+    stream = TimmStream(IMAGE, name, 16).eval()
+    whole = timm.create_model(name, features_only=True, in_chans=2).eval()
+    whole.load_state_dict(stream.backbone.state_dict(), strict=False)
+    x = torch.randn(1, 2, 32, 48)
+    with torch.no_grad():
+        for made in stream.backbone(x):
+            wanted = [w for w in whole(x) if w.shape == made.shape]
+            torch.testing.assert_close(made, wanted[-1])
+    sum(made.sum() for made in stream.encode("rgb", x).values()).backward()
+    assert [n for n, p in stream.named_parameters() if p.grad is None] == []
+
+
+def test_one_that_would_go_untrained_in_part_is_refused() -> None:
+    # Its last block is cut off but for the shortcut.
+    with pytest.raises(ValueError, match=r"xception41 .* reach none of its maps .*shortcut.* 9 in"):
+        TimmStream(IMAGE, "xception41", 16)
+
+
+def test_building_leaves_no_trace_of_the_trial() -> None:
+    stream = TimmStream(IMAGE, "test_resnet", 16)
+    assert stream.training
+    assert all(module.training for module in stream.modules())
+    assert all(p.grad is None for p in stream.parameters())
+    assert all((b == 0).all() for n, b in stream.named_buffers() if n.endswith("running_mean"))
+    with torch.no_grad():
+        TimmStream(IMAGE, "test_resnet", 16)
+
+
 def test_of_maps_of_one_size_the_deepest_is_taken() -> None:
     stream = TimmStream(IMAGE, "test_vit", 16)
     whole = timm.create_model("test_vit", features_only=True)
@@ -110,7 +143,8 @@ def test_rows_that_are_not_named_are_never_read() -> None:
     [
         (Network(encoder="timm:test_resnt"), "unknown timm model 'test_resnt'; did you mean"),
         (Network(encoder="timm:test_resnet@2"), "by its name alone, got timm:test_resnet@2"),
-        (Network(encoder="timm:coat_tiny"), "coat_tiny cannot read images of 3x32x48: Input hei"),
+        (Network(encoder="timm:coat_tiny"), "coat_tiny cannot read images of 3x48x64: Input hei"),
+        (Network(encoder="timm:inception_v3"), r"a map of \(16, 24, 32\), got one of \(16, 2"),
         (Network(encoder="timm:mixer_s32_224"), "no map at 1/2 to 1/16; .* timm:convnext_atto"),
         (Network(encoder="resnet18"), "modality rgb: expected encoder auto or timm:NAME .*'resnet"),
         (Network(encoders={"nir": "timm:test_resnet"}), "an encoder is set for 'nir', which the"),

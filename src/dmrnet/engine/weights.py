@@ -37,8 +37,12 @@ def load_weights(method: Method, path: Path) -> None:
         state = load(path.read_bytes())
     except SafetensorError as error:
         raise ValueError(f"{path} is corrupt or no safetensors file: {error}") from error
-    if wrong := misfit(method.state_dict(), state):
-        raise ValueError(f"{path} does not fit the run's method: {wrong}")
+    wanted = method.state_dict()
+    if wrong := misfit(wanted, state):
+        # Methods that fuse by level once passed over the setting, and trained small encoders.
+        small = any(".backbone." in n for n in wanted) and not any(".backbone." in n for n in state)
+        hint = "; if they are of small encoders, remove encoder from the run's config.yaml"
+        raise ValueError(f"{path} does not fit the run's method: {wrong}{hint if small else ''}")
     method.load_state_dict(state)
 
 

@@ -113,8 +113,7 @@ def create(
     import timm
 
     def build(load: bool) -> nn.Module:
-        made: nn.Module = timm.create_model(model, pretrained=load, **options)
-        return made
+        return _cut(timm.create_model(model, pretrained=load, **options))
 
     try:
         network = build(False)
@@ -133,6 +132,19 @@ def create(
             "them once where there is a network, take a name with weights, or leave out "
             "--method.network.pretrained"
         ) from error
+
+
+def _cut(network: nn.Module) -> nn.Module:
+    """Remove what lies behind the deepest map that is asked for.
+
+    Timm does so itself, but for EfficientNet, MobileNet and their like, which run it in vain.
+    """
+    stages = getattr(network, "_stage_out_idx", None)  # 0 is the stem, 1 the first block
+    if stages:
+        blocks = network.get_submodule("blocks")
+        assert isinstance(blocks, nn.Sequential)
+        network.blocks = blocks[: max(stages)]
+    return network
 
 
 def channels_last(backbone: nn.Module) -> bool:

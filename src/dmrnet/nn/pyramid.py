@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from dmrnet.modalities import Modality, spread_rows, take_rows
@@ -16,6 +18,8 @@ ADVICE = (
     "where every pixel has a class, images of any size are read, at 1/2 to 1/16 of it; take "
     f"another encoder, such as {PREFIX}convnext_atto or {PREFIX}resnet18"
 )
+SIZES = ((3 * STRIDE, 4 * STRIDE), (6 * STRIDE, 5 * STRIDE))
+"""Small images, odd and even of 1/16, on which a backbone is tried: whole images have any size."""
 
 
 class TimmStream(ManyMaps):
@@ -26,13 +30,14 @@ class TimmStream(ManyMaps):
     makes it, of the level before or of the image. What lies behind 1/16 is left out.
 
     Args:
-        modality: An image; of its size, and a larger one, the backbone is tried once.
+        modality: An image; the backbone is tried on small ones with as many channels.
         name: As timm lists it, e.g. ``convnext_atto``.
         width: C of the deepest map.
         pretrained: Start from published weights; see `TimmEncoder`.
 
     Raises:
-        ValueError: If timm has no such backbone, or it gives no maps of such sizes.
+        ValueError: If timm has no such backbone, it gives no maps of such sizes, or it runs more
+            than they are made of.
         FileNotFoundError: If published weights are asked for and cannot be had.
     """
 
@@ -44,7 +49,7 @@ class TimmStream(ManyMaps):
                 "has a class its maps at every level are taken"
             )
         check_known(name)
-        channels, *size = modality.shape
+        channels = modality.shape[0]
         options: dict[str, Any] = {"features_only": True, "in_chans": channels}
         info: Any = create(name, False, options, "maps of several sizes").feature_info
         # Of maps of one size the deepest, which comes last.
@@ -65,9 +70,26 @@ class TimmStream(ManyMaps):
                 self.given, (channels, *self.widths[:-1]), self.widths, strict=True
             )
         )
-        up = [-(-side // STRIDE) * STRIDE for side in size]
-        for more in (0, STRIDE):
-            try_on(self, name, (channels, *(side + more for side in up)), ADVICE)
+        for size in SIZES:
+            try_on(self, name, (channels, *size), ADVICE)
+        self._check_reached(name, torch.zeros(1, channels, *SIZES[0]))
+
+    def _check_reached(self, name: str, x: Tensor) -> None:
+        """Refuse a backbone with parameters of which no map is made, which would go untrained."""
+        training = self.training
+        named = [(n, p) for n, p in self.named_parameters() if p.requires_grad]
+        with torch.enable_grad():
+            total = torch.stack([made.sum() for made in self.eval().encode("", x).values()]).sum()
+        found: Sequence[Tensor | None] = torch.autograd.grad(
+            total, [p for _, p in named], allow_unused=True
+        )
+        self.train(training)
+        lost = [n for (n, _), grad in zip(named, found, strict=True) if grad is None]
+        if lost:
+            raise ValueError(
+                f"timm model {name} has weights that reach none of its maps at 1/2 to 1/{STRIDE} "
+                f"({lost[0]}, {len(lost)} in all), and would go untrained; {ADVICE}"
+            )
 
     @property
     def parts(self) -> tuple[nn.Module, ...]:
@@ -105,7 +127,7 @@ class TimmStream(ManyMaps):
                 x = x.permute(0, 3, 1, 2) if self.last_channels else x
             x = level(x)
             if tuple(x.shape[1:]) != shape:
-                raise ValueError(f"expected a map of {shape[1:]}, got one of {tuple(x.shape[2:])}")
+                raise ValueError(f"expected a map of {shape}, got one of {tuple(x.shape[1:])}")
             maps.append(x)
         return maps
 
