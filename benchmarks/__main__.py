@@ -123,7 +123,7 @@ def facts(setting: Setting, kept: bool = False) -> dict[str, str]:
         "freed memory": (
             "kept by both sides, but in `memory`"
             if kept
-            else f"as the system has it, but kept (with glibc) in {', '.join(KEEPING)}, the last"
+            else f"as the system has it, but kept in {', '.join(KEEPING)} (glibc), the last parts"
         ),
         "matrix rate": f"{rates} (the best of a product and a convolution; shares are of this)",
         "ratio": "seconds of the first subject of a case over a subject's, repeat by repeat",

@@ -168,7 +168,7 @@ BAD_PIXEL_COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "an encoder for images of one size": (
         "fit --data cwfid --data.root {root} --data.tile 32 --encoder timm:coat_tiny",
-        "timm model coat_tiny cannot read images of 1x32x32",
+        "timm model coat_tiny cannot read images of 1x48x64",
     ),
     "a method that shares its encoder": (
         "fit --data cwfid --data.root {root} --data.tile 32 --method shaspec "
