@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
+import json
 import shutil
 import tempfile
 from functools import cache
@@ -215,6 +217,37 @@ def test_what_is_damaged_is_named_and_nothing_shifts(copy: Path, tmp_path: Path)
     rows = np.array(kept) - 1
     assert np.array_equal(arrays["labels"][:, 0], made.labels()[rows])
     assert np.array_equal(arrays["images"], made.planes()[rows])
+
+
+def test_a_flipped_bit_of_a_large_array_is_found_and_mended(copy: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    prepare("cwfid", [copy], root)
+    images = root / "cwfid.images.npy"
+    whole = images.read_bytes()
+    told = json.loads((root / "cwfid.json").read_text())
+    assert told["large_sha256"]["images"] == hashlib.sha256(whole).hexdigest()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    images.write_bytes(flipped)
+    said, seen = [], []
+    prepare("cwfid", [copy], root, tell=said.append, progress=lambda *told: seen.append(told))
+    assert said[0] == f"{images} is no longer what was written, so it is made anew"
+    assert images.read_bytes() == whole
+    assert ("checking cwfid.images.npy (MB)", 0, 0) in seen
+    prepare("cwfid", [copy], root, tell=said.append)
+    assert "nothing to do" in said[-1]
+
+
+def test_what_an_older_version_prepared_is_good(copy: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    prepare("cwfid", [copy], root)
+    told = json.loads((root / "cwfid.json").read_text())
+    del told["large_sha256"]
+    (root / "cwfid.json").write_text(json.dumps(told))
+    read_cache("cwfid", str(root), told["version"])
+    said: list[str] = []
+    prepare("cwfid", [copy], root, tell=said.append)
+    assert "nothing to do" in said[0]
 
 
 def test_the_first_picture_does_not_set_the_size(copy: Path, tmp_path: Path) -> None:

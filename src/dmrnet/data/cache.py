@@ -13,7 +13,7 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+MEGABYTE = 1_000_000
 
 OF_THE_PAPER = ("casia-surf", "crema-d", "kinetics-sounds", "nyuv2")
 """Data sets of the paper's tables; how to get them stands on a page of its own."""
@@ -72,6 +76,7 @@ class Provenance:
         bytes: Size of the ``.npz``.
         sha256: Of the ``.npz``.
         large: Size of each file of a large array, by key.
+        large_sha256: Of each such file; none where an older version wrote them.
     """
 
     name: str
@@ -83,6 +88,7 @@ class Provenance:
     bytes: int
     sha256: str
     large: dict[str, int] = field(default_factory=dict)
+    large_sha256: dict[str, str] = field(default_factory=dict)
 
     @property
     def whole_bytes(self) -> int:
@@ -135,10 +141,19 @@ def read_arrays(path: Path) -> dict[str, Array]:
         raise ValueError(f"{path} cannot be read ({error})") from error
 
 
-def sha256(path: Path) -> str:
-    """Return the hash of a file, as ``sha256sum`` prints it."""
+def sha256(path: Path, progress: Progress = lambda what, done, total: None) -> str:
+    """Return the hash of a file, as ``sha256sum`` prints it.
+
+    Args:
+        path: The file.
+        progress: Is called with what is done, and how many megabytes of it, now and then.
+    """
+    found, total = hashlib.sha256(), path.stat().st_size // MEGABYTE
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while piece := file.read(32 * MEGABYTE):
+            found.update(piece)
+            progress(f"checking {path.name} (MB)", file.tell() // MEGABYTE, total)
+    return found.hexdigest()
 
 
 def write_cache(
@@ -149,18 +164,20 @@ def write_cache(
     fingerprint: str,
     groups: Mapping[str, Group],
     bad: tuple[Bad, ...],
+    progress: Progress = lambda what, done, total: None,
 ) -> Provenance:
     """Write a cache in place of an older one; memory maps become files of their own."""
     path, beside = paths(name, root)
     # Without it the arrays do not count, so a cache is never half old and half new.
     beside.unlink(missing_ok=True)
-    large = {}
+    large, hashes = {}, {}
     for key, array in arrays.items():
         if isinstance(array, np.memmap):
             array.flush()
             assert array.filename is not None
             place = Path(array.filename).replace(large_path(name, key, root))
             large[key] = place.stat().st_size
+            hashes[key] = sha256(place, progress)
     write_arrays(path, {key: array for key, array in arrays.items() if key not in large})
     provenance = Provenance(
         name=name,
@@ -175,6 +192,7 @@ def write_cache(
         bytes=path.stat().st_size,
         sha256=sha256(path),
         large=large,
+        large_sha256=hashes,
     )
     _write_whole(beside, (json.dumps(asdict(provenance), indent=1) + "\n").encode())
     return provenance
@@ -224,6 +242,16 @@ def read_provenance(name: str, root: Path) -> Provenance | None:
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return provenance if whole else None
+
+
+def altered(
+    provenance: Provenance, root: Path, progress: Progress = lambda what, done, total: None
+) -> tuple[Path, ...]:
+    """Return the files of a cache that are no longer what was written, read from end to end."""
+    name = provenance.name
+    hashes = {large_path(name, key, root): told for key, told in provenance.large_sha256.items()}
+    hashes[paths(name, root)[0]] = provenance.sha256
+    return tuple(path for path, told in hashes.items() if sha256(path, progress) != told)
 
 
 def read_cache(

@@ -23,12 +23,13 @@ from dmrnet.data.cache import (
     Array,
     Bad,
     Group,
+    Progress,
+    altered,
     list_rejected,
     naming,
     paths,
     read_arrays,
     read_provenance,
-    sha256,
     write_arrays,
     write_cache,
 )
@@ -50,8 +51,6 @@ FILES_AT_ONCE = 256
 """So many files are decoded between two times that the work is saved."""
 
 Tell = Callable[[str], None]
-Progress = Callable[[str, int, int], None]
-"""Called with the kind of file, how many are done, and how many there are."""
 
 
 @dataclass(frozen=True)
@@ -300,7 +299,7 @@ def prepare(
     """Check and decode a data set's published files into the cache that its settings read.
 
     Interrupted, it goes on from where it was when called again. A cache that is already made of
-    these very files is left as it is.
+    these very files is read from end to end, and left as it is where it is still what was written.
 
     Args:
         name: Of the data set.
@@ -311,7 +310,8 @@ def prepare(
             them are listed in ``ROOT/NAME.rejected.txt``.
         allow_pickle: Open a pickled source, for data sets that are published as one.
         tell: Is called with each sentence on what was found.
-        progress: Is called with (kind of file, how many are done, how many there are).
+        progress: Is called with (kind of file, how many are done, how many there are), and with
+            megabytes in their place where large arrays are checked.
 
     Returns:
         The path of the cache.
@@ -339,13 +339,16 @@ def prepare(
         before is not None
         and (before.version, before.fingerprint) == (how.version, fingerprint)
         and (bad == "skip" or not before.bad)
-        and sha256(path) == before.sha256
     ):
-        # A whole cache may stand where nothing can be written.
-        with suppress(OSError):
-            list_rejected(name, root, before.bad)
-        tell(f"{path} is already made of these files; nothing to do")
-        return path
+        damaged = altered(before, root, progress)
+        for one in damaged:
+            tell(f"{one} is no longer what was written, so it is made anew")
+        if not damaged:
+            # A whole cache may stand where nothing can be written.
+            with suppress(OSError):
+                list_rejected(name, root, before.bad)
+            tell(f"{path} is already made of these files; nothing to do")
+            return path
     for group, some in files.items():
         tell(f"{group}: {len(some)} {'file' if len(some) == 1 else 'files'} in {place_of(some)}")
     root.mkdir(parents=True, exist_ok=True)
@@ -369,7 +372,7 @@ def prepare(
         )
     if found:
         tell(f"skipped {naming(found, listed=listed)}")
-    made = write_cache(name, root, arrays, how.version, fingerprint, work.groups, found)
+    made = write_cache(name, root, arrays, how.version, fingerprint, work.groups, found, progress)
     shutil.rmtree(parts, ignore_errors=True)
     tell(f"written: {path} ({made.whole_bytes / 1e6:.1f} MB), and what it was made of beside it")
     return path
