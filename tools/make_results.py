@@ -25,6 +25,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from dmrnet.report.analysis_blocks import analysis_blocks
 from dmrnet.report.runs import read_runs
@@ -74,7 +75,8 @@ def keep(name: str, runs: list[Path]) -> None:
 def keep_study(name: str, words: list[str]) -> None:
     """Copy the finished runs of a study, a folder each, and write down which system each is of.
 
-    Runs that several studies of one name share are kept once.
+    Runs that several studies of one name share are kept once. Of a search, all that it tried is
+    written down.
     """
     from dmrnet.cli.study import arguments, with_methods
     from dmrnet.cli.study_data import with_data
@@ -82,6 +84,7 @@ def keep_study(name: str, words: list[str]) -> None:
     from dmrnet.studies.plan import plan
     from dmrnet.studies.resolve import resolve
     from dmrnet.studies.shipped import find_study
+    from dmrnet.studies.tuning import best, read_trials, tuned
 
     path = find_study(words[0])
     args, more = arguments().parse_known_args(words[1:])
@@ -89,6 +92,10 @@ def keep_study(name: str, words: list[str]) -> None:
     if args.methods is not None:
         study = with_methods(study, args.methods)
     planned = plan(study, (*flags, "--threads", str(args.threads)))
+    trials = []
+    if study.search is not None:
+        trials = read_trials(Path(args.out) / "search" / "trials.jsonl")
+        planned = tuned(planned, best(trials), study.seeds)
     members = [m for m in resolve(planned, Path(args.out) / "runs") if m.finished]
     for member in members:
         to = RESULTS / name / "runs" / member.folder.name
@@ -108,6 +115,11 @@ def keep_study(name: str, words: list[str]) -> None:
         "systems": systems,
         "runs": {member.folder.name: member.system for member in members},
     }
+    if study.search is not None:
+        told["search"] = {
+            "seeds": list(study.search.seeds),
+            "trials": [{k: v for k, v in asdict(t).items() if k != "system"} for t in trials],
+        }
     (RESULTS / name / f"{path.stem}.json").write_text(json.dumps(told, indent=1) + "\n")
 
 
@@ -170,13 +182,15 @@ def _study(path: Path) -> Iterator[str]:
     text = path.with_suffix(".md")
     if text.is_file():
         yield text.read_text()
+    if "search" in study:
+        yield from _tried(study["search"]["trials"], study["search"]["seeds"])
     owners = {path.parent / "runs" / run: system for run, system in study["runs"].items()}
     systems = [
         System(**{**s, "values": tuple(map(tuple, s["values"])), "argv": ()})
         for s in study["systems"]
     ]
     printed = tables_of([r for name in study["printed"] for r in read_printed(find_printed(name))])
-    for summary in _summaries(list(owners), study["baseline"]):
+    for summary in _summaries(list(owners), study["baseline"]) if owners else ():
         if printed:
             yield EXPLAINED
             yield markdown(overview(summary, printed, systems_by_label(summary, owners, systems)))
@@ -187,6 +201,30 @@ def _study(path: Path) -> Iterator[str]:
                 yield f"#### {summary.dataset}: {block.title}"
                 yield markdown(block.table)
                 yield block.reading
+
+
+def _tried(trials: list[dict[str, Any]], seeds: list[int]) -> Iterator[str]:
+    """What a search tried: a line a system, a column for each of the settings, the best bold."""
+    scores = defaultdict(dict)
+    for one in trials:
+        told = " ".join(f"{name} {value}" for name, value in one["settings"].items())
+        scores[one["label"]][told] = one["score"]
+    columns = sorted({told for mine in scores.values() for told in mine}, key=_by_number)
+    drawn = f"seed {seeds[0]}" if len(seeds) == 1 else f"mean of seeds {', '.join(map(str, seeds))}"
+    yield f"Tried on validation (average over the combinations, percent; {drawn}):"
+    lines = [["", *columns], ["---", *["---:"] * len(columns)]]
+    for label, mine in scores.items():
+        cells = {told: "failed" if s is None else f"{100 * s:.1f}" for told, s in mine.items()}
+        best = max(mine, key=lambda told: -1 if mine[told] is None else mine[told])
+        cells[best] = f"**{cells[best]}**"
+        lines.append([label, *(cells.get(told, "") for told in columns)])
+    yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _by_number(told: str) -> list[tuple[float, str]]:
+    """Return a key that sorts the numbers in a text by their size."""
+    words = told.split()
+    return [(float(w), "") if w[0].isdecimal() else (0.0, w) for w in words]
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from dmrnet.studies.form import read_study
 from dmrnet.studies.plan import plan
 from dmrnet.studies.spaces import first_of, size_of, space_of
 from dmrnet.studies.spec import Entry, Range, Search, Study
-from dmrnet.studies.tuning import Trial, best, tune, tuned, write_trials
+from dmrnet.studies.tuning import Trial, best, read_trials, tune, tuned, write_trials
 
 RATE = {"lr": Range(0.01, 1.0, log=True)}
 
@@ -114,7 +114,9 @@ def test_what_failed_is_never_chosen() -> None:
 
 
 def test_trials_are_written(tmp_path: Path) -> None:
-    write_trials(tmp_path / "trials.jsonl", [Trial(0, "a", {"lr": "1"}, 0.5)])
+    trials = [Trial(0, "a", {"lr": "1"}, 0.5)]
+    write_trials(tmp_path / "trials.jsonl", trials)
+    assert read_trials(tmp_path / "trials.jsonl") == trials
     assert (tmp_path / "trials.jsonl").read_text() == (
         '{"system": 0, "label": "a", "settings": {"lr": "1"}, "score": 0.5}\n'
     )

@@ -37,10 +37,11 @@ def show_search(console: Console, study: Study, planned: Plan) -> None:
     """Say how long the search is."""
     found = study.search
     assert found is not None
+    searched, own = len(found.seeds), len(study.seeds)
     console.print(
         f"{study.title}: up to {found.trials} settings of each of {len(planned.systems)} systems, "
-        f"with {len(found.seeds)} seeds each, chosen on validation; then {len(study.seeds)} other "
-        "seeds of the best",
+        f"with {searched} seed{'s' * (searched > 1)} each, chosen on validation; then {own} other "
+        f"seed{'s' * (own > 1)} of the best",
         soft_wrap=True,
     )
 

@@ -126,6 +126,11 @@ def write_trials(path: Path, trials: Sequence[Trial]) -> None:
     write_text(path, "".join(json.dumps(asdict(trial)) + "\n" for trial in trials))
 
 
+def read_trials(path: Path) -> list[Trial]:
+    """Return what was tried, as `write_trials` wrote it."""
+    return [Trial(**json.loads(line)) for line in path.read_text().splitlines()]
+
+
 class _Seeker:
     """Proposes settings of one system.
 
