@@ -6,9 +6,11 @@ A training leaves its number of threads, and how the C library keeps memory, to 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 from dmrnet.hints import nearest
@@ -34,6 +36,9 @@ OPTIONS = {
 
 def program() -> NoReturn:
     """Run the command of this process, and end it."""
+    # A stream that the shell has closed (>&-) is not there; what is written goes nowhere.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     code = main()
     from dmrnet.engine.processes import leave
 

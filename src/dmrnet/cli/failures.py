@@ -9,7 +9,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import IO, TextIO
 
 from dmrnet.engine.processes import rank, speaks
 
@@ -54,7 +54,7 @@ def guarded(command: Callable[[], int], debug: bool = False) -> int:
         return 130
     except BrokenPipeError:
         # The reader of a pipe (head, say) has seen enough. What is still buffered goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         return 0
     except MENDABLE as error:
         return _fail(error, 2, debug)
@@ -85,7 +85,17 @@ def told(error: BaseException) -> str:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"dmrnet: {text}\n")
+    try:
+        sys.stderr.write(f"dmrnet: {text}\n")
+    except BrokenPipeError:
+        discard(sys.stderr)
+
+
+def discard(stream: IO[str]) -> None:
+    """Let all that is written to a stream from here on go nowhere, what it still holds too."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 @contextmanager

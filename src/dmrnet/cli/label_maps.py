@@ -83,7 +83,8 @@ def write_folder(folder: Path, given: Maps) -> None:
             share = np.bincount(labels.ravel(), minlength=len(given.classes)) / labels.size
             names = name_of(seen, given.modalities)
             listed.append([file, sample, names, *(f"{value:.6g}" for value in share)])
-    write_text(folder / "images.csv", table(listed))
+    # Names of samples need not be Unicode.
+    write_bytes(folder / "images.csv", table(listed).encode(errors="surrogateescape"))
 
 
 def as_png(

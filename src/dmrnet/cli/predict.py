@@ -92,10 +92,12 @@ def run(argv: Sequence[str]) -> int:
         write_bytes(out, as_npz(rows, seen, names, classes, probabilities))
     else:
         text = as_csv(rows, [name_of(mask, names) for mask in seen], classes, probabilities)
+        # Names of files need not be Unicode: written as they are on the disk, shown escaped.
+        content = text.encode(errors="surrogateescape")
         if out is None:
-            sys.stdout.write(text)
+            sys.stdout.write(content.decode(errors="backslashreplace"))
         else:
-            write_bytes(out, text.encode())
+            write_bytes(out, content)
     if out is not None:
         screen().print(f"{len(rows)} samples predicted: {out}", soft_wrap=True)
     return 0

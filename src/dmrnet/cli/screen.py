@@ -8,10 +8,20 @@ from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console
 
+from dmrnet.cli.failures import discard
 from dmrnet.engine.processes import rank
 
 PIPED_WIDTH = 120
 """Columns where nobody says how many: in a file or a pipe."""
+
+
+class Screen(Console):
+    """A console that outlives its reader: a training does not end because ``head`` has."""
+
+    def on_broken_pipe(self) -> None:
+        """Write nothing more, and let the command go on."""
+        self.quiet = True
+        discard(self.file)
 
 
 def screen(error: bool = False) -> Console:
@@ -21,7 +31,7 @@ def screen(error: bool = False) -> Console:
     """
     stream = sys.stderr if error else sys.stdout
     piped = not stream.isatty() and "COLUMNS" not in os.environ
-    return Console(
+    return Screen(
         file=stream,
         highlight=False,
         # Names of the user's own may hold brackets.

@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from dmrnet.cli.quickstart import spent
-from dmrnet.cli.screen import clock, screen
+from dmrnet.cli.screen import Screen, clock, screen
 from dmrnet.cli.study_text import counted
 from dmrnet.report import DataSummary, build_report
 from dmrnet.report.damage import damage_of
@@ -175,7 +175,7 @@ def _show(console: Console, grid: RichTable) -> None:
         wide = console.options.update(width=WIDEST)
         width = Measurement.get(console, wide, grid).maximum
         # A console prints nothing wider than itself.
-        console = Console(file=console.file, width=width, highlight=False, quiet=console.quiet)
+        console = Screen(file=console.file, width=width, highlight=False, quiet=console.quiet)
     console.print(grid)
 
 

@@ -1,0 +1,76 @@
+"""Streams that end early, are closed, or cannot write a name: no result is lost for it."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from dmrnet.engine.folder import RunFolder
+
+from .conftest import QUICK
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .conftest import Cli
+
+COMMAND = f"{shlex.quote(sys.executable)} -m dmrnet"
+ENDED = "import sys; sys.stdin.close()"
+"""A reader that is gone before anything is written."""
+
+
+def shell(command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=300
+    )
+
+
+@pytest.mark.parametrize("streams", ["", "2>&1"])
+def test_a_training_outlives_its_reader(
+    data_flags: list[str], tmp_path: Path, streams: str
+) -> None:
+    words = shlex.join(["fit", *data_flags, *QUICK, "--out", str(tmp_path / "run")])
+    ended = shell(f"{COMMAND} {words} {streams} | {shlex.quote(sys.executable)} -c '{ENDED}'")
+    assert ended.returncode == 0, ended.stderr
+    assert "Traceback" not in ended.stderr
+    folder = RunFolder(tmp_path / "run")
+    assert folder.trained
+    assert folder.rows()
+
+
+def test_an_error_outlives_its_reader(tmp_path: Path) -> None:
+    words = shlex.join(["evaluate", str(tmp_path / "none")])
+    reader = f"{shlex.quote(sys.executable)} -c '{ENDED}'"
+    # What went wrong cannot be told, yet the exit code is that of what went wrong.
+    assert shell(f"{COMMAND} {words} 2>&1 >/dev/null | {reader}").returncode == 2
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_is_no_error(closed: str) -> None:
+    ended = shell(f"{COMMAND} --version {closed}")
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_names_that_are_not_unicode_are_written_as_they_are(
+    cli: Cli, finished: Path, tmp_path: Path, made: Path
+) -> None:
+    with np.load(made / "test.npz") as archive:
+        arrays = dict(archive)
+    names = [f"{row}.png" for row in range(30)]
+    names[3] = os.fsdecode(b"caf\xe9.png")
+    np.savez(tmp_path / "named.npz", **{**arrays, "samples": np.array(names)})
+    shown = cli("predict", finished, "--input", tmp_path / "named.npz")
+    assert [row["sample"] for row in csv.DictReader(shown.out.splitlines())][2:5] == [
+        "2.png",
+        "caf\\xe9.png",
+        "4.png",
+    ]
+    cli("predict", finished, "--input", tmp_path / "named.npz", "--out", tmp_path / "all.csv")
+    assert (tmp_path / "all.csv").read_bytes().splitlines()[4].startswith(b"caf\xe9.png,")
