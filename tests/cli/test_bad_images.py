@@ -159,8 +159,8 @@ BAD_PIXEL_COMMANDS: dict[str, tuple[str, str]] = {
         "expected images, or tiles of them, whose height and width 16 divides, got 50 x 50",
     ),
     "a method that predicts no pixels": (
-        "fit --data cwfid --data.root {root} --data.tile 32 --method unimodal",
-        "the unimodal network predicts one class a sample, but the task has every pixel",
+        "fit --data cwfid --data.root {root} --data.tile 32 --method ogm-md",
+        "the ogm-md network predicts one class a sample, but the task has every pixel",
     ),
     "one map of an encoder": (
         "fit --data cwfid --data.root {root} --data.tile 32 --encoder timm:convnext_atto@1",

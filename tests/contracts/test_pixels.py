@@ -18,7 +18,7 @@ from dmrnet.nn import Network
 GENERIC = Network(width=8)
 ESANET = Network(family="esanet", stem=8, layout="r18")
 
-OWN = ["sf-md", "hemis", "rfnet", "shaspec", "mmformer"]
+OWN = ["sf-md", "hemis", "rfnet", "shaspec", "mmformer", "unimodal"]
 """What has a network of its own; the others have that of sf-md, and `test_families` trains them."""
 
 QUIRKS = [

@@ -41,6 +41,7 @@ OTHERS = (
     ("rfnet", "best", PIXELS),
     ("shaspec", "best", PIXELS),
     ("mmformer", "best", PIXELS),
+    ("unimodal", "best", PIXELS),
 )
 SMALLER = {"mmformer": {"embed": 16}}
 

@@ -51,9 +51,7 @@ def made(name: str) -> tuple[str, ...]:
 
 
 COMBINATIONS = {"mfeat": 7, "digits": 7, "watch": 3}
-PIXELS = [
-    name for name in METHODS if name not in ("pe", "pcme", "unimodal", "ogm-md", "lcr", "esanet-md")
-]
+PIXELS = [name for name in METHODS if name not in ("pe", "pcme", "ogm-md", "lcr", "esanet-md")]
 ON_ESANET = ("--method.network.family", "esanet", "--method.network.stem", "8")
 SMALL = ("--method.network.layout", "r18")
 

@@ -52,7 +52,7 @@ def built(case: str, name: str) -> tuple[Method, Batch]:
     return model, batch_of(task)
 
 
-CLASSES_ONLY = {"pe", "pcme", "unimodal", "ogm-md", "lcr"}
+CLASSES_ONLY = {"pe", "pcme", "ogm-md", "lcr"}
 """Methods that do not predict pixels; they say so, which their own tests hold them to."""
 
 

@@ -84,6 +84,8 @@ CASES = [
     ("shaspec", "surf"),
     ("mmformer", "images"),
     ("ogm-md", "ogm"),
+    ("unimodal", "pixels"),
+    ("unimodal", "esanet"),
 ]
 
 

@@ -126,7 +126,7 @@ def test_mistakes_are_told(arguments, changes, said: str) -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        *((name, "network predicts one class a sample") for name in ("unimodal", "ogm-md", "lcr")),
+        *((name, "network predicts one class a sample") for name in ("ogm-md", "lcr")),
         *((name, "pools the map away, but every pixel has a class") for name in ("pe", "pcme")),
     ],
 )

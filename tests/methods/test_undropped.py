@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -141,6 +142,114 @@ def test_mistakes_are_told() -> None:
         build_method("unimodal", TASK, network=SMALL, combine="votes")
     with pytest.raises(ValueError, match="an encoder is set for 'd'"):
         build_method("unimodal", TASK, network=Network(encoders={"d": "auto"}))
-    dense = Task((Modality("a", "image", (1, 64, 64)),), ("no", "yes"), dense=True)
-    with pytest.raises(ValueError, match="unimodal network predicts one class a sample"):
-        build_method("unimodal", dense, network=Network(family="esanet"))
+
+
+PIXELS = Task(
+    (Modality("a", "image", (1, 32, 32)), Modality("b.1", "image", (3, 32, 32))),
+    ("x", "y", "z"),
+    dense=True,
+    class_weights=(1.0, 2.0, 0.5),
+)
+FAMILIES = {"generic": SMALL, "esanet": Network(family="esanet", layout="r18", stem=8, main="b.1")}
+
+
+def images_of(task: Task, present: torch.Tensor, seed: int = 0) -> Batch:
+    draw = torch.Generator().manual_seed(seed)
+    rows = len(present)
+    inputs = {m.name: torch.randn(rows, *m.shape, generator=draw) for m in PIXELS.inputs}
+    target = torch.randint(-1, 3, (rows, 32, 32), generator=draw)
+    inputs = {m.name: inputs[m.name] for m in task.inputs}
+    batch = Batch(inputs, present, target, torch.arange(rows))
+    return batch.masked(present, present, task.modalities)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_expert_of_pixels_learns_what_it_would_learn_alone(family: str) -> None:
+    torch.manual_seed(0)
+    model = build_method("unimodal", PIXELS, network=FAMILIES[family])
+    present = torch.ones(3, 2, dtype=torch.bool)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    alone = {}
+    for m, expert in zip(PIXELS.inputs, model.encoders, strict=True):
+        network = dataclasses.replace(FAMILIES[family], main=None)
+        single = build_method("sf-md", dataclasses.replace(PIXELS, inputs=(m,)), network=network)
+        single.encoders[0].load_state_dict(expert.encoder.state_dict())
+        single.fusion.load_state_dict(expert.fusion.state_dict())
+        single.predictor.load_state_dict(expert.predictor.state_dict())
+        alone[m.name] = single, torch.optim.SGD(single.parameters(), lr=0.01)
+    for step in range(2):
+        batch = images_of(PIXELS, present, step)
+        optimizer.zero_grad()
+        loss = model.training_loss(batch).total
+        loss.backward()
+        optimizer.step()
+        total = 0.0
+        for single, own in alone.values():
+            own.zero_grad()
+            mine = single.training_loss(images_of(single.task, present[:, :1], step)).total
+            mine.backward()
+            own.step()
+            total += mine.item()
+        assert loss.item() == pytest.approx(total, rel=1e-4)
+    model.eval()
+    every = torch.eye(2).bool()
+    for v, (name, (single, _)) in enumerate(alone.items()):
+        x = batch.inputs[name]
+        expected = single.eval()({name: x}, present[:, :1])
+        found = model(batch.inputs, every[v].expand(3, 2))
+        wanted = expected.log_softmax(1)
+        torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_expert_of_pixels_learns_from_no_image_that_lacks_its_modality(family: str) -> None:
+    torch.manual_seed(0)
+    model = build_method("unimodal", PIXELS, network=FAMILIES[family])
+    for shown in ([[1, 0], [1, 0]], [[1, 1], [1, 0]]):
+        present = torch.tensor(shown).bool()
+        batch = images_of(PIXELS, present)
+        batch.inputs["b.1"][~present[:, 1]] = torch.nan
+        model.zero_grad()
+        loss = model.training_loss(batch)
+        loss.total.backward()
+        gradients = [[p.grad for p in expert.parameters()] for expert in model.encoders]
+        assert all(g is not None and g.isfinite().all() for of in gradients for g in of)
+        assert all(g.any() == present[:, 1].any() for g in gradients[1][-1:])
+        feats, expected = loss.step.feats, torch.tensor(0.0)
+        weight = torch.tensor(PIXELS.class_weights)
+        for v, m in enumerate(PIXELS.inputs):
+            for name in (f"{m.name}.{k}" for k in range(4)):
+                if name not in feats:
+                    continue
+                scale = feats[name].shape[-1]
+                target = batch.target[:, :: 32 // scale, :: 32 // scale]
+                size = weight[target[target >= 0]].sum()
+                for row in present[:, v].nonzero().flatten().tolist():
+                    expected += (
+                        torch.nn.functional.cross_entropy(
+                            feats[name][row : row + 1],
+                            target[row : row + 1],
+                            weight,
+                            ignore_index=-1,
+                            reduction="sum",
+                        )
+                        / size
+                    )
+        assert loss.total.item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_experts_of_pixels_are_averaged_pixel_by_pixel() -> None:
+    torch.manual_seed(0)
+    model = build_method("unimodal", PIXELS, network=SMALL).eval()
+    masks = torch.tensor([[True, False], [False, True], [True, True]])
+    batch = images_of(PIXELS, torch.ones(3, 2, dtype=torch.bool))
+    with torch.no_grad():
+        found = model(batch.inputs, masks).softmax(1)
+        each = [
+            e(batch.inputs[m.name]).softmax(1)
+            for e, m in zip(model.encoders, PIXELS.inputs, strict=True)
+        ]
+    assert found.shape == (3, 3, 32, 32)
+    torch.testing.assert_close(found[0], each[0][0])
+    torch.testing.assert_close(found[1], each[1][1])
+    torch.testing.assert_close(found[2], (each[0][2] + each[1][2]) / 2)

@@ -7,14 +7,16 @@ all of them). The loss is the sum of theirs,
 
 ``L = 1/N sum_i sum_v present_iv CE(f_v(x_iv), y_i)``.
 
-The figure compares single modalities only. What a combination scores is our definition: the
-average of its experts' probabilities (or of their logits).
+Where every pixel has a class, a sample's loss is that over its pixels and scales, divided as the
+batch's is. The figure compares single modalities only. What a combination scores is our definition:
+the average of its experts' probabilities (or of their logits).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count, takewhile
 from typing import Any, ClassVar
 
 import torch
@@ -25,9 +27,9 @@ from dmrnet.methods.full import Undropped, check_undropped
 from dmrnet.methods.settings import MethodSettings
 from dmrnet.modalities import Inputs, Task, Where
 from dmrnet.nn import Point
-from dmrnet.nn.experts import AsLogits, Combine, Expert, ExpertAverage
-from dmrnet.nn.gather import encode_rows, output_shape
-from dmrnet.nn.parts import check_dense
+from dmrnet.nn.experts import AsLogits, Combine, Expert, ExpertAverage, PixelExpert
+from dmrnet.nn.gather import ManyMaps, encode_rows, feature_name, output_shape
+from dmrnet.nn.predictor import Output
 from dmrnet.nn.trunks import of_one
 from dmrnet.objectives import TaskLoss, View
 from dmrnet.objectives.task import cross_entropy
@@ -43,9 +45,17 @@ class Unimodal(Undropped):
         view = super().view(feats, mask, target, generator)
         total = torch.zeros_like(view.task.per_sample)
         for name, column in zip(self.modalities, mask.unbind(1), strict=True):
-            alone = cross_entropy(feats[name].flatten(1), target, self.smoothing)
+            alone = self.loss_of(name, feats, target)
             total = total + torch.where(column, alone.per_sample, 0.0)
         return replace(view, task=TaskLoss(total, view.task.normaliser, view.task.size))
+
+    def loss_of(self, name: str, feats: Inputs, target: Tensor) -> TaskLoss:
+        """Return the loss of the expert of one modality."""
+        if not self.task.dense:
+            return cross_entropy(feats[name].flatten(1), target, self.smoothing)
+        scales = takewhile(feats.__contains__, (feature_name(name, level) for level in count()))
+        main, *side = (feats[scale] for scale in scales)
+        return self.task_loss(Output(main, tuple(side)), target)
 
     def apart(self) -> Sequence[nn.Module]:
         """Return the experts: one that learns fast does not hold up the others."""
@@ -55,11 +65,15 @@ class Unimodal(Undropped):
         """Return the map of each expert's encoder; what `encode` returns are its logits."""
         maps: Features = {}
         for modality, expert in zip(self.task.inputs, self.encoders, strict=True):
+            x, rows = inputs[modality.name], where[modality.name]
+            if isinstance(expert, PixelExpert):
+                assert isinstance(expert.encoder, ManyMaps)
+                maps |= expert.encoder.encode(modality.name, x, rows)
+                continue
             assert isinstance(expert, Expert)
             shape = output_shape(expert.encoder, modality.shape)
-            x, rows = inputs[modality.name], where[modality.name]
             maps[modality.name] = encode_rows(expert.encoder, x, rows, shape)
-        return maps
+        return super().maps(inputs, where, maps)
 
     def embedding(self, feats: Inputs, mask: Tensor) -> Tensor:
         """Refuse: experts are averaged by what they predict.
@@ -89,19 +103,22 @@ class UnimodalSettings(MethodSettings):
     combine: Combine = "probabilities"
 
     def build(self, task: Task) -> Method:
-        """Put V networks side by side.
-
-        Raises:
-            ValueError: If every pixel has a class.
-        """
+        """Put V networks side by side."""
         check_undropped(self.name, self.encodes)
-        check_dense(task, self.name, dense=False)
-        experts = {name: Expert(name, of_one(self.network, task, name)) for name in task.modalities}
+        experts: dict[str, nn.Module] = {}
+        stride = None
+        for name in task.modalities:
+            parts = of_one(self.network, task, name)
+            if task.dense:
+                stride = int(getattr(parts.fusion, "stride", 1))
+                experts[name] = PixelExpert(name, parts, len(task.classes))
+            else:
+                experts[name] = Expert(name, parts)
         return Unimodal(
             task,
             encoders=experts,
-            fusion=ExpertAverage(task.modalities, self.combine),
-            predictor=AsLogits(),
+            fusion=ExpertAverage(task.modalities, self.combine, stride),
+            predictor=AsLogits(task.dense),
             representation=Point(len(task.classes)),
             encodes=self.encodes,
             smoothing=self.smoothing,

@@ -84,7 +84,9 @@ def of_one(network: Network, task: Task, name: str) -> Parts:
     (modality,) = (m for m in task.inputs if m.name == name)
     # A name that the task lacks stays, and is told.
     own = {n: e for n, e in network.encoders.items() if n == name or n not in task.modalities}
-    return replace(network, encoders=own).build(Task((modality,), task.classes))
+    main = None if network.main in task.modalities else network.main
+    alone = replace(task, inputs=(modality,))
+    return replace(network, encoders=own, main=main).build(alone)
 
 
 class MixFusion(nn.Module):
