@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shlex
 import sys
 from collections import defaultdict
@@ -44,6 +45,9 @@ RESULTS = ROOT / "results"
 PAGE = ROOT / "docs" / "results.md"
 KEPT = ("accuracy", "acer", "miou", "iou")
 """Metrics of combinations that tables are made from."""
+
+MOST_TRIED = 9
+"""Columns of settings that were tried, side by side."""
 
 MOST_NUMBERS = 320
 """Of more numbers than these a table of every combination is too wide for the page."""
@@ -94,7 +98,10 @@ def keep_study(name: str, words: list[str]) -> None:
     planned = plan(study, (*flags, "--threads", str(args.threads)))
     trials = []
     if study.search is not None:
-        trials = read_trials(Path(args.out) / "search" / "trials.jsonl")
+        written = Path(args.out) / "search" / "trials.jsonl"
+        if not written.is_file():
+            raise FileNotFoundError(f"{written} is not there: the search is not finished")
+        trials = read_trials(written)
         planned = tuned(planned, best(trials), study.seeds)
     members = [m for m in resolve(planned, Path(args.out) / "runs") if m.finished]
     for member in members:
@@ -204,27 +211,46 @@ def _study(path: Path) -> Iterator[str]:
 
 
 def _tried(trials: list[dict[str, Any]], seeds: list[int]) -> Iterator[str]:
-    """What a search tried: a line a system, a column for each of the settings, the best bold."""
-    scores = defaultdict(dict)
+    """What a search tried, the best of each system bold.
+
+    A line a system, where all of them tried the same few settings; else a line a trial.
+    """
+    drawn = f"seed {seeds[0]}" if len(seeds) == 1 else f"mean of seeds {', '.join(map(str, seeds))}"
+    yield f"Tried on validation (average over the combinations, percent; {drawn}):"
+    scores: dict[str, dict[str, float | None]] = defaultdict(dict)
     for one in trials:
         told = " ".join(f"{name} {value}" for name, value in one["settings"].items())
         scores[one["label"]][told] = one["score"]
+    cells = {label: _cells(mine) for label, mine in scores.items()}
     columns = sorted({told for mine in scores.values() for told in mine}, key=_by_number)
-    drawn = f"seed {seeds[0]}" if len(seeds) == 1 else f"mean of seeds {', '.join(map(str, seeds))}"
-    yield f"Tried on validation (average over the combinations, percent; {drawn}):"
-    lines = [["", *columns], ["---", *["---:"] * len(columns)]]
-    for label, mine in scores.items():
-        cells = {told: "failed" if s is None else f"{100 * s:.1f}" for told, s in mine.items()}
-        best = max(mine, key=lambda told: -1 if mine[told] is None else mine[told])
-        cells[best] = f"**{cells[best]}**"
-        lines.append([label, *(cells.get(told, "") for told in columns)])
+    if len(columns) <= MOST_TRIED and all(len(mine) == len(columns) for mine in scores.values()):
+        lines = [["", *columns], ["---", *["---:"] * len(columns)]]
+        lines += [[label, *(mine[told] for told in columns)] for label, mine in cells.items()]
+    else:
+        lines = [["", "tried", "validation"], ["---", "---", "---:"]]
+        lines += [
+            [label, told, cell] for label, mine in cells.items() for told, cell in mine.items()
+        ]
     yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cells(scores: dict[str, float | None]) -> dict[str, str]:
+    """Write the scores of one system by what was tried, the one that a study takes bold."""
+    known = {told: s for told, s in scores.items() if s is not None and math.isfinite(s)}
+    best = max(known, key=lambda told: known[told], default=None)
+    cells = {told: f"{100 * known[told]:.1f}" if told in known else "failed" for told in scores}
+    return {told: f"**{cell}**" if told == best else cell for told, cell in cells.items()}
 
 
 def _by_number(told: str) -> list[tuple[float, str]]:
     """Return a key that sorts the numbers in a text by their size."""
-    words = told.split()
-    return [(float(w), "") if w[0].isdecimal() else (0.0, w) for w in words]
+    key = []
+    for word in told.split():
+        try:
+            key.append((float(word), ""))
+        except ValueError:
+            key.append((0.0, word))
+    return key
 
 
 def main() -> int:

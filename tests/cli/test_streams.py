@@ -45,17 +45,20 @@ def test_a_training_outlives_its_reader(
     assert folder.rows()
 
 
-def test_an_error_outlives_its_reader(tmp_path: Path) -> None:
-    words = shlex.join(["evaluate", str(tmp_path / "none")])
+@pytest.mark.parametrize("debug", [(), ("--debug",)])
+def test_an_error_outlives_its_reader(debug: tuple[str, ...], tmp_path: Path) -> None:
+    words = shlex.join(["evaluate", str(tmp_path / "none"), *debug])
     reader = f"{shlex.quote(sys.executable)} -c '{ENDED}'"
     # What went wrong cannot be told, yet the exit code is that of what went wrong.
     assert shell(f"{COMMAND} {words} 2>&1 >/dev/null | {reader}").returncode == 2
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_a_closed_stream_is_no_error(closed: str) -> None:
-    ended = shell(f"{COMMAND} --version {closed}")
-    assert (ended.returncode, ended.stderr) == (0, "")
+    for words, code in (("--version", 0), ("--versoin", 2), ("", 2)):
+        ended = shell(f"{COMMAND} {words} {closed}")
+        told = code and "2" not in closed
+        assert (ended.returncode, bool(ended.stderr)) == (code, told), (words, ended.stderr)
 
 
 def test_names_that_are_not_unicode_are_written_as_they_are(

@@ -238,7 +238,7 @@ def test_a_flipped_bit_of_a_large_array_is_found_and_mended(copy: Path, tmp_path
     assert "nothing to do" in said[-1]
 
 
-def test_what_an_older_version_prepared_is_good(copy: Path, tmp_path: Path) -> None:
+def test_what_an_older_version_prepared_is_good_but_not_checked(copy: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     prepare("cwfid", [copy], root)
     told = json.loads((root / "cwfid.json").read_text())
@@ -247,7 +247,11 @@ def test_what_an_older_version_prepared_is_good(copy: Path, tmp_path: Path) -> N
     read_cache("cwfid", str(root), told["version"])
     said: list[str] = []
     prepare("cwfid", [copy], root, tell=said.append)
-    assert "nothing to do" in said[0]
+    assert said[0] == (
+        "cwfid.images.npy, cwfid.labels.npy: prepared by an older version, so that it could not "
+        f"be checked; remove {root / 'cwfid.json'} to have it made anew"
+    )
+    assert "nothing to do" in said[1]
 
 
 def test_the_first_picture_does_not_set_the_size(copy: Path, tmp_path: Path) -> None:

@@ -142,6 +142,11 @@ def test_mistakes_are_told() -> None:
         build_method("unimodal", TASK, network=SMALL, combine="votes")
     with pytest.raises(ValueError, match="an encoder is set for 'd'"):
         build_method("unimodal", TASK, network=Network(encoders={"d": "auto"}))
+    for main in ("q", "A"):
+        with pytest.raises(
+            ValueError, match=r"unknown modality .*(known: a, b\.1|did you mean 'a')"
+        ):
+            build_method("unimodal", PIXELS, network=Network(family="esanet", main=main))
 
 
 PIXELS = Task(

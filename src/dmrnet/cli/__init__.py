@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import NoReturn
 
 from dmrnet.hints import nearest
@@ -36,13 +35,23 @@ OPTIONS = {
 
 def program() -> NoReturn:
     """Run the command of this process, and end it."""
-    # A stream that the shell has closed (>&-) is not there; what is written goes nowhere.
-    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
-    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    _open_closed()
     code = main()
     from dmrnet.engine.processes import leave
 
     leave(code)
+
+
+def _open_closed() -> None:
+    """Open what the shell has closed (``>&-``): what is written there goes nowhere.
+
+    The three numbers are taken by it, so that no file of ours becomes stdin, stdout or stderr.
+    """
+    while (nowhere := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(nowhere)
+    sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
 
 
 def main(argv: Sequence[str] | None = None) -> int:

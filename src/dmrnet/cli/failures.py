@@ -66,7 +66,7 @@ def _fail(error: Exception, code: int, debug: bool) -> int:
     if not speaks(error):
         return code
     if debug:
-        sys.stderr.write("".join(traceback.format_exception(error)))
+        _write("".join(traceback.format_exception(error)))
     _say(f"error: {told(error)}" + ("" if code == 2 or debug else " (--debug shows where)"))
     return code
 
@@ -85,8 +85,13 @@ def told(error: BaseException) -> str:
 
 
 def _say(text: str) -> None:
+    _write(f"dmrnet: {text}\n")
+
+
+def _write(text: str) -> None:
+    """Write to stderr, if anybody reads it."""
     try:
-        sys.stderr.write(f"dmrnet: {text}\n")
+        sys.stderr.write(text)
     except BrokenPipeError:
         discard(sys.stderr)
 

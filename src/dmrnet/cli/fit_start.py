@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,5 +90,6 @@ def _encoder(settings: RunSettings, modality: Modality, method: Method) -> str:
     named = network.encoders.get(modality.name, network.encoder)
     encoder = method.encoders[method.modalities.index(modality.name)]
     if named == "auto":
-        named = type(encoder).__name__.removesuffix("Encoder").lower()
+        words = re.sub("(?<=[a-z])(?=[A-Z])", " ", type(encoder).__name__)
+        named = words.removesuffix("Encoder").strip().lower()
     return f"{named}, {sum(p.numel() for p in encoder.parameters()):,}"

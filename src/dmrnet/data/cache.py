@@ -247,11 +247,20 @@ def read_provenance(name: str, root: Path) -> Provenance | None:
 def altered(
     provenance: Provenance, root: Path, progress: Progress = lambda what, done, total: None
 ) -> tuple[Path, ...]:
-    """Return the files of a cache that are no longer what was written, read from end to end."""
+    """Return the files of a cache that are no longer what was written, read from end to end.
+
+    Those are passed over of which an older version did not keep a hash: `unhashed`.
+    """
     name = provenance.name
     hashes = {large_path(name, key, root): told for key, told in provenance.large_sha256.items()}
     hashes[paths(name, root)[0]] = provenance.sha256
     return tuple(path for path, told in hashes.items() if sha256(path, progress) != told)
+
+
+def unhashed(provenance: Provenance, root: Path) -> tuple[Path, ...]:
+    """Return the files of large arrays that an older version wrote, without their hashes."""
+    keys = [key for key in provenance.large if key not in provenance.large_sha256]
+    return tuple(large_path(provenance.name, key, root) for key in keys)
 
 
 def read_cache(

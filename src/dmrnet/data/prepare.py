@@ -30,6 +30,7 @@ from dmrnet.data.cache import (
     paths,
     read_arrays,
     read_provenance,
+    unhashed,
     write_arrays,
     write_cache,
 )
@@ -333,7 +334,7 @@ def prepare(
     stamps = {group: [file.stamp() for file in some] for group, some in files.items()}
     fingerprint = _digest([name, how.version, stamps])
     root = Path(root)
-    path, _ = paths(name, root)
+    path, beside = paths(name, root)
     before = read_provenance(name, root)
     if (
         before is not None
@@ -347,6 +348,12 @@ def prepare(
             # A whole cache may stand where nothing can be written.
             with suppress(OSError):
                 list_rejected(name, root, before.bad)
+            unknown = unhashed(before, root)
+            if unknown:
+                tell(
+                    f"{', '.join(one.name for one in unknown)}: prepared by an older version, so "
+                    f"that it could not be checked; remove {beside} to have it made anew"
+                )
             tell(f"{path} is already made of these files; nothing to do")
             return path
     for group, some in files.items():

@@ -26,6 +26,7 @@ from dmrnet.methods.base import Encodes, Features, Method
 from dmrnet.methods.full import Undropped, check_undropped
 from dmrnet.methods.settings import MethodSettings
 from dmrnet.modalities import Inputs, Task, Where
+from dmrnet.modalities.names import position
 from dmrnet.nn import Point
 from dmrnet.nn.experts import AsLogits, Combine, Expert, ExpertAverage, PixelExpert
 from dmrnet.nn.gather import ManyMaps, encode_rows, feature_name, output_shape
@@ -103,8 +104,14 @@ class UnimodalSettings(MethodSettings):
     combine: Combine = "probabilities"
 
     def build(self, task: Task) -> Method:
-        """Put V networks side by side."""
+        """Put V networks side by side.
+
+        Raises:
+            ValueError: If the network's main modality is none of the task's.
+        """
         check_undropped(self.name, self.encodes)
+        if self.network.main is not None:
+            position(self.network.main, task.modalities)
         experts: dict[str, nn.Module] = {}
         stride = None
         for name in task.modalities:

@@ -80,13 +80,12 @@ def one_width(shapes: Shapes, method: str) -> int:
 
 
 def of_one(network: Network, task: Task, name: str) -> Parts:
-    """Return the network of one of a task's modalities alone."""
+    """Return the network of one of a task's modalities alone, which is its main one."""
     (modality,) = (m for m in task.inputs if m.name == name)
     # A name that the task lacks stays, and is told.
     own = {n: e for n, e in network.encoders.items() if n == name or n not in task.modalities}
-    main = None if network.main in task.modalities else network.main
     alone = replace(task, inputs=(modality,))
-    return replace(network, encoders=own, main=main).build(alone)
+    return replace(network, encoders=own, main=None).build(alone)
 
 
 class MixFusion(nn.Module):
