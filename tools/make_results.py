@@ -26,6 +26,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 from dmrnet.report.analysis_blocks import analysis_blocks
@@ -43,6 +44,9 @@ from dmrnet.report.tables import (
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 PAGE = ROOT / "docs" / "results.md"
+LENGTH = "epochs-"
+"""What the names of studies begin with that differ in the length of training alone."""
+
 KEPT = ("accuracy", "acer", "miou", "iou")
 """Metrics of combinations that tables are made from."""
 
@@ -134,8 +138,10 @@ def _wanted(row: dict[str, object]) -> bool:
     if "analysis" in row:
         # By class they are many, and no table here shows them.
         return "/" not in str(row["metric"])
-    kind = str(row["metric"]).partition("/")[0]
-    return row["combination"] == "" or (row["split"] == "test" and kind in KEPT)
+    metric = str(row["metric"])
+    # Of validation what says how far a training came, and not each class.
+    kept = metric.partition("/")[0] if row["split"] == "test" else metric
+    return row["combination"] == "" or kept in KEPT
 
 
 def page() -> str:
@@ -144,6 +150,7 @@ def page() -> str:
     for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()):
         parts.append((folder / "about.md").read_text())
         studies = sorted(folder.glob("*.json"))
+        parts += _by_length([path for path in studies if path.stem.startswith(LENGTH)])
         for path in studies:
             parts += _study(path)
         if not studies:
@@ -208,6 +215,51 @@ def _study(path: Path) -> Iterator[str]:
                 yield f"#### {summary.dataset}: {block.title}"
                 yield markdown(block.table)
                 yield block.reading
+
+
+def _by_length(paths: list[Path]) -> Iterator[str]:
+    """Averages by length of training, and what each more than the one before brings."""
+    if len(paths) < 2:
+        return
+    # By split, system, length and seed.
+    found: Scores = defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
+    for path in paths:
+        study = json.loads(path.read_text())
+        for run, system in study["runs"].items():
+            lines = (path.parent / "runs" / run / "results.jsonl").read_text().splitlines()
+            rows = [json.loads(line) for line in lines]
+            for split in ("val", "test"):
+                values = [r["value"] for r in rows if r["split"] == split and r["metric"] in KEPT]
+                name, length = study["systems"][system]["name"], int(path.stem[len(LENGTH) :])
+                found[split][name][length][rows[0]["seed"]] = 100 * mean(values)
+    yield "### By length of training"
+    for split, told in (("val", "validation"), ("test", "test")):
+        lengths = sorted({length for mine in found[split].values() for length in mine})
+        lines = [
+            ["", *(f"{length} epochs" for length in lengths)],
+            ["---", *["---:"] * len(lengths)],
+        ]
+        for name, mine in found[split].items():
+            lines.append([name, *(_longer(mine, k, lengths) for k in range(len(lengths)))])
+        yield (
+            f"Average over the combinations on {told}, percent; in brackets what it gained over "
+            "the length before, seed by seed:"
+        )
+        yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+Scores = dict[str, dict[str, dict[int, dict[int, float]]]]
+
+
+def _longer(scores: dict[int, dict[int, float]], place: int, lengths: list[int]) -> str:
+    """Write the mean of one length, and its difference to the one before on the same seeds."""
+    here = scores[lengths[place]]
+    if not place:
+        return f"{mean(here.values()):.1f}"
+    before = scores[lengths[place - 1]]
+    gains = [here[seed] - before[seed] for seed in sorted(here.keys() & before.keys())]
+    error = f" ± {stdev(gains) / len(gains) ** 0.5:.1f}" if len(gains) > 1 else ""
+    return f"{mean(here.values()):.1f} ({mean(gains):+.1f}{error})".replace("-", "−")
 
 
 def _tried(trials: list[dict[str, Any]], seeds: list[int]) -> Iterator[str]:
