@@ -119,6 +119,39 @@ def test_whole_images_are_standardised_by_the_training_images() -> None:
     assert sum(len(batch) for batch in evaluation_batches(splits.test, 3)) == len(made.TEST)
 
 
+def test_shrunk_images_are_averages_and_have_the_most_frequent_class() -> None:
+    splits = CWFID(prepared(), tile=32, shrink=2).load(0)
+    whole = CWFID(prepared(), tile=32).load(0)
+    planes, labels = made.planes().astype(np.int64), made.labels()
+    height, width = labels.shape[1] // 2, labels.shape[2] // 2
+    small = np.zeros((len(planes), 2, height, width))
+    classes = np.zeros((len(planes), height, width), dtype=np.int64)
+    for image in range(len(planes)):
+        for y in range(height):
+            for x in range(width):
+                square = (image, slice(2 * y, 2 * y + 2), slice(2 * x, 2 * x + 2))
+                classes[image, y, x] = np.bincount(labels[square].ravel(), minlength=3).argmax()
+                for c in range(2):
+                    small[image, c, y, x] = (planes[:, c][square].sum() + 2) // 4
+    rows = sorted({number(s) - 1 for s in splits.train.samples})
+    part = splits.val
+    assert part.samples == whole.val.samples
+    batch = part.take(torch.arange(len(part)))
+    for place, sample in enumerate(part.samples):
+        image = number(sample) - 1
+        for channel, modality in enumerate(("red", "nir")):
+            plane = small[rows, channel]
+            expected = (small[image, channel] - plane.mean()) / plane.std()
+            np.testing.assert_allclose(batch.inputs[modality][place, 0], expected, atol=1e-5)
+        assert np.array_equal(batch.target[place], classes[image])
+        counts = np.bincount(classes[image].ravel(), minlength=3)
+        assert part.pixels[place].tolist() == counts.tolist()
+    assert fingerprint(part) != fingerprint(whole.val)
+    assert f"shrunk to {height} x {width}" in splits.notes
+    tile = splits.train.take(torch.tensor([0]))
+    assert tile.inputs["red"].shape == (1, 1, 32, 32)
+
+
 @pytest.mark.parametrize("augment", [False, True])
 def test_a_tile_is_a_piece_of_its_image_labels_included(augment: bool) -> None:
     settings = CWFID(prepared(), tile=32, tiles=6, augment=augment)
@@ -292,6 +325,8 @@ def test_a_list_that_is_none_is_told(copy: Path, tmp_path: Path) -> None:
     [
         ({"tile": 80}, "expected a tile of 70 or less"),
         ({"tile": 0}, "expected tile of 1 or more"),
+        ({"shrink": 0}, "expected shrink of 1 or more"),
+        ({"shrink": 2, "tile": 64}, "expected a tile of 35 or less"),
         ({"plants": 1.5}, "expected plants from 0 to 1"),
     ],
 )

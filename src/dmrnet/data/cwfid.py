@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from dmrnet.data.cache import Array
     from dmrnet.data.dataset import Splits
 
 MODALITIES = ("red", "nir")
@@ -36,6 +37,8 @@ class CWFID:
         val_share: Share of the published training images for validation.
         split_seed: Seed of what is held out; the run's seed where it is not set.
         augment: Turn and mirror training tiles at random.
+        shrink: Images are averaged over squares of so many pixels a side, and a square has its most
+            frequent class; they are trained on and scored at that size.
     """
 
     root: str
@@ -46,6 +49,7 @@ class CWFID:
     val_share: float = 0.2
     split_seed: int | None = None
     augment: bool = True
+    shrink: int = 1
 
     metrics: ClassVar[tuple[str, ...]] = ("miou",)
     shows_inputs: ClassVar[bool] = False
@@ -73,6 +77,10 @@ class CWFID:
 
         self._check()
         arrays, provenance = read_cache("cwfid", self.root, VERSION)
+        content = provenance.content
+        if self.shrink > 1:
+            arrays |= smaller(arrays["images"], arrays["labels"], self.shrink)
+            content = f"{content}/{self.shrink}"
         height, width = arrays["images"].shape[-2:]
         if self.tile > min(height, width):
             raise ValueError(
@@ -105,7 +113,7 @@ class CWFID:
                 pixels[some],
                 [names[row] for row in some.tolist()],
                 view,
-                provenance.content,
+                content,
             )
             for some in rows
         )
@@ -125,13 +133,14 @@ class CWFID:
                 f"trained on {self.tiles} tiles of {self.tile} x {self.tile} of each image an "
                 "epoch; validated and tested on whole images",
                 "plants that the annotations leave out are soil, as published",
+                *([f"shrunk to {height} x {width}"] if self.shrink > 1 else []),
                 *skipped_note(provenance),
             ),
             standardiser=Standardiser(*(by_modality(MODALITIES, some) for some in moment)),
         )
 
     def _check(self) -> None:
-        for name in ("tile", "tiles"):
+        for name in ("tile", "tiles", "shrink"):
             if getattr(self, name) < 1:
                 raise ValueError(f"cwfid: expected {name} of 1 or more, got {getattr(self, name)}")
         if not 0 <= self.plants <= 1:
@@ -162,6 +171,25 @@ def held_images(tested: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor
         )
     order = rows[torch.randperm(len(rows), generator=generator(seed, "cwfid", "val"))]
     return order[number:].sort().values, order[:number].sort().values
+
+
+def smaller(images: Array, labels: Array, by: int) -> dict[str, Array]:
+    """Return the arrays of a cache for smaller images, with the counts that follow from them."""
+    import numpy as np
+
+    from dmrnet.data.shrink import shrunk, shrunk_labels
+
+    planes = shrunk(images, by)
+    classes = shrunk_labels(labels, by, len(CLASSES))
+    numbers = planes.astype(np.int64)
+    counts = [(classes == label).sum((1, 2, 3)) for label in range(len(CLASSES))]
+    return {
+        "images": planes,
+        "labels": classes,
+        "pixels": np.stack(counts, 1).astype(np.int64),
+        "sums": numbers.sum((2, 3)),
+        "squares": np.square(numbers).sum((2, 3)),
+    }
 
 
 def moments(
