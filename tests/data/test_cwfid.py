@@ -281,8 +281,8 @@ def test_what_an_older_version_prepared_is_good_but_not_checked(copy: Path, tmp_
     said: list[str] = []
     prepare("cwfid", [copy], root, tell=said.append)
     assert said[0] == (
-        "cwfid.images.npy, cwfid.labels.npy: prepared by an older version, so that it could not "
-        f"be checked; remove {root / 'cwfid.json'} to have it made anew"
+        "cwfid.images.npy, cwfid.labels.npy: prepared by an older version and not checked; "
+        f"remove {root / 'cwfid.json'} to have all made anew"
     )
     assert "nothing to do" in said[1]
 
@@ -326,6 +326,7 @@ def test_a_list_that_is_none_is_told(copy: Path, tmp_path: Path) -> None:
         ({"tile": 80}, "expected a tile of 70 or less"),
         ({"tile": 0}, "expected tile of 1 or more"),
         ({"shrink": 0}, "expected shrink of 1 or more"),
+        ({"shrink": 71}, "expected shrink of 70 or less"),
         ({"shrink": 2, "tile": 64}, "expected a tile of 35 or less"),
         ({"plants": 1.5}, "expected plants from 0 to 1"),
     ],

@@ -78,6 +78,12 @@ class CWFID:
         self._check()
         arrays, provenance = read_cache("cwfid", self.root, VERSION)
         content = provenance.content
+        side = min(arrays["images"].shape[-2:])
+        if self.shrink > side:
+            raise ValueError(
+                f"cwfid: expected shrink of {side} or less, which is the shorter side of the images "
+                f"in pixels, got {self.shrink}"
+            )
         if self.shrink > 1:
             arrays |= smaller(arrays["images"], arrays["labels"], self.shrink)
             content = f"{content}/{self.shrink}"

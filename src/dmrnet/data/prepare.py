@@ -351,8 +351,8 @@ def prepare(
             unknown = unhashed(before, root)
             if unknown:
                 tell(
-                    f"{', '.join(one.name for one in unknown)}: prepared by an older version, so "
-                    f"that it could not be checked; remove {beside} to have it made anew"
+                    f"{', '.join(one.name for one in unknown)}: prepared by an older version "
+                    f"and not checked; remove {beside} to have all made anew"
                 )
             tell(f"{path} is already made of these files; nothing to do")
             return path
