@@ -548,6 +548,14 @@ def test_what_is_no_mistake_of_the_user_has_another_code(
     assert said == "dmrnet: error: RuntimeError: a b (--debug shows where)\n"
 
 
+def test_a_broken_pipe_that_is_not_stdouts_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    def broken() -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    assert guarded(broken) == 1
+    assert capsys.readouterr().err == "dmrnet: error: Broken pipe (--debug shows where)\n"
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [

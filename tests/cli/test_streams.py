@@ -45,6 +45,11 @@ def test_a_training_outlives_its_reader(
     assert folder.rows()
 
 
+def test_a_list_that_nobody_reads_to_its_end_is_no_error() -> None:
+    ended = shell(f"{COMMAND} --help | {shlex.quote(sys.executable)} -c '{ENDED}'")
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("debug", [(), ("--debug",)])
 def test_an_error_outlives_its_reader(debug: tuple[str, ...], tmp_path: Path) -> None:
     words = shlex.join(["evaluate", str(tmp_path / "none"), *debug])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import sys
 import traceback
 import warnings
@@ -52,7 +53,9 @@ def guarded(command: Callable[[], int], debug: bool = False) -> int:
         if rank() == 0:
             _say(f"stopped{told}")
         return 130
-    except BrokenPipeError:
+    except BrokenPipeError as error:
+        if not unread(sys.stdout):
+            return _fail(error, 1, debug)
         # The reader of a pipe (head, say) has seen enough. What is still buffered goes nowhere.
         discard(sys.stdout)
         return 0
@@ -94,6 +97,18 @@ def _write(text: str) -> None:
         sys.stderr.write(text)
     except BrokenPipeError:
         discard(sys.stderr)
+
+
+def unread(stream: IO[str]) -> bool:
+    """Return whether a stream is a pipe whose reader is gone; where that cannot be told, it is."""
+    try:
+        poll = select.poll()  # not on Windows
+        poll.register(stream.fileno(), select.POLLOUT)
+        return any(flags & (select.POLLERR | select.POLLHUP) for _, flags in poll.poll(0))
+    except AttributeError:
+        return True
+    except (OSError, ValueError):
+        return False  # a stream without a file
 
 
 def discard(stream: IO[str]) -> None:
