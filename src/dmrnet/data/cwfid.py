@@ -81,8 +81,8 @@ class CWFID:
         side = min(arrays["images"].shape[-2:])
         if self.shrink > side:
             raise ValueError(
-                f"cwfid: expected shrink of {side} or less, which is the shorter side of the images "
-                f"in pixels, got {self.shrink}"
+                f"cwfid: expected shrink of {side} or less, the shorter side of the images in "
+                f"pixels, got {self.shrink}"
             )
         if self.shrink > 1:
             arrays |= smaller(arrays["images"], arrays["labels"], self.shrink)
