@@ -1,5 +1,6 @@
-"""What tools/make_results.py writes of a search."""
+"""What tools/make_results.py writes of a search, and of lengths of training."""
 
+import json
 import runpy
 from pathlib import Path
 
@@ -42,3 +43,41 @@ def test_what_each_tried_of_its_own_has_a_line_each() -> None:
         "| dmr | lr 0.2 size 64x64 | **60.0** |",
         "| dmr | lr 0.2 size 3d | 60.0 |",
     ]
+
+
+def test_lengths_of_training_are_compared_seed_by_seed(tmp_path: Path) -> None:
+    # Percent on validation and test, and the epoch kept, by length and seed.
+    told = {
+        10: {0: (50, 40, 10), 1: (60, 50, 5)},
+        20: {1: (61, 50, 15), 0: (53, 38, 20)},
+    }
+    for length, seeds in told.items():
+        runs = {}
+        for seed, (val, test, epoch) in seeds.items():
+            runs[f"{length}-{seed}"] = 0
+            folder = tmp_path / "runs" / f"{length}-{seed}"
+            folder.mkdir(parents=True)
+            rows = [("val", "", "best_epoch", epoch)]
+            # Two combinations, a point to either side of the average.
+            for split, rate in (("val", val), ("test", test)):
+                rows += [
+                    (split, name, "miou", (rate + o) / 100) for name, o in (("a", 1), ("b", -1))
+                ]
+            keys = ("split", "combination", "metric", "value")
+            lines = [
+                json.dumps({"seed": seed, **dict(zip(keys, row, strict=True))}) for row in rows
+            ]
+            (folder / "results.jsonl").write_text("\n".join(lines))
+        study = {"runs": runs, "systems": [{"name": "sf-md"}]}
+        (tmp_path / f"epochs-{length:03}.json").write_text(json.dumps(study))
+    made = list(MADE["_by_length"](sorted(tmp_path.glob("*.json"))))
+    last = [text.splitlines()[-1] for text in made if text.startswith("|")]
+    assert last == [
+        "| sf-md | 55.0 | 57.0 (+2.0 ± 1.0) |",
+        "| sf-md | 45.0 | 44.0 (−1.0 ± 1.0) |",
+        "| sf-md | 10, 5 | 20, 15 |",
+    ]
+
+
+def test_one_length_alone_is_not_compared(tmp_path: Path) -> None:
+    assert not list(MADE["_by_length"]([tmp_path / "epochs-010.json"]))

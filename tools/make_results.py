@@ -23,7 +23,7 @@ import math
 import shlex
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from statistics import mean, stdev
@@ -218,34 +218,53 @@ def _study(path: Path) -> Iterator[str]:
 
 
 def _by_length(paths: list[Path]) -> Iterator[str]:
-    """Averages by length of training, and what each more than the one before brings."""
+    """Averages by length of training, gains over the length before, and the epochs kept."""
     if len(paths) < 2:
         return
     # By split, system, length and seed.
     found: Scores = defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
+    kept: dict[str, dict[int, dict[int, int]]] = defaultdict(lambda: defaultdict(dict))
     for path in paths:
         study = json.loads(path.read_text())
         for run, system in study["runs"].items():
             lines = (path.parent / "runs" / run / "results.jsonl").read_text().splitlines()
             rows = [json.loads(line) for line in lines]
+            name, length = study["systems"][system]["name"], int(path.stem[len(LENGTH) :])
+            seed = rows[0]["seed"]
             for split in ("val", "test"):
                 values = [r["value"] for r in rows if r["split"] == split and r["metric"] in KEPT]
-                name, length = study["systems"][system]["name"], int(path.stem[len(LENGTH) :])
-                found[split][name][length][rows[0]["seed"]] = 100 * mean(values)
+                found[split][name][length][seed] = 100 * mean(values)
+            (kept[name][length][seed],) = [r["value"] for r in rows if r["metric"] == "best_epoch"]
     yield "### By length of training"
+    lengths = sorted({length for mine in kept.values() for length in mine})
+    head = [
+        ["", *(f"{length} epochs" for length in lengths)],
+        ["---", *["---:"] * len(lengths)],
+    ]
     for split, told in (("val", "validation"), ("test", "test")):
-        lengths = sorted({length for mine in found[split].values() for length in mine})
-        lines = [
-            ["", *(f"{length} epochs" for length in lengths)],
-            ["---", *["---:"] * len(lengths)],
-        ]
-        for name, mine in found[split].items():
-            lines.append([name, *(_longer(mine, k, lengths) for k in range(len(lengths)))])
         yield (
             f"Average over the combinations on {told}, percent; in brackets what it gained over "
             "the length before, seed by seed:"
         )
-        yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        yield _rows(
+            head,
+            (
+                [name, *(_longer(mine, k, lengths) for k in range(len(lengths)))]
+                for name, mine in found[split].items()
+            ),
+        )
+    yield "Epoch with the best validation, whose weights were kept, seed by seed:"
+    yield _rows(
+        head,
+        (
+            [name, *(", ".join(str(e) for _, e in sorted(mine[k].items())) for k in lengths)]
+            for name, mine in kept.items()
+        ),
+    )
+
+
+def _rows(head: list[list[str]], lines: Iterable[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in [*head, *lines])
 
 
 Scores = dict[str, dict[str, dict[int, dict[int, float]]]]
@@ -283,7 +302,7 @@ def _tried(trials: list[dict[str, Any]], seeds: list[int]) -> Iterator[str]:
         lines += [
             [label, told, cell] for label, mine in cells.items() for told, cell in mine.items()
         ]
-    yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    yield _rows([], lines)
 
 
 def _cells(scores: dict[str, float | None]) -> dict[str, str]:
