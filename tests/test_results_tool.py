@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 from pathlib import Path
 
 MADE = runpy.run_path(str(Path(__file__).parents[1] / "tools" / "make_results.py"))
@@ -50,6 +51,7 @@ def test_lengths_of_training_are_compared_seed_by_seed(tmp_path: Path) -> None:
     told = {
         10: {0: (50, 40, 10), 1: (60, 50, 5)},
         20: {1: (61, 50, 15), 0: (53, 38, 20)},
+        40: {1: (62, 49, 25)},
     }
     for length, seeds in told.items():
         runs = {}
@@ -68,14 +70,21 @@ def test_lengths_of_training_are_compared_seed_by_seed(tmp_path: Path) -> None:
                 json.dumps({"seed": seed, **dict(zip(keys, row, strict=True))}) for row in rows
             ]
             (folder / "results.jsonl").write_text("\n".join(lines))
-        study = {"runs": runs, "systems": [{"name": "sf-md"}]}
+        systems = [{"name": "sf-md"}, {"name": "dmr"}]
+        if length == 20:  # another system, of which this length alone is there
+            runs["20-0 of dmr"] = 1
+            shutil.copytree(tmp_path / "runs" / "20-0", tmp_path / "runs" / "20-0 of dmr")
+        study = {"runs": runs, "systems": systems}
         (tmp_path / f"epochs-{length:03}.json").write_text(json.dumps(study))
     made = list(MADE["_by_length"](sorted(tmp_path.glob("*.json"))))
-    last = [text.splitlines()[-1] for text in made if text.startswith("|")]
+    last = [line for text in made if text.startswith("|") for line in text.splitlines()[2:]]
     assert last == [
-        "| sf-md | 55.0 | 57.0 (+2.0 ± 1.0) |",
-        "| sf-md | 45.0 | 44.0 (−1.0 ± 1.0) |",
-        "| sf-md | 10, 5 | 20, 15 |",
+        "| sf-md | 55.0 | 57.0 (+2.0 ± 1.0) | 62.0 (+1.0, seed 1 alone) |",
+        "| dmr | – | 53.0 | – |",
+        "| sf-md | 45.0 | 44.0 (−1.0 ± 1.0) | 49.0 (−1.0, seed 1 alone) |",
+        "| dmr | – | 38.0 | – |",
+        "| sf-md | 10, 5 | 20, 15 | –, 25 |",
+        "| dmr | – | 20 | – |",
     ]
 
 

@@ -256,10 +256,7 @@ def _by_length(paths: list[Path]) -> Iterator[str]:
     yield "Epoch with the best validation, whose weights were kept, seed by seed:"
     yield _rows(
         head,
-        (
-            [name, *(", ".join(str(e) for _, e in sorted(mine[k].items())) for k in lengths)]
-            for name, mine in kept.items()
-        ),
+        ([name, *(_epochs(mine, length) for length in lengths)] for name, mine in kept.items()),
     )
 
 
@@ -272,13 +269,22 @@ Scores = dict[str, dict[str, dict[int, dict[int, float]]]]
 
 def _longer(scores: dict[int, dict[int, float]], place: int, lengths: list[int]) -> str:
     """Write the mean of one length, and its difference to the one before on the same seeds."""
-    here = scores[lengths[place]]
-    if not place:
-        return f"{mean(here.values()):.1f}"
-    before = scores[lengths[place - 1]]
+    here = scores.get(lengths[place])
+    if not here:
+        return "–"
+    before = scores.get(lengths[place - 1], {}) if place else {}
     gains = [here[seed] - before[seed] for seed in sorted(here.keys() & before.keys())]
+    if not gains:
+        return f"{mean(here.values()):.1f}"
     error = f" ± {stdev(gains) / len(gains) ** 0.5:.1f}" if len(gains) > 1 else ""
-    return f"{mean(here.values()):.1f} ({mean(gains):+.1f}{error})".replace("-", "−")
+    few = "" if len(here) == len(before) else f", seed {', '.join(map(str, sorted(here)))} alone"
+    return f"{mean(here.values()):.1f} ({mean(gains):+.1f}{error}{few})".replace("-", "−")
+
+
+def _epochs(kept: dict[int, dict[int, int]], length: int) -> str:
+    """Write the epochs of one length in the order of all seeds, a dash where one was not run."""
+    seeds = sorted({seed for mine in kept.values() for seed in mine})
+    return ", ".join(str(kept.get(length, {}).get(seed, "–")) for seed in seeds)
 
 
 def _tried(trials: list[dict[str, Any]], seeds: list[int]) -> Iterator[str]:
