@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from dmrnet.cli.failures import unread
 from dmrnet.engine.folder import RunFolder
 
 from .conftest import QUICK
@@ -48,6 +49,17 @@ def test_a_training_outlives_its_reader(
 def test_a_list_that_nobody_reads_to_its_end_is_no_error() -> None:
     ended = shell(f"{COMMAND} --help | {shlex.quote(sys.executable)} -c '{ENDED}'")
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes cannot be asked there")
+def test_a_pipe_is_unread_once_its_reader_is_gone(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream:
+        assert not unread(stream)
+        os.close(reading)
+        assert unread(stream)
+    with (tmp_path / "file").open("w") as stream:
+        assert not unread(stream)
 
 
 @pytest.mark.parametrize("debug", [(), ("--debug",)])

@@ -100,9 +100,9 @@ def _write(text: str) -> None:
 
 
 def unread(stream: IO[str]) -> bool:
-    """Return whether a stream is a pipe whose reader is gone; where that cannot be told, it is."""
+    """Return whether a stream is a pipe whose reader is gone; on Windows it is taken to be."""
     try:
-        poll = select.poll()  # not on Windows
+        poll = select.poll()
         poll.register(stream.fileno(), select.POLLOUT)
         return any(flags & (select.POLLERR | select.POLLHUP) for _, flags in poll.poll(0))
     except AttributeError:

@@ -181,20 +181,31 @@ def held_images(tested: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor
 
 def smaller(images: Array, labels: Array, by: int) -> dict[str, Array]:
     """Return the arrays of a cache for smaller images, with the counts that follow from them."""
-    import numpy as np
-
     from dmrnet.data.shrink import shrunk, shrunk_labels
 
     planes = shrunk(images, by)
     classes = shrunk_labels(labels, by, len(CLASSES))
-    numbers = planes.astype(np.int64)
-    counts = [(classes == label).sum((1, 2, 3)) for label in range(len(CLASSES))]
+    return {"images": planes, "labels": classes, **counts(planes, classes)}
+
+
+def counts(images: Array, labels: Array) -> dict[str, Array]:
+    """Return what weights of classes and `moments` are made of, image by image.
+
+    Args:
+        images: uint8 ``(n, C, H, W)``.
+        labels: uint8 ``(n, 1, H, W)``.
+
+    Returns:
+        int64: pixels of each class ``(n, M)``, sums and sums of squares of each channel ``(n, C)``.
+    """
+    import numpy as np
+
+    pixels = [np.bincount(one.ravel(), minlength=len(CLASSES)) for one in labels]
+    squares = [np.square(one.astype(np.int64)).sum((1, 2)) for one in images]
     return {
-        "images": planes,
-        "labels": classes,
-        "pixels": np.stack(counts, 1).astype(np.int64),
-        "sums": numbers.sum((2, 3)),
-        "squares": np.square(numbers).sum((2, 3)),
+        "pixels": np.stack(pixels).astype(np.int64),
+        "sums": images.sum((2, 3), dtype=np.int64),
+        "squares": np.stack(squares),
     }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from dmrnet.data.cache import Array
-from dmrnet.data.cwfid import CLASSES, VERSION
+from dmrnet.data.cwfid import CLASSES, VERSION, counts
 from dmrnet.data.prepare import Preparation, Work
 from dmrnet.data.sources import File, Found, locate
 
@@ -154,12 +154,8 @@ def build(work: Work) -> dict[str, Array]:
         work.tell(f"{name}: {int(mine.sum())} usable of {wanted} images")
         if not mine.any():
             raise ValueError(f"cwfid: no image of {name} is usable")
-    pixels = [np.bincount(one.ravel(), minlength=len(CLASSES)) for one in arrays["labels"]]
-    whole = [one.astype(np.int64) for one in arrays["images"]]
     return arrays | {
-        "pixels": np.stack(pixels).astype(np.int64),
-        "sums": np.stack([one.sum((1, 2)) for one in whole]),
-        "squares": np.stack([np.square(one).sum((1, 2)) for one in whole]),
+        **counts(arrays["images"], arrays["labels"]),
         "test": tested,
         "name": np.array([f"image {number}" for number in numbers]),
     }
