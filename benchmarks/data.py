@@ -21,12 +21,12 @@ from dmrnet.data.loader import TrainLoader
 from dmrnet.data.mfeat import Mfeat
 from dmrnet.engine.memory import keep_freed
 from dmrnet.engine.optim import build_optimizer
-from dmrnet.engine.settings import Training
 from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch, Warmup, build_sampler
 from dmrnet.nn.memory_format import arrange
 from dmrnet.nn.network import Network
+from dmrnet.settings.training import Training
 
 WORKERS = {0: "0 workers", 1: "1 worker"}
 """Processes that read for the training one."""

@@ -12,13 +12,13 @@ import torch
 from benchmarks.clock import Row, Setting, ratio
 from dmrnet.data.loader import TrainLoader
 from dmrnet.data.mfeat import Mfeat
-from dmrnet.engine.config import RunSettings
 from dmrnet.engine.fit import fit
 from dmrnet.engine.optim import build_optimizer, build_schedule
-from dmrnet.engine.settings import Training
 from dmrnet.methods import method as settings_of
 from dmrnet.modalities import Warmup, build_sampler
 from dmrnet.nn.memory_format import arrange
+from dmrnet.settings.config import RunSettings
+from dmrnet.settings.training import Training
 
 EPOCHS = 10
 """Of a run that is timed."""

@@ -25,7 +25,7 @@ LONGEST_MODULE = 500
 # Lowest of all, without torch, so that the command line can have them too.
 FOR_ALL = {"hints", "alone"}
 _METHODS = {"methods", "objectives", "nn", "modalities"}
-_ENGINE = _METHODS | {"data", "evaluation"}
+_ENGINE = _METHODS | {"data", "evaluation", "settings"}
 # Layer -> the layers it may import, besides itself. A new layer needs a line here.
 MAY_IMPORT: dict[str, set[str]] = {
     "hints": set(),
@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # A term reads what the parts return (Fused, Representation, Output); no part knows a term.
     "objectives": {"nn", "modalities"},
     "methods": _METHODS - {"methods"},
+    "settings": {"data", "methods", "modalities"},
     "export": _METHODS,
     "report": _ENGINE,
     "engine": _ENGINE,

@@ -14,7 +14,7 @@ import pytest
 
 from dmrnet.cli import main
 from dmrnet.cli.arguments import take
-from dmrnet.engine.config import parse_run
+from dmrnet.settings.config import parse_run
 from dmrnet.studies import Board, Job
 
 JOB = Path(__file__).parents[1] / "examples" / "slurm.sh"

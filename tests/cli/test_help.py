@@ -14,8 +14,8 @@ import pytest
 from dmrnet.cli import COMMANDS
 from dmrnet.cli.listing import data_sets, methods
 from dmrnet.data import DATASETS
-from dmrnet.engine.settings import Training
 from dmrnet.methods import METHODS, method
+from dmrnet.settings.training import Training
 
 if TYPE_CHECKING:
     from .conftest import Cli

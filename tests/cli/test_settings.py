@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from dmrnet.engine.config import RunSettings, dump, flat, parse_run, run_options
-from dmrnet.engine.settings import Training
 from dmrnet.methods import METHODS, method
+from dmrnet.settings.config import RunSettings, dump, flat, parse_run, run_options
+from dmrnet.settings.training import Training
 
 FEW = examples(max_examples=25)  # making a parser takes a tenth of a second
 LR = st.floats(1e-6, 1.0, allow_nan=False)

@@ -15,12 +15,12 @@ from tests.data.made.prepared import MORE, prepared
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import TrainLoader, evaluation_batches
 from dmrnet.data.prepare import PREPARATIONS
-from dmrnet.engine.config import parse_run, read_config
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
 from dmrnet.modalities import Batch, Modality, Task
 from dmrnet.nn import Representation
 from dmrnet.objectives import Distribution
+from dmrnet.settings.config import parse_run, read_config
 
 pytest.importorskip("av", reason="video files need the extra audio-video")
 

@@ -20,10 +20,10 @@ from dmrnet.data.cache import read_cache
 from dmrnet.data.casia_surf import CasiaSurf
 from dmrnet.data.casia_surf_files import parse
 from dmrnet.data.prepare import prepare
-from dmrnet.engine.config import parse_run
 from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
+from dmrnet.settings.config import parse_run
 
 
 @cache

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dmrnet.engine.config import RunSettings, parse_run
 from dmrnet.engine.folder import RunFolder
+from dmrnet.settings.config import RunSettings, parse_run
 
 NAMES = ("wave", "face", "age")
 COMBINATIONS = ["wave", "face", "wave+face", "age", "wave+age", "face+age", "wave+face+age"]

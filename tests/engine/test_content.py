@@ -14,12 +14,12 @@ from tests.engine.runs import settings_in, write_arrays
 
 from dmrnet.data.fingerprint import fingerprint
 from dmrnet.engine.checkpoints import Checkpoints
-from dmrnet.engine.config import RunSettings
 from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.trainee import Progress
 from dmrnet.report.runs import read_runs
+from dmrnet.settings.config import RunSettings
 
 
 def change(path: Path, name: str = "age") -> None:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from tests.engine.runs import metrics_of, settings_in
 
-from dmrnet.engine.config import parse_run
 from dmrnet.engine.divergence import Rise
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.settings import Training
+from dmrnet.settings.config import parse_run
+from dmrnet.settings.training import Training
 
 
 def small_set(folder: Path, rows: int) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dmrnet.engine import folder
-from dmrnet.engine.config import parse_run
+from dmrnet.settings.config import parse_run
 
 
 @pytest.mark.parametrize(

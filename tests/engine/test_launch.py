@@ -14,8 +14,8 @@ from dmrnet.cli.failures import guarded
 from dmrnet.cli.screen import screen
 from dmrnet.data.loader import TrainLoader
 from dmrnet.engine.processes import Launch, LostProcessError, launch, rank, settled, speaks
-from dmrnet.engine.settings import Training
 from dmrnet.engine.steps import NotFiniteError
+from dmrnet.settings.training import Training
 
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4", "RANK": "5"}
 SLURM = {

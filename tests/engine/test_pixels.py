@@ -17,7 +17,6 @@ from tests.data.made import cwfid as made
 
 from dmrnet.data.prepare import prepare
 from dmrnet.engine.analyse import analyse_run
-from dmrnet.engine.config import parse_run
 from dmrnet.engine.finished import evaluate_run, open_run, rows_seen
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
@@ -33,6 +32,7 @@ from dmrnet.evaluation import (
 )
 from dmrnet.evaluation.tiles import padded
 from dmrnet.modalities import all_combinations, name_of
+from dmrnet.settings.config import parse_run
 
 
 @cache

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dmrnet.engine.optim import build_optimizer, learning_rate
-from dmrnet.engine.settings import Training
+from dmrnet.settings.training import Training
 
 
 def by_epochs(schedule: str, epochs: int, lr: float) -> list[float]:

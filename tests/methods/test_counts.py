@@ -21,7 +21,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from dmrnet.engine.optim import build_optimizer
-from dmrnet.engine.settings import Training
 from dmrnet.evaluation import evaluate
 from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
@@ -36,6 +35,7 @@ from dmrnet.modalities import (
 )
 from dmrnet.nn import fusion
 from dmrnet.nn.network import Network
+from dmrnet.settings.training import Training
 
 SIDE, STEM = 16, 4
 FIRST = 64 * 4 * 3 * 9

@@ -17,10 +17,10 @@ import pytest
 from tests.data.made import cwfid, digits, watch
 
 from dmrnet.data.prepare import prepare
-from dmrnet.engine.config import parse_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
 from dmrnet.methods import METHODS
+from dmrnet.settings.config import parse_run
 
 CLASSIFYING = [name for name in METHODS if name != "esanet-md"]
 EARLY = {

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from dmrnet.cli import main
-from dmrnet.engine.config import dump, parse_run
 from dmrnet.methods import METHODS, method
+from dmrnet.settings.config import dump, parse_run
 
 CLASSIFYING = [name for name in METHODS if name != "esanet-md"]
 """All but the one whose network is by default one for labels by pixel."""

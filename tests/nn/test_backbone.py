@@ -11,12 +11,12 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from dmrnet.engine.config import parse_run
 from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
 from dmrnet.modalities import Modality, Task
 from dmrnet.nn import Network, TimmEncoder, build_encoder, encode_rows, output_shape
+from dmrnet.settings.config import parse_run
 
 
 @pytest.mark.parametrize(

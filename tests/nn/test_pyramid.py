@@ -12,7 +12,6 @@ import torch
 from tests.nn.contract import NetworkContract
 from torch import nn
 
-from dmrnet.engine.config import parse_run
 from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
@@ -22,6 +21,7 @@ from dmrnet.methods import build_method
 from dmrnet.modalities import Modality, Task, all_combinations
 from dmrnet.nn import Network, TimmStream
 from dmrnet.nn.pixels import PixelStream
+from dmrnet.settings.config import parse_run
 
 IMAGE = Modality("rgb", "image", (2, 32, 48))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from dmrnet.engine.config import parse_run
 from dmrnet.engine.fit import UnfitError
+from dmrnet.settings.config import parse_run
 from dmrnet.studies import Event, Failed, Job, Ready
 from dmrnet.studies.events import Message
 from dmrnet.studies.run import make_run

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dmrnet.engine.config import parse_run, read_config
+from dmrnet.settings.config import parse_run, read_config
 from dmrnet.studies.plan import Plan, plan
 from dmrnet.studies.protocols import protocol
 from dmrnet.studies.resolve import resolve, share_of

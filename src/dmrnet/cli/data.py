@@ -80,7 +80,7 @@ def _show(argv: Sequence[str]) -> int:
     name, seed, rest = _named(argv, "dmrnet data show", "Say what a data set holds.")
     from dmrnet.cli.screen import screen
     from dmrnet.data.export import describe
-    from dmrnet.engine.config import parse_data
+    from dmrnet.settings.config import parse_data
 
     show_description(screen(), describe(parse_data(name, rest).load(seed)))
     return 0
@@ -99,7 +99,7 @@ def _check(argv: Sequence[str]) -> int:
     if "--help" in argv or "-h" in argv:
         parser.read(["--help"])
     parser.refuse_near(flags)
-    from dmrnet.engine.config import parse_data
+    from dmrnet.settings.config import parse_data
 
     if not files:
         # What is misspelt is told before what is missing.
@@ -155,7 +155,7 @@ def _export(argv: Sequence[str]) -> int:
         raise ValueError("dmrnet data export: --out DIR is missing: the folder to write into")
     from dmrnet.cli.screen import screen
     from dmrnet.data.export import export
-    from dmrnet.engine.config import parse_data
+    from dmrnet.settings.config import parse_data
 
     settings = parse_data(name, flags)
     raw = getattr(settings, "raw", settings.load)

@@ -11,9 +11,9 @@ from dmrnet.cli.arguments import take
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
-    from dmrnet.engine.config import RunSettings
-    from dmrnet.engine.settings import Training
     from dmrnet.methods.base import Method
+    from dmrnet.settings.config import RunSettings
+    from dmrnet.settings.training import Training
 
 
 def run(argv: Sequence[str]) -> int:
@@ -28,7 +28,7 @@ def run(argv: Sequence[str]) -> int:
     from dmrnet.cli.progress import FitProgress
     from dmrnet.cli.scores import show_scores
     from dmrnet.cli.screen import loading, screen
-    from dmrnet.engine.config import parse_run
+    from dmrnet.settings.config import parse_run
 
     out, rest = take(argv, "--out")
     with loading():

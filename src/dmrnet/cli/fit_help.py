@@ -9,10 +9,10 @@ from dmrnet.cli.arguments import Arguments
 from dmrnet.cli.listing import as_lines, data_sets, methods
 from dmrnet.cli.method_options import kept, shown
 from dmrnet.data import data_class
-from dmrnet.engine.flags import read_flags
-from dmrnet.engine.options import Option, options_of, placeholder
-from dmrnet.engine.settings import Training
 from dmrnet.hints import nearest
+from dmrnet.settings.flags import read_flags
+from dmrnet.settings.options import Option, options_of, placeholder
+from dmrnet.settings.training import Training
 
 USAGE = """dmrnet fit [--data NAME] [--method NAME] [--recipe NAME] [--seed INT]
                   [--out DIR] [--config FILE] [--SETTING VALUE ...]"""

@@ -14,10 +14,10 @@ from dmrnet.cli.screen import percent
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
-    from dmrnet.engine.config import RunSettings
-    from dmrnet.engine.settings import Training
     from dmrnet.methods.base import Method
     from dmrnet.modalities import Modality
+    from dmrnet.settings.config import RunSettings
+    from dmrnet.settings.training import Training
 
 
 def by(shape: tuple[int, ...]) -> str:

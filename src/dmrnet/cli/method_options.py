@@ -11,9 +11,9 @@ from dataclasses import asdict
 from importlib.resources import files
 from typing import TypedDict
 
-from dmrnet.engine.flags import flat
-from dmrnet.engine.options import REQUIRED, options_of, placeholder
 from dmrnet.hints import nearest
+from dmrnet.settings.flags import flat
+from dmrnet.settings.options import REQUIRED, options_of, placeholder
 
 FILE = "method_options.json"
 

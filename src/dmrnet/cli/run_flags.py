@@ -22,10 +22,10 @@ def check_run_flags(
     Raises:
         ValueError: If a flag is unknown or lacks its value, or is the command's own to set.
     """
-    from dmrnet.engine.config import parse_data
-    from dmrnet.engine.flags import checked_flags, read_flags
-    from dmrnet.engine.options import Option, options_of
-    from dmrnet.engine.settings import Training
+    from dmrnet.settings.config import parse_data
+    from dmrnet.settings.flags import checked_flags, read_flags
+    from dmrnet.settings.options import Option, options_of
+    from dmrnet.settings.training import Training
 
     flags = [flag for flag in read_flags(words) if not flag[0].startswith(("method.", "config"))]
     for name, _ in read_flags(words):

@@ -116,7 +116,7 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
     from dmrnet.cli.study_data import with_data
     from dmrnet.cli.study_end import finish, tell_share
     from dmrnet.cli.study_search import check_search, search, show_search
-    from dmrnet.engine.flags import read_flags
+    from dmrnet.settings.flags import read_flags
     from dmrnet.studies.form import read_study
     from dmrnet.studies.plan import as_argv, plan
 

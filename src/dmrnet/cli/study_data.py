@@ -47,14 +47,14 @@ def with_data(
             only = next(iter(settings))
             if len(settings) > 1:
                 raise ValueError(f"none of {', '.join(settings)} has a setting --{key}")
-            from dmrnet.engine.config import parse_data
+            from dmrnet.settings.config import parse_data
 
             parse_data(only, [f"--{key}", *([] if value is None else [value])])
     return replace(study, data=settings), rest
 
 
 def _pairs(flags: Sequence[str]) -> list[tuple[str, str | None]]:
-    from dmrnet.engine.flags import read_flags
+    from dmrnet.settings.flags import read_flags
 
     return [(name.replace("_", "-"), value) for name, value in read_flags(flags)]
 

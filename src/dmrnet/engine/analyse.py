@@ -21,11 +21,11 @@ from dmrnet.data.fingerprint import fingerprint
 from dmrnet.engine.analysis_names import FROM_DATA, Analysis, read_analysis
 from dmrnet.engine.analysis_rows import Found, hard_set_rows, variance_rows
 from dmrnet.engine.analysis_samples import Refuse, analyse_samples
-from dmrnet.engine.config import read_config
 from dmrnet.engine.finished import Finished, check_finished, open_run, task_of
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.rows import row_of
 from dmrnet.modalities import Task
+from dmrnet.settings.config import read_config
 
 VERSION = 2
 """Goes up when an analysis finds more, or other numbers: then what stands there is made again."""

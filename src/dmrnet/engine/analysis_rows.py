@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dmrnet.engine.config import RunSettings
 from dmrnet.engine.folder import RunFolder
 from dmrnet.evaluation import (
     Angles,
@@ -27,6 +26,7 @@ from dmrnet.evaluation.hard_sets import rank_correlation, top
 from dmrnet.evaluation.measures import goodness
 from dmrnet.modalities import Task
 from dmrnet.modalities.names import SEPARATOR
+from dmrnet.settings.config import RunSettings
 
 Line = tuple[str, str, float, int]
 """Combination, metric, value, samples."""

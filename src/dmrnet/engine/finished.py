@@ -20,11 +20,9 @@ from dmrnet.data.dataset import Dataset
 from dmrnet.data.fingerprint import fingerprint, fingerprint_of_bytes, fingerprint_of_file
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.data.standardise import Standardiser
-from dmrnet.engine.config import RunSettings, read_config
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.label_maps import images_of
 from dmrnet.engine.pixels import SHOWN, packed, packed_maps, rows_by_class, score_images, spread
-from dmrnet.engine.places import at_hand
 from dmrnet.engine.rows import rows_of_evaluation
 from dmrnet.engine.selection import combinations_of, named, samples_at_once
 from dmrnet.engine.sources import sources_of
@@ -35,6 +33,8 @@ from dmrnet.evaluation.finite import a_class_wins, finite_logits
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Modality, Task, name_of, parse
 from dmrnet.nn.memory_format import arrange
+from dmrnet.settings.config import RunSettings, read_config
+from dmrnet.settings.paths import at_hand
 
 MOST_NUMBERS = 50_000_000
 """Probabilities of so many (sample, combination, class) are kept; of more, none."""

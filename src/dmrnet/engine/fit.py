@@ -23,18 +23,14 @@ from dmrnet.data.dataset import Splits
 from dmrnet.data.fingerprint import fingerprint, fingerprint_of_file
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.checkpoints import Checkpoints
-from dmrnet.engine.config import RunSettings, dump, read_config
 from dmrnet.engine.cost import inference_flops
-from dmrnet.engine.flags import flat
 from dmrnet.engine.folder import RunFolder, write_bytes, write_text
 from dmrnet.engine.memory import keep_freed
 from dmrnet.engine.pixels import score_images
-from dmrnet.engine.places import absolute, beside, paths_of
 from dmrnet.engine.prerequisite import check_needs, cost, prerequisite
 from dmrnet.engine.processes import launch, settled, together
 from dmrnet.engine.rows import bookkeeping, rows_of_evaluation
 from dmrnet.engine.selection import combinations_of, named, samples_at_once
-from dmrnet.engine.settings import Training
 from dmrnet.engine.thresholds import set_thresholds
 from dmrnet.engine.trainee import Progress, Trainee
 from dmrnet.engine.weights import load_weights
@@ -43,6 +39,10 @@ from dmrnet.methods.base import Method
 from dmrnet.modalities import Task, count, index_of
 from dmrnet.nn.memory_format import arrange
 from dmrnet.nn.norm import synchronise
+from dmrnet.settings.config import RunSettings, dump, read_config
+from dmrnet.settings.flags import flat
+from dmrnet.settings.paths import absolute, beside, paths_of
+from dmrnet.settings.training import Training
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from dmrnet.engine.settings import Schedule, Training
+from dmrnet.settings.training import Schedule, Training
 
 
 def build_optimizer(model: nn.Module, training: Training) -> Optimizer:

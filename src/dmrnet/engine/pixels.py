@@ -12,11 +12,11 @@ from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
-from dmrnet.engine.config import RunSettings
 from dmrnet.engine.rows import row_of
 from dmrnet.evaluation import PixelEvaluation, Tiling, evaluate_pixels, ious
 from dmrnet.evaluation.combinations import Model
 from dmrnet.modalities import Inputs, Task, name_of
+from dmrnet.settings.config import RunSettings
 
 NUMBERS_AT_ONCE = 1 << 22
 """Whole images are read together up to so many numbers, 16 MB in float32."""

@@ -15,15 +15,15 @@ from pathlib import Path
 
 from dmrnet.alone import alone
 from dmrnet.data.dataset import Dataset
-from dmrnet.engine.config import QUIET, RunSettings, read_config
 from dmrnet.engine.finished import Finished, open_run
-from dmrnet.engine.flags import flat
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.places import absolute, paths_of
 from dmrnet.engine.processes import launch
-from dmrnet.engine.settings import Select
 from dmrnet.methods import method
 from dmrnet.methods.base import Method
+from dmrnet.settings.config import QUIET, RunSettings, read_config
+from dmrnet.settings.flags import flat
+from dmrnet.settings.paths import absolute, paths_of
+from dmrnet.settings.training import Select
 
 log = logging.getLogger(__name__)
 

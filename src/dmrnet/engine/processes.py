@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
 
-from dmrnet.engine.settings import Training
+from dmrnet.settings.training import Training
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl

@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from dmrnet.engine.config import RunSettings
 from dmrnet.evaluation import Evaluation, PixelEvaluation, measure_of
 from dmrnet.modalities import name_of
+from dmrnet.settings.config import RunSettings
 
 COMPLETE = "_complete"
 """Ends a metric's name where it stands on the samples that have every modality."""

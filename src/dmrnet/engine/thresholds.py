@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
-from dmrnet.engine.config import RunSettings
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.rows import row_of
 from dmrnet.evaluation import AttackErrors, Evaluation, Measure, Predictions, measure_of
 from dmrnet.modalities import name_of
+from dmrnet.settings.config import RunSettings
 
 
 def set_thresholds(

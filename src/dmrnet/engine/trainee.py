@@ -28,13 +28,13 @@ from dmrnet.engine.selection import (
     predicted_classes,
     selection_score,
 )
-from dmrnet.engine.settings import Training
 from dmrnet.engine.steps import GRADIENTS, NotFiniteError, Steps
 from dmrnet.engine.weights import save_weights
 from dmrnet.evaluation import Measure, NoClassError
 from dmrnet.methods.base import EpochStatistics, Method
 from dmrnet.modalities import Batch, Warmup, build_sampler, from_index, name_of
 from dmrnet.objectives import Step
+from dmrnet.settings.training import Training
 
 T = TypeVar("T")
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from dmrnet.data import DATASETS
-from dmrnet.engine.flags import flat, read_tree
 from dmrnet.hints import nearest
 from dmrnet.methods import METHODS
+from dmrnet.settings.flags import flat, read_tree
 from dmrnet.studies.spec import Change, Entry, Range, Search, Study, as_flag
 
 MOST_SEEDS = 10_000

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dmrnet.engine.config import RunSettings, parse_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.evaluation import measure_of
+from dmrnet.settings.config import RunSettings, parse_run
 from dmrnet.studies.job import Job
 from dmrnet.studies.plan import Plan
 from dmrnet.studies.run import average, folder_of, is_finished

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from dmrnet.alone import BusyError, alone
-from dmrnet.engine.config import QUIET, RunSettings, read_config
 from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
-from dmrnet.engine.flags import flat
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.places import absolute
 from dmrnet.evaluation import measure_of
+from dmrnet.settings.config import QUIET, RunSettings, read_config
+from dmrnet.settings.flags import flat
+from dmrnet.settings.paths import absolute
 from dmrnet.studies.events import Done, Epoch, Held, Message, Started
 
 PATIENCE = 2.0

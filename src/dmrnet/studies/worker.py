@@ -43,8 +43,8 @@ def load() -> Make:
     """Import what training needs."""
     import torch
 
-    from dmrnet.engine.config import parse_run
     from dmrnet.engine.fit import UnfitError
+    from dmrnet.settings.config import parse_run
     from dmrnet.studies.run import make_run
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))

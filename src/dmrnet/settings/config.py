@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from jsonargparse import ArgumentParser, Namespace
 
 from dmrnet.data import DATASETS, data_class
-from dmrnet.engine.flags import (
+from dmrnet.hints import nearest
+from dmrnet.methods import METHODS, method
+from dmrnet.settings.flags import (
     Flags,
     checked_file,
     checked_flags,
@@ -26,11 +28,9 @@ from dmrnet.engine.flags import (
     read_file,
     read_flags,
 )
-from dmrnet.engine.options import REQUIRED, Option, expected, flag_of, options_of
-from dmrnet.engine.places import paths_of
-from dmrnet.engine.settings import Training
-from dmrnet.hints import nearest
-from dmrnet.methods import METHODS, method
+from dmrnet.settings.options import REQUIRED, Option, expected, flag_of, options_of
+from dmrnet.settings.paths import paths_of
+from dmrnet.settings.training import Training
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from dmrnet.engine.options import Option, find, flag_of
+from dmrnet.settings.options import Option, find, flag_of
 
 ALIASES = {
     "data": "data.name",

@@ -1,0 +1,1 @@
+"""What describes a run, for flags, YAML and Python alike. Imports no torch and no Lightning."""
