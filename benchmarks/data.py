@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from benchmarks.clock import Row, Setting, ratio
-from dmrnet.data.cache import Array, write_cache
-from dmrnet.data.casia_surf import MODALITIES, SIZE, SPLITS, STORED, VERSION, CasiaSurf
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.digits import Digits
+from dmrnet.data.files.cache import Array, write_cache
 from dmrnet.data.loader import TrainLoader
-from dmrnet.data.mfeat import Mfeat
+from dmrnet.data.sets.casia_surf import MODALITIES, SIZE, SPLITS, STORED, VERSION, CasiaSurf
+from dmrnet.data.sets.digits import Digits
+from dmrnet.data.sets.mfeat import Mfeat
 from dmrnet.engine.memory import keep_freed
 from dmrnet.engine.optim import build_optimizer
 from dmrnet.methods import build_method

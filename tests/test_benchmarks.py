@@ -110,8 +110,8 @@ def test_the_loader_is_timed_beside_the_step_that_it_feeds(command) -> None:
 def test_faces_are_read_from_files(command, tmp_path) -> None:
     from benchmarks.data import write_faces
 
-    from dmrnet.data.casia_surf import CasiaSurf
     from dmrnet.data.mapped import MappedDataset
+    from dmrnet.data.sets.casia_surf import CasiaSurf
 
     write_faces(tmp_path, 8)
     train = CasiaSurf(root=str(tmp_path)).load(0).train

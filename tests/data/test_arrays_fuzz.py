@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dmrnet.data.arrays import Arrays
+from dmrnet.data.sets.arrays import Arrays
 
 TOLD = (ValueError, TypeError, FileNotFoundError)
 FLOATS = ("f2", "f4", "f8", ">f4")

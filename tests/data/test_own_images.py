@@ -12,7 +12,7 @@ import torch
 from tests.data.made import cwfid as fields
 
 from dmrnet.data.fingerprint import fingerprint
-from dmrnet.data.images import Images
+from dmrnet.data.sets.images import Images
 from dmrnet.data.tiles import TileDataset
 
 VOID = 255

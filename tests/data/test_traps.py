@@ -6,10 +6,10 @@ import torch
 from tests.data.made import media
 
 from dmrnet.data import crema_d, kinetics_sounds, nyuv2
-from dmrnet.data.audio import PAPER, RELEASED
+from dmrnet.data.files.audio import PAPER, RELEASED
+from dmrnet.data.files.video import picture
 from dmrnet.data.split import generator
 from dmrnet.data.transforms import Chain, Colours, RandomFlip
-from dmrnet.data.video import picture
 
 # Arandjelović and Zisserman, ICCV 2017, Appendix A1, in its words.
 FIRST_PAPER = (

@@ -14,11 +14,11 @@ import pytest
 import torch
 from tests.data.made import casia_surf, kinetics_sounds, nyuv2
 
-from dmrnet.data.casia_surf import CasiaSurf
-from dmrnet.data.kinetics_sounds import KineticsSounds
 from dmrnet.data.loader import TrainLoader
-from dmrnet.data.nyuv2 import NYUv2
-from dmrnet.data.prepare import prepare
+from dmrnet.data.published.prepare import prepare
+from dmrnet.data.sets.casia_surf import CasiaSurf
+from dmrnet.data.sets.kinetics_sounds import KineticsSounds
+from dmrnet.data.sets.nyuv2 import NYUv2
 from dmrnet.modalities import Batch, Uniform, Warmup
 
 pytest.importorskip("av", reason="video files need the extra audio-video")

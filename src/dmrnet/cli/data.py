@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from dmrnet.data.export import Description
+    from dmrnet.data.files.export import Description
 
 ACTIONS = {
     "list": "the data sets there are",
@@ -79,7 +79,7 @@ def _named(argv: Sequence[str], prog: str, what: str) -> tuple[str, int, list[st
 def _show(argv: Sequence[str]) -> int:
     name, seed, rest = _named(argv, "dmrnet data show", "Say what a data set holds.")
     from dmrnet.cli.screen import screen
-    from dmrnet.data.export import describe
+    from dmrnet.data.files.export import describe
     from dmrnet.settings.config import parse_data
 
     show_description(screen(), describe(parse_data(name, rest).load(seed)))
@@ -106,7 +106,7 @@ def _check(argv: Sequence[str]) -> int:
         parse_data("arrays", ["--data.train", "FILE", *flags])
         parser.read([])
     from dmrnet.cli.screen import screen
-    from dmrnet.data.export import describe
+    from dmrnet.data.files.export import describe
 
     console = screen()
     train, *others = files
@@ -154,7 +154,7 @@ def _export(argv: Sequence[str]) -> int:
     if out is None:
         raise ValueError("dmrnet data export: --out DIR is missing: the folder to write into")
     from dmrnet.cli.screen import screen
-    from dmrnet.data.export import export
+    from dmrnet.data.files.export import export
     from dmrnet.settings.config import parse_data
 
     settings = parse_data(name, flags)

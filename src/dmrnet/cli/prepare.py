@@ -27,7 +27,7 @@ PROG = "dmrnet data prepare"
 def run(argv: Sequence[str]) -> int:
     """Prepare one data set."""
     from dmrnet.data import DATASETS
-    from dmrnet.data.prepare import PREPARATIONS, prepare
+    from dmrnet.data.published.prepare import PREPARATIONS, prepare
 
     parser = Arguments(
         PROG,

@@ -7,16 +7,16 @@ from importlib import import_module
 from dmrnet.hints import nearest
 
 DATASETS: dict[str, str] = {
-    "arrays": "dmrnet.data.arrays:Arrays",
-    "casia-surf": "dmrnet.data.casia_surf:CasiaSurf",
-    "crema-d": "dmrnet.data.crema_d:CremaD",
-    "cwfid": "dmrnet.data.cwfid:CWFID",
-    "digits": "dmrnet.data.digits:Digits",
-    "images": "dmrnet.data.images:Images",
-    "kinetics-sounds": "dmrnet.data.kinetics_sounds:KineticsSounds",
-    "mfeat": "dmrnet.data.mfeat:Mfeat",
-    "nyuv2": "dmrnet.data.nyuv2:NYUv2",
-    "watch": "dmrnet.data.watch:Watch",
+    "arrays": "dmrnet.data.sets.arrays:Arrays",
+    "casia-surf": "dmrnet.data.sets.casia_surf:CasiaSurf",
+    "crema-d": "dmrnet.data.sets.crema_d:CremaD",
+    "cwfid": "dmrnet.data.sets.cwfid:CWFID",
+    "digits": "dmrnet.data.sets.digits:Digits",
+    "images": "dmrnet.data.sets.images:Images",
+    "kinetics-sounds": "dmrnet.data.sets.kinetics_sounds:KineticsSounds",
+    "mfeat": "dmrnet.data.sets.mfeat:Mfeat",
+    "nyuv2": "dmrnet.data.sets.nyuv2:NYUv2",
+    "watch": "dmrnet.data.sets.watch:Watch",
 }
 """Every data set: its name, and where its settings class lives. A new one has a line here."""
 

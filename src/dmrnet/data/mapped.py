@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmrnet.data.cache import Array
+from dmrnet.data.files.cache import Array
 from dmrnet.data.split import generator
 from dmrnet.data.transforms import Transform
 from dmrnet.modalities import Batch, Task

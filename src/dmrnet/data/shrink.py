@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dmrnet.data.cache import Array
+from dmrnet.data.files.cache import Array
 
 
 def shrunk(images: Array, by: int) -> Array:

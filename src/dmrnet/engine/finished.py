@@ -15,10 +15,10 @@ from safetensors.torch import load
 from torch import Tensor
 
 from dmrnet.alone import alone
-from dmrnet.data.arrays import read_split
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.fingerprint import fingerprint, fingerprint_of_bytes, fingerprint_of_file
 from dmrnet.data.loader import evaluation_batches
+from dmrnet.data.sets.arrays import read_split
 from dmrnet.data.standardise import Standardiser
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.label_maps import images_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.images_files import read_images
+from dmrnet.data.files.images import read_images
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.pixels import images_at_once, tiling_of
 from dmrnet.engine.selection import named

@@ -21,7 +21,7 @@ def paths_of(data: Any) -> dict[str, str]:  # noqa: ANN401
 
     Text without a default is a path; text with one is a choice.
 
-    >>> from dmrnet.data.arrays import Arrays
+    >>> from dmrnet.data.sets.arrays import Arrays
     >>> paths_of(Arrays("train.npz", test="test.npz"))
     {'train': 'train.npz', 'test': 'test.npz'}
     """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.data.made import media
 
-from dmrnet.data.kinetics_sounds import CLASS_LISTS
+from dmrnet.data.sets.kinetics_sounds import CLASS_LISTS
 
 CLASSES = CLASS_LISTS["33"]
 COUNTS = {"train": 2, "test": 1}

@@ -1,0 +1,1 @@
+"""Files: reading arrays, tables, images, sounds, videos; writing them; the cache."""

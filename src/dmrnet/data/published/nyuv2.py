@@ -1,0 +1,205 @@
+"""Preparing `nyuv2`: the official labelled file, read image by image (extra ``hdf5``)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dmrnet.data.files.cache import Array
+from dmrnet.data.published.prepare import Preparation, Work
+from dmrnet.data.published.sources import File, Found, locate
+from dmrnet.data.sets.nyuv2 import CLASSES, VERSION
+
+if TYPE_CHECKING:
+    import h5py
+
+LABELLED, SPLITS, MAPPING = "nyu_depth_v2_labeled.mat", "splits.mat", "classMapping40.mat"
+KEYS = {"rgb": "images", "depth": "depths", "depth_raw": "rawDepths", "labels": "labels"}
+PUBLISHED = {"train": 795, "test": 654}
+FINE = 894
+"""Classes of the labelled file, which are mapped to 40."""
+
+
+@dataclass(frozen=True)
+class Slice(File):
+    """One image of an array in an HDF5 file, as bytes of a ``.npy`` file.
+
+    Attributes:
+        key: Of the array.
+        place: Of the image.
+    """
+
+    key: str = ""
+    place: int = 0
+
+    def read(self) -> bytes:
+        """Return the image; MATLAB writes axes the other way round.
+
+        Raises:
+            ValueError: If the file is damaged here.
+        """
+        with opened(self.path) as file:
+            try:
+                values = np.asarray(file[self.key][self.place])
+            except (OSError, KeyError) as error:
+                raise ValueError(f"cannot be read ({error})") from error
+        stream = io.BytesIO()
+        np.save(stream, np.ascontiguousarray(values.swapaxes(-1, -2)))
+        return stream.getvalue()
+
+    def stamp(self) -> list[object]:
+        """Return what changes where the file does."""
+        return [*super().stamp(), self.key, self.place]
+
+
+def opened(path: Path) -> h5py.File:
+    """Open an HDF5 file.
+
+    Raises:
+        ModuleNotFoundError: If h5py is not installed.
+        ValueError: If it is none.
+    """
+    try:
+        import h5py
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f'{path.name} is read by h5py, which is not installed: pip install "dmrnet[hdf5]"'
+        ) from error
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise ValueError(f"{path} is no whole HDF5 file ({error})") from error
+
+
+def find(sources: Sequence[Path]) -> Found:
+    """Find the labelled file, the splits and the mapping of classes.
+
+    Raises:
+        FileNotFoundError: If one of them is not there.
+        ValueError: If the labelled file lacks an array, or arrays differ in length.
+    """
+    hint = "it is on the data set's page, and the two small files are in the repository ESANet"
+    labelled, splits, mapping = (
+        locate(sources, (name,), name, hint) for name in (LABELLED, SPLITS, MAPPING)
+    )
+    with opened(labelled) as file:
+        lacking = [key for key in KEYS.values() if key not in file]
+        if lacking:
+            raise ValueError(f"{labelled}: expected the arrays {', '.join(lacking)}, found none")
+        sizes = {key: int(file[key].shape[0]) for key in KEYS.values()}
+    if len(set(sizes.values())) != 1:
+        raise ValueError(f"{labelled}: expected arrays of one length, got {sizes}")
+    found: dict[str, list[File]] = {
+        group: [
+            Slice(f"image {place + 1}", labelled, "", key, place) for place in range(sizes[key])
+        ]
+        for group, key in KEYS.items()
+    }
+    return found | {"splits": [File(SPLITS, splits)], "mapping": [File(MAPPING, mapping)]}
+
+
+def table(content: bytes, name: str, keys: Sequence[str]) -> list[Array]:
+    """Return arrays of a small MATLAB file, flat, as int64.
+
+    Raises:
+        ModuleNotFoundError: If scipy is not installed.
+        ValueError: If it cannot be read, or lacks one.
+    """
+    try:
+        from scipy.io import loadmat
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f'{name} is read by scipy, which is not installed: pip install "dmrnet[hdf5]"'
+        ) from error
+    try:
+        values: dict[str, Any] = loadmat(io.BytesIO(content))
+        return [np.asarray(values[key], dtype=np.int64).flatten() for key in keys]
+    # Scipy raises many kinds of error on a damaged file.
+    except Exception as error:
+        raise ValueError(
+            f"{name}: expected {', '.join(keys)}, cannot read them ({error})"
+        ) from error
+
+
+def picture(content: bytes) -> Array:
+    """Return uint8 ``(3, H, W)``."""
+    values: Array = np.load(io.BytesIO(content))
+    if values.dtype != np.uint8 or values.ndim != 3 or len(values) != 3:
+        raise ValueError(f"expected uint8 of 3 channels, got {values.dtype} {values.shape}")
+    return values
+
+
+def millimetres(content: bytes) -> Array:
+    """Return depth in metres as uint16 ``(1, H, W)`` in millimetres."""
+    values: Array = np.load(io.BytesIO(content))
+    if not np.isfinite(values).all() or values.min() < 0:
+        raise ValueError("holds a depth that is negative or not finite")
+    far = np.rint(values.astype(np.float64) * 1000).clip(max=np.iinfo(np.uint16).max)
+    return np.asarray(far[None], dtype=np.uint16)
+
+
+def build(work: Work) -> dict[str, Array]:
+    """Make the arrays: images, both depths, labels of 40 classes, how many pixels of each."""
+    train, test = table(work.read("splits"), SPLITS, ("trainNdxs", "testNdxs"))
+    (mapping,) = table(work.read("mapping"), MAPPING, ("mapClass",))
+    if len(mapping) != FINE or mapping.min() < 1 or mapping.max() > len(CLASSES):
+        raise ValueError(
+            f"{MAPPING}: expected {FINE} numbers from 1 to {len(CLASSES)}, got {len(mapping)} from "
+            f"{mapping.min()} to {mapping.max()}"
+        )
+    number = len(work.files["rgb"])
+    listed = np.sort(np.concatenate([train, test]))
+    if not np.array_equal(listed, np.arange(1, number + 1)):
+        raise ValueError(
+            f"{SPLITS}: expected each image from 1 to {number} once in train or test, got "
+            f"{len(listed)} numbers from {listed.min()} to {listed.max()}"
+        )
+    coarse = np.concatenate([[0], mapping]).astype(np.uint8)
+
+    def labels(content: bytes) -> Array:
+        values: Array = np.load(io.BytesIO(content))
+        if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > FINE:
+            raise ValueError(f"expected labels from 0 to {FINE}")
+        return np.asarray(coarse[values][None])
+
+    decoders = {"rgb": picture, "depth": millimetres, "depth_raw": millimetres, "labels": labels}
+    parts = {
+        group: work.decode_parts(group, decode, mapping.tolist() if group == "labels" else None)
+        for group, decode in decoders.items()
+    }
+    good = sorted(set.intersection(*(set(part.rows.tolist()) for part in parts.values())))
+    kept = np.array(good, dtype=np.int64)
+    arrays = {group: work.stack(part, kept) for group, part in parts.items()}
+    tested = np.isin(kept + 1, test)
+    for split, mine in (("train", ~tested), ("test", tested)):
+        work.tell(
+            f"{split}: {int(mine.sum())} usable of {len(train if split == 'train' else test)} "
+            f"images ({PUBLISHED[split]} are published)"
+        )
+        if not mine.any():
+            raise ValueError(f"nyuv2: no image of {split} is usable")
+    pixels = [np.bincount(image.ravel(), minlength=len(CLASSES) + 1) for image in arrays["labels"]]
+    scenes = _scenes(work.files["rgb"][0].path, number)
+    return arrays | {
+        "pixels": np.stack(pixels).astype(np.int64),
+        "test": tested,
+        "scene": np.array([scenes[row] for row in good]),
+        "name": np.array([f"image {row + 1}" for row in good]),
+    }
+
+
+def _scenes(path: Path, number: int) -> list[str]:
+    """Return the scene of each image; empty where the file does not tell."""
+    with opened(path) as file:
+        if "scenes" not in file:
+            return [""] * number
+        places = np.asarray(file["scenes"]).flatten()
+        return ["".join(map(chr, np.asarray(file[place]).flatten())) for place in places]
+
+
+PREPARATION = Preparation(version=VERSION, find=find, build=build)

@@ -1,0 +1,176 @@
+"""Preparing `watch`: its pickle is opened once, with nothing let through but numbers and text."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dmrnet.data.files.cache import Array
+from dmrnet.data.published.prepare import Preparation, Work
+from dmrnet.data.published.sources import Found, inside, locate
+from dmrnet.data.sets.watch import CHANNELS, VERSION
+
+FILE = "watch_dataset.npy"
+PUBLISHED = 140
+
+
+class _NumbersOnly(pickle.Unpickler):
+    """Opens a pickle of arrays, lists and dicts; whatever else it asks for is refused."""
+
+    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401
+        # Where numpy has it has moved with numpy 2; its name has stayed.
+        if module.endswith("core.multiarray") and name == "_reconstruct":
+            return _empty
+        if module == "numpy" and name in ("ndarray", "dtype"):
+            return getattr(np, name)
+        if (module, name) == ("_codecs", "encode"):
+            return _encode
+        if module in ("__builtin__", "builtins") and name == "bytes":
+            return _no_bytes
+        raise ValueError(f"it asks for {module}.{name}, which is neither number nor text")
+
+
+def _empty(kind: type, shape: tuple[int, ...], dtype: bytes) -> Array:
+    """Return an array whose shape and content the pickle sets next."""
+    return np.zeros(0, dtype=np.int8)
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """Turn text that stands for bytes back into them, as pickles of protocol 2 have it."""
+    if encoding not in ("latin1", "latin-1"):
+        raise ValueError(f"it holds bytes written as {encoding!r}")
+    return text.encode("latin-1")
+
+
+def _no_bytes() -> bytes:
+    """Return no bytes: protocol 2 has no other way to write the content of an empty array."""
+    return b""
+
+
+def unpickled(content: bytes) -> object:
+    """Return the object in a ``.npy`` file that holds one.
+
+    Args:
+        content: The file.
+
+    Raises:
+        ValueError: If it is no such file, is damaged, or holds more than arrays, lists, dicts,
+            numbers and text.
+    """
+    stream = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read: Callable[..., Any] = np.lib.format.read_array_header_1_0
+        if version != (1, 0):
+            read = np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(stream)
+        if shape != () or not dtype.hasobject:
+            raise ValueError(f"expected one object, got {dtype} of shape {shape}")
+        # The array has no axis: it is pickled as the object itself or as an array of it.
+        found = _NumbersOnly(stream).load()
+    # Unpickling damaged bytes raises nearly anything.
+    except Exception as error:
+        raise ValueError(f"{FILE} cannot be opened: {error}") from error
+    return found.item() if isinstance(found, np.ndarray) and found.shape == () else found
+
+
+def find(sources: Sequence[Path]) -> Found:
+    """Find the one file.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        ValueError: If there are several.
+    """
+    place = locate(
+        sources,
+        (FILE, f"data/{FILE}", f"seglearn/data/{FILE}", "seglearn-*.whl"),
+        "watch recordings",
+        f"the package seglearn holds {FILE}: pip download --no-deps seglearn",
+    )
+    return {"recording": [inside(place, FILE)]}
+
+
+def build(work: Work) -> dict[str, Array]:
+    """Make the arrays: all recordings one after the other, and what each one is."""
+    if not work.allow_pickle:
+        (file,) = work.files["recording"]
+        raise ValueError(
+            f"{file.path}: {FILE} is a pickle, and opening a pickle may run what it holds. Here "
+            "only numbers and text are let through; if you trust where the file is from, say "
+            "--allow-pickle (allow_pickle=True). It is opened this once and converted"
+        )
+    content = unpickled(work.read("recording"))
+    recordings, labels, subjects, sides, classes = _checked(content)
+    values, kept = [], []
+    for number, recording in enumerate(recordings):
+        name = f"recording {number}"
+        try:
+            array = np.asarray(recording, dtype=np.float64)
+        except (TypeError, ValueError):
+            work.reject("recording", name, "is no table of numbers")
+            continue
+        if array.ndim != 2 or array.shape[1] != len(CHANNELS) or not len(array):
+            work.reject(
+                "recording", name, f"expected steps x {len(CHANNELS)}, got shape {array.shape}"
+            )
+        elif not np.isfinite(array).all():
+            step = int(np.flatnonzero(~np.isfinite(array).all(1))[0])
+            work.reject("recording", name, f"step {step} is not finite")
+        else:
+            values.append(array.astype(np.float32))
+            kept.append(number)
+    if not values:
+        raise ValueError(f"{FILE}: none of {len(recordings)} recordings can be used")
+    people = Counter(subjects[kept].tolist())
+    steps = sum(len(array) for array in values)
+    work.tell(
+        f"recording: {len(kept)} usable ({PUBLISHED} are published), {len(people)} subjects, "
+        f"{len(classes)} exercises, {steps} steps"
+    )
+    return {
+        "values": np.concatenate(values),
+        "length": np.array([len(array) for array in values], dtype=np.int64),
+        "number": np.array(kept, dtype=np.int64),
+        "y": labels[kept],
+        "subject": subjects[kept],
+        "side": sides[kept],
+        "classes": np.array(classes),
+    }
+
+
+def _checked(content: object) -> tuple[list[object], Array, Array, Array, tuple[str, ...]]:
+    """Return recordings, classes, subjects, sides and names of the classes, of one length."""
+    fields = ("X", "y", "subject", "side", "X_labels", "y_labels")
+    if not isinstance(content, dict) or any(field not in content for field in fields):
+        raise ValueError(f"{FILE}: expected a dict of {', '.join(fields)}")
+    recordings = list(content["X"])
+    rows: list[Array] = []
+    for name in ("y", "subject", "side"):
+        numbers = np.asarray(content[name])
+        if numbers.shape != (len(recordings),) or numbers.dtype.kind not in "iuf":
+            raise ValueError(
+                f"{FILE}: expected {name} as {len(recordings)} numbers, one a recording, got "
+                f"{numbers.dtype} {numbers.shape}"
+            )
+        if not np.array_equal(numbers, numbers.round()):
+            raise ValueError(f"{FILE}: expected whole numbers as {name}")
+        rows.append(numbers.astype(np.int64))
+    labels, subjects, sides = rows
+    if tuple(content["X_labels"]) != CHANNELS:
+        raise ValueError(
+            f"{FILE}: expected the columns {', '.join(CHANNELS)}, got "
+            f"{', '.join(str(name) for name in content['X_labels'])}"
+        )
+    classes = tuple(str(name) for name in content["y_labels"])
+    if len(labels) and not (labels.min() >= 0 and labels.max() < len(classes)):
+        raise ValueError(f"{FILE}: y names a class that is none of {', '.join(classes)}")
+    return recordings, labels, subjects, sides, classes
+
+
+PREPARATION = Preparation(version=VERSION, find=find, build=build)

@@ -1,0 +1,138 @@
+"""What a shape is taken for, and what can be said instead."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from dmrnet.data.files.layout import KINDS, Layout, fitting, guess, parse_kind
+from dmrnet.data.files.reading import _arranged
+from dmrnet.modalities import Modality
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "result"),
+    [
+        ((), "vector", (1,)),
+        ((9,), "vector", (9,)),
+        ((6, 128), "sequence", (6, 128)),
+        ((128, 6), "sequence", (6, 128)),
+        ((1, 50), "sequence", (1, 50)),
+        ((50, 1), "sequence", (1, 50)),
+        ((22, 1000), "sequence", (22, 1000)),
+        ((5, 5), "sequence", (5, 5)),
+        ((28, 28), "image", (1, 28, 28)),
+        ((16, 15), "image", (1, 16, 15)),
+        ((64, 51), "image", (1, 64, 51)),
+        ((64, 1000), "image", (1, 64, 1000)),
+        ((8, 8), "image", (1, 8, 8)),
+        ((3, 32, 40), "image", (3, 32, 40)),
+        ((32, 40, 3), "image", (3, 32, 40)),
+        ((32, 40, 1), "image", (1, 32, 40)),
+        ((1, 28, 28), "image", (1, 28, 28)),
+        ((3, 5, 3), "image", (3, 5, 3)),
+        ((7, 5, 9), "image", (7, 5, 9)),
+        ((3, 8, 16, 20), "volume", (3, 8, 16, 20)),
+        ((8, 16, 20, 3), "volume", (3, 8, 16, 20)),
+    ],
+)
+def test_the_rule(shape, kind, result) -> None:
+    layout = guess(shape)
+    assert layout.kind == kind
+    assert layout.shape(shape) == result
+    # A vector or an image channels first needs no guess; all else is one and gets a note.
+    assert layout.guessed == (len(shape) == 2 or (len(shape) > 2 and shape != result))
+
+
+def test_too_many_axes_are_told() -> None:
+    with pytest.raises(ValueError, match=r"5 axes; expected 0 to 4, or a kind of 'vector'"):
+        guess((2, 2, 2, 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "result"),
+    [
+        ("vector", (4, 5), (20,)),
+        ("sequence", (64, 50), (64, 50)),
+        ("sequence-last", (20, 768), (768, 20)),
+        ("sequence", (50,), (1, 50)),
+        ("image", (6, 128), (1, 6, 128)),
+        ("image-last", (4, 5, 6), (6, 4, 5)),
+        ("volume", (4, 5, 6), (1, 4, 5, 6)),
+        ("volume-last", (4, 5, 6, 2), (2, 4, 5, 6)),
+    ],
+)
+def test_a_stated_kind_overrules_the_shape(kind, shape, result) -> None:
+    layout = parse_kind(kind)
+    assert str(layout) == kind
+    assert not layout.guessed
+    assert layout.shape(shape) == result
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_arranging_moves_every_number_where_it_belongs(kind) -> None:
+    layout = parse_kind(kind)
+    rank = {"vector": 1, "sequence": 2, "image": 3, "volume": 4}[layout.kind]
+    sizes = (2, 2, 3, 4, 5)[: rank + 1]
+    array = np.arange(np.prod(sizes), dtype=np.float32).reshape(sizes)
+    done = _arranged(array, layout)
+    for place in np.ndindex(array.shape):
+        row, *inner = place
+        moved = [inner[-1], *inner[:-1]] if layout.channels_last else inner
+        assert done[(row, *moved)] == array[place]
+    assert done.is_contiguous()
+    if not layout.channels_last:
+        array[0] = -1
+        assert bool((done[0] == -1).all()), "it was copied"
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"), [("image", (5,)), ("sequence-last", (5,)), ("sequence", (1, 2, 3))]
+)
+def test_a_kind_that_cannot_be_is_told(kind, shape) -> None:
+    with pytest.raises(ValueError, match=f"cannot be a {kind}"):
+        parse_kind(kind).shape(shape)
+
+
+def test_an_unknown_kind_gets_the_nearest() -> None:
+    with pytest.raises(ValueError, match="unknown kind 'sequense'; did you mean 'sequence'"):
+        parse_kind("sequense")
+
+
+@pytest.mark.parametrize(
+    ("shape", "modality", "stated"),
+    [
+        ((128, 6), Modality("m", "sequence", (6, 128)), None),
+        ((6, 128), Modality("m", "sequence", (6, 128)), None),
+        ((28, 28), Modality("m", "image", (1, 28, 28)), None),
+        ((1, 28, 28), Modality("m", "image", (1, 28, 28)), None),
+        ((4, 5), Modality("m", "vector", (20,)), Layout("vector")),
+        ((), Modality("m", "vector", (1,)), None),
+        ((7, 7), Modality("m", "sequence", (7, 7)), Layout("sequence", True)),
+    ],
+)
+def test_a_new_file_is_read_as_training_was(shape, modality, stated) -> None:
+    layout = fitting(shape, modality, stated)
+    assert layout.shape(shape) == modality.shape
+    if stated:
+        assert layout is stated
+
+
+@pytest.mark.parametrize(
+    ("shape", "modality", "stated"),
+    [
+        ((4, 5), Modality("m", "vector", (20,)), None),
+        ((21,), Modality("m", "vector", (20,)), None),
+        ((128, 5), Modality("m", "sequence", (6, 128)), None),
+        ((6, 128), Modality("m", "sequence", (6, 128)), Layout("sequence", True)),
+    ],
+)
+def test_a_new_file_of_another_shape_is_told(shape, modality, stated) -> None:
+    with pytest.raises(ValueError, match=r"as in training \(.*\), got"):
+        fitting(shape, modality, stated)
+
+
+def test_torch_sees_the_same_memory() -> None:
+    array = np.zeros((3, 4), dtype=np.float32)
+    assert _arranged(array, Layout("vector")).data_ptr() == torch.from_numpy(array).data_ptr()

@@ -1,0 +1,453 @@
+"""Preparing: nothing is lost, shifted, half written or done twice; what is bad is named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import dmrnet.data.published.prepare as module
+from dmrnet.data.files.cache import Bad, list_rejected, read_cache, skipped_note
+from dmrnet.data.published.prepare import FILES_AT_ONCE, Preparation, prepare
+from dmrnet.data.published.sources import File, inside, locate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILES = 2 * FILES_AT_ONCE + 40
+
+
+class Toy:
+    """A data set of text files, each a number; counts what is decoded, and can be killed."""
+
+    def __init__(self) -> None:
+        self.decoded = 0
+        self.die_at: int | None = None
+        self.version = 1
+
+    def find(self, sources: list[Path]) -> dict[str, list[File]]:
+        (source,) = sources
+        # Every one of them is expected, as with recordings that are numbered.
+        names = [f"{number:04}.txt" for number in range(len(list(source.iterdir())))]
+        return {"number": [File(name, source / name) for name in names]}
+
+    def decode(self, content: bytes) -> np.ndarray:
+        if self.decoded == self.die_at:
+            raise KeyboardInterrupt
+        self.decoded += 1
+        return np.array([int(content)] * 3, dtype=np.int64)
+
+    def build(self, work: module.Work) -> dict[str, np.ndarray]:
+        found = work.decode("number", self.decode)
+        work.tell(f"number: {len(found.names)} usable")
+        return {"values": found.values, "names": np.array(found.names)}
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> Toy:
+    toy = Toy()
+
+    def preparation(name: str) -> Preparation:
+        return Preparation(toy.version, toy.find, toy.build)
+
+    monkeypatch.setattr(module, "preparation", preparation)
+    return toy
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for number in range(FILES):
+        (folder / f"{number:04}.txt").write_text(f"{7 * number}")
+    return folder
+
+
+def is_right(root: Path, but: set[int] = frozenset()) -> None:
+    """Every value stands beside the name of its own file, in order."""
+    arrays, _ = read_cache("toy", str(root), 1)
+    kept = [number for number in range(FILES) if number not in but]
+    assert arrays["names"].tolist() == [f"{number:04}.txt" for number in kept]
+    assert arrays["values"].tolist() == [[7 * number] * 3 for number in kept]
+
+
+def test_everything_is_decoded_once_and_told(toy: Toy, source: Path, tmp_path: Path) -> None:
+    told, progress = [], []
+    path = prepare(
+        "toy",
+        [source],
+        tmp_path / "a" / "root",
+        tell=told.append,
+        progress=lambda *where: progress.append(where),
+    )
+    assert path == tmp_path / "a" / "root" / "toy.npz"
+    is_right(path.parent)
+    assert toy.decoded == FILES
+    assert {group for group, _, _ in progress} == {"number"}
+    assert {total for _, _, total in progress} == {FILES}
+    done = [count for _, count, _ in progress]
+    assert done == sorted(done)
+    assert (done[0], done[-1]) == (0, FILES)
+    assert told[0] == f"number: {FILES} files in {source}"
+    assert told[1] == f"number: {FILES} usable"
+    assert str(path) in told[2]
+    assert sorted(one.name for one in path.parent.iterdir()) == ["toy.json", "toy.npz"]
+
+
+def test_it_goes_on_where_it_was_interrupted(toy: Toy, source: Path, tmp_path: Path) -> None:
+    prepare("toy", [source], tmp_path / "whole")
+    for die_at in (0, FILES_AT_ONCE - 1, FILES_AT_ONCE, FILES - 1):
+        root = tmp_path / f"root{die_at}"
+        toy.decoded, toy.die_at = 0, die_at
+        with pytest.raises(KeyboardInterrupt):
+            prepare("toy", [source], root)
+        assert not (root / "toy.npz").exists()
+        toy.decoded, toy.die_at = 0, None
+        prepare("toy", [source], root)
+        assert toy.decoded == FILES - die_at // FILES_AT_ONCE * FILES_AT_ONCE
+        for name in ("toy.npz", "toy.json"):
+            assert (root / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_what_changed_since_the_interruption_is_decoded_again(
+    toy: Toy, source: Path, tmp_path: Path
+) -> None:
+    (source / "0003.txt").write_text("999")
+    toy.die_at = FILES - 1
+    with pytest.raises(KeyboardInterrupt):
+        prepare("toy", [source], tmp_path / "root")
+    (source / "0003.txt").write_text("21")
+    toy.decoded, toy.die_at = 0, None
+    prepare("toy", [source], tmp_path / "root")
+    is_right(tmp_path / "root")
+    assert toy.decoded == FILES - FILES_AT_ONCE
+
+
+def test_a_damaged_part_is_decoded_again(toy: Toy, source: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    toy.die_at = FILES - 1
+    with pytest.raises(KeyboardInterrupt):
+        prepare("toy", [source], root)
+    part = next(root.glob(".toy-1-parts/*.npz"))
+    part.write_bytes(part.read_bytes()[:-30])
+    toy.decoded, toy.die_at = 0, None
+    prepare("toy", [source], root)
+    is_right(root)
+    assert toy.decoded == FILES - FILES_AT_ONCE
+
+
+def test_what_is_prepared_is_left_alone(toy: Toy, source: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    prepare("toy", [source], root)
+    toy.decoded, told = 0, []
+    prepare("toy", [source], root, tell=told.append)
+    assert toy.decoded == 0
+    assert "nothing to do" in told[0]
+    os.utime(source / "0000.txt", (1, 1))
+    prepare("toy", [source], root)
+    assert toy.decoded == FILES
+    toy.version, toy.decoded = 2, 0
+    prepare("toy", [source], root)
+    assert toy.decoded == FILES
+
+
+def damage(source: Path) -> dict[str, str]:
+    (source / "0007.txt").write_text("no number")
+    (source / "0260.txt").write_text("")
+    (source / "0261.txt").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    (source / "0550.txt").rename(source / "gone")
+    return {
+        "0007.txt": "invalid literal for int",
+        "0260.txt": "is empty",
+        "0261.txt": "is a Git LFS pointer, not the file: run git lfs pull",
+        "0550.txt": "is missing",
+    }
+
+
+def test_bad_files_are_all_named_and_refused(toy: Toy, source: Path, tmp_path: Path) -> None:
+    expected = damage(source)
+    with pytest.raises(ValueError, match="4 of the source are missing or damaged") as raised:
+        prepare("toy", [source], tmp_path / "root")
+    for name, reason in expected.items():
+        assert f"{name} ({reason}" in str(raised.value)
+    assert "--bad skip" in str(raised.value)
+    assert not (tmp_path / "root" / "toy.npz").exists()
+
+
+def test_bad_files_are_skipped_where_asked(toy: Toy, source: Path, tmp_path: Path) -> None:
+    expected, root, told = damage(source), tmp_path / "root", []
+    with pytest.raises(ValueError, match="nothing was made"):
+        prepare("toy", [source], root)
+    toy.decoded = 0
+    prepare("toy", [source], root, bad="skip", tell=told.append)
+    assert toy.decoded == 0, "what was decoded before it was refused is taken over"
+    is_right(root, {int(name[:4]) for name in expected})
+    _, provenance = read_cache("toy", str(root), 1)
+    assert [one.name for one in provenance.bad] == sorted(expected)
+    for one in provenance.bad:
+        assert one.reason.startswith(expected[one.name])
+    (note,) = skipped_note(provenance)
+    assert "4 number: 0007.txt" in note
+    assert any("skipped 4 number: 0007.txt" in text for text in told)
+    # What was skipped once is not taken for whole by a call that wants everything.
+    with pytest.raises(ValueError, match="nothing was made"):
+        prepare("toy", [source], root)
+    (source / "gone").rename(source / "0550.txt")
+    for name in ("0007", "0260", "0261"):
+        (source / f"{name}.txt").write_text(f"{7 * int(name)}")
+    prepare("toy", [source], root)
+    is_right(root)
+    assert not skipped_note(read_cache("toy", str(root), 1)[1])
+
+
+def rejected(root: Path) -> list[list[str]]:
+    text = (root / "toy.rejected.txt").read_text()
+    assert text.endswith("\n")
+    return [line.split("\t") for line in text.removesuffix("\n").split("\n")]
+
+
+@pytest.mark.parametrize("bad", ["refuse", "skip"])
+def test_all_of_many_bad_files_are_listed(
+    bad: Literal["refuse", "skip"], toy: Toy, source: Path, tmp_path: Path
+) -> None:
+    broken = [*range(5, 28), FILES_AT_ONCE + 3, FILES - 1]
+    for number in broken:
+        (source / f"{number:04}.txt").write_text("many\twords\non two lines")
+    root, told = tmp_path / "root", []
+    if bad == "refuse":
+        with pytest.raises(ValueError, match="25 of the source are missing or damaged") as raised:
+            prepare("toy", [source], root)
+        said = str(raised.value)
+    else:
+        prepare("toy", [source], root, bad="skip", tell=told.append)
+        (said,) = (text for text in told if text.startswith("skipped 25 number: "))
+        is_right(root, set(broken))
+        # The cache names its own list: a later preparation may reject other files.
+        (note,) = skipped_note(read_cache("toy", str(root), 1)[1])
+        assert "0009.txt (" in note
+        assert "0010.txt" not in note
+        assert note.endswith("and 20 more; all are listed in toy.json, beside the prepared data")
+    assert "0014.txt (" in said
+    assert "0015.txt" not in said
+    assert f"and 15 more; all are listed in {root / 'toy.rejected.txt'}" in said
+    found = rejected(root)
+    assert [line[:2] for line in found] == [["number", f"{n:04}.txt"] for n in broken]
+    for _, _, reason in found:
+        assert reason.startswith("invalid literal for int")
+    for number in broken:
+        (source / f"{number:04}.txt").write_text(f"{7 * number}")
+    prepare("toy", [source], root)
+    is_right(root)
+    assert sorted(one.name for one in root.iterdir()) == ["toy.json", "toy.npz"]
+
+
+def test_the_list_is_of_the_latest_preparation(toy: Toy, source: Path, tmp_path: Path) -> None:
+    root, path = tmp_path / "root", source / "0002.txt"
+    prepare("toy", [source], root)
+    (source / "0002.txt").rename(source / "gone")
+    with pytest.raises(ValueError, match="0002") as raised:
+        prepare("toy", [source], root)
+    assert "all are listed" not in str(raised.value), "the one file is named as it is"
+    assert rejected(root) == [["number", "0002.txt", "is missing"]]
+    (source / "gone").rename(path)
+    prepare("toy", [source], root)
+    assert not (root / "toy.rejected.txt").exists(), "nothing was to do, and nothing is rejected"
+
+
+def test_names_and_reasons_of_many_lines_take_one_line(tmp_path: Path) -> None:
+    path = list_rejected("toy", tmp_path, [Bad("sound", "a\tb\udcff.wav", "first\n\nsecond")])
+    assert path.read_bytes() == b"sound\ta b\xff.wav\tfirst second\n"
+    assert [one.name for one in tmp_path.iterdir()] == ["toy.rejected.txt"]
+
+
+def test_names_need_not_be_unicode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "one").write_text("7")
+    (tmp_path / "two").write_text("no number")
+    files = [File("a\udcff", tmp_path / "one"), File("b\udcfe", tmp_path / "two")]
+
+    def build(work: module.Work) -> dict[str, np.ndarray]:
+        found = work.decode("number", lambda content: np.array(int(content)))
+        return {"values": found.values, "names": np.array(found.names)}
+
+    made = Preparation(1, lambda sources: {"number": files}, build)
+    monkeypatch.setattr(module, "preparation", lambda name: made)
+    root, told = tmp_path / "root", []
+    prepare("toy", [tmp_path], root, bad="skip", tell=told.append)
+    assert r"skipped 1 number: b\udcfe (invalid literal" in "\n".join(told)
+    assert (root / "toy.rejected.txt").read_bytes().startswith(b"number\tb\xfe\tinvalid literal")
+    arrays, provenance = read_cache("toy", str(root), 1)
+    assert arrays["names"].tolist() == ["a\udcff"]
+    assert [one.name for one in provenance.bad] == ["b\udcfe"]
+    lines = [
+        f"{hashlib.sha256(content).hexdigest()}  ".encode() + name + b"\n"
+        for content, name in ((b"7", b"a\xff"), (b"no number", b"b\xfe"))
+    ]
+    # As sha256sum writes it, which knows names as bytes.
+    assert provenance.groups["number"].sha256 == hashlib.sha256(b"".join(lines)).hexdigest()
+    told.clear()
+    prepare("toy", [tmp_path], root, bad="skip", tell=told.append)
+    assert told[-1].endswith("nothing to do")
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(bad=st.sets(st.integers(0, FILES - 1), max_size=60))
+def test_nothing_shifts(bad: set[int], toy: Toy, source: Path, tmp_path: Path) -> None:
+    for number in bad:
+        (source / f"{number:04}.txt").write_text("damaged")
+    prepare("toy", [source], tmp_path / "root", bad="skip")
+    is_right(tmp_path / "root", bad)
+    for number in bad:
+        (source / f"{number:04}.txt").write_text(f"{7 * number}")
+
+
+def test_where_nothing_can_be_used_the_first_are_named(
+    toy: Toy, source: Path, tmp_path: Path
+) -> None:
+    for path in source.iterdir():
+        path.write_text("x")
+    with pytest.raises(ValueError, match=f"none of {FILES} files can be used.*0000.txt") as raised:
+        prepare("toy", [source], tmp_path / "root", bad="skip")
+    listed = tmp_path / "root" / "toy.rejected.txt"
+    assert str(raised.value).endswith(f"; what was found missing or damaged is listed in {listed}")
+    assert [line[1] for line in rejected(tmp_path / "root")] == [
+        f"{n:04}.txt" for n in range(FILES)
+    ]
+
+
+def test_provenance_is_true(toy: Toy, source: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    prepare("toy", [source], root)
+    found = json.loads((root / "toy.json").read_text())
+    content = (root / "toy.npz").read_bytes()
+    assert found["sha256"] == hashlib.sha256(content).hexdigest()
+    assert found["bytes"] == len(content)
+    assert found["arrays"] == {"values": f"int64 {FILES}x3", "names": f"<U8 {FILES}"}
+    lines = subprocess.run(
+        f"cd {source} && sha256sum *.txt", shell=True, check=True, capture_output=True
+    ).stdout
+    assert found["groups"] == {
+        "number": {
+            "source": str(source),
+            "files": FILES,
+            "sha256": hashlib.sha256(lines).hexdigest(),
+        }
+    }
+
+
+def test_a_missing_cache_says_what_to_do(tmp_path: Path) -> None:
+    command = f"dmrnet data prepare watch --source DIR --root {tmp_path} --allow-pickle "
+    with pytest.raises(FileNotFoundError) as raised:
+        read_cache("watch", str(tmp_path), 1, "--allow-pickle")
+    assert command in str(raised.value)
+    assert f"{tmp_path / 'watch.npz'} is not there" in str(raised.value)
+
+
+def cut(root: Path) -> None:
+    path = root / "toy.npz"
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def change(root: Path) -> None:
+    content = bytearray((root / "toy.npz").read_bytes())
+    content[len(content) // 3] ^= 255
+    (root / "toy.npz").write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        cut,
+        change,
+        lambda root: (root / "toy.npz").unlink(),
+        lambda root: (root / "toy.json").unlink(),
+        lambda root: (root / "toy.json").write_text("{}"),
+        lambda root: (root / "toy.json").write_text("[1"),
+        lambda root: (root / "toy.json").write_text("[]"),
+    ],
+    ids=["cut", "changed", "no-arrays", "no-json", "empty-json", "cut-json", "other-json"],
+)
+def test_a_damaged_cache_is_told_and_made_again(
+    harm, toy: Toy, source: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    prepare("toy", [source], root)
+    harm(root)
+    with pytest.raises(ValueError, match="dmrnet data prepare toy --source DIR --root"):
+        read_cache("toy", str(root), 1)
+    prepare("toy", [source], root)
+    is_right(root)
+
+
+def test_a_cache_of_another_version_is_told(toy: Toy, source: Path, tmp_path: Path) -> None:
+    prepare("toy", [source], tmp_path / "root")
+    with pytest.raises(ValueError, match="version 1, but 2 is needed; run: dmrnet data prepare"):
+        read_cache("toy", str(tmp_path / "root"), 2)
+
+
+def test_wrong_calls_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="mfeat needs no preparing; prepared are casia-surf"):
+        prepare("mfeat", [tmp_path], tmp_path)
+    with pytest.raises(ValueError, match="unknown data set 'digit'; did you mean 'digits'"):
+        prepare("digit", [tmp_path], tmp_path)
+    with pytest.raises(ValueError, match="'skip' or 'refuse', got 'ask'"):
+        prepare("digits", [tmp_path], tmp_path, bad="ask")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="at least one source"):
+        prepare("digits", [], tmp_path)
+    with pytest.raises(FileNotFoundError, match=f"there is no source {tmp_path / 'x'}"):
+        prepare("digits", [tmp_path / "x"], tmp_path)
+
+
+def test_places_are_found_at_any_of_three_depths(tmp_path: Path) -> None:
+    for depth in ("", "a", "a/b"):
+        top = tmp_path / f"top{len(depth)}"
+        place = top / depth / "recordings"
+        place.mkdir(parents=True)
+        assert locate([top], ("recordings",), "sound", "") == place
+        assert locate([place], ("recordings",), "sound", "") == place
+    deep = tmp_path / "deep"
+    (deep / "a/b/c/recordings").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match=r"found no sound.*recordings.*get it there"):
+        locate([deep], ("recordings",), "sound", "get it there")
+
+
+def test_the_first_pattern_counts_and_two_places_are_refused(tmp_path: Path) -> None:
+    for name in ("b", "a-1.whl", "a-2.whl"):
+        (tmp_path / name).touch()
+    assert locate([tmp_path], ("b", "a-*.whl"), "it", "") == tmp_path / "b"
+    assert locate([tmp_path, tmp_path / "b"], ("b",), "it", "") == tmp_path / "b"
+    with pytest.raises(ValueError, match=r"found .*a-1\.whl, .*a-2\.whl; name the one meant"):
+        locate([tmp_path], ("a-*.whl",), "it", "")
+
+
+def test_a_file_inside_a_wheel(tmp_path: Path) -> None:
+    wheel = tmp_path / "a.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("a/data/table.csv", "1,2")
+        archive.writestr("a/empty.csv", "")
+    file = inside(wheel, "table.csv")
+    assert (file.name, file.read()) == ("table.csv", b"1,2")
+    with pytest.raises(ValueError, match="is empty"):
+        inside(wheel, "empty.csv").read()
+    with pytest.raises(ValueError, match=r"one other\.csv in it, found 0"):
+        inside(wheel, "other.csv")
+    wheel.write_bytes(b"no wheel")
+    with pytest.raises(ValueError, match="is damaged"):
+        inside(wheel, "table.csv")
+    with pytest.raises(ValueError, match="is damaged"):
+        file.read()
+
+
+@pytest.mark.parametrize("name", ["prepare", "cache", "digits", "watch"])
+def test_they_are_imported_without_torch(name: str) -> None:
+    script = f"import sys, dmrnet.data.{name}; sys.exit('torch' in sys.modules)"
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", script], check=True, env=paths)
