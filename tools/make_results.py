@@ -29,10 +29,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from dmrnet.report.analysis_blocks import analysis_blocks
-from dmrnet.report.runs import read_runs
-from dmrnet.report.summary import DataSummary, summarise
-from dmrnet.report.tables import (
+from dmrnet.report.pages.analysis_blocks import analysis_blocks
+from dmrnet.report.pages.tables import (
     combination_table,
     cost_table,
     difference_table,
@@ -40,6 +38,8 @@ from dmrnet.report.tables import (
     markdown,
     size_table,
 )
+from dmrnet.report.records.runs import read_runs
+from dmrnet.report.summary.summary import DataSummary, summarise
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"

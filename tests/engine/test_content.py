@@ -18,7 +18,7 @@ from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.trainee import Progress
-from dmrnet.report.runs import read_runs
+from dmrnet.report.records.runs import read_runs
 from dmrnet.settings.config import RunSettings
 
 

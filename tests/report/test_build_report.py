@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dmrnet.report import build_report
-from dmrnet.report.rows import RowError
+from dmrnet.report.records.rows import RowError
 
 
 def contents(folder):
@@ -117,7 +117,7 @@ def test_rows_that_others_publish(tmp_path, good_row, lines):
 
 def test_needs_neither_torch_nor_lightning():
     code = (
-        "import sys, dmrnet.report, dmrnet.report.terminal\n"
+        "import sys, dmrnet.report, dmrnet.report.pages.terminal\n"
         "heavy = {'torch', 'lightning', 'scipy', 'matplotlib.pyplot'} & set(sys.modules)\n"
         "raise SystemExit(', '.join(heavy) or None)"
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dmrnet.engine.rows import row_of
-from dmrnet.report.runs import read_runs
-from dmrnet.report.summary import summarise
+from dmrnet.report.records.runs import read_runs
+from dmrnet.report.summary.summary import summarise
 from dmrnet.studies.form import read_study
 from dmrnet.studies.labels import baseline_of, names_of
 from dmrnet.studies.names import check_names

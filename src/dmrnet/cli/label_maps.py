@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dmrnet.engine.folder import write_bytes, write_text
 from dmrnet.modalities import name_of
-from dmrnet.report.pictures import palette
+from dmrnet.report.figures.pictures import palette
 
 LONGEST = 80
 """Letters of a file's name."""

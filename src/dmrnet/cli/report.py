@@ -68,7 +68,7 @@ def show_report(
         told: A line between the two.
     """
     from dmrnet.report import build_report
-    from dmrnet.report.terminal import terminal_table
+    from dmrnet.report.pages.terminal import terminal_table
 
     report = build_report([Path(run) for run in runs], out, baseline, split)
     console.print(terminal_table(report.summaries))

@@ -14,9 +14,9 @@ from dmrnet.cli.quickstart import spent
 from dmrnet.cli.screen import Screen, clock, screen
 from dmrnet.cli.study_text import counted
 from dmrnet.report import DataSummary, build_report
-from dmrnet.report.damage import damage_of
-from dmrnet.report.tables import Table, markdown
-from dmrnet.report.terminal import terminal_table
+from dmrnet.report.pages.tables import Table, markdown
+from dmrnet.report.pages.terminal import terminal_table
+from dmrnet.report.records.damage import damage_of
 from dmrnet.studies.beside import Printed, by_combination, overview, systems_by_label, tables_of
 from dmrnet.studies.board import Board
 from dmrnet.studies.labels import baseline_of, names_of

@@ -1,6 +1,6 @@
 """Reports: from run folders to tables, figures and one page.
 
-A report reads what runs left in their folders (`dmrnet.report.rows` says in what form) and knows
+A report reads what runs left in their folders (`dmrnet.report.records.rows` says in what form) and knows
 nothing of how they were made, so that rows which others publish are reported in the same way.
 """
 
@@ -13,18 +13,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dmrnet.report.analysis_blocks import analysis_blocks
-from dmrnet.report.bootstrap import resample
-from dmrnet.report.figures import draw_figures
-from dmrnet.report.latex import latex
-from dmrnet.report.page import make_section, render_html, render_markdown
-from dmrnet.report.pictures import label_maps
-from dmrnet.report.ranks import rank_over_data
-from dmrnet.report.rows import SPLITS
-from dmrnet.report.runs import read_runs
-from dmrnet.report.summary import DataSummary, summarise
-from dmrnet.report.svg import standalone
-from dmrnet.report.systems import System
+from dmrnet.report.figures.figures import draw_figures
+from dmrnet.report.figures.pictures import label_maps
+from dmrnet.report.figures.svg import standalone
+from dmrnet.report.pages.analysis_blocks import analysis_blocks
+from dmrnet.report.pages.latex import latex
+from dmrnet.report.pages.page import make_section, render_html, render_markdown
+from dmrnet.report.records.rows import SPLITS
+from dmrnet.report.records.runs import read_runs
+from dmrnet.report.records.systems import System
+from dmrnet.report.summary.bootstrap import resample
+from dmrnet.report.summary.ranks import rank_over_data
+from dmrnet.report.summary.summary import DataSummary, summarise
 
 __all__ = ["DataSummary", "Report", "build_report"]
 
@@ -40,7 +40,7 @@ class Report:
         markdown: ``report.md``.
         latex: ``report.tex``.
         figures: The figures' files.
-        summaries: What it says, for `dmrnet.report.terminal.terminal_table`.
+        summaries: What it says, for `dmrnet.report.pages.terminal.terminal_table`.
     """
 
     page: Path

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dmrnet.report import formatting as fmt
-from dmrnet.report.combinations import members as modalities_of
-from dmrnet.report.estimates import Estimate
-from dmrnet.report.inference import interval
-from dmrnet.report.metrics import SCORES
-from dmrnet.report.one_system import SystemSummary
-from dmrnet.report.published import PublishedRow
-from dmrnet.report.rows import number, read_records
-from dmrnet.report.summary import DataSummary
-from dmrnet.report.tables import SEEN, UNSEEN, Cell, Table
+from dmrnet.report.pages.tables import SEEN, UNSEEN, Cell, Table
+from dmrnet.report.records.combinations import members as modalities_of
+from dmrnet.report.records.metrics import SCORES
+from dmrnet.report.records.published import PublishedRow
+from dmrnet.report.records.rows import number, read_records
+from dmrnet.report.statistics.estimates import Estimate
+from dmrnet.report.statistics.inference import interval
+from dmrnet.report.summary.summary import DataSummary
+from dmrnet.report.summary.system_summary import SystemSummary
 from dmrnet.studies.plan import System
 from dmrnet.studies.printed import base_name
 

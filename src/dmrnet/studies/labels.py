@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dmrnet.engine.folder import RunFolder
-from dmrnet.report.systems import System as Reported
-from dmrnet.report.systems import system
+from dmrnet.report.records.systems import System as Reported
+from dmrnet.report.records.systems import system
 from dmrnet.studies.plan import Plan, System
 from dmrnet.studies.resolve import Member
 from dmrnet.studies.spec import Change, Study

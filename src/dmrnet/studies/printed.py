@@ -8,8 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from dmrnet.hints import nearest
-from dmrnet.report.published import PublishedRow, parse_published
-from dmrnet.report.rows import read_records
+from dmrnet.report.records.published import PublishedRow, parse_published
+from dmrnet.report.records.rows import read_records
 
 
 def printed_tables() -> dict[str, Path]:

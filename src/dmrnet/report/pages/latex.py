@@ -1,0 +1,214 @@
+"""The tables as LaTeX, in the paper's form: a line a combination, ● and ○, a column a system."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from dmrnet.report import formatting as fmt
+from dmrnet.report.pages.tables import HEADLINE_TITLES, best_of
+from dmrnet.report.records.combinations import members
+from dmrnet.report.statistics.estimates import Estimate
+from dmrnet.report.statistics.inference import interval
+from dmrnet.report.summary.summary import DataSummary
+
+_WIDTH = 345
+"""Points of a line of text in LaTeX's own classes and in those of many conferences."""
+
+_LETTER, _GAP = 4.2, 6
+"""Points of a letter and between two columns, in the size of the tables."""
+
+LONGEST = 40
+"""More combinations than this do not fit one page: they break over several."""
+
+_SHORT = {"full": "Full", "single": "Single", "complete": "Complete"}
+"""Titles that are too wide for a line; the caption says what they mean."""
+
+_MEANT = {
+    "full": "all modalities seen",
+    "single": "average over single modalities",
+    "complete": "average over the samples that have every modality",
+}
+
+_SEEN, _UNSEEN = r"$\bullet$", r"$\circ$"
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    fmt.MINUS: "$-$",
+    "±": r"$\pm$",
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+}
+
+_HEAD = r"""% Tables for \input{report}. They need, in the preamble:
+%   \usepackage[T1]{fontenc}
+%   \usepackage{booktabs}
+%   \usepackage{longtable}
+"""
+
+
+def latex(summaries: Sequence[DataSummary]) -> str:
+    """Write the tables of every data set and score: the headlines, then every combination."""
+    parts = [_HEAD]
+    for item in summaries:
+        parts.append(_headlines(item))
+        step = fitting(item)
+        for first in range(0, len(item.systems) if item.combinations else 0, step):
+            parts.append(_every_combination(item, first, step))
+    return "\n".join(parts)
+
+
+def fitting(summary: DataSummary) -> int:
+    """Return how many systems stand beside each other in one table: what fits a line, 2 or more."""
+    left = _WIDTH - sum(max(2, len(name)) * _LETTER + _GAP for name in summary.modalities)
+    longest = max(len(item.label) for item in summary.systems)
+    # "99.9", and its standard error in smaller letters.
+    with_error = any(value.se for item in summary.systems for value in item.scores.values())
+    each = max(min(longest, 16) * _LETTER, 40 if with_error else 20) + _GAP
+    return max(2, int(left // each))
+
+
+def escape(text: str) -> str:
+    r"""Write text so that LaTeX shows it as it is.
+
+    Example:
+        >>> print(escape("sf_md & 50%"))
+        sf\_md \& 50\%
+    """
+    return "".join(_SPECIAL.get(letter, letter) for letter in text)
+
+
+def _every_combination(summary: DataSummary, first: int, step: int) -> str:
+    systems = summary.systems[first : first + step]
+    rows = []
+    sizes = [len(members(name)) for name in summary.combinations]
+    for place, name in enumerate(summary.combinations):
+        if place and sizes[place] != sizes[place - 1]:
+            rows.append(r"\addlinespace")
+        seen = members(name)
+        marks = [_SEEN if part in seen else _UNSEEN for part in summary.modalities]
+        best = best_of(summary, [item.scores.get(name) for item in summary.systems])
+        rows.append(_row([*marks, *(_number(i.scores.get(name), best) for i in systems)]))
+    rows.append(r"\midrule")
+    span = f"\\multicolumn{{{len(summary.modalities)}}}{{l}}"
+    for key in ("average", "worst"):
+        best = best_of(summary, [item.headlines.get(key) for item in summary.systems])
+        cells = [_number(item.headlines.get(key), best) for item in systems]
+        rows.append(_row([f"{span}{{{HEADLINE_TITLES[key]}}}", *cells]))
+    header = _row(escape(text) for text in (*summary.modalities, *(i.label for i in systems)))
+    several = len(summary.systems) > step
+    more = f" Systems {first + 1} to {first + len(systems)}." if several else ""
+    caption = (
+        f"{_score(summary)} on {escape(summary.dataset)} for every combination of modalities: "
+        f"{_SEEN} seen, {_UNSEEN} missing. {_reading(summary)}{more}"
+    )
+    form = "c" * len(summary.modalities) + "r" * len(systems)
+    name = f"tab:{_plain(summary)}-combinations" + (f"-{first // step + 1}" if several else "")
+    long = len(summary.combinations) > LONGEST
+    return (_long_table if long else _table)(form, header, rows, caption, name)
+
+
+def _headlines(summary: DataSummary) -> str:
+    keys = [key for key in HEADLINE_TITLES if any(key in i.headlines for i in summary.systems)]
+    best = {key: best_of(summary, [i.headlines.get(key) for i in summary.systems]) for key in keys}
+    rows = []
+    for item in summary.systems:
+        numbers = [_number(item.headlines.get(key), best[key], digits=2) for key in keys]
+        gain = item.differences.get("average")
+        told = (
+            escape(f"{fmt.points(gain.mean)} {fmt.ends(interval(gain))}".rstrip()) if gain else "--"
+        )
+        rows.append(_row([escape(item.label), *numbers, told]))
+    titles = [_SHORT.get(key, HEADLINE_TITLES[key]) for key in keys]
+    meant = "; ".join(f"{_SHORT[key]}: {_MEANT[key]}" for key in keys if key in _SHORT)
+    against = f"To {summary.baseline}" if summary.baseline else "Difference"
+    header = _row(escape(text) for text in ("System", *titles, against))
+    caption = (
+        f"{_score(summary)} on {escape(summary.dataset)}. {_reading(summary)} {meant}. Differences "
+        "are of the average, in percentage points, paired by seed, with their 95\\% interval "
+        "(Student's t)."
+    )
+    form = "l" + "r" * len(keys) + "r"
+    return _table(form, header, rows, caption, f"tab:{_plain(summary)}")
+
+
+def _score(summary: DataSummary) -> str:
+    label = summary.score.label
+    way = r"$\downarrow$" if summary.score.lower_is_better else r"$\uparrow$"
+    return f"{escape(label[:1].upper() + label[1:])} ({way}) in percent"
+
+
+def _reading(summary: DataSummary) -> str:
+    counts = sorted({len(item.seeds) for item in summary.systems if item.seeds})
+    many = (
+        f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else f"{(counts or [0])[0]} seeds"
+    )
+    told = f"Mean $\\pm$ standard error over {many}; bold is the best mean."
+    if not counts:
+        told = "Bold is the best."
+    if summary.sources:
+        listed = "; ".join(f"[{n}] {text}" for n, text in enumerate(summary.sources, start=1))
+        told += f" As printed elsewhere: {escape(listed)}."
+    return told
+
+
+def _plain(summary: DataSummary) -> str:
+    name = f"{summary.dataset}-{summary.score.name}".lower()
+    return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name)
+
+
+def _number(value: Estimate | None, best: Estimate | None, digits: int = 1) -> str:
+    if value is None:
+        return "--"
+    mean = escape(fmt.percent(value.mean, digits))
+    # What reads like the best is bold too.
+    if best is not None and fmt.percent(best.mean, digits) == fmt.percent(value.mean, digits):
+        mean = f"\\textbf{{{mean}}}"
+    if value.se is None:
+        return mean
+    return f"{mean} {{\\scriptsize$\\pm${fmt.percent(value.se, digits)}}}"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _table(form: str, header: str, rows: Sequence[str], caption: str, name: str) -> str:
+    return "\n".join(
+        [
+            r"\begin{table}[t]",
+            r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+            f"\\caption{{{caption}}}\\label{{{name}}}",
+            f"\\begin{{tabular}}{{{form}}}",
+            r"\toprule",
+            header,
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _long_table(form: str, header: str, rows: Sequence[str], caption: str, name: str) -> str:
+    return "\n".join(
+        [
+            r"{\footnotesize\setlength{\tabcolsep}{3pt}",
+            f"\\begin{{longtable}}{{{form}}}",
+            f"\\caption{{{caption}}}\\label{{{name}}}\\\\",
+            r"\toprule",
+            header,
+            r"\midrule\endfirsthead",
+            r"\toprule",
+            header,
+            r"\midrule\endhead",
+            *rows,
+            r"\bottomrule",
+            r"\end{longtable}}",
+            "",
+        ]
+    )

@@ -1,0 +1,63 @@
+"""The main tables for a terminal. The only module of the report that imports rich."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.constrain import Constrain
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from dmrnet.report.pages.tables import Cell, main_table
+from dmrnet.report.summary.notes import notes_on
+from dmrnet.report.summary.summary import DataSummary
+
+SENTENCES = 80
+"""Columns of a sentence; a table takes what it needs."""
+
+
+def terminal_table(summaries: Sequence[DataSummary]) -> RenderableType:
+    """Make what a terminal shows: the main table and the notes of every data set."""
+    return Group(*(part for item in summaries for part in _one(item)))
+
+
+def _one(summary: DataSummary) -> list[RenderableType]:
+    table = main_table(summary)
+    title = f"{summary.dataset}, {summary.score.label} in percent on {summary.split}"
+    grid = RichTable(
+        title=Text(title),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    for index, name in enumerate(table.header):
+        grid.add_column(
+            Text(name),
+            justify="left" if index < table.names else "right",
+            overflow="fold" if index < table.names else "ellipsis",
+        )
+    for row in table.rows:
+        grid.add_row(*(_cell(cell) for cell in row))
+    told = ["mean ± standard error over seeds"]
+    if not any(item.seeds for item in summary.systems):
+        told = ["as printed"]
+    if summary.baseline is not None:
+        told.append(
+            f"below it the difference to {summary.baseline}, paired by seed, and its 95% interval"
+        )
+    lines = [Text("; ".join(told) + ".", style="dim")]
+    lines += [Text(f"Note: {note}", style="yellow") for note in notes_on(summary)]
+    # A table is as wide as it must be; a sentence is no wider than a reader's terminal.
+    return [grid, Text(""), *(Constrain(line, SENTENCES) for line in lines), Text("")]
+
+
+def _cell(cell: Cell) -> Text:
+    text = Text(cell.text, style="bold" if cell.best else "")
+    if cell.below:
+        # An interval on a line of its own: four such columns have to fit.
+        text.append("\n" + cell.below.replace(" [", "\n["), style="dim")
+    return text

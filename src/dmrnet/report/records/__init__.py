@@ -1,0 +1,1 @@
+"""What run folders hold, read and checked: rows, predictions, published values."""

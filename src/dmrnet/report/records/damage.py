@@ -1,0 +1,30 @@
+"""Whether a report could be made of a run, asked before it is made of many."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dmrnet.report.figures.pictures import PICTURES, read_maps
+from dmrnet.report.figures.variance_figure import course_of
+from dmrnet.report.records.predictions import read_predictions
+from dmrnet.report.records.runs import read_runs
+from dmrnet.report.summary.analyses import read_run
+
+
+def damage_of(folder: Path, split: str) -> str | None:
+    """Return what is wrong with the files of a run, with the place; None where nothing is.
+
+    Args:
+        folder: Of the run.
+        split: That would be reported.
+    """
+    try:
+        (run,) = read_runs([folder], split)
+        read_predictions(run, run.modalities)
+        read_run(folder)
+        course_of([folder], run.modalities)
+        if (folder / PICTURES).is_file():
+            read_maps(folder / PICTURES)
+    except (ValueError, OSError) as error:
+        return str(error)
+    return None

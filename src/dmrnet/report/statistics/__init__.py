@@ -1,0 +1,1 @@
+"""Estimates from seeds and samples, and how numbers are written."""

@@ -1,0 +1,153 @@
+"""Numbers as a reader wants them: rates in percent, with the digits that mean something."""
+
+from __future__ import annotations
+
+from dmrnet.report.statistics.estimates import Estimate
+from dmrnet.report.statistics.inference import interval
+
+NOTHING = "-"
+"""What stands where there is no number."""
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def percent(value: float, digits: int = 2) -> str:
+    """Write a fraction in percent, without the sign.
+
+    Example:
+        >>> percent(0.98765)
+        '98.77'
+    """
+    return _signless_zero(f"{100 * value:.{digits}f}")
+
+
+def points(value: float, digits: int = 2) -> str:
+    """Write a difference of fractions in percentage points, with its sign.
+
+    Example:
+        >>> points(0.0123), points(-0.00001)
+        ('+1.23', '0.00')
+    """
+    text = _signless_zero(f"{100 * value:+.{digits}f}")
+    return text.replace("-", MINUS)
+
+
+def estimate(item: Estimate | None, digits: int = 2) -> str:
+    """Write mean ± standard error in percent; the mean alone with one seed.
+
+    Example:
+        >>> estimate(Estimate.of({0: 0.5, 1: 0.6}))
+        '55.00 ± 5.00'
+    """
+    return NOTHING if item is None else percent(item.mean, digits) + _plus_minus(item, digits)
+
+
+def difference(item: Estimate | None, digits: int = 2) -> str:
+    """Write a difference in percentage points with its 95% interval over seeds.
+
+    Nothing where there is no difference; no interval with one seed.
+
+    Example:
+        >>> difference(Estimate.of({0: 0.01}))
+        '+1.00'
+        >>> difference(Estimate.of({0: 0.01, 1: 0.02, 2: 0.03}))
+        '+2.00 [−0.48, +4.48]'
+    """
+    if item is None:
+        return ""
+    return f"{points(item.mean, digits)} {ends(interval(item), digits)}".rstrip()
+
+
+def ends(found: tuple[float, float] | None, digits: int = 2) -> str:
+    """Write an interval of differences in percentage points; nothing where there is none.
+
+    Example:
+        >>> ends((-0.0023, 0.0101))
+        '[−0.23, +1.01]'
+    """
+    return "" if found is None else f"[{points(found[0], digits)}, {points(found[1], digits)}]"
+
+
+def probability(p: float | None) -> str:
+    """Write a p value: two digits that mean something, no more zeros than needed.
+
+    Example:
+        >>> probability(0.0412), probability(0.3), probability(0.00002), probability(None)
+        ('0.041', '0.30', '<0.001', '-')
+    """
+    if p is None:
+        return NOTHING
+    return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def by_seed(item: Estimate) -> str:
+    """Write the number of each seed.
+
+    Example:
+        >>> by_seed(Estimate.of({0: 0.5, 1: 0.6}))
+        'seed 0: 50.00, seed 1: 60.00'
+    """
+    if not item.seeds:
+        return "as printed"
+    return ", ".join(f"seed {seed}: {percent(value)}" for seed, value in item.by_seed.items())
+
+
+def differences_by_seed(item: Estimate) -> str:
+    """Write the difference of each seed.
+
+    Example:
+        >>> differences_by_seed(Estimate.of({0: 0.01, 3: -0.002}))
+        'seed 0: +1.00, seed 3: −0.20'
+    """
+    return ", ".join(f"seed {seed}: {points(value)}" for seed, value in item.by_seed.items())
+
+
+def count(value: float) -> str:
+    """Write a large number shortly.
+
+    Example:
+        >>> count(950), count(12_345), count(11_180_000)
+        ('950', '12.3 k', '11.2 M')
+    """
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e4, " k")):
+        if value >= size:
+            return f"{value / (1e3 if size == 1e4 else size):.1f}{unit}"
+    return f"{value:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as a reader would say them.
+
+    Example:
+        >>> duration(8.24), duration(75), duration(7500)
+        ('8.2 s', '1 min 15 s', '2 h 5 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def listed(names: list[str]) -> str:
+    """Join names for a sentence.
+
+    Example:
+        >>> listed(["a", "b", "c"])
+        'a, b and c'
+    """
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def shortened(text: str, length: int = 40) -> str:
+    """Cut a long text, saying so with an ellipsis."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _plus_minus(item: Estimate, digits: int) -> str:
+    return "" if item.se is None else f" ± {percent(item.se, digits)}"
+
+
+def _signless_zero(text: str) -> str:
+    return text.lstrip("+-") if not text.strip("+-0.") else text

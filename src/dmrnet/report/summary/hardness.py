@@ -1,0 +1,130 @@
+"""Whether the combinations that mining calls hard are the ones that come out worst."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dmrnet.report.records.metrics import Score
+from dmrnet.report.records.runs import Variance
+from dmrnet.report.statistics.estimates import Estimate, spearman
+
+
+@dataclass(frozen=True, slots=True)
+class Hardness:
+    """Mining statistics of one system, over its seeds.
+
+    Attributes:
+        variance: Mean σ² of each combination in the kept epoch (Eq. 10); empty for a method
+            without a distribution.
+        loss: Mean task loss of each combination in the kept epoch.
+        hard: For each combination that was in the hard set of some seed, the number of such seeds.
+        seeds: Number of seeds with statistics.
+        worst: The truly worst combinations of the reported split, worst first, as many as there
+            are modalities.
+        variance_rank: Spearman's correlation of the variance with the error over the
+            combinations: near 1 if a high variance means a hard combination, below 0 if an easy
+            one; None where it cannot be said.
+        loss_rank: The same for the loss.
+        combinations: How many combinations there are to mine among.
+    """
+
+    variance: Mapping[str, Estimate]
+    loss: Mapping[str, Estimate]
+    hard: Mapping[str, int]
+    seeds: int
+    worst: tuple[str, ...]
+    variance_rank: float | None
+    loss_rank: float | None
+    combinations: int
+
+    @property
+    def agreement(self) -> int:
+        """How many combinations are mined and truly worst."""
+        return len(set(self.mined) & set(self.worst))
+
+    @property
+    def mined(self) -> tuple[str, ...]:
+        """The combinations in the hard set of at least half of the seeds."""
+        return tuple(name for name, count in self.hard.items() if 2 * count >= self.seeds)
+
+
+def hardness_of(
+    statistics: Mapping[int, Sequence[Variance]],
+    scores: Mapping[str, Estimate],
+    score: Score,
+    modalities: int,
+) -> Hardness | None:
+    """Put the mining statistics of each seed beside the scores.
+
+    Args:
+        statistics: ``{seed: the kept epoch's statistics}``, combinations named as in ``scores``.
+        scores: The score of each combination.
+        score: What the score is.
+        modalities: Number of modalities.
+
+    Returns:
+        The comparison, or None without statistics.
+    """
+    if not statistics:
+        return None
+    # Rounded, so that combinations of equal error tie rather than rank by the last bit.
+    error = {name: round(score.error(item.mean), 12) for name, item in scores.items()}
+    variance = _by_combination(statistics, "mean_variance")
+    loss = _by_combination(statistics, "mean_loss")
+    hard = {
+        name: sum(
+            item.hard for items in statistics.values() for item in items if item.combination == name
+        )
+        for name in dict.fromkeys(i.combination for items in statistics.values() for i in items)
+    }
+    return Hardness(
+        variance=variance,
+        loss=loss,
+        hard={name: count for name, count in hard.items() if count},
+        seeds=len(statistics),
+        worst=tuple(sorted(error, key=lambda name: (-error[name], name))[:modalities]),
+        variance_rank=_rank(variance, error),
+        loss_rank=_rank(loss, error),
+        combinations=len(set(hard) | set(error)),
+    )
+
+
+def by_chance(mined: int, worst: int, among: int, agreement: int) -> tuple[float, float]:
+    """Return what a hard set drawn at random would do.
+
+    Args:
+        mined: Combinations in the hard set.
+        worst: Combinations that are truly worst.
+        among: Combinations in all.
+        agreement: Combinations that were in both.
+
+    Returns:
+        How many would be in both on average, and how likely as many as here or more are.
+
+    Example:
+        >>> expected, p = by_chance(3, 3, 7, 2)
+        >>> round(expected, 2), round(p, 2)
+        (1.29, 0.37)
+    """
+    ways = sum(
+        math.comb(worst, both) * math.comb(among - worst, mined - both)
+        for both in range(agreement, min(mined, worst) + 1)
+    )
+    return mined * worst / among, ways / math.comb(among, mined)
+
+
+def _by_combination(statistics: Mapping[int, Sequence[Variance]], what: str) -> dict[str, Estimate]:
+    found: dict[str, dict[int, float]] = {}
+    for seed, items in statistics.items():
+        for item in items:
+            value = item.mean_variance if what == "mean_variance" else item.mean_loss
+            if value is not None:
+                found.setdefault(item.combination, {})[seed] = value
+    return {name: Estimate.of(values) for name, values in found.items()}
+
+
+def _rank(estimates: Mapping[str, Estimate], error: Mapping[str, float]) -> float | None:
+    both = [name for name in estimates if name in error]
+    return spearman([estimates[name].mean for name in both], [error[name] for name in both])

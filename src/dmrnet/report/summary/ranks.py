@@ -1,0 +1,83 @@
+"""Ranks over data sets: scores of different data cannot be averaged, places can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmrnet.report.records.systems import System, labels_of
+from dmrnet.report.summary.summary import DataSummary
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Places of the systems that were run on every data set.
+
+    Attributes:
+        datasets: The data sets, each by its first score.
+        labels: The systems, the best average place first.
+        places: For each system its place on each data set, 1 the best; equals share their mean.
+        left_out: Systems that some data set lacks.
+    """
+
+    datasets: tuple[str, ...]
+    labels: tuple[str, ...]
+    places: tuple[tuple[float, ...], ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def averages(self) -> tuple[float, ...]:
+        """The mean place of each system."""
+        return tuple(sum(row) / len(row) for row in self.places)
+
+
+def rank_over_data(
+    summaries: Sequence[DataSummary], names: Mapping[System, str] | None = None
+) -> Ranking | None:
+    """Rank systems by their average over combinations on each data set.
+
+    Args:
+        summaries: As `dmrnet.report.summary.summary.summarise` returns them: of several scores of one data
+            set the first counts.
+        names: What some systems are called otherwise.
+
+    Returns:
+        The ranking; None unless two systems or more were run on two data sets or more.
+    """
+    first: dict[str, DataSummary] = {}
+    for item in summaries:
+        first.setdefault(item.dataset, item)
+    tables = [
+        {
+            one.system: item.score.error(one.headlines["average"].mean)
+            for one in item.systems
+            if "average" in one.headlines and not one.system.source
+        }
+        for item in first.values()
+    ]
+    every = list(dict.fromkeys(system for table in tables for system in table))
+    common = [system for system in every if all(system in table for table in tables)]
+    if len(tables) < 2 or len(common) < 2:
+        return None
+    places = np.array([_places([table[system] for system in common]) for table in tables]).T
+    order = np.argsort(places.mean(1), kind="stable").tolist()
+    labels = labels_of(every, names)
+    return Ranking(
+        datasets=tuple(first),
+        labels=tuple(labels[common[row]] for row in order),
+        places=tuple(tuple(places[row].tolist()) for row in order),
+        left_out=tuple(labels[system] for system in every if system not in common),
+    )
+
+
+def _places(errors: Sequence[float]) -> NDArray[np.float64]:
+    """Return the place of each, the smallest error first; equals share the mean of theirs."""
+    # Rounded, so that equal scores tie rather than rank by their last bit.
+    array = np.round(np.asarray(errors, dtype=np.float64), 12)
+    below = (array[None] < array[:, None]).sum(1)
+    alike = (array[None] == array[:, None]).sum(1)
+    found: NDArray[np.float64] = below + (alike + 1) / 2
+    return found

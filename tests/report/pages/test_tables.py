@@ -1,0 +1,177 @@
+"""Tables: their numbers, their Markdown and what a terminal shows."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from dmrnet.report.pages.tables import (
+    Cell,
+    Table,
+    combination_table,
+    cost_table,
+    hardness_table,
+    main_table,
+    markdown,
+    size_table,
+)
+from dmrnet.report.pages.terminal import terminal_table
+from dmrnet.report.records.runs import read_runs
+from dmrnet.report.summary.summary import summarise
+
+
+@pytest.fixture
+def summary(four_systems):
+    (found,) = summarise(read_runs(four_systems, "test"), "test", "sf-md")
+    return found
+
+
+def shown(*summaries, width=100):
+    stream = io.StringIO()
+    Console(file=stream, width=width, color_system=None).print(terminal_table(summaries))
+    return stream.getvalue()
+
+
+def test_main_table(summary):
+    table = main_table(summary)
+    assert table.header == (
+        "System", "Seeds", "Average", "Worst", "All modalities", "One modality",
+    )  # fmt: skip
+    base, *_, dmrnet = table.rows
+    item = summary.systems[3]
+    assert item.label == dmrnet[0].text == "dmrnet"
+    average = item.headlines["average"]
+    assert dmrnet[2].text == f"{100 * average.mean:.2f} ± {100 * average.se:.2f}"
+    assert dmrnet[2].below.startswith("+")
+    assert dmrnet[2].best
+    assert dmrnet[2].hint.startswith("seed 0: ")
+    assert not base[2].best
+    assert base[2].below == ""
+
+
+def test_numbers_that_read_alike_are_both_best(make_run):
+    runs = [make_run("sf-md", modalities=("a", "b")), make_run("dmr", modalities=("a", "b"))]
+    text = (runs[0] / "results.jsonl").read_text()
+    (runs[1] / "results.jsonl").write_text(text.replace('"sf-md"', '"dmr"'))
+    (found,) = summarise(read_runs(runs, "test"), "test", "sf-md")
+    assert all(row[2].best for row in main_table(found).rows)
+
+
+def test_lower_is_best_where_it_is(make_run):
+    runs = [make_run("sf-md", metric="acer"), make_run("dmr", metric="acer", gain=0.6)]
+    (found,) = summarise(read_runs(runs, "test"), "test", "sf-md")
+    base, ours = main_table(found).rows
+    assert ours[2].best
+    assert not base[2].best
+    assert ours[2].below.startswith("\N{MINUS SIGN}")
+
+
+def test_pairs_are_counted_where_they_differ(make_run):
+    runs = [make_run("sf-md", s) for s in (0, 1, 2)] + [make_run("dmr", s) for s in (1, 2, 7)]
+    (found,) = summarise(read_runs(runs, "test"), "test", "sf-md")
+    base, ours = main_table(found).rows
+    assert (base[1].below, ours[1].below) == ("", "2 paired")
+
+
+def test_combinations_in_the_paper_form(summary):
+    table = combination_table(summary, ["mor", "fou+mor"])
+    assert table.header == (*summary.modalities, "sf-md", "head-only", "dmr", "dmrnet")
+    assert "".join(cell.text for cell in table.rows[0][:6]) == "○○○○○●"
+    assert "".join(cell.text for cell in table.rows[1][:6]) == "●○○○○●"
+    assert re.fullmatch(r"\d\d\.\d ± \d\.\d", table.rows[0][6].text)
+
+
+def test_sizes_average_the_combinations_of_each(summary):
+    table = size_table(summary)
+    assert table.header == ("System", *(f"{k} seen" for k in range(1, 7)))
+    dmr = next(item for item in summary.systems if item.label == "dmr")
+    (row,) = (row for row in table.rows if row[0].text == "dmr")
+    for k in range(1, 7):
+        names = [name for name in summary.combinations if name.count("+") == k - 1]
+        by_seed = zip(*(dmr.scores[name].values for name in names), strict=True)
+        means = [100 * sum(values) / len(values) for values in by_seed]
+        assert row[k].text.startswith(f"{sum(means) / len(means):.1f}")
+    assert sum(row[1].best for row in table.rows) == 1
+
+
+def test_counts_stand_where_they_differ(tmp_path, good_row, lines):
+    rows = [good_row(combination="a", n=90), good_row(combination="a+b", n=80)]
+    (found,) = summarise(read_runs([lines(tmp_path / "r.jsonl", rows)], "test"), "test", "x")
+    table = combination_table(found, found.combinations)
+    assert table.header == ("a", "b", "n", "dmrnet")
+    assert [row[2].text for row in table.rows] == ["90", "80"]
+
+
+def test_a_missing_value_is_a_dash(make_run):
+    runs = [make_run("sf-md"), make_run("dmr", undefined=("mor",))]
+    (found,) = summarise(read_runs(runs, "test"), "test", "sf-md")
+    table = combination_table(found, ["mor"])
+    assert table.rows[0][-1] == Cell("-")
+
+
+def test_cost(summary):
+    table = cost_table(summary)
+    assert table.header == (
+        "System", "Parameters", "Epochs", "Samples trained on", "Training time a seed",
+    )  # fmt: skip
+    assert [cell.text for cell in table.rows[0][:4]] == ["sf-md", "204.8 k", "40", "48.0 k"]
+
+
+def test_cost_is_left_out_where_unknown(tmp_path, good_row, lines):
+    (found,) = summarise(
+        read_runs([lines(tmp_path / "r.jsonl", [good_row()])], "test"), "test", "sf-md"
+    )
+    assert cost_table(found).rows == ()
+    assert hardness_table(found).rows == ()
+
+
+def test_hardness(summary):
+    by_variance, by_loss = hardness_table(summary).rows
+    assert [row[0].text for row in (by_variance, by_loss)] == ["dmr", "dmrnet"]
+    assert by_variance[3].text == "0 of 6"
+    # 6 of 63 against 6 of 63: 36 / 63; none or more in common is sure.
+    assert by_variance[3].below == "chance 0.6; p 1.00"
+    assert by_loss[3].below == "chance 0.6; p <0.001"
+    assert by_variance[4].text == "0 ± 0%"
+    assert by_loss[4].text == "83 ± 0%"
+    assert by_variance[5].text.startswith("\N{MINUS SIGN}")
+    assert by_loss[6].text.startswith("+")
+
+
+def test_a_system_that_mined_nothing_has_no_line_on_hardness(make_run):
+    run = make_run()
+    path = run / "variance.jsonl"
+    text = re.sub(r'"mean_variance": [\d.]+', '"mean_variance": null', path.read_text())
+    path.write_text(text.replace('"hard": true', '"hard": false'))
+    (found,) = summarise(read_runs([run], "test"), "test", "sf-md")
+    assert hardness_table(found).rows == ()
+
+
+def test_markdown_is_one_row_a_line_and_escapes():
+    table = Table(("a|b", "n"), ((Cell("<i>*x*"), Cell("1", "+2", best=True)),))
+    assert markdown(table) == ("| a\\|b | n |\n| --- | ---: |\n| \\<i\\>\\*x\\* | **1** (+2) |\n")
+
+
+def test_terminal(summary):
+    told = shown(summary)
+    assert "mfeat, accuracy in percent on test" in told
+    assert "difference to sf-md, paired by seed" in " ".join(told.split())
+    assert "3 seeds are too few" in " ".join(told.split())
+    for item in summary.systems:
+        assert item.label in told
+        assert f"{100 * item.headlines['average'].mean:.2f}" in told
+    # Sentences fit a plain terminal however wide the pipe is; so does this table, nearly.
+    lines = [line.rstrip() for line in shown(summary, width=300).splitlines()]
+    assert max(map(len, lines)) <= 85
+    assert all(len(line) <= 80 for line in lines[lines.index("") :])
+    assert "…" not in told
+
+
+def test_terminal_takes_names_as_they_are(make_run):
+    (found,) = summarise(
+        read_runs([make_run("[bold]x[/nothing]", name="r")], "test"), "test", "sf-md"
+    )
+    assert "[bold]x[/nothing]" in shown(found)

@@ -1,0 +1,125 @@
+"""What limits the numbers is said in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from dmrnet.report.records.runs import read_runs
+from dmrnet.report.summary.notes import notes_on
+from dmrnet.report.summary.summary import summarise
+
+
+@pytest.fixture
+def notes(make_run):
+    def notes_of(*runs, baseline="sf-md"):
+        made = [make_run(*args, **kwargs) for args, kwargs in runs]
+        (summary,) = summarise(read_runs(made, "test"), "test", baseline)
+        return " ".join(notes_on(summary))
+
+    return notes_of
+
+
+def run(*args, **kwargs):
+    return args, {"modalities": ("a", "b", "c"), **kwargs}
+
+
+def test_five_equal_seeds_need_no_note(notes):
+    assert notes(*(run(m, s) for m in ("sf-md", "dmr") for s in range(5))) == ""
+
+
+def test_what_the_data_set_says_whatever_the_seed(notes):
+    paired = "paired by class only: nothing was recorded together"
+    told = notes(
+        *(
+            run(
+                m,
+                s,
+                notes=[paired, f"split: seed {s}", *(["skipped when prepared: 1 x"] * (s > 3))],
+            )
+            for m in ("sf-md", "dmr")
+            for s in range(5)
+        )
+    )
+    assert told == f"The data: {paired}. The data: skipped when prepared: 1 x."
+    one = notes(run("dmr", 0, notes=[paired]))
+    assert f"The data: {paired}." in one
+
+
+def test_a_run_that_diverged(notes):
+    told = notes(
+        *(run(m, s) for m in ("sf-md", "dmr") for s in range(5)), run("dmrnet", 0, rise=215.2)
+    )
+    assert "diverged in dmrnet, seed 0: the loss rose to 215 times" in told
+
+
+def test_one_seed(notes):
+    assert "Every system has one seed, so no ±" in notes(run("sf-md"), run("dmr"))
+    told = notes(*(run("sf-md", s) for s in range(5)), run("dmr", 0))
+    assert "dmr: one seed, so no ±" in told
+    assert (
+        "dmr has seed 0; sf-md has seeds 0, 1, 2, 3, 4: differences use the one seed that both"
+        in told
+    )
+
+
+@pytest.mark.parametrize(("seeds", "times"), [(2, "12.7"), (3, "4.3"), (4, "3.2")])
+def test_few_seeds(notes, seeds, times):
+    told = notes(*(run("dmr", seed) for seed in range(seeds)))
+    assert f"{seeds} seeds are too few" in told
+    assert f"an interval reaches {times} times the standard error" in told
+    assert f"can reach a p below {2 * 0.5**seeds:g}; 6 seeds" in told
+
+
+def test_a_kept_epoch_that_few_samples_chose(notes):
+    told = notes(*(run(m, s, n=12) for m in ("sf-md", "dmr") for s in range(5)))
+    assert "chosen on 12 validation samples: one of them is 8.3 points" in told
+    assert "chosen on" not in notes(run("sf-md", n=100, splits=("val", "test")))
+    assert "chosen on" not in notes(run("dmr", n=12, splits=("test",), name="tested"))
+
+
+def test_no_baseline_as_costly(notes):
+    fast = [run("sf-md", s, seconds=10.0) for s in range(5)]
+    slow = [run("dmr", s, seconds=15.0) for s in range(5)]
+    told = notes(*fast, *slow)
+    assert "longer than the longest sf-md that was run: dmr (1.5 times as long)" in told
+    longer = [
+        run("sf-md", s, name=f"l{s}", seconds=16.0, settings={"max_epochs": 60}) for s in range(5)
+    ]
+    assert "longest sf-md" in notes(*fast, *slow)
+    assert "longest sf-md" not in notes(*fast, *slow, *longer)
+
+
+def test_seeds_that_do_not_meet(notes):
+    told = notes(run("sf-md", 0), run("dmr", 1))
+    assert "they share none, so no difference is given" in told
+
+
+def test_no_baseline(notes):
+    assert "No system is called sf-md" in notes(run("dmr"), run("dmrnet"))
+    assert "No system is called" not in notes(run("dmr"))
+
+
+def test_missing_combinations(notes):
+    told = notes(run("sf-md"), run("dmr", without=("a", "b+c")))
+    assert "over the 5 combinations that every run has" in told
+    assert "Left out: a and b+c, missing in dmr." in told
+    told = notes(run("sf-md", undefined=("a",)))
+    assert "6 of the 7 possible combinations have a value" in told
+
+
+def test_many_missing_combinations_are_counted(notes):
+    names = ("a", "b", "c", "a+b", "a+c", "b+c")
+    assert "a, b, c, a+b, a+c and 1 more" in notes(run("sf-md"), run("dmr", without=names))
+
+
+def test_different_test_sets(notes):
+    told = notes(run("sf-md", n=400), run("dmr", n=390))
+    assert "different numbers of samples (a: 390 to 400)" in told
+
+
+def test_different_commits(make_run):
+    runs = [make_run(seed=seed) for seed in range(2)]
+    facts = runs[0] / "run.json"
+    facts.write_text(facts.read_text().replace("0123", "9999"))
+    (summary,) = summarise(read_runs(runs, "test"), "test", "sf-md")
+    assert any("2 different commits" in note for note in notes_on(summary))
