@@ -18,7 +18,7 @@ from benchmarks.data import loaders
 from benchmarks.epochs import epochs
 from benchmarks.memory import memories
 from benchmarks.report import plot, read, show, write
-from dmrnet.engine.memory import keep_freed
+from dmrnet.engine.training.memory import keep_freed
 from dmrnet.methods import METHODS
 
 NETWORKS = ("surf", "ogm", "esanet")

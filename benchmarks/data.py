@@ -19,8 +19,8 @@ from dmrnet.data.loader import TrainLoader
 from dmrnet.data.sets.casia_surf import MODALITIES, SIZE, SPLITS, STORED, VERSION, CasiaSurf
 from dmrnet.data.sets.digits import Digits
 from dmrnet.data.sets.mfeat import Mfeat
-from dmrnet.engine.memory import keep_freed
-from dmrnet.engine.optim import build_optimizer
+from dmrnet.engine.training.memory import keep_freed
+from dmrnet.engine.training.optim import build_optimizer
 from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch, Warmup, build_sampler

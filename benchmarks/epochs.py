@@ -13,7 +13,7 @@ from benchmarks.clock import Row, Setting, ratio
 from dmrnet.data.loader import TrainLoader
 from dmrnet.data.sets.mfeat import Mfeat
 from dmrnet.engine.fit import fit
-from dmrnet.engine.optim import build_optimizer, build_schedule
+from dmrnet.engine.training.optim import build_optimizer, build_schedule
 from dmrnet.methods import method as settings_of
 from dmrnet.modalities import Warmup, build_sampler
 from dmrnet.nn.memory_format import arrange

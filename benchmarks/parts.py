@@ -10,7 +10,7 @@ import torch
 from benchmarks.agreement import check_evaluation, check_steps, exact
 from benchmarks.clock import Row, Setting
 from benchmarks.subjects import Case, Pair, sgd
-from dmrnet.engine.memory import keep_freed
+from dmrnet.engine.training.memory import keep_freed
 from dmrnet.methods import METHODS, build_method
 from dmrnet.methods.folded import folded
 from dmrnet.modalities import rows_of

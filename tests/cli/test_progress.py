@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from dmrnet.cli.progress import FitProgress
-from dmrnet.engine.trainee import Progress
+from dmrnet.engine.training.trainee import Progress
 
 
 def console(terminal: bool) -> tuple[Console, io.StringIO]:

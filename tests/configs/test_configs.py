@@ -167,7 +167,7 @@ def test_it_trains_two_steps(path: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(TrainLoader, "__iter__", lambda self: islice(every(self), 2))
     monkeypatch.setattr(TrainLoader, "__len__", lambda self: 2)
     monkeypatch.setattr("dmrnet.engine.fit.evaluation_batches", few_rows)
-    monkeypatch.setattr("dmrnet.engine.selection.evaluation_batches", few_rows)
+    monkeypatch.setattr("dmrnet.engine.training.selection.evaluation_batches", few_rows)
     name = path.parent.name
     settings = parse_run(
         [

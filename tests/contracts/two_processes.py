@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from dmrnet.engine.processes import leave
+from dmrnet.engine.training.processes import leave
 from dmrnet.methods import METHODS, build_method
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch, Task, rows_of

@@ -21,10 +21,10 @@ if __name__ == "__main__":
 from tests.engine.runs import settings_in
 
 from dmrnet.cli.failures import guarded
-from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.fit import fit
-from dmrnet.engine.processes import leave
-from dmrnet.engine.trainee import Progress, Trainee
+from dmrnet.engine.training.checkpoints import Checkpoints
+from dmrnet.engine.training.processes import leave
+from dmrnet.engine.training.trainee import Progress, Trainee
 from dmrnet.evaluation import NoClassError
 
 _step, _start = Trainee.training_step, Trainee.on_train_epoch_start

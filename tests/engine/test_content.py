@@ -13,11 +13,11 @@ import pytest
 from tests.engine.runs import settings_in, write_arrays
 
 from dmrnet.data.fingerprint import fingerprint
-from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.trainee import Progress
+from dmrnet.engine.training.checkpoints import Checkpoints
+from dmrnet.engine.training.trainee import Progress
 from dmrnet.report.records.runs import read_runs
 from dmrnet.settings.config import RunSettings
 

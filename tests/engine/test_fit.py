@@ -22,11 +22,11 @@ from torch import Tensor, nn
 
 from dmrnet.data.loader import TrainLoader, evaluation_batches
 from dmrnet.engine import fit as module
-from dmrnet.engine import trainee
-from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.fit import agreement, fit
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.trainee import Progress, Trainee
+from dmrnet.engine.training import trainee
+from dmrnet.engine.training.checkpoints import Checkpoints
+from dmrnet.engine.training.trainee import Progress, Trainee
 from dmrnet.engine.weights import load_weights
 from dmrnet.evaluation import accuracy, evaluate
 from dmrnet.methods.base import Method

@@ -13,8 +13,8 @@ import torch
 from dmrnet.cli.failures import guarded
 from dmrnet.cli.screen import screen
 from dmrnet.data.loader import TrainLoader
-from dmrnet.engine.processes import Launch, LostProcessError, launch, rank, settled, speaks
-from dmrnet.engine.steps import NotFiniteError
+from dmrnet.engine.training.processes import Launch, LostProcessError, launch, rank, settled, speaks
+from dmrnet.engine.training.steps import NotFiniteError
 from dmrnet.settings.training import Training
 
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4", "RANK": "5"}
@@ -139,7 +139,7 @@ def test_the_loader_knows_the_rows_of_all(samples: int, size: int) -> None:
 
 LEAVING = """
 import atexit, sys, torch
-from dmrnet.engine.processes import leave
+from dmrnet.engine.training.processes import leave
 
 class Last:
     def __del__(self):

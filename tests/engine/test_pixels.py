@@ -16,13 +16,13 @@ from sklearn.metrics import jaccard_score
 from tests.data.made import cwfid as made
 
 from dmrnet.data.published.prepare import prepare
-from dmrnet.engine.analyse import analyse_run
+from dmrnet.engine.analysis.analyse import analyse_run
 from dmrnet.engine.finished import evaluate_run, open_run, rows_seen
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.label_maps import label_maps
 from dmrnet.engine.pixels import score_images
-from dmrnet.engine.selection import selection_score
+from dmrnet.engine.predict_maps import label_maps
+from dmrnet.engine.training.selection import selection_score
 from dmrnet.evaluation import (
     MeanIoU,
     Tiling,

@@ -18,10 +18,10 @@ import torch
 from tests.engine.runs import metrics_of, result_of, rows_of, settings_in
 
 from dmrnet.engine import fit as module
-from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.trainee import Progress, Trainee
+from dmrnet.engine.training.checkpoints import Checkpoints
+from dmrnet.engine.training.trainee import Progress, Trainee
 
 EPOCHS = 7
 
@@ -126,7 +126,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from tests.engine.runs import settings_in
-from dmrnet.engine.checkpoints import Checkpoints
+from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.fit import fit
 Checkpoints.every = float(sys.argv[3])
 fit(settings_in(Path(sys.argv[1]), epochs=40), Path(sys.argv[2]))

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tests.engine.runs import result_of, settings_in
 
-from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.fit import fit
-from dmrnet.engine.trainee import Progress
+from dmrnet.engine.training.checkpoints import Checkpoints
+from dmrnet.engine.training.trainee import Progress
 from dmrnet.methods import METHODS
 
 FLAGS = {

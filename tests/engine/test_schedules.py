@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from dmrnet.engine.optim import build_optimizer, learning_rate
+from dmrnet.engine.training.optim import build_optimizer, learning_rate
 from dmrnet.settings.training import Training
 
 

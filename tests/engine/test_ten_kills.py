@@ -22,7 +22,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from tests.engine.runs import settings_in
-from dmrnet.engine.checkpoints import Checkpoints
+from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.fit import fit
 Checkpoints.every = 0.05
 fit(settings_in(Path(sys.argv[1]), epochs=int(sys.argv[2])), Path(sys.argv[1]) / "run")

@@ -10,7 +10,7 @@ import pytest
 from tests.engine.runs import result_of, settings_in
 
 from dmrnet.alone import BusyError, alone
-from dmrnet.engine.analyse import analyse_run
+from dmrnet.engine.analysis.analyse import analyse_run
 from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder

@@ -16,7 +16,7 @@ SECONDS = 180
 
 START = """
 import sys, torch
-from dmrnet.engine.processes import leave
+from dmrnet.engine.training.processes import leave
 rank = int(sys.argv[1])
 torch.distributed.init_process_group(
     "gloo", init_method="file://" + sys.argv[2], rank=rank, world_size=2

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from dmrnet.engine.optim import build_optimizer
+from dmrnet.engine.training.optim import build_optimizer
 from dmrnet.evaluation import evaluate
 from dmrnet.methods import build_method
 from dmrnet.methods.base import Method

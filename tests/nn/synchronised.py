@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from dmrnet.engine.processes import leave
+from dmrnet.engine.training.processes import leave
 from dmrnet.modalities import Modality
 from dmrnet.nn import build_encoder, encode_rows, output_shape, synchronise
 from dmrnet.nn.norm import BatchNorm

@@ -37,7 +37,7 @@ def program() -> NoReturn:
     """Run the command of this process, and end it."""
     _open_closed()
     code = main()
-    from dmrnet.engine.processes import leave
+    from dmrnet.engine.training.processes import leave
 
     leave(code)
 

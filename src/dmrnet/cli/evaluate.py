@@ -69,7 +69,7 @@ def analyse(args: argparse.Namespace) -> int:
 
     with loading():
         from dmrnet.cli.devices import device
-        from dmrnet.engine.analyse import analyse_run
+        from dmrnet.engine.analysis.analyse import analyse_run
 
     split = args.split or ("val" if args.test is None else "test")
     console, where = screen(), device(args.device)

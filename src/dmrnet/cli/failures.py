@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, TextIO
 
-from dmrnet.engine.processes import rank, speaks
+from dmrnet.engine.training.processes import rank, speaks
 
 MENDABLE = (
     ValueError,

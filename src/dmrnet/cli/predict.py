@@ -77,7 +77,7 @@ def run(argv: Sequence[str]) -> int:
         screen(error=True).print(f"warning: {note}", style="yellow", soft_wrap=True, markup=False)
     if dense:
         from dmrnet.cli.label_maps import Maps, write_maps
-        from dmrnet.engine.label_maps import label_maps
+        from dmrnet.engine.predict_maps import label_maps
 
         assert out is not None
         maps = label_maps(opened, dataset, found, may, args.batch_size, args.tile)

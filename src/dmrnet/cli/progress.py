@@ -13,7 +13,7 @@ from rich.text import Text
 from dmrnet.cli.screen import clock, percent
 
 if TYPE_CHECKING:
-    from dmrnet.engine.trainee import Progress
+    from dmrnet.engine.training.trainee import Progress
 
 WIDE = 100
 """From so many columns on there is room for a bar of 20, else of 10."""

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from rich.console import Console
 
 from dmrnet.cli.failures import discard
-from dmrnet.engine.processes import rank
+from dmrnet.engine.training.processes import rank
 
 PIPED_WIDTH = 120
 """Columns where nobody says how many: in a file or a pipe."""

@@ -21,12 +21,12 @@ from dmrnet.data.loader import evaluation_batches
 from dmrnet.data.sets.arrays import read_split
 from dmrnet.data.standardise import Standardiser
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.label_maps import images_of
 from dmrnet.engine.pixels import SHOWN, packed, packed_maps, rows_by_class, score_images, spread
+from dmrnet.engine.predict_maps import images_of
 from dmrnet.engine.rows import rows_of_evaluation
-from dmrnet.engine.selection import combinations_of, named, samples_at_once
 from dmrnet.engine.sources import sources_of
 from dmrnet.engine.thresholds import decided, rows_by_type, take_thresholds
+from dmrnet.engine.training.selection import combinations_of, named, samples_at_once
 from dmrnet.engine.weights import load_weights
 from dmrnet.evaluation import Evaluation, PixelEvaluation, evaluate, measure_of, predict_masks
 from dmrnet.evaluation.finite import a_class_wins, finite_logits

@@ -22,17 +22,17 @@ from dmrnet.alone import alone
 from dmrnet.data.dataset import Splits
 from dmrnet.data.fingerprint import fingerprint, fingerprint_of_file
 from dmrnet.data.loader import evaluation_batches
-from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.cost import inference_flops
 from dmrnet.engine.folder import RunFolder, write_bytes, write_text
-from dmrnet.engine.memory import keep_freed
 from dmrnet.engine.pixels import score_images
-from dmrnet.engine.prerequisite import check_needs, cost, prerequisite
-from dmrnet.engine.processes import launch, settled, together
 from dmrnet.engine.rows import bookkeeping, rows_of_evaluation
-from dmrnet.engine.selection import combinations_of, named, samples_at_once
 from dmrnet.engine.thresholds import set_thresholds
-from dmrnet.engine.trainee import Progress, Trainee
+from dmrnet.engine.training.checkpoints import Checkpoints
+from dmrnet.engine.training.memory import keep_freed
+from dmrnet.engine.training.prerequisite import check_needs, cost, prerequisite
+from dmrnet.engine.training.processes import launch, settled, together
+from dmrnet.engine.training.selection import combinations_of, named, samples_at_once
+from dmrnet.engine.training.trainee import Progress, Trainee
 from dmrnet.engine.weights import load_weights
 from dmrnet.evaluation import Evaluation, evaluate, goodness, measure_of, worst
 from dmrnet.methods.base import Method

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from dmrnet.engine.analyse import analyse_run
+from dmrnet.engine.analysis.analyse import analyse_run
 from dmrnet.studies.plan import System
 from dmrnet.studies.resolve import Member
 

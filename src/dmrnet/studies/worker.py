@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from dmrnet.engine.memory import hand_back
+from dmrnet.engine.training.memory import hand_back
 from dmrnet.studies.events import Failed, Message, Ready, write
 
 Tell = Callable[[Message], None]

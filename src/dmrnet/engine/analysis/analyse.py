@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from dmrnet.alone import alone
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.fingerprint import fingerprint
-from dmrnet.engine.analysis_names import FROM_DATA, Analysis, read_analysis
-from dmrnet.engine.analysis_rows import Found, hard_set_rows, variance_rows
-from dmrnet.engine.analysis_samples import Refuse, analyse_samples
+from dmrnet.engine.analysis.names import FROM_DATA, Analysis, read_analysis
+from dmrnet.engine.analysis.rows import Found, hard_set_rows, variance_rows
+from dmrnet.engine.analysis.samples import Refuse, analyse_samples
 from dmrnet.engine.finished import Finished, check_finished, open_run, task_of
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.rows import row_of
@@ -51,7 +51,7 @@ def analyse_run(
 
     Args:
         folder: Of the run.
-        names: ``NAME`` or ``NAME@COMBINATION`` each; see `dmrnet.engine.analysis_names`.
+        names: ``NAME`` or ``NAME@COMBINATION`` each; see `dmrnet.engine.analysis.names`.
         split: Of whose samples: ``val`` or ``test``.
         test: A file to take test samples from in place of the run's own.
         batch_size: Samples encoded together; by default by their size.

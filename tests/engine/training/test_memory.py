@@ -12,12 +12,12 @@ import pytest
 from tests.engine.runs import settings_in
 
 from dmrnet.engine import fit as module
-from dmrnet.engine.memory import CHOSEN, keep_freed
+from dmrnet.engine.training.memory import CHOSEN, keep_freed
 
 FAULTS = """
 import resource, sys
 import torch
-from dmrnet.engine.memory import keep_freed
+from dmrnet.engine.training.memory import keep_freed
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -72,7 +72,7 @@ def test_other_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None
 
 BETWEEN = """
 import torch
-from dmrnet.engine.memory import hand_back, keep_freed
+from dmrnet.engine.training.memory import hand_back, keep_freed
 
 def resident():
     pages = open("/proc/self/statm").read().split()[1]

@@ -10,12 +10,12 @@ import pytest
 import torch
 from tests.engine.runs import TRAIN, metrics_of, result_of, settings_in, write_arrays
 
-from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.prerequisite import CACHE, FOLDER, place_of, select_of
-from dmrnet.engine.trainee import Progress
+from dmrnet.engine.training.checkpoints import Checkpoints
+from dmrnet.engine.training.prerequisite import CACHE, FOLDER, place_of, select_of
+from dmrnet.engine.training.trainee import Progress
 from dmrnet.methods.base import Method, Needs
 from dmrnet.methods.mmanet import MMANet
 

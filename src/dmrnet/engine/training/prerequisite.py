@@ -17,7 +17,7 @@ from dmrnet.alone import alone
 from dmrnet.data.dataset import Dataset
 from dmrnet.engine.finished import Finished, open_run
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.processes import launch
+from dmrnet.engine.training.processes import launch
 from dmrnet.methods import method
 from dmrnet.methods.base import Method
 from dmrnet.settings.config import QUIET, RunSettings, read_config

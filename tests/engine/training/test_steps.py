@@ -11,12 +11,12 @@ from tests.engine.runs import metrics_of, settings_in
 from torch import Tensor
 
 from dmrnet.data.loader import TrainLoader
-from dmrnet.engine import trainee
-from dmrnet.engine.checkpoints import Checkpoints
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.selection import selection_score
-from dmrnet.engine.steps import NotFiniteError, Steps, any_not_finite
+from dmrnet.engine.training import trainee
+from dmrnet.engine.training.checkpoints import Checkpoints
+from dmrnet.engine.training.selection import selection_score
+from dmrnet.engine.training.steps import NotFiniteError, Steps, any_not_finite
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Uniform, Warmup
 from dmrnet.objectives import Distribution, Step

@@ -19,10 +19,10 @@ from pathlib import Path
 from lightning.pytorch.utilities import rank_zero_only
 from tests.engine.runs import settings_in
 from dmrnet.engine import folder
-from dmrnet.engine.checkpoints import Checkpoints
+from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.fit import fit
-from dmrnet.engine.processes import leave
-from dmrnet.engine.trainee import Trainee
+from dmrnet.engine.training.processes import leave
+from dmrnet.engine.training.trainee import Trainee
 
 data, run, told = map(Path, sys.argv[1:])
 events = []

@@ -11,7 +11,7 @@ from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.images import read_images
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.pixels import images_at_once, tiling_of
-from dmrnet.engine.selection import named
+from dmrnet.engine.training.selection import named
 from dmrnet.evaluation import predict_pixels
 
 if TYPE_CHECKING:

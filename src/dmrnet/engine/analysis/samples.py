@@ -9,11 +9,11 @@ from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
-from dmrnet.engine.analysis_names import Analysis
-from dmrnet.engine.analysis_rows import Found, of_angles, of_distances
+from dmrnet.engine.analysis.names import Analysis
+from dmrnet.engine.analysis.rows import Found, of_angles, of_distances
 from dmrnet.engine.finished import Finished
 from dmrnet.engine.pixels import NUMBERS_AT_ONCE
-from dmrnet.engine.selection import samples_at_once
+from dmrnet.engine.training.selection import samples_at_once
 from dmrnet.evaluation import Distances, channel_distance
 from dmrnet.evaluation.channel_distance import FORMS, Form
 from dmrnet.evaluation.combinations import rows_at_once

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from dmrnet.engine.checkpoints import WholeFiles
+from dmrnet.engine.training.checkpoints import WholeFiles
 
 
 @pytest.mark.parametrize("hold", [True, False])

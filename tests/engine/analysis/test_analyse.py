@@ -13,9 +13,9 @@ import torch
 from tests.engine.runs import COMBINATIONS, settings_in
 
 from dmrnet.engine import analyse as module
-from dmrnet.engine import analysis_samples
 from dmrnet.engine import folder as folder_module
-from dmrnet.engine.analyse import analyse_run, samples_of
+from dmrnet.engine.analysis import samples as analysis_samples
+from dmrnet.engine.analysis.analyse import analyse_run, samples_of
 from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder

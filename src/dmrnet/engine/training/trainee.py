@@ -16,19 +16,19 @@ from torch.optim.lr_scheduler import LambdaLR
 from dmrnet.data.dataset import Splits
 from dmrnet.data.loader import TrainLoader
 from dmrnet.data.split import generator
-from dmrnet.engine.average import WeightAverage
-from dmrnet.engine.checkpoints import OURS
-from dmrnet.engine.divergence import Rise
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.optim import build_optimizer, build_schedule
-from dmrnet.engine.selection import (
+from dmrnet.engine.training.average import WeightAverage
+from dmrnet.engine.training.checkpoints import OURS
+from dmrnet.engine.training.divergence import Rise
+from dmrnet.engine.training.optim import build_optimizer, build_schedule
+from dmrnet.engine.training.selection import (
     DEFAULT_MEASURE,
     better,
     named,
     predicted_classes,
     selection_score,
 )
-from dmrnet.engine.steps import GRADIENTS, NotFiniteError, Steps
+from dmrnet.engine.training.steps import GRADIENTS, NotFiniteError, Steps
 from dmrnet.engine.weights import save_weights
 from dmrnet.evaluation import Measure, NoClassError
 from dmrnet.methods.base import EpochStatistics, Method

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from dmrnet.engine.average import WeightAverage
+from dmrnet.engine.training.average import WeightAverage
 from dmrnet.nn.norm import BatchNorm
 
 

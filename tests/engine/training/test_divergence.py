@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from tests.engine.runs import metrics_of, settings_in
 
-from dmrnet.engine.divergence import Rise
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.training.divergence import Rise
 from dmrnet.settings.config import parse_run
 from dmrnet.settings.training import Training
 

@@ -1,0 +1,1 @@
+"""Analyses of a finished run, and the rows they leave."""

@@ -1,0 +1,1 @@
+"""Training under Lightning: steps, optimizer, selection, checkpoints, processes, teachers."""
