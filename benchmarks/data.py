@@ -24,8 +24,8 @@ from dmrnet.engine.training.optim import build_optimizer
 from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch, Warmup, build_sampler
-from dmrnet.nn.memory_format import arrange
-from dmrnet.nn.network import Network
+from dmrnet.nn.layers.memory_format import arrange
+from dmrnet.nn.networks.network import Network
 from dmrnet.settings.training import Training
 
 WORKERS = {0: "0 workers", 1: "1 worker"}

@@ -16,7 +16,7 @@ from dmrnet.engine.fit import fit
 from dmrnet.engine.training.optim import build_optimizer, build_schedule
 from dmrnet.methods import method as settings_of
 from dmrnet.modalities import Warmup, build_sampler
-from dmrnet.nn.memory_format import arrange
+from dmrnet.nn.layers.memory_format import arrange
 from dmrnet.settings.config import RunSettings
 from dmrnet.settings.training import Training
 

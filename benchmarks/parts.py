@@ -14,8 +14,8 @@ from dmrnet.engine.training.memory import keep_freed
 from dmrnet.methods import METHODS, build_method
 from dmrnet.methods.folded import folded
 from dmrnet.modalities import rows_of
-from dmrnet.nn.memory_format import arrange
-from dmrnet.nn.network import Network
+from dmrnet.nn.layers.memory_format import arrange
+from dmrnet.nn.networks.network import Network
 
 FACES = (3, 112, 112)
 SOUND_AND_CLIP = ((1, 257, 188), (3, 1, 224, 224))

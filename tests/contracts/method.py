@@ -31,7 +31,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from dmrnet.methods.base import Method, StepLoss
 from dmrnet.modalities import Batch, Task
 from dmrnet.nn import Frozen, TimmStream
-from dmrnet.nn.gather import ManyMaps
+from dmrnet.nn.layers.gather import ManyMaps
 from dmrnet.objectives import CombinationMeans
 
 POISONS = (float("nan"), float("inf"), 1e30)

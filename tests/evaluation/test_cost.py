@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from dmrnet.evaluation import evaluate
 from dmrnet.methods.dmrnet import DMRNetSettings
 from dmrnet.modalities import Batch, Modality, Task, all_combinations, rows_of
-from dmrnet.nn.network import Network
+from dmrnet.nn.networks.network import Network
 
 B = 2
 

@@ -34,7 +34,7 @@ from dmrnet.modalities import (
     rows_of,
 )
 from dmrnet.nn import fusion
-from dmrnet.nn.network import Network
+from dmrnet.nn.networks.network import Network
 from dmrnet.settings.training import Training
 
 SIDE, STEM = 16, 4

@@ -13,7 +13,7 @@ from dmrnet.methods import METHODS, build_method
 from dmrnet.methods.base import Method
 from dmrnet.methods.folded import folded
 from dmrnet.modalities import Modality, Task, all_combinations
-from dmrnet.nn.network import Network
+from dmrnet.nn.networks.network import Network
 
 IMAGES = Task(
     tuple(Modality(name, "image", (3, 32, 32)) for name in ("rgb", "ir", "depth")), ("a", "b")

@@ -11,7 +11,7 @@ from torch import nn
 from dmrnet.methods import build_method, method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
-from dmrnet.nn.former import Attention, Block, InterFusion
+from dmrnet.nn.systems.former import Attention, Block, InterFusion
 
 TASK = Task(tuple(Modality(n, "image", (1, 8, 8)) for n in "abc"), ("x", "y", "z"))
 

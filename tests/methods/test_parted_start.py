@@ -11,8 +11,8 @@ from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch, Modality, Task
 from dmrnet.nn import fusion
-from dmrnet.nn.network import Network
-from dmrnet.nn.surf import surf_trunk
+from dmrnet.nn.networks.network import Network
+from dmrnet.nn.networks.surf import surf_trunk
 
 SIDE = 32
 TASK = Task(tuple(Modality(f"m{v}", "image", (3, SIDE, SIDE)) for v in range(3)), ("one", "two"))

@@ -11,7 +11,7 @@ import torch
 from dmrnet.methods import build_method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
-from dmrnet.nn.experts import ExpertAverage
+from dmrnet.nn.systems.experts import ExpertAverage
 
 TASK = Task(
     (

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from dmrnet.nn.fusion import masked
-from dmrnet.nn.gather import ManyMaps
+from dmrnet.nn.layers.gather import ManyMaps
 
 if TYPE_CHECKING:
     from dmrnet.modalities import Task
-    from dmrnet.nn.parts import Parts
+    from dmrnet.nn.networks.parts import Parts
 
 
 class Assembled(nn.Module):

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from dmrnet.engine.training.processes import leave
 from dmrnet.modalities import Modality
 from dmrnet.nn import build_encoder, encode_rows, output_shape, synchronise
-from dmrnet.nn.norm import BatchNorm
+from dmrnet.nn.layers.norm import BatchNorm
 
 ROWS, WORLD = 7, 2  # the first process has one row more
 HAVE = {

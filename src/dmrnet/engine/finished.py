@@ -32,7 +32,7 @@ from dmrnet.evaluation import Evaluation, PixelEvaluation, evaluate, measure_of,
 from dmrnet.evaluation.finite import a_class_wins, finite_logits
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Modality, Task, name_of, parse
-from dmrnet.nn.memory_format import arrange
+from dmrnet.nn.layers.memory_format import arrange
 from dmrnet.settings.config import RunSettings, read_config
 from dmrnet.settings.paths import at_hand
 

@@ -37,8 +37,8 @@ from dmrnet.engine.weights import load_weights
 from dmrnet.evaluation import Evaluation, evaluate, goodness, measure_of, worst
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Task, count, index_of
-from dmrnet.nn.memory_format import arrange
-from dmrnet.nn.norm import synchronise
+from dmrnet.nn.layers.memory_format import arrange
+from dmrnet.nn.layers.norm import synchronise
 from dmrnet.settings.config import RunSettings, dump, read_config
 from dmrnet.settings.flags import flat
 from dmrnet.settings.paths import absolute, beside, paths_of

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from dmrnet.modalities import Batch, Inputs, Task, Where, take_rows
 from dmrnet.modalities.combinations import MAX_TABLE
 from dmrnet.nn.fusion import SUM, Fused, added_parts, masked
-from dmrnet.nn.gather import ManyMaps, encode_rows, encode_some
-from dmrnet.nn.linear_start import Read
-from dmrnet.nn.network import feature_shapes
-from dmrnet.nn.norm import safe_batch_norm
+from dmrnet.nn.layers.gather import ManyMaps, encode_rows, encode_some
+from dmrnet.nn.layers.linear_start import Read
+from dmrnet.nn.layers.norm import safe_batch_norm
+from dmrnet.nn.networks.network import feature_shapes
 from dmrnet.nn.predictor import Output
 from dmrnet.nn.representation import Representation
 from dmrnet.objectives import CombinationMeans, Step, TaskLoss, TaskTerm, Term, TotalLoss, View

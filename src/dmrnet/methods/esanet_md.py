@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from dmrnet.methods.sf_md import SFMDSettings
-from dmrnet.nn.network import Family, Network
+from dmrnet.nn.networks.network import Family, Network
 
 
 @dataclass(frozen=True)

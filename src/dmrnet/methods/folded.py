@@ -19,9 +19,9 @@ from dmrnet.methods.base import Method
 from dmrnet.modalities import Inputs, all_combinations, parse
 from dmrnet.modalities.combinations import MAX_TABLE
 from dmrnet.nn.fusion import ConcatFusion, masked
-from dmrnet.nn.gather import ManyMaps, encoded
-from dmrnet.nn.linear_start import LinearStart
-from dmrnet.nn.norm import BatchNorm
+from dmrnet.nn.layers.gather import ManyMaps, encoded
+from dmrnet.nn.layers.linear_start import LinearStart
+from dmrnet.nn.layers.norm import BatchNorm
 
 TOLERANCE = 1e-3
 """Of logits, in parts of the largest: rounding stays far below, a wrong fold far above."""

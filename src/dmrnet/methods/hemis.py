@@ -21,10 +21,10 @@ from typing import Any, ClassVar
 
 from dmrnet.methods.sf_md import SFMDSettings
 from dmrnet.modalities import Task
-from dmrnet.nn.levels import LevelFusion, levels_of
-from dmrnet.nn.moments import Moments, MomentsMeet, Spread
-from dmrnet.nn.parts import Parts
-from dmrnet.nn.trunks import mixed
+from dmrnet.nn.networks.levels import LevelFusion, levels_of
+from dmrnet.nn.networks.parts import Parts
+from dmrnet.nn.networks.trunks import mixed
+from dmrnet.nn.systems.moments import Moments, MomentsMeet, Spread
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class HeMISSettings(SFMDSettings):
         if self.network.family != "esanet":
             return mixed(self.network, task, self.name, lambda _, channels: (moments, 2 * channels))
         # Torchvision is imported only by those who ask for a network made of its blocks.
-        from dmrnet.nn.esanet.moments import MomentsESANetFusion
+        from dmrnet.nn.systems.esanet_moments import MomentsESANetFusion
 
         parts = self.network.build(task)
         main = self.network.main or task.modalities[0]

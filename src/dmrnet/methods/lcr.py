@@ -34,11 +34,11 @@ from torch import Tensor, nn
 from dmrnet.methods.base import Method
 from dmrnet.methods.sf_md import SFMDSettings
 from dmrnet.modalities import Batch, Inputs, Task
-from dmrnet.nn.correlation import CorrelationFusion, Correlations, DualAttention, StandIn
 from dmrnet.nn.fusion import Fused, masked
-from dmrnet.nn.network import feature_shapes
-from dmrnet.nn.parts import Parts
-from dmrnet.nn.trunks import mixed, one_width
+from dmrnet.nn.networks.network import feature_shapes
+from dmrnet.nn.networks.parts import Parts
+from dmrnet.nn.networks.trunks import mixed, one_width
+from dmrnet.nn.systems.correlation import CorrelationFusion, Correlations, DualAttention, StandIn
 from dmrnet.objectives import Step, Term
 from dmrnet.objectives.correlation import Correlation
 

@@ -39,7 +39,10 @@ from dmrnet.methods.base import Features, Method
 from dmrnet.methods.sf_md import SFMDSettings
 from dmrnet.modalities import Inputs, Task, Where
 from dmrnet.nn import PooledLinear, feature_shapes
-from dmrnet.nn.former import (
+from dmrnet.nn.networks.levels import LevelFusion, Meets, SideBySide, levels_of
+from dmrnet.nn.networks.parts import Parts, check_dense
+from dmrnet.nn.networks.trunks import grid_of, one_width
+from dmrnet.nn.systems.former import (
     FormerMeet,
     Hidden,
     InterFusion,
@@ -48,9 +51,6 @@ from dmrnet.nn.former import (
     MapsInterFusion,
     Restore,
 )
-from dmrnet.nn.levels import LevelFusion, Meets, SideBySide, levels_of
-from dmrnet.nn.parts import Parts, check_dense
-from dmrnet.nn.trunks import grid_of, one_width
 from dmrnet.objectives.each import EachShown, EachShownPixels
 
 
@@ -202,8 +202,8 @@ class MMFormerSettings(SFMDSettings):
     def esanet(self, task: Task) -> tuple[Parts, int]:
         """Return ESANet with transformers among its deepest maps, and C of these."""
         # Torchvision is imported only by those who ask for a network made of its blocks.
-        from dmrnet.nn.esanet.former import FormerESANetFusion
-        from dmrnet.nn.esanet.streams import STRIDE
+        from dmrnet.nn.networks.esanet.streams import STRIDE
+        from dmrnet.nn.systems.esanet_former import FormerESANetFusion
 
         parts = self.network.build(task)
         _, height, width = task.inputs[0].shape

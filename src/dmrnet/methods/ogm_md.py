@@ -28,7 +28,7 @@ from dmrnet.methods.base import Method
 from dmrnet.methods.sf_md import SFMDSettings
 from dmrnet.modalities import Task
 from dmrnet.nn import ConcatFusion, Network, PooledLinear, feature_shapes
-from dmrnet.nn.parts import Parts, check_dense
+from dmrnet.nn.networks.parts import Parts, check_dense
 from dmrnet.objectives import Step
 from dmrnet.objectives.modulation import Modulated, Modulates, Modulation, own_logits, scores
 

@@ -33,9 +33,9 @@ from dmrnet.methods.base import Encodes, Method
 from dmrnet.methods.sf_md import SFMDSettings
 from dmrnet.modalities import Task
 from dmrnet.nn import feature_shapes
-from dmrnet.nn.levels import Alone, LevelFusion, levels_of
-from dmrnet.nn.regions import RegionFusion, RegionMeet, RegionMixing
-from dmrnet.nn.trunks import behind, grid_of, one_width
+from dmrnet.nn.networks.levels import Alone, LevelFusion, levels_of
+from dmrnet.nn.networks.trunks import behind, grid_of, one_width
+from dmrnet.nn.systems.regions import RegionFusion, RegionMeet, RegionMixing
 from dmrnet.objectives import TaskTerm, Term
 from dmrnet.objectives.dice import DiceTerm
 from dmrnet.objectives.regions import PixelRegions, PixelSeparate, RegionTerm, Separate

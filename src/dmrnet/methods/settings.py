@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 from dmrnet.hints import nearest
 from dmrnet.methods.base import Encodes, Method
 from dmrnet.modalities import Task
-from dmrnet.nn.network import Network
+from dmrnet.nn.networks.network import Network
 
 
 @dataclass(frozen=True)

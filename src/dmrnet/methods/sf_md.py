@@ -17,7 +17,7 @@ from dmrnet.methods.base import Method
 from dmrnet.methods.settings import MethodSettings
 from dmrnet.modalities import Task
 from dmrnet.nn import Point
-from dmrnet.nn.parts import Parts
+from dmrnet.nn.networks.parts import Parts
 from dmrnet.objectives import Mutual, Term
 
 

@@ -36,17 +36,17 @@ from dmrnet.methods.base import Encodes, Features, Method
 from dmrnet.methods.sf_md import SFMDSettings
 from dmrnet.modalities import Inputs, Task, Where
 from dmrnet.nn import feature_shapes, safe_batch_norm
-from dmrnet.nn.gather import feature_name
-from dmrnet.nn.levels import levels_of
-from dmrnet.nn.shared import (
+from dmrnet.nn.layers.gather import feature_name
+from dmrnet.nn.networks.levels import levels_of
+from dmrnet.nn.networks.trunks import behind, grid_of, one_width
+from dmrnet.nn.systems.shared import (
     Impute,
     Residual,
     SharedEncoder,
     SharedSpecificFusion,
     shared_name,
 )
-from dmrnet.nn.shared_levels import SharedLevelFusion, SharedStreams
-from dmrnet.nn.trunks import behind, grid_of, one_width
+from dmrnet.nn.systems.shared_levels import SharedLevelFusion, SharedStreams
 from dmrnet.objectives.shared import Align, Distance, Pairs, TellModality
 
 

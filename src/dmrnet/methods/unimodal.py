@@ -28,10 +28,10 @@ from dmrnet.methods.settings import MethodSettings
 from dmrnet.modalities import Inputs, Task, Where
 from dmrnet.modalities.names import position
 from dmrnet.nn import Point
-from dmrnet.nn.experts import AsLogits, Combine, Expert, ExpertAverage, PixelExpert
-from dmrnet.nn.gather import ManyMaps, encode_rows, feature_name, output_shape
+from dmrnet.nn.layers.gather import ManyMaps, encode_rows, feature_name, output_shape
+from dmrnet.nn.networks.trunks import of_one
 from dmrnet.nn.predictor import Output
-from dmrnet.nn.trunks import of_one
+from dmrnet.nn.systems.experts import AsLogits, Combine, Expert, ExpertAverage, PixelExpert
 from dmrnet.objectives import TaskLoss, View
 from dmrnet.objectives.task import cross_entropy
 

@@ -1,20 +1,20 @@
 """The parts of a method: encoders, fusion, representation, predictor."""
 
-from dmrnet.nn.backbone import TimmEncoder
-from dmrnet.nn.encoders import (
+from dmrnet.nn.encoders.backbone import TimmEncoder
+from dmrnet.nn.encoders.generic import (
     ImageEncoder,
     SequenceEncoder,
     VectorEncoder,
     VolumeEncoder,
     build_encoder,
 )
-from dmrnet.nn.frozen import Frozen
+from dmrnet.nn.encoders.pyramid import TimmStream
 from dmrnet.nn.fusion import ConcatFusion, Fused, masked
-from dmrnet.nn.gather import encode_rows, output_shape, untouched
-from dmrnet.nn.network import Network, feature_shapes
-from dmrnet.nn.norm import BatchNorm, safe_batch_norm, synchronise
+from dmrnet.nn.layers.frozen import Frozen
+from dmrnet.nn.layers.gather import encode_rows, output_shape, untouched
+from dmrnet.nn.layers.norm import BatchNorm, safe_batch_norm, synchronise
+from dmrnet.nn.networks.network import Network, feature_shapes
 from dmrnet.nn.predictor import Output, PooledLinear
-from dmrnet.nn.pyramid import TimmStream
 from dmrnet.nn.representation import DMR, PCME, PE, MeanHead, Point, Representation, sample
 
 __all__ = [

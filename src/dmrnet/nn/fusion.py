@@ -13,10 +13,10 @@ from torch.nn import functional as F
 
 from dmrnet.modalities import Inputs
 from dmrnet.modalities.rows import channels_last
-from dmrnet.nn.linear_start import ConvTrunk, LinearStart, Read
-from dmrnet.nn.norm import BatchNorm
-from dmrnet.nn.pointwise import Pointwise
-from dmrnet.nn.precision import at_least_float32
+from dmrnet.nn.layers.linear_start import ConvTrunk, LinearStart, Read
+from dmrnet.nn.layers.norm import BatchNorm
+from dmrnet.nn.layers.pointwise import Pointwise
+from dmrnet.nn.layers.precision import at_least_float32
 
 Grid = Literal["auto", "pooled"]
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dmrnet.nn.norm import BatchNorm
-from dmrnet.nn.pointwise import Pointwise
-from dmrnet.nn.precision import at_least_float32
+from dmrnet.nn.layers.norm import BatchNorm
+from dmrnet.nn.layers.pointwise import Pointwise
+from dmrnet.nn.layers.precision import at_least_float32
 
 Predicts = Literal["log_var", "log_sigma"]
 """What the variance head gives: log sigma^2, or log sigma as Eq. 6 prints it."""

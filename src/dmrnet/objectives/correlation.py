@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dmrnet.nn.precision import at_least_float32
+from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.objectives.term import Step, Term
 
 

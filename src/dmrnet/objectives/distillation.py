@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dmrnet.nn.frozen import Frozen
-from dmrnet.nn.precision import at_least_float32
+from dmrnet.nn.layers.frozen import Frozen
+from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.objectives.mining import CombinationMeans
 from dmrnet.objectives.task import add_scales, as_buffer, cross_entropy, pixel_cross_entropy
 from dmrnet.objectives.term import Step, Term

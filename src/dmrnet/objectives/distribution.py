@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from dmrnet.nn.precision import at_least_float32
+from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.objectives.term import Step, Term
 
 Reduction = Literal["sum", "position", "mean"]

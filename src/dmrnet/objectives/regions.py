@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dmrnet.modalities import take_rows
 from dmrnet.nn.fusion import to_grid
-from dmrnet.nn.gather import feature_name
+from dmrnet.nn.layers.gather import feature_name
 from dmrnet.objectives.dice import dice
 from dmrnet.objectives.task import (
     as_buffer,

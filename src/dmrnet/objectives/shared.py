@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dmrnet.nn.precision import at_least_float32
+from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.objectives.term import Step, Term
 
 Pairs = Literal["all", "cyclic", "chain"]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dmrnet.nn.precision import at_least_float32
+from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.objectives.term import TaskLoss
 
 VOID = -1

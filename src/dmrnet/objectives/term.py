@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dmrnet.modalities import Batch, Inputs
 from dmrnet.nn.fusion import Fused
-from dmrnet.nn.gather import nothing, untouched
+from dmrnet.nn.layers.gather import nothing, untouched
 from dmrnet.nn.predictor import Output
 from dmrnet.nn.representation import Representation
 

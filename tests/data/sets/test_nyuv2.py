@@ -25,7 +25,7 @@ from dmrnet.data.published.prepare import prepare
 from dmrnet.data.sets.nyuv2 import CLASSES, DEVIATION, MEAN, NYUv2, held_scenes
 from dmrnet.data.transforms import Colours, RandomRescale, Transform, to_hsv, to_rgb
 from dmrnet.methods import build_method
-from dmrnet.nn.network import Network
+from dmrnet.nn.networks.network import Network
 
 
 @cache

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from dmrnet.engine.training.average import WeightAverage
-from dmrnet.nn.norm import BatchNorm
+from dmrnet.nn.layers.norm import BatchNorm
 
 
 def a_model() -> nn.Module:

@@ -3,9 +3,9 @@
 Seichter et al., ICRA 2021, for RGB-D; under a mask as in the paper's "ESANet-MD" (Sec. 4.1).
 """
 
-from dmrnet.nn.esanet.build import esanet
-from dmrnet.nn.esanet.decoder import ESANetDecoder
-from dmrnet.nn.esanet.fusion import ESANetFusion
-from dmrnet.nn.esanet.streams import Stream
+from dmrnet.nn.networks.esanet.build import esanet
+from dmrnet.nn.networks.esanet.decoder import ESANetDecoder
+from dmrnet.nn.networks.esanet.fusion import ESANetFusion
+from dmrnet.nn.networks.esanet.streams import Stream
 
 __all__ = ["ESANetDecoder", "ESANetFusion", "Stream", "esanet"]

@@ -1,0 +1,1 @@
+"""Encoders of one modality: generic ones, ResNets, and timm's backbones."""

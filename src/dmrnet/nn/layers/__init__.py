@@ -1,0 +1,1 @@
+"""Layers and tools that encoders, fusions and networks are made of."""

@@ -1,0 +1,1 @@
+"""Families of networks: the generic one, SURF, OGM and ESANet."""

@@ -1,0 +1,51 @@
+"""ESANet put together for a task."""
+
+from __future__ import annotations
+
+from dmrnet.modalities import Task
+from dmrnet.nn.encoders.resnet import imagenet_state, load_resnet
+from dmrnet.nn.networks.esanet.decoder import ESANetDecoder
+from dmrnet.nn.networks.esanet.fusion import ESANetFusion
+from dmrnet.nn.networks.esanet.streams import Stream
+from dmrnet.nn.networks.parts import LayoutName, Parts, check_dense, check_kind
+
+
+def esanet(
+    task: Task,
+    layout: LayoutName = "r34-nbt1d",
+    main: str | None = None,
+    width: int = 64,
+    pretrained: bool = False,
+) -> Parts:
+    """Return the network for any number of images of one size, which 32 must divide.
+
+    With RGB, a depth map and 40 classes it has 46.96 million parameters (r34-nbt1d, ESANet's own),
+    71.73 (r50, what the released DMRNet code trains) or 39.70 (r18). The representation stands
+    behind the context module; skips pass it by.
+
+    Args:
+        task: A dense one.
+        layout: Of every stream.
+        main: The modality that the others are added to; the first by default.
+        width: Channels of the stems, 64 as published; everything scales with it.
+        pretrained: Start the streams from torchvision's ImageNet weights (r18, r34, r50).
+
+    Raises:
+        ValueError: If the task is not dense, a modality is no image, or weights cannot be had.
+    """
+    check_dense(task, "esanet", dense=True)
+    for modality in task.inputs:
+        check_kind(modality, "esanet", ("image",))
+    main = task.modalities[0] if main is None else main
+    fusion = ESANetFusion(task.modalities, main, layout, width)
+    streams = {
+        m.name: Stream(m.shape[0], layout, 0 if m.name == main else 4, width) for m in task.inputs
+    }
+    if pretrained:
+        if width != 64:
+            raise ValueError(f"published weights have width 64, got width {width}")
+        state = imagenet_state(layout)
+        for name, stream in streams.items():
+            load_resnet(state, stream.stem, fusion.stages if name == main else stream.stages)
+    channels = 8 * width
+    return Parts(streams, fusion, channels, ESANetDecoder(channels, len(task.classes)))

@@ -1,0 +1,85 @@
+"""The network of CASIA-SURF's tables: separate shallow encoders, one shared deep trunk.
+
+Zhang et al., CVPR 2019 ("SURF fusion"), as the paper uses it with the indicator delta of Eq. 1
+between encoders and concatenation (Sec. 4.1). A ResNet-18 with a 3x3 stem, cut behind layer2.
+13,182,554 parameters for three modalities of three channels and two classes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import Tensor, nn
+
+from dmrnet.modalities import Task
+from dmrnet.nn.encoders.resnet import LAYOUTS, ResNetEncoder, resnet_stage
+from dmrnet.nn.fusion import ConcatFusion, common_grid
+from dmrnet.nn.layers.gather import output_shape
+from dmrnet.nn.layers.linear_start import BlockTrunk
+from dmrnet.nn.layers.memory_format import SmallMaps, small
+from dmrnet.nn.layers.squeeze_excite import squeeze_excite
+from dmrnet.nn.networks.parts import Parts, check_dense, image_encoders
+from dmrnet.nn.predictor import PooledLinear
+
+
+class SURFEncoder(nn.Module):
+    """Stem, layer1 and layer2 of a ResNet-18, then squeeze-and-excite.
+
+    ``B x 3 x 112 x 112`` becomes ``B x 128 x 14 x 14``; any size and number of channels will do.
+
+    Args:
+        channels: C of the input.
+        width: Channels of the stem, 64 as published.
+    """
+
+    def __init__(self, channels: int, width: int = 64) -> None:
+        super().__init__()
+        self.resnet = ResNetEncoder(channels, "r18", kernel=3, stages=2, width=width)
+        self.excite = squeeze_excite(self.resnet.channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode ``(B, C, H, W)`` as ``(B, 2 * width, H / 8, W / 8)``, rounded up."""
+        encoded: Tensor = self.excite(self.resnet(x))
+        return encoded
+
+
+def surf_trunk(channels: int, width: int = 64, grid: tuple[int, int] | None = None) -> BlockTrunk:
+    """Return layer3 and layer4, shared by all combinations: the paper's "conv fusion block".
+
+    ``B x 384 x 14 x 14`` becomes ``B x 512 x 4 x 4``.
+
+    Args:
+        channels: C of all encoders' maps side by side.
+        width: Channels of the stem.
+        grid: Where the encoders' maps meet; it decides how layer4's stand in memory.
+    """
+    layout = LAYOUTS["r18"]
+    last = resnet_stage(layout, 3, width)
+    # Layer3 and layer4 halve the grid, rounding up.
+    if grid is not None and small([-(-side // 4) for side in grid]):
+        last = SmallMaps(OrderedDict(last.named_children()))
+    return BlockTrunk(resnet_stage(layout, 2, width, channels), last)
+
+
+def surf(task: Task, width: int = 64) -> Parts:
+    """Return the network for any number of images (volumes: by frame, averaged).
+
+    Maps of different sizes meet on the smallest grid among them. The released code also builds a
+    dropout in front of the classifier, which it never calls; there is none here.
+
+    Args:
+        task: Its modalities need not be three, nor have three channels.
+        width: Channels of the stem, 64 as published; everything scales with it.
+    """
+    check_dense(task, "surf", dense=False)
+    encoders = image_encoders(task, "surf", lambda channels: SURFEncoder(channels, width))
+    shapes = {m.name: output_shape(encoders[m.name], m.shape) for m in task.inputs}
+    side_by_side = sum(shape[0] for shape in shapes.values())
+    channels = 8 * width
+    grid = common_grid(list(shapes.values()))
+    return Parts(
+        encoders,
+        ConcatFusion(shapes, surf_trunk(side_by_side, width, grid)),
+        channels,
+        PooledLinear(channels, len(task.classes)),
+    )

@@ -1,0 +1,220 @@
+"""A timm backbone for every pixel: maps at every level, rows, sizes, and what it cannot read."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from tests.nn.contract import NetworkContract
+from torch import nn
+
+from dmrnet.engine.finished import evaluate_run, open_run
+from dmrnet.engine.fit import fit
+from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.pixels import score_images
+from dmrnet.evaluation import MeanIoU
+from dmrnet.methods import build_method
+from dmrnet.modalities import Modality, Task, all_combinations
+from dmrnet.nn import Network, TimmStream
+from dmrnet.nn.networks.pixels import PixelStream
+from dmrnet.settings.config import parse_run
+
+IMAGE = Modality("rgb", "image", (2, 32, 48))
+
+
+def task(height: int = 32, width: int = 48) -> Task:
+    images = (("rgb", 3), ("depth", 1))
+    return Task(
+        tuple(Modality(n, "image", (c, height, width)) for n, c in images), ("a", "b"), dense=True
+    )
+
+
+class TestResNet(NetworkContract):
+    def network(self):
+        return task(), Network(width=16, encoder="timm:test_resnet").build(task())
+
+
+class TestConvNeXtBesideSmall(NetworkContract):
+    def network(self):
+        network = Network(width=16, encoders={"depth": "timm:test_convnext"})
+        return task(), network.build(task())
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("convnext_atto", [False, True, True, True]),
+        ("resnet10t", [True, True, True, True]),
+        ("test_mambaout", [False, True, True, True]),  # channels last inside
+        ("test_vit", [False, False, False, True]),
+    ],
+)
+def test_levels_are_those_of_the_small_encoder(name: str, given: list[bool]) -> None:
+    stream, small = TimmStream(IMAGE, name, 64).eval(), PixelStream(2, 64).eval()
+    assert stream.given == given
+    # Larger and smaller images than it was built for, of other shapes.
+    for size in ((32, 48), (80, 16), (64, 112)):
+        x = torch.randn(2, 2, *size)
+        found, wanted = stream.encode("rgb", x), small.encode("rgb", x)
+        assert {k: v.shape for k, v in found.items()} == {k: v.shape for k, v in wanted.items()}
+
+
+def test_its_maps_are_timms_through_a_block() -> None:
+    stream = TimmStream(IMAGE, "test_convnext", 64).eval()
+    whole = timm.create_model("test_convnext", features_only=True, in_chans=2).eval()
+    whole.load_state_dict(stream.backbone.state_dict(), strict=False)
+    x = torch.randn(2, 2, 32, 48)
+    made = list(stream.encode("rgb", x).values())
+    torch.testing.assert_close(made[0], stream.levels[0](x))
+    for level, of_timm in zip((1, 2, 3), whole(x), strict=False):
+        torch.testing.assert_close(made[level], stream.levels[level](of_timm))
+    torch.testing.assert_close(stream(x), made[3])
+    # The stage behind 1/16 is left out.
+    behind = {n for n, _ in whole.named_parameters()} - set(stream.backbone.state_dict())
+    assert behind
+    assert all(n.startswith("stages_3") for n in behind)
+
+
+@pytest.mark.parametrize(
+    "name", ["test_efficientnet", "mobilenetv3_small_050", "test_resnet", "test_vit"]
+)
+def test_what_reaches_no_map_is_left_out(name: str) -> None:
+    """Nothing behind 1/16 runs; what is before it is timm's, and all of it is trained."""
+    stream = TimmStream(IMAGE, name, 16).eval()
+    whole = timm.create_model(name, features_only=True, in_chans=2).eval()
+    whole.load_state_dict(stream.backbone.state_dict(), strict=False)
+    x = torch.randn(1, 2, 32, 48)
+    with torch.no_grad():
+        for made in stream.backbone(x):
+            wanted = [w for w in whole(x) if w.shape == made.shape]
+            torch.testing.assert_close(made, wanted[-1])
+    sum(made.sum() for made in stream.encode("rgb", x).values()).backward()
+    assert [n for n, p in stream.named_parameters() if p.grad is None] == []
+
+
+def test_one_that_would_go_untrained_in_part_is_refused() -> None:
+    # Its last block is cut off but for the shortcut.
+    with pytest.raises(ValueError, match=r"xception41 .* reach none of its maps .*shortcut.* 9 in"):
+        TimmStream(IMAGE, "xception41", 16)
+
+
+def test_building_leaves_no_trace_of_the_trial() -> None:
+    stream = TimmStream(IMAGE, "test_resnet", 16)
+    assert stream.training
+    assert all(module.training for module in stream.modules())
+    assert all(p.grad is None for p in stream.parameters())
+    assert all((b == 0).all() for n, b in stream.named_buffers() if n.endswith("running_mean"))
+    with torch.no_grad():
+        TimmStream(IMAGE, "test_resnet", 16)
+
+
+def test_of_maps_of_one_size_the_deepest_is_taken() -> None:
+    stream = TimmStream(IMAGE, "test_vit", 16)
+    whole = timm.create_model("test_vit", features_only=True)
+    assert stream.backbone.feature_info.out_indices == whole.feature_info.out_indices[-1:]
+
+
+def test_rows_that_are_not_named_are_never_read() -> None:
+    stream = TimmStream(IMAGE, "test_resnet", 16)
+    calls = []
+    stream.backbone.register_forward_pre_hook(lambda _, args: calls.append(len(args[0])))
+    x = torch.randn(4, 2, 32, 48)
+    x[[0, 2]] = math.nan
+    maps = stream.encode("rgb", x, torch.tensor([1, 3]))
+    assert calls == [2]
+    for made in maps.values():
+        assert made[[1, 3]].isfinite().all()
+        assert (made[[0, 2]] == 0).all()
+    none = stream.encode("rgb", x, torch.tensor([], dtype=torch.long))
+    assert calls == [2]
+    assert {k: v.shape for k, v in none.items()} == {k: v.shape for k, v in maps.items()}
+    sum(made.sum() for made in none.values()).backward()
+    for name, parameter in stream.named_parameters():
+        assert parameter.grad is not None, name
+        assert (parameter.grad == 0).all(), name
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (Network(encoder="timm:test_resnt"), "unknown timm model 'test_resnt'; did you mean"),
+        (Network(encoder="timm:test_resnet@2"), "by its name alone, got timm:test_resnet@2"),
+        (Network(encoder="timm:coat_tiny"), "coat_tiny cannot read images of 3x48x64: Input hei"),
+        (Network(encoder="timm:inception_v3"), r"a map of \(16, 24, 32\), got one of \(16, 2"),
+        (Network(encoder="timm:mixer_s32_224"), "no map at 1/2 to 1/16; .* timm:convnext_atto"),
+        (Network(encoder="resnet18"), "modality rgb: expected encoder auto or timm:NAME .*'resnet"),
+        (Network(encoders={"nir": "timm:test_resnet"}), "an encoder is set for 'nir', which the"),
+        (Network(pretrained=True), "small encoders start from random ones"),
+        (Network(family="esanet", encoder="timm:test_resnet"), "esanet network has encoders of"),
+    ],
+)
+@pytest.mark.parametrize("method", ["sf-md", "rfnet"])
+def test_what_it_cannot_read_is_told(method: str, network: Network, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        build_method(method, task(), network=network)
+
+
+def test_one_that_is_shared_by_level_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be shared level by level"):
+        build_method("shaspec", task(), network=Network(encoders={"depth": "timm:test_resnet"}))
+
+
+def test_published_weights_are_asked_for_where_they_are_wanted(monkeypatch) -> None:
+    asked, create = [], timm.create_model
+
+    def recorded(model: str, pretrained: bool = False, **options):
+        asked.append(pretrained)
+        made = create(model, **options)
+        if pretrained:
+            nn.init.constant_(next(made.parameters()), 0.5)
+        return made
+
+    monkeypatch.setattr(timm, "create_model", recorded)
+    for pretrained in (False, True):
+        asked.clear()
+        stream = TimmStream(IMAGE, "test_resnet.r160_in1k", 16, pretrained)
+        assert any(asked) == pretrained
+        assert bool((next(stream.backbone.parameters()) == 0.5).all()) == pretrained
+
+
+@pytest.mark.parametrize("name", ["convnext_atto", "resnet10t"])
+def test_a_run_on_images_of_any_size(name: str, tmp_path: Path) -> None:
+    """Tiles of 32 in training; whole images of 37 x 50 in evaluation, some without depth."""
+    draw = np.random.default_rng(0)
+    for role, count in (("train", 4), ("val", 2), ("test", 3)):
+        y = draw.integers(-1, 2, (count, 37, 50))
+        depth = draw.normal(size=(count, 37, 50))
+        depth[0] = np.nan
+        np.savez(
+            tmp_path / f"{role}.npz", rgb=draw.normal(size=(count, 3, 37, 50)), depth=depth, y=y
+        )
+    files = [f"--data.{role}={tmp_path / role}.npz" for role in ("train", "val", "test")]
+    settings = parse_run(
+        [
+            *("--data", "images", *files, "--data.tile", "32", "--data.tiles", "1"),
+            *("--method", "dmrnet", "--method.network.encoder", f"timm:{name}"),
+            *("--method.network.width", "16", "--max-epochs", "1", "--batch-size", "2"),
+            *("--accelerator", "cpu", "--threads", "1"),
+        ]
+    )
+    assert fit(settings, tmp_path / "run")
+    run = open_run(tmp_path / "run")
+    assert all(isinstance(encoder, TimmStream) for encoder in run.method.encoders)
+    # What was scored when training ended is what the opened run scores.
+    val = score_images(run.method, run.part("val"), all_combinations(2))
+    of_val = MeanIoU().columns(val.confusion)["miou"][0].tolist()
+    evaluate_run(run)
+    rows = {
+        (row["split"], row["combination"]): row
+        for row in RunFolder(tmp_path / "run").rows()
+        if row["metric"] == "miou"
+    }
+    assert {c for split, c in rows if split == "test"} >= {"rgb", "depth", "rgb+depth"}
+    assert rows["test", "rgb"]["n"] == 3
+    assert rows["test", "depth"]["n"] == 2
+    assert all(math.isfinite(row["value"]) for row in rows.values())
+    assert [rows["val", c]["value"] for c in ("rgb", "depth", "rgb+depth")] == of_val

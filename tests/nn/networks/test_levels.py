@@ -1,0 +1,103 @@
+"""What meets at the levels of a network for every pixel, against plain statements."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dmrnet.modalities import Modality, Task, all_combinations
+from dmrnet.nn import Network
+from dmrnet.nn.networks.levels import Alone, LevelFusion, SideBySide, levels_of
+from dmrnet.nn.systems.moments import Moments, MomentsMeet
+from dmrnet.nn.systems.regions import RegionMeet
+
+ROOMS = Task(
+    (Modality("rgb", "image", (3, 64, 96)), Modality("depth", "image", (1, 64, 96))),
+    ("wall", "floor", "bed"),
+    dense=True,
+)
+FAMILIES = {
+    "generic": Network(width=16),
+    "esanet": Network(family="esanet", stem=8, layout="r18"),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_streams_have_the_levels_that_are_said(family: str) -> None:
+    levels = levels_of(FAMILIES[family], ROOMS)
+    x = torch.randn(2, 3, 64, 96)
+    maps = levels.streams["rgb"].encode("rgb", x)
+    assert [m.shape[1] for m in maps.values()] == list(levels.every)
+    met = [maps[f"rgb.{level}"] for level in levels.names]
+    assert [m.shape[1] for m in met] == list(levels.channels)
+    assert tuple(met[-1].shape[2:]) == levels.grid(ROOMS)
+    assert len(levels.skips) == len(levels.names) - 1
+    assert levels.deep(7)(torch.randn(2, 7, *levels.grid(ROOMS))).shape[1] == levels.width
+    out = Alone(levels)(met)
+    assert out.logits.shape == (2, 3, 64, 96)
+    assert len(out.side) == (3 if family == "esanet" else 0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_masked_maps_meet_level_by_level(family: str) -> None:
+    """Every level is its own rule of what is shown, the deepest goes through the last part."""
+    torch.manual_seed(0)
+    levels = levels_of(FAMILIES[family], ROOMS)
+    after = (*levels.skips, None)
+    meets = [SideBySide(2, c, w) for c, w in zip(levels.channels, after, strict=True)]
+    fusion = LevelFusion(ROOMS.modalities, levels, meets).eval()
+    mask = all_combinations(2)
+    size = [(64 >> (k + 1), 96 >> (k + 1)) for k in range(5)]
+    feats = {
+        f"{name}.{k}": torch.randn(3, c, *size[k])
+        for name in ROOMS.modalities
+        for k, c in enumerate(levels.every)
+    }
+    got = fusion(feats, mask)
+    for k, skip in zip(range(3), got.skips, strict=True):
+        level = levels.names[k]
+        shown = [
+            torch.stack([feats[f"{name}.{level}"][i] * mask[i, v] for i in range(3)])
+            for v, name in enumerate(ROOMS.modalities)
+        ]
+        expected = fusion.meets[k].mix(torch.cat(shown, 1))
+        torch.testing.assert_close(skip, expected)
+    deepest = torch.cat(
+        [
+            feats[f"{name}.{levels.deepest}"] * mask[:, v].view(-1, 1, 1, 1)
+            for v, name in enumerate(ROOMS.modalities)
+        ],
+        1,
+    )
+    torch.testing.assert_close(got.map, fusion.deep(deepest))
+    kept = fusion.prepare(feats)
+    assert len(kept) == 2 * len(levels.names)
+    torch.testing.assert_close(fusion(kept, mask).map, got.map)
+
+
+def test_moments_meet_as_moments_and_regions_as_regions() -> None:
+    torch.manual_seed(0)
+    mask = all_combinations(2)
+    maps = torch.randn(3, 2, 4, 2, 3) * mask[:, :, None, None, None]
+    deepest, told = MomentsMeet("population", 4)(maps, mask)
+    assert told == ()
+    torch.testing.assert_close(deepest, Moments()(maps, mask))
+    meet = MomentsMeet("sample", 4, 5).eval()
+    torch.testing.assert_close(meet(maps, mask)[0], meet.mix(Moments("sample")(maps, mask)))
+    regions = RegionMeet(2, 4, 3, 6).eval()
+    mixed, (logits,) = regions(maps, mask)
+    assert mixed.shape == (3, 6, 2, 3)
+    assert logits.shape == (3, 3, 2, 3)
+    torch.testing.assert_close(mixed, regions.mix(maps, mask)[0])
+
+
+def test_only_networks_for_pixels_have_levels() -> None:
+    with pytest.raises(ValueError, match="surf network predicts one class a sample"):
+        levels_of(Network(family="surf"), ROOMS)
+    classes = Task(ROOMS.inputs, ROOMS.classes)
+    for family in ("generic", "esanet"):
+        with pytest.raises(ValueError, match="every pixel, but the task has one class"):
+            levels_of(Network(family=family), classes)  # type: ignore[arg-type]
+    sounds = Task((Modality("a", "sequence", (1, 9)),), ("x", "y"), dense=True)
+    with pytest.raises(ValueError, match="modality a is a sequence"):
+        levels_of(Network(), sounds)
