@@ -91,8 +91,8 @@ def keep_study(name: str, words: list[str]) -> None:
     from dmrnet.studies.form import read_study
     from dmrnet.studies.plan import plan
     from dmrnet.studies.resolve import resolve
+    from dmrnet.studies.search.tuning import best, read_trials, tuned
     from dmrnet.studies.shipped import find_study
-    from dmrnet.studies.tuning import best, read_trials, tuned
 
     path = find_study(words[0])
     args, more = arguments().parse_known_args(words[1:])

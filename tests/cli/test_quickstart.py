@@ -10,7 +10,7 @@ import pytest
 
 from dmrnet.cli.study_progress import picture
 from dmrnet.studies import Board, Epoch, Event, Failed, Job, Ready, Started
-from dmrnet.studies.events import Message
+from dmrnet.studies.workers.events import Message
 
 if TYPE_CHECKING:
     from .conftest import Cli

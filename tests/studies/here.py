@@ -8,8 +8,8 @@ from pathlib import Path
 from dmrnet.engine.fit import UnfitError
 from dmrnet.settings.config import parse_run
 from dmrnet.studies import Event, Failed, Job, Ready
-from dmrnet.studies.events import Message
-from dmrnet.studies.run import make_run
+from dmrnet.studies.workers.events import Message
+from dmrnet.studies.workers.run import make_run
 
 
 def run_here(

@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from dmrnet.studies.events import Done, Epoch, Held, Started
-from dmrnet.studies.worker import Make, SettingsError, Tell, serve
+from dmrnet.studies.workers.events import Done, Epoch, Held, Started
+from dmrnet.studies.workers.worker import Make, SettingsError, Tell, serve
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ from dmrnet.settings.config import parse_run, read_config
 from dmrnet.studies.plan import Plan, plan
 from dmrnet.studies.protocols import protocol
 from dmrnet.studies.resolve import resolve, share_of
-from dmrnet.studies.run import folder_of
 from dmrnet.studies.spec import Change, Entry, Study
+from dmrnet.studies.workers.run import folder_of
 
 ROOT = Path(__file__).parents[2]
 

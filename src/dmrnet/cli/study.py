@@ -229,7 +229,7 @@ def make(args: argparse.Namespace, todo: Sequence[Job], out: Path) -> Board:
         how = (out, args.workers or default, screen(error=True), args.threads, args.gpus or ())
         if args.backend == "local":
             return watch(jobs, *how)
-        from dmrnet.studies.on_ray import run_on_ray
+        from dmrnet.studies.workers.on_ray import run_on_ray
 
         where = (out / "runs", args.workers, args.threads, bool(args.gpus), args.address)
         return watch(jobs, *how, partial(run_on_ray, jobs, *where))

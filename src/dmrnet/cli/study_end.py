@@ -18,12 +18,12 @@ from dmrnet.report.pages.tables import Table, markdown
 from dmrnet.report.pages.terminal import terminal_table
 from dmrnet.report.records.damage import damage_of
 from dmrnet.studies.beside import Printed, by_combination, overview, systems_by_label, tables_of
-from dmrnet.studies.board import Board
 from dmrnet.studies.labels import baseline_of, names_of
 from dmrnet.studies.plan import Plan
 from dmrnet.studies.printed import find_printed, for_report, read_printed
 from dmrnet.studies.resolve import Member
 from dmrnet.studies.spec import Study
+from dmrnet.studies.workers.board import Board
 
 WIDEST = 1000
 """Columns that no table reaches."""

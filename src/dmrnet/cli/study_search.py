@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dmrnet.studies.job import Job
 from dmrnet.studies.plan import Plan
 from dmrnet.studies.spec import Study
+from dmrnet.studies.workers.job import Job
 
 
 def check_search(study: Study, share: tuple[int, int] | None) -> None:
@@ -66,7 +66,7 @@ def search(
     """
     from dmrnet.cli.study import make
     from dmrnet.studies.resolve import scores_of
-    from dmrnet.studies.tuning import best, tune, tuned, write_trials
+    from dmrnet.studies.search.tuning import best, tune, tuned, write_trials
 
     assert study.search is not None
     place = out / "search"

@@ -1,9 +1,9 @@
 """Grids of runs behind one table, made by worker processes. Importing this imports no torch."""
 
-from dmrnet.studies.board import Board
-from dmrnet.studies.events import Done, Epoch, Event, Failed, Held, Ready, Started
-from dmrnet.studies.job import Job
-from dmrnet.studies.pool import run_jobs
+from dmrnet.studies.workers.board import Board
+from dmrnet.studies.workers.events import Done, Epoch, Event, Failed, Held, Ready, Started
+from dmrnet.studies.workers.job import Job
+from dmrnet.studies.workers.pool import run_jobs
 
 __all__ = [
     "Board",

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from dmrnet.studies.job import Job
 from dmrnet.studies.protocols import protocol
 from dmrnet.studies.spec import Change, Choices, Entry, Settings, Study
+from dmrnet.studies.workers.job import Job
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 from dmrnet.engine.folder import RunFolder
 from dmrnet.evaluation import measure_of
 from dmrnet.settings.config import RunSettings, parse_run
-from dmrnet.studies.job import Job
 from dmrnet.studies.plan import Plan
-from dmrnet.studies.run import average, folder_of, is_finished
+from dmrnet.studies.workers.job import Job
+from dmrnet.studies.workers.run import average, folder_of, is_finished
 
 
 @dataclass(frozen=True)

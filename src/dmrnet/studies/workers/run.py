@@ -19,7 +19,7 @@ from dmrnet.evaluation import measure_of
 from dmrnet.settings.config import QUIET, RunSettings, read_config
 from dmrnet.settings.flags import flat
 from dmrnet.settings.paths import absolute
-from dmrnet.studies.events import Done, Epoch, Held, Message, Started
+from dmrnet.studies.workers.events import Done, Epoch, Held, Message, Started
 
 PATIENCE = 2.0
 """Seconds that a run is waited for which another process makes, before another is taken up."""

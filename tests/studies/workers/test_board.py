@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmrnet.studies import Board, Done, Epoch, Event, Failed, Held, Job, Ready, Started
-from dmrnet.studies.events import Message, read, write
+from dmrnet.studies.workers.events import Message, read, write
 
 JOBS = [Job(f"job {n}", ()) for n in range(4)]
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TextIO
 
 from dmrnet.engine.training.memory import hand_back
-from dmrnet.studies.events import Failed, Message, Ready, write
+from dmrnet.studies.workers.events import Failed, Message, Ready, write
 
 Tell = Callable[[Message], None]
 Make = Callable[[Sequence[str], Path, bool, Tell], None]
@@ -45,7 +45,7 @@ def load() -> Make:
 
     from dmrnet.engine.fit import UnfitError
     from dmrnet.settings.config import parse_run
-    from dmrnet.studies.run import make_run
+    from dmrnet.studies.workers.run import make_run
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 

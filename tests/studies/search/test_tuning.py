@@ -16,9 +16,9 @@ from dmrnet.methods.search import SEARCH, search_settings
 from dmrnet.studies import Job
 from dmrnet.studies.form import read_study
 from dmrnet.studies.plan import plan
-from dmrnet.studies.spaces import first_of, size_of, space_of
+from dmrnet.studies.search.spaces import first_of, size_of, space_of
+from dmrnet.studies.search.tuning import Trial, best, read_trials, tune, tuned, write_trials
 from dmrnet.studies.spec import Entry, Range, Search, Study
-from dmrnet.studies.tuning import Trial, best, read_trials, tune, tuned, write_trials
 
 RATE = {"lr": Range(0.01, 1.0, log=True)}
 

@@ -24,7 +24,7 @@ pytest.importorskip("ray")
 def test_a_task_that_is_killed_goes_on_and_nothing_is_counted_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dmrnet.studies.on_ray import run_on_ray
+    from dmrnet.studies.workers.on_ray import run_on_ray
 
     # Ray makes its processes so nice that on a busy machine they would not get on.
     monkeypatch.setenv("RAY_worker_niceness", "0")
@@ -79,7 +79,7 @@ def worker_of() -> int:
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from dmrnet.studies.on_ray import run_on_ray
+    from dmrnet.studies.workers.on_ray import run_on_ray
 
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(ModuleNotFoundError, match=r"dmrnet\[ray\]"):

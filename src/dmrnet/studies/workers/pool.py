@@ -12,10 +12,10 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from dmrnet.studies.events import Done, Event, Failed, Held, Message, read
-from dmrnet.studies.job import Job
+from dmrnet.studies.workers.events import Done, Event, Failed, Held, Message, read
+from dmrnet.studies.workers.job import Job
 
-PROGRAM = "dmrnet.studies.worker"
+PROGRAM = "dmrnet.studies.workers.worker"
 """What a worker process runs."""
 
 PATIENCE = 3.0
@@ -45,7 +45,7 @@ def surroundings(threads: int, gpu: str | None) -> dict[str, str]:
 
 
 class Worker:
-    """A process that makes runs; see `dmrnet.studies.worker`.
+    """A process that makes runs; see `dmrnet.studies.workers.worker`.
 
     Args:
         log: Where what it prints is added.

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmrnet.engine.folder import write_text
-from dmrnet.studies.job import Job
 from dmrnet.studies.plan import Plan, System, as_argv
-from dmrnet.studies.spaces import Space, first_of, size_of, space_of
+from dmrnet.studies.search.spaces import Space, first_of, size_of, space_of
 from dmrnet.studies.spec import Range, Search, as_flag
+from dmrnet.studies.workers.job import Job
 
 if TYPE_CHECKING:
     import optuna

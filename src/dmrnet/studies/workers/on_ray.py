@@ -11,9 +11,9 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from dmrnet.studies.events import Done, Event, Failed, Held, Message, Ready, read, write
-from dmrnet.studies.job import Job
-from dmrnet.studies.pool import surroundings
+from dmrnet.studies.workers.events import Done, Event, Failed, Held, Message, Ready, read, write
+from dmrnet.studies.workers.job import Job
+from dmrnet.studies.workers.pool import surroundings
 
 STARTS = 3
 """So often a run is started whose process dies."""
@@ -124,7 +124,7 @@ def make_task(
     for name in set(os.environ) - set(kept):
         del os.environ[name]
     os.environ.update(kept)
-    from dmrnet.studies.worker import SettingsError, load, one_line_of
+    from dmrnet.studies.workers.worker import SettingsError, load, one_line_of
 
     last: list[Message] = []
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dmrnet.studies.events import Done, Epoch, Event, Failed, Held, Ready, Started
-from dmrnet.studies.job import Job
+from dmrnet.studies.workers.events import Done, Epoch, Event, Failed, Held, Ready, Started
+from dmrnet.studies.workers.job import Job
 
 
 @dataclass

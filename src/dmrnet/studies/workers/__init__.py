@@ -1,0 +1,1 @@
+"""Making the runs of a study: jobs, worker processes, and what they report."""
