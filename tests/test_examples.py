@@ -48,7 +48,7 @@ def test_the_array_of_a_study_shares_out_every_run(
         made.extend(job.label for job in todo)
         return Board(todo, 1)
 
-    monkeypatch.setattr("dmrnet.cli.study.make", make)
+    monkeypatch.setattr("dmrnet.cli.study.command.make", make)
     for share in ("1/2", "2/2"):
         argv = shlex.split(line.replace("2/2", share))
         assert main(argv[1:]) == 0

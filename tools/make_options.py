@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from dmrnet.cli.method_options import FILE, described
+from dmrnet.cli.fit.method_options import FILE, described
 from dmrnet.methods import METHODS
 
 PLACE = Path(__file__).parents[1] / "src" / "dmrnet" / "cli" / FILE

@@ -86,8 +86,8 @@ def keep_study(name: str, words: list[str]) -> None:
     Runs that several studies of one name share are kept once. Of a search, all that it tried is
     written down.
     """
-    from dmrnet.cli.study import arguments, with_methods
-    from dmrnet.cli.study_data import with_data
+    from dmrnet.cli.study.command import arguments, with_methods
+    from dmrnet.cli.study.data import with_data
     from dmrnet.studies.form import read_study
     from dmrnet.studies.plan import plan
     from dmrnet.studies.resolve import resolve
@@ -185,7 +185,7 @@ def _tables(summary: DataSummary) -> Iterator[str]:
 
 def _study(path: Path) -> Iterator[str]:
     """What a study found: in its table's form where the paper prints one, and its analyses."""
-    from dmrnet.cli.study_end import EXPLAINED
+    from dmrnet.cli.study.end import EXPLAINED
     from dmrnet.studies.beside import overview, systems_by_label, tables_of
     from dmrnet.studies.plan import System
     from dmrnet.studies.printed import find_printed, read_printed

@@ -87,7 +87,7 @@ def open_for_writing(path: str) -> None:
 
 def stopped(run: Path, flags: list[str]) -> Path:
     """Return the checkpoint of a run that was interrupted as its second epoch was told."""
-    from dmrnet.cli.progress import FitProgress
+    from dmrnet.cli.fit.progress import FitProgress
 
     told = []
 

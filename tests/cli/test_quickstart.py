@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dmrnet.cli.study_progress import picture
+from dmrnet.cli.study.progress import picture
 from dmrnet.studies import Board, Epoch, Event, Failed, Job, Ready, Started
 from dmrnet.studies.workers.events import Message
 
@@ -78,7 +78,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, *messages: Message | BaseException)
                 raise message
             yield Event(0, 0, message)
 
-    monkeypatch.setattr("dmrnet.cli.study_progress.run_jobs", run_jobs)
+    monkeypatch.setattr("dmrnet.cli.study.progress.run_jobs", run_jobs)
 
 
 def test_settings_that_no_run_can_have_stop_it(

@@ -117,7 +117,7 @@ def test_a_stopped_run_goes_on_and_ends_the_same(
     data_flags: Sequence[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from dmrnet.cli.progress import FitProgress
+    from dmrnet.cli.fit.progress import FitProgress
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

@@ -17,7 +17,7 @@ from tests.data.made.prepared import MORE, prepared
 from tests.studies.here import run_here
 
 from dmrnet.cli import main
-from dmrnet.cli.study import with_recipes
+from dmrnet.cli.study.command import with_recipes
 from dmrnet.data.loader import TrainLoader
 from dmrnet.studies.form import read_study
 from dmrnet.studies.plan import plan
@@ -44,7 +44,7 @@ def two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     every = TrainLoader.__iter__
     monkeypatch.setattr(TrainLoader, "__iter__", lambda self: islice(every(self), 2))
     monkeypatch.setattr(TrainLoader, "__len__", lambda self: 2)
-    monkeypatch.setattr("dmrnet.cli.study_progress.run_jobs", run_here)
+    monkeypatch.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
 
 
 Study = Callable[..., str]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmrnet.cli.arguments import Arguments, positive
-from dmrnet.cli.run_flags import check_run_flags
+from dmrnet.cli.study.run_flags import check_run_flags
 
 if TYPE_CHECKING:
     from dmrnet.studies import Board
@@ -44,7 +44,7 @@ def run(argv: Sequence[str]) -> int:
     from dmrnet.cli.failures import Stopped
     from dmrnet.cli.report import BASELINE, show_report
     from dmrnet.cli.screen import clock, screen
-    from dmrnet.cli.study_progress import watch
+    from dmrnet.cli.study.progress import watch
     from dmrnet.studies.plan import plan
     from dmrnet.studies.spec import Entry, Study
 

@@ -133,7 +133,7 @@ settings: {max-epochs: 1, method.network.width: 8}
 def test_the_command_searches_then_compares_on_other_seeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("dmrnet.cli.study_progress.run_jobs", run_here)
+    monkeypatch.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
     path, out = tmp_path / "mine.yaml", tmp_path / "out"
     path.write_text(SEARCHED)
     assert main(["study", str(path), "--out", str(out)]) == 0

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 def run(argv: Sequence[str]) -> int:
     """Train a run, go on with it, or say that it is finished."""
     if "--help" in argv or "-h" in argv:
-        from dmrnet.cli.fit_help import fit_help
+        from dmrnet.cli.fit.help import fit_help
 
         sys.stdout.write(fit_help([word for word in argv if word not in ("--help", "-h")]))
         return 0
     from dmrnet.cli.failures import Stopped
-    from dmrnet.cli.fit_start import show_start
-    from dmrnet.cli.progress import FitProgress
+    from dmrnet.cli.fit.progress import FitProgress
+    from dmrnet.cli.fit.start import show_start
     from dmrnet.cli.scores import show_scores
     from dmrnet.cli.screen import loading, screen
     from dmrnet.settings.config import parse_run

@@ -10,7 +10,7 @@ from rich.console import Console
 from tests.data.made import watch as made
 from tests.data.made.prepared import MADE, MORE
 
-from dmrnet.cli.prepare import _Bars
+from dmrnet.cli.data.prepare import _Bars
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Iterable, Sequence
 
 from dmrnet.cli.arguments import Arguments
+from dmrnet.cli.fit.method_options import kept, shown
 from dmrnet.cli.listing import as_lines, data_sets, methods
-from dmrnet.cli.method_options import kept, shown
 from dmrnet.data import data_class
 from dmrnet.hints import nearest
 from dmrnet.settings.flags import read_flags

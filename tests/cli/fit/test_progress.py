@@ -8,7 +8,7 @@ import time
 import pytest
 from rich.console import Console
 
-from dmrnet.cli.progress import FitProgress
+from dmrnet.cli.fit.progress import FitProgress
 from dmrnet.engine.training.trainee import Progress
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from dmrnet.alone import alone
 from dmrnet.cli.arguments import Arguments, positive
-from dmrnet.cli.study_text import counted
+from dmrnet.cli.study.text import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +50,7 @@ def run(argv: Sequence[str]) -> int:
         raise ValueError(f"expected the name or file of a study first, got {words[0]}")
     path = find_study(words.pop(0))
     if "-h" in words or "--help" in words:
-        from dmrnet.cli.study_text import described
+        from dmrnet.cli.study.text import described
         from dmrnet.studies.form import read_study
 
         sys.stdout.write(described(read_study(path), path))
@@ -111,11 +111,11 @@ def _share(text: str) -> tuple[int, int]:
 
 def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Arguments) -> int:
     from dmrnet.cli.failures import Stopped
-    from dmrnet.cli.run_flags import check_run_flags
     from dmrnet.cli.screen import loading, screen
-    from dmrnet.cli.study_data import with_data
-    from dmrnet.cli.study_end import finish, tell_share
-    from dmrnet.cli.study_search import check_search, search, show_search
+    from dmrnet.cli.study.data import with_data
+    from dmrnet.cli.study.end import finish, tell_share
+    from dmrnet.cli.study.run_flags import check_run_flags
+    from dmrnet.cli.study.search import check_search, search, show_search
     from dmrnet.settings.flags import read_flags
     from dmrnet.studies.form import read_study
     from dmrnet.studies.plan import as_argv, plan
@@ -220,7 +220,7 @@ def show_plan(
 def make(args: argparse.Namespace, todo: Sequence[Job], out: Path) -> Board:
     """Make runs; what fails is tried again as often as was asked."""
     from dmrnet.cli.screen import screen
-    from dmrnet.cli.study_progress import watch
+    from dmrnet.cli.study.progress import watch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     default = len(args.gpus) if args.gpus else max(1, (cores or 1) // args.threads)

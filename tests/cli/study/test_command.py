@@ -131,7 +131,7 @@ def test_a_file_is_no_folder_for_a_study(cli: Cli, two: Path) -> None:
 
 
 def test_roots_are_said_once_or_by_data_set(cli: Cli, tmp_path: Path) -> None:
-    from dmrnet.cli.study_data import with_data
+    from dmrnet.cli.study.data import with_data
     from dmrnet.studies.spec import Entry, Study
 
     (tmp_path / "watch").mkdir()

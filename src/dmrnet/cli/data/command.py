@@ -165,7 +165,7 @@ def _export(argv: Sequence[str]) -> int:
 
 
 def _prepare(argv: Sequence[str]) -> int:
-    from dmrnet.cli.prepare import run as prepare
+    from dmrnet.cli.data.prepare import run as prepare
 
     return prepare(argv)
 
@@ -199,7 +199,7 @@ def _table(first: Sequence[str], roles: Sequence[str]) -> Table:
 
 
 def _modalities(description: Description) -> Table:
-    from dmrnet.cli.fit_start import by
+    from dmrnet.cli.fit.start import by
     from dmrnet.cli.screen import percent
 
     roles = list(description.rows)

@@ -56,7 +56,7 @@ def check_method(command: str, methods: Sequence[str], name: str) -> None:
     Raises:
         ValueError: If one of the methods has none of that name.
     """
-    from dmrnet.cli.method_options import kept
+    from dmrnet.cli.fit.method_options import kept
 
     flag = "--" + name.replace("_", "-")
     known = {method: list(kept(method)["settings"]) for method in methods}

@@ -64,7 +64,7 @@ def search(
         fixed: Settings that the command line sets.
         out: Folder of the study; the search has its own in it.
     """
-    from dmrnet.cli.study import make
+    from dmrnet.cli.study.command import make
     from dmrnet.studies.resolve import scores_of
     from dmrnet.studies.search.tuning import best, tune, tuned, write_trials
 

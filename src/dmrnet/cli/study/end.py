@@ -12,7 +12,7 @@ from rich.text import Text
 
 from dmrnet.cli.quickstart import spent
 from dmrnet.cli.screen import Screen, clock, screen
-from dmrnet.cli.study_text import counted
+from dmrnet.cli.study.text import counted
 from dmrnet.report import DataSummary, build_report
 from dmrnet.report.pages.tables import Table, markdown
 from dmrnet.report.pages.terminal import terminal_table
