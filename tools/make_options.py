@@ -1,4 +1,4 @@
-"""Write src/dmrnet/cli/method_options.json from the settings classes of the methods.
+"""Write src/dmrnet/cli/fit/method_options.json from the settings classes of the methods.
 
 Run from the folder of the project: ``python tools/make_options.py``.
 """

@@ -1,7 +1,7 @@
 """Reports: from run folders to tables, figures and one page.
 
-A report reads what runs left in their folders (`dmrnet.report.records.rows` says in what form) and knows
-nothing of how they were made, so that rows which others publish are reported in the same way.
+A report reads the rows that runs left in their folders (`dmrnet.report.records.rows` has their
+form). It knows nothing of how they were made, so published rows are reported in the same way.
 """
 
 from __future__ import annotations

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dmrnet.report import formatting as fmt
 from dmrnet.report.pages.tables import SEEN, UNSEEN, Cell, Table
 from dmrnet.report.records.combinations import members as modalities_of
 from dmrnet.report.records.metrics import SCORES
 from dmrnet.report.records.published import PublishedRow
 from dmrnet.report.records.rows import number, read_records
+from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.inference import interval
 from dmrnet.report.summary.summary import DataSummary

@@ -50,7 +50,7 @@ def test_views_are_chosen_in_an_order_and_the_split_is_the_same() -> None:
 
 def test_the_packaged_file_holds_what_was_published() -> None:
     digest = hashlib.sha256()
-    with np.load(str(files("dmrnet.data") / "mfeat.npz"), allow_pickle=False) as archive:
+    with np.load(str(files("dmrnet.data.sets") / "mfeat.npz"), allow_pickle=False) as archive:
         assert archive.files == [*MODALITIES, "y"]
         for name in archive.files:
             array = archive[name]

@@ -12,8 +12,8 @@ import pytest
 import torch
 from tests.engine.runs import COMBINATIONS, settings_in
 
-from dmrnet.engine import analyse as module
 from dmrnet.engine import folder as folder_module
+from dmrnet.engine.analysis import analyse as module
 from dmrnet.engine.analysis import samples as analysis_samples
 from dmrnet.engine.analysis.analyse import analyse_run, samples_of
 from dmrnet.engine.finished import evaluate_run, open_run

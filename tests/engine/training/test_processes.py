@@ -60,7 +60,7 @@ def test_two_processes(tmp_path: Path) -> None:
     settings_in(tmp_path)  # writes the data
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     path = os.pathsep.join([str(root / "src"), str(root)])
     done = subprocess.run(
         [sys.executable, str(script), str(tmp_path), str(tmp_path / "run"), str(tmp_path)],

@@ -242,5 +242,5 @@ def test_the_example_in_the_docs(pages_example, tmp_path, lines):
 
 @pytest.fixture
 def pages_example():
-    page = Path(__file__).parents[2] / "docs" / "how-to" / "compare-methods.md"
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "compare-methods.md"
     return re.search(r"```json\n(.*?)```", page.read_text(), flags=re.DOTALL)[1]

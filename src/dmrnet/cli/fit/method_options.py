@@ -41,7 +41,7 @@ def kept(name: str) -> MethodOptions:
         ValueError: If there is no method of that name.
     """
     known: dict[str, MethodOptions] = json.loads(
-        files("dmrnet.cli").joinpath(FILE).read_text(encoding="utf-8")
+        files("dmrnet.cli.fit").joinpath(FILE).read_text(encoding="utf-8")
     )
     if name not in known:
         raise ValueError(f"unknown method {name!r}; {nearest(name, known)}")

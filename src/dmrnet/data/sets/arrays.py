@@ -1,7 +1,7 @@
 """arrays: the user's own data, ``.npz`` files with one array a modality and ``y``.
 
-Reading is in `dmrnet.data.files.npz`, shapes in `dmrnet.data.files.layout`; importing this file loads neither
-them nor torch.
+Reading is in `dmrnet.data.files.npz`, shapes in `dmrnet.data.files.layout`; importing this file
+loads neither them nor torch.
 """
 
 from __future__ import annotations

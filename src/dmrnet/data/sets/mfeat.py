@@ -140,7 +140,7 @@ def read() -> tuple[Task, dict[str, Tensor], Tensor]:
 
     arrays = {}
     with (
-        as_file(files("dmrnet.data") / "mfeat.npz") as path,
+        as_file(files("dmrnet.data.sets") / "mfeat.npz") as path,
         np.load(path, allow_pickle=False) as archive,
     ):
         for name in MODALITIES:

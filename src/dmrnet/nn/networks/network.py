@@ -94,7 +94,7 @@ class Network:
 
             return ogm(task, self.form, self.layout or "r18", self.stem)
         if self.family == "esanet":
-            from dmrnet.nn.esanet import esanet
+            from dmrnet.nn.networks.esanet import esanet
 
             layout = self.layout or "r34-nbt1d"
             return esanet(task, layout, self.main, self.stem, self.pretrained)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from dmrnet.report import formatting as fmt
 from dmrnet.report.figures.marks import MOST_SYSTEMS, Mark, bare, dot_matrix, key, key_places, marks
 from dmrnet.report.figures.svg import data_id, to_png, to_svg
 from dmrnet.report.records.combinations import members
+from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate, average
 from dmrnet.report.summary.summary import DataSummary, SystemSummary
 

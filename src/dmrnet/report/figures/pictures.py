@@ -14,11 +14,11 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from dmrnet.report import formatting as fmt
 from dmrnet.report.figures.figures import Figure
 from dmrnet.report.figures.svg import to_png, to_svg
 from dmrnet.report.records.combinations import members
 from dmrnet.report.records.rows import RowError
+from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.summary import DataSummary
 
 PICTURES = "pictures.npz"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from dmrnet.report import formatting as fmt
 from dmrnet.report.figures.analysis_figures import angle_figure, distance_figure, pairs_of
 from dmrnet.report.figures.angle_pairs import KINDS, by_kind, pair_figure
 from dmrnet.report.figures.figures import Figure
 from dmrnet.report.figures.variance_figure import course_figure
 from dmrnet.report.pages.tables import Cell, Table
+from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate, paired_difference
 from dmrnet.report.statistics.inference import interval
 from dmrnet.report.summary.analyses import Analysed, read_analyses

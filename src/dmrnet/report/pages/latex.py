@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dmrnet.report import formatting as fmt
 from dmrnet.report.pages.tables import HEADLINE_TITLES, best_of
 from dmrnet.report.records.combinations import members
+from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.inference import interval
 from dmrnet.report.summary.summary import DataSummary

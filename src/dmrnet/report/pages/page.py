@@ -12,7 +12,6 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from dmrnet.report import formatting as fmt
 from dmrnet.report.figures.figures import Figure
 from dmrnet.report.pages.analysis_blocks import Block
 from dmrnet.report.pages.tables import (
@@ -30,6 +29,7 @@ from dmrnet.report.pages.tables import (
     rank_table,
 )
 from dmrnet.report.records.combinations import members
+from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.bootstrap import FEW_SOURCES, Resampled
 from dmrnet.report.summary.notes import notes_on
 from dmrnet.report.summary.ranks import Ranking
@@ -145,7 +145,7 @@ def render_html(sections: Sequence[Section], ranking: Ranking | None) -> str:
     )
     environment.filters["breakable"] = _breakable
     environment.filters["interval"] = _interval
-    folder = files("dmrnet.report")
+    folder = files("dmrnet.report.pages")
     template = environment.from_string(folder.joinpath("page.html.j2").read_text("utf-8"))
     # Our own style sheet, script and figures are the only text that is not escaped.
     style = Markup(folder.joinpath("page.css").read_text("utf-8"))

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dmrnet.report import formatting as fmt
 from dmrnet.report.records.combinations import members
+from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate, average
 from dmrnet.report.statistics.inference import holm, interval, paired_p
 from dmrnet.report.summary.bootstrap import Resampled

@@ -40,8 +40,8 @@ def rank_over_data(
     """Rank systems by their average over combinations on each data set.
 
     Args:
-        summaries: As `dmrnet.report.summary.summary.summarise` returns them: of several scores of one data
-            set the first counts.
+        summaries: Summaries from `summarise`; of several scores of one data set the first
+            counts.
         names: What some systems are called otherwise.
 
     Returns:

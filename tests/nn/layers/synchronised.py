@@ -1,6 +1,6 @@
 """Encoders with synchronised norms, on one process or on two that share the rows.
 
-Run by `test_synchronised`: ``python -m tests.nn.synchronised RANK WORLD FOLDER``.
+Run by `test_synchronised`: ``python -m tests.nn.layers.synchronised RANK WORLD FOLDER``.
 """
 
 from __future__ import annotations

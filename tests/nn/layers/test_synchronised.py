@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-from tests.nn import synchronised
+from tests.nn.layers import synchronised
 from torch import nn
 
 from dmrnet.nn import BatchNorm, safe_batch_norm, synchronise
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CASES = [f"{name}, {case}" for name in synchronised.encoders() for case in synchronised.HAVE]
 
 
@@ -25,7 +25,7 @@ def both(tmp_path_factory):
     folder = tmp_path_factory.mktemp("synchronised")
     path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     env = {**os.environ, "PYTHONPATH": path, "GLOO_SOCKET_IFNAME": "lo"}
-    command = [sys.executable, "-m", "tests.nn.synchronised"]
+    command = [sys.executable, "-m", "tests.nn.layers.synchronised"]
     processes = [
         subprocess.Popen(
             [*command, str(rank), "2", str(folder)],

@@ -12,7 +12,7 @@ from tests.nn.plain import Plain, hide, pool, shake
 from torch.nn import functional as F
 
 from dmrnet.modalities import Modality, Task
-from dmrnet.nn.esanet import Stream, build, esanet
+from dmrnet.nn.networks.esanet import Stream, build, esanet
 from dmrnet.nn.networks.esanet.blocks import LearnedUpsample, PyramidPooling
 
 BLOCKS = {"r18": (2, 2, 2, 2), "r34-nbt1d": (3, 4, 6, 3), "r50": (3, 4, 6, 3)}
