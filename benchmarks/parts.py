@@ -229,7 +229,7 @@ def _method_step(case: Case, name: str, device: str, bf16: bool) -> Callable[[],
             "best",
             network=Network(family="surf", stem=case.stem),
         )
-        method.take(teacher)
+        method.set_teacher(teacher)
     arrange(method.to(device), device)
     assert pair_batch.mask is not None
     encode = pair_batch.mask if method.encodes == "mask" else pair_batch.present

@@ -89,7 +89,7 @@ def hidden(inputs: Inputs, seen: Tensor, poison: float) -> dict[str, Tensor]:
 def ready(method: Method, task: Task, network: Network = SMALL) -> Method:
     """Hand a method the prerequisite it needs, untrained."""
     if method.needs.prerequisite is not None:
-        method.take(build_method(method.needs.prerequisite, task, network=network))
+        method.set_teacher(build_method(method.needs.prerequisite, task, network=network))
     return method
 
 

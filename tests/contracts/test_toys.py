@@ -157,4 +157,4 @@ class TestTaught(MethodContract):
         task = self.tasks[self.main]
         method = build_method("sf-md", task, network=SMALL)
         with pytest.raises(TypeError, match="Method needs no other method to be trained first"):
-            method.take(method)
+            method.set_teacher(method)

@@ -239,6 +239,6 @@ class Taught(Method):
             terms=(Distil(1.0),),
         )
 
-    def take(self, prerequisite: Method) -> None:
+    def set_teacher(self, prerequisite: Method) -> None:
         (term,) = (t for t in self.objective.terms if isinstance(t, Distil))
         term.teacher = Frozen(prerequisite)

@@ -377,7 +377,7 @@ def test_the_gradient_is_bounded_of_all_or_of_what_stands_apart(
 
     def look(self: Trainee, *of: object) -> None:
         end(self, *of)
-        parts = self.method.apart() or [self.method]
+        parts = self.method.clip_groups() or [self.method]
         squares = [[p.grad.square().sum() for p in part.parameters()] for part in parts]
         norms.append([float(torch.stack(some).sum().sqrt()) for some in squares])
 

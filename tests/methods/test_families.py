@@ -48,7 +48,7 @@ def built(case: str, name: str) -> tuple[Method, Batch]:
     task, network = CASES[case]
     model = build_method(name, task, network=network)
     if model.needs.prerequisite is not None:
-        model.take(build_method(model.needs.prerequisite, task, network=network))
+        model.set_teacher(build_method(model.needs.prerequisite, task, network=network))
     return model, batch_of(task)
 
 

@@ -35,7 +35,7 @@ def built(task: Task = TASK, recipe: str = "best", **changes):
     torch.manual_seed(0)
     teacher = build_method("full", task, network=Network(width=12))
     model = build_method("mmanet", task, recipe, network=SMALL, **changes)
-    model.take(teacher)
+    model.set_teacher(teacher)
     return model, teacher
 
 
@@ -207,7 +207,7 @@ def test_ranking_as_released_is_its_code() -> None:
     for epoch, counts in enumerate(told):
         assert weak.ranks(epoch) == (epoch in (1, 2))
         if weak.ranks(epoch):
-            weak.told(counts)
+            weak.on_validation_predictions(counts)
         weak.end_epoch()
         if epoch in (1, 2):
             everything = slow_softmax(counts[-1].tolist())
@@ -220,7 +220,7 @@ def test_ranking_as_released_is_its_code() -> None:
     assert weak.strong.tolist() == [d == max(distance) for d in distance]
     letter = WeakCombinations(3, 4, 1, 2, on="val")
     for counts in told[:2]:
-        letter.told(counts)
+        letter.on_validation_predictions(counts)
         letter.end_epoch()
     assert letter.distances.tolist() == pytest.approx(frequencies_apart(told[1].double()).tolist())
 
@@ -242,7 +242,7 @@ def test_recipes_rank_by_what_they_say() -> None:
         model, _ = built(recipe=recipe)
         model.training_loss(batch, 0)
         assert int(model.weak.seen.counts.sum()) == counted
-        asked = [model.asks(epoch) is not None for epoch in range(6)]
+        asked = [model.combinations_to_validate(epoch) is not None for epoch in range(6)]
         assert asked == [recipe == "paper" and epoch in (2, 3, 4) for epoch in range(6)]
 
 
@@ -275,10 +275,10 @@ def test_mistakes_are_told() -> None:
     with pytest.raises(
         ValueError, match="teacher knows a, b and 3 classes, but the student a, b, c"
     ):
-        model.take(build_method("full", other, network=SMALL))
+        model.set_teacher(build_method("full", other, network=SMALL))
     turned = Task(TASK.inputs[::-1], TASK.classes)
     with pytest.raises(ValueError, match=r"teacher knows c, b, a .*, but the student a, b, c"):
-        model.take(build_method("full", turned, network=SMALL))
+        model.set_teacher(build_method("full", turned, network=SMALL))
     with pytest.raises(ValueError, match=r"margin_aware reads .* set encodes to present"):
         built(encodes="mask")
     for setting, value in (("rank_on", "test"), ("rank_by", "counts")):

@@ -29,7 +29,7 @@ def built(**changes):
     plain = Task(ROOMS.inputs, ROOMS.classes, dense=True)
     teacher = build_method("full", plain, network=NETWORK)
     model = build_method("mmanet", ROOMS, network=NETWORK, **changes)
-    model.take(teacher)
+    model.set_teacher(teacher)
     return model, teacher
 
 

@@ -153,7 +153,7 @@ def test_methods_that_drop_nothing_have_no_second_mask() -> None:
 def test_any_method_takes_the_term(name: str) -> None:
     model = built(name, mutual=0.5, encodes="present")
     if model.needs.prerequisite is not None:
-        model.take(build_method(model.needs.prerequisite, TASK, network=Network(width=8)))
+        model.set_teacher(build_method(model.needs.prerequisite, TASK, network=Network(width=8)))
     batch = batch_of(torch.ones(9, 3, dtype=torch.bool))
     loss = model.training_loss(batch, 9, torch.Generator().manual_seed(0))
     assert loss.parts["mutual"] > 0

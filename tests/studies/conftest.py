@@ -8,5 +8,5 @@ import pytest
 @pytest.fixture
 def program(monkeypatch: pytest.MonkeyPatch) -> str:
     """Name of the pretended worker's module, where a worker process finds it."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "workers"))
     return "pretend_worker"

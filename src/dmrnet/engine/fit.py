@@ -117,7 +117,7 @@ def fit(
         first = prerequisite(
             settings, name, folder, content_of(splits), lambda run, to: fit(run, to, report)
         )
-        method.take(first.method)
+        method.set_teacher(first.method)
         spent = cost(first)
     if trainer.world_size == 1:
         # Processes that share their gradients would copy them.

@@ -39,7 +39,7 @@ class Needs:
     Attributes:
         complete: Training samples that have every modality.
         prerequisite: A method to be trained first on the same data (a teacher), or None; it is
-            handed over by `Method.take`.
+            handed over by `Method.set_teacher`.
     """
 
     complete: bool = False
@@ -394,14 +394,14 @@ class Method(nn.Module):
 
     # --- hooks of training ----------------------------------------------------------------------
 
-    def take(self, prerequisite: Method) -> None:
+    def set_teacher(self, prerequisite: Method) -> None:
         """Take in the trained method that `needs` names, before training begins.
 
         Keep it in `Frozen`, which no optimizer, checkpoint or process group sees.
         """
         raise TypeError(f"{type(self).__name__} needs no other method to be trained first")
 
-    def apart(self) -> Sequence[nn.Module]:
+    def clip_groups(self) -> Sequence[nn.Module]:
         """Return modules that are trained side by side and share nothing.
 
         The bound on the gradient's norm holds for each of them by itself; for none here, it holds
@@ -412,20 +412,21 @@ class Method(nn.Module):
     def on_gradients(self, step: Step) -> None:
         """Change gradients after they were added over processes, before the optimizer's step."""
 
-    def asks(self, epoch: int) -> Tensor | None:
-        """Return combinations, bool ``(K, V)``, whose predictions on validation are to be told.
+    def combinations_to_validate(self, epoch: int) -> Tensor | None:
+        """Return combinations, bool ``(K, V)``, whose validation predictions are to be counted.
 
         Asked before the end of each epoch, counted from 0; None for none.
         """
         return None
 
-    def told(self, predicted: Tensor) -> None:
-        """Hear how often each class was predicted on validation, ``(K, M)``, as `asks` asked.
+    def on_validation_predictions(self, predicted: Tensor) -> None:
+        """Receive how often each class was predicted on validation, the same on all processes.
 
-        The same on all processes.
+        Args:
+            predicted: Counts ``(K, M)``, in the order of `combinations_to_validate`.
         """
 
-    def on_epoch(self, variance: CombinationMeans, loss: CombinationMeans) -> None:
+    def on_epoch_end(self, variance: CombinationMeans, loss: CombinationMeans) -> None:
         """Learn from what an epoch saw of each combination (mining; Eq. 10)."""
 
     def hard(self) -> Tensor:
@@ -455,7 +456,7 @@ class Method(nn.Module):
         if add is not None:
             self.seen_loss.reduce(add)
             self.seen_variance.reduce(add)
-        self.on_epoch(self.seen_variance, self.seen_loss)
+        self.on_epoch_end(self.seen_variance, self.seen_loss)
         statistics = EpochStatistics(
             self.seen_variance.means(),
             self.seen_loss.means(),

@@ -38,7 +38,7 @@ class MiningMethod(Method):
         """What mines the hard set."""
         return self.hard_term.miner
 
-    def on_epoch(self, variance: CombinationMeans, loss: CombinationMeans) -> None:
+    def on_epoch_end(self, variance: CombinationMeans, loss: CombinationMeans) -> None:
         """Mine the hard set from what the epoch saw (Eq. 10)."""
         self.miner.end_epoch(variance if self.miner.by == "variance" else loss)
 

@@ -58,7 +58,7 @@ class MMANet(Method):
         """What ranks combinations."""
         return next(t.weak for t in self.objective.terms if isinstance(t, ModalityAware))
 
-    def take(self, prerequisite: Method) -> None:
+    def set_teacher(self, prerequisite: Method) -> None:
         """Take in the teacher.
 
         Raises:
@@ -77,14 +77,14 @@ class MMANet(Method):
             if isinstance(term, MarginAware):
                 term.teacher = Frozen(prerequisite)
 
-    def asks(self, epoch: int) -> Tensor | None:
+    def combinations_to_validate(self, epoch: int) -> Tensor | None:
         """Return the combinations that are compared, where validation ranks them."""
         weak = self.weak
         return weak.asked() if weak.on == "val" and weak.ranks(epoch) else None
 
-    def told(self, predicted: Tensor) -> None:
+    def on_validation_predictions(self, predicted: Tensor) -> None:
         """Count predictions on validation for the ranking."""
-        self.weak.told(predicted)
+        self.weak.on_validation_predictions(predicted)
 
     def training_loss(
         self, batch: Batch, epoch: int = 0, generator: torch.Generator | None = None
@@ -164,7 +164,7 @@ class MMANetSettings(SFMDSettings):
     teacher: str | None = None
 
     def build(self, task: Task) -> Method:
-        """Put the parts together; the teacher comes by `Method.take`."""
+        """Put the parts together; the teacher comes by `Method.set_teacher`."""
         parts, second = self.network.build(task), self.network.build(task)
         last = self.start - 1 if self.rank_last is None else self.rank_last
         weak = WeakCombinations(

@@ -58,7 +58,7 @@ class Unimodal(Undropped):
         main, *side = (feats[scale] for scale in scales)
         return self.task_loss(Output(main, tuple(side)), target)
 
-    def apart(self) -> Sequence[nn.Module]:
+    def clip_groups(self) -> Sequence[nn.Module]:
         """Return the experts: one that learns fast does not hold up the others."""
         return tuple(self.encoders)
 

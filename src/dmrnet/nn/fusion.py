@@ -37,12 +37,12 @@ class Fused:
     Attributes:
         map: ``(B, C, H, W)``; a vector is C x 1 x 1.
         skips: Further maps, already fused under the mask, that the predictor reads.
-        told: What terms of the loss read of the fusion; nothing else does.
+        extras: What terms of the loss read of the fusion; nothing else does.
     """
 
     map: Tensor
     skips: tuple[Tensor, ...] = ()
-    told: tuple[Tensor, ...] = ()
+    extras: tuple[Tensor, ...] = ()
 
 
 def masked(feature: Tensor, column: Tensor) -> Tensor:

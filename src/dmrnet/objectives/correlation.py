@@ -29,7 +29,7 @@ class Correlation(Term):
 
     def forward(self, step: Step) -> Tensor:
         """Return the mean over the batch."""
-        features, expressed = (at_least_float32(s).log_softmax(2) for s in step.fused.told)
+        features, expressed = (at_least_float32(s).log_softmax(2) for s in step.fused.extras)
         kl = (features.exp() * (features - expressed)).sum(2).mean((2, 3))
         shown = step.mask.sum(1, keepdim=True)
         counts = step.mask if self.own else step.mask & (shown > 1)

@@ -235,7 +235,7 @@ class WeakCombinations(nn.Module):
         every = torch.ones(1, self.modalities, dtype=torch.bool)
         return torch.cat([~torch.eye(self.modalities, dtype=torch.bool), every])
 
-    def told(self, predicted: Tensor) -> None:
+    def on_validation_predictions(self, predicted: Tensor) -> None:
         """Take in how often each class was predicted, ``(V + 1, M)``, as the epoch's counts."""
         self.seen.reset()
         self.seen.sums += predicted.to(self.seen.sums)

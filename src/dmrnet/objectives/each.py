@@ -70,7 +70,7 @@ class EachShownPixels(Term):
     def forward(self, step: Step) -> Tensor:
         """Return the sum over modalities of the mean over the batch's pixels."""
         total = step.task.per_sample.new_zeros(())
-        for own, column in zip(step.fused.told, step.mask.unbind(1), strict=True):
+        for own, column in zip(step.fused.extras, step.mask.unbind(1), strict=True):
             losses = pixel_cross_entropy(
                 self.classifier(own), step.batch.target, self.class_weights
             )

@@ -33,7 +33,7 @@ class RegionTerm(Term):
 
     def forward(self, step: Step) -> Tensor:
         """Return the mean over the batch."""
-        (logits,) = step.fused.told
+        (logits,) = step.fused.extras
         return cross_entropy(logits.mean((2, 3)), step.batch.target).mean
 
 
@@ -61,7 +61,7 @@ class PixelRegions(Term):
     def forward(self, step: Step) -> Tensor:
         """Return the sum over levels."""
         total = step.task.per_sample.new_zeros(())
-        for logits in step.fused.told:
+        for logits in step.fused.extras:
             total = total + pixel_cross_entropy(logits, step.batch.target, self.class_weights).mean
             if self.dice:
                 total = total + self.dice * dice(logits, step.batch.target)

@@ -192,9 +192,9 @@ def test_combinations_are_ranked_on_validation(made: Path, monkeypatch: pytest.M
     batch = val.take(torch.arange(len(val)))
     heard = []
 
-    def told(self: MMANet, predicted: torch.Tensor) -> None:
+    def on_validation_predictions(self: MMANet, predicted: torch.Tensor) -> None:
         assert self.training
-        asked = self.asks(0)
+        asked = self.combinations_to_validate(0)
         assert asked is not None
         with torch.no_grad():
             self.eval()
@@ -204,9 +204,9 @@ def test_combinations_are_ranked_on_validation(made: Path, monkeypatch: pytest.M
                 assert row.tolist() == [int((classes == k).sum()) for k in range(3)]
             self.train()
         heard.append(int(predicted.sum()))
-        self.weak.told(predicted)
+        self.weak.on_validation_predictions(predicted)
 
-    monkeypatch.setattr(MMANet, "told", told)
+    monkeypatch.setattr(MMANet, "on_validation_predictions", on_validation_predictions)
     fit(settings, made / "ranked")
     assert len(heard) == 3  # every epoch, since rank_last is 3
     assert min(heard) > 0

@@ -159,7 +159,7 @@ class Trainee(pl.LightningModule):
         """List the parameters once; put the averaged weights where the trained ones are."""
         optimizer: torch.optim.Optimizer = self.trainer.optimizers[0]
         self.trained = [p for group in optimizer.param_groups for p in group["params"]]
-        apart = [list(module.parameters()) for module in self.method.apart()]
+        apart = [list(module.parameters()) for module in self.method.clip_groups()]
         self.bounded = apart or [self.trained]
         if self.average is not None:
             self.average.follow(self.method)
@@ -203,7 +203,7 @@ class Trainee(pl.LightningModule):
     ) -> None:
         """Clip by the norm of all gradients, which tells whether each of them is finite.
 
-        Of what is trained side by side (`Method.apart`), each by its own norm. Lightning's own way
+        Each group of `Method.clip_groups` is clipped by its own norm. Lightning's own clipping
         refuses a fused optimizer in mixed precision, for the sake of a scaler that bf16 has not.
         """
         if gradient_clip_val:
@@ -250,7 +250,7 @@ class Trainee(pl.LightningModule):
 
     def _tell(self) -> None:
         """Tell the method what it predicts on validation now, if it asks."""
-        combinations = self.method.asks(self.current_epoch)
+        combinations = self.method.combinations_to_validate(self.current_epoch)
         if combinations is None:
             return
 
@@ -260,7 +260,9 @@ class Trainee(pl.LightningModule):
             self.method.train()
             return found
 
-        self.method.told(self._by_the_first(counts, torch.zeros(())).to(self.device))
+        self.method.on_validation_predictions(
+            self._by_the_first(counts, torch.zeros(())).to(self.device)
+        )
 
     def _by_the_first(self, work: Callable[[], T], elsewhere: T) -> T:
         """Return on all processes what the first finds on validation; what stops it stops all.

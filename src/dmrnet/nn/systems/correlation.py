@@ -156,4 +156,4 @@ class CorrelationFusion(MixFusion):
         maps = self.stacked(feats, mask)
         read = maps if self.stand_in is None else self.stand_in(maps, mask)
         expressed: Tensor = self.mix(read, mask)
-        return Fused(self.trunk(expressed.flatten(1, 2)), told=(maps, expressed))
+        return Fused(self.trunk(expressed.flatten(1, 2)), extras=(maps, expressed))

@@ -123,7 +123,7 @@ class RegionFusion(MixFusion):
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
         """Fuse maps under bool ``(B, V)``; told is ``(B, R, H, W)``."""
         mixed, logits = self.mix(self.stacked(feats, mask), mask)
-        return Fused(self.trunk(mixed), told=(logits,))
+        return Fused(self.trunk(mixed), extras=(logits,))
 
 
 class RegionMeet(Meets):
