@@ -39,7 +39,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "methods": _METHODS - {"methods"},
     "settings": {"data", "methods", "modalities"},
     "export": _METHODS,
-    "report": _ENGINE,
+    # Run folders are read as files: a report knows nothing of what made them.
+    "report": set(),
     "engine": _ENGINE,
     "studies": _ENGINE | {"engine", "report"},
     "sklearn": _ENGINE | {"engine", "export"},

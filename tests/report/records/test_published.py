@@ -138,7 +138,7 @@ def test_an_average_alone(make_run, publish, tmp_path):
     found = summary_of(path)
     labels = {item.label: item.headlines["average"].mean for item in found.systems}
     assert labels == {"dmrnet alpha=0.0001 [1]": 0.8, "dmrnet alpha=0.001 [1]": 0.9}
-    assert found.systems[1].book["mean_variance"].mean == 1.11
+    assert found.systems[1].run_metrics["mean_variance"].mean == 1.11
     report = build_report([path, make_run("sf-md", modalities=("a", "b"))], tmp_path / "out")
     assert "dmrnet alpha=0.001 [1]" in report.page.read_text()
 

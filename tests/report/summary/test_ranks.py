@@ -43,7 +43,7 @@ def test_against_scipy(rows_of, seed):
     }
     found = ranking_of(rows_of(table))
     ranks = stats.rankdata(-values, axis=1)
-    for label, places, mean in zip(found.labels, found.places, found.averages, strict=True):
+    for label, places, mean in zip(found.labels, found.ranks, found.averages, strict=True):
         column = methods.index(label)
         assert places == tuple(ranks[:, column])
         assert mean == pytest.approx(ranks[:, column].mean())

@@ -201,7 +201,7 @@ def test_two_data_sets(make_run):
 
 def test_bookkeeping_comes_from_training(make_run):
     (summary,) = summaries_of([make_run(seed=s) for s in range(2)])
-    book = summary.systems[0].book
+    book = summary.systems[0].run_metrics
     assert book["epochs"].mean == 40
     assert book["train_seconds"].seeds == (0, 1)
 

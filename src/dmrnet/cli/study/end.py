@@ -14,9 +14,9 @@ from dmrnet.cli.quickstart import spent
 from dmrnet.cli.screen import Screen, clock, screen
 from dmrnet.cli.study.text import counted
 from dmrnet.report import DataSummary, build_report
+from dmrnet.report.check import find_damage
 from dmrnet.report.pages.tables import Table, markdown
 from dmrnet.report.pages.terminal import terminal_table
-from dmrnet.report.records.damage import damage_of
 from dmrnet.studies.beside import Printed, by_combination, overview, systems_by_label, tables_of
 from dmrnet.studies.labels import baseline_of, names_of
 from dmrnet.studies.plan import Plan
@@ -104,7 +104,7 @@ def finish(
 
 def whole(members: Sequence[Member], split: str) -> tuple[list[Member], dict[str, str]]:
     """Return the runs whose files can be reported, and what is wrong with the others, by label."""
-    found = [(member, damage_of(member.folder, split)) for member in members]
+    found = [(member, find_damage(member.folder, split)) for member in members]
     damaged = {member.job.label: damage for member, damage in found if damage is not None}
     return [member for member, damage in found if damage is None], damaged
 

@@ -14,7 +14,7 @@ from dmrnet.report.figures.figures import Figure
 from dmrnet.report.figures.marks import MOST_SYSTEMS, Mark, bare, key, key_places, marks
 from dmrnet.report.figures.svg import data_id, to_png, to_svg
 from dmrnet.report.statistics.formatting import shortened
-from dmrnet.report.summary.analyses import Analysed
+from dmrnet.report.summary.analyses import AnalysisSummary
 
 MOST_PAIRS = 9
 """So many pairs of modalities have a panel: within each first, then between two."""
@@ -25,7 +25,7 @@ _TAIL = 0.002
 
 
 def systems_of(
-    analysed: Analysed, labels: Sequence[str], *, with_baseline: bool
+    analysed: AnalysisSummary, labels: Sequence[str], *, with_baseline: bool
 ) -> tuple[list[str], list[Mark]]:
     """Return the systems that have the analysis, and the marks that they have in every figure."""
     shown = labels[:MOST_SYSTEMS]
@@ -35,7 +35,7 @@ def systems_of(
     return kept, [every[label] for label in kept]
 
 
-def left_out(analysed: Analysed, labels: Sequence[str]) -> str:
+def left_out(analysed: AnalysisSummary, labels: Sequence[str]) -> str:
     """Say how many systems that have the analysis are not drawn; empty where all are."""
     having = {label for label, _, _ in analysed.values}
     more = sum(label in having for label in labels[MOST_SYSTEMS:])
@@ -45,13 +45,13 @@ def left_out(analysed: Analysed, labels: Sequence[str]) -> str:
     return f" {more} more {verb} in the table alone, since colours tell {MOST_SYSTEMS} apart."
 
 
-def pairs_of(analysed: Analysed) -> list[str]:
+def pairs_of(analysed: AnalysisSummary) -> list[str]:
     """Return modalities, then pairs of them, as the combination of a row names them."""
     return sorted(analysed.combinations("cosine"), key=lambda name: name.count("+"))
 
 
 def distance_figure(
-    analysed: Analysed, labels: Sequence[str], form: str, name: str, *, with_baseline: bool
+    analysed: AnalysisSummary, labels: Sequence[str], form: str, name: str, *, with_baseline: bool
 ) -> Figure | None:
     """Draw the histogram of each pair of modalities, one line a system (Fig. 1).
 
@@ -205,7 +205,7 @@ ANGLES = (
 
 
 def angle_figure(
-    analysed: Analysed, labels: Sequence[str], name: str, *, with_baseline: bool
+    analysed: AnalysisSummary, labels: Sequence[str], name: str, *, with_baseline: bool
 ) -> Figure | None:
     """Draw one line a system: the spread of a class, the angle of its combinations, of classes."""
     systems, shown = systems_of(analysed, labels, with_baseline=with_baseline)
@@ -245,7 +245,9 @@ def angle_figure(
     return figure_of(name, "Directions of combinations", caption, draw)
 
 
-def _angles(axes: Axes, analysed: Analysed, label: str, mark: Mark, y: int, suffix: str) -> None:
+def _angles(
+    axes: Axes, analysed: AnalysisSummary, label: str, mark: Mark, y: int, suffix: str
+) -> None:
     found = {metric: analysed.get(label, metric + suffix) for metric, _, _, _ in ANGLES}
     within, between = found["within"], found["between"]
     if within is not None and between is not None:

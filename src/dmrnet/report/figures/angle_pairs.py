@@ -23,7 +23,7 @@ from dmrnet.report.figures.analysis_figures import (
 from dmrnet.report.figures.figures import Figure
 from dmrnet.report.figures.marks import bare, key, key_places
 from dmrnet.report.statistics.estimates import Estimate
-from dmrnet.report.summary.analyses import Analysed
+from dmrnet.report.summary.analyses import AnalysisSummary
 
 KINDS = {
     "one": "one combination",
@@ -74,7 +74,7 @@ def cells_of(arrays: Mapping[str, NDArray[Any]], suffix: str) -> dict[str, NDArr
     return {kind: values for kind, values in known.items() if values.size}
 
 
-def by_kind(analysed: Analysed, label: str, suffix: str) -> dict[str, Estimate]:
+def by_kind(analysed: AnalysisSummary, label: str, suffix: str) -> dict[str, Estimate]:
     """Return the mean angle of each kind over its classes and pairs, by seed."""
     means: dict[str, dict[int, float]] = {}
     for seed, arrays in analysed.arrays.get(label, {}).items():
@@ -84,7 +84,7 @@ def by_kind(analysed: Analysed, label: str, suffix: str) -> dict[str, Estimate]:
 
 
 def pair_figure(
-    analysed: Analysed, labels: Sequence[str], name: str, *, with_baseline: bool
+    analysed: AnalysisSummary, labels: Sequence[str], name: str, *, with_baseline: bool
 ) -> Figure | None:
     """Draw how angles are distributed over classes and pairs, a panel a kind, a line a system.
 

@@ -13,7 +13,7 @@ from dmrnet.report.figures.figures import Figure
 from dmrnet.report.figures.marks import bare
 from dmrnet.report.figures.svg import to_png, to_svg
 from dmrnet.report.records.combinations import canonical
-from dmrnet.report.records.rows import number, read_records, text, whole
+from dmrnet.report.records.rows import integer, number, read_records, text
 from dmrnet.report.records.runs import VARIANCE
 from dmrnet.report.statistics.formatting import shortened
 from dmrnet.report.summary.summary import DataSummary, SystemSummary
@@ -41,7 +41,7 @@ def course_of(folders: Iterable[Path], modalities: Sequence[str]) -> dict[str, d
             value = number(record, "mean_variance", where)
             if value is not None:
                 name = canonical(text(record, "combination", where), modalities)
-                epoch = whole(record, "epoch", where) + 1
+                epoch = integer(record, "epoch", where) + 1
                 found.setdefault(name, {}).setdefault(epoch, []).append(value)
     return {
         name: {epoch: fmean(values) for epoch, values in sorted(of.items())}

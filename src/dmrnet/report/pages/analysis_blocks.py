@@ -13,7 +13,7 @@ from dmrnet.report.pages.tables import Cell, Table
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate, paired_difference
 from dmrnet.report.statistics.inference import interval
-from dmrnet.report.summary.analyses import Analysed, read_analyses
+from dmrnet.report.summary.analyses import AnalysisSummary, read_analyses
 from dmrnet.report.summary.summary import DataSummary
 
 MOST_COURSES = 3
@@ -63,7 +63,7 @@ def analysis_blocks(summary: DataSummary, prefix: str) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-def _distances(summary: DataSummary, analysed: Analysed, prefix: str) -> Block:
+def _distances(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> Block:
     labels = [item.label for item in summary.systems]
     having = _having(analysed, labels)
     rows = []
@@ -114,7 +114,7 @@ _ANGLES = {
 }
 
 
-def _angles(summary: DataSummary, analysed: Analysed, prefix: str) -> Block:
+def _angles(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> Block:
     labels = [item.label for item in summary.systems]
     having = _having(analysed, labels)
     rows = []
@@ -177,7 +177,7 @@ def _compared(
     return tuple(cells)
 
 
-def _variance(summary: DataSummary, analysed: Analysed, prefix: str) -> Block:
+def _variance(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> Block:
     having = _having(analysed, [item.label for item in summary.systems])
     singles = [name for name in analysed.combinations("variance") if "+" not in name]
     full = summary.full
@@ -204,7 +204,7 @@ def _variance(summary: DataSummary, analysed: Analysed, prefix: str) -> Block:
     )
 
 
-def _hard_sets(summary: DataSummary, analysed: Analysed, prefix: str) -> Block:
+def _hard_sets(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> Block:
     metrics = {"mined": "Mined", "by_variance": "Highest variance", "by_loss": "Highest loss"}
     rows = []
     for label in _having(analysed, [item.label for item in summary.systems]):
@@ -228,7 +228,7 @@ def _hard_sets(summary: DataSummary, analysed: Analysed, prefix: str) -> Block:
     )
 
 
-def _having(analysed: Analysed, labels: Sequence[str]) -> list[str]:
+def _having(analysed: AnalysisSummary, labels: Sequence[str]) -> list[str]:
     known = {label for label, _, _ in analysed.values}
     return [label for label in labels if label in known]
 
@@ -238,15 +238,15 @@ def _pair(pair: str) -> str:
     return f"{first} to {second}" if second else f"within {first}"
 
 
-def _titled(title: str, analysed: Analysed) -> str:
+def _titled(title: str, analysed: AnalysisSummary) -> str:
     return f"{title}, at {analysed.at}" if analysed.at else title
 
 
-def _split(analysed: Analysed) -> str:
+def _split(analysed: AnalysisSummary) -> str:
     return "validation" if analysed.split == "val" else "test"
 
 
-def _of(analysed: Analysed) -> str:
+def _of(analysed: AnalysisSummary) -> str:
     return f"on up to {analysed.samples:,} {_split(analysed)} samples"
 
 

@@ -228,7 +228,7 @@ COMPARED = (
 
 def _lengths(summary: DataSummary) -> str:
     """Say what is compared where a baseline was trained as long as a system."""
-    known = dict.fromkeys(MEASURED[i.equal.measured] for i in summary.systems if i.equal)
+    known = dict.fromkeys(MEASURED[i.equal.cost_metric] for i in summary.systems if i.equal)
     return f" How long is by {fmt.listed([*known])}." if known else ""
 
 

@@ -174,7 +174,7 @@ def _cost(equal: EqualCost | None) -> Cell:
     """Write how long the baseline was trained, as a multiple of the method's training."""
     if equal is None:
         return Cell(fmt.NOTHING)
-    hint = f"of the system's {MEASURED[equal.measured]}"
+    hint = f"of the system's {MEASURED[equal.cost_metric]}"
     below = "" if equal.reached else "longest that was run"
     return Cell(f"{equal.ratio:.2f} × as long", below, hint=hint, value=equal.ratio)
 
@@ -191,9 +191,7 @@ def rank_table(ranking: Ranking) -> Table:
             Cell(f"{mean:.2f}", best=mean == min(ranking.averages)),
             *(Cell(f"{place:g}") for place in places),
         )
-        for label, mean, places in zip(
-            ranking.labels, ranking.averages, ranking.places, strict=True
-        )
+        for label, mean, places in zip(ranking.labels, ranking.averages, ranking.ranks, strict=True)
     ]
     return Table(("System", "Average rank", *ranking.datasets), tuple(rows))
 
@@ -246,13 +244,13 @@ def cost_table(summary: DataSummary) -> Table:
         "train_seconds": ("Training time a seed", fmt.duration),
         "train_cpu_seconds": ("CPU time", fmt.duration),
     }
-    keys = [key for key in ways if any(key in item.book for item in summary.systems)]
+    keys = [key for key in ways if any(key in item.run_metrics for item in summary.systems)]
     rows = [
         (
             Cell(item.label),
             *(
-                Cell(ways[key][1](item.book[key].mean), value=item.book[key].mean)
-                if key in item.book
+                Cell(ways[key][1](item.run_metrics[key].mean), value=item.run_metrics[key].mean)
+                if key in item.run_metrics
                 else Cell(fmt.NOTHING)
                 for key in keys
             ),
@@ -279,7 +277,7 @@ def hardness_table(summary: DataSummary, *, measured: bool = True) -> Table:
     for item in mined:
         hardness = item.hardness
         assert hardness is not None
-        agreement = item.book.get("hard_agreement")
+        agreement = item.run_metrics.get("hard_agreement")
         rows.append(
             (
                 Cell(item.label),

@@ -16,11 +16,11 @@ from dmrnet.report.records.rows import (
     RATES,
     RowError,
     check_combination,
+    check_rate,
     check_split,
+    integer,
     number,
-    refuse_percent,
     text,
-    whole,
 )
 
 _NEEDED = ("source", "method", "dataset", "split", "combination", "metric", "value")
@@ -111,14 +111,14 @@ def parse_published(record: Mapping[str, object], where: str = "row") -> Publish
         value=number(record, "value", where),
         recipe=text({"recipe": "", **record}, "recipe", where, empty=True),
         settings=settings,
-        seed=None if record.get("seed") is None else whole(record, "seed", where),
+        seed=None if record.get("seed") is None else integer(record, "seed", where),
         se=number({"se": None, **record}, "se", where),
-        n=0 if record.get("n") is None else whole(record, "n", where, least=0),
+        n=0 if record.get("n") is None else integer(record, "n", where, least=0),
     )
     check_split(row.split, where)
     check_combination(row.combination, where)
     if row.metric in RATES:
-        refuse_percent(row.metric, row.value, where)
+        check_rate(row.metric, row.value, where)
         if not row.combination and row.metric.endswith(COMPLETE):
             raise RowError(f"{where}: expected {row.metric} with a combination, came none.")
     if row.se is not None and (row.se < 0 or row.seed is not None):

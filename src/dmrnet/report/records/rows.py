@@ -100,7 +100,7 @@ def text(record: Mapping[str, object], key: str, where: str, *, empty: bool = Fa
     return value
 
 
-def whole(record: Mapping[str, object], key: str, where: str, *, least: int | None = None) -> int:
+def integer(record: Mapping[str, object], key: str, where: str, *, least: int | None = None) -> int:
     """Return ``record[key]`` as an integer not below ``least``.
 
     Raises:
@@ -186,11 +186,11 @@ def parse_row(record: Mapping[str, object], where: str = "row") -> Row:
         settings=settings,
         dataset=text(record, "dataset", where),
         split=text(record, "split", where),
-        seed=whole(record, "seed", where),
+        seed=integer(record, "seed", where),
         combination=text(record, "combination", where, empty=True),
         metric=text(record, "metric", where),
         value=number(record, "value", where),
-        n=whole(record, "n", where, least=0),
+        n=integer(record, "n", where, least=0),
     )
     _check_meaning(row, where)
     return row
@@ -198,7 +198,7 @@ def parse_row(record: Mapping[str, object], where: str = "row") -> Row:
 
 def _check_meaning(row: Row, where: str) -> None:
     check_split(row.split, where)
-    refuse_percent(row.metric, row.value, where)
+    check_rate(row.metric, row.value, where)
     check_combination(row.combination, where)
     if not row.combination and row.metric in _OF_COMBINATIONS:
         raise RowError(f"{where}: expected {row.metric} with a combination, came none.")
@@ -214,7 +214,7 @@ def check_split(split: str, where: str) -> None:
         raise RowError(f"{where}: expected 'split' to be 'val' or 'test', came {split!r}.")
 
 
-def refuse_percent(metric: str, value: float | None, where: str) -> None:
+def check_rate(metric: str, value: float | None, where: str) -> None:
     """Refuse a rate that is no fraction.
 
     Raises:

@@ -13,12 +13,12 @@ from dmrnet.report.records.published import PublishedRow, parse_published
 from dmrnet.report.records.rows import (
     Row,
     RowError,
+    integer,
     number,
     parse_row,
     read_records,
     read_rows,
     text,
-    whole,
 )
 
 RESULTS = "results.jsonl"
@@ -111,7 +111,7 @@ def read_runs(paths: Sequence[Path], split: str) -> list[Run]:
             else "train it again with `dmrnet fit`, which writes them"
         )
         raise ValueError(f"Expected {split} rows in every run, found none in {names}: {mend}.")
-    return told_apart(runs, split)
+    return separate_by_content(runs, split)
 
 
 def _has_rows_of(run: Run, split: str) -> bool:
@@ -120,7 +120,7 @@ def _has_rows_of(run: Run, split: str) -> bool:
     )
 
 
-def told_apart(runs: Sequence[Run], split: str) -> list[Run]:
+def separate_by_content(runs: Sequence[Run], split: str) -> list[Run]:
     """Name data sets apart that have one name and other content: never averaged, never compared.
 
     What counts is what a run was trained and chosen on, and for test rows what it was tested on.
@@ -250,7 +250,7 @@ def _kept_epoch(path: Path, kept: object) -> tuple[int | None, tuple[Variance, .
             mean_loss=number(record, "mean_loss", where),
             hard=hard,
         )
-        by_epoch.setdefault(whole(record, "epoch", where), {})[item.combination] = item
+        by_epoch.setdefault(integer(record, "epoch", where), {})[item.combination] = item
     if not by_epoch:
         return None, ()
     epoch = kept if isinstance(kept, int) and kept in by_epoch else max(by_epoch)

@@ -20,7 +20,7 @@ ARRAYS = "analyses.npz"
 
 
 @dataclass(frozen=True, slots=True)
-class Analysed:
+class AnalysisSummary:
     """One analysis of the systems of a summary.
 
     Attributes:
@@ -56,7 +56,7 @@ class Analysed:
         return list(dict.fromkeys(c for _, c, m in self.values if m == metric and c))
 
 
-def read_analyses(summary: DataSummary) -> list[Analysed]:
+def read_analyses(summary: DataSummary) -> list[AnalysisSummary]:
     """Read what the runs of a summary were analysed for.
 
     An analysis that some runs have of the reported split is shown of that split; one that all have
@@ -77,7 +77,7 @@ def read_analyses(summary: DataSummary) -> list[Analysed]:
             by_seed = arrays.setdefault((name, split), {}).setdefault(run.label, {})
             by_seed.setdefault(run.seed, kept)
     return [
-        Analysed(
+        AnalysisSummary(
             name,
             split,
             {key: Estimate.of(known) for key, rows in of.items() if (known := _known(rows))},

@@ -25,7 +25,7 @@ class EqualCost:
     Attributes:
         label: Its name.
         ratio: Its cost over the method's, means over seeds.
-        measured: What the cost is: ``train_cpu_seconds``; where that is not known
+        cost_metric: What the cost is: ``train_cpu_seconds``; where that is not known
             ``train_seconds`` or ``train_samples``.
         is_baseline: Whether it is the plain baseline itself.
         differences: The method's headlines minus its, paired by seed.
@@ -33,7 +33,7 @@ class EqualCost:
 
     label: str
     ratio: float
-    measured: str
+    cost_metric: str
     is_baseline: bool
     differences: Mapping[str, Estimate]
 

@@ -25,7 +25,7 @@ class Facts:
             values are left out.
         seeds: ``{(system, metric): seeds}`` that have rows on the reported split.
         counts: ``{(metric, combination): numbers of samples scored}``.
-        book: ``{(system, metric of the run as a whole): {seed: value}}``.
+        run_metrics: ``{(system, metric of the run as a whole): {seed: value}}``.
         mining: ``{system: {seed: the kept epoch's mining statistics}}``.
         metrics: Every metric of a combination on the reported split.
         chosen_on: The fewest samples of a run's validation rows; 0 without such rows.
@@ -38,7 +38,7 @@ class Facts:
     scores: Mapping[tuple[System, str, str], Mapping[int, float]]
     seeds: Mapping[tuple[System, str], frozenset[int]]
     counts: Mapping[tuple[str, str], frozenset[int]]
-    book: Mapping[tuple[System, str], Mapping[int, float]]
+    run_metrics: Mapping[tuple[System, str], Mapping[int, float]]
     mining: Mapping[System, Mapping[int, Sequence[Variance]]]
     metrics: tuple[str, ...]
     published: Mapping[tuple[System, str, str], Estimate]
@@ -122,7 +122,7 @@ def sort_out(runs: Sequence[Run], dataset: str, split: str) -> Facts:
         scores=dict(scores),
         seeds={key: frozenset(value) for key, value in seeds.items()},
         counts={key: frozenset(value) for key, value in counts.items()},
-        book=_bookkeeping(rows, split),
+        run_metrics=_bookkeeping(rows, split),
         mining=_mining(runs, order),
         metrics=tuple(
             dict.fromkeys([*(metric for _, metric in seeds), *(name for _, name, _ in published)])

@@ -33,7 +33,7 @@ def notes_on(summary: DataSummary) -> list[str]:
 def _on_divergence(summary: DataSummary) -> list[str]:
     notes = []
     for item in summary.systems:
-        rise = item.book.get("loss_rise")
+        rise = item.run_metrics.get("loss_rise")
         if rise is not None:
             notes.append(
                 f"Training diverged in {item.label}, {_numbered(rise.seeds)}: the loss rose to "
@@ -80,7 +80,7 @@ def _on_baseline(summary: DataSummary) -> list[str]:
         if sum(not item.system.source for item in summary.systems) < 2:
             return []
         return [
-            f"No system is called {summary.asked_baseline}, so there is no baseline to take "
+            f"No system is called {summary.requested_baseline}, so there is no baseline to take "
             "differences to."
         ]
     notes = []

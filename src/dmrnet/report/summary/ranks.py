@@ -19,19 +19,19 @@ class Ranking:
     Attributes:
         datasets: The data sets, each by its first score.
         labels: The systems, the best average place first.
-        places: For each system its place on each data set, 1 the best; equals share their mean.
+        ranks: For each system its rank on each data set, 1 the best; equals share their mean.
         left_out: Systems that some data set lacks.
     """
 
     datasets: tuple[str, ...]
     labels: tuple[str, ...]
-    places: tuple[tuple[float, ...], ...]
+    ranks: tuple[tuple[float, ...], ...]
     left_out: tuple[str, ...]
 
     @property
     def averages(self) -> tuple[float, ...]:
         """The mean place of each system."""
-        return tuple(sum(row) / len(row) for row in self.places)
+        return tuple(sum(row) / len(row) for row in self.ranks)
 
 
 def rank_over_data(
@@ -68,7 +68,7 @@ def rank_over_data(
     return Ranking(
         datasets=tuple(first),
         labels=tuple(labels[common[row]] for row in order),
-        places=tuple(tuple(places[row].tolist()) for row in order),
+        ranks=tuple(tuple(places[row].tolist()) for row in order),
         left_out=tuple(labels[system] for system in every if system not in common),
     )
 

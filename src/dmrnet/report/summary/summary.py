@@ -66,7 +66,7 @@ class DataSummary:
         counts: Samples scored, for each combination: the least and the most over the runs.
         systems: The systems, the baseline first, those that others published last.
         baseline: Label of the baseline; None without one.
-        asked_baseline: The name that the baseline was asked for by.
+        requested_baseline: The name that the baseline was asked for by.
         shared: Settings that all systems have, as ``name=value``; not in the labels.
         runs: Where the rows came from.
         chosen_on: The fewest validation samples that a run's kept epoch was chosen on; 0 where
@@ -85,7 +85,7 @@ class DataSummary:
     counts: Mapping[str, tuple[int, int]]
     systems: tuple[SystemSummary, ...]
     baseline: str | None
-    asked_baseline: str
+    requested_baseline: str
     shared: tuple[str, ...]
     runs: tuple[RunLine, ...]
     ignored: tuple[str, ...]
@@ -199,7 +199,7 @@ def _summarise_dataset(
                     )
                 ),
                 baseline=ours.label if ours else None,
-                asked_baseline=baseline,
+                requested_baseline=baseline,
                 shared=tuple(f"{key}={value}" for key, value in sorted(shared)),
                 runs=_run_lines(runs, dataset, labels),
                 ignored=tuple(sorted(set(facts.metrics) - shown)),

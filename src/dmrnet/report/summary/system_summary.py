@@ -32,7 +32,7 @@ class SystemSummary:
         worst: The compared combination whose mean is worst; None where nothing is compared.
         differences: Paired difference of each headline to the baseline; empty for the baseline.
         gains: Paired difference of each combination to the baseline; empty for the baseline.
-        book: Numbers of the run as a whole: ``parameters``, ``train_seconds`` and the like.
+        run_metrics: Numbers of whole runs: ``parameters``, ``train_seconds`` and the like.
         hardness: What mining saw; None where nothing was mined.
         equal: The baseline at equal training cost; None without a baseline or known costs, and for
             the baseline itself, trained for whatever length.
@@ -46,7 +46,7 @@ class SystemSummary:
     worst: str | None
     differences: Mapping[str, Estimate]
     gains: Mapping[str, Estimate]
-    book: Mapping[str, Estimate]
+    run_metrics: Mapping[str, Estimate]
     hardness: Hardness | None
     equal: EqualCost | None = None
 
@@ -97,9 +97,9 @@ def sum_up(
         worst=max(compared, key=lambda name: score.error(scores[name].mean), default=None),
         differences={},
         gains={},
-        book={
+        run_metrics={
             metric: Estimate.of(values)
-            for (owner, metric), values in facts.book.items()
+            for (owner, metric), values in facts.run_metrics.items()
             if owner == item
         },
         hardness=hardness_of(facts.mining.get(item, {}), scores, score, len(facts.modalities)),
@@ -136,7 +136,7 @@ def as_printed(
         worst=max(compared, key=lambda name: score.error(scores[name].mean)) if whole else None,
         differences={},
         gains={},
-        book={metric: value for (metric, name), value in found.items() if not name},
+        run_metrics={metric: value for (metric, name), value in found.items() if not name},
         hardness=None,
     )
 
@@ -186,7 +186,7 @@ def _equal_cost(
 ) -> EqualCost | None:
     lengths = set(of_the_baseline([one.system for one in every], baseline.system))
     candidates = [one for one in every if one.system in lengths]
-    chosen = choose(item.book, [one.book for one in candidates])
+    chosen = choose(item.run_metrics, [one.run_metrics for one in candidates])
     if item.system in lengths or chosen is None:
         return None
     place, ratio, measured = chosen
@@ -194,7 +194,7 @@ def _equal_cost(
     return EqualCost(
         label=taken.label,
         ratio=ratio,
-        measured=measured,
+        cost_metric=measured,
         is_baseline=taken.system == baseline.system,
         differences=_differences(item.headlines, taken.headlines),
     )

@@ -1,11 +1,11 @@
-"""A run whose files a report could not be made of is known before, with the place."""
+"""A run with damaged files is found before the report is made, and the message names the place."""
 
 from __future__ import annotations
 
 import pytest
 from tests.report.analysed import NAMES, analyse
 
-from dmrnet.report.records.damage import damage_of
+from dmrnet.report.check import find_damage
 
 
 @pytest.fixture
@@ -15,13 +15,13 @@ def run(make_run):
     return made
 
 
-def test_a_whole_run_has_none(run):
-    assert damage_of(run, "test") is None
-    assert damage_of(run, "val") is None
+def test_an_undamaged_run(run):
+    assert find_damage(run, "test") is None
+    assert find_damage(run, "val") is None
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("results.jsonl", '{"run": "half', "results.jsonl:1: expected one JSON object"),
         ("analyses.jsonl", '{"analysis": "angles"}\n', "analyses.jsonl:1: expected the keys"),
@@ -31,6 +31,6 @@ def test_a_whole_run_has_none(run):
         ("pictures.npz", "half a file", "pictures.npz: expected label maps"),
     ],
 )
-def test_what_is_damaged_is_told_with_its_place(run, name, content, told):
+def test_damage_is_reported_with_its_place(run, name, content, message):
     (run / name).write_text(content)
-    assert told in damage_of(run, "test")
+    assert message in find_damage(run, "test")

@@ -1,4 +1,4 @@
-"""Whether a report could be made of a run, asked before it is made of many."""
+"""Find out whether a report can be made of a run before making one of many runs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.analyses import read_run
 
 
-def damage_of(folder: Path, split: str) -> str | None:
-    """Return what is wrong with the files of a run, with the place; None where nothing is.
+def find_damage(folder: Path, split: str) -> str | None:
+    """Return the first error in the files of a run, or None if all of them can be reported.
 
     Args:
-        folder: Of the run.
-        split: That would be reported.
+        folder: Run folder.
+        split: Split to be reported.
     """
     try:
         (run,) = read_runs([folder], split)
