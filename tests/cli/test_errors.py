@@ -373,7 +373,7 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "a modality named twice": (
         "fit --data arrays --data.train {made}/train.npz --data.modalities radar,radar",
-        "modality names must differ, but radar stands twice",
+        "expected distinct modality names, got radar twice",
     ),
     "a modality that the file lacks": (
         "fit --data arrays --data.train {made}/train.npz --data.modalities radar,cam",

@@ -109,5 +109,5 @@ def test_weights_that_are_none_are_refused() -> None:
     for wrong in ((1.0, 2.0), (0.0, 0.0, 0.0), (1.0, -1.0, 1.0), (1.0, math.inf, 1.0)):
         with pytest.raises(ValueError, match="a weight of 0 or more for each of 3 classes"):
             Task(TASK.inputs, TASK.classes, True, wrong)
-    with pytest.raises(ValueError, match="expected, of a dense task"):
+    with pytest.raises(ValueError, match="expected class weights"):
         Task(TASK.inputs, TASK.classes, False, WEIGHTS)

@@ -1,4 +1,4 @@
-"""Index lists, masks of a batch, and moving it."""
+"""Row numbers and masks of a batch, and moving it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_rows_are_those_where_a_modality_is_seen(table: list[list[bool]]) -> Non
     "table", [torch.ones(3, 2), torch.ones(3, dtype=torch.bool), torch.ones(3, 3, dtype=torch.bool)]
 )
 def test_a_table_that_does_not_fit_is_refused(table: torch.Tensor) -> None:
-    with pytest.raises(ValueError, match=r"bool table \(batch, 2\) for a, b; got torch"):
+    with pytest.raises(ValueError, match=r"\(batch, 2\) for a, b, got torch"):
         rows_of(table, ("a", "b"))
 
 

@@ -42,7 +42,7 @@ def test_index_is_the_sum_of_eq_10(mask: list[bool]) -> None:
 
 
 @pytest.mark.parametrize("v", [1, 2, 3, 4, 5, 6])
-def test_every_combination_stands_once_in_the_order_of_the_index(v: int) -> None:
+def test_every_combination_occurs_once_in_the_order_of_the_index(v: int) -> None:
     expected = sorted((list(row) for row in product([False, True], repeat=v)), key=index_by_loop)[
         1:
     ]
@@ -69,7 +69,7 @@ def test_a_number_of_modalities_out_of_range_is_refused(v: int) -> None:
 
 
 def test_a_table_of_all_is_refused_where_it_would_not_fit() -> None:
-    with pytest.raises(ValueError, match=r"1048576|2097151.*some_combinations"):
+    with pytest.raises(ValueError, match=r"2097151.*some_combinations"):
         all_combinations(21)
 
 
@@ -94,18 +94,18 @@ def test_all_is_every_modality_unless_one_is_called_so() -> None:
     ("text", "message"),
     [
         ("rbg", "unknown modality 'rbg'; did you mean 'rgb'"),
-        ("rgb+rgb", "rgb stands twice"),
+        ("rgb+rgb", "got rgb twice"),
         ("rgb++ir", "empty"),
         ("", "empty"),
     ],
 )
-def test_a_wrong_name_is_told(text: str, message: str) -> None:
+def test_a_wrong_name_is_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse(text, ("rgb", "depth", "ir"))
 
 
 def test_a_mask_of_another_width_has_no_name() -> None:
-    with pytest.raises(ValueError, match="3 columns does not fit 2"):
+    with pytest.raises(ValueError, match=r"of 2 columns, .* got 3"):
         name_of([True, False, True], ("a", "b"))
 
 
@@ -121,7 +121,7 @@ def test_some_combinations_hold_the_full_and_the_single_ones(v: int, extra: int,
     assert torch.equal(rows, again)
 
 
-def test_the_drawn_ones_are_drawn_uniformly() -> None:
+def test_the_sample_is_uniform() -> None:
     """Each of the 26 others of V = 5 is among the 4 drawn equally often, by chi-square."""
     from scipy.stats import chisquare
 
@@ -138,6 +138,6 @@ def test_the_drawn_ones_are_drawn_uniformly() -> None:
     assert chisquare(drawn.numpy()).pvalue > 1e-4
 
 
-def test_too_little_room_is_refused() -> None:
+def test_a_sample_that_is_too_small_is_refused() -> None:
     with pytest.raises(ValueError, match="most=5"):
         some_combinations(5, 5, torch.Generator())

@@ -1,4 +1,4 @@
-"""Rows taken, put back and repeated, compared row by row; they keep their memory format."""
+"""Selected, scattered and repeated rows keep their values and memory format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names, combinations, masks and random presence of modalities. No ``torch.nn`` here."""
+"""Names, combinations and masks of modalities, and samplers of masks. Does not use ``torch.nn``."""
 
 from dmrnet.modalities.batch import Batch, Inputs, Where, rows_of
 from dmrnet.modalities.combinations import (

@@ -1,8 +1,8 @@
-"""Combinations of modalities: masks, their index of Eq. 10, their names.
+"""Combinations of modalities: masks, their indices (Eq. 10) and their names.
 
-The one convention: a combination is a bool row ``(V,)``, True where a modality is seen, and its
-index is ``j = sum_k 2^(k-1) delta^k`` with k counted from 1 (Eq. 10), so the first modality is the
-lowest bit. ``j = 0``, the empty combination, does not exist.
+A combination is a bool row ``(V,)``, True for visible modalities. Its index is
+``j = sum_k 2^(k-1) delta^k`` with k from 1 (Eq. 10), so the first modality is the lowest bit. The
+empty combination, ``j = 0``, is not used.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from torch import Tensor
 from dmrnet.modalities.names import SEPARATOR, check_names, position
 
 MAX_MODALITIES = 62
-"""The index of Eq. 10 is an int64."""
+"""Largest number of modalities whose index of Eq. 10 fits an int64."""
 
 MAX_TABLE = 20
-"""Up to so many modalities a table over all combinations is kept (2^20 rows)."""
+"""Largest number of modalities for which all combinations are listed (2^20 rows)."""
 
 
 def count(modalities: int) -> int:
-    """Return how many non-empty combinations V modalities have: ``2^V - 1``.
+    """Return the number of non-empty combinations of V modalities: ``2^V - 1``.
 
     Raises:
-        ValueError: If V is not from 1 to 62.
+        ValueError: If V is not between 1 and 62.
 
     >>> count(3)
     7
@@ -36,13 +36,13 @@ def count(modalities: int) -> int:
 
 
 def index_of(mask: Tensor) -> Tensor:
-    """Return the index of Eq. 10 of each mask.
+    """Return the index of each mask (Eq. 10).
 
     Args:
-        mask: bool, ``(..., V)``.
+        mask: Bool tensor of shape ``(..., V)``.
 
     Returns:
-        int64, ``(...)``.
+        Int64 tensor of shape ``(...)``.
 
     >>> index_of(torch.tensor([[True, False, False], [True, False, True]])).tolist()
     [1, 5]
@@ -55,14 +55,14 @@ def index_of(mask: Tensor) -> Tensor:
 
 
 def from_index(index: Tensor, modalities: int) -> Tensor:
-    """Return the masks that have the given indices; the inverse of `index_of`.
+    """Return the masks with the given indices; the inverse of `index_of`.
 
     Args:
-        index: int64, ``(...)``.
-        modalities: V.
+        index: Int64 tensor of shape ``(...)``.
+        modalities: Number of modalities, V.
 
     Returns:
-        bool, ``(..., V)``.
+        Bool tensor of shape ``(..., V)``.
 
     >>> from_index(torch.tensor([1, 5]), 3).int().tolist()
     [[1, 0, 0], [1, 0, 1]]
@@ -76,42 +76,46 @@ def all_combinations(modalities: int) -> Tensor:
     """Return every non-empty combination in the order of Eq. 10, j = 1 ... 2^V - 1.
 
     Returns:
-        bool, ``(2^V - 1, V)``.
+        Bool tensor of shape ``(2^V - 1, V)``.
 
     Raises:
-        ValueError: If V is above 20; draw some with `some_combinations` instead.
+        ValueError: If V is above 20; use `some_combinations` instead.
 
     >>> all_combinations(2).int().tolist()
     [[1, 0], [0, 1], [1, 1]]
     """
     if modalities > MAX_TABLE:
         raise ValueError(
-            f"{modalities} modalities have {count(modalities)} combinations; a table of all is "
-            f"kept up to {MAX_TABLE}: use some_combinations"
+            f"expected up to {MAX_TABLE} modalities, got {modalities} with {count(modalities)} "
+            "combinations; draw a sample with some_combinations"
         )
     return from_index(torch.arange(1, count(modalities) + 1), modalities)
 
 
 def some_combinations(modalities: int, most: int, generator: torch.Generator) -> Tensor:
-    """Return all combinations where they are few, else a sample that is good for averages.
+    """Return all combinations, or a random sample if there are more than `most`.
 
-    The sample holds the full combination, every single modality, and others drawn without
-    repetition, uniformly; a caller says that it was drawn.
+    The sample holds the full combination, every single modality, and others drawn uniformly
+    without repetition. Callers should report that combinations were sampled.
 
     Args:
-        modalities: V.
-        most: How many rows at the most (at least V + 1 where a sample is drawn).
-        generator: Draws the sample.
+        modalities: Number of modalities, V.
+        most: Maximum number of rows, at least V + 1 for a sample.
+        generator: Random generator for the sample.
 
     Returns:
-        bool, ``(min(most, 2^V - 1), V)``, ordered by the index of Eq. 10.
+        Bool tensor of shape ``(min(most, 2^V - 1), V)``, ordered by the index of Eq. 10.
+
+    Raises:
+        ValueError: If a sample of `most` rows cannot hold the full and all single combinations.
     """
     total = count(modalities)
     if total <= most:
         return all_combinations(modalities)
     if most < modalities + 1:
         raise ValueError(
-            f"expected room for the full and the {modalities} single combinations, got most={most}"
+            f"expected most of at least {modalities + 1}, for the full and the {modalities} single "
+            f"combinations, got most={most}"
         )
     chosen = {total, *(2**k for k in range(modalities))}
     while len(chosen) < most:
@@ -130,22 +134,24 @@ def name_of(mask: Tensor | Sequence[bool], modalities: Sequence[str]) -> str:
     """
     seen = mask.tolist() if isinstance(mask, Tensor) else list(mask)
     if len(seen) != len(modalities):
-        raise ValueError(f"a mask of {len(seen)} columns does not fit {len(modalities)} modalities")
-    return SEPARATOR.join(name for name, here in zip(modalities, seen, strict=True) if here)
+        raise ValueError(
+            f"expected a mask of {len(modalities)} columns, one a modality, got {len(seen)}"
+        )
+    return SEPARATOR.join(name for name, visible in zip(modalities, seen, strict=True) if visible)
 
 
 def parse(text: str, modalities: Sequence[str]) -> Tensor:
-    """Return the mask of a combination written by name; the inverse of `name_of`.
+    """Return the mask of a named combination; the inverse of `name_of`.
 
     Args:
-        text: Names joined by ``+``, in any order; ``all`` means every modality.
-        modalities: The model's modalities.
+        text: Names joined by ``+``, in any order; ``all`` for every modality.
+        modalities: Names of the model's modalities.
 
     Returns:
-        bool, ``(V,)``.
+        Bool tensor of shape ``(V,)``.
 
     Raises:
-        ValueError: If a name is unknown, stands twice, or there is none.
+        ValueError: If a name is unknown, occurs twice, or is empty.
 
     >>> parse("ir+rgb", ("rgb", "depth", "ir")).tolist()
     [True, False, True]

@@ -1,4 +1,4 @@
-"""Names of modalities: what is allowed, and what to say when it is not."""
+"""Checks of modality names."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ SEPARATOR = "+"
 
 
 def check_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names as a tuple, in the order given, or say what is wrong with them.
+    """Return the names as a tuple, in the given order.
 
     Args:
         names: Names of the modalities. Their order is the order of mask columns everywhere.
 
     Raises:
-        TypeError: If one string is given in place of several names, or a name is no string.
-        ValueError: If there is no name, a name is empty or has outer blanks, holds ``+``
-            (which joins names into combinations), or stands twice.
+        TypeError: If `names` is a single string, or a name is not a string.
+        ValueError: If there are no names, or a name is empty, has leading or trailing blanks,
+            holds ``+`` (which joins names into combinations), or occurs twice.
 
     >>> check_names(["rgb", "depth"])
     ('rgb', 'depth')
@@ -41,7 +41,7 @@ def check_names(names: Iterable[str]) -> tuple[str, ...]:
             )
     twice = sorted({name for name in checked if checked.count(name) > 1})
     if twice:
-        raise ValueError(f"modality names must differ, but {', '.join(twice)} stands twice")
+        raise ValueError(f"expected distinct modality names, got {', '.join(twice)} twice")
     return checked
 
 
@@ -49,7 +49,7 @@ def position(name: str, modalities: Sequence[str]) -> int:
     """Return the column of a modality.
 
     Raises:
-        ValueError: If the modality is not known.
+        ValueError: If the modality is unknown.
     """
     if name not in modalities:
         raise ValueError(f"unknown modality {name!r}; {nearest(name, modalities)}")

@@ -1,7 +1,7 @@
-"""Rows of a batch: taken out, put back among zeros, repeated; in the memory format they have.
+"""Selecting, scattering and repeating rows of a batch without changing the memory format.
 
-A map ``(B, C, H, W)`` may have its channels last in memory. Torch's own operations on rows would
-return it channels first, slowly, and every layer behind would reorder it again.
+A map ``(B, C, H, W)`` may be stored channels last. Torch's own row operations would return it
+channels first, slowly, and every following layer would reorder it again.
 """
 
 from __future__ import annotations
@@ -13,42 +13,48 @@ from torch import Tensor
 
 
 def take_rows(x: Tensor, rows: Tensor) -> Tensor:
-    """Return some rows of ``(B, ...)``.
+    """Return rows of a tensor.
 
     Args:
-        x: Rows that are not named are never read.
-        rows: int64 ``(b,)``.
+        x: Tensor of shape ``(B, ...)``. Other rows are never read.
+        rows: Int64 tensor of shape ``(b,)``.
+
+    Returns:
+        Tensor of shape ``(b, ...)``.
     """
-    return _as_it_stands(x, lambda plain: plain.index_select(0, rows))
+    return _in_memory_order(x, lambda plain: plain.index_select(0, rows))
 
 
 def spread_rows(x: Tensor, rows: Tensor, size: int) -> Tensor:
-    """Put the rows of ``(b, ...)`` back among zeros: ``(size, ...)``.
+    """Place rows in a larger batch and fill the others with zeros.
 
     Args:
-        x: ``(b, ...)``.
-        rows: int64 ``(b,)``, distinct: where each of them goes.
-        size: Of the batch.
+        x: Tensor of shape ``(b, ...)``.
+        rows: Int64 tensor of shape ``(b,)``: distinct target rows.
+        size: Number of rows of the result.
+
+    Returns:
+        Tensor of shape ``(size, ...)``.
 
     >>> spread_rows(torch.ones(1, 2), torch.tensor([1]), 2).tolist()
     [[0.0, 0.0], [1.0, 1.0]]
     """
-    return _as_it_stands(
+    return _in_memory_order(
         x, lambda plain: plain.new_zeros((size, *plain.shape[1:])).index_copy_(0, rows, plain)
     )
 
 
 def repeat_rows(x: Tensor, times: int) -> Tensor:
-    """Return ``(B, ...)`` so many times one behind the other: ``(times * B, ...)``.
+    """Repeat a batch ``(B, ...)`` as a whole: ``(times * B, ...)``.
 
     >>> repeat_rows(torch.tensor([1, 2]), 2).tolist()
     [1, 2, 1, 2]
     """
-    return _as_it_stands(x, lambda plain: plain.expand(times, *plain.shape).flatten(0, 1))
+    return _in_memory_order(x, lambda plain: plain.expand(times, *plain.shape).flatten(0, 1))
 
 
 def channels_last(x: Tensor) -> bool:
-    """Return whether a map ``(B, C, H, W)`` has its channels last in memory, and not first."""
+    """Return whether a map ``(B, C, H, W)`` is stored channels last and not channels first."""
     return (
         x.dim() == 4
         and not x.is_contiguous()
@@ -56,8 +62,8 @@ def channels_last(x: Tensor) -> bool:
     )
 
 
-def _as_it_stands(x: Tensor, act: Callable[[Tensor], Tensor]) -> Tensor:
-    """Act on rows, with the other dimensions in the order in which they stand in memory."""
+def _in_memory_order(x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+    """Apply a function of rows with the other dimensions in the order of memory."""
     if channels_last(x):
-        return act(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-    return act(x)
+        return function(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    return function(x)

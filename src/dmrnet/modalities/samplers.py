@@ -1,7 +1,7 @@
-"""Random modality dropout: which of its modalities each training sample may show.
+"""Random modality dropout: masks for training.
 
-Every sampler takes what is present, bool ``(B, V)``, and returns a mask that is a non-empty part
-of it. Nothing is redrawn: the distributions that redrawing would give are drawn from directly.
+Every sampler maps the present modalities, bool ``(B, V)``, to a mask that is a non-empty subset of
+them in each row. Samplers never redraw empty rows: they draw from the conditional distribution.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from dmrnet.hints import nearest
+
 
 class MaskSampler(Protocol):
-    """Draws one mask a sample."""
+    """Draws one mask for each sample."""
 
     def __call__(self, present: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return bool ``(B, V)``: a non-empty part of `present` in every row."""
+        """Return bool ``(B, V)``: a non-empty subset of `present` in every row."""
         ...
 
 
@@ -30,24 +32,25 @@ def _check_present(present: Tensor) -> None:
     empty = (~present.any(1)).nonzero().flatten()
     if len(empty):
         raise ValueError(
-            f"row {int(empty[0])} has no modality at all ({len(empty)} such rows); drop it"
+            f"expected at least one modality in each row, got none in row {int(empty[0])} "
+            f"({len(empty)} such rows); drop them"
         )
 
 
-def _spread(code: Tensor, present: Tensor) -> Tensor:
-    """Put bit k of each code on the (k+1)-th modality that is present."""
+def _decode(code: Tensor, present: Tensor) -> Tensor:
+    """Return masks in which bit k of each code shows the (k+1)-th present modality."""
     rank = present.long().cumsum(1) - 1
     return (code.unsqueeze(1) >> rank.clamp(min=0) & 1).bool() & present
 
 
 class Bernoulli:
-    """Each modality is kept with its own rate, given that at least one is (Sec. 3.1 of the paper).
+    """Keeps each modality with its own rate, given that one is kept (Sec. 3.1 of the paper).
 
-    The same distribution as drawing every indicator and redrawing the row while it is empty, in
-    one draw: first which kept modality comes first, then the ones behind it independently.
+    The distribution is that of drawing every indicator and redrawing a row while it is empty. It
+    takes a single draw: first the first kept modality, then the following ones independently.
 
     Args:
-        rates: Chance to keep each modality, ``(V,)``, each in [0, 1].
+        rates: Probability of keeping each of the V modalities, in [0, 1].
 
     Raises:
         ValueError: If a rate is outside [0, 1], or a sample has only modalities of rate 0.
@@ -56,36 +59,36 @@ class Bernoulli:
     def __init__(self, rates: Sequence[float]) -> None:
         self.rates = torch.tensor(rates, dtype=torch.float64)
         if not bool(((self.rates >= 0) & (self.rates <= 1)).all()):
-            raise ValueError(f"expected rates of keeping in [0, 1], got {list(rates)}")
+            raise ValueError(f"expected keep rates in [0, 1], got {list(rates)}")
 
     def __call__(self, present: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return bool ``(B, V)``."""
         _check_present(present)
         if present.shape[1] != len(self.rates):
             raise ValueError(
-                f"expected one rate for each of {present.shape[1]} modalities, "
+                f"expected a keep rate for each of {present.shape[1]} modalities, "
                 f"got {len(self.rates)}"
             )
         keep = self.rates.to(present.device) * present
-        # P(first kept = k) is keep_k times the chance that none before it is kept.
-        none_yet = torch.cumprod(1 - keep, 1)
-        first_at = keep * torch.cat([torch.ones_like(keep[:, :1]), none_yet[:, :-1]], 1)
-        possible = first_at.sum(1)
-        if not bool((possible > 0).all()):
-            row = int((possible <= 0).nonzero()[0])
+        # P(first kept = k) is keep_k times the probability that none before it is kept.
+        none_kept = torch.cumprod(1 - keep, 1)
+        p_first = keep * torch.cat([torch.ones_like(keep[:, :1]), none_kept[:, :-1]], 1)
+        impossible = (p_first.sum(1) <= 0).nonzero().flatten()
+        if len(impossible):
             raise ValueError(
-                f"row {row} has only modalities whose rate of keeping is 0; raise a rate or drop it"
+                f"expected a keep rate above 0 in each row, got none in row {int(impossible[0])}; "
+                "raise a rate or drop the row"
             )
-        first = torch.multinomial(first_at, 1, generator=generator)
+        first = torch.multinomial(p_first, 1, generator=generator)
         draw = torch.rand(keep.shape, generator=generator, dtype=keep.dtype, device=keep.device)
         column = torch.arange(keep.shape[1], device=keep.device)
         return (column == first) | ((column > first) & (draw < keep))
 
 
 class Uniform:
-    """One of the non-empty combinations of what is present, each equally likely (the default).
+    """Draws a non-empty combination of the present modalities, each equally likely (the default).
 
-    It is `Bernoulli` at rate one half, as in the released code, for any number of modalities.
+    Equal to `Bernoulli` with rates of one half, as in the released code.
     """
 
     def __call__(self, present: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -94,19 +97,25 @@ class Uniform:
 
 
 class Stratified:
-    """As even as a batch allows: counts of combinations in it differ by one at the most.
+    """Balances combinations within a batch: their counts differ by at most one.
 
-    Samples that have the same modalities form a group; within a group each combination comes
-    ``n // (2^m - 1)`` times, and the rest go round from a random start, so that over batches every
-    combination is equally likely. Groups of more than 30 modalities are refused.
+    Samples with the same m present modalities form a group. Each combination occurs
+    ``n // (2^m - 1)`` times in a group of n; the rest are consecutive combinations from a random
+    start, so that over batches every combination is equally likely.
+
+    Raises:
+        ValueError: If a sample has more than 30 modalities.
     """
 
     def __call__(self, present: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return bool ``(B, V)``."""
         _check_present(present)
-        held = present.sum(1)
-        if bool((held > 30).any()):
-            raise ValueError("stratified masks are for samples of up to 30 modalities; use uniform")
+        number = present.sum(1)
+        if bool((number > 30).any()):
+            raise ValueError(
+                f"expected up to 30 modalities for stratified masks, got {int(number.max())}; "
+                "use uniform"
+            )
         shuffle = torch.randperm(len(present), generator=generator, device=present.device)
         _, group = torch.unique(present[shuffle], dim=0, return_inverse=True)
         order = torch.argsort(group, stable=True)
@@ -114,29 +123,29 @@ class Stratified:
         start = size.cumsum(0) - size
         rank = torch.empty_like(order)
         rank[order] = torch.arange(len(order), device=order.device) - start[group[order]]
-        choices = 2 ** held[shuffle] - 1
+        choices = 2 ** number[shuffle] - 1
         turn = torch.rand(len(size), generator=generator, device=present.device)
         offset = (turn[group] * choices).long()
         mask = torch.empty_like(present)
-        mask[shuffle] = _spread((rank + offset) % choices + 1, present[shuffle])
+        mask[shuffle] = _decode((rank + offset) % choices + 1, present[shuffle])
         return mask
 
 
 class Everything:
-    """No dropout: the mask is what is present (warm-up, and training on complete data)."""
+    """Shows every present modality: no dropout (warm-up, training on complete data)."""
 
     def __call__(self, present: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Return `present`, copied."""
+        """Return a copy of `present`."""
         _check_present(present)
         return present.clone()
 
 
 class Warmup:
-    """Shows everything for some epochs, then drops.
+    """Shows every modality for some epochs before it drops any.
 
     Args:
-        sampler: Draws the masks after the warm-up.
-        epochs: How many epochs show everything.
+        sampler: Sampler of the epochs after the warm-up.
+        epochs: Number of warm-up epochs.
     """
 
     def __init__(self, sampler: MaskSampler, epochs: int) -> None:
@@ -154,18 +163,19 @@ def build_sampler(name: str, rates: Sequence[float] | None = None) -> MaskSample
     """Return a sampler by name: ``uniform``, ``bernoulli`` (needs rates), ``stratified``, ``none``.
 
     Raises:
-        ValueError: If the name is unknown, or rates are given where none are read.
+        ValueError: If the name is unknown, or rates are missing or not read.
     """
     if name == "bernoulli":
         if rates is None:
-            raise ValueError("the bernoulli sampler needs a rate of keeping for each modality")
+            raise ValueError("expected a keep rate for each modality (bernoulli sampler), got none")
         return Bernoulli(rates)
     if rates is not None:
-        raise ValueError(f"rates are read by the bernoulli sampler only, not by {name!r}")
-    if name == "uniform":
-        return Uniform()
-    if name == "stratified":
-        return Stratified()
-    if name == "none":
-        return Everything()
-    raise ValueError(f"unknown sampler {name!r}; known: uniform, bernoulli, stratified, none")
+        raise ValueError(f"expected no keep rates for sampler {name!r}; only bernoulli reads them")
+    known: dict[str, type[MaskSampler]] = {
+        "uniform": Uniform,
+        "stratified": Stratified,
+        "none": Everything,
+    }
+    if name not in known:
+        raise ValueError(f"unknown sampler {name!r}; {nearest(name, ['bernoulli', *known])}")
+    return known[name]()

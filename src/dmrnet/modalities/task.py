@@ -1,4 +1,4 @@
-"""What is to be learnt from which modalities: all that a model needs to know of a data set."""
+"""The prediction task: all that a model needs to know about a data set."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Literal
 from dmrnet.modalities.names import check_names
 
 Kind = Literal["vector", "sequence", "image", "volume"]
-"""How a modality is laid out; it picks the default encoder."""
+"""Layout of a modality; it selects the default encoder."""
 
 RANKS: dict[Kind, int] = {"vector": 1, "sequence": 2, "image": 3, "volume": 4}
 
 
 @dataclass(frozen=True)
 class Modality:
-    """One input of a sample.
+    """One named input of a sample.
 
     Attributes:
-        name: Its name; no ``+``.
+        name: Name without ``+``.
         kind: ``vector`` (d,), ``sequence`` (C, T), ``image`` (C, H, W) or ``volume``
             (C, T, H, W).
-        shape: The shape of one sample, channels first.
+        shape: Shape of one sample, channels first.
     """
 
     name: str
@@ -31,23 +31,25 @@ class Modality:
 
     def __post_init__(self) -> None:
         if self.kind not in RANKS:
-            raise ValueError(f"modality {self.name}: unknown kind {self.kind!r}")
+            raise ValueError(
+                f"modality {self.name}: expected kind as {', '.join(RANKS)}, got {self.kind!r}"
+            )
         if len(self.shape) != RANKS[self.kind] or min(self.shape) < 1:
             raise ValueError(
-                f"modality {self.name}: a {self.kind} needs {RANKS[self.kind]} sizes of at least "
-                f"1, got {self.shape}"
+                f"modality {self.name}: expected {RANKS[self.kind]} sizes of at least 1 for a "
+                f"{self.kind}, got {self.shape}"
             )
 
 
 @dataclass(frozen=True)
 class Task:
-    """The modalities in the model's order, and the classes.
+    """The modalities, in the model's order, and the classes.
 
     Attributes:
-        inputs: The modalities; their order is the order of mask columns.
-        classes: Names of the classes, at least two.
-        dense: True where every pixel has a label.
-        class_weights: Of each class in the loss of a dense task; all 1 if None.
+        inputs: Modalities; their order is the order of mask columns.
+        classes: Names of at least two classes.
+        dense: Whether every pixel has a class.
+        class_weights: Weight of each class in the loss of a dense task; None for 1 each.
     """
 
     inputs: tuple[Modality, ...]
@@ -56,16 +58,15 @@ class Task:
     class_weights: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        check_names(modality.name for modality in self.inputs)
+        check_names(self.modalities)
         if len(self.classes) < 2:
             raise ValueError(
                 f"expected at least two classes, got {len(self.classes)} "
-                f"({', '.join(self.classes) or 'none'}); nothing can be learnt from one"
+                f"({', '.join(self.classes) or 'none'})"
             )
-
         if len(set(self.classes)) < len(self.classes):
             twice = next(name for name in self.classes if self.classes.count(name) > 1)
-            raise ValueError(f"names of classes must differ, but {twice!r} stands twice")
+            raise ValueError(f"expected distinct class names, got {twice!r} twice")
         weights = self.class_weights
         if weights is not None and (
             not self.dense
@@ -74,11 +75,11 @@ class Task:
             or not any(weights)
         ):
             raise ValueError(
-                f"expected, of a dense task, a weight of 0 or more for each of "
-                f"{len(self.classes)} classes, not all 0, got {weights}"
+                f"expected class weights of a dense task: one of 0 or more for each of "
+                f"{len(self.classes)} classes, not all 0; got {weights}"
             )
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """Names in order."""
+        """Names of the modalities, in order."""
         return tuple(modality.name for modality in self.inputs)

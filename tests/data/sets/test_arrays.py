@@ -409,7 +409,7 @@ def no_gaps(path: str) -> str:
     ("changes", "error", "message"),
     [
         ({"modalities": ["wave", "fase"]}, ValueError, "no array 'fase'; did you mean 'face'"),
-        ({"modalities": ["wave", "wave"]}, ValueError, "wave stands twice"),
+        ({"modalities": ["wave", "wave"]}, ValueError, "wave twice"),
         ({"modalities": ["y"]}, ValueError, "'y' is kept for"),
         ({"modalities": []}, ValueError, "at least one modality"),
         ({"modalities": "wave"}, TypeError, "the one string 'wave'"),
