@@ -23,10 +23,13 @@ QUICK = ["--max-epochs", "2", "--method.network.width", "8", "--threads", "1"]
 
 # What is done to a finished run, and what `dmrnet evaluate RUN` says of it.
 DAMAGED: dict[str, tuple[Damage, str]] = {
-    "run.json cut short": (lambda run: cut(run / "run.json"), "run.json: expected a JSON object"),
+    "run.json cut short": (
+        lambda run: cut(run / "run.json"),
+        "run.json: expected a JSON object, got",
+    ),
     "run.json of something else": (
         lambda run: (run / "run.json").write_text("[]"),
-        "expected a JSON object as dmrnet writes it, got list",
+        "run.json: expected a JSON object, got list",
     ),
     "run.json without the task": (
         lambda run: (run / "run.json").write_text("{}"),
@@ -34,7 +37,7 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
     ),
     "rows cut short": (
         lambda run: cut(run / "results.jsonl"),
-        "line 1: expected a JSON object as dmrnet writes it",
+        "results.jsonl:1: expected a JSON object, got",
     ),
     "no standardiser": (
         lambda run: (run / "standardiser.safetensors").unlink(),

@@ -1,29 +1,12 @@
-"""Files written whole or not at all, and records that are appended."""
+"""The records of a run folder."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from dmrnet.engine.folder import RunFolder, write_bytes, write_text
-
-
-def test_a_write_that_fails_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "sub" / "file"
-    write_text(path, "old")
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_bytes(path, b"new")
-    assert path.read_text() == "old"
-    assert [p.name for p in path.parent.iterdir()] == ["file"]
+from dmrnet.engine.folder import RunFolder
 
 
 def test_rows_of_one_split_replace_their_own(tmp_path: Path) -> None:

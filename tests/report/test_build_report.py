@@ -46,7 +46,7 @@ def test_a_corrupt_row_leaves_the_old_report(make_run, tmp_path):
     before = contents(out)
     results = run / "results.jsonl"
     results.write_text(results.read_text() + '{"run": "half a row')
-    with pytest.raises(RowError, match=r"results\.jsonl:\d+: expected one JSON object"):
+    with pytest.raises(RowError, match=r"results\.jsonl:\d+: expected a JSON object"):
         build_report([run], out)
     assert contents(out) == before
 

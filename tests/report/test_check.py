@@ -23,7 +23,7 @@ def test_an_undamaged_run(run):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("results.jsonl", '{"run": "half', "results.jsonl:1: expected one JSON object"),
+        ("results.jsonl", '{"run": "half', "results.jsonl:1: expected a JSON object"),
         ("analyses.jsonl", '{"analysis": "angles"}\n', "analyses.jsonl:1: expected the keys"),
         ("analyses.npz", "half a file", "analyses.npz: expected the arrays of analyses"),
         ("predictions.npz", "half a file", "predictions.npz: expected predictions"),

@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from dmrnet.engine.folder import write_bytes, write_text
 from dmrnet.modalities import name_of
 from dmrnet.report.figures.pictures import palette
+from dmrnet.storage import write_bytes, write_text
 
 LONGEST = 80
 """Letters of a file's name."""

@@ -51,8 +51,9 @@ def run(argv: Sequence[str]) -> int:
     with loading():
         from dmrnet.cli.devices import device
         from dmrnet.engine.finished import open_run, predict_rows, rows_seen
-        from dmrnet.engine.folder import RunFolder, write_bytes
+        from dmrnet.engine.folder import RunFolder
         from dmrnet.modalities import name_of
+        from dmrnet.storage import write_bytes
 
     dense = bool(RunFolder(Path(args.run)).read_facts().get("dense"))
     check_out(out, dense)

@@ -23,7 +23,7 @@ from dmrnet.data.dataset import Splits
 from dmrnet.data.fingerprint import fingerprint, fingerprint_of_file
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.cost import inference_flops
-from dmrnet.engine.folder import RunFolder, write_bytes, write_text
+from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.pixels import score_images
 from dmrnet.engine.rows import bookkeeping, rows_of_evaluation
 from dmrnet.engine.thresholds import set_thresholds
@@ -43,6 +43,7 @@ from dmrnet.settings.config import RunSettings, dump, read_config
 from dmrnet.settings.flags import flat
 from dmrnet.settings.paths import absolute, beside, paths_of
 from dmrnet.settings.training import Training
+from dmrnet.storage import write_bytes, write_text
 
 log = logging.getLogger(__name__)
 

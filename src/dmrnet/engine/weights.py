@@ -9,8 +9,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from dmrnet.engine.folder import write_bytes
 from dmrnet.methods.base import Method
+from dmrnet.storage import write_bytes
 
 
 def save_weights(method: Method, path: Path) -> None:
@@ -18,8 +18,7 @@ def save_weights(method: Method, path: Path) -> None:
     state = {
         name: tensor.detach().cpu().contiguous() for name, tensor in method.state_dict().items()
     }
-    data = save(state)
-    write_bytes(path, data)
+    write_bytes(path, save(state))
 
 
 def load_weights(method: Method, path: Path) -> None:

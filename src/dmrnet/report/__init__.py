@@ -6,9 +6,7 @@ form). It knows nothing of how they were made, so published rows are reported in
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +23,7 @@ from dmrnet.report.records.systems import System
 from dmrnet.report.summary.bootstrap import resample
 from dmrnet.report.summary.ranks import rank_over_data
 from dmrnet.report.summary.summary import DataSummary, summarise
+from dmrnet.storage import write_together
 
 __all__ = ["DataSummary", "Report", "build_report"]
 
@@ -59,8 +58,8 @@ def build_report(
 ) -> Report:
     """Write the report of some runs.
 
-    Everything is made before anything is written, and each file is written aside and renamed: a
-    report that fails leaves an earlier one as it was.
+    Everything is made before anything is written, and files are replaced once all are on the disk:
+    a report that fails leaves an earlier one as it was.
 
     Args:
         runs: Run folders, folders of run folders, or ``.jsonl`` files of rows.
@@ -99,8 +98,7 @@ def build_report(
     contents[out / "report.md"] = render_markdown(sections, _FIGURES, ranking).encode()
     contents[out / "report.html"] = render_html(sections, ranking).encode()
     before = _figures_of(out)
-    for path, content in contents.items():
-        _write(path, content)
+    write_together(contents)
     for path in before - contents.keys():
         path.unlink(missing_ok=True)
     return Report(out / "report.html", out / "report.md", out / "report.tex", pictures, summaries)
@@ -130,19 +128,3 @@ def _anchors(summaries: Sequence[DataSummary]) -> list[str]:
             name, again = f"{plain}-{again}", again + 1
         names.append(name)
     return names
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        # mkstemp makes a file for its owner alone; a report is for others to read.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(aside).chmod(0o666 & ~mask)
-        Path(aside).replace(path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise

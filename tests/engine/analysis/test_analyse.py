@@ -37,7 +37,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copied(run: Path, tmp_path: Path) -> Path:
     """Return a copy of a run, without the analyses that other tests made of it."""
     folder = RunFolder(Path(shutil.copytree(run, tmp_path / "run")))
-    for path in (folder.analyses, folder.analysed):
+    for path in (folder.analyses, folder.analysis_arrays):
         path.unlink(missing_ok=True)
     return folder.path
 
@@ -113,7 +113,7 @@ def test_a_split_more_leaves_the_other_as_it_was(made: Path, tmp_path: Path) -> 
     assert sorted(map(json.dumps, folder.analysis_rows())) == sorted(
         map(json.dumps, [*before, *after])
     )
-    with np.load(folder.analysed) as saved:
+    with np.load(folder.analysis_arrays) as saved:
         assert {"/".join(key.split("/")[:2]) for key in saved.files} == {
             f"val/{MAPS}",
             "val/angles",
@@ -157,7 +157,7 @@ def test_channel_distances_are_those_of_the_encoders_maps(made: Path, method: st
             assert got[form]["n"] == len(have)
             share = float(flat.isnan().double().mean())
             assert got[f"{form}_undefined"]["value"] == pytest.approx(share)
-            with np.load(RunFolder(made / method).analysed) as saved:
+            with np.load(RunFolder(made / method).analysis_arrays) as saved:
                 counts = saved[f"val/{MAPS}/{form}/{name}"]
             assert counts.sum() == int((~flat.isnan()).sum())
 

@@ -28,10 +28,10 @@ def test_empty_lines_are_skipped_and_counted(tmp_path, good_row, lines):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('{"run": "a", "meth', "expected one JSON object on the line"),
-        ("[1, 2]", "expected a JSON object, came list"),
-        ("\udcff", "expected one JSON object on the line"),
-        ("[" * 100_000, "expected one JSON object on the line"),
+        ('{"run": "a", "meth', "expected a JSON object, got"),
+        ("[1, 2]", "expected a JSON object, got list"),
+        ("\udcff", "expected a JSON object, got"),
+        ("[" * 100_000, "expected a JSON object, got"),
     ],
 )
 def test_a_corrupt_line_is_named(tmp_path, good_row, lines, line, said):

@@ -93,8 +93,8 @@ def test_a_folder_holds_one_training(tmp_path, good_row, lines):
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        ("run.json", "{", "expected JSON"),
-        ("run.json", "[]", "expected a JSON object, came list"),
+        ("run.json", "{", "expected a JSON object, got '{'"),
+        ("run.json", "[]", "expected a JSON object, got list"),
         ("variance.jsonl", '{"epoch": 1}\n', "expected 'hard' to be true or false, came None"),
         (
             "variance.jsonl",

@@ -174,8 +174,8 @@ def _write(
     arrays: bytes | None = None
     if new:
         kept: dict[str, NDArray[Any]] = {}
-        if folder.analysed.is_file():
-            with np.load(folder.analysed) as saved:
+        if folder.analysis_arrays.is_file():
+            with np.load(folder.analysis_arrays) as saved:
                 kept = {key: saved[key] for key in saved.files if not key.startswith(ours)}
         buffer = BytesIO()
         np.savez_compressed(buffer, **(kept | new))  # type: ignore[arg-type]

@@ -18,9 +18,10 @@ import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 from torch import Tensor
 
-from dmrnet.engine.folder import RunFolder, write_bytes
+from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.weights import misfit
 from dmrnet.methods.base import Method
+from dmrnet.storage import write_bytes
 
 log = logging.getLogger(__name__)
 

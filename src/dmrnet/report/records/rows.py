@@ -6,11 +6,12 @@ file, the line and what was expected: a table made from half of a file would loo
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+
+from dmrnet.storage import read_json_lines
 
 SPLITS = ("val", "test")
 _SCORES = ("accuracy", "acer", "apcer", "bpcer", "miou")
@@ -71,21 +72,10 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
     Raises:
         RowError: If a line is not one JSON object.
     """
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            where = f"{path}:{number}"
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line.decode("utf-8"))
-            except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-                start = line[:60].decode("utf-8", errors="replace").rstrip()
-                raise RowError(
-                    f"{where}: expected one JSON object on the line, came {start!r} ({error})."
-                ) from error
-            if not isinstance(record, dict):
-                raise RowError(f"{where}: expected a JSON object, came {type(record).__name__}.")
-            yield where, record
+    try:
+        yield from read_json_lines(path)
+    except ValueError as error:
+        raise RowError(str(error)) from error
 
 
 def text(record: Mapping[str, object], key: str, where: str, *, empty: bool = False) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from dmrnet.report.records.rows import (
     read_rows,
     text,
 )
+from dmrnet.storage import read_json
 
 RESULTS = "results.jsonl"
 VARIANCE = "variance.jsonl"
@@ -227,12 +227,9 @@ def _facts(path: Path) -> dict[str, object]:
     if not path.is_file():
         return {}
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise RowError(f"{path}: expected JSON, came something else ({error}).") from error
-    if not isinstance(facts, dict):
-        raise RowError(f"{path}: expected a JSON object, came {type(facts).__name__}.")
-    return facts
+        return read_json(path)
+    except ValueError as error:
+        raise RowError(str(error)) from error
 
 
 def _kept_epoch(path: Path, kept: object) -> tuple[int | None, tuple[Variance, ...]]:

@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmrnet.engine.folder import write_text
+from dmrnet.storage import json_lines, read_json_lines, write_text
 from dmrnet.studies.plan import Plan, System, as_argv
 from dmrnet.studies.search.spaces import Space, first_of, size_of, space_of
 from dmrnet.studies.spec import Range, Search, as_flag
@@ -123,12 +123,12 @@ def tuned(planned: Plan, chosen: Mapping[int, Mapping[str, str]], seeds: Sequenc
 
 def write_trials(path: Path, trials: Sequence[Trial]) -> None:
     """Write what was tried, a JSON object a line."""
-    write_text(path, "".join(json.dumps(asdict(trial)) + "\n" for trial in trials))
+    write_text(path, json_lines(map(asdict, trials)))
 
 
 def read_trials(path: Path) -> list[Trial]:
     """Return what was tried, as `write_trials` wrote it."""
-    return [Trial(**json.loads(line)) for line in path.read_text().splitlines()]
+    return [Trial(**record) for _, record in read_json_lines(path)]
 
 
 class _Seeker:

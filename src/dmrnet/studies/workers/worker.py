@@ -2,7 +2,7 @@
 
 It reads jobs from its standard input and writes messages to its standard output. When its input
 ends it ends at once, whatever it does: so no worker outlives its study, however that one died.
-What it was writing is whole or not there (`dmrnet.engine.folder`), and a run that it leaves
+What it was writing is whole or not there (`dmrnet.storage`), and a run that it leaves
 unfinished goes on from its last checkpoint.
 """
 
