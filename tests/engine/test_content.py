@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from tests.engine.runs import settings_in, write_arrays
 
-from dmrnet.data.fingerprint import fingerprint
 from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
@@ -78,22 +77,22 @@ def test_other_test_samples_are_tested_on_by_name_only(tmp_path: Path) -> None:
 def test_the_fingerprint_follows_every_number_label_and_absence(tmp_path: Path) -> None:
     write_arrays(tmp_path)
     settings = settings_in(tmp_path)
-    first = fingerprint(settings.data.load(0).train)
-    assert fingerprint(settings.data.load(0).train) == first
+    first = settings.data.load(0).train.fingerprint()
+    assert settings.data.load(0).train.fingerprint() == first
     # Before and after standardising it is the same.
-    assert fingerprint(settings.data.raw(0).train) == first
+    assert settings.data.raw(0).train.fingerprint() == first
     seen = {first}
     for name in ("wave", "face", "age"):
         change(tmp_path / "train.npz", name)
-        seen.add(fingerprint(settings.data.load(0).train))
+        seen.add(settings.data.load(0).train.fingerprint())
     with np.load(tmp_path / "train.npz") as file:
         arrays = dict(file)
     arrays["y"][0] = (arrays["y"][0] + 1) % 3
     np.savez(tmp_path / "train.npz", **arrays)
-    seen.add(fingerprint(settings.data.load(0).train))
+    seen.add(settings.data.load(0).train.fingerprint())
     arrays["age"][1] = np.nan
     np.savez(tmp_path / "train.npz", **arrays)
-    seen.add(fingerprint(settings.data.load(0).train))
+    seen.add(settings.data.load(0).train.fingerprint())
     assert len(seen) == 6
 
 

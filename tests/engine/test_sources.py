@@ -34,6 +34,6 @@ def test_names_of_their_own_and_none() -> None:
     found = sources_of(None, named("x", "y", "z"), INDEX)["source"]
     assert found.tolist() == ["z", "x", "y"]
     assert found.dtype.kind == "U"
-    assert sources_of(Digits("root"), SimpleNamespace(), INDEX) == {}
+    assert sources_of(Digits("root"), SimpleNamespace(samples=None), INDEX) == {}
     assert sources_of(None, named(*"xyz"), torch.arange(0)).keys() == {"source"}
     assert isinstance(found, np.ndarray)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -27,6 +28,15 @@ from dmrnet.evaluation import (
     threshold_of,
 )
 from dmrnet.modalities import all_combinations
+
+
+class Judged(NamedTuple):
+    """What the settings of a data set say of its score."""
+
+    metric: str
+    bona_fide: int = 1
+    threshold: str = "half"
+
 
 some_scores = st.lists(
     st.tuples(st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.75, 0.875, 1.0]), st.booleans()),
@@ -148,7 +158,7 @@ def test_types_of_attack() -> None:
             "finite scores",
         ),
         (lambda: error_rates(torch.zeros(3, 3)), "two classes"),
-        (lambda: measure_of(type("Data", (), {"metrics": ("auc",)})()), "unknown metric"),
+        (lambda: measure_of(Judged("auc")), "unknown metric"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(call, words) -> None:
@@ -224,16 +234,12 @@ def test_an_undefined_threshold_counts_nothing() -> None:
 
 
 def test_the_measure_of_a_data_set() -> None:
-    class Faces:
-        metrics = ("acer", "accuracy")
-        bona_fide = 0
-        threshold = "eer"
-
-    assert measure_of(Faces()) == AttackErrors(0, "eer")
-    assert measure_of(object()).name == "accuracy"
+    faces, others = Judged("acer", 0, "eer"), Judged("accuracy")
+    assert measure_of(faces) == AttackErrors(0, "eer")
+    assert measure_of(others).name == "accuracy"
     values = torch.tensor([0.1, 0.4])
-    assert goodness(measure_of(Faces()), values).argmax() == 0
-    assert goodness(measure_of(object()), values).argmax() == 1
+    assert goodness(measure_of(faces), values).argmax() == 0
+    assert goodness(measure_of(others), values).argmax() == 1
 
 
 TWO = """

@@ -14,6 +14,8 @@ from dmrnet.cli.arguments import Arguments, positive
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from dmrnet.data.dataset import Dataset
+
 FORMATS = (".csv", ".npz")
 
 
@@ -66,7 +68,7 @@ def run(argv: Sequence[str]) -> int:
     found, may = rows_seen(opened, dataset, args.combination, where)
     names, classes = opened.task.modalities, opened.task.classes
     seen = (dataset.present & may)[found]
-    samples = getattr(dataset, "samples", None) or [str(row) for row in range(len(dataset))]
+    samples = dataset.samples or [str(row) for row in range(len(dataset))]
     rows = [samples[row] for row in found.tolist()]
     notes = worth_telling(dataset)
     if len(rows) < len(dataset):
@@ -126,9 +128,9 @@ def check_out(out: Path | None, dense: bool) -> None:
         )
 
 
-def worth_telling(dataset: object) -> list[str]:
+def worth_telling(dataset: Dataset) -> list[str]:
     """Return what was noted of samples, but for what they lack: that is what the command is for."""
-    return [note for note in getattr(dataset, "notes", ()) if " absent in " not in note]
+    return [note for note in dataset.notes if " absent in " not in note]
 
 
 def as_csv(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from dmrnet.hints import nearest
+
+if TYPE_CHECKING:
+    from dmrnet.data.sets.base import DataSettings
 
 DATASETS: dict[str, str] = {
     "arrays": "dmrnet.data.sets.arrays:Arrays",
@@ -21,7 +25,7 @@ DATASETS: dict[str, str] = {
 """Every data set: its name, and where its settings class lives. A new one has a line here."""
 
 
-def data_class(name: str) -> type:
+def data_class(name: str) -> type[DataSettings]:
     """Return the settings class of a data set; its `load(seed)` gives the splits.
 
     Importing it does not import torch, so that a command line can read its fields; loading does.
@@ -38,8 +42,8 @@ def data_class(name: str) -> type:
     if name not in DATASETS:
         raise ValueError(f"unknown data set {name!r}; {nearest(name, DATASETS)}")
     module, _, attribute = DATASETS[name].partition(":")
-    found: type = getattr(import_module(module), attribute)
-    return found
+    settings: type[DataSettings] = getattr(import_module(module), attribute)
+    return settings
 
 
 __all__ = ["DATASETS", "data_class"]

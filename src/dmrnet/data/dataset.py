@@ -1,73 +1,97 @@
-"""What every data set gives, a data set held in memory, and the three splits of one."""
+"""The base class of data sets, a data set held in memory, and the three splits of one."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from hashlib import blake2b
 
 import torch
 from torch import Tensor
 
-from dmrnet.data.fingerprint import fingerprint_of_arrays
+from dmrnet.data.fingerprint import bytes_of, fingerprint_of_arrays
 from dmrnet.data.standardise import Standardiser
 from dmrnet.modalities import Batch, Task
 
 UNLABELLED = -1
-"""Stands in `target` where a file to predict on has no labels."""
+"""Value of `target` where a file to predict on has no labels."""
 
 
-class Dataset(Protocol):
-    """What the loaders, the engine and the evaluation ask of a data set.
+class Dataset(ABC):
+    """The samples of one split.
 
-    A data set that reads files does it in `take`, in worker processes; what is random there
-    (augmentation) follows from its own seed, the epoch and the row.
+    A data set that reads files reads them in `take`, which may run in worker processes.
+    Augmentation is seeded by (seed, epoch, row): results do not depend on workers or batching.
+
+    Attributes:
+        task: Modalities in order, and classes.
+        present: Bool tensor ``(n, V)`` on the CPU, True where the sample has the modality.
+        target: int64 tensor ``(n,)`` of classes, `UNLABELLED` where the class is not known; of
+            images with a class for every pixel, the most frequent class.
+        samples: Names of the samples; None where they have none.
+        notes: Sentences about how the samples were read.
+        pixels: int64 tensor ``(n, M)``, the number of pixels of each class in each image; None
+            unless every pixel has a class.
+        attack_types: Names of the types of attack that are known.
+        attack_type: int64 tensor ``(n,)``, the number of each sample's type of attack, -1 where it
+            has none; None where no types are known.
     """
 
-    @property
-    def task(self) -> Task:
-        """The modalities in order, and the classes."""
-        ...
-
-    @property
-    def present(self) -> Tensor:
-        """Bool, ``(n, V)``, on the CPU: True where the sample has the modality."""
-        ...
-
-    @property
-    def target(self) -> Tensor:
-        """int64, ``(n,)``: the class; `UNLABELLED` where it is not known."""
-        ...
+    task: Task
+    present: Tensor
+    target: Tensor
+    samples: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+    pixels: Tensor | None = None
+    attack_types: tuple[str, ...] = ()
+    attack_type: Tensor | None = None
+    _content: str = ""
 
     def __len__(self) -> int:
         """Return the number of samples."""
-        ...
+        return len(self.target)
 
+    @abstractmethod
     def take(self, rows: Tensor, epoch: int = 0) -> Batch:
-        """Return some samples, whole, without a loop over them in Python.
+        """Return a batch of some samples.
 
         Args:
-            rows: int64, ``(b,)``. They become the `index` of the batch.
-            epoch: The training epoch, for what is random.
+            rows: int64 tensor ``(b,)`` of row numbers; they become the `index` of the batch.
+            epoch: Training epoch, which seeds augmentation.
         """
-        ...
+
+    @property
+    def content(self) -> str:
+        """Fingerprint of the inputs before standardising; empty where there is none."""
+        return self._content
+
+    def fingerprint(self) -> str:
+        """Return 16 hexadecimal digits that depend on the samples of the split and their order."""
+        digest = blake2b(digest_size=8)
+        digest.update(repr((self.task.modalities, self.task.classes, len(self))).encode())
+        digest.update(repr(self.samples).encode())
+        digest.update(bytes_of(self.present))
+        digest.update(bytes_of(self.target))
+        digest.update(self.content.encode())
+        return digest.hexdigest()
 
 
-class ArrayDataset:
+class ArrayDataset(Dataset):
     """Samples held in memory.
 
     Args:
-        task: The modalities in order, and the classes.
-        arrays: float32, ``(n, ...)`` a modality; float64 where that is needed until they are
-            standardised. Rows of what is absent are set to zero, in place.
-        present: bool, ``(n, V)``.
-        target: int64, ``(n,)``.
+        task: Modalities in order, and classes.
+        arrays: One tensor ``(n, ...)`` a modality, float32; or float64 where float32 is too coarse
+            before standardising. Rows of absent modalities are set to zero, in place.
+        present: Bool tensor ``(n, V)``, True where the sample has the modality.
+        target: int64 tensor ``(n,)`` of classes.
         samples: Names of the samples, if they have any.
         notes: Sentences about how the samples were read.
 
     Raises:
         ValueError: If the shapes do not agree with one another and the task, a sample has no
-            modality at all, or a target is no class of the task.
+            modality, or a target is no class of the task.
     """
 
     def __init__(
@@ -97,7 +121,6 @@ class ArrayDataset:
         self.task, self.present, self.target = task, present, target
         self.samples = None if samples is None else tuple(samples)
         self.notes = notes
-        self._content: str | None = None
         self.arrays: dict[str, Tensor] = {}
         for column, modality in enumerate(task.inputs):
             array = arrays.get(modality.name)
@@ -110,23 +133,14 @@ class ArrayDataset:
                 )
             absent = (~present[:, column]).nonzero().flatten()
             if len(absent) == rows:
-                # One row of zeros stands for all of them.
+                # One row of zeros, expanded to all rows, saves memory.
                 array = torch.zeros(1, *modality.shape).expand(array.shape)
             elif len(absent):
                 array.index_fill_(0, absent, 0.0)
             self.arrays[modality.name] = array
 
-    def __len__(self) -> int:
-        """Return the number of samples."""
-        return len(self.target)
-
     def take(self, rows: Tensor, epoch: int = 0) -> Batch:
-        """Return some samples; the same in every epoch.
-
-        Args:
-            rows: int64, ``(b,)``.
-            epoch: Not read.
-        """
+        """Return a batch of some samples; the epoch does not matter."""
         return Batch(
             inputs={
                 name: array.index_select(0, rows).float() for name, array in self.arrays.items()
@@ -138,14 +152,14 @@ class ArrayDataset:
 
     @property
     def content(self) -> str:
-        """Letters that follow from the numbers as they were before standardising."""
-        if self._content is None:
+        """Fingerprint of the arrays before standardising, which rounds differently by threads."""
+        if not self._content:
             self._content = fingerprint_of_arrays(self.arrays)
         return self._content
 
     def standardise(self, standardiser: Standardiser) -> None:
-        """Standardise every modality, in place where it is float32; it is float32 then."""
-        assert self.content
+        """Standardise every modality; float32 arrays in place, float64 arrays become float32."""
+        assert self.content  # computed before the numbers change
         for column, name in enumerate(self.task.modalities):
             present, array = self.present[:, column], self.arrays[name]
             if present.any():
@@ -167,17 +181,17 @@ def _check_target(task: Task, target: Tensor) -> None:
 
 @dataclass(frozen=True)
 class Splits:
-    """The three parts of a data set, ready for training.
+    """The three splits of a data set.
 
     Attributes:
         name: Name of the data set.
-        train: For gradients.
-        val: For every choice that is made.
-        test: For the numbers reported; None where there is none yet.
-        notes: Plain sentences that belong at the start of a run and into its report.
-        standardiser: What the training rows were standardised with; None where nothing was.
-        columns: Every array of the training file in its order, those not selected included:
-            `read_split` needs it to read `present` of a new file. Empty where it does not apply.
+        train: Samples for gradients.
+        val: Samples for every choice that is made.
+        test: Samples for the reported numbers; None where there are none yet.
+        notes: Sentences for the start of a run and for its report.
+        standardiser: Standardiser of the training rows; None where nothing was standardised.
+        columns: Every array of the training file in its order, also those that `modalities` leaves
+            out; it says what the columns of ``present`` in a new file mean. Empty for other data.
     """
 
     name: str
@@ -189,16 +203,16 @@ class Splits:
     columns: tuple[str, ...] = ()
 
     def parts(self) -> dict[str, Dataset]:
-        """Return the splits that there are, by name."""
+        """Return the splits by name, without those that are None."""
         named = {"train": self.train, "val": self.val, "test": self.test}
         return {name: part for name, part in named.items() if part is not None}
 
 
 def standardised(splits: Splits) -> Splits:
-    """Standardise splits in memory by their present training rows, in place.
+    """Standardise splits by their present training rows, in place.
 
     Args:
-        splits: Three `ArrayDataset`s that own their arrays.
+        splits: Splits of `ArrayDataset` that own their arrays.
     """
     train = splits.train
     assert isinstance(train, ArrayDataset)

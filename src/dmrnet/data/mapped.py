@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.cache import Array
 from dmrnet.data.split import generator
 from dmrnet.data.transforms import Transform
@@ -100,7 +101,7 @@ class Pictures:
         return seen
 
 
-class MappedDataset:
+class MappedDataset(Dataset):
     """Rows of a prepared data set, all of whose modalities are there.
 
     Args:
@@ -117,6 +118,8 @@ class MappedDataset:
     Raises:
         ValueError: If there is no row, or a target is no class.
     """
+
+    samples: tuple[str, ...]
 
     def __init__(
         self,
@@ -140,12 +143,8 @@ class MappedDataset:
             raise ValueError(f"expected targets below {len(task.classes)}, got {low} to {high}")
         self.task, self.arrays, self.rows, self.target = task, dict(arrays), rows, target
         self.present = torch.ones(len(rows), len(task.modalities), dtype=torch.bool)
-        self.samples, self.view, self.content = tuple(samples), view, content
+        self.samples, self.view, self._content = tuple(samples), view, content
         self.attack_types, self.attack_type = attack_types, attack_type
-
-    def __len__(self) -> int:
-        """Return the number of samples."""
-        return len(self.target)
 
     def seen(self, rows: Tensor, epoch: int) -> dict[str, Tensor]:
         """Return all that the view makes of some rows."""

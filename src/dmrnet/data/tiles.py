@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dmrnet.data.dataset import Dataset
 from dmrnet.data.mapped import PixelDataset
 from dmrnet.data.split import generator
 from dmrnet.data.transforms import Transform, uniform, whole
@@ -92,7 +93,7 @@ class Tiles:
     sought: Sequence[int]
 
 
-class TileDataset:
+class TileDataset(Dataset):
     """Tiles of the images of a data set; row r is a tile of image ``r // number``.
 
     Args:
@@ -100,9 +101,11 @@ class TileDataset:
         tiles: How they are laid.
     """
 
+    samples: tuple[str, ...]
+
     def __init__(self, images: PixelDataset, tiles: Tiles) -> None:
         self.images, self.tiles = images, tiles
-        self.task, self.content = images.task, images.content
+        self.task, self._content = images.task, images.content
         number = tiles.number
         # Of the images that tiles are cut from.
         self.pixels = images.pixels
@@ -111,10 +114,6 @@ class TileDataset:
         self.samples = tuple(f"{name}, tile {k}" for name in images.samples for k in range(number))
         # A map of cells for each image: (k, 2) places of those that hold a sought class.
         self.cells = [self._cells(row) for row in images.rows.tolist()]
-
-    def __len__(self) -> int:
-        """Return the number of tiles in an epoch."""
-        return len(self.target)
 
     def _cells(self, row: int) -> Tensor:
         labels = np.asarray(self.images.arrays["labels"].array[row, 0])

@@ -16,13 +16,11 @@ from torch import Tensor
 
 from dmrnet.alone import alone
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.fingerprint import fingerprint, fingerprint_of_bytes, fingerprint_of_file
+from dmrnet.data.fingerprint import fingerprint_of_bytes, fingerprint_of_file
 from dmrnet.data.loader import evaluation_batches
-from dmrnet.data.sets.arrays import read_split
 from dmrnet.data.standardise import Standardiser
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.pixels import SHOWN, packed, packed_maps, rows_by_class, score_images, spread
-from dmrnet.engine.predict_maps import images_of
 from dmrnet.engine.rows import rows_of_evaluation
 from dmrnet.engine.sources import sources_of
 from dmrnet.engine.thresholds import decided, rows_by_type, take_thresholds
@@ -68,26 +66,12 @@ class Finished:
             ValueError: If it is not as it should be, or is to be tested on where every pixel has a
                 class, which such a file cannot hold.
         """
-        again = getattr(self.settings.data, "read", None)
-        if self.task.dense and need_target and again is not None and self.standardiser is not None:
-            images: Dataset = again(path, self.task, self.standardiser)
-            return images
-        if self.task.dense and need_target:
-            raise ValueError(
-                f"{path}: the run {self.folder.path} gives every pixel a class, but files of "
-                "arrays hold one class a sample; it is tested on its own data set alone. dmrnet "
-                "predict makes label maps of a file's images"
-            )
-        if self.task.dense:
-            return images_of(self, path)
-        return read_split(
-            path,
-            self.task,
-            self.standardiser,
-            getattr(self.settings.data, "kinds", None),
-            self.folder.read_facts().get("columns") or None,
-            need_target,
-        )
+        data, standardiser = self.settings.data, self.standardiser
+        if self.task.dense and standardiser is None:
+            # Runs of earlier versions did not keep it; their data tell.
+            standardiser = data.load(self.settings.seed).standardiser
+        columns = self.folder.read_facts().get("columns") or None
+        return data.read(path, self.task, standardiser, columns, need_target)
 
     def test_set(self, path: str | None = None) -> Dataset:
         """Return the samples to test on: a file given, the run's own file, or its data set's.
@@ -96,11 +80,11 @@ class Finished:
             FileNotFoundError: If the run's own file is gone.
             ValueError: If the run has none, or its own samples are others than at its training.
         """
-        own = getattr(self.settings.data, "test", None)
         if path is not None:
             return self.read(path)
+        own = self.settings.data.files().get("test")
         recorded = self.folder.read_facts().get("content", {}).get("test")
-        if isinstance(own, str):
+        if own is not None:
             if not Path(own).is_file():
                 raise FileNotFoundError(
                     f"{self.folder.path} is tested on {own}, which is not there; name the file "
@@ -109,7 +93,7 @@ class Finished:
             test: Dataset | None = self.read(own)
         else:
             test = self.settings.data.load(self.settings.seed).test
-        if test is not None and recorded not in (None, fingerprint(test)):
+        if test is not None and recorded not in (None, test.fingerprint()):
             raise ValueError(
                 f"the test samples are not those that {self.folder.path} was trained beside; "
                 "restore the data, or name a file with --test FILE"
@@ -133,7 +117,7 @@ class Finished:
             raise ValueError(f"expected the split val or test, got {split!r}")
         val = self.settings.data.load(self.settings.seed).val
         recorded = self.folder.read_facts().get("content", {}).get("val")
-        if recorded not in (None, fingerprint(val)):
+        if recorded not in (None, val.fingerprint()):
             raise ValueError(
                 f"the validation samples are not those that {self.folder.path} was trained "
                 "beside; restore the data"
@@ -263,8 +247,7 @@ def evaluate_samples(
     """Score every combination on test samples of one class each; write rows and predictions."""
     dataset = run.test_set(test)
     files = run.folder.read_facts().get("files", {})
-    own = getattr(run.settings.data, "test", None)
-    if (path := test or own) is not None:
+    if (path := test or run.settings.data.files().get("test")) is not None:
         files = {**files, "test": fingerprint_of_file(path)}
     combinations = combinations_of(len(run.task.modalities))
     keep = len(dataset) * len(combinations) * len(run.task.classes) <= MOST_NUMBERS
@@ -309,7 +292,7 @@ def evaluate_images(
     """Score every combination on the test images; write rows, counts and some label maps."""
     dataset = run.test_set(test)
     files = run.folder.read_facts().get("files", {})
-    if (path := test or getattr(run.settings.data, "test", None)) is not None:
+    if (path := test or run.settings.data.files().get("test")) is not None:
         files = {**files, "test": fingerprint_of_file(path)}
     with named("test", dataset):
         result = score_images(
@@ -324,7 +307,7 @@ def evaluate_images(
     name = run.folder.name
     rows = rows_of_evaluation(name, run.settings, "test", result, run.task.modalities)
     # Not every licence lets a data set's images be shown in a report.
-    shows = getattr(run.settings.data, "shows_inputs", False)
+    shows = run.settings.data.shows_inputs
     rows += rows_by_class(name, run.settings, "test", result, run.task)
     made = {
         run.folder.predictions: packed(result, run.task),

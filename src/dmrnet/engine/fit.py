@@ -20,7 +20,7 @@ from torch import Tensor
 
 from dmrnet.alone import alone
 from dmrnet.data.dataset import Splits
-from dmrnet.data.fingerprint import fingerprint, fingerprint_of_file
+from dmrnet.data.fingerprint import fingerprint_of_file
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.cost import inference_flops
 from dmrnet.engine.folder import RunFolder
@@ -201,15 +201,7 @@ def train(trainer: pl.Trainer, trainee: Trainee, resumed: Path | None) -> None:
 
 def content_of(splits: Splits) -> dict[str, str]:
     """Return the fingerprint of each split."""
-    return {name: fingerprint(part) for name, part in splits.parts().items()}
-
-
-def files_of(data: object) -> dict[str, str]:
-    """Return the fingerprints of the user's own files, by split; none for other data sets."""
-    paths = {name: getattr(data, name, None) for name in ("train", "val", "test")}
-    return {
-        name: fingerprint_of_file(path) for name, path in paths.items() if isinstance(path, str)
-    }
+    return {name: part.fingerprint() for name, part in splits.parts().items()}
 
 
 def check_content(splits: Splits, folder: RunFolder) -> None:
@@ -310,7 +302,7 @@ def write_run(folder: RunFolder, settings: RunSettings, splits: Splits, training
         columns=list(splits.columns),
         samples={name: len(part) for name, part in splits.parts().items()},
         content=content_of(splits),
-        files=files_of(settings.data),
+        files={n: fingerprint_of_file(p) for n, p in settings.data.files().items()},
         beside=beside(settings.data, folder.path),
         notes=list(splits.notes),
         standardised=splits.standardiser is not None,

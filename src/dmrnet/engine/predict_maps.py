@@ -8,34 +8,13 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.files.images import read_images
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.pixels import images_at_once, tiling_of
 from dmrnet.engine.training.selection import named
 from dmrnet.evaluation import predict_pixels
 
 if TYPE_CHECKING:
-    from dmrnet.data.dataset import ArrayDataset
     from dmrnet.engine.finished import Finished
-
-
-def images_of(run: Finished, path: str) -> ArrayDataset:
-    """Read a file of images as the run's data set stores its own.
-
-    Raises:
-        FileNotFoundError: If it is not there.
-        ValueError: If it is not as it should be, or nothing is known of the run's scales.
-    """
-    standardiser = run.standardiser
-    if standardiser is None:
-        # Runs of earlier versions did not keep it; their data tell.
-        standardiser = run.settings.data.load(run.settings.seed).standardiser
-    if standardiser is None:
-        raise ValueError(
-            f"{path}: the data set {run.settings.dataset} does not say how its images are "
-            "standardised; predict its own with --split"
-        )
-    return read_images(path, run.task, standardiser, getattr(run.settings.data, "holes", ()))
 
 
 def label_maps(

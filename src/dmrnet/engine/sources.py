@@ -8,26 +8,23 @@ import numpy as np
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
+from dmrnet.data.sets.base import DataSettings
 
 
-def sources_of(data: object, dataset: Dataset, index: Tensor) -> dict[str, Any]:
+def sources_of(data: DataSettings | None, dataset: Dataset, index: Tensor) -> dict[str, Any]:
     """Return what samples share: two of one source are not two independent samples.
 
-    A data set whose samples share files or people says which in ``sources(sample)`` of its
-    settings: one text for a sample, or one for each modality in order, where samples are put
-    together from files. Otherwise each named sample is a source of its own.
-
     Args:
-        data: The settings of the data set; of another file, anything without ``sources``.
+        data: Settings of the data set, whose `sources` says what samples share; None for another
+            file, each of whose samples is a source of its own.
         dataset: The samples.
         index: int64, ``(n,)``: the rows, in the order of the predictions.
 
     Returns:
         ``source``, text ``(n,)`` or ``(n, V)``; nothing where samples have no names.
     """
-    names = getattr(dataset, "samples", None)
+    names = dataset.samples
     if names is None:
         return {}
-    of = getattr(data, "sources", None)
-    found = [names[row] if of is None else of(names[row]) for row in index.tolist()]
-    return {"source": np.array(found)}
+    sources = [names[row] if data is None else data.sources(names[row]) for row in index.tolist()]
+    return {"source": np.array(sources)}

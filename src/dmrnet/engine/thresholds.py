@@ -90,8 +90,7 @@ def rows_by_type(
     Rows are ``apcer/TYPE``, and ``apcer/worst`` of the worst type, which the norm reports.
     """
     measure = measure_of(settings.data)
-    kinds = getattr(dataset, "attack_types", ())
-    kind = getattr(dataset, "attack_type", None)
+    kinds, kind = dataset.attack_types, dataset.attack_type
     if not isinstance(measure, AttackErrors) or kind is None or not kinds:
         return []
     if result.predictions is None:

@@ -1,6 +1,6 @@
 """What a data set is judged by: the measure that selects and is reported first, and its parts.
 
-A data set's settings class declares it: ``metrics`` names the measure first (nothing: accuracy).
+The settings of the data set say which: see `Scored`.
 """
 
 from __future__ import annotations
@@ -167,23 +167,38 @@ def _counts(predicted: Tensor, target: Tensor, scored: Tensor) -> Tensor:
     )
 
 
-def measure_of(data: object) -> Measure:
-    """Return what the settings of a data set are judged by.
+class Scored(Protocol):
+    """What the settings of a data set say of its score."""
 
-    Args:
-        data: Settings; ``metrics``, ``bona_fide`` and ``threshold`` are read where they are there.
+    @property
+    def metric(self) -> str:
+        """Metric that selects and is reported first: accuracy, acer or miou."""
+        ...
+
+    @property
+    def bona_fide(self) -> int:
+        """Class that is no attack; read for acer."""
+        ...
+
+    @property
+    def threshold(self) -> ThresholdBy:
+        """How the threshold is set; read for acer."""
+        ...
+
+
+def measure_of(data: Scored) -> Measure:
+    """Return the measure that the settings of a data set name.
 
     Raises:
         ValueError: If the metric is unknown.
     """
-    first = next(iter(getattr(data, "metrics", ())), "accuracy")
-    if first == "accuracy":
+    if data.metric == "accuracy":
         return Accuracy()
-    if first == "acer":
-        return AttackErrors(getattr(data, "bona_fide", 1), getattr(data, "threshold", "half"))
-    if first == "miou":
+    if data.metric == "acer":
+        return AttackErrors(data.bona_fide, data.threshold)
+    if data.metric == "miou":
         return MeanIoU()
-    raise ValueError(f"unknown metric {first!r}; expected accuracy, acer or miou")
+    raise ValueError(f"unknown metric {data.metric!r}; expected accuracy, acer or miou")
 
 
 def goodness(measure: Measure, values: Tensor) -> Tensor:

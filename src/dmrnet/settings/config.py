@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -33,7 +33,7 @@ from dmrnet.settings.paths import paths_of
 from dmrnet.settings.training import Training
 
 if TYPE_CHECKING:
-    from dmrnet.data.dataset import Splits
+    from dmrnet.data.sets.base import DataSettings
     from dmrnet.methods.settings import MethodSettings
 
 DEFAULTS = {"data.name": "mfeat", "method.name": "dmrnet", "recipe": "best"}
@@ -44,14 +44,6 @@ OTHER_WORDS = {"cuda": "gpu", "fp32": "32", "bfloat16": "bf16"}
 
 QUIET = frozenset({"threads", "num_workers", "accelerator", "devices", "nodes"})
 """Settings that say where and how fast a run is made, not what it is."""
-
-
-class DataSettings(Protocol):
-    """Settings of a data set; a dataclass."""
-
-    def load(self, seed: int) -> Splits:
-        """Return the splits of a run with that seed."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -81,7 +73,7 @@ class RunSettings:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, in the form of ``config.yaml``."""
         return {
-            "data": {"name": self.dataset, **asdict(self.data)},  # type: ignore[call-overload]
+            "data": {"name": self.dataset, **asdict(self.data)},
             "method": {"name": self.method.name, **asdict(self.method)},
             "recipe": self.recipe,
             "seed": self.seed,
@@ -110,7 +102,7 @@ class RunSettings:
             parts.append("/".join(Path(paths["train"]).absolute().parts[-2:]))
         changed = [
             f"{field.name}={value}"
-            for field in fields(self.data)  # type: ignore[arg-type]
+            for field in fields(self.data)
             if (value := getattr(self.data, field.name)) != field.default
             and field.name not in paths
         ]

@@ -14,8 +14,8 @@ import torch
 from tests.data.contract import DatasetContract
 
 from dmrnet.data.files import npz
-from dmrnet.data.fingerprint import fingerprint
-from dmrnet.data.sets.arrays import Arrays, read_split
+from dmrnet.data.files.reading import read_split
+from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.standardise import Standardiser
 
 
@@ -275,7 +275,9 @@ def test_what_float32_would_round_away_is_standardised_first(tmp_path: Path, kin
         assert torch.equal(later.arrays["time"], splits.test.arrays["time"][:rows])
     again = Standardiser.from_state(splits.standardiser.state())
     assert again.fine == splits.standardiser.fine == {"time"}
-    assert fingerprint(splits.test) == fingerprint(read_split(files.test, splits.train.task, again))
+    assert (
+        splits.test.fingerprint() == read_split(files.test, splits.train.task, again).fingerprint()
+    )
 
 
 def test_what_varies_by_rounding_alone_is_a_constant(tmp_path: Path) -> None:

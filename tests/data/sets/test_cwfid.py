@@ -18,7 +18,6 @@ from tests.data.contract import DenseContract
 from tests.data.made import cwfid as made
 
 from dmrnet.data.files.cache import read_cache
-from dmrnet.data.fingerprint import fingerprint
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.data.published.cwfid import split_of
 from dmrnet.data.published.prepare import prepare
@@ -96,7 +95,7 @@ def test_the_image_in_both_lists_is_tested_on_only(tmp_path: Path) -> None:
         seen.add(frozenset(val))
     assert len(seen) > 1
     one, other = (CWFID(prepared(), tile=64, split_seed=1).load(seed) for seed in (0, 5))
-    assert fingerprint(one.val) == fingerprint(other.val)
+    assert one.val.fingerprint() == other.val.fingerprint()
     with pytest.raises(ValueError, match=r"val_share 0\.01 leaves 2 images for training and 0"):
         held_images(torch.zeros(2, dtype=torch.bool), 0.01, 0)
 
@@ -146,7 +145,7 @@ def test_shrunk_images_are_averages_and_have_the_most_frequent_class() -> None:
         assert np.array_equal(batch.target[place], classes[image])
         counts = np.bincount(classes[image].ravel(), minlength=3)
         assert part.pixels[place].tolist() == counts.tolist()
-    assert fingerprint(part) != fingerprint(whole.val)
+    assert part.fingerprint() != whole.val.fingerprint()
     assert f"shrunk to {height} x {width}" in splits.notes
     tile = splits.train.take(torch.tensor([0]))
     assert tile.inputs["red"].shape == (1, 1, 32, 32)

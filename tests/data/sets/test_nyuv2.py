@@ -19,7 +19,6 @@ from tests.data.contract import DenseContract
 from tests.data.made import nyuv2 as made
 
 from dmrnet.data.files.cache import read_cache
-from dmrnet.data.fingerprint import fingerprint
 from dmrnet.data.frequency import median_frequency
 from dmrnet.data.published.prepare import prepare
 from dmrnet.data.sets.nyuv2 import CLASSES, DEVIATION, MEAN, NYUv2, held_scenes
@@ -130,7 +129,7 @@ def test_validation_is_whole_scenes_of_the_training_images() -> None:
     assert len(seen) > 1
     one, other = (NYUv2(prepared(), split_seed=1).load(seed) for seed in (0, 5))
     assert one.val.samples == other.val.samples
-    assert fingerprint(one.val) == fingerprint(other.val)
+    assert one.val.fingerprint() == other.val.fingerprint()
     with pytest.raises(ValueError, match="leaves 0 images"):
         held_scenes(["", ""], torch.zeros(2, dtype=torch.bool), 1.0, 0)
 

@@ -11,7 +11,6 @@ import pytest
 import torch
 from tests.data.made import cwfid as fields
 
-from dmrnet.data.fingerprint import fingerprint
 from dmrnet.data.sets.images import Images
 from dmrnet.data.tiles import TileDataset
 
@@ -109,14 +108,14 @@ def test_seeds_draw_validation_and_files_do_not(files, tmp_path: Path) -> None:
     assert len(held) > 1
     given = settings({**files, "val": files["test"]})
     one, other = (given.load(seed) for seed in (0, 1))
-    assert fingerprint(one.val) == fingerprint(other.val) == fingerprint(one.test)
+    assert one.val.fingerprint() == other.val.fingerprint() == one.test.fingerprint()
     assert len(one.train) == 7 * 6
     # Labels count in what the data are.
     changed = arrays(slice(7, None))
     changed["y"][0, 40, 40] = (changed["y"][0, 40, 40] + 1) % 3
     np.savez(tmp_path / "other.npz", **changed)
     again = settings({**files, "test": str(tmp_path / "other.npz")}).load(0)
-    assert fingerprint(again.test) != fingerprint(one.test)
+    assert again.test.fingerprint() != one.test.fingerprint()
 
 
 def test_another_file_may_have_another_size_and_lack_a_modality(files, tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def _check(argv: Sequence[str]) -> int:
         more = parse_data("arrays", ["--data.train", train, "--data.test", file, *flags]).load(0)
         assert more.test is not None
         console.print(f"{file}: {len(more.test)} samples, read as the training file")
-        for note in getattr(more.test, "notes", ()):
+        for note in more.test.notes:
             console.print(f"  {note}", style="dim", soft_wrap=True)
     named = " ".join(f"{flag} {file}" for flag, file in roles.items())
     console.print(
@@ -157,9 +157,7 @@ def _export(argv: Sequence[str]) -> int:
     from dmrnet.data.files.export import export
     from dmrnet.settings.config import parse_data
 
-    settings = parse_data(name, flags)
-    raw = getattr(settings, "raw", settings.load)
-    for path in export(raw(seed), Path(out)).values():
+    for path in export(parse_data(name, flags).raw(seed), Path(out)).values():
         screen().print(f"written: {path}", soft_wrap=True)
     return 0
 

@@ -62,8 +62,8 @@ def _write(part: Dataset, splits: Splits, path: Path) -> None:
     if int(part.target.min()) < 0:
         raise ValueError(f"{path.name}: some samples have no label, so they cannot be exported")
     arrays[TARGET] = _labels(part.task.classes)[part.target.numpy()]
-    if (samples := getattr(part, SAMPLES, None)) is not None:
-        arrays[SAMPLES] = np.array(samples)
+    if part.samples is not None:
+        arrays[SAMPLES] = np.array(part.samples)
     # Not numpy.savez: it takes names as keywords, and "file" is one of its own.
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
@@ -143,7 +143,6 @@ def describe(splits: Splits) -> Description:
 
 def _counted(part: Dataset) -> torch.Tensor:
     """Return how many samples, or pixels, each class has, int64 ``(M,)``."""
-    pixels: torch.Tensor | None = getattr(part, "pixels", None)
-    if part.task.dense and pixels is not None:
-        return pixels.sum(0)
+    if part.pixels is not None:
+        return part.pixels.sum(0)
     return part.target[part.target >= 0].bincount(minlength=len(part.task.classes))

@@ -12,8 +12,8 @@ from torch import Tensor
 from dmrnet.data.dataset import UNLABELLED, ArrayDataset, Splits
 from dmrnet.data.files.layout import Layout, fitting, guess, parse_kind
 from dmrnet.data.files.npz import RESERVED, TARGET, Archive, Array, Table, read_table, text
-from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.split import generator, hold_out
+from dmrnet.data.standardise import Standardiser
 from dmrnet.hints import nearest
 from dmrnet.modalities import Modality, Task, check_names
 
@@ -84,54 +84,100 @@ class Reader:
             raise ValueError(f"{path}: modality {modality.name}: {error}") from error
 
 
-def splits(settings: Arrays, seed: int) -> Splits:
-    """Read the files of the settings; the numbers are not standardised."""
-    archive = Archive(settings.train)
+def read_splits(
+    train: str,
+    val: str | None,
+    test: str | None,
+    seed: int,
+    val_share: float = 0.2,
+    modalities: Sequence[str] | None = None,
+    kinds: Mapping[str, str] | None = None,
+) -> Splits:
+    """Read the files of a training; the numbers are not standardised.
+
+    Args:
+        train: Training file.
+        val: Validation file; None holds out a share of the training rows.
+        test: Test file, if there is one.
+        seed: Seed of the rows that are held out.
+        val_share: Share of the training rows to hold out.
+        modalities: Arrays to use, in this order; None uses every array of the training file.
+        kinds: Layouts by array, as in the settings of `arrays`.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If a file or an argument is wrong; the message says which and where.
+    """
+    archive = Archive(train)
     _need_target(archive)
-    names = _selected(settings, archive)
+    names = _selected(modalities, archive)
     table = read_table(archive, names, archive.names)
     never = np.flatnonzero(table.present.sum(0) == 0)
     if len(never):
         raise ValueError(
-            f"{settings.train}: modality {names[never[0]]} is absent in every row, so "
+            f"{train}: modality {names[never[0]]} is absent in every row, so "
             "nothing can be learnt of it; leave it out with modalities"
         )
-    stated = _stated(settings, archive)
+    stated = _stated(kinds or {}, archive)
     shapes = {name: array.shape[1:] for name, array in table.arrays.items()}
-    task, arrays, notes = _training(settings.train, table, names, stated)
+    task, arrays, notes = _training(train, table, names, stated)
     assert table.target is not None
-    target = _target(settings.train, table.target, task.classes)
+    target = _target(train, table.target, task.classes)
     present = torch.from_numpy(table.present)
     fine = frozenset(name for name, array in arrays.items() if array.dtype == torch.float64)
     reader = Reader(task, archive.names, stated, shapes, fine)
-    train: ArrayDataset
-    if settings.val is None:
-        train, val = _parted(settings, task, arrays, present, target, table.samples, seed)
+    training: ArrayDataset
+    if val is None:
+        training, validation = _parted(
+            train, val_share, task, arrays, present, target, table.samples, seed
+        )
         notes.append(
-            f"val: {100 * settings.val_share:g} % of train held out ({len(val)} rows, seed {seed})"
+            f"val: {100 * val_share:g} % of train held out ({len(validation)} rows, seed {seed})"
         )
     else:
-        train = ArrayDataset(task, arrays, present, target, table.samples)
-        val = reader.read(settings.val, "val")
-    test = None if settings.test is None else reader.read(settings.test, "test")
+        training = ArrayDataset(task, arrays, present, target, table.samples)
+        validation = reader.read(val, "val")
+    testing = None if test is None else reader.read(test, "test")
     notes.extend(_left_out("train", table, names))
-    notes.extend(_absences("train", train.present, names))
-    notes.extend(val.notes)
-    notes.extend(test.notes if test else ())
-    return Splits("arrays", train, val, test, tuple(notes), columns=archive.names)
+    notes.extend(_absences("train", training.present, names))
+    notes.extend(validation.notes)
+    notes.extend(testing.notes if testing else ())
+    return Splits("arrays", training, validation, testing, tuple(notes), columns=archive.names)
 
 
-def another_split(
+def read_split(
     path: str,
     task: Task,
-    kinds: Mapping[str, str],
-    columns: Sequence[str],
-    need_target: bool,
-    fine: frozenset[str] = frozenset(),
+    standardiser: Standardiser | None,
+    kinds: Mapping[str, str] | None = None,
+    columns: Sequence[str] | None = None,
+    need_target: bool = True,
 ) -> ArrayDataset:
-    """Read one more file as a finished training read its own; see `read_split`."""
-    stated = {name: parse_kind(kind) for name, kind in kinds.items()}
-    return Reader(task, tuple(columns), stated, fine=fine).read(path, "file", need_target)
+    """Read one more file as a finished training read its own.
+
+    Args:
+        path: ``.npz`` file.
+        task: Modalities and classes of the training.
+        standardiser: Standardiser of the training; None only converts the numbers to float32.
+        kinds: Layouts by array, as in the settings of the training.
+        columns: Every array of the training file in its order (`Splits.columns`); None stands for
+            those of the task. Other arrays are refused.
+        need_target: Whether the file must have labels ``y``; targets are -1 without them.
+
+    Returns:
+        The data set; its `notes` say what the file lacks.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is wrong; the message says what and where.
+    """
+    stated = {name: parse_kind(kind) for name, kind in (kinds or {}).items()}
+    fine = frozenset() if standardiser is None else standardiser.fine
+    reader = Reader(task, tuple(columns or task.modalities), stated, fine=fine)
+    dataset = reader.read(path, "file", need_target)
+    if standardiser is not None:
+        dataset.standardise(standardiser)
+    return dataset
 
 
 def _need_target(archive: Archive) -> None:
@@ -142,11 +188,11 @@ def _need_target(archive: Archive) -> None:
         )
 
 
-def _selected(settings: Arrays, archive: Archive) -> tuple[str, ...]:
-    """Return the modalities of the settings, checked against the training file."""
-    if settings.modalities is None:
+def _selected(modalities: Sequence[str] | None, archive: Archive) -> tuple[str, ...]:
+    """Return the modalities to use, checked against the training file."""
+    if modalities is None:
         return archive.names
-    names = check_names(settings.modalities)
+    names = check_names(modalities)
     for name in names:
         if name in RESERVED:
             raise ValueError(f"modalities: {name!r} is kept for {', '.join(RESERVED)}")
@@ -157,9 +203,9 @@ def _selected(settings: Arrays, archive: Archive) -> tuple[str, ...]:
     return names
 
 
-def _stated(settings: Arrays, archive: Archive) -> dict[str, Layout]:
+def _stated(kinds: Mapping[str, str], archive: Archive) -> dict[str, Layout]:
     stated = {}
-    for name, kind in (settings.kinds or {}).items():
+    for name, kind in kinds.items():
         if name not in archive.names:
             raise ValueError(
                 f"kinds: {archive.path} has no array {name!r}; {nearest(name, archive.names)}"
@@ -223,7 +269,8 @@ def _target(path: str, labels: Array, classes: tuple[str, ...]) -> Tensor:
 
 
 def _parted(
-    settings: Arrays,
+    path: str,
+    share: float,
     task: Task,
     arrays: dict[str, Tensor],
     present: Tensor,
@@ -232,16 +279,16 @@ def _parted(
     seed: int,
 ) -> tuple[ArrayDataset, ArrayDataset]:
     """Hold a share of the training rows out, one array at a time."""
-    if not 0 < settings.val_share < 1:
-        raise ValueError(f"expected val_share between 0 and 1, got {settings.val_share}")
+    if not 0 < share < 1:
+        raise ValueError(f"expected val_share between 0 and 1, got {share}")
     # Of each modality that some rows lack one row stays, so that training has all of them.
     kept = torch.zeros(len(target), dtype=torch.bool)
     kept[present.int().argmax(0)[~present.all(0)]] = True
-    held = hold_out(target, settings.val_share, generator(seed, "split"), kept)
+    held = hold_out(target, share, generator(seed, "split"), kept)
     if not held.any():
         raise ValueError(
-            f"{settings.train}: {len(target)} rows in {len(task.classes)} classes are too few to "
-            f"hold {100 * settings.val_share:g} % out for validation; give val, or raise val_share"
+            f"{path}: {len(target)} rows in {len(task.classes)} classes are too few to "
+            f"hold {100 * share:g} % out for validation; give val, or raise val_share"
         )
     sides = [(~held).nonzero().flatten(), held.nonzero().flatten()]
     taken: list[dict[str, Tensor]] = [{}, {}]

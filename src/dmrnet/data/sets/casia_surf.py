@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from dmrnet.data.sets.base import DataSettings
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -36,7 +38,7 @@ MIDDLE, SPREAD = 127.5, 128.0
 
 
 @dataclass(frozen=True)
-class CasiaSurf:
+class CasiaSurf(DataSettings):
     """Settings of casia-surf. Its splits are published; the run's seed is that of augmentation.
 
     Attributes:
@@ -54,8 +56,7 @@ class CasiaSurf:
     threshold: Literal["half", "eer", "min-acer"] = "half"
     augment: bool = True
 
-    metrics: ClassVar[tuple[str, ...]] = ("acer", "accuracy")
-    bona_fide: ClassVar[int] = 1
+    metric: ClassVar[str] = "acer"
 
     def load(self, seed: int) -> Splits:
         """Return the three parts; pictures are read when they are taken.

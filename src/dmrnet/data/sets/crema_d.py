@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from dmrnet.data.sets.base import DataSettings
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -25,7 +27,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class CremaD:
+class CremaD(DataSettings):
     """Settings of crema-d.
 
     Attributes:

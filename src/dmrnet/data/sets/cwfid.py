@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from dmrnet.data.sets.base import DataSettings
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -24,7 +26,7 @@ Weights = Literal["none", "root", "median"]
 
 
 @dataclass(frozen=True)
-class CWFID:
+class CWFID(DataSettings):
     """Settings of cwfid. Images are held out, never tiles of them.
 
     Attributes:
@@ -51,8 +53,7 @@ class CWFID:
     augment: bool = True
     shrink: int = 1
 
-    metrics: ClassVar[tuple[str, ...]] = ("miou",)
-    shows_inputs: ClassVar[bool] = False
+    metric: ClassVar[str] = "miou"
 
     def load(self, seed: int) -> Splits:
         """Return the three parts: tiles to train on, whole images to validate and test on.

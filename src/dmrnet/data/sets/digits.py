@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dmrnet.data.sets.base import InMemory
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -32,7 +34,7 @@ TEST_TAKES = 5
 
 
 @dataclass(frozen=True)
-class Digits:
+class Digits(InMemory):
     """Settings of digits. Triples of different splits share no image, recording or photograph.
 
     Attributes:
@@ -53,20 +55,6 @@ class Digits:
     val_share: float = 0.1
     test_share: float = 0.2
     split_seed: int | None = None
-
-    def load(self, seed: int) -> Splits:
-        """Return the three parts, standardised by the training triples.
-
-        Args:
-            seed: Of the run.
-
-        Raises:
-            FileNotFoundError: If the data are not prepared; the command is told.
-            ValueError: If a setting is out of range, or the prepared data are damaged.
-        """
-        from dmrnet.data.dataset import standardised
-
-        return standardised(self.raw(seed))
 
     def raw(self, seed: int) -> Splits:
         """Return the three parts: pixels from 0 to 255, and logarithms of magnitudes."""

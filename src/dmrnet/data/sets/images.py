@@ -8,10 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from dmrnet.data.sets.base import OwnFiles
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
-    from dmrnet.data.dataset import Splits
+    from dmrnet.data.dataset import Dataset, Splits
     from dmrnet.data.files.images import Images as Read
     from dmrnet.data.mapped import PixelDataset
     from dmrnet.data.standardise import Standardiser
@@ -23,7 +27,7 @@ STEP = 16
 
 
 @dataclass(frozen=True)
-class Images:
+class Images(OwnFiles):
     """Settings of your own images with a class for every pixel, in files.
 
     A file has one array a modality, ``(n, C, H, W)``, ``(n, H, W, C)`` or ``(n, H, W)``, and ``y``,
@@ -32,10 +36,6 @@ class Images:
     ``samples`` may name the images.
 
     Attributes:
-        train: File to train on.
-        val: File to validate on; without one a share of the training images is held out.
-        test: File to test on.
-        val_share: Share of the training images that is held out where there is no `val`.
         classes: Names of the classes from 0 on; their numbers where they have none.
         ignore: One more number in ``y`` that stands for no class, e.g. 255.
         tile: Height and width of what is seen of an image in a training step; less where images
@@ -49,10 +49,6 @@ class Images:
             (by quarters, and mirrored).
     """
 
-    train: str
-    val: str | None = None
-    test: str | None = None
-    val_share: float = 0.2
     classes: list[str] | None = None
     ignore: int = -1
     tile: int = 96
@@ -61,7 +57,7 @@ class Images:
     weights: Literal["none", "root", "median"] = "none"
     augment: Augment = "mirror"
 
-    metrics: ClassVar[tuple[str, ...]] = ("miou",)
+    metric: ClassVar[str] = "miou"
     shows_inputs: ClassVar[bool] = True
 
     def load(self, seed: int) -> Splits:
@@ -121,7 +117,7 @@ class Images:
         )
         parts = [self._part(self.train, images, task, standardiser, some) for some in sides]
         if self.val is not None:
-            parts.append(self.read(self.val, task, standardiser))
+            parts.append(self._labelled(self.val, task, standardiser))
         frequent = int(pixels[sides[0]].sum(0).argmax())
         seldom = tuple(c for c in range(len(names)) if c != frequent)
         change = {"none": None, "mirror": RandomFlip(), "turn": Symmetry()}[self.augment]
@@ -138,18 +134,26 @@ class Images:
             name="images",
             train=TileDataset(parts[0], tiles),
             val=parts[1],
-            test=None if self.test is None else self.read(self.test, task, standardiser),
+            test=None if self.test is None else self._labelled(self.test, task, standardiser),
             notes=tuple(notes),
             standardiser=standardiser,
         )
 
-    def read(self, path: str, task: Task, standardiser: Standardiser) -> PixelDataset:
-        """Read one more file, of images of any one size, as the training file was read.
+    def read(
+        self,
+        path: str,
+        task: Task,
+        standardiser: Standardiser | None,
+        columns: Sequence[str] | None = None,
+        need_target: bool = True,
+    ) -> Dataset:
+        """Read one more file of images, of any one size."""
+        if standardiser is None or not need_target:
+            return super().read(path, task, standardiser, columns, need_target)
+        return self._labelled(path, task, standardiser)
 
-        Raises:
-            FileNotFoundError: If it is not there.
-            ValueError: If it is not as it should be; it says what and where.
-        """
+    def _labelled(self, path: str, task: Task, standardiser: Standardiser) -> PixelDataset:
+        """Read one more file of images with labels."""
         import torch
 
         from dmrnet.data.files.images import read_file

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from dmrnet.data.sets.base import DataSettings
+
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
 
@@ -76,7 +78,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class KineticsSounds:
+class KineticsSounds(DataSettings):
     """Settings of kinetics-sounds.
 
     Attributes:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dmrnet.data.sets.base import InMemory
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -25,7 +27,7 @@ TWINS = ((605, 774), (1148, 1172), (1237, 1271), (1265, 1272), (1448, 1521), (18
 
 
 @dataclass(frozen=True)
-class Mfeat:
+class Mfeat(InMemory):
     """Settings of mfeat. What is in neither `train` nor `val` is the test set.
 
     Attributes:
@@ -42,19 +44,6 @@ class Mfeat:
     split_seed: int | None = None
     train_missing: float = 0.0
     modalities: list[str] | None = None
-
-    def load(self, seed: int) -> Splits:
-        """Return the three parts, standardised by the training rows that are present.
-
-        Args:
-            seed: Of the run.
-
-        Raises:
-            ValueError: If a share is out of range.
-        """
-        from dmrnet.data.dataset import standardised
-
-        return standardised(self.raw(seed))
 
     def raw(self, seed: int) -> Splits:
         """Return the three parts with the numbers as published."""

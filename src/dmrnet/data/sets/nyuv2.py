@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from dmrnet.data.sets.base import DataSettings
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -31,7 +33,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class NYUv2:
+class NYUv2(DataSettings):
     """Settings of nyuv2.
 
     Attributes:
@@ -49,7 +51,7 @@ class NYUv2:
     split_seed: int | None = None
     augment: bool = True
 
-    metrics: ClassVar[tuple[str, ...]] = ("miou",)
+    metric: ClassVar[str] = "miou"
     shows_inputs: ClassVar[bool] = True
 
     def load(self, seed: int) -> Splits:

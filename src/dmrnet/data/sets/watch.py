@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dmrnet.data.sets.base import InMemory
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -22,7 +24,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Watch:
+class Watch(InMemory):
     """Settings of watch.
 
     The subjects stand in a ring. The test subjects of seed 0 are the first ones, those of seed 1
@@ -43,20 +45,6 @@ class Watch:
     val_subjects: int = 2
     test_subjects: int = 3
     split_seed: int | None = None
-
-    def load(self, seed: int) -> Splits:
-        """Return the three parts, standardised by the training windows.
-
-        Args:
-            seed: Of the run.
-
-        Raises:
-            FileNotFoundError: If the data are not prepared; the command is told.
-            ValueError: If a setting is out of range, or the prepared data are damaged.
-        """
-        from dmrnet.data.dataset import standardised
-
-        return standardised(self.raw(seed))
 
     def raw(self, seed: int) -> Splits:
         """Return the three parts with the numbers as published, as float32."""

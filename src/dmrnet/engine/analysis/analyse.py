@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from dmrnet.alone import alone
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.fingerprint import fingerprint
 from dmrnet.engine.analysis.names import FROM_DATA, Analysis, read_analysis
 from dmrnet.engine.analysis.rows import Found, hard_set_rows, variance_rows
 from dmrnet.engine.analysis.samples import Refuse, analyse_samples
@@ -78,7 +77,7 @@ def analyse_run(
     if test is not None:
         run = open_run(folder, device)
         dataset = samples_of(run, split, test)
-        content = fingerprint(dataset)
+        content = dataset.fingerprint()
     mark = f"{content}, version {VERSION}"
     with alone(folder):
         made = {} if again else _standing(place, split, mark)
@@ -139,7 +138,7 @@ def samples_of(run: Finished, split: str, test: str | None = None) -> Dataset:
         raise ValueError("a test file was given, but the split is val; analyse the split test")
     dataset = run.settings.data.load(run.settings.seed).val
     recorded = run.folder.read_facts().get("content", {}).get("val")
-    if recorded not in (None, fingerprint(dataset)):
+    if recorded not in (None, dataset.fingerprint()):
         raise ValueError(
             f"the val samples are not those that {run.folder.path} was trained beside; restore "
             "the data"

@@ -70,7 +70,7 @@ def named(where: str, dataset: Dataset) -> Iterator[None]:
     try:
         yield
     except NoClassError as error:
-        raise error.of(where, getattr(dataset, "samples", None)) from error
+        raise error.of(where, dataset.samples) from error
 
 
 def selection_score(

@@ -174,7 +174,7 @@ class Trainee(pl.LightningModule):
         key = (self.seed, self.current_epoch, self.global_rank)
         torch.manual_seed(generator(*key, 2).initial_seed())
         self.noise = torch.Generator(self.device).manual_seed(generator(*key, 3).initial_seed())
-        self.steps = Steps(self.current_epoch, getattr(self.splits.train, "samples", None))
+        self.steps = Steps(self.current_epoch, self.splits.train.samples)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the total loss (Eq. 13)."""

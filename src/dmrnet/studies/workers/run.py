@@ -55,7 +55,7 @@ def _changed(settings: RunSettings) -> dict[str, Any]:
     """Return what is not as the recipe, the trainer or the data set has it by default."""
     of_data = {
         f"data.{field.name}": getattr(settings.data, field.name)
-        for field in fields(settings.data)  # type: ignore[arg-type]
+        for field in fields(settings.data)
         if getattr(settings.data, field.name) != field.default
     }
     return {**settings.changed(), **of_data}

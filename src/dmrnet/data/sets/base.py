@@ -1,0 +1,157 @@
+"""Base classes of the settings of data sets: what a data set may offer. Imports no torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dmrnet.data.dataset import Dataset, Splits
+    from dmrnet.data.standardise import Standardiser
+    from dmrnet.modalities import Task
+
+
+@dataclass(frozen=True)
+class DataSettings(ABC):
+    """Base class of the settings of a data set.
+
+    A data set is a frozen dataclass that inherits from this class and has `load`. Its fields, with
+    their defaults and their lines under ``Attributes``, are the flags ``--data.*``. Everything else
+    here has a default. Its module imports torch inside functions only, so that help is quick.
+    """
+
+    metric: ClassVar[str] = "accuracy"
+    """Metric that selects epochs and is reported first: accuracy, miou or acer."""
+
+    bona_fide: ClassVar[int] = 1
+    """Class that is no attack, for ACER."""
+
+    shows_inputs: ClassVar[bool] = False
+    """Whether the licence lets a report show the inputs; said of images with a class per pixel."""
+
+    @abstractmethod
+    def load(self, seed: int) -> Splits:
+        """Return the splits of a run, ready for training.
+
+        Args:
+            seed: Seed of the run.
+
+        Raises:
+            FileNotFoundError: If files are missing; the message says how to make them.
+            ValueError: If a file or a setting is wrong; the message says which and where.
+        """
+
+    def raw(self, seed: int) -> Splits:
+        """Return the splits as they are exported; before standardising where that is possible."""
+        return self.load(seed)
+
+    @property
+    def threshold(self) -> Literal["half", "eer", "min-acer"]:
+        """How the threshold of ACER is set: half, or on validation for each combination."""
+        return "half"
+
+    @property
+    def holes(self) -> tuple[str, ...]:
+        """Modalities of images in which 0 is a hole that stays 0 after standardising."""
+        return ()
+
+    def files(self) -> dict[str, str]:
+        """Return the paths of the user's own files by split; empty for other data sets."""
+        return {}
+
+    def sources(self, sample: str) -> str | tuple[str, ...]:
+        """Return what a sample was made of: samples with a common source are not independent.
+
+        Args:
+            sample: Name of the sample.
+
+        Returns:
+            One source; or one for each modality in order, where samples are put together from
+            files.
+        """
+        return sample
+
+    def read(
+        self,
+        path: str,
+        task: Task,
+        standardiser: Standardiser | None,
+        columns: Sequence[str] | None = None,
+        need_target: bool = True,
+    ) -> Dataset:
+        """Read one more file as a finished training would read its own.
+
+        Args:
+            path: ``.npz`` file in the layout of `arrays`; of `images` where every pixel has a
+                class.
+            task: Task of the training.
+            standardiser: Standardiser of the training.
+            columns: `Splits.columns` of the training.
+            need_target: Whether the file must have labels.
+
+        Raises:
+            FileNotFoundError: If the file does not exist.
+            ValueError: If the file is wrong, or this data set cannot be tested on a file.
+        """
+        if not task.dense:
+            from dmrnet.data.files.reading import read_split
+
+            return read_split(path, task, standardiser, None, columns, need_target)
+        if need_target:
+            raise ValueError(
+                f"{path}: the run gives every pixel a class, but files of arrays hold one class a "
+                "sample; it is tested on its own data set alone. dmrnet predict makes label maps "
+                "of a file's images"
+            )
+        if standardiser is None:
+            raise ValueError(
+                f"{path}: the data set does not say how its images are standardised; predict its "
+                "own with --split"
+            )
+        from dmrnet.data.files.images import read_images
+
+        return read_images(path, task, standardiser, self.holes)
+
+
+@dataclass(frozen=True)
+class InMemory(DataSettings):
+    """Base class of data sets that are held in memory: they have `raw`, and `load` standardises."""
+
+    @abstractmethod
+    def raw(self, seed: int) -> Splits:
+        """Return the splits with the numbers as published.
+
+        Args:
+            seed: Seed of the run.
+        """
+
+    def load(self, seed: int) -> Splits:
+        """Return the splits, standardised by the present training rows."""
+        from dmrnet.data.dataset import standardised
+
+        return standardised(self.raw(seed))
+
+
+@dataclass(frozen=True)
+class OwnFiles(DataSettings):
+    """Base class of data sets in the user's own files.
+
+    Attributes:
+        train: Training file.
+        val: Validation file; without one, a share of the training samples is held out.
+        test: Test file.
+        val_share: Share of the training samples to hold out when there is no `val`.
+    """
+
+    train: str
+    val: str | None = None
+    test: str | None = None
+    val_share: float = 0.2
+
+    def files(self) -> dict[str, str]:
+        """Return the paths by split."""
+        paths = {"train": self.train, "val": self.val, "test": self.test}
+        return {split: path for split, path in paths.items() if path is not None}
