@@ -446,7 +446,9 @@ def test_a_file_inside_a_wheel(tmp_path: Path) -> None:
         file.read()
 
 
-@pytest.mark.parametrize("name", ["prepare", "cache", "digits", "watch"])
+@pytest.mark.parametrize(
+    "name", ["published.prepare", "published.watch", "files.cache", "files.sound", "sets.digits"]
+)
 def test_they_are_imported_without_torch(name: str) -> None:
     script = f"import sys, dmrnet.data.{name}; sys.exit('torch' in sys.modules)"
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -13,11 +13,10 @@ import pytest
 import torch
 from tests.data.contract import DatasetContract
 from tests.data.made import crema_d as made
-from tests.data.made import media
 
-from dmrnet.data.files.audio import read_sound, resampled, tiled
 from dmrnet.data.files.cache import read_cache, write_cache
-from dmrnet.data.files.video import first_frame, picture, sound_of
+from dmrnet.data.files.sound import read_sound
+from dmrnet.data.files.waveform import resample
 from dmrnet.data.published.crema_d import parse
 from dmrnet.data.published.prepare import prepare
 from dmrnet.data.sets.crema_d import CLASSES, VERSION, CremaD
@@ -147,7 +146,7 @@ def test_spectrograms_have_their_sizes_and_numbers(kind: str, shape: tuple[int, 
     rate, hop = (16_000, 159) if kind == "paper" else (22_050, 353)
     long = np.tile(sound.astype(np.float64), times)[:48_000]
     if kind == "released":
-        long = resampled(torch.from_numpy(long), 16_000, rate).numpy()
+        long = resample(torch.from_numpy(long), 16_000, rate).numpy()
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(512) / 512)
     if kind == "released":
         long = np.pad(long, 256)
@@ -235,28 +234,3 @@ def test_a_frame_is_on_the_scale_of_imagenet() -> None:
             colour = np.array(made.colour(number[part.samples[row]])) / 255
             found = pixels[row].reshape(3, -1).mean(1)
             assert np.abs(found - (colour - mean) / deviation).max() < 0.06
-
-
-@pytest.mark.parametrize(("rate", "wanted"), [(16_000, 22_050), (44_100, 16_000), (8000, 16_000)])
-def test_resampling_keeps_a_tone(rate: int, wanted: int) -> None:
-    found = resampled(torch.from_numpy(media.tone(440, 0.5, rate)), rate, wanted).numpy()
-    expected = media.tone(440, 0.5, wanted)
-    assert len(found) == len(expected)
-    assert np.abs(found - expected)[200:-200].max() < 0.01
-
-
-def test_tiling_repeats() -> None:
-    assert tiled(torch.arange(3)[None], 7).tolist() == [[0, 1, 2, 0, 1, 2, 0]]
-
-
-def test_videos_that_are_none_are_told(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no whole video"):
-        first_frame(b"FLV nothing of that kind")
-    with pytest.raises(ValueError, match="no whole JPEG"):
-        picture(b"\xff\xd8\xff nothing", 8, 8)
-    path = tmp_path / "a.mp4"
-    media.video(path, [(0, 0, 0)] * 5, "mpeg4")
-    with pytest.raises(ValueError, match="has no sound"):
-        sound_of(path.read_bytes(), 16_000)
-    with pytest.raises(ValueError, match=r"is short: 0\.5 s"):
-        first_frame(path.read_bytes(), 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from tests.data.made import media
 
-from dmrnet.data.files.audio import PAPER, RELEASED
+from dmrnet.data.files.spectrogram import PAPER, RELEASED
 from dmrnet.data.files.video import picture
 from dmrnet.data.sets import crema_d, kinetics_sounds, nyuv2
 from dmrnet.data.split import generator

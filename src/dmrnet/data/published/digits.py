@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from dmrnet.data.files.audio import DIGITS, fitted, read_wav
 from dmrnet.data.files.cache import Array
+from dmrnet.data.files.sound import read_wav
+from dmrnet.data.files.spectrogram import DIGITS
 from dmrnet.data.published.prepare import Preparation, Work
 from dmrnet.data.published.sources import File, Found, inside, locate
 from dmrnet.data.sets.digits import IMAGE, SECONDS, SIGN, VERSION
@@ -158,11 +159,13 @@ def spectrogram(content: bytes) -> Array:
     Raises:
         ValueError: If it is no 8 kHz WAV file, or is cut off.
     """
-    sound, rate = read_wav(content)
+    samples, rate = read_wav(content)
     if rate != RATE:
-        raise ValueError(f"has {rate} samples a second, expected {RATE}")
-    made: Array = DIGITS(fitted(torch.from_numpy(sound), SECONDS * RATE))[None].numpy()
-    return made
+        raise ValueError(f"expected {RATE} samples a second, got {rate}")
+    # A negative amount of padding cuts.
+    sound = torch.nn.functional.pad(torch.from_numpy(samples), (0, SECONDS * RATE - len(samples)))
+    result: Array = DIGITS(sound)[None].numpy()
+    return result
 
 
 def photograph(content: bytes) -> Array:

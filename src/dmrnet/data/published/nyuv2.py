@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.io import loadmat
 
 from dmrnet.data.files.cache import Array
 from dmrnet.data.published.prepare import Preparation, Work
@@ -107,15 +108,8 @@ def table(content: bytes, name: str, keys: Sequence[str]) -> list[Array]:
     """Return arrays of a small MATLAB file, flat, as int64.
 
     Raises:
-        ModuleNotFoundError: If scipy is not installed.
         ValueError: If it cannot be read, or lacks one.
     """
-    try:
-        from scipy.io import loadmat
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f'{name} is read by scipy, which is not installed: pip install "dmrnet[hdf5]"'
-        ) from error
     try:
         values: dict[str, Any] = loadmat(io.BytesIO(content))
         return [np.asarray(values[key], dtype=np.int64).flatten() for key in keys]

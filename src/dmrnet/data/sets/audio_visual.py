@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmrnet.data.files.audio import Spectrogram, read_sound, resampled, tiled
 from dmrnet.data.files.cache import Array
+from dmrnet.data.files.sound import read_sound
+from dmrnet.data.files.spectrogram import Spectrogram
 from dmrnet.data.files.video import picture, sound_of
+from dmrnet.data.files.waveform import repeat_to, resample
 from dmrnet.data.mapped import Mapped, MappedDataset, Pictures
 from dmrnet.data.split import generator
 from dmrnet.data.transforms import Chain, RandomFlip, RandomResizedCrop, Resize, whole
@@ -88,7 +90,7 @@ class Clip:
         sound = raw["audio"].float() / TO_INT
         sound = self._heard(sound, rows, epoch)
         # One by one: together they would be rounded by how many they are.
-        sound = torch.stack([resampled(one, RATE, self.hearing.rate) for one in sound])
+        sound = torch.stack([resample(one, RATE, self.hearing.rate) for one in sound])
         sound = sound[:, : self.hearing.seconds * self.hearing.rate].clamp_(-1, 1)
         seen = self.hearing.spectrogram(sound)
         # As the audio-visual part of the paper's released code: of each clip by itself.
@@ -102,7 +104,7 @@ class Clip:
         length = self.hearing.seconds * RATE
         rest = sound.shape[1] - length
         if rest <= 0:
-            return tiled(sound, length)
+            return repeat_to(sound, length)
         if not self.random:
             return sound[:, rest // 2 : rest // 2 + length]
         seed = self.pictures.seed
@@ -171,10 +173,10 @@ def sound(seconds: int) -> Callable[[bytes], Array]:
     def decode(content: bytes) -> Array:
         if content[:4] in (b"RIFF", b"fLaC", b"OggS"):
             values, rate = read_sound(content)
-            heard = resampled(torch.from_numpy(values), rate, RATE)
+            heard = resample(torch.from_numpy(values), rate, RATE)
         else:
             heard = torch.from_numpy(sound_of(content, RATE))
-        long = tiled(heard, seconds * RATE).mul(TO_INT).round().clamp(-TO_INT, TO_INT - 1)
+        long = repeat_to(heard, seconds * RATE).mul(TO_INT).round().clamp(-TO_INT, TO_INT - 1)
         return np.asarray(long.numpy(), dtype=np.int16)
 
     return decode

@@ -63,8 +63,8 @@ class CremaD(DataSettings):
         import torch
 
         from dmrnet.data.dataset import Splits
-        from dmrnet.data.files.audio import PAPER, RELEASED
         from dmrnet.data.files.cache import read_cache, skipped_note
+        from dmrnet.data.files.spectrogram import PAPER, RELEASED
         from dmrnet.data.sets.audio_visual import RATE, Hearing, clips, task_of
 
         arrays, provenance = read_cache("crema-d", self.root, VERSION)

@@ -112,8 +112,8 @@ class KineticsSounds(DataSettings):
         import torch
 
         from dmrnet.data.dataset import Splits
-        from dmrnet.data.files.audio import HALF, PAPER
         from dmrnet.data.files.cache import read_cache, skipped_note
+        from dmrnet.data.files.spectrogram import HALF, PAPER
         from dmrnet.data.sets.audio_visual import RATE, Hearing, clips, task_of
         from dmrnet.data.split import generator, hold_out
 
