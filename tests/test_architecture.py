@@ -213,9 +213,19 @@ def test_no_module_is_too_long() -> None:
     assert {name: n for name, n in lines.items() if n > LONGEST_MODULE} == {}
 
 
-@pytest.mark.parametrize("module", ["dmrnet", "dmrnet.cli", "dmrnet.data", "dmrnet.methods"])
-def test_importing_it_loads_nothing_heavy(module: str) -> None:
-    script = f"import sys, {module}; print(*sorted(sys.modules.keys() & set({HEAVY!r})))"
+EVERY_METHOD = "from dmrnet.methods import METHODS, method; [method(name) for name in METHODS]"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        *(f"import {name}" for name in ("dmrnet", "dmrnet.cli", "dmrnet.data", "dmrnet.methods")),
+        "import dmrnet.settings.config",
+        EVERY_METHOD,
+    ],
+)
+def test_it_loads_nothing_heavy(statement: str) -> None:
+    script = f"import sys; {statement}; print(*sorted(sys.modules.keys() & set({HEAVY!r})))"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dmrnet.methods.base import Features, Method, Needs
-from dmrnet.methods.dmrnet import MiningMethod
+from dmrnet.methods.modules.mining import MiningMethod
 from dmrnet.modalities import Inputs, Task, Where
 from dmrnet.nn import (
     DMR,

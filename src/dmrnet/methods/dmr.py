@@ -8,24 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from torch import nn
-
-from dmrnet.methods.base import Method
 from dmrnet.methods.sf_md import SFMDSettings
-from dmrnet.modalities import Task
-from dmrnet.nn.representation import DMR, PCME, PE, Predicts
-from dmrnet.objectives import Distribution, Reduction, Term
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from dmrnet.methods.base import Method
+    from dmrnet.modalities import Task
+    from dmrnet.objectives.term import Term
 
 Over = Literal["map", "vector", "attention"]
 """The Gaussian is on the feature map (DMR), the pooled vector (PE), or the attention-pooled one."""
-
-HEADS: dict[Over, type[DMR] | type[PE] | type[PCME]] = {
-    "map": DMR,
-    "vector": PE,
-    "attention": PCME,
-}
 
 PAPER: dict[str, Any] = {
     "encodes": "present",
@@ -79,19 +74,22 @@ class DMRSettings(SFMDSettings):
     """What the distribution must be over, where the method's name says it."""
 
     alpha: float = 1e-3
-    reduction: Reduction = "position"
-    predicts: Predicts = "log_var"
+    reduction: Literal["sum", "position", "mean"] = "position"
+    predicts: Literal["log_var", "log_sigma"] = "log_var"
     alpha_start: int = 0
     alpha_detached: bool = False
     distribution: Over = "map"
 
     def representation(self, channels: int) -> nn.Module:
         """Return the Gaussian head."""
-        if self.distribution not in HEADS:
+        from dmrnet.nn.representation import DMR, PCME, PE
+
+        heads: dict[str, type[DMR | PE | PCME]] = {"map": DMR, "vector": PE, "attention": PCME}
+        if self.distribution not in heads:
             raise ValueError(
-                f"expected distribution as {', '.join(HEADS)}, got {self.distribution!r}"
+                f"expected distribution as {', '.join(heads)}, got {self.distribution!r}"
             )
-        return HEADS[self.distribution](channels, predicts=self.predicts)
+        return heads[self.distribution](channels, predicts=self.predicts)
 
     def build(self, task: Task) -> Method:
         """Return the method for a task.
@@ -114,4 +112,6 @@ class DMRSettings(SFMDSettings):
 
     def terms(self, task: Task) -> Sequence[Term]:
         """Return L_DR."""
+        from dmrnet.objectives.distribution import Distribution
+
         return (Distribution(self.alpha, self.reduction, self.alpha_start, self.alpha_detached),)

@@ -5,46 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import torch
-from torch import Tensor
-
-from dmrnet.methods.base import Method
 from dmrnet.methods.dmr import PAPER, RELEASED, RELEASED_AV, RELEASED_SEG, DMRSettings
-from dmrnet.modalities import Task, parse
-from dmrnet.objectives import (
-    Among,
-    CombinationMeans,
-    Criterion,
-    HardCombinations,
-    Miner,
-    Term,
-)
 
-HardPredictor = Literal["shared", "own"]
-
-
-class MiningMethod(Method):
-    """A method with a hard-combination term among its terms."""
-
-    @property
-    def hard_term(self) -> HardCombinations:
-        """The hard-combination term."""
-        return next(t for t in self.objective.terms if isinstance(t, HardCombinations))
-
-    @property
-    def miner(self) -> Miner:
-        """What mines the hard set."""
-        return self.hard_term.miner
-
-    def on_epoch_end(self, variance: CombinationMeans, loss: CombinationMeans) -> None:
-        """Mine the hard set from what the epoch saw (Eq. 10)."""
-        self.miner.end_epoch(variance if self.miner.by == "variance" else loss)
-
-    def hard(self) -> Tensor:
-        """Return bool ``(2^V,)``: the hard set by index j."""
-        return self.miner.hard
+if TYPE_CHECKING:
+    from dmrnet.methods.base import Method
+    from dmrnet.methods.modules.mining import MiningMethod
+    from dmrnet.modalities import Task
+    from dmrnet.objectives.term import Term
 
 
 @dataclass(frozen=True)
@@ -105,18 +74,23 @@ class DMRNetSettings(DMRSettings):
     }
 
     beta: float = 0.5
-    mine_by: Criterion = "loss"
+    mine_by: Literal["variance", "loss"] = "loss"
     hard_size: int | None = None
-    hard_among: Among = "all"
+    hard_among: Literal["all", "single"] = "all"
     hard_fixed: list[str] = field(default_factory=list)
     hard_broadcast: bool = False
     hard_start: int = 5
-    hard_predictor: HardPredictor = "shared"
+    hard_predictor: Literal["shared", "own"] = "shared"
     mine_momentum: float = 0.9
     mine_min_count: float = 8.0
     mine_until: int | None = None
 
-    kind: ClassVar[type[Method]] = MiningMethod
+    @property
+    def kind(self) -> type[MiningMethod]:
+        """The class that the parts are put into."""
+        from dmrnet.methods.modules.mining import MiningMethod
+
+        return MiningMethod
 
     def build(self, task: Task) -> Method:
         """Return the method for a task.
@@ -130,12 +104,18 @@ class DMRNetSettings(DMRSettings):
             )
         method = super().build(task)
         if self.hard_predictor == "own":
-            assert isinstance(method, MiningMethod)
+            assert isinstance(method, self.kind)
             method.hard_term.own(deepcopy(method.predictor), method.task_loss)
         return method
 
     def terms(self, task: Task) -> Sequence[Term]:
         """Return L_DR and L_HCR."""
+        import torch
+
+        from dmrnet.modalities.combinations import parse
+        from dmrnet.objectives.hard_combinations import HardCombinations
+        from dmrnet.objectives.mining import Miner
+
         fixed = None
         if self.hard_fixed:
             fixed = torch.stack([parse(name, task.modalities) for name in self.hard_fixed])

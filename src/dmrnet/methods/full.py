@@ -9,25 +9,16 @@ samples; on complete data always the full one, so that no other is ever trained.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from torch import Tensor
-
-from dmrnet.methods.base import Encodes, Method
 from dmrnet.methods.settings import MethodSettings
-from dmrnet.modalities import Batch, Task
-from dmrnet.nn import Point
+
+if TYPE_CHECKING:
+    from dmrnet.methods.base import Method
+    from dmrnet.modalities import Task
 
 
-class Undropped(Method):
-    """A method that shows, in training, all that a sample has."""
-
-    def shown(self, batch: Batch) -> Tensor:
-        """Return what is present, bool ``(B, V)``."""
-        return batch.present
-
-
-def check_undropped(name: str, encodes: Encodes) -> None:
+def check_undropped(name: str, encodes: str) -> None:
     """Refuse to encode less than is shown.
 
     Raises:
@@ -47,10 +38,13 @@ class FullSettings(MethodSettings):
     summary: ClassVar[str] = "sf-md's network without dropout: every sample shows all it has"
     recipes: ClassVar[dict[str, dict[str, Any]]] = {"best": {}, "paper": {}, "released": {}}
 
-    encodes: Encodes = "present"
+    encodes: Literal["mask", "present"] = "present"
 
     def build(self, task: Task) -> Method:
         """Put the parts together."""
+        from dmrnet.methods.modules.undropped import Undropped
+        from dmrnet.nn.representation import Point
+
         check_undropped(self.name, self.encodes)
         parts = self.network.build(task)
         return Undropped(

@@ -6,12 +6,12 @@ Much of what a head gains is not the sampling; this is the row that says how muc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
-
-from torch import nn
+from typing import TYPE_CHECKING, ClassVar
 
 from dmrnet.methods.sf_md import SFMDSettings
-from dmrnet.nn import MeanHead
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -23,4 +23,6 @@ class HeadOnlySettings(SFMDSettings):
 
     def representation(self, channels: int) -> nn.Module:
         """Return the mean head."""
+        from dmrnet.nn.representation import MeanHead
+
         return MeanHead(channels)

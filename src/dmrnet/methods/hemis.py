@@ -17,14 +17,13 @@ level of the generic network.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from dmrnet.methods.sf_md import SFMDSettings
-from dmrnet.modalities import Task
-from dmrnet.nn.networks.levels import LevelFusion, levels_of
-from dmrnet.nn.networks.parts import Parts
-from dmrnet.nn.networks.trunks import mixed
-from dmrnet.nn.systems.moments import Moments, MomentsMeet, Spread
+
+if TYPE_CHECKING:
+    from dmrnet.modalities import Task
+    from dmrnet.nn.networks.parts import Parts
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,13 @@ class HeMISSettings(SFMDSettings):
         "released": {"encodes": "present", "spread": "released"},
     }
 
-    spread: Spread = "population"
+    spread: Literal["population", "sample", "released"] = "population"
 
     def parts(self, task: Task) -> Parts:
         """Return the family's network with moments between encoders and trunk."""
+        from dmrnet.nn.networks.trunks import mixed
+        from dmrnet.nn.systems.moments import Moments
+
         moments = Moments(self.spread)
         if self.network.family == "generic" and task.dense:
             return self.pixels(task)
@@ -64,6 +66,10 @@ class HeMISSettings(SFMDSettings):
 
     def pixels(self, task: Task) -> Parts:
         """Return the generic network for every pixel, with moments at each level."""
+        from dmrnet.nn.networks.levels import LevelFusion, levels_of
+        from dmrnet.nn.networks.parts import Parts
+        from dmrnet.nn.systems.moments import MomentsMeet
+
         levels = levels_of(self.network, task)
         after = (*levels.skips, None)
         meets = [

@@ -25,52 +25,18 @@ had; .1 in ``paper`` is a guess, and so is how the attention is built.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import torch
-from torch import Tensor, nn
-
-from dmrnet.methods.base import Method
 from dmrnet.methods.sf_md import SFMDSettings
-from dmrnet.modalities import Batch, Inputs, Task
-from dmrnet.nn.fusion import Fused, masked
 from dmrnet.nn.networks.network import feature_shapes
-from dmrnet.nn.networks.parts import Parts
-from dmrnet.nn.networks.trunks import mixed, one_width
-from dmrnet.nn.systems.correlation import CorrelationFusion, Correlations, DualAttention, StandIn
-from dmrnet.objectives import Step, Term
-from dmrnet.objectives.correlation import Correlation
 
-Hides = Literal["features", "inputs"]
-"""What stands for a hidden modality in training: features of zeros, or those of a blank input."""
-
-
-class LCR(Method):
-    """A method that may blank inputs in training.
-
-    Attributes:
-        hides: See `Hides`. What a sample lacks has features of zeros either way.
-    """
-
-    hides: Hides = "features"
-
-    def step(self, batch: Batch, epoch: int = 0, generator: torch.Generator | None = None) -> Step:
-        """Run a masked batch through all stages; in training inputs may be blanked before."""
-        if self.blanks and batch.mask is not None:
-            columns = zip(self.modalities, batch.mask.unbind(1), strict=True)
-            blank = {name: masked(batch.inputs[name], column) for name, column in columns}
-            batch = replace(batch, inputs=blank)
-        return super().step(batch, epoch, generator)
-
-    def fuse(self, feats: Inputs, mask: Tensor) -> Fused:
-        """Fuse what bool ``(B, V)`` shows, or what was encoded, blanks among it."""
-        return super().fuse(feats, torch.ones_like(mask) if self.blanks else mask)
-
-    @property
-    def blanks(self) -> bool:
-        """Whether inputs are blanked now."""
-        return self.training and self.hides == "inputs"
+if TYPE_CHECKING:
+    from dmrnet.methods.base import Method
+    from dmrnet.methods.modules.lcr import LCR
+    from dmrnet.modalities import Task
+    from dmrnet.nn.networks.parts import Parts
+    from dmrnet.objectives.term import Term
 
 
 @dataclass(frozen=True)
@@ -101,14 +67,19 @@ class LCRSettings(SFMDSettings):
         },
         "released": {"encodes": "present", "hides": "inputs"},
     }
-    kind: ClassVar[type[Method]] = LCR
-
     own: bool = False
     channelwise: bool = False
     attention: bool = False
     stand_in: bool = False
-    hides: Hides = "features"
+    hides: Literal["features", "inputs"] = "features"
     correlation: float = 0.0
+
+    @property
+    def kind(self) -> type[LCR]:
+        """The class that the parts are put into."""
+        from dmrnet.methods.modules.lcr import LCR
+
+        return LCR
 
     def build(self, task: Task) -> Method:
         """Put the parts together.
@@ -119,7 +90,7 @@ class LCRSettings(SFMDSettings):
         if self.hides not in ("features", "inputs"):
             raise ValueError(f"expected hides as features or inputs, got {self.hides!r}")
         method = super().build(task)
-        assert isinstance(method, LCR)
+        assert isinstance(method, self.kind)
         method.hides = self.hides
         if self.hides == "inputs":
             if self.encodes != "present":
@@ -135,6 +106,16 @@ class LCRSettings(SFMDSettings):
 
     def parts(self, task: Task) -> Parts:
         """Return the family's network with correlations between encoders and trunk."""
+        from torch import nn
+
+        from dmrnet.nn.networks.trunks import mixed, one_width
+        from dmrnet.nn.systems.correlation import (
+            CorrelationFusion,
+            Correlations,
+            DualAttention,
+            StandIn,
+        )
+
         parts = mixed(
             self.network,
             task,
@@ -153,5 +134,7 @@ class LCRSettings(SFMDSettings):
 
     def terms(self, task: Task) -> Sequence[Term]:
         """Return the correlation term, if it has a weight."""
+        from dmrnet.objectives.correlation import Correlation
+
         own = self.own or len(task.modalities) == 1
         return (Correlation(self.correlation, own),) if self.correlation else ()

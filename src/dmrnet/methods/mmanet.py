@@ -28,86 +28,14 @@ mIoU for weak, and not both: none of it is here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import torch
-from torch import Tensor
-
-from dmrnet.methods.base import Encodes, EpochStatistics, Method, Needs, StepLoss
 from dmrnet.methods.sf_md import SFMDSettings
-from dmrnet.modalities import Batch, Task, from_index
-from dmrnet.nn import Frozen
-from dmrnet.objectives.distillation import (
-    MarginAware,
-    ModalityAware,
-    RankBy,
-    RankOn,
-    WeakCombinations,
-)
 
-
-class MMANet(Method):
-    """A student with a teacher, and a ranking of combinations by what they predict."""
-
-    needs: ClassVar[Needs] = Needs(prerequisite="full")
-
-    @property
-    def weak(self) -> WeakCombinations:
-        """What ranks combinations."""
-        return next(t.weak for t in self.objective.terms if isinstance(t, ModalityAware))
-
-    def set_teacher(self, prerequisite: Method) -> None:
-        """Take in the teacher.
-
-        Raises:
-            ValueError: If it is of another task.
-        """
-        # How classes are weighed in a loss is nothing that a teacher must share.
-        mine, theirs = (replace(m.task, class_weights=None) for m in (self, prerequisite))
-        if theirs != mine:
-            raise ValueError(
-                f"the teacher knows {', '.join(prerequisite.modalities)} and "
-                f"{len(prerequisite.task.classes)} classes, but the student "
-                f"{', '.join(self.modalities)} and {len(self.task.classes)}, or their shapes or "
-                "names differ; train a teacher on the same data"
-            )
-        for term in self.objective.terms:
-            if isinstance(term, MarginAware):
-                term.teacher = Frozen(prerequisite)
-
-    def combinations_to_validate(self, epoch: int) -> Tensor | None:
-        """Return the combinations that are compared, where validation ranks them."""
-        weak = self.weak
-        return weak.asked() if weak.on == "val" and weak.ranks(epoch) else None
-
-    def on_validation_predictions(self, predicted: Tensor) -> None:
-        """Count predictions on validation for the ranking."""
-        self.weak.on_validation_predictions(predicted)
-
-    def training_loss(
-        self, batch: Batch, epoch: int = 0, generator: torch.Generator | None = None
-    ) -> StepLoss:
-        """Return the total loss; in training, predictions are counted for the ranking."""
-        loss = super().training_loss(batch, epoch, generator)
-        if self.training and self.weak.on == "train":
-            self.weak.seen.update(loss.step.mask, loss.step.out.logits)
-        return loss
-
-    def end_epoch(self, add: Callable[[Tensor], Tensor] | None = None) -> EpochStatistics | None:
-        """Close an epoch: rank combinations, then as every method."""
-        if add is not None and self.weak.on == "train":
-            self.weak.seen.reduce(add)
-        self.weak.end_epoch()
-        return super().end_epoch(add)
-
-    def hard(self) -> Tensor:
-        """Return bool ``(2^V,)``: the weak combinations by index j."""
-        none = super().hard()
-        j = torch.arange(len(none), device=none.device)
-        weak = self.weak.is_weak(from_index(j, len(self.modalities)))
-        return weak & (j > 0)
+if TYPE_CHECKING:
+    from dmrnet.methods.modules.mmanet import MMANet
+    from dmrnet.modalities import Task
 
 
 @dataclass(frozen=True)
@@ -150,21 +78,23 @@ class MMANetSettings(SFMDSettings):
             "rank_last": 9,
         },
     }
-    kind: ClassVar[type[Method]] = MMANet
 
-    encodes: Encodes = "present"
+    encodes: Literal["mask", "present"] = "present"
     margin_weight: float = 30.0
     weak_weight: float = 0.5
     start: int = 5
-    rank_on: RankOn = "train"
-    rank_by: RankBy = "frequencies"
+    rank_on: Literal["train", "val"] = "train"
+    rank_by: Literal["frequencies", "softmax"] = "frequencies"
     rank_from: int = 2
     rank_last: int | None = None
     broadcast: bool = False
     teacher: str | None = None
 
-    def build(self, task: Task) -> Method:
+    def build(self, task: Task) -> MMANet:
         """Put the parts together; the teacher comes by `Method.set_teacher`."""
+        from dmrnet.methods.modules.mmanet import MMANet
+        from dmrnet.objectives.distillation import MarginAware, ModalityAware, WeakCombinations
+
         parts, second = self.network.build(task), self.network.build(task)
         last = self.start - 1 if self.rank_last is None else self.rank_last
         weak = WeakCombinations(
@@ -175,7 +105,7 @@ class MMANetSettings(SFMDSettings):
             self.rank_on,
             self.rank_by,
         )
-        return self.kind(
+        return MMANet(
             task,
             encoders=parts.encoders,
             fusion=parts.fusion,

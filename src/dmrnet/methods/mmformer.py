@@ -33,37 +33,18 @@ it is packed.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from dmrnet.methods.base import Features, Method
 from dmrnet.methods.sf_md import SFMDSettings
-from dmrnet.modalities import Inputs, Task, Where
-from dmrnet.nn import PooledLinear, feature_shapes
-from dmrnet.nn.networks.levels import LevelFusion, Meets, SideBySide, levels_of
-from dmrnet.nn.networks.parts import Parts, check_dense
-from dmrnet.nn.networks.trunks import grid_of, one_width
-from dmrnet.nn.systems.former import (
-    FormerMeet,
-    Hidden,
-    InterFusion,
-    Intra,
-    IntraEncoder,
-    MapsInterFusion,
-    Restore,
-)
-from dmrnet.objectives.each import EachShown, EachShownPixels
+from dmrnet.nn.networks.network import feature_shapes
 
+if TYPE_CHECKING:
+    from dmrnet.methods.modules.mmformer import MMFormer
+    from dmrnet.modalities import Task
+    from dmrnet.nn.networks.levels import Meets
+    from dmrnet.nn.networks.parts import Parts
 
-class MMFormer(Method):
-    """A method whose encoders may give tokens in front of their maps."""
-
-    def maps(self, inputs: Inputs, where: Where, feats: Inputs | None = None) -> Features:
-        """Return the encoders' maps alone: what the regulariser reads."""
-        maps = super().maps(inputs, where, feats)
-        for term in self.objective.terms:
-            if isinstance(term, EachShown):
-                maps = {name: both[:, -term.channels :] for name, both in maps.items()}
-        return maps
+Restore = Literal["sequence", "position", "packed"]
 
 
 @dataclass(frozen=True)
@@ -109,20 +90,31 @@ class MMFormerSettings(SFMDSettings):
         },
     }
 
-    kind: ClassVar[type[Method]] = MMFormer
-
     embed: int | None = None
     heads: int = 8
     ratio: int = 8
     attention_dropout: float = 0.1
     position_dropout: float = 0.0
     restore: Restore | None = None
-    hides: Hidden = "tokens"
+    hides: Literal["tokens", "maps"] = "tokens"
     key_mask: bool = False
     each_weight: float = 1.0
 
-    def build(self, task: Task) -> Method:
+    @property
+    def kind(self) -> type[MMFormer]:
+        """The class that the parts are put into."""
+        from dmrnet.methods.modules.mmformer import MMFormer
+
+        return MMFormer
+
+    def build(self, task: Task) -> MMFormer:
         """Put the parts together."""
+        from dmrnet.nn.networks.parts import check_dense
+        from dmrnet.nn.networks.trunks import grid_of, one_width
+        from dmrnet.nn.predictor import PooledLinear
+        from dmrnet.nn.systems.former import InterFusion, Intra, IntraEncoder, MapsInterFusion
+        from dmrnet.objectives.each import EachShown
+
         if (self.embed is not None and self.embed < 1) or self.ratio < 1:
             raise ValueError(
                 f"expected embed and ratio of 1 or more, got {self.embed} and {self.ratio}"
@@ -183,8 +175,10 @@ class MMFormerSettings(SFMDSettings):
             )
         return self.restore or "position"
 
-    def build_dense(self, task: Task, parts: Parts, channels: int) -> Method:
+    def build_dense(self, task: Task, parts: Parts, channels: int) -> MMFormer:
         """Put parts for every pixel together, of whose fusion a term reads maps of so many C."""
+        from dmrnet.objectives.each import EachShownPixels
+
         return self.kind(
             task,
             encoders=parts.encoders,
@@ -225,6 +219,10 @@ class MMFormerSettings(SFMDSettings):
 
     def pixels(self, task: Task) -> tuple[Parts, int]:
         """Return the generic network with transformers among its deepest maps, and C of these."""
+        from dmrnet.nn.networks.levels import LevelFusion, SideBySide, levels_of
+        from dmrnet.nn.networks.parts import Parts
+        from dmrnet.nn.systems.former import FormerMeet
+
         levels = levels_of(self.network, task)
         *shallow, deepest = levels.channels
         many = len(task.modalities)

@@ -9,9 +9,8 @@ other method takes the term by `--method.mutual 1 --method.encodes present`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from dmrnet.methods.base import Encodes
 from dmrnet.methods.sf_md import SFMDSettings
 
 
@@ -27,5 +26,5 @@ class MutualSettings(SFMDSettings):
     summary: ClassVar[str] = "sf-md with two masks of each sample that learn from each other (ours)"
     recipes: ClassVar[dict[str, dict[str, Any]]] = {"best": {}}
 
-    encodes: Encodes = "present"
+    encodes: Literal["mask", "present"] = "present"
     mutual: float | None = 1.0

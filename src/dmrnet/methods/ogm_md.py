@@ -19,41 +19,16 @@ modality there is nothing to balance.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import torch
-from torch import nn
-
-from dmrnet.methods.base import Method
 from dmrnet.methods.sf_md import SFMDSettings
-from dmrnet.modalities import Task
-from dmrnet.nn import ConcatFusion, Network, PooledLinear, feature_shapes
-from dmrnet.nn.networks.parts import Parts, check_dense
-from dmrnet.objectives import Step
-from dmrnet.objectives.modulation import Modulated, Modulates, Modulation, own_logits, scores
+from dmrnet.nn.networks.network import Network, feature_shapes
 
-
-class OGMMD(Method):
-    """A method whose encoders' gradients may be modulated.
-
-    Attributes:
-        modulation: What changes them, or None.
-    """
-
-    modulation: Modulation | None = None
-
-    def on_gradients(self, step: Step) -> None:
-        """Scale the gradients of the encoder that leads."""
-        if self.modulation is None:
-            return
-        assert isinstance(self.predictor, PooledLinear)
-        with torch.no_grad():
-            sizes = [self.shapes[name][0] for name in self.modalities]
-            # The map may be in half precision, the layer's weights never are.
-            pooled = step.fused.map.mean((2, 3)).to(self.predictor.linear.weight)
-            logits = own_logits(pooled, self.predictor.linear, sizes)
-            sums, counts = scores(logits, step.batch.target, step.mask)
-            self.modulation(self.encoders, sums, counts, step.epoch)
+if TYPE_CHECKING:
+    from dmrnet.methods.base import Method
+    from dmrnet.methods.modules.ogm_md import OGMMD
+    from dmrnet.modalities import Task
+    from dmrnet.nn.networks.parts import Parts
 
 
 @dataclass(frozen=True)
@@ -71,12 +46,11 @@ class OGMMDSettings(SFMDSettings):
 
     name: ClassVar[str] = "ogm-md"
     summary: ClassVar[str] = "concatenation and a linear layer; OGM-GE by --method.modulation"
-    kind: ClassVar[type[Method]] = OGMMD
 
-    modulation: Modulates = "none"
+    modulation: Literal["none", "ogm", "ogm-ge"] = "none"
     modulation_alpha: float = 0.8
     modulation_last: int | None = 50
-    modulated: Modulated = "weights"
+    modulated: Literal["weights", "convolutions"] = "weights"
     first_leads: bool = False
 
     recipes: ClassVar[dict[str, dict[str, Any]]] = {
@@ -85,16 +59,27 @@ class OGMMDSettings(SFMDSettings):
         "released": {"encodes": "present", "modulated": "convolutions", "first_leads": True},
     }
 
+    @property
+    def kind(self) -> type[OGMMD]:
+        """The class that the parts are put into."""
+        from dmrnet.methods.modules.ogm_md import OGMMD
+
+        return OGMMD
+
     def parts(self, task: Task) -> Parts:
         """Return the family's encoders and a linear layer on their concatenation."""
+        from dmrnet.nn.networks.parts import check_dense
+
         check_dense(task, self.name, dense=False)
         return without_trunk(self.network, task)
 
     def build(self, task: Task) -> Method:
         """Put the parts together."""
         method = super().build(task)
-        assert isinstance(method, OGMMD)
+        assert isinstance(method, self.kind)
         if self.modulation != "none":
+            from dmrnet.objectives.modulation import Modulation
+
             method.modulation = Modulation(
                 self.modulation,
                 self.modulation_alpha,
@@ -109,6 +94,12 @@ def without_trunk(network: Network, task: Task) -> Parts:
     """Return a family's encoders, their concatenation, and a linear layer on it."""
     if network.family == "ogm":
         return network.build(task)
+    from torch import nn
+
+    from dmrnet.nn.fusion import ConcatFusion
+    from dmrnet.nn.networks.parts import Parts
+    from dmrnet.nn.predictor import PooledLinear
+
     encoders = network.build(task).encoders
     shapes = feature_shapes(task, encoders)
     channels = sum(shape[0] for shape in shapes.values())

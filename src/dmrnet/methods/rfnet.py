@@ -27,18 +27,15 @@ regions there is no such term); on maps of one position a region is a soft class
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from dmrnet.methods.base import Encodes, Method
 from dmrnet.methods.sf_md import SFMDSettings
-from dmrnet.modalities import Task
-from dmrnet.nn import feature_shapes
-from dmrnet.nn.networks.levels import Alone, LevelFusion, levels_of
-from dmrnet.nn.networks.trunks import behind, grid_of, one_width
-from dmrnet.nn.systems.regions import RegionFusion, RegionMeet, RegionMixing
-from dmrnet.objectives import TaskTerm, Term
-from dmrnet.objectives.dice import DiceTerm
-from dmrnet.objectives.regions import PixelRegions, PixelSeparate, RegionTerm, Separate
+from dmrnet.nn.networks.network import feature_shapes
+
+if TYPE_CHECKING:
+    from dmrnet.methods.base import Method
+    from dmrnet.modalities import Task
+    from dmrnet.objectives.term import Term
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ class RFNetSettings(SFMDSettings):
         "released": {"dice": 1.0},
     }
 
-    encodes: Encodes = "present"
+    encodes: Literal["mask", "present"] = "present"
     regions: int | None = None
     region_weight: float = 1.0
     separate_weight: float = 1.0
@@ -70,6 +67,11 @@ class RFNetSettings(SFMDSettings):
 
     def build(self, task: Task) -> Method:
         """Put the parts together."""
+        from dmrnet.nn.networks.trunks import behind, grid_of, one_width
+        from dmrnet.nn.systems.regions import RegionFusion, RegionMixing
+        from dmrnet.objectives.regions import RegionTerm, Separate
+        from dmrnet.objectives.term import TaskTerm
+
         if self.regions is not None and self.regions < 1:
             raise ValueError(f"expected regions of 1 or more, got {self.regions}")
         if not self.dice >= 0:
@@ -104,6 +106,12 @@ class RFNetSettings(SFMDSettings):
 
     def build_dense(self, task: Task) -> Method:
         """Put the parts for every pixel together."""
+        from dmrnet.nn.networks.levels import Alone, LevelFusion, levels_of
+        from dmrnet.nn.systems.regions import RegionMeet
+        from dmrnet.objectives.dice import DiceTerm
+        from dmrnet.objectives.regions import PixelRegions, PixelSeparate
+        from dmrnet.objectives.term import TaskTerm
+
         levels = levels_of(self.network, task)
         many, classes = len(task.modalities), len(task.classes)
         regions = self.regions or classes

@@ -1,15 +1,21 @@
-"""What every method lets its user set, and how recipes fill it in."""
+"""What every method lets its user set, and how recipes fill it in.
+
+Settings load no torch, so that the command line reads them at once: what builds a method is
+imported where it is built.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from dmrnet.hints import nearest
-from dmrnet.methods.base import Encodes, Method
-from dmrnet.modalities import Task
 from dmrnet.nn.networks.network import Network
+
+if TYPE_CHECKING:
+    from dmrnet.methods.base import Method
+    from dmrnet.modalities import Task
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class MethodSettings:
     """Named settings; each recipe says what differs from the defaults of the fields."""
 
     network: Network = field(default_factory=Network)
-    encodes: Encodes = "mask"
+    encodes: Literal["mask", "present"] = "mask"
     smoothing: float = 0.0
 
     def build(self, task: Task) -> Method:

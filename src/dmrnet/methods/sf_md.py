@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from torch import nn
-
-from dmrnet.methods.base import Method
 from dmrnet.methods.settings import MethodSettings
-from dmrnet.modalities import Task
-from dmrnet.nn import Point
-from dmrnet.nn.networks.parts import Parts
-from dmrnet.objectives import Mutual, Term
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from dmrnet.methods.base import Method
+    from dmrnet.modalities import Task
+    from dmrnet.nn.networks.parts import Parts
+    from dmrnet.objectives.term import Term
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,12 @@ class SFMDSettings(MethodSettings):
     mutual: float | None = None
     temperature: float = 2.0
 
-    kind: ClassVar[type[Method]] = Method
-    """What the parts are put into."""
+    @property
+    def kind(self) -> type[Method]:
+        """The class that the parts are put into."""
+        from dmrnet.methods.base import Method
+
+        return Method
 
     def parts(self, task: Task) -> Parts:
         """Return encoders, fusion and predictor: the family's own."""
@@ -51,6 +56,8 @@ class SFMDSettings(MethodSettings):
 
     def representation(self, channels: int) -> nn.Module:
         """Return what lies between fusion and predictor, for maps of so many channels."""
+        from dmrnet.nn.representation import Point
+
         return Point(channels)
 
     def terms(self, task: Task) -> Sequence[Term]:
@@ -59,6 +66,8 @@ class SFMDSettings(MethodSettings):
 
     def two_views(self) -> Sequence[Term]:
         """Return the term between two masks of a sample, if it is asked for."""
+        from dmrnet.objectives.mutual import Mutual
+
         return () if self.mutual is None else (Mutual(self.mutual, self.temperature),)
 
     def build(self, task: Task) -> Method:

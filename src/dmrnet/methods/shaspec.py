@@ -28,38 +28,14 @@ modality shown and draws each shared feature to the next.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from torch import nn
-
-from dmrnet.methods.base import Encodes, Features, Method
 from dmrnet.methods.sf_md import SFMDSettings
-from dmrnet.modalities import Inputs, Task, Where
-from dmrnet.nn import feature_shapes, safe_batch_norm
-from dmrnet.nn.layers.gather import feature_name
-from dmrnet.nn.networks.levels import levels_of
-from dmrnet.nn.networks.trunks import behind, grid_of, one_width
-from dmrnet.nn.systems.shared import (
-    Impute,
-    Residual,
-    SharedEncoder,
-    SharedSpecificFusion,
-    shared_name,
-)
-from dmrnet.nn.systems.shared_levels import SharedLevelFusion, SharedStreams
-from dmrnet.objectives.shared import Align, Distance, Pairs, TellModality
+from dmrnet.nn.networks.network import feature_shapes
 
-
-class ShaSpec(Method):
-    """A method with a second, shared encoding of every modality."""
-
-    shared: nn.Module
-
-    def encode(self, inputs: Inputs, where: Where) -> Features:
-        """Encode specific features under the modalities' names, shared ones under ``.shared``."""
-        feats = super().encode(inputs, where)
-        feats |= self.shared(inputs, where)
-        return feats
+if TYPE_CHECKING:
+    from dmrnet.methods.modules.shaspec import ShaSpec
+    from dmrnet.modalities import Task
 
 
 @dataclass(frozen=True)
@@ -93,18 +69,24 @@ class ShaSpecSettings(SFMDSettings):
         "released-seg": {"impute": "first", "pairs": "cyclic", "project_kernel": 3},
     }
 
-    encodes: Encodes = "present"
+    encodes: Literal["mask", "present"] = "present"
     align_weight: float = 0.1
     tell_weight: float = 0.02
-    residual: Residual = "shared"
-    impute: Impute = "mean"
-    pairs: Pairs = "all"
-    align: Distance = "l1"
+    residual: Literal["shared", "specific"] = "shared"
+    impute: Literal["mean", "first", "released"] = "mean"
+    pairs: Literal["all", "cyclic", "chain"] = "all"
+    align: Literal["l1", "mse"] = "l1"
     one_projection: bool = True
     project_kernel: int = 1
 
-    def build(self, task: Task) -> Method:
+    def build(self, task: Task) -> ShaSpec:
         """Put the parts together, with the shared encoder beside the specific ones."""
+        from dmrnet.methods.modules.shaspec import ShaSpec
+        from dmrnet.nn.layers.norm import safe_batch_norm
+        from dmrnet.nn.networks.trunks import behind, grid_of, one_width
+        from dmrnet.nn.systems.shared import SharedEncoder, SharedSpecificFusion, shared_name
+        from dmrnet.objectives.shared import Align, TellModality
+
         if task.dense or self.network.family == "esanet":
             return self.build_dense(task)
         encoders = self.network.build(task).encoders
@@ -144,8 +126,16 @@ class ShaSpecSettings(SFMDSettings):
         method.shared = safe_batch_norm(shared)
         return method
 
-    def build_dense(self, task: Task) -> Method:
+    def build_dense(self, task: Task) -> ShaSpec:
         """Put the parts for every pixel together."""
+        from dmrnet.methods.modules.shaspec import ShaSpec
+        from dmrnet.nn.layers.gather import feature_name
+        from dmrnet.nn.layers.norm import safe_batch_norm
+        from dmrnet.nn.networks.levels import levels_of
+        from dmrnet.nn.systems.shared import shared_name
+        from dmrnet.nn.systems.shared_levels import SharedLevelFusion, SharedStreams
+        from dmrnet.objectives.shared import Align, TellModality
+
         levels = levels_of(self.network, task)
         deepest = [feature_name(name, levels.deepest) for name in task.modalities]
         shared = [feature_name(shared_name(name), levels.deepest) for name in task.modalities]

@@ -17,7 +17,7 @@ from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.prerequisite import CACHE, FOLDER, place_of, select_of
 from dmrnet.engine.training.trainee import Progress
 from dmrnet.methods.base import Method, Needs
-from dmrnet.methods.mmanet import MMANet
+from dmrnet.methods.modules.mmanet import MMANet
 
 
 def teachers(folder: Path) -> list[Path]:

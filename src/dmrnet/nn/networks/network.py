@@ -1,23 +1,23 @@
-"""The network that every method shares, so that methods differ by what they mean to differ by."""
+"""The network that every method shares, so that methods differ by what they mean to differ by.
+
+Its settings load no torch: what builds the parts is imported where they are built.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, assert_never
-
-from torch import nn
+from typing import TYPE_CHECKING, Literal, assert_never
 
 from dmrnet.hints import nearest
-from dmrnet.modalities import Task
-from dmrnet.nn.encoders.backbone import PREFIX
-from dmrnet.nn.encoders.generic import build_encoder
-from dmrnet.nn.encoders.pyramid import build_stream
-from dmrnet.nn.fusion import ConcatFusion, Grid, trunk
-from dmrnet.nn.layers.gather import ManyMaps, output_shape
-from dmrnet.nn.networks.parts import Form, LayoutName, Parts, check_kind
-from dmrnet.nn.networks.pixels import pixels
-from dmrnet.nn.predictor import PooledLinear
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from dmrnet.modalities import Task
+    from dmrnet.nn.fusion import ConcatFusion
+    from dmrnet.nn.layers.gather import ManyMaps
+    from dmrnet.nn.networks.parts import Parts
 
 Family = Literal["generic", "surf", "ogm", "esanet"]
 """A small network for inputs of any shape, or one of the paper's three."""
@@ -52,8 +52,8 @@ class Network:
     """
 
     family: Family = "generic"
-    layout: LayoutName | None = None
-    form: Form = "map"
+    layout: Literal["r18", "r34", "r50", "r18-nbt1d", "r34-nbt1d"] | None = None
+    form: Literal["map", "vector"] = "map"
     main: str | None = None
     pretrained: bool = False
     stem: int = 64
@@ -62,7 +62,7 @@ class Network:
     dropout: float = 0.0
     trunk_depth: int = 1
     trunk_kernel: int = 1
-    grid: Grid = "auto"
+    grid: Literal["auto", "pooled"] = "auto"
     encoder: str = "auto"
     encoders: dict[str, str] = field(default_factory=dict)
 
@@ -84,7 +84,6 @@ class Network:
             FileNotFoundError: If published weights are asked for and cannot be had.
         """
         self.check_encoders()
-        # Torchvision is imported only by those who ask for a network made of its blocks.
         if self.family == "surf":
             from dmrnet.nn.networks.surf import surf
 
@@ -102,12 +101,17 @@ class Network:
             assert_never(self.family)
         if task.dense:
             return self.build_pixels(task)
+        from dmrnet.nn.networks.parts import Parts
+        from dmrnet.nn.predictor import PooledLinear
+
         encoders = self.build_encoders(task)
         fusion = self.build_fusion(feature_shapes(task, encoders))
         return Parts(encoders, fusion, self.width, PooledLinear(self.width, len(task.classes)))
 
     def check_encoders(self) -> None:
         """Refuse what would go unread: encoders of other families, weights that nobody has."""
+        from dmrnet.nn.encoders.backbone import PREFIX
+
         own = self.family == "generic"
         if not own and (self.encoder != "auto" or self.encoders):
             raise ValueError(
@@ -126,6 +130,8 @@ class Network:
 
     def build_pixels(self, task: Task) -> Parts:
         """Return the generic network for every pixel."""
+        from dmrnet.nn.networks.pixels import pixels
+
         streams = self.build_streams(task)
         return pixels(task, self.width, self.trunk_depth, self.trunk_kernel, streams)
 
@@ -136,6 +142,9 @@ class Network:
             ValueError: If a modality is no image, or an encoder is unknown or does not fit.
             FileNotFoundError: If published weights cannot be had.
         """
+        from dmrnet.nn.encoders.pyramid import build_stream
+        from dmrnet.nn.networks.parts import check_kind
+
         self.check_encoders()
         self._check_named(task)
         for modality in task.inputs:
@@ -157,6 +166,8 @@ class Network:
 
     def build_encoders(self, task: Task) -> dict[str, nn.Module]:
         """Return one encoder a modality, in the task's order."""
+        from dmrnet.nn.encoders.generic import build_encoder
+
         self._check_named(task)
         return {
             modality.name: build_encoder(
@@ -172,6 +183,8 @@ class Network:
 
     def build_fusion(self, shapes: Mapping[str, tuple[int, int, int]]) -> ConcatFusion:
         """Return the concatenation of the maps and the trunk behind it."""
+        from dmrnet.nn.fusion import ConcatFusion, trunk
+
         channels = sum(shape[0] for shape in shapes.values())
         return ConcatFusion(
             shapes, trunk(channels, self.width, self.trunk_depth, self.trunk_kernel), self.grid
@@ -182,4 +195,6 @@ def feature_shapes(
     task: Task, encoders: Mapping[str, nn.Module]
 ) -> dict[str, tuple[int, int, int]]:
     """Return ``(C, H, W)`` of what each encoder gives."""
+    from dmrnet.nn.layers.gather import output_shape
+
     return {m.name: output_shape(encoders[m.name], m.shape) for m in task.inputs}

@@ -1,0 +1,1 @@
+"""Subclasses of `Method`: what a system does beyond the shared stages. Its settings build them."""

@@ -1,0 +1,44 @@
+"""LCR's method: inputs may be blanked in training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from dmrnet.methods.base import Method
+from dmrnet.modalities import Batch, Inputs
+from dmrnet.nn.fusion import Fused, masked
+from dmrnet.objectives import Step
+
+Hides = Literal["features", "inputs"]
+"""What stands for a hidden modality in training: features of zeros, or those of a blank input."""
+
+
+class LCR(Method):
+    """A method that may blank inputs in training.
+
+    Attributes:
+        hides: See `Hides`. What a sample lacks has features of zeros either way.
+    """
+
+    hides: Hides = "features"
+
+    def step(self, batch: Batch, epoch: int = 0, generator: torch.Generator | None = None) -> Step:
+        """Run a masked batch through all stages; in training inputs may be blanked before."""
+        if self.blanks and batch.mask is not None:
+            columns = zip(self.modalities, batch.mask.unbind(1), strict=True)
+            blank = {name: masked(batch.inputs[name], column) for name, column in columns}
+            batch = replace(batch, inputs=blank)
+        return super().step(batch, epoch, generator)
+
+    def fuse(self, feats: Inputs, mask: Tensor) -> Fused:
+        """Fuse what bool ``(B, V)`` shows, or what was encoded, blanks among it."""
+        return super().fuse(feats, torch.ones_like(mask) if self.blanks else mask)
+
+    @property
+    def blanks(self) -> bool:
+        """Whether inputs are blanked now."""
+        return self.training and self.hides == "inputs"

@@ -1,0 +1,16 @@
+"""A method that is trained without modality dropout."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from dmrnet.methods.base import Method
+from dmrnet.modalities import Batch
+
+
+class Undropped(Method):
+    """A method that shows, in training, all that a sample has."""
+
+    def shown(self, batch: Batch) -> Tensor:
+        """Return what is present, bool ``(B, V)``."""
+        return batch.present
