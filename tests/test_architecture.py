@@ -23,13 +23,13 @@ PACKAGE = Path(__file__).parents[1] / "src" / "dmrnet"
 LONGEST_MODULE = 500
 
 # Lowest of all, without torch, so that the command line can have them too.
-FOR_ALL = {"hints", "alone", "storage"}
+FOR_ALL = {"hints", "locking", "storage"}
 _METHODS = {"methods", "objectives", "nn", "modalities"}
 _ENGINE = _METHODS | {"data", "evaluation", "settings"}
 # Layer -> the layers it may import, besides itself. A new layer needs a line here.
 MAY_IMPORT: dict[str, set[str]] = {
     "hints": set(),
-    "alone": set(),
+    "locking": set(),
     "storage": set(),
     "modalities": set(),
     "data": {"modalities"},

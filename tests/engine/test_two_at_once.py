@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from tests.engine.runs import result_of, settings_in
 
-from dmrnet.alone import BusyError, alone
 from dmrnet.engine.analysis.analyse import analyse_run
 from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
+from dmrnet.locking import BusyError, lock_folder
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_a_run_that_another_trains_is_refused_and_nothing_is_written(
     holder = threading.Thread(target=hold, args=(place, told))
     holder.start()
     try:
-        with pytest.raises(BusyError, match="run is in the hands of process"):
+        with pytest.raises(BusyError, match="run is in use by process"):
             fit(settings_in(made, epochs=1), place)
         assert [path.name for path in place.iterdir()] == [".lock"]
     finally:
@@ -40,7 +40,7 @@ def test_a_run_that_another_trains_is_refused_and_nothing_is_written(
 
 
 def hold(place: Path, until: threading.Event) -> None:
-    with alone(place):
+    with lock_folder(place):
         until.wait(60)
 
 

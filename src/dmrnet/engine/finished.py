@@ -14,7 +14,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from dmrnet.alone import alone
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.fingerprint import fingerprint_of_bytes, fingerprint_of_file
 from dmrnet.data.loader import evaluation_batches
@@ -28,6 +27,7 @@ from dmrnet.engine.training.selection import combinations_of, named, samples_at_
 from dmrnet.engine.weights import load_weights
 from dmrnet.evaluation import Evaluation, PixelEvaluation, evaluate, measure_of, predict_masks
 from dmrnet.evaluation.finite import a_class_wins, finite_logits
+from dmrnet.locking import lock_folder
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Modality, Task, name_of, parse
 from dmrnet.nn.layers.memory_format import arrange
@@ -235,7 +235,7 @@ def evaluate_run(
     Returns:
         The counts, and whether predictions were kept.
     """
-    with alone(run.folder.path):
+    with lock_folder(run.folder.path):
         if not run.task.dense:
             return evaluate_samples(run, test, batch_size)
         return evaluate_images(run, batch_size, tile, test), True

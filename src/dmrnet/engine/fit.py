@@ -18,7 +18,6 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from safetensors.torch import save
 from torch import Tensor
 
-from dmrnet.alone import alone
 from dmrnet.data.dataset import Splits
 from dmrnet.data.fingerprint import fingerprint_of_file
 from dmrnet.data.loader import evaluation_batches
@@ -35,6 +34,7 @@ from dmrnet.engine.training.selection import combinations_of, named, samples_at_
 from dmrnet.engine.training.trainee import Progress, Trainee
 from dmrnet.engine.weights import load_weights
 from dmrnet.evaluation import Evaluation, evaluate, goodness, measure_of, worst
+from dmrnet.locking import lock_folder
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Task, count, index_of
 from dmrnet.nn.layers.memory_format import arrange
@@ -126,7 +126,7 @@ def fit(
     if training.sync_batch_norm:
         synchronise(method)
     # Of several processes the first one alone writes and tells; all wait for it in `train`.
-    with alone(out, PATIENCE) if trainer.is_global_zero else nullcontext():
+    with lock_folder(out, PATIENCE) if trainer.is_global_zero else nullcontext():
         if trainer.world_size == 1:
             # Another process that this one has waited for may have got on with it.
             check_same(settings, folder, checkpoints)

@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmrnet.alone import alone
 from dmrnet.cli.arguments import Arguments, positive
 from dmrnet.cli.study.text import counted
+from dmrnet.locking import lock_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -167,7 +167,7 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
     if args.share:
         return tell_share(console, args.share, mine, board, out)
     # Of two studies in one folder the second reports when the first has.
-    with alone(out):
+    with lock_folder(out):
         return finish(console, study, planned, members, board, out, took)
 
 

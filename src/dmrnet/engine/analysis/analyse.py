@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmrnet.alone import alone
 from dmrnet.data.dataset import Dataset
 from dmrnet.engine.analysis.names import FROM_DATA, Analysis, read_analysis
 from dmrnet.engine.analysis.rows import Found, hard_set_rows, variance_rows
@@ -23,6 +22,7 @@ from dmrnet.engine.analysis.samples import Refuse, analyse_samples
 from dmrnet.engine.finished import Finished, check_finished, open_run, task_of
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.rows import row_of
+from dmrnet.locking import lock_folder
 from dmrnet.modalities import Task
 from dmrnet.settings.config import read_config
 
@@ -79,7 +79,7 @@ def analyse_run(
         dataset = samples_of(run, split, test)
         content = dataset.fingerprint()
     mark = f"{content}, version {VERSION}"
-    with alone(folder):
+    with lock_folder(folder):
         made = {} if again else _standing(place, split, mark)
         found = _recorded(place, task, wanted, split, refuse)
         todo = [a for a in wanted if a.name in FROM_DATA and a.text not in made]

@@ -13,11 +13,11 @@ from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
-from dmrnet.alone import alone
 from dmrnet.data.dataset import Dataset
 from dmrnet.engine.finished import Finished, open_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.training.processes import launch
+from dmrnet.locking import lock_folder
 from dmrnet.methods import method
 from dmrnet.methods.base import Method
 from dmrnet.settings.config import QUIET, RunSettings, read_config
@@ -149,7 +149,7 @@ def trained(
 
 def kept(wanted: RunSettings, place: Path, train: Callable[[RunSettings, Path], bool]) -> Finished:
     """Return a run of the cache, whose name says that it is the one that is wanted."""
-    with alone(place):
+    with lock_folder(place):
         if RunFolder(place).trained:
             return open_run(place)
         record = RunFolder(place)

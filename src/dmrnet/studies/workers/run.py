@@ -11,11 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dmrnet.alone import BusyError, alone
 from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
 from dmrnet.evaluation import measure_of
+from dmrnet.locking import BusyError, lock_folder
 from dmrnet.settings.config import QUIET, RunSettings, read_config
 from dmrnet.settings.flags import flat
 from dmrnet.settings.paths import absolute
@@ -102,10 +102,10 @@ def make_run(
     folder = RunFolder(folder_of(settings, runs))
     tell(Started(str(folder.path)))
     try:
-        with alone(folder.path, PATIENCE):
+        with lock_folder(folder.path, PATIENCE):
             done = _made(settings, folder, tell, test)
     except BusyError as error:
-        tell(Held(error.who))
+        tell(Held(error.holder))
         return
     # The last word: who hears it may end this process.
     tell(done)
