@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import comb
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -46,14 +46,16 @@ def hard_set_agreement(hard: Tensor, scores: Tensor) -> Agreement | None:
     >>> found.share, found.chance, round(found.chance_of_more, 3)
     (0.5, 0.5, 0.833)
     """
+    from scipy.stats import hypergeom
+
     known = ~scores.isnan()
     hard, scores = hard[known], scores[known]
     size, total = int(hard.sum()), len(hard)
     if not size:
         return None
     shared = int((hard & worst(scores, size)).sum())
-    more = sum(comb(size, m) * comb(total - size, size - m) for m in range(shared, size + 1))
-    return Agreement(shared / size, size / total, more / comb(total, size), size)
+    more = float(hypergeom.sf(shared - 1, total, size, size))
+    return Agreement(shared / size, size / total, more, size)
 
 
 def top(values: Tensor, k: int) -> Tensor:
@@ -62,20 +64,15 @@ def top(values: Tensor, k: int) -> Tensor:
 
 
 def rank_correlation(first: Tensor, second: Tensor) -> float:
-    """Return Spearman's correlation over the entries that both have; NaN where one is constant.
+    """Return Spearman's correlation over entries that are NaN in neither; NaN if one is constant.
 
     >>> round(rank_correlation(torch.tensor([1.0, 2, 3]), torch.tensor([5.0, 9, 30])), 3)
     1.0
     """
+    from scipy.stats import rankdata
+
     known = ~(first.isnan() | second.isnan())
-    ranks = torch.stack([_ranks(first[known]), _ranks(second[known])])
-    if ranks.shape[1] < 2 or bool((ranks.std(1) == 0).any()):
+    ranks = rankdata(torch.stack([first[known], second[known]]).cpu(), axis=1)
+    if ranks.shape[1] < 2 or (np.ptp(ranks, axis=1) == 0).any():
         return float("nan")
-    return float(torch.corrcoef(ranks)[0, 1])
-
-
-def _ranks(values: Tensor) -> Tensor:
-    """Return the rank of each value; equal ones share the mean of theirs."""
-    below = (values[None] < values[:, None]).sum(1)
-    equal = (values[None] == values[:, None]).sum(1)
-    return below + (equal + 1).double() / 2
+    return float(np.corrcoef(ranks)[0, 1])

@@ -102,25 +102,18 @@ def average(estimates: Sequence[Estimate]) -> Estimate | None:
 
 
 def spearman(first: Iterable[float], second: Iterable[float]) -> float | None:
-    """Spearman's rank correlation; ties share their mean rank.
+    """Return Spearman's rank correlation; ties share their mean rank.
 
     Returns:
-        The correlation, or None where one side is constant or fewer than three numbers are given.
+        The correlation; None with fewer than three pairs or if one side is constant.
 
     Example:
-        >>> spearman([1, 2, 3, 4], [10, 30, 20, 40])
+        >>> round(spearman([1, 2, 3, 4], [10, 30, 20, 40]), 3)
         0.8
     """
-    left, right = _ranks(first), _ranks(second)
-    if len(left) < 3 or np.ptp(left) == 0 or np.ptp(right) == 0:
+    from scipy.stats import rankdata
+
+    ranks = rankdata([[*first], [*second]], axis=1)
+    if ranks.shape[1] < 3 or (np.ptp(ranks, axis=1) == 0).any():
         return None
-    left, right = left - left.mean(), right - right.mean()
-    return float((left @ right) / math.sqrt(float(left @ left) * float(right @ right)))
-
-
-def _ranks(values: Iterable[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    array = np.asarray(list(values), dtype=np.float64)
-    _, inverse, counts = np.unique(array, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    middle: np.ndarray[tuple[int], np.dtype[np.float64]] = (last - (counts - 1) / 2)[inverse]
-    return middle
+    return float(np.corrcoef(ranks)[0, 1])

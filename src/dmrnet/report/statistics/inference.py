@@ -1,4 +1,4 @@
-"""What differences by seed allow to be said: an interval first, then a test."""
+"""Intervals and tests of differences between systems, over seeds."""
 
 from __future__ import annotations
 
@@ -6,22 +6,17 @@ import math
 from collections.abc import Mapping
 
 from dmrnet.report.statistics.estimates import Estimate
-from dmrnet.report.statistics.student import times_se, two_sided_p
-
-LEVEL = 0.95
-"""How often the intervals of a report hold what they are about."""
 
 
-def interval(item: Estimate, level: float = LEVEL) -> tuple[float, float] | None:
-    """Return the t interval of a mean over seeds.
+def interval(item: Estimate, level: float = 0.95) -> tuple[float, float] | None:
+    """Return the confidence interval of a mean over seeds, by Student's t.
 
     Args:
-        item: A difference paired by seed, or any number of each seed.
-        level: How often such intervals hold the true mean, were the numbers of the seeds
-            distributed normally.
+        item: Number of each seed, such as a difference paired by seed.
+        level: Coverage of the interval if the numbers are normally distributed.
 
     Returns:
-        Its ends, or None with fewer than two seeds.
+        Lower and upper end; None with fewer than two seeds.
 
     Example:
         >>> low, high = interval(Estimate.of({0: 1.0, 1: 2.0, 2: 3.0}))
@@ -31,77 +26,90 @@ def interval(item: Estimate, level: float = LEVEL) -> tuple[float, float] | None
     count = len(item.seeds)
     if count < 2 or item.se is None:
         return None
-    half = times_se(count - 1, level) * item.se
+    half = t_quantile(count, level) * item.se
     return item.mean - half, item.mean + half
 
 
+def t_quantile(seeds: int, level: float = 0.95) -> float:
+    """Return the half-width of a t interval over seeds, in standard errors.
+
+    Example:
+        >>> round(t_quantile(3), 2), round(t_quantile(5), 2)
+        (4.3, 2.78)
+    """
+    from scipy.special import stdtrit
+
+    return float(stdtrit(seeds - 1, (1 + level) / 2))
+
+
 def paired_p(difference: Estimate) -> float | None:
-    """Return the p of the paired t test that the true difference is 0.
+    """Return the two-sided p value of the paired t test that the true difference is 0.
 
     Args:
-        difference: The difference within each seed.
+        difference: Difference within each seed.
 
     Returns:
-        The two-sided p; None with fewer than two seeds, or where all seeds differ by the same
-        amount, which a t test cannot judge.
+        The p value; None with fewer than two seeds, or if all seeds differ by the same amount.
 
     Example:
         >>> round(paired_p(Estimate.of({0: 1.0, 1: 2.0, 2: 3.0})), 4)
         0.0742
     """
+    from scipy.special import stdtr
+
     count = len(difference.seeds)
     se = difference.se
-    # Equal differences of fractions differ in their last bits.
+    # Equal differences of fractions may differ in their last bits.
     if count < 2 or se is None or se <= 1e-12 * max(1.0, abs(difference.mean)):
         return None
-    return two_sided_p(difference.mean / se, count - 1)
+    return float(2 * stdtr(count - 1, -abs(difference.mean / se)))
 
 
-def holm(found: Mapping[str, float]) -> dict[str, float]:
-    """Correct several p values for being several, by Holm's steps.
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Correct p values for multiple testing by Holm's method.
 
     The smallest is multiplied by the number of tests, the next by one less, and so on; none
-    becomes smaller than one before it, nor larger than 1. The chance that any true null is
-    rejected at a threshold is then at most that threshold, however the tests depend on each other.
+    becomes smaller than the one before it, nor larger than 1. This bounds the probability of
+    rejecting any true null hypothesis, however the tests depend on each other.
 
     Args:
-        found: The p value of each test.
+        p_values: p value of each test.
 
     Returns:
-        The corrected ones, in the same order.
+        Corrected p values, in the same order.
 
     Example:
         >>> holm({"a": 0.01, "b": 0.04, "c": 0.03})
         {'a': 0.03, 'b': 0.06, 'c': 0.06}
     """
     corrected: dict[str, float] = {}
-    reached = 0.0
-    for place, name in enumerate(sorted(found, key=lambda name: found[name])):
-        reached = max(reached, min(1.0, found[name] * (len(found) - place)))
-        corrected[name] = reached
-    return {name: corrected[name] for name in found}
+    largest = 0.0
+    for rank, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
+        largest = max(largest, min(1.0, p_values[name] * (len(p_values) - rank)))
+        corrected[name] = largest
+    return {name: corrected[name] for name in p_values}
 
 
 def smallest_sign_p(seeds: int) -> float:
-    """Return the smallest two-sided p that so many seeds can reach without a normal distribution.
+    """Return the smallest two-sided p value of a sign test over this number of seeds.
 
-    If signs are as likely plus as minus, all of them are alike in 2 of 2^n cases. A t test may say
-    less than that, but only because it takes the differences to be distributed normally.
+    If plus and minus are equally likely, all signs agree in 2 of 2^n cases. A t test can give a
+    smaller p value only because it assumes normally distributed differences.
 
     Raises:
-        ValueError: If there is no seed.
+        ValueError: If the number of seeds is below 1.
 
     Example:
         >>> smallest_sign_p(3), smallest_sign_p(6)
         (0.25, 0.03125)
     """
     if seeds < 1:
-        raise ValueError(f"Expected one seed or more, came {seeds}.")
+        raise ValueError(f"expected one seed or more, got {seeds}")
     return math.ldexp(1.0, 1 - seeds)
 
 
 def fewest_seeds(p: float) -> int:
-    """Return the number of seeds from which signs alone can reach a p.
+    """Return the smallest number of seeds with which a sign test can reach a p value.
 
     Example:
         >>> fewest_seeds(0.05)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -92,27 +91,25 @@ def hardness_of(
 
 
 def by_chance(mined: int, worst: int, among: int, agreement: int) -> tuple[float, float]:
-    """Return what a hard set drawn at random would do.
+    """Compare a hard set with one drawn at random (hypergeometric distribution).
 
     Args:
-        mined: Combinations in the hard set.
-        worst: Combinations that are truly worst.
-        among: Combinations in all.
-        agreement: Combinations that were in both.
+        mined: Number of combinations in the hard set.
+        worst: Number of truly worst combinations.
+        among: Number of all combinations.
+        agreement: Number of combinations that are in both.
 
     Returns:
-        How many would be in both on average, and how likely as many as here or more are.
+        Mean agreement of a random hard set, and the probability that it is at least `agreement`.
 
     Example:
         >>> expected, p = by_chance(3, 3, 7, 2)
         >>> round(expected, 2), round(p, 2)
         (1.29, 0.37)
     """
-    ways = sum(
-        math.comb(worst, both) * math.comb(among - worst, mined - both)
-        for both in range(agreement, min(mined, worst) + 1)
-    )
-    return mined * worst / among, ways / math.comb(among, mined)
+    from scipy.stats import hypergeom
+
+    return mined * worst / among, float(hypergeom.sf(agreement - 1, among, worst, mined))
 
 
 def _by_combination(statistics: Mapping[int, Sequence[Variance]], what: str) -> dict[str, Estimate]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dmrnet.report.statistics.formatting import listed, percent
-from dmrnet.report.statistics.inference import fewest_seeds, smallest_sign_p
-from dmrnet.report.statistics.student import times_se
+from dmrnet.report.statistics.inference import fewest_seeds, smallest_sign_p, t_quantile
 from dmrnet.report.summary.summary import DataSummary
 
 _FEW_SEEDS = 5
@@ -120,7 +119,7 @@ def _on_seeds(summary: DataSummary) -> list[str]:
     if 1 < fewest < _FEW_SEEDS:
         notes.append(
             f"{fewest} seeds are too few to say much: an interval reaches "
-            f"{times_se(fewest - 1):.1f} times the standard error to either side, and that takes "
+            f"{t_quantile(fewest):.1f} times the standard error to either side, and that takes "
             "the differences to be distributed normally. Without it no test of so few can reach a "
             f"p below {smallest_sign_p(fewest):g}; {fewest_seeds(0.05)} seeds can reach 0.05."
         )

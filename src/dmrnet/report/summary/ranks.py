@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dmrnet.report.records.systems import System, labels_of
 from dmrnet.report.summary.summary import DataSummary
@@ -62,22 +61,17 @@ def rank_over_data(
     common = [system for system in every if all(system in table for table in tables)]
     if len(tables) < 2 or len(common) < 2:
         return None
-    places = np.array([_places([table[system] for system in common]) for table in tables]).T
-    order = np.argsort(places.mean(1), kind="stable").tolist()
+
+    from scipy.stats import rankdata
+
+    # Rounded, so that equal scores tie rather than rank by their last bit.
+    errors = np.round([[table[system] for system in common] for table in tables], 12)
+    ranks = rankdata(errors, axis=1).T
+    order = np.argsort(ranks.mean(1), kind="stable").tolist()
     labels = labels_of(every, names)
     return Ranking(
         datasets=tuple(first),
         labels=tuple(labels[common[row]] for row in order),
-        ranks=tuple(tuple(places[row].tolist()) for row in order),
+        ranks=tuple(tuple(ranks[row].tolist()) for row in order),
         left_out=tuple(labels[system] for system in every if system not in common),
     )
-
-
-def _places(errors: Sequence[float]) -> NDArray[np.float64]:
-    """Return the place of each, the smallest error first; equals share the mean of theirs."""
-    # Rounded, so that equal scores tie rather than rank by their last bit.
-    array = np.round(np.asarray(errors, dtype=np.float64), 12)
-    below = (array[None] < array[:, None]).sum(1)
-    alike = (array[None] == array[:, None]).sum(1)
-    found: NDArray[np.float64] = below + (alike + 1) / 2
-    return found
