@@ -30,14 +30,9 @@ from statistics import mean, stdev
 from typing import Any
 
 from dmrnet.report.pages.analysis_blocks import analysis_blocks
-from dmrnet.report.pages.tables import (
-    combination_table,
-    cost_table,
-    difference_table,
-    main_table,
-    markdown,
-    size_table,
-)
+from dmrnet.report.pages.difference_table import difference_table
+from dmrnet.report.pages.markdown import markdown_table
+from dmrnet.report.pages.tables import combination_table, cost_table, main_table, size_table
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.summary import DataSummary, summarise
 
@@ -166,19 +161,19 @@ def _summaries(paths: list[Path], baseline: str) -> tuple[DataSummary, ...]:
 def _tables(summary: DataSummary) -> Iterator[str]:
     """Every table of one data set."""
     yield f"### {summary.dataset}, {summary.samples} test samples, percent"
-    yield markdown(main_table(summary))
+    yield markdown_table(main_table(summary))
     if any(item.equal and not item.equal.is_baseline for item in summary.systems):
         yield "Differences, and to the baseline trained about as long:"
-        yield markdown(difference_table(summary))
-    yield markdown(cost_table(summary))
+        yield markdown_table(difference_table(summary))
+    yield markdown_table(cost_table(summary))
     many = len(summary.combinations) * len(summary.systems) > MOST_NUMBERS
     if many:
         yield "Average over the combinations of so many modalities:"
-        yield markdown(size_table(summary))
+        yield markdown_table(size_table(summary))
         yield "<details><summary>Every combination</summary>"
     if len(summary.combinations) <= 63:
         yield "Every combination (● seen, ○ missing):"
-        yield markdown(combination_table(summary, summary.combinations))
+        yield markdown_table(combination_table(summary, summary.combinations))
     if many:
         yield "</details>"
 
@@ -207,13 +202,15 @@ def _study(path: Path) -> Iterator[str]:
     for summary in _summaries(list(owners), study["baseline"]) if owners else ():
         if printed:
             yield EXPLAINED
-            yield markdown(overview(summary, printed, systems_by_label(summary, owners, systems)))
+            yield markdown_table(
+                overview(summary, printed, systems_by_label(summary, owners, systems))
+            )
         if not study["analyses"] or printed:
             yield from _tables(summary)
         for block in analysis_blocks(summary, path.stem):
             if block.kind in study["analyses"]:
                 yield f"#### {summary.dataset}: {block.title}"
-                yield markdown(block.table)
+                yield markdown_table(block.table)
                 yield block.reading
 
 

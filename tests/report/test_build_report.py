@@ -76,7 +76,7 @@ def test_files_are_for_others_to_read_too(make_run, tmp_path):
 
 
 def test_refuses_an_unknown_split(make_run, tmp_path):
-    with pytest.raises(ValueError, match="'test' or 'val', came 'train'"):
+    with pytest.raises(ValueError, match="'test' or 'val', got 'train'"):
         build_report([make_run()], tmp_path / "out", split="train")
     assert not (tmp_path / "out").exists()
 

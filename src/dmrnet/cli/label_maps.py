@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from dmrnet.modalities import name_of
-from dmrnet.report.figures.pictures import palette
+from dmrnet.report.figures.label_maps import palette
 from dmrnet.storage import write_bytes, write_text
 
 LONGEST = 80

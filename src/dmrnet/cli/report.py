@@ -67,7 +67,7 @@ def show_report(
         split: Whose rows.
         told: A line between the two.
     """
-    from dmrnet.report import build_report
+    from dmrnet.report.build import build_report
     from dmrnet.report.pages.terminal import terminal_table
 
     report = build_report([Path(run) for run in runs], out, baseline, split)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dmrnet.report.figures.pictures import PICTURES, read_maps
-from dmrnet.report.figures.variance_figure import course_of
+from dmrnet.report.records.label_maps import PICTURES, read_label_maps
 from dmrnet.report.records.predictions import read_predictions
 from dmrnet.report.records.runs import read_runs
+from dmrnet.report.records.variance_by_epoch import read_variance_by_epoch
 from dmrnet.report.summary.analyses import read_run
 
 
@@ -22,9 +22,9 @@ def find_damage(folder: Path, split: str) -> str | None:
         (run,) = read_runs([folder], split)
         read_predictions(run, run.modalities)
         read_run(folder)
-        course_of([folder], run.modalities)
+        read_variance_by_epoch([folder], run.modalities)
         if (folder / PICTURES).is_file():
-            read_maps(folder / PICTURES)
+            read_label_maps(folder / PICTURES)
     except (ValueError, OSError) as error:
         return str(error)
     return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dmrnet.report.pages.tables import SEEN, UNSEEN, Cell, Table
+from dmrnet.report.pages.table import SEEN, UNSEEN, Cell, Table
 from dmrnet.report.records.combinations import members as modalities_of
 from dmrnet.report.records.metrics import SCORES
 from dmrnet.report.records.published import PublishedRow

@@ -7,8 +7,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from dmrnet.report.figures.figures import MOST_COLUMNS, draw_figures
-from dmrnet.report.figures.marks import COLOURS, MOST_SYSTEMS, key_places, marks
+from dmrnet.report.figures.dot_matrix import MOST_COLUMNS
+from dmrnet.report.figures.draw import draw_figures
+from dmrnet.report.figures.legend import legend_entries
+from dmrnet.report.figures.marks import COLOURS, MOST_SYSTEMS, marks
 from dmrnet.report.figures.svg import INK, standalone
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.summary import summarise
@@ -88,10 +90,10 @@ def test_ten_modalities_are_drawn_in_part(make_run):
     names = tuple("abcdefghij")
     figures = figures_of([make_run("dmr", s, modalities=names) for s in range(2)])
     number, combinations, variance = figures
-    assert re.search(r"Drawn are \d+ of 1023 combinations", combinations.caption)
-    drawn = int(re.search(r"Drawn are (\d+)", combinations.caption)[1])
+    assert re.search(r"Shown are \d+ of 1023 combinations", combinations.caption)
+    drawn = int(re.search(r"Shown are (\d+)", combinations.caption)[1])
     assert drawn <= MOST_COLUMNS
-    assert re.search(r"Drawn are \d+ of 1023 combinations", variance.caption)
+    assert re.search(r"Shown are \d+ of 1023 combinations", variance.caption)
     assert all(len(figure.svg) < 300_000 for figure in figures)
     assert "10" in words(number)
 
@@ -100,14 +102,14 @@ def test_many_systems_are_drawn_in_part(make_run):
     # method-0 is the baseline; of the others the last ones are the best.
     runs = [make_run(f"method-{i}", gain=i / 4, modalities=("a", "b", "c")) for i in range(12)]
     figures = figures_of(runs, "method-0")
-    told = f"Drawn are method-0 and the {MOST_SYSTEMS - 1} systems with the best average; 4 more"
+    told = f"Shown are method-0 and the {MOST_SYSTEMS - 1} systems with the best average; 4 more"
     assert told in figures[1].caption
     drawn = {word for word in words(figures[1]) if word.startswith("method-")}
     assert drawn == {"method-0", *(f"method-{i}" for i in range(5, 12))}
     drawn = {word for word in words(figures_of(runs, "none")[1]) if word.startswith("method-")}
     assert drawn == {f"method-{i}" for i in range(4, 12)}
     assert len(figures) == 2 + 4
-    assert "8 more are in the table above" in figures[-1].caption
+    assert "8 more systems are in the table above" in figures[-1].caption
 
 
 def test_names_are_shown_as_they_are(make_run):
@@ -151,7 +153,7 @@ def test_marks_differ_without_colour():
 
 def test_a_long_legend_takes_several_lines():
     shown = marks(["a" * 30, "b" * 30, "c" * 30], with_baseline=True)
-    assert [(line, x > 0) for _, x, line in key_places(shown, 400)] == [
+    assert [(line, x > 0) for _, x, line in legend_entries(shown, 400)] == [
         (1, False),
         (1, True),
         (0, False),

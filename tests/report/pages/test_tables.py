@@ -8,16 +8,10 @@ import re
 import pytest
 from rich.console import Console
 
-from dmrnet.report.pages.tables import (
-    Cell,
-    Table,
-    combination_table,
-    cost_table,
-    hardness_table,
-    main_table,
-    markdown,
-    size_table,
-)
+from dmrnet.report.pages.hardness_table import hardness_table
+from dmrnet.report.pages.markdown import markdown_table
+from dmrnet.report.pages.table import Cell, Table
+from dmrnet.report.pages.tables import combination_table, cost_table, main_table, size_table
 from dmrnet.report.pages.terminal import terminal_table
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.summary import summarise
@@ -115,7 +109,7 @@ def test_a_missing_value_is_a_dash(make_run):
 def test_cost(summary):
     table = cost_table(summary)
     assert table.header == (
-        "System", "Parameters", "Epochs", "Samples trained on", "Training time a seed",
+        "System", "Parameters", "Epochs", "Samples trained on", "Training time per seed",
     )  # fmt: skip
     assert [cell.text for cell in table.rows[0][:4]] == ["sf-md", "204.8 k", "40", "48.0 k"]
 
@@ -152,7 +146,9 @@ def test_a_system_that_mined_nothing_has_no_line_on_hardness(make_run):
 
 def test_markdown_is_one_row_a_line_and_escapes():
     table = Table(("a|b", "n"), ((Cell("<i>*x*"), Cell("1", "+2", best=True)),))
-    assert markdown(table) == ("| a\\|b | n |\n| --- | ---: |\n| \\<i\\>\\*x\\* | **1** (+2) |\n")
+    assert markdown_table(table) == (
+        "| a\\|b | n |\n| --- | ---: |\n| \\<i\\>\\*x\\* | **1** (+2) |\n"
+    )
 
 
 def test_terminal(summary):

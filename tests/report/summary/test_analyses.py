@@ -12,13 +12,14 @@ from scipy import stats
 from tests.report.analysed import NAMES, analyse
 
 from dmrnet.report import build_report
-from dmrnet.report.figures.analysis_figures import MOST_PAIRS, distance_figure
-from dmrnet.report.figures.angle_pairs import by_kind
+from dmrnet.report.figures.angle_pairs import mean_by_kind
+from dmrnet.report.figures.channel_distance import MOST_PAIRS, distance_figure
 from dmrnet.report.figures.svg import INK
-from dmrnet.report.figures.variance_figure import course_figure, course_of, highest
+from dmrnet.report.figures.variance_by_epoch import highest, variance_by_epoch
 from dmrnet.report.pages.analysis_blocks import analysis_blocks
 from dmrnet.report.records.rows import RowError
 from dmrnet.report.records.runs import read_runs
+from dmrnet.report.records.variance_by_epoch import read_variance_by_epoch
 from dmrnet.report.summary.analyses import read_analyses
 from dmrnet.report.summary.summary import summarise
 
@@ -122,7 +123,7 @@ def test_figures_have_a_panel_a_pair_and_the_page_s_colour(blocks):
 @pytest.mark.parametrize("suffix", ["", "_centred"])
 def test_angles_by_kind_are_those_of_a_slow_count(runs, suffix):
     (angles,) = (a for a in read_analyses(summary_of(runs)) if a.kind == "angles")
-    found = by_kind(angles, "dmr", suffix)
+    found = mean_by_kind(angles, "dmr", suffix)
     for seed, arrays in angles.arrays["dmr"].items():
         names, table = list(arrays["combinations"]), arrays[f"between{suffix}"]
         seen = {"one": [], "nested": [], "shared": [], "apart": []}
@@ -148,7 +149,7 @@ def test_the_table_of_angles_has_a_line_a_kind_with_its_interval(runs, blocks):
     (angles,) = (a for a in read_analyses(summary_of(runs)) if a.kind == "angles")
     table = blocks["Do combinations of a class point apart?"].table
     base, ours = cells(table, "… no modality in common", "mean")
-    ends = [by_kind(angles, name, "_centred")["apart"].values for name in ("sf-md", "dmr")]
+    ends = [mean_by_kind(angles, name, "_centred")["apart"].values for name in ("sf-md", "dmr")]
     assert base.text == f"{np.mean(ends[0]):.1f} ± {stats.sem(ends[0]):.1f}"
     assert ours.below.startswith("+1.0 [")
 
@@ -162,7 +163,7 @@ def test_more_systems_than_colours_are_said(make_run):
     found = blocks_of(made)
     for title in ("Diversity of channels (Fig. 1)", "Do combinations of a class point apart?"):
         for figure in found[title].figures:
-            assert "2 more are in the table alone" in figure.caption
+            assert "2 more are only in the table" in figure.caption
 
 
 def test_what_was_mined_is_said_once(report):
@@ -172,10 +173,9 @@ def test_what_was_mined_is_said_once(report):
     start = page.index("<h3>Hard combinations</h3>")
     part = page[start : page.index("<h3>", start + 1)]
     # The names of the sets, then the measured agreement, each once.
-    assert part.count("Rank: variance, error") == 1
+    assert part.count("ρ(variance, error)") == 1
     assert "Mined as hard" in part
     assert "Agreement (validation)" not in part
-    assert "Variance and error</th>" not in part
 
 
 def test_the_report_shows_them(report, blocks):
@@ -236,7 +236,7 @@ def test_many_pairs_are_drawn_in_part_and_names_are_shown_as_they_are(make_run):
     summary = summary_of([run])
     (distance, *_) = read_analyses(summary)
     figure = distance_figure(distance, ["sf-md"], "cosine", "made", with_baseline=True)
-    assert f"{4 + 6 - MOST_PAIRS} pairs more are in the table" in figure.caption
+    assert f"{4 + 6 - MOST_PAIRS} more pairs are in the table" in figure.caption
     assert {"within a/b", "within $x$", "within <i>", "a/b to $x$"} <= set(words(figure))
 
 
@@ -265,7 +265,9 @@ def test_the_course_is_the_mean_over_runs_and_the_last_epoch_is_circled(tmp_path
             ],
         )
     (tmp_path / "none").mkdir()
-    course = course_of([tmp_path / "one", tmp_path / "two", tmp_path / "none"], ("a", "b"))
+    course = read_variance_by_epoch(
+        [tmp_path / "one", tmp_path / "two", tmp_path / "none"], ("a", "b")
+    )
     assert course == {
         "a": {1: 5.5, 2: 1.5},
         "a+b": {1: 1.5, 2: 3.5},
@@ -280,6 +282,6 @@ def test_six_modalities_name_what_matters_in_the_course(make_run):
         run, "dmr", 0, names=tuple("fkp"), modalities=("fou", "fac", "kar", "pix", "zer", "mor")
     )
     summary = summary_of([run])
-    figure = course_figure(summary, summary.systems[0], "made")
+    figure = variance_by_epoch(summary, summary.systems[0], "made")
     assert re.search(r"\d+ of 63 combinations are named", figure.caption)
     assert len(words(figure)) < 40

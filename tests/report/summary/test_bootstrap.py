@@ -305,4 +305,4 @@ def test_the_page_says_what_was_drawn(two, tmp_path):
     for text in (report.page.read_text(), report.markdown.read_text()):
         assert "95% over samples" in text
         assert "1,000 draws of the 20 sources of a and 15 sources of b" in text
-        assert "With 15 to draw from it is narrower than it should be" in text
+        assert "With only 15 to draw from" in text

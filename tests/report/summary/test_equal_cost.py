@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dmrnet.report.pages.tables import difference_table
+from dmrnet.report.pages.difference_table import difference_table
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.inference import holm
@@ -100,10 +100,10 @@ def test_the_table_says_interval_test_and_cost(summary):
     }
     assert table.header == (
         *("System", "Against", "Average", "95% over seeds", "p", "p, Holm", "Worst"),
-        "Trained for",
+        "Baseline's cost",
     )
-    assert rows["dmr", "sf-md max_epochs=60"][7] == "1.05 × as long"
-    assert rows["dmrnet", "sf-md"][7] == "1.11 × as long"
+    assert rows["dmr", "sf-md max_epochs=60"][7] == "1.05 ×"
+    assert rows["dmrnet", "sf-md"][7] == "1.11 ×"
     scores = {item.label: item.headlines["average"] for item in found.systems}
     tests, base = {}, np.array(scores["sf-md"].values)
     for label in ("sf-md max_epochs=60", "dmr", "dmrnet"):
@@ -127,6 +127,6 @@ def test_one_seed_has_no_interval(summary):
     found = summary(*several("sf-md", 10, seeds=(0,)), *several("dmr", 10, seeds=(0,)))
     table = difference_table(found)
     # Columns that would hold nothing but dashes are not there.
-    assert table.header == ("System", "Against", "Average", "Worst", "Trained for")
+    assert table.header == ("System", "Against", "Average", "Worst", "Baseline's cost")
     assert len(table.rows) == 1
     assert all(len(row) == 5 for row in table.rows)

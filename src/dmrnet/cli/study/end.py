@@ -13,10 +13,12 @@ from rich.text import Text
 from dmrnet.cli.quickstart import spent
 from dmrnet.cli.screen import Screen, clock, screen
 from dmrnet.cli.study.text import counted
-from dmrnet.report import DataSummary, build_report
+from dmrnet.report.build import build_report
 from dmrnet.report.check import find_damage
-from dmrnet.report.pages.tables import Table, markdown
+from dmrnet.report.pages.markdown import markdown_table
+from dmrnet.report.pages.table import Table
 from dmrnet.report.pages.terminal import terminal_table
+from dmrnet.report.summary.summary import DataSummary
 from dmrnet.studies.beside import Printed, by_combination, overview, systems_by_label, tables_of
 from dmrnet.studies.labels import baseline_of, names_of
 from dmrnet.studies.plan import Plan
@@ -154,7 +156,7 @@ def show_beside(
         parts.append(f"## {title}\n")
         for table in tables:
             if table is not None:
-                parts.append(markdown(table))
+                parts.append(markdown_table(table))
                 _show(console, _grid(table, title))
     path.write_text("\n".join(parts), encoding="utf-8")
     console.print(Text(EXPLAINED, style="dim"), soft_wrap=True)

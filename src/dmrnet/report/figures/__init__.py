@@ -1,1 +1,1 @@
-"""Figures of a report, as SVG and PNG."""
+"""Figures of a report, drawn with matplotlib as SVG and PNG."""

@@ -1,4 +1,4 @@
-"""From a matplotlib figure to SVG text that suits a page, light or dark, and to a PNG."""
+"""Convert matplotlib figures to SVG elements that suit a light or dark page, and to PNG."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 INK = "#010203"
-"""Stands for the colour of text and axes; becomes ``currentColor`` in the SVG."""
+"""Placeholder for the colour of text and axes; becomes ``currentColor`` in the SVG."""
 
 _PNG_INK = "#222222"
-# A file that is looked at by itself has no page to take its colour from.
-_ALONE = "<style>svg{color:#333}@media (prefers-color-scheme:dark){svg{color:#ddd}}</style>"
+# A file by itself has no page to take its colour from.
+_FILE_STYLE = "<style>svg{color:#333}@media (prefers-color-scheme:dark){svg{color:#ddd}}</style>"
 
 
 DATA = "data:"
-"""Begins the gid of an artist that becomes ``data-s`` and ``data-c``; see `data_id`."""
+"""Start of an artist's gid that becomes ``data-s`` and ``data-c``; see `data_id`."""
 
 
 def data_id(system: str, columns: Sequence[str] = ()) -> str:
-    """Return the gid of an artist that shows a system, so that a page can hide it.
+    """Return a gid for an artist that shows a system, so that a page can hide the artist.
 
     Args:
-        system: The system's label.
-        columns: The combination that each of its markers stands for.
+        system: Label of the system.
+        columns: Combination of each of its markers.
     """
-    # In hexadecimal digits: a name may hold quotes and angle brackets.
+    # As hexadecimal digits: a name may hold quotes and angle brackets.
     return DATA + json.dumps([system, ",".join(columns)]).encode().hex()
 
 
 def to_svg(draw: Callable[[str], Figure], name: str, described: str) -> str:
-    """Draw a figure as SVG: text as text, no date, ids of its own, colour from the page.
+    """Return a figure as SVG: text as text, no date, unique ids, colour from the page.
 
     Args:
-        draw: Makes the figure in the ink that it is given.
-        name: Letters and hyphens; begins every id, so that several figures may share a page.
-        described: What the figure shows, for who cannot see it.
+        draw: Function that draws the figure in the given colour of text and axes.
+        name: Prefix of every id, so that several figures can share a page: letters and hyphens.
+        described: Description of the figure for screen readers.
     """
     stream = io.StringIO()
     with _quiet_style():
@@ -53,7 +53,7 @@ def to_svg(draw: Callable[[str], Figure], name: str, described: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
     referred = set(re.findall(r"(?:href=\"|url\()#([^\")]+)", text))
-    # Within tags alone: what a label says must stay as it is.
+    # Only within tags: the text of labels must stay as it is.
     text = re.sub(r"<[^>]*>", lambda match: _tidy(match[0], name, referred), text)
     text = re.sub(r"\s*\n\s*", "\n", text)
     head, rest = text.split(">", 1)
@@ -62,7 +62,7 @@ def to_svg(draw: Callable[[str], Figure], name: str, described: str) -> str:
 
 
 def _tidy(tag: str, name: str, referred: set[str]) -> str:
-    """Put one tag right: colour from the page, short numbers, only the ids that are needed."""
+    """Clean one tag: colour from the page, short numbers, only ids that are referred to."""
     tag = tag.replace(INK, "currentColor")
     tag = re.sub(f' id="({DATA}[0-9a-f]*)"', lambda m: _as_data(m[1]), tag)
     tag = re.sub(
@@ -79,18 +79,18 @@ def _tidy(tag: str, name: str, referred: set[str]) -> str:
 
 def _as_data(gid: str) -> str:
     system, columns = json.loads(bytes.fromhex(gid.removeprefix(DATA)))
-    said = f' data-s="{escape(system)}"'
-    return f'{said} data-c="{escape(columns)}"' if columns else said
+    attribute = f' data-s="{escape(system)}"'
+    return f'{attribute} data-c="{escape(columns)}"' if columns else attribute
 
 
 def standalone(svg: str) -> str:
-    """Make a file of an SVG: with a declaration and a colour of its own."""
+    """Return an SVG element as the text of a file, with a declaration and a colour of its own."""
     head, rest = svg.split(">", 1)
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{head}>\n{_ALONE}{rest}'
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{head}>\n{_FILE_STYLE}{rest}'
 
 
 def to_png(draw: Callable[[str], Figure]) -> bytes:
-    """Draw a figure as PNG on white."""
+    """Return a figure as PNG on white."""
     stream = io.BytesIO()
     with _quiet_style():
         draw(_PNG_INK).savefig(
@@ -114,6 +114,6 @@ def _quiet_style() -> Iterator[None]:
         }
     )
     with style, warnings.catch_warnings():
-        # A name may hold letters that matplotlib's font lacks; a browser has others.
+        # A name may hold letters that matplotlib's font lacks; a browser has other fonts.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield

@@ -1,27 +1,27 @@
-"""The tables as LaTeX, in the paper's form: a line a combination, ● and ○, a column a system."""
+"""The tables as LaTeX, as in the paper: a row a combination, ● and ○, a column a system."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dmrnet.report.pages.tables import HEADLINE_TITLES, best_of
+from dmrnet.report.pages.table import best_of
+from dmrnet.report.pages.tables import HEADLINE_TITLES, headline_keys
 from dmrnet.report.records.combinations import members
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate
-from dmrnet.report.statistics.inference import interval
 from dmrnet.report.summary.summary import DataSummary
 
 _WIDTH = 345
-"""Points of a line of text in LaTeX's own classes and in those of many conferences."""
+"""Width of a line of text, in points, in LaTeX's own classes and those of many conferences."""
 
 _LETTER, _GAP = 4.2, 6
-"""Points of a letter and between two columns, in the size of the tables."""
+"""Width of a letter and of the gap between two columns, in points, in the tables' font size."""
 
 LONGEST = 40
-"""More combinations than this do not fit one page: they break over several."""
+"""Largest number of combinations on one page; longer tables break over several pages."""
 
 _SHORT = {"full": "Full", "single": "Single", "complete": "Complete"}
-"""Titles that are too wide for a line; the caption says what they mean."""
+"""Short titles, for those that are too wide; the caption says what they mean."""
 
 _MEANT = {
     "full": "all modalities seen",
@@ -50,7 +50,7 @@ _HEAD = r"""% Tables for \input{report}. They need, in the preamble:
 
 
 def latex(summaries: Sequence[DataSummary]) -> str:
-    """Write the tables of every data set and score: the headlines, then every combination."""
+    """Return the tables of every data set and score: the headlines, then every combination."""
     parts = [_HEAD]
     for item in summaries:
         parts.append(_headlines(item))
@@ -61,7 +61,7 @@ def latex(summaries: Sequence[DataSummary]) -> str:
 
 
 def fitting(summary: DataSummary) -> int:
-    """Return how many systems stand beside each other in one table: what fits a line, 2 or more."""
+    """Return the number of systems that fit next to each other in one table, 2 or more."""
     left = _WIDTH - sum(max(2, len(name)) * _LETTER + _GAP for name in summary.modalities)
     longest = max(len(item.label) for item in summary.systems)
     # "99.9", and its standard error in smaller letters.
@@ -71,7 +71,7 @@ def fitting(summary: DataSummary) -> int:
 
 
 def escape(text: str) -> str:
-    r"""Write text so that LaTeX shows it as it is.
+    r"""Return text that LaTeX shows as it is.
 
     Example:
         >>> print(escape("sf_md & 50%"))
@@ -84,8 +84,8 @@ def _every_combination(summary: DataSummary, first: int, step: int) -> str:
     systems = summary.systems[first : first + step]
     rows = []
     sizes = [len(members(name)) for name in summary.combinations]
-    for place, name in enumerate(summary.combinations):
-        if place and sizes[place] != sizes[place - 1]:
+    for index, name in enumerate(summary.combinations):
+        if index and sizes[index] != sizes[index - 1]:
             rows.append(r"\addlinespace")
         seen = members(name)
         marks = [_SEEN if part in seen else _UNSEEN for part in summary.modalities]
@@ -111,16 +111,13 @@ def _every_combination(summary: DataSummary, first: int, step: int) -> str:
 
 
 def _headlines(summary: DataSummary) -> str:
-    keys = [key for key in HEADLINE_TITLES if any(key in i.headlines for i in summary.systems)]
+    keys = headline_keys(summary)
     best = {key: best_of(summary, [i.headlines.get(key) for i in summary.systems]) for key in keys}
     rows = []
     for item in summary.systems:
         numbers = [_number(item.headlines.get(key), best[key], digits=2) for key in keys]
         gain = item.differences.get("average")
-        told = (
-            escape(f"{fmt.points(gain.mean)} {fmt.ends(interval(gain))}".rstrip()) if gain else "--"
-        )
-        rows.append(_row([escape(item.label), *numbers, told]))
+        rows.append(_row([escape(item.label), *numbers, escape(fmt.difference(gain)) or "--"]))
     titles = [_SHORT.get(key, HEADLINE_TITLES[key]) for key in keys]
     meant = "; ".join(f"{_SHORT[key]}: {_MEANT[key]}" for key in keys if key in _SHORT)
     against = f"To {summary.baseline}" if summary.baseline else "Difference"
@@ -145,13 +142,13 @@ def _reading(summary: DataSummary) -> str:
     many = (
         f"{counts[0]} to {counts[-1]} seeds" if len(counts) > 1 else f"{(counts or [0])[0]} seeds"
     )
-    told = f"Mean $\\pm$ standard error over {many}; bold is the best mean."
+    text = f"Mean $\\pm$ standard error over {many}; bold is the best mean."
     if not counts:
-        told = "Bold is the best."
+        text = "Bold is the best."
     if summary.sources:
         listed = "; ".join(f"[{n}] {text}" for n, text in enumerate(summary.sources, start=1))
-        told += f" As printed elsewhere: {escape(listed)}."
-    return told
+        text += f" As printed elsewhere: {escape(listed)}."
+    return text
 
 
 def _plain(summary: DataSummary) -> str:

@@ -10,16 +10,17 @@ from rich.constrain import Constrain
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from dmrnet.report.pages.tables import Cell, main_table
+from dmrnet.report.pages.table import Cell
+from dmrnet.report.pages.tables import main_table
 from dmrnet.report.summary.notes import notes_on
 from dmrnet.report.summary.summary import DataSummary
 
 SENTENCES = 80
-"""Columns of a sentence; a table takes what it needs."""
+"""Width of a sentence; a table is as wide as it needs to be."""
 
 
 def terminal_table(summaries: Sequence[DataSummary]) -> RenderableType:
-    """Make what a terminal shows: the main table and the notes of every data set."""
+    """Return the main table and the notes of every data set."""
     return Group(*(part for item in summaries for part in _one(item)))
 
 
@@ -42,22 +43,22 @@ def _one(summary: DataSummary) -> list[RenderableType]:
         )
     for row in table.rows:
         grid.add_row(*(_cell(cell) for cell in row))
-    told = ["mean ± standard error over seeds"]
-    if not any(item.seeds for item in summary.systems):
-        told = ["as printed"]
+    measured = any(item.seeds for item in summary.systems)
+    reading = "mean ± standard error over seeds" if measured else "as printed"
     if summary.baseline is not None:
-        told.append(
-            f"below it the difference to {summary.baseline}, paired by seed, and its 95% interval"
+        reading += (
+            f"; below it, the difference to {summary.baseline}, paired by seed, with its 95% "
+            "interval"
         )
-    lines = [Text("; ".join(told) + ".", style="dim")]
+    lines = [Text(f"{reading}.", style="dim")]
     lines += [Text(f"Note: {note}", style="yellow") for note in notes_on(summary)]
-    # A table is as wide as it must be; a sentence is no wider than a reader's terminal.
+    # A table is as wide as it needs to be; a sentence is no wider than a terminal.
     return [grid, Text(""), *(Constrain(line, SENTENCES) for line in lines), Text("")]
 
 
 def _cell(cell: Cell) -> Text:
     text = Text(cell.text, style="bold" if cell.best else "")
     if cell.below:
-        # An interval on a line of its own: four such columns have to fit.
+        # An interval has a line of its own, so that four such columns fit.
         text.append("\n" + cell.below.replace(" [", "\n["), style="dim")
     return text

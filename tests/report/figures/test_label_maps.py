@@ -12,7 +12,8 @@ from PIL import Image
 from tests.report.conftest import write_run
 
 from dmrnet.report import build_report
-from dmrnet.report.figures.pictures import NO_CLASS, SIDE, palette, read_maps, thinned
+from dmrnet.report.figures.label_maps import SIDE, palette, subsampled
+from dmrnet.report.records.label_maps import NO_CLASS, read_label_maps
 
 NAMES = ("red", "nir", "red+nir")
 
@@ -121,16 +122,18 @@ def test_inputs_stand_before_the_truth_where_they_may_be_shown(runs, tmp_path) -
     assert any(same_up_to_turning(picture, expected) for picture in found)
 
 
-def test_large_maps_are_thinned_out_and_damaged_ones_named(runs) -> None:
+def test_large_maps_are_subsampled_and_damaged_ones_named(runs) -> None:
     whole = np.arange(966 * 1296).reshape(966, 1296)
-    small = thinned(whole)
+    small = subsampled(whole)
     assert max(small.shape) <= SIDE
     assert set(small.ravel()) <= set(whole.ravel())
     path = next(runs.rglob("pictures.npz"))
     np.savez(path, **maps_of(0, predicted=np.zeros((3, 2, 4, 4), dtype=np.uint8)))
-    with pytest.raises(ValueError, match=r"expected predicted maps \(3, 2, 30, 40\)"):
-        read_maps(path)
+    with pytest.raises(
+        ValueError, match=r"pictures\.npz: expected predicted maps \(3, 2, 30, 40\)"
+    ):
+        read_label_maps(path)
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ValueError, match="expected label maps as dmrnet writes them"):
-        read_maps(path)
+        read_label_maps(path)
     assert len(np.unique(palette(40).round(3), axis=0)) == 41

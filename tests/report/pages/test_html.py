@@ -187,6 +187,6 @@ def test_samples_are_the_least_and_the_most_of_a_combination(tmp_path, good_row,
     rows = [good_row(combination=name, n=n) for name, n in counts.items()]
     page, _ = page_of([lines(tmp_path / "some.jsonl", rows)], tmp_path / "out")
     assert (
-        "200 to 400 samples a combination, those that have all its modalities (test); one sample "
+        "200 to 400 samples per combination, those with all of its modalities (test); one sample "
         "is 0.25 to 0.50 points" in page.said
     )

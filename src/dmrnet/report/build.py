@@ -1,0 +1,128 @@
+"""Build a report: read runs, summarise and draw them, write its files."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dmrnet.report.figures.draw import draw_figures
+from dmrnet.report.figures.label_maps import map_figures
+from dmrnet.report.figures.svg import standalone
+from dmrnet.report.pages.analysis_blocks import analysis_blocks
+from dmrnet.report.pages.html import render_html
+from dmrnet.report.pages.latex import latex
+from dmrnet.report.pages.markdown import render_markdown
+from dmrnet.report.pages.section import make_section
+from dmrnet.report.records.rows import SPLITS
+from dmrnet.report.records.runs import read_runs
+from dmrnet.report.records.systems import System
+from dmrnet.report.summary.bootstrap import resample
+from dmrnet.report.summary.ranks import rank_over_data
+from dmrnet.report.summary.summary import DataSummary, summarise
+from dmrnet.storage import write_together
+
+_FIGURES = "figures"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A written report.
+
+    Attributes:
+        page: Path of ``report.html``.
+        markdown: Path of ``report.md``.
+        latex: Path of ``report.tex``.
+        figures: Paths of the figures.
+        summaries: The numbers, for `terminal_table`.
+    """
+
+    page: Path
+    markdown: Path
+    latex: Path
+    figures: tuple[Path, ...]
+    summaries: tuple[DataSummary, ...]
+
+
+def build_report(
+    runs: Sequence[Path],
+    out: Path,
+    baseline: str = "sf-md",
+    split: str = "test",
+    names: Mapping[System, str] | None = None,
+) -> Report:
+    """Write the report of some runs.
+
+    All contents are made before the first file is written, and files are replaced once all are on
+    the disk: if a report fails, an earlier one stays as it was.
+
+    Args:
+        runs: Run folders, folders of run folders, or ``.jsonl`` files of rows.
+        out: Folder for ``report.html``, ``report.md``, ``report.tex`` and ``figures/``; made if it
+            does not exist.
+        baseline: Label or method name of the system that the others are compared to; without such
+            a system nothing is compared.
+        split: ``test``, or ``val`` for the rows that training wrote.
+        names: Labels of some systems, instead of method, recipe and settings.
+
+    Raises:
+        ValueError: If the split is unknown, a row is corrupt, two rows disagree, a run has no rows
+            of the split, or the baseline could be several systems.
+        FileNotFoundError: If a path holds no rows.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"expected split 'test' or 'val', got {split!r}")
+    read = read_runs([Path(run) for run in runs], split)
+    summaries = summarise(read, split, baseline, names)
+    scores = Counter(item.dataset for item in summaries)
+    sections = [
+        make_section(
+            item,
+            [*draw_figures(item, anchor), *map_figures(item, anchor)],
+            anchor,
+            resample(item, read),
+            analysis_blocks(item, anchor),
+            with_score=scores[item.dataset] > 1,
+        )
+        for item, anchor in zip(summaries, _anchors(summaries), strict=True)
+    ]
+    contents: dict[Path, bytes] = {}
+    for section in sections:
+        for figure in section.all_figures:
+            contents[out / _FIGURES / f"{figure.name}.svg"] = standalone(figure.svg).encode()
+            contents[out / _FIGURES / f"{figure.name}.png"] = figure.png
+    figures = tuple(contents)
+    # The page is last: once it exists, so do the files that belong to it.
+    ranking = rank_over_data(summaries, names)
+    contents[out / "report.tex"] = latex(summaries).encode()
+    contents[out / "report.md"] = render_markdown(sections, _FIGURES, ranking).encode()
+    contents[out / "report.html"] = render_html(sections, ranking).encode()
+    earlier = _figures_of(out)
+    write_together(contents)
+    for path in earlier - contents.keys():
+        path.unlink(missing_ok=True)
+    return Report(out / "report.html", out / "report.md", out / "report.tex", figures, summaries)
+
+
+def _figures_of(out: Path) -> set[Path]:
+    """Return the figures' files that an earlier report in a folder names, and no others."""
+    page = out / "report.md"
+    if not page.is_file():
+        return set()
+    text = page.read_text("utf-8", errors="replace")
+    names = re.findall(rf"^!\[.*\]\({_FIGURES}/([a-z0-9-]+)\.svg\)$", text, re.MULTILINE)
+    return {out / _FIGURES / f"{name}{end}" for name in names for end in (".svg", ".png")}
+
+
+def _anchors(summaries: Sequence[DataSummary]) -> list[str]:
+    """Return a name for each summary, all different: letters, digits and hyphens."""
+    names: list[str] = []
+    for item in summaries:
+        plain = re.sub(r"[^a-z0-9]+", "-", f"{item.dataset} {item.score.name}".lower()).strip("-")
+        name, number = plain, 2
+        while name in names:
+            name, number = f"{plain}-{number}", number + 1
+        names.append(name)
+    return names

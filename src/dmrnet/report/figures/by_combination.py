@@ -1,0 +1,129 @@
+"""Score of every combination, and its difference to the baseline, over a matrix of dots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from dmrnet.report.figures.axes import axes_at, error_bars, panel
+from dmrnet.report.figures.dot_matrix import (
+    HARDEST,
+    MOST_COLUMNS,
+    column_width,
+    dot_matrix,
+    is_wide,
+    left_margin,
+    matrix_height,
+    matrix_width,
+)
+from dmrnet.report.figures.figure import Figure, make_figure
+from dmrnet.report.figures.legend import legend, legend_height
+from dmrnet.report.figures.marks import Mark
+from dmrnet.report.figures.svg import data_id
+from dmrnet.report.figures.systems import best_systems, worse_left_out
+from dmrnet.report.records.combinations import members
+from dmrnet.report.statistics import formatting as fmt
+from dmrnet.report.statistics.estimates import Estimate
+from dmrnet.report.summary.summary import DataSummary
+
+
+def by_combination(summary: DataSummary, name: str) -> Figure:
+    """Draw the score of every combination, and below it the difference to the baseline."""
+    systems, shown = best_systems(summary)
+    columns = _columns(summary)
+    compared = [(item, mark) for item, mark in zip(systems, shown, strict=True) if item.gains]
+    width, left = matrix_width(columns), left_margin(summary.modalities)
+    matrix = matrix_height(summary.modalities)
+    base, lower, upper = 0.22, 1.35 if compared else 0.0, 2.5
+
+    def draw(ink: str) -> Canvas:
+        height = base + matrix + lower + upper + 0.39 + legend_height(shown, width)
+        figure = Canvas(figsize=(left + width + 0.15, height))
+        dots = axes_at(figure, left, base, width, matrix)
+        dot_matrix(dots, columns, summary.modalities, ink)
+        panels = [dots]
+        if compared:
+            gains = axes_at(figure, left, base + 0.06 + matrix, width, lower - 0.12)
+            for item, mark in compared:
+                _points(gains, columns, item.gains, mark)
+            panel(gains, f"points\nvs {fmt.shortened(summary.baseline or '', 14)}", ink)
+            gains.axhline(0, color=ink, linewidth=0.8)
+            panels.append(gains)
+        scores = axes_at(figure, left, base + 0.06 + matrix + lower, width, upper)
+        for item, mark in zip(systems, shown, strict=True):
+            _points(scores, columns, item.scores, mark)
+        panel(scores, f"{summary.score.label} in %", ink)
+        panels.append(scores)
+        for axes in panels:
+            axes.set_xlim(-0.6, len(columns) - 0.4)
+        _shade_sizes(panels, columns, ink)
+        legend(scores, shown, ink)
+        return figure
+
+    caption = (
+        "Each column is a combination; filled dots are the modalities seen. Columns are sorted by "
+        "the number of modalities seen, then by the score of the first system, worst first. Bars "
+        "are ± one standard error over seeds."
+    )
+    if compared:
+        caption += f" The lower panel is the difference to {summary.baseline}, paired by seed."
+    if len(columns) < len(summary.combinations):
+        caption += (
+            f" Shown are {len(columns)} of {len(summary.combinations)} combinations: single "
+            f"modalities, all modalities, and the {HARDEST} worst; the tables have every one."
+        )
+    caption += worse_left_out(summary)
+    return make_figure(name, "Every combination", caption, draw, wide=is_wide(columns))
+
+
+def _columns(summary: DataSummary) -> list[str]:
+    """Sort the combinations by number of modalities, then by the first system's score."""
+    first = summary.systems[0].scores
+    hard = {
+        name: summary.score.error(first[name].mean) if name in first else -1.0
+        for name in summary.combinations
+    }
+    names = sorted(summary.combinations, key=lambda name: (len(members(name)), -hard[name]))
+    if len(names) <= MOST_COLUMNS:
+        return names
+    keep = set(sorted(names, key=lambda name: -hard[name])[:HARDEST])
+    keep |= {name for name in names if len(members(name)) in (1, len(summary.modalities))}
+    return [name for name in names if name in keep]
+
+
+def _points(axes: Axes, columns: Sequence[str], values: Mapping[str, Estimate], mark: Mark) -> None:
+    """Draw one system's value of each combination."""
+    names = [name for name in columns if name in values]
+    xs = [i + mark.shift for i, name in enumerate(columns) if name in values]
+    shown = [values[name] for name in names]
+    error_bars(axes, xs, shown, mark.colour, 100, data_id(mark.label))
+    axes.plot(
+        xs,
+        [100 * value.mean for value in shown],
+        gid=data_id(mark.label, names),
+        linestyle="none",
+        marker=mark.shape,
+        markersize=3.4 if len(columns) > 31 else 4.6,
+        color=mark.colour,
+    )
+
+
+def _shade_sizes(panels: Sequence[Axes], columns: Sequence[str], ink: str) -> None:
+    """Shade the combinations of every second size, and write each size below the first panel."""
+    sizes = [len(members(name)) for name in columns]
+    for index, size in enumerate(dict.fromkeys(sizes)):
+        first, count = sizes.index(size), sizes.count(size)
+        if index % 2:
+            for axes in panels:
+                axes.axvspan(first - 0.5, first + count - 0.5, color=ink, alpha=0.05, linewidth=0)
+        panels[0].text(
+            first + count / 2 - 0.5,
+            -0.02,
+            f"{size} seen" if count * column_width(columns) > 0.5 else str(size),
+            color=ink,
+            ha="center",
+            va="top",
+            transform=panels[0].get_xaxis_transform(),
+        )

@@ -1,0 +1,96 @@
+"""The table of differences to the baseline, and to the baseline at equal training cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dmrnet.report.pages.table import EMPTY, Cell, Table
+from dmrnet.report.statistics import formatting as fmt
+from dmrnet.report.statistics.estimates import Estimate
+from dmrnet.report.statistics.inference import holm, interval, paired_p
+from dmrnet.report.summary.bootstrap import Resampled
+from dmrnet.report.summary.equal_cost import EqualCost
+from dmrnet.report.summary.summary import DataSummary
+
+COST_NAMES = {
+    "train_cpu_seconds": "CPU time",
+    "train_seconds": "training time",
+    "train_samples": "number of training samples",
+}
+"""What the cost of a training is, by metric."""
+
+_HEADER = (
+    "System",
+    "Against",
+    "Average",
+    "95% over seeds",
+    "95% over samples",
+    "p",
+    "p, Holm",
+    "Worst",
+    "Baseline's cost",
+)
+
+
+def difference_table(summary: DataSummary, resampled: Resampled | None = None) -> Table:
+    """One or two rows a system: against the baseline, and against one that cost as much.
+
+    Intervals and tests are those of the average over combinations. Holm's correction is over the
+    systems that are compared to the same kind of baseline.
+
+    Args:
+        summary: The summary.
+        resampled: Intervals over draws of test samples; None if predictions were not kept.
+    """
+    plain = {
+        i.label: i.differences["average"] for i in summary.systems if "average" in i.differences
+    }
+    equal = {
+        i.label: i.equal.differences["average"]
+        for i in summary.systems
+        if i.equal and "average" in i.equal.differences
+    }
+    over_samples = resampled.differences if resampled else {}
+
+    def row(
+        label: str,
+        against: str,
+        cost: Cell,
+        family: Mapping[str, Estimate],
+        differences: Mapping[str, Estimate],
+    ) -> tuple[Cell, ...]:
+        average, worst = family[label], differences.get("worst")
+        p = {name: p for name, item in family.items() if (p := paired_p(item)) is not None}
+        ends = over_samples.get((label, against), {}).get("average")
+        return (
+            Cell(label),
+            Cell(against),
+            Cell(fmt.points(average.mean), hint=fmt.differences_by_seed(average)),
+            Cell(fmt.ends(interval(average)) or fmt.NOTHING),
+            Cell(fmt.ends(ends) or fmt.NOTHING),
+            Cell(fmt.probability(p.get(label))),
+            Cell(fmt.probability(holm(p).get(label))),
+            _difference(worst) if worst else EMPTY,
+            cost,
+        )
+
+    rows = []
+    for item in summary.systems:
+        longer = item.equal if item.equal and not item.equal.is_baseline else None
+        if item.label in plain:
+            cost = _cost(item.equal) if item.equal and not longer else EMPTY
+            rows.append(row(item.label, summary.baseline or "", cost, plain, item.differences))
+        if item.label in equal and longer:
+            rows.append(row(item.label, longer.label, _cost(longer), equal, longer.differences))
+    return Table(_HEADER, tuple(rows), names=2).without_empty_columns()
+
+
+def _cost(equal: EqualCost) -> Cell:
+    """Write the baseline's training cost as a multiple of the system's."""
+    below = "" if equal.reached else "longest that was run"
+    hint = f"{COST_NAMES[equal.cost_metric]} of the baseline over that of the system"
+    return Cell(f"{equal.ratio:.2f} ×", below, hint=hint, value=equal.ratio)
+
+
+def _difference(item: Estimate) -> Cell:
+    return Cell(fmt.points(item.mean), fmt.ends(interval(item)), hint=fmt.differences_by_seed(item))

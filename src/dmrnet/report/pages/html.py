@@ -1,0 +1,61 @@
+"""The report as one self-contained HTML page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
+
+from dmrnet.report.pages.prose import HOW_RANKED
+from dmrnet.report.pages.section import Section
+from dmrnet.report.pages.table import SEEN, UNSEEN
+from dmrnet.report.pages.tables import rank_table
+from dmrnet.report.statistics import formatting as fmt
+from dmrnet.report.summary.ranks import Ranking
+
+
+def render_html(sections: Sequence[Section], ranking: Ranking | None) -> str:
+    """Return the page: one script of our own, no outside request, every name escaped."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["breakable"] = _breakable
+    environment.filters["interval"] = _interval
+    folder = files("dmrnet.report.pages")
+    template = environment.from_string(folder.joinpath("page.html.j2").read_text("utf-8"))
+    # Our own style sheet, script and figures are the only text that is not escaped.
+    style = Markup(folder.joinpath("page.css").read_text("utf-8"))
+    script = folder.joinpath("page.js").read_text("utf-8")
+    digest = hashlib.sha256(script.encode()).digest()
+    summaries = [section.summary for section in sections]
+    return template.render(
+        sections=sections,
+        ranks=rank_table(ranking) if ranking else None,
+        ranked=HOW_RANKED,
+        left_out=fmt.listed([*ranking.left_out]) if ranking else "",
+        style=style,
+        script=Markup(script),
+        # The browser runs this script and no other, whatever a name may hold.
+        script_hash=Markup(base64.b64encode(digest).decode()),
+        labels=list(dict.fromkeys(item.label for one in summaries for item in one.systems)),
+        datasets=list(dict.fromkeys(one.dataset for one in summaries)),
+        scores=list(dict.fromkeys(one.score.label for one in summaries)),
+        drawn={f.name: Markup(f.svg) for section in sections for f in section.all_figures},
+        seen=SEEN,
+        unseen=UNSEEN,
+    )
+
+
+def _interval(text: str) -> Markup:
+    """Let a narrow page put an interval on a line of its own."""
+    before, bracket, after = text.partition(" [")
+    return escape(before) + (Markup(" <span>[{}</span>").format(after) if bracket else "")
+
+
+def _breakable(text: str) -> Markup:
+    """Let a long label break after an equals sign; Markup's join escapes what it joins."""
+    return Markup("=<wbr>").join(text.split("="))

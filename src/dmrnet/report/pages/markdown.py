@@ -1,0 +1,90 @@
+"""The report as Markdown, and a table as Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from dmrnet.report.figures.figure import Figure
+from dmrnet.report.pages.prose import HOW_RANKED
+from dmrnet.report.pages.section import Section
+from dmrnet.report.pages.table import SEEN, UNSEEN, Cell, Table
+from dmrnet.report.pages.tables import combination_table, rank_table
+from dmrnet.report.summary.ranks import Ranking
+
+_READING = (
+    "Percent; mean ± standard error over seeds; in brackets the difference to the baseline in "
+    "percentage points, paired by seed, and its 95% interval. Bold is the best mean of its column."
+)
+
+
+def render_markdown(
+    sections: Sequence[Section], figure_folder: str, ranking: Ranking | None
+) -> str:
+    """Return the report as Markdown, with every combination and links to the figures' files."""
+    parts = ["# Missing-modality report\n"]
+    if ranking:
+        parts += ["## Over all data sets\n", markdown_table(rank_table(ranking)), f"{HOW_RANKED}\n"]
+    for section in sections:
+        parts += [f"## {escape_markdown(section.title)}\n", f"{escape_markdown(section.lead)}\n"]
+        parts.append("\n".join(f"- {k}: {escape_markdown(v)}" for k, v in section.facts) + "\n")
+        if section.notes:
+            parts.append("\n".join(f"> {escape_markdown(note)}\\" for note in section.notes)[:-1])
+            parts.append("")
+        parts += [markdown_table(section.main), f"{_READING}\n"]
+        if section.differences:
+            parts += ["### Differences\n", markdown_table(section.differences)]
+            parts.append(f"{section.compared}\n")
+        parts += _figures(section.figures, figure_folder)
+        if section.hardness:
+            parts += ["### Hard combinations\n", markdown_table(section.hardness)]
+        if section.mined:
+            parts.append(markdown_table(section.mined.table))
+            parts.append(f"{escape_markdown(section.mined.reading)}\n")
+        for block in section.analyses:
+            parts += [f"### {escape_markdown(block.title)}\n", markdown_table(block.table)]
+            parts.append(f"{escape_markdown(block.reading)}\n")
+            parts += _figures(block.figures, figure_folder)
+        parts += ["### Every combination\n", f"{SEEN} seen, {UNSEEN} missing.\n"]
+        parts.append(
+            markdown_table(combination_table(section.summary, section.summary.combinations))
+        )
+        if section.cost:
+            parts += ["### Cost\n", markdown_table(section.cost)]
+        parts += ["### How to repeat\n", "```sh", *section.commands, "```\n"]
+    return "\n".join(parts)
+
+
+def markdown_table(table: Table) -> str:
+    """Return a table as Markdown; the second line of a cell is in brackets after the first."""
+    ruler = ["---" if index < table.names else "---:" for index in range(len(table.header))]
+    lines = [
+        [escape_markdown(text) for text in table.header],
+        ruler,
+        *([_cell(cell) for cell in row] for row in table.rows),
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def escape_markdown(text: str) -> str:
+    r"""Return text that Markdown shows as it is.
+
+    Example:
+        >>> print(escape_markdown("a|b <i>"))
+        a\|b \<i\>
+    """
+    return re.sub(r"([\\`*_{}\[\]<>#|~$&!])", r"\\\1", text)
+
+
+def _cell(cell: Cell) -> str:
+    text = escape_markdown(cell.text)
+    text = f"**{text}**" if cell.best else text
+    return f"{text} ({escape_markdown(cell.below)})" if cell.below else text
+
+
+def _figures(figures: Sequence[Figure], folder: str) -> list[str]:
+    parts = []
+    for figure in figures:
+        parts.append(f"![{escape_markdown(figure.title)}]({folder}/{figure.name}.svg)\n")
+        parts.append(f"*{escape_markdown(figure.caption)}*\n")
+    return parts

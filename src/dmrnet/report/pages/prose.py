@@ -1,0 +1,123 @@
+"""Sentences of the page: the result, what was run, and how to read a table."""
+
+from __future__ import annotations
+
+from dmrnet.report.pages.difference_table import COST_NAMES
+from dmrnet.report.records.combinations import members
+from dmrnet.report.statistics import formatting as fmt
+from dmrnet.report.summary.bootstrap import FEW_SOURCES, Resampled
+from dmrnet.report.summary.summary import DataSummary
+
+HOW_RANKED = (
+    "Rank by the average over combinations, 1 is the best, among the systems that were run on "
+    "every data set; ties share their mean rank."
+)
+
+_HOW_COMPARED = (
+    "Differences in percentage points, paired by seed. Intervals over seeds are Student's t "
+    "intervals; p is that of the paired t test of the average, then with Holm's correction for the "
+    "number of systems. A second line compares a system to the baseline trained about as long, if "
+    "one was run."
+)
+
+
+def lead(summary: DataSummary) -> str:
+    """Return the result in a sentence or two."""
+    averaged = [item for item in summary.systems if "average" in item.headlines]
+    # Published systems lead only if nothing was run.
+    ranked = [item for item in averaged if not item.system.source] or averaged
+    if not ranked:
+        return "No combination has a value in every run, so there is nothing to average."
+    best = min(ranked, key=lambda item: summary.score.error(item.headlines["average"].mean))
+    value = fmt.estimate(best.headlines["average"])
+    over = f" over {len(summary.compared)} combinations" if summary.compared else ""
+    which = "Lowest" if summary.score.lower_is_better else "Highest"
+    if len(ranked) == 1:
+        sentence = f"{best.label} averages {value}%{over}"
+    else:
+        sentence = f"{which} average{over}: {best.label}, {value}%"
+    gain = best.differences.get("average")
+    if gain:
+        seeds = "one seed" if len(gain.seeds) == 1 else f"{len(gain.seeds)} seeds"
+        sentence += (
+            f", {fmt.difference(gain)} points against {summary.baseline} (paired over {seeds})"
+        )
+    elif best.label == summary.baseline:
+        sentence += ", the baseline"
+    if best.worst:
+        worst = fmt.percent(best.scores[best.worst].mean)
+        alone = " alone" if len(members(best.worst)) == 1 else ""
+        sentence += f". Its worst combination is {best.worst}{alone}, {worst}%"
+    return sentence + "."
+
+
+def facts(summary: DataSummary) -> list[tuple[str, str]]:
+    """Return what was run, as ``(name, text)`` pairs."""
+    seeds = sorted({seed for item in summary.systems for seed in item.seeds})
+    commits = dict.fromkeys(run.commit[:12] for run in summary.runs if run.commit)
+    recipes = dict.fromkeys(i.system.recipe for i in summary.systems if i.system.recipe)
+    split = "test" if summary.split == "test" else "validation, not test"
+    possible = 2 ** len(summary.modalities) - 1
+    pairs = [
+        ("Data", f"{summary.dataset}, {_samples(summary)} ({split}){_grain(summary)}"),
+        ("Modalities", ", ".join(summary.modalities)),
+        ("Combinations", f"{len(summary.combinations)} of {possible}"),
+        ("Score", summary.score.explained),
+        ("Seeds", ", ".join(map(str, seeds)) or "none: as printed"),
+        ("Recipe", ", ".join(recipes)),
+        ("Settings of all systems", ", ".join(summary.shared)),
+        ("Other metrics in the rows", ", ".join(summary.ignored)),
+        ("Commit of the code", ", ".join(commits)),
+    ]
+    return [(name, text) for name, text in pairs if text]
+
+
+def how_compared(summary: DataSummary, resampled: Resampled | None) -> str:
+    """Return how to read the table of differences.
+
+    Args:
+        summary: The numbers.
+        resampled: Intervals over draws of test samples; None if predictions were not kept.
+    """
+    costs = dict.fromkeys(COST_NAMES[i.equal.cost_metric] for i in summary.systems if i.equal)
+    cost = f" The baseline's cost is its {fmt.listed([*costs])} over that of the system."
+    return _HOW_COMPARED + cost * bool(costs) + (_how_resampled(resampled) if resampled else "")
+
+
+def _how_resampled(resampled: Resampled) -> str:
+    """Return what was resampled, how often, and how much of it there is."""
+    units = fmt.listed(
+        [
+            f"{count:,} {'samples' if kind == 'sample' else f'sources of {kind}'}"
+            for kind, count in resampled.units.items()
+        ]
+    )
+    text = (
+        f" Intervals over test samples are from {resampled.draws:,} draws of the {units}, with the "
+        "seeds fixed; samples of one source are drawn together."
+    )
+    if (fewest := min(resampled.units.values())) < FEW_SOURCES:
+        text += f" With only {fewest} to draw from, the interval is too narrow."
+    if resampled.left_out:
+        text += f" Without kept predictions: {fmt.listed([*resampled.left_out])}."
+    return text
+
+
+def _samples(summary: DataSummary) -> str:
+    if not summary.samples:
+        return "number of samples unknown"
+    if summary.fewest == summary.samples:
+        return f"{summary.samples:,} {'sample' if summary.samples == 1 else 'samples'}"
+    return (
+        f"{summary.fewest:,} to {summary.samples:,} samples per combination, those with all of its "
+        "modalities"
+    )
+
+
+def _grain(summary: DataSummary) -> str:
+    """Return how much one sample changes an accuracy."""
+    if summary.score.name != "accuracy" or not summary.fewest:
+        return ""
+    least, most = fmt.percent(1 / summary.samples), fmt.percent(1 / summary.fewest)
+    span = least if summary.fewest == summary.samples else f"{least} to {most}"
+    return f"; one sample is {span} points"

@@ -1,0 +1,73 @@
+"""A table before it is written as Markdown, in a terminal or on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dmrnet.report.statistics import formatting as fmt
+from dmrnet.report.statistics.estimates import Estimate
+from dmrnet.report.summary.summary import DataSummary
+
+SEEN, UNSEEN = "●", "○"
+"""The paper's marks of an available and a missing modality."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a table.
+
+    Attributes:
+        text: First line.
+        below: Second line, such as the difference to the baseline.
+        best: Whether the cell is the best of its column or row.
+        hint: Text of the tooltip, such as the numbers of the seeds.
+        value: Number to sort by, if it cannot be read off the text.
+    """
+
+    text: str
+    below: str = ""
+    best: bool = False
+    hint: str = ""
+    value: float | None = None
+
+
+EMPTY = Cell(fmt.NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: the first ``names`` columns hold names or marks, the others numbers."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    names: int = 1
+
+    def without_empty_columns(self) -> Table:
+        """Return the table without columns of numbers that are empty in every row."""
+        full = [
+            index < self.names or any(row[index].text != fmt.NOTHING for row in self.rows)
+            for index in range(len(self.header))
+        ]
+
+        def select(line: Sequence[Any]) -> tuple[Any, ...]:
+            return tuple(item for item, wanted in zip(line, full, strict=True) if wanted)
+
+        return Table(select(self.header), tuple(select(row) for row in self.rows), self.names)
+
+
+def score_cell(value: Estimate | None, best: Estimate | None, digits: int = 2) -> Cell:
+    """Return a score in percent; it is best if it reads like the best one."""
+    if value is None:
+        return EMPTY
+    is_best = best is not None and fmt.percent(value.mean, digits) == fmt.percent(best.mean, digits)
+    return Cell(fmt.estimate(value, digits), best=is_best, hint=fmt.by_seed(value))
+
+
+def best_of(summary: DataSummary, scores: Sequence[Estimate | None]) -> Estimate | None:
+    """Return the best of two or more scores; None with fewer, as there is no choice."""
+    values = [value for value in scores if value is not None]
+    if len(values) < 2:
+        return None
+    return min(values, key=lambda value: summary.score.error(value.mean))
