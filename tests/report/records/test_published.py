@@ -1,4 +1,4 @@
-"""Rows that others publish: refused where wrong, shown as printed, never paired."""
+"""Published rows: refused if wrong, shown as printed, never paired."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ def test_what_may_be_left_out():
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"source": ""}, "expected 'source' to be printable text"),
         ({"value": 90.5}, "divide percentages by 100"),
         ({"split": "train"}, "expected 'split' to be 'val' or 'test'"),
         ({"combination": "a+a"}, "different modalities joined by '+'"),
-        ({"metric": "accuracy_complete", "combination": ""}, "with a combination, came none"),
+        ({"metric": "accuracy_complete", "combination": ""}, "with a combination"),
         ({"seed": "1"}, "expected 'seed' to be an integer"),
         ({"se": -0.1}, "expected 'se' not below 0"),
         ({"se": 0.1, "seed": 1}, "only without 'seed'"),
@@ -80,8 +80,8 @@ def test_what_may_be_left_out():
         ({"page": 7}, "with unknown 'page'"),
     ],
 )
-def test_a_wrong_value_is_named(changes, said):
-    with pytest.raises(RowError, match=re.escape(said)) as caught:
+def test_a_wrong_value_is_named(changes, message):
+    with pytest.raises(RowError, match=re.escape(message)) as caught:
         parse_published(printed(**changes), "rows.jsonl:7")
     assert str(caught.value).startswith("rows.jsonl:7: ")
 
@@ -89,7 +89,7 @@ def test_a_wrong_value_is_named(changes, said):
 def test_a_missing_key_is_named():
     record = printed()
     del record["metric"]
-    with pytest.raises(RowError, match="came one without metric"):
+    with pytest.raises(RowError, match="without metric"):
         parse_published(record)
 
 
@@ -209,7 +209,7 @@ def test_a_folder_of_files(publish, lines):
 
 
 def test_rows_of_another_split_are_none(publish):
-    with pytest.raises(ValueError, match="Expected val rows in every run"):
+    with pytest.raises(ValueError, match="expected val rows in every run"):
         read_runs([publish(*three())], "val")
 
 

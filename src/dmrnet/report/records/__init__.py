@@ -1,1 +1,1 @@
-"""What run folders hold, read and checked: rows, predictions, published values."""
+"""Read and check what run folders hold: rows, predictions, mining statistics, published values."""

@@ -1,4 +1,4 @@
-"""Combinations of modalities by name, in one order for all systems of a data set."""
+"""Names of combinations, in one order for all systems of a data set."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from itertools import chain
 
 
 def modality_order(models: Iterable[Sequence[str]], combinations: Iterable[str]) -> tuple[str, ...]:
-    """Return every modality, in the first model's order where that is known.
+    """Return every modality once: in the models' order, then in that of the longest names.
 
     Args:
-        models: Modalities of each model, in its order; may be empty tuples.
-        combinations: Names such as ``fou+pix``, in a model's order; the longest come first.
+        models: Modalities of each model, in its order; empty tuples if unknown.
+        combinations: Names of combinations, such as ``fou+pix``.
 
     Example:
         >>> modality_order([], ["b", "a+b", "a"])
@@ -23,12 +23,12 @@ def modality_order(models: Iterable[Sequence[str]], combinations: Iterable[str])
 
 
 def members(combination: str) -> tuple[str, ...]:
-    """Return the modalities of a combination's name."""
+    """Return the modalities that a combination's name lists."""
     return tuple(combination.split("+"))
 
 
 def canonical(combination: str, order: Sequence[str]) -> str:
-    """Name a combination in the given order of modalities.
+    """Return a combination's name with its modalities in the given order.
 
     Example:
         >>> canonical("pix+fou", ("fou", "pix"))
@@ -38,14 +38,14 @@ def canonical(combination: str, order: Sequence[str]) -> str:
 
 
 def in_table_order(combinations: Iterable[str], order: Sequence[str]) -> list[str]:
-    """Sort as the paper's tables do: by number of modalities, then by their order.
+    """Sort combinations as in the paper's tables: by number of modalities, then by their order.
 
     Example:
         >>> in_table_order(["a+c", "c", "a+b", "a"], ("a", "b", "c"))
         ['a', 'c', 'a+b', 'a+c']
     """
-    place = {name: index for index, name in enumerate(order)}
-    return sorted(
-        combinations,
-        key=lambda name: (len(members(name)), [place[part] for part in members(name)]),
-    )
+
+    def key(name: str) -> tuple[int, list[int]]:
+        return len(members(name)), [order.index(part) for part in members(name)]
+
+    return sorted(combinations, key=key)

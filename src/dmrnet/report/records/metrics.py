@@ -1,4 +1,4 @@
-"""The scores that a report shows, and how to say them."""
+"""Scores that a report shows."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A metric of a combination.
+    """A metric of combinations.
 
     Attributes:
-        name: The metric's name in the rows.
-        label: Its name for a reader.
+        name: Name in the rows.
+        label: Name on the page.
         lower_is_better: Whether small values are good.
-        explained: What it is, in one sentence.
+        explained: Definition, in one sentence.
     """
 
     name: str
@@ -23,34 +23,34 @@ class Score:
     explained: str
 
     def error(self, value: float) -> float:
-        """Return how wrong a value is, larger being worse, as a fraction."""
+        """Return a value as an error: a fraction, larger is worse."""
         return value if self.lower_is_better else 1 - value
 
 
 SCORES = (
-    # What is made for a data set goes before accuracy, which all have.
+    # Accuracy comes last: every classification data set has it next to its own score.
     Score(
         "acer",
         "ACER",
         True,
-        "ACER is the mean of the shares of attacks taken as real and of real ones taken as "
-        "attacks; lower is better.",
+        "ACER is the mean of two error rates: attacks classified as real, and real samples "
+        "classified as attacks; lower is better.",
     ),
     Score(
         "miou",
         "mIoU",
         False,
-        "mIoU is the overlap of predicted and true regions over their union, averaged over the "
-        "classes.",
+        "mIoU is the overlap of predicted and true regions divided by their union, averaged over "
+        "the classes.",
     ),
     Score("accuracy", "accuracy", False, "Accuracy is the share of samples classified correctly."),
 )
 
 COMPLETE = "_complete"
-"""Ending of a metric scored only on the samples that have every modality."""
+"""Suffix of a metric scored only on samples with every modality."""
 
 
 def scores_of(metrics: Iterable[str]) -> list[Score]:
-    """Return the known scores among the names of metrics, in a fixed order."""
+    """Return the scores among some metrics, in the order of `SCORES`."""
     names = set(metrics)
     return [score for score in SCORES if score.name in names]

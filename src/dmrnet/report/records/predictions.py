@@ -1,9 +1,11 @@
-"""What a run predicted for each test sample or image, read from its folder for resampling."""
+"""Predictions of a run for each test sample or image, read for resampling."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -14,24 +16,24 @@ from dmrnet.report.records.rows import RowError
 from dmrnet.report.records.runs import Run
 
 PREDICTIONS = "predictions.npz"
-Arrays = dict[str, NDArray[np.generic]]
-_ARRAYS = ("combination", "index", "target", "scored")
+_REQUIRED = ("combination", "index", "target", "scored")
+_Saved = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Right and wrong, for each combination and test sample; or counts of pixels of each image.
+    """Correct predictions of each combination and test sample, or pixel counts of each image.
 
     Attributes:
-        combinations: Their names, in the order of modalities that was asked for.
-        right: Bool, ``(K, n)``.
-        scored: Bool, ``(K, n)``: whether the sample has the combination's modalities.
-        target: int64, ``(n,)``.
-        sources: Text, ``(n,)``: samples of equal text are not independent; or ``(n, V)``, one for
-            each of ``modalities``, where samples are put together from files.
-        modalities: The run's own order.
-        confusion: Where every pixel has a class, whole numbers ``(K, n, M, M)``, true class by
-            predicted class; `right` and `target` say nothing then. None otherwise.
+        combinations: Names of the K combinations, in the requested order of modalities.
+        right: bool ``(K, n)``, True where the predicted class is correct.
+        scored: bool ``(K, n)``, True where the sample has the combination's modalities.
+        target: int64 ``(n,)``, true classes.
+        sources: str ``(n,)``, source of each sample: samples of one source are not independent. Or
+            ``(n, V)``, a source for each of `modalities`, if samples combine files.
+        modalities: Modalities in the run's own order.
+        confusion: int64 ``(K, n, M, M)``, true by predicted class, for segmentation (`right` and
+            `target` are zeros then); None otherwise.
     """
 
     combinations: tuple[str, ...]
@@ -48,10 +50,10 @@ def read_predictions(run: Run, order: tuple[str, ...]) -> Predictions | None:
 
     Args:
         run: The run.
-        order: The modalities in the order in which combinations are to be named.
+        order: Modalities in the order to use in names of combinations.
 
     Returns:
-        The predictions; None where the run keeps none for single samples.
+        The predictions; None if the run keeps none of single samples.
 
     Raises:
         RowError: If the file is damaged.
@@ -59,31 +61,30 @@ def read_predictions(run: Run, order: tuple[str, ...]) -> Predictions | None:
     path = run.path / PREDICTIONS
     if not path.is_file():
         return None
-    arrays = _arrays(path)
+    arrays = _load(path)
     if "confusion" in arrays:
-        return _images(path, run, order, arrays)
+        return _confusion(path, run, order, arrays)
     if "predicted" not in arrays and "probabilities" not in arrays:
         return None
-    missing = [name for name in _ARRAYS if name not in arrays]
+    missing = [name for name in _REQUIRED if name not in arrays]
     if missing:
-        raise RowError(
-            f"{path}: expected the arrays {', '.join(_ARRAYS)}; {missing[0]} is missing."
-        )
+        raise RowError(f"{path}: expected the arrays {', '.join(_REQUIRED)}; got no {missing[0]}")
     target = arrays["target"].astype(np.int64)
-    # Earlier versions kept no decisions: the likeliest class was taken.
-    predicted = np.asarray(
-        arrays["predicted"] if "predicted" in arrays else arrays["probabilities"].argmax(-1),
-        dtype=np.int64,
-    )
+    if "predicted" in arrays:
+        predicted = arrays["predicted"].astype(np.int64)
+    else:  # A file of an earlier version, in which the most probable class was predicted.
+        predicted = arrays["probabilities"].argmax(-1)
     shape = (len(arrays["combination"]), len(target))
     if predicted.shape != shape or arrays["scored"].shape != shape:
         raise RowError(
-            f"{path}: expected predictions {shape} of combinations and samples, came "
-            f"{predicted.shape} and scored {arrays['scored'].shape}."
+            f"{path}: expected predictions and scored of shape {shape} (combinations, samples), "
+            f"got {predicted.shape} and {arrays['scored'].shape}"
         )
     sources = _sources(path, run, arrays)
     if len(sources) != shape[1] or (sources.ndim == 2 and sources.shape[1] != len(run.modalities)):
-        raise RowError(f"{path}: expected a source for each of {shape[1]} samples, came others.")
+        raise RowError(
+            f"{path}: expected a source for each of {shape[1]} samples, got shape {sources.shape}"
+        )
     return Predictions(
         combinations=tuple(canonical(str(name), order) for name in arrays["combination"]),
         right=predicted == target,
@@ -94,7 +95,7 @@ def read_predictions(run: Run, order: tuple[str, ...]) -> Predictions | None:
     )
 
 
-def _images(path: Path, run: Run, order: tuple[str, ...], arrays: Arrays) -> Predictions:
+def _confusion(path: Path, run: Run, order: tuple[str, ...], arrays: _Saved) -> Predictions:
     confusion, scored = arrays["confusion"], arrays.get("scored")
     names = arrays.get("combination", np.array([]))
     shape = confusion.shape
@@ -107,8 +108,8 @@ def _images(path: Path, run: Run, order: tuple[str, ...], arrays: Arrays) -> Pre
         or len(arrays.get("index", ())) != shape[1]
     ):
         raise RowError(
-            f"{path}: expected confusion counts of combinations, images and classes twice, with "
-            f"index, combination and scored to match, came counts {shape}."
+            f"{path}: expected confusion counts of shape (combinations, images, classes, classes) "
+            f"with index, combination and scored to match, got counts of shape {shape}"
         )
     return Predictions(
         combinations=tuple(canonical(str(name), order) for name in names),
@@ -121,27 +122,22 @@ def _images(path: Path, run: Run, order: tuple[str, ...], arrays: Arrays) -> Pre
     )
 
 
-def _sources(path: Path, run: Run, arrays: Arrays) -> NDArray[np.generic]:
-    sources = arrays.get("source")
-    if sources is not None:
-        return sources
-    # Rows of one split are the same samples for every run on it.
-    whose = run.tested_on or str(path)
-    return np.array([f"{whose} {row}" for row in arrays["index"].tolist()])
+def _sources(path: Path, run: Run, arrays: _Saved) -> NDArray[Any]:
+    if "source" in arrays:
+        return arrays["source"]
+    # Rows of one split are the same samples in every run on it.
+    content = run.tested_on or str(path)
+    return np.array([f"{content} {row}" for row in arrays["index"].tolist()])
 
 
-def _arrays(path: Path) -> Arrays:
+def _load(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as saved:
             # The largest array is read only if it is needed.
-            names = [
-                name
-                for name in saved.files
-                if name != "probabilities" or "predicted" not in saved.files
-            ]
-            return {name: saved[name] for name in names}
+            unused = {"probabilities"} if "predicted" in saved.files else set()
+            return {name: saved[name] for name in saved.files if name not in unused}
     except (BadZipFile, ValueError, OSError, EOFError, KeyError) as error:
         raise RowError(
-            f"{path}: expected predictions as `dmrnet evaluate` writes them, came a damaged file "
-            f"({error}). Evaluate the run again, or delete the file."
+            f"{path}: expected predictions as `dmrnet evaluate` writes them, got a damaged file "
+            f"({error}); evaluate the run again, or delete the file"
         ) from error

@@ -1,9 +1,8 @@
-"""Rows that others publish: numbers from a paper, beside which one's own runs are shown.
+"""Published rows: numbers from a paper, shown next to one's own runs.
 
-Such a row names its ``source``. It may lack what a paper does not print: the seed, the samples
-scored, the run. Without seeds it is shown as printed: one number, with a standard error only if
-one is printed too. It is never one side of a paired difference, seeds or not: another's seeds
-draw other splits and weights.
+Such a row names its ``source`` and may lack what a paper does not print: seed, number of samples,
+run. Without seeds it is shown as printed, with a standard error only if one is printed too. It is
+never paired with a run, even with seeds: the same seed elsewhere draws other splits and weights.
 """
 
 from __future__ import annotations
@@ -15,39 +14,39 @@ from dmrnet.report.records.metrics import COMPLETE
 from dmrnet.report.records.rows import (
     RATES,
     RowError,
-    check_combination,
-    check_rate,
-    check_split,
+    check_keys,
+    check_values,
     integer,
+    mapping,
     number,
     text,
 )
 
-_NEEDED = ("source", "method", "dataset", "split", "combination", "metric", "value")
-_MAY_LACK = ("recipe", "settings", "seed", "se", "n", "run")
+_REQUIRED = ("source", "method", "dataset", "split", "combination", "metric", "value")
+_OPTIONAL = ("recipe", "settings", "seed", "se", "n", "run")
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedRow:
-    """One number that somebody else published.
+    """One published number.
 
     Attributes:
-        source: Where it stands, such as ``Wei et al., ECCV 2024, Table 1``. Rows of one source,
-            method, recipe and settings are one system.
+        source: Where it is published, such as ``Wei et al., ECCV 2024, Table 1``. Rows of one
+            source, method, recipe and settings are one system.
         method: Name of the method.
         dataset: Name of the data set.
         split: ``val`` or ``test``.
         combination: Modalities joined by ``+``; empty for a number of the whole system. A score
-            (``accuracy``, ``acer``, ``miou``) without combination is the average over
-            combinations as printed.
+            (``accuracy``, ``acer``, ``miou``) without a combination is the printed average over
+            combinations.
         metric: Name of the metric.
-        value: The number; rates are fractions; None where it is undefined.
-        recipe: Name of the recipe; empty where there is none.
-        settings: What was set, such as ``{"method.alpha": 0.001}``.
-        seed: Seed of the training; None where the source gives no seeds.
-        se: Standard error as printed, in the value's unit; None where there is none. Only
-            without seeds, which say it themselves.
-        n: Samples scored; 0 where unknown.
+        value: The number, a fraction for rates; None if it is undefined.
+        recipe: Name of the recipe; empty if there is none.
+        settings: Settings, such as ``{"method.alpha": 0.001}``.
+        seed: Seed of the training; None if the source names no seeds.
+        se: Printed standard error, in the unit of the value; None if there is none. Only without
+            seeds: with them it is computed.
+        n: Number of samples scored; 0 if unknown.
     """
 
     source: str
@@ -65,14 +64,14 @@ class PublishedRow:
 
 
 def parse_published(record: Mapping[str, object], where: str = "row") -> PublishedRow:
-    """Check one JSON object that names its source.
+    """Make a published row of one JSON object that names its source.
 
     Args:
         record: The object.
-        where: What to call it in messages, such as ``rows.jsonl:3``.
+        where: Its name in messages, such as ``rows.jsonl:3``.
 
     Raises:
-        RowError: If a key is missing, unknown or of the wrong kind, or a rate is not a fraction.
+        RowError: If a key is missing, unknown or of the wrong type, or a rate is not a fraction.
 
     Example:
         >>> row = parse_published(
@@ -89,18 +88,8 @@ def parse_published(record: Mapping[str, object], where: str = "row") -> Publish
         >>> row.value, row.seed
         (0.0823, None)
     """
-    missing = [key for key in _NEEDED if key not in record]
-    unknown = [key for key in record if key not in (*_NEEDED, *_MAY_LACK)]
-    if missing or unknown:
-        told = [f"without {', '.join(missing)}"] if missing else []
-        told += [f"with unknown {', '.join(map(repr, unknown))}"] if unknown else []
-        raise RowError(
-            f"{where}: expected a published row with the keys {', '.join(_NEEDED)} and perhaps "
-            f"{', '.join(_MAY_LACK)}; came one {' and '.join(told)}."
-        )
-    settings = record.get("settings", {})
-    if not isinstance(settings, dict):
-        raise RowError(f"{where}: expected 'settings' to be an object, came {settings!r}.")
+    check_keys(record, _REQUIRED, where, _OPTIONAL)
+    record = {"recipe": "", "settings": {}, "se": None, **record}
     row = PublishedRow(
         source=text(record, "source", where),
         method=text(record, "method", where),
@@ -109,21 +98,18 @@ def parse_published(record: Mapping[str, object], where: str = "row") -> Publish
         combination=text(record, "combination", where, empty=True),
         metric=text(record, "metric", where),
         value=number(record, "value", where),
-        recipe=text({"recipe": "", **record}, "recipe", where, empty=True),
-        settings=settings,
+        recipe=text(record, "recipe", where, empty=True),
+        settings=mapping(record, "settings", where),
         seed=None if record.get("seed") is None else integer(record, "seed", where),
-        se=number({"se": None, **record}, "se", where),
+        se=number(record, "se", where),
         n=0 if record.get("n") is None else integer(record, "n", where, least=0),
     )
-    check_split(row.split, where)
-    check_combination(row.combination, where)
-    if row.metric in RATES:
-        check_rate(row.metric, row.value, where)
-        if not row.combination and row.metric.endswith(COMPLETE):
-            raise RowError(f"{where}: expected {row.metric} with a combination, came none.")
+    check_values(row.split, row.combination, row.metric, row.value, where)
+    if row.metric in RATES and row.metric.endswith(COMPLETE) and not row.combination:
+        raise RowError(f"{where}: expected {row.metric} with a combination, got none")
     if row.se is not None and (row.se < 0 or row.seed is not None):
         raise RowError(
-            f"{where}: expected 'se' not below 0 and only without 'seed', came {row.se:g} with "
-            f"seed {row.seed}."
+            f"{where}: expected 'se' not below 0 and only without 'seed', got {row.se:g} with "
+            f"seed {row.seed}"
         )
     return row

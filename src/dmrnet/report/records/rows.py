@@ -1,13 +1,13 @@
-"""Result rows: the one form in which a training and its evaluation reach a report.
+"""Result rows: the form in which a training and its evaluation reach a report.
 
-A row is one JSON object on one line. A row that does not keep the form is an error that names the
-file, the line and what was expected: a table made from half of a file would look like a result.
+A row is one JSON object on one line. A row of another form is an error that names file and line: a
+table made from part of a file would look like a result.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -18,15 +18,15 @@ _SCORES = ("accuracy", "acer", "apcer", "bpcer", "miou")
 RATES = frozenset({*_SCORES, *(f"{name}_complete" for name in _SCORES), "hard_agreement"})
 """Metrics that are fractions between 0 and 1."""
 
-# Scores of a combination; every other metric may also be a number of the run as a whole.
+# These need a combination; every other metric may also describe the whole run.
 _OF_COMBINATIONS = RATES - {"hard_agreement"}
 
-# Time differs between two runs that are otherwise one and the same.
+# Times differ between two otherwise identical runs.
 _MAY_DIFFER = frozenset({"train_seconds", "train_cpu_seconds"})
 
 
 class RowError(ValueError):
-    """A row that does not keep the schema."""
+    """A row of another form than expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,14 @@ class Row:
         run: Name of the run's folder.
         method: Name of the method, such as ``dmrnet``.
         recipe: Name of the recipe, such as ``best``.
-        settings: What was set away from the recipe.
+        settings: Settings that differ from the recipe.
         dataset: Name of the data set.
         split: ``val`` or ``test``.
         seed: Seed of the training.
         combination: Modalities joined by ``+``; empty for a number of the whole run.
         metric: Name of the metric.
-        value: The number; rates are fractions; None where it is undefined.
-        n: Samples scored.
+        value: The number, a fraction for rates; None if it is undefined.
+        n: Number of samples scored.
     """
 
     run: str
@@ -64,10 +64,10 @@ _KEYS = tuple(item.name for item in fields(Row))
 
 
 def read_records(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
-    """Read the JSON objects of a ``.jsonl`` file; empty lines are skipped.
+    """Read the JSON objects of a ``.jsonl`` file, skipping empty lines.
 
     Yields:
-        ``(where, record)``, where ``where`` is ``file:line`` for messages.
+        ``(where, record)``; ``where`` is ``file:line``, for messages.
 
     Raises:
         RowError: If a line is not one JSON object.
@@ -82,63 +82,67 @@ def text(record: Mapping[str, object], key: str, where: str, *, empty: bool = Fa
     """Return ``record[key]`` as printable text.
 
     Raises:
-        RowError: If it is missing, not a string, empty (unless ``empty``) or not printable.
+        RowError: If it is missing, not a string, empty (unless `empty`) or not printable.
     """
     value = record.get(key)
     if not isinstance(value, str) or (not value and not empty) or not value.isprintable():
-        raise RowError(f"{where}: expected {key!r} to be printable text, came {value!r}.")
+        raise RowError(f"{where}: expected {key!r} to be printable text, got {value!r}")
     return value
 
 
 def integer(record: Mapping[str, object], key: str, where: str, *, least: int | None = None) -> int:
-    """Return ``record[key]`` as an integer not below ``least``.
+    """Return ``record[key]`` as an integer not below `least`.
 
     Raises:
         RowError: If it is missing, not an integer, or too small.
     """
     value = record.get(key)
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int)
-        or (least is not None and value < least)
-    ):
+    if type(value) is not int or (least is not None and value < least):
         bound = "" if least is None else f" not below {least}"
-        raise RowError(f"{where}: expected {key!r} to be an integer{bound}, came {value!r}.")
+        raise RowError(f"{where}: expected {key!r} to be an integer{bound}, got {value!r}")
     return value
 
 
 def number(record: Mapping[str, object], key: str, where: str) -> float | None:
-    """Return ``record[key]`` as a finite number, or None where it is null.
+    """Return ``record[key]`` as a finite number, or None if it is null.
 
     Raises:
         RowError: If it is missing, not a number, NaN or infinite.
     """
-    value = record.get(key, "nothing")
+    value = record.get(key, math.nan)
     if value is None:
         return None
     try:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise TypeError
-        result = float(value)
-    except (TypeError, OverflowError):
-        result = math.nan
-    if not math.isfinite(result):
-        raise RowError(
-            f"{where}: expected {key!r} to be a finite number, or null where it is undefined, "
-            f"came {value!r}."
-        )
-    return result
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+    except OverflowError:  # An integer beyond the largest float.
+        pass
+    raise RowError(
+        f"{where}: expected {key!r} to be a finite number, or null if undefined, got {value!r}"
+    )
+
+
+def mapping(record: Mapping[str, object], key: str, where: str) -> Mapping[str, object]:
+    """Return ``record[key]`` as a JSON object.
+
+    Raises:
+        RowError: If it is something else.
+    """
+    value = record[key]
+    if not isinstance(value, dict):
+        raise RowError(f"{where}: expected {key!r} to be an object, got {value!r}")
+    return value
 
 
 def parse_row(record: Mapping[str, object], where: str = "row") -> Row:
-    """Check one JSON object against the schema.
+    """Make a row of one JSON object.
 
     Args:
         record: The object.
-        where: What to call it in messages, such as ``runs/a/results.jsonl:3``.
+        where: Its name in messages, such as ``runs/a/results.jsonl:3``.
 
     Raises:
-        RowError: If a key is missing, unknown or of the wrong kind, or a rate is not a fraction.
+        RowError: If a key is missing, unknown or of the wrong type, or a rate is not a fraction.
 
     Example:
         >>> parse_row(
@@ -158,22 +162,12 @@ def parse_row(record: Mapping[str, object], where: str = "row") -> Row:
         ... ).value
         0.9
     """
-    missing = [key for key in _KEYS if key not in record]
-    unknown = [key for key in record if key not in _KEYS]
-    if missing or unknown:
-        told = [f"without {', '.join(missing)}"] if missing else []
-        told += [f"with unknown {', '.join(map(repr, unknown))}"] if unknown else []
-        raise RowError(
-            f"{where}: expected the keys {', '.join(_KEYS)}; came a row {' and '.join(told)}."
-        )
-    settings = record["settings"]
-    if not isinstance(settings, dict):
-        raise RowError(f"{where}: expected 'settings' to be an object, came {settings!r}.")
+    check_keys(record, _KEYS, where)
     row = Row(
         run=text(record, "run", where),
         method=text(record, "method", where),
         recipe=text(record, "recipe", where),
-        settings=settings,
+        settings=mapping(record, "settings", where),
         dataset=text(record, "dataset", where),
         split=text(record, "split", where),
         seed=integer(record, "seed", where),
@@ -182,52 +176,53 @@ def parse_row(record: Mapping[str, object], where: str = "row") -> Row:
         value=number(record, "value", where),
         n=integer(record, "n", where, least=0),
     )
-    _check_meaning(row, where)
+    check_values(row.split, row.combination, row.metric, row.value, where)
+    if not row.combination and row.metric in _OF_COMBINATIONS:
+        raise RowError(f"{where}: expected {row.metric} with a combination, got none")
     return row
 
 
-def _check_meaning(row: Row, where: str) -> None:
-    check_split(row.split, where)
-    check_rate(row.metric, row.value, where)
-    check_combination(row.combination, where)
-    if not row.combination and row.metric in _OF_COMBINATIONS:
-        raise RowError(f"{where}: expected {row.metric} with a combination, came none.")
-
-
-def check_split(split: str, where: str) -> None:
-    """Refuse a split of another name.
+def check_keys(
+    record: Mapping[str, object], required: Sequence[str], where: str, optional: Sequence[str] = ()
+) -> None:
+    """Check that a record has all required keys and no unknown ones.
 
     Raises:
-        RowError: If it is neither ``val`` nor ``test``.
+        RowError: If it has not.
     """
-    if split not in SPLITS:
-        raise RowError(f"{where}: expected 'split' to be 'val' or 'test', came {split!r}.")
-
-
-def check_rate(metric: str, value: float | None, where: str) -> None:
-    """Refuse a rate that is no fraction.
-
-    Raises:
-        RowError: If it is below 0 or above 1.
-    """
-    if metric in RATES and value is not None and not 0 <= value <= 1:
+    missing = [key for key in required if key not in record]
+    unknown = [key for key in record if key not in (*required, *optional)]
+    if missing or unknown:
+        problems = [f"without {', '.join(missing)}"] if missing else []
+        problems += [f"with unknown {', '.join(map(repr, unknown))}"] if unknown else []
+        extra = f" and optionally {', '.join(optional)}" if optional else ""
         raise RowError(
-            f"{where}: expected {metric} as a fraction between 0 and 1, came {value:g}; "
-            "divide percentages by 100."
+            f"{where}: expected the keys {', '.join(required)}{extra}; got a row "
+            f"{' and '.join(problems)}"
         )
 
 
-def check_combination(combination: str, where: str) -> None:
-    """Refuse a combination that names a modality twice, or none between two signs.
+def check_values(
+    split: str, combination: str, metric: str, value: float | None, where: str
+) -> None:
+    """Check the values that measured and published rows share.
 
     Raises:
-        RowError: If it does; the empty name is no combination and passes.
+        RowError: If the split is neither ``val`` nor ``test``, a rate is not a fraction, or the
+            combination repeats a modality or has an empty name between two ``+``.
     """
-    parts = combination.split("+")
-    if combination and (not all(parts) or len(set(parts)) < len(parts)):
+    if split not in SPLITS:
+        raise RowError(f"{where}: expected 'split' to be 'val' or 'test', got {split!r}")
+    if metric in RATES and value is not None and not 0 <= value <= 1:
+        raise RowError(
+            f"{where}: expected {metric} as a fraction between 0 and 1, got {value:g}; "
+            "divide percentages by 100"
+        )
+    modalities = combination.split("+")
+    if combination and (not all(modalities) or len(set(modalities)) < len(modalities)):
         raise RowError(
             f"{where}: expected 'combination' to be different modalities joined by '+', "
-            f"came {combination!r}."
+            f"got {combination!r}"
         )
 
 
@@ -235,7 +230,7 @@ def read_rows(path: Path) -> list[Row]:
     """Read and check every row of a ``.jsonl`` file.
 
     Raises:
-        RowError: At the first row that does not keep the schema.
+        RowError: If a row is wrong.
         FileNotFoundError: If there is no such file.
     """
     return [parse_row(record, where) for where, record in read_records(path)]
@@ -245,24 +240,24 @@ def unique(rows: Iterable[tuple[object, Row]]) -> list[Row]:
     """Drop repeated rows, so that nothing is counted twice.
 
     Args:
-        rows: ``(identity, row)``; rows of equal identity state the same number. The identity holds
-            the system, data set, split, seed, combination and metric.
+        rows: ``(key, row)``; the key holds the system, data set, split, seed, combination and
+            metric, so rows of equal key state the same number.
 
     Returns:
-        The first row of each identity, in order.
+        First row of each key, in order.
 
     Raises:
-        ValueError: If two rows of one identity disagree: there is no telling which is right.
+        ValueError: If two rows of one key have different values.
     """
     kept: dict[object, Row] = {}
-    for identity, row in rows:
-        first = kept.setdefault(identity, row)
+    for key, row in rows:
+        first = kept.setdefault(key, row)
         if row.metric in _MAY_DIFFER or (first.value == row.value and first.n == row.n):
             continue
         raise ValueError(
-            f"Two rows of the runs {first.run!r} and {row.run!r} disagree: {row.method}, seed "
+            f"rows of the runs {first.run!r} and {row.run!r} disagree: {row.method}, seed "
             f"{row.seed}, {row.dataset} {row.split}, {row.metric} of "
             f"{row.combination or 'the run'} is {first.value} (n={first.n}) and {row.value} "
-            f"(n={row.n}). Leave one of the two runs out."
+            f"(n={row.n}); leave one of the two runs out"
         )
     return list(kept.values())

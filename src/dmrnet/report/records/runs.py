@@ -1,4 +1,4 @@
-"""Run folders, read through their files alone."""
+"""Find run folders and read them, through their files alone."""
 
 from __future__ import annotations
 
@@ -8,42 +8,18 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 
+from dmrnet.report.records.mining import VARIANCE, MiningRecord, read_kept_epoch
 from dmrnet.report.records.published import PublishedRow, parse_published
-from dmrnet.report.records.rows import (
-    Row,
-    RowError,
-    integer,
-    number,
-    parse_row,
-    read_records,
-    read_rows,
-    text,
-)
+from dmrnet.report.records.rows import Row, RowError, parse_row, read_records, read_rows
 from dmrnet.storage import read_json
 
 RESULTS = "results.jsonl"
-VARIANCE = "variance.jsonl"
 FACTS = "run.json"
 CONFIG = "config.yaml"
 
 _log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Variance:
-    """What mining saw of one combination in the epoch whose weights were kept.
-
-    Attributes:
-        combination: Modalities joined by ``+``.
-        mean_variance: Mean σ² (Eq. 10); None for a method without a distribution.
-        mean_loss: Mean task loss; None where it is undefined.
-        hard: Whether the combination was in the hard set.
-    """
-
-    combination: str
-    mean_variance: float | None
-    mean_loss: float | None
-    hard: bool
+_Fingerprints = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +28,25 @@ class Run:
 
     Attributes:
         path: The folder or file, as the user named it.
-        rows: Its rows; none in a file of published rows alone.
-        variance: The mining statistics of the epoch whose weights were kept, or of the last one
-            where none is named; empty for a file.
+        rows: Measured rows; none in a file of published rows alone.
+        mining: Mining statistics of the epoch whose weights were kept, or of the last epoch if none
+            is named; empty for a file.
         epoch: That epoch, counted from 1; None without statistics.
-        modalities: The modalities in the model's order; empty where unknown.
-        commit: The git commit of the code that made it; empty where unknown.
-        version: The version of this package that made it; empty where unknown.
-        files: Fingerprints of the user's own files behind it, by split; empty for other data.
+        modalities: Modalities in the model's order; empty if unknown.
+        commit: Git commit of the code that made the run; empty if unknown.
+        files: ``(split, fingerprint)`` of the user's own files; empty for other data.
         published: Rows that name a source; only in a file.
-        tested_on: What follows from the test samples' content; empty where unknown.
-        notes: What the data set says of its samples; none for a file.
+        tested_on: Fingerprint of the test samples; empty if unknown.
+        notes: Notes of the data set on its samples; none for a file.
     """
 
     path: Path
     rows: tuple[Row, ...]
-    variance: tuple[Variance, ...] = ()
+    mining: tuple[MiningRecord, ...] = ()
     epoch: int | None = None
     modalities: tuple[str, ...] = ()
     commit: str = ""
-    version: str = ""
-    files: tuple[tuple[str, str], ...] = ()
+    files: _Fingerprints = ()
     published: tuple[PublishedRow, ...] = ()
     tested_on: str = ""
     notes: tuple[str, ...] = ()
@@ -89,19 +63,19 @@ def read_runs(paths: Sequence[Path], split: str) -> list[Run]:
     Args:
         paths: Run folders, folders of run folders, folders of studies, ``.jsonl`` files of rows,
             or folders of such files.
-        split: The split whose rows every run must have.
+        split: Split of which every run must have rows.
 
     Raises:
-        ValueError: If no path is given, a row is corrupt, or a run lacks rows of the split.
+        ValueError: If no path is given, a row is wrong, or a run lacks rows of the split.
         FileNotFoundError: If a path holds no rows.
     """
     if not paths:
-        raise ValueError("Expected at least one run folder, came none.")
-    places: dict[Path, Path] = {}
+        raise ValueError("expected at least one run folder, got none")
+    unique: dict[Path, Path] = {}
     for path in paths:
-        for place in _places(path):
-            places.setdefault(place.resolve(), place)
-    runs = [_read_run(place) for place in places.values()]
+        for run_path in _run_paths(path):
+            unique.setdefault(run_path.resolve(), run_path)
+    runs = [_read_run(run_path) for run_path in unique.values()]
     lacking = [run for run in runs if not _has_rows_of(run, split)]
     if lacking:
         names = " ".join(str(run.path) for run in lacking)
@@ -110,7 +84,7 @@ def read_runs(paths: Sequence[Path], split: str) -> list[Run]:
             if split == "test"
             else "train it again with `dmrnet fit`, which writes them"
         )
-        raise ValueError(f"Expected {split} rows in every run, found none in {names}: {mend}.")
+        raise ValueError(f"expected {split} rows in every run, got none in {names}; {mend}")
     return separate_by_content(runs, split)
 
 
@@ -121,53 +95,54 @@ def _has_rows_of(run: Run, split: str) -> bool:
 
 
 def separate_by_content(runs: Sequence[Run], split: str) -> list[Run]:
-    """Name data sets apart that have one name and other content: never averaged, never compared.
+    """Rename data sets of one name and different content, so that they are never compared.
 
-    What counts is what a run was trained and chosen on, and for test rows what it was tested on.
+    Runs are told apart by the files that they were trained and selected on and, for test rows,
+    tested on; the new name ends in letters that follow from these files.
     """
-    parts = ("train", "val", *(("test",) if split == "test" else ()))
-    content = [tuple((k, v) for k, v in run.files if k in parts) for run in runs]
-    known: dict[str, set[tuple[tuple[str, str], ...]]] = {}
-    for run, files in zip(runs, content, strict=True):
-        if files:
-            known.setdefault(run.rows[0].dataset, set()).add(files)
+    parts = ("train", "val", "test") if split == "test" else ("train", "val")
+    contents = [tuple(pair for pair in run.files if pair[0] in parts) for run in runs]
+    known: dict[str, set[_Fingerprints]] = {}
+    for run, content in zip(runs, contents, strict=True):
+        if content:
+            known.setdefault(run.rows[0].dataset, set()).add(content)
     return [
-        _marked(run, files) if files and len(known[run.rows[0].dataset]) > 1 else run
-        for run, files in zip(runs, content, strict=True)
+        _renamed(run, content) if content and len(known[run.rows[0].dataset]) > 1 else run
+        for run, content in zip(runs, contents, strict=True)
     ]
 
 
-def _marked(run: Run, files: object) -> Run:
-    """Return a run whose data set's name ends in letters that follow from its files."""
-    short = blake2b(repr(files).encode(), digest_size=3).hexdigest()
+def _renamed(run: Run, content: _Fingerprints) -> Run:
+    short = blake2b(repr(content).encode(), digest_size=3).hexdigest()
     rows = tuple(replace(row, dataset=f"{row.dataset} #{short}") for row in run.rows)
     return replace(run, rows=rows)
 
 
-def _places(path: Path) -> list[Path]:
+def _run_paths(path: Path) -> list[Path]:
     if path.is_file() or (path / RESULTS).is_file():
         return [path]
     if (path / CONFIG).is_file():
         raise FileNotFoundError(
-            f"Expected {RESULTS} in the run {path}, found none: its training has not finished. "
-            f"`dmrnet fit --config {path / CONFIG} --out {path}` finishes it."
+            f"expected {RESULTS} in the run {path}, got none: its training has not finished; "
+            f"`dmrnet fit --config {path / CONFIG} --out {path}` finishes it"
         )
-    inside = sorted(child for child in path.glob("*") if (child / RESULTS).is_file())
-    unfinished = sorted(child for child in path.glob("*") if (child / CONFIG).is_file())
-    unfinished = [child for child in unfinished if child not in inside]
+    finished = sorted(child for child in path.glob("*") if (child / RESULTS).is_file())
+    configured = sorted(child for child in path.glob("*") if (child / CONFIG).is_file())
+    unfinished = [child for child in configured if child not in finished]
     if unfinished:
         _log.warning("left out, not finished: %s", ", ".join(map(str, unfinished)))
-    if not inside and not unfinished and (path / "runs").is_dir():
-        # What a study or the quickstart wrote.
-        return _places(path / "runs")
-    if not inside and not unfinished:
-        inside = sorted(child for child in path.glob("*.jsonl") if child.is_file())
-    if not inside:
-        raise FileNotFoundError(
-            f"Expected {path} to be a run folder with {RESULTS}, a folder of run folders, or a "
-            ".jsonl file of rows or a folder of such files; it is none of them."
-        )
-    return inside
+    if finished:
+        return finished
+    if not unfinished:
+        if (path / "runs").is_dir():  # The folder of a study or of the quickstart.
+            return _run_paths(path / "runs")
+        files = sorted(child for child in path.glob("*.jsonl") if child.is_file())
+        if files:
+            return files
+    raise FileNotFoundError(
+        f"expected {path} to be a run folder with {RESULTS}, a folder of run folders, or a "
+        ".jsonl file of rows or a folder of such files; it is none of them"
+    )
 
 
 def _read_run(path: Path) -> Run:
@@ -177,30 +152,23 @@ def _read_run(path: Path) -> Run:
     trainings = {(row.method, row.recipe, row.dataset, row.seed) for row in rows}
     if len(trainings) != 1:
         raise RowError(
-            f"{path / RESULTS}: expected the rows of one training, came {len(trainings)}; put "
-            "rows of several into one .jsonl file and name that."
+            f"{path / RESULTS}: expected the rows of one training, got {len(trainings)}; put "
+            "rows of several into one .jsonl file and report that"
         )
-    facts = _facts(path / FACTS)
-    names = facts.get("modalities")
-    versions = facts.get("versions")
-    notes = facts.get("notes")
-    epoch, variance = _kept_epoch(path / VARIANCE, facts.get("best_epoch"))
+    facts = _read_facts(path / FACTS)
+    epoch, mining = read_kept_epoch(path / VARIANCE, facts.get("best_epoch"))
+    files = _fingerprints(facts.get("files"))
+    content = [*_fingerprints(facts.get("content")), *files]
     return Run(
         path=path,
         rows=tuple(rows),
-        variance=variance,
+        mining=mining,
         epoch=epoch,
-        modalities=tuple(map(str, names)) if isinstance(names, list) else (),
+        modalities=_texts(facts.get("modalities")),
         commit=str(facts.get("git_commit") or facts.get("commit") or ""),
-        version=str(versions.get("dmrnet", "")) if isinstance(versions, dict) else "",
-        files=_files(facts.get("files")),
-        tested_on=" ".join(
-            content
-            for key in ("content", "files")
-            for split, content in _files(facts.get(key))
-            if split == "test"
-        ),
-        notes=tuple(map(str, notes)) if isinstance(notes, list) else (),
+        files=files,
+        tested_on=" ".join(value for split, value in content if split == "test"),
+        notes=_texts(facts.get("notes")),
     )
 
 
@@ -213,17 +181,11 @@ def _read_file(path: Path) -> Run:
         else:
             rows.append(parse_row(record, where))
     if not rows and not published:
-        raise RowError(f"{path}: expected at least one row, came an empty file.")
+        raise RowError(f"{path}: expected at least one row, got an empty file")
     return Run(path, tuple(rows), published=tuple(published))
 
 
-def _files(facts: object) -> tuple[tuple[str, str], ...]:
-    if not isinstance(facts, dict):
-        return ()
-    return tuple((str(split), str(content)) for split, content in sorted(facts.items()))
-
-
-def _facts(path: Path) -> dict[str, object]:
+def _read_facts(path: Path) -> dict[str, object]:
     if not path.is_file():
         return {}
     try:
@@ -232,23 +194,11 @@ def _facts(path: Path) -> dict[str, object]:
         raise RowError(str(error)) from error
 
 
-def _kept_epoch(path: Path, kept: object) -> tuple[int | None, tuple[Variance, ...]]:
-    """Return the kept epoch, counted from 1, and its statistics; the last where none is named."""
-    if not path.is_file():
-        return None, ()
-    by_epoch: dict[int, dict[str, Variance]] = {}
-    for where, record in read_records(path):
-        hard = record.get("hard")
-        if not isinstance(hard, bool):
-            raise RowError(f"{where}: expected 'hard' to be true or false, came {hard!r}.")
-        item = Variance(
-            combination=text(record, "combination", where),
-            mean_variance=number(record, "mean_variance", where),
-            mean_loss=number(record, "mean_loss", where),
-            hard=hard,
-        )
-        by_epoch.setdefault(integer(record, "epoch", where), {})[item.combination] = item
-    if not by_epoch:
-        return None, ()
-    epoch = kept if isinstance(kept, int) and kept in by_epoch else max(by_epoch)
-    return epoch + 1, tuple(by_epoch[epoch].values())
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()
+
+
+def _fingerprints(value: object) -> _Fingerprints:
+    if not isinstance(value, dict):
+        return ()
+    return tuple((str(split), str(content)) for split, content in sorted(value.items()))

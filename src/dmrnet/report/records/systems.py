@@ -1,25 +1,26 @@
-"""Systems: what a table gives one line each, told apart by method, recipe and settings."""
+"""Systems, the lines of a table: a method with its recipe and settings."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 DEFAULT_RECIPE = "best"
-"""The recipe that a label leaves unsaid."""
+"""Recipe that labels leave out."""
 
 _PREFIX = "method."
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A method with its recipe and settings; its seeds are repetitions of one thing.
+    """A method with its recipe and settings; runs of several seeds repeat one system.
 
     Attributes:
         method: Name of the method.
         recipe: Name of the recipe.
-        settings: What was set away from the recipe, as sorted ``(name, text)`` pairs.
-        source: Where others published it; empty for what was run here.
+        settings: Settings that differ from the recipe, as sorted ``(name, text)`` pairs.
+        source: Where the system is published; empty for one's own runs.
     """
 
     method: str
@@ -28,29 +29,29 @@ class System:
     source: str = ""
 
     def label(self, without: frozenset[tuple[str, str]] = frozenset()) -> str:
-        """Name the system for a reader.
+        """Return the system's name on the page.
 
         Args:
-            without: Settings to leave unsaid.
+            without: Settings to leave out.
 
         Example:
             >>> System("dmr", "paper", (("method.alpha", "0.01"),)).label()
             'dmr (paper) alpha=0.01'
         """
         recipe = "" if self.recipe in (DEFAULT_RECIPE, "") else f" ({self.recipe})"
-        said = "".join(
+        settings = "".join(
             f" {key.removeprefix(_PREFIX)}={value}"
             for key, value in self.settings
             if (key, value) not in without
         )
-        return self.method + recipe + said + (f" [{self.source}]" if self.source else "")
+        return self.method + recipe + settings + (f" [{self.source}]" if self.source else "")
 
 
 def system(method: str, recipe: str, settings: Mapping[str, object], source: str = "") -> System:
-    """Make the system of a row.
+    """Make a system from the values of a row.
 
-    Numbers that are equal are the same setting however they are written (``1`` and ``1.0``), and
-    nested settings are named with dots.
+    Equal numbers are the same setting however they are written (``1`` and ``1.0``); nested settings
+    get names with dots.
 
     Example:
         >>> system("dmr", "best", {"head": {"alpha": 1e-2}, "epochs": 5.0}).settings
@@ -62,11 +63,11 @@ def system(method: str, recipe: str, settings: Mapping[str, object], source: str
 def labels_of(
     systems: Sequence[System], names: Mapping[System, str] | None = None
 ) -> dict[System, str]:
-    """Name every system for a reader: shared settings left unsaid, sources by their number.
+    """Return the label of every system, without shared settings and with sources as numbers.
 
     Args:
         systems: The systems.
-        names: What some are called otherwise; a name that two would have is not taken.
+        names: Names of one's own for some systems; one that is not unique is ignored.
 
     Example:
         >>> list(labels_of([system("dmr", "best", {}), system("dmr", "", {}, "A")]).values())
@@ -78,18 +79,18 @@ def labels_of(
         item: replace(item, source=str(numbers.get(item.source, ""))).label(shared)
         for item in systems
     }
-    asked = labels | {item: name for item, name in (names or {}).items() if item in labels}
-    taken = [*asked.values()]
-    return {item: name if taken.count(name) == 1 else labels[item] for item, name in asked.items()}
+    renamed = labels | {item: name for item, name in (names or {}).items() if item in labels}
+    count = Counter(renamed.values())
+    return {item: name if count[name] == 1 else labels[item] for item, name in renamed.items()}
 
 
 def sources_of(systems: Sequence[System]) -> tuple[str, ...]:
-    """Return the sources of published systems, in order of appearance: the first is [1]."""
+    """Return the sources of published systems in order of appearance: the first is [1]."""
     return tuple(dict.fromkeys(item.source for item in systems if item.source))
 
 
 def data_name(label: str) -> str:
-    """Return a data set's name without the settings that stand behind it in rows.
+    """Return a data set's name without the settings that rows append to it.
 
     Example:
         >>> data_name("crema-d (spectrogram=released)")
@@ -99,9 +100,9 @@ def data_name(label: str) -> str:
 
 
 def shared_settings(systems: Sequence[System]) -> frozenset[tuple[str, str]]:
-    """Return the settings that all of two or more systems have: said once, not in every label.
+    """Return the settings that all of two or more systems have, to be shown once.
 
-    Those that others published are not asked: a paper does not say what it left alone.
+    Published systems do not count: a paper does not list its defaults.
     """
     own = [item for item in systems if not item.source]
     if len(own) < 2:
@@ -112,15 +113,15 @@ def shared_settings(systems: Sequence[System]) -> frozenset[tuple[str, str]]:
 def find_baseline(
     systems: Sequence[System], name: str, names: Mapping[System, str] | None = None
 ) -> System | None:
-    """Find the system that a baseline's name means.
+    """Find the system that a baseline's name means; None if there is none.
 
-    What a system is called in `names` means that system; so does a whole label (``sf-md (paper)``,
-    ``sf-md lr=0.1``). A method's name means its system of the default recipe without settings of
-    its own, or else its only system without settings of its own, or else its only system. What
-    others published is no baseline: nothing can be paired with it.
+    The name is one of `names`, a whole label (``sf-md (paper)``, ``sf-md lr=0.1``), or that of a
+    method. A method's name means its system of the default recipe without settings of its own, else
+    its only system without settings of its own, else its only system. Published systems are no
+    baselines, since nothing is paired with them.
 
     Raises:
-        ValueError: If several systems of that method are there and none is the plain one.
+        ValueError: If the method has several systems and none is the plain one.
     """
     systems = [item for item in systems if not item.source]
     shared = shared_settings(systems)
@@ -132,7 +133,7 @@ def find_baseline(
     named = plain if len(plain) == 1 else named
     if len(named) > 1:
         labels = ", ".join(repr(item.label()) for item in named)
-        raise ValueError(f"Expected one baseline, but {name!r} could be {labels}: name one.")
+        raise ValueError(f"expected one baseline, but {name!r} could be {labels}; name one of them")
     return named[0] if named else None
 
 
@@ -143,15 +144,15 @@ def _flat(prefix: str, settings: Mapping[str, object]) -> list[tuple[str, str]]:
         if isinstance(value, Mapping) and value:
             pairs += _flat(f"{name}.", value)
         else:
-            pairs.append((name, _said(value)))
+            pairs.append((name, _setting_text(value)))
     return pairs
 
 
-def _said(value: object) -> str:
+def _setting_text(value: object) -> str:
     if value is None or isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
         return format(value, ".12g")
     if isinstance(value, list):
-        return "[" + ",".join(_said(item) for item in value) + "]"
+        return "[" + ",".join(_setting_text(item) for item in value) + "]"
     return str(value)

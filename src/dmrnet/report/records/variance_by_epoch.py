@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import fmean
 
 from dmrnet.report.records.combinations import canonical
+from dmrnet.report.records.mining import VARIANCE
 from dmrnet.report.records.rows import integer, number, read_records, text
-from dmrnet.report.records.runs import VARIANCE
 
 VarianceByEpoch = Mapping[str, Mapping[int, float]]
 """``{combination: {epoch counted from 1: mean variance}}``."""

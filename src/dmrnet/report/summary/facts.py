@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dmrnet.report.records.combinations import canonical, in_table_order, modality_order
+from dmrnet.report.records.mining import MiningRecord
 from dmrnet.report.records.published import PublishedRow
 from dmrnet.report.records.rows import Row, unique
-from dmrnet.report.records.runs import Run, Variance
+from dmrnet.report.records.runs import Run
 from dmrnet.report.records.systems import System, data_name, system
 from dmrnet.report.statistics.estimates import Estimate
 
@@ -39,7 +40,7 @@ class Facts:
     seeds: Mapping[tuple[System, str], frozenset[int]]
     counts: Mapping[tuple[str, str], frozenset[int]]
     run_metrics: Mapping[tuple[System, str], Mapping[int, float]]
-    mining: Mapping[System, Mapping[int, Sequence[Variance]]]
+    mining: Mapping[System, Mapping[int, Sequence[MiningRecord]]]
     metrics: tuple[str, ...]
     published: Mapping[tuple[System, str, str], Estimate]
     chosen_on: int
@@ -96,7 +97,7 @@ def sort_out(runs: Sequence[Run], dataset: str, split: str) -> Facts:
     runs = [run for run in runs if any(row.dataset == dataset for row in run.rows)]
     rows = [row for run in runs for row in run.rows if row.dataset == dataset]
     named = [row.combination for row in rows if row.combination]
-    named += [item.combination for run in runs for item in run.variance]
+    named += [item.combination for run in runs for item in run.mining]
     named += [row.combination for row in printed if row.combination]
     order = modality_order([run.modalities for run in runs], named)
     rows = [
@@ -188,13 +189,12 @@ def _bookkeeping(rows: Sequence[Row], split: str) -> dict[tuple[System, str], di
 
 def _mining(
     runs: Sequence[Run], order: Sequence[str]
-) -> dict[System, dict[int, Sequence[Variance]]]:
-    mining: dict[System, dict[int, Sequence[Variance]]] = defaultdict(dict)
+) -> dict[System, dict[int, Sequence[MiningRecord]]]:
+    mining: dict[System, dict[int, Sequence[MiningRecord]]] = defaultdict(dict)
     for run in runs:
-        if run.variance:
+        if run.mining:
             first = run.rows[0]
             mining[system_of(first)][first.seed] = [
-                replace(item, combination=canonical(item.combination, order))
-                for item in run.variance
+                replace(item, combination=canonical(item.combination, order)) for item in run.mining
             ]
     return dict(mining)

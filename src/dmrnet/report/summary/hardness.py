@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dmrnet.report.records.metrics import Score
-from dmrnet.report.records.runs import Variance
+from dmrnet.report.records.mining import MiningRecord
 from dmrnet.report.statistics.estimates import Estimate, spearman
 
 
@@ -50,7 +50,7 @@ class Hardness:
 
 
 def hardness_of(
-    statistics: Mapping[int, Sequence[Variance]],
+    statistics: Mapping[int, Sequence[MiningRecord]],
     scores: Mapping[str, Estimate],
     score: Score,
     modalities: int,
@@ -112,14 +112,16 @@ def by_chance(mined: int, worst: int, among: int, agreement: int) -> tuple[float
     return mined * worst / among, float(hypergeom.sf(agreement - 1, among, worst, mined))
 
 
-def _by_combination(statistics: Mapping[int, Sequence[Variance]], what: str) -> dict[str, Estimate]:
-    found: dict[str, dict[int, float]] = {}
+def _by_combination(
+    statistics: Mapping[int, Sequence[MiningRecord]], name: str
+) -> dict[str, Estimate]:
+    by_seed: dict[str, dict[int, float]] = {}
     for seed, items in statistics.items():
         for item in items:
-            value = item.mean_variance if what == "mean_variance" else item.mean_loss
+            value = getattr(item, name)
             if value is not None:
-                found.setdefault(item.combination, {})[seed] = value
-    return {name: Estimate.of(values) for name, values in found.items()}
+                by_seed.setdefault(item.combination, {})[seed] = value
+    return {combination: Estimate.of(values) for combination, values in by_seed.items()}
 
 
 def _rank(estimates: Mapping[str, Estimate], error: Mapping[str, float]) -> float | None:
