@@ -1,4 +1,4 @@
-"""Headless Chromium, driven over a pair of pipes: no driver, no package, no network."""
+"""Headless Chromium over a pair of pipes: no driver, no package, no network."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def find():
 class Chromium:
     """One browser with one page in it.
 
-    It speaks the DevTools protocol: JSON objects that end in a zero byte, to the browser's file
-    descriptor 3 and from its 4.
+    It speaks the DevTools protocol: JSON objects that end in a zero byte, sent to the browser's
+    file descriptor 3 and read from its descriptor 4.
     """
 
     def __init__(self, binary):
         self.profile = Path(tempfile.mkdtemp(prefix="chromium-"))
         read, self.write = os.pipe()
         self.read, write = os.pipe()
-        # The numbers that the browser asks for are set by a process that then becomes it.
+        # A small process sets the descriptors that the browser expects, then becomes the browser.
         fixed = f"import os, sys; a, b = os.dup({read}), os.dup({write}); os.dup2(a, 3); "
         fixed += "os.dup2(b, 4); os.set_inheritable(3, True); os.set_inheritable(4, True); "
         fixed += "os.execv(sys.argv[1], sys.argv[1:])"
@@ -80,7 +80,7 @@ class Chromium:
         return self.number
 
     def messages(self, seconds):
-        """Give what the browser says, until so many seconds have passed."""
+        """Yield the browser's messages for a number of seconds."""
         until = time.monotonic() + seconds
         while True:
             while b"\0" in self.rest:
@@ -105,7 +105,7 @@ class Chromium:
         raise TimeoutError(method)
 
     def until(self, method, seconds=60):
-        """Wait for an event; those of the past count."""
+        """Wait for an event, unless it has already happened."""
         if any(event.get("method") == method for event in self.events):
             return
         for message in self.messages(seconds):
@@ -115,21 +115,21 @@ class Chromium:
         raise TimeoutError(method)
 
     def open(self, path, hash="", *, width=1280, height=900, scheme="light", media=""):
-        """Open a file as a person would see it, and wait until it is there."""
+        """Open a file and wait until it is loaded."""
         self.ask(
             "Emulation.setDeviceMetricsOverride",
             width=width, height=height, deviceScaleFactor=1, mobile=False,
         )  # fmt: skip
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.ask("Emulation.setEmulatedMedia", media=media, features=features)
-        # Another fragment alone would not load the page anew.
+        # A change of the fragment alone would not reload the page.
         for url in ("about:blank", Path(path).resolve().as_uri() + hash):
             self.events.clear()
             self.ask("Page.navigate", url=url)
             self.until("Page.loadEventFired")
 
     def run(self, script):
-        """Evaluate JavaScript and return what it gives."""
+        """Evaluate JavaScript and return its value."""
         asked = self.ask(
             "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
         )
@@ -137,32 +137,32 @@ class Chromium:
             raise RuntimeError(asked["exceptionDetails"])
         return asked["result"].get("value")
 
-    def place(self, selector):
-        """Return the middle of an element, scrolled to."""
-        found = self.run(
+    def middle(self, selector):
+        """Scroll to an element and return its middle."""
+        middle = self.run(
             f"(async () => {{ const e = document.querySelector({json.dumps(selector)});"
             "e.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'});"
-            # What listens to scrolling has heard of it two frames later.
+            # Scroll listeners have run two frames later.
             "for (const _ of [1, 2]) await new Promise(requestAnimationFrame);"
             "const b = e.getBoundingClientRect();"
             "return [b.x + b.width / 2, b.y + b.height / 2]; })()"
         )
-        return {"x": found[0], "y": found[1]}
+        return {"x": middle[0], "y": middle[1]}
 
     def move(self, selector):
-        self.mouse("mouseMoved", self.place(selector))
+        self.mouse("mouseMoved", self.middle(selector))
 
     def click(self, selector):
-        place = self.place(selector)
-        self.mouse("mouseMoved", place)
+        point = self.middle(selector)
+        self.mouse("mouseMoved", point)
         for kind in ("mousePressed", "mouseReleased"):
-            self.mouse(kind, place, button="left", clickCount=1)
+            self.mouse(kind, point, button="left", clickCount=1)
 
-    def mouse(self, kind, place, **more):
-        self.ask("Input.dispatchMouseEvent", type=kind, **place, **more)
+    def mouse(self, kind, point, **more):
+        self.ask("Input.dispatchMouseEvent", type=kind, **point, **more)
 
     def press(self, key):
-        """Press a key: Tab, Enter, Escape or the like."""
+        """Press a key: Tab, Enter, Escape or space."""
         codes = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32}
         text = {"Enter": "\r", " ": " "}.get(key, "")
         for kind in ("keyDown", "keyUp"):
@@ -174,16 +174,16 @@ class Chromium:
 
     def complaints(self):
         """Return errors and warnings of the console, exceptions and refused requests."""
-        told = []
+        complaints = []
         for event in self.events:
             kind, params = event.get("method"), event.get("params", {})
             if kind == "Runtime.exceptionThrown":
-                told.append(str(params["exceptionDetails"]))
+                complaints.append(str(params["exceptionDetails"]))
             elif kind == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning"):
-                told.append(str(params["args"]))
+                complaints.append(str(params["args"]))
             elif kind == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
-                told.append(params["entry"]["text"])
-        return told
+                complaints.append(params["entry"]["text"])
+        return complaints
 
     def requests(self):
         return [
@@ -192,8 +192,8 @@ class Chromium:
             if event.get("method") == "Network.requestWillBeSent"
         ]
 
-    def named(self):
-        """Return ``(role, name)`` of all that a screen reader is told of."""
+    def announced(self):
+        """Return ``(role, name)`` of everything that a screen reader announces."""
         nodes = self.ask("Accessibility.getFullAXTree")["nodes"]
         return [
             (node["role"]["value"], node.get("name", {}).get("value", ""))

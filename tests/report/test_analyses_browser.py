@@ -1,4 +1,4 @@
-"""Analyses on the page in a browser: filtered like everything else, without a complaint."""
+"""Analyses on the page in a browser: filtered like everything else, without errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def browser():
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_system_that_is_left_out_is_left_out_of_analyses(browser, page, scheme):
+def test_filtering_a_system_filters_it_from_analyses(browser, page, scheme):
     browser.open(page, scheme=scheme)
     assert browser.run("document.documentElement.scrollWidth") <= 1280
     table = "#mfeat-accuracy-block-1"

@@ -1,6 +1,6 @@
-"""The page in a browser: filtered, sorted, opened, by mouse and by keyboard, without a complaint.
+"""The page in a browser: filtered, sorted, expanded, by mouse and by keyboard, without errors.
 
-Skipped where there is no Chromium; CONTRIBUTING.md says how to get one.
+Skipped without Chromium; CONTRIBUTING.md says how to get one.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def cells(browser, table, column):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("page", [2, 3, 6, "both"])
-def test_fits_and_complains_of_nothing(browser, pages, page, width, scheme):
+def test_fits_the_window_without_errors(browser, pages, page, width, scheme):
     browser.open(pages[page], width=width, scheme=scheme)
     assert browser.complaints() == []
     assert [url.split(":")[0] for url in browser.requests()] == ["file"]
@@ -84,22 +84,22 @@ def test_fits_and_complains_of_nothing(browser, pages, page, width, scheme):
     assert (page_colour == "rgb(255, 255, 255)") == (scheme == "light")
 
 
-def test_a_phone_keeps_the_combination_in_sight(browser, pages):
+def test_a_narrow_page_keeps_the_combination_in_view(browser, pages):
     browser.open(pages[6], width=360)
     table = "document.querySelector('table.combinations')"
     browser.run(f"{table}.parentElement.scrollLeft = 400")
     row = f"{table}.querySelector('tr[data-c=\"fou+fac\"]')"
-    place = f"{row}.cells[0].getBoundingClientRect()"
-    assert 0 <= browser.run(f"{place}.left") < 40
-    told = f"getComputedStyle({row}.querySelector('button.more'), '::after').content"
-    # It breaks behind a sign.
-    assert "fou+\u200bfac" in browser.run(told)
-    # What the numbers slide under hides them.
+    box = f"{row}.cells[0].getBoundingClientRect()"
+    assert 0 <= browser.run(f"{box}.left") < 40
+    content = f"getComputedStyle({row}.querySelector('button.more'), '::after').content"
+    # It may break after a plus sign.
+    assert "fou+\u200bfac" in browser.run(content)
+    # The numbers slide under it and are hidden.
     assert browser.run(f"getComputedStyle({row}.cells[0]).backgroundColor") == "rgb(255, 255, 255)"
     group = f"{table}.querySelector('tr.group span').getBoundingClientRect()"
     assert 0 <= browser.run(f"{group}.left") < 40
     browser.open(pages[6], width=1280)
-    assert "fac" not in browser.run(told)
+    assert "fac" not in browser.run(content)
 
 
 def test_filters_by_system(browser, pages):
@@ -119,7 +119,7 @@ def test_filters_by_system(browser, pages):
     assert browser.run(marks) == 0
     assert browser.run(VISIBLE % "table.combinations thead th[data-s]") == 2
     assert browser.run(VISIBLE % "#mfeat-accuracy-all tr[data-c]:first-of-type td.number") % 2 == 0
-    assert browser.run("document.getElementById('told').textContent") == "Showing 2 of 4 systems."
+    assert browser.run("document.getElementById('status').textContent") == "Showing 2 of 4 systems."
     assert "only=sf-md&only=dmrnet" in browser.run("location.hash")
     browser.click('#tools [data-act="none"]')
     assert browser.run(VISIBLE % rows) == 0
@@ -130,7 +130,7 @@ def test_filters_by_system(browser, pages):
     assert browser.complaints() == []
 
 
-def test_finds_a_system(browser, pages):
+def test_searches_for_a_system(browser, pages):
     browser.open(pages[6])
     browser.click("#tools summary")
     browser.click("#find")
@@ -191,16 +191,16 @@ def test_low_is_best_where_it_is(browser, pages):
     assert found == sorted(found)
 
 
-def test_a_combination_opens_to_every_seed(browser, pages):
+def test_a_combination_expands_to_every_seed(browser, pages):
     browser.open(pages[3])
     row = '#mfeat-accuracy-all tr[data-c="rgb+ir"]'
     hint = browser.run(f"document.querySelector('{row} td:last-child').title")
     browser.click(f"{row} button.more")
     assert browser.run(f"document.querySelector('{row} button').ariaExpanded") == "true"
-    told = browser.run("document.querySelector('tr.detail').innerText")
+    text = browser.run("document.querySelector('tr.detail').innerText")
     for seed in re.findall(r"seed \d: ([\d.]+)", hint):
-        assert seed in told
-    assert "the difference to sf-md" in told
+        assert seed in text
+    assert "the difference to sf-md" in text
     base, last = (
         browser.run(
             f"[...document.querySelectorAll('tr.detail tbody tr:nth-child({n}) td.number')]"
@@ -219,21 +219,21 @@ def test_a_combination_opens_to_every_seed(browser, pages):
     assert browser.run("document.querySelectorAll('tr.detail').length") == 0
 
 
-def test_combinations_by_what_they_see(browser, pages):
+def test_filters_combinations_by_modality(browser, pages):
     browser.open(pages[3])
     rows = "#mfeat-accuracy-all tr[data-c]"
     head = "#mfeat-accuracy-all thead th[data-m='rgb'] button"
-    told = "document.querySelector('#mfeat-accuracy-all-told').textContent"
+    status = "document.querySelector('#mfeat-accuracy-all-status').textContent"
     browser.click(head)
     assert browser.run(VISIBLE % rows) == 4
-    assert browser.run(told) == "4 combinations are shown."
+    assert browser.run(status) == "4 combinations are shown."
     browser.click(head)
     assert browser.run(VISIBLE % rows) == 3
-    # The group of all three modalities has nothing left.
+    # The group of three modalities is empty.
     assert browser.run(VISIBLE % "#mfeat-accuracy-all tr.group") == 2
     browser.click(head)
     assert browser.run(VISIBLE % rows) == 7
-    assert browser.run(told) == ""
+    assert browser.run(status) == ""
 
 
 def test_hovering_shows_seeds(browser, pages):
@@ -277,26 +277,26 @@ def test_by_keyboard_alone(browser, pages):
     assert browser.run(VISIBLE % "tr.detail") == 1
 
 
-def test_a_screen_reader_is_told_names(browser, pages):
+def test_a_screen_reader_announces_names(browser, pages):
     browser.open(pages[3])
-    told = browser.named()
+    announced = browser.announced()
     for role in ("button", "checkbox", "searchbox", "table", "region", "image", "link"):
-        names = [name for kind, name in told if kind == role]
+        names = [name for kind, name in announced if kind == role]
         assert names or role in ("checkbox", "searchbox")
         assert all(names), role
-    names = [name for role, name in told if role == "button"]
+    names = [name for role, name in announced if role == "button"]
     assert "rgb+ir: every seed" in names
     assert "rgb: seen or missing" in names
-    assert ("columnheader", "Average") in told
-    assert any(role == "rowheader" and "rgb+ir" in name for role, name in told)
+    assert ("columnheader", "Average") in announced
+    assert any(role == "rowheader" and "rgb+ir" in name for role, name in announced)
 
 
-def test_a_view_can_be_sent(browser, pages):
+def test_a_view_can_be_shared(browser, pages):
     table = "mfeat-accuracy-all"
-    asked = (
+    view = (
         f"#only=dmr&only=dmrnet&sort={table}+7+up&seen={table}+%3F%3F1&open={table}-1-1&data=mfeat"
     )
-    browser.open(pages[3], asked)
+    browser.open(pages[3], view)
     assert browser.run(VISIBLE % f"#{table} thead th[data-s]") == 2
     rows = browser.run(
         f"[...document.querySelectorAll('#{table} tr[data-c]')].filter((r) => r.checkVisibility())"
@@ -308,7 +308,7 @@ def test_a_view_can_be_sent(browser, pages):
         "rgb+ir"
     )
     assert browser.complaints() == []
-    # What is not there is passed over.
+    # Unknown names are ignored.
     browser.open(pages[3], "#only=nobody&sort=nothing+99+up&seen=x+1&open=y&data=z&score=w")
     assert browser.run(VISIBLE % "#mfeat-accuracy-main tbody tr") == 0
     assert browser.run(VISIBLE % "section[data-data]") == 1
@@ -317,7 +317,7 @@ def test_a_view_can_be_sent(browser, pages):
     assert browser.run(VISIBLE % "#mfeat-accuracy-main tbody tr") == 4
 
 
-def test_prints_the_whole(browser, pages):
+def test_prints_everything(browser, pages):
     browser.open(pages[6], media="print")
     assert browser.run(VISIBLE % "#tools, button.more, #tip") == 0
     assert browser.run(VISIBLE % "#mfeat-accuracy-all tr[data-c]") == 63
@@ -346,10 +346,10 @@ def test_names_run_nothing(browser, make_run, tmp_path):
 def test_is_quick_with_many(browser, tmp_path):
     runs = [
         write_run(
-            tmp_path / "runs", f"method-{place}" if place else "sf-md", seed,
-            modalities=MODALITIES[6], gain=0.01 * place, mined=None, splits=("test",),
+            tmp_path / "runs", f"method-{number}" if number else "sf-md", seed,
+            modalities=MODALITIES[6], gain=0.01 * number, mined=None, splits=("test",),
         )
-        for place in range(20)
+        for number in range(20)
         for seed in range(10)
     ]  # fmt: skip
     page = build_report(runs, tmp_path / "out").page

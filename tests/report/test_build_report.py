@@ -1,4 +1,4 @@
-"""Building a report: its files, and that a failure leaves an earlier report as it was."""
+"""Building a report: its files, and that a failure keeps an earlier report."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_is_the_same_each_time(make_run, tmp_path):
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
-def test_a_corrupt_row_leaves_the_old_report(make_run, tmp_path):
+def test_a_corrupt_row_keeps_the_old_report(make_run, tmp_path):
     run, out = make_run(modalities=("a", "b")), tmp_path / "out"
     build_report([run], out)
     before = contents(out)
@@ -51,7 +51,7 @@ def test_a_corrupt_row_leaves_the_old_report(make_run, tmp_path):
     assert contents(out) == before
 
 
-def test_a_full_disk_leaves_whole_files(make_run, tmp_path, monkeypatch):
+def test_a_full_disk_keeps_whole_files(make_run, tmp_path, monkeypatch):
     run, out = make_run(modalities=("a", "b")), tmp_path / "out"
     build_report([run], out)
     before = contents(out)
@@ -68,11 +68,11 @@ def test_a_full_disk_leaves_whole_files(make_run, tmp_path, monkeypatch):
     assert contents(out) == before
 
 
-def test_files_are_for_others_to_read_too(make_run, tmp_path):
+def test_others_may_read_the_files(make_run, tmp_path):
     report = build_report([make_run(modalities=("a", "b"))], tmp_path / "out")
-    beside = tmp_path / "beside"
-    beside.write_text("")
-    assert report.page.stat().st_mode == beside.stat().st_mode
+    other = tmp_path / "other"
+    other.write_text("")
+    assert report.page.stat().st_mode == other.stat().st_mode
 
 
 def test_refuses_an_unknown_split(make_run, tmp_path):
@@ -102,7 +102,7 @@ def test_ten_modalities_stay_usable(make_run, tmp_path):
     )
 
 
-def test_rows_that_others_publish(tmp_path, good_row, lines):
+def test_published_rows(tmp_path, good_row, lines):
     rows = [
         good_row(method=m, seed=s, combination=c, value=v / 100, run=f"{m}-{s}", dataset="casia")
         for m, v in (("sf-md", 80), ("theirs", 85))
@@ -125,7 +125,7 @@ def test_needs_neither_torch_nor_lightning():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_figures_of_an_earlier_report_go_and_nothing_else_does(four_systems, tmp_path):
+def test_only_the_figures_of_an_earlier_report_are_removed(four_systems, tmp_path):
     build_report(four_systems, tmp_path)
     figures = tmp_path / "figures"
     before = {path.name for path in figures.iterdir()}

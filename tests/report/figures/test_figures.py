@@ -1,4 +1,4 @@
-"""Figures are small, repeatable, readable on light and dark, and say what they leave out."""
+"""Figures are small, repeatable, readable on light and dark pages, and name what they omit."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def test_figures_are_repeatable(make_run):
     assert not re.search(r"20\d\d-\d\d-\d\d", first[0].svg)
 
 
-def test_colour_is_the_page_s(four_drawn):
+def test_colours_are_those_of_the_page(four_drawn):
     for figure in four_drawn:
         assert INK not in figure.svg
         assert "currentColor" in figure.svg
         assert "#000000" not in figure.svg
         assert "#ffffff" not in figure.svg
-        # Style elements and ids would reach the whole page that a figure stands in.
+        # Style elements and ids would affect the whole page.
         tree = ElementTree.fromstring(figure.svg)
         assert not list(tree.iter(f"{SVG}style"))
         ids = [e.get("id") for e in tree.iter() if e.get("id")]
@@ -99,11 +99,13 @@ def test_ten_modalities_are_drawn_in_part(make_run):
 
 
 def test_many_systems_are_drawn_in_part(make_run):
-    # method-0 is the baseline; of the others the last ones are the best.
+    # method-0 is the baseline; the last ones have the best scores.
     runs = [make_run(f"method-{i}", gain=i / 4, modalities=("a", "b", "c")) for i in range(12)]
     figures = figures_of(runs, "method-0")
-    told = f"Shown are method-0 and the {MOST_SYSTEMS - 1} systems with the best average; 4 more"
-    assert told in figures[1].caption
+    sentence = (
+        f"Shown are method-0 and the {MOST_SYSTEMS - 1} systems with the best average; 4 more"
+    )
+    assert sentence in figures[1].caption
     drawn = {word for word in words(figures[1]) if word.startswith("method-")}
     assert drawn == {"method-0", *(f"method-{i}" for i in range(5, 12))}
     drawn = {word for word in words(figures_of(runs, "none")[1]) if word.startswith("method-")}
@@ -151,7 +153,7 @@ def test_marks_differ_without_colour():
     assert marks(["dmr"], with_baseline=False)[0].colour != COLOURS[0]
 
 
-def test_a_long_legend_takes_several_lines():
+def test_a_long_legend_has_several_lines():
     shown = marks(["a" * 30, "b" * 30, "c" * 30], with_baseline=True)
     assert [(line, x > 0) for _, x, line in legend_entries(shown, 400)] == [
         (1, False),

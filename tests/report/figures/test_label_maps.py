@@ -1,4 +1,4 @@
-"""Label maps in the report: read off the pixels of what was drawn."""
+"""Label maps in the report, compared pixel by pixel."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def runs(tmp_path):
 
 
 def pictures_in(svg: str) -> list[np.ndarray]:
-    """Return the embedded pictures, in their order."""
+    """Return the embedded pictures in order."""
     found = []
     for data in re.findall(r'href="data:image/png;base64,([^"]+)"', svg):
         picture = Image.open(io.BytesIO(base64.b64decode(data.replace("\n", ""))))
@@ -61,14 +61,14 @@ def coloured(labels: np.ndarray) -> np.ndarray:
     return (palette(3)[places] * 255).round().astype(np.uint8)
 
 
-def same_up_to_turning(one: np.ndarray, other: np.ndarray) -> bool:
-    """Matplotlib stores pictures upside down at times."""
+def same_up_to_flip(one: np.ndarray, other: np.ndarray) -> bool:
+    """Compare pictures; matplotlib may store them upside down."""
     return one.shape == other.shape and any(
         np.array_equal(one, way) for way in (other, other[::-1])
     )
 
 
-def test_each_system_is_shown_beside_the_truth(runs, tmp_path) -> None:
+def test_each_system_is_shown_next_to_the_truth(runs, tmp_path) -> None:
     report = build_report([runs], tmp_path / "out")
     page = report.page.read_text()
     drawn = sorted(path for path in report.figures if "-maps-" in path.name)
@@ -86,10 +86,10 @@ def test_each_system_is_shown_beside_the_truth(runs, tmp_path) -> None:
         found = pictures_in(svg)
         assert len(found) == 7
         for labels in wanted:
-            assert any(same_up_to_turning(picture, coloured(labels)) for picture in found)
+            assert any(same_up_to_flip(picture, coloured(labels)) for picture in found)
 
 
-def test_maps_of_other_images_are_not_set_beside_it(runs, tmp_path) -> None:
+def test_maps_of_other_images_are_left_out(runs, tmp_path) -> None:
     for path in runs.rglob("*dmr-best-0/pictures.npz"):
         other = maps_of(10)
         other["truth"] = (other["truth"] + 1) % 3
@@ -99,7 +99,7 @@ def test_maps_of_other_images_are_not_set_beside_it(runs, tmp_path) -> None:
     assert len(pictures_in(svg)) == 4
 
 
-def test_nothing_is_drawn_without_maps_nor_for_validation(runs, tmp_path) -> None:
+def test_nothing_is_drawn_without_maps_or_for_validation(runs, tmp_path) -> None:
     report = build_report([runs], tmp_path / "val", split="val")
     assert not [path for path in report.figures if "-maps-" in path.name]
     for path in runs.rglob("pictures.npz"):
@@ -108,7 +108,7 @@ def test_nothing_is_drawn_without_maps_nor_for_validation(runs, tmp_path) -> Non
     assert not [path for path in report.figures if "-maps-" in path.name]
 
 
-def test_inputs_stand_before_the_truth_where_they_may_be_shown(runs, tmp_path) -> None:
+def test_inputs_are_shown_if_they_are_kept(runs, tmp_path) -> None:
     draw = np.random.default_rng(5)
     colour = draw.integers(0, 256, (2, 3, 30, 40)).astype(np.uint8)
     for path in runs.rglob("pictures.npz"):
@@ -119,7 +119,7 @@ def test_inputs_stand_before_the_truth_where_they_may_be_shown(runs, tmp_path) -
     found = pictures_in(svg)
     assert len(found) == 9
     expected = colour[0].transpose(1, 2, 0)
-    assert any(same_up_to_turning(picture, expected) for picture in found)
+    assert any(same_up_to_flip(picture, expected) for picture in found)
 
 
 def test_large_maps_are_subsampled_and_damaged_ones_named(runs) -> None:

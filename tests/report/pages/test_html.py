@@ -1,4 +1,4 @@
-"""The page: whole, self-contained, and deaf to what names try to say."""
+"""The page: complete, self-contained, and safe whatever names hold."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOSTILE = (
 
 
 class Page(HTMLParser):
-    """What a page is made of; fails where an element is not closed in its place."""
+    """The parsed page; fails if an element is not closed properly."""
 
     def __init__(self, text):
         super().__init__()
@@ -50,7 +50,7 @@ class Page(HTMLParser):
         self.text.append(data)
 
     @property
-    def said(self):
+    def plain_text(self):
         return re.sub(r"\s+", " ", " ".join(self.text))
 
 
@@ -64,9 +64,9 @@ def four_pages(four_systems, tmp_path_factory):
     return page_of(four_systems, tmp_path_factory.mktemp("page") / "out")
 
 
-def test_says_what_was_run_and_what_came_out(four_pages, four_systems):
+def test_names_the_result_and_what_was_run(four_pages, four_systems):
     page, markdown = four_pages
-    for told in (
+    for sentence in (
         "Highest average over 63 combinations: dmrnet",
         "points against sf-md (paired over 3 seeds)",
         "Its worst combination is mor alone",
@@ -75,21 +75,21 @@ def test_says_what_was_run_and_what_came_out(four_pages, four_systems):
         "0123456789ab",
         "3 modalities seen (20 combinations)",
         "3 seeds are too few",
-        "of a random set about 10% would be",
+        "a random set would reach about 10%",
     ):
-        assert told in page.said
+        assert sentence in page.plain_text
     for run in four_systems:
-        assert f"dmrnet fit --config {run}/config.yaml --out {run}-again" in page.said
+        assert f"dmrnet fit --config {run}/config.yaml --out {run}-again" in page.plain_text
         assert f"dmrnet evaluate {run}-again" in markdown
-    # The systems to choose from, and how to repeat it.
+    # The list of systems, and how to repeat the runs.
     assert page.tags.count("details") == 2
-    # Every combination is in both, once a system in the page's tables of dots.
+    # Every combination is in both.
     assert len(re.findall(r"^\| [●○]", markdown, flags=re.MULTILINE)) == 63
     assert page.attributes.count(("table", "class", "combinations")) == 1
     assert sum(one[:2] == ("tr", "data-c") for one in page.attributes) == 63
 
 
-def test_asks_nothing_of_the_network_and_runs_one_script(four_pages):
+def test_makes_no_request_and_runs_one_script(four_pages):
     page, _ = four_pages
     assert {"link", "iframe", "img", "object", "embed"}.isdisjoint(page.tags)
     assert page.tags.count("script") == 1
@@ -102,7 +102,7 @@ def test_asks_nothing_of_the_network_and_runs_one_script(four_pages):
         + "'"
     )
     assert ours.decode() in page.text
-    # Small, and nothing in it reaches out.
+    # Small, and without requests.
     assert len(ours) < 25_000
     for word in (b"fetch", b"XMLHttp", b"import(", b"innerHTML", b"eval("):
         assert word not in ours
@@ -111,7 +111,7 @@ def test_asks_nothing_of_the_network_and_runs_one_script(four_pages):
         if name in ("href", "src", "xlink:href", "srcset", "action"):
             assert value.startswith("#"), (tag, name, value)
     styles = " ".join(value for _, name, value in page.attributes if name == "style")
-    for style in (page.said, styles):
+    for style in (page.plain_text, styles):
         assert "@import" not in style
         assert re.findall(r"url\((?!#)", style) == []
 
@@ -135,11 +135,11 @@ def test_names_cannot_inject(make_run, tmp_path, name):
     ]
     page, markdown = page_of(runs, tmp_path / "out")
     plain = re.sub(r"\s+", " ", name)
-    assert plain in page.said
+    assert plain in page.plain_text
     assert "img" not in page.tags
     assert page.tags.count("style") == page.tags.count("script") == 1
     assert not [a for a in page.attributes if a[1].startswith("on")]
-    assert "49" not in re.findall(r"<h2[^>]*>(.*?)</h2>", page.said)
+    assert "49" not in re.findall(r"<h2[^>]*>(.*?)</h2>", page.plain_text)
     outside_code = re.sub(r"```.*?```", "", markdown, flags=re.DOTALL)
     assert not re.search(r"(?<!\\)<", outside_code)
     assert "[l](javascript" not in outside_code
@@ -147,10 +147,10 @@ def test_names_cannot_inject(make_run, tmp_path, name):
 
 def test_one_system_one_seed(make_run, tmp_path):
     page, _ = page_of([make_run(modalities=("a", "b"), mined=None)], tmp_path / "out")
-    assert "dmrnet averages" in page.said
-    assert "one seed, so no ±" in page.said
-    assert "Hard combinations" not in page.said
-    assert "paired by seed. Bold" not in page.said
+    assert "dmrnet averages" in page.plain_text
+    assert "one seed, so no ±" in page.plain_text
+    assert "Hard combinations" not in page.plain_text
+    assert "paired by seed. Bold" not in page.plain_text
 
 
 def test_two_data_sets_and_two_scores(make_run, tmp_path):
@@ -162,15 +162,15 @@ def test_two_data_sets_and_two_scores(make_run, tmp_path):
     page, markdown = page_of(runs, tmp_path / "out")
     for title in ("mfeat", "watch, accuracy", "watch, ACER"):
         assert f"## {title}\n" in markdown
-        assert title in page.said
-    assert "lower is better" in page.said
+        assert title in page.plain_text
+    assert "lower is better" in page.plain_text
     assert page.tags.count("nav") == 1
 
 
-def test_validation_is_said_to_be_that(make_run, tmp_path):
+def test_validation_is_named(make_run, tmp_path):
     page, _ = page_of([make_run(splits=("val",))], tmp_path / "out", split="val")
-    assert "400 samples (validation, not test)" in page.said
-    assert "dmrnet evaluate" not in page.said
+    assert "400 samples (validation, not test)" in page.plain_text
+    assert "dmrnet evaluate" not in page.plain_text
 
 
 def test_nothing_defined(make_run, tmp_path):
@@ -179,7 +179,7 @@ def test_nothing_defined(make_run, tmp_path):
     text = re.sub(r'"accuracy", "value": [\d.]+', '"accuracy", "value": null', text)
     (run / "results.jsonl").write_text(text)
     page, _ = page_of([run], tmp_path / "out")
-    assert "nothing to average" in page.said
+    assert "nothing to average" in page.plain_text
 
 
 def test_samples_are_the_least_and_the_most_of_a_combination(tmp_path, good_row, lines):
@@ -188,5 +188,5 @@ def test_samples_are_the_least_and_the_most_of_a_combination(tmp_path, good_row,
     page, _ = page_of([lines(tmp_path / "some.jsonl", rows)], tmp_path / "out")
     assert (
         "200 to 400 samples per combination, those with all of its modalities (test); one sample "
-        "is 0.25 to 0.50 points" in page.said
+        "is 0.25 to 0.50 points" in page.plain_text
     )

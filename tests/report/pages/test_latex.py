@@ -1,4 +1,4 @@
-"""LaTeX tables: whole rows, every number once, names as they are."""
+"""LaTeX tables: complete rows, every number once, names as they are."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def well_formed(text):
             assert len(cells) - 1 + int(spanned[1] if spanned else 1) == len(form)
 
 
-def test_the_paper_s_form(tables):
+def test_has_the_form_of_the_paper(tables):
     summary, text = tables(*(((m, s), {}) for m in ("sf-md", "dmr") for s in range(3)))
     well_formed(text)
     assert "over 3 seeds" in text
@@ -114,7 +114,7 @@ def test_many_systems_and_many_combinations(tables):
     assert len(labels) == len(set(labels)) == 3
 
 
-def test_what_is_missing_is_a_dash_and_one_seed_has_no_error(tables):
+def test_missing_values_are_dashes_and_one_seed_has_no_error(tables):
     _, text = tables((("sf-md", 0), {}), (("dmr", 0), {"undefined": ("rgb",)}))
     well_formed(text)
     _, (_, rows) = environments(text)

@@ -1,4 +1,4 @@
-"""Tables: their numbers, their Markdown and what a terminal shows."""
+"""Tables: their numbers, as Markdown and in a terminal."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_main_table(summary):
     assert base[2].below == ""
 
 
-def test_numbers_that_read_alike_are_both_best(make_run):
+def test_equal_numbers_are_both_best(make_run):
     runs = [make_run("sf-md", modalities=("a", "b")), make_run("dmr", modalities=("a", "b"))]
     text = (runs[0] / "results.jsonl").read_text()
     (runs[1] / "results.jsonl").write_text(text.replace('"sf-md"', '"dmr"'))
@@ -54,7 +54,7 @@ def test_numbers_that_read_alike_are_both_best(make_run):
     assert all(row[2].best for row in main_table(found).rows)
 
 
-def test_lower_is_best_where_it_is(make_run):
+def test_lower_is_best_for_such_scores(make_run):
     runs = [make_run("sf-md", metric="acer"), make_run("dmr", metric="acer", gain=0.6)]
     (found,) = summarise(read_runs(runs, "test"), "test", "sf-md")
     base, ours = main_table(found).rows
@@ -63,7 +63,7 @@ def test_lower_is_best_where_it_is(make_run):
     assert ours[2].below.startswith("\N{MINUS SIGN}")
 
 
-def test_pairs_are_counted_where_they_differ(make_run):
+def test_pairs_are_counted_if_seeds_differ(make_run):
     runs = [make_run("sf-md", s) for s in (0, 1, 2)] + [make_run("dmr", s) for s in (1, 2, 7)]
     (found,) = summarise(read_runs(runs, "test"), "test", "sf-md")
     base, ours = main_table(found).rows
@@ -91,7 +91,7 @@ def test_sizes_average_the_combinations_of_each(summary):
     assert sum(row[1].best for row in table.rows) == 1
 
 
-def test_counts_stand_where_they_differ(tmp_path, good_row, lines):
+def test_counts_are_shown_if_they_differ(tmp_path, good_row, lines):
     rows = [good_row(combination="a", n=90), good_row(combination="a+b", n=80)]
     (found,) = summarise(read_runs([lines(tmp_path / "r.jsonl", rows)], "test"), "test", "x")
     table = combination_table(found, found.combinations)
@@ -114,7 +114,7 @@ def test_cost(summary):
     assert [cell.text for cell in table.rows[0][:4]] == ["sf-md", "204.8 k", "40", "48.0 k"]
 
 
-def test_cost_is_left_out_where_unknown(tmp_path, good_row, lines):
+def test_unknown_cost_is_left_out(tmp_path, good_row, lines):
     (found,) = summarise(
         read_runs([lines(tmp_path / "r.jsonl", [good_row()])], "test"), "test", "sf-md"
     )
@@ -126,7 +126,7 @@ def test_hardness(summary):
     by_variance, by_loss = hardness_table(summary).rows
     assert [row[0].text for row in (by_variance, by_loss)] == ["dmr", "dmrnet"]
     assert by_variance[3].text == "0 of 6"
-    # 6 of 63 against 6 of 63: 36 / 63; none or more in common is sure.
+    # 6 of 63 against 6 of 63: 36 / 63 in common by chance; 0 or more is certain.
     assert by_variance[3].below == "chance 0.6; p 1.00"
     assert by_loss[3].below == "chance 0.6; p <0.001"
     assert by_variance[4].text == "0 ± 0%"
@@ -135,7 +135,7 @@ def test_hardness(summary):
     assert by_loss[6].text.startswith("+")
 
 
-def test_a_system_that_mined_nothing_has_no_line_on_hardness(make_run):
+def test_a_system_without_mining_has_no_row_of_hardness(make_run):
     run = make_run()
     path = run / "variance.jsonl"
     text = re.sub(r'"mean_variance": [\d.]+', '"mean_variance": null', path.read_text())
@@ -152,21 +152,21 @@ def test_markdown_is_one_row_a_line_and_escapes():
 
 
 def test_terminal(summary):
-    told = shown(summary)
-    assert "mfeat, accuracy in percent on test" in told
-    assert "difference to sf-md, paired by seed" in " ".join(told.split())
-    assert "3 seeds are too few" in " ".join(told.split())
+    text = shown(summary)
+    assert "mfeat, accuracy in percent on test" in text
+    assert "difference to sf-md, paired by seed" in " ".join(text.split())
+    assert "3 seeds are too few" in " ".join(text.split())
     for item in summary.systems:
-        assert item.label in told
-        assert f"{100 * item.headlines['average'].mean:.2f}" in told
+        assert item.label in text
+        assert f"{100 * item.headlines['average'].mean:.2f}" in text
     # Sentences fit a plain terminal however wide the pipe is; so does this table, nearly.
     lines = [line.rstrip() for line in shown(summary, width=300).splitlines()]
     assert max(map(len, lines)) <= 85
     assert all(len(line) <= 80 for line in lines[lines.index("") :])
-    assert "…" not in told
+    assert "…" not in text
 
 
-def test_terminal_takes_names_as_they_are(make_run):
+def test_terminal_shows_names_as_they_are(make_run):
     (found,) = summarise(
         read_runs([make_run("[bold]x[/nothing]", name="r")], "test"), "test", "sf-md"
     )

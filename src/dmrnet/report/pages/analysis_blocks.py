@@ -203,11 +203,12 @@ def _hard_sets(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> 
     for label in _systems(summary, analysed):
         cells = [Cell(label)]
         for metric in metrics:
-            chance = analysed.get(label, f"{metric}_chance")
+            value, chance = (analysed.get(label, f"{metric}{end}") for end in ("", "_chance"))
+            if value is None:
+                cells.append(EMPTY)
+                continue
             below = "" if chance is None else f"chance {fmt.percent(chance.mean, 0)}%"
-            value = analysed.get(label, metric)
-            text = fmt.NOTHING if value is None else f"{fmt.estimate(value, 0)}%"
-            cells.append(Cell(text, below, hint="" if value is None else fmt.by_seed(value)))
+            cells.append(Cell(f"{fmt.estimate(value, 0)}%", below, hint=fmt.by_seed(value)))
         cells += [_cell(analysed.get(label, f"{of}_rank"), 2) for of in ("variance", "loss")]
         rows.append(tuple(cells))
     header = ("System", *metrics.values(), "ρ(variance, error)", "ρ(loss, error)")
