@@ -13,9 +13,9 @@ from dmrnet.evaluation.combinations import predict_masks
 from dmrnet.methods import build_method
 from dmrnet.methods.base import Encodes, Method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations, rows_of
+from dmrnet.nn.encoders.resnet_layouts import LayoutName
 from dmrnet.nn.layers.memory_format import arrange
 from dmrnet.nn.networks.network import Network
-from dmrnet.nn.networks.parts import LayoutName
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ BAD_PIXEL_COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "a tile that cannot be halved four times": (
         "fit --data cwfid --data.root {root} --data.tile 50",
-        "expected images, or tiles of them, whose height and width 16 divides, got 50 x 50",
+        "expected images (or tiles) with a height and width divisible by 16, got 50 x 50",
     ),
     "a method that predicts no pixels": (
         "fit --data cwfid --data.root {root} --data.tile 32 --method ogm-md",

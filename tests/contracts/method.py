@@ -31,7 +31,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from dmrnet.methods.base import Method, StepLoss
 from dmrnet.modalities import Batch, Task
 from dmrnet.nn import Frozen, TimmStream
-from dmrnet.nn.layers.gather import ManyMaps
+from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
 from dmrnet.objectives import CombinationMeans
 
 POISONS = (float("nan"), float("inf"), 1e30)
@@ -41,7 +41,7 @@ def reader(encoder: nn.Module) -> nn.Module:
     """Return the part of an encoder that reads the input; an encoder of one map is all of it."""
     if isinstance(encoder, TimmStream):
         return encoder.backbone
-    return encoder.parts[0] if isinstance(encoder, ManyMaps) else encoder
+    return encoder.parts[0] if isinstance(encoder, MultiLevelEncoder) else encoder
 
 
 @contextmanager

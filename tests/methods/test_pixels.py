@@ -107,7 +107,7 @@ def test_the_gaussian_stands_on_the_deepest_map_alone(network: str) -> None:
 
 def test_weights_that_are_none_are_refused() -> None:
     for wrong in ((1.0, 2.0), (0.0, 0.0, 0.0), (1.0, -1.0, 1.0), (1.0, math.inf, 1.0)):
-        with pytest.raises(ValueError, match="a weight of 0 or more for each of 3 classes"):
+        with pytest.raises(ValueError, match="for each of 3 classes"):
             Task(TASK.inputs, TASK.classes, True, wrong)
     with pytest.raises(ValueError, match="expected class weights"):
         Task(TASK.inputs, TASK.classes, False, WEIGHTS)

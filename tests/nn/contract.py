@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
 from dmrnet.nn.fusion import masked
-from dmrnet.nn.layers.gather import ManyMaps
 
 if TYPE_CHECKING:
     from dmrnet.modalities import Task
@@ -31,7 +31,7 @@ class Assembled(nn.Module):
         feats: dict[str, Tensor] = {}
         for name in self.names:
             encoder = self.encoders[name]
-            if isinstance(encoder, ManyMaps):
+            if isinstance(encoder, MultiLevelEncoder):
                 feats |= encoder.encode(name, inputs[name])
             else:
                 feats[name] = encoder(inputs[name])

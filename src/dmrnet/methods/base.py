@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from dmrnet.modalities import Batch, Inputs, Task, Where, take_rows
 from dmrnet.modalities.combinations import MAX_TABLE
+from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
+from dmrnet.nn.encoders.rows import encode_compact, encode_rows
 from dmrnet.nn.fusion import SUM, Fused, added_parts, masked
-from dmrnet.nn.layers.gather import ManyMaps, encode_rows, encode_some
 from dmrnet.nn.layers.linear_start import Read
 from dmrnet.nn.layers.norm import safe_batch_norm
 from dmrnet.nn.networks.network import feature_shapes
@@ -162,7 +163,7 @@ class Method(nn.Module):
         """
         feats: Features = {}
         for name, encoder in zip(self.modalities, self.encoders, strict=True):
-            if isinstance(encoder, ManyMaps):
+            if isinstance(encoder, MultiLevelEncoder):
                 feats |= encoder.encode(name, inputs[name], where[name])
             else:
                 feats[name] = encode_rows(encoder, inputs[name], where[name], self.shapes[name])
@@ -187,7 +188,7 @@ class Method(nn.Module):
         parts: list[list[tuple[Tensor, Tensor | None]]] = []
         for name, encoder in zip(self.modalities, self.encoders, strict=True):
             rows = batch.where[name]
-            some = encode_some(encoder, batch.inputs[name], rows, self.shapes[name])
+            some = encode_compact(encoder, batch.inputs[name], rows, self.shapes[name])
             parts.append([(part, rows) for part in reading[name](some)])
         sums = zip(*parts, strict=True)
         return {f"{SUM}{k}": added_parts(of_reader, len(mask)) for k, of_reader in enumerate(sums)}

@@ -18,8 +18,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Inputs, all_combinations, parse
 from dmrnet.modalities.combinations import MAX_TABLE
+from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
+from dmrnet.nn.encoders.rows import encode_checked
 from dmrnet.nn.fusion import ConcatFusion, masked
-from dmrnet.nn.layers.gather import ManyMaps, encoded
 from dmrnet.nn.layers.linear_start import LinearStart
 from dmrnet.nn.layers.norm import BatchNorm
 
@@ -50,7 +51,7 @@ class Folded(nn.Module):
         self.modalities = tuple(n for n, seen in zip(self.all, shown, strict=True) if seen)
         self.register_buffer("shown", shown, persistent=False)
         plain = type(method).encode is Method.encode and type(method).fuse is Method.fuse
-        self.pruned = plain and not any(isinstance(e, ManyMaps) for e in method.encoders)
+        self.pruned = plain and not any(isinstance(e, MultiLevelEncoder) for e in method.encoders)
         self.cut = False
         if self.fixed and self.pruned:
             for v in (v for v, seen in enumerate(shown.tolist()) if not seen):
@@ -100,7 +101,7 @@ class Folded(nn.Module):
         for name, encoder in zip(self.all, self.method.encoders, strict=True):
             shape = self.method.shapes[name]
             if name in self.modalities:
-                feats[name] = encoded(encoder, inputs[name], shape)
+                feats[name] = encode_checked(encoder, inputs[name], shape)
             elif not self.cut:
                 like = feats[next(iter(feats))] if feats else inputs[self.modalities[0]]
                 feats[name] = like.new_zeros((rows, *shape))

@@ -129,7 +129,7 @@ class ShaSpecSettings(SFMDSettings):
     def build_dense(self, task: Task) -> ShaSpec:
         """Put the parts for every pixel together."""
         from dmrnet.methods.modules.shaspec import ShaSpec
-        from dmrnet.nn.layers.gather import feature_name
+        from dmrnet.nn.encoders.multi_level import feature_name
         from dmrnet.nn.layers.norm import safe_batch_norm
         from dmrnet.nn.networks.levels import levels_of
         from dmrnet.nn.systems.shared import shared_name

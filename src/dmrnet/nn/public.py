@@ -1,17 +1,18 @@
 """The public names of `dmrnet.nn`."""
 
-from dmrnet.nn.encoders.backbone import TimmEncoder
-from dmrnet.nn.encoders.generic import (
+from dmrnet.nn.encoders.basic import (
     ImageEncoder,
     SequenceEncoder,
     VectorEncoder,
     VolumeEncoder,
-    build_encoder,
 )
-from dmrnet.nn.encoders.pyramid import TimmStream
+from dmrnet.nn.encoders.build import build_encoder
+from dmrnet.nn.encoders.rows import encode_rows, output_shape
+from dmrnet.nn.encoders.timm_encoder import TimmEncoder
+from dmrnet.nn.encoders.timm_stream import TimmStream
 from dmrnet.nn.fusion import ConcatFusion, Fused, masked
+from dmrnet.nn.layers.connected_zero import connected_zero
 from dmrnet.nn.layers.frozen import Frozen
-from dmrnet.nn.layers.gather import encode_rows, output_shape, untouched
 from dmrnet.nn.layers.norm import BatchNorm, safe_batch_norm, synchronise
 from dmrnet.nn.networks.network import Network, feature_shapes
 from dmrnet.nn.predictor import Output, PooledLinear
@@ -38,6 +39,7 @@ __all__ = [
     "VectorEncoder",
     "VolumeEncoder",
     "build_encoder",
+    "connected_zero",
     "encode_rows",
     "feature_shapes",
     "masked",
@@ -45,5 +47,4 @@ __all__ = [
     "safe_batch_norm",
     "sample",
     "synchronise",
-    "untouched",
 ]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from dmrnet.modalities import take_rows
+from dmrnet.nn.encoders.multi_level import feature_name
 from dmrnet.nn.fusion import to_grid
-from dmrnet.nn.layers.gather import feature_name
 from dmrnet.objectives.dice import dice
 from dmrnet.objectives.task import (
     as_buffer,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dmrnet.modalities import Batch, Inputs
 from dmrnet.nn.fusion import Fused
-from dmrnet.nn.layers.gather import nothing, untouched
+from dmrnet.nn.layers.connected_zero import connected_zero
 from dmrnet.nn.predictor import Output
 from dmrnet.nn.representation import Representation
 
@@ -99,7 +99,7 @@ class Term(nn.Module):
 
     def idle(self, step: Step) -> Tensor:
         """Return a zero on which all depends that the term would reach, where its weight is 0."""
-        return untouched(self)
+        return connected_zero(self)
 
     def forward(self, step: Step) -> Tensor:
         """Return the unweighted term, a scalar."""
@@ -127,7 +127,7 @@ class TaskTerm(Term):
 
     def idle(self, step: Step) -> Tensor:
         """Return a zero that depends on the whole prediction, which no other term may read."""
-        return nothing(step.task.per_sample)
+        return connected_zero(step.task.per_sample)
 
     def forward(self, step: Step) -> Tensor:
         """Return the mean task loss."""

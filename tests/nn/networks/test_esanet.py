@@ -12,7 +12,7 @@ from tests.nn.plain import Plain, hide, pool, shake
 from torch.nn import functional as F
 
 from dmrnet.modalities import Modality, Task
-from dmrnet.nn.networks.esanet import Stream, build, esanet
+from dmrnet.nn.networks.esanet import ESANetStream, build, esanet
 from dmrnet.nn.networks.esanet.blocks import LearnedUpsample, PyramidPooling
 
 BLOCKS = {"r18": (2, 2, 2, 2), "r34-nbt1d": (3, 4, 6, 3), "r50": (3, 4, 6, 3)}
@@ -189,7 +189,7 @@ def test_a_network_takes_every_size_that_32_divides() -> None:
 
 
 def test_other_sizes_are_refused_with_the_mend() -> None:
-    stream = Stream(1, "r18", width=4)
+    stream = ESANetStream(1, "r18", width=4)
     with pytest.raises(ValueError, match=r"modality depth: .* got 100 x 130; .* to 128 x 160"):
         stream.encode("depth", torch.randn(1, 1, 100, 130))
     task = rgbd()
@@ -200,7 +200,7 @@ def test_other_sizes_are_refused_with_the_mend() -> None:
 
 
 def test_streams_run_on_the_rows_asked_for() -> None:
-    stream = Stream(1, "r18-nbt1d", width=4).eval()
+    stream = ESANetStream(1, "r18-nbt1d", width=4).eval()
     x = torch.randn(5, 1, 64, 32)
     full = stream.encode("depth", x)
     assert list(full) == [f"depth.{level}" for level in range(5)]
@@ -214,7 +214,7 @@ def test_streams_run_on_the_rows_asked_for() -> None:
 
 
 def test_a_stream_without_rows_gives_zeros_and_zero_gradients() -> None:
-    stream = Stream(2, "r18", width=4)
+    stream = ESANetStream(2, "r18", width=4)
     maps = stream.encode("m", torch.full((3, 2, 32, 32), math.nan), torch.tensor([], dtype=int))
     assert [tuple(m.shape) for m in maps.values()] == [
         (3, 4, 16, 16), (3, 4, 8, 8), (3, 8, 4, 4), (3, 16, 2, 2), (3, 32, 1, 1)

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from dmrnet.modalities import Modality, Task
 from dmrnet.nn import Network
-from dmrnet.nn.networks.pixels import STRIDE, pixels
+from dmrnet.nn.encoders.pixel_stream import STRIDE
+from dmrnet.nn.networks.pixels import pixels
 
 
 def field(height=32, width=48, channels=(1, 1), classes=3) -> Task:
@@ -91,7 +92,7 @@ def test_sizes_and_parameters() -> None:
     for size in ((16, 16), (64, 32)):
         x = {m.name: torch.randn(1, 1, *size) for m in task.inputs}
         assert net(x, torch.ones(1, 2).bool()).shape == (1, 3, *size)
-    with pytest.raises(ValueError, match=r"16 divides, got 40 x 48; .* to 48 x 48"):
+    with pytest.raises(ValueError, match=r"divisible by 16, got 40 x 48; .* to 48 x 48"):
         net({m.name: torch.randn(1, 1, 40, 48) for m in task.inputs}, torch.ones(1, 2).bool())
 
 

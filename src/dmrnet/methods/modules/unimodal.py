@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from dmrnet.methods.base import Features
 from dmrnet.methods.modules.undropped import Undropped
 from dmrnet.modalities import Inputs, Where
-from dmrnet.nn.layers.gather import ManyMaps, encode_rows, feature_name, output_shape
+from dmrnet.nn.encoders.multi_level import MultiLevelEncoder, feature_name
+from dmrnet.nn.encoders.rows import encode_rows, output_shape
 from dmrnet.nn.predictor import Output
 from dmrnet.nn.systems.experts import Expert, PixelExpert
 from dmrnet.objectives import TaskLoss, View
@@ -51,7 +52,7 @@ class Unimodal(Undropped):
         for modality, expert in zip(self.task.inputs, self.encoders, strict=True):
             x, rows = inputs[modality.name], where[modality.name]
             if isinstance(expert, PixelExpert):
-                assert isinstance(expert.encoder, ManyMaps)
+                assert isinstance(expert.encoder, MultiLevelEncoder)
                 maps |= expert.encoder.encode(modality.name, x, rows)
                 continue
             assert isinstance(expert, Expert)

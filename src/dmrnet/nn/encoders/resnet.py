@@ -1,37 +1,36 @@
-"""ResNets in pieces - stem and stages - from torchvision's blocks, and the one it lacks.
+"""ResNets in pieces (stem and stages) from torchvision's blocks and ESANet's own.
 
-He et al., CVPR 2016. Every batch norm bears a single value a channel; parameters are named as in
-torchvision, so that published weights fit (`load_resnet`).
+He et al., CVPR 2016. Every batch norm accepts a single value per channel. Parameters are named as
+in torchvision, so that published weights fit (`load_resnet`).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from timm.models import adapt_input_conv
 from torch import Tensor, nn
 from torchvision.models import get_model_weights
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from dmrnet.hints import nearest
+from dmrnet.nn.encoders.resnet_layouts import LayoutName, ResNetLayout, layout_of
+from dmrnet.nn.layers.conv_block import conv_block
 from dmrnet.nn.layers.norm import BatchNorm
-from dmrnet.nn.networks.parts import LayoutName
 
 
 class NonBottleneck1D(nn.Module):
-    """A residual block of 3x1 and 1x3 convolutions, each pair in place of a 3x3 one.
+    """A residual block of two pairs of 3x1 and 1x3 convolutions, each replacing a 3x3 one.
 
-    Source: ERFNet (Romera et al., T-ITS 2017), as ESANet uses it: convolutions with bias, batch
-    norm (eps 1e-3) behind each pair, ReLU between and behind, no dropout.
+    Source: ERFNet (Romera et al., T-ITS 2017), as used by ESANet: convolutions with bias, batch
+    norm (eps 1e-3) after each pair, ReLU between and after them, no dropout.
 
     Args:
-        inplanes: C of the input.
-        planes: C of the output.
-        stride: Of the first pair.
-        downsample: Brings the input to the output's shape for the sum.
-        norm_layer: Of C, with an eps.
+        inplanes: Number of input channels.
+        planes: Number of output channels.
+        stride: Stride of the first pair.
+        downsample: Module that brings the input to the output's shape for the sum.
+        norm_layer: Batch norm class.
     """
 
     expansion = 1
@@ -65,67 +64,34 @@ class NonBottleneck1D(nn.Module):
         return result
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Which blocks a ResNet has, and how many in each of its four stages."""
-
-    block: type[nn.Module]
-    blocks: tuple[int, int, int, int]
-    expansion: int = 1
-
-    def channels(self, width: int = 64) -> tuple[int, ...]:
-        """Return C of the stem's map and of each stage's.
-
-        >>> LAYOUTS["r50"].channels()
-        (64, 256, 512, 1024, 2048)
-        """
-        return (width, *(width * self.expansion << stage for stage in range(4)))
-
-
-LAYOUTS: dict[str, Layout] = {
-    "r18": Layout(BasicBlock, (2, 2, 2, 2)),
-    "r34": Layout(BasicBlock, (3, 4, 6, 3)),
-    "r50": Layout(Bottleneck, (3, 4, 6, 3), expansion=4),
-    "r18-nbt1d": Layout(NonBottleneck1D, (2, 2, 2, 2)),
-    "r34-nbt1d": Layout(NonBottleneck1D, (3, 4, 6, 3)),
+BLOCKS: dict[str, type[nn.Module]] = {
+    "basic": BasicBlock,
+    "bottleneck": Bottleneck,
+    "nbt1d": NonBottleneck1D,
 }
 
 
-def layout_of(name: str) -> Layout:
-    """Return a layout by name.
-
-    Raises:
-        ValueError: If there is none of that name.
-    """
-    if name not in LAYOUTS:
-        raise ValueError(f"unknown ResNet layout {name!r}; {nearest(name, LAYOUTS)}")
-    return LAYOUTS[name]
-
-
 def resnet_stem(channels: int, width: int = 64, kernel: int = 7) -> nn.Sequential:
-    """Return convolution of stride 2, batch norm, ReLU: ``(B, channels, H, W)`` to a half of it.
+    """Return convolution of stride 2, batch norm and ReLU: half the size, `width` channels.
 
-    The max pooling that follows it stands in front of the first stage.
+    The max pooling that follows it is part of the first stage.
     """
-    stem = nn.Sequential(
-        nn.Conv2d(channels, width, kernel, stride=2, padding=kernel // 2, bias=False),
-        BatchNorm(width),
-        nn.ReLU(inplace=True),
-    )
+    stem = conv_block(channels, width, kernel, stride=2)
     initialise(stem)
     return stem
 
 
 def resnet_stage(
-    layout: Layout, stage: int, width: int = 64, channels: int | None = None
+    layout: ResNetLayout, stage: int, width: int = 64, channels: int | None = None
 ) -> nn.Sequential:
-    """Return one stage: maps of ``width * expansion * 2^stage`` channels, half the size.
+    """Return one stage: half the size, ``width * expansion * 2^stage`` channels.
 
     Args:
-        layout: Block and counts.
-        stage: 0 to 3 (layer1 to layer4). Stage 0 halves by max pooling, the others by stride.
-        width: Channels of the stem.
-        channels: C of the input, where it is not what the stage before gives.
+        layout: Layout of the ResNet.
+        stage: Number of the stage, 0 to 3 (layer1 to layer4). Stage 0 halves by max pooling, the
+            others by stride.
+        width: Number of channels of the stem.
+        channels: Number of input channels, if not that of the stage before.
     """
     before = layout.channels(width)[stage] if channels is None else channels
     planes = width << stage
@@ -140,28 +106,28 @@ def resnet_stage(
             shortcut = nn.Sequential(
                 nn.Conv2d(before, after, 1, stride=stride, bias=False), BatchNorm(after)
             )
-        # By keyword: the blocks of torchvision know groups and dilation as well.
-        parts[str(number)] = layout.block(
+        # By keyword: torchvision's blocks have groups and dilation as well.
+        parts[str(number)] = BLOCKS[layout.block](
             before if number == 0 else after,
             planes,
             stride=stride if number == 0 else 1,
             downsample=shortcut,
             norm_layer=BatchNorm,
         )
-    made = nn.Sequential(parts)
-    initialise(made)
-    return made
+    modules = nn.Sequential(parts)
+    initialise(modules)
+    return modules
 
 
-def resnet_stages(layout: Layout, number: int = 4, width: int = 64) -> nn.ModuleList:
-    """Return the first `number` stages behind a stem."""
+def resnet_stages(layout: ResNetLayout, number: int = 4, width: int = 64) -> nn.ModuleList:
+    """Return the first `number` stages after the stem."""
     return nn.ModuleList(resnet_stage(layout, stage, width) for stage in range(number))
 
 
 def initialise(module: nn.Module) -> None:
-    """Draw the convolutions from Kaiming's normal distribution (fan out), as ResNets are.
+    """Initialise the convolutions from Kaiming's normal distribution (fan out), as ResNets are.
 
-    Batch norms start as 1 and 0 anyway, and biases stay as torch draws them.
+    Batch norms and biases keep torch's initialisation.
     """
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
@@ -169,14 +135,14 @@ def initialise(module: nn.Module) -> None:
 
 
 class ResNetEncoder(nn.Module):
-    """A ResNet without pooling and classifier, or the first stages of one.
+    """A ResNet without pooling and classifier, or its first stages.
 
     Args:
-        channels: C of the input.
-        layout: A name in `LAYOUTS`.
-        kernel: Of the stem: 7, or 3 for small images.
-        stages: How many, 0 to 4; each halves the map.
-        width: Channels of the stem, 64 in the literature.
+        channels: Number of channels of the images.
+        layout: Name of the layout.
+        kernel: Kernel size of the stem: 7, or 3 for small images.
+        stages: Number of stages, 0 to 4; each halves the map.
+        width: Number of channels of the stem, 64 in the literature.
     """
 
     def __init__(
@@ -194,15 +160,15 @@ class ResNetEncoder(nn.Module):
         self.stages = resnet_stages(shape, stages, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Encode ``(B, C, H, W)``; H and W are halved by the stem and by each stage."""
+        """Encode ``(B, C, H, W)``; the stem and each stage halve H and W."""
         if not len(self.stages):
             encoded: Tensor = self.stem(x)
             return encoded
         convolution, norm, relu = self.stem.children()
         first, *others = self.stages.children()
         pool, *blocks = first.children()
-        # The largest of what is not negative is the largest, if it is not negative: so the ReLU
-        # waits for the pooling, with the same values and gradients, on a quarter of the positions.
+        # ReLU and max pooling commute: pooling first gives the same values and gradients and leaves
+        # a quarter of the positions to the ReLU.
         x = relu(pool(norm(convolution(x))))
         for part in (*blocks, *others):
             x = part(x)
@@ -212,16 +178,16 @@ class ResNetEncoder(nn.Module):
 def load_resnet(state: Mapping[str, Tensor], stem: nn.Module, stages: Iterable[nn.Module]) -> None:
     """Load the weights of a whole ResNet, named as in torchvision, into stem and stages.
 
-    Weights of an RGB stem are summed for one channel and repeated, scaled, for other counts
-    (timm's rule). The classifier's are left out.
+    Weights of an RGB stem are summed for one channel, and repeated and scaled for other numbers of
+    channels (timm's rule). The classifier is ignored.
 
     Args:
-        state: ``conv1.weight``, ``layer1.0...`` and so on.
-        stem: As `resnet_stem` makes it.
-        stages: All four, as `resnet_stage` makes them.
+        state: Weights named ``conv1.weight``, ``layer1.0...`` and so on.
+        stem: Stem as made by `resnet_stem`.
+        stages: All four stages as made by `resnet_stage`.
 
     Raises:
-        RuntimeError: If names or shapes do not fit (torch says which).
+        RuntimeError: If names or shapes do not fit (torch's message lists them).
     """
     whole = nn.Module()
     convolution, whole.bn1, _ = stem.children()
@@ -235,25 +201,25 @@ def load_resnet(state: Mapping[str, Tensor], stem: nn.Module, stages: Iterable[n
 
 
 def imagenet_state(layout: LayoutName) -> dict[str, Tensor]:
-    """Return torchvision's ImageNet weights for a layout (from its cache, or the network).
+    """Return torchvision's ImageNet weights of a layout (from its cache or the network).
 
     Raises:
         ValueError: If torchvision publishes none.
-        FileNotFoundError: If they are not in its cache and cannot be fetched.
+        FileNotFoundError: If they are neither cached nor can be fetched.
     """
     published = {"r18": "resnet18", "r34": "resnet34", "r50": "resnet50"}
     if layout not in published:
         raise ValueError(
-            f"torchvision has no weights for layout {layout}; it has some for "
-            f"{', '.join(published)}, or load a file of your own with load_resnet"
+            f"expected a layout with torchvision weights ({', '.join(published)}), got {layout}; "
+            "load your own file with load_resnet"
         )
     weights = get_model_weights(published[layout]).DEFAULT
     try:
         state: dict[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True)
-    except (OSError, RuntimeError) as error:  # no network, or not what was published
+    except (OSError, RuntimeError) as error:  # no network, or a wrong checksum
         raise FileNotFoundError(
-            f"torchvision's weights of {published[layout]} are not in its cache and cannot be "
-            f"fetched ({error}); fetch them once where there is a network, or leave out "
+            f"torchvision's weights of {published[layout]} are neither cached nor can be fetched "
+            f"({error}); fetch them once with a network connection, or leave out "
             "--method.network.pretrained"
         ) from error
     return state

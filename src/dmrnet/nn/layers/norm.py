@@ -138,7 +138,7 @@ def synchronise(module: nn.Module) -> nn.Module:
     return module
 
 
-def waits(module: nn.Module) -> bool:
+def synchronises(module: nn.Module) -> bool:
     """Return whether a module, as it is now, exchanges statistics when it runs."""
     return _processes() > 1 and any(
         isinstance(part, BatchNorm) and part.synchronised and part.training

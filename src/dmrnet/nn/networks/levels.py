@@ -14,11 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from dmrnet.modalities import Inputs, Task
+from dmrnet.nn.encoders.multi_level import MultiLevelEncoder, feature_name
+from dmrnet.nn.encoders.pixel_stream import STRIDE, level_widths
+from dmrnet.nn.encoders.resnet_layouts import layout_of
 from dmrnet.nn.fusion import Fused, masked, trunk
-from dmrnet.nn.layers.gather import ManyMaps, feature_name
+from dmrnet.nn.layers.conv_block import conv_block
 from dmrnet.nn.networks.network import Network
 from dmrnet.nn.networks.parts import check_dense, check_kind
-from dmrnet.nn.networks.pixels import STRIDE, PixelDecoder, block, level_widths
+from dmrnet.nn.networks.pixels import PixelDecoder
 from dmrnet.nn.predictor import Output
 
 
@@ -38,7 +41,7 @@ class Levels:
         stride: What must divide an image's height and width.
     """
 
-    streams: Mapping[str, ManyMaps]
+    streams: Mapping[str, MultiLevelEncoder]
     names: tuple[int, ...]
     channels: tuple[int, ...]
     every: tuple[int, ...]
@@ -87,17 +90,17 @@ def levels_of(network: Network, task: Task) -> Levels:
 
 def _esanet(network: Network, task: Task) -> Levels:
     # Torchvision is imported only by those who ask for a network made of its blocks.
-    from dmrnet.nn.encoders.resnet import imagenet_state, layout_of, load_resnet
+    from dmrnet.nn.encoders.resnet import imagenet_state, load_resnet
     from dmrnet.nn.networks.esanet.blocks import PyramidPooling
     from dmrnet.nn.networks.esanet.decoder import ESANetDecoder
     from dmrnet.nn.networks.esanet.streams import STRIDE as COARSE
-    from dmrnet.nn.networks.esanet.streams import Stream
+    from dmrnet.nn.networks.esanet.streams import ESANetStream
 
     check_dense(task, "esanet", dense=True)
     for modality in task.inputs:
         check_kind(modality, "esanet", ("image",))
     stem, layout = network.stem, network.layout or "r34-nbt1d"
-    streams = {m.name: Stream(m.shape[0], layout, width=stem) for m in task.inputs}
+    streams = {m.name: ESANetStream(m.shape[0], layout, width=stem) for m in task.inputs}
     if network.pretrained:
         if stem != 64:
             raise ValueError(f"published weights have width 64, got width {stem}")
@@ -146,7 +149,7 @@ class SideBySide(Meets):
     def __init__(self, modalities: int, before: int, after: int | None = None) -> None:
         super().__init__()
         self.channels = after or modalities * before
-        self.mix = nn.Identity() if after is None else block(modalities * before, after, 1)
+        self.mix = nn.Identity() if after is None else conv_block(modalities * before, after, 1)
 
     def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Mix the maps."""
@@ -212,7 +215,7 @@ class Alone(nn.Module):
     def __init__(self, levels: Levels) -> None:
         super().__init__()
         self.skips = nn.ModuleList(
-            nn.Identity() if c == wanted else block(c, wanted, 1)
+            nn.Identity() if c == wanted else conv_block(c, wanted, 1)
             for c, wanted in zip(levels.channels, levels.skips, strict=False)
         )
         self.deep = levels.deep(levels.channels[-1])

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from dmrnet.modalities import Task
+    from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
     from dmrnet.nn.fusion import ConcatFusion
-    from dmrnet.nn.layers.gather import ManyMaps
     from dmrnet.nn.networks.parts import Parts
 
 Family = Literal["generic", "surf", "ogm", "esanet"]
@@ -110,7 +110,7 @@ class Network:
 
     def check_encoders(self) -> None:
         """Refuse what would go unread: encoders of other families, weights that nobody has."""
-        from dmrnet.nn.encoders.backbone import PREFIX
+        from dmrnet.nn.encoders.timm_models import PREFIX
 
         own = self.family == "generic"
         if not own and (self.encoder != "auto" or self.encoders):
@@ -135,14 +135,14 @@ class Network:
         streams = self.build_streams(task)
         return pixels(task, self.width, self.trunk_depth, self.trunk_kernel, streams)
 
-    def build_streams(self, task: Task) -> dict[str, ManyMaps]:
+    def build_streams(self, task: Task) -> dict[str, MultiLevelEncoder]:
         """Return the generic network's encoders of images for every pixel, in the task's order.
 
         Raises:
             ValueError: If a modality is no image, or an encoder is unknown or does not fit.
             FileNotFoundError: If published weights cannot be had.
         """
-        from dmrnet.nn.encoders.pyramid import build_stream
+        from dmrnet.nn.encoders.build import build_stream
         from dmrnet.nn.networks.parts import check_kind
 
         self.check_encoders()
@@ -166,7 +166,7 @@ class Network:
 
     def build_encoders(self, task: Task) -> dict[str, nn.Module]:
         """Return one encoder a modality, in the task's order."""
-        from dmrnet.nn.encoders.generic import build_encoder
+        from dmrnet.nn.encoders.build import build_encoder
 
         self._check_named(task)
         return {
@@ -195,6 +195,6 @@ def feature_shapes(
     task: Task, encoders: Mapping[str, nn.Module]
 ) -> dict[str, tuple[int, int, int]]:
     """Return ``(C, H, W)`` of what each encoder gives."""
-    from dmrnet.nn.layers.gather import output_shape
+    from dmrnet.nn.encoders.rows import output_shape
 
     return {m.name: output_shape(encoders[m.name], m.shape) for m in task.inputs}

@@ -10,9 +10,10 @@ from torch import nn
 
 from dmrnet.modalities import Task
 from dmrnet.nn.encoders.resnet import ResNetEncoder
+from dmrnet.nn.encoders.resnet_layouts import LayoutName
+from dmrnet.nn.encoders.rows import output_shape
 from dmrnet.nn.fusion import ConcatFusion, Grid
-from dmrnet.nn.layers.gather import output_shape
-from dmrnet.nn.networks.parts import Form, LayoutName, Parts, check_dense, image_encoders
+from dmrnet.nn.networks.parts import Form, Parts, check_dense, image_encoders
 from dmrnet.nn.predictor import PooledLinear
 
 GRIDS: dict[Form, Grid] = {"map": "auto", "vector": "pooled"}

@@ -9,10 +9,7 @@ from typing import Literal
 from torch import nn
 
 from dmrnet.modalities import Modality, Task
-from dmrnet.nn.encoders.generic import VolumeEncoder
-
-LayoutName = Literal["r18", "r34", "r50", "r18-nbt1d", "r34-nbt1d"]
-"""Of a ResNet: its blocks a stage, and their kind (NonBottleneck1D of ESANet)."""
+from dmrnet.nn.encoders.basic import VolumeEncoder
 
 Form = Literal["map", "vector"]
 """How OGM's modalities meet: as maps on one grid, or as globally pooled vectors."""

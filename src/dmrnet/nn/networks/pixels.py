@@ -14,87 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dmrnet.modalities import Inputs, Task
+from dmrnet.nn.encoders.multi_level import MultiLevelEncoder, feature_name
+from dmrnet.nn.encoders.pixel_stream import LEVELS, STRIDE, PixelStream, level_widths
 from dmrnet.nn.fusion import Fused, masked, trunk
-from dmrnet.nn.layers.gather import ManyMaps, check_divides, encode_rows, feature_name
-from dmrnet.nn.layers.norm import BatchNorm
+from dmrnet.nn.layers.conv_block import conv_block
 from dmrnet.nn.networks.parts import Parts, check_kind
 from dmrnet.nn.predictor import Output
-
-LEVELS = 4
-"""So often an image is halved."""
-
-STRIDE = 1 << LEVELS
-NARROWEST = 8
-"""Channels of a level, at the least."""
-
-
-def level_widths(width: int) -> list[int]:
-    """Return the channels of each level, doubling up to `width`.
-
-    >>> level_widths(128)
-    [16, 32, 64, 128]
-    """
-    return [min(width, max(width >> (LEVELS - 1 - k), NARROWEST)) for k in range(LEVELS)]
-
-
-def block(before: int, after: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    """Return convolution without bias, batch norm and ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False),
-        BatchNorm(after),
-        nn.ReLU(inplace=True),
-    )
-
-
-class PixelStream(ManyMaps):
-    """Four levels of two 3x3 blocks, the first of each strided; hands out the map of every level.
-
-    Args:
-        channels: C of the image.
-        width: C of the deepest map.
-    """
-
-    def __init__(self, channels: int, width: int) -> None:
-        super().__init__()
-        self.widths = level_widths(width)
-        self.levels = nn.ModuleList(
-            self.level(before, after)
-            for before, after in zip((channels, *self.widths[:-1]), self.widths, strict=True)
-        )
-
-    @staticmethod
-    def level(before: int, after: int) -> nn.Sequential:
-        """Return what makes a level's map of the one before, at half its size."""
-        return nn.Sequential(block(before, after, stride=2), block(after, after))
-
-    @property
-    def parts(self) -> tuple[nn.Module, ...]:
-        """What makes each level's map of the one before."""
-        return tuple(self.levels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Encode ``(B, C, H, W)`` as the deepest map alone; `encode` gives them all."""
-        return self.encode("", x)[feature_name("", LEVELS - 1)]
-
-    def encode(self, modality: str, x: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
-        """Return every map, under flat names: level k is ``(B, C_k, H / 2^(k+1), W / 2^(k+1))``.
-
-        Args:
-            modality: Goes into the names.
-            x: ``(B, C, H, W)``, any H and W that 16 divides.
-            rows: int64, the rows to encode, the others come out as zeros; None for every row.
-
-        Raises:
-            ValueError: If 16 does not divide H and W.
-        """
-        check_divides(modality, x, STRIDE)
-        height, width = x.shape[-2:]
-        maps = {}
-        for level, (part, channels) in enumerate(zip(self.levels, self.widths, strict=True)):
-            height, width = height // 2, width // 2
-            x = encode_rows(part, x, rows, (channels, height, width))
-            maps[feature_name(modality, level)] = x
-        return maps
 
 
 class PixelFusion(nn.Module):
@@ -122,7 +47,7 @@ class PixelFusion(nn.Module):
         self.modalities = tuple(modalities)
         *others, deepest = level_widths(width)
         many = len(self.modalities)
-        self.mix = nn.ModuleList(block(many * c, c, 1) for c in others)
+        self.mix = nn.ModuleList(conv_block(many * c, c, 1) for c in others)
         self.trunk = trunk(many * deepest, width, depth, kernel)
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
@@ -156,7 +81,7 @@ class PixelDecoder(nn.Module):
         super().__init__()
         widths = level_widths(width)
         self.stages = nn.ModuleList(
-            block(below + here, here)
+            conv_block(below + here, here)
             for below, here in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
         self.logits = nn.Conv2d(widths[0], classes, 1)
@@ -186,7 +111,7 @@ def pixels(
     width: int,
     depth: int = 1,
     kernel: int = 1,
-    streams: Mapping[str, ManyMaps] | None = None,
+    streams: Mapping[str, MultiLevelEncoder] | None = None,
 ) -> Parts:
     """Return the network for any number of images of one size, which 16 must divide.
 

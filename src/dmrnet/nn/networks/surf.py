@@ -12,9 +12,10 @@ from collections import OrderedDict
 from torch import Tensor, nn
 
 from dmrnet.modalities import Task
-from dmrnet.nn.encoders.resnet import LAYOUTS, ResNetEncoder, resnet_stage
+from dmrnet.nn.encoders.resnet import ResNetEncoder, resnet_stage
+from dmrnet.nn.encoders.resnet_layouts import LAYOUTS
+from dmrnet.nn.encoders.rows import output_shape
 from dmrnet.nn.fusion import ConcatFusion, common_grid
-from dmrnet.nn.layers.gather import output_shape
 from dmrnet.nn.layers.linear_start import BlockTrunk
 from dmrnet.nn.layers.memory_format import SmallMaps, small
 from dmrnet.nn.layers.squeeze_excite import squeeze_excite

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from dmrnet.modalities import Inputs
-from dmrnet.nn.encoders.resnet import layout_of
+from dmrnet.nn.encoders.multi_level import feature_name
+from dmrnet.nn.encoders.resnet_layouts import LayoutName, layout_of
 from dmrnet.nn.fusion import Fused
-from dmrnet.nn.networks.esanet.blocks import conv_block
+from dmrnet.nn.layers.conv_block import conv_block
 from dmrnet.nn.networks.esanet.fusion import ESANetFusion
-from dmrnet.nn.networks.esanet.streams import FUSIONS, feature_name
-from dmrnet.nn.networks.parts import LayoutName
+from dmrnet.nn.networks.esanet.streams import FUSIONS
 from dmrnet.nn.systems.former import InterFusion, Intra, Restore
 
 
@@ -66,7 +66,7 @@ class FormerESANetFusion(ESANetFusion):
         self.restore = conv_block(tokens, self.deepest, 1)
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
-        """Fuse the maps of `Stream.encode` under bool ``(B, V)``.
+        """Fuse the maps of `ESANetStream.encode` under bool ``(B, V)``.
 
         Returns:
             As `ESANetFusion`; told are the modalities' deepest maps, zeros where hidden.

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from dmrnet.modalities import Inputs
-from dmrnet.nn.encoders.resnet import layout_of
-from dmrnet.nn.networks.esanet.blocks import conv_block
+from dmrnet.nn.encoders.resnet_layouts import LayoutName, layout_of
+from dmrnet.nn.layers.conv_block import conv_block
 from dmrnet.nn.networks.esanet.fusion import ESANetFusion
-from dmrnet.nn.networks.parts import LayoutName
 from dmrnet.nn.systems.moments import Moments, Spread
 
 

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from dmrnet.modalities import Inputs, spread_rows, take_rows
+from dmrnet.nn.encoders.multi_level import MultiLevelEncoder, feature_name
+from dmrnet.nn.encoders.rows import encode_no_rows
 from dmrnet.nn.fusion import Fused, masked
-from dmrnet.nn.layers.gather import ManyMaps, feature_name, of_no_rows
-from dmrnet.nn.layers.norm import waits
+from dmrnet.nn.layers.norm import synchronises
 from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.nn.networks.parts import Parts
 from dmrnet.nn.predictor import Output
@@ -43,7 +44,7 @@ class Expert(nn.Module):
         return logits[..., None, None]
 
 
-class PixelExpert(ManyMaps):
+class PixelExpert(MultiLevelEncoder):
     """Encoder, fusion and decoder of one modality, in one, for every pixel.
 
     Args:
@@ -62,7 +63,7 @@ class PixelExpert(ManyMaps):
     @property
     def parts(self) -> tuple[nn.Module, ...]:
         """What the image goes through, in order."""
-        assert isinstance(self.encoder, ManyMaps)
+        assert isinstance(self.encoder, MultiLevelEncoder)
         return (*self.encoder.parts, self.fusion, self.predictor)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,7 +72,7 @@ class PixelExpert(ManyMaps):
 
     def read(self, x: Tensor) -> Output:
         """Return the logits, and in training those of side outputs, of ``(B, C, H, W)``."""
-        assert isinstance(self.encoder, ManyMaps)
+        assert isinstance(self.encoder, MultiLevelEncoder)
         shown = torch.ones((x.shape[0], 1), dtype=torch.bool, device=x.device)
         fused = self.fusion(self.encoder.encode(self.name, x), shown)
         out: Output = self.predictor(fused.map, fused.skips)
@@ -88,8 +89,8 @@ class PixelExpert(ManyMaps):
             rows: int64, the rows to look at, the others come out as zeros; None for every row.
         """
         made: tuple[Tensor, ...]
-        if rows is not None and len(rows) == 0 and not waits(self):
-            made = (of_no_rows(self, x, (self.classes, *x.shape[2:])),)
+        if rows is not None and len(rows) == 0 and not synchronises(self):
+            made = (encode_no_rows(self, x, (self.classes, *x.shape[2:])),)
         else:
             out = self.read(x if rows is None else take_rows(x, rows))
             made = (out.logits, *out.side)

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from dmrnet.modalities import Inputs
 from dmrnet.nn.fusion import Fused, masked, to_grid
+from dmrnet.nn.layers.conv_block import conv_block
 from dmrnet.nn.layers.norm import BatchNorm
 from dmrnet.nn.networks.levels import Meets
-from dmrnet.nn.networks.pixels import block
 from dmrnet.nn.networks.trunks import at_most
 
 Restore = Literal["sequence", "position", "packed"]
@@ -335,7 +335,7 @@ class FormerMeet(Meets):
         self.inter = InterFusion(
             self.modalities, embed, grid, *rest, key_mask, restore, position_dropout
         )
-        self.restore = block(embed, channels, 1)
+        self.restore = conv_block(embed, channels, 1)
 
     def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Fuse ``(B, V, C, H, W)``; told are the maps, one a modality."""

@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from dmrnet.nn.layers.conv_block import conv_block
 from dmrnet.nn.networks.levels import Meets
-from dmrnet.nn.networks.pixels import block
 
 Spread = Literal["population", "sample", "released"]
 """What the squared deviations are divided by: how many modalities are shown; one less; or, as the
@@ -59,7 +59,7 @@ class MomentsMeet(Meets):
         super().__init__()
         self.channels = after or 2 * before
         self.moments = Moments(spread)
-        self.mix = nn.Identity() if after is None else block(2 * before, after, 1)
+        self.mix = nn.Identity() if after is None else conv_block(2 * before, after, 1)
 
     def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return both moments, mixed."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dmrnet.modalities import Inputs
 from dmrnet.nn.fusion import Fused
-from dmrnet.nn.layers.gather import untouched
+from dmrnet.nn.layers.connected_zero import connected_zero
 from dmrnet.nn.layers.norm import BatchNorm
 from dmrnet.nn.networks.levels import Meets
 from dmrnet.nn.networks.trunks import MixFusion
@@ -108,7 +108,7 @@ class RegionMixing(nn.Module):
         mixed = torch.cat([self.fuse(summed.flatten(1, 2)), self.short(together)], 1)
         if self.training:
             # Where no term reads the regions their parameters get zero gradients, not none.
-            mixed = mixed + untouched(self.bottleneck) + untouched(self.regions)
+            mixed = mixed + connected_zero(self.bottleneck) + connected_zero(self.regions)
         return mixed, logits
 
 

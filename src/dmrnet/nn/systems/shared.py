@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from dmrnet.modalities import Inputs, Task, Where, spread_rows, take_rows
+from dmrnet.nn.encoders.rows import encode_rows
 from dmrnet.nn.fusion import Fused, masked, to_grid, trunk
-from dmrnet.nn.layers.gather import encode_rows
 from dmrnet.nn.layers.pointwise import Pointwise
 from dmrnet.nn.networks.network import Network
 from dmrnet.nn.networks.trunks import Shapes, at_most, of_one

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from dmrnet.modalities import Inputs, Task, Where, spread_rows, take_rows
+from dmrnet.nn.encoders.multi_level import feature_name
+from dmrnet.nn.encoders.rows import encode_rows
 from dmrnet.nn.fusion import Fused, masked
-from dmrnet.nn.layers.gather import encode_rows, feature_name
 from dmrnet.nn.networks.levels import Levels, SideBySide
 from dmrnet.nn.systems.shared import Impute, Residual, SharedSpecificFusion, shared_name
 

@@ -6,6 +6,6 @@ Seichter et al., ICRA 2021, for RGB-D; under a mask as in the paper's "ESANet-MD
 from dmrnet.nn.networks.esanet.build import esanet
 from dmrnet.nn.networks.esanet.decoder import ESANetDecoder
 from dmrnet.nn.networks.esanet.fusion import ESANetFusion
-from dmrnet.nn.networks.esanet.streams import Stream
+from dmrnet.nn.networks.esanet.streams import ESANetStream
 
-__all__ = ["ESANetDecoder", "ESANetFusion", "Stream", "esanet"]
+__all__ = ["ESANetDecoder", "ESANetFusion", "ESANetStream", "esanet"]

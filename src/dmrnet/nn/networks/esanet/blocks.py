@@ -8,16 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dmrnet.nn.layers.norm import BatchNorm
-
-
-def conv_block(before: int, after: int, kernel: int) -> nn.Sequential:
-    """Return convolution without bias, batch norm and ReLU, of unchanged size."""
-    return nn.Sequential(
-        nn.Conv2d(before, after, kernel, padding=kernel // 2, bias=False),
-        BatchNorm(after),
-        nn.ReLU(inplace=True),
-    )
+from dmrnet.nn.layers.conv_block import conv_block
 
 
 class PyramidPooling(nn.Module):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dmrnet.modalities import Task
 from dmrnet.nn.encoders.resnet import imagenet_state, load_resnet
+from dmrnet.nn.encoders.resnet_layouts import LayoutName
 from dmrnet.nn.networks.esanet.decoder import ESANetDecoder
 from dmrnet.nn.networks.esanet.fusion import ESANetFusion
-from dmrnet.nn.networks.esanet.streams import Stream
-from dmrnet.nn.networks.parts import LayoutName, Parts, check_dense, check_kind
+from dmrnet.nn.networks.esanet.streams import ESANetStream
+from dmrnet.nn.networks.parts import Parts, check_dense, check_kind
 
 
 def esanet(
@@ -39,7 +40,8 @@ def esanet(
     main = task.modalities[0] if main is None else main
     fusion = ESANetFusion(task.modalities, main, layout, width)
     streams = {
-        m.name: Stream(m.shape[0], layout, 0 if m.name == main else 4, width) for m in task.inputs
+        m.name: ESANetStream(m.shape[0], layout, 0 if m.name == main else 4, width)
+        for m in task.inputs
     }
     if pretrained:
         if width != 64:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from dmrnet.nn.encoders.resnet import NonBottleneck1D
-from dmrnet.nn.networks.esanet.blocks import LearnedUpsample, conv_block
+from dmrnet.nn.layers.conv_block import conv_block
+from dmrnet.nn.networks.esanet.blocks import LearnedUpsample
 from dmrnet.nn.predictor import Output
 
 

@@ -8,12 +8,14 @@ from torch import Tensor, nn
 
 from dmrnet.modalities import Inputs
 from dmrnet.modalities.names import position
-from dmrnet.nn.encoders.resnet import layout_of, resnet_stages
+from dmrnet.nn.encoders.multi_level import feature_name
+from dmrnet.nn.encoders.resnet import resnet_stages
+from dmrnet.nn.encoders.resnet_layouts import LayoutName, layout_of
 from dmrnet.nn.fusion import Fused, masked
+from dmrnet.nn.layers.conv_block import conv_block
 from dmrnet.nn.layers.squeeze_excite import squeeze_excite
-from dmrnet.nn.networks.esanet.blocks import PyramidPooling, conv_block
-from dmrnet.nn.networks.esanet.streams import FUSIONS, STRIDE, feature_name
-from dmrnet.nn.networks.parts import LayoutName
+from dmrnet.nn.networks.esanet.blocks import PyramidPooling
+from dmrnet.nn.networks.esanet.streams import FUSIONS, STRIDE
 
 
 class ESANetFusion(nn.Module):
@@ -62,7 +64,7 @@ class ESANetFusion(nn.Module):
         self.context = PyramidPooling(channels[4], 8 * width)
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
-        """Fuse the maps of `Stream.encode` under bool ``(B, V)``.
+        """Fuse the maps of `ESANetStream.encode` under bool ``(B, V)``.
 
         Returns:
             The context module's map ``(B, 8 * width, H / 32, W / 32)``, and three skips from

@@ -1,4 +1,4 @@
-"""A timm backbone for every pixel: maps at every level, rows, sizes, and what it cannot read."""
+"""A timm backbone for dense prediction: maps of every level, rows, sizes and errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dmrnet.evaluation import MeanIoU
 from dmrnet.methods import build_method
 from dmrnet.modalities import Modality, Task, all_combinations
 from dmrnet.nn import Network, TimmStream
-from dmrnet.nn.networks.pixels import PixelStream
+from dmrnet.nn.encoders.pixel_stream import PixelStream
 from dmrnet.settings.config import parse_run
 
 IMAGE = Modality("rgb", "image", (2, 32, 48))
@@ -55,8 +55,8 @@ class TestConvNeXtBesideSmall(NetworkContract):
 )
 def test_levels_are_those_of_the_small_encoder(name: str, given: list[bool]) -> None:
     stream, small = TimmStream(IMAGE, name, 64).eval(), PixelStream(2, 64).eval()
-    assert stream.given == given
-    # Larger and smaller images than it was built for, of other shapes.
+    assert stream.from_backbone == given
+    # Other sizes than it was built for.
     for size in ((32, 48), (80, 16), (64, 112)):
         x = torch.randn(2, 2, *size)
         found, wanted = stream.encode("rgb", x), small.encode("rgb", x)
@@ -73,7 +73,7 @@ def test_its_maps_are_timms_through_a_block() -> None:
     for level, of_timm in zip((1, 2, 3), whole(x), strict=False):
         torch.testing.assert_close(made[level], stream.levels[level](of_timm))
     torch.testing.assert_close(stream(x), made[3])
-    # The stage behind 1/16 is left out.
+    # The stage below 1/16 is removed.
     behind = {n for n, _ in whole.named_parameters()} - set(stream.backbone.state_dict())
     assert behind
     assert all(n.startswith("stages_3") for n in behind)
@@ -82,8 +82,8 @@ def test_its_maps_are_timms_through_a_block() -> None:
 @pytest.mark.parametrize(
     "name", ["test_efficientnet", "mobilenetv3_small_050", "test_resnet", "test_vit"]
 )
-def test_what_reaches_no_map_is_left_out(name: str) -> None:
-    """Nothing behind 1/16 runs; what is before it is timm's, and all of it is trained."""
+def test_layers_that_reach_no_map_are_removed(name: str) -> None:
+    """Maps are timm's, nothing below 1/16 runs, and every parameter has a gradient."""
     stream = TimmStream(IMAGE, name, 16).eval()
     whole = timm.create_model(name, features_only=True, in_chans=2).eval()
     whole.load_state_dict(stream.backbone.state_dict(), strict=False)
@@ -96,13 +96,13 @@ def test_what_reaches_no_map_is_left_out(name: str) -> None:
     assert [n for n, p in stream.named_parameters() if p.grad is None] == []
 
 
-def test_one_that_would_go_untrained_in_part_is_refused() -> None:
-    # Its last block is cut off but for the shortcut.
+def test_a_backbone_with_untrained_weights_is_refused() -> None:
+    # Only the shortcut of its last block remains.
     with pytest.raises(ValueError, match=r"xception41 .* reach none of its maps .*shortcut.* 9 in"):
         TimmStream(IMAGE, "xception41", 16)
 
 
-def test_building_leaves_no_trace_of_the_trial() -> None:
+def test_the_trial_run_leaves_no_trace() -> None:
     stream = TimmStream(IMAGE, "test_resnet", 16)
     assert stream.training
     assert all(module.training for module in stream.modules())
@@ -112,13 +112,13 @@ def test_building_leaves_no_trace_of_the_trial() -> None:
         TimmStream(IMAGE, "test_resnet", 16)
 
 
-def test_of_maps_of_one_size_the_deepest_is_taken() -> None:
+def test_the_deepest_of_several_maps_of_one_size_is_used() -> None:
     stream = TimmStream(IMAGE, "test_vit", 16)
     whole = timm.create_model("test_vit", features_only=True)
     assert stream.backbone.feature_info.out_indices == whole.feature_info.out_indices[-1:]
 
 
-def test_rows_that_are_not_named_are_never_read() -> None:
+def test_other_rows_are_never_read() -> None:
     stream = TimmStream(IMAGE, "test_resnet", 16)
     calls = []
     stream.backbone.register_forward_pre_hook(lambda _, args: calls.append(len(args[0])))
@@ -142,9 +142,9 @@ def test_rows_that_are_not_named_are_never_read() -> None:
     ("network", "said"),
     [
         (Network(encoder="timm:test_resnt"), "unknown timm model 'test_resnt'; did you mean"),
-        (Network(encoder="timm:test_resnet@2"), "by its name alone, got timm:test_resnet@2"),
+        (Network(encoder="timm:test_resnet@2"), "without a map, got timm:test_resnet@2"),
         (Network(encoder="timm:coat_tiny"), "coat_tiny cannot read images of 3x48x64: Input hei"),
-        (Network(encoder="timm:inception_v3"), r"a map of \(16, 24, 32\), got one of \(16, 2"),
+        (Network(encoder="timm:inception_v3"), r"a map of \(16, 24, 32\), got \(16, 2"),
         (Network(encoder="timm:mixer_s32_224"), "no map at 1/2 to 1/16; .* timm:convnext_atto"),
         (Network(encoder="resnet18"), "modality rgb: expected encoder auto or timm:NAME .*'resnet"),
         (Network(encoders={"nir": "timm:test_resnet"}), "an encoder is set for 'nir', which the"),
@@ -153,17 +153,17 @@ def test_rows_that_are_not_named_are_never_read() -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["sf-md", "rfnet"])
-def test_what_it_cannot_read_is_told(method: str, network: Network, said: str) -> None:
+def test_unfit_settings_are_refused(method: str, network: Network, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         build_method(method, task(), network=network)
 
 
-def test_one_that_is_shared_by_level_is_refused() -> None:
-    with pytest.raises(ValueError, match="cannot be shared level by level"):
+def test_a_backbone_shared_by_level_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"levels modalities can share.*leave encoder at auto"):
         build_method("shaspec", task(), network=Network(encoders={"depth": "timm:test_resnet"}))
 
 
-def test_published_weights_are_asked_for_where_they_are_wanted(monkeypatch) -> None:
+def test_published_weights_are_loaded_on_request(monkeypatch) -> None:
     asked, create = [], timm.create_model
 
     def recorded(model: str, pretrained: bool = False, **options):
@@ -204,7 +204,7 @@ def test_a_run_on_images_of_any_size(name: str, tmp_path: Path) -> None:
     assert fit(settings, tmp_path / "run")
     run = open_run(tmp_path / "run")
     assert all(isinstance(encoder, TimmStream) for encoder in run.method.encoders)
-    # What was scored when training ended is what the opened run scores.
+    # An opened run scores as at the end of training.
     val = score_images(run.method, run.part("val"), all_combinations(2))
     of_val = MeanIoU().columns(val.confusion)["miou"][0].tolist()
     evaluate_run(run)

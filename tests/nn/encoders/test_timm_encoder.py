@@ -1,4 +1,4 @@
-"""Any timm backbone as an encoder: its maps, sizes and weights, and what it cannot read."""
+"""Any timm backbone as an encoder: maps, sizes, weights and errors."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from dmrnet.settings.config import parse_run
         ("test_resnet", "volume", (1, 2, 64, 64), (96, 2, 2)),
         ("test_mambaout", "image", (1, 64, 64), (256, 2, 2)),  # channels last inside
         ("test_mambaout@0", "image", (1, 64, 96), (16, 16, 24)),
-        ("test_vit", "image", (1, 64, 96), (64, 4, 6)),  # of a fixed size, 160 x 160, by itself
+        ("test_vit", "image", (1, 64, 96), (64, 4, 6)),  # with a fixed size of 160 x 160 by default
         ("test_vit@0", "image", (5, 32, 32), (64, 2, 2)),
-        ("mixer_s32_224", "image", (1, 64, 64), (512, 1, 4)),  # tokens without a place
+        ("mixer_s32_224", "image", (1, 64, 64), (512, 1, 4)),  # tokens without positions
     ],
 )
 def test_backbones_give_maps_with_channels_first(
@@ -43,19 +43,19 @@ def test_backbones_give_maps_with_channels_first(
     assert encode_rows(encoder, torch.randn(3, *shape), rows, expected).isfinite().all()
 
 
-def test_a_map_is_the_one_that_timm_calls_so() -> None:
+def test_a_map_is_numbered_as_in_timm() -> None:
     encoder = TimmEncoder("test_resnet@2", (3, 64, 64)).eval()
     whole = timm.create_model("test_resnet", features_only=True).eval()
     whole.load_state_dict(encoder.backbone.state_dict(), strict=False)
     x = torch.randn(2, 3, 64, 64)
     torch.testing.assert_close(encoder(x), whole(x)[2])
-    # What lies behind the map is left out.
+    # Later layers are removed.
     assert sum(1 for _ in encoder.parameters()) < sum(1 for _ in whole.parameters())
 
 
 @pytest.mark.parametrize(("name", "at"), [("test_efficientnet", 2), ("test_efficientnet", 0)])
 def test_nothing_runs_behind_the_map_of_an_efficientnet(name: str, at: int) -> None:
-    """Timm itself keeps all of it, where it gets no gradient."""
+    """Timm itself keeps later layers, without gradients."""
     encoder = TimmEncoder(f"{name}@{at}", (3, 64, 64)).eval()
     whole = timm.create_model(name, features_only=True).eval()
     whole.load_state_dict(encoder.backbone.state_dict(), strict=False)
@@ -66,8 +66,8 @@ def test_nothing_runs_behind_the_map_of_an_efficientnet(name: str, at: int) -> N
     assert [n for n, p in encoder.named_parameters() if p.grad is None] == []
 
 
-def test_tokens_stand_where_their_patches_are() -> None:
-    """A patch that changes moves the map there the most, before tokens have met."""
+def test_tokens_are_arranged_by_their_patches() -> None:
+    """Without attention, changing a patch changes the map only at its position."""
     encoder = TimmEncoder("test_vit", (1, 64, 96)).eval()
     encoder.backbone.blocks = nn.Sequential()
     x = torch.zeros(1, 1, 64, 96)
@@ -86,17 +86,17 @@ def test_tokens_stand_where_their_patches_are() -> None:
         ("test_resnt", (1, 64, 64), "unknown timm model 'test_resnt'; did you mean 'test_resnet'"),
         ("convnext_atto", (1, 9, 9), "cannot read images of 1x9x9.*timm:NAME@0"),
         ("test_vit", (1, 40, 40), "cannot read images of 1x40x40: .*divisible by patch size"),
-        ("test_resnet@9", (1, 64, 64), "gives no map 9"),
+        ("test_resnet@9", (1, 64, 64), "no map 9"),
         ("test_resnet@last", (1, 64, 64), "a number from 0 as MAP, got timm:test_resnet@last"),
-        ("coat_tiny", (1, 64, 64), r"no map before pooling.*an inner one may do \(timm:coat_tiny@"),
+        ("coat_tiny", (1, 64, 64), r"no map before pooling.*inner map \(timm:coat_tiny@"),
     ],
 )
-def test_what_it_cannot_read_is_told_when_it_is_built(name, shape, said) -> None:
+def test_images_it_cannot_read_are_refused_when_it_is_built(name, shape, said) -> None:
     with pytest.raises(ValueError, match=said):
         TimmEncoder(name, shape)
 
 
-def test_published_weights_are_asked_for_where_they_are_wanted(monkeypatch) -> None:
+def test_published_weights_are_loaded_on_request(monkeypatch) -> None:
     asked = []
     create = timm.create_model
 
@@ -118,11 +118,11 @@ def test_published_weights_are_asked_for_where_they_are_wanted(monkeypatch) -> N
     assert (next(loaded.parameters()) == 0.5).all()
 
 
-def test_weights_that_cannot_be_had_are_told(monkeypatch, tmp_path: Path) -> None:
+def test_unavailable_weights_are_refused(monkeypatch, tmp_path: Path) -> None:
     constants = pytest.importorskip("huggingface_hub.constants")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=r"no published weights of .*test_byobnet .*fetch"):
+    with pytest.raises(FileNotFoundError, match=r"weights of .*test_byobnet .*fetch"):
         TimmEncoder("test_byobnet", (3, 32, 32), pretrained=True)
     with pytest.raises(FileNotFoundError, match="No pretrained weights exist for coatnet_0_224"):
         TimmEncoder("coatnet_0_224@0", (3, 64, 64), pretrained=True)
@@ -131,7 +131,7 @@ def test_weights_that_cannot_be_had_are_told(monkeypatch, tmp_path: Path) -> Non
 def test_published_weights_come_from_the_cache_and_fit_any_channels(
     monkeypatch, tmp_path: Path
 ) -> None:
-    """A file as the hub's client keeps it, read without a network."""
+    """Read a file as the hub's client stores it, offline."""
     constants = pytest.importorskip("huggingface_hub.constants")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
@@ -158,7 +158,7 @@ def test_published_weights_come_from_the_cache_and_fit_any_channels(
         (Network(pretrained=True), "published weights .*small encoders start from random"),
     ],
 )
-def test_a_setting_that_nobody_would_read_is_refused(network: Network, said: str) -> None:
+def test_a_setting_without_effect_is_refused(network: Network, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         network.build(Task((Modality("a", "image", (1, 32, 32)),), ("no", "yes")))
 

@@ -10,9 +10,9 @@ from torch import nn
 
 from dmrnet.modalities import Modality, Task
 from dmrnet.nn import Network, TimmEncoder, build_encoder, feature_shapes, output_shape
-from dmrnet.nn.encoders.generic import (
-    SMALLEST_LINE,
-    SMALLEST_PLANE,
+from dmrnet.nn.encoders.basic import (
+    MOST_PIXELS,
+    MOST_STEPS,
     ImageEncoder,
     SequenceEncoder,
     VolumeEncoder,
@@ -53,12 +53,12 @@ def test_long_sequences_and_large_images_are_strided_to_the_target(size: int, ot
         return size
 
     line = positions(SequenceEncoder(1, size, 1), size)
-    assert line <= SMALLEST_LINE
-    assert line == -(-size // 2) or 2 * line > SMALLEST_LINE
+    assert line <= MOST_STEPS
+    assert line == -(-size // 2) or 2 * line > MOST_STEPS
     longer = max(size, other)
     plane = positions(ImageEncoder(1, size, other, 1), longer)
-    assert plane <= SMALLEST_PLANE
-    assert plane == longer or 2 * plane > SMALLEST_PLANE
+    assert plane <= MOST_PIXELS
+    assert plane == longer or 2 * plane > MOST_PIXELS
 
 
 def test_a_volume_is_the_mean_over_its_frames() -> None:

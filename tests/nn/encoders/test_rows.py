@@ -1,4 +1,4 @@
-"""Encoders run on the rows that are named, and on nothing else."""
+"""Encoders run on the selected rows only."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from dmrnet.nn.layers.gather import encode_rows, output_shape, untouched
+from dmrnet.nn.encoders.rows import encode_rows, output_shape
 
 
 class Counting(nn.Module):
-    """Doubles a vector and remembers how many rows came in each call."""
+    """Doubles a vector and records the number of rows of each call."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,30 +25,30 @@ class Counting(nn.Module):
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=8), st.randoms())
-def test_named_rows_are_encoded_and_the_others_are_zero(seen: list[bool], order: object) -> None:
+def test_selected_rows_are_encoded_and_the_others_are_zero(seen: list[bool], order: object) -> None:
     encoder = Counting()
     x = torch.randn(len(seen), 3)
-    rows = [i for i, here in enumerate(seen) if here]
+    rows = [i for i, selected in enumerate(seen) if selected]
     order.shuffle(rows)  # type: ignore[attr-defined]
     poisoned = x.clone()
-    poisoned[[i for i, here in enumerate(seen) if not here]] = float("nan")
+    poisoned[[i for i, selected in enumerate(seen) if not selected]] = float("nan")
     out = encode_rows(encoder, poisoned, torch.tensor(rows, dtype=torch.int64), (3, 1, 1))
-    for i, here in enumerate(seen):
-        assert torch.equal(out[i, :, 0, 0], x[i] * 2 if here else torch.zeros(3))
+    for i, selected in enumerate(seen):
+        assert torch.equal(out[i, :, 0, 0], x[i] * 2 if selected else torch.zeros(3))
     assert encoder.calls == ([len(rows)] if rows else [])
     out.sum().backward()
     assert encoder.weight.grad is not None
     torch.testing.assert_close(encoder.weight.grad, x[rows].sum(0))
 
 
-def test_none_is_every_row() -> None:
+def test_none_encodes_every_row() -> None:
     encoder = Counting()
     x = torch.randn(4, 3)
     every = encode_rows(encoder, x, torch.arange(4), (3, 1, 1))
     assert torch.equal(encode_rows(encoder, x, None, (3, 1, 1)), every)
 
 
-def test_no_row_gives_zeros_in_the_precision_of_the_encoder_without_a_graph_at_inference() -> None:
+def test_no_row_gives_zeros_of_the_encoders_dtype_and_no_graph_at_inference() -> None:
     encoder = Counting().double()
     nothing = torch.zeros(0, dtype=torch.int64)
     with torch.no_grad():
@@ -61,23 +61,14 @@ def test_no_row_gives_zeros_in_the_precision_of_the_encoder_without_a_graph_at_i
     assert out.requires_grad
 
 
-def test_untouched_skips_frozen_parameters() -> None:
-    layer = nn.Linear(2, 2)
-    layer.bias.requires_grad_(False)
-    untouched(layer).backward()
-    assert torch.equal(layer.weight.grad, torch.zeros(2, 2))  # type: ignore[arg-type]
-    assert layer.bias.grad is None
-    assert not untouched(nn.ReLU()).requires_grad
-
-
-def test_an_encoder_is_held_to_its_shape() -> None:
+def test_an_encoder_keeps_its_output_shape() -> None:
     encoder = nn.Conv2d(1, 2, 3)
     assert output_shape(encoder, (1, 6, 5)) == (2, 4, 3)
     with pytest.raises(ValueError, match=r"\(2, 5, 3\) for an input of \(1, 7, 5\)"):
         encode_rows(encoder, torch.zeros(1, 1, 7, 5), None, (2, 4, 3))
 
 
-def test_measuring_leaves_mode_statistics_and_random_numbers_alone() -> None:
+def test_output_shape_keeps_mode_statistics_and_random_state() -> None:
     encoder = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Dropout()).double()
     before = torch.get_rng_state()
     output_shape(encoder, (1, 2, 2))
@@ -90,7 +81,7 @@ def test_measuring_leaves_mode_statistics_and_random_numbers_alone() -> None:
     ("encoder", "said"),
     [(nn.Linear(4, 2), r"got \(1, 2\)"), (nn.LSTM(4, 2, batch_first=True), "got tuple")],
 )
-def test_an_encoder_that_gives_no_map_is_refused(encoder: nn.Module, said: str) -> None:
+def test_an_encoder_that_returns_no_map_is_refused(encoder: nn.Module, said: str) -> None:
     shape = (4,) if isinstance(encoder, nn.Linear) else (3, 4)
     with pytest.raises(ValueError, match=said):
         output_shape(encoder, shape)

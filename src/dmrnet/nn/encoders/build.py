@@ -1,0 +1,80 @@
+"""Encoders by name: the small one of a modality's kind, or a timm backbone."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from dmrnet.modalities import Modality
+from dmrnet.nn.encoders.basic import ImageEncoder, SequenceEncoder, VectorEncoder, VolumeEncoder
+from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
+from dmrnet.nn.encoders.pixel_stream import PixelStream
+from dmrnet.nn.encoders.timm_encoder import TimmEncoder
+from dmrnet.nn.encoders.timm_models import PREFIX
+from dmrnet.nn.encoders.timm_stream import TimmStream
+
+
+def build_encoder(
+    modality: Modality,
+    width: int,
+    encoder: str = "auto",
+    depth: int = 2,
+    dropout: float = 0.0,
+    pretrained: bool = False,
+) -> nn.Module:
+    """Return an encoder of a modality.
+
+    Args:
+        modality: The modality that it reads.
+        width: Number of channels of its map (timm backbones have their own).
+        encoder: ``auto`` for the encoder of the modality's kind, or ``timm:NAME`` for images and
+            volumes (``timm:NAME@MAP`` for an inner map).
+        depth: Number of blocks of a vector's encoder.
+        dropout: Dropout rate of a vector's encoder.
+        pretrained: Start a timm backbone from published weights.
+
+    Raises:
+        ValueError: If the encoder is unknown or does not fit the modality.
+        FileNotFoundError: If published weights are not available.
+    """
+    kind, shape = modality.kind, modality.shape
+    if encoder.startswith(PREFIX) and kind in ("image", "volume"):
+        # A volume is (C, T, H, W); its frames are images.
+        frame = TimmEncoder(encoder.removeprefix(PREFIX), (shape[0], *shape[-2:]), pretrained)
+        return VolumeEncoder(frame) if kind == "volume" else frame
+    if encoder != "auto":
+        raise ValueError(
+            f"modality {modality.name} ({kind} {shape}): expected encoder auto, or timm:NAME for "
+            f"an image or a volume, got {encoder!r}; set one modality's with "
+            "--method.network.encoders.NAME"
+        )
+    if kind == "vector":
+        return VectorEncoder(shape[0], width, depth, dropout)
+    if kind == "sequence":
+        return SequenceEncoder(shape[0], shape[1], width)
+    image = ImageEncoder(shape[0], shape[-2], shape[-1], width)
+    return VolumeEncoder(image) if kind == "volume" else image
+
+
+def build_stream(
+    modality: Modality, width: int, encoder: str = "auto", pretrained: bool = False
+) -> MultiLevelEncoder:
+    """Return an encoder of images for dense prediction.
+
+    Args:
+        modality: The modality that it reads.
+        width: Number of channels of the deepest map.
+        encoder: ``auto`` for the small encoder, or ``timm:NAME``.
+        pretrained: Start a timm backbone from published weights.
+
+    Raises:
+        ValueError: If the encoder is unknown or does not fit the modality.
+        FileNotFoundError: If published weights are not available.
+    """
+    if encoder == "auto":
+        return PixelStream(modality.shape[0], width)
+    if encoder.startswith(PREFIX):
+        return TimmStream(modality, encoder.removeprefix(PREFIX), width, pretrained)
+    raise ValueError(
+        f"modality {modality.name}: expected encoder auto or timm:NAME for dense prediction, got "
+        f"{encoder!r}"
+    )
