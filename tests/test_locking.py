@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import platform
@@ -142,6 +143,19 @@ def test_where_nothing_may_be_written_nothing_is_locked(tmp_path: Path) -> None:
         pass
     with lock_folder(Path("/proc/none/of/it")):
         pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(number, "no locks")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with lock_folder(tmp_path / "run"), lock_folder(tmp_path / "run", timeout=0):
+        assert list((tmp_path / "run").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_under_another_path_is_the_same(tmp_path: Path) -> None:

@@ -60,19 +60,16 @@ def lock_folder(folder: Path, timeout: float | None = None) -> Iterator[None]:
     """
     made = not folder.exists()
     lock = _acquire(folder, timeout)
-    if lock is None:
-        yield
-        return
     try:
         yield
     finally:
-        outermost = lock.lock_counter == 1
-        if outermost:
-            # Whoever waits sees that the locked file is gone, and locks a new one.
-            with suppress(OSError):
-                (folder / LOCK).unlink()
-        lock.release()
-        if outermost and made:
+        if lock is not None:
+            if lock.lock_counter == 1:
+                # Whoever waits sees that the locked file is gone, and locks a new one.
+                with suppress(OSError):
+                    (folder / LOCK).unlink()
+            lock.release()
+        if made:
             with suppress(OSError):
                 folder.rmdir()
 
@@ -98,7 +95,11 @@ def _acquire(folder: Path, timeout: float | None) -> BaseFileLock | None:
             wait = last
         except FileNotFoundError:  # whoever had made the folder has removed it
             continue
-        except (OSError, NotImplementedError):  # writing will say what is wrong
+        except PermissionError:  # writing will say what is wrong
+            return None
+        except (OSError, NotImplementedError):  # a file system without locks, most of all
+            with suppress(OSError):
+                (folder / LOCK).unlink()
             return None
         else:
             # A full disk is for others to report.
