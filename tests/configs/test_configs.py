@@ -14,7 +14,7 @@ from tests.data.made.prepared import MORE, prepared
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import TrainLoader, evaluation_batches
-from dmrnet.data.published.prepare import PREPARATIONS
+from dmrnet.data.published.preparation import PREPARATIONS
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
 from dmrnet.modalities import Batch, Modality, Task

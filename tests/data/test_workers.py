@@ -15,7 +15,7 @@ import torch
 from tests.data.made import casia_surf, kinetics_sounds, nyuv2
 
 from dmrnet.data.loader import TrainLoader
-from dmrnet.data.published.prepare import prepare
+from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.casia_surf import CasiaSurf
 from dmrnet.data.sets.kinetics_sounds import KineticsSounds
 from dmrnet.data.sets.nyuv2 import NYUv2

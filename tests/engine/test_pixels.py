@@ -15,7 +15,7 @@ import torch
 from sklearn.metrics import jaccard_score
 from tests.data.made import cwfid as made
 
-from dmrnet.data.published.prepare import prepare
+from dmrnet.data.published.preparation import prepare
 from dmrnet.engine.analysis.analyse import analyse_run
 from dmrnet.engine.finished import evaluate_run, open_run, rows_seen
 from dmrnet.engine.fit import fit

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from tests.data.made import cwfid, digits, watch
 
-from dmrnet.data.published.prepare import prepare
+from dmrnet.data.published.preparation import prepare
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
 from dmrnet.methods import METHODS

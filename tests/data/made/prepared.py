@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.data.made import casia_surf, crema_d, kinetics_sounds, nyuv2
 
-from dmrnet.data.published.prepare import prepare
+from dmrnet.data.published.preparation import prepare
 
 MADE: dict[str, Callable[[Path], Path]] = {
     "casia-surf": casia_surf.make,

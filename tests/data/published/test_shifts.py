@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.data.made import casia_surf, crema_d, cwfid, kinetics_sounds
 
 from dmrnet.data.files.cache import Array, read_cache
-from dmrnet.data.published.prepare import preparation, prepare
+from dmrnet.data.published.preparation import preparation, prepare
 from dmrnet.data.published.sources import File
 
 pytest.importorskip("av", reason="video files need the extra audio-video")

@@ -18,7 +18,7 @@ from tests.data.made import watch as shoulders
 
 from dmrnet.data.files.cache import Array, read_cache
 from dmrnet.data.published import digits as digits_files
-from dmrnet.data.published.prepare import preparation, prepare
+from dmrnet.data.published.preparation import preparation, prepare
 
 few = settings(
     max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -18,7 +18,7 @@ from tests.data.made import casia_surf as made
 
 from dmrnet.data.files.cache import read_cache
 from dmrnet.data.published.casia_surf import parse
-from dmrnet.data.published.prepare import prepare
+from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.casia_surf import CasiaSurf
 from dmrnet.engine.finished import evaluate_run, open_run
 from dmrnet.engine.fit import fit
@@ -82,25 +82,25 @@ def test_every_picture_has_its_true_name_and_place() -> None:
 
 
 def test_the_last_line_keeps_its_label_and_a_mark_is_no_path() -> None:
-    rows, bad = parse(made.BOM + b"a.jpg b.jpg c.jpg 0\r\nd.jpg e.jpg f.jpg 1", "list")
-    assert [(row.number, row.files, row.label) for row in rows] == [
+    lines = parse(made.BOM + b"a.jpg b.jpg c.jpg 0\r\nd.jpg e.jpg f.jpg 1", "list")
+    assert [(number, row.files, row.label) for number, row in lines.rows.items()] == [
         (1, ("a.jpg", "b.jpg", "c.jpg"), 0),
         (2, ("d.jpg", "e.jpg", "f.jpg"), 1),
     ]
-    assert not bad
+    assert not lines.bad
 
 
 def test_lines_that_are_none_are_named() -> None:
     text = b"a b c 1\n\na b 1\na b c 2\na b c d 0\na b c 0\n"
-    rows, bad = parse(text, "list")
-    assert [row.number for row in rows] == [1, 6]
-    assert [number for number, _ in bad] == [3, 4, 5]
+    lines = parse(text, "list")
+    assert [*lines.rows] == [1, 6]
+    assert [*lines.bad] == [3, 4, 5]
     with pytest.raises(ValueError, match=r"found none \(line 1: expected 4 fields with blanks"):
         parse(b"my faces/a.jpg my faces/b.jpg my faces/c.jpg 1", "list")
-    with pytest.raises(ValueError, match="list is no text in UTF-8"):
+    with pytest.raises(ValueError, match="list: expected text in UTF-8"):
         parse("a.jpg b.jpg c.jpg 1".encode("utf-16"), "list")
-    (row,), _ = parse(rb"Val\0\a-color.jpg Val\0\a-depth.jpg Val\0\a-ir.jpg 1", "list")
-    assert row.files[0] == "Val/0/a-color.jpg"
+    lines = parse(rb"Val\0\a-color.jpg Val\0\a-depth.jpg Val\0\a-ir.jpg 1", "list")
+    assert lines.rows[1].files[0] == "Val/0/a-color.jpg"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_swapped_modalities_are_refused(line: str, words: str) -> None:
 
 def test_names_of_people_are_no_modalities() -> None:
     line = b"irene/1.jpg depths/1.jpg colored/1.jpg 1"
-    assert len(parse(line, "list")[0]) == 1
+    assert len(parse(line, "list").rows) == 1
 
 
 @pytest.mark.parametrize("live", [0, 1])
@@ -194,7 +194,7 @@ def test_a_missing_or_damaged_picture_takes_its_sample_and_no_other(copy: Path, 
 
 
 def test_an_interrupted_preparation_goes_on(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("dmrnet.data.published.prepare.FILES_AT_ONCE", 5)
+    monkeypatch.setattr("dmrnet.data.published.parts.FILES_AT_ONCE", 5)
     stop = iter(range(20))
 
     def interrupted(group: str, done: int, total: int) -> None:
@@ -211,7 +211,7 @@ def test_an_interrupted_preparation_goes_on(tmp_path: Path, monkeypatch) -> None
     for key in one:
         assert np.array_equal(one[key], other[key]), key
     told: list[str] = []
-    prepare("casia-surf", [published()], tmp_path, tell=told.append)
+    prepare("casia-surf", [published()], tmp_path, log=told.append)
     assert "nothing to do" in told[0]
     (tmp_path / "casia-surf.val.ir.npy").write_bytes(b"cut off")
     with pytest.raises(ValueError, match="damaged"):
@@ -294,7 +294,7 @@ def test_types_of_attack_are_told_where_paths_tell_them() -> None:
 def test_a_test_whose_paths_tell_types_is_scored_by_type(copy: Path, tmp_path: Path) -> None:
     shutil.copy(copy / made.LISTS["train"], copy / made.LISTS["test"])
     told: list[str] = []
-    prepare("casia-surf", [copy], tmp_path / "root", tell=told.append)
+    prepare("casia-surf", [copy], tmp_path / "root", log=told.append)
     assert "12 of 12 test samples are in train, too" in told
     settings = parse_run(
         [

@@ -18,7 +18,7 @@ from dmrnet.data.files.cache import read_cache, write_cache
 from dmrnet.data.files.sound import read_sound
 from dmrnet.data.files.waveform import resample
 from dmrnet.data.published.crema_d import parse
-from dmrnet.data.published.prepare import prepare
+from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.crema_d import CLASSES, VERSION, CremaD
 
 pytest.importorskip("av", reason="video files need the extra audio-video")
@@ -203,10 +203,12 @@ def test_a_clip_in_both_lists_is_refused(copy: Path, tmp_path: Path) -> None:
 
 
 def test_lists_have_a_mark_and_no_last_end() -> None:
-    assert parse(made.BOM + b"a,NEU\r\nb,ANG", "x") == ([("a", "NEU"), ("b", "ANG")], [])
-    clips, bad = parse(b"a,NEU\nb\nc,JOY\n\n", "x")
-    assert clips == [("a", "NEU")]
-    assert [number for number, _ in bad] == [2, 3]
+    lines = parse(made.BOM + b"a,NEU\r\nb,ANG", "x")
+    assert lines.rows == {1: ("a", "NEU"), 2: ("b", "ANG")}
+    assert not lines.bad
+    lines = parse(b"a,NEU\nb\nc,JOY\n\n", "x")
+    assert lines.rows == {1: ("a", "NEU")}
+    assert [*lines.bad] == [2, 3]
     with pytest.raises(ValueError, match="found none"):
         parse(b"\n", "x")
 

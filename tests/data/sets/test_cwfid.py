@@ -20,7 +20,7 @@ from tests.data.made import cwfid as made
 from dmrnet.data.files.cache import read_cache
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.data.published.cwfid import split_of
-from dmrnet.data.published.prepare import prepare
+from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.cwfid import CWFID, held_images
 from dmrnet.data.tiles import CELL, TileDataset
 from dmrnet.data.transforms import Symmetry
@@ -81,7 +81,7 @@ def test_the_cache_holds_what_the_files_hold() -> None:
 
 def test_the_image_in_both_lists_is_tested_on_only(tmp_path: Path) -> None:
     told: list[str] = []
-    prepare("cwfid", [published()], tmp_path, tell=told.append)
+    prepare("cwfid", [published()], tmp_path, log=told.append)
     assert "image 8 published for both training and testing: kept for testing only" in told
     assert "train: 5 usable of 5 images" in told
     seen = set()
@@ -262,11 +262,11 @@ def test_a_flipped_bit_of_a_large_array_is_found_and_mended(copy: Path, tmp_path
     flipped[len(whole) // 2] ^= 1
     images.write_bytes(flipped)
     said, seen = [], []
-    prepare("cwfid", [copy], root, tell=said.append, progress=lambda *told: seen.append(told))
+    prepare("cwfid", [copy], root, log=said.append, progress=lambda *told: seen.append(told))
     assert said[0] == f"{images} is no longer what was written, so it is made anew"
     assert images.read_bytes() == whole
     assert ("checking cwfid.images.npy (MB)", 0, 0) in seen
-    prepare("cwfid", [copy], root, tell=said.append)
+    prepare("cwfid", [copy], root, log=said.append)
     assert "nothing to do" in said[-1]
 
 
@@ -278,7 +278,7 @@ def test_what_an_older_version_prepared_is_good_but_not_checked(copy: Path, tmp_
     (root / "cwfid.json").write_text(json.dumps(told))
     read_cache("cwfid", str(root), told["version"])
     said: list[str] = []
-    prepare("cwfid", [copy], root, tell=said.append)
+    prepare("cwfid", [copy], root, log=said.append)
     assert said[0] == (
         "cwfid.images.npy, cwfid.labels.npy: prepared by an older version and not checked; "
         f"remove {root / 'cwfid.json'} to have all made anew"

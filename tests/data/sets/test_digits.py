@@ -28,7 +28,7 @@ from tests.data.made import digits as made
 
 from dmrnet.data.files.cache import read_cache
 from dmrnet.data.published.digits import PUBLISHED, find, photograph, spectrogram
-from dmrnet.data.published.prepare import prepare
+from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.digits import MODALITIES, Digits, drawn_by_class, origin
 
 SMALL = {"train_triples": 210, "val_triples": 60, "test_triples": 100}
@@ -213,12 +213,12 @@ def harm(folder: Path) -> dict[str, str]:
         "line 5": "holds something else than whole numbers",
         "line 71": "expected 784 pixels from 0 to 255 and a digit, got 783 numbers",
         "0_ada_7.wav": "is missing",
-        "1_bo_20.wav": "has 16000 samples a second, expected 8000",
+        "1_bo_20.wav": "expected 8000 samples a second, got 16000",
         "2_ada_30.wav": "is cut off",
         "five_bo_1.wav": "is not named <digit>_<speaker>_<index>.wav",
         "3/IMG_5002.JPG": "is empty",
-        "4/IMG_5003.JPG": "is no whole JPEG",
-        "9/IMG_5004.JPG": "is no whole JPEG",
+        "4/IMG_5003.JPG": "is no whole picture",
+        "9/IMG_5004.JPG": "is no whole picture",
     }
 
 
@@ -296,7 +296,7 @@ def test_a_recording_of_another_kind_is_refused() -> None:
         file.setsampwidth(2)
         file.setframerate(44_100)
         file.writeframes(b"\0" * 200)
-    with pytest.raises(ValueError, match="44100 samples a second"):
+    with pytest.raises(ValueError, match="expected 8000 samples a second, got 44100"):
         spectrogram(stream.getvalue())
 
 

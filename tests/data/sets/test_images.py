@@ -10,7 +10,7 @@ import torch
 from tests.data.made import cwfid as fields
 
 from dmrnet.data.files.images import layout_of, read_images
-from dmrnet.data.published.prepare import prepare
+from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.cwfid import CWFID
 
 

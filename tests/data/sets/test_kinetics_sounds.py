@@ -18,7 +18,7 @@ from tests.data.made import media
 
 from dmrnet.data.files.cache import read_cache, write_cache
 from dmrnet.data.published.kinetics_sounds import find
-from dmrnet.data.published.prepare import prepare
+from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.kinetics_sounds import CLASS_LISTS, EVERY, VERSION, KineticsSounds
 
 pytest.importorskip("av", reason="video files need the extra audio-video")
@@ -235,7 +235,7 @@ def test_dead_and_short_videos_are_listed(tmp_path: Path) -> None:
     assert "SILENTvide1_000000_000010 (has no sound)" in said
     assert "DAMAGEDvid1_000000_000010 (is no whole video" in said
     told: list[str] = []
-    prepare("kinetics-sounds", [folder], tmp_path / "root", bad="skip", tell=told.append)
+    prepare("kinetics-sounds", [folder], tmp_path / "root", bad="skip", log=told.append)
     assert any(line.startswith("train: 33 usable of 38 clips") for line in told)
     assert "the list of 34 classes lacks fingerpicking, patting, typing" in "\n".join(told)
 

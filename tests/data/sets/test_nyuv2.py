@@ -20,7 +20,7 @@ from tests.data.made import nyuv2 as made
 
 from dmrnet.data.files.cache import read_cache
 from dmrnet.data.frequency import median_frequency
-from dmrnet.data.published.prepare import prepare
+from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.nyuv2 import CLASSES, DEVIATION, MEAN, NYUv2, held_scenes
 from dmrnet.data.transforms import Colours, RandomRescale, Transform, to_hsv, to_rgb
 from dmrnet.methods import build_method

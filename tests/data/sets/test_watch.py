@@ -27,7 +27,7 @@ from tests.data.contract import DatasetContract, identities
 from tests.data.made import watch as made
 
 from dmrnet.data.files.cache import read_cache
-from dmrnet.data.published.prepare import prepare
+from dmrnet.data.published.preparation import prepare
 from dmrnet.data.published.watch import PUBLISHED, find, unpickled
 from dmrnet.data.sets.watch import MODALITIES, Watch, held_out, windows
 
@@ -242,7 +242,7 @@ def test_bad_recordings_are_named_and_nothing_shifts(tmp_path: Path) -> None:
         ({"y": np.zeros(3)}, "expected y as 140 numbers"),
         ({"subject": np.array(["a"] * 140)}, "expected subject as 140 numbers"),
         ({"side": np.full(140, 0.5)}, "whole numbers as side"),
-        ({"y": np.full(140, 7)}, "y names a class that is none of PEN"),
+        ({"y": np.full(140, 7)}, "expected y from 0 to 6, .* got 7 to 7"),
         ({"X_labels": ["wx", "wy", "wz", "ax", "ay", "az"]}, "expected the columns ax, ay"),
         ({"X": [np.full((9, 6), np.nan)] * 140}, "none of 140 recordings can be used"),
     ],

@@ -27,7 +27,7 @@ PROG = "dmrnet data prepare"
 def run(argv: Sequence[str]) -> int:
     """Prepare one data set."""
     from dmrnet.data import DATASETS
-    from dmrnet.data.published.prepare import PREPARATIONS, prepare
+    from dmrnet.data.published.preparation import PREPARATIONS, prepare
 
     parser = Arguments(
         PROG,
@@ -67,7 +67,7 @@ def run(argv: Sequence[str]) -> int:
             found.root,
             bad=found.bad,
             allow_pickle=found.allow_pickle,
-            tell=lambda text: console.print(text, soft_wrap=True, markup=False),
+            log=lambda text: console.print(text, soft_wrap=True, markup=False),
             progress=bars,
         )
     if found.name in DATASETS:

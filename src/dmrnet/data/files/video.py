@@ -1,20 +1,24 @@
-"""Video files: their first frame and their sound, decoded by PyAV (extra ``audio-video``)."""
+"""Decoding the first frame and the sound of a video by PyAV (extra ``audio-video``)."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from dmrnet.data.files.pictures import opened_picture, resized
+
 if TYPE_CHECKING:
     from av.container import InputContainer
 
 JPEG = b"\xff\xd8\xff"
+"""First bytes of a JPEG file."""
 
 
 @contextmanager
@@ -23,7 +27,7 @@ def opened(content: bytes) -> Iterator[InputContainer]:
 
     Raises:
         ModuleNotFoundError: If PyAV is not installed.
-        ValueError: If it is no video, or damaged.
+        ValueError: If it is no video, or the block finds it damaged.
     """
     try:
         import av
@@ -43,8 +47,8 @@ def first_frame(content: bytes, least_seconds: float = 0.0) -> Image.Image:
     """Return the first frame of a video.
 
     Args:
-        content: The file.
-        least_seconds: Shorter videos are refused, where their length is stated.
+        content: Content of the file.
+        least_seconds: Shortest duration, checked where the video states its own.
 
     Raises:
         ValueError: If it is no video, has no picture, or is too short.
@@ -61,14 +65,14 @@ def first_frame(content: bytes, least_seconds: float = 0.0) -> Image.Image:
 
 
 def sound_of(content: bytes, rate: int) -> npt.NDArray[np.float32]:
-    """Return the sound of a video, channels averaged.
+    """Return the sound of a video.
 
     Args:
-        content: The file.
-        rate: Samples a second of what is returned; the decoder resamples.
+        content: Content of the file.
+        rate: Sampling rate of the result in Hz; the decoder resamples.
 
     Returns:
-        float32, ``(samples,)``, in [-1, 1].
+        Mean over the channels, float32 ``(samples,)`` in [-1, 1].
 
     Raises:
         ValueError: If it is no video, or has no sound.
@@ -79,13 +83,13 @@ def sound_of(content: bytes, rate: int) -> npt.NDArray[np.float32]:
         if not container.streams.audio:
             raise ValueError("has no sound")
         resampler = AudioResampler(format="flt", layout="mono", rate=rate)
+        # None at the end flushes the resampler.
         parts = [
             piece.to_ndarray().reshape(-1)
-            for frame in container.decode(audio=0)
+            for frame in chain(container.decode(audio=0), [None])
             for piece in resampler.resample(frame)
         ]
-        parts += [piece.to_ndarray().reshape(-1) for piece in resampler.resample(None)]
-    if not sum(len(part) for part in parts):
+    if not sum(map(len, parts)):
         raise ValueError("has no sound that can be decoded")
     return np.concatenate(parts).astype(np.float32)
 
@@ -93,28 +97,21 @@ def sound_of(content: bytes, rate: int) -> npt.NDArray[np.float32]:
 def picture(
     content: bytes, height: int, width: int, least_seconds: float = 0.0
 ) -> npt.NDArray[np.uint8]:
-    """Return a JPEG, or the first frame of a video, at a size.
+    """Return a JPEG, or the first frame of a video, at another size.
 
     Args:
-        content: The file.
-        height: Of what is returned.
-        width: Of what is returned.
-        least_seconds: Shorter videos are refused.
+        content: Content of the file.
+        height: Height of the result.
+        width: Width of the result.
+        least_seconds: Shortest duration of a video, where it states one.
 
     Returns:
         uint8, ``(3, height, width)``.
 
     Raises:
-        ValueError: If it is neither, or damaged.
+        ValueError: If it is neither, damaged, or too short.
     """
-    if content.startswith(JPEG):
-        try:
-            with Image.open(io.BytesIO(content)) as file:
-                image = file.convert("RGB")
-        # Pillow raises many kinds of error on a damaged file.
-        except Exception as error:
-            raise ValueError(f"is no whole JPEG ({error})") from error
-    else:
-        image = first_frame(content, least_seconds).convert("RGB")
-    small = image.resize((width, height), Image.Resampling.BILINEAR)
-    return np.ascontiguousarray(np.asarray(small, dtype=np.uint8).transpose(2, 0, 1))
+    if not content.startswith(JPEG):
+        return resized(first_frame(content, least_seconds), height, width)
+    with opened_picture(content) as image:
+        return resized(image, height, width)

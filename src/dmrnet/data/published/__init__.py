@@ -1,1 +1,8 @@
-"""Published data sets: checking their files and decoding them into a cache, once."""
+"""Published data sets: their files are checked and decoded once, into a cache.
+
+One file a data set holds its decoder, `PREPARATION`; `prepare` runs one of them.
+"""
+
+from dmrnet.data.published.preparation import prepare
+
+__all__ = ["prepare"]

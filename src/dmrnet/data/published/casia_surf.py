@@ -2,116 +2,103 @@
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from dmrnet.data.files.cache import Array
-from dmrnet.data.published.prepare import Preparation, Work
-from dmrnet.data.published.sources import File, Found, locate
-from dmrnet.data.sets.casia_surf import MODALITIES, SIZE, SPLITS, STORED, VERSION, shared
+from dmrnet.data.files.pictures import opened_picture, resized
+from dmrnet.data.published.lists import Lines, parse_lines
+from dmrnet.data.published.parts import Decoder
+from dmrnet.data.published.preparation import Preparation
+from dmrnet.data.published.sources import File, FilesByGroup, locate
+from dmrnet.data.published.work import Work
+from dmrnet.data.sets.casia_surf import MODALITIES, SIZE, STORED, VERSION, shared
 
 LISTS = {"train": "train_list.txt", "val": "val_private_list.txt", "test": "test_private_list.txt"}
 PUBLISHED = {"train": 29_266, "val": 9_608, "test": 57_710}
 
 MODALITY = re.compile(r"(?:^|[/_.-])(color|rgb|depth|ir)(?=[/_.-])", re.IGNORECASE)
-"""A folder or part of a file's name that says which modality it is."""
-
-SPELLED = {"color": "rgb"}
+"""Folder, or part of a file's name, that names a modality."""
 
 
 @dataclass(frozen=True)
-class Row:
+class ListedFace:
     """One line of a list.
 
     Attributes:
-        number: Of the line, from 1.
         files: Paths of RGB, depth and infrared, as written.
         label: 0 or 1.
     """
 
-    number: int
     files: tuple[str, ...]
     label: int
 
 
-def find(sources: Sequence[Path]) -> Found:
+def find(sources: Sequence[Path]) -> FilesByGroup:
     """Find the lists, and the pictures that they name.
 
     Raises:
-        FileNotFoundError: If a list is not there.
-        ValueError: If a list names no picture, or its fields stand in another order.
+        FileNotFoundError: If a list is missing.
+        ValueError: If a list names no picture, or has its fields in another order.
     """
-    found: dict[str, list[File]] = {}
+    files: dict[str, list[File]] = {}
     hint = "CASIA-SURF is given out on request; the lists stand in its folder"
     for split, name in LISTS.items():
         path = locate(sources, (name,), f"list of the {split} split", hint)
-        found[f"{split}.list"] = [File(name, path)]
-        rows, _ = parse(path.read_bytes(), name)
-        for place, modality in enumerate(MODALITIES):
-            found[f"{split}.{modality}"] = [
-                File(row.files[place], path.parent / row.files[place]) for row in rows
+        files[f"{split}.list"] = [File(name, path)]
+        rows = parse(path.read_bytes(), str(path)).rows.values()
+        for column, modality in enumerate(MODALITIES):
+            files[f"{split}.{modality}"] = [
+                File(row.files[column], path.parent / row.files[column]) for row in rows
             ]
-    return found
+    return files
 
 
-def parse(content: bytes, name: str) -> tuple[list[Row], list[tuple[int, str]]]:
-    """Return the rows of a list, and which lines are none and why.
+def parse(content: bytes, path: str) -> Lines[ListedFace]:
+    """Parse a list; backslashes between folders make no difference.
 
     Args:
-        content: The file; a byte-order mark, carriage returns, a last line without its end and
-            backslashes between folders are as good as none.
-        name: Of the file, for messages.
+        content: Content of the file.
+        path: Path of the file, for messages.
 
     Raises:
-        ValueError: If it is no text, has no row, or names the modalities in another order.
+        ValueError: If it is no text, has no good line, or names the modalities in another order.
     """
-    try:
-        lines = content.decode("utf-8-sig").replace("\\", "/").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{name} is no text in UTF-8 ({error})") from error
-    rows, bad = [], []
-    for number, line in enumerate(lines, 1):
-        fields = line.split()
-        if not fields:
-            continue
-        if len(fields) != len(MODALITIES) + 1:
-            # Blanks part fields, so that a path cannot hold one.
-            bad.append((number, f"expected 4 fields with blanks between, got {len(fields)}"))
-        elif fields[-1] not in ("0", "1"):
-            bad.append((number, f"expected a label of 0 or 1, got {fields[-1]!r}"))
-        else:
-            files = tuple(fields[:-1])
-            _check_order(files, name, number)
-            rows.append(Row(number, files, int(fields[-1])))
-    if not rows:
-        first = f" (line {bad[0][0]}: {bad[0][1]})" if bad else ""
-        raise ValueError(f"{name}: expected lines '<rgb> <depth> <ir> <label>', found none{first}")
-    return rows, bad
+    lines = parse_lines(content, path, "<rgb> <depth> <ir> <label>", _parse_line)
+    for number, row in lines.rows.items():
+        for modality, file in zip(MODALITIES, row.files, strict=True):
+            named = [word.lower().replace("color", "rgb") for word in MODALITY.findall(file)]
+            if named and modality not in named:
+                raise ValueError(
+                    f"{path}, line {number}: expected RGB, depth and infrared in this order, but "
+                    f"where {modality} should stand there is {file}; put the fields in order"
+                )
+    return lines
 
 
-def _check_order(files: tuple[str, ...], name: str, number: int) -> None:
-    for modality, file in zip(MODALITIES, files, strict=True):
-        named = [SPELLED.get(word.lower(), word.lower()) for word in MODALITY.findall(file)]
-        if named and modality not in named:
-            raise ValueError(
-                f"{name}, line {number}: expected RGB, depth and infrared in this order, but where "
-                f"{modality} should stand there is {file}; put the fields in order"
-            )
+def _parse_line(line: str) -> ListedFace:
+    fields = line.replace("\\", "/").split()
+    if len(fields) != len(MODALITIES) + 1:
+        # Blanks separate fields, so a path cannot have one.
+        raise ValueError(f"expected 4 fields with blanks between, got {len(fields)}")
+    if fields[-1] not in ("0", "1"):
+        raise ValueError(f"expected a label of 0 or 1, got {fields[-1]!r}")
+    return ListedFace(tuple(fields[:-1]), int(fields[-1]))
 
 
-def truth(path: str) -> int:
-    """Return 1 where a path says that a face is real, 0 where it says fake, -1 where neither.
+def real_by_path(path: str) -> int:
+    """Return 1 if a path says that a face is real, 0 if fake, -1 if neither.
 
-    >>> truth("Training/real_part/CLKJ_AS0137/real.rssdk/depth/31.jpg")
+    >>> real_by_path("Training/real_part/CLKJ_AS0137/real.rssdk/depth/31.jpg")
     1
-    >>> truth("Training/fake_part/CLKJ_AS0137/06_enm_b.rssdk/depth/31.jpg"), truth("0001.jpg")
-    (0, -1)
+    >>> real_by_path("Training/fake_part/CLKJ_AS0137/06_enm_b.rssdk/depth/31.jpg")
+    0
+    >>> real_by_path("0001.jpg")
+    -1
     """
     parts = [part.lower() for part in PurePosixPath(path).parts]
     real = any(part in ("real", "real_part", "real.rssdk", "living") for part in parts)
@@ -120,62 +107,47 @@ def truth(path: str) -> int:
 
 
 def attack_type(path: str) -> str:
-    """Return the type of attack that a path tells; empty where it tells none.
+    """Return the type of attack that a path names; empty if it names none.
 
     >>> attack_type("Training/fake_part/CLKJ_AS0137/06_enm_b.rssdk/depth/31.jpg")
     '06_enm_b'
     """
     names = [part[:-6] for part in PurePosixPath(path).parts if part.endswith(".rssdk")]
-    return names[0] if names and truth(path) == 0 else ""
+    return names[0] if names and real_by_path(path) == 0 else ""
 
 
 def build(work: Work) -> dict[str, Array]:
-    """Make the arrays: pictures of each split and modality, labels, names, what paths tell."""
+    """Make the arrays of each split: pictures, labels, names, and what the paths say."""
     arrays: dict[str, Array] = {}
-    for split, name in LISTS.items():
-        rows, bad = parse(work.read(f"{split}.list"), name)
-        for number, reason in bad:
-            work.reject(f"{split}.list", f"line {number}", reason)
-        decode = picture(STORED if split == "train" else SIZE)
-        parts = {one: work.decode_parts(f"{split}.{one}", decode) for one in MODALITIES}
-        # A sample of which one picture is bad is left out whole, so that nothing shifts.
-        good = sorted(set.intersection(*(set(part.rows.tolist()) for part in parts.values())))
-        if not good:
-            raise ValueError(f"{name}: no sample has all of {', '.join(MODALITIES)}")
-        kept = np.array(good, dtype=np.int64)
-        arrays |= {f"{split}.{one}": work.stack(part, kept) for one, part in parts.items()}
-        chosen = [rows[place] for place in good]
-        first = [row.files[0] for row in chosen]
+    for split in LISTS:
+        rows, lines = work.read_list(f"{split}.list", parse)
+        decode = picture_decoder(STORED if split == "train" else SIZE)
+        groups, kept = work.decode_together({f"{split}.{one}": decode for one in MODALITIES})
+        arrays |= work.stack(groups, kept)
+        listed = list(rows.values())
+        faces = [listed[row] for row in kept.tolist()]
+        paths = [face.files[0] for face in faces]
         arrays |= {
-            f"{split}.label": np.array([row.label for row in chosen], dtype=np.int64),
-            f"{split}.hint": np.array([truth(path) for path in first], dtype=np.int8),
-            f"{split}.type": np.array([attack_type(path) for path in first], dtype=np.str_),
-            f"{split}.name": np.array(first, dtype=np.str_),
+            f"{split}.label": np.array([face.label for face in faces], dtype=np.int64),
+            f"{split}.hint": np.array([real_by_path(path) for path in paths], dtype=np.int8),
+            f"{split}.type": np.array([attack_type(path) for path in paths], dtype=np.str_),
+            f"{split}.name": np.array(paths, dtype=np.str_),
         }
-        ones = int(arrays[f"{split}.label"].sum())
-        work.tell(
-            f"{split}: {len(good)} usable of {len(rows) + len(bad)} lines ({PUBLISHED[split]} are "
-            f"published), {ones} with label 1"
-        )
-    for told in shared({split: arrays[f"{split}.name"].tolist() for split in LISTS}):
-        work.tell(told)
+        note = f", {int(arrays[f'{split}.label'].sum())} with label 1"
+        work.log_usable(split, len(faces), lines, "lines", PUBLISHED[split], note)
+    for sentence in shared({split: arrays[f"{split}.name"].tolist() for split in LISTS}):
+        work.log(sentence)
     return arrays
 
 
-def picture(size: int) -> Callable[[bytes], Array]:
-    """Return what decodes a picture as uint8 ``(3, size, size)``."""
+def picture_decoder(size: int) -> Decoder:
+    """Return the decoder of a picture, as uint8 ``(3, size, size)``."""
 
     def decode(content: bytes) -> Array:
-        try:
-            with Image.open(io.BytesIO(content)) as opened:
-                small = opened.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
-        # Pillow raises many kinds of error on a damaged file.
-        except Exception as error:
-            raise ValueError(f"is no whole picture ({error})") from error
-        return np.ascontiguousarray(np.asarray(small, dtype=np.uint8).transpose(2, 0, 1))
+        with opened_picture(content) as picture:
+            return resized(picture, size, size)
 
     return decode
 
 
 PREPARATION = Preparation(version=VERSION, find=find, build=build)
-assert set(LISTS) == set(SPLITS)

@@ -1,8 +1,7 @@
-"""Preparing `cwfid`: photographs and annotations as PNG, and the list that parts them."""
+"""Preparing `cwfid`: photographs and annotations as PNG, and the list of the two splits."""
 
 from __future__ import annotations
 
-import io
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,20 +12,23 @@ import numpy as np
 from PIL import Image
 
 from dmrnet.data.files.cache import Array
-from dmrnet.data.published.prepare import Preparation, Work
-from dmrnet.data.published.sources import File, Found, locate
+from dmrnet.data.files.pictures import opened_picture
+from dmrnet.data.published.parts import Decoder
+from dmrnet.data.published.preparation import Preparation
+from dmrnet.data.published.sources import File, FilesByGroup, locate
+from dmrnet.data.published.work import Work
 from dmrnet.data.sets.cwfid import CLASSES, VERSION, counts
 
 SPLIT = "train_test_split.yaml"
 COLOURS = {(0, 0, 0): 0, (0, 255, 0): 1, (255, 0, 0): 2}
-"""Of the annotations: black is soil, green crop, red weed."""
+"""Class of each colour of an annotation: black is soil, green crop, red weed."""
 
 
-def find(sources: Sequence[Path]) -> Found:
+def find(sources: Sequence[Path]) -> FilesByGroup:
     """Find the list, and the pictures and annotations that it names.
 
     Raises:
-        FileNotFoundError: If there is no list.
+        FileNotFoundError: If the list is missing.
         ValueError: If it cannot be read.
     """
     hint = "it is in the published repository cwfid/dataset, beside images and annotations"
@@ -51,54 +53,55 @@ def split_of(content: bytes) -> dict[str, list[int]]:
     {'train': [2, 5, 28], 'test': [1, 28]}
 
     Raises:
-        ValueError: If one of the two lists is not there or empty.
+        ValueError: If one of the two lists is missing or empty.
     """
     text = re.sub("#.*", "", content.decode("utf-8-sig", errors="replace"))
     parts = re.split(r"^\s*(train|test)\s*:", text, flags=re.MULTILINE)
-    found = {
+    split = {
         name: [int(number) for number in re.findall(r"\d+", numbers)]
         for name, numbers in zip(parts[1::2], parts[2::2], strict=True)
     }
-    lacking = [name for name in ("train", "test") if not found.get(name)]
+    lacking = [name for name in ("train", "test") if not split.get(name)]
     if lacking:
         raise ValueError(
             f"{SPLIT}: expected lists of numbers under train and test, found none under "
             f"{' and '.join(lacking)}"
         )
-    return found
+    return split
 
 
 def usual_size(files: Sequence[File]) -> tuple[int, int]:
-    """Return the height and width that most pictures say they have; 0 and 0 where none does."""
+    """Return the height and width that most pictures state; 0 and 0 if none does."""
     sizes: Counter[tuple[int, int]] = Counter()
     for file in files:
-        # Whatever is wrong with a picture is said when it is decoded.
-        with suppress(Exception), Image.open(file.path) as opened:
-            sizes[opened.height, opened.width] += 1
+        # What is wrong with a picture is reported when it is decoded.
+        with suppress(Exception), Image.open(file.path) as picture:
+            sizes[picture.height, picture.width] += 1
     return sizes.most_common(1)[0][0] if sizes else (0, 0)
 
 
-def decoder(size: tuple[int, int], of: Callable[[Array], Array]) -> Callable[[bytes], Array]:
-    """Return what decodes a PNG of a size as RGB uint8 ``(H, W, 3)`` and makes an array of that."""
+def decoder(size: tuple[int, int], convert: Callable[[Array], Array]) -> Decoder:
+    """Return the decoder of a PNG of a height and width.
+
+    Args:
+        size: Height and width.
+        convert: Makes the result of the pixels, RGB uint8 ``(H, W, 3)``.
+    """
 
     def decode(content: bytes) -> Array:
-        try:
-            with Image.open(io.BytesIO(content)) as opened:
-                high, wide = opened.height, opened.width
-                # Pixels are read only where they are as many as they should be.
-                values = np.asarray(opened.convert("RGB")) if (high, wide) == size else None
-        # Pillow raises many kinds of error on a damaged file.
-        except Exception as error:
-            raise ValueError(f"is no whole picture ({error})") from error
+        with opened_picture(content) as picture:
+            height, width = picture.height, picture.width
+            # Pixels are decoded only at the expected size.
+            values = np.asarray(picture.convert("RGB")) if (height, width) == size else None
         if values is None:
-            raise ValueError(f"is {high} x {wide}, where most are {size[0]} x {size[1]}")
-        return of(values)
+            raise ValueError(f"is {height} x {width}, where most are {size[0]} x {size[1]}")
+        return convert(values)
 
     return decode
 
 
 def planes(values: Array) -> Array:
-    """Return red and near infrared, uint8 ``(2, H, W)``, of a picture as it is published.
+    """Return red and near infrared, uint8 ``(2, H, W)``, of a published photograph.
 
     Raises:
         ValueError: If the first and the third channel, both of which hold red, differ.
@@ -115,19 +118,19 @@ def classes(values: Array) -> Array:
     """Return the class of every pixel, uint8 ``(1, H, W)``, of an annotation.
 
     Raises:
-        ValueError: If a colour is that of no class.
+        ValueError: If a colour belongs to no class.
     """
-    found = np.full(values.shape[:2], len(CLASSES), dtype=np.uint8)
+    labels = np.full(values.shape[:2], len(CLASSES), dtype=np.uint8)
     for colour, label in COLOURS.items():
-        found[(values == np.array(colour, dtype=np.uint8)).all(-1)] = label
-    wrong = found == len(CLASSES)
-    if wrong.any():
-        colour = tuple(values[wrong][0].tolist())
+        labels[(values == np.array(colour, dtype=np.uint8)).all(-1)] = label
+    other = labels == len(CLASSES)
+    if other.any():
+        colour = tuple(values[other][0].tolist())
         raise ValueError(
-            f"expected black, green and red alone, got {int(wrong.sum())} pixels of other colours, "
+            f"expected black, green and red alone, got {int(other.sum())} pixels of other colours, "
             f"{colour} among them"
         )
-    return found[None]
+    return labels[None]
 
 
 def build(work: Work) -> dict[str, Array]:
@@ -135,25 +138,18 @@ def build(work: Work) -> dict[str, Array]:
     split = split_of(work.read("split"))
     size = usual_size([*work.files["images"], *work.files["labels"]])
     decoders = {"images": decoder(size, planes), "labels": decoder(size, classes)}
-    parts = {group: work.decode_parts(group, decode, size) for group, decode in decoders.items()}
-    good = sorted(set.intersection(*(set(part.rows.tolist()) for part in parts.values())))
-    if not good:
-        raise ValueError("cwfid: no image is usable together with its annotation")
-    kept = np.array(good, dtype=np.int64)
-    arrays = {group: work.stack(part, kept) for group, part in parts.items()}
-    numbers = [int(work.files["images"][row].name.partition("_")[0]) for row in good]
+    groups, kept = work.decode_together(decoders, dict.fromkeys(decoders, size))
+    arrays = work.stack(groups, kept)
+    numbers = [int(work.files["images"][row].name.partition("_")[0]) for row in kept.tolist()]
     both = sorted(set(split["train"]) & set(split["test"]))
     if both:
-        work.tell(
+        work.log(
             f"{'image' if len(both) == 1 else 'images'} {', '.join(map(str, both))} published for "
             "both training and testing: kept for testing only"
         )
     tested = np.isin(numbers, split["test"])
-    for name, mine in (("train", ~tested), ("test", tested)):
-        wanted = len(set(split[name]) - (set(both) if name == "train" else set()))
-        work.tell(f"{name}: {int(mine.sum())} usable of {wanted} images")
-        if not mine.any():
-            raise ValueError(f"cwfid: no image of {name} is usable")
+    work.log_usable("train", int((~tested).sum()), len({*split["train"]} - {*both}), "images")
+    work.log_usable("test", int(tested.sum()), len({*split["test"]}), "images")
     return arrays | {
         **counts(arrays["images"], arrays["labels"]),
         "test": tested,

@@ -1,30 +1,33 @@
-"""Preparing `digits`: where its three sources lie, and what is made of each file."""
+"""Preparing `digits`: a table of images, recordings, and photographs of hand signs."""
 
 from __future__ import annotations
 
 import gzip
-import io
+import math
 import re
 import zlib
-from collections import Counter
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
 from dmrnet.data.files.cache import Array
+from dmrnet.data.files.pictures import opened_picture, resized
 from dmrnet.data.files.sound import read_wav
 from dmrnet.data.files.spectrogram import DIGITS
-from dmrnet.data.published.prepare import Preparation, Work
-from dmrnet.data.published.sources import File, Found, inside, locate
+from dmrnet.data.published.lists import Lines, parse_lines
+from dmrnet.data.published.preparation import Preparation
+from dmrnet.data.published.sources import File, FilesByGroup, locate, unpacked
+from dmrnet.data.published.work import Work
 from dmrnet.data.sets.digits import IMAGE, SECONDS, SIGN, VERSION
 
 RATE = 8_000
-"""Samples a second of the published recordings."""
+"""Sampling rate of the published recordings in Hz."""
 
+NAMED = "<digit>_<speaker>_<index>.wav"
 RECORDING = re.compile(r"(\d)_([^_]+)_(\d+)\.wav")
 """Digit, speaker and index; the index counts the recordings of that digit by that speaker."""
 
@@ -34,12 +37,12 @@ TAKES = 50
 PUBLISHED = {"image": 5000, "sound": 3000, "sign": 2062}
 
 
-def find(sources: Sequence[Path]) -> Found:
+def find(sources: Sequence[Path]) -> FilesByGroup:
     """Find the three sources.
 
     Raises:
-        FileNotFoundError: If one of them is not there.
-        ValueError: If there are several places for one.
+        FileNotFoundError: If one of them is missing.
+        ValueError: If one of them is in several places.
     """
     table = "mnist_5k.csv.gz"
     image = locate(
@@ -57,8 +60,8 @@ def find(sources: Sequence[Path]) -> Found:
     signs = locate(
         sources, ("Dataset",), "folder of hand signs", "it is in the Sign Language Digits Dataset"
     )
-    found = {
-        "image": [inside(image, table)],
+    files = {
+        "image": [unpacked(image, table)],
         "sound": _recordings(recordings),
         "sign": [
             File(f"{folder.name}/{path.name}", path)
@@ -68,15 +71,14 @@ def find(sources: Sequence[Path]) -> Found:
             if path.suffix.lower() in (".jpg", ".jpeg")
         ],
     }
-    for group, place in (("sound", recordings), ("sign", signs)):
-        if not found[group]:
-            layout = "<digit>_<speaker>_<index>.wav" if group == "sound" else "<digit>/*.JPG"
-            raise FileNotFoundError(f"{place} holds no {layout}, as it is published")
-    return found
+    for group, folder, form in (("sound", recordings, NAMED), ("sign", signs, "<digit>/*.JPG")):
+        if not files[group]:
+            raise FileNotFoundError(f"{folder} holds no {form}, as it is published")
+    return files
 
 
 def _recordings(folder: Path) -> list[File]:
-    """Return every recording there is, and those that must be missing."""
+    """Return every recording in a folder, and those that are missing from it."""
     names = {path.name for path in folder.iterdir() if path.suffix.lower() == ".wav"}
     speakers = {fit[2] for name in names if (fit := RECORDING.fullmatch(name))}
     names |= {
@@ -92,12 +94,12 @@ def build(work: Work) -> dict[str, Array]:
     sound = work.decode("sound", spectrogram)
     sign = work.decode("sign", photograph)
     kept = []
-    for place, name in enumerate(sound.names):
+    for row, name in enumerate(sound.names):
         if RECORDING.fullmatch(name):
-            kept.append(place)
+            kept.append(row)
         else:
-            work.reject("sound", name, "is not named <digit>_<speaker>_<index>.wav")
-    names = [sound.names[place] for place in kept]
+            work.reject("sound", name, f"is not named {NAMED}")
+    names = [sound.names[row] for row in kept]
     arrays |= {
         "sound": sound.values[kept],
         "sound.y": np.array([int(name[0]) for name in names], dtype=np.int64),
@@ -108,49 +110,58 @@ def build(work: Work) -> dict[str, Array]:
     }
     for group, published in PUBLISHED.items():
         target = arrays[f"{group}.y"]
-        counts = Counter(target.tolist())
-        spread = sorted(counts[digit] for digit in range(10))
-        work.tell(
-            f"{group}: {len(target)} usable ({published} are published), {spread[0]} to "
-            f"{spread[-1]} a digit"
+        counts = np.bincount(target, minlength=10).tolist()
+        work.log(
+            f"{group}: {len(target)} usable ({published} are published), {min(counts)} to "
+            f"{max(counts)} a digit"
         )
-        empty = [digit for digit in range(10) if not counts[digit]]
-        if empty:
+        if 0 in counts:
             raise ValueError(
-                f"{group}: nothing usable of the digit {empty[0]}; without it there are no triples"
+                f"{group}: nothing usable of the digit {counts.index(0)}; without it there are no "
+                "triples"
             )
     return arrays
 
 
 def _images(work: Work) -> dict[str, Array]:
     """Read the table: 784 pixels of 28×28 and the digit a line."""
-    (file,) = work.files["image"]
-    try:
-        lines = gzip.decompress(work.read("image")).decode("utf-8-sig").splitlines()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise ValueError(f"image: {file.path} is damaged ({error})") from error
-    width = int(np.prod(IMAGE)) + 1
-    rows, numbers = [], []
-    for number, line in enumerate(lines, 1):
-        try:
-            row = np.array([int(text) for text in line.split(",")], dtype=np.int64)
-        except (ValueError, OverflowError):
-            work.reject("image", f"line {number}", "holds something else than whole numbers")
-            continue
-        if len(row) != width or row.min() < 0 or row.max() > 255 or row[-1] > 9:
-            expected = f"expected {width - 1} pixels from 0 to 255 and a digit"
-            work.reject("image", f"line {number}", f"{expected}, got {len(row)} numbers")
-            continue
-        rows.append(row.astype(np.uint8))
-        numbers.append(str(number))
-    if not rows:
-        raise ValueError(f"image: {file.path} holds no line of {width} whole numbers")
-    table = np.stack(rows)
+    rows, _ = work.read_list("image", parse_table)
+    table = np.stack(list(rows.values()))
     return {
         "image": table[:, :-1].reshape(-1, *IMAGE),
         "image.y": table[:, -1].astype(np.int64),
-        "image.name": np.array(numbers),
+        "image.name": np.array([str(number) for number in rows]),
     }
+
+
+def parse_table(content: bytes, path: str) -> Lines[Array]:
+    """Parse the table of images: 784 pixels and a digit a line, uint8 ``(785,)``.
+
+    Args:
+        content: Content of the file, compressed.
+        path: Path of the file, for messages.
+
+    Raises:
+        ValueError: If it is damaged, or has no good line.
+    """
+    try:
+        text = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is damaged ({error})") from error
+    return parse_lines(text, path, "<pixel>,<pixel>,...,<digit>", _parse_line)
+
+
+def _parse_line(line: str) -> Array:
+    try:
+        row = np.array([int(number) for number in line.split(",")], dtype=np.int64)
+    except (ValueError, OverflowError):
+        raise ValueError("holds something else than whole numbers") from None
+    pixels = math.prod(IMAGE)
+    if len(row) != pixels + 1 or row.min() < 0 or row.max() > 255 or row[-1] > 9:
+        raise ValueError(
+            f"expected {pixels} pixels from 0 to 255 and a digit, got {len(row)} numbers"
+        )
+    return row.astype(np.uint8)
 
 
 def spectrogram(content: bytes) -> Array:
@@ -171,23 +182,17 @@ def spectrogram(content: bytes) -> Array:
 def photograph(content: bytes) -> Array:
     """Return a photograph upright, in colour and small, uint8 ``(3, 32, 32)``.
 
-    Three of the published files are not yet turned as their EXIF entry says, and are 3024 pixels
-    wide where the others are 100.
+    Three of the published files are to be turned by their EXIF entry, and are 3024 pixels wide
+    where the others are 100.
 
     Raises:
         ValueError: If it cannot be decoded.
     """
-    _, *size = SIGN
-    try:
-        with Image.open(io.BytesIO(content), formats=["JPEG"]) as opened:
-            # The decoder's own reduction, by 8 at the most; never below twice the size wanted.
-            opened.draft("RGB", (4 * size[1], 4 * size[0]))
-            upright = ImageOps.exif_transpose(opened).convert("RGB")
-            small = upright.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    # Pillow raises many kinds of error on a damaged file.
-    except Exception as error:
-        raise ValueError(f"is no whole JPEG ({error})") from error
-    return np.ascontiguousarray(np.asarray(small, dtype=np.uint8).transpose(2, 0, 1))
+    _, height, width = SIGN
+    with opened_picture(content, ("JPEG",)) as picture:
+        # The decoder itself reduces, by 8 at most, to no less than twice the final size.
+        picture.draft("RGB", (4 * width, 4 * height))
+        return resized(ImageOps.exif_transpose(picture), height, width)
 
 
 PREPARATION = Preparation(version=VERSION, find=find, build=build)

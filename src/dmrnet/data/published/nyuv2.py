@@ -12,8 +12,9 @@ import numpy as np
 from scipy.io import loadmat
 
 from dmrnet.data.files.cache import Array
-from dmrnet.data.published.prepare import Preparation, Work
-from dmrnet.data.published.sources import File, Found, locate
+from dmrnet.data.published.preparation import Preparation
+from dmrnet.data.published.sources import File, FilesByGroup, locate
+from dmrnet.data.published.work import Work
 from dmrnet.data.sets.nyuv2 import CLASSES, VERSION
 
 if TYPE_CHECKING:
@@ -23,30 +24,30 @@ LABELLED, SPLITS, MAPPING = "nyu_depth_v2_labeled.mat", "splits.mat", "classMapp
 KEYS = {"rgb": "images", "depth": "depths", "depth_raw": "rawDepths", "labels": "labels"}
 PUBLISHED = {"train": 795, "test": 654}
 FINE = 894
-"""Classes of the labelled file, which are mapped to 40."""
+"""Number of classes of the labelled file, which are mapped to 40."""
 
 
 @dataclass(frozen=True)
 class Slice(File):
-    """One image of an array in an HDF5 file, as bytes of a ``.npy`` file.
+    """One image of an array in an HDF5 file, read as a ``.npy`` file.
 
     Attributes:
-        key: Of the array.
-        place: Of the image.
+        key: Name of the array.
+        row: Position of the image in it.
     """
 
     key: str = ""
-    place: int = 0
+    row: int = 0
 
     def read(self) -> bytes:
-        """Return the image; MATLAB writes axes the other way round.
+        """Return the image as the bytes of a ``.npy`` file; MATLAB reverses the order of axes.
 
         Raises:
             ValueError: If the file is damaged here.
         """
         with opened(self.path) as file:
             try:
-                values = np.asarray(file[self.key][self.place])
+                values = np.asarray(file[self.key][self.row])
             except (OSError, KeyError) as error:
                 raise ValueError(f"cannot be read ({error})") from error
         stream = io.BytesIO()
@@ -54,8 +55,8 @@ class Slice(File):
         return stream.getvalue()
 
     def stamp(self) -> list[object]:
-        """Return what changes where the file does."""
-        return [*super().stamp(), self.key, self.place]
+        """Return what changes when the file does."""
+        return [*super().stamp(), self.key, self.row]
 
 
 def opened(path: Path) -> h5py.File:
@@ -63,7 +64,7 @@ def opened(path: Path) -> h5py.File:
 
     Raises:
         ModuleNotFoundError: If h5py is not installed.
-        ValueError: If it is none.
+        ValueError: If it is no HDF5 file.
     """
     try:
         import h5py
@@ -77,11 +78,11 @@ def opened(path: Path) -> h5py.File:
         raise ValueError(f"{path} is no whole HDF5 file ({error})") from error
 
 
-def find(sources: Sequence[Path]) -> Found:
+def find(sources: Sequence[Path]) -> FilesByGroup:
     """Find the labelled file, the splits and the mapping of classes.
 
     Raises:
-        FileNotFoundError: If one of them is not there.
+        FileNotFoundError: If one of them is missing.
         ValueError: If the labelled file lacks an array, or arrays differ in length.
     """
     hint = "it is on the data set's page, and the two small files are in the repository ESANet"
@@ -95,20 +96,18 @@ def find(sources: Sequence[Path]) -> Found:
         sizes = {key: int(file[key].shape[0]) for key in KEYS.values()}
     if len(set(sizes.values())) != 1:
         raise ValueError(f"{labelled}: expected arrays of one length, got {sizes}")
-    found: dict[str, list[File]] = {
-        group: [
-            Slice(f"image {place + 1}", labelled, "", key, place) for place in range(sizes[key])
-        ]
+    files: dict[str, list[File]] = {
+        group: [Slice(f"image {row + 1}", labelled, "", key, row) for row in range(sizes[key])]
         for group, key in KEYS.items()
     }
-    return found | {"splits": [File(SPLITS, splits)], "mapping": [File(MAPPING, mapping)]}
+    return files | {"splits": [File(SPLITS, splits)], "mapping": [File(MAPPING, mapping)]}
 
 
-def table(content: bytes, name: str, keys: Sequence[str]) -> list[Array]:
-    """Return arrays of a small MATLAB file, flat, as int64.
+def matlab_arrays(content: bytes, name: str, keys: Sequence[str]) -> list[Array]:
+    """Return arrays of a small MATLAB file, flattened, int64.
 
     Raises:
-        ValueError: If it cannot be read, or lacks one.
+        ValueError: If the file cannot be read or lacks an array.
     """
     try:
         values: dict[str, Any] = loadmat(io.BytesIO(content))
@@ -121,7 +120,7 @@ def table(content: bytes, name: str, keys: Sequence[str]) -> list[Array]:
 
 
 def picture(content: bytes) -> Array:
-    """Return uint8 ``(3, H, W)``."""
+    """Return a picture of a slice, uint8 ``(3, H, W)``."""
     values: Array = np.load(io.BytesIO(content))
     if values.dtype != np.uint8 or values.ndim != 3 or len(values) != 3:
         raise ValueError(f"expected uint8 of 3 channels, got {values.dtype} {values.shape}")
@@ -129,18 +128,18 @@ def picture(content: bytes) -> Array:
 
 
 def millimetres(content: bytes) -> Array:
-    """Return depth in metres as uint16 ``(1, H, W)`` in millimetres."""
+    """Return the depth of a slice, which is in metres, in millimetres, uint16 ``(1, H, W)``."""
     values: Array = np.load(io.BytesIO(content))
     if not np.isfinite(values).all() or values.min() < 0:
         raise ValueError("holds a depth that is negative or not finite")
-    far = np.rint(values.astype(np.float64) * 1000).clip(max=np.iinfo(np.uint16).max)
-    return np.asarray(far[None], dtype=np.uint16)
+    depth = np.rint(values.astype(np.float64) * 1000).clip(max=np.iinfo(np.uint16).max)
+    return np.asarray(depth[None], dtype=np.uint16)
 
 
 def build(work: Work) -> dict[str, Array]:
     """Make the arrays: images, both depths, labels of 40 classes, how many pixels of each."""
-    train, test = table(work.read("splits"), SPLITS, ("trainNdxs", "testNdxs"))
-    (mapping,) = table(work.read("mapping"), MAPPING, ("mapClass",))
+    train, test = matlab_arrays(work.read("splits"), SPLITS, ("trainNdxs", "testNdxs"))
+    (mapping,) = matlab_arrays(work.read("mapping"), MAPPING, ("mapClass",))
     if len(mapping) != FINE or mapping.min() < 1 or mapping.max() > len(CLASSES):
         raise ValueError(
             f"{MAPPING}: expected {FINE} numbers from 1 to {len(CLASSES)}, got {len(mapping)} from "
@@ -162,38 +161,28 @@ def build(work: Work) -> dict[str, Array]:
         return np.asarray(coarse[values][None])
 
     decoders = {"rgb": picture, "depth": millimetres, "depth_raw": millimetres, "labels": labels}
-    parts = {
-        group: work.decode_parts(group, decode, mapping.tolist() if group == "labels" else None)
-        for group, decode in decoders.items()
-    }
-    good = sorted(set.intersection(*(set(part.rows.tolist()) for part in parts.values())))
-    kept = np.array(good, dtype=np.int64)
-    arrays = {group: work.stack(part, kept) for group, part in parts.items()}
+    groups, kept = work.decode_together(decoders, {"labels": mapping.tolist()})
+    arrays = work.stack(groups, kept)
     tested = np.isin(kept + 1, test)
-    for split, mine in (("train", ~tested), ("test", tested)):
-        work.tell(
-            f"{split}: {int(mine.sum())} usable of {len(train if split == 'train' else test)} "
-            f"images ({PUBLISHED[split]} are published)"
-        )
-        if not mine.any():
-            raise ValueError(f"nyuv2: no image of {split} is usable")
+    for split, mine, listed in (("train", ~tested, train), ("test", tested, test)):
+        work.log_usable(split, int(mine.sum()), len(listed), "images", PUBLISHED[split])
     pixels = [np.bincount(image.ravel(), minlength=len(CLASSES) + 1) for image in arrays["labels"]]
     scenes = _scenes(work.files["rgb"][0].path, number)
     return arrays | {
         "pixels": np.stack(pixels).astype(np.int64),
         "test": tested,
-        "scene": np.array([scenes[row] for row in good]),
-        "name": np.array([f"image {row + 1}" for row in good]),
+        "scene": np.array([scenes[row] for row in kept.tolist()]),
+        "name": np.array([f"image {row + 1}" for row in kept.tolist()]),
     }
 
 
 def _scenes(path: Path, number: int) -> list[str]:
-    """Return the scene of each image; empty where the file does not tell."""
+    """Return the name of the scene of each image; empty if the file has none."""
     with opened(path) as file:
         if "scenes" not in file:
             return [""] * number
-        places = np.asarray(file["scenes"]).flatten()
-        return ["".join(map(chr, np.asarray(file[place]).flatten())) for place in places]
+        references = np.asarray(file["scenes"]).flatten()
+        return ["".join(map(chr, np.asarray(file[name]).flatten())) for name in references]
 
 
 PREPARATION = Preparation(version=VERSION, find=find, build=build)

@@ -1,4 +1,4 @@
-"""Published files: finding them in folders, and reading them from disk or inside a wheel."""
+"""Published files: finding them in folders, and reading them from disk or out of a wheel."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-DEEPEST = 2
-"""Files are looked for in the source and so many levels of folders below it."""
+DEPTH = 2
+"""Number of levels of folders below a source that are searched."""
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec"
 
@@ -19,9 +19,9 @@ class File:
     """A published file, on disk or inside a zip file such as a wheel.
 
     Attributes:
-        name: As it is told; unique within its group.
-        path: Where it is.
-        member: Its name inside `path`, if that is a zip file.
+        name: Name in messages; unique within its group.
+        path: Path of the file, or of the zip file.
+        member: Name inside the zip file; empty for a file on disk.
     """
 
     name: str
@@ -29,10 +29,10 @@ class File:
     member: str = ""
 
     def read(self) -> bytes:
-        """Return what it holds.
+        """Return the content.
 
         Raises:
-            ValueError: If it is empty, or stands for a file that was not downloaded.
+            ValueError: If it is empty, or a Git LFS pointer to a file that was not downloaded.
             OSError: If it cannot be read.
         """
         if self.member:
@@ -50,7 +50,7 @@ class File:
         return content
 
     def stamp(self) -> list[object]:
-        """Return what changes where the file does: name, size and time of change."""
+        """Return what changes when the file does: name, size and modification time."""
         try:
             stat = self.path.stat()
         except OSError:
@@ -58,62 +58,62 @@ class File:
         return [self.name, self.member, stat.st_size, stat.st_mtime_ns]
 
 
-Found = Mapping[str, Sequence[File]]
-"""The files of a data set by kind, each kind in order."""
+FilesByGroup = Mapping[str, Sequence[File]]
+"""Files of a data set by kind, each kind in order."""
 
 
-def place_of(files: Sequence[File]) -> Path:
-    """Return the file itself, or the folder that holds all of several."""
+def common_path(files: Sequence[File]) -> Path:
+    """Return the path of a single file, or the folder that holds all of several."""
     if len(files) == 1:
         return files[0].path
     return Path(os.path.commonpath([file.path.parent for file in files]))
 
 
 def locate(sources: Sequence[Path], patterns: Sequence[str], what: str, hint: str) -> Path:
-    """Return the one file or folder in the sources that has one of some names.
+    """Return the one file or folder in the sources that matches a pattern.
 
-    Looked at are each source itself, what it holds, and two levels of folders below.
+    Each source itself is searched, what it holds, and two levels of folders below.
 
     Args:
         sources: Files or folders.
-        patterns: Names, or paths with ``*``, the surest first; the first that finds something
-            counts.
-        what: What is looked for, in words.
-        hint: Where it is to be had.
+        patterns: Names, or paths with ``*``, in order of preference: the first one with a match
+            is used.
+        what: Description of what is searched for.
+        hint: Where to get it.
 
     Raises:
-        FileNotFoundError: If there is none.
-        ValueError: If there are several.
+        FileNotFoundError: If nothing matches.
+        ValueError: If several paths match.
     """
     for pattern in patterns:
-        found: dict[Path, Path] = {}
+        matches: dict[Path, Path] = {}
         for source in sources:
-            depths = ["*/" * depth for depth in range(DEEPEST + 1)] if source.is_dir() else []
-            hits = [hit for depth in depths for hit in sorted(source.glob(depth + pattern))]
             if source.match(pattern):
-                hits.insert(0, source)
-            found |= {hit.resolve(): hit for hit in hits}
-        if len(found) > 1:
-            some = ", ".join(str(hit) for hit in found.values())
-            raise ValueError(f"expected one place with {what}, found {some}; name the one meant")
-        if found:
-            return next(iter(found.values()))
-    places = ", ".join(str(source) for source in sources)
+                matches[source.resolve()] = source
+            for depth in range(DEPTH + 1) if source.is_dir() else ():
+                for path in sorted(source.glob("*/" * depth + pattern)):
+                    matches[path.resolve()] = path
+        if len(matches) > 1:
+            paths = ", ".join(str(path) for path in matches.values())
+            raise ValueError(f"expected one place with {what}, found {paths}; name the one meant")
+        if matches:
+            return next(iter(matches.values()))
+    searched = ", ".join(str(source) for source in sources)
     raise FileNotFoundError(
-        f"found no {what} (looked for {' or '.join(patterns)}) in {places}; {hint}. A further "
+        f"found no {what} (looked for {' or '.join(patterns)}) in {searched}; {hint}. A further "
         "place can be named with another --source"
     )
 
 
-def inside(path: Path, ending: str) -> File:
-    """Return a file that was located, looked up inside `path` where that is a zip file.
+def unpacked(path: Path, ending: str) -> File:
+    """Return the file at a path, or inside the zip file (a wheel) at that path.
 
     Args:
-        path: The file itself, or a zip file (a wheel).
-        ending: How its name ends inside a zip file.
+        path: Path that `locate` returned.
+        ending: End of the file's name inside a zip file.
 
     Raises:
-        ValueError: If the zip file is damaged or lacks it.
+        ValueError: If the zip file is damaged or lacks the file.
     """
     if path.suffix not in (".whl", ".zip"):
         return File(path.name, path)

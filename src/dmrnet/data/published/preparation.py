@@ -1,0 +1,187 @@
+"""Preparing a data set: its published files are checked and decoded once, into a cache.
+
+`Preparation.find` finds the files, and `Preparation.build` makes arrays of them through a `Work`,
+which reads, decodes and collects what is bad. Nothing is left out silently, and nothing shifts:
+values and names are kept together.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+
+from dmrnet.data import DATASETS
+from dmrnet.data.files.cache import (
+    Array,
+    ProgressCallback,
+    cache_paths,
+    changed_files,
+    no_progress,
+    read_provenance,
+    unhashed_files,
+    write_cache,
+)
+from dmrnet.data.files.rejected import summarise, write_rejected
+from dmrnet.data.published.parts import digest
+from dmrnet.data.published.sources import FilesByGroup, common_path
+from dmrnet.data.published.work import Log, Work
+from dmrnet.hints import nearest
+
+PREPARATIONS: dict[str, str] = {
+    "casia-surf": "dmrnet.data.published.casia_surf:PREPARATION",
+    "crema-d": "dmrnet.data.published.crema_d:PREPARATION",
+    "cwfid": "dmrnet.data.published.cwfid:PREPARATION",
+    "digits": "dmrnet.data.published.digits:PREPARATION",
+    "kinetics-sounds": "dmrnet.data.published.kinetics_sounds:PREPARATION",
+    "nyuv2": "dmrnet.data.published.nyuv2:PREPARATION",
+    "watch": "dmrnet.data.published.watch:PREPARATION",
+}
+"""Data sets that are prepared before use, and where their `Preparation` is."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How a data set is prepared.
+
+    Attributes:
+        version: Version, raised whenever the same files would give other arrays.
+        find: Finds the files in the sources; raises FileNotFoundError if a kind is missing.
+        build: Makes the arrays.
+    """
+
+    version: int
+    find: Callable[[Sequence[Path]], FilesByGroup]
+    build: Callable[[Work], dict[str, Array]]
+
+
+def preparation(name: str) -> Preparation:
+    """Return how a data set is prepared.
+
+    Raises:
+        ValueError: If there is no such data set, or it needs no preparing.
+    """
+    if name in PREPARATIONS:
+        module, _, attribute = PREPARATIONS[name].partition(":")
+        result: Preparation = getattr(import_module(module), attribute)
+        return result
+    if name in DATASETS:
+        raise ValueError(f"{name} needs no preparing; prepared are {', '.join(PREPARATIONS)}")
+    raise ValueError(f"unknown data set {name!r}; {nearest(name, PREPARATIONS)}")
+
+
+def prepare(
+    name: str,
+    sources: Sequence[str | Path],
+    root: str | Path,
+    *,
+    bad: Literal["skip", "refuse"] = "refuse",
+    allow_pickle: bool = False,
+    log: Log = lambda sentence: None,
+    progress: ProgressCallback = no_progress,
+) -> Path:
+    """Check and decode a data set's published files into the cache that its settings read.
+
+    An interrupted call is continued by the next one. A cache of these very files is checked from
+    end to end, and kept if it is as it was written.
+
+    Args:
+        name: Name of the data set.
+        sources: Folders or files that hold what was published, in any order.
+        root: Folder for the cache; made if it does not exist.
+        bad: What to do if files are missing or damaged: `refuse` (make nothing) or `skip` (go on
+            without them). Either way they are counted, the first are named, and all are listed in
+            ``ROOT/NAME.rejected.txt``.
+        allow_pickle: Open a pickled source, for data sets that are published as one.
+        log: Called with sentences on what was found.
+        progress: Called with the kind of file, how many are done and how many there are; in
+            megabytes while large arrays are checked.
+
+    Returns:
+        The path of the cache.
+
+    Raises:
+        FileNotFoundError: If a source does not exist or does not hold the data set.
+        ValueError: If files are bad and `bad` is `refuse`, the sources are ambiguous, or a source
+            may not be opened.
+    """
+    plan = preparation(name)
+    if bad not in ("skip", "refuse"):
+        raise ValueError(f"expected bad files to be 'skip' or 'refuse', got {bad!r}")
+    if not sources:
+        raise ValueError(f"{name}: expected at least one source, a folder or a file")
+    for source in sources:
+        if not Path(source).exists():
+            raise FileNotFoundError(f"there is no source {source}")
+    files = plan.find([Path(source) for source in sources])
+    stamps = {group: [file.stamp() for file in some] for group, some in files.items()}
+    fingerprint = digest([name, plan.version, stamps])
+    root = Path(root)
+    path, record = cache_paths(name, root)
+    if _is_prepared(name, root, plan.version, fingerprint, bad == "skip", log, progress):
+        log(f"{path} is already made of these files; nothing to do")
+        return path
+    for group, some in files.items():
+        count = "1 file" if len(some) == 1 else f"{len(some)} files"
+        log(f"{group}: {count} in {common_path(some)}")
+    root.mkdir(parents=True, exist_ok=True)
+    folder = root / f".{name}-{plan.version}-parts"
+    work = Work(files, folder, allow_pickle, log, progress)
+    try:
+        arrays = plan.build(work)
+    except ValueError as error:
+        if not work.rejected:
+            raise
+        full_list = write_rejected(name, root, work.rejected)
+        raise ValueError(f"{error}; bad files are listed in {full_list}") from error
+    rejected = tuple(work.rejected)
+    full_list = write_rejected(name, root, rejected)
+    if rejected and bad == "refuse":
+        raise ValueError(
+            f"{name}: {len(rejected)} of the source are missing or damaged, so nothing was made: "
+            f"{summarise(rejected, full_list=full_list)}. Mend them, or go on without them with "
+            "--bad skip"
+        )
+    if rejected:
+        log(f"skipped {summarise(rejected, full_list=full_list)}")
+    made = write_cache(
+        name, root, arrays, plan.version, fingerprint, work.groups, rejected, progress
+    )
+    shutil.rmtree(folder, ignore_errors=True)
+    log(f"written: {path} ({made.total_bytes / 1e6:.1f} MB), and {record.name}: what it is made of")
+    return path
+
+
+def _is_prepared(
+    name: str,
+    root: Path,
+    version: int,
+    fingerprint: str,
+    skip_bad: bool,
+    log: Log,
+    progress: ProgressCallback,
+) -> bool:
+    """Return whether there is a cache of the same files whose content is what was written."""
+    cache = read_provenance(name, root)
+    if cache is None or (cache.version, cache.fingerprint) != (version, fingerprint):
+        return False
+    if cache.bad and not skip_bad:
+        return False
+    changed = changed_files(cache, root, progress)
+    for path in changed:
+        log(f"{path} is no longer what was written, so it is made anew")
+    if changed:
+        return False
+    # The cache may be in a folder that cannot be written to.
+    with suppress(OSError):
+        write_rejected(name, root, cache.bad)
+    if unhashed := unhashed_files(cache, root):
+        log(
+            f"{', '.join(path.name for path in unhashed)}: prepared by an older version and not "
+            f"checked; remove {cache_paths(name, root)[1]} to have all made anew"
+        )
+    return True
