@@ -129,7 +129,8 @@ def _histograms(axes: Axes, panel: Panel, edges: NDArray[Any], shown: Sequence[M
                 baseline=None,
                 gid=data_id(mark.label),
             )
-    axes.set_ylim(0, panel.top[0])
+    # Where no angle could be measured, as with two modalities, the panel stays empty.
+    axes.set_ylim(0, panel.top[0] or 1)
 
 
 def _mean_mark(axes: Axes, value: float, mark: Mark) -> None:
