@@ -173,7 +173,7 @@ def test_two_sources_are_two_systems(publish):
 
 @pytest.mark.parametrize("change", [{"value": 0.8}, {"se": 0.1}, {"seed": 1}])
 def test_rows_that_disagree_are_refused(publish, change):
-    with pytest.raises(ValueError, match=r"Two published rows of .* disagree"):
+    with pytest.raises(ValueError, match=r"two published rows of .* disagree"):
         summary_of(publish(printed(), printed(**change)))
 
 

@@ -17,9 +17,9 @@ from dmrnet.report.figures.channel_distance import MOST_PAIRS, distance_figure
 from dmrnet.report.figures.svg import INK
 from dmrnet.report.figures.variance_by_epoch import highest, variance_by_epoch
 from dmrnet.report.pages.analysis_blocks import analysis_blocks
+from dmrnet.report.records.mining import read_variance_by_epoch
 from dmrnet.report.records.rows import RowError
 from dmrnet.report.records.runs import read_runs
-from dmrnet.report.records.variance_by_epoch import read_variance_by_epoch
 from dmrnet.report.summary.analyses import read_analyses
 from dmrnet.report.summary.summary import summarise
 

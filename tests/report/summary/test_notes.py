@@ -1,4 +1,4 @@
-"""What limits the numbers is said in words."""
+"""Notes name what limits the numbers, with the systems, seeds and combinations concerned."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_five_equal_seeds_need_no_note(notes):
 
 def test_what_the_data_set_says_whatever_the_seed(notes):
     paired = "paired by class only: nothing was recorded together"
-    told = notes(
+    text = notes(
         *(
             run(
                 m,
@@ -40,48 +40,46 @@ def test_what_the_data_set_says_whatever_the_seed(notes):
             for s in range(5)
         )
     )
-    assert told == f"The data: {paired}. The data: skipped when prepared: 1 x."
+    assert text == f"Data: {paired}. Data: skipped when prepared: 1 x."
     one = notes(run("dmr", 0, notes=[paired]))
-    assert f"The data: {paired}." in one
+    assert f"Data: {paired}." in one
 
 
 def test_a_run_that_diverged(notes):
-    told = notes(
+    text = notes(
         *(run(m, s) for m in ("sf-md", "dmr") for s in range(5)), run("dmrnet", 0, rise=215.2)
     )
-    assert "diverged in dmrnet, seed 0: the loss rose to 215 times" in told
+    assert "Training of dmrnet diverged (seed 0): the loss rose to 215 times" in text
 
 
 def test_one_seed(notes):
-    assert "Every system has one seed, so no ±" in notes(run("sf-md"), run("dmr"))
-    told = notes(*(run("sf-md", s) for s in range(5)), run("dmr", 0))
-    assert "dmr: one seed, so no ±" in told
-    assert (
-        "dmr has seed 0; sf-md has seeds 0, 1, 2, 3, 4: differences use the one seed that both"
-        in told
-    )
+    assert "Every system has one seed" in notes(run("sf-md"), run("dmr"))
+    text = notes(*(run("sf-md", s) for s in range(5)), run("dmr", 0))
+    assert "dmr has one seed" in text
+    assert "dmr has seed 0; sf-md has seeds 0, 1, 2, 3, 4" in text
+    assert "differences are over the one seed that both have" in text
 
 
 @pytest.mark.parametrize(("seeds", "times"), [(2, "12.7"), (3, "4.3"), (4, "3.2")])
 def test_few_seeds(notes, seeds, times):
-    told = notes(*(run("dmr", seed) for seed in range(seeds)))
-    assert f"{seeds} seeds are too few" in told
-    assert f"an interval reaches {times} times the standard error" in told
-    assert f"can reach a p below {2 * 0.5**seeds:g}; 6 seeds" in told
+    text = notes(*(run("dmr", seed) for seed in range(seeds)))
+    assert f"{seeds} seeds are few" in text
+    assert f"interval reaches {times} standard errors" in text
+    assert f"reaches a p below {2 * 0.5**seeds:g}; 6 seeds" in text
 
 
 def test_a_kept_epoch_that_few_samples_chose(notes):
-    told = notes(*(run(m, s, n=12) for m in ("sf-md", "dmr") for s in range(5)))
-    assert "chosen on 12 validation samples: one of them is 8.3 points" in told
-    assert "chosen on" not in notes(run("sf-md", n=100, splits=("val", "test")))
-    assert "chosen on" not in notes(run("dmr", n=12, splits=("test",), name="tested"))
+    text = notes(*(run(m, s, n=12) for m in ("sf-md", "dmr") for s in range(5)))
+    assert "selected on 12 validation samples. One of them is 8.3 points" in text
+    assert "selected on" not in notes(run("sf-md", n=100, splits=("val", "test")))
+    assert "selected on" not in notes(run("dmr", n=12, splits=("test",), name="tested"))
 
 
 def test_no_baseline_as_costly(notes):
     fast = [run("sf-md", s, seconds=10.0) for s in range(5)]
     slow = [run("dmr", s, seconds=15.0) for s in range(5)]
-    told = notes(*fast, *slow)
-    assert "longer than the longest sf-md that was run: dmr (1.5 times as long)" in told
+    text = notes(*fast, *slow)
+    assert "longer than the longest sf-md: dmr (1.5 times as long)" in text
     longer = [
         run("sf-md", s, name=f"l{s}", seconds=16.0, settings={"max_epochs": 60}) for s in range(5)
     ]
@@ -90,8 +88,8 @@ def test_no_baseline_as_costly(notes):
 
 
 def test_seeds_that_do_not_meet(notes):
-    told = notes(run("sf-md", 0), run("dmr", 1))
-    assert "they share none, so no difference is given" in told
+    text = notes(run("sf-md", 0), run("dmr", 1))
+    assert "dmr has seed 1; sf-md has seed 0: they share none" in text
 
 
 def test_no_baseline(notes):
@@ -100,11 +98,11 @@ def test_no_baseline(notes):
 
 
 def test_missing_combinations(notes):
-    told = notes(run("sf-md"), run("dmr", without=("a", "b+c")))
-    assert "over the 5 combinations that every run has" in told
-    assert "Left out: a and b+c, missing in dmr." in told
-    told = notes(run("sf-md", undefined=("a",)))
-    assert "6 of the 7 possible combinations have a value" in told
+    text = notes(run("sf-md"), run("dmr", without=("a", "b+c")))
+    assert "over the 5 combinations" in text
+    assert "Left out: a and b+c (missing in dmr)" in text
+    text = notes(run("sf-md", undefined=("a",)))
+    assert "6 of the 7 possible combinations have a value" in text
 
 
 def test_many_missing_combinations_are_counted(notes):
@@ -113,8 +111,8 @@ def test_many_missing_combinations_are_counted(notes):
 
 
 def test_different_test_sets(notes):
-    told = notes(run("sf-md", n=400), run("dmr", n=390))
-    assert "different numbers of samples (a: 390 to 400)" in told
+    text = notes(run("sf-md", n=400), run("dmr", n=390))
+    assert "different numbers of samples (a: 390 to 400)" in text
 
 
 def test_different_commits(make_run):

@@ -17,7 +17,8 @@ from dmrnet.report.figures.dot_matrix import (
 from dmrnet.report.figures.figure import Figure, make_figure
 from dmrnet.report.figures.marks import marks
 from dmrnet.report.statistics import formatting as fmt
-from dmrnet.report.summary.summary import DataSummary, SystemSummary
+from dmrnet.report.summary.summary import DataSummary
+from dmrnet.report.summary.system_summary import SystemSummary
 
 _MOST_SYSTEMS = 4
 _CLEAR_RANK = 0.5

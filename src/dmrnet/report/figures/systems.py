@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from dmrnet.report.figures.marks import MOST_SYSTEMS, Mark, marks
 from dmrnet.report.summary.analyses import AnalysisSummary
-from dmrnet.report.summary.summary import DataSummary, SystemSummary
+from dmrnet.report.summary.summary import DataSummary
+from dmrnet.report.summary.system_summary import SystemSummary
 
 
 def best_systems(summary: DataSummary) -> tuple[tuple[SystemSummary, ...], list[Mark]]:

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure as Canvas
 
 from dmrnet.report.figures.axes import HIGHLIGHT, axes_at, bare_grid, circles
 from dmrnet.report.figures.figure import Figure, make_figure
-from dmrnet.report.records.variance_by_epoch import VarianceByEpoch, read_variance_by_epoch
+from dmrnet.report.records.mining import VarianceByEpoch, read_variance_by_epoch
 from dmrnet.report.statistics.formatting import shortened
-from dmrnet.report.summary.summary import DataSummary, SystemSummary
+from dmrnet.report.summary.summary import DataSummary
+from dmrnet.report.summary.system_summary import SystemSummary
 
 _NAMED = 15
 """Above this number of combinations, only the circled and the worst are named."""

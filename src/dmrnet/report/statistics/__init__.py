@@ -1,1 +1,1 @@
-"""Estimates from seeds and samples, and how numbers are written."""
+"""Estimates over seeds, intervals and tests, and numbers written for a reader."""

@@ -1,4 +1,4 @@
-"""What several seeds say together: mean, standard error, paired difference, rank correlation."""
+"""Numbers over seeds: mean, standard error, paired difference, rank correlation."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One number a seed.
+    """One number for each seed, or one published number without seeds.
 
     Attributes:
-        seeds: The seeds, ascending; none for a number that is printed without seeds.
-        values: The number of each seed, or the one printed.
-        printed_se: The standard error printed beside it; None where seeds say it, or nobody.
+        seeds: Seeds in ascending order; empty for a number that is published without seeds.
+        values: Number of each seed, or the published number.
+        printed_se: Published standard error; None if there is none or if there are seeds.
 
     Example:
         >>> estimate = Estimate.of({0: 1.0, 1: 2.0, 2: 6.0})
@@ -30,7 +30,7 @@ class Estimate:
 
     @classmethod
     def as_printed(cls, value: float, se: float | None = None) -> Estimate:
-        """Make an estimate of one number without seeds: it is never paired.
+        """Make an estimate of one published number without seeds, which is never paired.
 
         Example:
             >>> Estimate.as_printed(0.9).mean, Estimate.as_printed(0.9).se
@@ -46,7 +46,7 @@ class Estimate:
             ValueError: If there is no seed.
         """
         if not by_seed:
-            raise ValueError("Expected the number of at least one seed, came none.")
+            raise ValueError("expected the number of at least one seed, got none")
         seeds = tuple(sorted(by_seed))
         return cls(seeds, tuple(by_seed[seed] for seed in seeds))
 
@@ -57,7 +57,7 @@ class Estimate:
 
     @property
     def se(self) -> float | None:
-        """Standard error of the mean: sample deviation (n - 1) over √n; None with one seed."""
+        """Standard error of the mean (sample deviation, n - 1), or the published one, or None."""
         count = len(self.values)
         if count < 2:
             return self.printed_se
@@ -67,15 +67,15 @@ class Estimate:
 
     @property
     def by_seed(self) -> dict[int, float]:
-        """The number of each seed; empty without seeds."""
+        """Number of each seed; empty without seeds."""
         return dict(zip(self.seeds, self.values, strict=True)) if self.seeds else {}
 
 
 def paired_difference(ours: Estimate, theirs: Estimate) -> Estimate | None:
-    """Subtract seed by seed, over the seeds that both have; None where they share none.
+    """Subtract seed by seed, over the seeds that both have; None if they share none.
 
-    A seed fixes the split's order, the initial weights and the masks, so that the difference
-    within a seed is steadier than either number.
+    A seed fixes the order of the split, the initial weights and the masks, so the difference within
+    a seed varies less than either number.
 
     Example:
         >>> paired_difference(Estimate.of({0: 3.0, 1: 5.0}), Estimate.of({1: 4.0, 2: 9.0}))
@@ -89,7 +89,8 @@ def paired_difference(ours: Estimate, theirs: Estimate) -> Estimate | None:
 def average(estimates: Sequence[Estimate]) -> Estimate | None:
     """Average several numbers within each seed, over the seeds that all of them have.
 
-    Numbers that are all printed without seeds make one such number.
+    The average of numbers without seeds is a number without seeds. None if there is nothing to
+    average.
     """
     if not estimates:
         return None

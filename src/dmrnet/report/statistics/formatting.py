@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them: rates in percent, with the digits that mean something."""
+"""Numbers written for a reader: rates in percent, rounded to significant digits."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.inference import interval
 
 NOTHING = "-"
-"""What stands where there is no number."""
+"""Placeholder for a missing number."""
 
 MINUS = "\N{MINUS SIGN}"
 
 
 def percent(value: float, digits: int = 2) -> str:
-    """Write a fraction in percent, without the sign.
+    """Write a fraction in percent, without the percent sign.
 
     Example:
         >>> percent(0.98765)
@@ -45,7 +45,7 @@ def estimate(item: Estimate | None, digits: int = 2) -> str:
 def difference(item: Estimate | None, digits: int = 2) -> str:
     """Write a difference in percentage points with its 95% interval over seeds.
 
-    Nothing where there is no difference; no interval with one seed.
+    Empty for None; without the interval for one seed.
 
     Example:
         >>> difference(Estimate.of({0: 0.01}))
@@ -58,18 +58,18 @@ def difference(item: Estimate | None, digits: int = 2) -> str:
     return f"{points(item.mean, digits)} {ends(interval(item), digits)}".rstrip()
 
 
-def ends(found: tuple[float, float] | None, digits: int = 2) -> str:
-    """Write an interval of differences in percentage points; nothing where there is none.
+def ends(pair: tuple[float, float] | None, digits: int = 2) -> str:
+    """Write the ends of an interval of differences in percentage points; empty for None.
 
     Example:
         >>> ends((-0.0023, 0.0101))
         '[−0.23, +1.01]'
     """
-    return "" if found is None else f"[{points(found[0], digits)}, {points(found[1], digits)}]"
+    return "" if pair is None else f"[{points(pair[0], digits)}, {points(pair[1], digits)}]"
 
 
 def probability(p: float | None) -> str:
-    """Write a p value: two digits that mean something, no more zeros than needed.
+    """Write a p value with two significant digits, three decimals at most.
 
     Example:
         >>> probability(0.0412), probability(0.3), probability(0.00002), probability(None)
@@ -103,7 +103,7 @@ def differences_by_seed(item: Estimate) -> str:
 
 
 def count(value: float) -> str:
-    """Write a large number shortly.
+    """Write a large number with a unit.
 
     Example:
         >>> count(950), count(12_345), count(11_180_000)
@@ -116,7 +116,7 @@ def count(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write seconds as a reader would say them.
+    """Write seconds as hours, minutes and seconds.
 
     Example:
         >>> duration(8.24), duration(75), duration(7500)
@@ -131,7 +131,7 @@ def duration(seconds: float) -> str:
 
 
 def listed(names: list[str]) -> str:
-    """Join names for a sentence.
+    """Join names as in a sentence.
 
     Example:
         >>> listed(["a", "b", "c"])
@@ -141,7 +141,7 @@ def listed(names: list[str]) -> str:
 
 
 def shortened(text: str, length: int = 40) -> str:
-    """Cut a long text, saying so with an ellipsis."""
+    """Cut a long text and end it with an ellipsis."""
     return text if len(text) <= length else text[: length - 1] + "…"
 
 

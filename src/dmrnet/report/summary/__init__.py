@@ -1,1 +1,1 @@
-"""What a report says of one data set: systems, differences, ranks, notes, analyses."""
+"""Summarise the rows of one data set: systems, differences, ranks, notes, analyses."""

@@ -1,4 +1,4 @@
-"""What runs' analyses say, gathered by system and seed from ``analyses.jsonl`` and ``.npz``."""
+"""Results of analyses, collected by system and seed from ``analyses.jsonl`` and ``.npz``."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ from dmrnet.report.summary.summary import DataSummary
 ROWS = "analyses.jsonl"
 ARRAYS = "analyses.npz"
 
+_Key = tuple[str, str]
+"""Name and split of an analysis."""
+
 
 @dataclass(frozen=True, slots=True)
 class AnalysisSummary:
     """One analysis of the systems of a summary.
 
     Attributes:
-        name: As it was asked for, such as ``channel-distance@image+sound``.
-        split: Of whose samples.
+        name: The analysis as requested, such as ``channel-distance@image+sound``.
+        split: Split of its samples.
         values: ``{(label of the system, combination, metric): number of each seed}``.
-        arrays: ``{label: {seed: arrays by name}}``.
-        samples: The most samples that a number stands on.
+        arrays: ``{label of the system: {seed: arrays by name}}``.
+        samples: Largest number of samples behind a number.
     """
 
     name: str
@@ -39,60 +42,58 @@ class AnalysisSummary:
 
     @property
     def kind(self) -> str:
-        """The analysis without the combination that it is taken at."""
+        """Name of the analysis without its combination."""
         return self.name.partition("@")[0]
 
     @property
     def at(self) -> str:
-        """The combination that it is taken at; empty for all modalities."""
+        """Combination of the analysis; empty for all modalities."""
         return self.name.partition("@")[2]
 
     def get(self, label: str, metric: str, combination: str = "") -> Estimate | None:
-        """Return a number of a system, None where it has none."""
+        """Return a number of a system; None if it has none."""
         return self.values.get((label, combination, metric))
 
     def combinations(self, metric: str) -> list[str]:
-        """Return the combinations that have a metric somewhere, in the order of the rows."""
+        """Return the combinations with any value of a metric, in the order of the rows."""
         return list(dict.fromkeys(c for _, c, m in self.values if m == metric and c))
 
 
 def read_analyses(summary: DataSummary) -> list[AnalysisSummary]:
-    """Read what the runs of a summary were analysed for.
+    """Read the analyses of the runs of a summary.
 
-    An analysis that some runs have of the reported split is shown of that split; one that all have
-    of the other split only, of that one.
+    An analysis is of the reported split if any run has it there, and otherwise of the other split.
 
     Raises:
         ValueError: If a row or an array cannot be read.
     """
-    found: dict[tuple[str, str], dict[tuple[str, str, str], dict[int, Row]]] = {}
-    arrays: dict[tuple[str, str], dict[str, dict[int, dict[str, NDArray[Any]]]]] = {}
+    rows: dict[_Key, dict[tuple[str, str, str], dict[int, Row]]] = {}
+    arrays: dict[_Key, dict[str, dict[int, dict[str, NDArray[Any]]]]] = {}
     for run in summary.runs:
-        rows_of, arrays_of = read_run(run.path)
-        for (name, split), rows in rows_of.items():
-            for row in rows:
-                key = (run.label, row.combination, row.metric)
-                found.setdefault((name, split), {}).setdefault(key, {}).setdefault(row.seed, row)
-        for (name, split), kept in arrays_of.items():
-            by_seed = arrays.setdefault((name, split), {}).setdefault(run.label, {})
-            by_seed.setdefault(run.seed, kept)
+        rows_of_run, arrays_of_run = read_run(run.path)
+        for key, of_analysis in rows_of_run.items():
+            for row in of_analysis:
+                place = (run.label, row.combination, row.metric)
+                rows.setdefault(key, {}).setdefault(place, {}).setdefault(row.seed, row)
+        for key, saved in arrays_of_run.items():
+            arrays.setdefault(key, {}).setdefault(run.label, {}).setdefault(run.seed, saved)
     return [
         AnalysisSummary(
             name,
             split,
-            {key: Estimate.of(known) for key, rows in of.items() if (known := _known(rows))},
+            {place: Estimate.of(values) for place, of in found.items() if (values := _defined(of))},
             arrays.get((name, split), {}),
-            max(row.n for rows in of.values() for row in rows.values()),
+            max(row.n for of in found.values() for row in of.values()),
         )
-        for (name, split), of in found.items()
-        if split == summary.split or (name, summary.split) not in found
+        for (name, split), found in rows.items()
+        if split == summary.split or (name, summary.split) not in rows
     ]
 
 
 def read_run(
     folder: Path,
-) -> tuple[dict[tuple[str, str], list[Row]], dict[tuple[str, str], dict[str, NDArray[Any]]]]:
-    """Return the rows and the arrays of a run's analyses, by name and split; none without any.
+) -> tuple[dict[_Key, list[Row]], dict[_Key, dict[str, NDArray[Any]]]]:
+    """Return the rows and the arrays of a run's analyses; both empty without analyses.
 
     Raises:
         ValueError: If a row or an array cannot be read.
@@ -100,39 +101,37 @@ def read_run(
     path = folder / ROWS
     if not path.is_file():
         return {}, {}
-    rows: dict[tuple[str, str], list[Row]] = {}
+    rows: dict[_Key, list[Row]] = {}
     for where, record in read_records(path):
         name = text(record, "analysis", where)
         row = parse_row({k: v for k, v in record.items() if k != "analysis"}, where)
         rows.setdefault((name, row.split), []).append(row)
-    return rows, _arrays(folder / ARRAYS, set(rows))
+    return rows, _read_arrays(folder / ARRAYS, set(rows))
 
 
-def _known(rows: Mapping[int, Row]) -> dict[int, float]:
+def _defined(rows: Mapping[int, Row]) -> dict[int, float]:
     return {seed: row.value for seed, row in rows.items() if row.value is not None}
 
 
-def _arrays(
-    path: Path, named: set[tuple[str, str]]
-) -> dict[tuple[str, str], dict[str, NDArray[Any]]]:
-    """Return the arrays of each analysis and split, without their ``SPLIT/ANALYSIS/``.
+def _read_arrays(path: Path, keys: set[_Key]) -> dict[_Key, dict[str, NDArray[Any]]]:
+    """Return the arrays of each analysis, their names without ``SPLIT/ANALYSIS/``.
 
     Raises:
         ValueError: If the file is damaged.
     """
     if not path.is_file():
         return {}
-    found: dict[tuple[str, str], dict[str, NDArray[Any]]] = {}
+    arrays: dict[_Key, dict[str, NDArray[Any]]] = {}
     try:
         with np.load(path) as saved:
-            for name, split in named:
+            for name, split in keys:
                 start = f"{split}/{name}/"
                 of = {k.removeprefix(start): saved[k] for k in saved.files if k.startswith(start)}
                 if of:
-                    found[name, split] = of
+                    arrays[name, split] = of
     except (ValueError, OSError, zipfile.BadZipFile) as error:
         raise RowError(
-            f"{path}: expected the arrays of analyses, came something else ({error}); "
-            "delete it and analyses.jsonl, and run `dmrnet evaluate RUN --analyse` again."
+            f"{path}: expected the arrays of analyses, got something else ({error}); "
+            "delete it and analyses.jsonl, and run `dmrnet evaluate RUN --analyse` again"
         ) from error
-    return found
+    return arrays

@@ -1,12 +1,12 @@
-"""How far the numbers would move had other test samples been drawn.
+"""Intervals over test samples, by the bootstrap: how far would other samples move the numbers?
 
-The standard error over seeds says nothing of that: all seeds may share the test samples, and a set
-of a few hundred is itself a draw. Here the samples are drawn again, with replacement, and all
-numbers are taken anew. What is drawn are sources. Samples of one source, such as the windows of
-one person, come and go together. Where a sample is put together from a file of each modality, the
-files of each modality are drawn, and a sample counts as often as the product of those that the
-combination sees (the pigeonhole bootstrap of Owen, 2007). All runs share each draw, so that
-differences are paired, and runs on the same samples move together.
+The standard error over seeds does not show this: seeds may share the test samples, and a test set
+of a few hundred samples is itself random. Here sources of samples are drawn again with replacement
+and all numbers are computed from each draw. Samples of one source, such as the windows of one
+person, are drawn together. If a sample combines a file of each modality, the files of each modality
+are drawn, and the weight of a sample is the product of the counts of the files that the combination
+sees (pigeonhole bootstrap; Owen, 2007). All runs share each draw, so differences are paired and
+runs on the same samples vary together.
 """
 
 from __future__ import annotations
@@ -17,35 +17,31 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dmrnet.report.records.combinations import members
 from dmrnet.report.records.predictions import Predictions, read_predictions
 from dmrnet.report.records.runs import Run
-from dmrnet.report.summary.facts import system_of
+from dmrnet.report.summary.rescore import Floats, factors_of, headlines_of
+from dmrnet.report.summary.row_index import system_of
 from dmrnet.report.summary.summary import DataSummary
 
 DRAWS = 1000
 FEW_SOURCES = 30
-"""With fewer sources the percentiles of draws are too near to each other."""
+"""With fewer sources the intervals are too narrow."""
 
 _LEAST_DRAWS = 200
 _MOST_COUNTS = 200_000_000
-_AT_ONCE = 4_000_000
 _SCORES = ("accuracy", "acer", "miou")
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Resampled:
-    """Intervals over draws of test samples, 95% of the draws in each.
+    """Intervals that hold 95% of the draws of test samples.
 
     Attributes:
-        levels: For each system by its label, the interval of each headline.
-        differences: For each system and the one it is set against, by their labels, the interval
-            of the difference of each headline.
-        units: Number of sources, for each modality where samples are put together from files.
-        draws: How often samples were drawn.
-        left_out: Systems without predictions of every seed.
+        levels: ``{label of a system: {headline: interval}}``.
+        differences: ``{(label, label of what it is compared to): {headline: interval}}``.
+        units: Number of sources; one number for each modality if samples combine files.
+        draws: Number of draws.
+        left_out: Labels of systems without predictions of every seed.
     """
 
     levels: Mapping[str, Mapping[str, tuple[float, float]]]
@@ -58,235 +54,131 @@ class Resampled:
 def resample(
     summary: DataSummary, runs: Sequence[Run], draws: int = DRAWS, seed: int = 0
 ) -> Resampled | None:
-    """Draw the test samples of a data set again and again.
+    """Draw the test samples of a data set repeatedly.
 
     Args:
-        summary: What is summed up.
-        runs: The runs behind it; those without predictions are left out.
-        draws: How often.
-        seed: Of the draws.
+        summary: Summary of the data set.
+        runs: Its runs; those without predictions are left out.
+        draws: Number of draws.
+        seed: Seed of the draws.
 
     Returns:
-        The intervals; None where no run keeps predictions that can be scored so.
+        The intervals; None if no run keeps predictions from which the score can be computed.
 
     Raises:
         RowError: If predictions are damaged.
     """
     if summary.score.name not in _SCORES or summary.split != "test":
         return None
-    found = _predictions(summary, runs)
-    whole = {
-        item.label: [found[item.label, which] for which in item.seeds]
+    predictions = _predictions(summary, runs)
+    seeds = {
+        item.label: item.seeds
         for item in summary.systems
-        if item.seeds and all((item.label, which) in found for which in item.seeds)
+        if item.seeds and all((item.label, one) in predictions for one in item.seeds)
     }
-    if not whole:
+    if not seeds:
         return None
-    names, counts = _counts([one for several in whole.values() for one in several], draws, seed)
+    predictions = {(label, one): predictions[label, one] for label in seeds for one in seeds[label]}
+    codes, counts = _draw([*predictions.values()], draws, seed)
     if not counts:
         return None
-    values = {
-        (label, which): _headlines(summary, one, names, counts)
-        for label, several in whole.items()
-        for which, one in zip(_seeds(summary, label), several, strict=True)
+    headlines = {
+        key: headlines_of(summary, of_run, codes, counts) for key, of_run in predictions.items()
     }
     pairs = {
         (item.label, other)
         for item in summary.systems
         for other in (summary.baseline, item.equal.label if item.equal else None)
-        if other is not None and other != item.label and {item.label, other} <= whole.keys()
+        if other is not None and other != item.label and {item.label, other} <= seeds.keys()
     }
     return Resampled(
         levels={
-            label: _ends([values[label, which] for which in _seeds(summary, label)])
-            for label in whole
+            label: _intervals([headlines[label, one] for one in seeds[label]]) for label in seeds
         },
         differences={
-            (label, other): _ends(
+            (label, other): _intervals(
                 [
-                    {
-                        key: value - values[other, which][key]
-                        for key, value in values[label, which].items()
-                        if key in values[other, which]
-                    }
-                    for which in _seeds(summary, label)
-                    if (other, which) in values
+                    _minus(headlines[label, one], headlines[other, one])
+                    for one in seeds[label]
+                    if (other, one) in headlines
                 ]
             )
             for label, other in sorted(pairs)
         },
-        units={factor: len(codes) for factor, codes in names.items()},
+        units={factor: len(known) for factor, known in codes.items()},
         draws=len(next(iter(counts.values()))),
         left_out=tuple(
             item.label
             for item in summary.systems
-            if item.label not in whole and not item.system.source
+            if item.label not in seeds and not item.system.source
         ),
     )
 
 
-def _seeds(summary: DataSummary, label: str) -> tuple[int, ...]:
-    return next(item.seeds for item in summary.systems if item.label == label)
+def _minus(ours: Mapping[str, Floats], theirs: Mapping[str, Floats]) -> dict[str, Floats]:
+    return {name: ours[name] - theirs[name] for name in ours if name in theirs}
 
 
 def _predictions(summary: DataSummary, runs: Sequence[Run]) -> dict[tuple[str, int], Predictions]:
+    """Return the first predictions of each system and seed that have all compared combinations."""
     labels = {item.system: item.label for item in summary.systems}
-    found: dict[tuple[str, int], Predictions] = {}
+    dense = summary.score.name == "miou"
+    predictions: dict[tuple[str, int], Predictions] = {}
     for run in runs:
         if not run.is_folder or run.rows[0].dataset != summary.dataset:
             continue
-        key = labels.get(system_of(run.rows[0])), run.rows[0].seed
-        if key[0] is None or (key[0], key[1]) in found:
+        label, seed = labels.get(system_of(run.rows[0])), run.rows[0].seed
+        if label is None or (label, seed) in predictions:
             continue
-        one = read_predictions(run, summary.modalities)
-        dense = summary.score.name == "miou"
+        of_run = read_predictions(run, summary.modalities)
         if (
-            one is not None
-            and set(summary.compared) <= set(one.combinations)
-            and dense == (one.confusion is not None)
+            of_run is not None
+            and set(summary.compared) <= set(of_run.combinations)
+            and dense == (of_run.confusion is not None)
         ):
-            found[key[0], key[1]] = one
-    return found
+            predictions[label, seed] = of_run
+    return predictions
 
 
-def _counts(
+def _draw(
     every: Sequence[Predictions], draws: int, seed: int
 ) -> tuple[dict[str, dict[str, int]], dict[str, NDArray[np.uint8]]]:
-    """Draw: how often each source of each kind comes in each draw.
+    """Draw the sources of each factor: a modality, or ``sample``.
 
     Returns:
-        For each kind (a modality, or ``sample``) the places of the sources by name, and uint8
-        ``(draws, sources)``; nothing where that would be too much.
+        For each factor, the column of each source, and the counts of the sources in each draw,
+        uint8 ``(draws, sources)``; without counts if they would not fit into memory.
     """
-    names: dict[str, dict[str, int]] = {}
-    for one in every:
-        for factor, sources in _factors(one).items():
-            known = names.setdefault(factor, {})
+    codes: dict[str, dict[str, int]] = {}
+    for of_run in every:
+        for factor, sources in factors_of(of_run).items():
+            known = codes.setdefault(factor, {})
             for name in np.unique(sources).tolist():
                 known.setdefault(name, len(known))
-    draws = min(draws, _MOST_COUNTS // sum(map(len, names.values())))
+    draws = min(draws, _MOST_COUNTS // sum(map(len, codes.values())))
     if draws < _LEAST_DRAWS:
-        return names, {}
+        return codes, {}
     counts = {}
-    for place, (factor, known) in enumerate(sorted(names.items())):
-        draw = np.random.default_rng((seed, place))
+    for index, (factor, known) in enumerate(sorted(codes.items())):
+        generator = np.random.default_rng((seed, index))
         size = len(known)
         counts[factor] = np.stack(
             [
-                # Above 255 only with a chance of less than one in 10^500.
-                np.bincount(draw.integers(0, size, size), minlength=size).astype(np.uint8)
+                # A count above 255 has a probability below 10^-500.
+                np.bincount(generator.integers(0, size, size), minlength=size).astype(np.uint8)
                 for _ in range(draws)
             ]
         )
-    return names, counts
+    return codes, counts
 
 
-def _factors(one: Predictions) -> dict[str, NDArray[np.str_]]:
-    if one.sources.ndim == 1:
-        return {"sample": one.sources}
-    return {name: one.sources[:, place] for place, name in enumerate(one.modalities)}
-
-
-def _headlines(
-    summary: DataSummary,
-    one: Predictions,
-    names: Mapping[str, Mapping[str, int]],
-    counts: Mapping[str, NDArray[np.uint8]],
-) -> dict[str, Floats]:
-    """Take the headlines of a run anew in each draw: float64 ``(draws,)`` each."""
-    codes = {
-        factor: np.array([names[factor][name] for name in sources.tolist()])
-        for factor, sources in _factors(one).items()
-    }
-    # Combinations whose samples count alike are scored together.
-    alike: dict[tuple[str, ...], list[str]] = {}
-    for combination in summary.combinations:
-        if combination in one.combinations:
-            seen = tuple(f for f in codes if f == "sample" or f in members(combination))
-            alike.setdefault(seen, []).append(combination)
-    scores: dict[str, Floats] = {}
-    for seen, group in alike.items():
-        rows = [one.combinations.index(name) for name in group]
-        drawn = [(counts[factor], codes[factor]) for factor in seen]
-        scores |= zip(group, _rescored(summary.score.name, one, rows, drawn), strict=True)
-    compared = [scores[name] for name in summary.compared]
-    found: dict[str, Floats] = {}
-    if compared:
-        table = np.stack(compared)
-        found["average"] = table.mean(0)
-        found["worst"] = table.max(0) if summary.score.lower_is_better else table.min(0)
-    singles = [scores[name] for name in summary.compared if len(members(name)) == 1]
-    if singles:
-        found["single"] = np.stack(singles).mean(0)
-    if summary.full in scores:
-        found["full"] = scores[summary.full]
-    return found
-
-
-def _rescored(
-    score: str,
-    one: Predictions,
-    rows: Sequence[int],
-    drawn: Sequence[tuple[NDArray[np.uint8], NDArray[np.int64]]],
-) -> Floats:
-    """Score combinations in each draw, float64 ``(k, draws)``; NaN where nothing is left to score.
-
-    Args:
-        score: ``accuracy``; ``acer``, which is the mean of the error rates of both classes; or
-            ``miou``, of the counts of all images together.
-        one: The predictions.
-        rows: The combinations' places, ``k`` of them.
-        drawn: For each kind of source how often each comes in each draw, and the place of each
-            sample's source. A sample counts as often as their product says.
-    """
-    draws, samples = len(drawn[0][0]), one.right.shape[1]
-    step = max(1, _AT_ONCE // max(1, samples))
-    scored = one.scored[rows].T.astype(np.float64)
-    right = scored * one.right[rows].T
-    classes = [one.target == label for label in np.unique(one.target)]
-    groups = classes if score == "acer" else [np.ones(samples, dtype=np.bool_)]
-    parts: list[Floats] = []
-    for start in range(0, draws, step):
-        weight = np.ones(())
-        for table, places in drawn:
-            weight = weight * table[start : start + step][:, places]
-        if one.confusion is not None:
-            parts.append(_mean_iou(weight, one.confusion[rows]))
-            continue
-        with np.errstate(invalid="ignore", divide="ignore"):
-            rates = [
-                (weight[:, group] @ right[group]) / (weight[:, group] @ scored[group])
-                for group in groups
-            ]
-        parts.append(np.mean(rates, axis=0))
-    accuracy: Floats = np.concatenate(parts).T
-    return 1 - accuracy if score == "acer" else accuracy
-
-
-def _mean_iou(weight: Floats, confusion: NDArray[np.int64]) -> Floats:
-    """Return the mean IoU ``(draws, k)`` of images that count ``weight`` times, ``(draws, n)``."""
-    k, images, classes = confusion.shape[:3]
-    found = np.empty((len(weight), k))
-    for place in range(k):
-        flat = confusion[place].reshape(images, classes * classes).astype(np.float64)
-        summed = (weight @ flat).reshape(-1, classes, classes)
-        both = np.diagonal(summed, axis1=1, axis2=2)
-        union = summed.sum(1) + summed.sum(2) - both
-        # A class that is in no image drawn is undefined, never perfect.
-        known = union > 0
-        each = np.divide(both, union, out=np.zeros_like(both), where=known)
-        with np.errstate(invalid="ignore"):
-            found[:, place] = each.sum(1) / known.sum(1)
-    return found
-
-
-def _ends(by_seed: Sequence[Mapping[str, Floats]]) -> dict[str, tuple[float, float]]:
-    """Average over the seeds within each draw, and return where 95% of the draws lie."""
-    ends = {}
-    for key in by_seed[0] if by_seed else ():
-        mean = np.mean([values[key] for values in by_seed], axis=0)
+def _intervals(by_seed: Sequence[Mapping[str, Floats]]) -> dict[str, tuple[float, float]]:
+    """Average over the seeds within each draw, and return the ends of the central 95%."""
+    intervals = {}
+    for name in by_seed[0] if by_seed else ():
+        mean = np.mean([values[name] for values in by_seed], axis=0)
         known = mean[np.isfinite(mean)]
         if len(known) >= _LEAST_DRAWS:
             low, high = np.quantile(known, (0.025, 0.975)).tolist()
-            ends[key] = (low, high)
-    return ends
+            intervals[name] = (low, high)
+    return intervals

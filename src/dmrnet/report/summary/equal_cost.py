@@ -1,34 +1,34 @@
-"""The baseline at equal training cost: what a method gains beyond what it costs to train."""
+"""The baseline at equal training cost: the gain of a method beyond that of longer training."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dmrnet.report.records.systems import System
 from dmrnet.report.statistics.estimates import Estimate
 
 LENGTHS = frozenset({"max_epochs", "stretch", "epochs"})
-"""Settings that make the same system train longer."""
+"""Settings that train the same system longer."""
 
 SLACK = 0.95
-"""Times differ by a few percent from run to run; a baseline this near is as costly."""
+"""Smallest ratio of costs that counts as equal: times vary by a few percent between runs."""
 
 _COSTS = ("train_cpu_seconds", "train_seconds", "train_samples")
-"""From the steadiest on a shared machine to what is always known."""
+"""Measures of cost; first the one that varies least on a shared machine, last one always known."""
 
 
 @dataclass(frozen=True, slots=True)
 class EqualCost:
-    """The baseline that cost as much as a method.
+    """Comparison of a method with the baseline trained at equal cost.
 
     Attributes:
-        label: Its name.
-        ratio: Its cost over the method's, means over seeds.
-        cost_metric: What the cost is: ``train_cpu_seconds``; where that is not known
-            ``train_seconds`` or ``train_samples``.
+        label: Label of the baseline's system.
+        ratio: Its cost divided by the method's, from means over seeds.
+        cost_metric: Measure of cost: ``train_cpu_seconds``; if unknown ``train_seconds`` or
+            ``train_samples``.
         is_baseline: Whether it is the plain baseline itself.
-        differences: The method's headlines minus its, paired by seed.
+        differences: Paired difference of each of the method's headlines to it.
     """
 
     label: str
@@ -39,12 +39,12 @@ class EqualCost:
 
     @property
     def reached(self) -> bool:
-        """Whether it cost as much; if not, it is the costliest there is."""
+        """Whether the costs are equal; if not, this is the longest training of the baseline."""
         return self.ratio >= SLACK
 
 
-def of_the_baseline(systems: Iterable[System], baseline: System) -> list[System]:
-    """Return the systems that are the baseline, trained for whatever length.
+def trainings_of(baseline: System, systems: Iterable[System]) -> list[System]:
+    """Return the systems that are the baseline trained for any length.
 
     Example:
         >>> from dmrnet.report.records.systems import system
@@ -53,42 +53,42 @@ def of_the_baseline(systems: Iterable[System], baseline: System) -> list[System]
         ...     system("sf-md", "best", {"max_epochs": 90}),
         ...     system("sf-md", "best", {"lr": 1}),
         ... )
-        >>> of_the_baseline([plain, longer, other], plain) == [plain, longer]
+        >>> trainings_of(plain, [plain, longer, other]) == [plain, longer]
         True
     """
 
-    def but_length(item: System) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
-        kept = tuple(pair for pair in item.settings if pair[0] not in LENGTHS)
-        return item.method, item.recipe, item.source, kept
+    def without_length(item: System) -> System:
+        return replace(item, settings=tuple(p for p in item.settings if p[0] not in LENGTHS))
 
-    return [item for item in systems if but_length(item) == but_length(baseline)]
+    return [item for item in systems if without_length(item) == without_length(baseline)]
 
 
 def choose(
     ours: Mapping[str, Estimate], theirs: Sequence[Mapping[str, Estimate]]
 ) -> tuple[int, float, str] | None:
-    """Choose the cheapest of several that cost at least as much, or the costliest.
+    """Choose the cheapest candidate that costs at least as much, or else the most expensive one.
 
     Args:
-        ours: Numbers of the method's runs as a whole, by metric.
+        ours: Metrics of the method's whole runs.
         theirs: The same of each candidate.
 
     Returns:
-        Its place, its cost over the method's, and what the cost is; None where it is not known.
+        Index of the candidate, its cost divided by the method's, and the measure of cost; None if
+        no cost is known.
 
     Example:
-        >>> def book(seconds):
+        >>> def metrics(seconds):
         ...     return {"train_seconds": Estimate.of({0: seconds})}
-        >>> choose(book(10.0), [book(6.0), book(30.0), book(12.0)])
+        >>> choose(metrics(10.0), [metrics(6.0), metrics(30.0), metrics(12.0)])
         (2, 1.2, 'train_seconds')
     """
-    for measured in _COSTS:
-        cost = ours.get(measured)
-        known = [(place, book[measured]) for place, book in enumerate(theirs) if measured in book]
+    for metric in _COSTS:
+        cost = ours.get(metric)
+        known = [(index, item[metric]) for index, item in enumerate(theirs) if metric in item]
         if cost is None or cost.mean <= 0 or not known:
             continue
-        ratios = [(item.mean / cost.mean, place) for place, item in known]
-        reached = [pair for pair in ratios if pair[0] >= SLACK]
-        ratio, place = min(reached) if reached else max(ratios)
-        return place, ratio, measured
+        ratios = [(item.mean / cost.mean, index) for index, item in known]
+        equal = [pair for pair in ratios if pair[0] >= SLACK]
+        ratio, index = min(equal) if equal else max(ratios)
+        return index, ratio, metric
     return None

@@ -1,7 +1,8 @@
-"""Whether the combinations that mining calls hard are the ones that come out worst."""
+"""Whether the combinations that mining selects as hard are the ones with the worst scores."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,21 +13,21 @@ from dmrnet.report.statistics.estimates import Estimate, spearman
 
 @dataclass(frozen=True, slots=True)
 class Hardness:
-    """Mining statistics of one system, over its seeds.
+    """Mining statistics of one system over its seeds, compared to its scores.
 
     Attributes:
         variance: Mean σ² of each combination in the kept epoch (Eq. 10); empty for a method
             without a distribution.
         loss: Mean task loss of each combination in the kept epoch.
-        hard: For each combination that was in the hard set of some seed, the number of such seeds.
+        hard: Number of seeds whose hard set holds a combination, for those in any hard set.
         seeds: Number of seeds with statistics.
-        worst: The truly worst combinations of the reported split, worst first, as many as there
-            are modalities.
-        variance_rank: Spearman's correlation of the variance with the error over the
-            combinations: near 1 if a high variance means a hard combination, below 0 if an easy
-            one; None where it cannot be said.
+        worst: Combinations with the worst scores on the reported split, worst first; as many as
+            there are modalities.
+        variance_rank: Spearman's correlation of variance and error over the combinations: near 1 if
+            a high variance means a hard combination, below 0 if it means an easy one; None if it is
+            undefined.
         loss_rank: The same for the loss.
-        combinations: How many combinations there are to mine among.
+        combinations: Number of all combinations.
     """
 
     variance: Mapping[str, Estimate]
@@ -40,12 +41,12 @@ class Hardness:
 
     @property
     def agreement(self) -> int:
-        """How many combinations are mined and truly worst."""
+        """Number of combinations that are both mined and among the worst."""
         return len(set(self.mined) & set(self.worst))
 
     @property
     def mined(self) -> tuple[str, ...]:
-        """The combinations in the hard set of at least half of the seeds."""
+        """Combinations in the hard set of at least half of the seeds."""
         return tuple(name for name, count in self.hard.items() if 2 * count >= self.seeds)
 
 
@@ -55,16 +56,16 @@ def hardness_of(
     score: Score,
     modalities: int,
 ) -> Hardness | None:
-    """Put the mining statistics of each seed beside the scores.
+    """Compare the mining statistics of a system with its scores.
 
     Args:
-        statistics: ``{seed: the kept epoch's statistics}``, combinations named as in ``scores``.
-        scores: The score of each combination.
-        score: What the score is.
+        statistics: ``{seed: statistics of the kept epoch}``, combinations named as in `scores`.
+        scores: Score of each combination.
+        score: The score's definition.
         modalities: Number of modalities.
 
     Returns:
-        The comparison, or None without statistics.
+        The comparison; None without statistics.
     """
     if not statistics:
         return None
@@ -72,12 +73,10 @@ def hardness_of(
     error = {name: round(score.error(item.mean), 12) for name, item in scores.items()}
     variance = _by_combination(statistics, "mean_variance")
     loss = _by_combination(statistics, "mean_loss")
-    hard = {
-        name: sum(
-            item.hard for items in statistics.values() for item in items if item.combination == name
-        )
-        for name in dict.fromkeys(i.combination for items in statistics.values() for i in items)
-    }
+    hard: Counter[str] = Counter()
+    for items in statistics.values():
+        for item in items:
+            hard[item.combination] += item.hard
     return Hardness(
         variance=variance,
         loss=loss,
@@ -86,7 +85,7 @@ def hardness_of(
         worst=tuple(sorted(error, key=lambda name: (-error[name], name))[:modalities]),
         variance_rank=_rank(variance, error),
         loss_rank=_rank(loss, error),
-        combinations=len(set(hard) | set(error)),
+        combinations=len(hard.keys() | error.keys()),
     )
 
 
@@ -95,7 +94,7 @@ def by_chance(mined: int, worst: int, among: int, agreement: int) -> tuple[float
 
     Args:
         mined: Number of combinations in the hard set.
-        worst: Number of truly worst combinations.
+        worst: Number of combinations that count as the worst.
         among: Number of all combinations.
         agreement: Number of combinations that are in both.
 

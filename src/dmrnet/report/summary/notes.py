@@ -1,4 +1,4 @@
-"""What a reader must know before believing the numbers."""
+"""Notes on a summary: what limits its numbers."""
 
 from __future__ import annotations
 
@@ -9,37 +9,34 @@ from dmrnet.report.statistics.inference import fewest_seeds, smallest_sign_p, t_
 from dmrnet.report.summary.summary import DataSummary
 
 _FEW_SEEDS = 5
-_FEW_CHOSEN_ON = 100
+_FEW_SELECTED_ON = 100
 _COSTLIER = 1.2
-"""A method that costs this many times the baseline is asked for a baseline trained as long."""
+"""From this ratio of costs on, a note asks for a baseline trained as long."""
 
 
 def notes_on(summary: DataSummary) -> list[str]:
-    """Say what limits the numbers of a summary, the weightiest first."""
+    """Return sentences on what limits the numbers of a summary, the most important first."""
     return [
         *_on_divergence(summary),
-        *(f"The data: {note}." for note in summary.data_notes),
+        *(f"Data: {note}." for note in summary.data_notes),
         *_on_combinations(summary),
         *_on_baseline(summary),
         *_on_seeds(summary),
-        *_on_choice(summary),
+        *_on_selection(summary),
         *_on_cost(summary),
-        *_on_sources(summary),
+        *_on_commits(summary),
         *_on_published(summary),
     ]
 
 
 def _on_divergence(summary: DataSummary) -> list[str]:
-    notes = []
-    for item in summary.systems:
-        rise = item.run_metrics.get("loss_rise")
-        if rise is not None:
-            notes.append(
-                f"Training diverged in {item.label}, {_numbered(rise.seeds)}: the loss rose to "
-                f"{max(rise.values):.0f} times that of the first epoch. The weights kept may "
-                "be of an early epoch; train again with a lower --lr or --clip."
-            )
-    return notes
+    return [
+        f"Training of {item.label} diverged ({_numbered(rise.seeds)}): the loss rose to "
+        f"{max(rise.values):.0f} times that of the first epoch. The kept weights may be those of "
+        "an early epoch; train again with a lower --lr or --clip."
+        for item in summary.systems
+        if (rise := item.run_metrics.get("loss_rise"))
+    ]
 
 
 def _on_combinations(summary: DataSummary) -> list[str]:
@@ -57,8 +54,8 @@ def _on_combinations(summary: DataSummary) -> list[str]:
             )
         ]
         notes.append(
-            f"Averages and the worst are over the {len(summary.compared)} combinations that every "
-            f"run has a value for. Left out: {shown}, missing in {listed(lacking)}."
+            f"Average and worst are over the {len(summary.compared)} combinations that every run "
+            f"has a value for. Left out: {shown} (missing in {listed(lacking)})."
         )
     if len(summary.combinations) < possible:
         notes.append(
@@ -68,8 +65,8 @@ def _on_combinations(summary: DataSummary) -> list[str]:
     if uneven:
         least, most = summary.counts[uneven[0]]
         notes.append(
-            f"Runs were scored on different numbers of samples ({uneven[0]}: {least} to {most}): "
-            "their test sets differ, and so the differences are not those of the systems alone."
+            f"Runs were scored on different numbers of samples ({uneven[0]}: {least} to {most}). "
+            "Their test sets differ, so differences are not due to the systems alone."
         )
     return notes
 
@@ -78,28 +75,22 @@ def _on_baseline(summary: DataSummary) -> list[str]:
     if summary.baseline is None:
         if sum(not item.system.source for item in summary.systems) < 2:
             return []
-        return [
-            f"No system is called {summary.requested_baseline}, so there is no baseline to take "
-            "differences to."
-        ]
+        return [f"No system is called {summary.requested_baseline}: no differences are shown."]
     notes = []
     base = next(item for item in summary.systems if item.label == summary.baseline)
     for item in summary.systems:
-        shared = sorted(set(item.seeds) & set(base.seeds))
         if item is base or item.seeds == base.seeds or item.system.source:
             continue
-        told = (
-            f"differences use the {_seeds(shared)} that both have"
+        shared = len(set(item.seeds) & set(base.seeds))
+        use = (
+            f"differences are over the {'one seed' if shared == 1 else f'{shared} seeds'} that "
+            "both have"
             if shared
-            else "they share none, so no difference is given"
+            else "they share none, so no difference is shown"
         )
-        ours, theirs = (_numbered(each.seeds) for each in (item, base))
-        notes.append(f"{item.label} has {ours}; {base.label} has {theirs}: {told}.")
+        ours, theirs = _numbered(item.seeds), _numbered(base.seeds)
+        notes.append(f"{item.label} has {ours}; {base.label} has {theirs}: {use}.")
     return notes
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    return "one seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
 
 
 def _numbered(seeds: Sequence[int]) -> str:
@@ -112,29 +103,30 @@ def _on_seeds(summary: DataSummary) -> list[str]:
     fewest = min((len(item.seeds) for item in own if len(item.seeds) > 1), default=0)
     notes = []
     if single:
-        who = "Every system has" if len(single) == len(own) else f"{listed(single)}:"
+        have = "has" if len(single) == 1 else "have"
+        who = "Every system has" if len(single) == len(own) else f"{listed(single)} {have}"
         notes.append(
-            f"{who} one seed, so no ± can be given: another seed may well turn the order round."
+            f"{who} one seed, so there is no standard error: another seed may reverse the order."
         )
     if 1 < fewest < _FEW_SEEDS:
         notes.append(
-            f"{fewest} seeds are too few to say much: an interval reaches "
-            f"{t_quantile(fewest):.1f} times the standard error to either side, and that takes "
-            "the differences to be distributed normally. Without it no test of so few can reach a "
-            f"p below {smallest_sign_p(fewest):g}; {fewest_seeds(0.05)} seeds can reach 0.05."
+            f"{fewest} seeds are few: a 95% interval reaches {t_quantile(fewest):.1f} standard "
+            "errors to either side, and assumes normally distributed differences. Without that "
+            f"assumption no test of {fewest} seeds reaches a p below {smallest_sign_p(fewest):g}; "
+            f"{fewest_seeds(0.05)} seeds can reach 0.05."
         )
     return notes
 
 
-def _on_choice(summary: DataSummary) -> list[str]:
-    least = summary.chosen_on
-    # An image whose every pixel counts is no single right or wrong.
-    if not 0 < least < _FEW_CHOSEN_ON or summary.score.name == "miou":
+def _on_selection(summary: DataSummary) -> list[str]:
+    least = summary.selected_on
+    # An image with a class for every pixel is not one right or wrong prediction.
+    if not 0 < least < _FEW_SELECTED_ON or summary.score.name == "miou":
         return []
     return [
-        f"Each run's epoch was chosen on {least} validation samples: one of them is "
-        f"{percent(1 / least, 1)} points of a combination's accuracy, so which epoch was kept is "
-        "much a matter of luck. Hold out more (--data.val_share, or a larger file)."
+        f"Each run's epoch was selected on {least} validation samples. One of them is "
+        f"{percent(1 / least, 1)} points of a combination's accuracy, so the choice is largely "
+        "chance. Use more validation samples (--data.val_share, or a larger file)."
     ]
 
 
@@ -147,25 +139,22 @@ def _on_cost(summary: DataSummary) -> list[str]:
     if not costlier:
         return []
     return [
-        f"Trained longer than the longest {summary.baseline} that was run: {listed(costlier)}. "
-        f"Part of what they gain may be the longer training. Train {summary.baseline} longer "
-        "(--max-epochs, or stretch in a study) and report it too; it is found and set beside them."
+        f"Trained longer than the longest {summary.baseline}: {listed(costlier)}. Part of the gain "
+        f"may come from the longer training. Train {summary.baseline} longer (--max-epochs, or "
+        "stretch in a study) and report it too, for a comparison at equal cost."
     ]
 
 
-def _on_sources(summary: DataSummary) -> list[str]:
+def _on_commits(summary: DataSummary) -> list[str]:
     commits = {run.commit for run in summary.runs if run.commit}
-    notes = []
-    if len(commits) > 1:
-        notes.append(f"The runs were made by {len(commits)} different commits of the code.")
-    return notes
+    return [f"The runs are from {len(commits)} different commits."] if len(commits) > 1 else []
 
 
 def _on_published(summary: DataSummary) -> list[str]:
     if not summary.sources:
         return []
-    told = listed([f"[{place}] {source}" for place, source in enumerate(summary.sources, start=1)])
+    sources = listed([f"[{n}] {source}" for n, source in enumerate(summary.sources, start=1)])
     return [
-        f"As printed elsewhere, not run here: {told}. Other splits, training and hardware may lie "
-        "behind these numbers, so no difference to them is given."
+        f"As printed in {sources}, not run here. Splits, training and hardware may differ, so no "
+        "differences to these numbers are shown."
     ]

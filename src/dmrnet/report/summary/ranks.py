@@ -1,4 +1,4 @@
-"""Ranks over data sets: scores of different data cannot be averaged, places can."""
+"""Ranks over data sets: scores of different data sets cannot be averaged, ranks can."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dmrnet.report.summary.summary import DataSummary
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Places of the systems that were run on every data set.
+    """Ranks of the systems that were run on every data set.
 
     Attributes:
-        datasets: The data sets, each by its first score.
-        labels: The systems, the best average place first.
-        ranks: For each system its rank on each data set, 1 the best; equals share their mean.
-        left_out: Systems that some data set lacks.
+        datasets: Names of the data sets; the first score of each counts.
+        labels: Labels of the systems, best average rank first.
+        ranks: Rank of each system on each data set; 1 is best, ties share their mean.
+        left_out: Labels of systems that were not run on every data set.
     """
 
     datasets: tuple[str, ...]
@@ -29,22 +29,21 @@ class Ranking:
 
     @property
     def averages(self) -> tuple[float, ...]:
-        """The mean place of each system."""
+        """Mean rank of each system."""
         return tuple(sum(row) / len(row) for row in self.ranks)
 
 
 def rank_over_data(
     summaries: Sequence[DataSummary], names: Mapping[System, str] | None = None
 ) -> Ranking | None:
-    """Rank systems by their average over combinations on each data set.
+    """Rank systems on each data set by their average over combinations.
 
     Args:
-        summaries: Summaries from `summarise`; of several scores of one data set the first
-            counts.
-        names: What some systems are called otherwise.
+        summaries: Summaries from `summarise`; the first of each data set counts.
+        names: Names of one's own for some systems.
 
     Returns:
-        The ranking; None unless two systems or more were run on two data sets or more.
+        The ranking; None unless at least two systems were run on at least two data sets.
     """
     first: dict[str, DataSummary] = {}
     for item in summaries:

@@ -1,4 +1,4 @@
-"""What the rows say: for each data set and score, every system summed up over its seeds."""
+"""Summaries of runs: for each data set and score, every system over its seeds."""
 
 from __future__ import annotations
 
@@ -17,30 +17,22 @@ from dmrnet.report.records.systems import (
     sources_of,
 )
 from dmrnet.report.statistics.estimates import Estimate
-from dmrnet.report.summary.facts import sort_out, system_of
-from dmrnet.report.summary.system_summary import (
-    HEADLINES,
-    SystemSummary,
-    against,
-    as_printed,
-    sum_up,
-)
-
-__all__ = ["HEADLINES", "DataSummary", "RunLine", "SystemSummary", "summarise"]
+from dmrnet.report.summary.row_index import RowIndex, index_rows, system_of
+from dmrnet.report.summary.system_summary import SystemSummary, compare, summarise_system
 
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """Where a run came from.
+    """Origin of the numbers of one run.
 
     Attributes:
-        path: Its folder, or the file of rows.
-        name: The run's name.
-        label: Its system.
-        seed: Its seed.
-        commit: Git commit of the code; empty where unknown.
-        epoch: The epoch, counted from 1, whose mining statistics are shown; None without.
-        repeatable: Whether the folder is at hand, with its configuration.
+        path: Run folder, or file of rows.
+        name: Name of the run.
+        label: Label of its system.
+        seed: Seed of the training.
+        commit: Git commit of the code; empty if unknown.
+        epoch: Epoch, counted from 1, whose mining statistics are shown; None without.
+        repeatable: Whether the run folder is available, with its configuration.
     """
 
     path: Path
@@ -58,22 +50,21 @@ class DataSummary:
 
     Attributes:
         dataset: Name of the data set.
-        split: The split that was scored.
-        score: What the score is.
+        split: Split that was scored.
+        score: Definition of the score.
         modalities: Every modality, in order.
-        combinations: Every combination with a value somewhere, in table order.
-        compared: Those with a value in every run: averages are over these alone.
-        counts: Samples scored, for each combination: the least and the most over the runs.
-        systems: The systems, the baseline first, those that others published last.
+        combinations: Every combination with any value, in table order.
+        compared: Combinations with a value in every run; averages are over these.
+        counts: Smallest and largest number of samples scored in a run, for each combination.
+        systems: The systems, the baseline first, published ones last.
         baseline: Label of the baseline; None without one.
-        requested_baseline: The name that the baseline was asked for by.
-        shared: Settings that all systems have, as ``name=value``; not in the labels.
-        runs: Where the rows came from.
-        chosen_on: The fewest validation samples that a run's kept epoch was chosen on; 0 where
-            unknown.
+        requested_baseline: Name by which the baseline was requested.
+        shared: Settings that all systems have, as ``name=value``; labels leave them out.
+        runs: Origin of the numbers.
+        selected_on: Fewest validation samples on which a run's epoch was selected; 0 if unknown.
         ignored: Metrics in the rows that no report shows.
-        sources: Where published systems stand; a label's [1] is the first.
-        data_notes: What the data set says of its samples, whatever the seed.
+        sources: Sources of published systems; the first is [1] in labels.
+        data_notes: Notes of the data set on its samples that hold for all seeds.
     """
 
     dataset: str
@@ -89,23 +80,23 @@ class DataSummary:
     shared: tuple[str, ...]
     runs: tuple[RunLine, ...]
     ignored: tuple[str, ...]
-    sources: tuple[str, ...] = ()
-    chosen_on: int = 0
-    data_notes: tuple[str, ...] = ()
+    sources: tuple[str, ...]
+    selected_on: int
+    data_notes: tuple[str, ...]
 
     @property
     def full(self) -> str:
-        """The combination of all modalities."""
+        """Combination of all modalities."""
         return "+".join(self.modalities)
 
     @property
     def samples(self) -> int:
-        """The most samples that a combination was scored on."""
+        """Largest number of samples that a combination was scored on."""
         return max((most for _, most in self.counts.values()), default=0)
 
     @property
     def fewest(self) -> int:
-        """The fewest samples that a combination was scored on."""
+        """Smallest number of samples that a combination was scored on."""
         return min((least for least, _ in self.counts.values()), default=0)
 
     def worse(self, first: Estimate, second: Estimate) -> bool:
@@ -119,18 +110,18 @@ def summarise(
     baseline: str,
     names: Mapping[System, str] | None = None,
 ) -> tuple[DataSummary, ...]:
-    """Sum up runs, one summary for each data set and score.
+    """Summarise runs, once for each data set and score.
 
     Args:
         runs: The runs.
         split: ``test`` or ``val``.
-        baseline: Label or method name of the system that the others are compared to; where there
-            is none of that name, nothing is compared.
-        names: What some systems are called otherwise.
+        baseline: Label or method name of the system to compare the others with; if there is no such
+            system, nothing is compared.
+        names: Names of one's own for some systems.
 
     Raises:
-        ValueError: If two rows of one thing disagree, the baseline could be several systems, or no
-            row holds a known score.
+        ValueError: If two rows of one key have different values, the baseline could be several
+            systems, or no row holds a known score.
     """
     datasets = dict.fromkeys(row.dataset for run in runs for row in run.rows)
     variants = set(map(data_name, datasets))
@@ -144,7 +135,7 @@ def summarise(
     ]
     if not summaries:
         known = ", ".join(score.name for score in SCORES)
-        raise ValueError(f"Expected rows of one of the scores {known} on {split}, found none.")
+        raise ValueError(f"expected rows of one of the scores {known} on {split}, got none")
     return tuple(summaries)
 
 
@@ -155,72 +146,77 @@ def _summarise_dataset(
     baseline: str,
     names: Mapping[System, str] | None,
 ) -> list[DataSummary]:
-    facts = sort_out(runs, dataset, split)
-    reference = find_baseline(facts.systems, baseline, names)
-    shared = shared_settings(facts.systems)
-    labels = labels_of(facts.systems, names)
-    scores = scores_of(facts.metrics)
+    index = index_rows(runs, dataset, split)
+    reference = find_baseline(index.systems, baseline, names)
+    labels = labels_of(index.systems, names)
+    scores = scores_of(index.metrics)
     shown = {name for score in scores for name in (score.name, score.name + COMPLETE)}
     summaries = []
     for score in scores:
-        combinations, compared = facts.combinations(score.name)
-        compared_complete = facts.combinations(score.name + COMPLETE)[1]
-        alone = {
-            item: sum_up(facts, item, labels[item], score, compared, compared_complete)
-            for item in facts.systems
-            if facts.seeds.get((item, score.name))
+        combinations, compared = index.combinations(score.name)
+        systems = _summarise_systems(index, labels, score, compared, reference)
+        counts = {
+            name: index.counts[score.name, name]
+            for name in combinations
+            if (score.name, name) in index.counts
         }
-        alone |= {
-            item: as_printed(facts, item, labels[item], score, compared)
-            for item in facts.systems
-            if item.source and any(key[:2] == (item, score.name) for key in facts.published)
-        }
-        ours = alone.get(reference) if reference else None
         summaries.append(
             DataSummary(
                 dataset=dataset,
                 split=split,
                 score=score,
-                modalities=facts.modalities,
+                modalities=index.modalities,
                 combinations=combinations,
                 compared=compared,
-                counts={
-                    name: (min(facts.counts[score.name, name]), max(facts.counts[score.name, name]))
-                    for name in combinations
-                    if (score.name, name) in facts.counts
-                },
-                systems=tuple(
-                    sorted(
-                        (against(item, ours, [*alone.values()]) for item in alone.values()),
-                        key=lambda item: (
-                            bool(item.system.source),
-                            ours is not None and item.system != ours.system,
-                        ),
-                    )
-                ),
-                baseline=ours.label if ours else None,
+                counts={name: (min(numbers), max(numbers)) for name, numbers in counts.items()},
+                systems=systems,
+                baseline=next((one.label for one in systems if one.system == reference), None),
                 requested_baseline=baseline,
-                shared=tuple(f"{key}={value}" for key, value in sorted(shared)),
+                shared=tuple(f"{k}={v}" for k, v in sorted(shared_settings(index.systems))),
                 runs=_run_lines(runs, dataset, labels),
-                ignored=tuple(sorted(set(facts.metrics) - shown)),
-                sources=sources_of(facts.systems),
-                chosen_on=facts.chosen_on,
+                ignored=tuple(sorted(set(index.metrics) - shown)),
+                sources=sources_of(index.systems),
+                selected_on=index.selected_on,
                 data_notes=_data_notes(runs, dataset),
             )
         )
     return summaries
 
 
-def _data_notes(runs: Sequence[Run], dataset: str) -> tuple[str, ...]:
-    """Return what all runs say of the data, and what any was made without.
+def _summarise_systems(
+    index: RowIndex,
+    labels: Mapping[System, str],
+    score: Score,
+    compared: Sequence[str],
+    reference: System | None,
+) -> tuple[SystemSummary, ...]:
+    """Summarise the systems with values of a score: the baseline first, published ones last."""
+    scored = {*index.seeds, *(key[:2] for key in index.published)}
+    compared_complete = index.combinations(score.name + COMPLETE)[1]
+    every = [
+        summarise_system(index, system, labels[system], score, compared, compared_complete)
+        for system in index.systems
+        if (system, score.name) in scored
+    ]
+    ours = next((one for one in every if one.system == reference), None)
+    return tuple(
+        sorted(
+            (compare(one, ours, every) for one in every),
+            key=lambda one: (bool(one.system.source), bool(ours) and one.system != reference),
+        )
+    )
 
-    Notes on one seed's split stand in its folder.
+
+def _data_notes(runs: Sequence[Run], dataset: str) -> tuple[str, ...]:
+    """Return the notes that all runs share, and those on samples that any run lacks.
+
+    Notes on the split of one seed are only in its run folder.
     """
-    said = [run.notes for run in runs if run.notes and run.rows[0].dataset == dataset]
+    notes_of_runs = [run.notes for run in runs if run.notes and run.rows[0].dataset == dataset]
     return tuple(
         note
-        for note in dict.fromkeys(note for notes in said for note in notes)
-        if note.startswith("skipped") or all(note in notes for notes in said)
+        for note in dict.fromkeys(note for notes in notes_of_runs for note in notes)
+        if note.startswith("skipped") or all(note in notes for notes in notes_of_runs)
     )
 
 
@@ -232,10 +228,8 @@ def _run_lines(
         for row in run.rows:
             if row.dataset == dataset:
                 label = labels[system_of(row)]
-                lines.setdefault(
-                    (row.run, label, row.seed),
-                    RunLine(
-                        run.path, row.run, label, row.seed, run.commit, run.epoch, run.is_folder
-                    ),
+                line = RunLine(
+                    run.path, row.run, label, row.seed, run.commit, run.epoch, run.is_folder
                 )
+                lines.setdefault((row.run, label, row.seed), line)
     return tuple(lines.values())

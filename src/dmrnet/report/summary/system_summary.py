@@ -1,20 +1,17 @@
-"""One system, summed up over its seeds and set against the baseline."""
+"""One system summarised over its seeds and compared with the baseline."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dmrnet.report.records.combinations import members
 from dmrnet.report.records.metrics import COMPLETE, Score
 from dmrnet.report.records.systems import System
 from dmrnet.report.statistics.estimates import Estimate, average, paired_difference
-from dmrnet.report.summary.equal_cost import EqualCost, choose, of_the_baseline
-from dmrnet.report.summary.facts import Facts
+from dmrnet.report.summary.equal_cost import EqualCost, choose, trainings_of
 from dmrnet.report.summary.hardness import Hardness, hardness_of
-
-HEADLINES = ("average", "worst", "full", "single", "complete")
-"""The numbers that sum a system up; see `SystemSummary.headlines`."""
+from dmrnet.report.summary.row_index import RowIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +20,20 @@ class SystemSummary:
 
     Attributes:
         system: The method with its recipe and settings.
-        label: Its name for a reader.
-        seeds: Its seeds, ascending; none where it is shown as printed.
-        scores: The score of each combination that has a value.
-        headlines: ``average`` over the compared combinations; ``worst`` of them in each seed;
-            ``full`` combination; ``single``-modality average; ``complete``, the average over the
-            samples that have every modality, where some lack one. What cannot be said is absent.
-        worst: The compared combination whose mean is worst; None where nothing is compared.
+        label: Its name on the page.
+        seeds: Seeds in ascending order; empty for a published system without seeds.
+        scores: Score of each combination that has a value.
+        headlines: The main numbers, without undefined ones: ``average`` over the compared
+            combinations; ``worst`` of them in each seed; ``full``, all modalities; ``single``, the
+            average over single modalities; ``complete``, the average over the samples that have
+            every modality, if some lack one.
+        worst: Compared combination with the worst mean; None if nothing is compared.
+        run_metrics: Metrics of whole runs: ``parameters``, ``train_seconds`` and the like.
+        hardness: Mining statistics; None if nothing was mined.
         differences: Paired difference of each headline to the baseline; empty for the baseline.
         gains: Paired difference of each combination to the baseline; empty for the baseline.
-        run_metrics: Numbers of whole runs: ``parameters``, ``train_seconds`` and the like.
-        hardness: What mining saw; None where nothing was mined.
-        equal: The baseline at equal training cost; None without a baseline or known costs, and for
-            the baseline itself, trained for whatever length.
+        equal: Comparison with the baseline at equal training cost; None without a baseline or
+            known costs, and for the baseline trained for any length.
     """
 
     system: System
@@ -44,100 +42,68 @@ class SystemSummary:
     scores: Mapping[str, Estimate]
     headlines: Mapping[str, Estimate]
     worst: str | None
-    differences: Mapping[str, Estimate]
-    gains: Mapping[str, Estimate]
     run_metrics: Mapping[str, Estimate]
     hardness: Hardness | None
+    differences: Mapping[str, Estimate] = field(default_factory=dict)
+    gains: Mapping[str, Estimate] = field(default_factory=dict)
     equal: EqualCost | None = None
 
 
-def sum_up(
-    facts: Facts,
-    item: System,
+def summarise_system(
+    index: RowIndex,
+    system: System,
     label: str,
     score: Score,
     compared: Sequence[str],
     compared_complete: Sequence[str],
 ) -> SystemSummary:
-    """Sum up a system that was run.
+    """Summarise a system over its seeds.
+
+    A published system has the average that is printed, and numbers that depend on all compared
+    combinations only if all of them are published.
 
     Args:
-        facts: The rows, sorted out.
-        item: The system.
-        label: Its name for a reader.
-        score: What is summed up.
-        compared: Combinations that every run has a value for: averages are over these.
-        compared_complete: The same, of the samples that have every modality.
+        index: The rows of the data set.
+        system: The system.
+        label: Its name on the page.
+        score: Score to summarise.
+        compared: Combinations with a value in every run; averages are over these.
+        compared_complete: The same for the samples that have every modality.
     """
-
-    def scores_by(metric: str) -> dict[str, Estimate]:
-        return {
-            combination: Estimate.of(values)
-            for (owner, name, combination), values in facts.scores.items()
-            if owner == item and name == metric
+    if system.source:
+        numbers = {key[1:]: value for key, value in index.published.items() if key[0] == system}
+        compared_complete = ()
+    else:
+        numbers = {
+            key[1:]: Estimate.of(value) for key, value in index.scores.items() if key[0] == system
         }
-
-    scores = scores_by(score.name)
-    complete = scores_by(score.name + COMPLETE)
-    full = "+".join(facts.modalities)
-    singles = [scores[name] for name in compared if len(members(name)) == 1]
-    found = {
-        "average": average([scores[name] for name in compared]),
-        "worst": _worst_of_each_seed([scores[name] for name in compared], score),
-        "full": scores.get(full),
-        "single": average(singles),
-        "complete": average([complete[name] for name in compared_complete if name in complete]),
-    }
-    return SystemSummary(
-        system=item,
-        label=label,
-        seeds=tuple(sorted(facts.seeds[item, score.name])),
-        scores=scores,
-        headlines={name: value for name, value in found.items() if value},
-        worst=max(compared, key=lambda name: score.error(scores[name].mean), default=None),
-        differences={},
-        gains={},
-        run_metrics={
-            metric: Estimate.of(values)
-            for (owner, metric), values in facts.run_metrics.items()
-            if owner == item
-        },
-        hardness=hardness_of(facts.mining.get(item, {}), scores, score, len(facts.modalities)),
-    )
-
-
-def as_printed(
-    facts: Facts, item: System, label: str, score: Score, compared: Sequence[str]
-) -> SystemSummary:
-    """Sum up what others published: their average as printed, the rest where all of it is there."""
-    found = {
-        (metric, combination): value
-        for (owner, metric, combination), value in facts.published.items()
-        if owner == item
-    }
-    scores = {name: value for (metric, name), value in found.items() if metric == score.name}
-    printed = scores.pop("", None)
-    whole = [scores[name] for name in compared if name in scores]
-    if len(whole) < len(compared):
-        whole = []
-    singles = [name for name in compared if len(members(name)) == 1]
+    scores = {name: value for (metric, name), value in numbers.items() if metric == score.name}
+    printed_average = scores.pop("", None)
+    seeds = index.seeds.get((system, score.name)) or {s for v in scores.values() for s in v.seeds}
+    compared = compared if all(name in scores for name in compared) else ()
+    complete = [numbers.get((score.name + COMPLETE, name)) for name in compared_complete]
     headlines = {
-        "average": printed or average(whole),
-        "worst": _worst_of_each_seed(whole, score),
-        "full": scores.get("+".join(facts.modalities)),
-        "single": average([scores[name] for name in singles]) if whole else None,
+        "average": printed_average or average([scores[name] for name in compared]),
+        "worst": _worst_of_each_seed([scores[name] for name in compared], score),
+        "full": scores.get("+".join(index.modalities)),
+        "single": average([scores[name] for name in compared if len(members(name)) == 1]),
+        "complete": average([value for value in complete if value]),
+    }
+    run_metrics = {
+        metric: Estimate.of(values)
+        for (owner, metric), values in index.run_metrics.items()
+        if owner == system
     }
     return SystemSummary(
-        system=item,
+        system=system,
         label=label,
-        seeds=tuple(sorted({seed for value in scores.values() for seed in value.seeds})),
+        seeds=tuple(sorted(seeds)),
         scores=scores,
         headlines={name: value for name, value in headlines.items() if value},
-        worst=max(compared, key=lambda name: score.error(scores[name].mean)) if whole else None,
-        differences={},
-        gains={},
-        run_metrics={metric: value for (metric, name), value in found.items() if not name},
-        hardness=None,
+        worst=max(compared, key=lambda name: score.error(scores[name].mean), default=None),
+        run_metrics=run_metrics
+        | {metric: value for (metric, name), value in numbers.items() if not name},
+        hardness=hardness_of(index.mining.get(system, {}), scores, score, len(index.modalities)),
     )
 
 
@@ -151,18 +117,18 @@ def _worst_of_each_seed(estimates: Sequence[Estimate], score: Score) -> Estimate
     return Estimate.of({seed: worst(table[seed] for table in tables) for seed in tables[0]})
 
 
-def against(
+def compare(
     item: SystemSummary, baseline: SystemSummary | None, every: Sequence[SystemSummary]
 ) -> SystemSummary:
-    """Set a system against the baseline, and against the baseline at equal training cost.
+    """Compare a system with the baseline, and with the baseline at equal training cost.
 
     Args:
         item: The system.
-        baseline: The baseline; None where there is none.
-        every: Every system, longer baselines among them.
+        baseline: The baseline; None without one.
+        every: All systems, among them longer trainings of the baseline.
 
     Returns:
-        The system with its differences; as it was where nothing can be paired.
+        The system with its differences; unchanged if it is the baseline or published.
     """
     if baseline is None or item.system == baseline.system or item.system.source:
         return item
@@ -184,17 +150,17 @@ def _differences(
 def _equal_cost(
     item: SystemSummary, baseline: SystemSummary, every: Sequence[SystemSummary]
 ) -> EqualCost | None:
-    lengths = set(of_the_baseline([one.system for one in every], baseline.system))
-    candidates = [one for one in every if one.system in lengths]
+    trainings = trainings_of(baseline.system, [one.system for one in every])
+    candidates = [one for one in every if one.system in trainings]
     chosen = choose(item.run_metrics, [one.run_metrics for one in candidates])
-    if item.system in lengths or chosen is None:
+    if item.system in trainings or chosen is None:
         return None
-    place, ratio, measured = chosen
-    taken = candidates[place]
+    index, ratio, cost_metric = chosen
+    equal = candidates[index]
     return EqualCost(
-        label=taken.label,
+        label=equal.label,
         ratio=ratio,
-        cost_metric=measured,
-        is_baseline=taken.system == baseline.system,
-        differences=_differences(item.headlines, taken.headlines),
+        cost_metric=cost_metric,
+        is_baseline=equal.system == baseline.system,
+        differences=_differences(item.headlines, equal.headlines),
     )

@@ -1,4 +1,4 @@
-"""The rows of one data set, sorted out before anything is summed up."""
+"""The rows of one data set by system, metric, combination and seed."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from dmrnet.report.statistics.estimates import Estimate
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """One number for each system, seed and thing measured.
+class RowIndex:
+    """The numbers of one data set, each of them once.
 
     Attributes:
         modalities: Every modality, in order.
-        systems: Every system, in order of appearance; those that others published last.
-        scores: ``{(system, metric, combination): {seed: value}}`` on the reported split; undefined
-            values are left out.
+        systems: Every system in order of appearance, published ones last.
+        scores: ``{(system, metric, combination): {seed: value}}`` on the reported split, without
+            undefined values.
         seeds: ``{(system, metric): seeds}`` that have rows on the reported split.
         counts: ``{(metric, combination): numbers of samples scored}``.
-        run_metrics: ``{(system, metric of the run as a whole): {seed: value}}``.
-        mining: ``{system: {seed: the kept epoch's mining statistics}}``.
+        run_metrics: ``{(system, metric of the whole run): {seed: value}}``.
+        mining: ``{system: {seed: mining statistics of the kept epoch}}``.
         metrics: Every metric of a combination on the reported split.
-        chosen_on: The fewest samples of a run's validation rows; 0 without such rows.
-        published: What others published: ``{(system, metric, combination): number}``; the empty
-            combination stands for the system as a whole.
+        published: ``{(system, metric, combination): number}`` of published systems; the empty
+            combination is the system as a whole.
+        selected_on: Fewest samples in the validation rows of a run; 0 without such rows.
     """
 
     modalities: tuple[str, ...]
@@ -43,62 +43,50 @@ class Facts:
     mining: Mapping[System, Mapping[int, Sequence[MiningRecord]]]
     metrics: tuple[str, ...]
     published: Mapping[tuple[System, str, str], Estimate]
-    chosen_on: int
+    selected_on: int
 
     def combinations(self, metric: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the combinations with a value somewhere, and those with one in every run.
+        """Return the combinations with any value, and those with a value in every run.
 
-        What others published is asked only where nothing was run.
+        Published systems count in the second only if there are no runs.
         """
-        printed = {key for key in self.published if key[1] == metric and key[2]}
-        names = {combination for _, name, combination in self.scores if name == metric}
-        names |= {combination for _, _, combination in printed}
-        found = in_table_order(names, self.modalities)
-        owners = [(item, seeds) for (item, name), seeds in self.seeds.items() if name == metric]
-        if owners:
-            everywhere = [
-                combination
-                for combination in found
-                if all(
-                    seeds <= self.scores.get((item, metric, combination), {}).keys()
-                    for item, seeds in owners
-                )
-            ]
-        else:
-            publishers = {item for item, _, _ in printed}
-            everywhere = [
-                combination
-                for combination in found
-                if all((item, metric, combination) in printed for item in publishers)
-            ]
-        return tuple(found), tuple(everywhere)
+        published = {key for key in self.published if key[1] == metric and key[2]}
+        publishers = {item for item, _, _ in published}
+        runs = [(item, seeds) for (item, name), seeds in self.seeds.items() if name == metric]
+        names = {name for _, of, name in [*self.scores, *published] if of == metric}
+
+        def in_every_run(name: str) -> bool:
+            if not runs:
+                return all((item, metric, name) in published for item in publishers)
+            return all(
+                seeds <= self.scores.get((item, metric, name), {}).keys() for item, seeds in runs
+            )
+
+        ordered = in_table_order(names, self.modalities)
+        return tuple(ordered), tuple(filter(in_every_run, ordered))
 
 
-def system_of(row: Row) -> System:
-    """Return the system that a row belongs to."""
-    return system(row.method, row.recipe, row.settings)
+def system_of(row: Row | PublishedRow) -> System:
+    """Return the system of a row; its source sets a published one apart from one's own."""
+    source = row.source if isinstance(row, PublishedRow) else ""
+    return system(row.method, row.recipe, row.settings, source)
 
 
-def publisher_of(row: PublishedRow) -> System:
-    """Return the system that a published row belongs to: its source tells it from our own."""
-    return system(row.method, row.recipe, row.settings, row.source)
-
-
-def sort_out(runs: Sequence[Run], dataset: str, split: str) -> Facts:
-    """Sort out the rows of a data set: combinations named in one order, nothing counted twice.
+def index_rows(runs: Sequence[Run], dataset: str, split: str) -> RowIndex:
+    """Index the rows of a data set, with combinations named in one order and repeats dropped.
 
     Raises:
-        ValueError: If two rows of one thing disagree.
+        ValueError: If two rows of one key have different values.
     """
-    # What others published stands beside every variant of its data set.
-    printed = [
+    # Published rows count for every variant of their data set.
+    published_rows = [
         row for run in runs for row in run.published if row.dataset in (dataset, data_name(dataset))
     ]
     runs = [run for run in runs if any(row.dataset == dataset for row in run.rows)]
     rows = [row for run in runs for row in run.rows if row.dataset == dataset]
     named = [row.combination for row in rows if row.combination]
     named += [item.combination for run in runs for item in run.mining]
-    named += [row.combination for row in printed if row.combination]
+    named += [row.combination for row in published_rows if row.combination]
     order = modality_order([run.modalities for run in runs], named)
     rows = [
         replace(row, combination=canonical(row.combination, order)) if row.combination else row
@@ -116,25 +104,23 @@ def sort_out(runs: Sequence[Run], dataset: str, split: str) -> Facts:
         if row.value is not None:
             scores[key, row.metric, row.combination][row.seed] = row.value
             counts[row.metric, row.combination].add(row.n)
-    published = _published(printed, order, split)
-    return Facts(
+    published = _published(published_rows, order, split)
+    return RowIndex(
         modalities=order,
         systems=tuple(dict.fromkeys([*map(system_of, rows), *(item for item, _, _ in published)])),
         scores=dict(scores),
         seeds={key: frozenset(value) for key, value in seeds.items()},
         counts={key: frozenset(value) for key, value in counts.items()},
-        run_metrics=_bookkeeping(rows, split),
+        run_metrics=_run_metrics(rows, split),
         mining=_mining(runs, order),
-        metrics=tuple(
-            dict.fromkeys([*(metric for _, metric in seeds), *(name for _, name, _ in published)])
-        ),
+        metrics=tuple(dict.fromkeys([*(key[1] for key in seeds), *(key[1] for key in published)])),
         published=published,
-        chosen_on=_fewest_chosen_on(rows),
+        selected_on=_selected_on(rows),
     )
 
 
-def _fewest_chosen_on(rows: Sequence[Row]) -> int:
-    """Return the validation samples of the run that has the fewest, by its richest combination."""
+def _selected_on(rows: Sequence[Row]) -> int:
+    """Return the validation samples of the run with the fewest, by its largest combination."""
     most: dict[tuple[System, int], int] = defaultdict(int)
     for row in rows:
         if row.split == "val" and row.combination and row.value is not None:
@@ -146,45 +132,44 @@ def _fewest_chosen_on(rows: Sequence[Row]) -> int:
 def _published(
     rows: Sequence[PublishedRow], order: Sequence[str], split: str
 ) -> dict[tuple[System, str, str], Estimate]:
-    """Gather what others published, nothing counted twice.
+    """Collect published numbers, dropping repeats.
 
     Raises:
-        ValueError: If two rows of one thing disagree, or one has a seed and another none.
+        ValueError: If two rows of one key have different values, or only one of them has a seed.
     """
-    seeds: dict[tuple[System, str, str], dict[int | None, PublishedRow]] = defaultdict(dict)
+    by_seed: dict[tuple[System, str, str], dict[int | None, PublishedRow]] = defaultdict(dict)
     for row in rows:
         if row.split != split or row.value is None:
             continue
         name = canonical(row.combination, order) if row.combination else ""
-        known = seeds[publisher_of(row), row.metric, name]
+        known = by_seed[system_of(row), row.metric, name]
         known.setdefault(row.seed, row)
         mixed = None in known and len(known) > 1
         first = next(iter(known.values())) if mixed else known[row.seed]
         if mixed or (first.value, first.se) != (row.value, row.se):
             raise ValueError(
-                f"Two published rows of {row.source!r} disagree: {row.method}, {row.dataset} "
+                f"two published rows of {row.source!r} disagree: {row.method}, {row.dataset} "
                 f"{row.split}, {row.metric} of {row.combination or 'the whole'} is "
-                f"{first.value} (seed {first.seed}) and {row.value} (seed {row.seed}). Leave one "
-                "out."
+                f"{first.value} (seed {first.seed}) and {row.value} (seed {row.seed}); leave one "
+                "out"
             )
-    found = {}
-    for key, known in seeds.items():
-        values = {seed: row.value for seed, row in known.items() if row.value is not None}
-        by_seed = {seed: value for seed, value in values.items() if seed is not None}
-        if by_seed:
-            found[key] = Estimate.of(by_seed)
-        else:
-            found[key] = Estimate.as_printed(values[None], known[None].se)
-    return found
+    return {key: _estimate(known) for key, known in by_seed.items()}
 
 
-def _bookkeeping(rows: Sequence[Row], split: str) -> dict[tuple[System, str], dict[int, float]]:
-    book: dict[tuple[System, str], dict[int, float]] = defaultdict(dict)
-    # Training writes them beside its validation rows; the reported split's own come first.
+def _estimate(by_seed: Mapping[int | None, PublishedRow]) -> Estimate:
+    values = {seed: row.value for seed, row in by_seed.items() if row.value is not None}
+    if None in values:
+        return Estimate.as_printed(values[None], by_seed[None].se)
+    return Estimate.of({seed: value for seed, value in values.items() if seed is not None})
+
+
+def _run_metrics(rows: Sequence[Row], split: str) -> dict[tuple[System, str], dict[int, float]]:
+    metrics: dict[tuple[System, str], dict[int, float]] = defaultdict(dict)
+    # Training writes them with its validation rows; those of the reported split come first.
     for row in sorted(rows, key=lambda row: row.split != split):
         if not row.combination and row.value is not None:
-            book[system_of(row), row.metric].setdefault(row.seed, row.value)
-    return dict(book)
+            metrics[system_of(row), row.metric].setdefault(row.seed, row.value)
+    return dict(metrics)
 
 
 def _mining(
