@@ -153,7 +153,8 @@ class MethodContract:
             weights = method.class_vectors()
             if weights is None:
                 return
-            feats = method.prepared(method.encode(batch.inputs, dict.fromkeys(names)))
+            cached = method.cached(batch.inputs, dict.fromkeys(names))
+            feats = cached.select(torch.arange(len(masks)), masks)
             embedding = method.embedding(feats, masks)
             logits = method.logits(feats, masks)
         bias = logits - embedding @ weights.T

@@ -19,6 +19,7 @@ from dmrnet.nn import (
     ConcatFusion,
     Frozen,
     Fused,
+    Fusion,
     Network,
     Output,
     Point,
@@ -43,7 +44,7 @@ def stage(channels: int) -> nn.Module:
 # --- ESANet: one stream continues from fused maps, the predictor is a decoder with skips ----------
 
 
-class InterleavedFusion(nn.Module):
+class InterleavedFusion(Fusion):
     """RGB stages that each continue from the sum of both streams under the mask."""
 
     def __init__(self, first: str, second: str, stages: int) -> None:
@@ -113,7 +114,7 @@ class ESANetShaped(MiningMethod):
 # --- ShaSpec: two encoders a modality, imputation, terms that read what is masked -----------------
 
 
-class SharedSpecificFusion(nn.Module):
+class SharedSpecificFusion(Fusion):
     """Shared features of what is hidden are the mean of what is seen; specific ones are zero."""
 
     def __init__(self, names: tuple[str, ...]) -> None:

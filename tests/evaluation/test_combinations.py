@@ -16,7 +16,15 @@ from dmrnet.evaluation import accuracy, evaluate, predict_masks
 from dmrnet.evaluation import combinations as module
 from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
-from dmrnet.modalities import Batch, Modality, Task, all_combinations, from_index, rows_of
+from dmrnet.modalities import (
+    Batch,
+    CachedFeatures,
+    Modality,
+    Task,
+    all_combinations,
+    from_index,
+    rows_of,
+)
 
 CLASSES = 4
 
@@ -171,7 +179,7 @@ def test_masks_are_predicted_in_any_chunks(rows: int | None) -> None:
     model, batch = a_method(task), samples_of(task, torch.ones(5, 3, dtype=torch.bool))
     masks = from_index(torch.randint(1, 8, (9, 5)), 3)
     with torch.no_grad():
-        feats = model.encode(batch.inputs, batch.where)
+        feats = model.cached(batch.inputs, batch.where)
         got = predict_masks(model, feats, masks, rows)
         assert got.shape == (9, 5, CLASSES)
         for k in range(9):
@@ -223,8 +231,8 @@ class Wide(nn.Module):
         self.classes = classes
         self.most = 0
 
-    def cached(self, inputs: dict[str, Tensor], where: object) -> dict[str, Tensor]:
-        return dict(inputs)
+    def cached(self, inputs: dict[str, Tensor], where: object) -> CachedFeatures:
+        return CachedFeatures(inputs)
 
     def logits(self, feats: dict[str, Tensor], mask: Tensor) -> Tensor:
         self.most = max(self.most, len(mask))

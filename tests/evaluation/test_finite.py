@@ -22,7 +22,7 @@ from dmrnet.evaluation import (
     predict_pixels,
     score_pairs,
 )
-from dmrnet.modalities import Batch, all_combinations, from_index, rows_of
+from dmrnet.modalities import Batch, CachedFeatures, all_combinations, from_index, rows_of
 
 NAMES = ("red", "nir", "sound")
 CLASSES = 3
@@ -33,8 +33,8 @@ class Sum:
 
     modalities = NAMES
 
-    def cached(self, inputs: Mapping[str, Tensor], where: object) -> dict[str, Tensor]:
-        return dict(inputs)
+    def cached(self, inputs: Mapping[str, Tensor], where: object) -> CachedFeatures:
+        return CachedFeatures(inputs)
 
     def logits(self, feats: Mapping[str, Tensor], mask: Tensor) -> Tensor:
         shown = [

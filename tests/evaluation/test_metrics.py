@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 
 from dmrnet.evaluation import accuracy, evaluate, worst
-from dmrnet.modalities import Batch, all_combinations
+from dmrnet.modalities import Batch, CachedFeatures, all_combinations
 
 
 def test_counts_and_rates_are_those_of_scikit_learn() -> None:
@@ -20,7 +20,7 @@ def test_counts_and_rates_are_those_of_scikit_learn() -> None:
 
     class Given:
         def cached(self, inputs, where):
-            return dict(inputs)
+            return CachedFeatures(inputs)
 
         def logits(self, feats, mask):
             return feats["x"]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dmrnet.evaluation import Pairs, draw_pairs, evaluate_pairs, score_pairs
 from dmrnet.evaluation import pairs as module
-from dmrnet.modalities import Batch, all_combinations, from_index
+from dmrnet.modalities import Batch, CachedFeatures, all_combinations, from_index
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -32,9 +32,9 @@ class Table:
         self.right = right
         self.encoded: list[int] = []
 
-    def cached(self, inputs: dict[str, Tensor], where: object) -> dict[str, Tensor]:
+    def cached(self, inputs: dict[str, Tensor], where: object) -> CachedFeatures:
         self.encoded += inputs["row"].tolist()
-        return {"row": inputs["row"]}
+        return CachedFeatures({"row": inputs["row"]})
 
     def logits(self, feats: dict[str, Tensor], mask: Tensor) -> Tensor:
         j = (mask * 2 ** torch.arange(mask.shape[1])).sum(1)

@@ -26,6 +26,7 @@ from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
 from dmrnet.modalities import (
     Batch,
+    CachedFeatures,
     Inputs,
     Modality,
     Task,
@@ -97,7 +98,7 @@ class Watched:
 def test_a_training_step_computes_what_is_shown_and_one_trunk(
     parted: bool, encode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fusion, "WORTH_PARTING", 0 if parted else 1 << 60)
+    monkeypatch.setattr(fusion, "WORTH_SPLITTING", 0 if parted else 1 << 60)
     method = method_of(3).train()
     seen = Watched(method)
     mask, present = MASK, torch.ones_like(MASK)
@@ -170,8 +171,8 @@ class Large:
     def __init__(self, numbers: int) -> None:
         self.numbers, self.rows = numbers, list[int]()
 
-    def cached(self, inputs: Inputs, where: Where) -> dict[str, Tensor]:
-        return {"all": torch.zeros(len(next(iter(inputs.values()))), self.numbers)}
+    def cached(self, inputs: Inputs, where: Where) -> CachedFeatures:
+        return CachedFeatures({"all": torch.zeros(len(next(iter(inputs.values()))), self.numbers)})
 
     def logits(self, feats: Inputs, mask: Tensor) -> Tensor:
         assert feats["all"].shape == (len(mask), self.numbers)

@@ -121,9 +121,9 @@ def test_what_is_not_needed_is_gone() -> None:
     size = sum(p.numel() for p in one.parameters())
     encoder = sum(p.numel() for p in form.method.encoders[0].parameters())
     assert size < sum(p.numel() for p in form.parameters()) - 2 * encoder
-    readers = form.method.fusion.trunk.readers(), one.method.fusion.trunk.readers()
-    assert [r.weight.shape[1] for r in readers[0]] == [24, 24]
-    assert [r.weight.shape[1] for r in readers[1]] == [8, 8]
+    first = form.method.fusion.trunk.first(), one.method.fusion.trunk.first()
+    assert [r.weight.shape[1] for r in first[0]] == [24, 24]
+    assert [r.weight.shape[1] for r in first[1]] == [8, 8]
 
 
 @pytest.mark.parametrize("combination", [None, "rgb+depth"])
@@ -168,8 +168,8 @@ def test_images_of_another_size_without_a_modality() -> None:
     torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
 
 
-def test_readers_with_a_bias_are_not_read_apart() -> None:
-    """What is folded is called as a whole: its parts would leave out the bias."""
+def test_a_trunk_whose_start_has_a_bias_is_not_split() -> None:
+    """A bias would be added once for each modality."""
     form = folded(made("dmrnet", "surf"))
     where = dict.fromkeys(form.modalities)
     with pytest.raises(ValueError, match="have a bias"):
@@ -199,5 +199,5 @@ def test_what_cannot_be_folded_is_refused() -> None:
             return out
 
     method.encoders[0] = Odd(method.encoders[0])
-    with pytest.raises(ValueError, match="would be predicted otherwise"):
+    with pytest.raises(ValueError, match="would be predicted differently"):
         folded(settled(method))

@@ -73,11 +73,13 @@ def test_features_reach_the_trunk_through_the_others_only() -> None:
     model = built().eval()
     both = torch.tensor([[True, True, False]])
     maps = {n: torch.randn(1, 8, 2, 2) for n in "abc"}
-    base = model.fuse(maps, both).extras[1]
-    moved = model.fuse({**maps, "a": maps["a"] + torch.randn(8, 1, 1)}, both).extras[1]
+    base = model.fuse(maps, both).extras["correlation"][1]
+    moved = model.fuse({**maps, "a": maps["a"] + torch.randn(8, 1, 1)}, both).extras["correlation"][
+        1
+    ]
     plain = maps["a"] - maps["a"].mean((2, 3), keepdim=True)  # same pooled, so the same Gamma
     shuffled = {**maps, "a": maps["a"] - 2 * plain}
-    same_pool = model.fuse(shuffled, both).extras[1]
+    same_pool = model.fuse(shuffled, both).extras["correlation"][1]
     torch.testing.assert_close(same_pool[:, 0], base[:, 0])
     assert not torch.allclose(same_pool[:, 1], base[:, 1])
     assert not torch.allclose(same_pool[:, 2], base[:, 2])
@@ -93,7 +95,7 @@ def test_the_correlation_term_is_its_equation(own: bool) -> None:
     model = built(correlation=0.5, own=own)
     mask = all_combinations(3)
     loss = model.training_loss(batch_of(mask))
-    features, expressed = loss.step.fused.extras
+    features, expressed = loss.step.fused.extras["correlation"]
     total = 0.0
     for n, seen in enumerate(mask.tolist()):
         k = sum(seen)
@@ -135,13 +137,13 @@ def test_inputs_are_blanked_in_training_as_released() -> None:
         blank = batch.inputs[name] * mask[:, v].view(-1, 1, 1, 1)
         expected = encoder(blank)
         torch.testing.assert_close(step.feats[name], expected)
-        told = step.fused.extras[0][:, v]
+        told = step.fused.extras["correlation"][0][:, v]
         torch.testing.assert_close(told, expected)
         assert told[~mask[:, v]].abs().sum() > 0
         for mine, theirs in zip(model.encoders[v].buffers(), encoder.buffers(), strict=True):
             torch.testing.assert_close(mine, theirs)
     model.eval()
-    told = model.step(batch).fused.extras[0]
+    told = model.step(batch).fused.extras["correlation"][0]
     assert not told[~mask].any()
     # What a sample lacks is not encoded as a blank.
     present = mask | (torch.arange(3) == 0)

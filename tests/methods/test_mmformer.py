@@ -227,7 +227,7 @@ def test_the_regulariser_is_over_what_is_shown() -> None:
 def test_evaluation_keeps_tokens_only() -> None:
     model = built(embed=16).eval()
     batch = batch_of(torch.ones(4, 3, dtype=torch.bool))
-    feats = model.cached(batch.inputs, batch.where)
+    feats = model.cached(batch.inputs, batch.where).feats
     assert all(f.shape[1] == 16 for f in feats.values())
     torch.testing.assert_close(model.logits(feats, batch.mask), model(batch.inputs, batch.mask))
 

@@ -37,7 +37,7 @@ def batch() -> Batch:
 def test_pixels_are_predicted_for_every_combination_from_one_encoding() -> None:
     model = built(embed=16).eval()
     some = batch()
-    feats = model.cached(some.inputs, dict.fromkeys(model.modalities))
+    feats = model.cached(some.inputs, dict.fromkeys(model.modalities)).feats
     logits = model.logits(feats, some.mask)
     assert logits.shape == (3, 3, 64, 96)
     torch.testing.assert_close(logits, model(some.inputs, some.mask), atol=1e-5, rtol=1e-4)
@@ -65,7 +65,7 @@ def test_the_regulariser_is_of_the_pixels_that_are_shown() -> None:
     step = loss.step
     term = next(t for t in model.objective.terms if t.name == "each_shown")
     total = 0.0
-    for v, own in enumerate(step.fused.extras):
+    for v, own in enumerate(step.fused.extras["deepest"]):
         logits = term.classifier(own).detach()
         sums, pixels = 0.0, 0
         for i in range(3):
@@ -117,7 +117,7 @@ def test_on_the_generic_network_the_deepest_maps_attend_and_tell() -> None:
     model = build_method("mmformer", ROOMS, network=Network(width=8))
     some = batch()
     meet = model.fusion.meets[-1]
-    told = model.step(some).fused.extras
+    told = model.step(some).fused.extras["deepest"]
     for v, name in enumerate(ROOMS.modalities):
         shown = some.mask[:, v].view(-1, 1, 1, 1)
         torch.testing.assert_close(told[v], model.step(some).feats[f"{name}.3"] * shown)

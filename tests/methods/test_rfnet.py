@@ -93,7 +93,7 @@ def test_terms_are_their_equations() -> None:
     def ce(row: list[float], y: int) -> float:
         return math.log(sum(math.exp(x) for x in row)) - row[y]
 
-    pooled = step.fused.extras[0].mean((2, 3)).tolist()
+    pooled = step.fused.extras["regions"][0].mean((2, 3)).tolist()
     regions = sum(ce(row, int(y)) for row, y in zip(pooled, target, strict=True)) / len(mask)
     assert loss.parts["regions"].item() == pytest.approx(regions, rel=1e-5)
     rows = [(i, v) for v in range(3) for i in range(len(mask)) if present[i, v]]

@@ -77,9 +77,9 @@ def test_terms_are_their_equations(recipe: str) -> None:
     loss = model.training_loss(some)
     step, target = loss.step, some.target
     dices = recipe == "paper"
-    assert len(step.fused.extras) == 4
+    assert len(step.fused.extras["regions"]) == 4
     regions = 0.0
-    for logits in step.fused.extras:
+    for logits in step.fused.extras["regions"]:
         total, size = slow_ce(logits, target)
         regions += total / size + (slow_dice(logits, target) if dices else 0.0)
     assert loss.parts["regions"].item() == pytest.approx(regions, rel=1e-4)

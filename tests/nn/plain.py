@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -102,3 +103,27 @@ def hide(x: Tensor, column: Tensor) -> Tensor:
     """Zero what is hidden, sample by sample."""
     rows = zip(x, column.tolist(), strict=True)
     return torch.stack([row if seen else torch.zeros_like(row) for row, seen in rows])
+
+
+def stretches(length: int, cells: int) -> list[slice]:
+    """Where each cell of a line begins and ends: cell i is [i n/k, (i+1) n/k), rounded outwards."""
+    return [slice(i * length // cells, -(-(i + 1) * length // cells)) for i in range(cells)]
+
+
+def slow_grid(feature: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """Bring one sample's map (C, h, w) to a grid, cell by cell."""
+    channels, h, w = feature.shape
+    out = np.zeros((channels, *grid))
+    for c in range(channels):
+        for row in range(grid[0]):
+            for column in range(grid[1]):
+                if h == w == 1:
+                    cell = feature[c]
+                elif h == 1 and grid[0] > 1:
+                    place = stretches(w, grid[0] * grid[1])[row * grid[1] + column]
+                    cell = feature[c, 0, place]
+                else:
+                    rows, columns = stretches(h, grid[0])[row], stretches(w, grid[1])[column]
+                    cell = feature[c, rows, columns]
+                out[c, row, column] = cell.mean()
+    return out

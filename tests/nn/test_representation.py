@@ -223,5 +223,5 @@ def test_what_is_inferred_is_the_mean_without_the_head_of_sigma(
         if "log_var" in name:
             part.register_forward_pre_hook(lambda *_: pytest.fail("sigma was computed"))
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
-        assert torch.equal(got := head.inferred(x), wanted)
+        assert torch.equal(got := head.infer(x), wanted)
     assert got.dtype == wanted.dtype

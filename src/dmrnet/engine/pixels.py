@@ -79,7 +79,7 @@ def score_images(
         model,
         batches,
         combinations.to(device),
-        stride=getattr(model, "stride", 1),
+        stride=model.stride,
         tiling=tiling_of(first.target.shape[1:], tile),
         show=show,
     )

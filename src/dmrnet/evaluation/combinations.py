@@ -6,15 +6,15 @@ it has, and only what lies behind them is repeated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from dmrnet.evaluation.finite import a_class_wins, finite_logits
-from dmrnet.modalities import Batch, Inputs, Where, take_rows
+from dmrnet.modalities import Batch, CachedFeatures, Inputs, Where
 
 NUMBERS_AT_ONCE = 1 << 22
 """Fusion reads so many numbers of features together: 16 MB in float32, near a CPU's cache."""
@@ -26,12 +26,17 @@ MOST_ROWS_AT_ONCE = 2048
 class Model(Protocol):
     """What evaluation needs of a method."""
 
-    def cached(self, inputs: Inputs, where: Where) -> dict[str, Tensor]:
-        """Return what all combinations share: features ``(B, ...)``."""
+    @property
+    def stride(self) -> int:
+        """Number that must divide the height and width of images in a dense task."""
         ...
 
-    def logits(self, feats: Inputs, mask: Tensor) -> Tensor:
-        """Return ``(B, M)`` from features and bool ``(B, V)``."""
+    def cached(self, inputs: Inputs, where: Where) -> CachedFeatures:
+        """Encode a batch: what all combinations share."""
+        ...
+
+    def logits(self, feats: Any, mask: Tensor) -> Tensor:  # noqa: ANN401
+        """Return ``(b, M)`` from what `CachedFeatures.select` returned for bool ``(b, V)``."""
         ...
 
 
@@ -73,44 +78,19 @@ class Predictions:
     probabilities: Tensor
 
 
-def rows_at_once(feats: Mapping[str, Tensor]) -> int:
-    """Return how many rows of such features go through fusion together."""
-    numbers = sum(f[:1].numel() for f in feats.values())
-    return max(1, min(MOST_ROWS_AT_ONCE, NUMBERS_AT_ONCE // max(1, numbers)))
-
-
-def taken(model: Model, feats: Mapping[str, Tensor], rows: Tensor, mask: Tensor) -> Inputs:
-    """Take rows of cached features, to be fused under masks, as the model does it if it can.
-
-    Args:
-        model: May have a ``taken``, as methods do.
-        feats: ``(B, ...)`` each.
-        rows: int64 ``(b,)``, each as often as wanted.
-        mask: bool ``(b, V)``: what each of them will be fused under.
-    """
-    take: Callable[..., Inputs] | None = getattr(model, "taken", None)
-    if take is not None:
-        return take(feats, rows, mask)
-    return {name: take_rows(f, rows) for name, f in feats.items()}
-
-
-def rows_taken_at_once(model: Model, feats: Mapping[str, Tensor], modalities: int) -> int:
-    """Return how many rows, as they are taken, go through fusion together."""
-    first = {name: f[:1] for name, f in feats.items()}
-    device = next(f.device for f in feats.values())
-    row = torch.zeros(1, dtype=torch.int64, device=device)
-    mask = torch.ones(1, modalities, dtype=torch.bool, device=device)
-    return rows_at_once(taken(model, first, row, mask))
+def rows_at_once(row_size: int) -> int:
+    """Return the number of rows of a size, in values, that go through fusion together."""
+    return max(1, min(MOST_ROWS_AT_ONCE, NUMBERS_AT_ONCE // max(1, row_size)))
 
 
 def predict_masks(
-    model: Model, feats: Mapping[str, Tensor], masks: Tensor, rows: int | None = None
+    model: Model, feats: CachedFeatures, masks: Tensor, rows: int | None = None
 ) -> Tensor:
     """Predict from features under several masks.
 
     Args:
         model: Fuses and predicts.
-        feats: ``(B, ...)`` each, encoded once.
+        feats: Features of B samples, encoded once.
         masks: bool ``(k, B, V)``.
         rows: Bounds how many rows go through fusion together; by default by their size.
 
@@ -121,16 +101,16 @@ def predict_masks(
 
 
 def by_chunk(
-    model: Model, feats: Mapping[str, Tensor], masks: Tensor, rows: int | None = None
+    model: Model, feats: CachedFeatures, masks: Tensor, rows: int | None = None
 ) -> Iterator[tuple[slice, Tensor]]:
     """Give which masks, and logits float32 ``(some, B, M)``, a bounded number of rows at a time."""
     size = masks.shape[1]
     every = torch.arange(size, device=masks.device)
-    step = max(1, (rows or rows_taken_at_once(model, feats, masks.shape[2])) // max(1, size))
+    step = max(1, (rows or rows_at_once(feats.row_size)) // max(1, size))
     for start in range(0, len(masks), step):
         some = masks[start : start + step]
         flat = some.flatten(0, 1)
-        logits = model.logits(taken(model, feats, every.repeat(len(some)), flat), flat).float()
+        logits = model.logits(feats.select(every.repeat(len(some)), flat), flat).float()
         yield slice(start, start + len(some)), logits.reshape(len(some), size, *logits.shape[1:])
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dmrnet.evaluation.combinations import Model, checked, rows_taken_at_once, taken
+from dmrnet.evaluation.combinations import Model, checked, rows_at_once
 from dmrnet.evaluation.finite import a_class_wins, finite_logits
 from dmrnet.modalities import Batch, count, from_index, index_of
 from dmrnet.modalities.combinations import MAX_TABLE
@@ -178,10 +178,10 @@ def _by_chunk(
         found = True
         device = batch.present.device
         feats = model.cached(batch.inputs, where)
-        for some in inside.split(rows or rows_taken_at_once(model, feats, pairs.modalities)):
+        for some in inside.split(rows or rows_at_once(feats.row_size)):
             at = position[pairs.sample[some]].to(device)
             mask = from_index(pairs.combination[some], pairs.modalities).to(device)
-            logits = model.logits(taken(model, feats, at, mask), mask).float()
+            logits = model.logits(feats.select(at, mask), mask).float()
             finite = a_class_wins(logits).cpu()
             if not bool(finite.all()):
                 watch.add(finite, pairs.sample[some], mask.cpu())

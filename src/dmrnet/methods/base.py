@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from dmrnet.modalities import Batch, Inputs, Task, Where, take_rows
+from dmrnet.modalities import Batch, CachedFeatures, Inputs, Task, Where
 from dmrnet.modalities.combinations import MAX_TABLE
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
-from dmrnet.nn.encoders.rows import encode_compact, encode_rows
-from dmrnet.nn.fusion import SUM, Fused, added_parts, masked
-from dmrnet.nn.layers.linear_start import Read
+from dmrnet.nn.encoders.rows import encode_rows
+from dmrnet.nn.fusion import Fused, Fusion, masked
 from dmrnet.nn.layers.norm import safe_batch_norm
 from dmrnet.nn.networks.network import feature_shapes
 from dmrnet.nn.predictor import Output
-from dmrnet.nn.representation import Representation
+from dmrnet.nn.representation import Representation, RepresentationHead
 from dmrnet.objectives import CombinationMeans, Step, TaskLoss, TaskTerm, Term, TotalLoss, View
 from dmrnet.objectives.task import add_scales, cross_entropy, pixel_cross_entropy
 
@@ -101,8 +100,8 @@ class Method(nn.Module):
         task: Task,
         *,
         encoders: Mapping[str, nn.Module],
-        fusion: nn.Module,
-        representation: nn.Module,
+        fusion: Fusion,
+        representation: RepresentationHead,
         predictor: nn.Module,
         terms: Sequence[Term] = (),
         encodes: Encodes = "mask",
@@ -148,9 +147,8 @@ class Method(nn.Module):
 
     @property
     def stride(self) -> int:
-        """What must divide the height and width of images whose every pixel is predicted."""
-        stride: int = getattr(self.fusion, "stride", 1)
-        return stride
+        """Number that must divide the height and width of images in a dense task."""
+        return self.fusion.stride
 
     # --- the stages -----------------------------------------------------------------------------
 
@@ -169,71 +167,17 @@ class Method(nn.Module):
                 feats[name] = encode_rows(encoder, inputs[name], where[name], self.shapes[name])
         return feats
 
-    def encode_shown(self, batch: Batch, mask: Tensor) -> Features:
-        """Encode for a training step under a mask.
-
-        That is what `encode` returns. Where the encoders run on just what is shown, and no term
-        reads features or looks again, the start of the trunk does as well, if the fusion has a
-        ``reading``: what it reads of each modality is added row by row, and hidden rows are never
-        touched. What is returned then is of this mask alone.
-        """
-        assert batch.where is not None
-        plain = type(self).encode is Method.encode and type(self).fuse is Method.fuse
-        find: Callable[[], dict[str, Read] | None] | None = getattr(self.fusion, "reading", None)
-        reading = None
-        if batch.exact and mask is batch.mask and plain and not self._looks() and find is not None:
-            reading = find()
-        if reading is None:
-            return self.encode(batch.inputs, batch.where)
-        parts: list[list[tuple[Tensor, Tensor | None]]] = []
-        for name, encoder in zip(self.modalities, self.encoders, strict=True):
-            rows = batch.where[name]
-            some = encode_compact(encoder, batch.inputs[name], rows, self.shapes[name])
-            parts.append([(part, rows) for part in reading[name](some)])
-        sums = zip(*parts, strict=True)
-        return {f"{SUM}{k}": added_parts(of_reader, len(mask)) for k, of_reader in enumerate(sums)}
-
-    def _looks(self) -> bool:
-        """Whether a term reads features, or sees the samples under a second mask."""
-        terms = [cast(Term, term) for term in self.objective.terms]
-        return any(t.reads_features or type(t).second_mask is not Term.second_mask for t in terms)
-
-    def cached(self, inputs: Inputs, where: Where) -> Features:
-        """Encode for evaluation: all that the combinations of a sample share.
-
-        That is what `encode` returns, and what the fusion does to each modality by itself whatever
-        the mask, if it has a ``prepare``.
-        """
-        return self.prepared(self.encode(inputs, where))
-
-    def prepared(self, feats: Features) -> Features:
-        """Do to encoded features what the fusion does to each modality whatever the mask."""
-        prepare: Callable[[Inputs], Features] | None = getattr(self.fusion, "prepare", None)
-        return feats if prepare is None else prepare(feats)
-
-    def taken(self, feats: Inputs, rows: Tensor, mask: Tensor) -> Features:
-        """Take rows of cached features, to be fused under masks; in evaluation.
-
-        The same row may be taken under many masks. A fusion that adds what it prepared of each
-        modality has a ``taken`` that adds here, so that hidden features are not moved at all.
+    def fuse(self, feats: Any, mask: Tensor, rows: Where | None = None) -> Fused:  # noqa: ANN401
+        """Fuse the visible modalities (Eq. 1).
 
         Args:
-            feats: ``(B, ...)`` each, from `cached` or `encode`.
-            rows: int64 ``(b,)``.
-            mask: bool ``(b, V)``: what each of them will be fused under.
-
-        Returns:
-            ``(b, ...)`` each, for `logits` under the same mask and no other.
+            feats: What `encode` returned, or `CachedFeatures.select` for this mask.
+            mask: bool ``(B, V)``, True where a modality is visible.
+            rows: For each modality the rows that the mask shows it in, where they are known; a
+                fusion may be faster with them.
         """
-        take: Callable[..., Features | None] | None = getattr(self.fusion, "taken", None)
-        if take is not None and type(self).fuse is Method.fuse:
-            found = take(feats, rows, mask)
-            if found is not None:
-                return found
-        return {name: take_rows(f, rows) for name, f in feats.items()}
-
-    def fuse(self, feats: Inputs, mask: Tensor) -> Fused:
-        """Fuse what bool ``(B, V)`` shows (Eq. 1)."""
+        if rows is not None:
+            return self.fusion.fuse_rows(feats, mask, rows)
         fused = self.fusion(feats, mask)
         assert isinstance(fused, Fused)
         return fused
@@ -244,17 +188,6 @@ class Method(nn.Module):
         assert isinstance(rep, Representation)
         return rep
 
-    def inferred(self, fused: Tensor) -> Tensor:
-        """Return what is predicted from: the representation's value.
-
-        At inference that is its mean; where the representation has an ``inferred``, that computes
-        it, and the variance is not.
-        """
-        mean: Callable[[Tensor], Tensor] | None = getattr(self.representation, "inferred", None)
-        if self.training or mean is None or type(self).represent is not Method.represent:
-            return self.represent(fused).value
-        return mean(fused)
-
     def predict(self, value: Tensor, skips: Sequence[Tensor] = ()) -> Output:
         """Predict from a representation's value (Eq. 8)."""
         out = self.predictor(value, skips)
@@ -263,10 +196,24 @@ class Method(nn.Module):
 
     # --- put together ---------------------------------------------------------------------------
 
-    def logits(self, feats: Inputs, mask: Tensor) -> Tensor:
-        """Predict from cached features under a mask: the part that runs for every combination."""
+    def cached(self, inputs: Inputs, where: Where) -> CachedFeatures:
+        """Encode for evaluation: compute once what all combinations of a sample share."""
+        return self.fusion.prepare(self.encode(inputs, where))
+
+    def logits(self, feats: Any, mask: Tensor) -> Tensor:  # noqa: ANN401
+        """Predict from features under a mask: the part that runs for every combination.
+
+        Args:
+            feats: What `encode` returned, or `CachedFeatures.select` for this mask.
+            mask: bool ``(B, V)``.
+        """
         fused = self.fuse(feats, mask)
-        return self.predict(self.inferred(fused.map), fused.skips).logits
+        value = (
+            self.represent(fused.map).value
+            if self.training
+            else self.representation.infer(fused.map)
+        )
+        return self.predict(value, fused.skips).logits
 
     # --- what analyses look at ------------------------------------------------------------------
 
@@ -294,7 +241,7 @@ class Method(nn.Module):
         common = [level for level in levels[0] if all(level in other for other in levels)]
         return {name: feats[name + common[-1]] for name in self.modalities}
 
-    def embedding(self, feats: Inputs, mask: Tensor) -> Tensor:
+    def embedding(self, feats: Any, mask: Tensor) -> Tensor:  # noqa: ANN401
         """Return the inference embedding g(mu) under a mask, ``(B, C)``: what predicts (Eq. 8)."""
         return self.represent(self.fuse(feats, mask).map).mu.mean((2, 3))
 
@@ -339,8 +286,9 @@ class Method(nn.Module):
         if batch.mask is None or batch.where is None:
             raise ValueError("the batch has no mask; set one with batch.masked(...)")
         mask = self.shown(batch) if self.training else batch.mask
-        feats = self.encode_shown(batch, mask)
-        first = self.view(feats, mask, batch.target, generator)
+        feats = self.encode(batch.inputs, batch.where)
+        rows = batch.where if batch.exact and mask is batch.mask else None
+        first = self.view(feats, mask, batch.target, generator, rows)
         second = None
         for term in self.objective.terms:
             assert isinstance(term, Term)
@@ -359,10 +307,15 @@ class Method(nn.Module):
         return batch.mask
 
     def view(
-        self, feats: Inputs, mask: Tensor, target: Tensor, generator: torch.Generator | None = None
+        self,
+        feats: Inputs,
+        mask: Tensor,
+        target: Tensor,
+        generator: torch.Generator | None = None,
+        rows: Where | None = None,
     ) -> View:
         """Run encoded samples through the other stages and the task loss, under one mask."""
-        fused = self.fuse(feats, mask)
+        fused = self.fuse(feats, mask) if rows is None else self.fuse(feats, mask, rows)
         rep = self.represent(fused.map, generator)
         out = self.predict(rep.value, fused.skips)
         return View(mask, fused, rep, out, self.task_loss(out, target))

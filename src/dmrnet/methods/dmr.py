@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from dmrnet.methods.sf_md import SFMDSettings
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from dmrnet.methods.base import Method
     from dmrnet.modalities import Task
+    from dmrnet.nn.representation import RepresentationHead
     from dmrnet.objectives.term import Term
 
 Over = Literal["map", "vector", "attention"]
@@ -80,7 +79,7 @@ class DMRSettings(SFMDSettings):
     alpha_detached: bool = False
     distribution: Over = "map"
 
-    def representation(self, channels: int) -> nn.Module:
+    def representation(self, channels: int) -> RepresentationHead:
         """Return the Gaussian head."""
         from dmrnet.nn.representation import DMR, PCME, PE
 

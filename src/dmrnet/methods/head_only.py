@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from dmrnet.methods.sf_md import SFMDSettings
 
 if TYPE_CHECKING:
-    from torch import nn
+    from dmrnet.nn.representation import RepresentationHead
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class HeadOnlySettings(SFMDSettings):
     name: ClassVar[str] = "head-only"
     summary: ClassVar[str] = "sf-md with DMR's mean head, unsampled: the control"
 
-    def representation(self, channels: int) -> nn.Module:
+    def representation(self, channels: int) -> RepresentationHead:
         """Return the mean head."""
         from dmrnet.nn.representation import MeanHead
 

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dmrnet.methods.settings import MethodSettings
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from dmrnet.methods.base import Method
     from dmrnet.modalities import Task
     from dmrnet.nn.networks.parts import Parts
+    from dmrnet.nn.representation import RepresentationHead
     from dmrnet.objectives.term import Term
 
 
@@ -54,7 +53,7 @@ class SFMDSettings(MethodSettings):
         """Return encoders, fusion and predictor: the family's own."""
         return self.network.build(task)
 
-    def representation(self, channels: int) -> nn.Module:
+    def representation(self, channels: int) -> RepresentationHead:
         """Return what lies between fusion and predictor, for maps of so many channels."""
         from dmrnet.nn.representation import Point
 

@@ -62,7 +62,7 @@ class UnimodalSettings(MethodSettings):
         for name in task.modalities:
             parts = of_one(self.network, task, name)
             if task.dense:
-                stride = int(getattr(parts.fusion, "stride", 1))
+                stride = parts.fusion.stride
                 experts[name] = PixelExpert(name, parts, len(task.classes))
             else:
                 experts[name] = Expert(name, parts)

@@ -10,6 +10,7 @@ from dmrnet.modalities.combinations import (
     parse,
     some_combinations,
 )
+from dmrnet.modalities.features import CachedFeatures
 from dmrnet.modalities.names import check_names
 from dmrnet.modalities.rows import repeat_rows, spread_rows, take_rows
 from dmrnet.modalities.samplers import (
@@ -26,6 +27,7 @@ from dmrnet.modalities.task import Kind, Modality, Task
 __all__ = [
     "Batch",
     "Bernoulli",
+    "CachedFeatures",
     "Everything",
     "Inputs",
     "Kind",

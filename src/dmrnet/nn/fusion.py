@@ -1,175 +1,138 @@
-"""Fusion of the modalities' maps under a mask, on one grid of positions."""
+"""Fusion of the modalities' features under a mask (Eq. 1)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from dmrnet.modalities import Inputs
-from dmrnet.modalities.rows import channels_last
-from dmrnet.nn.layers.linear_start import ConvTrunk, LinearStart, Read
-from dmrnet.nn.layers.norm import BatchNorm
-from dmrnet.nn.layers.pointwise import Pointwise
-from dmrnet.nn.layers.precision import at_least_float32
+from dmrnet.modalities import CachedFeatures, Inputs, Where, take_rows
+from dmrnet.nn.grid import Grid, common_grid, shrink_to_grid, to_grid
+from dmrnet.nn.layers.linear_start import LinearStart
+from dmrnet.nn.layers.visible_sums import sum_rows, sum_selected
 
-Grid = Literal["auto", "pooled"]
+WORTH_SPLITTING = 1 << 24
+"""Products per sample from which splitting the start of a trunk by modality pays in training."""
 
-READ = " read by the trunk, "
-"""Behind a modality's name, before a reader's number: not its map, but what that made of it."""
-
-SUM = "shown, read by the trunk, "
-"""Before a reader's number: what it made of all that a mask shows, added."""
-
-WORTH_PARTING = 1 << 24
-"""So many products a sample, at the start of a trunk, are worth parting by modality in training."""
+Extras = Mapping[str, tuple[Tensor, ...]]
+"""Tensors that terms of the loss read, by name; several for several levels or modalities."""
 
 
 @dataclass(frozen=True)
 class Fused:
-    """The fused map and, for dense tasks, the maps that skip ahead to the decoder.
+    """Result of a fusion.
 
     Attributes:
-        map: ``(B, C, H, W)``; a vector is C x 1 x 1.
-        skips: Further maps, already fused under the mask, that the predictor reads.
-        extras: What terms of the loss read of the fusion; nothing else does.
+        map: Fused map ``(B, C, H, W)``; a vector is C x 1 x 1.
+        skips: Further fused maps, read by the predictor of a dense task.
+        extras: Further results for terms of the loss; see `Extras`.
     """
 
     map: Tensor
     skips: tuple[Tensor, ...] = ()
-    extras: tuple[Tensor, ...] = ()
+    extras: Extras = field(default_factory=dict)
 
 
 def masked(feature: Tensor, column: Tensor) -> Tensor:
     """Zero the rows of a feature ``(B, ...)`` whose mask ``(B,)`` is False.
 
-    A selection and not a product, so that whatever stands in a hidden row cannot pass, NaN and
-    infinity included, nor get a gradient (the Bernoulli indicator delta of Eq. 1).
+    Rows are selected, not multiplied, so that NaN and infinity in a hidden row neither pass nor get
+    a gradient (the Bernoulli indicator delta of Eq. 1).
     """
     shape = (-1,) + (1,) * (feature.dim() - 1)
     return torch.where(column.view(shape), feature, feature.new_zeros(()))
 
 
-def added(parts: Iterable[Tensor]) -> Tensor:
-    """Add tensors of one shape and dtype, in float32 at least, and return that dtype."""
-    first, *others = parts
-    total = at_least_float32(first)
-    for part in others:
-        total = total + part
-    return total.to(first.dtype)
+class Fusion(nn.Module):
+    """Base class of fusions: features of each modality and a mask become one map.
+
+    A subclass defines `forward`. Everything else is optional and only saves time.
+
+    Attributes:
+        stride: Number that must divide the height and width of images in a dense task.
+    """
+
+    stride: int = 1
+
+    def forward(self, feats: Any, mask: Tensor) -> Fused:  # noqa: ANN401
+        """Fuse the visible modalities.
+
+        Args:
+            feats: Features ``(B, ...)`` by name, or what `CachedFeatures.select` returned.
+            mask: bool ``(B, V)``, True where a modality is visible.
+        """
+        raise TypeError(f"{type(self).__name__} does not define forward")
+
+    def fuse_rows(self, feats: Inputs, mask: Tensor, rows: Where) -> Fused:
+        """Fuse under a mask whose visible rows are known as index lists; in training.
+
+        Args:
+            feats: Features ``(B, ...)`` by name.
+            mask: bool ``(B, V)``.
+            rows: For each modality the rows that the mask shows it in, int64; None for every row.
+        """
+        fused: Fused = self(feats, mask)
+        return fused
+
+    def prepare(self, feats: Inputs) -> CachedFeatures:
+        """Compute what is the same under every mask; once per sample, in evaluation."""
+        return CachedFeatures(feats)
+
+    def restrict(self, modalities: Sequence[str]) -> bool:
+        """Drop the weights that only other modalities need, for deployment.
+
+        Returns:
+            Whether the fusion now takes features and masks of these modalities alone.
+        """
+        return False
 
 
-def added_rows(maps: Sequence[Tensor], rows: Tensor, shown: Tensor) -> Tensor:
-    """Take some rows of several maps and add, row by row, those that are shown.
+@dataclass(frozen=True)
+class VisibleSum:
+    """What the first convolutions of a trunk made of the visible modalities, added up.
 
-    What `masked` and `added` make of rows taken one by one, in a single pass over memory that
-    takes an eighth of the time or less. Nothing hidden is read. For inference.
+    Attributes:
+        parts: One tensor ``(b, ...)`` for each convolution.
+        mask: bool ``(b, V)``: the mask that the modalities were added under.
+    """
+
+    parts: tuple[Tensor, ...]
+    mask: Tensor
+
+
+class CachedParts(CachedFeatures):
+    """What the first convolutions of a trunk made of each modality; a mask says which are added.
 
     Args:
-        maps: Of one shape ``(B, ...)`` and dtype; added in this order.
-        rows: int64 ``(b,)``, each as often as wanted.
-        shown: bool ``(b, V)``, of V maps.
-
-    Returns:
-        ``(b, ...)``; zeros where no map is shown.
-
-    >>> a, b = torch.tensor([[1.0], [2.0]]), torch.tensor([[10.0], [torch.nan]])
-    >>> shown = torch.tensor([[True, True], [False, True], [True, False]])
-    >>> added_rows([a, b], torch.tensor([0, 0, 1]), shown).tolist()
-    [[11.0], [10.0], [2.0]]
+        parts: One tensor ``(B, ...)`` for each convolution, by modality.
     """
-    last = all(channels_last(x) for x in maps)
-    plain = [x.permute(0, 2, 3, 1) if last else x for x in maps]
-    size, *shape = plain[0].shape
-    table = torch.cat([x.reshape(size, -1) for x in plain])
-    # A row of zeros stands for what is hidden: to leave it out the host would wait for a GPU.
-    table = torch.cat([table, table.new_zeros(1, table.shape[1])])
-    first = size * torch.arange(len(maps), device=rows.device)
-    at = torch.where(shown, rows[:, None] + first, len(table) - 1)
-    total = F.embedding_bag(at, table, mode="sum").view(len(rows), *shape)
-    return total.permute(0, 3, 1, 2) if last else total
+
+    def __init__(self, parts: Mapping[str, tuple[Tensor, ...]]) -> None:
+        self.parts = parts
+
+    @property
+    def row_size(self) -> int:
+        """Number of values in one selected row: the modalities are added by then."""
+        return sum(part.shape[1:].numel() for part in next(iter(self.parts.values())))
+
+    def select(self, rows: Tensor, mask: Tensor) -> VisibleSum:
+        """Select rows ``(b,)`` and add their visible modalities."""
+        by_convolution = zip(*self.parts.values(), strict=True)
+        return VisibleSum(tuple(sum_selected(maps, rows, mask) for maps in by_convolution), mask)
 
 
-def added_parts(parts: Sequence[tuple[Tensor, Tensor | None]], size: int) -> Tensor:
-    """Add tensors that hold some rows of a batch each, in float32 at least.
-
-    What `spread_rows` and `added` make, without going over rows of zeros.
-
-    Args:
-        parts: ``(b, ...)``, and int64 ``(b,)``, distinct: which rows these are; None for all.
-        size: Rows of the batch.
-
-    Returns:
-        ``(size, ...)``, of the first part's dtype.
-
-    >>> added_parts([(torch.ones(1), torch.tensor([1])), (torch.ones(2), None)], 2).tolist()
-    [1.0, 2.0]
-    """
-    first = parts[0][0]
-    last = channels_last(first)
-    total: Tensor | None = None
-    for part, rows in parts:
-        plain = at_least_float32(part.permute(0, 2, 3, 1) if last else part)
-        if total is None:
-            total = plain.new_zeros((size, *plain.shape[1:]))
-        total = total.add_(plain) if rows is None else total.index_add_(0, rows, plain)
-    assert total is not None
-    return (total.permute(0, 3, 1, 2) if last else total).to(first.dtype)
-
-
-def common_grid(shapes: Sequence[tuple[int, int, int]], grid: Grid = "auto") -> tuple[int, int]:
-    """Choose the grid of positions on which maps of different sizes meet.
-
-    Args:
-        shapes: ``(C, H, W)`` of each modality's map.
-        grid: ``pooled`` for one position; ``auto`` for one position where a modality is a vector,
-            else the smallest of the two-dimensional maps, else of the one-dimensional ones.
-
-    >>> common_grid([(64, 4, 4), (64, 1, 16)])
-    (4, 4)
-    >>> common_grid([(64, 1, 16), (64, 1, 8)])
-    (1, 8)
-    >>> common_grid([(64, 4, 4), (64, 1, 1)])
-    (1, 1)
-    """
-    if grid not in ("auto", "pooled"):
-        raise ValueError(f"expected grid as auto or pooled, got {grid!r}")
-    sizes = [(h, w) for _, h, w in shapes]
-    if grid == "pooled" or (1, 1) in sizes:
-        return 1, 1
-    planes = [size for size in sizes if min(size) > 1]
-    return min(planes or sizes, key=lambda size: (size[0] * size[1], size))
-
-
-def to_grid(feature: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Bring a map ``(B, C, h, w)`` to a grid ``(H, W)``.
-
-    A vector is spread over the grid. A plane is averaged (adaptively) down to it. A line, whose
-    positions have no place on a plane, is cut into H*W stretches, each averaged, in reading order.
-    """
-    height, width = grid
-    h, w = feature.shape[2:]
-    if (h, w) == grid:
-        return feature
-    if h == w == 1:
-        return feature.expand(-1, -1, height, width)
-    if h == 1 and height > 1:
-        stretches = F.adaptive_avg_pool2d(feature, (1, height * width))
-        return stretches.reshape(*feature.shape[:2], height, width)
-    return F.adaptive_avg_pool2d(feature, grid)
-
-
-class ConcatFusion(nn.Module):
+class ConcatFusion(Fusion):
     """Masked maps side by side over channels (Eq. 1), then a trunk.
+
+    If the trunk starts with convolutions (`LinearStart`), these run on each modality by itself and
+    the results are added: once per sample in evaluation, on visible rows only in training.
 
     Args:
         shapes: ``(C, H, W)`` of each modality's map, in the model's order.
-        trunk: From ``(B, sum C, H, W)`` to the fused map.
+        trunk: Module from ``(B, sum C, H, W)`` to the fused map.
         grid: Where the maps meet; see `common_grid`.
     """
 
@@ -182,89 +145,57 @@ class ConcatFusion(nn.Module):
         self.trunk = trunk
         self.sizes = [shape[0] for shape in shapes.values()]
 
-    def reading(self) -> dict[str, Read] | None:
-        """Return what reads each modality's map by itself, where training is quicker for it.
-
-        Then the start of the trunk runs on the rows that show a modality alone. None where the
-        trunk is not linear at its start, or so small that more and smaller products take longer.
-        """
-        if not isinstance(self.trunk, LinearStart):
-            return None
-        positions = self.grid[0] * self.grid[1]
-        return self._reading(self.trunk) if self.trunk.cost(positions) >= WORTH_PARTING else None
-
-    def _reading(self, trunk: LinearStart) -> dict[str, Read]:
-        def on_grid(read: Read, x: Tensor) -> tuple[Tensor, ...]:
-            return read(to_grid(x, self.grid))
-
-        reads = zip(self.modalities, trunk.reading(self.sizes), strict=True)
-        return {name: partial(on_grid, read) for name, read in reads}
-
-    def prepare(self, feats: Inputs) -> dict[str, Tensor]:
-        """Do to each modality what is the same under every mask, in evaluation.
-
-        Maps come to the grid, and a trunk that is linear at its start reads them there. What is
-        returned is fused like the features themselves.
-        """
-        if not isinstance(self.trunk, LinearStart):
-            positions = self.grid[0] * self.grid[1]
-            return {
-                name: to_grid(f, self.grid) if f.shape[2:].numel() > positions else f
-                for name, f in feats.items()
-            }
-        return {
-            f"{name}{READ}{k}": part
-            for name, read in self._reading(self.trunk).items()
-            for k, part in enumerate(read(feats[name]))
-        }
-
-    def taken(self, feats: Inputs, rows: Tensor, mask: Tensor) -> dict[str, Tensor] | None:
-        """Take rows ``(b,)`` of what was prepared, already added under their masks ``(b, V)``.
-
-        None where it was not: then rows are taken as they are.
-        """
-        if f"{self.modalities[0]}{READ}0" not in feats:
-            return None
-        assert isinstance(self.trunk, LinearStart)
-        return {
-            f"{SUM}{k}": added_rows([feats[f"{v}{READ}{k}"] for v in self.modalities], rows, mask)
-            for k in range(len(self.trunk.readers()))
-        }
-
-    def forward(self, feats: Inputs, mask: Tensor) -> Fused:
-        """Fuse the maps of ``(B, C_v, H_v, W_v)`` each, or what was prepared, under ``(B, V)``."""
-        if (shown := self._shown(feats, mask)) is not None:
+    def forward(self, feats: Inputs | VisibleSum, mask: Tensor) -> Fused:
+        """Fuse maps ``(B, C_v, H_v, W_v)``, or their sum, under bool ``(B, V)``."""
+        if isinstance(feats, VisibleSum):
+            if feats.mask is not mask:
+                raise ValueError(
+                    "the features were selected under another mask; select them again under this "
+                    "one"
+                )
             assert isinstance(self.trunk, LinearStart)
-            return Fused(self.trunk.rest(shown))
+            return Fused(self.trunk.rest(feats.parts))
         maps = [
             to_grid(masked(feats[name], column), self.grid)
             for name, column in zip(self.modalities, mask.unbind(1), strict=True)
         ]
         return Fused(self.trunk(torch.cat(maps, 1)))
 
-    def _shown(self, feats: Inputs, mask: Tensor) -> list[Tensor] | None:
-        """Return what each reader made of all that is shown, added, if it has read."""
-        added_up = f"{SUM}0" in feats
-        if not added_up and f"{self.modalities[0]}{READ}0" not in feats:
-            return None
-        assert isinstance(self.trunk, LinearStart)
-        readers = range(len(self.trunk.readers()))
-        if added_up:
-            return [feats[f"{SUM}{k}"] for k in readers]
-        columns = list(zip(self.modalities, mask.unbind(1), strict=True))
-        return [added(masked(feats[f"{v}{READ}{k}"], c) for v, c in columns) for k in readers]
-
-
-def trunk(channels: int, width: int, depth: int = 2, kernel: int = 1) -> ConvTrunk:
-    """Return `depth` blocks of convolution, batch norm and ReLU, to `width` channels."""
-    layers: list[nn.Module] = []
-    for block in range(depth):
-        before = width if block else channels
-        layers += [
-            Pointwise(before, width, bias=False)
-            if kernel == 1
-            else nn.Conv2d(before, width, kernel, padding=kernel // 2, bias=False),
-            BatchNorm(width),
-            nn.ReLU(inplace=True),
+    def fuse_rows(self, feats: Inputs, mask: Tensor, rows: Where) -> Fused:
+        """Fuse; a trunk that is large enough starts on the visible rows of each modality."""
+        if not isinstance(self.trunk, LinearStart) or not self.splits(self.trunk):
+            return super().fuse_rows(feats, mask, rows)
+        visible = {}
+        for name in self.modalities:
+            at = rows[name]
+            visible[name] = feats[name] if at is None else take_rows(feats[name], at)
+        parts = self._start(self.trunk, visible)
+        sums = [
+            sum_rows(list(zip(of_one, (rows[name] for name in parts), strict=True)), len(mask))
+            for of_one in zip(*parts.values(), strict=True)
         ]
-    return ConvTrunk(*layers)
+        return Fused(self.trunk.rest(sums))
+
+    def splits(self, trunk: LinearStart) -> bool:
+        """Return whether the start of a trunk is large enough to be split in training."""
+        return trunk.cost(self.grid[0] * self.grid[1]) >= WORTH_SPLITTING
+
+    def prepare(self, feats: Inputs) -> CachedFeatures:
+        """Run the trunk's first convolutions, if there are any, else shrink maps to the grid."""
+        if isinstance(self.trunk, LinearStart):
+            return CachedParts(self._start(self.trunk, feats))
+        return CachedFeatures({name: shrink_to_grid(f, self.grid) for name, f in feats.items()})
+
+    def _start(self, trunk: LinearStart, feats: Inputs) -> dict[str, tuple[Tensor, ...]]:
+        starts = zip(self.modalities, trunk.split(self.sizes), strict=True)
+        return {name: start(to_grid(feats[name], self.grid)) for name, start in starts}
+
+    def restrict(self, modalities: Sequence[str]) -> bool:
+        """Cut the weights of other modalities out of the trunk's first convolutions."""
+        if not isinstance(self.trunk, LinearStart):
+            return False
+        kept = [v for v, name in enumerate(self.modalities) if name in modalities]
+        self.trunk.restrict(self.sizes, kept)
+        self.sizes = [self.sizes[v] for v in kept]
+        self.modalities = tuple(self.modalities[v] for v in kept)
+        return True

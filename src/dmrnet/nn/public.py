@@ -10,13 +10,22 @@ from dmrnet.nn.encoders.build import build_encoder
 from dmrnet.nn.encoders.rows import encode_rows, output_shape
 from dmrnet.nn.encoders.timm_encoder import TimmEncoder
 from dmrnet.nn.encoders.timm_stream import TimmStream
-from dmrnet.nn.fusion import ConcatFusion, Fused, masked
+from dmrnet.nn.fusion import ConcatFusion, Fused, Fusion, masked
 from dmrnet.nn.layers.connected_zero import connected_zero
 from dmrnet.nn.layers.frozen import Frozen
 from dmrnet.nn.layers.norm import BatchNorm, safe_batch_norm, synchronise
 from dmrnet.nn.networks.network import Network, feature_shapes
 from dmrnet.nn.predictor import Output, PooledLinear
-from dmrnet.nn.representation import DMR, PCME, PE, MeanHead, Point, Representation, sample
+from dmrnet.nn.representation import (
+    DMR,
+    PCME,
+    PE,
+    MeanHead,
+    Point,
+    Representation,
+    RepresentationHead,
+    sample,
+)
 
 __all__ = [
     "DMR",
@@ -26,6 +35,7 @@ __all__ = [
     "ConcatFusion",
     "Frozen",
     "Fused",
+    "Fusion",
     "ImageEncoder",
     "MeanHead",
     "Network",
@@ -33,6 +43,7 @@ __all__ = [
     "Point",
     "PooledLinear",
     "Representation",
+    "RepresentationHead",
     "SequenceEncoder",
     "TimmEncoder",
     "TimmStream",

@@ -60,24 +60,41 @@ def sample(mu: Tensor, log_var: Tensor, generator: torch.Generator | None = None
     return mu + eps * (log_var / 2).exp()
 
 
-class Point(nn.Module):
+class RepresentationHead(nn.Module):
+    """Base class of heads that turn the fused map into a representation."""
+
+    def forward(self, fused: Tensor, generator: torch.Generator | None = None) -> Representation:
+        """Return the representation of a fused map.
+
+        Args:
+            fused: Fused map ``(B, C, H, W)``.
+            generator: Draws the sample in training; None draws from torch's global generator.
+        """
+        raise TypeError(f"{type(self).__name__} does not define forward")
+
+    def infer(self, fused: Tensor) -> Tensor:
+        """Return the value to predict from at inference; a Gaussian leaves out its variance."""
+        value: Tensor = self(fused).value
+        return value
+
+    def drop_variance(self) -> None:
+        """Remove the layers that only the variance needs, for deployment."""
+
+
+class Point(RepresentationHead):
     """The fused map itself: what the conventional subspace model predicts from (Eq. 1)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels
 
-    def inferred(self, fused: Tensor) -> Tensor:
-        """Return the map itself."""
-        return fused
-
     def forward(self, fused: Tensor, generator: torch.Generator | None = None) -> Representation:
         """Return the map ``(B, C, H, W)`` unchanged."""
         return Representation(fused, fused)
 
 
-class _Gaussian(nn.Module):
-    """Samples in training if asked to, bounds the log-variance, and gives the mean otherwise."""
+class _Gaussian(RepresentationHead):
+    """A Gaussian with bounded variance: a sample in training if `sampled`, else its mean."""
 
     def __init__(self, sampled: bool, predicts: Predicts) -> None:
         super().__init__()
@@ -85,6 +102,12 @@ class _Gaussian(nn.Module):
             raise ValueError(f"expected predicts as log_var or log_sigma, got {predicts!r}")
         self.sampled = sampled
         self.predicts = predicts
+
+    def drop_variance(self) -> None:
+        """Remove the layers of log sigma^2; only `infer` works from then on."""
+        for name, _ in list(self.named_children()):
+            if "log_var" in name:
+                delattr(self, name)
 
     def gaussian(
         self, mu: Tensor, raw: Tensor, generator: torch.Generator | None
@@ -113,8 +136,8 @@ class DMR(_Gaussian):
         self.mu = nn.Sequential(Pointwise(channels, channels), BatchNorm(channels))
         self.log_var = nn.Sequential(Pointwise(channels, channels), BatchNorm(channels))
 
-    def inferred(self, fused: Tensor) -> Tensor:
-        """Return the mean alone: what inference predicts from, without the head for sigma."""
+    def infer(self, fused: Tensor) -> Tensor:
+        """Return the mean ``(B, C, H, W)``."""
         return at_least_float32(self.mu(fused))
 
     def forward(self, fused: Tensor, generator: torch.Generator | None = None) -> Representation:
@@ -125,17 +148,17 @@ class DMR(_Gaussian):
 class PE(DMR):
     """The same two heads on the globally pooled vector (Table 4, "+PE"); not for dense tasks."""
 
-    def inferred(self, fused: Tensor) -> Tensor:
-        """Return the mean alone, ``(B, C, 1, 1)``."""
-        return super().inferred(fused.mean((2, 3), keepdim=True))
+    def infer(self, fused: Tensor) -> Tensor:
+        """Return the mean ``(B, C, 1, 1)``."""
+        return super().infer(fused.mean((2, 3), keepdim=True))
 
     def forward(self, fused: Tensor, generator: torch.Generator | None = None) -> Representation:
         """Return the Gaussian ``(B, C, 1, 1)`` of the pooled map."""
         return super().forward(fused.mean((2, 3), keepdim=True), generator)
 
 
-class MeanHead(nn.Module):
-    """The mean head of `DMR` alone, never sampled and not regularised: the control `head-only`.
+class MeanHead(RepresentationHead):
+    """The mean head of `DMR` alone, not sampled and not regularised: the control ``head-only``.
 
     Args:
         channels: C of the fused map.
@@ -145,14 +168,9 @@ class MeanHead(nn.Module):
         super().__init__()
         self.mu = nn.Sequential(Pointwise(channels, channels), BatchNorm(channels))
 
-    def inferred(self, fused: Tensor) -> Tensor:
-        """Return the mean ``(B, C, H, W)``."""
-        mu: Tensor = self.mu(fused)
-        return mu
-
     def forward(self, fused: Tensor, generator: torch.Generator | None = None) -> Representation:
         """Return the mean ``(B, C, H, W)`` as a point."""
-        mu = self.inferred(fused)
+        mu: Tensor = self.mu(fused)
         return Representation(mu, mu)
 
 
@@ -213,8 +231,8 @@ class PCME(_Gaussian):
         self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(channels)
 
-    def inferred(self, fused: Tensor) -> Tensor:
-        """Return the mean alone, ``(B, C, 1, 1)``."""
+    def infer(self, fused: Tensor) -> Tensor:
+        """Return the mean ``(B, C, 1, 1)``."""
         tokens = fused.flatten(2).transpose(1, 2)
         return at_least_float32(self._mu(tokens, tokens.mean(1)))[..., None, None]
 

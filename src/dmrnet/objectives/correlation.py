@@ -16,7 +16,7 @@ class Correlation(Term):
         KL(softmax_c f_i \| softmax_c F_i)
 
     over modalities that are shown together with another one, so that it needs no complete data;
-    reads both sides from what `CorrelationFusion` tells.
+    reads both sides from the extra ``correlation`` of `CorrelationFusion`.
 
     Args:
         weight: Its weight.
@@ -29,7 +29,8 @@ class Correlation(Term):
 
     def forward(self, step: Step) -> Tensor:
         """Return the mean over the batch."""
-        features, expressed = (at_least_float32(s).log_softmax(2) for s in step.fused.extras)
+        pair = step.fused.extras["correlation"]
+        features, expressed = (at_least_float32(s).log_softmax(2) for s in pair)
         kl = (features.exp() * (features - expressed)).sum(2).mean((2, 3))
         shown = step.mask.sum(1, keepdim=True)
         counts = step.mask if self.own else step.mask & (shown > 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from torch import Tensor
 
@@ -58,8 +58,6 @@ class Distribution(Term):
         detached: As the released segmentation code computes it: a number without a gradient, so
             that nothing is regularised.
     """
-
-    reads_features: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -45,7 +45,7 @@ class EachShownPixels(Term):
     """The same for every pixel: a 1x1 convolution on each modality's deepest map.
 
     Pixels of hidden modalities are left out; the sum is divided as the task loss is. Reads the maps
-    from what the fusion tells.
+    from the fusion's extra ``deepest``.
 
     Args:
         weight: Its weight.
@@ -70,7 +70,7 @@ class EachShownPixels(Term):
     def forward(self, step: Step) -> Tensor:
         """Return the sum over modalities of the mean over the batch's pixels."""
         total = step.task.per_sample.new_zeros(())
-        for own, column in zip(step.fused.extras, step.mask.unbind(1), strict=True):
+        for own, column in zip(step.fused.extras["deepest"], step.mask.unbind(1), strict=True):
             losses = pixel_cross_entropy(
                 self.classifier(own), step.batch.target, self.class_weights
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -34,8 +33,6 @@ class HardCombinations(Term):
         predictor: f_r where it has parameters of its own (`own`), as in the released segmentation
             code; None where it shares those of f_t.
     """
-
-    reads_features: ClassVar[bool] = False
 
     predictor: nn.Module | None
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dmrnet.modalities import take_rows
 from dmrnet.nn.encoders.multi_level import feature_name
-from dmrnet.nn.fusion import to_grid
+from dmrnet.nn.grid import to_grid
 from dmrnet.objectives.dice import dice
 from dmrnet.objectives.task import (
     as_buffer,
@@ -25,7 +25,7 @@ from dmrnet.objectives.term import Step, Term
 class RegionTerm(Term):
     """Cross-entropy of the regions' averaged logits, where each region stands for a class.
 
-    ``L_prm = 1/N sum_n CE(GAP(PRM logits), y)``; reads them from what `RegionFusion` tells.
+    ``L_prm = 1/N sum_n CE(GAP(PRM logits), y)``; reads the extra ``regions`` of `RegionFusion`.
     """
 
     def __init__(self, weight: float) -> None:
@@ -33,7 +33,7 @@ class RegionTerm(Term):
 
     def forward(self, step: Step) -> Tensor:
         """Return the mean over the batch."""
-        (logits,) = step.fused.extras
+        (logits,) = step.fused.extras["regions"]
         return cross_entropy(logits.mean((2, 3)), step.batch.target).mean
 
 
@@ -41,7 +41,7 @@ class PixelRegions(Term):
     """The same for every pixel: each level's regions should be the classes of its pixels.
 
     ``L_prm = sum over levels of CE(PRM logits, y)``, labels brought to each level's size, plus
-    `dice` times the Dice loss of each. Reads them from what `LevelFusion` tells.
+    `dice` times the Dice loss of each. Reads the extra ``regions`` of `LevelFusion`.
 
     Args:
         weight: Its weight.
@@ -61,7 +61,7 @@ class PixelRegions(Term):
     def forward(self, step: Step) -> Tensor:
         """Return the sum over levels."""
         total = step.task.per_sample.new_zeros(())
-        for logits in step.fused.extras:
+        for logits in step.fused.extras["regions"]:
             total = total + pixel_cross_entropy(logits, step.batch.target, self.class_weights).mean
             if self.dice:
                 total = total + self.dice * dice(logits, step.batch.target)

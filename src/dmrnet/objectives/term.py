@@ -70,13 +70,10 @@ class Term(nn.Module):
         weight: Its weight; a subclass may let it depend on the epoch.
 
     Attributes:
-        reads_features: It reads `Step.feats`. Where no term does, they may hold instead what the
-            fusion made of each modality by itself.
         reads_hidden: It reads features of what is present but masked, so that encoders must run
             on all that is present.
     """
 
-    reads_features: ClassVar[bool] = True
     reads_hidden: ClassVar[bool] = False
 
     def __init__(self, name: str, weight: float = 1.0) -> None:
@@ -114,8 +111,6 @@ class TaskTerm(Term):
     Args:
         start_epoch: The first epoch, counted from 0, in which it acts.
     """
-
-    reads_features: ClassVar[bool] = False
 
     def __init__(self, start_epoch: int = 0) -> None:
         super().__init__("task")

@@ -70,7 +70,7 @@ def test_masked_maps_meet_level_by_level(family: str) -> None:
         1,
     )
     torch.testing.assert_close(got.map, fusion.deep(deepest))
-    kept = fusion.prepare(feats)
+    kept = fusion.prepare(feats).feats
     assert len(kept) == 2 * len(levels.names)
     torch.testing.assert_close(fusion(kept, mask).map, got.map)
 
@@ -79,13 +79,14 @@ def test_moments_meet_as_moments_and_regions_as_regions() -> None:
     torch.manual_seed(0)
     mask = all_combinations(2)
     maps = torch.randn(3, 2, 4, 2, 3) * mask[:, :, None, None, None]
-    deepest, told = MomentsMeet("population", 4)(maps, mask)
-    assert told == ()
+    deepest, extras = MomentsMeet("population", 4)(maps, mask)
+    assert extras == {}
     torch.testing.assert_close(deepest, Moments()(maps, mask))
     meet = MomentsMeet("sample", 4, 5).eval()
     torch.testing.assert_close(meet(maps, mask)[0], meet.mix(Moments("sample")(maps, mask)))
     regions = RegionMeet(2, 4, 3, 6).eval()
-    mixed, (logits,) = regions(maps, mask)
+    mixed, extras = regions(maps, mask)
+    (logits,) = extras["regions"]
     assert mixed.shape == (3, 6, 2, 3)
     assert logits.shape == (3, 3, 2, 3)
     torch.testing.assert_close(mixed, regions.mix(maps, mask)[0])

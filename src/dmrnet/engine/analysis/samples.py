@@ -18,8 +18,8 @@ from dmrnet.evaluation import Distances, channel_distance
 from dmrnet.evaluation.channel_distance import FORMS, Form
 from dmrnet.evaluation.combinations import rows_at_once
 from dmrnet.evaluation.tiles import padded
-from dmrnet.modalities import Task, name_of, some_combinations
-from dmrnet.nn.fusion import common_grid, to_grid
+from dmrnet.modalities import CachedFeatures, Task, name_of, some_combinations
+from dmrnet.nn.grid import common_grid, to_grid
 
 Refuse = Callable[[str, ValueError], None]
 """Takes note of an analysis that cannot be made."""
@@ -96,13 +96,13 @@ def look(
         inputs = padded(here.inputs, method.stride)
         feats = method.encode(inputs, here.where)
         maps = method.maps(inputs, here.where, feats)
-        prepared = method.prepared(feats)
+        cached = method.fusion.prepare(feats)
         for looker in tuple(left):
             try:
                 if isinstance(looker, ChannelDistance):
                     looker.add(maps, here.present)
                 else:
-                    looker.add(prepared, here.present, here.target)
+                    looker.add(cached, here.present, here.target)
             except ValueError as error:
                 if refuse is None:
                     raise
@@ -158,7 +158,7 @@ class ChannelDistance:
     def _add(self, form: Form, m: str, n: str, first: Tensor, second: Tensor) -> None:
         # A channel's cosine distance to itself is 0, whatever the channel; as printed it is not.
         itself = m == n and form == "cosine"
-        at_once = max(1, rows_at_once({"": first.new_zeros(1, first.shape[1], second.shape[1])}))
+        at_once = rows_at_once(first.shape[1] * second.shape[1])
         for some, others in zip(first.split(at_once), second.split(at_once), strict=True):
             self.seen[form, m, n].add(channel_distance(some, others, form), itself)
 
@@ -198,20 +198,17 @@ class EmbeddingAngles:
         self.at_hand = self.combinations.to(run.device)
         self.parts: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def add(self, prepared: Mapping[str, Tensor], present: Tensor, target: Tensor) -> None:
+    def add(self, cached: CachedFeatures, present: Tensor, target: Tensor) -> None:
         """Take in cached features ``(B, ...)``, bool ``(B, V)`` and classes ``(B,)``."""
         # A sample without a label is of no class.
         scored = (present | ~self.at_hand[:, None, :]).all(-1) & (target >= 0)
-        rows = rows_at_once(prepared)
+        every = torch.arange(len(target), device=target.device)
         embedded = []
-        for mask in self.at_hand:
-            parts = [
-                self.method.embedding(
-                    {name: f[start : start + rows] for name, f in prepared.items()},
-                    mask.expand(min(rows, len(target) - start), -1),
-                )
-                for start in range(0, len(target), rows)
-            ]
+        for combination in self.at_hand:
+            parts = []
+            for rows in every.split(rows_at_once(cached.row_size)):
+                mask = combination.expand(len(rows), -1)
+                parts.append(self.method.embedding(cached.select(rows, mask), mask))
             embedded.append(torch.cat(parts).double().cpu())
         self.parts.append((torch.stack(embedded), scored.cpu(), target.cpu()))
 

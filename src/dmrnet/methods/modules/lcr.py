@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from dmrnet.methods.base import Method
-from dmrnet.modalities import Batch, Inputs
+from dmrnet.modalities import Batch, Where
 from dmrnet.nn.fusion import Fused, masked
 from dmrnet.objectives import Step
 
@@ -34,9 +34,11 @@ class LCR(Method):
             batch = replace(batch, inputs=blank)
         return super().step(batch, epoch, generator)
 
-    def fuse(self, feats: Inputs, mask: Tensor) -> Fused:
-        """Fuse what bool ``(B, V)`` shows, or what was encoded, blanks among it."""
-        return super().fuse(feats, torch.ones_like(mask) if self.blanks else mask)
+    def fuse(self, feats: Any, mask: Tensor, rows: Where | None = None) -> Fused:  # noqa: ANN401
+        """Fuse the visible modalities; if inputs were blanked, all of them."""
+        if self.blanks:
+            return super().fuse(feats, torch.ones_like(mask))
+        return super().fuse(feats, mask, rows)
 
     @property
     def blanks(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count, takewhile
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,10 +25,15 @@ class Unimodal(Undropped):
     """A method whose encoders are whole networks, with a loss each."""
 
     def view(
-        self, feats: Inputs, mask: Tensor, target: Tensor, generator: torch.Generator | None = None
+        self,
+        feats: Inputs,
+        mask: Tensor,
+        target: Tensor,
+        generator: torch.Generator | None = None,
+        rows: Where | None = None,
     ) -> View:
         """Average the experts; the task loss is the sum of the losses of those that are shown."""
-        view = super().view(feats, mask, target, generator)
+        view = super().view(feats, mask, target, generator, rows)
         total = torch.zeros_like(view.task.per_sample)
         for name, column in zip(self.modalities, mask.unbind(1), strict=True):
             alone = self.loss_of(name, feats, target)
@@ -60,7 +66,7 @@ class Unimodal(Undropped):
             maps[modality.name] = encode_rows(expert.encoder, x, rows, shape)
         return super().maps(inputs, where, maps)
 
-    def embedding(self, feats: Inputs, mask: Tensor) -> Tensor:
+    def embedding(self, feats: Any, mask: Tensor) -> Tensor:  # noqa: ANN401
         """Refuse: experts are averaged by what they predict.
 
         Raises:

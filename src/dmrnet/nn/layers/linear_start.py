@@ -1,7 +1,7 @@
-"""The start of a trunk that is linear in each modality: read once a modality, added under masks.
+"""Trunks whose first layers are linear, so that each modality can go through them by itself.
 
-What a convolution makes of maps side by side is the sum of what it makes of each of them, so that
-a combination of modalities costs an addition where it would cost the convolution.
+A convolution of maps side by side is the sum of the convolutions of each map. Under another mask
+only the sum is new.
 """
 
 from __future__ import annotations
@@ -10,86 +10,111 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dmrnet.nn.layers.pointwise import on_one_position
+from dmrnet.nn.layers.norm import BatchNorm
+from dmrnet.nn.layers.pointwise import Pointwise, on_one_position
 
-Read = Callable[[Tensor], tuple[Tensor, ...]]
-"""From a modality's map on the grid to what each reader of a trunk makes of it."""
+Start = Callable[[Tensor], tuple[Tensor, ...]]
+"""From one modality's map on the grid to the result of each first convolution."""
 
 
 class LinearStart(nn.Sequential):
-    """A trunk whose input is read by convolutions without bias, all onto one grid."""
+    """A trunk that reads its input with convolutions without bias, all onto one grid."""
 
     @abstractmethod
-    def readers(self) -> tuple[nn.Conv2d, ...]:
+    def first(self) -> tuple[nn.Conv2d, ...]:
         """Return the convolutions that read the input."""
 
     @abstractmethod
-    def rest(self, read: Sequence[Tensor]) -> Tensor:
-        """Return the trunk's map from what each reader gave, added over modalities."""
-
-    def reading(self, sizes: Sequence[int]) -> list[Read]:
-        """Return what reads each modality's map by itself.
+    def rest(self, sums: Sequence[Tensor]) -> Tensor:
+        """Return the trunk's map from the result of each first convolution, added over modalities.
 
         Args:
-            sizes: Channels of each modality's map, in the order in which they stand side by side.
+            sums: One tensor for each convolution of `first`.
+        """
+
+    def split(self, sizes: Sequence[int]) -> list[Start]:
+        """Split the first convolutions by modality.
+
+        Args:
+            sizes: Number of channels of each modality's map, in the order of concatenation.
 
         Returns:
-            For each, from ``(B, C_v, H, W)`` to what every reader gives, ``(B, C', H', W')``. Side
-            by side in one tensor they would be parted again, and norms are slow on parts.
-        """
-        if any(conv.bias is not None for conv in self.readers()):
-            # As in a folded form; a bias would have to be added once, and not once a modality.
-            raise ValueError("the trunk's first convolutions have a bias: read its input whole")
-        own = [conv.weight.split(list(sizes), 1) for conv in self.readers()]
-        return [partial(self._read, weights) for weights in zip(*own, strict=True)]
+            For each modality a function from its map ``(B, C_v, H, W)`` to the result of every
+            first convolution, ``(B, C', H', W')``.
 
-    def _read(self, weights: Sequence[Tensor], x: Tensor) -> tuple[Tensor, ...]:
-        readers = zip(self.readers(), weights, strict=True)
-        return tuple(_convolve(conv, x, weight) for conv, weight in readers)
+        Raises:
+            ValueError: If a first convolution has a bias, which must be added only once.
+        """
+        if any(conv.bias is not None for conv in self.first()):
+            raise ValueError(
+                "the trunk's first convolutions have a bias (it was folded?), so they cannot be "
+                "split by modality; call the model as a whole"
+            )
+        own = [conv.weight.split(list(sizes), 1) for conv in self.first()]
+        return [partial(self._start, weights) for weights in zip(*own, strict=True)]
+
+    def _start(self, weights: Sequence[Tensor], x: Tensor) -> tuple[Tensor, ...]:
+        # Separate tensors: they would be split again, and batch norms are slow on slices.
+        first = zip(self.first(), weights, strict=True)
+        return tuple(_convolve(conv, x, weight) for conv, weight in first)
+
+    def restrict(self, sizes: Sequence[int], kept: Sequence[int]) -> None:
+        """Keep the input channels of some modalities only, for inference.
+
+        Args:
+            sizes: Number of channels of each modality's map, in the order of concatenation.
+            kept: Positions of the modalities that are kept.
+        """
+        for conv in self.first():
+            slices = conv.weight.split(list(sizes), 1)
+            weight = torch.cat([slices[v] for v in kept], 1)
+            conv.weight = nn.Parameter(weight.detach(), requires_grad=False)
+            conv.in_channels = weight.shape[1]
 
     def cost(self, positions: int) -> int:
-        """Return how many products reading all modalities' maps takes, for one sample."""
+        """Return the number of products of the first convolutions for one sample."""
         return sum(
             conv.weight.numel() * positions // (conv.stride[0] * conv.stride[1])
-            for conv in self.readers()
+            for conv in self.first()
         )
 
 
 class ConvTrunk(LinearStart):
-    """Layers in a row, of which the first is a convolution without bias."""
+    """Layers in sequence, the first of which is a convolution without bias."""
 
-    def readers(self) -> tuple[nn.Conv2d, ...]:
+    def first(self) -> tuple[nn.Conv2d, ...]:
         """Return the first layer."""
         first = self[0]
         assert isinstance(first, nn.Conv2d)
         return (first,)
 
-    def rest(self, read: Sequence[Tensor]) -> Tensor:
+    def rest(self, sums: Sequence[Tensor]) -> Tensor:
         """Run the other layers."""
-        (x,) = read
+        (x,) = sums
         for layer in self[1:]:
             x = layer(x)
         return x
 
 
 class BlockTrunk(LinearStart):
-    """Stages of ResNet blocks; the first block has a shortcut of its own, a 1x1 convolution.
+    """Stages of ResNet blocks with two convolutions each (ResNet-18 and -34).
 
-    Blocks of two convolutions only (ResNet-18 and -34).
+    The first block has a shortcut of its own, a 1x1 convolution.
     """
 
-    def readers(self) -> tuple[nn.Conv2d, ...]:
+    def first(self) -> tuple[nn.Conv2d, ...]:
         """Return the first block's first convolution and its shortcut's."""
         stage: nn.Module = self[0]
         first = stage[0]  # type: ignore[index]
         return first.conv1, first.downsample[0]
 
-    def rest(self, read: Sequence[Tensor]) -> Tensor:
-        """Run the first block from there, and the blocks behind it."""
-        inner, shortcut = read
+    def rest(self, sums: Sequence[Tensor]) -> Tensor:
+        """Run the rest of the first block, and all further blocks."""
+        inner, shortcut = sums
         stage: nn.Module = self[0]
         first, *blocks = stage.children()
         out: Tensor = first.bn2(first.conv2(first.relu(first.bn1(inner))))  # type: ignore[operator]
@@ -97,6 +122,21 @@ class BlockTrunk(LinearStart):
         for block in (*blocks, *self[1:]):
             out = block(out)
         return out
+
+
+def trunk(channels: int, width: int, depth: int = 2, kernel: int = 1) -> ConvTrunk:
+    """Return `depth` blocks of convolution, batch norm and ReLU, to `width` channels."""
+    layers: list[nn.Module] = []
+    for block in range(depth):
+        before = width if block else channels
+        layers += [
+            Pointwise(before, width, bias=False)
+            if kernel == 1
+            else nn.Conv2d(before, width, kernel, padding=kernel // 2, bias=False),
+            BatchNorm(width),
+            nn.ReLU(inplace=True),
+        ]
+    return ConvTrunk(*layers)
 
 
 def _convolve(conv: nn.Conv2d, x: Tensor, weight: Tensor) -> Tensor:

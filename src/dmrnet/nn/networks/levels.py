@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dmrnet.modalities import Inputs, Task
+from dmrnet.modalities import CachedFeatures, Inputs, Task
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder, feature_name
 from dmrnet.nn.encoders.pixel_stream import STRIDE, level_widths
 from dmrnet.nn.encoders.resnet_layouts import layout_of
-from dmrnet.nn.fusion import Fused, masked, trunk
+from dmrnet.nn.fusion import Extras, Fused, Fusion, masked
 from dmrnet.nn.layers.conv_block import conv_block
+from dmrnet.nn.layers.linear_start import trunk
 from dmrnet.nn.networks.network import Network
 from dmrnet.nn.networks.parts import check_dense, check_kind
 from dmrnet.nn.networks.pixels import PixelDecoder
@@ -128,11 +129,11 @@ class Meets(nn.Module):
 
     channels: int
 
-    def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Extras]:
         """Map ``(B, V, C, H, W)``, zeros where hidden, and bool ``(B, V)`` to a map.
 
         Returns:
-            ``(B, channels, H, W)``, and what terms are told of it.
+            ``(B, channels, H, W)``, and tensors that terms of the loss read, by name.
         """
         raise TypeError(f"{type(self).__name__} does not say how maps meet")
 
@@ -151,12 +152,12 @@ class SideBySide(Meets):
         self.channels = after or modalities * before
         self.mix = nn.Identity() if after is None else conv_block(modalities * before, after, 1)
 
-    def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Extras]:
         """Mix the maps."""
-        return self.mix(maps.flatten(1, 2)), ()
+        return self.mix(maps.flatten(1, 2)), {}
 
 
-class LevelFusion(nn.Module):
+class LevelFusion(Fusion):
     """At each level the streams' masked maps meet; the deepest goes through the family's last part.
 
     Args:
@@ -186,23 +187,25 @@ class LevelFusion(nn.Module):
             1,
         )
 
-    def prepare(self, feats: Inputs) -> dict[str, Tensor]:
+    def prepare(self, feats: Inputs) -> CachedFeatures:
         """Keep the levels that meet."""
         kept = [feature_name(name, level) for name in self.modalities for level in self.names]
-        return {name: feats[name] for name in kept}
+        return CachedFeatures({name: feats[name] for name in kept})
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
         """Fuse the maps of every level under bool ``(B, V)``.
 
         Returns:
-            The deepest map, the others as skips; told is what each level tells, in order.
+            The deepest map, the others as skips, and the extras of all levels in order.
         """
-        made, told = [], []
+        maps: list[Tensor] = []
+        extras: dict[str, tuple[Tensor, ...]] = {}
         for level, meet in zip(self.names, self.meets, strict=True):
-            one, said = meet(self.stacked(feats, mask, level), mask)
-            made.append(one)
-            told += said
-        return Fused(self.deep(made[-1]), tuple(made[:-1]), tuple(told))
+            one, more = meet(self.stacked(feats, mask, level), mask)
+            maps.append(one)
+            for name, tensors in more.items():
+                extras[name] = (*extras.get(name, ()), *tensors)
+        return Fused(self.deep(maps[-1]), tuple(maps[:-1]), extras)
 
 
 class Alone(nn.Module):

@@ -183,7 +183,8 @@ class Network:
 
     def build_fusion(self, shapes: Mapping[str, tuple[int, int, int]]) -> ConcatFusion:
         """Return the concatenation of the maps and the trunk behind it."""
-        from dmrnet.nn.fusion import ConcatFusion, trunk
+        from dmrnet.nn.fusion import ConcatFusion
+        from dmrnet.nn.layers.linear_start import trunk
 
         channels = sum(shape[0] for shape in shapes.values())
         return ConcatFusion(

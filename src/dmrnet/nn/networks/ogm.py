@@ -12,7 +12,8 @@ from dmrnet.modalities import Task
 from dmrnet.nn.encoders.resnet import ResNetEncoder
 from dmrnet.nn.encoders.resnet_layouts import LayoutName
 from dmrnet.nn.encoders.rows import output_shape
-from dmrnet.nn.fusion import ConcatFusion, Grid
+from dmrnet.nn.fusion import ConcatFusion
+from dmrnet.nn.grid import Grid
 from dmrnet.nn.networks.parts import Form, Parts, check_dense, image_encoders
 from dmrnet.nn.predictor import PooledLinear
 

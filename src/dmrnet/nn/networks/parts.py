@@ -10,6 +10,7 @@ from torch import nn
 
 from dmrnet.modalities import Modality, Task
 from dmrnet.nn.encoders.basic import VolumeEncoder
+from dmrnet.nn.fusion import Fusion
 
 Form = Literal["map", "vector"]
 """How OGM's modalities meet: as maps on one grid, or as globally pooled vectors."""
@@ -27,7 +28,7 @@ class Parts:
     """
 
     encoders: Mapping[str, nn.Module]
-    fusion: nn.Module
+    fusion: Fusion
     channels: int
     predictor: nn.Module
 

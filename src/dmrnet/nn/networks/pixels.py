@@ -16,13 +16,14 @@ from torch.nn import functional as F
 from dmrnet.modalities import Inputs, Task
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder, feature_name
 from dmrnet.nn.encoders.pixel_stream import LEVELS, STRIDE, PixelStream, level_widths
-from dmrnet.nn.fusion import Fused, masked, trunk
+from dmrnet.nn.fusion import Fused, Fusion, masked
 from dmrnet.nn.layers.conv_block import conv_block
+from dmrnet.nn.layers.linear_start import trunk
 from dmrnet.nn.networks.parts import Parts, check_kind
 from dmrnet.nn.predictor import Output
 
 
-class PixelFusion(nn.Module):
+class PixelFusion(Fusion):
     """At each level the masked maps side by side over channels, mixed by a 1x1 block.
 
     The deepest goes through a trunk as `ConcatFusion` has it, and is what is represented; the

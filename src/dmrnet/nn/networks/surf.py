@@ -15,7 +15,8 @@ from dmrnet.modalities import Task
 from dmrnet.nn.encoders.resnet import ResNetEncoder, resnet_stage
 from dmrnet.nn.encoders.resnet_layouts import LAYOUTS
 from dmrnet.nn.encoders.rows import output_shape
-from dmrnet.nn.fusion import ConcatFusion, common_grid
+from dmrnet.nn.fusion import ConcatFusion
+from dmrnet.nn.grid import common_grid
 from dmrnet.nn.layers.linear_start import BlockTrunk
 from dmrnet.nn.layers.memory_format import SmallMaps, small
 from dmrnet.nn.layers.squeeze_excite import squeeze_excite

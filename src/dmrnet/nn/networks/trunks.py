@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from dmrnet.modalities import Inputs, Task
-from dmrnet.nn.fusion import Fused, Grid, common_grid, masked, to_grid, trunk
+from dmrnet.modalities import CachedFeatures, Inputs, Task
+from dmrnet.nn.fusion import Fused, Fusion, masked
+from dmrnet.nn.grid import Grid, common_grid, shrink_to_grid, to_grid
+from dmrnet.nn.layers.linear_start import trunk
 from dmrnet.nn.networks.network import Network, feature_shapes
 from dmrnet.nn.networks.parts import Parts, check_dense
 from dmrnet.nn.predictor import PooledLinear
@@ -88,7 +90,7 @@ def of_one(network: Network, task: Task, name: str) -> Parts:
     return replace(network, encoders=own, main=None).build(alone)
 
 
-class MixFusion(nn.Module):
+class MixFusion(Fusion):
     """Masked maps of one width on one grid, mixed by a method's own rule, then a trunk.
 
     Args:
@@ -107,9 +109,9 @@ class MixFusion(nn.Module):
         self.mix = mix
         self.trunk = trunk
 
-    def prepare(self, feats: Inputs) -> dict[str, Tensor]:
-        """Average larger maps down to the grid: the same under every mask, so done once."""
-        return {name: at_most(f, self.grid) for name, f in feats.items()}
+    def prepare(self, feats: Inputs) -> CachedFeatures:
+        """Shrink larger maps to the grid."""
+        return CachedFeatures({name: shrink_to_grid(f, self.grid) for name, f in feats.items()})
 
     def stacked(self, feats: Inputs, mask: Tensor) -> Tensor:
         """Return the maps ``(B, V, C, H, W)`` on the grid, zeros where hidden."""
@@ -120,11 +122,6 @@ class MixFusion(nn.Module):
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
         """Fuse the maps of ``(B, C, H_v, W_v)`` each under bool ``(B, V)``."""
         return Fused(self.trunk(self.mix(self.stacked(feats, mask), mask)))
-
-
-def at_most(feature: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Bring a map to a grid if it is larger; smaller ones are spread later, at no memory."""
-    return to_grid(feature, grid) if feature.shape[2:].numel() > grid[0] * grid[1] else feature
 
 
 def mixed(

@@ -138,7 +138,9 @@ class StandIn(nn.Module):
 
 
 class CorrelationFusion(MixFusion):
-    """Correlated maps side by side, then a trunk; tells both sides, for a term.
+    """Correlated maps side by side, then a trunk.
+
+    The extra ``correlation`` holds the maps and their expression, for a term.
 
     Args:
         rest: See `MixFusion`.
@@ -152,8 +154,8 @@ class CorrelationFusion(MixFusion):
         self.stand_in: StandIn | None = None
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
-        """Fuse maps under bool ``(B, V)``; told are f and F, ``(B, V, C, H, W)`` each."""
+        """Fuse maps under bool ``(B, V)``; the extras are f and F, ``(B, V, C, H, W)`` each."""
         maps = self.stacked(feats, mask)
         read = maps if self.stand_in is None else self.stand_in(maps, mask)
         expressed: Tensor = self.mix(read, mask)
-        return Fused(self.trunk(expressed.flatten(1, 2)), extras=(maps, expressed))
+        return Fused(self.trunk(expressed.flatten(1, 2)), extras={"correlation": (maps, expressed)})

@@ -69,7 +69,8 @@ class FormerESANetFusion(ESANetFusion):
         """Fuse the maps of `ESANetStream.encode` under bool ``(B, V)``.
 
         Returns:
-            As `ESANetFusion`; told are the modalities' deepest maps, zeros where hidden.
+            As `ESANetFusion`; the extra ``deepest`` holds each modality's deepest map, zeros where
+            hidden.
         """
         columns = mask.unbind(1)
         fused = feats[feature_name(self.modalities[self.main], 0)]
@@ -84,4 +85,4 @@ class FormerESANetFusion(ESANetFusion):
             name: intra(x) for name, intra, x in zip(self.modalities, self.intra, own, strict=True)
         }
         met = self.restore(self.inter(tokens, mask).map)
-        return Fused(self.context(met), tuple(skips), tuple(own))
+        return Fused(self.context(met), tuple(skips), {"deepest": tuple(own)})

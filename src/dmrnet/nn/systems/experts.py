@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dmrnet.modalities import Inputs, spread_rows, take_rows
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder, feature_name
 from dmrnet.nn.encoders.rows import encode_no_rows
-from dmrnet.nn.fusion import Fused, masked
+from dmrnet.nn.fusion import Fused, Fusion, masked
 from dmrnet.nn.layers.norm import synchronises
 from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.nn.networks.parts import Parts
@@ -99,7 +99,7 @@ class PixelExpert(MultiLevelEncoder):
         return {feature_name(modality, level): logits for level, logits in enumerate(made)}
 
 
-class ExpertAverage(nn.Module):
+class ExpertAverage(Fusion):
     r"""Averages the experts of what is shown.
 
     .. math:: \log \tfrac{1}{|S|} \sum_{v \in S} softmax(l_v)

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dmrnet.modalities import Inputs
-from dmrnet.nn.fusion import Fused, masked, to_grid
+from dmrnet.modalities import CachedFeatures, Inputs
+from dmrnet.nn.fusion import Extras, Fused, Fusion, masked
+from dmrnet.nn.grid import shrink_to_grid, to_grid
 from dmrnet.nn.layers.conv_block import conv_block
 from dmrnet.nn.layers.norm import BatchNorm
 from dmrnet.nn.networks.levels import Meets
-from dmrnet.nn.networks.trunks import at_most
 
 Restore = Literal["sequence", "position", "packed"]
 """How V H W tokens become H W again: by a linear layer over the sequence; by one over the V tokens
@@ -169,7 +169,7 @@ class IntraEncoder(nn.Module):
         return torch.cat([self.intra(own), own], 1)
 
 
-class InterFusion(nn.Module):
+class InterFusion(Fusion):
     """All modalities' tokens in one sequence, a transformer among them, and back to one map.
 
     Tokens stand by modality and then by position: token ``v H W + y W + x``. Those of a hidden
@@ -220,9 +220,9 @@ class InterFusion(nn.Module):
             else nn.Linear(len(self.modalities) * embed, embed)
         )
 
-    def prepare(self, feats: Inputs) -> dict[str, Tensor]:
-        """Keep what is fused: the tokens' maps, without the encoders' own behind them."""
-        return {name: f[:, : self.embed] for name, f in feats.items()}
+    def prepare(self, feats: Inputs) -> CachedFeatures:
+        """Keep the tokens, without the encoders' own maps."""
+        return CachedFeatures({name: f[:, : self.embed] for name, f in feats.items()})
 
     def tokens(self, feats: Inputs, mask: Tensor) -> Tensor:
         """Return ``(B, V H W, D)``, zeros where hidden."""
@@ -283,9 +283,9 @@ class MapsInterFusion(InterFusion):
         # A list, since a module's name may not hold a dot and a modality's may.
         self.intra = nn.ModuleList(intra[name] for name in self.modalities)
 
-    def prepare(self, feats: Inputs) -> dict[str, Tensor]:
-        """Average larger maps down to the grid."""
-        return {name: at_most(f, self.grid) for name, f in feats.items()}
+    def prepare(self, feats: Inputs) -> CachedFeatures:
+        """Shrink larger maps to the grid."""
+        return CachedFeatures({name: shrink_to_grid(f, self.grid) for name, f in feats.items()})
 
     def tokens(self, feats: Inputs, mask: Tensor) -> Tensor:
         """Return ``(B, V H W, D)``, made of zeros where hidden."""
@@ -337,10 +337,10 @@ class FormerMeet(Meets):
         )
         self.restore = conv_block(embed, channels, 1)
 
-    def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Fuse ``(B, V, C, H, W)``; told are the maps, one a modality."""
+    def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Extras]:
+        """Fuse ``(B, V, C, H, W)``; the extra ``deepest`` holds each modality's map."""
         own = maps.unbind(1)
         tokens = {
             name: intra(x) for name, intra, x in zip(self.modalities, self.intra, own, strict=True)
         }
-        return self.restore(self.inter(tokens, mask).map), own
+        return self.restore(self.inter(tokens, mask).map), {"deepest": own}

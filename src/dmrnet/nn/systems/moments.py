@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from dmrnet.nn.fusion import Extras
 from dmrnet.nn.layers.conv_block import conv_block
 from dmrnet.nn.networks.levels import Meets
 
@@ -61,6 +62,6 @@ class MomentsMeet(Meets):
         self.moments = Moments(spread)
         self.mix = nn.Identity() if after is None else conv_block(2 * before, after, 1)
 
-    def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Extras]:
         """Return both moments, mixed."""
-        return self.mix(self.moments(maps, mask)), ()
+        return self.mix(self.moments(maps, mask)), {}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dmrnet.modalities import Inputs
-from dmrnet.nn.fusion import Fused
+from dmrnet.nn.fusion import Extras, Fused
 from dmrnet.nn.layers.connected_zero import connected_zero
 from dmrnet.nn.layers.norm import BatchNorm
 from dmrnet.nn.networks.levels import Meets
@@ -118,12 +118,12 @@ def _block(before: int, after: int, kernel: int) -> tuple[nn.Module, ...]:
 
 
 class RegionFusion(MixFusion):
-    """Region mixing, then a trunk; tells the regions' logits, for a term."""
+    """Region mixing, then a trunk; the extra ``regions`` holds the regions' logits."""
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
-        """Fuse maps under bool ``(B, V)``; told is ``(B, R, H, W)``."""
+        """Fuse maps under bool ``(B, V)``; the extra is ``(B, R, H, W)``."""
         mixed, logits = self.mix(self.stacked(feats, mask), mask)
-        return Fused(self.trunk(mixed), extras=(logits,))
+        return Fused(self.trunk(mixed), extras={"regions": (logits,)})
 
 
 class RegionMeet(Meets):
@@ -143,7 +143,7 @@ class RegionMeet(Meets):
         self.channels = after or modalities * before
         self.mix = RegionMixing(modalities, before, regions, plane=True, after=after)
 
-    def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Mix the maps; told are the regions' logits ``(B, R, H, W)``."""
+    def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Extras]:
+        """Mix the maps; the extra ``regions`` holds the regions' logits ``(B, R, H, W)``."""
         mixed, logits = self.mix(maps, mask)
-        return mixed, (logits,)
+        return mixed, {"regions": (logits,)}

@@ -8,12 +8,14 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from dmrnet.modalities import Inputs, Task, Where, spread_rows, take_rows
+from dmrnet.modalities import CachedFeatures, Inputs, Task, Where, spread_rows, take_rows
 from dmrnet.nn.encoders.rows import encode_rows
-from dmrnet.nn.fusion import Fused, masked, to_grid, trunk
+from dmrnet.nn.fusion import Fused, Fusion, masked
+from dmrnet.nn.grid import shrink_to_grid, to_grid
+from dmrnet.nn.layers.linear_start import trunk
 from dmrnet.nn.layers.pointwise import Pointwise
 from dmrnet.nn.networks.network import Network
-from dmrnet.nn.networks.trunks import Shapes, at_most, of_one
+from dmrnet.nn.networks.trunks import Shapes, of_one
 
 Residual = Literal["shared", "specific"]
 """What the projection is added to."""
@@ -79,7 +81,7 @@ class SharedEncoder(nn.Module):
         return feats
 
 
-class SharedSpecificFusion(nn.Module):
+class SharedSpecificFusion(Fusion):
     r"""Both kinds of features of each modality in one map, side by side, then a trunk.
 
     .. math:: f_v = P_v [r_v, s_v] + r_v
@@ -130,9 +132,9 @@ class SharedSpecificFusion(nn.Module):
         )
         self.trunk = trunk
 
-    def prepare(self, feats: Inputs) -> dict[str, Tensor]:
-        """Average larger maps down to the grid: the same under every mask, so done once."""
-        return {name: at_most(f, self.grid) for name, f in feats.items()}
+    def prepare(self, feats: Inputs) -> CachedFeatures:
+        """Shrink larger maps to the grid."""
+        return CachedFeatures({name: shrink_to_grid(f, self.grid) for name, f in feats.items()})
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
         """Fuse shared and specific features under bool ``(B, V)``."""

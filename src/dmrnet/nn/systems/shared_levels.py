@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from dmrnet.modalities import Inputs, Task, Where, spread_rows, take_rows
+from dmrnet.modalities import CachedFeatures, Inputs, Task, Where, spread_rows, take_rows
 from dmrnet.nn.encoders.multi_level import feature_name
 from dmrnet.nn.encoders.rows import encode_rows
 from dmrnet.nn.fusion import Fused, masked
@@ -109,11 +109,11 @@ class SharedLevelFusion(SharedSpecificFusion):
             for c, wanted in zip(levels.channels, levels.skips, strict=False)
         )
 
-    def prepare(self, feats: Inputs) -> dict[str, Tensor]:
+    def prepare(self, feats: Inputs) -> CachedFeatures:
         """Keep what is fused."""
         shared = [feature_name(shared_name(n), k) for n in self.modalities for k in self.names]
         deepest = [feature_name(name, self.names[-1]) for name in self.modalities]
-        return {name: feats[name] for name in (*shared, *deepest)}
+        return CachedFeatures({name: feats[name] for name in (*shared, *deepest)})
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
         """Fuse shared and specific features under bool ``(B, V)``."""

@@ -11,14 +11,14 @@ from dmrnet.modalities.names import position
 from dmrnet.nn.encoders.multi_level import feature_name
 from dmrnet.nn.encoders.resnet import resnet_stages
 from dmrnet.nn.encoders.resnet_layouts import LayoutName, layout_of
-from dmrnet.nn.fusion import Fused, masked
+from dmrnet.nn.fusion import Fused, Fusion, masked
 from dmrnet.nn.layers.conv_block import conv_block
 from dmrnet.nn.layers.squeeze_excite import squeeze_excite
 from dmrnet.nn.networks.esanet.blocks import PyramidPooling
 from dmrnet.nn.networks.esanet.streams import FUSIONS, STRIDE
 
 
-class ESANetFusion(nn.Module):
+class ESANetFusion(Fusion):
     """Main stages interleaved with fusions, then the context module.
 
     At each of five places, behind the stem and behind every stage, each stream's map is hidden

@@ -1,4 +1,4 @@
-"""In training the start of the trunk runs on what is shown, with the loss and gradients of all."""
+"""In training the trunk starts on visible rows only, with the same loss and gradients."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch, Modality, Task
 from dmrnet.nn import fusion
+from dmrnet.nn.layers.linear_start import LinearStart
 from dmrnet.nn.networks.network import Network
 from dmrnet.nn.networks.surf import surf_trunk
 
@@ -41,6 +42,23 @@ def batch_of(method: Method, rows: list[list[int]]) -> Batch:
     return batch.masked(mask, encode, TASK.modalities)
 
 
+class Spy:
+    """Records the rows that a trunk's start is called with, and the dtypes of its results."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.rows: list[int] = []
+        self.dtypes: list[torch.dtype] = []
+        start = LinearStart._start
+
+        def started(trunk: LinearStart, weights: object, x: torch.Tensor) -> object:
+            self.rows.append(len(x))
+            parts = start(trunk, weights, x)  # type: ignore[arg-type]
+            self.dtypes += [part.dtype for part in parts]
+            return parts
+
+        monkeypatch.setattr(LinearStart, "_start", started)
+
+
 def stepped(method: Method, rows: list[list[int]]) -> tuple[torch.Tensor, dict, dict]:
     """Return loss, gradients and the features of a step."""
     loss = method.training_loss(batch_of(method, rows), 9, torch.Generator().manual_seed(2))
@@ -54,47 +72,45 @@ def stepped(method: Method, rows: list[list[int]]) -> tuple[torch.Tensor, dict, 
 def test_loss_and_gradients_are_the_same(
     name: str, family: str, rows: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fusion, "WORTH_PARTING", 1 << 60)
-    wanted, gradients, feats = stepped(made(name, family), rows)
-    assert set(feats) == set(TASK.modalities)
-    monkeypatch.setattr(fusion, "WORTH_PARTING", 0)
-    got, parted, read = stepped(made(name, family), rows)
-    assert set(read) == {f"{fusion.SUM}{k}" for k in range(2 if family == "surf" else 1)}
-    torch.testing.assert_close(got, wanted)
-    assert set(parted) == set(gradients)
+    monkeypatch.setattr(fusion, "WORTH_SPLITTING", 1 << 60)
+    spy = Spy(monkeypatch)
+    expected, gradients, _ = stepped(made(name, family), rows)
+    assert spy.rows == []
+    monkeypatch.setattr(fusion, "WORTH_SPLITTING", 0)
+    got, split, _ = stepped(made(name, family), rows)
+    assert spy.rows == torch.tensor(rows).sum(0).tolist()
+    torch.testing.assert_close(got, expected)
+    assert set(split) == set(gradients)
     for key, gradient in gradients.items():
-        assert parted[key] is not None, key
-        torch.testing.assert_close(
-            parted[key], gradient, msg=lambda text, key=key: f"{key}: {text}"
-        )
+        assert split[key] is not None, key
+        torch.testing.assert_close(split[key], gradient, msg=lambda text, key=key: f"{key}: {text}")
 
 
 @pytest.mark.parametrize("name", ["mmformer", "ogm-md", "lcr", "mutual", "shaspec", "hemis"])
-def test_who_needs_the_features_gets_them(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fusion, "WORTH_PARTING", 0)
+def test_terms_get_the_features(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fusion, "WORTH_SPLITTING", 0)
     method = made(name, "generic")
     _, gradients, feats = stepped(method, MASKS["some"])
-    # ogm-md has no term of its own that looks at them.
-    assert set(TASK.modalities) <= set(feats) or name == "ogm-md"
+    assert set(TASK.modalities) <= set(feats)
     assert any(gradient is not None for gradient in gradients.values())
 
 
-def test_half_precision_goes_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fusion, "WORTH_PARTING", 0)
+def test_the_start_keeps_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fusion, "WORTH_SPLITTING", 0)
     method = made("dmrnet", "surf").float()
     batch = batch_of(method, MASKS["one never"])
     inputs = {name: x.float() for name, x in batch.inputs.items()}
     batch = replace(batch, inputs=inputs)
+    spy = Spy(monkeypatch)
     with torch.autocast("cpu", torch.bfloat16):
         loss = method.training_loss(batch, 9)
-    assert {n: f.dtype for n, f in loss.step.feats.items()} == {
-        f"{fusion.SUM}{k}": torch.bfloat16 for k in range(2)
-    }
+    assert spy.dtypes == [torch.bfloat16] * 6
     loss.total.backward()
     assert all(bool(p.grad.isfinite().all()) for p in method.parameters() if p.grad is not None)
 
 
-def test_a_large_start_is_parted_and_a_small_one_is_not() -> None:
-    for side, parted in ((14, True), (4, False)):
+def test_a_large_start_is_split_and_a_small_one_is_not() -> None:
+    for side, split in ((14, True), (4, False)):
         shapes = dict.fromkeys(TASK.modalities, (128, side, side))
-        assert (fusion.ConcatFusion(shapes, surf_trunk(384)).reading() is not None) is parted
+        trunk = surf_trunk(384)
+        assert fusion.ConcatFusion(shapes, trunk).splits(trunk) is split
