@@ -18,10 +18,3 @@ def test_page_of_errors_is_made_from_the_tables_that_are_tested() -> None:
     assert (ROOT / "docs" / "reference" / "errors.md").read_text() == made, (
         "docs/reference/errors.md is stale: run python tools/make_errors.py"
     )
-
-
-def test_options_that_help_shows_are_those_of_the_settings_classes() -> None:
-    made = runpy.run_path(str(ROOT / "tools" / "make_options.py"))
-    assert made["PLACE"].read_text(encoding="utf-8") == made["text"](), (
-        "src/dmrnet/cli/fit/method_options.json is stale: run python tools/make_options.py"
-    )

@@ -6,6 +6,15 @@ import difflib
 from collections.abc import Iterable
 
 
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is nearest to a mistyped one, or None where none is near.
+
+    >>> closest("dmrnt", ["sf-md", "dmrnet"])
+    'dmrnet'
+    """
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return a hint that names the nearest known word, or lists what is known.
 
@@ -15,5 +24,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
     'known: rgb, ir'
     """
     choices = list(known)
-    match = difflib.get_close_matches(word, choices, n=1)
-    return f"did you mean {match[0]!r}?" if match else f"known: {', '.join(choices)}"
+    match = closest(word, choices)
+    return f"did you mean {match!r}?" if match else f"known: {', '.join(choices)}"

@@ -175,12 +175,15 @@ BAD_CONFIGS: dict[str, tuple[str, str]] = {
         "data: {name: mfeat, trian: 0.5}",
         "unknown setting data.trian of data mfeat; did you mean 'data.train'?",
     ),
-    "text for a number": ("lr: fast", "--lr: expected a number, got 'fast'"),
-    "a fraction for a whole number": ("seed: 0.5", "--seed: expected a whole number, got 0.5"),
-    "a list for a number": ("lr: [1, 2]", "--lr: expected a number, got [1, 2]"),
+    "text for a number": ("lr: fast", "bad.yaml: lr: expected a number, got 'fast'"),
+    "a fraction for a whole number": (
+        "seed: 0.5",
+        "bad.yaml: seed: expected a whole number, got 0.5",
+    ),
+    "a list for a number": ("lr: [1, 2]", "bad.yaml: lr: expected a number, got [1, 2]"),
     "a word that is none of the choices": (
         "optimizer: adam",
-        "--optimizer: expected adamw or sgd, got 'adam'; did you mean 'adamw'?",
+        "bad.yaml: optimizer: expected adamw or sgd, got 'adam'; did you mean 'adamw'?",
     ),
     "a method misspelt": ("method: dmrnt", "unknown method 'dmrnt'; did you mean 'dmrnet'?"),
     "a value where settings stand": (
@@ -188,6 +191,10 @@ BAD_CONFIGS: dict[str, tuple[str, str]] = {
         "expected settings under method.network, got 3",
     ),
     "a list of settings": ("- lr", "expected a mapping of settings, got list"),
+    "nothing for what has a value": (
+        "precision:",
+        "bad.yaml: precision: expected 32 or bf16, got None",
+    ),
     "no YAML": ("lr: [1", "expected YAML, one `name: value` a line"),
 }
 

@@ -1,8 +1,10 @@
-"""Flags and files: which goes first, what follows a recipe, what a mistake is answered with."""
+"""Flags, files and Python: which goes first, what follows a recipe, what is refused."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+import subprocess
+import sys
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from dmrnet.methods import METHODS, method
-from dmrnet.settings.config import RunSettings, dump, flat, parse_run, run_options
+from dmrnet.settings.config import RunSettings, dump, parse_run, run_options
+from dmrnet.settings.files import flat
 from dmrnet.settings.training import Training
 
-FEW = examples(max_examples=25)  # making a parser takes a tenth of a second
+FEW = examples(max_examples=50)
 LR = st.floats(1e-6, 1.0, allow_nan=False)
 
 
@@ -101,6 +104,45 @@ def test_files_may_be_short_and_several(tmp_path: Path) -> None:
     assert settings.training.precision == "32"
 
 
+def test_words_are_read_by_their_type(tmp_path: Path) -> None:
+    """A date is no date, 1e-3 is a number, 010 is ten; in a file a number may be in quotes."""
+    text = "{weight_decay: 1e-3, lr: '2e-3', method: {network: {main: 2020-01-01}}}"
+    settings = parse_run(["--config", written(tmp_path, text), "--seed", "010", "--clip", "1e1"])
+    assert (settings.training.weight_decay, settings.training.lr) == (1e-3, 2e-3)
+    assert (settings.method.network.main, settings.seed, settings.training.clip) == (
+        *("2020-01-01", 10, 10.0),
+    )
+
+
+@pytest.mark.parametrize(
+    "change", [{"sampler": "unifor"}, {"lr": True}, {"drop_after": 1.5}, {"precision": 32}]
+)
+def test_settings_made_in_python_are_checked_alike(change: dict[str, Any]) -> None:
+    made = parse_run([])
+    ((name, value),) = change.items()
+    with pytest.raises(ValueError, match=f"{name}: expected .*, got {value!r}"):
+        replace(made, training=replace(made.training, **change))
+    network = replace(made.method.network, encoders={"rgb": 1})
+    with pytest.raises(ValueError, match=r"method\.network\.encoders: expected names with a value"):
+        replace(made, method=replace(made.method, network=network))
+
+
+def test_reading_checking_and_writing_take_less_than_60_ms(tmp_path: Path) -> None:
+    """Of a processor, in a fresh process that has imported the room alone."""
+    path = written(tmp_path, dump(parse_run(["--recipe", "paper"])))
+    script = (
+        "import sys, time; from dmrnet.settings.config import dump, parse_run;"
+        "start = time.process_time(); dump(parse_run(sys.argv[1:]));"
+        "print(time.process_time() - start)"
+    )
+    seconds: list[float] = []
+    # The best of a few, since a machine that is busy with others is slower too.
+    while len(seconds) < 6 and min(seconds, default=1.0) > 0.06:
+        argv = [sys.executable, "-c", script, "--config", path, "--lr", "0.1", "--seed", "3"]
+        seconds.append(float(subprocess.run(argv, capture_output=True, check=True).stdout))
+    assert min(seconds) <= 0.06
+
+
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
     assert parse_run(["--config", written(tmp_path, "")]) == parse_run([])
 
@@ -108,8 +150,16 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
 def test_names_of_the_users_own_keep_their_hyphens_and_dots(tmp_path: Path) -> None:
     text = "data: {name: arrays, train: t.npz, kinds: {my.cam: image, 1: vector}}"
     flags = ["--config", written(tmp_path, text), "--data.kinds.my-eeg", "sequence-last"]
-    kinds = asdict(parse_run(flags).data)["kinds"]  # type: ignore[call-overload]
-    assert kinds == {"my.cam": "image", "1": "vector", "my-eeg": "sequence-last"}
+    flags += ["--data.kinds.my.ecg", "sequence"]
+    kinds = asdict(parse_run(flags).data)["kinds"]
+    assert list(kinds.items()) == [
+        *(
+            ("my.cam", "image"),
+            ("1", "vector"),
+            ("my-eeg", "sequence-last"),
+            ("my.ecg", "sequence"),
+        ),
+    ]
 
 
 class TestFollowing:

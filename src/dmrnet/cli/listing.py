@@ -1,48 +1,43 @@
-"""What there is, by name, with a line on each: read from the sources, so that nothing is loaded."""
+"""Names of data sets and methods, with a line on each from the docstrings of their modules."""
 
 from __future__ import annotations
 
-import ast
 import textwrap
 from collections.abc import Mapping
-from importlib.util import find_spec
-from typing import cast
+from importlib import import_module
 
 from dmrnet.cli.arguments import columns
 from dmrnet.data import DATASETS
 from dmrnet.methods import METHODS
 
 
-def summaries(places: Mapping[str, str]) -> dict[str, str]:
+def summaries(paths: Mapping[str, str]) -> dict[str, str]:
     """Return the first line of each module's docstring, without the name it begins with.
 
     Args:
-        places: ``module:Class`` by name, as the lists of methods and data sets have it.
+        paths: ``module:Class`` by name, as in `METHODS` and `DATASETS`.
     """
-    return {name: _first_line(place.partition(":")[0]) for name, place in places.items()}
+    return {name: _first_line(path.partition(":")[0]) for name, path in paths.items()}
 
 
 def _first_line(module: str) -> str:
-    spec = find_spec(module)
-    get_source = getattr(spec.loader, "get_source", None) if spec else None
-    source = cast("str | None", get_source(module)) if get_source else None
-    line = (ast.get_docstring(ast.parse(source or "")) or "").partition("\n")[0]
+    line = (import_module(module).__doc__ or "").partition("\n")[0]
     name, colon, rest = line.partition(": ")
     return (rest if colon and " " not in name else line).rstrip(".").replace("``", "")
 
 
 def data_sets() -> dict[str, str]:
-    """Return every data set with a line on it."""
+    """Return a line on every data set."""
     return summaries(DATASETS)
 
 
 def methods() -> dict[str, str]:
-    """Return every method with a line on it."""
+    """Return a line on every method."""
     return summaries(METHODS)
 
 
 def as_lines(entries: Mapping[str, str], default: str = "") -> str:
-    """Return names and lines one below the other, wrapped, for help.
+    """Return names and their lines as a wrapped list, for help.
 
     >>> print(as_lines({"a": "first", "long": "second"}, "a"))
     a     first (default)

@@ -40,7 +40,7 @@ from dmrnet.modalities import Task, count, index_of
 from dmrnet.nn.layers.memory_format import arrange
 from dmrnet.nn.layers.norm import synchronise
 from dmrnet.settings.config import RunSettings, dump, read_config
-from dmrnet.settings.flags import flat
+from dmrnet.settings.files import flat
 from dmrnet.settings.paths import absolute, beside, paths_of
 from dmrnet.settings.training import Training
 from dmrnet.storage import write_bytes, write_text

@@ -1,22 +1,24 @@
-"""Flags and files of settings, brought into one form before their types are checked."""
+"""Flags and files of settings: their keys found, their values read as the types of the settings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from dmrnet.settings.options import Option, find, flag_of
+from dmrnet.settings.files import flat, read_tree
+from dmrnet.settings.options import Option, find, flag_of, type_of
+from dmrnet.settings.values import check, read, without_none
 
 ALIASES = {
     "data": "data.name",
     "method": "method.name",
     "encoder": "method.network.encoder",
 }
-"""Short flags of the command line, and the keys they stand for."""
+"""Short flags, and the keys they stand for."""
 
 Flags = list[tuple[str, str | None]]
-"""Names without their two hyphens, and values; None where a name came without one."""
+"""Names without leading hyphens, and values; None for a flag without a value."""
 
 
 def read_flags(argv: Sequence[str]) -> Flags:
@@ -28,7 +30,7 @@ def read_flags(argv: Sequence[str]) -> Flags:
     >>> read_flags(["--data", "mfeat", "--max-epochs=3"])
     [('data.name', 'mfeat'), ('max-epochs', '3')]
     """
-    found: Flags = []
+    flags: Flags = []
     words = list(argv)
     while words:
         word = words.pop(0)
@@ -38,79 +40,41 @@ def read_flags(argv: Sequence[str]) -> Flags:
         value: str | None = text if equals else None
         if not equals and words and not words[0].startswith("--"):
             value = words.pop(0)
-        found.append((ALIASES.get(name, name), value))
-    return found
+        flags.append((ALIASES.get(name, name), value))
+    return flags
 
 
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return a nested dict with dotted keys.
-
-    >>> flat({"a": {"b": 1}, "c": 2})
-    {'a.b': 1, 'c': 2}
-    """
-    result: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            result.update(flat(value, f"{prefix}{key}."))
-        else:
-            result[f"{prefix}{key}"] = value
-    return result
-
-
-def nested(values: Mapping[str, Any], options: Mapping[str, Option]) -> dict[str, Any]:
-    """Return dotted keys as a tree; names of the user's own may hold dots and stay whole."""
-    tree: dict[str, Any] = {}
-    for key, value in values.items():
-        own = next((k for k, o in options.items() if o.is_mapping and key.startswith(f"{k}.")), "")
-        parts = [*own.split("."), key[len(own) + 1 :]] if own else key.split(".")
-        place = tree
-        for part in parts[:-1]:
-            place = place.setdefault(part, {})
-        place[parts[-1]] = value
-    return tree
-
-
-def parse_tree(text: str, where: str) -> Any:  # noqa: ANN401
-    """Return what YAML says.
+def values_of_flags(flags: Flags, options: Mapping[str, Option]) -> dict[str, Any]:
+    """Return the values of flags by key; the last of several of one name counts.
 
     Raises:
-        ValueError: If it is no YAML.
+        ValueError: If a flag is unknown, has no value, or its value does not fit.
     """
-    from jsonargparse import get_loader
-
-    try:
-        return get_loader("yaml")(text)
-    except Exception as error:  # the loader's errors have no base that is public
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{where}: expected YAML, one `name: value` a line; {reason}") from error
-
-
-def read_tree(path: Path, kind: str = "config") -> Any:  # noqa: ANN401
-    """Return what a YAML file says, as the file has it.
-
-    Args:
-        path: The file.
-        kind: What it is, for the error.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no YAML.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no {kind} file {path}")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected a YAML file of settings, got no text") from error
-    return parse_tree(text, str(path))
+    words: dict[str, str] = {}
+    for name, word in flags:
+        key = find(name, options)
+        if word is None:
+            if key not in options or options[key].annotation is not bool:
+                raise ValueError(f"expected a value after {flag_of(key)}")
+            word = "true"
+        words[key] = word
+    values = {}
+    for key, word in words.items():
+        try:
+            values[key] = read(type_of(key, options), word)
+        except ValueError as error:
+            own_file = key.startswith("data.") and word.strip("[]").endswith(".npz")
+            more = "; for files of your own add --data arrays" if own_file else ""
+            raise ValueError(f"{flag_of(key)}: {error}{more}") from error
+    return values
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """Return the settings of a YAML file with dotted keys, as the file has them.
+    """Return the content of a YAML file of settings with dotted keys.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no YAML, or no mapping.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is not YAML, or not a mapping.
     """
     tree = read_tree(path)
     if tree is None:
@@ -121,54 +85,35 @@ def read_file(path: Path) -> dict[str, Any]:
     return {ALIASES.get(key, key) if value else key: value for key, value in values.items()}
 
 
-def checked_file(
-    path: str, values: Mapping[str, Any], options: Mapping[str, Option]
+def values_of_file(
+    path: str, content: Mapping[str, Any], options: Mapping[str, Option]
 ) -> dict[str, Any]:
-    """Return a file's settings under the keys they mean.
+    """Return the values of a file by key.
+
+    Args:
+        path: Path of the file, for errors.
+        content: What `read_file` returned.
+        options: Every setting by key.
 
     Raises:
-        ValueError: If there is no such key, or a value stands where settings do.
+        ValueError: If a key is unknown, a value does not fit, or stands in place of settings.
     """
-    found: dict[str, Any] = {}
-    for name, value in values.items():
+    values: dict[str, Any] = {}
+    for name, value in content.items():
         key = name.replace("-", "_")
-        if any(known.startswith(f"{key}.") for known in options) and key not in options:
-            if value not in (None, {}):
-                raise ValueError(f"{path}: expected settings under {name}, got {value!r}")
-            continue
         try:
-            key = find(name, options)
+            if key not in options and any(known.startswith(f"{key}.") for known in options):
+                if value not in (None, {}):
+                    raise ValueError(f"expected settings under {name}, got {value!r}")
+                continue
+            key = find(name, options, flag=False)
         except ValueError as error:
-            # In a file names are written as config.yaml has them.
-            text, _, hint = str(error).partition("did you mean ")
-            told = text + (f"did you mean {hint.replace('-', '_')}" if hint else "")
-            raise ValueError(f"{path}: {told}") from error
-        # YAML reads 32 as a number where the word "32" is meant.
-        word = key in options and str(value) in get_args(options[key].annotation)
-        found[key] = str(value) if word else value
-    return found
-
-
-def checked_flags(flags: Flags, options: Mapping[str, Option]) -> dict[str, str]:
-    """Return flags under the keys they mean; the last of several of one name counts.
-
-    Raises:
-        ValueError: If a flag is unknown, or has no value.
-    """
-    found: dict[str, str] = {}
-    for name, value in flags:
+            raise ValueError(f"{path}: {error}") from error
+        kind = type_of(key, options)
         try:
-            key = find(name, options)
+            # A number in quotes is one.
+            word = isinstance(value, str) and without_none(kind) in (bool, int, float)
+            values[key] = read(kind, value) if word else check(kind, value)
         except ValueError as error:
-            text = str(error)
-            hint = text.replace(f"setting {name}", f"setting --{name}", 1)
-            raise ValueError(hint.replace("did you mean '", "did you mean '--")) from error
-        option = options.get(key)
-        if value is None:
-            if option is None or option.annotation is not bool:
-                raise ValueError(f"expected a value after {flag_of(key)}")
-            value = "true"
-        if option is not None and option.is_list and value != "null" and value[:1] != "[":
-            value = f"[{value}]"
-        found[key] = value
-    return found
+            raise ValueError(f"{path}: {key}: {error}") from error
+    return values

@@ -1,20 +1,33 @@
-"""What may be set: every field of the settings classes, with its type, default and explanation.
+"""Settings as options: each field of the settings classes with its type, default and docstring.
 
-The command line's help, its error messages and the names it suggests all come from here, so a field
-and its line in the docstring's ``Attributes`` are all that a new setting needs. Imports no torch.
+Flags, files, help and error messages all read these, so a new setting needs only a field and its
+line in the docstring's ``Attributes``. Imports no torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from functools import cache
+from typing import Any, get_args, get_type_hints
 
-from dmrnet.hints import nearest
+from dmrnet.hints import closest
+from dmrnet.settings.values import holds, without_none
 
 REQUIRED = object()
-"""Default of what must be given."""
+"""Default of a setting that must be given."""
+
+OTHER_NAMES = {
+    "learning-rate": "lr",
+    "bs": "batch-size",
+    "wd": "weight-decay",
+    "workers": "num-workers",
+}
+"""Names that other tools have for a setting."""
+
+SHORT = ("data", "method", "config", "out")
+"""Flags of ``fit`` that are not settings of that name."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +35,10 @@ class Option:
     """One setting.
 
     Attributes:
-        key: Dotted, as in ``config.yaml``: ``method.network.width``.
-        annotation: Its type.
-        default: What it is where nobody sets it; `REQUIRED` where somebody must.
-        help: What its docstring says.
+        key: Dotted name, as in ``config.yaml``: ``method.network.width``.
+        annotation: Type.
+        default: Default value; `REQUIRED` if there is none.
+        help: Line of the docstring.
     """
 
     key: str
@@ -35,18 +48,13 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """As it is written on the command line."""
+        """The flag of the command line."""
         return flag_of(self.key)
 
     @property
     def is_mapping(self) -> bool:
-        """Whether it holds names of the user's own, each set by a flag ``--key.name``."""
-        return any(get_origin(kind) is dict for kind in _choices(self.annotation))
-
-    @property
-    def is_list(self) -> bool:
-        """Whether it holds several values."""
-        return any(get_origin(kind) is list for kind in _choices(self.annotation))
+        """Whether the setting maps names, each set by a flag ``--key.name``."""
+        return holds(self.annotation, dict)
 
 
 def flag_of(key: str) -> str:
@@ -58,160 +66,104 @@ def flag_of(key: str) -> str:
     return "--" + key.replace("_", "-")
 
 
-def options_of(kind: type, prefix: str = "") -> list[Option]:
-    """Return the settings of a dataclass, those of dataclasses inside it included.
+def options_of(kind: type, prefix: str = "") -> tuple[Option, ...]:
+    """Return the settings of a dataclass, including those of the dataclasses in it.
 
     Args:
-        kind: A dataclass whose docstrings have ``Attributes``.
-        prefix: Goes before every key, with its dot.
+        kind: A dataclass whose docstring has ``Attributes``.
+        prefix: Start of every key, with its dot.
     """
-    hints, said = get_type_hints(kind), _explanations(kind)
-    found: list[Option] = []
+    return _options_of(kind, prefix)
+
+
+@cache
+def _options_of(kind: type, prefix: str) -> tuple[Option, ...]:
+    hints, lines = get_type_hints(kind), _attributes(kind)
+    options: list[Option] = []
     for field in fields(kind):
         factory: Any = field.default_factory
+        key = prefix + field.name
         if isinstance(factory, type) and is_dataclass(factory):
-            found.extend(options_of(factory, f"{prefix}{field.name}."))
+            options.extend(options_of(factory, f"{key}."))
             continue
         default = field.default if field.default is not MISSING else REQUIRED
         if factory is not MISSING:
             default = factory()
-        key = prefix + field.name
-        found.append(Option(key, hints[field.name], default, said.get(field.name, "")))
-    return found
+        options.append(Option(key, hints[field.name], default, lines.get(field.name, "")))
+    return tuple(options)
 
 
-def _explanations(kind: type) -> dict[str, str]:
-    """Return what the docstrings of a class and its bases say of each attribute."""
-    from docstring_parser import parse
-
-    said: dict[str, str] = {}
+def _attributes(kind: type) -> dict[str, str]:
+    """Return the line of each attribute in the docstrings of a class and its bases."""
+    lines: dict[str, str] = {}
     for base in reversed(kind.__mro__):
-        for attribute in parse(base.__dict__.get("__doc__") or "").params:
-            said[attribute.arg_name] = " ".join((attribute.description or "").split())
-    return said
+        text = inspect.cleandoc(base.__dict__.get("__doc__") or "")
+        section = text.partition("Attributes:\n")[2]
+        name = ""
+        for line in section.partition("\n\n")[0].splitlines():
+            text = line.strip()
+            if not line.startswith(5 * " "):
+                name, _, text = text.partition(": ")
+                lines[name] = ""
+            lines[name] = f"{lines[name]} {text}".strip()
+    return lines
 
 
-def summary_of(kind: type) -> str:
-    """Return the first sentence of a class's docstring."""
-    first = " ".join((kind.__doc__ or "").split("\n\n")[0].split())
-    return first.partition(". ")[0].rstrip(".")
+def type_of(key: str, options: Mapping[str, Option]) -> Any:  # noqa: ANN401
+    """Return the type of a setting, or of a name that a setting maps."""
+    if key in options:
+        return options[key].annotation
+    owner = next(option for option in options.values() if key.startswith(f"{option.key}."))
+    return get_args(without_none(owner.annotation))[1]
 
 
-def _choices(annotation: object) -> tuple[Any, ...]:
-    """Return the alternatives of a type, None left out."""
-    if get_origin(annotation) in (Union, UnionType):
-        return tuple(kind for kind in get_args(annotation) if kind is not NoneType)
-    return (annotation,)
-
-
-_NAMES: dict[Any, tuple[str, str, str]] = {
-    int: ("a whole number", "whole numbers", "INT"),
-    float: ("a number", "numbers", "NUM"),
-    str: ("text", "texts", "TEXT"),
-    bool: ("true or false", "trues or falses", "true|false"),
-}
-
-
-def expected(annotation: object) -> str:
-    """Say what a type accepts.
-
-    >>> expected(int | None)
-    'a whole number'
-    >>> expected(Literal["best", "last"])
-    'best or last'
-    """
-    return " or ".join(_expected(kind) for kind in _choices(annotation))
-
-
-def _expected(kind: Any) -> str:  # noqa: ANN401
-    if get_origin(kind) is Literal:
-        *some, last = (str(value) for value in get_args(kind))
-        return f"{', '.join(some)} or {last}" if some else last
-    if get_origin(kind) is list:
-        (item,) = get_args(kind)
-        return f"a list of {_NAMES[item][1] if item in _NAMES else 'values'}, e.g. a,b"
-    if get_origin(kind) is dict:
-        return "names with a value each"
-    return _NAMES[kind][0] if kind in _NAMES else str(kind)
-
-
-def placeholder(annotation: object) -> str:
-    """Return what stands for the value in help.
-
-    >>> placeholder(list[float] | None)
-    'NUM,NUM'
-    """
-    return "|".join(_placeholder(kind) for kind in _choices(annotation))
-
-
-def _placeholder(kind: Any) -> str:  # noqa: ANN401
-    if get_origin(kind) is Literal:
-        return "|".join(str(value) for value in get_args(kind))
-    if get_origin(kind) is list:
-        return ",".join(2 * [_placeholder(get_args(kind)[0])])
-    if get_origin(kind) is dict:
-        return _placeholder(get_args(kind)[1])
-    return _NAMES[kind][2] if kind in _NAMES else "VALUE"
-
-
-def find(name: str, options: Mapping[str, Option]) -> str:
-    """Return the key that a name means: hyphens for underscores, names of the user's own kept.
+def find(name: str, options: Mapping[str, Option], flag: bool = True) -> str:
+    """Return the key of a setting: hyphens stand for underscores, names in a mapping stay.
 
     Args:
-        name: As the user wrote it, without the two hyphens before it.
+        name: The key or flag as written, without leading hyphens.
         options: Every setting by key.
+        flag: Whether the error spells settings as flags, or as keys of a file.
 
     Raises:
-        ValueError: If there is none; it names the nearest.
+        ValueError: If there is no such setting; the error names the nearest.
     """
-    plain = name.replace("-", "_")
-    if plain in options:
-        return plain
-    for key, option in options.items():
-        if option.is_mapping and plain.startswith(f"{key}.") and len(plain) > len(key) + 1:
-            return f"{key}.{name[len(key) + 1 :]}"
-    group = plain.partition(".")[0]
-    owner = options.get(f"{group}.name") if "." in plain else None
+    key = name.replace("-", "_")
+    if key in options:
+        return key
+    for option in options.values():
+        start = f"{option.key}."
+        if option.is_mapping and key.startswith(start) and key != start:
+            return start + name[len(start) :]
+    group = key.partition(".")[0]
+    owner = options.get(f"{group}.name") if "." in key else None
     of = f" of {group} {owner.default}" if owner else ""
-    shown = name if name.isprintable() else repr(name)
-    raise ValueError(f"unknown setting {shown}{of}; {suggestion(plain, options)}")
+    shown = f"{'--' if flag else ''}{name}"
+    if not shown.isprintable():
+        shown = repr(shown)
+    raise ValueError(f"unknown setting {shown}{of}; {_hint(key, options, flag)}")
 
 
-OTHER_NAMES = {
-    "learning-rate": "lr",
-    "bs": "batch-size",
-    "wd": "weight-decay",
-    "workers": "num-workers",
-}
-"""What settings are called elsewhere."""
-
-SHORT = ("data", "method", "config", "out")
-"""Flags of ``fit`` that are no setting by that name."""
-
-
-def suggestion(plain: str, keys: Iterable[str]) -> str:
-    """Return a hint at the key that was meant, by its last part where the whole is not near."""
-    whole = {key.replace("_", "-"): key for key in keys if not key.endswith(".name")}
-    word = plain.replace("_", "-")
-    last = {key.rpartition(".")[2]: key for key in reversed(whole)}
-    last = {other: key for other, key in OTHER_NAMES.items() if key in whole} | last
-    tail = word.rpartition(".")[2]
-    if tail in last:
-        return f"did you mean {last[tail]!r}?"
-    group = word.rpartition(".")[0]
-    while group and not any(key.startswith(f"{group}.") for key in whole):
-        group = group.rpartition(".")[0]
-    if group:
-        inside = {k.removeprefix(f"{group}."): k for k in whole if k.startswith(f"{group}.")}
-        hint = nearest(word.removeprefix(f"{group}."), inside)
-        if hint.startswith("did"):
-            return f"did you mean {inside[hint.split(chr(39))[1]]!r}?"
-        direct = [name for name in inside if "." not in name]
-        return f"{group} has {', '.join(direct or inside)}"
-    hint = nearest(word, (*whole, *SHORT))
-    if hint.startswith("known:"):
-        hint = nearest(tail, last)
-        if hint.startswith("did"):
-            return f"did you mean {last[hint.split(chr(39))[1]]!r}?"
+def _hint(wrong: str, options: Mapping[str, Option], flag: bool) -> str:
+    """Return a hint at the setting that was meant, found by its last part or within its group."""
+    keys = {key.replace("_", "-"): key for key in options if not key.endswith(".name")}
+    word = wrong.replace("_", "-")
+    last = {other: key for other, key in OTHER_NAMES.items() if key in keys}
+    last |= {key.rpartition(".")[2]: key for key in reversed(keys)}
+    group, _, tail = word.rpartition(".")
+    match = last.get(tail)
+    if match is None:
+        while group and not any(key.startswith(f"{group}.") for key in keys):
+            group = group.rpartition(".")[0]
+        inside = {k.removeprefix(f"{group}."): k for k in keys if k.startswith(f"{group}.")}
+        if group:
+            near = closest(word.removeprefix(f"{group}."), inside)
+            if near is None:
+                direct = [name for name in inside if "." not in name]
+                return f"{group} has {', '.join(direct or inside)}"
+            match = inside[near]
+        else:
+            match = closest(word, (*keys, *SHORT)) or last.get(closest(tail, last) or "")
+    if match is None:
         return "--help lists the settings of a data set and a method"
-    return hint
+    return f"did you mean {'--' + match if flag else keys.get(match, match)!r}?"

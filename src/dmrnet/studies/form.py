@@ -12,7 +12,7 @@ from typing import Any
 from dmrnet.data import DATASETS
 from dmrnet.hints import nearest
 from dmrnet.methods import METHODS
-from dmrnet.settings.flags import flat, read_tree
+from dmrnet.settings.files import flat, read_tree
 from dmrnet.studies.spec import Change, Entry, Range, Search, Study, as_flag
 
 MOST_SEEDS = 10_000

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from dmrnet.settings.flags import flat, parse_tree
+from dmrnet.settings.files import flat, parse_tree
 from dmrnet.studies.spec import as_flag
 
 FILE = "protocols.yaml"

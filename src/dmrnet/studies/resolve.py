@@ -71,7 +71,7 @@ def resolve(plan: Plan, runs: Path) -> list[Member]:
 
 def _read(job: Job) -> RunSettings:
     try:
-        return parse_run(job.argv, "dmrnet study")
+        return parse_run(job.argv)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{job.label}: {error}") from error
 

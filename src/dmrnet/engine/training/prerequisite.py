@@ -21,7 +21,7 @@ from dmrnet.locking import lock_folder
 from dmrnet.methods import method
 from dmrnet.methods.base import Method
 from dmrnet.settings.config import QUIET, RunSettings, read_config
-from dmrnet.settings.flags import flat
+from dmrnet.settings.files import flat
 from dmrnet.settings.paths import absolute, paths_of
 from dmrnet.settings.training import Select
 

@@ -17,7 +17,7 @@ from dmrnet.engine.folder import RunFolder
 from dmrnet.evaluation import measure_of
 from dmrnet.locking import BusyError, lock_folder
 from dmrnet.settings.config import QUIET, RunSettings, read_config
-from dmrnet.settings.flags import flat
+from dmrnet.settings.files import flat
 from dmrnet.settings.paths import absolute
 from dmrnet.studies.workers.events import Done, Epoch, Held, Message, Started
 
