@@ -74,7 +74,7 @@ def test_names_the_result_and_what_was_run(four_pages, four_systems):
         "0, 1, 2",
         "0123456789ab",
         "3 modalities seen (20 combinations)",
-        "3 seeds are too few",
+        "3 seeds are few",
         "a random set would reach about 10%",
     ):
         assert sentence in page.plain_text
@@ -148,7 +148,7 @@ def test_names_cannot_inject(make_run, tmp_path, name):
 def test_one_system_one_seed(make_run, tmp_path):
     page, _ = page_of([make_run(modalities=("a", "b"), mined=None)], tmp_path / "out")
     assert "dmrnet averages" in page.plain_text
-    assert "one seed, so no ±" in page.plain_text
+    assert "one seed, so there is no standard error" in page.plain_text
     assert "Hard combinations" not in page.plain_text
     assert "paired by seed. Bold" not in page.plain_text
 

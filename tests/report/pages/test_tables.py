@@ -155,7 +155,7 @@ def test_terminal(summary):
     text = shown(summary)
     assert "mfeat, accuracy in percent on test" in text
     assert "difference to sf-md, paired by seed" in " ".join(text.split())
-    assert "3 seeds are too few" in " ".join(text.split())
+    assert "3 seeds are few" in " ".join(text.split())
     for item in summary.systems:
         assert item.label in text
         assert f"{100 * item.headlines['average'].mean:.2f}" in text
