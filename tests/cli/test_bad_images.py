@@ -152,7 +152,7 @@ BAD_PIXEL_COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "a tile larger than the images": (
         "fit --data cwfid --data.root {root} --data.tile 80",
-        "expected a tile of 70 or less, which is what images of 70 x 90 hold, got 80",
+        "expected a tile of at most 70, the shorter side of images of 70 x 90, got 80",
     ),
     "a tile that cannot be halved four times": (
         "fit --data cwfid --data.root {root} --data.tile 50",

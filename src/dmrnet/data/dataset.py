@@ -61,6 +61,23 @@ class Dataset(ABC):
             epoch: Training epoch, which seeds augmentation.
         """
 
+    def _batch(
+        self, inputs: Mapping[str, Tensor], rows: Tensor, target: Tensor | None = None
+    ) -> Batch:
+        """Return the batch of some rows.
+
+        Args:
+            inputs: Tensors ``(b, ...)`` by modality; others are left out.
+            rows: int64 tensor ``(b,)`` of row numbers.
+            target: Target of the batch; None: those of the rows.
+        """
+        return Batch(
+            inputs={name: inputs[name] for name in self.task.modalities},
+            present=self.present.index_select(0, rows),
+            target=self.target.index_select(0, rows) if target is None else target,
+            index=rows,
+        )
+
     @property
     def content(self) -> str:
         """Fingerprint of the inputs before standardising; empty where there is none."""
@@ -141,13 +158,9 @@ class ArrayDataset(Dataset):
 
     def take(self, rows: Tensor, epoch: int = 0) -> Batch:
         """Return a batch of some samples; the epoch does not matter."""
-        return Batch(
-            inputs={
-                name: array.index_select(0, rows).float() for name, array in self.arrays.items()
-            },
-            present=self.present.index_select(0, rows),
-            target=self.target.index_select(0, rows),
-            index=rows,
+        arrays = self.arrays.items()
+        return self._batch(
+            {name: array.index_select(0, rows).float() for name, array in arrays}, rows
         )
 
     @property

@@ -1,10 +1,9 @@
-"""A data set that is larger than memory: rows are read from files when they are taken."""
+"""Data sets that are larger than memory: rows are read from files when they are taken."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,31 +11,26 @@ from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.cache import Array
-from dmrnet.data.split import generator
-from dmrnet.data.transforms import Transform
+from dmrnet.data.views import View
 from dmrnet.modalities import Batch, Task
 
 
-class Mapped:
-    """An array on the disk, opened anew in every process that reads it.
+class MappedArray:
+    """An array whose rows are read when they are taken.
 
     Args:
-        array: A memory map, or an array in memory.
+        array: Memory map, which every process opens for itself; or an array in memory.
     """
 
     def __init__(self, array: Array) -> None:
         self.array = array
-        self.path = getattr(array, "filename", None)
+        self.path = array.filename if isinstance(array, np.memmap) else None
 
     def take(self, rows: Tensor) -> Tensor:
-        """Return some rows, copied.
-
-        Args:
-            rows: int64 ``(b,)``.
-        """
-        taken = np.ascontiguousarray(self.array[rows.numpy()])
-        # Torch does little with uint16.
-        return torch.from_numpy(taken.astype(np.int32) if taken.dtype == np.uint16 else taken)
+        """Return a copy of some rows, given as an int64 tensor ``(b,)``."""
+        values = np.ascontiguousarray(self.array[rows.numpy()])
+        # Torch hardly supports uint16.
+        return torch.from_numpy(values.astype(np.int32) if values.dtype == np.uint16 else values)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "array": None if self.path else self.array}
@@ -47,73 +41,20 @@ class Mapped:
             self.array = np.load(self.path, mmap_mode="r")
 
 
-class View(Protocol):
-    """What makes inputs of rows as they stand on the disk."""
-
-    def __call__(self, raw: dict[str, Tensor], rows: Tensor, epoch: int) -> dict[str, Tensor]:
-        """Return float32 inputs ``(b, ...)``.
-
-        Args:
-            raw: Rows of each array, as stored.
-            rows: int64 ``(b,)``: their numbers in the data set.
-            epoch: The training epoch.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """Pictures, changed at random in training, then ``(x - mean) / deviation``.
-
-    What is drawn follows from (seed, epoch, row) alone.
-
-    Attributes:
-        names: Arrays that are pictures; others are handed on.
-        mean: One number, or one a channel, on the scale 0 to 255.
-        deviation: The same.
-        transform: In training; None elsewhere.
-        seed: Of the run.
-    """
-
-    names: tuple[str, ...]
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
-    transform: Transform | None = None
-    seed: int = 0
-
-    def __call__(self, raw: dict[str, Tensor], rows: Tensor, epoch: int) -> dict[str, Tensor]:
-        """Return pictures as float32, the rest as it came."""
-        seen = dict(raw)
-        if self.transform is not None:
-            changed = [
-                self.transform(
-                    {name: raw[name][place] for name in self.names},
-                    generator(self.seed, "augment", epoch, row),
-                )
-                for place, row in enumerate(rows.tolist())
-            ]
-            seen |= {name: torch.stack([one[name] for one in changed]) for name in self.names}
-        mean, deviation = (
-            torch.tensor(values).reshape(1, -1, 1, 1) for values in (self.mean, self.deviation)
-        )
-        for name in self.names:
-            seen[name] = seen[name].float().sub_(mean).div_(deviation)
-        return seen
-
-
 class MappedDataset(Dataset):
-    """Rows of a prepared data set, all of whose modalities are there.
+    """Some rows of stored arrays. Every modality is present.
 
     Args:
-        task: The modalities in order, and the classes.
-        arrays: What each modality is stored in, by its name.
-        rows: int64 ``(n,)``: the rows of those arrays that belong to this split.
-        target: int64 ``(n,)``.
-        samples: Their names.
-        view: Makes inputs of what is stored.
-        content: Letters that follow from the content of the arrays.
-        attack_types: Names of the types of attack, if this is known of some sample.
-        attack_type: int64 ``(n,)``: the type of each sample; -1 where there is none.
+        task: Modalities in order, and classes.
+        arrays: Stored arrays by name, each with N rows.
+        rows: int64 tensor ``(n,)``, the stored rows that belong to this split.
+        target: int64 tensor ``(N,)``, the class of each stored row.
+        names: Names of the N stored rows.
+        view: How a model sees the stored rows.
+        content: Fingerprint of the stored arrays.
+        attack_types: Names of the types of attack that are known.
+        attack_type: int64 tensor ``(N,)``, the number of each stored row's type of attack, -1
+            where it has none.
 
     Raises:
         ValueError: If there is no row, or a target is no class.
@@ -124,90 +65,70 @@ class MappedDataset(Dataset):
     def __init__(
         self,
         task: Task,
-        arrays: Mapping[str, Mapped],
+        arrays: Mapping[str, MappedArray],
         rows: Tensor,
         target: Tensor,
-        samples: Sequence[str],
+        names: Sequence[str],
         view: View,
         content: str,
         attack_types: tuple[str, ...] = (),
         attack_type: Tensor | None = None,
     ) -> None:
-        if not len(rows) == len(target) == len(samples) or not len(rows):
-            raise ValueError(
-                f"expected as many targets and names as rows and one at least, got {len(rows)} "
-                f"rows, {len(target)} targets and {len(samples)} names"
-            )
-        low, high = int(target.min()), int(target.max())
+        if not len(rows):
+            raise ValueError("expected at least one row, got none")
+        self.task, self.arrays, self.rows, self.view = task, dict(arrays), rows, view
+        self.target = target[rows]
+        low, high = int(self.target.min()), int(self.target.max())
         if low < 0 or high >= len(task.classes):
-            raise ValueError(f"expected targets below {len(task.classes)}, got {low} to {high}")
-        self.task, self.arrays, self.rows, self.target = task, dict(arrays), rows, target
+            raise ValueError(
+                f"expected targets from 0 to {len(task.classes) - 1}, got {low} to {high}"
+            )
         self.present = torch.ones(len(rows), len(task.modalities), dtype=torch.bool)
-        self.samples, self.view, self._content = tuple(samples), view, content
-        self.attack_types, self.attack_type = attack_types, attack_type
-
-    def seen(self, rows: Tensor, epoch: int) -> dict[str, Tensor]:
-        """Return all that the view makes of some rows."""
-        stored = self.rows.index_select(0, rows)
-        raw = {name: array.take(stored) for name, array in self.arrays.items()}
-        return self.view(raw, rows, epoch)
+        self.samples = tuple(names[row] for row in rows.tolist())
+        self.attack_types = attack_types
+        self.attack_type = None if attack_type is None else attack_type[rows]
+        self._content = content
 
     def take(self, rows: Tensor, epoch: int = 0) -> Batch:
-        """Read some samples.
+        """Read a batch of some samples.
 
         Args:
-            rows: int64, ``(b,)``.
-            epoch: What is drawn at random in training follows from it.
+            rows: int64 tensor ``(b,)`` of row numbers.
+            epoch: Training epoch, which seeds augmentation.
         """
-        inputs = self.seen(rows, epoch)
-        return Batch(
-            inputs={name: inputs[name] for name in self.task.modalities},
-            present=self.present.index_select(0, rows),
-            target=self.target.index_select(0, rows),
-            index=rows,
-        )
+        stored = self.rows.index_select(0, rows)
+        raw = {name: array.take(stored) for name, array in self.arrays.items()}
+        values = self.view(raw, rows, epoch)
+        return self._batch(values, rows, values["labels"] if self.task.dense else None)
 
 
 class PixelDataset(MappedDataset):
-    """Rows with a class for every pixel, which stands in the array ``labels``.
+    """Some rows of stored images with a class for every pixel, in the array ``labels``.
 
-    `target` says the most frequent class of each sample; the target of a batch that is taken is
-    int64 ``(b, H, W)``, -1 where a pixel has no label.
+    `target` is the most frequent class of each image; the target of a batch is int64
+    ``(b, H, W)``, -1 where a pixel has no class.
 
     Args:
-        task: The modalities in order, and the classes.
-        arrays: What each modality, and the labels, are stored in, by name.
-        rows: int64 ``(n,)``: the rows of those arrays that belong to this split.
-        pixels: int64 ``(n, M)``: pixels of each class in each of them.
-        samples: Their names.
-        view: Makes inputs and labels of what is stored.
-        content: Letters that follow from the content of the arrays.
+        task: Modalities in order, and classes.
+        arrays: Stored arrays by name, ``labels`` included, each with N rows.
+        rows: int64 tensor ``(n,)``, the stored rows that belong to this split.
+        pixels: int64 tensor ``(N, M)``, the number of pixels of each class in each stored image.
+        names: Names of the N stored images.
+        view: How a model sees the stored rows.
+        content: Fingerprint of the stored arrays.
     """
+
+    pixels: Tensor
 
     def __init__(
         self,
         task: Task,
-        arrays: Mapping[str, Mapped],
+        arrays: Mapping[str, MappedArray],
         rows: Tensor,
         pixels: Tensor,
-        samples: Sequence[str],
+        names: Sequence[str],
         view: View,
         content: str,
     ) -> None:
-        super().__init__(task, arrays, rows, pixels.argmax(1), samples, view, content)
-        self.pixels = pixels
-
-    def take(self, rows: Tensor, epoch: int = 0) -> Batch:
-        """Read some samples and their labels.
-
-        Args:
-            rows: int64, ``(b,)``.
-            epoch: What is drawn at random in training follows from it.
-        """
-        seen = self.seen(rows, epoch)
-        return Batch(
-            inputs={name: seen[name] for name in self.task.modalities},
-            present=self.present.index_select(0, rows),
-            target=seen["labels"],
-            index=rows,
-        )
+        super().__init__(task, arrays, rows, pixels.argmax(1), names, view, content)
+        self.pixels = pixels[rows]

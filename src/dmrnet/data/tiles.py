@@ -1,4 +1,4 @@
-"""Training on tiles of images that are larger than a step can hold."""
+"""Training on tiles of images that are too large for a training step."""
 
 from __future__ import annotations
 
@@ -8,160 +8,110 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torchvision import tv_tensors
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.mapped import PixelDataset
 from dmrnet.data.split import generator
-from dmrnet.data.transforms import Transform, uniform, whole
+from dmrnet.data.transforms import Transform, integer, uniform
 from dmrnet.modalities import Batch
 
 CELL = 32
-"""Where sought classes are is kept by squares of so many pixels a side."""
-
-
-@dataclass(frozen=True)
-class Planes:
-    """Makes a modality of each channel of stored images, ``(x - mean) / deviation``.
-
-    Attributes:
-        names: Modalities, one a channel of the array ``images``.
-        mean: Of each channel.
-        deviation: Of each channel.
-    """
-
-    names: tuple[str, ...]
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
-
-    def __call__(self, raw: dict[str, Tensor], rows: Tensor, epoch: int) -> dict[str, Tensor]:
-        """Return float32 ``(b, 1, H, W)`` a modality and ``labels`` int64 ``(b, H, W)``.
-
-        Args:
-            raw: ``images`` ``(b, V, H, W)`` and ``labels`` ``(b, 1, H, W)``.
-            rows: Not read.
-            epoch: Not read.
-        """
-        seen = {
-            name: (raw["images"][:, place : place + 1].float() - mean) / deviation
-            for place, (name, mean, deviation) in enumerate(
-                zip(self.names, self.mean, self.deviation, strict=True)
-            )
-        }
-        return seen | {"labels": raw["labels"][:, 0].long()}
-
-
-@dataclass(frozen=True)
-class Scaled:
-    """Hands on images that are standardised already.
-
-    Attributes:
-        names: Modalities, an array each.
-    """
-
-    names: tuple[str, ...]
-
-    def __call__(self, raw: dict[str, Tensor], rows: Tensor, epoch: int) -> dict[str, Tensor]:
-        """Return them as they came, and ``labels`` int64 ``(b, H, W)``.
-
-        Args:
-            raw: ``(b, C, H, W)`` a modality and ``labels`` ``(b, 1, H, W)``.
-            rows: Not read.
-            epoch: Not read.
-        """
-        return {name: raw[name] for name in self.names} | {"labels": raw["labels"][:, 0].long()}
+"""Cell size, in pixels, of the index that locates foreground classes."""
 
 
 @dataclass(frozen=True)
 class Tiles:
-    """How tiles are laid over images. What is drawn follows from (seed, epoch, row) alone.
+    """How tiles are drawn from images, seeded by (seed, epoch, row).
 
     Attributes:
-        side: Height and width.
-        number: Of each image in an epoch.
-        sought_share: Share of the tiles that hold a pixel of a sought class, in images that have
-            one; the others lie anywhere.
-        seed: Of the run.
-        transform: What is done to a tile, labels included; nothing if None.
-        sought: Labels, as stored.
+        side: Height and width of a tile, in pixels.
+        number: Number of tiles of each image in an epoch.
+        foreground: Labels of the foreground classes, as stored.
+        foreground_share: Share of the tiles that are laid over a foreground class, in images that
+            have one; the others lie anywhere.
+        seed: Seed of the run.
+        transform: Augmentation of a tile and its labels, if any.
     """
 
     side: int
     number: int
-    sought_share: float
+    foreground: Sequence[int]
+    foreground_share: float
     seed: int
     transform: Transform | None
-    sought: Sequence[int]
 
 
 class TileDataset(Dataset):
     """Tiles of the images of a data set; row r is a tile of image ``r // number``.
 
+    Its `pixels` are those of the whole images.
+
     Args:
-        images: Stored in arrays that can be cut by slices, ``labels`` among them.
-        tiles: How they are laid.
+        images: Images to cut.
+        tiles: How tiles are drawn.
     """
 
     samples: tuple[str, ...]
+    pixels: Tensor
 
     def __init__(self, images: PixelDataset, tiles: Tiles) -> None:
         self.images, self.tiles = images, tiles
-        self.task, self._content = images.task, images.content
+        self.task, self.pixels, self._content = images.task, images.pixels, images.content
         number = tiles.number
-        # Of the images that tiles are cut from.
-        self.pixels = images.pixels
         self.target = images.target.repeat_interleave(number)
         self.present = images.present.repeat_interleave(number, 0)
         self.samples = tuple(f"{name}, tile {k}" for name in images.samples for k in range(number))
-        # A map of cells for each image: (k, 2) places of those that hold a sought class.
         self.cells = [self._cells(row) for row in images.rows.tolist()]
 
     def _cells(self, row: int) -> Tensor:
+        """Return the cells of a stored image that hold a foreground class, int64 ``(k, 2)``."""
         labels = np.asarray(self.images.arrays["labels"].array[row, 0])
-        found = np.isin(labels, list(self.tiles.sought))
-        height, width = found.shape
-        padded = np.pad(found, ((0, -height % CELL), (0, -width % CELL)))
+        foreground = np.isin(labels, list(self.tiles.foreground))
+        height, width = foreground.shape
+        padded = np.pad(foreground, ((0, -height % CELL), (0, -width % CELL)))
         cells = padded.reshape(-(-height // CELL), CELL, -(-width // CELL), CELL).any((1, 3))
         return torch.from_numpy(np.argwhere(cells))
 
-    def place(self, row: int, epoch: int) -> tuple[int, int, torch.Generator]:
-        """Return top and left of a tile, and the generator that drew them, for what follows."""
+    def position(self, row: int, epoch: int) -> tuple[int, int, torch.Generator]:
+        """Return top and left of a tile, and the generator that drew them, for augmentation."""
         tiles, image = self.tiles, row // self.tiles.number
         draw = generator(tiles.seed, "tile", epoch, row)
         height, width = self.images.arrays["labels"].array.shape[-2:]
         cells = self.cells[image]
-        if uniform(draw) >= tiles.sought_share or not len(cells):
-            return whole(draw, 0, height - tiles.side), whole(draw, 0, width - tiles.side), draw
-        cell = cells[whole(draw, 0, len(cells) - 1)].tolist()
-        # The cell's own place within the tile is drawn, then moved where the image ends.
+        if uniform(draw) >= tiles.foreground_share or not len(cells):
+            top, left = integer(draw, 0, height - tiles.side), integer(draw, 0, width - tiles.side)
+            return top, left, draw
+        cell = cells[integer(draw, 0, len(cells) - 1)].tolist()
+        # The cell lies anywhere in the tile, which is moved where it would leave the image.
         top, left = (
-            min(max(0, at * CELL - whole(draw, 0, max(0, tiles.side - CELL))), size - tiles.side)
+            min(max(0, at * CELL - integer(draw, 0, max(0, tiles.side - CELL))), size - tiles.side)
             for at, size in zip(cell, (height, width), strict=True)
         )
         return top, left, draw
 
     def take(self, rows: Tensor, epoch: int = 0) -> Batch:
-        """Cut some tiles.
+        """Cut a batch of tiles.
 
         Args:
-            rows: int64, ``(b,)``.
-            epoch: Where they lie follows from it.
+            rows: int64 tensor ``(b,)`` of row numbers.
+            epoch: Training epoch, which seeds positions and augmentation.
         """
-        side, cut = self.tiles.side, []
-        for row in rows.tolist():
-            top, left, draw = self.place(row, epoch)
-            stored = int(self.images.rows[row // self.tiles.number])
-            tile = {
-                name: torch.from_numpy(
-                    np.array(mapped.array[stored, :, top : top + side, left : left + side])
-                )
-                for name, mapped in self.images.arrays.items()
-            }
-            cut.append(tile if self.tiles.transform is None else self.tiles.transform(tile, draw))
+        cut = [self._tile(row, epoch) for row in rows.tolist()]
         raw = {name: torch.stack([tile[name] for tile in cut]) for name in self.images.arrays}
-        seen = self.images.view(raw, rows, epoch)
-        return Batch(
-            inputs={name: seen[name] for name in self.task.modalities},
-            present=self.present.index_select(0, rows),
-            target=seen["labels"],
-            index=rows,
-        )
+        values = self.images.view(raw, rows, epoch)
+        return self._batch(values, rows, values["labels"])
+
+    def _tile(self, row: int, epoch: int) -> dict[str, Tensor]:
+        """Return the stored arrays of one tile, augmented."""
+        top, left, draw = self.position(row, epoch)
+        stored = int(self.images.rows[row // self.tiles.number])
+        side = self.tiles.side
+        tile = {
+            name: torch.from_numpy(
+                np.array(mapped.array[stored, :, top : top + side, left : left + side])
+            )
+            for name, mapped in self.images.arrays.items()
+        }
+        tile["labels"] = tv_tensors.Mask(tile["labels"])
+        return tile if self.tiles.transform is None else self.tiles.transform(tile, draw)

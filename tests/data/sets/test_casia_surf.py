@@ -127,7 +127,7 @@ def test_polarity_follows_from_paths(tmp_path: Path, live: int) -> None:
     assert splits.train.target.tolist() == [int(row % 3 == 0) for row in range(12)]
     assert f"label {live} is a real face" in splits.notes[0]
     wrong = f"live-{1 - live}"
-    with pytest.raises(ValueError, match=r"12 of 12 samples are labelled the other way round"):
+    with pytest.raises(ValueError, match=r"paths of 12 of 12 samples say the opposite"):
         CasiaSurf(str(tmp_path), polarity=wrong).load(0)
     assert CasiaSurf(str(tmp_path), polarity=f"live-{live}").load(0).notes == splits.notes
 
@@ -295,7 +295,7 @@ def test_a_test_whose_paths_tell_types_is_scored_by_type(copy: Path, tmp_path: P
     shutil.copy(copy / made.LISTS["train"], copy / made.LISTS["test"])
     told: list[str] = []
     prepare("casia-surf", [copy], tmp_path / "root", log=told.append)
-    assert "12 of 12 test samples are in train, too" in told
+    assert "12 of 12 test samples are also in train" in told
     settings = parse_run(
         [
             *("--data", "casia-surf", "--data.root", str(tmp_path / "root"), "--method", "sf-md"),

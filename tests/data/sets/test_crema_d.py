@@ -91,7 +91,7 @@ def test_published_lists_with_a_validation_held_out_of_train() -> None:
     assert set(splits.test.samples) == listed["test"]
     assert set(splits.train.samples) | set(splits.val.samples) == listed["train"]
     assert set(splits.val.target.tolist()) == set(range(6))
-    assert "5 of 5 actors of test are in train too" in splits.notes[0]
+    assert "5 of 5 actors of test are also in train" in splits.notes[0]
     one, other = (CremaD(prepared(), split_seed=4).load(seed) for seed in (0, 1))
     assert one.val.samples == other.val.samples
 
@@ -103,7 +103,7 @@ def test_speakers_are_kept_apart() -> None:
         assert [len(who) for who in people] == [2, 1, 2]
         assert len(set.union(*people)) == made.ACTORS
         assert "0 of 2 actors" in splits.notes[0]
-    with pytest.raises(ValueError, match="leave each part an actor"):
+    with pytest.raises(ValueError, match="val_share and test_share that leave each"):
         CremaD(prepared(), split="speakers", val_share=0.05).load(0)
 
 
@@ -124,13 +124,13 @@ def test_all_91_actors_are_in_both_published_lists(tmp_path: Path) -> None:
     }
     write_cache("crema-d", tmp_path, arrays, VERSION, "made", {}, ())
     published = CremaD(str(tmp_path)).load(0)
-    assert "91 of 91 actors of test are in train too" in published.notes[0]
+    assert "91 of 91 actors of test are also in train" in published.notes[0]
     assert {name[5:8] for name in published.test.samples} == {"DFA"}
     apart = CremaD(str(tmp_path), split="speakers").load(0)
     people = [{name[:4] for name in part.samples} for part in apart.parts().values()]
     assert [len(who) for who in people] == [73, 9, 9]
     assert set.union(*people) == {str(actor) for actor in range(1001, 1092)}
-    assert "0 of 9 actors of test are in train too" in apart.notes[0]
+    assert "0 of 9 actors of test are also in train" in apart.notes[0]
     # All that an actor said goes where the actor goes.
     assert [len(part) for part in apart.parts().values()] == [12 * n for n in (73, 9, 9)]
 

@@ -164,7 +164,7 @@ def test_a_tile_is_a_piece_of_its_image_labels_included(augment: bool) -> None:
     for row in range(len(train)):
         whole = torch.stack([images.inputs["red"][row // 6, 0], images.target[row // 6].float()])
         tile = torch.stack([batch.inputs["red"][row, 0], batch.target[row].float()])
-        top, left, _ = train.place(row, 3)
+        top, left, _ = train.position(row, 3)
         piece = whole[:, top : top + 32, left : left + 32]
         found = [
             4 * flip + turn
@@ -199,7 +199,7 @@ def test_so_many_tiles_as_asked_for_are_laid_over_plants() -> None:
         share = (train.take(rows).target > 0).any(2).any(1).float().mean()
         assert share == 0 if not plants else share > 0.8
     anywhere = CWFID(prepared(), tile=CELL, tiles=300, plants=0.0, augment=False).load(0).train
-    places = torch.tensor([anywhere.place(row, 0)[:2] for row in range(len(anywhere))])
+    places = torch.tensor([anywhere.position(row, 0)[:2] for row in range(len(anywhere))])
     assert places.min(0).values.tolist() == [0, 0]
     assert places.max(0).values.tolist() == [made.HEIGHT - CELL, made.WIDTH - CELL]
 
@@ -219,7 +219,7 @@ def test_squares_are_laid_in_eight_ways() -> None:
     draw = torch.Generator().manual_seed(0)
     found = {tuple(Symmetry()({"a": square}, draw)["a"].flatten().tolist()) for _ in range(200)}
     assert len(found) == 8
-    with pytest.raises(ValueError, match="expected squares"):
+    with pytest.raises(ValueError, match="expected square images, got 2x3"):
         Symmetry()({"a": torch.zeros(1, 2, 3)}, draw)
 
 
@@ -322,11 +322,11 @@ def test_a_list_that_is_none_is_told(copy: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"tile": 80}, "expected a tile of 70 or less"),
+        ({"tile": 80}, "expected a tile of at most 70"),
         ({"tile": 0}, "expected tile of 1 or more"),
         ({"shrink": 0}, "expected shrink of 1 or more"),
-        ({"shrink": 71}, "expected shrink of 70 or less"),
-        ({"shrink": 2, "tile": 64}, "expected a tile of 35 or less"),
+        ({"shrink": 71}, "expected shrink of at most 70"),
+        ({"shrink": 2, "tile": 64}, "expected a tile of at most 35"),
         ({"plants": 1.5}, "expected plants from 0 to 1"),
     ],
 )

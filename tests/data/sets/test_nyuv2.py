@@ -17,12 +17,14 @@ from scipy.io import savemat
 from sklearn.utils.class_weight import compute_class_weight
 from tests.data.contract import DenseContract
 from tests.data.made import nyuv2 as made
+from torchvision.tv_tensors import Mask
 
+from dmrnet.data.colours import Colours, to_hsv, to_rgb
 from dmrnet.data.files.cache import read_cache
 from dmrnet.data.frequency import median_frequency
 from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.nyuv2 import CLASSES, DEVIATION, MEAN, NYUv2, held_scenes
-from dmrnet.data.transforms import Colours, RandomRescale, Transform, to_hsv, to_rgb
+from dmrnet.data.transforms import RandomRescale, Transform
 from dmrnet.methods import build_method
 from dmrnet.nn.networks.network import Network
 
@@ -187,8 +189,8 @@ def drawn(change: Transform, colour: tuple[int, int, int], number: int) -> dict[
     height, width = made.HEIGHT, made.WIDTH
     sample = {
         "rgb": torch.tensor(colour, dtype=torch.uint8).reshape(3, 1, 1).expand(3, height, width),
-        "depth": torch.arange(float(width)).expand(1, height, width),
-        "labels": torch.arange(height, dtype=torch.uint8).reshape(1, -1, 1).expand(1, -1, width),
+        "depth": Mask(torch.arange(float(width)).expand(1, height, width)),
+        "labels": Mask(torch.arange(height).byte().reshape(1, -1, 1).expand(1, -1, width)),
     }
     found = []
     for seed in range(number):

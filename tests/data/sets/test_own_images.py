@@ -90,7 +90,7 @@ def test_tiles_are_pieces_of_images_labels_included(files, augment: str, ways: i
         assert train.present[row].tolist() == train.images.present[image].tolist()
         whole = torch.stack([images.inputs["nir"][image, 0], images.target[image].float()])
         tile = torch.stack([batch.inputs["nir"][row, 0], batch.target[row].float()])
-        top, left, _ = train.place(row, 2)
+        top, left, _ = train.position(row, 2)
         piece = whole[:, top : top + 32, left : left + 32]
         found = [
             (turn, flip)
@@ -154,11 +154,16 @@ Change = Callable[[dict[str, np.ndarray]], object]
             {},
             r"modality red: expected images \(n, C, 69, 90\) or \(n, 69, 90, C\), or \(n, 69, 90\)",
         ),
-        (lambda a: None, {"ignore": -1}, r"got 255; .* say --data\.ignore 255"),
-        (lambda a: None, {"classes": ["soil", "crop"]}, "has the class 2, but there are 2, from 0"),
+        (lambda a: None, {"ignore": -1}, r"got 255; .*--data\.ignore 255"),
+        (
+            lambda a: None,
+            {"classes": ["soil", "crop"]},
+            r"bad\.npz: row \d: expected classes from 0 to 1, got 2",
+        ),
         (lambda a: a.update(y=a["y"] * 0 - 1), {}, "no pixel has a class"),
         (lambda a: a.update(red=a["red"] * np.nan), {}, "modality red is present in no training"),
         (lambda a: a.update(y=a["y"] * 0), {}, "at least two classes, got 1"),
+        (lambda a: a.update(labels=a["red"]), {}, "cannot have the name 'labels'; rename it"),
         (lambda a: None, {"tiles": 0}, "expected tiles of 1 or more"),
         (lambda a: None, {"seldom": 2}, "expected seldom from 0 to 1"),
         (lambda a: None, {"val_share": 0.01}, "7 images are too few to hold 1 % out"),

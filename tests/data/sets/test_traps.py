@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from tests.data.made import media
 
+from dmrnet.data.colours import Colours
 from dmrnet.data.files.spectrogram import PAPER, RELEASED
 from dmrnet.data.files.video import picture
 from dmrnet.data.sets import crema_d, kinetics_sounds, nyuv2
 from dmrnet.data.split import generator
-from dmrnet.data.transforms import Chain, Colours, RandomFlip
+from dmrnet.data.transforms import Chain, RandomFlip
 
 # Arandjelović and Zisserman, ICCV 2017, Appendix A1, in its words.
 FIRST_PAPER = (

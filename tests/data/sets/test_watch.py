@@ -281,8 +281,8 @@ def test_a_missing_source_is_told(tmp_path: Path) -> None:
         ({"window": 0}, "window and step of 1 or more"),
         ({"step": 0}, "window and step of 1 or more"),
         ({"window": 1000}, "no recording is as long as a window of 1000 steps"),
-        ({"test_subjects": 0}, "of 1 or more, together below the 10"),
-        ({"test_subjects": 8}, "of 1 or more, together below the 10"),
+        ({"test_subjects": 0}, "of 1 or more, together below 10"),
+        ({"test_subjects": 8}, "of 1 or more, together below 10"),
     ],
 )
 def test_wrong_settings_are_told(changes: dict, message: str) -> None:

@@ -1,8 +1,8 @@
-"""One frame and the sound of a clip: how they are stored, and how a model sees them."""
+"""Clips of one frame and their sound: how they are stored, and how a model sees them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,39 +14,36 @@ from dmrnet.data.files.sound import read_sound
 from dmrnet.data.files.spectrogram import Spectrogram
 from dmrnet.data.files.video import picture, sound_of
 from dmrnet.data.files.waveform import repeat_to, resample
-from dmrnet.data.mapped import Mapped, MappedDataset, Pictures
+from dmrnet.data.mapped import MappedArray, MappedDataset
 from dmrnet.data.split import generator
-from dmrnet.data.transforms import Chain, RandomFlip, RandomResizedCrop, Resize, whole
+from dmrnet.data.transforms import Chain, RandomFlip, RandomResizedCrop, Resize, integer
+from dmrnet.data.views import IMAGENET_DEVIATION, IMAGENET_MEAN, PictureView
 from dmrnet.modalities import Modality, Task
 
 MODALITIES = ("audio", "visual")
 
 FRAME = (256, 340)
-"""A frame is stored at this size, whatever its shape ..."""
+"""Height and width of a stored frame, whatever its aspect ratio was."""
 
 SIZE = 224
-"""... and seen at this one."""
-
-MEAN = tuple(255 * value for value in (0.485, 0.456, 0.406))
-DEVIATION = tuple(255 * value for value in (0.229, 0.224, 0.225))
-"""Of ImageNet, on the scale 0 to 255."""
+"""Height and width of a frame as the model sees it."""
 
 RATE = 16_000
-"""Samples a second of stored sound."""
+"""Sampling rate of stored sound, in Hz."""
 
-TO_INT = 32_768
-"""A whole number of stored sound is so many times the value, so that 16-bit files lose nothing."""
+INT_SCALE = 32_768
+"""Stored sound is the value times this, as int16, so that 16-bit files lose nothing."""
 
 
 @dataclass(frozen=True)
-class Hearing:
-    """How stored sound becomes a spectrogram.
+class SoundInput:
+    """How stored sound becomes the input of a model.
 
     Attributes:
-        spectrogram: What is computed.
-        rate: Samples a second that it is computed at.
-        seconds: So much of it is heard; where less than is stored, a random part in training and
-            the middle elsewhere.
+        spectrogram: Spectrogram to compute.
+        rate: Sampling rate at which it is computed, in Hz.
+        seconds: Length that the model hears. Of a longer stored sound, it hears a random part in
+            training and the middle elsewhere.
     """
 
     spectrogram: Spectrogram
@@ -59,104 +56,88 @@ class Hearing:
         return (1, *self.spectrogram.shape(self.seconds * self.rate))
 
 
-def task_of(hearing: Hearing, classes: tuple[str, ...]) -> Task:
-    """Return the task of one frame and a spectrogram."""
-    shapes = {"audio": hearing.shape, "visual": (3, SIZE, SIZE)}
-    return Task(tuple(Modality(name, "image", shapes[name]) for name in MODALITIES), classes)
-
-
 @dataclass(frozen=True)
-class Clip:
-    """Makes inputs of stored frames and sounds.
+class ClipView:
+    """Spectrograms and normalised frames, from int16 sound and uint8 frames.
+
+    It reads ``audio`` ``(b, samples)`` and ``visual`` ``(b, 3, 256, 340)``.
 
     Attributes:
-        hearing: Of sound.
-        pictures: Of frames.
-        random: Draw which part is heard, where less is heard than is stored.
+        sound: How sound becomes an input.
+        pictures: View of the frames; its seed also draws the part that is heard.
+        random: Whether a random part of a longer sound is heard.
     """
 
-    hearing: Hearing
-    pictures: Pictures
+    sound: SoundInput
+    pictures: PictureView
     random: bool
 
     def __call__(self, raw: dict[str, Tensor], rows: Tensor, epoch: int) -> dict[str, Tensor]:
-        """Return float32 inputs.
-
-        Args:
-            raw: ``visual`` uint8 ``(b, 3, 256, 340)``, ``audio`` int16 ``(b, samples)``.
-            rows: int64 ``(b,)``.
-            epoch: Of training.
-        """
-        sound = raw["audio"].float() / TO_INT
-        sound = self._heard(sound, rows, epoch)
-        # One by one: together they would be rounded by how many they are.
-        sound = torch.stack([resample(one, RATE, self.hearing.rate) for one in sound])
-        sound = sound[:, : self.hearing.seconds * self.hearing.rate].clamp_(-1, 1)
-        seen = self.hearing.spectrogram(sound)
-        # As the audio-visual part of the paper's released code: of each clip by itself.
-        mean, deviation = seen.mean((1, 2), keepdim=True), seen.std((1, 2), keepdim=True)
-        audio = (seen - mean) / (deviation + 1e-9)
-        visual = self.pictures({"visual": raw["visual"]}, rows, epoch)["visual"]
-        return {"audio": audio[:, None], "visual": visual}
+        """Return both inputs."""
+        sound = self._heard(raw["audio"].float() / INT_SCALE, rows, epoch)
+        # One by one: the rounding of a batched resampling depends on the size of the batch.
+        sound = torch.stack([resample(one, RATE, self.sound.rate) for one in sound])
+        sound = sound[:, : self.sound.seconds * self.sound.rate].clamp_(-1, 1)
+        audio = self.sound.spectrogram(sound)
+        # Each clip by itself, as the audio-visual part of the paper's released code.
+        mean, deviation = audio.mean((1, 2), keepdim=True), audio.std((1, 2), keepdim=True)
+        audio = (audio - mean) / (deviation + 1e-9)
+        return {"audio": audio[:, None], **self.pictures({"visual": raw["visual"]}, rows, epoch)}
 
     def _heard(self, sound: Tensor, rows: Tensor, epoch: int) -> Tensor:
-        """Return the part that is heard."""
-        length = self.hearing.seconds * RATE
-        rest = sound.shape[1] - length
-        if rest <= 0:
+        """Return the part of stored sound that is heard, ``(b, seconds * RATE)``."""
+        length = self.sound.seconds * RATE
+        spare = sound.shape[1] - length
+        if spare <= 0:
             return repeat_to(sound, length)
         if not self.random:
-            return sound[:, rest // 2 : rest // 2 + length]
+            return sound[:, spare // 2 : spare // 2 + length]
         seed = self.pictures.seed
-        starts = [whole(generator(seed, "heard", epoch, row), 0, rest) for row in rows.tolist()]
+        starts = [integer(generator(seed, "heard", epoch, row), 0, spare) for row in rows.tolist()]
         return torch.stack(
             [one[start : start + length] for one, start in zip(sound, starts, strict=True)]
         )
 
 
-def clips(
-    task: Task,
+def clip_splits(
     arrays: Mapping[str, Array],
-    rows: Tensor,
+    splits: Sequence[Tensor],
     target: Tensor,
-    hearing: Hearing,
+    classes: tuple[str, ...],
+    sound: SoundInput,
     seed: int,
     content: str,
-    *,
     augment: bool,
-    train: bool,
-) -> MappedDataset:
-    """Return a split.
+) -> list[MappedDataset]:
+    """Return the training, validation and test split of prepared clips.
 
     Args:
-        task: Of `task_of`.
-        arrays: Of the cache: ``audio``, ``visual`` and ``name``.
-        rows: int64 ``(n,)``: its clips.
-        target: int64 ``(n,)``.
-        hearing: How sound is heard.
-        seed: Of the run.
-        content: Of the cache.
-        augment: Cut and mirror training frames at random.
-        train: Whether it is the training split.
+        arrays: Arrays of the cache: ``audio``, ``visual`` and ``name``, with N rows each.
+        splits: int64 tensors ``(n,)``, the rows of each split.
+        target: int64 tensor ``(N,)``, the class of each clip.
+        classes: Names of the classes.
+        sound: How sound becomes an input.
+        seed: Seed of the run.
+        content: Fingerprint of the cache.
+        augment: Whether training frames are cropped and flipped, and training sound cut, at random.
     """
-    still = Resize(SIZE, SIZE)
-    moved = Chain((RandomResizedCrop(SIZE, SIZE), RandomFlip()))
-    change = moved if train and augment else still
-    pictures = Pictures(("visual",), MEAN, DEVIATION, change, seed)
+    shapes = {"audio": sound.shape, "visual": (3, SIZE, SIZE)}
+    task = Task(tuple(Modality(name, "image", shapes[name]) for name in MODALITIES), classes)
+    stored = {name: MappedArray(arrays[name]) for name in MODALITIES}
     names: list[str] = arrays["name"].tolist()
-    return MappedDataset(
-        task,
-        {name: Mapped(arrays[name]) for name in MODALITIES},
-        rows,
-        target,
-        [names[row] for row in rows.tolist()],
-        Clip(hearing, pictures, train and augment),
-        content,
-    )
+    parts = []
+    for number, rows in enumerate(splits):
+        random = augment and number == 0
+        moved, still = Chain((RandomResizedCrop(SIZE, SIZE), RandomFlip())), Resize(SIZE, SIZE)
+        change = moved if random else still
+        pictures = PictureView(("visual",), IMAGENET_MEAN, IMAGENET_DEVIATION, change, seed)
+        view = ClipView(sound, pictures, random)
+        parts.append(MappedDataset(task, stored, rows, target, names, view, content))
+    return parts
 
 
 def frame(least_seconds: float = 0.0) -> Callable[[bytes], Array]:
-    """Return what decodes a JPEG, or the first frame of a video, as it is stored."""
+    """Return a decoder of JPEG files, or of the first frame of videos, to stored frames."""
 
     def decode(content: bytes) -> Array:
         return picture(content, *FRAME, least_seconds)
@@ -165,18 +146,18 @@ def frame(least_seconds: float = 0.0) -> Callable[[bytes], Array]:
 
 
 def sound(seconds: int) -> Callable[[bytes], Array]:
-    """Return what decodes a sound file, or the sound of a video, as int16 ``(samples,)``.
+    """Return a decoder of sound files, or of the sound of videos, to int16 ``(samples,)``.
 
-    A shorter sound is repeated, as in the released code; of a longer one the start is kept.
+    A shorter sound is repeated, as in the released code; of a longer one, the start is kept.
     """
 
     def decode(content: bytes) -> Array:
         if content[:4] in (b"RIFF", b"fLaC", b"OggS"):
             values, rate = read_sound(content)
-            heard = resample(torch.from_numpy(values), rate, RATE)
+            waveform = resample(torch.from_numpy(values), rate, RATE)
         else:
-            heard = torch.from_numpy(sound_of(content, RATE))
-        long = repeat_to(heard, seconds * RATE).mul(TO_INT).round().clamp(-TO_INT, TO_INT - 1)
-        return np.asarray(long.numpy(), dtype=np.int16)
+            waveform = torch.from_numpy(sound_of(content, RATE))
+        whole = repeat_to(waveform, seconds * RATE).mul(INT_SCALE).round()
+        return np.asarray(whole.clamp(-INT_SCALE, INT_SCALE - 1).numpy(), dtype=np.int16)
 
     return decode

@@ -1,7 +1,7 @@
-"""crema-d: six emotions, a frame and the voice of 91 actors. Cao et al., 2014; open (ODbL).
+"""crema-d: six emotions in a frame and the voice of 91 actors. Cao et al., 2014; open (ODbL).
 
-Prepared from the videos or frames, the recordings, and the two lists that the audio-visual codes
-use. Those lists hold every actor in both of them; `split: speakers` keeps actors apart.
+Prepared from the videos or frames, the recordings, and the two lists that audio-visual codes use.
+Every actor is in both lists; `split: speakers` keeps actors apart.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ CLASSES = ("NEU", "HAP", "SAD", "FEA", "DIS", "ANG")
 """Neutral, happy, sad, fear, disgust, anger; in the published order."""
 
 SECONDS = 3
-"""Of sound."""
+"""Length of the sound of a clip."""
 
 VERSION = 1
-"""Of the preparation."""
+"""Version of the preparation."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class CremaD(DataSettings):
             (no actor is in two splits).
         val_share: Share of the training list, or of the actors, for validation.
         test_share: Share of the actors for testing, where the split is by speakers.
-        split_seed: Seed of what is held out; the run's seed where it is not set.
-        augment: Cut and mirror training frames at random.
+        split_seed: Seed of the split; the run's seed by default.
+        augment: Crop and flip training frames at random.
     """
 
     root: str
@@ -51,78 +51,49 @@ class CremaD(DataSettings):
     augment: bool = True
 
     def load(self, seed: int) -> Splits:
-        """Return the three parts; clips are read when they are taken.
-
-        Args:
-            seed: Of the run.
-
-        Raises:
-            FileNotFoundError: If the data are not prepared; the command is told.
-            ValueError: If a setting is out of range, or the prepared data are damaged.
-        """
+        """Return the splits; clips are read when they are taken."""
         import torch
 
         from dmrnet.data.dataset import Splits
         from dmrnet.data.files.cache import read_cache, skipped_note
         from dmrnet.data.files.spectrogram import PAPER, RELEASED
-        from dmrnet.data.sets.audio_visual import RATE, Hearing, clips, task_of
+        from dmrnet.data.sets.audio_visual import RATE, SoundInput, clip_splits
 
         arrays, provenance = read_cache("crema-d", self.root, VERSION)
-        hearing = Hearing(PAPER, RATE, SECONDS)
-        if self.spectrogram == "released":
-            hearing = Hearing(RELEASED, 22_050, SECONDS)
         target = torch.from_numpy(arrays["y"])
         actors = [name[:4] for name in arrays["name"].tolist()]
-        tested = torch.from_numpy(arrays["test"])
-        drawn = seed if self.split_seed is None else self.split_seed
+        split_seed = seed if self.split_seed is None else self.split_seed
         if self.split == "published":
-            parts = self._published(target, tested, drawn)
+            rows = self._published(target, torch.from_numpy(arrays["test"]), split_seed)
         else:
-            parts = self._speakers(actors, drawn)
-        task = task_of(hearing, CLASSES)
-        train, val, test = (
-            clips(
-                task,
-                arrays,
-                rows,
-                target[rows],
-                hearing,
-                seed,
-                provenance.content,
-                augment=self.augment,
-                train=place == 0,
-            )
-            for place, rows in enumerate(parts)
+            rows = self._speakers(actors, split_seed)
+        sound = SoundInput(PAPER, RATE, SECONDS)
+        if self.spectrogram == "released":
+            sound = SoundInput(RELEASED, 22_050, SECONDS)
+        train, val, test = clip_splits(
+            arrays, rows, target, CLASSES, sound, seed, provenance.content, self.augment
         )
-        people = [{actors[row] for row in rows.tolist()} for rows in parts]
-        shared = len(people[0] & people[2])
-        told = (
-            f"split {self.split}, seed {drawn}: {len(train)} train, {len(val)} val, {len(test)} "
-            f"test clips; {shared} of {len(people[2])} actors of test are in train too"
+        trained, _, tested = ({actors[row] for row in part.tolist()} for part in rows)
+        note = (
+            f"split {self.split}, seed {split_seed}: {len(train)} train, {len(val)} val, "
+            f"{len(test)} test clips; {len(trained & tested)} of {len(tested)} actors of test are "
+            "also in train"
         )
-        return Splits(
-            name="crema-d",
-            train=train,
-            val=val,
-            test=test,
-            notes=(told, *skipped_note(provenance)),
-        )
+        return Splits("crema-d", train, val, test, (note, *skipped_note(provenance)))
 
     def _published(self, target: Tensor, tested: Tensor, seed: int) -> tuple[Tensor, ...]:
-        """Hold a share of the training list out, the classes in proportion."""
-        import torch
-
+        """Hold out a share of the training list, stratified by class."""
         from dmrnet.data.split import generator, hold_out
 
         listed = (~tested).nonzero().flatten()
         held = hold_out(target[listed], self.val_share, generator(seed, "crema-d", "val"))
-        return listed[~held], listed[held], torch.nonzero(tested).flatten()
+        return listed[~held], listed[held], tested.nonzero().flatten()
 
     def _speakers(self, actors: list[str], seed: int) -> tuple[Tensor, ...]:
-        """Hold actors out.
+        """Hold out actors.
 
         Raises:
-            ValueError: If a part would have no actor.
+            ValueError: If a split would have no actor.
         """
         import torch
 
@@ -132,12 +103,12 @@ class CremaD(DataSettings):
         numbers = [round(share * len(people)) for share in (self.val_share, self.test_share)]
         if min(numbers) < 1 or sum(numbers) >= len(people):
             raise ValueError(
-                f"crema-d: expected val_share and test_share that leave each part an actor of "
+                f"crema-d: expected val_share and test_share that leave each split an actor of "
                 f"{len(people)}, got {self.val_share} and {self.test_share}"
             )
         draw = generator(seed, "crema-d", "speakers")
         order = torch.randperm(len(people), generator=draw).tolist()
-        val = {people[place] for place in order[: numbers[0]]}
-        test = {people[place] for place in order[numbers[0] : sum(numbers)]}
-        part = torch.tensor([1 if one in val else 2 if one in test else 0 for one in actors])
-        return tuple((part == place).nonzero().flatten() for place in range(3))
+        val = {people[index] for index in order[: numbers[0]]}
+        test = {people[index] for index in order[numbers[0] : sum(numbers)]}
+        split = torch.tensor([1 if one in val else 2 if one in test else 0 for one in actors])
+        return tuple((split == number).nonzero().flatten() for number in range(3))

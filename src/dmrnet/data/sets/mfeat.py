@@ -8,7 +8,7 @@ Zernike moments (`zer`) and six morphological numbers (`mor`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dmrnet.data.sets.base import InMemory
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 MODALITIES = ("fou", "fac", "kar", "pix", "zer", "mor")
 IMAGE = (1, 16, 15)
 TWINS = ((605, 774), (1148, 1172), (1237, 1271), (1265, 1272), (1448, 1521), (1892, 1999))
-"""Rows that are the same digit twice, equal in every view; both stay in training."""
+"""Pairs of rows that are the same digit, equal in every view; both stay in training."""
 
 
 @dataclass(frozen=True)
 class Mfeat(InMemory):
-    """Settings of mfeat. What is in neither `train` nor `val` is the test set.
+    """Settings of mfeat. The samples that are in neither `train` nor `val` are the test set.
 
     Attributes:
         train: Share of the samples for training.
         val: Share of the samples for validation.
-        split_seed: Seed of the split; the run's seed where it is not set.
-        train_missing: Chance of each modality to be missing from a training sample, at random,
-            never all of one.
-        modalities: Which views to use, in this order; all six otherwise.
+        split_seed: Seed of the split; the run's seed by default.
+        train_missing: Probability that a modality is missing from a training sample, at random;
+            one always stays.
+        modalities: Views to use, in this order; all six by default.
     """
 
     train: float = 0.6
@@ -46,76 +46,77 @@ class Mfeat(InMemory):
     modalities: list[str] | None = None
 
     def raw(self, seed: int) -> Splits:
-        """Return the three parts with the numbers as published."""
+        """Return the splits with the numbers as published."""
         import torch
 
         from dmrnet.data.dataset import ArrayDataset, Splits
-        from dmrnet.data.split import generator, hold_out
+        from dmrnet.data.split import generator
 
-        if not (self.train > 0 and self.val > 0 and self.train + self.val < 1):
-            raise ValueError(
-                f"mfeat: expected train and val above 0 and together below 1, since the rest is "
-                f"the test set; got {self.train} and {self.val}"
-            )
         seed = seed if self.split_seed is None else self.split_seed
         task, arrays, target = read()
         task = selected(task, self.modalities)
         names = task.modalities
-        kept = torch.zeros(len(target), dtype=torch.bool)
-        kept[torch.tensor(TWINS).flatten()] = True
-        draw = generator(seed, "split")
-        test = hold_out(target, 1 - self.train - self.val, draw, kept)
-        rest = (~test).nonzero().flatten()
-        val = torch.zeros_like(test)
-        val[rest] = hold_out(target[rest], self.val / (self.train + self.val), draw, kept[rest])
 
-        def part(rows: Tensor, present: Tensor) -> ArrayDataset:
-            taken = {name: arrays[name][rows] for name in names}
-            samples = [str(row) for row in rows.nonzero().flatten().tolist()]
-            return ArrayDataset(task, taken, present, target[rows], samples)
+        def part(rows: Tensor, missing: float = 0.0) -> ArrayDataset:
+            present = torch.ones(len(rows), len(names), dtype=torch.bool)
+            if missing:
+                present = thinned(present, missing, generator(seed, "missing"))
+            samples = [str(row) for row in rows.tolist()]
+            chosen = {name: arrays[name][rows] for name in names}
+            return ArrayDataset(task, chosen, present, target[rows], samples)
 
-        def complete(rows: Tensor) -> Tensor:
-            return torch.ones(int(rows.sum()), len(names), dtype=torch.bool)
-
-        train = ~test & ~val
+        train_rows, val_rows, test_rows = self._split(target, generator(seed, "split"))
+        train, val, test = part(train_rows, self.train_missing), part(val_rows), part(test_rows)
         notes = [
-            f"split: {int(train.sum())} train, {int(val.sum())} val, {int(test.sum())} test, "
-            f"stratified, seed {seed}; the 6 digits that stand twice are in train",
-            *(["pix (240 numbers) read as image 1x16x15"] if "pix" in names else []),
+            f"split: {len(train)} train, {len(val)} val, {len(test)} test, stratified, seed "
+            f"{seed}; the 6 digits that occur twice are in train"
         ]
-        present = _thinned(complete(train), self.train_missing, generator(seed, "missing"))
+        if "pix" in names:
+            notes.append("pix (240 numbers) read as image 1x16x15")
         if self.train_missing:
-            gone = ", ".join(
-                f"{name} {rate:.1%}"
-                for name, rate in zip(names, 1 - present.double().mean(0), strict=True)
+            rates = 1 - train.present.double().mean(0)
+            removed = ", ".join(
+                f"{name} {rate:.1%}" for name, rate in zip(names, rates, strict=True)
             )
-            notes.append(f"removed from training at random: {gone}")
-        return Splits(
-            name="mfeat",
-            train=part(train, present),
-            val=part(val, complete(val)),
-            test=part(test, complete(test)),
-            notes=tuple(notes),
-        )
+            notes.append(f"removed from training at random: {removed}")
+        return Splits("mfeat", train, val, test, tuple(notes))
+
+    def _split(self, target: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the rows of training, validation and testing, stratified by class."""
+        import torch
+
+        from dmrnet.data.split import hold_out
+
+        if not (self.train > 0 and self.val > 0 and self.train + self.val < 1):
+            raise ValueError(
+                "mfeat: expected train and val above 0 and together below 1, since the rest is "
+                f"the test set; got {self.train} and {self.val}"
+            )
+        twins = torch.zeros(len(target), dtype=torch.bool)
+        twins[torch.tensor(TWINS).flatten()] = True
+        tested = hold_out(target, 1 - self.train - self.val, draw, twins)
+        rest, test = (~tested).nonzero().flatten(), tested.nonzero().flatten()
+        share = self.val / (self.train + self.val)
+        held = hold_out(target[rest], share, draw, twins[rest])
+        return rest[~held], rest[held], test
 
 
 def selected(task: Task, modalities: list[str] | None) -> Task:
-    """Return the task with some of its modalities.
+    """Return the task with some of its modalities, all of them for None.
 
     Raises:
-        ValueError: If there is none of that name, or one is named twice.
+        ValueError: If the task has no modality of that name, or one is named twice.
     """
     from dmrnet.hints import nearest
-    from dmrnet.modalities import Task, check_names
+    from dmrnet.modalities import check_names
 
     if modalities is None:
         return task
-    for name in check_names(modalities):
-        if name not in task.modalities:
-            hint = nearest(name, task.modalities)
-            raise ValueError(f"modalities: there is no {name!r}; {hint}")
     known = dict(zip(task.modalities, task.inputs, strict=True))
-    return Task(tuple(known[name] for name in modalities), task.classes)
+    for name in check_names(modalities):
+        if name not in known:
+            raise ValueError(f"modalities: there is no {name!r}; {nearest(name, known)}")
+    return replace(task, inputs=tuple(known[name] for name in modalities))
 
 
 def read() -> tuple[Task, dict[str, Tensor], Tensor]:
@@ -143,8 +144,14 @@ def read() -> tuple[Task, dict[str, Tensor], Tensor]:
     return Task(inputs, tuple(str(digit) for digit in range(10))), arrays, target
 
 
-def _thinned(present: Tensor, missing: float, draw: torch.Generator) -> Tensor:
-    """Remove each modality with the same chance, given that one is left."""
+def thinned(present: Tensor, missing: float, draw: torch.Generator) -> Tensor:
+    """Remove each modality with the same probability, given that one stays.
+
+    Args:
+        present: Bool tensor ``(n, V)``, all True.
+        missing: Probability that a modality is removed.
+        draw: Generator of what is removed.
+    """
     from dmrnet.modalities import Bernoulli
 
     number = present.shape[1]
@@ -154,10 +161,8 @@ def _thinned(present: Tensor, missing: float, draw: torch.Generator) -> Tensor:
             f"mfeat: expected train_missing from 0 to below {most:.3f}, since one of {number} "
             f"modalities always stays; got {missing}"
         )
-    if not missing:
-        return present
-    # Redrawing empty rows raises the rate of keeping r to r / (1 - (1 - r)^V); find the r that
-    # gives the rate asked for. The function rises, so halving an interval finds it.
+    # Bernoulli keeps each modality at rate r and redraws empty rows, which raises the rate to
+    # r / (1 - (1 - r)^V). Bisection finds the r at which that is 1 - missing.
     low, high = 0.0, 1.0
     for _ in range(60):
         rate = (low + high) / 2

@@ -5,7 +5,7 @@ Prepared from the official labelled file. 40 classes; unlabelled pixels are -1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dmrnet.data.sets.base import DataSettings
@@ -23,13 +23,13 @@ CLASSES = (
     *("night stand", "toilet", "sink", "lamp", "bathtub", "bag", "otherstructure"),
     *("otherfurniture", "otherprop"),
 )
-"""As published, in the published order and spelling; label 1 is the first."""
+"""Classes in the published order and spelling; label 1 is the first."""
 
 MEAN, DEVIATION = 2841.94941272766, 1417.2594281672277
-"""Of refined depth in millimetres, over the published training images (ESANet)."""
+"""Mean and deviation of refined depth, in millimetres, over the training images (ESANet)."""
 
 VERSION = 1
-"""Of the preparation."""
+"""Version of the preparation."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class NYUv2(DataSettings):
         depth: refined (holes filled) or raw (holes are 0 and stay 0).
         val_share: Share of the published training images for validation; whole scenes, where the
             file names them.
-        split_seed: Seed of what is held out; the run's seed where it is not set.
-        augment: Enlarge, cut, mirror and recolour training images at random.
+        split_seed: Seed of what is held out; the run's seed by default.
+        augment: Enlarge, crop, flip and recolour training images at random.
     """
 
     root: str
@@ -55,85 +55,63 @@ class NYUv2(DataSettings):
     shows_inputs: ClassVar[bool] = True
 
     def load(self, seed: int) -> Splits:
-        """Return the three parts; images are read when they are taken.
-
-        Args:
-            seed: Of the run.
-
-        Raises:
-            FileNotFoundError: If the data are not prepared; the command is told.
-            ValueError: If a setting is out of range, or the prepared data are damaged.
-        """
+        """Return the splits; images are read when they are taken."""
         import torch
 
         from dmrnet.data.dataset import Splits
         from dmrnet.data.files.cache import read_cache, skipped_note
         from dmrnet.data.frequency import class_weights
-        from dmrnet.data.mapped import Mapped, PixelDataset
-        from dmrnet.data.sets.rooms import COLOURS, Rooms, changes
+        from dmrnet.data.mapped import MappedArray, PixelDataset
+        from dmrnet.data.sets.rooms import RoomView, augmentation
         from dmrnet.data.standardise import Standardiser, by_modality
+        from dmrnet.data.views import IMAGENET_DEVIATION, IMAGENET_MEAN
         from dmrnet.modalities import Modality, Task
 
         arrays, provenance = read_cache("nyuv2", self.root, VERSION)
         height, width = arrays["rgb"].shape[-2:]
         tested = torch.from_numpy(arrays["test"])
         scenes: list[str] = arrays["scene"].tolist()
-        drawn = seed if self.split_seed is None else self.split_seed
-        rows = [*held_scenes(scenes, tested, self.val_share, drawn), tested.nonzero().flatten()]
+        split_seed = seed if self.split_seed is None else self.split_seed
+        held = held_scenes(scenes, tested, self.val_share, split_seed)
+        rows = [*held, tested.nonzero().flatten()]
+        # Label 0 is unlabelled.
         pixels = torch.from_numpy(arrays["pixels"])[:, 1:]
-        task = Task(
-            (
-                Modality("rgb", "image", (3, height, width)),
-                Modality("depth", "image", (1, height, width)),
-            ),
-            CLASSES,
-            dense=True,
-            class_weights=class_weights(pixels[rows[0]], "median"),
+        inputs = (
+            Modality("rgb", "image", (3, height, width)),
+            Modality("depth", "image", (1, height, width)),
         )
-        raw = "depth" if self.depth == "refined" else "depth_raw"
-        names: list[str] = arrays["name"].tolist()
-        parts = []
-        for place, some in enumerate(rows):
-            change = changes(height, width) if self.augment and place == 0 else None
-            parts.append(
-                PixelDataset(
-                    task,
-                    {
-                        "rgb": Mapped(arrays["rgb"]),
-                        "depth": Mapped(arrays[raw]),
-                        "labels": Mapped(arrays["labels"]),
-                    },
-                    some,
-                    pixels[some],
-                    [names[row] for row in some.tolist()],
-                    Rooms(change, seed, (MEAN, DEVIATION), holes=bool(self.holes)),
-                    provenance.content,
-                )
-            )
-        seen = [{scenes[row] for row in some.tolist()} for some in rows]
-        shared = len((seen[0] & seen[1]) - {""})
-        return Splits(
-            name="nyuv2",
-            train=parts[0],
-            val=parts[1],
-            test=parts[2],
-            notes=(
-                f"{len(parts[0])} train, {len(parts[1])} val, {len(parts[2])} test images; "
-                f"validation held out of the published training images with seed {drawn}; train "
-                f"and val share {shared} scenes; depth {self.depth}",
-                *skipped_note(provenance),
-            ),
-            standardiser=Standardiser(
-                *(
-                    by_modality(task.modalities, some)
-                    for some in zip(COLOURS, (MEAN, DEVIATION), strict=True)
-                )
-            ),
+        weights = class_weights(pixels[rows[0]], "median")
+        task = Task(inputs, CLASSES, dense=True, class_weights=weights)
+        depth = "depth" if self.depth == "refined" else "depth_raw"
+        stored = {
+            "rgb": MappedArray(arrays["rgb"]),
+            "depth": MappedArray(arrays[depth]),
+            "labels": MappedArray(arrays["labels"]),
+        }
+        plain = RoomView((MEAN, DEVIATION), bool(self.holes))
+        change = augmentation(height, width) if self.augment else None
+        views = (replace(plain, transform=change, seed=seed), plain, plain)
+        names = arrays["name"].tolist()
+        train, val, test = (
+            PixelDataset(task, stored, part, pixels, names, view, provenance.content)
+            for part, view in zip(rows, views, strict=True)
         )
+        trained, validated = ({scenes[row] for row in part.tolist()} - {""} for part in held)
+        notes = (
+            f"{len(train)} train, {len(val)} val, {len(test)} test images; validation held out of "
+            f"the published training images with seed {split_seed}; train and val share "
+            f"{len(trained & validated)} scenes; depth {self.depth}",
+            *skipped_note(provenance),
+        )
+        standardiser = Standardiser(
+            by_modality(task.modalities, (IMAGENET_MEAN, MEAN)),
+            by_modality(task.modalities, (IMAGENET_DEVIATION, DEVIATION)),
+        )
+        return Splits("nyuv2", train, val, test, notes, standardiser)
 
     @property
     def holes(self) -> tuple[str, ...]:
-        """Modalities of which a 0 is a hole, and stays 0."""
+        """Depth, where it is raw."""
         return ("depth",) if self.depth == "raw" else ()
 
 
@@ -143,10 +121,10 @@ def held_scenes(
     """Return the rows of training and validation: scenes are drawn until the share is reached.
 
     Args:
-        scenes: Of each image; where it is empty, the image is a scene of its own.
-        tested: bool ``(n,)``: published for testing, and in neither.
-        share: Of the other images, for validation.
-        seed: Of the draw.
+        scenes: Scene of each image; an image without one is a scene of its own.
+        tested: Bool tensor ``(n,)``, True for test images, which are in neither.
+        share: Share of the other images for validation.
+        seed: Seed of the draw.
 
     Raises:
         ValueError: If one of the two would be empty.
@@ -160,12 +138,11 @@ def held_scenes(
     for row in rows:
         groups.setdefault(scenes[row] or f" {row}", []).append(row)
     names = sorted(groups)
-    order = torch.randperm(len(names), generator=generator(seed, "nyuv2", "val")).tolist()
     val: list[int] = []
-    for place in order:
+    for index in torch.randperm(len(names), generator=generator(seed, "nyuv2", "val")).tolist():
         if len(val) >= share * len(rows):
             break
-        val += groups[names[place]]
+        val += groups[names[index]]
     train = sorted(set(rows) - set(val))
     if not val or not train:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""How ESANet sees images of rooms: sizes, colours and depth, with labels that follow."""
+"""How ESANet sees images of rooms: RGB and depth, normalised and, in training, augmented."""
 
 from __future__ import annotations
 
@@ -7,75 +7,54 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dmrnet.data.sets.audio_visual import DEVIATION, MEAN
-from dmrnet.data.split import generator
+from dmrnet.data.colours import Colours
 from dmrnet.data.transforms import (
     Chain,
-    Colours,
     RandomCrop,
     RandomFlip,
     RandomRescale,
     Transform,
+    transform_rows,
 )
-
-COLOURS = (MEAN, DEVIATION)
-"""Mean and deviation of RGB, a number a channel, on the scale 0 to 255."""
-
-NEAREST = frozenset({"depth", "labels"})
-"""Never blended: a depth between near and far is nowhere."""
+from dmrnet.data.views import IMAGENET_DEVIATION, IMAGENET_MEAN, by_channel
 
 
-def changes(height: int, width: int) -> Transform:
-    """Return what is done in training: enlarged up to 1.4 times, cut, recoloured, mirrored."""
-    return Chain(
-        (
-            RandomRescale(1.0, 1.4, NEAREST),
-            RandomCrop(height, width),
-            Colours(("rgb",)),
-            RandomFlip(),
-        )
-    )
+def augmentation(height: int, width: int) -> Transform:
+    """Return the augmentation: enlarge by up to 1.4, crop, recolour and flip."""
+    steps = (RandomRescale(1.0, 1.4), RandomCrop(height, width), Colours(("rgb",)), RandomFlip())
+    return Chain(steps)
 
 
 @dataclass(frozen=True)
-class Rooms:
-    """Makes inputs and labels of stored images.
+class RoomView:
+    """RGB and depth, normalised, and labels.
+
+    It reads ``rgb``, uint8 ``(b, 3, H, W)``; ``depth``, in millimetres, and ``labels``, 0 for no
+    class, ``(b, 1, H, W)``.
 
     Attributes:
-        transform: In training; None elsewhere.
-        seed: Of the run.
         depth: Mean and deviation of depth in millimetres.
-        holes: A depth of 0 is a hole and stays 0.
+        holes: Whether a depth of 0 is a hole that stays 0.
+        transform: Augmentation, if any.
+        seed: Seed of the run.
     """
 
-    transform: Transform | None
-    seed: int
     depth: tuple[float, float]
     holes: bool
+    transform: Transform | None = None
+    seed: int = 0
 
     def __call__(self, raw: dict[str, Tensor], rows: Tensor, epoch: int) -> dict[str, Tensor]:
-        """Return float32 ``rgb`` and ``depth``, and ``labels`` int64 ``(b, H, W)``, -1 for void.
-
-        Args:
-            raw: ``rgb`` uint8 ``(b, 3, H, W)``; ``depth`` in millimetres and ``labels`` (0 for
-                void) ``(b, 1, H, W)``.
-            rows: int64 ``(b,)``.
-            epoch: Of training.
-        """
+        """Return ``rgb``, ``depth`` and ``labels``."""
         seen = {"rgb": raw["rgb"], "depth": raw["depth"].float(), "labels": raw["labels"]}
         if self.transform is not None:
-            changed = [
-                self.transform(
-                    {name: values[place] for name, values in seen.items()},
-                    generator(self.seed, "augment", epoch, row),
-                )
-                for place, row in enumerate(rows.tolist())
-            ]
-            seen = {name: torch.stack([one[name] for one in changed]) for name in seen}
-        mean, deviation = (torch.tensor(values).reshape(1, 3, 1, 1) for values in COLOURS)
+            # Depth is not blended either: between near and far there may be nothing.
+            masks = ("depth", "labels")
+            seen = transform_rows(seen, self.transform, self.seed, rows, epoch, masks)
         depth = (seen["depth"] - self.depth[0]) / self.depth[1]
         if self.holes:
             depth = torch.where(seen["depth"] == 0, 0.0, depth)
+        mean, deviation = by_channel(IMAGENET_MEAN), by_channel(IMAGENET_DEVIATION)
         return {
             "rgb": (seen["rgb"].float() - mean) / deviation,
             "depth": depth,

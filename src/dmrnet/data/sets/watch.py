@@ -1,6 +1,6 @@
-"""watch: seven shoulder exercises by a smart watch's accelerometer and gyroscope; new subjects.
+"""watch: seven shoulder exercises, from a smart watch's accelerometer and gyroscope; new subjects.
 
-Recordings of physiotherapy exercises, 10 subjects, 50 steps a second, as the package seglearn has
+Recordings of physiotherapy exercises of 10 subjects, 50 steps a second, as the package seglearn has
 them. They are cut into windows; subjects, never windows, are held out.
 """
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 MODALITIES = ("accelerometer", "gyroscope")
 CHANNELS = ("ax", "ay", "az", "wx", "wy", "wz")
 """Columns of a recording: three of each modality."""
+AXES = 3
 VERSION = 1
-"""Of the preparation."""
+"""Version of the preparation."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,15 @@ class Watch(InMemory):
     """Settings of watch.
 
     The subjects stand in a ring. The test subjects of seed 0 are the first ones, those of seed 1
-    the ones behind them, and so on; the validation subjects come next, the rest is for training.
+    the ones after them, and so on; the validation subjects come next, the rest is for training.
 
     Attributes:
         root: Folder with the prepared data; see `dmrnet data prepare watch`.
         window: Steps of a window; 50 are one second.
         step: Steps from the start of one window to the start of the next.
-        val_subjects: Subjects for validation.
-        test_subjects: Subjects for testing.
-        split_seed: Seed of the rotation; the run's seed where it is not set.
+        val_subjects: Number of subjects for validation.
+        test_subjects: Number of subjects for testing.
+        split_seed: Seed of the rotation; the run's seed by default.
     """
 
     root: str
@@ -47,7 +48,7 @@ class Watch(InMemory):
     split_seed: int | None = None
 
     def raw(self, seed: int) -> Splits:
-        """Return the three parts with the numbers as published, as float32."""
+        """Return the splits with the numbers as published, as float32."""
         import torch
 
         from dmrnet.data.dataset import ArrayDataset, Splits
@@ -60,70 +61,52 @@ class Watch(InMemory):
             )
         seed = seed if self.split_seed is None else self.split_seed
         arrays, provenance = read_cache("watch", self.root, VERSION, "--allow-pickle")
-        recording, start = windows(torch.from_numpy(arrays["length"]), self.window, self.step)
+        length = torch.from_numpy(arrays["length"])
+        recording, start = windows(length, self.window, self.step)
         if not len(recording):
             raise ValueError(f"watch: no recording is as long as a window of {self.window} steps")
-        length = torch.from_numpy(arrays["length"])
+        # Recordings follow one another; every window (starts, channels, steps) is a view of them.
         first = (length.cumsum(0) - length)[recording] + start
-        # (windows, channels, steps), a view; rows of it are copied when they are taken.
-        every = torch.from_numpy(arrays["values"]).unfold(0, self.window, 1)
-        target = torch.from_numpy(arrays["y"])[recording]
-        subject = torch.from_numpy(arrays["subject"])[recording]
-        number = torch.from_numpy(arrays["number"])[recording]
-        each = len(CHANNELS) // len(MODALITIES)
+        values = torch.from_numpy(arrays["values"]).unfold(0, self.window, 1)
+        target, subject, number = (
+            torch.from_numpy(arrays[key])[recording] for key in ("y", "subject", "number")
+        )
         task = Task(
-            tuple(Modality(name, "sequence", (each, self.window)) for name in MODALITIES),
+            tuple(Modality(name, "sequence", (AXES, self.window)) for name in MODALITIES),
             tuple(arrays["classes"].tolist()),
         )
-        people = held_out(
-            sorted(set(arrays["subject"].tolist())), self.val_subjects, self.test_subjects, seed
-        )
 
-        def part(who: tuple[int, ...]) -> ArrayDataset:
-            rows = torch.isin(subject, torch.tensor(who)).nonzero().flatten()
-            values = every[first[rows]]
+        def part(subjects: tuple[int, ...]) -> ArrayDataset:
+            rows = torch.isin(subject, torch.tensor(subjects)).nonzero().flatten()
+            channels = values[first[rows]].split(AXES, 1)
+            names = zip(*(each[rows].tolist() for each in (subject, number, start)), strict=True)
             return ArrayDataset(
                 task,
-                {
-                    name: values[:, place * each : (place + 1) * each].contiguous()
-                    for place, name in enumerate(MODALITIES)
-                },
+                {n: c.contiguous() for n, c in zip(MODALITIES, channels, strict=True)},
                 torch.ones(len(rows), len(MODALITIES), dtype=torch.bool),
                 target[rows],
-                [
-                    f"subject:{one} recording:{which} start:{begin}"
-                    for one, which, begin in zip(
-                        subject[rows].tolist(),
-                        number[rows].tolist(),
-                        start[rows].tolist(),
-                        strict=True,
-                    )
-                ],
+                [f"subject:{who} recording:{which} start:{begin}" for who, which, begin in names],
             )
 
-        train, val, test = (part(who) for who in people)
-        told = ", ".join(
-            f"{role} {' '.join(str(one) for one in who)} ({len(rows)} windows)"
-            for role, who, rows in zip(
-                ("train", "val", "test"), people, (train, val, test), strict=True
-            )
+        everyone = sorted(set(arrays["subject"].tolist()))
+        people = held_out(everyone, self.val_subjects, self.test_subjects, seed)
+        train, val, test = (part(subjects) for subjects in people)
+        parts = {"train": train, "val": val, "test": test}
+        split = ", ".join(
+            f"{role} {' '.join(str(one) for one in subjects)} ({len(part)} windows)"
+            for (role, part), subjects in zip(parts.items(), people, strict=True)
         )
-        return Splits(
-            name="watch",
-            train=train,
-            val=val,
-            test=test,
-            notes=(
-                f"subjects held out, rotated with seed {seed}: {told}",
-                f"windows of {self.window} steps every {self.step}, 50 steps a second; those of "
-                "one recording overlap and are not independent: resample by subject or recording, "
-                "which samples names",
-                *skipped_note(provenance),
-            ),
+        notes = (
+            f"subjects held out, rotated with seed {seed}: {split}",
+            f"windows of {self.window} steps every {self.step}, 50 steps a second; those of one "
+            "recording overlap and are not independent: resample by subject or recording, which "
+            "samples names",
+            *skipped_note(provenance),
         )
+        return Splits("watch", train, val, test, notes)
 
     def sources(self, sample: str) -> str:
-        """Return whose window it is: those of one subject are not independent.
+        """Return the subject of a window: windows of one subject are not independent.
 
         >>> Watch("").sources("subject:3 recording:12 start:64")
         'subject:3'
@@ -132,15 +115,15 @@ class Watch(InMemory):
 
 
 def windows(length: Tensor, window: int, step: int) -> tuple[Tensor, Tensor]:
-    """Return which recording each window is from, and at which of its steps it starts.
+    """Return the recording of each window, and the step at which the window starts in it.
 
     Args:
-        length: int64, ``(recordings,)``: steps of each.
+        length: int64 tensor ``(recordings,)``, the number of steps of each recording.
         window: Steps of a window; only whole windows count.
-        step: From one start to the next.
+        step: Steps from one start to the next.
 
     Returns:
-        Two int64 tensors, ``(windows,)``.
+        Two int64 tensors ``(windows,)``.
 
     >>> import torch
     >>> recording, start = windows(torch.tensor([5, 2, 4]), window=3, step=2)
@@ -161,21 +144,21 @@ def held_out(
     """Return the subjects of training, validation and testing.
 
     Args:
-        subjects: All of them, in order.
-        val: How many for validation.
-        test: How many for testing.
-        seed: How often the ring is turned on by `test` places.
+        subjects: All subjects, in order.
+        val: Number of subjects for validation.
+        test: Number of subjects for testing.
+        seed: Number of times that the ring is rotated, by `test` subjects each.
 
     Raises:
-        ValueError: If there is not at least one subject for each part.
+        ValueError: If there is not at least one subject for each split.
 
     >>> held_out([1, 2, 3, 4, 5], 1, 2, seed=1)
     ((1, 2), (5,), (3, 4))
     """
     if val < 1 or test < 1 or val + test >= len(subjects):
         raise ValueError(
-            f"watch: expected val_subjects and test_subjects of 1 or more, together below the "
-            f"{len(subjects)} there are, got {val} and {test}"
+            f"watch: expected val_subjects and test_subjects of 1 or more, together below "
+            f"{len(subjects)}, the number of subjects, got {val} and {test}"
         )
     begin = seed * test % len(subjects)
     ring = subjects[begin:] + subjects[:begin]
