@@ -5,7 +5,8 @@ import runpy
 import shutil
 from pathlib import Path
 
-MADE = runpy.run_path(str(Path(__file__).parents[1] / "tools" / "make_results.py"))
+ROOT = Path(__file__).parents[1]
+MADE = runpy.run_path(str(ROOT / "tools" / "make_results.py"))
 
 
 def trial(label: str, score: float | None, **settings: str) -> dict[str, object]:
@@ -90,3 +91,18 @@ def test_lengths_of_training_are_compared_seed_by_seed(tmp_path: Path) -> None:
 
 def test_one_length_alone_is_not_compared(tmp_path: Path) -> None:
     assert not list(MADE["_by_length"]([tmp_path / "epochs-010.json"]))
+
+
+def test_sizes_average_the_combinations_of_each() -> None:
+    rows = sorted((ROOT / "results" / "mfeat-quickstart").glob("*.jsonl"))
+    (summary,) = MADE["_summaries"](rows, "sf-md")
+    table = MADE["size_table"](summary)
+    assert table.header == ("System", *(f"{k} seen" for k in range(1, 7)))
+    dmr = next(item for item in summary.systems if item.label == "dmr")
+    (row,) = (row for row in table.rows if row[0].text == "dmr")
+    for k in range(1, 7):
+        names = [name for name in summary.combinations if name.count("+") == k - 1]
+        by_seed = zip(*(dmr.scores[name].values for name in names), strict=True)
+        means = [100 * sum(values) / len(values) for values in by_seed]
+        assert row[k].text.startswith(f"{sum(means) / len(means):.1f}")
+    assert sum(row[1].best for row in table.rows) == 1

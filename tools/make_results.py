@@ -32,8 +32,11 @@ from typing import Any
 from dmrnet.report.pages.analysis_blocks import analysis_blocks
 from dmrnet.report.pages.difference_table import difference_table
 from dmrnet.report.pages.markdown import markdown_table
-from dmrnet.report.pages.tables import combination_table, cost_table, main_table, size_table
+from dmrnet.report.pages.table import Cell, Table, best_of, score_cell
+from dmrnet.report.pages.tables import combination_table, cost_table, main_table
+from dmrnet.report.records.combinations import members
 from dmrnet.report.records.runs import read_runs
+from dmrnet.report.statistics.estimates import average
 from dmrnet.report.summary.summary import DataSummary, summarise
 
 ROOT = Path(__file__).parents[1]
@@ -176,6 +179,23 @@ def _tables(summary: DataSummary) -> Iterator[str]:
         yield markdown_table(combination_table(summary, summary.combinations))
     if many:
         yield "</details>"
+
+
+def size_table(summary: DataSummary) -> Table:
+    """One row a system: the average over the compared combinations of each size."""
+    sizes: dict[int, list[str]] = {}
+    for name in summary.compared:
+        sizes.setdefault(len(members(name)), []).append(name)
+    columns = {
+        size: [average([i.scores[n] for n in names if n in i.scores]) for i in summary.systems]
+        for size, names in sorted(sizes.items())
+    }
+    best = {size: best_of(summary, scores) for size, scores in columns.items()}
+    rows = [
+        (Cell(item.label), *(score_cell(columns[n][k], best[n], digits=1) for n in columns))
+        for k, item in enumerate(summary.systems)
+    ]
+    return Table(("System", *(f"{size} seen" for size in columns)), tuple(rows))
 
 
 def _study(path: Path) -> Iterator[str]:

@@ -19,14 +19,7 @@ if TYPE_CHECKING:
     from dmrnet.report.records.runs import read_runs
     from dmrnet.report.summary.summary import DataSummary, summarise
 
-__all__ = [
-    "DataSummary",
-    "Report",
-    "build_report",
-    "read_runs",
-    "summarise",
-    "terminal_table",
-]
+__all__ = ["DataSummary", "Report", "build_report", "read_runs", "summarise", "terminal_table"]
 
 _HOME = {
     "DataSummary": "dmrnet.report.summary.summary",

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dmrnet.report.figures.draw import draw_figures
+from dmrnet.report.figures.by_variance import variance_figures
 from dmrnet.report.figures.label_maps import map_figures
+from dmrnet.report.figures.scores import score_figures
 from dmrnet.report.figures.svg import standalone
 from dmrnet.report.pages.analysis_blocks import analysis_blocks
 from dmrnet.report.pages.html import render_html
@@ -80,7 +81,11 @@ def build_report(
     sections = [
         make_section(
             item,
-            [*draw_figures(item, anchor), *map_figures(item, anchor)],
+            [
+                *score_figures(item, anchor),
+                *variance_figures(item, f"{anchor}-variance"),
+                *map_figures(item, anchor),
+            ],
             anchor,
             resample(item, read),
             analysis_blocks(item, anchor),

@@ -7,11 +7,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from dmrnet.report.figures.by_variance import variance_figures
 from dmrnet.report.figures.dot_matrix import MOST_COLUMNS
-from dmrnet.report.figures.draw import draw_figures
 from dmrnet.report.figures.legend import legend_entries
-from dmrnet.report.figures.marks import COLOURS, MOST_SYSTEMS, marks
+from dmrnet.report.figures.scores import score_figures
 from dmrnet.report.figures.svg import INK, standalone
+from dmrnet.report.figures.systems import COLOURS, MOST_SYSTEMS, marks
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.summary import summarise
 
@@ -19,9 +20,13 @@ SVG = "{http://www.w3.org/2000/svg}"
 LINK = "{http://www.w3.org/1999/xlink}href"
 
 
+def drawn(summary):
+    return score_figures(summary, "made") + variance_figures(summary, "made-variance")
+
+
 def figures_of(runs, baseline="sf-md"):
     (summary,) = summarise(read_runs(runs, "test"), "test", baseline)
-    return draw_figures(summary, "made")
+    return drawn(summary)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +134,7 @@ def test_nothing_to_draw(make_run):
     text = (run / "results.jsonl").read_text()
     (run / "results.jsonl").write_text(re.sub(r'"value": [\d.]+', '"value": null', text))
     (summary,) = summarise(read_runs([run], "test"), "test", "sf-md")
-    assert draw_figures(summary, "made") == []
+    assert drawn(summary) == []
 
 
 def luminance(colour):

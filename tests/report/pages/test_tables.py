@@ -11,7 +11,7 @@ from rich.console import Console
 from dmrnet.report.pages.hardness_table import hardness_table
 from dmrnet.report.pages.markdown import markdown_table
 from dmrnet.report.pages.table import Cell, Table
-from dmrnet.report.pages.tables import combination_table, cost_table, main_table, size_table
+from dmrnet.report.pages.tables import combination_table, cost_table, main_table
 from dmrnet.report.pages.terminal import terminal_table
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.summary import summarise
@@ -76,19 +76,6 @@ def test_combinations_in_the_paper_form(summary):
     assert "".join(cell.text for cell in table.rows[0][:6]) == "○○○○○●"
     assert "".join(cell.text for cell in table.rows[1][:6]) == "●○○○○●"
     assert re.fullmatch(r"\d\d\.\d ± \d\.\d", table.rows[0][6].text)
-
-
-def test_sizes_average_the_combinations_of_each(summary):
-    table = size_table(summary)
-    assert table.header == ("System", *(f"{k} seen" for k in range(1, 7)))
-    dmr = next(item for item in summary.systems if item.label == "dmr")
-    (row,) = (row for row in table.rows if row[0].text == "dmr")
-    for k in range(1, 7):
-        names = [name for name in summary.combinations if name.count("+") == k - 1]
-        by_seed = zip(*(dmr.scores[name].values for name in names), strict=True)
-        means = [100 * sum(values) / len(values) for values in by_seed]
-        assert row[k].text.startswith(f"{sum(means) / len(means):.1f}")
-    assert sum(row[1].best for row in table.rows) == 1
 
 
 def test_counts_are_shown_if_they_differ(tmp_path, good_row, lines):

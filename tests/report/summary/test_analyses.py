@@ -235,7 +235,7 @@ def test_many_pairs_are_drawn_in_part_and_names_are_shown_as_they_are(make_run):
     analyse(run, "sf-md", 0, names=names)
     summary = summary_of([run])
     (distance, *_) = read_analyses(summary)
-    figure = distance_figure(distance, ["sf-md"], "cosine", "made", with_baseline=True)
+    figure = distance_figure(summary, distance, "cosine", "made")
     assert f"{4 + 6 - MOST_PAIRS} more pairs are in the table" in figure.caption
     assert {"within a/b", "within $x$", "within <i>", "a/b to $x$"} <= set(words(figure))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,11 @@ from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
 from dmrnet.report.figures.figure import Figure, make_figure
-from dmrnet.report.figures.histograms import Layout, Panel, draw_panels, mean_density
+from dmrnet.report.figures.histograms import Panel, draw_panels, mean_density
 from dmrnet.report.figures.systems import analysed_left_out, analysed_systems
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.summary.analyses import AnalysisSummary
+from dmrnet.report.summary.summary import DataSummary
 
 KINDS = {
     "one": "one combination",
@@ -73,26 +74,19 @@ def mean_by_kind(analysed: AnalysisSummary, label: str, suffix: str) -> dict[str
     return {kind: Estimate.of(values) for kind, values in means.items()}
 
 
-def pair_figure(
-    analysed: AnalysisSummary, labels: Sequence[str], name: str, *, with_baseline: bool
-) -> Figure | None:
+def pair_figure(summary: DataSummary, analysed: AnalysisSummary, name: str) -> Figure | None:
     """Draw how angles are distributed over classes and pairs: a panel a kind, a line a system.
-
-    Args:
-        analysed: An analysis of angles.
-        labels: Labels of the systems, the baseline first.
-        name: Stem of the figure's file names.
-        with_baseline: Whether the first system is a baseline.
 
     Returns:
         The figure, or None if no run has the angles of pairs.
     """
-    systems, shown = analysed_systems(analysed, labels, with_baseline=with_baseline)
+    shown = analysed_systems(summary, analysed)
+    labels = [mark.label for mark in shown]
     angles = {
         label: [angles_by_kind(of, "_centred") for of in analysed.arrays.get(label, {}).values()]
-        for label in systems
+        for label in labels
     }
-    means = {label: mean_by_kind(analysed, label, "_centred") for label in systems}
+    means = {label: mean_by_kind(analysed, label, "_centred") for label in labels}
     panels = []
     for kind, words in KINDS.items():
         counts = {
@@ -106,10 +100,12 @@ def pair_figure(
             panels.append(Panel(title, densities, of_kind))
     if not panels:
         return None
-    layout = Layout(columns=1, width=5.4, height=0.95, gap=0.42, below=0.12)
 
     def draw(ink: str) -> Canvas:
-        return draw_panels(panels, _EDGES, shown, layout, ink, "degrees, from the mean embedding")
+        size, label = (5.4, 0.95), "degrees, from the mean embedding"
+        return draw_panels(
+            panels, _EDGES, shown, ink, columns=1, size=size, gap=0.42, below=0.12, label=label
+        )
 
     caption = (
         "Distribution of the mean angles between embeddings of two samples of one class, over "
@@ -119,5 +115,5 @@ def pair_figure(
     )
     if any(panel.top[1] for panel in panels):
         caption += " Peaks higher than their panel are cut."
-    caption += analysed_left_out(analysed, labels)
+    caption += analysed_left_out(summary, analysed)
     return make_figure(name, "Angles by what combinations share", caption, draw)

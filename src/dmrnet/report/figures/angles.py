@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -10,11 +9,11 @@ from matplotlib.figure import Figure as Canvas
 
 from dmrnet.report.figures.axes import axes_at, bare_grid
 from dmrnet.report.figures.figure import Figure, make_figure
-from dmrnet.report.figures.marks import Mark
 from dmrnet.report.figures.svg import data_id
-from dmrnet.report.figures.systems import analysed_left_out, analysed_systems
+from dmrnet.report.figures.systems import Mark, analysed_left_out, analysed_systems
 from dmrnet.report.statistics.formatting import shortened
 from dmrnet.report.summary.analyses import AnalysisSummary
+from dmrnet.report.summary.summary import DataSummary
 
 _ANGLES = (
     ("within", "one combination", "o", False),
@@ -24,27 +23,20 @@ _ANGLES = (
 """Metric, label, marker, and whether the marker is filled."""
 
 
-def angle_figure(
-    analysed: AnalysisSummary, labels: Sequence[str], name: str, *, with_baseline: bool
-) -> Figure | None:
+def angle_figure(summary: DataSummary, analysed: AnalysisSummary, name: str) -> Figure | None:
     """Draw one line a system: angles within a combination, between two, and between classes.
 
-    Args:
-        analysed: An analysis of angles.
-        labels: Labels of the systems, the baseline first.
-        name: Stem of the figure's file names.
-        with_baseline: Whether the first system is a baseline.
-
     Returns:
-        The figure, or None without a system.
+        The figure, or None if no system that is shown has the analysis.
     """
-    systems, shown = analysed_systems(analysed, labels, with_baseline=with_baseline)
-    if not systems:
+    shown = analysed_systems(summary, analysed)
+    if not shown:
         return None
-    left = 0.2 + 0.063 * max(len(shortened(label)) for label in systems)
+    names = [shortened(mark.label) for mark in shown]
+    left = 0.2 + 0.063 * max(map(len, names))
 
     def draw(ink: str) -> Canvas:
-        height, width = 0.24 * len(systems) + 0.1, 2.7
+        height, width = 0.24 * len(shown) + 0.1, 2.7
         figure = Canvas(figsize=(left + 2 * width + 0.45, height + 0.95))
         for column, (suffix, words) in enumerate(
             (("_centred", "from the mean embedding"), ("", "from zero"))
@@ -52,10 +44,9 @@ def angle_figure(
             axes = axes_at(figure, left + column * (width + 0.25), 0.5, width, height)
             for y, mark in enumerate(shown):
                 _line(axes, analysed, mark, y, suffix)
-            axes.set_ylim(len(systems) - 0.5, -0.5)
+            axes.set_ylim(len(shown) - 0.5, -0.5)
             axes.set_xlim(left=0)
-            names = [shortened(label) for label in systems] if not column else []
-            axes.set_yticks(range(len(systems)) if not column else [], names)
+            axes.set_yticks(*([], []) if column else (range(len(names)), names))
             axes.set_xlabel(f"degrees, {words}")
             bare_grid(axes, ink, "x")
             axes.tick_params(axis="y", length=0)
@@ -70,7 +61,7 @@ def angle_figure(
         "Systems with and without a ReLU before the classifier can be compared from the mean "
         "embedding, not from zero."
     )
-    caption += analysed_left_out(analysed, labels)
+    caption += analysed_left_out(summary, analysed)
     return make_figure(name, "Directions of combinations", caption, draw)
 
 

@@ -10,12 +10,10 @@ from dmrnet.report.figures.dot_matrix import (
     MOST_COLUMNS,
     dot_matrix,
     is_wide,
-    left_margin,
-    matrix_height,
-    matrix_width,
+    matrix_size,
 )
 from dmrnet.report.figures.figure import Figure, make_figure
-from dmrnet.report.figures.marks import marks
+from dmrnet.report.figures.systems import marks
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.summary import DataSummary
 from dmrnet.report.summary.system_summary import SystemSummary
@@ -35,20 +33,13 @@ def variance_figures(summary: DataSummary, prefix: str) -> list[Figure]:
     more = len(systems) - _MOST_SYSTEMS
     note = f" {more} more systems are in the table above." if more > 0 else ""
     return [
-        by_variance(summary, item, f"{prefix}-{index + 1}", note)
+        _by_variance(summary, item, f"{prefix}-{index + 1}", note)
         for index, item in enumerate(systems[:_MOST_SYSTEMS])
     ]
 
 
-def by_variance(summary: DataSummary, item: SystemSummary, name: str, note: str = "") -> Figure:
-    """Draw a system's variance of each combination above its error, worst combination first.
-
-    Args:
-        summary: The summary that the system is part of.
-        item: The system; it must have a variance.
-        name: Stem of the figure's file names.
-        note: Sentence at the end of the caption.
-    """
+def _by_variance(summary: DataSummary, item: SystemSummary, name: str, note: str) -> Figure:
+    """Draw a system's variance of each combination above its error, worst combination first."""
     hardness = item.hardness
     assert hardness is not None
     error = {k: summary.score.error(v.mean) for k, v in item.scores.items()}
@@ -58,8 +49,7 @@ def by_variance(summary: DataSummary, item: SystemSummary, name: str, note: str 
         keep = {*columns[:HARDEST], *hardness.mined, *hardness.worst}
         columns = [k for k in columns if k in keep]
     colour = marks([item.label], with_baseline=False)[0].colour
-    width, left = matrix_width(columns), left_margin(summary.modalities)
-    matrix = matrix_height(summary.modalities)
+    left, width, matrix = matrix_size(columns, summary.modalities)
 
     def draw(ink: str) -> Canvas:
         figure = Canvas(figsize=(left + width + 0.15, matrix + 3.4))
@@ -110,13 +100,9 @@ def _rank(rank: float | None) -> str:
     """Return a sentence on the rank correlation of variance and error."""
     if rank is None:
         return ""
-    meaning = (
-        "high variance went with hard combinations"
-        if rank > _CLEAR_RANK
-        else "high variance went with easy combinations"
-        if rank < -_CLEAR_RANK
-        else "variance says little about which combinations are hard"
-    )
+    meaning = "variance says little about which combinations are hard"
+    if abs(rank) > _CLEAR_RANK:
+        meaning = f"high variance went with {'hard' if rank > 0 else 'easy'} combinations"
     return f" Their rank correlation is {rank:+.2f}: {meaning}.".replace("-", fmt.MINUS)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from matplotlib.figure import Figure as Canvas
 
 from dmrnet.report.figures.figure import Figure, make_figure
-from dmrnet.report.figures.histograms import Layout, Panel, draw_panels, mean_density
-from dmrnet.report.figures.systems import analysed_left_out, analysed_systems
+from dmrnet.report.figures.histograms import Panel, draw_panels, mean_density
+from dmrnet.report.figures.systems import Mark, analysed_left_out, analysed_systems
 from dmrnet.report.statistics.formatting import shortened
 from dmrnet.report.summary.analyses import AnalysisSummary
+from dmrnet.report.summary.summary import DataSummary
 
 MOST_PAIRS = 9
 """Number of pairs of modalities that have a panel; those within a modality come first."""
@@ -22,30 +21,26 @@ def pairs_of(analysed: AnalysisSummary) -> list[str]:
 
 
 def distance_figure(
-    analysed: AnalysisSummary, labels: Sequence[str], form: str, name: str, *, with_baseline: bool
+    summary: DataSummary, analysed: AnalysisSummary, form: str, name: str
 ) -> Figure | None:
     """Draw a panel for each pair of modalities, one line a system.
 
-    Args:
-        analysed: A channel distance.
-        labels: Labels of the systems, the baseline first.
-        form: ``cosine`` or ``printed``.
-        name: Stem of the figure's file names.
-        with_baseline: Whether the first system is a baseline.
-
     Returns:
-        The figure, or None if no run has a histogram.
+        The figure, or None if no run has a histogram of the form, ``cosine`` or ``printed``.
     """
-    _, shown = analysed_systems(analysed, labels, with_baseline=with_baseline)
+    shown = analysed_systems(summary, analysed)
     pairs = pairs_of(analysed)
-    panels = [_panel(analysed, [mark.label for mark in shown], form, p) for p in pairs[:MOST_PAIRS]]
+    panels = [_panel(analysed, shown, form, pair) for pair in pairs[:MOST_PAIRS]]
     if not any(panel.densities for panel in panels):
         return None
     edges = next(of["edges"] for by_seed in analysed.arrays.values() for of in by_seed.values())
-    layout = Layout(columns=min(3, len(panels)), width=2.05, height=1.25, gap=0.62, below=-0.3)
+    columns = min(3, len(panels))
 
     def draw(ink: str) -> Canvas:
-        return draw_panels(panels, edges, shown, layout, ink)
+        size = (2.05, 1.25)
+        return draw_panels(
+            panels, edges, shown, ink, columns=columns, size=size, gap=0.62, below=-0.3
+        )
 
     sentences = [
         "Histograms over samples and pairs of channels of "
@@ -61,16 +56,16 @@ def distance_figure(
         )
     if more := len(pairs) - len(panels):
         sentences.append(f"{more} more pairs are in the table.")
-    caption = " ".join(sentences) + analysed_left_out(analysed, labels)
+    caption = " ".join(sentences) + analysed_left_out(summary, analysed)
     title = "Distance between channels" + (", as printed" if form == "printed" else "")
     return make_figure(name, title, caption, draw)
 
 
-def _panel(analysed: AnalysisSummary, labels: Sequence[str], form: str, pair: str) -> Panel:
+def _panel(analysed: AnalysisSummary, shown: list[Mark], form: str, pair: str) -> Panel:
     """Gather histograms and means of one pair of modalities."""
     key = f"{form}/{pair}"
     densities, means = {}, {}
-    for label in labels:
+    for label in (mark.label for mark in shown):
         by_seed = analysed.arrays.get(label, {}).values()
         counts = [of[key] for of in by_seed if key in of and of[key].sum()]
         if (density := mean_density(counts)) is not None:

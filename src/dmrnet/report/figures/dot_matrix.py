@@ -24,26 +24,17 @@ def is_wide(columns: Sequence[str]) -> bool:
     return len(columns) > _NARROW
 
 
-def matrix_width(columns: Sequence[str]) -> float:
-    """Return the width of the matrix in inches: wide columns for few combinations."""
-    return max(3.0, len(columns) * column_width(columns))
+def matrix_size(columns: Sequence[str], modalities: Sequence[str]) -> tuple[float, float, float]:
+    """Return margin on the left, for labels, and width and height of the matrix, in inches."""
+    longest = max(len(shortened(name, 16)) for name in modalities)
+    width = max(3.0, len(columns) * column_width(columns))
+    return max(0.68, 0.18 + 0.075 * longest), width, 0.165 * len(modalities) + 0.1
 
 
 def column_width(columns: Sequence[str]) -> float:
-    """Return the width of a column in inches."""
+    """Return the width of a column in inches: wide columns for few combinations."""
     count = len(columns)
     return 0.6 if count <= 7 else 0.36 if count <= 15 else 0.26 if count <= 31 else 0.168
-
-
-def matrix_height(modalities: Sequence[str]) -> float:
-    """Return the height of the matrix in inches."""
-    return 0.165 * len(modalities) + 0.1
-
-
-def left_margin(modalities: Sequence[str]) -> float:
-    """Return the room, in inches, for the names of modalities and the labels of panels."""
-    longest = max(len(shortened(name, 16)) for name in modalities)
-    return max(0.68, 0.18 + 0.075 * longest)
 
 
 def dot_matrix(

@@ -42,15 +42,6 @@ def make_figure(
     wide: bool = False,
     system: str = "",
 ) -> Figure:
-    """Draw a figure as SVG and PNG.
-
-    Args:
-        name: Stem of its file names: letters, digits and hyphens.
-        title: A few words.
-        caption: How to read the figure, and what it leaves out.
-        draw: Function that draws the figure in the given colour of text and axes.
-        wide: Whether the figure is too wide to shrink to a narrow page.
-        system: Label of the only system shown; empty if the figure shows several.
-    """
+    """Draw a `Figure` as SVG and PNG; `draw` draws it in the given colour of text and axes."""
     svg = to_svg(draw, name, f"{title}. {caption}")
     return Figure(name, title, caption, wide, svg, to_png(draw), system)

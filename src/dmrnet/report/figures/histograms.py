@@ -12,9 +12,9 @@ from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
 from dmrnet.report.figures.axes import axes_at, bare
-from dmrnet.report.figures.legend import legend_at, legend_height
-from dmrnet.report.figures.marks import Mark
+from dmrnet.report.figures.legend import legend, legend_height
 from dmrnet.report.figures.svg import data_id
+from dmrnet.report.figures.systems import Mark
 
 _LINES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 _TAIL = 0.002
@@ -25,13 +25,7 @@ _LEFT, _BETWEEN = 0.12, 0.2
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel of histograms.
-
-    Attributes:
-        title: Title of the panel.
-        densities: Share by bin of each system that has a histogram, by label.
-        means: Mean of each system that has one, by label.
-    """
+    """One panel: its title, and share by bin and mean of each system that has them, by label."""
 
     title: str
     densities: Mapping[str, NDArray[np.float64]]
@@ -47,25 +41,6 @@ class Panel:
         return (1.3 * rest if cut else 1.08 * highest), cut
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Layout of panels: their number side by side, and sizes in inches.
-
-    Attributes:
-        columns: Number of panels side by side.
-        width: Width of a panel.
-        height: Height of a panel.
-        gap: Room below a panel, for its ticks and the title of the next one.
-        below: Room below the last line of panels, beyond the gap.
-    """
-
-    columns: int
-    width: float
-    height: float
-    gap: float
-    below: float
-
-
 def mean_density(counts: Sequence[NDArray[Any]]) -> NDArray[np.float64] | None:
     """Return the mean of each histogram's share by bin; None without a histogram."""
     if not counts:
@@ -77,47 +52,52 @@ def draw_panels(
     panels: Sequence[Panel],
     edges: NDArray[Any],
     shown: Sequence[Mark],
-    layout: Layout,
     ink: str,
+    *,
+    columns: int,
+    size: tuple[float, float],
+    gap: float,
+    below: float,
     label: str = "",
 ) -> Canvas:
-    """Draw panels under a legend.
+    """Draw panels under a legend; sizes are in inches.
 
     Args:
         panels: The panels; at least one has a histogram.
         edges: Edges of the histograms' bins, ``(bins + 1,)``.
         shown: Marks of the systems.
-        layout: How the panels are laid out.
         ink: Colour of text and axes.
+        columns: Number of panels next to each other.
+        size: Width and height of a panel.
+        gap: Room below a panel, for its ticks and the title of the next one.
+        below: Room below the lowest panels, beyond the gap.
         label: Label of the lowest axis.
     """
-    width, height, columns = layout.width, layout.height, layout.columns
+    width, height = size
     across = columns * width + (columns - 1) * _BETWEEN
     head = 0.32 + legend_height(shown, across)
-    total = head + -(-len(panels) // columns) * (height + layout.gap) + layout.below
+    total = head + -(-len(panels) // columns) * (height + gap) + below
     figure = Canvas(figsize=(_LEFT + across + 0.15, total))
     low, high = _range([share for panel in panels for share in panel.densities.values()], edges)
     for index, panel in enumerate(panels):
         row, column = divmod(index, columns)
-        bottom = total - head - row * (height + layout.gap) - height
+        bottom = total - head - row * (height + gap) - height
         axes = axes_at(figure, _LEFT + column * (width + _BETWEEN), bottom, width, height)
-        _histograms(axes, panel, edges, shown)
-        for mark in shown:
-            if mark.label in panel.means:
-                _mean_mark(axes, panel.means[mark.label], mark)
+        _draw_panel(axes, panel, edges, shown)
         axes.set_xlim(low, high)
         axes.set_title(panel.title, fontsize=8, color=ink, loc="left", pad=9)
         axes.set_yticks([])
         bare(axes, ink)
         axes.spines["left"].set_visible(False)
-        if label and index == len(panels) - 1:
-            axes.set_xlabel(label)
-    legend_at(figure, _LEFT, total - head + 0.3, across, shown, ink)
+    axes.set_xlabel(label)
+    top = axes_at(figure, _LEFT, total - head + 0.3, across, 0.02)
+    top.axis("off")
+    legend(top, shown, ink)
     return figure
 
 
-def _histograms(axes: Axes, panel: Panel, edges: NDArray[Any], shown: Sequence[Mark]) -> None:
-    """Draw one line a system, in its colour and dashes."""
+def _draw_panel(axes: Axes, panel: Panel, edges: NDArray[Any], shown: Sequence[Mark]) -> None:
+    """Draw each system's histogram in its colour and dashes, and its mark above at its mean."""
     for index, mark in enumerate(shown):
         if mark.label in panel.densities:
             axes.stairs(
@@ -131,20 +111,16 @@ def _histograms(axes: Axes, panel: Panel, edges: NDArray[Any], shown: Sequence[M
             )
     # Where no angle could be measured, as with two modalities, the panel stays empty.
     axes.set_ylim(0, panel.top[0] or 1)
-
-
-def _mean_mark(axes: Axes, value: float, mark: Mark) -> None:
-    """Draw a system's mark at its mean, above the panel."""
-    axes.plot(
-        [value],
-        [1.05],
-        marker=mark.shape,
-        color=mark.colour,
-        markersize=4.2,
-        transform=axes.get_xaxis_transform(),
-        clip_on=False,
-        gid=data_id(mark.label),
-    )
+    for mark in shown:
+        if mark.label in panel.means:
+            axes.plot(
+                [panel.means[mark.label]],
+                [1.05],
+                markersize=4.2,
+                transform=axes.get_xaxis_transform(),
+                clip_on=False,
+                **mark.style,
+            )
 
 
 def _range(densities: Sequence[NDArray[Any]], edges: NDArray[Any]) -> tuple[float, float]:

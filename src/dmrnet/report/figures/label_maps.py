@@ -31,12 +31,7 @@ VOID = "#ffffff"
 
 
 def map_figures(summary: DataSummary, prefix: str) -> list[Figure]:
-    """Draw the label maps that runs kept: those of each system's first seed.
-
-    Args:
-        summary: The summary; label maps are of test images only.
-        prefix: Start of the figures' names.
-    """
+    """Draw the label maps of test images that runs kept: those of each system's first seed."""
     if summary.split != "test":
         return []
     by_system = dict(_read(summary))

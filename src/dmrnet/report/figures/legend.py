@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from dmrnet.report.figures.axes import axes_at
-from dmrnet.report.figures.marks import Mark
 from dmrnet.report.figures.svg import data_id
+from dmrnet.report.figures.systems import Mark
 from dmrnet.report.statistics.formatting import shortened
 
 _POINTS = 72
@@ -26,13 +24,11 @@ def legend(axes: Axes, shown: Sequence[Mark], ink: str) -> None:
             Line2D(
                 [(x + 4) / width],
                 [y],
-                marker=mark.shape,
-                color=mark.colour,
                 markersize=5,
                 linestyle="none",
                 transform=axes.transAxes,
                 clip_on=False,
-                gid=data_id(mark.label),
+                **mark.style,
             )
         )
         axes.text(
@@ -44,15 +40,6 @@ def legend(axes: Axes, shown: Sequence[Mark], ink: str) -> None:
             transform=axes.transAxes,
             gid=data_id(mark.label),
         )
-
-
-def legend_at(
-    figure: Canvas, left: float, bottom: float, width: float, shown: Sequence[Mark], ink: str
-) -> None:
-    """Write the legend of a figure of several panels, at a position in inches."""
-    axes = axes_at(figure, left, bottom, width, 0.02)
-    axes.axis("off")
-    legend(axes, shown, ink)
 
 
 def legend_height(shown: Sequence[Mark], width: float) -> float:

@@ -1,30 +1,76 @@
-"""Which systems a figure shows, with their marks, and a sentence on those left out."""
+"""Which systems a figure shows, and the colour, marker and shift that tell them apart."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from dmrnet.report.figures.marks import MOST_SYSTEMS, Mark, marks
+from dmrnet.report.figures.svg import data_id
 from dmrnet.report.summary.analyses import AnalysisSummary
 from dmrnet.report.summary.summary import DataSummary
 from dmrnet.report.summary.system_summary import SystemSummary
 
+# After Okabe and Ito, the light ones darkened: each has a contrast of 3 or more against white and
+# against a dark page. The first, grey, is the baseline's.
+COLOURS = (
+    *("#7f7f7f", "#0078b8", "#d55e00", "#009c72"),
+    *("#c4659a", "#9a7400", "#7d6bc9", "#3b8fa3"),
+)
+_SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
 
-def best_systems(summary: DataSummary) -> tuple[tuple[SystemSummary, ...], list[Mark]]:
+MOST_SYSTEMS = len(COLOURS)
+"""Number of systems that the eye can tell apart; a figure of more shows only some of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How a system is drawn.
+
+    Attributes:
+        label: Label of the system.
+        colour: Its colour.
+        shape: Its marker, so that colour is not needed to tell systems apart.
+        shift: Its position within a column, from -0.5 to 0.5.
+    """
+
+    label: str
+    colour: str
+    shape: str
+    shift: float
+
+    @property
+    def style(self) -> dict[str, Any]:
+        """Marker, colour and gid of an artist that shows the system."""
+        return {"marker": self.shape, "color": self.colour, "gid": data_id(self.label)}
+
+
+def marks(labels: Sequence[str], *, with_baseline: bool) -> list[Mark]:
+    """Return the mark of each system; grey is kept for a baseline, which comes first."""
+    first = 0 if with_baseline else 1
+    return [
+        Mark(
+            label,
+            COLOURS[(index + first) % len(COLOURS)],
+            _SHAPES[(index + first) % len(_SHAPES)],
+            0.0 if len(labels) == 1 else 0.62 * (index / (len(labels) - 1) - 0.5),
+        )
+        for index, label in enumerate(labels)
+    ]
+
+
+def best_systems(summary: DataSummary) -> tuple[list[SystemSummary], list[Mark]]:
     """Return every system with its mark; of too many, the baseline and the best by average."""
-    drawn = {item.label for item in summary.systems if item.label == summary.baseline}
-    ranked = sorted(
-        (item for item in summary.systems if item.label not in drawn),
-        key=lambda item: (
-            summary.score.error(item.headlines["average"].mean)
-            if "average" in item.headlines and item.scores
-            else 2.0
-        ),
-    )
-    drawn |= {item.label for item in ranked[: MOST_SYSTEMS - len(drawn)]}
-    systems = tuple(item for item in summary.systems if item.label in drawn)
-    labels = [item.label for item in systems]
-    return systems, marks(labels, with_baseline=summary.baseline is not None)
+
+    def rank(item: SystemSummary) -> tuple[bool, float]:
+        average = item.headlines.get("average") if item.scores else None
+        error = summary.score.error(average.mean) if average else 2.0
+        return item.label != summary.baseline, error
+
+    labels = [item.label for item in sorted(summary.systems, key=rank)[:MOST_SYSTEMS]]
+    systems = [item for item in summary.systems if item.label in labels]
+    shown = [item.label for item in systems]
+    return systems, marks(shown, with_baseline=summary.baseline is not None)
 
 
 def worse_left_out(summary: DataSummary) -> str:
@@ -38,27 +84,18 @@ def worse_left_out(summary: DataSummary) -> str:
     return f" Shown are {which} with the best average; {more} more are in the tables."
 
 
-def analysed_systems(
-    analysed: AnalysisSummary, labels: Sequence[str], *, with_baseline: bool
-) -> tuple[list[str], list[Mark]]:
-    """Return the systems that have an analysis, with the marks that they have in every figure.
-
-    Args:
-        analysed: The analysis.
-        labels: Labels of all systems, the baseline first.
-        with_baseline: Whether the first system is a baseline.
-    """
-    shown = labels[:MOST_SYSTEMS]
-    every = dict(zip(shown, marks(shown, with_baseline=with_baseline), strict=True))
+def analysed_systems(summary: DataSummary, analysed: AnalysisSummary) -> list[Mark]:
+    """Return the marks, the same in every figure, of the systems that have an analysis."""
+    labels = [item.label for item in summary.systems[:MOST_SYSTEMS]]
     known = _labels(analysed)
-    systems = [label for label in shown if label in known]
-    return systems, [every[label] for label in systems]
+    every = marks(labels, with_baseline=summary.baseline is not None)
+    return [mark for mark in every if mark.label in known]
 
 
-def analysed_left_out(analysed: AnalysisSummary, labels: Sequence[str]) -> str:
+def analysed_left_out(summary: DataSummary, analysed: AnalysisSummary) -> str:
     """Return a sentence on the systems that `analysed_systems` leaves out; empty if none are."""
     known = _labels(analysed)
-    more = sum(label in known for label in labels[MOST_SYSTEMS:])
+    more = sum(item.label in known for item in summary.systems[MOST_SYSTEMS:])
     verb = "is" if more == 1 else "are"
     return f" {more} more {verb} only in the table; colours tell {MOST_SYSTEMS} apart." * bool(more)
 

@@ -28,11 +28,6 @@ def highest(variance: VarianceByEpoch, k: int) -> list[str]:
 def variance_by_epoch(summary: DataSummary, item: SystemSummary, name: str) -> Figure | None:
     """Draw one line a combination: the V highest circled, the V with the worst score coloured.
 
-    Args:
-        summary: The summary that the system is part of.
-        item: The system.
-        name: Stem of the figure's file names.
-
     Returns:
         The figure, or None if the system has no variance.
     """

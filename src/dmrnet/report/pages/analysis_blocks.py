@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from dmrnet.report.figures.angle_pairs import KINDS, mean_by_kind, pair_figure
 from dmrnet.report.figures.angles import angle_figure
@@ -37,7 +37,7 @@ class AnalysisBlock:
     table: Table
     reading: str
     figures: tuple[Figure, ...]
-    kind: str = ""
+    kind: str
 
 
 def analysis_blocks(summary: DataSummary, prefix: str) -> tuple[AnalysisBlock, ...]:
@@ -56,16 +56,26 @@ def analysis_blocks(summary: DataSummary, prefix: str) -> tuple[AnalysisBlock, .
         "variance": _variance,
         "hard-set": _hard_sets,
     }
-    blocks = []
-    for index, analysed in enumerate(read_analyses(summary)):
-        if analysed.kind in makers and analysed.values:
-            block = makers[analysed.kind](summary, analysed, f"{prefix}-analysis-{index + 1}")
-            blocks.append(replace(block, kind=analysed.kind))
-    return tuple(blocks)
+    return tuple(
+        makers[analysed.kind](summary, analysed, f"{prefix}-analysis-{index + 1}")
+        for index, analysed in enumerate(read_analyses(summary))
+        if analysed.kind in makers and analysed.values
+    )
+
+
+def _block(
+    analysed: AnalysisSummary,
+    title: str,
+    table: Table,
+    reading: str,
+    figures: Iterable[Figure | None] = (),
+) -> AnalysisBlock:
+    """Make a block, without the figures that could not be drawn."""
+    drawn = tuple(figure for figure in figures if figure is not None)
+    return AnalysisBlock(title, table, reading, drawn, analysed.kind)
 
 
 def _distances(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> AnalysisBlock:
-    labels = [item.label for item in summary.systems]
     systems = _systems(summary, analysed)
     rows = []
     for form in ("cosine", "printed"):
@@ -78,9 +88,8 @@ def _distances(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> 
                     below = f"{value.mean / base.mean:.3f} : 1" if base.mean else ""
                 cells.append(_cell(value, 4, below))
             rows.append(tuple(cells))
-    with_baseline = summary.baseline is not None
     figures = [
-        distance_figure(analysed, labels, form, f"{prefix}-{form}", with_baseline=with_baseline)
+        distance_figure(summary, analysed, form, f"{prefix}-{form}")
         for form in ("cosine", "printed")
     ]
     ratio = f"; below, the ratio of the means to {summary.baseline}" if summary.baseline else ""
@@ -91,12 +100,9 @@ def _distances(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> 
         "whole row, so it mostly follows the number of channels; the cosine is what the paper's "
         "text describes. Channels that are zero on a sample have no distance and are left out."
     )
-    return AnalysisBlock(
-        _titled("Diversity of channels (Fig. 1)", analysed),
-        Table(("Channels", "Form", *systems), tuple(rows), names=2),
-        reading,
-        tuple(figure for figure in figures if figure is not None),
-    )
+    table = Table(("Channels", "Form", *systems), tuple(rows), names=2)
+    title = _titled("Diversity of channels (Fig. 1)", analysed)
+    return _block(analysed, title, table, reading, figures)
 
 
 _ANGLES = {
@@ -111,7 +117,6 @@ _ANGLES = {
 
 
 def _angles(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> AnalysisBlock:
-    labels = [item.label for item in summary.systems]
     systems = _systems(summary, analysed)
     rows = []
     for suffix, origin in (("_centred", "mean"), ("", "zero")):
@@ -124,10 +129,9 @@ def _angles(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> Ana
                 for kind in ("nested", "shared", "apart"):
                     values = {label: of.get(kind) for label, of in by_kind.items()}
                     rows += _compared(summary, f"… {KINDS[kind]}", origin, values, digits)
-    with_baseline = summary.baseline is not None
     figures = [
-        angle_figure(analysed, labels, f"{prefix}-angles", with_baseline=with_baseline),
-        pair_figure(analysed, labels, f"{prefix}-pairs", with_baseline=with_baseline),
+        angle_figure(summary, analysed, f"{prefix}-angles"),
+        pair_figure(summary, analysed, f"{prefix}-pairs"),
     ]
     difference = (
         f"; below, the difference to {summary.baseline}, paired by seed, with its 95% interval"
@@ -144,12 +148,9 @@ def _angles(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> Ana
         "mean embedding or from zero; after a ReLU, all embeddings lie in one corner as seen from "
         "zero."
     )
-    return AnalysisBlock(
-        _titled("Do combinations of a class point apart?", analysed),
-        Table(("Between", "Seen from", *systems), tuple(rows), names=2),
-        reading,
-        tuple(figure for figure in figures if figure is not None),
-    )
+    table = Table(("Between", "Seen from", *systems), tuple(rows), names=2)
+    title = _titled("Do combinations of a class point apart?", analysed)
+    return _block(analysed, title, table, reading, figures)
 
 
 def _compared(
@@ -188,12 +189,13 @@ def _variance(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> A
         for index, item in enumerate(drawn)
     ]
     header = ("System", "Mean σ²", *(fmt.shortened(name, 24) for name in columns[1:]))
-    return AnalysisBlock(
+    return _block(
+        analysed,
         "Variance of combinations (Fig. 3, the σ² row of Table 6)",
         Table(header, tuple(rows)),
         "Mean σ² in training, in the epoch whose weights are kept: the mean over all combinations, "
         "each with the same weight, then that of each single modality and of all modalities.",
-        tuple(figure for figure in figures if figure is not None),
+        figures,
     )
 
 
@@ -212,13 +214,13 @@ def _hard_sets(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> 
         cells += [_cell(analysed.get(label, f"{of}_rank"), 2) for of in ("variance", "loss")]
         rows.append(tuple(cells))
     header = ("System", *metrics.values(), "ρ(variance, error)", "ρ(loss, error)")
-    return AnalysisBlock(
+    return _block(
+        analysed,
         "Do mined combinations turn out hard?",
         Table(header, tuple(rows)),
         "Share of a hard set that is among the same number of worst combinations on "
         f"{_split(analysed)}; below, the mean share of a random set. ρ is Spearman's rank "
         "correlation over all combinations: +1 if a high value means a hard combination.",
-        (),
     )
 
 

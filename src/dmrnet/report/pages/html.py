@@ -10,11 +10,12 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from dmrnet.report.pages.prose import HOW_RANKED
+from dmrnet.report.pages.prose import HOW_RANKED, facts, lead
 from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.table import SEEN, UNSEEN
-from dmrnet.report.pages.tables import rank_table
+from dmrnet.report.pages.tables import cost_table, main_table, rank_table
 from dmrnet.report.statistics import formatting as fmt
+from dmrnet.report.summary.notes import notes_on
 from dmrnet.report.summary.ranks import Ranking
 
 
@@ -23,8 +24,10 @@ def render_html(sections: Sequence[Section], ranking: Ranking | None) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["breakable"] = _breakable
-    environment.filters["interval"] = _interval
+    environment.filters |= {"breakable": _breakable, "interval": _interval}
+    environment.globals |= {
+        function.__name__: function for function in (lead, facts, notes_on, main_table, cost_table)
+    }
     folder = files("dmrnet.report.pages")
     template = environment.from_string(folder.joinpath("page.html.j2").read_text("utf-8"))
     # Our own style sheet, script and figures are the only text that is not escaped.

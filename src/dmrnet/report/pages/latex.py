@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dmrnet.report.pages.table import best_of
-from dmrnet.report.pages.tables import HEADLINE_TITLES, headline_keys
+from dmrnet.report.pages.table import best_of, score_cell
+from dmrnet.report.pages.tables import HEADLINE_TITLES, best_headlines
 from dmrnet.report.records.combinations import members
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate
@@ -46,6 +46,33 @@ _HEAD = r"""% Tables for \input{report}. They need, in the preamble:
 %   \usepackage[T1]{fontenc}
 %   \usepackage{booktabs}
 %   \usepackage{longtable}
+"""
+
+_TABLE = r"""\begin{table}[t]
+\centering\footnotesize\setlength{\tabcolsep}{3pt}
+\caption{%(caption)s}\label{%(name)s}
+\begin{tabular}{%(form)s}
+\toprule
+%(header)s
+\midrule
+%(rows)s
+\bottomrule
+\end{tabular}
+\end{table}
+"""
+
+_LONG_TABLE = r"""{\footnotesize\setlength{\tabcolsep}{3pt}
+\begin{longtable}{%(form)s}
+\caption{%(caption)s}\label{%(name)s}\\
+\toprule
+%(header)s
+\midrule\endfirsthead
+\toprule
+%(header)s
+\midrule\endhead
+%(rows)s
+\bottomrule
+\end{longtable}}
 """
 
 
@@ -93,9 +120,9 @@ def _every_combination(summary: DataSummary, first: int, step: int) -> str:
         rows.append(_row([*marks, *(_number(i.scores.get(name), best) for i in systems)]))
     rows.append(r"\midrule")
     span = f"\\multicolumn{{{len(summary.modalities)}}}{{l}}"
+    headlines = best_headlines(summary)
     for key in ("average", "worst"):
-        best = best_of(summary, [item.headlines.get(key) for item in summary.systems])
-        cells = [_number(item.headlines.get(key), best) for item in systems]
+        cells = [_number(item.headlines.get(key), headlines.get(key)) for item in systems]
         rows.append(_row([f"{span}{{{HEADLINE_TITLES[key]}}}", *cells]))
     header = _row(escape(text) for text in (*summary.modalities, *(i.label for i in systems)))
     several = len(summary.systems) > step
@@ -104,22 +131,24 @@ def _every_combination(summary: DataSummary, first: int, step: int) -> str:
         f"{_score(summary)} on {escape(summary.dataset)} for every combination of modalities: "
         f"{_SEEN} seen, {_UNSEEN} missing. {_reading(summary)}{more}"
     )
-    form = "c" * len(summary.modalities) + "r" * len(systems)
-    name = f"tab:{_plain(summary)}-combinations" + (f"-{first // step + 1}" if several else "")
-    long = len(summary.combinations) > LONGEST
-    return (_long_table if long else _table)(form, header, rows, caption, name)
+    return (_LONG_TABLE if len(summary.combinations) > LONGEST else _TABLE) % {
+        "form": "c" * len(summary.modalities) + "r" * len(systems),
+        "header": header,
+        "rows": "\n".join(rows),
+        "caption": caption,
+        "name": f"tab:{_plain(summary)}-combinations" + f"-{first // step + 1}" * several,
+    }
 
 
 def _headlines(summary: DataSummary) -> str:
-    keys = headline_keys(summary)
-    best = {key: best_of(summary, [i.headlines.get(key) for i in summary.systems]) for key in keys}
+    best = best_headlines(summary)
     rows = []
     for item in summary.systems:
-        numbers = [_number(item.headlines.get(key), best[key], digits=2) for key in keys]
+        numbers = [_number(item.headlines.get(key), best[key], digits=2) for key in best]
         gain = item.differences.get("average")
         rows.append(_row([escape(item.label), *numbers, escape(fmt.difference(gain)) or "--"]))
-    titles = [_SHORT.get(key, HEADLINE_TITLES[key]) for key in keys]
-    meant = "; ".join(f"{_SHORT[key]}: {_MEANT[key]}" for key in keys if key in _SHORT)
+    titles = [_SHORT.get(key, HEADLINE_TITLES[key]) for key in best]
+    meant = "; ".join(f"{_SHORT[key]}: {_MEANT[key]}" for key in best if key in _SHORT)
     against = f"To {summary.baseline}" if summary.baseline else "Difference"
     header = _row(escape(text) for text in ("System", *titles, against))
     caption = (
@@ -127,8 +156,13 @@ def _headlines(summary: DataSummary) -> str:
         "are of the average, in percentage points, paired by seed, with their 95\\% interval "
         "(Student's t)."
     )
-    form = "l" + "r" * len(keys) + "r"
-    return _table(form, header, rows, caption, f"tab:{_plain(summary)}")
+    return _TABLE % {
+        "form": "l" + "r" * (len(best) + 1),
+        "header": header,
+        "rows": "\n".join(rows),
+        "caption": caption,
+        "name": f"tab:{_plain(summary)}",
+    }
 
 
 def _score(summary: DataSummary) -> str:
@@ -159,53 +193,11 @@ def _plain(summary: DataSummary) -> str:
 def _number(value: Estimate | None, best: Estimate | None, digits: int = 1) -> str:
     if value is None:
         return "--"
-    mean = escape(fmt.percent(value.mean, digits))
-    # What reads like the best is bold too.
-    if best is not None and fmt.percent(best.mean, digits) == fmt.percent(value.mean, digits):
-        mean = f"\\textbf{{{mean}}}"
-    if value.se is None:
-        return mean
-    return f"{mean} {{\\scriptsize$\\pm${fmt.percent(value.se, digits)}}}"
+    cell = score_cell(value, best, digits)
+    mean, _, error = cell.text.partition(" ± ")
+    mean = rf"\textbf{{{mean}}}" if cell.best else mean
+    return mean + (rf" {{\scriptsize$\pm${error}}}" if error else "")
 
 
 def _row(cells: Iterable[str]) -> str:
     return " & ".join(cells) + r" \\"
-
-
-def _table(form: str, header: str, rows: Sequence[str], caption: str, name: str) -> str:
-    return "\n".join(
-        [
-            r"\begin{table}[t]",
-            r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
-            f"\\caption{{{caption}}}\\label{{{name}}}",
-            f"\\begin{{tabular}}{{{form}}}",
-            r"\toprule",
-            header,
-            r"\midrule",
-            *rows,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
-def _long_table(form: str, header: str, rows: Sequence[str], caption: str, name: str) -> str:
-    return "\n".join(
-        [
-            r"{\footnotesize\setlength{\tabcolsep}{3pt}",
-            f"\\begin{{longtable}}{{{form}}}",
-            f"\\caption{{{caption}}}\\label{{{name}}}\\\\",
-            r"\toprule",
-            header,
-            r"\midrule\endfirsthead",
-            r"\toprule",
-            header,
-            r"\midrule\endhead",
-            *rows,
-            r"\bottomrule",
-            r"\end{longtable}}",
-            "",
-        ]
-    )

@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 
 from dmrnet.report.figures.figure import Figure
-from dmrnet.report.pages.prose import HOW_RANKED
+from dmrnet.report.pages.prose import HOW_RANKED, facts, lead
 from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.table import SEEN, UNSEEN, Cell, Table
-from dmrnet.report.pages.tables import combination_table, rank_table
+from dmrnet.report.pages.tables import combination_table, cost_table, main_table, rank_table
+from dmrnet.report.summary.notes import notes_on
 from dmrnet.report.summary.ranks import Ranking
 
 _READING = (
@@ -26,17 +27,17 @@ def render_markdown(
     if ranking:
         parts += ["## Over all data sets\n", markdown_table(rank_table(ranking)), f"{HOW_RANKED}\n"]
     for section in sections:
-        parts += [f"## {escape_markdown(section.title)}\n", f"{escape_markdown(section.lead)}\n"]
-        parts.append("\n".join(f"- {k}: {escape_markdown(v)}" for k, v in section.facts) + "\n")
-        if section.notes:
-            parts.append("\n".join(f"> {escape_markdown(note)}\\" for note in section.notes)[:-1])
-            parts.append("")
-        parts += [markdown_table(section.main), f"{_READING}\n"]
-        if section.differences:
+        summary = section.summary
+        parts += [f"## {escape_markdown(section.title)}\n", f"{escape_markdown(lead(summary))}\n"]
+        parts += [*(f"- {name}: {escape_markdown(text)}" for name, text in facts(summary)), ""]
+        if notes := notes_on(summary):
+            parts += ["\n".join(f"> {escape_markdown(note)}\\" for note in notes)[:-1], ""]
+        parts += [markdown_table(main_table(summary)), f"{_READING}\n"]
+        if section.differences.rows:
             parts += ["### Differences\n", markdown_table(section.differences)]
             parts.append(f"{section.compared}\n")
         parts += _figures(section.figures, figure_folder)
-        if section.hardness:
+        if section.hardness.rows:
             parts += ["### Hard combinations\n", markdown_table(section.hardness)]
         if section.mined:
             parts.append(markdown_table(section.mined.table))
@@ -46,11 +47,9 @@ def render_markdown(
             parts.append(f"{escape_markdown(block.reading)}\n")
             parts += _figures(block.figures, figure_folder)
         parts += ["### Every combination\n", f"{SEEN} seen, {UNSEEN} missing.\n"]
-        parts.append(
-            markdown_table(combination_table(section.summary, section.summary.combinations))
-        )
-        if section.cost:
-            parts += ["### Cost\n", markdown_table(section.cost)]
+        parts.append(markdown_table(combination_table(summary, summary.combinations)))
+        if (cost := cost_table(summary)).rows:
+            parts += ["### Cost\n", markdown_table(cost)]
         parts += ["### How to repeat\n", "```sh", *section.commands, "```\n"]
     return "\n".join(parts)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dmrnet.report.pages.table import EMPTY, SEEN, UNSEEN, Cell, Table, best_of, score_cell
 from dmrnet.report.records.combinations import members
 from dmrnet.report.statistics import formatting as fmt
-from dmrnet.report.statistics.estimates import average
+from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.summary.ranks import Ranking
 from dmrnet.report.summary.summary import DataSummary
 
@@ -30,26 +30,26 @@ _COSTS = {
 }
 
 
-def headline_keys(summary: DataSummary) -> list[str]:
-    """Return the keys of the headlines that some system has."""
-    return [key for key in HEADLINE_TITLES if any(key in i.headlines for i in summary.systems)]
+def best_headlines(summary: DataSummary) -> dict[str, Estimate | None]:
+    """Return the best of each headline that some system has; None if there is no choice."""
+    values = {key: [i.headlines.get(key) for i in summary.systems] for key in HEADLINE_TITLES}
+    return {key: best_of(summary, items) for key, items in values.items() if any(items)}
 
 
 def main_table(summary: DataSummary) -> Table:
     """One row a system: average, worst, full and single-modality score, with differences."""
-    keys = headline_keys(summary)
-    best = {key: best_of(summary, [i.headlines.get(key) for i in summary.systems]) for key in keys}
+    best = best_headlines(summary)
     rows = []
     for item in summary.systems:
         pairs = {len(value.seeds) for value in item.differences.values()}
         below = "" if not pairs or pairs == {len(item.seeds)} else f"{max(pairs)} paired"
         cells = [Cell(item.label), Cell(str(len(item.seeds) or "as printed"), below)]
-        for key in keys:
+        for key in best:
             cell = score_cell(item.headlines.get(key), best[key])
             below = fmt.difference(item.differences.get(key))
             cells.append(Cell(cell.text, below, cell.best, cell.hint))
         rows.append(tuple(cells))
-    return Table(("System", "Seeds", *(HEADLINE_TITLES[key] for key in keys)), tuple(rows))
+    return Table(("System", "Seeds", *(HEADLINE_TITLES[key] for key in best)), tuple(rows))
 
 
 def rank_table(ranking: Ranking) -> Table:
@@ -83,23 +83,6 @@ def combination_table(summary: DataSummary, combinations: Sequence[str]) -> Tabl
     counts = ("n",) if with_counts else ()
     header = (*summary.modalities, *counts, *(item.label for item in summary.systems))
     return Table(header, tuple(rows), names=len(summary.modalities))
-
-
-def size_table(summary: DataSummary) -> Table:
-    """One row a system: the average over the compared combinations of each size."""
-    sizes: dict[int, list[str]] = {}
-    for name in summary.compared:
-        sizes.setdefault(len(members(name)), []).append(name)
-    columns = {
-        size: [average([i.scores[n] for n in names if n in i.scores]) for i in summary.systems]
-        for size, names in sorted(sizes.items())
-    }
-    best = {size: best_of(summary, scores) for size, scores in columns.items()}
-    rows = [
-        (Cell(item.label), *(score_cell(columns[n][k], best[n], digits=1) for n in columns))
-        for k, item in enumerate(summary.systems)
-    ]
-    return Table(("System", *(f"{size} seen" for size in columns)), tuple(rows))
 
 
 def cost_table(summary: DataSummary) -> Table:

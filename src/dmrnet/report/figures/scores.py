@@ -1,32 +1,77 @@
-"""Score of every combination, and its difference to the baseline, over a matrix of dots."""
+"""Figures of scores: by number of modalities seen, and by combination."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from dmrnet.report.figures.axes import axes_at, error_bars, panel
+from dmrnet.report.figures.axes import axes_at, bare_grid, error_bars, panel
 from dmrnet.report.figures.dot_matrix import (
     HARDEST,
     MOST_COLUMNS,
     column_width,
     dot_matrix,
     is_wide,
-    left_margin,
-    matrix_height,
-    matrix_width,
+    matrix_size,
 )
 from dmrnet.report.figures.figure import Figure, make_figure
 from dmrnet.report.figures.legend import legend, legend_height
-from dmrnet.report.figures.marks import Mark
 from dmrnet.report.figures.svg import data_id
-from dmrnet.report.figures.systems import best_systems, worse_left_out
+from dmrnet.report.figures.systems import Mark, best_systems, worse_left_out
 from dmrnet.report.records.combinations import members
 from dmrnet.report.statistics import formatting as fmt
-from dmrnet.report.statistics.estimates import Estimate
+from dmrnet.report.statistics.estimates import Estimate, average
 from dmrnet.report.summary.summary import DataSummary
+
+
+def score_figures(summary: DataSummary, prefix: str) -> list[Figure]:
+    """Draw the scores of a summary; names of the figures start with the prefix."""
+    if not summary.combinations:
+        return []
+    figures = [by_number(summary, f"{prefix}-number")] if len(summary.modalities) > 2 else []
+    return [*figures, by_combination(summary, f"{prefix}-combinations")]
+
+
+def by_number(summary: DataSummary, name: str) -> Figure:
+    """Draw the average and the worst score of the combinations of each size."""
+    systems, shown = best_systems(summary)
+    sizes: dict[int, list[str]] = {}
+    for combination in summary.compared or summary.combinations:
+        sizes.setdefault(len(members(combination)), []).append(combination)
+
+    def draw(ink: str) -> Canvas:
+        figure = Canvas(figsize=(5.6, 3.1 + legend_height(shown, 4.8)))
+        axes = axes_at(figure, left=0.6, bottom=0.5, width=4.8, height=2.3)
+        for item, mark in zip(systems, shown, strict=True):
+            xs, averages, worst = [], [], []
+            for size, names in sorted(sizes.items()):
+                scores = [item.scores[c] for c in names if c in item.scores]
+                if (mean := average(scores)) is not None:
+                    # Only a slight shift: a larger one would bend the lines.
+                    xs.append(size + 0.1 * mark.shift)
+                    averages.append(mean)
+                    worst.append(100 * max((v.mean for v in scores), key=summary.score.error))
+            error_bars(axes, xs, averages, mark.colour, 100, data_id(mark.label))
+            axes.plot(xs, [100 * mean.mean for mean in averages], markersize=4.5, **mark.style)
+            hollow: dict[str, Any] = {"markerfacecolor": "none", "linestyle": ":", "linewidth": 0.9}
+            axes.plot(xs, worst, markersize=3.5, **hollow, **mark.style)
+        axes.set_xticks(sorted(sizes))
+        axes.set_xlim(min(sizes) - 0.4, max(sizes) + 0.4)
+        axes.set_xlabel("modalities seen")
+        axes.set_ylabel(f"{summary.score.label} in %")
+        bare_grid(axes, ink)
+        legend(axes, shown, ink)
+        return figure
+
+    title = f"{summary.score.label[:1].upper()}{summary.score.label[1:]} by number of modalities"
+    caption = (
+        "Filled: average over the combinations of this many modalities; bars are ± one standard "
+        "error over seeds. Hollow and dotted: the worst of these combinations."
+    )
+    return make_figure(name, title, caption + worse_left_out(summary), draw)
 
 
 def by_combination(summary: DataSummary, name: str) -> Figure:
@@ -34,8 +79,7 @@ def by_combination(summary: DataSummary, name: str) -> Figure:
     systems, shown = best_systems(summary)
     columns = _columns(summary)
     compared = [(item, mark) for item, mark in zip(systems, shown, strict=True) if item.gains]
-    width, left = matrix_width(columns), left_margin(summary.modalities)
-    matrix = matrix_height(summary.modalities)
+    left, width, matrix = matrix_size(columns, summary.modalities)
     base, lower, upper = 0.22, 1.35 if compared else 0.0, 2.5
 
     def draw(ink: str) -> Canvas:
@@ -97,17 +141,10 @@ def _points(axes: Axes, columns: Sequence[str], values: Mapping[str, Estimate], 
     """Draw one system's value of each combination."""
     names = [name for name in columns if name in values]
     xs = [i + mark.shift for i, name in enumerate(columns) if name in values]
-    shown = [values[name] for name in names]
-    error_bars(axes, xs, shown, mark.colour, 100, data_id(mark.label))
-    axes.plot(
-        xs,
-        [100 * value.mean for value in shown],
-        gid=data_id(mark.label, names),
-        linestyle="none",
-        marker=mark.shape,
-        markersize=3.4 if len(columns) > 31 else 4.6,
-        color=mark.colour,
-    )
+    error_bars(axes, xs, [values[k] for k in names], mark.colour, 100, data_id(mark.label))
+    style = mark.style | {"gid": data_id(mark.label, names), "linestyle": "none"}
+    means = [100 * values[name].mean for name in names]
+    axes.plot(xs, means, markersize=3.4 if len(columns) > 31 else 4.6, **style)
 
 
 def _shade_sizes(panels: Sequence[Axes], columns: Sequence[str], ink: str) -> None:
