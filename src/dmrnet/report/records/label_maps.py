@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dmrnet.report.records.arrays import load_arrays
 from dmrnet.report.records.rows import RowError
 
 PICTURES = "pictures.npz"
@@ -44,10 +44,10 @@ def read_label_maps(path: Path) -> LabelMaps:
     Raises:
         RowError: If the file is damaged.
     """
+    arrays = load_arrays(
+        path, "label maps as dmrnet writes them", "evaluate the run again, or delete the file"
+    )
     try:
-        # Opened here: given a path, numpy leaves a file open whose end is damaged.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
-            arrays = {name: saved[name] for name in saved.files}
         maps = LabelMaps(
             tuple(arrays["index"].tolist()),
             tuple(arrays["combination"].tolist()),
@@ -56,8 +56,8 @@ def read_label_maps(path: Path) -> LabelMaps:
             arrays["predicted"],
             {k.removeprefix("input/"): v for k, v in arrays.items() if k.startswith("input/")},
         )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise RowError(f"{path}: expected label maps as dmrnet writes them ({error})") from error
+    except KeyError as error:
+        raise RowError(f"{path}: expected label maps with an array {error}, got none") from error
     shape = (len(maps.combinations), len(maps.index), *maps.truth.shape[1:])
     if maps.truth.ndim != 3 or maps.predicted.shape != shape:
         raise RowError(

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dmrnet.report.records.arrays import load_arrays
 from dmrnet.report.records.combinations import canonical
 from dmrnet.report.records.rows import RowError
 from dmrnet.report.records.runs import Run
@@ -61,7 +61,13 @@ def read_predictions(run: Run, order: tuple[str, ...]) -> Predictions | None:
     path = run.path / PREDICTIONS
     if not path.is_file():
         return None
-    arrays = _load(path)
+    arrays = load_arrays(
+        path,
+        "predictions as `dmrnet evaluate` writes them",
+        "evaluate the run again, or delete the file",
+        # The largest array is read only if it is needed.
+        skip={"probabilities": "predicted"},
+    )
     if "confusion" in arrays:
         return _confusion(path, run, order, arrays)
     if "predicted" not in arrays and "probabilities" not in arrays:
@@ -128,16 +134,3 @@ def _sources(path: Path, run: Run, arrays: _Saved) -> NDArray[Any]:
     # Rows of one split are the same samples in every run on it.
     content = run.tested_on or str(path)
     return np.array([f"{content} {row}" for row in arrays["index"].tolist()])
-
-
-def _load(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(path, allow_pickle=False) as saved:
-            # The largest array is read only if it is needed.
-            unused = {"probabilities"} if "predicted" in saved.files else set()
-            return {name: saved[name] for name in saved.files if name not in unused}
-    except (BadZipFile, ValueError, OSError, EOFError, KeyError) as error:
-        raise RowError(
-            f"{path}: expected predictions as `dmrnet evaluate` writes them, got a damaged file "
-            f"({error}); evaluate the run again, or delete the file"
-        ) from error

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from dmrnet.report.records.rows import Row, RowError, parse_row, read_records, text
+from dmrnet.report.records.arrays import load_arrays
+from dmrnet.report.records.rows import Row, parse_row, read_records, text
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.summary.summary import DataSummary
 
@@ -71,21 +70,21 @@ def read_analyses(summary: DataSummary) -> list[AnalysisSummary]:
     arrays: dict[_Key, dict[str, dict[int, dict[str, NDArray[Any]]]]] = {}
     for run in summary.runs:
         rows_of_run, arrays_of_run = read_run(run.path)
-        for key, of_analysis in rows_of_run.items():
+        for analysis, of_analysis in rows_of_run.items():
             for row in of_analysis:
-                place = (run.label, row.combination, row.metric)
-                rows.setdefault(key, {}).setdefault(place, {}).setdefault(row.seed, row)
-        for key, saved in arrays_of_run.items():
-            arrays.setdefault(key, {}).setdefault(run.label, {}).setdefault(run.seed, saved)
+                key = (run.label, row.combination, row.metric)
+                rows.setdefault(analysis, {}).setdefault(key, {}).setdefault(row.seed, row)
+        for analysis, saved in arrays_of_run.items():
+            arrays.setdefault(analysis, {}).setdefault(run.label, {}).setdefault(run.seed, saved)
     return [
         AnalysisSummary(
             name,
             split,
-            {place: Estimate.of(values) for place, of in found.items() if (values := _defined(of))},
+            {key: Estimate.of(values) for key, of in by_key.items() if (values := _defined(of))},
             arrays.get((name, split), {}),
-            max(row.n for of in found.values() for row in of.values()),
+            max(row.n for of in by_key.values() for row in of.values()),
         )
-        for (name, split), found in rows.items()
+        for (name, split), by_key in rows.items()
         if split == summary.split or (name, summary.split) not in rows
     ]
 
@@ -121,17 +120,15 @@ def _read_arrays(path: Path, keys: set[_Key]) -> dict[_Key, dict[str, NDArray[An
     """
     if not path.is_file():
         return {}
+    saved = load_arrays(
+        path,
+        "the arrays of analyses",
+        "delete it and analyses.jsonl, and run `dmrnet evaluate RUN --analyse` again",
+    )
     arrays: dict[_Key, dict[str, NDArray[Any]]] = {}
-    try:
-        with np.load(path) as saved:
-            for name, split in keys:
-                start = f"{split}/{name}/"
-                of = {k.removeprefix(start): saved[k] for k in saved.files if k.startswith(start)}
-                if of:
-                    arrays[name, split] = of
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise RowError(
-            f"{path}: expected the arrays of analyses, got something else ({error}); "
-            "delete it and analyses.jsonl, and run `dmrnet evaluate RUN --analyse` again"
-        ) from error
+    for name, split in keys:
+        start = f"{split}/{name}/"
+        of = {k.removeprefix(start): v for k, v in saved.items() if k.startswith(start)}
+        if of:
+            arrays[name, split] = of
     return arrays
