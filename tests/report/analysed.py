@@ -1,4 +1,4 @@
-"""Analyses of a made run, with numbers that are made up, as a run's folder has them."""
+"""Analyses with made-up numbers in the files of made-up runs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from itertools import combinations
 
 import numpy as np
 
+from dmrnet.report.records.runs import read_runs
+from dmrnet.report.summary.summary import summarise
+
 NAMES = ("a", "b", "c")
 
 
 def analyse(run, method, seed, shift=0.0, split="val", names=NAMES, modalities=None):
-    """Write analyses as a run's folder has them, made up."""
+    """Write the files of analyses into a run folder."""
     modalities = modalities or names
     base = json.loads((run / "results.jsonl").read_text().splitlines()[0])
     lines, arrays = [], {}
@@ -57,3 +60,20 @@ def analyse(run, method, seed, shift=0.0, split="val", names=NAMES, modalities=N
     old = (run / "analyses.jsonl").read_text() if (run / "analyses.jsonl").is_file() else ""
     (run / "analyses.jsonl").write_text(old + "".join(json.dumps(x) + "\n" for x in lines))
     np.savez_compressed(run / "analyses.npz", **arrays)
+
+
+def two_systems(make_run):
+    """Make two analysed systems of two seeds."""
+    made = []
+    for k, method in enumerate(("sf-md", "dmr")):
+        for seed in range(2):
+            run = make_run(method, seed, modalities=NAMES, mined="variance" if k else None)
+            analyse(run, method, seed, shift=0.1 * k)
+            made.append(run)
+    return made
+
+
+def summary_of(runs, split="test"):
+    """Summarise runs of one data set and score."""
+    (summary,) = summarise(read_runs(runs, split), split, "sf-md")
+    return summary
