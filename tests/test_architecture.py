@@ -220,7 +220,7 @@ EVERY_METHOD = "from dmrnet.methods import METHODS, method; [method(name) for na
     "statement",
     [
         *(f"import {name}" for name in ("dmrnet", "dmrnet.cli", "dmrnet.data", "dmrnet.methods")),
-        "import dmrnet.settings.config",
+        "import dmrnet.settings",
         EVERY_METHOD,
     ],
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dmrnet.cli import main
-from dmrnet.cli.arguments import take
+from dmrnet.cli.arguments import pop_flag
 from dmrnet.settings.config import parse_run
 from dmrnet.studies import Board, Job
 
@@ -64,7 +64,7 @@ def test_its_command_is_one_of_dmrnet() -> None:
     words = shlex.split(line)
     fit = words.index("fit")
     assert words[fit - 1] == "dmrnet"
-    out, flags = take(words[fit + 1 :], "--out")
+    out, flags = pop_flag(words[fit + 1 :], "--out")
     assert out == "$OUT"
     training = parse_run(flags).training
     assert training.sync_batch_norm

@@ -412,7 +412,10 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
         "{made}/train.npz",
     ),
     "rates without their sampler": ("fit --rates .5,.5", "read by the bernoulli sampler only"),
-    "a sampler without its rates": ("fit --sampler bernoulli", "needs rates"),
+    "a sampler without its rates": (
+        "fit --sampler bernoulli",
+        "expected rates for the bernoulli sampler",
+    ),
     "no such device": ("evaluate {run} --device cdua", "did you mean 'cuda'?"),
     "no such analysis": (
         "evaluate {run} --analyse angels",

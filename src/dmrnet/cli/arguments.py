@@ -1,4 +1,4 @@
-"""Arguments of a subcommand: argparse, with our errors, and hints where a word is mistyped."""
+"""Arguments of a subcommand: argparse, with errors that name the nearest flag."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
-from dmrnet.hints import nearest
+from dmrnet.hints import closest, nearest
 
 WIDEST = 100
-"""Help is not wider than so many columns."""
+"""Largest width of help, in columns."""
 
 
 def columns() -> int:
-    """Return how wide help is."""
+    """Return the width of help, in columns."""
     return min(shutil.get_terminal_size().columns, WIDEST) - 2
 
 
@@ -25,12 +25,12 @@ class _Format(argparse.RawDescriptionHelpFormatter):
 
 
 class Arguments(argparse.ArgumentParser):
-    """A parser that raises ValueError and knows the nearest name.
+    """A parser that raises ValueError and names the nearest flag.
 
     Args:
         prog: The command, e.g. ``dmrnet report``.
-        description: What it does; wrapped here.
-        more: Anything else argparse takes.
+        description: Description of the command, not wrapped.
+        more: Other arguments of `argparse.ArgumentParser`.
     """
 
     def __init__(self, prog: str, description: str, **more: Any) -> None:  # noqa: ANN401
@@ -46,7 +46,7 @@ class Arguments(argparse.ArgumentParser):
         self.options.add_argument("-h", "--help", action="help", help="show this")
 
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse found wrong.
+        """Raise an error of argparse.
 
         Raises:
             ValueError: Always.
@@ -59,55 +59,54 @@ class Arguments(argparse.ArgumentParser):
         Raises:
             ValueError: If a word is unknown, missing or of the wrong type.
         """
-        # What is mistyped before what is missing, since often the one is the other.
+        # Mistyped flags come before missing ones, since often the one is the other.
         known = self.flags()
         for name in (word.partition("=")[0] for word in argv):
             if name.startswith("--") and len(name) > 2 and name not in known:
                 raise ValueError(f"{self.prog} has no option {name}; {nearest(name, known)}")
-        found, unknown = self.parse_known_args(list(argv))
+        arguments, unknown = self.parse_known_args(list(argv))
         if unknown:
-            name = unknown[0]
-            raise ValueError(f"unexpected word {name!r}; see {self.prog} --help")
-        return found
+            raise ValueError(f"unexpected word {unknown[0]!r}; see {self.prog} --help")
+        return arguments
 
     def flags(self) -> list[str]:
         """Return every flag, with its hyphens."""
         return [name for name in self._option_string_actions if name.startswith("--")]
 
     def refuse_near(self, words: Iterable[str]) -> None:
-        """Refuse words that are nearly a flag of this parser, before others look at them.
+        """Refuse words that are nearly a flag of this parser, before others read them.
 
         Raises:
-            ValueError: If there is one; it names the flag.
+            ValueError: If there is one; the error names the flag.
         """
+        known = self.flags()
         for name in (word.partition("=")[0] for word in words if word.startswith("--")):
-            hint = nearest(name, self.flags())
-            if name not in self.flags() and "." not in name and hint.startswith("did"):
-                raise ValueError(f"{self.prog} has no option {name}; {hint}")
+            if name not in known and "." not in name and (match := closest(name, known)):
+                raise ValueError(f"{self.prog} has no option {name}; did you mean {match!r}?")
 
 
-def take(argv: Sequence[str], flag: str) -> tuple[str | None, list[str]]:
-    """Take one flag with its value out of others; the last of several counts.
+def pop_flag(argv: Sequence[str], flag: str) -> tuple[str | None, list[str]]:
+    """Return the value of a flag, None without it, and the other words; the last value counts.
 
     Raises:
-        ValueError: If it has no value.
+        ValueError: If the flag has no value.
 
-    >>> take(["--seed", "1", "--out", "runs/a"], "--out")
+    >>> pop_flag(["--seed", "1", "--out", "runs/a"], "--out")
     ('runs/a', ['--seed', '1'])
     """
-    found, rest, words = None, [], list(argv)
+    value, rest, words = None, [], list(argv)
     while words:
         word = words.pop(0)
-        name, equals, value = word.partition("=")
+        name, equals, text = word.partition("=")
         if name != flag:
             rest.append(word)
         elif equals:
-            found = value
+            value = text
         elif words and not words[0].startswith("--"):
-            found = words.pop(0)
+            value = words.pop(0)
         else:
             raise ValueError(f"expected a value after {flag}")
-    return found, rest
+    return value, rest
 
 
 def positive(text: str) -> int:

@@ -32,7 +32,7 @@ from dmrnet.methods.base import Method
 from dmrnet.modalities import Modality, Task, name_of, parse
 from dmrnet.nn.layers.memory_format import arrange
 from dmrnet.settings.config import RunSettings, read_config
-from dmrnet.settings.paths import at_hand
+from dmrnet.settings.paths import after_move
 
 MOST_NUMBERS = 50_000_000
 """Probabilities of so many (sample, combination, class) are kept; of more, none."""
@@ -140,7 +140,7 @@ def open_run(path: Path, device: str = "cpu") -> Finished:
     facts = folder.read_facts()
     settings = read_config(folder.config)
     known = facts.get("beside", {})
-    settings = replace(settings, data=at_hand(settings.data, folder.path, known))
+    settings = replace(settings, data=after_move(settings.data, folder.path, known))
     task = task_of(facts, folder.facts)
     check_finished(folder, facts)
     # Its own weights follow: those that it started from need not be fetched.

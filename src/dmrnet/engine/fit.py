@@ -41,7 +41,7 @@ from dmrnet.nn.layers.memory_format import arrange
 from dmrnet.nn.layers.norm import synchronise
 from dmrnet.settings.config import RunSettings, dump, read_config
 from dmrnet.settings.files import flat
-from dmrnet.settings.paths import absolute, beside, paths_of
+from dmrnet.settings.paths import absolute, paths_of, relative_paths
 from dmrnet.settings.training import Training
 from dmrnet.storage import write_bytes, write_text
 
@@ -303,7 +303,7 @@ def write_run(folder: RunFolder, settings: RunSettings, splits: Splits, training
         samples={name: len(part) for name, part in splits.parts().items()},
         content=content_of(splits),
         files={n: fingerprint_of_file(p) for n, p in settings.data.files().items()},
-        beside=beside(settings.data, folder.path),
+        beside=relative_paths(settings.data, folder.path),
         notes=list(splits.notes),
         standardised=splits.standardiser is not None,
         max_epochs=training.max_epochs,

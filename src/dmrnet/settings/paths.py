@@ -1,8 +1,7 @@
-"""Where the data of a run stand, so that starting from elsewhere, or a move, does no harm.
+"""Paths of a run's data: absolute in ``config.yaml``, and found again after a move.
 
-``config.yaml`` of a run holds absolute paths, whatever was typed. ``run.json`` holds them once
-more, as they are reached from the run's folder, for a project that is moved as a whole. What is
-found there is still held to the content that the run began with.
+``run.json`` also holds the paths relative to the run's folder, for a project that is moved as a
+whole. The data that are found there must still be those that the run began with.
 """
 
 from __future__ import annotations
@@ -35,34 +34,34 @@ def paths_of(data: Any) -> dict[str, str]:  # noqa: ANN401
 
 def absolute(data: Settings) -> Settings:
     """Return settings of a data set with every path absolute."""
-    named = {name: os.path.normpath(Path(path).absolute()) for name, path in paths_of(data).items()}
-    found: Settings = replace(data, **named)  # type: ignore[type-var]
-    return found
+    paths = {name: os.path.normpath(Path(path).absolute()) for name, path in paths_of(data).items()}
+    settings: Settings = replace(data, **paths)  # type: ignore[type-var]
+    return settings
 
 
-def beside(data: Any, folder: Path) -> dict[str, str]:  # noqa: ANN401
-    """Return the paths of a data set's settings as they are reached from a folder, by field."""
-    found = {}
+def relative_paths(data: Any, folder: Path) -> dict[str, str]:  # noqa: ANN401
+    """Return the paths among the settings of a data set, relative to a folder, by field."""
+    paths = {}
     for name, path in paths_of(data).items():
         try:
-            found[name] = os.path.relpath(path, folder)
+            paths[name] = os.path.relpath(path, folder)
         except ValueError:  # on another drive
             continue
-    return found
+    return paths
 
 
-def at_hand(data: Settings, folder: Path, known: Mapping[str, str]) -> Settings:
-    """Return settings of a data set whose paths lead somewhere, where that can be had.
+def after_move(data: Settings, folder: Path, relative: Mapping[str, str]) -> Settings:
+    """Return settings of a data set with paths that no longer exist replaced, if their data moved.
 
     Args:
-        data: As ``config.yaml`` of the run has them.
-        folder: The run's.
-        known: What `beside` told when the run was trained.
+        data: Settings in ``config.yaml`` of the run.
+        folder: Folder of the run.
+        relative: What `relative_paths` returned when the run was trained.
     """
-    moved = {}
+    paths = {}
     for name, path in paths_of(data).items():
-        there = os.path.normpath(folder.absolute() / known.get(name, path))
-        if not Path(path).exists() and Path(there).exists():
-            moved[name] = there
-    found: Settings = replace(data, **moved)  # type: ignore[type-var]
-    return found
+        moved = os.path.normpath(folder.absolute() / relative.get(name, path))
+        if not Path(path).exists() and Path(moved).exists():
+            paths[name] = moved
+    settings: Settings = replace(data, **paths)  # type: ignore[type-var]
+    return settings

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmrnet.cli.arguments import Arguments, take
+from dmrnet.cli.arguments import Arguments, pop_flag
 from dmrnet.hints import nearest
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _named(argv: Sequence[str], prog: str, what: str) -> tuple[str, int, list[st
     parser.options.add_argument("--seed", metavar="INT", help="of the splits [0]")
     if prog.endswith("export"):
         parser.options.add_argument("--out", metavar="DIR", help="folder to write into (needed)")
-    seed, rest = take(argv, "--seed")
+    seed, rest = pop_flag(argv, "--seed")
     if seed is not None and not seed.isdecimal():
         raise ValueError(f"--seed: expected a whole number of 0 or more, got {seed!r}")
     named = [word for word in rest[:1] if not word.startswith("-")]
@@ -149,7 +149,7 @@ def _first_flag(argv: Sequence[str]) -> int:
 
 
 def _export(argv: Sequence[str]) -> int:
-    out, rest = take(argv, "--out")
+    out, rest = pop_flag(argv, "--out")
     name, seed, flags = _named(rest, "dmrnet data export", "Write a data set to .npz files.")
     if out is None:
         raise ValueError("dmrnet data export: --out DIR is missing: the folder to write into")
@@ -197,7 +197,7 @@ def _table(first: Sequence[str], roles: Sequence[str]) -> Table:
 
 
 def _modalities(description: Description) -> Table:
-    from dmrnet.cli.fit.start import by
+    from dmrnet.cli.fit.start import shape_text
     from dmrnet.cli.screen import percent
 
     roles = list(description.rows)
@@ -205,7 +205,7 @@ def _modalities(description: Description) -> Table:
     for entry in description.modalities:
         shares = [percent(entry.present[role] / description.rows[role]) for role in roles]
         modality = entry.modality
-        table.add_row(modality.name, modality.kind, by(modality.shape), *shares)
+        table.add_row(modality.name, modality.kind, shape_text(modality.shape), *shares)
     return table
 
 

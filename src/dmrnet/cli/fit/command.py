@@ -1,4 +1,4 @@
-"""``dmrnet fit``: train one run into its folder."""
+"""The command ``dmrnet fit``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmrnet.cli.arguments import take
+from dmrnet.cli.arguments import pop_flag
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Train a run, go on with it, or say that it is finished."""
+    """Train a run, or resume it; a finished run is left as it is."""
     if "--help" in argv or "-h" in argv:
         from dmrnet.cli.fit.help import fit_help
 
@@ -30,7 +30,7 @@ def run(argv: Sequence[str]) -> int:
     from dmrnet.cli.screen import loading, screen
     from dmrnet.settings.config import parse_run
 
-    out, rest = take(argv, "--out")
+    out, rest = pop_flag(argv, "--out")
     with loading():
         settings = parse_run(rest)
         from dmrnet.engine.fit import fit
@@ -41,20 +41,20 @@ def run(argv: Sequence[str]) -> int:
     with FitProgress(screen(error=True)) as progress:
 
         def started(splits: Splits, method: Method, training: Training) -> None:
-            progress.again()
+            progress.restart()
             show_start(console, settings, splits, method, training, folder)
 
         try:
-            done = fit(settings, folder, report=progress, started=started)
+            trained = fit(settings, folder, report=progress, started=started)
         except KeyboardInterrupt as stop:
             raise Stopped(
                 f"the same command goes on from the last checkpoint in {folder}"
             ) from stop
-    if not done:
+    if not trained:
         console.print(f"{folder} holds this run, finished; nothing to do.", soft_wrap=True)
-    record = RunFolder(folder)
-    facts, rows = record.read_facts(), record.rows()
-    if done:
+    run_folder = RunFolder(folder)
+    facts, rows = run_folder.read_facts(), run_folder.rows()
+    if trained:
         console.print(_trained(facts, rows), soft_wrap=True)
     show_scores(console, rows, "val", facts)
     more = "" if "test" in facts["samples"] else " --test FILE"
@@ -63,15 +63,15 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _trained(facts: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Say how long it took and which weights were kept."""
+    """Return the line about the time of training and the epoch whose weights are kept."""
     from dmrnet.cli.screen import clock
 
-    took = [float(row["value"]) for row in rows if row["metric"] == "train_seconds"]
-    time = f"trained in {clock(took[0])}; " if took else ""
+    seconds = [float(row["value"]) for row in rows if row["metric"] == "train_seconds"]
+    time = f"trained in {clock(seconds[0])}; " if seconds else ""
     return f"{time}the weights of epoch {facts['best_epoch'] + 1} of {facts['max_epochs']} are kept"
 
 
 def default_folder(settings: RunSettings) -> Path:
-    """Return the folder of a run that was given none."""
+    """Return the default folder of a run."""
     name = f"{settings.dataset}-{settings.method.name}-{settings.recipe}-seed{settings.seed}"
     return Path("runs") / name

@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.live import Live
-from rich.text import Text
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Live
 
 from dmrnet.cli.screen import clock, percent
 
@@ -16,24 +16,26 @@ if TYPE_CHECKING:
     from dmrnet.engine.training.trainee import Progress
 
 WIDE = 100
-"""From so many columns on there is room for a bar of 20, else of 10."""
+"""Smallest width of a terminal, in columns, for a bar of 20 columns; else it has 10."""
 
 PLAIN_LINES = 10
-"""So many lines, where a line cannot be written over."""
+"""Number of lines where a line cannot be overwritten."""
 
 
 class FitProgress:
-    """Called with the progress of a training after every epoch.
+    """Shows the progress of a training; called after every epoch.
 
     Args:
-        console: Where to write.
+        console: Console to write to.
     """
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.live = Live(console=console, auto_refresh=False, transient=True)
+        bar = BarColumn(20 if console.width >= WIDE else 10)
+        text = TextColumn("{task.description}")
+        self.live = Live(bar, text, console=console, auto_refresh=False, transient=True)
+        self.task = self.live.add_task("")
         self.start: tuple[float, int] | None = None
-        self.begun = time.monotonic()
         self.tenth = 0
 
     def __enter__(self) -> FitProgress:
@@ -45,19 +47,22 @@ class FitProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.live.stop()
+        self.restart()
 
-    def again(self) -> None:
-        """Begin anew: what was shown so far was another training, of a teacher."""
-        self.live.stop()
+    def restart(self) -> None:
+        """Begin anew: what was shown so far was the training of a teacher."""
+        if self.console.is_terminal:
+            self.live.stop()
         self.start, self.tenth = None, 0
 
     def __call__(self, progress: Progress) -> None:
-        """Show where the training stands."""
+        """Show the progress."""
         line = self.line(progress, time.monotonic())
         if self.console.is_terminal:
+            done, epochs = progress.epoch, progress.epochs
+            self.live.update(self.task, description=line, completed=done, total=epochs)
             self.live.start()
-            self.live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
+            self.live.refresh()
             return
         tenth = PLAIN_LINES * progress.epoch // progress.epochs
         if tenth > self.tenth:
@@ -65,19 +70,14 @@ class FitProgress:
             self.console.print(line, soft_wrap=True)
 
     def line(self, progress: Progress, now: float) -> str:
-        """Return the line; the time left follows from the epochs seen here."""
+        """Return the line; the time left follows from the epochs of this process."""
         done, epochs = progress.epoch, progress.epochs
-        bar = ""
-        if self.console.is_terminal:
-            length = 20 if self.console.width >= WIDE else 10
-            full = length * done // epochs
-            bar = f"{'━' * full}{'╌' * (length - full)} "
-        parts = [f"{bar}epoch {done:>{len(str(epochs))}}/{epochs}", f"loss {progress.loss:.3f}"]
+        parts = [f"epoch {done:>{len(str(epochs))}}/{epochs}", f"loss {progress.loss:.3f}"]
         if progress.selection is not None:
             val = "val" if progress.score == "accuracy" else f"val {progress.score}"
             parts += [f"{val} {percent(progress.selection)}", f"best {percent(progress.best)}"]
         if self.start is None:
-            # The first epoch seen also warms up; after a resumption it is not epoch 1.
+            # The first epoch also warms up; after a resumption it is not epoch 1.
             self.start = (now, done)
         elif done > self.start[1]:
             each = (now - self.start[0]) / (done - self.start[1])

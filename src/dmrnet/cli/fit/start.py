@@ -1,4 +1,4 @@
-"""What a training shows before its first epoch: the data as they are read, and the plan."""
+"""Summary shown before the first epoch: modalities of the data, and the plan of the training."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from dmrnet.settings.training import Training
 
 
-def by(shape: tuple[int, ...]) -> str:
+def shape_text(shape: tuple[int, ...]) -> str:
     """Return a shape as text.
 
-    >>> by((1, 16, 15))
+    >>> shape_text((1, 16, 15))
     '1x16x15'
     """
     return "x".join(str(size) for size in shape)
@@ -37,7 +37,7 @@ def show_start(
     training: Training,
     folder: Path,
 ) -> None:
-    """Print what is about to be trained, on what."""
+    """Print the modalities of the data and the settings of the training."""
     console.print(_modalities(settings, splits, method))
     for note in splits.notes:
         console.print(Text(f"  {note}", style="dim"), soft_wrap=not console.is_terminal)
@@ -61,8 +61,8 @@ def show_start(
 
 def _sizes(splits: Splits) -> str:
     parts = splits.parts()
-    told = ", ".join(f"{len(part)} {role}" for role, part in parts.items())
-    return told if "test" in parts else f"{told}, no test file"
+    sizes = ", ".join(f"{len(part)} {role}" for role, part in parts.items())
+    return sizes if "test" in parts else f"{sizes}, no test file"
 
 
 def _modalities(settings: RunSettings, splits: Splits, method: Method) -> Table:
@@ -78,7 +78,7 @@ def _modalities(settings: RunSettings, splits: Splits, method: Method) -> Table:
         table.add_row(
             modality.name,
             modality.kind,
-            by(modality.shape),
+            shape_text(modality.shape),
             *(percent(share) for share in shares),
             _encoder(settings, modality, method),
         )
@@ -87,9 +87,9 @@ def _modalities(settings: RunSettings, splits: Splits, method: Method) -> Table:
 
 def _encoder(settings: RunSettings, modality: Modality, method: Method) -> str:
     network = settings.method.network
-    named = network.encoders.get(modality.name, network.encoder)
+    name = network.encoders.get(modality.name, network.encoder)
     encoder = method.encoders[method.modalities.index(modality.name)]
-    if named == "auto":
+    if name == "auto":
         words = re.sub("(?<=[a-z])(?=[A-Z])", " ", type(encoder).__name__)
-        named = words.removesuffix("Encoder").strip().lower()
-    return f"{named}, {sum(p.numel() for p in encoder.parameters()):,}"
+        name = words.removesuffix("Encoder").strip().lower()
+    return f"{name}, {sum(p.numel() for p in encoder.parameters()):,}"
