@@ -13,7 +13,7 @@ import pytest
 
 from dmrnet.cli import COMMANDS
 from dmrnet.cli.listing import data_sets, methods
-from dmrnet.data import DATASETS
+from dmrnet.data.registry import DATASETS
 from dmrnet.methods import METHODS, method
 from dmrnet.settings.training import Training
 

@@ -1,11 +1,10 @@
-"""Samples in memory, and the list of data sets."""
+"""Samples in memory."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from dmrnet.data import DATASETS, data_class
 from dmrnet.data.dataset import ArrayDataset
 from dmrnet.modalities import Modality, Task
 
@@ -69,16 +68,3 @@ def test_no_samples_are_told() -> None:
             torch.ones(0, 2, dtype=torch.bool),
             torch.ones(0, dtype=torch.int64),
         )
-
-
-@pytest.mark.parametrize("name", DATASETS)
-def test_every_data_set_can_be_loaded_by_name(name: str) -> None:
-    found = data_class(name)
-    assert found.__name__.lower() == name.replace("-", "")
-    assert callable(found.load)
-    assert "Attributes:" in (found.__doc__ or "")
-
-
-def test_an_unknown_data_set_gets_the_nearest_name() -> None:
-    with pytest.raises(ValueError, match="unknown data set 'mfeats'; did you mean 'mfeat'"):
-        data_class("mfeats")

@@ -182,7 +182,7 @@ def test_evaluation_gives_every_row_once_in_order(rows, size, world) -> None:
     ("changes", "message"),
     [
         ({"batch_size": 0}, "batch size of 1 or more"),
-        ({"num_workers": -1}, "negative number of workers"),
+        ({"num_workers": -1}, "number of workers of 0 or more, got 8 and -1"),
         ({"encode": "all"}, "'mask' or 'present', got 'all'"),
         ({"rank": 2, "world": 2}, "rank from 0 to world - 1, got 2 of 2"),
         ({"batch_size": 2, "world": 3}, "raise the batch size"),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from dmrnet.cli.arguments import columns
-from dmrnet.data import DATASETS
+from dmrnet.data.registry import DATASETS
 from dmrnet.methods import METHODS
 
 

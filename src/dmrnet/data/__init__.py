@@ -1,49 +1,57 @@
-"""Data sets, what they are read into, and how batches are drawn from them. Imports no torch."""
+"""Data sets: their settings and splits, reading of files, and batches. Importing it loads no torch.
+
+`sets` has what a user can train on, `published` the decoding of published files, `files` the
+reading and writing of files; next to them are what data sets are made of, and the loaders.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from dmrnet.hints import nearest
+from dmrnet.data.registry import DATASETS, data_class
+from dmrnet.data.sets.base import DataSettings
 
 if TYPE_CHECKING:
-    from dmrnet.data.sets.base import DataSettings
+    from dmrnet.data.dataset import ArrayDataset, Dataset, Splits
+    from dmrnet.data.files.export import describe, export
+    from dmrnet.data.files.reading import read_split
+    from dmrnet.data.loader import TrainLoader, evaluation_batches
+    from dmrnet.data.published import prepare
+    from dmrnet.data.standardise import Standardiser
 
-DATASETS: dict[str, str] = {
-    "arrays": "dmrnet.data.sets.arrays:Arrays",
-    "casia-surf": "dmrnet.data.sets.casia_surf:CasiaSurf",
-    "crema-d": "dmrnet.data.sets.crema_d:CremaD",
-    "cwfid": "dmrnet.data.sets.cwfid:CWFID",
-    "digits": "dmrnet.data.sets.digits:Digits",
-    "images": "dmrnet.data.sets.images:Images",
-    "kinetics-sounds": "dmrnet.data.sets.kinetics_sounds:KineticsSounds",
-    "mfeat": "dmrnet.data.sets.mfeat:Mfeat",
-    "nyuv2": "dmrnet.data.sets.nyuv2:NYUv2",
-    "watch": "dmrnet.data.sets.watch:Watch",
+__all__ = [
+    "DATASETS",
+    "ArrayDataset",
+    "DataSettings",
+    "Dataset",
+    "Splits",
+    "Standardiser",
+    "TrainLoader",
+    "data_class",
+    "describe",
+    "evaluation_batches",
+    "export",
+    "prepare",
+    "read_split",
+]
+
+_HOME = {
+    "ArrayDataset": "dmrnet.data.dataset",
+    "Dataset": "dmrnet.data.dataset",
+    "Splits": "dmrnet.data.dataset",
+    "Standardiser": "dmrnet.data.standardise",
+    "TrainLoader": "dmrnet.data.loader",
+    "describe": "dmrnet.data.files.export",
+    "evaluation_batches": "dmrnet.data.loader",
+    "export": "dmrnet.data.files.export",
+    "prepare": "dmrnet.data.published",
+    "read_split": "dmrnet.data.files.reading",
 }
-"""Every data set: its name, and where its settings class lives. A new one has a line here."""
+"""Where the public names live that need torch; each is imported on first use (PEP 562)."""
 
 
-def data_class(name: str) -> type[DataSettings]:
-    """Return the settings class of a data set; its `load(seed)` gives the splits.
-
-    Importing it does not import torch, so that a command line can read its fields; loading does.
-
-    Args:
-        name: A key of `DATASETS`.
-
-    Raises:
-        ValueError: If there is no data set of that name.
-
-    >>> data_class("mfeat").__name__
-    'Mfeat'
-    """
-    if name not in DATASETS:
-        raise ValueError(f"unknown data set {name!r}; {nearest(name, DATASETS)}")
-    module, _, attribute = DATASETS[name].partition(":")
-    settings: type[DataSettings] = getattr(import_module(module), attribute)
-    return settings
-
-
-__all__ = ["DATASETS", "data_class"]
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'dmrnet.data' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

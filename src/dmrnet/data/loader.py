@@ -1,10 +1,9 @@
-"""Batches for training, in a random order with random masks; batches for evaluation, in order."""
+"""Batches for training, in random order with random masks; batches for evaluation, in order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import repeat
 from typing import Literal
 
 import torch
@@ -16,31 +15,32 @@ from dmrnet.data.split import generator
 from dmrnet.modalities import Batch, Warmup, rows_of
 
 Request = tuple[Tensor, int]
-"""Rows to take, and the epoch."""
+"""Row numbers, and the epoch."""
 
 
 class TrainLoader:
-    """The training batches of one rank, with masks and what the encoders run on.
+    """The training batches of one rank, with their masks.
 
-    Order and masks follow from (seed, epoch) alone, by two generators, so that a killed run
-    repeats its epoch and two samplers are compared on the same order. They are drawn for the whole
-    batch; rank r then takes its rows ``r::world``, so the number of ranks changes neither. The n
-    rows are parted into ``ceil(n / batch_size)`` batches whose sizes differ by one at the most:
-    nothing is dropped and no batch is tiny.
-
-    With `num_workers` the rows are taken by that many processes, which live as long as the loader;
-    masks are drawn here all the same.
+    Order and masks are seeded by (seed, epoch), by two generators, so that a killed run repeats its
+    epoch and two samplers are compared on the same order. They are drawn for the whole batch, of
+    which rank r gets the rows ``r::world``, so they do not depend on the number of ranks. The n
+    rows are split into ``ceil(n / batch_size)`` batches whose sizes differ by at most one: no row
+    is dropped and no batch is tiny.
 
     Args:
-        dataset: The training samples.
-        batch_size: Rows of a batch over all ranks together, at the most.
-        seed: Of the run.
-        sampler: Draws the masks, from the epoch it warms up to.
-        encode: What encoders run on: the ``mask``, or everything ``present``.
-        rank: Of this process.
-        world: How many processes there are.
-        num_workers: Processes that read for this one; 0 reads here.
-        pin_memory: Copy the batches into page-locked memory, for a GPU.
+        dataset: Training samples.
+        batch_size: Largest number of rows of a batch on all ranks together.
+        seed: Seed of the run.
+        sampler: Sampler of the masks.
+        encode: Rows that encoders run on: those of the ``mask``, or all that are ``present``.
+        rank: Rank of this process.
+        world: Number of processes.
+        num_workers: Number of worker processes that read rows, kept over epochs; 0 reads in this
+            process. Masks are drawn in this process in any case.
+        pin_memory: Whether batches are copied into page-locked memory, for a GPU.
+
+    Raises:
+        ValueError: If an argument is out of range, or a rank would get no row of a batch.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class TrainLoader:
     ) -> None:
         if batch_size < 1 or num_workers < 0:
             raise ValueError(
-                f"expected a batch size of 1 or more and no negative number of workers, got "
+                "expected a batch size of 1 or more and a number of workers of 0 or more, got "
                 f"{batch_size} and {num_workers}"
             )
         if encode not in ("mask", "present"):
@@ -73,11 +73,12 @@ class TrainLoader:
         self.rank, self.world = rank, world
         self.num_workers, self.pin_memory = num_workers, pin_memory
         self.epoch = 0
-        self._requests = _Requests()
+        # The list outlives an epoch, as the workers do; each epoch fills it anew.
+        self._requests: list[Request] = []
         self._workers: DataLoader[Batch] | None = None
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration gives, counted from 0."""
+        """Set the epoch of the next iteration, counted from 0."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -85,12 +86,12 @@ class TrainLoader:
         return self._batches
 
     def rows(self, number: int) -> int:
-        """Return how many rows a batch has on all ranks together."""
-        least, larger = divmod(len(self.dataset), self._batches)
-        return least + (number < larger)
+        """Return the number of rows of a batch on all ranks together."""
+        size, rest = divmod(len(self.dataset), self._batches)
+        return size + (number < rest)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Give the batches of the epoch."""
+        """Yield the batches of the epoch."""
         epoch = self.epoch
         order = torch.randperm(len(self.dataset), generator=generator(self.seed, epoch, "order"))
         parts = order.tensor_split(self._batches)
@@ -99,8 +100,7 @@ class TrainLoader:
         sampler = self.sampler.at(epoch)
         names = self.dataset.task.modalities
         for part, batch in zip(parts, self._fetch(mine, epoch), strict=True):
-            drawn = sampler(self.dataset.present[part], masks)
-            mask = drawn[self.rank :: self.world]
+            mask = sampler(self.dataset.present[part], masks)[self.rank :: self.world]
             batch = batch.masked(mask, mask if self.encode == "mask" else batch.present, names)
             yield batch.pin_memory() if self.pin_memory else batch
 
@@ -113,27 +113,13 @@ class TrainLoader:
                 batch_size=None,
                 sampler=self._requests,
                 num_workers=self.num_workers,
-                collate_fn=_as_it_is,
                 persistent_workers=True,
-                # Torch draws a seed for the workers; nothing of ours reads it, but drawn from the
-                # global generator it would move the layers' dropout.
+                # Torch draws a seed for the workers. It is not used, but drawing it from the global
+                # generator would change the layers' dropout.
                 generator=torch.Generator(),
             )
-        self._requests.now = list(zip(parts, repeat(epoch), strict=False))
+        self._requests[:] = [(rows, epoch) for rows in parts]
         return iter(self._workers)
-
-
-class _Requests:
-    """The requests of an epoch, for a `DataLoader` that outlives it."""
-
-    def __init__(self) -> None:
-        self.now: list[Request] = []
-
-    def __iter__(self) -> Iterator[Request]:
-        return iter(self.now)
-
-    def __len__(self) -> int:
-        return len(self.now)
 
 
 class _Take(torch.utils.data.Dataset[Batch]):
@@ -146,10 +132,6 @@ class _Take(torch.utils.data.Dataset[Batch]):
         return self.dataset.take(*request)
 
 
-def _as_it_is(batch: object) -> object:
-    return batch
-
-
 def evaluation_batches(
     dataset: Dataset,
     batch_size: int,
@@ -157,17 +139,17 @@ def evaluation_batches(
     world: int = 1,
     rows: Tensor | None = None,
 ) -> Iterator[Batch]:
-    """Give every row once over all ranks, in order, without padding.
+    """Yield every row once over all ranks, in order, without padding.
 
-    Rank r has the rows ``r::world``; ranks may differ by one row, and so by one batch, and a rank
-    may have none. What is present is encoded; the mask is left to the combinations.
+    Rank r gets the rows ``r::world``; ranks may differ by one row, and so by one batch, and a rank
+    may get none. Encoders run on all present rows; masks are left to the combinations.
 
     Args:
         dataset: Samples to evaluate.
-        batch_size: Rows of a batch on this rank, at the most.
-        rank: Of this process.
-        world: How many processes there are.
-        rows: int64, ``(m,)``: these alone; by default every row.
+        batch_size: Largest number of rows of a batch on this rank.
+        rank: Rank of this process.
+        world: Number of processes.
+        rows: int64 tensor ``(m,)`` of the rows to evaluate; None: every row.
     """
     if batch_size < 1:
         raise ValueError(f"expected a batch size of 1 or more, got {batch_size}")

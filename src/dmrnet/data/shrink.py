@@ -1,4 +1,4 @@
-"""Smaller images: squares of pixels become one, and so do their labels."""
+"""Shrunk images: each square of pixels becomes one pixel, and so do its labels."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dmrnet.data.files.cache import Array
 
 
 def shrunk(images: Array, by: int) -> Array:
-    """Average images over squares of pixels; what is over at the right and the bottom is left out.
+    """Average images over squares of pixels; a rest at the right and the bottom is cut off.
 
     Args:
-        images: uint8 ``(n, C, H, W)``.
-        by: Pixels a side of a square.
+        images: uint8 array ``(n, C, H, W)``.
+        by: Side of a square, in pixels.
 
     Returns:
-        uint8 ``(n, C, H // by, W // by)``, rounded half up.
+        uint8 array ``(n, C, H // by, W // by)``, rounded half up.
 
     >>> shrunk(np.array([[[[1, 2, 9], [3, 5, 9]]]], dtype=np.uint8), 2).tolist()
     [[[[3]]]]
@@ -26,23 +26,23 @@ def shrunk(images: Array, by: int) -> Array:
 
 
 def shrunk_labels(labels: Array, by: int, classes: int) -> Array:
-    """Give each square of pixels its most frequent label; of equally frequent ones the lowest.
+    """Return the most frequent label of each square; the lowest of equally frequent ones.
 
     Args:
-        labels: uint8 ``(n, 1, H, W)``, below `classes`.
-        by: Pixels a side of a square.
-        classes: M.
+        labels: uint8 array ``(n, 1, H, W)``, below `classes`.
+        by: Side of a square, in pixels.
+        classes: Number of classes.
 
     Returns:
-        uint8 ``(n, 1, H // by, W // by)``.
+        uint8 array ``(n, 1, H // by, W // by)``.
 
     >>> shrunk_labels(np.array([[[[0, 2, 1], [2, 1, 1]]]], dtype=np.uint8), 2, 3).tolist()
     [[[[2]]]]
     """
     squares = _squares(labels, by)
     counts = np.stack([(squares == label).sum((3, 5)) for label in range(classes)])
-    found: Array = counts.argmax(0).astype(np.uint8)
-    return found
+    frequent: Array = counts.argmax(0).astype(np.uint8)
+    return frequent
 
 
 def _squares(arrays: Array, by: int) -> Array:

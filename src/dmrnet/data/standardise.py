@@ -1,4 +1,4 @@
-"""Zero mean and unit deviation, as the present training rows have them."""
+"""Standardising: zero mean and unit deviation over the present training rows."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-NUMBERS_AT_ONCE = 2**20
-"""About so many numbers are held in float64 at a time (8 MB)."""
+BLOCK = 2**20
+"""Approximate number of values that are held in float64 at a time (8 MB)."""
 
 ROUNDING = 1e-13
-"""Numbers that differ by no more than so much of themselves are one; 0 for float32, in effect."""
+"""Relative difference up to which values count as equal; in effect 0 for float32."""
 
 
 class Standardiser:
     """Mean and deviation of each modality.
 
-    A vector has them for each feature; a sequence, image or volume for each channel, since a
-    position in it means nothing by itself. Sums run in float64 over two passes. A feature that is
-    constant over the training rows keeps deviation 1: it becomes zero there.
+    Vectors have them for each feature; sequences, images and volumes for each channel. They are
+    computed in float64, in two passes. A feature that is constant over the training rows has
+    deviation 1, so it becomes zero.
 
     Args:
-        mean: float64, ``(features,)`` or ``(channels,)`` a modality.
-        std: The same for the deviation (divided by n, not n - 1).
-        fine: Modalities whose numbers float32 is too coarse for before they are standardised.
+        mean: float64 tensor of each modality, ``(features,)`` or ``(channels,)``.
+        std: Deviation (divided by n, not n - 1), of the same shapes.
+        fine: Modalities for which float32 is too coarse before standardising.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class Standardiser:
     def fit(
         cls, arrays: Mapping[str, Tensor], present: Tensor, modalities: Sequence[str]
     ) -> Standardiser:
-        """Return the standardiser of some training rows.
+        """Return the standardiser of training rows.
 
         Args:
-            arrays: float32, or float64 for those that are `fine`, ``(n, ...)`` a modality.
-            present: bool, ``(n, V)``; rows that lack a modality do not count for it.
-            modalities: V names, one a column of `present`.
+            arrays: Tensor ``(n, ...)`` of each modality, float32; float64 makes it `fine`.
+            present: Bool tensor ``(n, V)``, True where a row has the modality; others do not count.
+            modalities: Name of each column of `present`.
 
         Raises:
             ValueError: If a modality is present in no row.
@@ -70,42 +70,39 @@ class Standardiser:
         present: Tensor | None = None,
         out: Tensor | None = None,
     ) -> Tensor:
-        """Return the standardised rows, float32; what is absent is zero.
+        """Return standardised rows as float32; absent rows are zero.
 
         Args:
-            name: The modality.
-            tensor: float32 or float64, ``(n, ...)``.
-            present: bool, ``(n,)``; None: in every row.
-            out: Where to write, a float32 `tensor` itself included; None: a new tensor.
+            name: Name of the modality.
+            tensor: float32 or float64 tensor ``(n, ...)``.
+            present: Bool tensor ``(n,)``, True where the modality is present; None: everywhere.
+            out: Tensor to write to, for example a float32 `tensor` itself; None: a new one.
 
         Raises:
             ValueError: If a standardised number is too large for float32.
         """
         out = torch.empty_like(tensor, dtype=torch.float32) if out is None else out
-        mean, std = (_beside(values[name], tensor) for values in (self.mean, self.std))
+        mean, std = (_broadcast(values[name], tensor) for values in (self.mean, self.std))
         for rows in _slices(tensor):
             block = tensor[rows].to(torch.float64, copy=True).sub_(mean).div_(std).float()
             if present is not None and not present[rows].all():
                 block[~present[rows]] = 0.0
-            # One sum instead of a look at every number: it is finite unless something is not.
+            # One sum is cheaper than a test of every value, and finite only if all of them are.
             if not block.sum().isfinite():
                 _check_finite(name, block, rows.start)
             out[rows] = block
         return out
 
     def invert(self, name: str, tensor: Tensor, present: Tensor) -> Tensor:
-        """Return what `apply` was given, up to rounding; what is absent stays zero."""
-        mean, std = (_beside(values[name], tensor) for values in (self.mean, self.std))
+        """Return the values before `apply`, up to rounding; absent rows stay zero."""
+        mean, std = (_broadcast(values[name], tensor) for values in (self.mean, self.std))
         out = torch.empty_like(tensor)
         for rows in _slices(tensor):
             out[rows] = tensor[rows].double().mul_(std).add_(mean).to(tensor.dtype)
         return out.index_fill_(0, (~present).nonzero().flatten(), 0.0)
 
     def state(self) -> dict[str, Tensor]:
-        """Return flat tensors to be kept with the weights.
-
-        They are ``NAME.mean``, ``NAME.std``, and ``NAME.fine`` of those that are.
-        """
+        """Return tensors to save: ``NAME.mean``, ``NAME.std`` and, if fine, ``NAME.fine``."""
         state = {
             f"{name}.{key}": values[name]
             for name in self.mean
@@ -115,40 +112,40 @@ class Standardiser:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Standardiser:
-        """Return the standardiser that gave a state."""
-        kept: dict[str, dict[str, Tensor]] = {"mean": {}, "std": {}, "fine": {}}
+        """Return the standardiser of a `state`."""
+        parts: dict[str, dict[str, Tensor]] = {"mean": {}, "std": {}, "fine": {}}
         for key, values in state.items():
-            name, _, half = key.rpartition(".")
-            kept[half][name] = values.double()
-        return cls(kept["mean"], kept["std"], kept["fine"])
+            name, _, part = key.rpartition(".")
+            parts[part][name] = values.double()
+        return cls(parts["mean"], parts["std"], parts["fine"])
 
 
 def by_modality(
     names: Sequence[str], values: Iterable[float | Sequence[float]]
 ) -> dict[str, Tensor]:
-    """Return a number, or one a channel, of each modality as a `Standardiser` has them."""
+    """Return one number, or one for each channel, of each modality, for a `Standardiser`."""
     return {
-        name: torch.tensor(some, dtype=torch.float64).reshape(-1)
-        for name, some in zip(names, values, strict=True)
+        name: torch.tensor(value, dtype=torch.float64).reshape(-1)
+        for name, value in zip(names, values, strict=True)
     }
 
 
 def _slices(tensor: Tensor) -> Iterator[slice]:
-    """Cut the rows into parts that are small enough for float64."""
-    step = max(1, NUMBERS_AT_ONCE // max(1, tensor[:1].numel()))
+    """Return slices of the rows of about `BLOCK` values."""
+    step = max(1, BLOCK // max(1, tensor[:1].numel()))
     return (slice(start, start + step) for start in range(0, len(tensor), step))
 
 
-def _beside(values: Tensor, tensor: Tensor) -> Tensor:
-    """Shape one number a feature or channel so that it broadcasts over the rows."""
+def _broadcast(values: Tensor, tensor: Tensor) -> Tensor:
+    """Return one value for each feature or channel in a shape that broadcasts over the rows."""
     return values.reshape(1, -1, *[1] * (tensor.dim() - 2))
 
 
 def _check_finite(name: str, block: Tensor, start: int) -> None:
-    unfit = (~block.isfinite()).flatten(1).any(1).nonzero().flatten()
-    if len(unfit):
+    rows = (~block.isfinite()).flatten(1).any(1).nonzero().flatten()
+    if len(rows):
         raise ValueError(
-            f"modality {name}, row {start + int(unfit[0])}: a value is so far from the training "
+            f"modality {name}, row {start + int(rows[0])}: a value is so far from the training "
             "rows that it cannot be standardised; check the units of this row"
         )
 
@@ -157,8 +154,8 @@ def _moments(tensor: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and deviation over the present rows and all positions, float64.
 
     Args:
-        tensor: float32 or float64, ``(n, ...)``.
-        present: bool, ``(n,)``, somewhere True.
+        tensor: float32 or float64 tensor ``(n, ...)``.
+        present: Bool tensor ``(n,)``, True in at least one row.
     """
     across = [axis for axis in range(tensor.dim()) if axis != 1]
     number = int(present.sum()) * tensor[0, 0].numel()
@@ -167,22 +164,21 @@ def _moments(tensor: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         for rows in _slices(tensor):
             here = present[rows]
             if here.any():
-                numbers = tensor[rows] if here.all() else tensor[rows][here]
-                yield numbers.to(torch.float64, copy=True)
+                values = tensor[rows] if here.all() else tensor[rows][here]
+                yield values.to(torch.float64, copy=True)
 
     mean = torch.zeros(tensor.shape[1], dtype=torch.float64)
     for block in blocks():
         mean += block.sum(across) / number
     variance = torch.zeros_like(mean)
     for block in blocks():
-        variance += block.sub_(_beside(mean, tensor)).square_().sum(across) / number
+        variance += block.sub_(_broadcast(mean, tensor)).square_().sum(across) / number
     std = variance.sqrt()
-    # Where all numbers are one, the sums above miss it by their rounding (and so may the numbers
-    # themselves, computed in float64), and dividing by that would blow noise up; only where the
-    # deviation is that small need every number be looked at.
+    # The deviation of a constant is rounding error, and dividing by it would amplify noise. Whether
+    # all values are equal is only tested where the deviation is that small.
     for channel in (std <= 1e-9 * mean.abs()).nonzero().flatten().tolist():
-        numbers = tensor[present, channel]
-        first = numbers.flatten()[0]
-        if bool(((numbers - first).abs() <= ROUNDING * first.abs()).all()):
+        values = tensor[present, channel]
+        first = values.flatten()[0]
+        if bool(((values - first).abs() <= ROUNDING * first.abs()).all()):
             mean[channel], std[channel] = first.double(), 1.0
     return mean, std

@@ -14,7 +14,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from dmrnet.data import DATASETS, data_class
+from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.methods import METHODS, method
 from dmrnet.settings.files import dump_yaml, flat
 from dmrnet.settings.flags import Flags, read_file, read_flags, values_of_file, values_of_flags

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dmrnet.data import DATASETS
+from dmrnet.data.registry import DATASETS
 from dmrnet.hints import nearest
 from dmrnet.methods import METHODS
 from dmrnet.settings.files import flat, read_tree

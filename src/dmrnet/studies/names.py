@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dmrnet.data import DATASETS
+from dmrnet.data.registry import DATASETS
 from dmrnet.engine.analysis.names import check_analysis
 from dmrnet.hints import nearest
 from dmrnet.studies.printed import find_printed, read_printed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from dmrnet.data import DATASETS
+from dmrnet.data.registry import DATASETS
 
 if TYPE_CHECKING:
     from .conftest import Cli

@@ -26,8 +26,8 @@ PROG = "dmrnet data prepare"
 
 def run(argv: Sequence[str]) -> int:
     """Prepare one data set."""
-    from dmrnet.data import DATASETS
     from dmrnet.data.published.preparation import PREPARATIONS, prepare
+    from dmrnet.data.registry import DATASETS
 
     parser = Arguments(
         PROG,

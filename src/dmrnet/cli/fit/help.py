@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from dmrnet.cli.arguments import Arguments
 from dmrnet.cli.listing import as_lines, data_sets, methods
-from dmrnet.data import data_class
+from dmrnet.data.registry import data_class
 from dmrnet.methods import method
 from dmrnet.settings.files import flat
 from dmrnet.settings.flags import read_flags

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
-from dmrnet.data import data_class
+from dmrnet.data.registry import data_class
 from dmrnet.studies.spec import Study
 
 

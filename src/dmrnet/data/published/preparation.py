@@ -15,7 +15,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
-from dmrnet.data import DATASETS
 from dmrnet.data.files.cache import (
     Array,
     ProgressCallback,
@@ -30,6 +29,7 @@ from dmrnet.data.files.rejected import summarise, write_rejected
 from dmrnet.data.published.parts import digest
 from dmrnet.data.published.sources import FilesByGroup, common_path
 from dmrnet.data.published.work import Log, Work
+from dmrnet.data.registry import DATASETS
 from dmrnet.hints import nearest
 
 PREPARATIONS: dict[str, str] = {

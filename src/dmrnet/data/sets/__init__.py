@@ -1,1 +1,5 @@
-"""Data sets that a run can be trained on: one file each, with settings and splits."""
+"""Data sets that a run can be trained on: one file each, with its settings and splits.
+
+A settings class inherits from `DataSettings` in `base.py` and has a line in `DATASETS`, in
+`dmrnet.data.registry`.
+"""

@@ -1,0 +1,47 @@
+"""The list of data sets. A new data set has a line here."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from dmrnet.hints import nearest
+
+if TYPE_CHECKING:
+    from dmrnet.data.sets.base import DataSettings
+
+DATASETS: dict[str, str] = {
+    "arrays": "dmrnet.data.sets.arrays:Arrays",
+    "casia-surf": "dmrnet.data.sets.casia_surf:CasiaSurf",
+    "crema-d": "dmrnet.data.sets.crema_d:CremaD",
+    "cwfid": "dmrnet.data.sets.cwfid:CWFID",
+    "digits": "dmrnet.data.sets.digits:Digits",
+    "images": "dmrnet.data.sets.images:Images",
+    "kinetics-sounds": "dmrnet.data.sets.kinetics_sounds:KineticsSounds",
+    "mfeat": "dmrnet.data.sets.mfeat:Mfeat",
+    "nyuv2": "dmrnet.data.sets.nyuv2:NYUv2",
+    "watch": "dmrnet.data.sets.watch:Watch",
+}
+"""Name and settings class of every data set."""
+
+
+def data_class(name: str) -> type[DataSettings]:
+    """Return the settings class of a data set; `load(seed)` of its settings returns the splits.
+
+    Importing the class does not import torch, so that a command line can read its fields quickly;
+    loading does.
+
+    Args:
+        name: A key of `DATASETS`.
+
+    Raises:
+        ValueError: If there is no data set of that name.
+
+    >>> data_class("mfeat").__name__
+    'Mfeat'
+    """
+    if name not in DATASETS:
+        raise ValueError(f"unknown data set {name!r}; {nearest(name, DATASETS)}")
+    module, _, attribute = DATASETS[name].partition(":")
+    settings: type[DataSettings] = getattr(import_module(module), attribute)
+    return settings
