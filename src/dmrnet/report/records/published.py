@@ -1,4 +1,4 @@
-"""Published rows: numbers from a paper, shown next to one's own runs.
+"""Published rows: numbers from a paper, shown next to runs.
 
 Such a row names its ``source`` and may lack what a paper does not print: seed, number of samples,
 run. Without seeds it is shown as printed, with a standard error only if one is printed too. It is

@@ -1,4 +1,4 @@
-"""Find run folders and read them, through their files alone."""
+"""Find run folders and read their files."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ def _has_rows_of(run: Run, split: str) -> bool:
 def separate_by_content(runs: Sequence[Run], split: str) -> list[Run]:
     """Rename data sets of one name and different content, so that they are never compared.
 
-    Runs are told apart by the files that they were trained and selected on and, for test rows,
-    tested on; the new name ends in letters that follow from these files.
+    Content means the files that a run was trained and selected on and, for test rows, tested on.
+    The new name ends in a hash of their fingerprints.
     """
     parts = ("train", "val", "test") if split == "test" else ("train", "val")
     contents = [tuple(pair for pair in run.files if pair[0] in parts) for run in runs]

@@ -20,7 +20,7 @@ class System:
         method: Name of the method.
         recipe: Name of the recipe.
         settings: Settings that differ from the recipe, as sorted ``(name, text)`` pairs.
-        source: Where the system is published; empty for one's own runs.
+        source: Where the system is published; empty for systems that were run here.
     """
 
     method: str
@@ -67,7 +67,7 @@ def labels_of(
 
     Args:
         systems: The systems.
-        names: Names of one's own for some systems; one that is not unique is ignored.
+        names: Custom names of some systems; one that is not unique is ignored.
 
     Example:
         >>> list(labels_of([system("dmr", "best", {}), system("dmr", "", {}, "A")]).values())

@@ -40,7 +40,7 @@ def rank_over_data(
 
     Args:
         summaries: Summaries from `summarise`; the first of each data set counts.
-        names: Names of one's own for some systems.
+        names: Custom names of some systems.
 
     Returns:
         The ranking; None unless at least two systems were run on at least two data sets.

@@ -67,7 +67,7 @@ class RowIndex:
 
 
 def system_of(row: Row | PublishedRow) -> System:
-    """Return the system of a row; its source sets a published one apart from one's own."""
+    """Return the system of a row; a published system has a source."""
     source = row.source if isinstance(row, PublishedRow) else ""
     return system(row.method, row.recipe, row.settings, source)
 

@@ -16,7 +16,6 @@ from dmrnet.report.records.systems import (
     shared_settings,
     sources_of,
 )
-from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.summary.row_index import RowIndex, index_rows, system_of
 from dmrnet.report.summary.system_summary import SystemSummary, compare, summarise_system
 
@@ -99,10 +98,6 @@ class DataSummary:
         """Smallest number of samples that a combination was scored on."""
         return min((least for least, _ in self.counts.values()), default=0)
 
-    def worse(self, first: Estimate, second: Estimate) -> bool:
-        """Whether the first score is worse than the second."""
-        return self.score.error(first.mean) > self.score.error(second.mean)
-
 
 def summarise(
     runs: Sequence[Run],
@@ -117,7 +112,7 @@ def summarise(
         split: ``test`` or ``val``.
         baseline: Label or method name of the system to compare the others with; if there is no such
             system, nothing is compared.
-        names: Names of one's own for some systems.
+        names: Custom names of some systems.
 
     Raises:
         ValueError: If two rows of one key have different values, the baseline could be several
