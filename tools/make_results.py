@@ -201,9 +201,9 @@ def size_table(summary: DataSummary) -> Table:
 def _study(path: Path) -> Iterator[str]:
     """What a study found: in its table's form where the paper prints one, and its analyses."""
     from dmrnet.cli.study.end import EXPLAINED
-    from dmrnet.studies.beside import overview, systems_by_label, tables_of
-    from dmrnet.studies.plan import System
+    from dmrnet.studies.plan import StudySystem
     from dmrnet.studies.printed import find_printed, read_printed
+    from dmrnet.studies.printed_tables import overview, systems_by_label, tables_of
 
     study = json.loads(path.read_text())
     yield f"### {study['title']}"
@@ -215,7 +215,7 @@ def _study(path: Path) -> Iterator[str]:
         yield from _tried(study["search"]["trials"], study["search"]["seeds"])
     owners = {path.parent / "runs" / run: system for run, system in study["runs"].items()}
     systems = [
-        System(**{**s, "values": tuple(map(tuple, s["values"])), "argv": ()})
+        StudySystem(**{**s, "values": tuple(map(tuple, s["values"])), "argv": ()})
         for s in study["systems"]
     ]
     printed = tables_of([r for name in study["printed"] for r in read_printed(find_printed(name))])

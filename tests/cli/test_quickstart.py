@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
-from dmrnet.cli.study.progress import picture
+from dmrnet.cli.study.progress import live_view
 from dmrnet.studies import Board, Epoch, Event, Failed, Job, Ready, Started
 from dmrnet.studies.workers.events import Message
 
@@ -113,9 +114,11 @@ def test_without_one_finished_run_there_is_no_page(
 def test_the_live_view_has_a_line_for_the_study_and_for_each_worker() -> None:
     board = Board([Job("dmr seed 0", ()), Job("dmr seed 1", ()), Job("dmr seed 2", ())], 2)
     for message in (Ready(1.0), Started("a"), Epoch(1, 4, 0.5, None), Epoch(2, 4, 0.25, 0.9)):
-        board.take(Event(0, 0, message), 10.0 if isinstance(message, Epoch) else 0.0)
-    text = picture(board, 20.0, 20.0)
-    first, second, third = text.plain.splitlines()
+        board.update(Event(0, 0, message), 10.0 if isinstance(message, Epoch) else 0.0)
+    console = Console(width=120)
+    with console.capture() as shown:
+        console.print(live_view(board, 20.0, 20.0))
+    first, second, third = shown.get().splitlines()
     assert "0/3 runs, 0:20 so far, about 0:50 left" in first
     assert " ".join(second.split()) == "dmr seed 0 epoch 2/4 loss 0.250 val 90.0 %"
     assert third.strip() == "starting"

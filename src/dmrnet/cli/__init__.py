@@ -1,7 +1,7 @@
-"""The command ``dmrnet``: one file a subcommand, each importing what is heavy when it runs.
+"""The command ``dmrnet``: one module per subcommand, with heavy imports inside functions.
 
-`main` may be called from Python as well; it returns the exit code.
-A training leaves its number of threads, and how the C library keeps memory, to the process.
+`main` can be called from Python and returns the exit code. A training changes the process's number
+of threads and memory settings of the C library.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from typing import NoReturn
 from dmrnet.hints import nearest
 
 COMMANDS = {
-    "fit": "train one method with one seed, or go on with its run",
+    "fit": "train one method with one seed, or resume its run",
     "evaluate": "score runs on their test sets, on every combination of modalities",
-    "predict": "classify the samples of a file, whatever modalities they have",
-    "report": "turn runs into a table here, Markdown and one page",
-    "data": "show a data set, check files of your own, write a set to files",
-    "study": "make the runs behind a table, a figure or a study of your own",
+    "predict": "predict the samples of a file from the modalities they have",
+    "report": "report runs as a table, Markdown and one page",
+    "data": "show a data set, check your files, export a set to files",
+    "study": "make the runs behind a table, a figure or your own study",
     "quickstart": "train and compare four methods on the embedded digits",
 }
-"""Every subcommand and what it does; each is a module of this package with a `run(argv)`."""
+"""Subcommands with their summaries; each is a module of this package with a `run(argv)`."""
 
 OPTIONS = {
-    "--help": "this, or behind a command what that command takes",
+    "--help": "this text, or after a command the help of that command",
     "--version": "the version",
     "--debug": "show the traceback of an error",
 }
-"""What stands without a command."""
+"""Options without a command."""
 
 
 def program() -> NoReturn:
-    """Run the command of this process, and end it."""
+    """Run the command of this process and exit."""
     _open_closed()
     code = main()
     from dmrnet.engine.training.processes import leave
@@ -43,9 +43,9 @@ def program() -> NoReturn:
 
 
 def _open_closed() -> None:
-    """Open what the shell has closed (``>&-``): what is written there goes nowhere.
+    """Open standard streams that the shell has closed (``>&-``) on the null device.
 
-    The three numbers are taken by it, so that no file of ours becomes stdin, stdout or stderr.
+    This occupies their descriptors, so that no other file becomes stdin, stdout or stderr.
     """
     while (nowhere := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
@@ -58,11 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        argv: The words behind ``dmrnet``; those of the process by default.
+        argv: Words after ``dmrnet``; those of the process by default.
 
     Returns:
-        0; 2 for what the user can mend in the command or the data; 1 for a failure while running;
-        130 when interrupted.
+        0 on success; 2 for errors in the command or the data; 1 for a failure while running; 130
+        after an interrupt.
     """
     from dmrnet.cli.failures import guarded
 

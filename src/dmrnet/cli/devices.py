@@ -1,4 +1,4 @@
-"""Which device a finished run is put on."""
+"""Device of a finished run."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ CHOICES = ("auto", "cpu", "cuda")
 
 
 def device(name: str) -> str:
-    """Return a device that is there.
+    """Return the name of an available device.
 
     Args:
-        name: One of `CHOICES`, or ``cuda:1`` and the like.
+        name: One of `CHOICES`, or for example ``cuda:1``.
 
     Raises:
-        ValueError: If it is unknown or not there.
+        ValueError: If the device is unknown or not available.
     """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -26,7 +26,7 @@ def device(name: str) -> str:
         raise ValueError(f"unknown device {name!r}; {hint}")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         raise ValueError(
-            f"device {name}: this machine has {torch.cuda.device_count()} CUDA devices that torch "
-            "can use; take --device cpu"
+            f"device {name}: torch can use {torch.cuda.device_count()} CUDA devices here; use "
+            "--device cpu"
         )
     return name

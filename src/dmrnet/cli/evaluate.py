@@ -1,4 +1,4 @@
-"""``dmrnet evaluate``: score finished runs on every combination of modalities, or analyse them."""
+"""``dmrnet evaluate``: score finished runs on every combination, or analyse them."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ from dmrnet.cli.arguments import Arguments, positive
 
 
 def run(argv: Sequence[str]) -> int:
-    """Evaluate each run and print what it scores, or make analyses and print what they find."""
+    """Score each run and print the scores, or analyse it and print the analyses."""
     parser = Arguments(
         "dmrnet evaluate",
-        "Score runs on their test sets, on every combination of modalities. Rows go into "
-        "results.jsonl of the run's folder, predictions into predictions.npz. With --analyse, look "
-        "into runs instead; rows go into analyses.jsonl, histograms and tables into analyses.npz.",
+        "Score runs on their test sets, on every combination of modalities. Rows are written to "
+        "results.jsonl in the run's folder, predictions to predictions.npz. With --analyse, analyse "
+        "runs instead: rows are written to analyses.jsonl, histograms and tables to analyses.npz.",
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a finished run")
     add = parser.options.add_argument
-    add("--test", metavar="FILE", help="test on this .npz file [what the run was trained with]")
-    add("--batch-size", type=positive, default=512, metavar="INT", help="samples a step [512]")
-    add("--tile", type=positive, metavar="INT", help="predict images in tiles of so many pixels")
+    add("--test", metavar="FILE", help="test on this .npz file [the run's test set]")
+    add("--batch-size", type=positive, default=512, metavar="INT", help="samples per step [512]")
+    add("--tile", type=positive, metavar="INT", help="predict images in tiles of this size")
     add("--device", default="auto", help="auto, cpu or cuda [auto]")
     add(
         "--analyse",
         nargs="+",
         metavar="NAME",
-        help="channel-distance, angles, variance or hard-set; the first two also @COMBINATION",
+        help="channel-distance, angles, variance or hard-set; the first two with optional "
+        "@COMBINATION",
     )
-    add("--split", metavar="SPLIT", help="whose samples --analyse looks at: val or test [val]")
+    add("--split", metavar="SPLIT", help="samples of --analyse: val or test [val]")
     args = parser.read(argv)
     if args.split is not None and args.analyse is None:
-        raise ValueError("--split goes with --analyse; scores are of the test set")
+        raise ValueError("--split needs --analyse; scores always use the test set")
     return analyse(args) if args.analyse else score(args)
 
 
@@ -55,15 +56,17 @@ def score(args: argparse.Namespace) -> int:
         show_scores(console, one.folder.rows(), "test", one.folder.read_facts(), each=True)
         files = "results.jsonl" + (" and predictions.npz" if kept else "")
         number, of = len(result.combinations), count(len(one.task.modalities))
-        drawn = f"all {of} combinations" if number == of else f"{number} drawn of {of} combinations"
-        rest = "" if number <= FEW else f" ({drawn})"
+        scored = (
+            f"all {of} combinations" if number == of else f"{number} random of {of} combinations"
+        )
+        rest = "" if number <= FEW else f" ({scored})"
         console.print(f"written: {files} in {path}{rest}\n", style="dim", soft_wrap=True)
     console.print(f"next: dmrnet report {' '.join(args.runs)} --out report", soft_wrap=True)
     return 0
 
 
 def analyse(args: argparse.Namespace) -> int:
-    """Make the analyses that are named."""
+    """Make the named analyses."""
     from dmrnet.cli.analyses import show_analyses
     from dmrnet.cli.screen import loading, screen
 

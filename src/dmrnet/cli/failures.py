@@ -23,23 +23,22 @@ MENDABLE = (
     NotADirectoryError,
     PermissionError,
 )
-"""What the user can mend in the command, the settings or the data: exit code 2."""
-
+"""Errors that the user can mend in the command, settings or data: exit code 2."""
 
 LONGEST = 500
-"""Of a longer message (torch lists every weight that does not fit) so much is shown."""
+"""Number of characters shown of a message; torch lists every weight that does not fit."""
 
 
 class Stopped(KeyboardInterrupt):
-    """Ctrl-C, with a sentence on how to go on."""
+    """Ctrl-C, with a sentence on how to resume."""
 
 
 def guarded(command: Callable[[], int], debug: bool = False) -> int:
-    """Run a command; turn what it raises into one line and an exit code.
+    """Run a command; turn an exception into one line and an exit code.
 
     Args:
         command: Returns its exit code.
-        debug: Show the traceback too.
+        debug: Whether to show the traceback, too.
     """
     try:
         with one_line_each():
@@ -49,14 +48,14 @@ def guarded(command: Callable[[], int], debug: bool = False) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 2
     except KeyboardInterrupt as stop:
-        told = f"; {stop}" if str(stop) else ""
+        hint = f"; {stop}" if str(stop) else ""
         if rank() == 0:
-            _say(f"stopped{told}")
+            _say(f"stopped{hint}")
         return 130
     except BrokenPipeError as error:
         if not unread(sys.stdout):
             return _fail(error, 1, debug)
-        # The reader of a pipe (head, say) has seen enough. What is still buffered goes nowhere.
+        # The reader of the pipe, such as head, has ended. Buffered output is discarded.
         discard(sys.stdout)
         return 0
     except MENDABLE as error:
@@ -70,12 +69,12 @@ def _fail(error: Exception, code: int, debug: bool) -> int:
         return code
     if debug:
         _write("".join(traceback.format_exception(error)))
-    _say(f"error: {told(error)}" + ("" if code == 2 or debug else " (--debug shows where)"))
+    _say(f"error: {one_line(error)}" + ("" if code == 2 or debug else " (--debug shows where)"))
     return code
 
 
-def told(error: BaseException) -> str:
-    """Return an error as one line; its kind too, where it is none of the user's making."""
+def one_line(error: BaseException) -> str:
+    """Return an error in one line, with its type if it is not a user error."""
     text = " ".join(str(error).split())
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
@@ -92,7 +91,7 @@ def _say(text: str) -> None:
 
 
 def _write(text: str) -> None:
-    """Write to stderr, if anybody reads it."""
+    """Write to stderr, if it has a reader."""
     try:
         sys.stderr.write(text)
     except BrokenPipeError:
@@ -100,7 +99,7 @@ def _write(text: str) -> None:
 
 
 def unread(stream: IO[str]) -> bool:
-    """Return whether a stream is a pipe whose reader is gone; on Windows it is taken to be."""
+    """Whether a stream is a pipe without a reader; always True on Windows."""
     try:
         poll = select.poll()
         poll.register(stream.fileno(), select.POLLOUT)
@@ -112,7 +111,7 @@ def unread(stream: IO[str]) -> bool:
 
 
 def discard(stream: IO[str]) -> None:
-    """Let all that is written to a stream from here on go nowhere, what it still holds too."""
+    """Send the rest of a stream's output, including buffered output, to the null device."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
@@ -120,7 +119,7 @@ def discard(stream: IO[str]) -> None:
 
 @contextmanager
 def one_line_each() -> Iterator[None]:
-    """Show each warning and log message as one line, for as long as a command runs."""
+    """Show each warning and log message as one line while a command runs."""
 
     def show(
         message: Warning | str,

@@ -1,4 +1,4 @@
-"""Label maps as files: a PNG of each image whose values are classes, or one ``.npz``."""
+"""Label maps as files: one PNG per image whose values are classes, or one ``.npz``."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from dmrnet.report.figures.label_maps import palette
 from dmrnet.storage import write_bytes, write_text
 
 LONGEST = 80
-"""Letters of a file's name."""
+"""Longest file name, in characters."""
 
 
 @dataclass(frozen=True)
-class Maps:
-    """Label maps and what they are of.
+class PredictedMaps:
+    """Label maps with the names of their images and classes.
 
     Attributes:
         samples: Names of the images.
-        seen: bool ``(n, V)``: what was seen of each.
-        modalities: V names.
-        classes: M names.
-        maps: uint8 ``(b, H, W)`` each, n images in all, in order.
+        seen: Bool ``(n, V)``, True where a modality was used.
+        modalities: Names of the V modalities.
+        classes: Names of the M classes.
+        maps: Batches uint8 ``(b, H, W)`` of the n images in order.
     """
 
     samples: Sequence[str]
@@ -41,16 +41,16 @@ class Maps:
     maps: Iterator[Tensor]
 
 
-def write_maps(out: Path, given: Maps) -> None:
-    """Write them: where `out` ends in ``.npz`` as arrays, else into a folder of that name."""
+def write_maps(out: Path, given: PredictedMaps) -> None:
+    """Write label maps as arrays if `out` ends in ``.npz``, otherwise into a folder."""
     if out.suffix == ".npz":
         write_bytes(out, as_arrays(given))
     else:
         write_folder(out, given)
 
 
-def as_arrays(given: Maps) -> bytes:
-    """Return `predicted` uint8 ``(n, H, W)``, and beside it what `write_folder` lists."""
+def as_arrays(given: PredictedMaps) -> bytes:
+    """Return an ``.npz`` with `predicted`, uint8 ``(n, H, W)``, and the names of images."""
     stream = io.BytesIO()
     np.savez_compressed(
         stream,
@@ -63,11 +63,11 @@ def as_arrays(given: Maps) -> bytes:
     return stream.getvalue()
 
 
-def write_folder(folder: Path, given: Maps) -> None:
-    """Write a PNG an image, as soon as it is predicted, ``classes.csv`` and ``images.csv``.
+def write_folder(folder: Path, given: PredictedMaps) -> None:
+    """Write each image's PNG as soon as it is predicted, ``classes.csv`` and ``images.csv``.
 
-    A pixel's value is the number of its class; the palette gives it a colour. Files of those names
-    are replaced; ``images.csv`` comes last.
+    A pixel's value is the number of its class, coloured by the palette. Existing files of these
+    names are replaced; ``images.csv`` is written last.
     """
     colours = (palette(len(given.classes))[:-1] * 255).round().astype(np.uint8)
     rows = [
@@ -91,7 +91,7 @@ def as_png(
     labels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
     colours: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
 ) -> bytes:
-    """Return a PNG with a palette, whose values are the labels ``(H, W)``."""
+    """Return labels ``(H, W)`` as a PNG with a palette."""
     stream = io.BytesIO()
     image = Image.fromarray(labels, mode="L")
     image.putpalette(colours.tobytes())
@@ -100,7 +100,7 @@ def as_png(
 
 
 def file_names(samples: Sequence[str]) -> list[str]:
-    """Return a name for the file of each image, all different, also where case does not count.
+    """Return a file name for each image, unique also when case is ignored.
 
     >>> file_names(["image 28", "a/b.png", "a_b.png"])
     ['image_28.png', '1-a_b.png', '2-a_b.png']
@@ -110,15 +110,15 @@ def file_names(samples: Sequence[str]) -> list[str]:
         for name in samples
     ]
     times = Counter(name.lower() for name in plain)
-    # A number in front of a name can be the name of another; then all have one.
-    alone = [bool(name) and times[name.lower()] == 1 for name in plain]
-    made = [
+    # A numbered name may equal another name; then all are numbered.
+    unique = [bool(name) and times[name.lower()] == 1 for name in plain]
+    names = [
         name if own else f"{row}-{name}"
-        for row, (name, own) in enumerate(zip(plain, alone, strict=True))
+        for row, (name, own) in enumerate(zip(plain, unique, strict=True))
     ]
-    if len({name.lower() for name in made}) < len(made):
-        made = [f"{row}-{name}" for row, name in enumerate(plain)]
-    return [f"{name}.png" for name in made]
+    if len({name.lower() for name in names}) < len(names):
+        names = [f"{row}-{name}" for row, name in enumerate(plain)]
+    return [f"{name}.png" for name in names]
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""Names of data sets and methods, with a line on each from the docstrings of their modules."""
+"""Lists of data sets and methods with summaries, read from source files without importing them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dmrnet.data.registry import DATASETS
 from dmrnet.methods import METHODS
 
 
-def summaries(paths: Mapping[str, str]) -> dict[str, str]:
-    """Return the first line of each module's docstring, without the name it begins with.
+def summaries(classes: Mapping[str, str]) -> dict[str, str]:
+    """Return the first line of each module's docstring, without a leading name.
 
     Args:
-        paths: ``module:Class`` by name, as in `METHODS` and `DATASETS`.
+        classes: ``module:Class`` by name, as in `METHODS` and `DATASETS`.
     """
-    return {name: _first_line(path.partition(":")[0]) for name, path in paths.items()}
+    return {name: _first_line(path.partition(":")[0]) for name, path in classes.items()}
 
 
 def _first_line(module: str) -> str:
@@ -27,17 +27,17 @@ def _first_line(module: str) -> str:
 
 
 def data_sets() -> dict[str, str]:
-    """Return a line on every data set."""
+    """Return the data sets with their summaries."""
     return summaries(DATASETS)
 
 
 def methods() -> dict[str, str]:
-    """Return a line on every method."""
+    """Return the methods with their summaries."""
     return summaries(METHODS)
 
 
 def as_lines(entries: Mapping[str, str], default: str = "") -> str:
-    """Return names and their lines as a wrapped list, for help.
+    """Return names with their lines, wrapped, for help texts.
 
     >>> print(as_lines({"a": "first", "long": "second"}, "a"))
     a     first (default)

@@ -1,4 +1,4 @@
-"""``dmrnet predict``: classes of samples, or of every pixel of images, by a finished run."""
+"""``dmrnet predict``: predict classes of samples, or of every pixel, with a finished run."""
 
 from __future__ import annotations
 
@@ -20,32 +20,29 @@ FORMATS = (".csv", ".npz")
 
 
 def run(argv: Sequence[str]) -> int:
-    """Predict, and write what was predicted."""
+    """Predict samples and write the predictions."""
     parser = Arguments(
         "dmrnet predict",
-        "Classify samples, each from whatever modalities it has: those of a file, laid out as "
-        "for training (dmrnet fit --data arrays; labels are not needed), or the run's own. Where "
-        "every pixel has a class, a label map of each image is written at full size.",
+        "Predict samples from the modalities they have: those of a file, laid out as for training "
+        "(dmrnet fit --data arrays; labels are not needed), or the run's own. With a class for "
+        "every pixel, a label map of each image is written at full size.",
     )
     parser.add_argument("run", metavar="RUN", help="folder of a finished run")
     add = parser.options.add_argument
     add("--input", metavar="FILE", help="an .npz file of samples")
-    add("--split", choices=("val", "test"), help="the run's own samples in place of a file")
+    add("--split", choices=("val", "test"), help="the run's own samples instead of a file")
     add(
         "--out",
         metavar="PATH",
-        help="where to write, .csv or .npz [CSV on the terminal]; of images a folder for a PNG "
-        "each, or .npz",
+        help="output, .csv or .npz [CSV to the terminal]; for label maps a folder of PNGs, or .npz",
     )
-    add("--combination", metavar="NAMES", help="see these modalities alone, e.g. rgb+ir")
-    add("--batch-size", type=positive, default=512, metavar="INT", help="samples a step [512]")
-    add("--tile", type=positive, metavar="INT", help="predict images in tiles of so many pixels")
+    add("--combination", metavar="NAMES", help="use only these modalities, e.g. rgb+ir")
+    add("--batch-size", type=positive, default=512, metavar="INT", help="samples per step [512]")
+    add("--tile", type=positive, metavar="INT", help="predict images in tiles of this size")
     add("--device", default="auto", help="auto, cpu or cuda [auto]")
     args = parser.read(argv)
     if (args.input is None) == (args.split is None):
-        raise ValueError(
-            "dmrnet predict: say what to predict, either --input FILE or --split val or test"
-        )
+        raise ValueError("dmrnet predict: expected either --input FILE or --split val or test")
     out = None if args.out is None else Path(args.out)
 
     from dmrnet.cli.screen import loading, screen
@@ -70,21 +67,21 @@ def run(argv: Sequence[str]) -> int:
     seen = (dataset.present & may)[found]
     samples = dataset.samples or [str(row) for row in range(len(dataset))]
     rows = [samples[row] for row in found.tolist()]
-    notes = worth_telling(dataset)
+    notes = notes_to_show(dataset)
     if len(rows) < len(dataset):
         notes.append(
-            f"{len(dataset) - len(rows)} of {len(dataset)} rows have none of {args.combination}: "
-            "left out"
+            f"{len(dataset) - len(rows)} of {len(dataset)} rows have none of {args.combination} and "
+            "are left out"
         )
     for note in notes:
         screen(error=True).print(f"warning: {note}", style="yellow", soft_wrap=True, markup=False)
     if dense:
-        from dmrnet.cli.label_maps import Maps, write_maps
+        from dmrnet.cli.label_maps import PredictedMaps, write_maps
         from dmrnet.engine.predict_maps import label_maps
 
         assert out is not None
         maps = label_maps(opened, dataset, found, may, args.batch_size, args.tile)
-        write_maps(out, Maps(rows, seen, names, classes, (m for _, m in maps)))
+        write_maps(out, PredictedMaps(rows, seen, names, classes, (m for _, m in maps)))
         screen().print(
             f"{len(rows)} {'image' if len(rows) == 1 else 'images'} predicted: {out}",
             soft_wrap=True,
@@ -95,7 +92,7 @@ def run(argv: Sequence[str]) -> int:
         write_bytes(out, as_npz(rows, seen, names, classes, probabilities))
     else:
         text = as_csv(rows, [name_of(mask, names) for mask in seen], classes, probabilities)
-        # Names of files need not be Unicode: written as they are on the disk, shown escaped.
+        # File names need not be Unicode: written as on the disk, shown escaped.
         content = text.encode(errors="surrogateescape")
         if out is None:
             sys.stdout.write(content.decode(errors="backslashreplace"))
@@ -107,10 +104,10 @@ def run(argv: Sequence[str]) -> int:
 
 
 def check_out(out: Path | None, dense: bool) -> None:
-    """Refuse a place that does not fit what is predicted, before anything is loaded.
+    """Refuse an output that does not fit the predictions, before anything is loaded.
 
     Raises:
-        ValueError: If it does not.
+        ValueError: If `out` does not fit.
     """
     if not dense:
         if out is not None and out.suffix not in FORMATS:
@@ -118,25 +115,23 @@ def check_out(out: Path | None, dense: bool) -> None:
         return
     if out is None:
         raise ValueError(
-            "every pixel has a class: say --out DIR, a folder for a PNG of each image, or --out "
-            "FILE.npz"
+            "label maps need --out DIR, a folder for a PNG of each image, or --out FILE.npz"
         )
     if out.suffix == ".csv" or (out.suffix != ".npz" and out.exists() and not out.is_dir()):
         raise ValueError(
-            f"--out {out}: every pixel has a class: expected a folder for a PNG of each image, or "
-            "a name that ends in .npz"
+            f"--out {out}: expected a folder for a PNG of each label map, or a name that ends in .npz"
         )
 
 
-def worth_telling(dataset: Dataset) -> list[str]:
-    """Return what was noted of samples, but for what they lack: that is what the command is for."""
+def notes_to_show(dataset: Dataset) -> list[str]:
+    """Return the notes on samples, except those on absent modalities, which are expected here."""
     return [note for note in dataset.notes if " absent in " not in note]
 
 
 def as_csv(
     samples: Sequence[str], seen: Sequence[str], classes: Sequence[str], probabilities: Tensor
 ) -> str:
-    """Return a line a sample: its name, what was seen of it, the class, every probability."""
+    """Return one line per sample: name, modalities used, class, probabilities."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["sample", "seen", "predicted", *(f"p({name})" for name in classes)])
@@ -155,7 +150,7 @@ def as_npz(
     classes: Sequence[str],
     probabilities: Tensor,
 ) -> bytes:
-    """Return the same as arrays, with `seen` bool ``(n, V)`` in the order of `modalities`."""
+    """Return the same as arrays, with `seen`, bool ``(n, V)``, in the order of `modalities`."""
     import numpy as np
 
     stream = io.BytesIO()

@@ -1,4 +1,4 @@
-"""``dmrnet quickstart``: train and compare four methods on real data, and show a page."""
+"""``dmrnet quickstart``: train and compare four methods on real data on one page."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 METHODS = ("sf-md", "head-only", "dmr", "dmrnet")
 WORKERS = 2
-"""Processes by default, fewer on a machine of fewer cores."""
+"""Default number of processes, fewer on a machine with fewer cores."""
 
 
 def run(argv: Sequence[str]) -> int:
-    """Make the runs that are not there yet, then the report."""
+    """Make the missing runs, then the report."""
     parser = Arguments(
         "dmrnet quickstart",
-        f"Train {', '.join(METHODS)} with some seeds, test them on every combination of "
-        "modalities, and put them on one page. What is finished is not trained again.",
+        f"Train {', '.join(METHODS)} with several seeds, test them on every combination of "
+        "modalities, and report them on one page. Finished runs are not trained again.",
         usage="dmrnet quickstart [--out DIR] [--seeds INT] [--workers INT] [--data NAME]\n"
         "                         [--max-epochs INT] [--SETTING VALUE ...]",
-        epilog="Any other flag of dmrnet fit goes to every run, e.g. --batch-size 64.",
+        epilog="Any other flag of dmrnet fit applies to every run, e.g. --batch-size 64.",
     )
     add = parser.options.add_argument
     add("--out", metavar="DIR", default="runs/quickstart", help="folder [runs/quickstart]")
-    add("--seeds", metavar="INT", type=positive, default=3, help="seeds of each method [3]")
+    add("--seeds", metavar="INT", type=positive, default=3, help="seeds per method [3]")
     workers = max(1, min(WORKERS, os.cpu_count() or 1))
     add("--workers", metavar="INT", type=positive, default=workers, help=f"processes [{workers}]")
     add("--data", metavar="NAME", default="mfeat", help="data set [mfeat]")
-    add("--max-epochs", metavar="INT", type=positive, help="epochs of each run [by the data]")
+    add("--max-epochs", metavar="INT", type=positive, help="epochs per run [chosen by data size]")
     args, more = parser.parse_known_args(list(argv))
     shared = ["--threads", "1"]
     if args.max_epochs is not None:
@@ -50,33 +50,35 @@ def run(argv: Sequence[str]) -> int:
 
     own = ("recipe", "out", "seeds", "workers")
     check_run_flags("quickstart", args.data, METHODS, more, own)
-    console, out, begun = screen(), Path(args.out), time.monotonic()
-    # A folder that cannot be written to is told once, and not by every run.
+    console, out, start = screen(), Path(args.out), time.monotonic()
+    # Report a folder that cannot be written to once, not for every run.
     (out / "runs").mkdir(parents=True, exist_ok=True)
     seeds = tuple(range(args.seeds))
     study = Study("quickstart", tuple(map(Entry, METHODS)), data={args.data: {}}, seeds=seeds)
     jobs = plan(study, [*shared, *more]).jobs
     console.print(
-        f"{len(METHODS)} methods x {args.seeds} seeds on {args.data}, {args.workers} at a time, "
+        f"{len(METHODS)} methods x {args.seeds} seeds on {args.data}, {args.workers} in parallel, "
         f"into {out}",
         soft_wrap=True,
     )
     try:
         board = watch(jobs, out, args.workers, screen(error=True))
     except KeyboardInterrupt as stop:
-        raise Stopped("finished runs stay; the same command goes on with the others") from stop
-    told = f"{len(board.runs)} runs in {clock(time.monotonic() - begun)}; {spent(board)}"
+        raise Stopped(
+            "finished runs are kept; the same command continues with the others"
+        ) from stop
+    summary = f"{len(board.runs)} runs in {clock(time.monotonic() - start)}; {spent(board)}"
     if not board.runs:
-        console.print(told, style="dim", soft_wrap=True)
+        console.print(summary, style="dim", soft_wrap=True)
         return 1
     split = "test" if all(done.tested for done in board.done.values()) else "val"
-    show_report(console, board.runs, out / "report", BASELINE, split, told)
+    show_report(console, board.runs, out / "report", BASELINE, split, summary)
     return 1 if board.failed else 0
 
 
 def spent(board: Board) -> str:
-    """Say what the time went into, added up over workers."""
+    """Return the time of each stage, added over workers."""
     from dmrnet.cli.screen import clock
 
     stages = [f"{name} {clock(seconds)}" for name, seconds in board.seconds.items()]
-    return f"its processes together: {', '.join(stages)}" if stages else "nothing to do"
+    return f"all processes together: {', '.join(stages)}" if stages else "nothing to do"

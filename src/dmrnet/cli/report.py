@@ -18,29 +18,29 @@ def run(argv: Sequence[str]) -> int:
     """Write the report and print its main table."""
     parser = Arguments(
         "dmrnet report",
-        "Turn runs into a table here, report.md, report.tex, figures and report.html, one file "
+        "Report runs as a table here, report.md, report.tex, figures, and report.html, one file "
         "that works offline.",
     )
     parser.add_argument(
         "runs",
         nargs="*",
         metavar="RUN",
-        help="folder of a run, folder of such folders, or .jsonl file of rows, published ones too",
+        help="folder of a run, folder of runs, or .jsonl file of rows, also published ones",
     )
     add = parser.options.add_argument
     add("--out", metavar="DIR", default="report", help="folder for the report [report]")
-    add("--baseline", metavar="METHOD", default=BASELINE, help=f"compared to [{BASELINE}]")
+    add("--baseline", metavar="METHOD", default=BASELINE, help=f"method to compare to [{BASELINE}]")
     add(
         "--printed",
         metavar="TABLE",
         action="append",
         default=[],
-        help="rows that the paper prints, beside the runs: table1 to table7; may be repeated",
+        help="show the paper's printed rows next to the runs: table1 to table7; may be repeated",
     )
-    add("--split", metavar="SPLIT", default="test", help="test, or val for what fit wrote [test]")
+    add("--split", metavar="SPLIT", default="test", help="test, or val for the rows of fit [test]")
     args = parser.read(argv)
     if not args.runs and not args.printed:
-        parser.error("expected a run, a file of rows, or --printed TABLE, came none")
+        parser.error("expected a run, a file of rows, or --printed TABLE, got none")
     from dmrnet.cli.screen import screen
     from dmrnet.studies.printed import find_printed
 
@@ -55,23 +55,23 @@ def show_report(
     out: Path,
     baseline: str,
     split: str,
-    told: str = "",
+    summary: str = "",
 ) -> None:
-    """Write the report of some runs, print its main table, and where the page is, last.
+    """Write the report of runs, print its main table and, last, the path of the page.
 
     Args:
-        console: Where to.
+        console: Console to print to.
         runs: Run folders, folders of them, or files of rows.
         out: Folder of the report.
-        baseline: Method that the others are compared to.
-        split: Whose rows.
-        told: A line between the two.
+        baseline: Method to compare the others to.
+        split: Split of the rows.
+        summary: Line to print between table and path.
     """
     from dmrnet.report.build import build_report
     from dmrnet.report.pages.terminal import terminal_table
 
     report = build_report([Path(run) for run in runs], out, baseline, split)
     console.print(terminal_table(report.summaries))
-    if told:
-        console.print(told, style="dim", soft_wrap=True)
+    if summary:
+        console.print(summary, style="dim", soft_wrap=True)
     console.print(f"page: {report.page}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The scores of one run, from its rows: the averages, and the combinations where they are few."""
+"""Terminal tables of the scores of one run: averages, and combinations if there are few."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from rich.text import Text
 from dmrnet.cli.screen import percent
 
 FEW = 15
-"""Up to so many combinations are shown one by one: those of four modalities."""
+"""Largest number of combinations shown one by one: those of four modalities."""
 
 LABELS = {"acer": "ACER", "miou": "mIoU"}
-"""Metrics that a reader knows by another name."""
+"""Names of metrics shown to users."""
 
 LOWER = frozenset({"acer"})
-"""Metrics of which small values are good."""
+"""Metrics for which lower is better."""
 
 COMPLETE = "_complete"
-"""Ending of a metric on the samples that have everything."""
+"""Suffix of a metric on complete samples."""
 
 SEEN, UNSEEN = "●", "○"
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Accuracy, or what else the data are judged by, of each combination.
+class SplitScores:
+    """Score of each combination on one split.
 
     Attributes:
-        by_name: Rate and samples scored, in the order of the rows; only defined ones.
-        lower_is_better: Whether small rates are good.
+        by_name: Defined scores with their number of samples, in the order of the rows.
+        lower_is_better: Whether a lower score is better.
     """
 
     by_name: Mapping[str, tuple[float, int]]
@@ -46,25 +46,25 @@ class Scores:
 
     @property
     def worst(self) -> str:
-        """The combination that scores worst."""
+        """Combination with the worst score."""
         pick = max if self.lower_is_better else min
         return pick(self.by_name, key=lambda name: self.by_name[name][0])
 
     def rate(self, name: str) -> float | None:
-        """Return the rate of a combination, None where it is undefined."""
+        """Return the score of a combination; None if undefined."""
         return self.by_name[name][0] if name in self.by_name else None
 
 
 def scores_of(
     rows: Iterable[Mapping[str, Any]], split: str, metric: str = "accuracy"
-) -> Scores | None:
-    """Return the scores in a run's rows, None where there are none."""
+) -> SplitScores | None:
+    """Return the scores in a run's rows; None if there are none."""
     found = {
         str(row["combination"]): (float(row["value"]), int(row["n"]))
         for row in rows
         if row["split"] == split and row["metric"] == metric and row["value"] is not None
     }
-    return Scores(found, metric.removesuffix(COMPLETE) in LOWER) if found else None
+    return SplitScores(found, metric.removesuffix(COMPLETE) in LOWER) if found else None
 
 
 def show_scores(
@@ -74,14 +74,14 @@ def show_scores(
     facts: Mapping[str, Any],
     each: bool = False,
 ) -> None:
-    """Print what a run scores on a split.
+    """Print the scores of a run on a split.
 
     Args:
-        console: Where to.
-        rows: The run's.
-        split: Whose rows are shown.
-        facts: What `run.json` says.
-        each: Show every combination where they are few.
+        console: Console to print to.
+        rows: Rows of the run.
+        split: Split to show.
+        facts: Content of `run.json`.
+        each: Whether to show every combination, if there are few.
     """
     rows, names = list(rows), [str(name) for name in facts["modalities"]]
     metric = str(facts.get("score", "accuracy"))
@@ -99,14 +99,14 @@ def show_scores(
     console.print(_summary(scores, complete, [] if shown else names))
 
 
-def _each(scores: Scores, complete: Scores | None, names: list[str], label: str) -> Table:
+def _each(scores: SplitScores, complete: SplitScores | None, names: list[str], label: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
         table.add_column(name, justify="center")
     table.add_column(label, justify="right")
     table.add_column("samples", justify="right")
     if complete is not None:
-        table.add_column("of the complete", justify="right")
+        table.add_column("on complete", justify="right")
     order = sorted(scores.by_name, key=lambda text: text.count("+"))
     for name in order:
         rate, n = scores.by_name[name]
@@ -117,21 +117,21 @@ def _each(scores: Scores, complete: Scores | None, names: list[str], label: str)
     return table
 
 
-def counted(scores: Scores) -> str:
-    """Return on how many samples combinations were scored: one number, or the least and the most.
+def counted(scores: SplitScores) -> str:
+    """Return the number of samples scored: one number, or the smallest and largest.
 
-    >>> counted(Scores({"a": (0.5, 40), "b": (0.5, 30), "a+b": (0.5, 25)}))
-    '25 to 40 samples, those that have all of a combination'
+    >>> counted(SplitScores({"a": (0.5, 40), "b": (0.5, 30), "a+b": (0.5, 25)}))
+    '25 to 40 samples, those that have all modalities of a combination'
     """
     least = min(n for _, n in scores.by_name.values())
     most = max(n for _, n in scores.by_name.values())
     if least == most:
         return f"{most} sample{'' if most == 1 else 's'}"
-    return f"{least} to {most} samples, those that have all of a combination"
+    return f"{least} to {most} samples, those that have all modalities of a combination"
 
 
-def _summary(scores: Scores, complete: Scores | None, names: list[str]) -> Table:
-    """Return average and worst; for names that are given also all of them and each alone."""
+def _summary(scores: SplitScores, complete: SplitScores | None, names: list[str]) -> Table:
+    """Return average and worst; with names also all of them together and each alone."""
     lines: dict[str, tuple[float | None, float | None]] = {
         f"average of {len(scores.by_name)} combinations": (
             scores.average,
@@ -156,8 +156,8 @@ def _summary(scores: Scores, complete: Scores | None, names: list[str]) -> Table
     table.add_column("")
     table.add_column("on all", justify="right")
     if complete is not None:
-        least = max(n for _, n in complete.by_name.values())
-        table.add_column(Text(f"on the {least} complete"), justify="right")
+        largest = max(n for _, n in complete.by_name.values())
+        table.add_column(Text(f"on {largest} complete"), justify="right")
     for text, (rate, of_complete) in lines.items():
         more = [] if complete is None else [percent(of_complete)]
         table.add_row(text, percent(rate), *more)

@@ -1,4 +1,4 @@
-"""Where a command writes, and how figures are written."""
+"""Consoles of a command, and number formats."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dmrnet.cli.failures import discard
 from dmrnet.engine.training.processes import rank
 
 PIPED_WIDTH = 120
-"""Columns where nobody says how many: in a file or a pipe."""
+"""Width of output to a file or a pipe, in columns."""
 
 
 class Screen(Console):
-    """A console that outlives its reader: a training does not end because ``head`` has."""
+    """Console that survives a closed pipe: a training does not end because ``head`` has."""
 
     def on_broken_pipe(self) -> None:
-        """Write nothing more, and let the command go on."""
+        """Stop writing and let the command continue."""
         self.quiet = True
         discard(self.file)
 
@@ -34,7 +34,7 @@ def screen(error: bool = False) -> Console:
     return Screen(
         file=stream,
         highlight=False,
-        # Names of the user's own may hold brackets.
+        # Users' names may have brackets.
         markup=False,
         width=PIPED_WIDTH if piped else None,
         quiet=rank() > 0,
@@ -42,7 +42,7 @@ def screen(error: bool = False) -> Console:
 
 
 def loading() -> AbstractContextManager[object]:
-    """Show that something is being loaded, in a terminal; PyTorch takes seconds."""
+    """Show a status while loading, in a terminal; importing PyTorch takes seconds."""
     console = screen(error=True)
     return console.status("loading") if console.is_terminal else nullcontext()
 
@@ -57,7 +57,7 @@ def percent(rate: float | None) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Return a duration as a clock shows it.
+    """Return a duration in hours, minutes and seconds.
 
     >>> clock(75.2), clock(3725)
     ('1:15', '1:02:05')

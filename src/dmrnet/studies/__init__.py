@@ -1,17 +1,20 @@
-"""Grids of runs behind one table, made by worker processes. Importing this imports no torch."""
+"""Studies: grids of runs behind one table or figure, made by worker processes.
+
+Importing this package imports no torch.
+"""
 
 from dmrnet.studies.workers.board import Board
-from dmrnet.studies.workers.events import Done, Epoch, Event, Failed, Held, Ready, Started
+from dmrnet.studies.workers.events import Busy, Done, Epoch, Event, Failed, Ready, Started
 from dmrnet.studies.workers.job import Job
 from dmrnet.studies.workers.pool import run_jobs
 
 __all__ = [
     "Board",
+    "Busy",
     "Done",
     "Epoch",
     "Event",
     "Failed",
-    "Held",
     "Job",
     "Ready",
     "Started",

@@ -1,7 +1,4 @@
-"""The YAML form of a study, read and checked: every key, every name, the nearest to a wrong one.
-
-Imports no torch.
-"""
+"""Reading and checking the YAML form of a study. Imports no torch."""
 
 from __future__ import annotations
 
@@ -23,17 +20,17 @@ def read_study(path: Path) -> Study:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no YAML, or a key or value is not understood; the nearest is named.
+        ValueError: If it is not YAML, or a key or value is unknown; the error names the nearest.
     """
     tree = read_tree(path, "study")
     return _Reader(str(path)).study(tree, path)
 
 
 class _Reader:
-    """Reads the parts of a study; every error begins with the file and the place in it.
+    """Reader of the parts of a study. Every error begins with the file and the key.
 
     Args:
-        where: The file.
+        where: Name of the file.
     """
 
     def __init__(self, where: str) -> None:
@@ -43,10 +40,10 @@ class _Reader:
         keys = self._keys(tree, "", [name for name in Study.__dataclass_fields__ if name != "path"])
         if not keys.get("methods"):
             raise ValueError(f"{self.where}: expected methods, a list of names, got none")
-        found: dict[str, Any] = {"title": path.stem if path else "", "path": path}
+        result: dict[str, Any] = {"title": path.stem if path else "", "path": path}
         for name, value in keys.items():
-            found[name] = self._value(name, value)
-        return Study(**found)
+            result[name] = self._value(name, value)
+        return Study(**result)
 
     def _value(self, name: str, value: object) -> Any:  # noqa: ANN401
         readers = {
@@ -75,163 +72,161 @@ class _Reader:
         }
         return readers[name](name, value)
 
-    def _keys(self, tree: object, place: str, known: Iterable[str]) -> dict[str, Any]:
-        """Return a mapping's keys, checked; ``recipe`` is ``recipes``, hyphens are underscores."""
+    def _keys(self, tree: object, part: str, known: Iterable[str]) -> dict[str, Any]:
+        """Return a mapping with checked keys; ``recipe`` means ``recipes``, hyphens underscores."""
         known = list(known)
         if not isinstance(tree, Mapping):
-            raise ValueError(f"{self._at(place)}: expected `name: value` lines, got {tree!r}")
-        found = {}
+            raise ValueError(f"{self._at(part)}: expected `name: value` lines, got {tree!r}")
+        result = {}
         for key, value in tree.items():
             name = str(key).replace("-", "_")
             name = "recipes" if name == "recipe" and "recipes" in known else name
             if name not in known:
-                raise ValueError(f"{self._at(place)}: unknown key {key!r}; {nearest(name, known)}")
-            found[name] = value
-        return found
+                raise ValueError(f"{self._at(part)}: unknown key {key!r}; {nearest(name, known)}")
+            result[name] = value
+        return result
 
-    def _at(self, place: str) -> str:
-        return f"{self.where}, {place}" if place else self.where
+    def _at(self, part: str) -> str:
+        return f"{self.where}, {part}" if part else self.where
 
-    def _text(self, place: str, value: object) -> str:
+    def _text(self, part: str, value: object) -> str:
         if not isinstance(value, str | int | float) or isinstance(value, bool):
-            raise ValueError(f"{self._at(place)}: expected text, got {value!r}")
+            raise ValueError(f"{self._at(part)}: expected text, got {value!r}")
         return str(value).strip()
 
-    def _truth(self, place: str, value: object) -> bool:
+    def _truth(self, part: str, value: object) -> bool:
         if not isinstance(value, bool):
-            raise ValueError(f"{self._at(place)}: expected true or false, got {value!r}")
+            raise ValueError(f"{self._at(part)}: expected true or false, got {value!r}")
         return value
 
-    def _names(self, place: str, value: object) -> tuple[str, ...]:
+    def _names(self, part: str, value: object) -> tuple[str, ...]:
         values = value if isinstance(value, list) else [value]
         if not values:
-            raise ValueError(f"{self._at(place)}: expected one name or more, got none")
-        return tuple(self._text(place, item) for item in values)
+            raise ValueError(f"{self._at(part)}: expected at least one name, got none")
+        return tuple(self._text(part, item) for item in values)
 
-    def _known(self, place: str, name: str, known: Iterable[str], kind: str) -> str:
+    def _known(self, part: str, name: str, known: Iterable[str], kind: str) -> str:
         if name not in (choices := list(known)):
-            raise ValueError(
-                f"{self._at(place)}: unknown {kind} {name!r}; {nearest(name, choices)}"
-            )
+            raise ValueError(f"{self._at(part)}: unknown {kind} {name!r}; {nearest(name, choices)}")
         return name
 
-    def _method(self, place: str, value: object) -> str:
-        return self._known(place, self._text(place, value), METHODS, "method")
+    def _method(self, part: str, value: object) -> str:
+        return self._known(part, self._text(part, value), METHODS, "method")
 
-    def _data_names(self, place: str, value: object) -> tuple[str, ...]:
-        names = self._names(place, value)
-        return tuple(self._known(place, name, DATASETS, "data set") for name in names)
+    def _data_names(self, part: str, value: object) -> tuple[str, ...]:
+        names = self._names(part, value)
+        return tuple(self._known(part, name, DATASETS, "data set") for name in names)
 
-    def _seeds(self, place: str, value: object) -> tuple[int, ...]:
+    def _seeds(self, part: str, value: object) -> tuple[int, ...]:
         seeds = value
         if isinstance(value, int) and _is_seed(value):
             seeds = list(range(min(value, MOST_SEEDS + 1)))
         fine = isinstance(seeds, list) and 0 < len(seeds) <= MOST_SEEDS
         if not isinstance(seeds, list) or not fine or not all(map(_is_seed, seeds)):
             raise ValueError(
-                f"{self._at(place)}: expected how many, or a list of seeds, got {value!r}"
+                f"{self._at(part)}: expected a number of seeds or a list of them, got {value!r}"
             )
         return tuple(dict.fromkeys(seeds))
 
-    def _settings(self, place: str, value: object) -> dict[str, str]:
+    def _settings(self, part: str, value: object) -> dict[str, str]:
         values = {} if value is None else value
         if not isinstance(values, Mapping):
-            raise ValueError(f"{self._at(place)}: expected `setting: value` lines, got {value!r}")
-        return {self._setting(place, key): as_flag(item) for key, item in flat(values).items()}
+            raise ValueError(f"{self._at(part)}: expected `setting: value` lines, got {value!r}")
+        return {self._setting(part, key): as_flag(item) for key, item in flat(values).items()}
 
-    def _setting(self, place: str, key: object) -> str:
+    def _setting(self, part: str, key: object) -> str:
         name = str(key).removeprefix("--").replace("_", "-")
         if name in ("seed", "recipe", "method", "method.name", "data", "data.name"):
             raise ValueError(
-                f"{self._at(place)}: {key} is none of a run's settings here; a study has "
-                "seeds, recipes, methods and data of its own"
+                f"{self._at(part)}: {key} cannot be set here; use seeds, recipes, methods "
+                "and data of the study"
             )
         return name
 
-    def _grid(self, place: str, value: object) -> dict[str, tuple[str, ...]]:
+    def _grid(self, part: str, value: object) -> dict[str, tuple[str, ...]]:
         values = {} if value is None else value
         if not isinstance(values, Mapping):
-            raise ValueError(
-                f"{self._at(place)}: expected `setting: [values]` lines, got {value!r}"
-            )
-        found = {}
+            raise ValueError(f"{self._at(part)}: expected `setting: [values]` lines, got {value!r}")
+        result = {}
         for key, items in flat(values).items():
             if not isinstance(items, list) or not items:
                 raise ValueError(
-                    f"{self._at(place)}: expected a list of values of {key}, got {items!r}"
+                    f"{self._at(part)}: expected a list of values of {key}, got {items!r}"
                 )
-            found[self._setting(place, key)] = tuple(as_flag(item) for item in items)
-        return found
+            result[self._setting(part, key)] = tuple(as_flag(item) for item in items)
+        return result
 
-    def _entries(self, place: str, value: object) -> tuple[Entry, ...]:
+    def _entries(self, part: str, value: object) -> tuple[Entry, ...]:
         items = value if isinstance(value, list) else [value]
-        return tuple(self._entry(place, item) for item in items)
+        return tuple(self._entry(part, item) for item in items)
 
-    def _entry(self, place: str, value: object) -> Entry:
+    def _entry(self, part: str, value: object) -> Entry:
         if not isinstance(value, Mapping):
-            return Entry(self._method(place, value))
-        keys = self._keys(value, place, Entry.__dataclass_fields__)
+            return Entry(self._method(part, value))
+        keys = self._keys(value, part, Entry.__dataclass_fields__)
         if "method" not in keys:
-            raise ValueError(f"{self._at(place)}: expected the name of a method in {dict(value)!r}")
+            raise ValueError(f"{self._at(part)}: expected the name of a method in {dict(value)!r}")
         return Entry(**{name: self._value(name, item) for name, item in keys.items()})
 
-    def _data(self, place: str, value: object) -> dict[str, dict[str, str]]:
+    def _data(self, part: str, value: object) -> dict[str, dict[str, str]]:
         if not isinstance(value, Mapping):
-            return {name: {} for name in self._data_names(place, value)}
-        found = {}
+            return {name: {} for name in self._data_names(part, value)}
+        result = {}
         for name, settings in value.items():
-            self._known(place, str(name), DATASETS, "data set")
-            own = self._settings(f"{place} {name}", settings)
-            found[str(name)] = {f"data.{k.removeprefix('data.')}": v for k, v in own.items()}
-        return found
+            self._known(part, str(name), DATASETS, "data set")
+            own = self._settings(f"{part} {name}", settings)
+            result[str(name)] = {f"data.{k.removeprefix('data.')}": v for k, v in own.items()}
+        return result
 
-    def _count(self, place: str, value: object) -> int:
+    def _count(self, part: str, value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{self._at(place)}: expected a whole number above 0, got {value!r}")
+            raise ValueError(f"{self._at(part)}: expected a whole number above 0, got {value!r}")
         return value
 
-    def _search(self, place: str, value: object) -> Search:
+    def _search(self, part: str, value: object) -> Search:
         if value is True:
             return Search()
-        keys = self._keys(value, place, Search.__dataclass_fields__)
+        keys = self._keys(value, part, Search.__dataclass_fields__)
         ranges = keys.pop("settings", None) or {}
         if not isinstance(ranges, Mapping):
-            raise ValueError(f"{self._at(place)}: expected `setting: range` lines, got {ranges!r}")
-        found = {self._setting(place, k): self._range(f"{place} {k}", v) for k, v in ranges.items()}
-        return Search(settings=found, **{k: self._value(k, item) for k, item in keys.items()})
+            raise ValueError(f"{self._at(part)}: expected `setting: range` lines, got {ranges!r}")
+        result = {self._setting(part, k): self._range(f"{part} {k}", v) for k, v in ranges.items()}
+        return Search(settings=result, **{k: self._value(k, item) for k, item in keys.items()})
 
-    def _range(self, place: str, value: object) -> tuple[str, ...] | Range:
+    def _range(self, part: str, value: object) -> tuple[str, ...] | Range:
         if isinstance(value, list) and value:
             return tuple(as_flag(item) for item in value)
         if not isinstance(value, Mapping):
             raise ValueError(
-                f"{self._at(place)}: expected a list of values, or low and high, got {value!r}"
+                f"{self._at(part)}: expected a list of values, or low and high, got {value!r}"
             )
-        keys = self._keys(value, place, Range.__dataclass_fields__)
+        keys = self._keys(value, part, Range.__dataclass_fields__)
         low, high = keys.get("low"), keys.get("high")
         numbers = [x for x in (low, high) if isinstance(x, int | float) and not isinstance(x, bool)]
-        log, whole = (self._truth(f"{place} {k}", keys.get(k, False)) for k in ("log", "whole"))
+        log, whole = (self._truth(f"{part} {k}", keys.get(k, False)) for k in ("log", "whole"))
         if len(numbers) < 2 or not numbers[0] < numbers[1] or (log and numbers[0] <= 0):
             raise ValueError(
-                f"{self._at(place)}: expected low below high, above 0 where log is true, got "
+                f"{self._at(part)}: expected low below high, above 0 if log is true, got "
                 f"low {low!r} and high {high!r}"
             )
         return Range(numbers[0], numbers[1], log, whole)
 
-    def _reasons(self, place: str, value: object) -> dict[str, str]:
+    def _reasons(self, part: str, value: object) -> dict[str, str]:
         if not isinstance(value, Mapping):
-            raise ValueError(f"{self._at(place)}: expected `name: why` lines, got {value!r}")
-        return {str(name): self._text(f"{place} {name}", why) for name, why in value.items()}
+            raise ValueError(f"{self._at(part)}: expected `name: why` lines, got {value!r}")
+        return {str(name): self._text(f"{part} {name}", why) for name, why in value.items()}
 
-    def _by_data(self, place: str, value: object) -> dict[str, Change]:
+    def _by_data(self, part: str, value: object) -> dict[str, Change]:
         if not isinstance(value, Mapping):
-            raise ValueError(f"{self._at(place)}: expected names of data sets, got {value!r}")
-        found = {}
+            raise ValueError(f"{self._at(part)}: expected names of data sets, got {value!r}")
+        result = {}
         for name, tree in value.items():
-            self._known(place, str(name), DATASETS, "data set")
-            keys = self._keys(tree, f"{place} {name}", Change.__dataclass_fields__)
-            found[str(name)] = Change(**{key: self._value(key, item) for key, item in keys.items()})
-        return found
+            self._known(part, str(name), DATASETS, "data set")
+            keys = self._keys(tree, f"{part} {name}", Change.__dataclass_fields__)
+            result[str(name)] = Change(
+                **{key: self._value(key, item) for key, item in keys.items()}
+            )
+        return result
 
 
 def _is_seed(value: object) -> bool:

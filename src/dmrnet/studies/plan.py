@@ -1,4 +1,4 @@
-"""From a study to its runs: every entry with every recipe, value, data set and seed."""
+"""Expand a study into its runs: grid_points entry, recipe, grid value, data set and seed."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from dmrnet.studies.workers.job import Job
 
 
 @dataclass(frozen=True)
-class System:
-    """One line of a study's table on one data set: what its runs have in common but the seed.
+class StudySystem:
+    """One row of a study's table on one data set: runs that differ only in their seed.
 
     Attributes:
         data: Name of the data set.
-        name: Of its entry, for a reader.
+        name: Name of its entry.
         method: Name of its method.
-        printed_as: The method that it is in a printed table.
-        recipe: Its recipe.
+        printed_as: Method that represents it in a printed table.
+        recipe: Name of its recipe.
         values: Its values of the grid.
-        argv: Flags of ``dmrnet fit``, the seed's left out.
+        argv: Flags of ``dmrnet fit`` without the seed.
     """
 
     data: str
@@ -34,7 +34,7 @@ class System:
     argv: tuple[str, ...]
 
     def label(self, with_data: bool, with_recipe: bool) -> str:
-        """Name it for whoever watches."""
+        """Return the name shown to users."""
         words = [self.data] if with_data else []
         words += [self.name, *([f"({self.recipe})"] if with_recipe else [])]
         return " ".join([*words, *(f"{k.rpartition('.')[2]}={v}" for k, v in self.values)])
@@ -42,16 +42,16 @@ class System:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study is made of.
+    """Systems and runs of a study.
 
     Attributes:
-        systems: Its lines, data set by data set.
-        jobs: Its runs, seed by seed, so that what is finished early can be compared.
-        owners: Of each run, the number of its system.
-        left_out: Lines that are not run, and why not.
+        systems: Systems, data set by data set.
+        jobs: Runs, seed by seed, so that early results can be compared.
+        owners: Index of each run's system.
+        left_out: Systems that are left out, with the reasons.
     """
 
-    systems: tuple[System, ...]
+    systems: tuple[StudySystem, ...]
     jobs: tuple[Job, ...]
     owners: tuple[int, ...]
     left_out: tuple[str, ...]
@@ -60,21 +60,21 @@ class Plan:
 def plan(study: Study, flags: Sequence[str] = ()) -> Plan:
     """Return the runs of a study.
 
-    What is set in several places is what the last of these says: protocol of the paper, study, data
-    set, entry, grid, command line.
+    Later sources override earlier ones: protocol of the paper, study, data set, entry, grid,
+    command line.
 
     Args:
-        study: The study; its data sets are run one and all.
-        flags: More flags for every run.
+        study: Study to expand.
+        flags: Additional flags for grid_points run.
     """
-    systems: list[System] = []
+    systems: list[StudySystem] = []
     left_out: list[str] = []
     for data in study.data:
         change = study.by_data.get(data, Change())
         for entry in change.methods or study.methods:
-            why = _why_not(entry, data, change)
-            if why is not None:
-                left_out.append(f"{entry.name} on {data}: {why}")
+            reason = _reason_to_leave_out(entry, data, change)
+            if reason is not None:
+                left_out.append(f"{entry.name} on {data}: {reason}")
                 continue
             systems += _systems(study, entry, data, change, flags)
     with_data, with_recipe = len(study.data) > 1, len({s.recipe for s in systems}) > 1
@@ -87,7 +87,7 @@ def plan(study: Study, flags: Sequence[str] = ()) -> Plan:
     return Plan(tuple(systems), tuple(jobs), tuple(owners), tuple(left_out))
 
 
-def _why_not(entry: Entry, data: str, change: Change) -> str | None:
+def _reason_to_leave_out(entry: Entry, data: str, change: Change) -> str | None:
     if entry.only and data not in entry.only:
         return f"only on {', '.join(entry.only)}"
     if data in entry.leave_out:
@@ -97,29 +97,31 @@ def _why_not(entry: Entry, data: str, change: Change) -> str | None:
 
 def _systems(
     study: Study, entry: Entry, data: str, change: Change, flags: Sequence[str]
-) -> list[System]:
+) -> list[StudySystem]:
     grid = {**study.grid, **change.grid, **entry.grid}
-    found = []
+    systems = []
     for recipe in entry.recipes or change.recipes or study.recipes:
         base: dict[str, str] = {}
         if study.protocol:
             recipe, printed = protocol(data, entry.method, recipe)
             base |= printed
         base |= {**study.settings, **study.data[data], **change.settings, **entry.settings}
-        for values in every(grid):
+        for values in grid_points(grid):
             settings = {**base, **values}
-            first = {"data": data, "method": entry.method, "recipe": recipe}
-            argv = (*as_argv({**first, **settings}), *flags)
+            names = {"data": data, "method": entry.method, "recipe": recipe}
+            argv = (*as_argv({**names, **settings}), *flags)
             as_printed = entry.printed_as or entry.method
             pairs = tuple(values.items())
-            found.append(System(data, entry.name, entry.method, as_printed, recipe, pairs, argv))
-    return found
+            systems.append(
+                StudySystem(data, entry.name, entry.method, as_printed, recipe, pairs, argv)
+            )
+    return systems
 
 
-def every(grid: Choices) -> Iterable[dict[str, str]]:
-    """Give every choice of one value of each setting.
+def grid_points(grid: Choices) -> Iterable[dict[str, str]]:
+    """Yield grid_points choice of one value per setting.
 
-    >>> list(every({"lr": ("1", "2")}))
+    >>> list(grid_points({"lr": ("1", "2")}))
     [{'lr': '1'}, {'lr': '2'}]
     """
     for values in product(*grid.values()):

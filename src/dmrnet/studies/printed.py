@@ -1,4 +1,4 @@
-"""What the paper's tables print, as published rows: shipped with the package, a file a table."""
+"""Printed values of the paper's tables as published rows, one shipped file per table."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from dmrnet.report.records.rows import read_records
 
 
 def printed_tables() -> dict[str, Path]:
-    """Return the shipped tables: name and file."""
+    """Return the shipped tables by name."""
     folder = Path(str(files("dmrnet.studies").joinpath("printed")))
     return {path.stem: path for path in sorted(folder.glob("*.jsonl"))}
 
 
-def find_printed(name: str, beside: Path | None = None) -> Path:
+def find_printed(name: str, study: Path | None = None) -> Path:
     """Return the file of printed rows that a study names.
 
     Args:
-        name: Of a shipped table, or a path, seen from the study's file.
-        beside: The study's file.
+        name: Name of a shipped table, or a path relative to the study's file.
+        study: File of the study.
 
     Raises:
-        FileNotFoundError: If there is none.
+        FileNotFoundError: If there is neither.
     """
     known = printed_tables()
-    path = (beside.parent if beside else Path()) / name
+    path = (study.parent if study else Path()) / name
     if name in known:
         return known[name]
     if path.is_file():
@@ -41,13 +41,13 @@ def read_printed(path: Path) -> list[PublishedRow]:
     """Read published rows.
 
     Raises:
-        ValueError: If a line is none.
+        ValueError: If a line is not a published row.
     """
     return [parse_published(record, where) for where, record in read_records(path)]
 
 
 def base_name(dataset: str) -> str:
-    """Return the data set of a label of rows, without its settings.
+    """Return the data set of a row's label, without its settings.
 
     >>> base_name("crema-d (spectrogram=released)")
     'crema-d'
@@ -56,11 +56,11 @@ def base_name(dataset: str) -> str:
 
 
 def for_report(paths: Iterable[Path], datasets: Sequence[str]) -> str:
-    """Return printed rows as lines, under the names that the measured data have in the report.
+    """Return printed rows as JSON lines, with the data names of the report.
 
     Args:
         paths: Files of printed rows.
-        datasets: Names of the measured data, settings behind them.
+        datasets: Names of the measured data, followed by their settings.
     """
     lines: dict[str, None] = {}
     for path in paths:

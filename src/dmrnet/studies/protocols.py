@@ -1,4 +1,4 @@
-"""How the paper and its released code train on the paper's data: one file for every study."""
+"""Training protocols of the paper and its released code on the paper's data."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ FILE = "protocols.yaml"
 
 @cache
 def protocols() -> dict[str, dict[str, Any]]:
-    """Return the file: by data set and recipe, settings of every method and of some."""
+    """Return the settings by data set and recipe, of all methods and of single ones."""
     text = files("dmrnet.studies").joinpath("files", FILE).read_text(encoding="utf-8")
     tree: dict[str, dict[str, Any]] = parse_tree(text, FILE)
     return tree
 
 
 def protocol(data: str, method: str, recipe: str) -> tuple[str, dict[str, str]]:
-    """Return what the recipe is called for a method on a data set, and the settings it goes with.
+    """Return the recipe of a method on a data set, and the settings of its protocol.
 
-    Recipes without a protocol there are left as they are.
+    A recipe without a protocol is returned unchanged.
 
     Args:
         data: Name of the data set.

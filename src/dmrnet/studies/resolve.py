@@ -1,4 +1,4 @@
-"""What the runs of a plan are: their settings read, their folders named, equal ones joined."""
+"""Settings and folders of the runs of a plan; equal runs are joined."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dmrnet.evaluation import measure_of
 from dmrnet.settings.config import RunSettings, parse_run
 from dmrnet.studies.plan import Plan
 from dmrnet.studies.workers.job import Job
-from dmrnet.studies.workers.run import average, folder_of, is_finished
+from dmrnet.studies.workers.run import folder_of, is_finished, mean_score
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class Member:
     """One run of a study.
 
     Attributes:
-        job: How it is made.
-        system: Number of its system in the plan.
-        settings: What decides it.
-        folder: Where it stands or will stand.
+        job: Job that makes it.
+        system: Index of its system in the plan.
+        settings: Settings that decide its result.
+        folder: Its folder, which may not exist yet.
     """
 
     job: Job
@@ -32,7 +32,7 @@ class Member:
 
     @property
     def finished(self) -> bool:
-        """Whether it is trained and tested; a run whose records are damaged is not."""
+        """Whether it is trained and tested; False if its records are damaged."""
         try:
             return is_finished(RunFolder(self.folder))
         except (ValueError, KeyError):
@@ -40,7 +40,7 @@ class Member:
 
     @property
     def tested(self) -> bool:
-        """Whether the data of a finished run have a test set."""
+        """Whether a finished run's data have a test set."""
         return "test" in RunFolder(self.folder).read_facts()["samples"]
 
 
@@ -48,17 +48,17 @@ def resolve(plan: Plan, runs: Path) -> list[Member]:
     """Return the runs of a plan, each once.
 
     Args:
-        plan: The plan.
-        runs: The folder of the study's runs.
+        plan: Plan of the study.
+        runs: Folder of the study's runs.
 
     Raises:
-        ValueError: If the settings of a run cannot be read; it says of which.
-        FileNotFoundError: If they name a file that is not there.
+        ValueError: If the settings of a run cannot be read; the error names the run.
+        FileNotFoundError: If the settings name a missing file.
     """
     members: dict[Path, Member] = {}
     read: dict[int, RunSettings] = {}
     for job, system in zip(plan.jobs, plan.owners, strict=True):
-        # Reading flags is what takes time, and the runs of a system differ in their seed alone.
+        # Reading flags takes time, and the runs of a system differ only in their seed.
         if system not in read:
             read[system] = _read(job)
         *_, flag, seed = job.argv
@@ -77,34 +77,34 @@ def _read(job: Job) -> RunSettings:
 
 
 def share_of(members: Sequence[Member], share: tuple[int, int]) -> list[Member]:
-    """Return one of n equal shares of the runs, every n-th of them.
+    """Return every n-th run, starting with the i-th.
 
     Args:
         members: All runs.
-        share: ``(i, n)``, i from 1.
+        share: ``(i, n)``, with i counted from 1.
     """
     part, parts = share
     return list(members[part - 1 :: parts])
 
 
 def scores_of(jobs: Sequence[Job], runs: Path) -> dict[Job, float | None]:
-    """Return how good the runs of some jobs are on validation: higher is better.
+    """Return the validation score of each job's run; higher is better.
 
     Args:
-        jobs: Of runs that need no test.
-        runs: Their folder.
+        jobs: Jobs whose runs need no test.
+        runs: Folder of the runs.
 
     Returns:
-        None where a run is not finished, or its score is undefined.
+        Score of each job; None if its run is unfinished or the score is undefined.
 
     Raises:
-        ValueError: If the settings of a run cannot be read; it says of which.
+        ValueError: If the settings of a run cannot be read; the error names the run.
     """
-    found: dict[Job, float | None] = {}
+    scores: dict[Job, float | None] = {}
     for job in jobs:
         settings = _read(job)
         folder, measure = RunFolder(folder_of(settings, runs)), measure_of(settings.data)
         finished = folder.facts.is_file() and folder.read_facts().get("finished")
-        score = average(folder, measure.name) if finished else None
-        found[job] = None if score is None else -score if measure.lower_is_better else score
-    return found
+        score = mean_score(folder, measure.name) if finished else None
+        scores[job] = None if score is None else -score if measure.lower_is_better else score
+    return scores

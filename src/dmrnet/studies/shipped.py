@@ -1,4 +1,4 @@
-"""The studies that come with the package, by name. Imports nothing heavy."""
+"""Studies that ship with the package, by name. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dmrnet.studies.protocols import FILE
 
 
 def shipped() -> dict[str, Path]:
-    """Return every shipped study: its name and its file."""
+    """Return the files of the shipped studies by name."""
     folder = Path(str(files("dmrnet.studies").joinpath("files")))
     return {path.stem: path for path in sorted(folder.glob("*.yaml")) if path.name != FILE}
 
 
 def first_line(path: Path) -> str:
-    """Return what the comment in a study's first line says."""
+    """Return the comment in a study's first line."""
     with path.open(encoding="utf-8") as stream:
         return stream.readline().lstrip("# ").strip().rstrip(".")
 
@@ -25,7 +25,7 @@ def find_study(word: str) -> Path:
     """Return the file of a study.
 
     Args:
-        word: Its path, or the name of a shipped one.
+        word: Path of a file, or name of a shipped study.
 
     Raises:
         FileNotFoundError: If there is neither.

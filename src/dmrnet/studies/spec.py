@@ -1,6 +1,6 @@
-"""What a study is: a YAML file that says which methods, recipes, settings, data and seeds it has.
+"""Description of a study: its methods, recipes, settings, data sets and seeds.
 
-Imports no torch. ``docs/how-to/studies.md`` explains every key to a user.
+Imports no torch. ``docs/how-to/studies.md`` explains every key to users.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 Settings = Mapping[str, str]
-"""Names of ``dmrnet fit``'s flags, without their hyphens, and values as they are written there."""
+"""Flags of ``dmrnet fit``, without leading hyphens, and their values as text."""
 
 Choices = Mapping[str, tuple[str, ...]]
-"""Settings that take several values in turn."""
+"""Settings with the list of values that each takes."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a study's ``methods``: a method, with what is particular to it.
+    """One entry of a study's ``methods``.
 
     Attributes:
-        method: Its name.
-        label: What the study's table calls it; empty for the method's own name.
+        method: Name of the method.
+        label: Name in tables and figures; empty for the method's name.
         recipes: Names of recipes; empty for those of the study.
-        settings: Set in all its runs.
-        grid: Settings that take several values.
-        only: Data sets that it is run on; empty for all.
-        leave_out: Data sets that it is not run on, and why not.
-        printed_as: The method that stands for it in a printed table; empty for its own.
+        settings: Settings of all its runs.
+        grid: Settings with several values.
+        only: Data sets to run it on; empty for all.
+        leave_out: Data sets to leave out, with the reasons.
+        printed_as: Method that represents it in a printed table; empty for its own.
     """
 
     method: str
@@ -42,21 +42,21 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """Its label, or the method's name."""
+        """Label, or the method's name."""
         return self.label or self.method
 
 
 @dataclass(frozen=True)
 class Change:
-    """What is different on one data set.
+    """Changes to a study on one data set.
 
     Attributes:
-        recipes: In place of the study's; empty for the same.
-        settings: Beside the study's, and before them.
-        grid: Beside the study's.
-        methods: In place of the study's; empty for the same.
-        leave_out: Names of entries that are not run on it, and why not.
-        baseline: In place of the study's, where it is the only data set.
+        recipes: Replaces the study's; empty to keep them.
+        settings: Added to the study's, which they override.
+        grid: Added to the study's.
+        methods: Replaces the study's; empty to keep them.
+        leave_out: Names of entries to leave out, with the reasons.
+        baseline: Replaces the study's if this is the only data set.
     """
 
     recipes: tuple[str, ...] = ()
@@ -69,13 +69,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers that a search may try.
+    """Range of numbers to search.
 
     Attributes:
-        low: The smallest.
-        high: The largest.
-        log: Evenly by magnitude.
-        whole: Whole numbers only.
+        low: Smallest number.
+        high: Largest number.
+        log: Whether to sample on a logarithmic scale.
+        whole: Whether to sample integers only.
     """
 
     low: float
@@ -86,14 +86,14 @@ class Range:
 
 @dataclass(frozen=True)
 class Search:
-    """How settings are chosen on validation before the study's own runs.
+    """Search of settings on validation, before the study's own runs.
 
     Attributes:
-        trials: So many settings are tried of every system, or all there are if they are fewer.
-        seeds: Each is trained with these; the study's own runs have others.
-        settings: What is searched of every system, beside what its method declares.
-        own: Search what the methods declare (`dmrnet.methods.search`).
-        at_once: So many are tried before the next are chosen.
+        trials: Number of settings to try for every system; all of them if they are fewer.
+        seeds: Seeds of every trial; the study's own runs need others.
+        settings: Search space of every system, in addition to what its method declares.
+        own: Whether to search what the methods declare (`dmrnet.methods.search`).
+        at_once: Number of trials between two choices.
     """
 
     trials: int = 12
@@ -108,21 +108,21 @@ class Study:
     """A grid of runs behind one table or figure.
 
     Attributes:
-        title: One line.
-        methods: Its lines.
-        about: What it is for, in as many lines as that takes.
-        recipes: Of every entry that names none.
-        data: Data sets, by name, with settings of each; what the command line names goes before.
-        seeds: Of the runs.
-        settings: Of every run.
-        grid: Settings that take several values, for every entry.
-        baseline: Label or method that the others are compared to.
-        by_data: What is different on a data set.
-        protocol: Train on the paper's data as the paper prints it, or as its code does, by recipe.
-        analyses: Names of analyses to be made of the finished runs.
-        printed: Names of tables of the paper whose values are shown beside the measured ones.
-        search: How settings are chosen before; None for no search.
-        path: The file that it came from.
+        title: Title in one line.
+        methods: Entries.
+        about: Purpose of the study, in any number of lines.
+        recipes: Recipes of entries without their own.
+        data: Data sets by name, with their settings; overridden by the command line.
+        seeds: Seeds of the runs.
+        settings: Settings of every run.
+        grid: Settings with several values, for every entry.
+        baseline: Label or method to compare the others to.
+        by_data: Changes by data set.
+        protocol: Whether to train on the paper's data as printed or as released, by recipe.
+        analyses: Names of analyses of the finished runs.
+        printed: Names of the paper's tables to show next to the measured values.
+        search: Search of settings beforehand; None for no search.
+        path: File of the study.
     """
 
     title: str
@@ -143,7 +143,7 @@ class Study:
 
 
 def as_flag(value: object) -> str:
-    """Return a value of a YAML file as it is written behind a flag.
+    """Return a YAML value as the text of a flag's value.
 
     >>> as_flag(True), as_flag(None), as_flag(0.1), as_flag(["rgb", "ir"])
     ('true', 'null', '0.1', '[rgb,ir]')

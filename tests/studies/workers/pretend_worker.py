@@ -8,22 +8,22 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from dmrnet.studies.workers.events import Done, Epoch, Held, Started
-from dmrnet.studies.workers.worker import Make, SettingsError, Tell, serve
+from dmrnet.studies.workers.events import Busy, Done, Epoch, Started
+from dmrnet.studies.workers.worker import MakeRun, Report, SettingsError, serve
 
 
 def main() -> None:
     serve(load)
 
 
-def load() -> Make:
+def load() -> MakeRun:
     return make
 
 
-def make(argv: Sequence[str], runs: Path, test: bool, tell: Tell) -> None:
+def make(argv: Sequence[str], runs: Path, test: bool, report: Report) -> None:
     what, name = argv[0], argv[-1]
     folder = runs / name
-    tell(Started(str(folder)))
+    report(Started(str(folder)))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "pid").write_text(str(os.getpid()))
     print("a library that prints")  # noqa: T201
@@ -44,9 +44,9 @@ def make(argv: Sequence[str], runs: Path, test: bool, tell: Tell) -> None:
         os._exit(7)
     if what == "held" and not (folder / "asked").exists():
         (folder / "asked").touch()
-        tell(Held("process 1 on another"))
+        report(Busy("process 1 on another"))
         return
     if what == "sleep":
         time.sleep(600)  # longer than any test waits for its end
-    tell(Epoch(1, 1, 0.5, None))
-    tell(Done(str(folder), True, {"train": 0.0}, 0.9, True))
+    report(Epoch(1, 1, 0.5, None))
+    report(Done(str(folder), True, {"train": 0.0}, 0.9, True))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmrnet.studies import Board, Done, Epoch, Event, Failed, Held, Job, Ready, Started
+from dmrnet.studies import Board, Busy, Done, Epoch, Event, Failed, Job, Ready, Started
 from dmrnet.studies.workers.events import Message, read, write
 
 JOBS = [Job(f"job {n}", ()) for n in range(4)]
@@ -19,7 +19,7 @@ def done(fresh: bool = True, train: float = 10.0) -> Done:
 def played(*events: tuple[float, int | None, int, Message]) -> Board:
     board = Board(JOBS, workers=2)
     for now, job, worker, message in events:
-        board.take(Event(job, worker, message), now)
+        board.update(Event(job, worker, message), now)
     return board
 
 
@@ -42,7 +42,7 @@ def test_the_time_left_follows_from_what_was_done() -> None:
 
 def test_a_run_that_goes_on_counts_what_was_done_here() -> None:
     board = played((0, 0, 0, Started("a")), (1, 0, 0, Epoch(6, 10, 0.5, None)))
-    board.take(Event(0, 0, Epoch(8, 10, 0.5, None)), 3.0)
+    board.update(Event(0, 0, Epoch(8, 10, 0.5, None)), 3.0)
     # Three of ten epochs in three seconds: ten seconds a job, 3.2 jobs left, two workers.
     assert board.left(3.0) == pytest.approx(10 * 3.2 / 2)
 
@@ -54,13 +54,13 @@ def test_finished_runs_say_nothing_of_the_time() -> None:
 
 
 def test_what_another_process_makes_is_neither_done_nor_at_work() -> None:
-    board = played((0, 0, 0, Started("a")), (2, 0, 0, Held("process 1")))
-    assert board.held == {0}
+    board = played((0, 0, 0, Started("a")), (2, 0, 0, Busy("process 1")))
+    assert board.busy == {0}
     assert not board.current
     assert board.ended == 0
-    board.take(Event(0, 1, Started("a")), 3.0)
-    board.take(Event(0, 1, done(fresh=False)), 3.1)
-    assert (board.held, board.ended) == (set(), 1)
+    board.update(Event(0, 1, Started("a")), 3.0)
+    board.update(Event(0, 1, done(fresh=False)), 3.1)
+    assert (board.busy, board.ended) == (set(), 1)
 
 
 def test_failures_and_seconds_add_up() -> None:

@@ -1,4 +1,4 @@
-"""``dmrnet data``: what data sets hold, and what is wrong with files."""
+"""``dmrnet data``: show, check, export and prepare data."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
     from dmrnet.data.files.export import Description
 
 ACTIONS = {
-    "list": "the data sets there are",
-    "show NAME": "its modalities, kinds, shapes, presence and classes",
-    "check FILE ...": "read .npz files as fit would (the first as training file) and say how",
+    "list": "list the data sets",
+    "show NAME": "show modalities, kinds, shapes, presence and classes",
+    "check FILE ...": "read .npz files as fit would (the first as training file)",
     "export NAME --out DIR": "write train.npz, val.npz and test.npz",
     "prepare NAME --source PATH --root DIR": "check and decode published files, once",
 }
 MOST_CLASSES = 30
-"""Of more classes, so many are shown."""
+"""Largest number of classes shown."""
 
 
 def run(argv: Sequence[str]) -> int:
-    """Do one of the actions."""
+    """Run one action."""
     from dmrnet.cli.listing import as_lines, data_sets
 
     if not argv or argv[0] in ("-h", "--help"):
         sys.stdout.write(
             "usage: dmrnet data ACTION [--help] ...\n\n"
-            "Say what a data set holds, check files of your own, write one to files.\n\n"
+            "Show a data set, check your files, export a data set to files.\n\n"
             f"actions:\n{_indented(as_lines(ACTIONS))}\n"
         )
         return 0 if argv else 2
     action, *rest = argv
     if action == "list":
-        Arguments("dmrnet data list", "List the data sets there are.").read(rest)
+        Arguments("dmrnet data list", "List the data sets.").read(rest)
         sys.stdout.write(as_lines(data_sets()) + "\n")
         return 0
     actions = {"show": _show, "check": _check, "export": _export, "prepare": _prepare}
@@ -53,31 +53,31 @@ def _indented(text: str) -> str:
     return "".join(f"  {line}\n" for line in text.splitlines())
 
 
-def _named(argv: Sequence[str], prog: str, what: str) -> tuple[str, int, list[str]]:
-    """Return the data set's name, the seed, and the flags ``--data.*``."""
+def _read_name(argv: Sequence[str], prog: str, summary: str) -> tuple[str, int, list[str]]:
+    """Return the name of the data set, the seed, and the flags ``--data.*``."""
     parser = Arguments(
         prog,
-        f"{what} Flags --data.SETTING are those of dmrnet fit.",
+        f"{summary} Flags --data.SETTING are those of dmrnet fit.",
         usage=f"{prog} NAME [--seed INT] [--data.SETTING VALUE ...]"
         + (" --out DIR" if prog.endswith("export") else ""),
     )
     parser.add_argument("name", metavar="NAME", help="data set; dmrnet data list names them")
-    parser.options.add_argument("--seed", metavar="INT", help="of the splits [0]")
+    parser.options.add_argument("--seed", metavar="INT", help="seed of the splits [0]")
     if prog.endswith("export"):
-        parser.options.add_argument("--out", metavar="DIR", help="folder to write into (needed)")
+        parser.options.add_argument("--out", metavar="DIR", help="folder to write to (required)")
     seed, rest = pop_flag(argv, "--seed")
     if seed is not None and not seed.isdecimal():
         raise ValueError(f"--seed: expected a whole number of 0 or more, got {seed!r}")
-    named = [word for word in rest[:1] if not word.startswith("-")]
-    if not named or "--help" in rest or "-h" in rest:
+    names = [word for word in rest[:1] if not word.startswith("-")]
+    if not names or "--help" in rest or "-h" in rest:
         parser.refuse_near(argv)
         parser.read([word for word in rest if word in ("-h", "--help")])
     parser.refuse_near(rest[1:])
-    return named[0], int(seed or 0), rest[1:]
+    return names[0], int(seed or 0), rest[1:]
 
 
 def _show(argv: Sequence[str]) -> int:
-    name, seed, rest = _named(argv, "dmrnet data show", "Say what a data set holds.")
+    name, seed, rest = _read_name(argv, "dmrnet data show", "Show a data set.")
     from dmrnet.cli.screen import screen
     from dmrnet.data.files.export import describe
     from dmrnet.settings.config import parse_data
@@ -89,8 +89,8 @@ def _show(argv: Sequence[str]) -> int:
 def _check(argv: Sequence[str]) -> int:
     parser = Arguments(
         "dmrnet data check",
-        "Read .npz files exactly as dmrnet fit --data arrays would, and say how each array is\n"
-        "understood, or what is wrong.",
+        "Read .npz files exactly as dmrnet fit --data arrays would, and show how each array is\n"
+        "interpreted, or what is wrong.",
         usage="dmrnet data check TRAIN.npz [FILE.npz ...] [--data.SETTING VALUE ...]",
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="the first is the training file")
@@ -102,7 +102,7 @@ def _check(argv: Sequence[str]) -> int:
     from dmrnet.settings.config import parse_data
 
     if not files:
-        # What is misspelt is told before what is missing.
+        # Report misspelt flags before missing files.
         parse_data("arrays", ["--data.train", "FILE", *flags])
         parser.read([])
     from dmrnet.cli.screen import screen
@@ -121,19 +121,20 @@ def _check(argv: Sequence[str]) -> int:
         console.print(f"{file}: {len(more.test)} samples, read as the training file")
         for note in more.test.notes:
             console.print(f"  {note}", style="dim", soft_wrap=True)
-    named = " ".join(f"{flag} {file}" for flag, file in roles.items())
+    role_flags = " ".join(f"{flag} {file}" for flag, file in roles.items())
     console.print(
         f"\nnothing is wrong with {'these files' if others else 'this file'}; next:\n"
-        f"dmrnet fit --data arrays --data.train {train} {' '.join([named, *flags])}".rstrip(),
+        f"dmrnet fit --data arrays --data.train {train} {' '.join([role_flags, *flags])}".rstrip(),
         soft_wrap=True,
     )
     return 0
 
 
 def roles_of(others: Sequence[str]) -> dict[str, str]:
-    """Return by which flag fit would be given each file beside the training file.
+    """Return the flag of fit for each file after the training file.
 
-    Of two, the first is for validation; one alone is for testing, unless its name says otherwise.
+    Of two files the first is for validation; a single one is for testing, unless its name has
+    "val" or "dev".
 
     >>> roles_of(["b.npz"]), roles_of(["val.npz"])
     ({'--data.test': 'b.npz'}, {'--data.val': 'val.npz'})
@@ -150,9 +151,9 @@ def _first_flag(argv: Sequence[str]) -> int:
 
 def _export(argv: Sequence[str]) -> int:
     out, rest = pop_flag(argv, "--out")
-    name, seed, flags = _named(rest, "dmrnet data export", "Write a data set to .npz files.")
+    name, seed, flags = _read_name(rest, "dmrnet data export", "Export a data set to .npz files.")
     if out is None:
-        raise ValueError("dmrnet data export: --out DIR is missing: the folder to write into")
+        raise ValueError("dmrnet data export: --out DIR is missing, the folder to write to")
     from dmrnet.cli.screen import screen
     from dmrnet.data.files.export import export
     from dmrnet.settings.config import parse_data
@@ -169,7 +170,7 @@ def _prepare(argv: Sequence[str]) -> int:
 
 
 def show_description(console: Console, description: Description) -> None:
-    """Print what is in a data set."""
+    """Print the description of a data set."""
     from rich.text import Text
 
     sizes = ", ".join(f"{count} {role}" for role, count in description.rows.items())

@@ -1,4 +1,4 @@
-"""``dmrnet data prepare``: check and decode a data set's published files, once."""
+"""``dmrnet data prepare``: check and decode the published files of a data set once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dmrnet.cli.arguments import Arguments
 from dmrnet.cli.screen import screen
 
 PLAIN_LINES = 10
-"""So many lines a kind of file, where a line cannot be written over."""
+"""Number of lines per kind of file outside a terminal."""
 
 PROG = "dmrnet data prepare"
 
@@ -32,7 +32,7 @@ def run(argv: Sequence[str]) -> int:
     parser = Arguments(
         PROG,
         "Check the published files of a data set and decode them once, into a cache that\n"
-        "dmrnet fit --data NAME --data.root DIR reads. Interrupted, it goes on from where it was.",
+        "dmrnet fit --data NAME --data.root DIR reads. It resumes after an interruption.",
         usage=f"{PROG} NAME --source PATH [--source PATH ...] --root DIR",
     )
     parser.add_argument("name", metavar="NAME", help=f"one of {', '.join(PREPARATIONS)}")
@@ -42,42 +42,42 @@ def run(argv: Sequence[str]) -> int:
         metavar="PATH",
         action="append",
         required=True,
-        help="folder or file with what was published; may be given several times",
+        help="published folder or file; may be repeated",
     )
     options.add_argument("--root", metavar="DIR", required=True, help="folder for the cache")
     options.add_argument(
         "--bad",
         choices=("refuse", "skip"),
         default="refuse",
-        help="what to do where files are missing or damaged: make nothing, or go on without them; "
-        "either way they are named, and all of them listed in DIR/NAME.rejected.txt [refuse]",
+        help="if files are missing or damaged: write nothing, or continue without them; either way "
+        "they are reported, and all are listed in DIR/NAME.rejected.txt [refuse]",
     )
     options.add_argument(
         "--allow-pickle",
         action="store_true",
         help="open a data set that is published as a pickle (watch); only numbers and text are "
-        "let through, yet open none that you do not trust",
+        "accepted, but do not open a file that you do not trust",
     )
-    found = parser.read(argv)
+    args = parser.read(argv)
     console = screen()
     with _Bars(screen(error=True)) as bars:
         prepare(
-            found.name,
-            found.source,
-            found.root,
-            bad=found.bad,
-            allow_pickle=found.allow_pickle,
+            args.name,
+            args.source,
+            args.root,
+            bad=args.bad,
+            allow_pickle=args.allow_pickle,
             log=lambda text: console.print(text, soft_wrap=True, markup=False),
             progress=bars,
         )
-    if found.name in DATASETS:
-        line = f"next: dmrnet fit --data {found.name} --data.root {found.root}"
+    if args.name in DATASETS:
+        line = f"next: dmrnet fit --data {args.name} --data.root {args.root}"
         console.print(line, soft_wrap=True)
     return 0
 
 
 class _Bars:
-    """Shows how many files of each kind are done."""
+    """Progress of each kind of file: bars in a terminal, lines elsewhere."""
 
     def __init__(self, console: Console) -> None:
         self.console = console

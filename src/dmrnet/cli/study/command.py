@@ -1,4 +1,4 @@
-"""``dmrnet study``: the runs behind a table or a figure, or of a study of one's own."""
+"""``dmrnet study``: make and report the runs of a study."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ EXAMPLES = """examples:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Make the runs that are not there yet, then the report."""
+    """Make the missing runs, then the report."""
     parser = arguments()
     words = list(argv)
     if not words or words[0] in ("-h", "--help"):
@@ -60,34 +60,46 @@ def run(argv: Sequence[str]) -> int:
 
 
 def arguments() -> Arguments:
-    """Return the parser of everything behind the study's name."""
+    """Return the parser of the words after the study's name."""
     from dmrnet.cli.listing import as_lines
     from dmrnet.studies.shipped import first_line, shipped
 
     parser = Arguments(
         "dmrnet study",
-        "Make the runs behind a table, a figure or a study of your own, given by its name or its "
-        "YAML file, and report them. What is finished is not run again: the same command goes on "
-        "after Ctrl-C or a crash, and tries again what failed.",
+        "Make the runs behind a table, a figure or your own study, given by name or YAML file, and "
+        "report them. Finished runs are not made again: the same command continues after Ctrl-C or "
+        "a crash, and retries failed runs.",
         usage=USAGE,
-        epilog="Any other flag of dmrnet fit goes to every run, e.g. --max-epochs 30.\n\n"
+        epilog="Any other flag of dmrnet fit applies to groups run, e.g. --max-epochs 30.\n\n"
         + EXAMPLES,
     )
     add = parser.options.add_argument
-    add("--data", metavar="NAME", nargs="+", help="data sets, NAME or NAME=ROOT [by the study]")
-    add("--root", metavar="DIR", help="folder of prepared data, or of such folders by name")
+    add(
+        "--data",
+        metavar="NAME",
+        nargs="+",
+        help="data sets, NAME or NAME=ROOT [those of the study]",
+    )
+    add("--root", metavar="DIR", help="folder of prepared data, or of one such folder per data set")
     add("--out", metavar="DIR", help="folder [runs/STUDY]")
-    add("--seeds", metavar="INT", type=positive, help="seeds, from 0 [by the study]")
-    add("--recipes", metavar="NAME", nargs="+", help="in place of the study's recipes")
+    add(
+        "--seeds", metavar="INT", type=positive, help="number of seeds, from 0 [those of the study]"
+    )
+    add("--recipes", metavar="NAME", nargs="+", help="recipes instead of the study's")
     add("--methods", metavar="NAME", nargs="+", help="only these of the study's methods")
-    add("--workers", metavar="INT", type=positive, help="runs at the same time [one a core or GPU]")
-    add("--threads", metavar="INT", type=positive, default=1, help="of each worker [1]")
-    add("--gpus", metavar="ID,ID", type=_gpus, help="GPUs that workers are shared out to")
-    add("--backend", choices=("local", "ray"), default="local", help="who makes the runs [local]")
-    add("--address", metavar="ADDRESS", help="of a running Ray cluster [one is started here]")
-    add("--share", metavar="I/N", type=_share, help="make the I-th of N equal shares, report later")
-    add("--retry", metavar="INT", type=_count, default=0, help="try what fails so often again [0]")
-    add("--dry-run", action="store_true", help="show the runs and make none")
+    add("--workers", metavar="INT", type=positive, help="concurrent runs [one per core or GPU]")
+    add("--threads", metavar="INT", type=positive, default=1, help="threads per worker [1]")
+    add("--gpus", metavar="ID,ID", type=_gpus, help="GPUs to distribute workers over")
+    add("--backend", choices=("local", "ray"), default="local", help="where runs are made [local]")
+    add("--address", metavar="ADDRESS", help="address of a Ray cluster [start a local one]")
+    add(
+        "--share",
+        metavar="I/N",
+        type=_share,
+        help="make the I-th of N equal shares without a report",
+    )
+    add("--retry", metavar="INT", type=_count, default=0, help="retries of failed runs [0]")
+    add("--dry-run", action="store_true", help="show the runs without making any")
     parser.add_argument_group(
         "studies", as_lines({name: first_line(path) for name, path in shipped().items()})
     )
@@ -113,7 +125,7 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
     from dmrnet.cli.failures import Stopped
     from dmrnet.cli.screen import loading, screen
     from dmrnet.cli.study.data import with_data
-    from dmrnet.cli.study.end import finish, tell_share
+    from dmrnet.cli.study.end import finish, report_share
     from dmrnet.cli.study.run_flags import check_run_flags
     from dmrnet.cli.study.search import check_search, search, show_search
     from dmrnet.settings.flags import read_flags
@@ -128,7 +140,7 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
     if args.methods is not None:
         study = with_methods(study, args.methods)
     if args.address is not None and args.backend != "ray":
-        raise ValueError("--address is of a Ray cluster; add --backend ray")
+        raise ValueError("--address needs --backend ray")
     own = [flag.removeprefix("--") for flag in parser.flags()]
     for data, settings in study.data.items():
         entries = study.by_data[data].methods if data in study.by_data else ()
@@ -152,27 +164,29 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
         show_search(console, study, planned)
     if args.dry_run:
         return 0
-    begun = time.monotonic()
+    start = time.monotonic()
     try:
         if study.search is not None:
             fixed = [name for name, _ in read_flags(flags)]
-            planned = search(console, args, study, planned, fixed, out)
+            planned = search(console, study, planned, fixed, partial(make, args), out)
             members = resolve(planned, out / "runs")
             show_plan(console, study, planned, members, out)
         mine = share_of(members, args.share) if args.share else members
         board = make(args, [m.job for m in mine if not m.finished], out)
     except KeyboardInterrupt as stop:
-        raise Stopped("finished runs stay; the same command goes on with the others") from stop
-    took = time.monotonic() - begun
+        raise Stopped(
+            "finished runs are kept; the same command continues with the others"
+        ) from stop
+    seconds = time.monotonic() - start
     if args.share:
-        return tell_share(console, args.share, mine, board, out)
-    # Of two studies in one folder the second reports when the first has.
+        return report_share(console, args.share, mine, board, out)
+    # Of two studies in one folder the second reports after the first.
     with lock_folder(out):
-        return finish(console, study, planned, members, board, out, took)
+        return finish(console, study, planned, members, board, out, seconds)
 
 
 def with_recipes(study: Study, recipes: tuple[str, ...]) -> Study:
-    """Return a study with other recipes, wherever it names some."""
+    """Return a study with all its recipes replaced."""
     changes = {
         name: replace(change, recipes=recipes if change.recipes else ())
         for name, change in study.by_data.items()
@@ -181,30 +195,30 @@ def with_recipes(study: Study, recipes: tuple[str, ...]) -> Study:
 
 
 def with_methods(study: Study, names: Sequence[str]) -> Study:
-    """Return a study with some of its lines, by label or method.
+    """Return a study with select of its entries, by label or method.
 
     Raises:
-        ValueError: If it has none of a name.
+        ValueError: If it has no entry of a name.
     """
     from dmrnet.hints import nearest
 
-    every = [study.methods, *(change.methods for change in study.by_data.values())]
-    known = {word: None for entries in every for e in entries for word in (e.name, e.method)}
+    groups = [study.methods, *(change.methods for change in study.by_data.values())]
+    known = {word: None for entries in groups for e in entries for word in (e.name, e.method)}
     for name in names:
         if name not in known:
             raise ValueError(f"--methods: the study has no {name!r}; {nearest(name, known)}")
 
-    def some(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    def select(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
         return tuple(e for e in entries if e.name in names or e.method in names)
 
-    changes = {key: replace(c, methods=some(c.methods)) for key, c in study.by_data.items()}
-    return replace(study, methods=some(study.methods), by_data=changes)
+    changes = {key: replace(c, methods=select(c.methods)) for key, c in study.by_data.items()}
+    return replace(study, methods=select(study.methods), by_data=changes)
 
 
 def show_plan(
     console: Console, study: Study, planned: Plan, members: Sequence[Member], out: Path
 ) -> None:
-    """Say what is to be made, and what is left out and why."""
+    """Print the size of a study, and what is left out and why."""
     done = sum(member.finished for member in members)
     lines = len(planned.systems) // len(study.data) if len(study.data) > 1 else len(planned.systems)
     console.print(
@@ -218,7 +232,7 @@ def show_plan(
 
 
 def make(args: argparse.Namespace, todo: Sequence[Job], out: Path) -> Board:
-    """Make runs; what fails is tried again as often as was asked."""
+    """Make runs; retry failed ones as often as requested."""
     from dmrnet.cli.screen import screen
     from dmrnet.cli.study.progress import watch
 

@@ -1,4 +1,4 @@
-"""Which data sets a study runs on, as the command line says it."""
+"""Data sets of a study from the command line."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from dmrnet.studies.spec import Study
 def with_data(
     study: Study, data: Sequence[str] | None, root: str | None, flags: Sequence[str]
 ) -> tuple[Study, list[str]]:
-    """Return a study on the data sets that are asked for.
+    """Return a study on the requested data sets.
 
     Args:
-        study: As its file has it.
-        data: ``NAME`` or ``NAME=ROOT``; None for those of the file.
-        root: Folder of prepared data; where it has a folder of a data set's name, that one.
-        flags: All other flags; those of data go to the data sets that have such a setting.
+        study: Study as in its file.
+        data: Data sets as ``NAME`` or ``NAME=ROOT``; None for those of the file.
+        root: Folder of prepared data; its subfolder of a data set's name is preferred.
+        flags: Other flags; data flags go to the data sets that have the setting.
 
     Returns:
-        The study, and the flags that are not about data.
+        Study, and the flags that do not concern data.
 
     Raises:
         ValueError: If a data set is unknown, or a flag is a setting of none of them.
     """
     chosen = dict(study.data) if data is None else {}
     for word in data or ():
-        name, equals, place = word.partition("=")
+        name, equals, folder = word.partition("=")
         data_class(name)
-        chosen[name] = {"data.root": place} if equals else dict(study.data.get(name, {}))
-    settings = {name: {**_rooted(name, root), **own} for name, own in chosen.items()}
+        chosen[name] = {"data.root": folder} if equals else dict(study.data.get(name, {}))
+    settings = {name: {**_root_setting(name, root), **own} for name, own in chosen.items()}
     rest: list[str] = []
     for key, value in _pairs(flags):
         if not key.startswith("data."):
             rest += [f"--{key}", *([] if value is None else [value])]
             continue
-        owners = [name for name in settings if key.removeprefix("data.") in _known(name)]
+        owners = [name for name in settings if key.removeprefix("data.") in _setting_names(name)]
         if value is not None and owners:
             for name in owners:
                 settings[name][key] = value
         else:
-            # One of the data sets says what is wrong with it.
+            # Parsing it for one data set raises the right error.
             only = next(iter(settings))
             if len(settings) > 1:
                 raise ValueError(f"none of {', '.join(settings)} has a setting --{key}")
@@ -59,12 +59,12 @@ def _pairs(flags: Sequence[str]) -> list[tuple[str, str | None]]:
     return [(name.replace("_", "-"), value) for name, value in read_flags(flags)]
 
 
-def _known(name: str) -> Mapping[str, None]:
+def _setting_names(name: str) -> Mapping[str, None]:
     return {field.name.replace("_", "-"): None for field in fields(data_class(name))}
 
 
-def _rooted(name: str, root: str | None) -> dict[str, str]:
-    if root is None or "root" not in _known(name):
+def _root_setting(name: str, root: str | None) -> dict[str, str]:
+    if root is None or "root" not in _setting_names(name):
         return {}
     own = Path(root) / name
     return {"data.root": str(own if own.is_dir() else root)}

@@ -1,4 +1,4 @@
-"""How ``dmrnet study`` ends: failures, analyses, the report, the printed values beside it."""
+"""End of ``dmrnet study``: failures, analyses, the report, printed next to measured values."""
 
 from __future__ import annotations
 
@@ -19,29 +19,35 @@ from dmrnet.report.pages.markdown import markdown_table
 from dmrnet.report.pages.table import Table
 from dmrnet.report.pages.terminal import terminal_table
 from dmrnet.report.summary.summary import DataSummary
-from dmrnet.studies.beside import Printed, by_combination, overview, systems_by_label, tables_of
 from dmrnet.studies.labels import baseline_of, names_of
 from dmrnet.studies.plan import Plan
 from dmrnet.studies.printed import find_printed, for_report, read_printed
+from dmrnet.studies.printed_tables import (
+    Printed,
+    by_combination,
+    overview,
+    systems_by_label,
+    tables_of,
+)
 from dmrnet.studies.resolve import Member
 from dmrnet.studies.spec import Study
 from dmrnet.studies.workers.board import Board
 
 WIDEST = 1000
-"""Columns that no table reaches."""
+"""Width that no table reaches, in columns."""
 
 EXPLAINED = (
-    "As printed: in the paper, on its data, from one training each as far as is known. Measured: "
-    "here, mean ± standard error over seeds. Better by: percentage points of the average over "
-    "combinations against the baseline, positive is better; below it the 95% interval over seeds."
+    "As printed: in the paper, on its data, probably from one training each. Measured: here, mean "
+    "± standard error over seeds. Better by: gain of the average over combinations over the "
+    "baseline in percentage points, positive is better; below it the 95% interval over seeds."
 )
 
 
-def tell_share(
+def report_share(
     console: Console, share: tuple[int, int], members: Sequence[Member], board: Board, out: Path
 ) -> int:
-    """Say how a share ended; the report is made by the command without ``--share``."""
-    tell_failures(console, board)
+    """Print the result of a share; the command without ``--share`` makes the report."""
+    print_failures(console, board)
     finished = sum(member.finished for member in members)
     console.print(
         f"share {share[0]}/{share[1]}: {finished} of {len(members)} runs are finished in {out}; "
@@ -58,27 +64,27 @@ def finish(
     members: Sequence[Member],
     board: Board,
     out: Path,
-    took: float,
+    seconds: float,
 ) -> int:
-    """Analyse and report what is finished, and list what failed."""
+    """Analyse and report finished runs, and list failed ones."""
     finished = [member for member in members if member.finished]
-    told = f"{counted(len(board.done), 'run')} in {clock(took)}; {spent(board)}"
+    summary = f"{counted(len(board.done), 'run')} in {clock(seconds)}; {spent(board)}"
     split = "test" if all(member.tested for member in finished) else "val"
-    finished, damaged = whole(finished, split)
+    finished, damaged = split_damaged(finished, split)
     if not finished:
-        console.print(told, style="dim", soft_wrap=True)
-        tell_failures(console, board)
-        tell_damage(console, damaged)
+        console.print(summary, style="dim", soft_wrap=True)
+        print_failures(console, board)
+        print_damage(console, damaged)
         return 1
     refused = analyse(study, planned, finished)
     printed = [find_printed(name, study.path) for name in study.printed]
     folders: list[Path] = [member.folder for member in finished]
     if printed:
         names = list(dict.fromkeys(member.settings.data_label for member in finished))
-        beside = out / "report" / "printed.jsonl"
-        beside.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(for_report(printed, names), encoding="utf-8")
-        folders.append(beside)
+        published = out / "report" / "printed.jsonl"
+        published.parent.mkdir(parents=True, exist_ok=True)
+        published.write_text(for_report(printed, names), encoding="utf-8")
+        folders.append(published)
     if split == "val":
         # What the paper prints is of a test set.
         folders = [member.folder for member in finished]
@@ -94,25 +100,25 @@ def finish(
     if printed:
         tables = tables_of([row for path in printed for row in read_printed(path)])
         owners = {member.folder: member.system for member in finished}
-        show_beside(console, mine, tables, owners, planned, out / "report" / "printed.md")
+        show_printed(console, mine, tables, owners, planned, out / "report" / "printed.md")
     for text in refused:
         console.print(f"left out: {text}", style="dim", soft_wrap=True)
-    tell_failures(console, board)
-    tell_damage(console, damaged)
-    console.print(told, style="dim", soft_wrap=True)
+    print_failures(console, board)
+    print_damage(console, damaged)
+    console.print(summary, style="dim", soft_wrap=True)
     console.print(f"page: {report.page}", soft_wrap=True)
     return 1 if board.broken or damaged else 0
 
 
-def whole(members: Sequence[Member], split: str) -> tuple[list[Member], dict[str, str]]:
-    """Return the runs whose files can be reported, and what is wrong with the others, by label."""
-    found = [(member, find_damage(member.folder, split)) for member in members]
-    damaged = {member.job.label: damage for member, damage in found if damage is not None}
-    return [member for member, damage in found if damage is None], damaged
+def split_damaged(members: Sequence[Member], split: str) -> tuple[list[Member], dict[str, str]]:
+    """Return the runs with intact files, and the damage of the others by label."""
+    checked = [(member, find_damage(member.folder, split)) for member in members]
+    damaged = {member.job.label: damage for member, damage in checked if damage is not None}
+    return [member for member, damage in checked if damage is None], damaged
 
 
-def tell_damage(console: Console, damaged: Mapping[str, str]) -> None:
-    """List the finished runs that are not in the report, and why."""
+def print_damage(console: Console, damaged: Mapping[str, str]) -> None:
+    """List the finished runs that are not in the report, with the reason."""
     if damaged:
         console.print(
             f"{len(damaged)} of the finished runs are not reported: their files are damaged",
@@ -124,14 +130,14 @@ def tell_damage(console: Console, damaged: Mapping[str, str]) -> None:
 
 
 def analyse(study: Study, planned: Plan, finished: Sequence[Member]) -> tuple[str, ...]:
-    """Make the study's analyses; return what could not be made."""
+    """Make the analyses of the study; return those that failed."""
     if not study.analyses:
         return ()
-    from dmrnet.studies.looking import look
+    from dmrnet.studies.analyses import analyse_members
 
     console = screen(error=True)
     with console.status("analysing") as status:
-        return look(
+        return analyse_members(
             finished,
             planned.systems,
             study.analyses,
@@ -139,7 +145,7 @@ def analyse(study: Study, planned: Plan, finished: Sequence[Member]) -> tuple[st
         )
 
 
-def show_beside(
+def show_printed(
     console: Console,
     summaries: Sequence[DataSummary],
     printed: Sequence[Printed],
@@ -147,11 +153,11 @@ def show_beside(
     planned: Plan,
     path: Path,
 ) -> None:
-    """Print the printed values beside the measured ones, and write them as Markdown."""
+    """Print printed next to measured values, and write them as Markdown."""
     parts = ["# As printed and as measured\n", f"{EXPLAINED}\n"]
     for summary in summaries:
         by_label = systems_by_label(summary, owners, planned.systems)
-        title = f"{summary.dataset}, beside {', '.join(dict.fromkeys(p.source for p in printed))}"
+        title = f"{summary.dataset}, next to {', '.join(dict.fromkeys(p.source for p in printed))}"
         tables = [overview(summary, printed, by_label), by_combination(summary, printed, by_label)]
         parts.append(f"## {title}\n")
         for table in tables:
@@ -172,25 +178,25 @@ def _grid(table: Table, title: str) -> RichTable:
 
 
 def _show(console: Console, grid: RichTable) -> None:
-    """Print a table; in a file or a pipe as wide as it is, so that no number is broken in two."""
+    """Print a table; in a file or a pipe at full width, so that no number is wrapped."""
     if not console.is_terminal:
         wide = console.options.update(width=WIDEST)
         width = Measurement.get(console, wide, grid).maximum
-        # A console prints nothing wider than itself.
+        # A console prints nothing wider than its own width.
         console = Screen(file=console.file, width=width, highlight=False, quiet=console.quiet)
     console.print(grid)
 
 
-def tell_failures(console: Console, board: Board) -> None:
-    """List what could not be had for its data, and the runs that failed, each with its error."""
-    # A seed more says nothing new of what cannot be had.
+def print_failures(console: Console, board: Board) -> None:
+    """List methods that do not support their data, and failed runs, with their errors."""
+    # One line for all seeds of an unsupported method.
     unfit = {(board.jobs[n].label.rpartition(" seed ")[0], f.error) for n, f in board.unfit.items()}
     for label, error in sorted(unfit):
         console.print(f"left out: {label}: {error}", style="dim", soft_wrap=True, markup=False)
     if not board.broken:
         return
     console.print(
-        f"{len(board.broken)} of {len(board.jobs)} runs failed; the same command tries them again:",
+        f"{len(board.broken)} of {len(board.jobs)} runs failed; the same command retries them:",
         style="red",
         soft_wrap=True,
     )

@@ -1,4 +1,4 @@
-"""Progress of a study: a line for each run that ends, and in a terminal a live view below them."""
+"""Progress of a study: a line per finished run, and in a terminal a live view below them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group
 from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
 from dmrnet.cli.screen import clock, percent
-from dmrnet.studies import Board, Done, Event, Failed, Held, Job, run_jobs
+from dmrnet.studies import Board, Busy, Done, Event, Failed, Job, run_jobs
 
 BAR = 24
-"""Columns of the bar."""
+"""Width of the bar, in columns."""
 
 PER_SECOND = 4
-"""Pictures a second."""
+"""Refreshes per second."""
 
 
 def watch(
@@ -29,90 +31,91 @@ def watch(
     console: Console,
     threads: int = 1,
     gpus: Sequence[str] = (),
-    making: Callable[[], Generator[Event, None, None]] | None = None,
+    events: Callable[[], Generator[Event, None, None]] | None = None,
 ) -> Board:
-    """Make the runs of a study and show how they go.
+    """Make the runs of a study and show their progress.
 
     Args:
-        jobs: The runs.
-        out: Folder of the study: ``runs/`` and ``logs/`` go into it.
-        workers: Processes at the same time.
-        console: Where to write.
-        threads: Of each worker.
-        gpus: Ids of GPUs that the workers are shared out to.
-        making: Makes the runs and gives what happens; by default processes of this machine do.
+        jobs: Jobs to run.
+        out: Folder of the study, for ``runs/`` and ``logs/``.
+        workers: Number of concurrent processes.
+        console: Console to print to.
+        threads: Threads of each worker.
+        gpus: Ids of GPUs to distribute workers over.
+        events: Makes the runs and yields events; by default local processes.
 
     Raises:
-        ValueError: If the settings cannot be read; the other runs are not tried.
+        ValueError: If the settings of a run cannot be read; no other run is tried.
     """
-    board, begun = Board(jobs, workers), time.monotonic()
+    board, start = Board(jobs, workers), time.monotonic()
     if not jobs:
         return board
 
-    def now_shown() -> RenderableType:
+    def view() -> Group:
         now = time.monotonic()
-        return picture(board, now - begun, now)
+        return live_view(board, now - start, now)
 
-    live = Live(
-        console=console, get_renderable=now_shown, refresh_per_second=PER_SECOND, transient=True
-    )
+    live = Live(console=console, get_renderable=view, refresh_per_second=PER_SECOND, transient=True)
     if console.is_terminal:
         live.start()
     try:
         where = (out / "runs", workers, out / "logs")
         local = partial(run_jobs, jobs, *where, threads=threads, gpus=tuple(gpus))
-        with closing((making or local)()) as events:
-            for event in events:
+        with closing((events or local)()) as stream:
+            for event in stream:
                 now = time.monotonic()
-                _tell_held(board, event, console)
-                board.take(event, now)
-                _tell(board, event, console, now)
+                _print_busy(board, event, console)
+                board.update(event, now)
+                _print_end(board, event, console, now)
     finally:
         live.stop()
     return board
 
 
-def _tell_held(board: Board, event: Event, console: Console) -> None:
-    """Say once that another process makes a run."""
-    if isinstance(event.message, Held) and event.job is not None and event.job not in board.held:
-        line = f"waiting for {board.jobs[event.job].label}, which {event.message.by} makes"
+def _print_busy(board: Board, event: Event, console: Console) -> None:
+    """Print once that another process is making a run."""
+    if isinstance(event.message, Busy) and event.job is not None and event.job not in board.busy:
+        line = f"waiting for {board.jobs[event.job].label}, which {event.message.by} is making"
         console.print(Text(line, style="dim"), soft_wrap=True)
 
 
-def _tell(board: Board, event: Event, console: Console, now: float) -> None:
+def _print_end(board: Board, event: Event, console: Console, now: float) -> None:
+    """Print the result of a job that has ended."""
     message = event.message
     if not isinstance(message, (Done, Failed)):
         return
     assert event.job is not None
     label = board.jobs[event.job].label
     width = max(20, *(len(job.label) for job in board.jobs))
-    place = f"{board.ended:>{len(str(len(board.jobs)))}}/{len(board.jobs)}  {label:<{width}}"
+    prefix = f"{board.ended:>{len(str(len(board.jobs)))}}/{len(board.jobs)}  {label:<{width}}"
     if isinstance(message, Failed):
         if message.settings:
             raise ValueError(message.error)
-        line = f"{place}  {'left out' if message.unfit else 'failed'}: {message.error}"
+        line = f"{prefix}  {'left out' if message.unfit else 'failed'}: {message.error}"
         console.print(Text(line, style="dim" if message.unfit else "red"), soft_wrap=True)
         return
-    took = f"in {clock(sum(message.seconds.values()))}" if message.fresh else "was finished"
+    duration = f"in {clock(sum(message.seconds.values()))}" if message.fresh else "was finished"
     left = None if console.is_terminal else board.left(now)
     more = "" if left is None or board.ended == len(board.jobs) else f"  about {clock(left)} left"
-    console.print(f"{place}  val {percent(message.score):>7}  {took}{more}", soft_wrap=True)
+    console.print(f"{prefix}  val {percent(message.score):>7}  {duration}{more}", soft_wrap=True)
 
 
-def picture(board: Board, spent: float, now: float) -> Text:
-    """Return the live view: how far the study is, and what each worker does."""
+def live_view(board: Board, spent: float, now: float) -> Group:
+    """Return the live view: progress of the study, and the current job of each worker."""
     current = dict(board.current)
-    share = (board.ended + sum(1 - one.left for one in current.values())) / len(board.jobs)
-    full = min(BAR, round(BAR * share))
+    done = board.ended + sum(1 - job.left for job in current.values())
     left = board.left(now)
     time_left = "" if left is None else f", about {clock(left)} left"
-    lines = [
-        f"{'━' * full}{'╌' * (BAR - full)}  {board.ended}/{len(board.jobs)} runs, "
-        f"{clock(spent)} so far{time_left}"
-    ]
+    total = len(board.jobs)
+    head = Table.grid(padding=(0, 2))
+    head.add_row(
+        ProgressBar(total=total, completed=done, width=BAR),
+        f"{board.ended}/{total} runs, {clock(spent)} so far{time_left}",
+    )
+    lines = []
     for worker in range(board.workers):
         if worker not in current:
-            lines.append("  starting" if worker not in board.ready else "")
+            lines += [] if worker in board.ready else ["  starting"]
             continue
         epoch = current[worker].epoch
         line = f"  {board.jobs[current[worker].job].label:<22}"
@@ -121,4 +124,4 @@ def picture(board: Board, spent: float, now: float) -> Text:
             line += f"loss {epoch.loss:.3f}"
             line += "" if epoch.selection is None else f"  val {percent(epoch.selection)}"
         lines.append(line)
-    return Text("\n".join(line for line in lines if line), no_wrap=True, overflow="ellipsis")
+    return Group(head, Text("\n".join(lines), no_wrap=True, overflow="ellipsis"))

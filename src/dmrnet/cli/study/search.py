@@ -1,9 +1,8 @@
-"""The search of a study: settings chosen on validation before its own runs."""
+"""Search of a study: choose settings on validation before its own runs."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -14,32 +13,32 @@ from dmrnet.studies.workers.job import Job
 
 
 def check_search(study: Study, share: tuple[int, int] | None) -> None:
-    """Refuse a search that could not be trusted.
+    """Refuse an invalid search.
 
     Raises:
-        ValueError: If final runs would have seeds of the search, or it is shared out.
+        ValueError: If the study's own runs have seeds of the search, or the search is shared.
     """
     assert study.search is not None
     both = sorted(set(study.search.seeds) & set(study.seeds))
     if both:
         raise ValueError(
-            f"seeds {', '.join(map(str, both))} are of the search and of the study's own runs; the "
-            "latter need fresh ones"
+            f"expected other seeds for the study's own runs than for its search, got "
+            f"{', '.join(map(str, both))} in both"
         )
     if share is not None:
         raise ValueError(
-            "a search proposes settings by what others reached, so it cannot be shared out; search "
-            "on one machine, then give what it chose as settings"
+            "--share cannot be used with a search, whose proposals depend on earlier scores; search on "
+            "one machine, then set what it chose"
         )
 
 
 def show_search(console: Console, study: Study, planned: Plan) -> None:
-    """Say how long the search is."""
-    found = study.search
-    assert found is not None
-    searched, own = len(found.seeds), len(study.seeds)
+    """Print the size of the search."""
+    spec = study.search
+    assert spec is not None
+    searched, own = len(spec.seeds), len(study.seeds)
     console.print(
-        f"{study.title}: up to {found.trials} settings of each of {len(planned.systems)} systems, "
+        f"{study.title}: up to {spec.trials} settings of each of {len(planned.systems)} systems, "
         f"with {searched} seed{'s' * (searched > 1)} each, chosen on validation; then {own} other "
         f"seed{'s' * (own > 1)} of the best",
         soft_wrap=True,
@@ -48,43 +47,42 @@ def show_search(console: Console, study: Study, planned: Plan) -> None:
 
 def search(
     console: Console,
-    args: argparse.Namespace,
     study: Study,
     planned: Plan,
     fixed: Sequence[str],
+    make: Callable[[Sequence[Job], Path], object],
     out: Path,
 ) -> Plan:
-    """Search, write what was tried, and return the plan of the study's own runs.
+    """Search, write the trials, and return the plan of the study's own runs.
 
     Args:
-        console: Where to say what was chosen.
-        args: Of the command.
-        study: With its search.
-        planned: Its plan before.
-        fixed: Settings that the command line sets.
-        out: Folder of the study; the search has its own in it.
+        console: Console to print the choice to.
+        study: Study with a search.
+        planned: Its plan before the search.
+        fixed: Settings of the command line.
+        make: Makes runs into a folder.
+        out: Folder of the study; the search uses a subfolder.
     """
-    from dmrnet.cli.study.command import make
     from dmrnet.studies.resolve import scores_of
     from dmrnet.studies.search.tuning import best, tune, tuned, write_trials
 
     assert study.search is not None
-    place = out / "search"
+    folder = out / "search"
 
     def run(jobs: Sequence[Job]) -> Mapping[Job, float | None]:
-        known = scores_of(jobs, place / "runs")
+        known = scores_of(jobs, folder / "runs")
         todo = [job for job, score in known.items() if score is None]
         if todo:
-            make(args, todo, place)
-            known = scores_of(jobs, place / "runs")
+            make(todo, folder)
+            known = scores_of(jobs, folder / "runs")
         return known
 
     trials = tune(planned, study.search, fixed, run)
-    write_trials(place / "trials.jsonl", trials)
+    write_trials(folder / "trials.jsonl", trials)
     chosen = best(trials)
     for number, settings in chosen.items():
-        told = " ".join(f"--{name} {value}" for name, value in settings.items())
+        flags = " ".join(f"--{name} {value}" for name, value in settings.items())
         label = planned.systems[number].label(True, True)
         tried = sum(trial.system == number for trial in trials)
-        console.print(f"best of {tried} on validation: {label}: {told or 'nothing to choose'}")
+        console.print(f"best of {tried} on validation: {label}: {flags or 'nothing to choose'}")
     return tuned(planned, chosen, study.seeds)

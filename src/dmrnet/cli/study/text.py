@@ -1,4 +1,4 @@
-"""What ``dmrnet study NAME --help`` says of a study."""
+"""Help text of one study."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dmrnet.studies.spec import Entry, Study
 
 
 def counted(number: int, word: str) -> str:
-    """Return a number of things.
+    """Return a number with a noun in singular or plural.
 
     >>> counted(1, "run"), counted(2, "run")
     ('1 run', '2 runs')
@@ -19,7 +19,7 @@ def counted(number: int, word: str) -> str:
 
 
 def described(study: Study, path: Path) -> str:
-    """Return a study in words: what it is for, what it runs, where its file is."""
+    """Return the description of a study: purpose, runs, file."""
     width = columns()
     parts = [study.title, textwrap.fill(study.about, width)]
     lines = [f"  {_entry(entry)}" for entry in study.methods]

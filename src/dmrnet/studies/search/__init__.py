@@ -1,1 +1,1 @@
-"""Search of settings on validation."""
+"""Search of settings on validation, before the runs of a study."""

@@ -1,4 +1,4 @@
-"""What a search may try of a system: what its method declares, and what the study adds."""
+"""Search space of a system: what its method declares, and what the study adds."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dmrnet.methods.search import SEARCH
 from dmrnet.studies.spec import Range, Search, as_flag
 
 Space = Mapping[str, tuple[str, ...] | Range]
-"""Settings by flag, without hyphens: the values, or the range, of each."""
+"""Values or range of each setting, by flag without leading hyphens."""
 
 
 def space_of(
     name: str, search: Search, fixed: Sequence[str] = ()
 ) -> dict[str, tuple[str, ...] | Range]:
-    """Return what is searched of a method.
+    """Return the search space of a method.
 
     Args:
-        name: Of the method.
-        search: Of the study.
-        fixed: Settings that somebody has set: not searched.
+        name: Name of the method.
+        search: Search of the study.
+        fixed: Settings with a fixed value, which are not searched.
     """
     own = SEARCH.get(name, {}) if search.own else {}
     space: dict[str, tuple[str, ...] | Range] = {
@@ -33,7 +33,7 @@ def space_of(
 
 
 def size_of(space: Space) -> int | None:
-    """Return how many settings there are; None with a range of numbers among them.
+    """Return the number of points of a space; None if it has a range.
 
     >>> size_of({"lr": ("1", "2"), "ema": ("0", "0.9", "0.98")}), size_of({"lr": Range(1, 2)})
     (6, None)
@@ -43,23 +43,23 @@ def size_of(space: Space) -> int | None:
 
 
 def first_of(name: str, recipe: str, space: Space) -> dict[str, str]:
-    """Return the point that is tried first: the method's own settings, else the middle of a range.
+    """Return the first point to try: the method's own settings, otherwise the middle of a range.
 
     Args:
-        name: Of the method.
-        recipe: Of the method.
-        space: What is searched.
+        name: Name of the method.
+        recipe: Name of its recipe.
+        space: Search space.
     """
     settings = method(name).recipe(recipe)
-    found = {}
+    point = {}
     for setting, values in space.items():
         owner, _, field = setting.partition(".")
         value = getattr(settings, field.replace("-", "_"), None) if owner == "method" else None
-        found[setting] = as_flag(value) if _holds(values, value) else _middle(values)
-    return found
+        point[setting] = as_flag(value) if _contains(values, value) else _middle(values)
+    return point
 
 
-def _holds(values: tuple[str, ...] | Range, value: object) -> bool:
+def _contains(values: tuple[str, ...] | Range, value: object) -> bool:
     if isinstance(values, Range):
         return isinstance(value, int | float) and values.low <= value <= values.high
     return value is not None and as_flag(value) in values

@@ -1,8 +1,7 @@
-"""Search on validation: the same number of settings tried of every system, the best one kept.
+"""Search on validation: try the same number of settings of every system, keep the best.
 
-Settings are proposed a few at a time, trained, and told in the order in which they were proposed,
-from a seeded sampler: so a search that was interrupted proposes the same again, and finds the runs
-that it had finished.
+A seeded sampler proposes a few settings at a time, and their scores are reported in the order of
+the proposals. An interrupted search therefore proposes the same again and finds its finished runs.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmrnet.storage import json_lines, read_json_lines, write_text
-from dmrnet.studies.plan import Plan, System, as_argv
+from dmrnet.studies.plan import Plan, StudySystem, as_argv
 from dmrnet.studies.search.spaces import Space, first_of, size_of, space_of
 from dmrnet.studies.spec import Range, Search, as_flag
 from dmrnet.studies.workers.job import Job
@@ -25,22 +24,22 @@ if TYPE_CHECKING:
     import optuna
 
 Scores = Mapping[Job, float | None]
-"""How good each run is on validation, higher is better; None for one that failed."""
+"""Validation score of each run, higher is better; None for a failed run."""
 
 AGAIN = 20
-"""So often a sampler is asked for another point where it proposes one that was tried."""
+"""Largest number of proposals to find a point that was not tried before."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A setting that was tried.
+    """Settings that were tried.
 
     Attributes:
-        system: Number of its system in the plan.
-        label: Of that system.
-        settings: What was tried.
-        score: Mean over the search's seeds of the score on validation, higher is better; None where
-            a training failed.
+        system: Index of the system in the plan.
+        label: Label of the system.
+        settings: Settings of the trial.
+        score: Mean validation score over the search's seeds, higher is better; None if a training
+            failed.
     """
 
     system: int
@@ -55,55 +54,55 @@ def tune(
     """Try settings of every system of a plan.
 
     Args:
-        planned: The plan.
-        search: What is searched, how long, with which seeds.
-        fixed: Settings that the command line sets: not searched.
-        run: Makes runs and says how good they are.
+        planned: Plan of the study.
+        search: Search of the study.
+        fixed: Settings of the command line, which are not searched.
+        run: Makes runs and returns their scores.
 
     Returns:
-        Everything that was tried, system by system.
+        All trials, system by system.
 
     Raises:
         ModuleNotFoundError: If Optuna is not installed.
     """
-    seekers = [
-        _Seeker(number, system, search, fixed) for number, system in enumerate(planned.systems)
+    searchers = [
+        _Searcher(number, system, search, fixed) for number, system in enumerate(planned.systems)
     ]
-    while asking := [seeker for seeker in seekers if seeker.ask(search.at_once)]:
+    while active := [searcher for searcher in searchers if searcher.ask(search.at_once)]:
         jobs = [
             job
-            for seeker in asking
-            for point in seeker.asked
-            for job in seeker.jobs(point, search.seeds)
+            for searcher in active
+            for point in searcher.proposed
+            for job in searcher.jobs(point, search.seeds)
         ]
         scores = run(jobs)
-        for seeker in asking:
-            for point in seeker.asked:
-                found = [scores.get(job) for job in seeker.jobs(point, search.seeds)]
-                known = [value for value in found if value is not None]
-                whole = len(known) == len(found)
-                seeker.tell(point, sum(known) / len(known) if whole and known else None)
-    return [trial for seeker in seekers for trial in seeker.trials]
+        for searcher in active:
+            for point in searcher.proposed:
+                values = [scores.get(job) for job in searcher.jobs(point, search.seeds)]
+                known = [value for value in values if value is not None]
+                whole = len(known) == len(values)
+                searcher.record(point, sum(known) / len(known) if whole and known else None)
+    return [trial for searcher in searchers for trial in searcher.trials]
 
 
 def best(trials: Sequence[Trial]) -> dict[int, dict[str, str]]:
-    """Return the best settings of each system; the first tried of equals."""
-    found: dict[int, Trial] = {}
+    """Return the best settings of each system; the first of equals."""
+    values: dict[int, Trial] = {}
     for trial in trials:
         if trial.score is None or not math.isfinite(trial.score):
             continue
-        before = found.get(trial.system)
+        before = values.get(trial.system)
         if before is None or before.score is None or trial.score > before.score:
-            found[trial.system] = trial
-    return {number: trial.settings for number, trial in found.items()}
+            values[trial.system] = trial
+    return {number: trial.settings for number, trial in values.items()}
 
 
 def tuned(planned: Plan, chosen: Mapping[int, Mapping[str, str]], seeds: Sequence[int]) -> Plan:
-    """Return the plan of the study's own runs, each system with what was chosen for it.
+    """Return the plan of the study's own runs, with the chosen settings of each system.
 
     A system without a finished trial is left out.
     """
-    systems: list[System] = []
+    systems: list[StudySystem] = []
     left_out, jobs, owners = list(planned.left_out), list[Job](), list[int]()
     numbers: dict[int, int] = {}
     for number, system in enumerate(planned.systems):
@@ -114,37 +113,39 @@ def tuned(planned: Plan, chosen: Mapping[int, Mapping[str, str]], seeds: Sequenc
         argv = (*system.argv, *as_argv(chosen[number]))
         systems.append(replace(system, argv=argv))
     for seed in seeds:
-        for number, place in numbers.items():
+        for number, index in numbers.items():
             label = f"{planned.systems[number].label(True, True)} seed {seed}"
-            jobs.append(Job(label, (*systems[place].argv, "--seed", str(seed))))
-            owners.append(place)
+            jobs.append(Job(label, (*systems[index].argv, "--seed", str(seed))))
+            owners.append(index)
     return Plan(tuple(systems), tuple(jobs), tuple(owners), tuple(left_out))
 
 
 def write_trials(path: Path, trials: Sequence[Trial]) -> None:
-    """Write what was tried, a JSON object a line."""
+    """Write trials, one JSON object per line."""
     write_text(path, json_lines(map(asdict, trials)))
 
 
 def read_trials(path: Path) -> list[Trial]:
-    """Return what was tried, as `write_trials` wrote it."""
+    """Return the trials that `write_trials` wrote."""
     return [Trial(**record) for _, record in read_json_lines(path)]
 
 
-class _Seeker:
-    """Proposes settings of one system.
+class _Searcher:
+    """Proposals of settings for one system.
 
     Args:
-        number: Of the system.
-        system: The system.
-        search: Of the study.
+        number: Index of the system.
+        system: System.
+        search: Search of the study.
         fixed: Settings that are not searched.
     """
 
-    def __init__(self, number: int, system: System, search: Search, fixed: Sequence[str]) -> None:
+    def __init__(
+        self, number: int, system: StudySystem, search: Search, fixed: Sequence[str]
+    ) -> None:
         self.number, self.system, self.trials = number, system, list[Trial]()
         self.space: Space = space_of(system.method, search, [*fixed, *dict(system.values)])
-        self.asked: list[dict[str, str]] = []
+        self.proposed: list[dict[str, str]] = []
         size = size_of(self.space)
         self.left = search.trials if size is None else min(size, search.trials)
         self.every = size is not None and size <= search.trials
@@ -158,18 +159,18 @@ class _Seeker:
         self.known: dict[str, optuna.trial.Trial] = {}
 
     def ask(self, most: int) -> bool:
-        """Propose up to so many; return whether there are any."""
-        self.asked = []
-        while self.left and len(self.asked) < most:
+        """Propose at most `most` points; return whether there are any."""
+        self.proposed = []
+        while self.left and len(self.proposed) < most:
             point: dict[str, str] | None
-            point = self.queue.pop(0) if self.every else self._proposed()
+            point = self.queue.pop(0) if self.every else self._new_point()
             self.left -= 1
             if point is not None:
-                self.asked.append(point)
-        return bool(self.asked)
+                self.proposed.append(point)
+        return bool(self.proposed)
 
-    def _proposed(self) -> dict[str, str] | None:
-        """Return a point that was not tried; None where the sampler knows no other."""
+    def _new_point(self) -> dict[str, str] | None:
+        """Return a point that was not tried; None if the sampler finds no other."""
         import optuna
 
         if self.queue:
@@ -186,16 +187,16 @@ class _Seeker:
         return None
 
     def jobs(self, point: Mapping[str, str], seeds: Sequence[int]) -> list[Job]:
-        """Return the runs of a point."""
-        told = " ".join(f"{name.rpartition('.')[2]}={value}" for name, value in point.items())
-        label = " ".join([self.system.label(True, True), *([told] if told else [])])
+        """Return the jobs of a point."""
+        values = " ".join(f"{name.rpartition('.')[2]}={value}" for name, value in point.items())
+        label = " ".join([self.system.label(True, True), *([values] if values else [])])
         return [
             Job(f"{label} seed {s}", (*self.system.argv, *as_argv(point), "--seed", str(s)), False)
             for s in seeds
         ]
 
-    def tell(self, point: dict[str, str], score: float | None) -> None:
-        """Take in how good a point is."""
+    def record(self, point: dict[str, str], score: float | None) -> None:
+        """Record the score of a point."""
         label = self.system.label(True, True)
         self.trials.append(Trial(self.number, label, point, score))
         if self.every:
@@ -214,13 +215,13 @@ def _lists(space: Space) -> list[tuple[str, ...]]:
 
 
 def _study(number: int) -> optuna.Study:
-    """Return an Optuna study of its own for a system, seeded."""
+    """Return a seeded Optuna study for a system."""
     try:
         import optuna
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "a search needs Optuna: pip install 'dmrnet[sweep]'; lists of values with no more "
-            "settings than trials need none"
+            "a search needs Optuna: pip install 'dmrnet[sweep]'; it is not needed if every setting "
+            "has a list of values and there are no more choices than trials"
         ) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = optuna.samplers.TPESampler(seed=number, n_startup_trials=5)

@@ -1,1 +1,1 @@
-"""Making the runs of a study: jobs, worker processes, and what they report."""
+"""Worker processes that make the runs of a study, and the events they report."""

@@ -1,23 +1,23 @@
-"""Where a study stands: what each worker does, what is done, what has failed, how long it takes."""
+"""State of a study: current, finished and failed jobs, and the time left."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dmrnet.studies.workers.events import Done, Epoch, Event, Failed, Held, Ready, Started
+from dmrnet.studies.workers.events import Busy, Done, Epoch, Event, Failed, Ready, Started
 from dmrnet.studies.workers.job import Job
 
 
 @dataclass
 class Current:
-    """What a worker does.
+    """Current job of a worker.
 
     Attributes:
-        job: Number of its job.
-        since: When that began.
-        epoch: Its last finished epoch, None before.
-        first: Epochs that were finished before this study took the run up.
+        job: Index of the job.
+        since: Start time.
+        epoch: Last finished epoch; None before the first.
+        first: Number of epochs finished before this study resumed the run.
     """
 
     job: int
@@ -27,29 +27,29 @@ class Current:
 
     @property
     def share(self) -> float:
-        """Share of the job that was done here."""
+        """Share of the job that this study has done."""
         if self.epoch is None:
             return 0.0
         return (self.epoch.epoch - self.first) / self.epoch.epochs
 
     @property
     def left(self) -> float:
-        """Share of the job that is still to do."""
+        """Share of the job that remains."""
         return 1.0 if self.epoch is None else 1 - self.epoch.epoch / self.epoch.epochs
 
 
 @dataclass
 class Board:
-    """Adds up events.
+    """State of a study, updated by events.
 
     Attributes:
-        jobs: Of the study.
-        workers: How many work at the same time.
+        jobs: Jobs of the study.
+        workers: Number of workers.
         done: Finished jobs.
         failed: Failed jobs.
-        held: Jobs that another process makes.
-        current: What each worker does.
-        seconds: Spent by all workers together, by stage.
+        busy: Jobs that another process is making.
+        current: Current job of each worker.
+        seconds: Seconds of all workers together, by stage.
         ready: Workers that have started.
     """
 
@@ -57,19 +57,19 @@ class Board:
     workers: int
     done: dict[int, Done] = field(default_factory=dict)
     failed: dict[int, Failed] = field(default_factory=dict)
-    held: set[int] = field(default_factory=set)
+    busy: set[int] = field(default_factory=set)
     current: dict[int, Current] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     ready: set[int] = field(default_factory=set)
     _spent: float = 0.0
     _share: float = 0.0
 
-    def take(self, event: Event, now: float) -> None:
-        """Take an event in.
+    def update(self, event: Event, now: float) -> None:
+        """Update the state by an event.
 
         Args:
-            event: What happened.
-            now: Seconds on any clock that only goes forward.
+            event: Event.
+            now: Seconds of a monotonic clock.
         """
         message = event.message
         if isinstance(message, Ready):
@@ -83,17 +83,17 @@ class Board:
             if current.epoch is None:
                 current.first = message.epoch - 1
             current.epoch = message
-        elif isinstance(message, Held):
+        elif isinstance(message, Busy):
             assert event.job is not None
             self.current.pop(event.worker, None)
-            self.held.add(event.job)
+            self.busy.add(event.job)
         else:
             self._end(event, message, now)
 
     def _end(self, event: Event, message: Done | Failed, now: float) -> None:
         assert event.job is not None
         current = self.current.pop(event.worker, None)
-        self.held.discard(event.job)
+        self.busy.discard(event.job)
         if isinstance(message, Failed):
             self.failed[event.job] = message
             return
@@ -109,7 +109,7 @@ class Board:
 
     @property
     def unfit(self) -> dict[int, Failed]:
-        """Jobs whose method cannot be had for their data."""
+        """Jobs whose method does not support their data."""
         return {job: failed for job, failed in self.failed.items() if failed.unfit}
 
     @property
@@ -119,7 +119,7 @@ class Board:
 
     @property
     def ended(self) -> int:
-        """Jobs that are done or have failed."""
+        """Number of jobs that are done or have failed."""
         return len(self.done) + len(self.failed)
 
     @property
@@ -128,9 +128,9 @@ class Board:
         return [self.done[job].run for job in sorted(self.done)]
 
     def left(self, now: float) -> float | None:
-        """Return about how many seconds are left; None where nothing tells yet.
+        """Return the estimated seconds left; None if it is too early to tell.
 
-        What was done so far took so long a job; what is left is taken to be alike, and shared out.
+        Assumes that the remaining jobs take as long as those so far, shared by all workers.
         """
         spent, share = self._spent, self._share
         rest = float(len(self.jobs) - self.ended - len(self.current))

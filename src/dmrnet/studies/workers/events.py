@@ -1,4 +1,4 @@
-"""What a worker tells its study, as one JSON object a line."""
+"""Messages of a worker to its study, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Ready:
     """A worker has imported what it needs.
 
     Attributes:
-        seconds: That this took.
+        seconds: Duration of the imports.
     """
 
     seconds: float
@@ -20,10 +20,10 @@ class Ready:
 
 @dataclass(frozen=True)
 class Started:
-    """A run begins, goes on, or is looked up.
+    """A run starts, resumes, or is found finished.
 
     Attributes:
-        run: Its folder.
+        run: Folder of the run.
     """
 
     run: str
@@ -34,10 +34,10 @@ class Epoch:
     """A run has finished an epoch.
 
     Attributes:
-        epoch: Finished epochs.
-        epochs: Of the whole run.
+        epoch: Number of finished epochs.
+        epochs: Number of epochs of the run.
         loss: Mean total loss of the epoch.
-        selection: Mean score over combinations on validation, when last measured.
+        selection: Last measured mean validation score over combinations.
     """
 
     epoch: int
@@ -51,12 +51,11 @@ class Done:
     """A run is trained and evaluated.
 
     Attributes:
-        run: Its folder.
-        fresh: False where it was finished before, and nothing was trained.
-        seconds: Of each stage: ``data`` (reading, building), ``train``, ``evaluate``.
-        score: Mean over combinations on validation of what the data are judged by; None where
-            undefined.
-        tested: The data have a test set, and the run was evaluated on it.
+        run: Folder of the run.
+        fresh: False if it was already finished and nothing was trained.
+        seconds: Duration of each stage: ``data`` (reading, building), ``train``, ``evaluate``.
+        score: Mean validation score over combinations; None if undefined.
+        tested: Whether it was evaluated on a test set.
     """
 
     run: str
@@ -68,12 +67,12 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """A run has failed; the others go on.
+    """A run has failed; the others continue.
 
     Attributes:
-        error: One line.
-        settings: Its settings could not be read, so it would fail again.
-        unfit: The method cannot be had for the data: it is left out, not failed.
+        error: Error in one line.
+        settings: Whether its settings could not be read, so that it would fail again.
+        unfit: Whether the method does not support the data; the run is then left out.
     """
 
     error: str
@@ -82,20 +81,20 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class Held:
-    """Another process makes the run; it is asked for again later.
+class Busy:
+    """Another process is making the run; it is tried again later.
 
     Attributes:
-        by: Which process.
+        by: The other process.
     """
 
     by: str
 
 
-Message = Ready | Started | Epoch | Done | Failed | Held
+Message = Ready | Started | Epoch | Done | Failed | Busy
 
 _KINDS: dict[str, type[Message]] = {
-    kind.__name__: kind for kind in (Ready, Started, Epoch, Done, Failed, Held)
+    kind.__name__: kind for kind in (Ready, Started, Epoch, Done, Failed, Busy)
 }
 
 
@@ -104,9 +103,9 @@ class Event:
     """A message of a worker about a job.
 
     Attributes:
-        job: Number of the job; None for what concerns the worker alone.
-        worker: Number of the worker.
-        message: What happened.
+        job: Index of the job; None if the message concerns only the worker.
+        worker: Index of the worker.
+        message: Message.
     """
 
     job: int | None
@@ -127,7 +126,7 @@ def read(line: str) -> Message:
     """Return the message of a line; the inverse of `write`.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If the line is not a message.
     """
     try:
         values: dict[str, Any] = json.loads(line)

@@ -1,4 +1,4 @@
-"""A run of a study that is to be made."""
+"""Jobs: runs for workers to make."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Job:
-    """One run that is to be made.
+    """A run to make.
 
     Attributes:
-        label: For whoever watches.
-        argv: Its settings as flags of ``dmrnet fit``.
-        test: It is tested, too, and not on validation alone.
+        label: Name shown to users.
+        argv: Settings as flags of ``dmrnet fit``.
+        test: Whether to evaluate it on its test set, too.
     """
 
     label: str

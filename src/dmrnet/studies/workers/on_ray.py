@@ -1,6 +1,6 @@
-"""The runs of a study as tasks of Ray, on one machine or a cluster that shares the study's folder.
+"""Runs of a study as tasks of Ray, on one machine or a cluster that shares the study's folder.
 
-A task whose process or machine dies is started again, and goes on from the run's last checkpoint.
+A task whose process or machine dies is restarted from the run's last checkpoint.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from dmrnet.studies.workers.events import Done, Event, Failed, Held, Message, Ready, read, write
+from dmrnet.studies.workers.events import Busy, Done, Event, Failed, Message, Ready, read, write
 from dmrnet.studies.workers.job import Job
-from dmrnet.studies.workers.pool import surroundings
+from dmrnet.studies.workers.pool import environment
 
 STARTS = 3
-"""So often a run is started whose process dies."""
+"""Largest number of starts of a run whose process dies."""
 
 PAUSE = 0.2
-"""Seconds between two looks at what the tasks have told."""
+"""Seconds between two reads of the tasks' messages."""
 
 
 def run_on_ray(
@@ -33,28 +33,28 @@ def run_on_ray(
     """Make runs as tasks of Ray; see `dmrnet.studies.run_jobs`.
 
     Args:
-        jobs: What is to be made, in this order.
-        runs: Folder of the runs, one that all machines see.
-        workers: How many at the same time at the most; None for as many as there is room for.
-        threads: Cores that each run has.
-        on_gpus: Each run has a GPU.
-        address: Of a running cluster; None starts one on this machine, and ends it.
+        jobs: Jobs, in order.
+        runs: Folder of the runs, shared by all machines.
+        workers: Largest number of concurrent runs; None for as many as fit.
+        threads: Cores of each run.
+        on_gpus: Whether each run has a GPU.
+        address: Address of a running cluster; None starts a local one and stops it.
 
     Yields:
-        What happens, as it happens; `Done` or `Failed` once for every job.
+        Events as they happen; `Done` or `Failed` once per job.
 
     Raises:
         ModuleNotFoundError: If Ray is not installed.
-        ConnectionError: If there is no cluster at the address.
+        ConnectionError: If no cluster answers at the address.
     """
     ray = _ray()
     started = not ray.is_initialized()
     if started:
         _start(ray, workers, threads, address)
     crew = _Crew(ray, jobs, runs.absolute(), threads, on_gpus)
-    room = _room(ray, threads, on_gpus)
+    slots = _count_slots(ray, threads, on_gpus)
     try:
-        yield from crew.serve(min(workers or room, len(jobs)))
+        yield from crew.serve(min(workers or slots, len(jobs)))
     finally:
         crew.stop()
         if started:
@@ -62,7 +62,7 @@ def run_on_ray(
 
 
 def _ray() -> Any:  # noqa: ANN401
-    # Nothing is told to anybody.
+    # No usage statistics are sent.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -74,7 +74,7 @@ def _ray() -> Any:  # noqa: ANN401
 def _start(ray: Any, workers: int | None, threads: int, address: str | None) -> None:  # noqa: ANN401
     package = str(Path(__file__).parents[2])
     before = os.environ.get("PYTHONPATH", "")
-    # This very package, installed or not; where another machine has it elsewhere, its own.
+    # This package, installed or not; a machine that has it elsewhere uses its own.
     environment = {"PYTHONPATH": os.pathsep.join(part for part in (package, before) if part)}
     more: dict[str, Any] = {"address": address}
     if address is None:
@@ -88,26 +88,26 @@ def _start(ray: Any, workers: int | None, threads: int, address: str | None) -> 
     )
 
 
-def _room(ray: Any, threads: int, on_gpus: bool) -> int:  # noqa: ANN401
-    there = ray.cluster_resources()
-    room = int(there.get("CPU", 1)) // threads
-    return max(1, min(room, int(there.get("GPU", 0))) if on_gpus else room)
+def _count_slots(ray: Any, threads: int, on_gpus: bool) -> int:  # noqa: ANN401
+    resources = ray.cluster_resources()
+    slots = int(resources.get("CPU", 1)) // threads
+    return max(1, min(slots, int(resources.get("GPU", 0))) if on_gpus else slots)
 
 
 class Channel:
-    """Holds what tasks tell until the study asks; an actor."""
+    """Actor that holds the tasks' messages until the study reads them."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[int, int, str]] = []
+        self.messages: list[tuple[int, int, str]] = []
 
     def put(self, job: int, start: int, line: str) -> None:
-        """Take a message in, of the how-many-eth start of a job."""
-        self.told.append((job, start, line))
+        """Add a message from attempt `start` of a job."""
+        self.messages.append((job, start, line))
 
-    def take(self) -> list[tuple[int, int, str]]:
-        """Give what has been told since."""
-        told, self.told = self.told, []
-        return told
+    def drain(self) -> list[tuple[int, int, str]]:
+        """Return and remove all messages."""
+        messages, self.messages = self.messages, []
+        return messages
 
 
 def make_task(
@@ -120,7 +120,7 @@ def make_task(
     threads: int,
 ) -> str:
     """Make one run in a process of Ray; return its last message as a line."""
-    kept = surroundings(threads, None)
+    kept = environment(threads, None)
     for name in set(os.environ) - set(kept):
         del os.environ[name]
     os.environ.update(kept)
@@ -128,24 +128,24 @@ def make_task(
 
     last: list[Message] = []
 
-    def tell(message: Message) -> None:
-        if isinstance(message, Done | Failed | Held):
+    def report(message: Message) -> None:
+        if isinstance(message, Done | Failed | Busy):
             last.append(message)
         else:
             channel.put.remote(job, start, write(message))
 
-    begun = time.perf_counter()
+    start_time = time.perf_counter()
     make = load()
-    tell(Ready(time.perf_counter() - begun))
+    report(Ready(time.perf_counter() - start_time))
     try:
-        make(argv, Path(runs), test, tell)
-    except Exception as error:  # whatever it is, the other runs go on
+        make(argv, Path(runs), test, report)
+    except Exception as error:  # the other runs continue
         last.append(Failed(one_line_of(error), isinstance(error, SettingsError)))
     return write(last[-1])
 
 
 class _Crew:
-    """Tasks at work, each in a place of its own, which a study shows as a worker."""
+    """Running tasks, each in a slot that the study shows as a worker."""
 
     def __init__(
         self,
@@ -157,62 +157,62 @@ class _Crew:
     ) -> None:
         self.ray, self.jobs, self.runs, self.threads = ray, jobs, runs, threads
         self.channel = ray.remote(num_cpus=0)(Channel).remote()
-        # What dies is started again here, where it is counted and told.
+        # Dead tasks are restarted here, where they are counted and reported.
         of_task = {"num_cpus": threads, "num_gpus": int(on_gpus), "max_retries": 0}
         self.task = ray.remote(**of_task)(make_task)
         self.todo = list(range(len(jobs)))
         self.starts = dict.fromkeys(self.todo, 0)
         self.deaths = dict.fromkeys(self.todo, 0)
-        self.at_work: dict[Any, tuple[int, int]] = {}
+        self.running: dict[Any, tuple[int, int]] = {}
 
-    def serve(self, places: int) -> Generator[Event, None, None]:
-        """Keep every place busy until all jobs have ended."""
-        free = list(range(places))
-        while self.todo or self.at_work:
+    def serve(self, slots: int) -> Generator[Event, None, None]:
+        """Keep every slot busy until all jobs have ended."""
+        free = list(range(slots))
+        while self.todo or self.running:
             while self.todo and free:
-                self._begin(self.todo.pop(0), free.pop(0))
-            ended, _ = self.ray.wait(list(self.at_work), timeout=PAUSE)
-            yield from self._heard()
+                self._start_task(self.todo.pop(0), free.pop(0))
+            ended, _ = self.ray.wait(list(self.running), timeout=PAUSE)
+            yield from self._read_messages()
             for ref in ended:
-                job, place = self.at_work.pop(ref)
-                yield from self._end(ref, job, place)
-                if place not in (at for _, at in self.at_work.values()):
-                    free.append(place)
+                job, slot = self.running.pop(ref)
+                yield from self._end(ref, job, slot)
+                if slot not in (at for _, at in self.running.values()):
+                    free.append(slot)
 
-    def _begin(self, job: int, place: int) -> None:
+    def _start_task(self, job: int, slot: int) -> None:
         self.starts[job] += 1
         what = self.jobs[job]
         ref = self.task.remote(
             *(self.channel, job, self.starts[job], what.argv, str(self.runs), what.test),
             self.threads,
         )
-        self.at_work[ref] = (job, place)
+        self.running[ref] = (job, slot)
 
-    def _heard(self) -> Generator[Event, None, None]:
-        places = dict(self.at_work.values())
-        for job, start, line in self.ray.get(self.channel.take.remote()):
-            # What a task told before it died may come late.
-            if start == self.starts[job] and job in places:
+    def _read_messages(self) -> Generator[Event, None, None]:
+        slots = dict(self.running.values())
+        for job, start, line in self.ray.get(self.channel.drain.remote()):
+            # Messages of a task that has died may arrive late.
+            if start == self.starts[job] and job in slots:
                 message = read(line)
                 known = None if isinstance(message, Ready) else job
-                yield Event(known, places[job], message)
+                yield Event(known, slots[job], message)
 
-    def _end(self, ref: Any, job: int, place: int) -> Generator[Event, None, None]:  # noqa: ANN401
+    def _end(self, ref: Any, job: int, slot: int) -> Generator[Event, None, None]:  # noqa: ANN401
         try:
             message = read(self.ray.get(ref))
         except self.ray.exceptions.RayError as error:
             self.deaths[job] += 1
             if self.deaths[job] < STARTS:
-                self._begin(job, place)
+                self._start_task(job, slot)
                 return
             reason = " ".join(str(error).split())[:200]
             message = Failed(f"its process died {STARTS} times: {reason}")
-        if isinstance(message, Held):
-            # Behind the others, which may be free.
+        if isinstance(message, Busy):
+            # At the end of the queue: others may be free.
             self.todo.append(job)
-        yield Event(job, place, message)
+        yield Event(job, slot, message)
 
     def stop(self) -> None:
-        """End what is at work."""
-        for ref in self.at_work:
+        """Cancel all running tasks."""
+        for ref in self.running:
             self.ray.cancel(ref, force=True)

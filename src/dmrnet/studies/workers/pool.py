@@ -1,4 +1,4 @@
-"""Worker processes of one machine, and the jobs shared out to them."""
+"""Worker processes of one machine."""
 
 from __future__ import annotations
 
@@ -12,32 +12,31 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from dmrnet.studies.workers.events import Done, Event, Failed, Held, Message, read
+from dmrnet.studies.workers.events import Busy, Done, Event, Failed, Message, read
 from dmrnet.studies.workers.job import Job
 
 PROGRAM = "dmrnet.studies.workers.worker"
-"""What a worker process runs."""
+"""Module that a worker process runs."""
 
 PATIENCE = 3.0
-"""Seconds that a worker has to end once its input has ended."""
+"""Seconds for a worker to exit after its input has ended."""
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-"""What sets how many threads a worker has; one by default: side by side they are faster so."""
-
+"""Variables that set the threads of a worker; one by default, fastest for parallel workers."""
 
 LAUNCHERS = (
     *("TORCHELASTIC_RUN_ID", "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"),
     *("SLURM_NTASKS", "SLURM_PROCID"),
 )
-"""What launchers tell their processes; each run of a study is a world of its own."""
+"""Variables that launchers set; each run of a study is a job of its own."""
 
 
-def surroundings(threads: int, gpu: str | None) -> dict[str, str]:
-    """Return the environment of a process that makes runs.
+def environment(threads: int, gpu: str | None) -> dict[str, str]:
+    """Return the environment variables of a worker process.
 
     Args:
-        threads: It computes with.
-        gpu: Id of the only GPU that it sees; None for all that its study sees.
+        threads: Number of threads.
+        gpu: Id of its only GPU; None for all of the study.
     """
     kept = {name: value for name, value in os.environ.items() if name not in LAUNCHERS}
     own = dict.fromkeys(THREADS, str(threads))
@@ -45,20 +44,20 @@ def surroundings(threads: int, gpu: str | None) -> dict[str, str]:
 
 
 class Worker:
-    """A process that makes runs; see `dmrnet.studies.workers.worker`.
+    """Worker process; see `dmrnet.studies.workers.worker`.
 
     Args:
-        log: Where what it prints is added.
+        log: File to append its output to.
         program: Module whose `main` it runs.
-        threads: It computes with.
-        gpu: Id of the only GPU that it sees; None for all that its study sees.
+        threads: Number of threads.
+        gpu: Id of its only GPU; None for all of the study.
     """
 
     def __init__(
         self, log: Path, program: str = PROGRAM, threads: int = 1, gpu: str | None = None
     ) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
-        # The path is handed on, so that it finds this very package, installed or not.
+        # Passing the path on lets it find this package, installed or not.
         start = f"import sys; sys.path[:] = {sys.path!r}; import {program} as it; it.main()"
         with log.open("ab") as stream:
             self.process = subprocess.Popen(
@@ -67,36 +66,36 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=stream,
                 text=True,
-                env=surroundings(threads, gpu),
-                # Out of the reach of the terminal's Ctrl-C, which is for the study.
+                env=environment(threads, gpu),
+                # A session of its own, so that Ctrl-C reaches only the study.
                 start_new_session=True,
             )
 
     def send(self, job: Job, runs: Path) -> None:
-        """Hand over a job; a worker that is dead shows when its messages end."""
+        """Send a job; a dead worker is noticed when its messages end."""
         assert self.process.stdin is not None
         try:
-            told = {"argv": job.argv, "runs": str(runs), "test": job.test}
-            self.process.stdin.write(json.dumps(told) + "\n")
+            request = {"argv": job.argv, "runs": str(runs), "test": job.test}
+            self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
         except OSError:
             return
 
     def messages(self) -> Iterator[Message]:
-        """Give what it tells, until it ends."""
+        """Yield its messages until it exits."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            # A process that is killed may leave half a line.
+            # A killed process may leave half a line.
             if line.endswith("\n"):
                 yield read(line)
 
-    def why(self) -> str:
-        """Say how it ended."""
+    def exit_reason(self) -> str:
+        """Return how the process ended."""
         code = self.process.wait()
         return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
     def close(self) -> None:
-        """End it, at the latest after `PATIENCE`."""
+        """Stop the process, at the latest after `PATIENCE` seconds."""
         _quietly_close(self.process.stdin)
         try:
             self.process.wait(PATIENCE)
@@ -123,21 +122,21 @@ def run_jobs(
     threads: int = 1,
     gpus: tuple[str, ...] = (),
 ) -> Generator[Event, None, None]:
-    """Make runs in worker processes; what another process makes is waited for.
+    """Make runs in worker processes; wait for runs that another process is making.
 
-    Leaving the iteration early, by closing it or by an exception, ends the workers.
+    Closing the iteration early, or an exception, stops the workers.
 
     Args:
-        jobs: What is to be made, in this order.
-        runs: Folder of the runs; what is finished there is not made again.
-        workers: How many processes at the most.
-        logs: Folder for ``worker-N.log``: what a worker prints, tracebacks among it.
+        jobs: Jobs, in order.
+        runs: Folder of the runs; finished ones are not made again.
+        workers: Largest number of processes.
+        logs: Folder for ``worker-N.log``, the output of each worker with tracebacks.
         program: Module that the processes run.
-        threads: Of each process.
-        gpus: Ids of GPUs; processes are dealt out to them in turn. None given: each sees all.
+        threads: Threads of each process.
+        gpus: Ids of GPUs, assigned to processes in turn; empty for all GPUs in each process.
 
     Yields:
-        What happens, as it happens; `Done` or `Failed` once for every job.
+        Events as they happen; `Done` or `Failed` once per job.
     """
     team = _Team(jobs, runs, logs, program, threads, gpus)
     for number in range(len(jobs)):
@@ -151,7 +150,7 @@ def run_jobs(
     try:
         while any(thread.is_alive() for thread in serving) or not team.events.empty():
             try:
-                # Waking now and then lets Ctrl-C in on every platform.
+                # The timeout lets Ctrl-C through on every platform.
                 yield team.events.get(timeout=0.1)
             except queue.Empty:
                 continue
@@ -162,7 +161,7 @@ def run_jobs(
 
 
 class _Team:
-    """Threads that each feed one worker process."""
+    """Threads that each serve one worker process."""
 
     def __init__(
         self,
@@ -192,7 +191,7 @@ class _Team:
                 if worker is None:
                     break
                 self._one(number, worker, job)
-            except Exception as error:  # the study must learn of it, and go on
+            except Exception as error:  # reported to the study, which continues
                 self._put(job, number, Failed(f"{type(error).__name__}: {error}"))
                 self._dismiss(number)
         self._dismiss(number)
@@ -201,21 +200,21 @@ class _Team:
         worker.send(self.jobs[job], self.runs)
         for message in worker.messages():
             self._put(job, number, message)
-            if isinstance(message, Held):
-                # Behind the others, which may be free.
+            if isinstance(message, Busy):
+                # At the end of the queue: others may be free.
                 self.todo.put(job)
-            if isinstance(message, (Done, Failed, Held)):
+            if isinstance(message, (Done, Failed, Busy)):
                 return
         if not self.stopped.is_set():
             log = self.logs / f"worker-{number}.log"
-            self._put(job, number, Failed(f"its process {worker.why()}; see {log}"))
+            self._put(job, number, Failed(f"its process {worker.exit_reason()}; see {log}"))
         self._dismiss(number)
 
     def _put(self, job: int, number: int, message: Message) -> None:
         self.events.put(Event(job, number, message))
 
     def _worker(self, number: int) -> Worker | None:
-        """Return the thread's worker, a new one where it has none; None once stopped."""
+        """Return the thread's worker, started if necessary; None after `stop`."""
         with self.lock:
             if self.stopped.is_set():
                 return None
@@ -232,7 +231,7 @@ class _Team:
             worker.close()
 
     def stop(self) -> None:
-        """End every worker; their threads then end by themselves."""
+        """Stop every worker; the threads then end by themselves."""
         with self.lock:
             self.stopped.set()
             workers = list(self.workers.values())

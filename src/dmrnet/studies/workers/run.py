@@ -1,4 +1,4 @@
-"""One run of a study: trained and evaluated, in a folder that is named by its content."""
+"""Training and evaluation of one run of a study, in a folder named by its settings."""
 
 from __future__ import annotations
 
@@ -19,46 +19,45 @@ from dmrnet.locking import BusyError, lock_folder
 from dmrnet.settings.config import QUIET, RunSettings, read_config
 from dmrnet.settings.files import flat
 from dmrnet.settings.paths import absolute
-from dmrnet.studies.workers.events import Done, Epoch, Held, Message, Started
+from dmrnet.studies.workers.events import Busy, Done, Epoch, Message, Started
 
 PATIENCE = 2.0
-"""Seconds that a run is waited for which another process makes, before another is taken up."""
+"""Seconds to wait for a run that another process is making before trying another."""
 
 KEY_LENGTH = 8
-"""Hexadecimal digits of a folder's key."""
+"""Number of hexadecimal digits of a folder's key."""
 
 
 def folder_of(settings: RunSettings, runs: Path) -> Path:
-    """Return the folder of a run: its names for a reader, and a key of all that decides it.
+    """Return the folder of a run: readable names and a key of the settings that decide its result.
 
-    What a run is stands in its ``config.yaml``; so a run that an earlier version made is found as
-    long as it means the same, and one whose defaults meant something else is let be.
+    Folders are identified by their ``config.yaml``: a run of an earlier version is candidate if its
+    settings mean the same, and left alone if its defaults meant something else.
     """
-    # As a run keeps them, whatever was typed and wherever.
     settings = replace(settings, data=absolute(settings.data))
     names = (settings.dataset, settings.method.name, settings.recipe, f"seed{settings.seed}")
-    stem, wanted = "-".join(names), _decides(settings)
-    place = runs / f"{stem}-{_key(_changed(settings))}"
-    # Its own name first; a run of few settings has few neighbours.
-    for found in (place, *sorted(runs.glob(f"{stem}-*"))):
-        if _read(found) == wanted:
-            return found
-    taken = (place / "config.yaml").is_file() and _read(place) is not None
-    return runs / f"{stem}-{_key(wanted)}" if taken else place
+    stem, wanted = "-".join(names), _identity(settings)
+    folder = runs / f"{stem}-{_key(_changed(settings))}"
+    # The folder's own name first, then others of the same stem.
+    for candidate in (folder, *sorted(runs.glob(f"{stem}-*"))):
+        if _read(candidate) == wanted:
+            return candidate
+    taken = (folder / "config.yaml").is_file() and _read(folder) is not None
+    return runs / f"{stem}-{_key(wanted)}" if taken else folder
 
 
-def _decides(settings: RunSettings) -> dict[str, Any]:
+def _identity(settings: RunSettings) -> dict[str, Any]:
     return {key: value for key, value in flat(settings.to_dict()).items() if key not in QUIET}
 
 
 def _changed(settings: RunSettings) -> dict[str, Any]:
-    """Return what is not as the recipe, the trainer or the data set has it by default."""
-    of_data = {
+    """Return the settings that differ from the defaults of recipe, training and data set."""
+    data_changes = {
         f"data.{field.name}": getattr(settings.data, field.name)
         for field in fields(settings.data)
         if getattr(settings.data, field.name) != field.default
     }
-    return {**settings.changed(), **of_data}
+    return {**settings.changed(), **data_changes}
 
 
 def _key(values: dict[str, Any]) -> str:
@@ -67,7 +66,7 @@ def _key(values: dict[str, Any]) -> str:
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
-    """Return what decides the run of a folder; None where it holds none, or one not understood."""
+    """Return the identity of a folder's run; None if there is none or it cannot be read."""
     config = folder / "config.yaml"
     try:
         return _read_once(config, config.stat().st_mtime_ns)
@@ -77,11 +76,11 @@ def _read(folder: Path) -> dict[str, Any] | None:
 
 @cache
 def _read_once(config: Path, changed: int) -> dict[str, Any]:
-    return _decides(read_config(config))
+    return _identity(read_config(config))
 
 
 def is_finished(folder: RunFolder) -> bool:
-    """Whether a run is trained, and tested where its data have a test set."""
+    """Whether a run is train_end, and tested if its data have a test set."""
     if not folder.trained:
         return False
     tested = any(row["split"] == "test" for row in folder.rows())
@@ -89,40 +88,41 @@ def is_finished(folder: RunFolder) -> bool:
 
 
 def make_run(
-    settings: RunSettings, runs: Path, tell: Callable[[Message], None], test: bool = True
+    settings: RunSettings, runs: Path, report: Callable[[Message], None], test: bool = True
 ) -> None:
-    """Train a run where it is not finished, evaluate it where it is not evaluated.
+    """Train a run unless it is finished, and evaluate it unless it is evaluated.
 
     Args:
-        settings: What decides it.
-        runs: The folder of the study's runs.
-        tell: Called with what happens, `Done` or, where another process makes the run, `Held` last.
-        test: Evaluate it on its test set, too.
+        settings: Settings of the run.
+        runs: Folder of the study's runs.
+        report: Called with every message; the last is `Done`, or `Busy` if another process is
+            making the run.
+        test: Whether to evaluate it on its test set, too.
     """
     folder = RunFolder(folder_of(settings, runs))
-    tell(Started(str(folder.path)))
+    report(Started(str(folder.path)))
     try:
         with lock_folder(folder.path, PATIENCE):
-            done = _made(settings, folder, tell, test)
+            done = _train_and_evaluate(settings, folder, report, test)
     except BusyError as error:
-        tell(Held(error.holder))
+        report(Busy(error.holder))
         return
-    # The last word: who hears it may end this process.
-    tell(done)
+    # After the last message this process may be stopped.
+    report(done)
 
 
-def _made(
-    settings: RunSettings, folder: RunFolder, tell: Callable[[Message], None], test: bool
+def _train_and_evaluate(
+    settings: RunSettings, folder: RunFolder, report: Callable[[Message], None], test: bool
 ) -> Done:
-    begun = time.perf_counter()
-    trained_from = [begun]
+    start = time.perf_counter()
+    train_start = [start]
     fresh = fit(
         settings,
         folder.path,
-        report=lambda p: tell(Epoch(p.epoch, p.epochs, p.loss, p.selection)),
-        started=lambda *_: trained_from.append(time.perf_counter()),
+        report=lambda p: report(Epoch(p.epoch, p.epochs, p.loss, p.selection)),
+        started=lambda *_: train_start.append(time.perf_counter()),
     )
-    trained = time.perf_counter()
+    train_end = time.perf_counter()
     tested = test and "test" in folder.read_facts()["samples"]
     if tested and not any(row["split"] == "test" for row in folder.rows()):
         evaluate_run(open_run(folder.path))
@@ -130,17 +130,17 @@ def _made(
         run=str(folder.path),
         fresh=fresh,
         seconds={
-            "data": trained_from[-1] - begun,
-            "train": trained - trained_from[-1],
-            "evaluate": time.perf_counter() - trained,
+            "data": train_start[-1] - start,
+            "train": train_end - train_start[-1],
+            "evaluate": time.perf_counter() - train_end,
         },
-        score=average(folder, measure_of(settings.data).name),
+        score=mean_score(folder, measure_of(settings.data).name),
         tested=tested,
     )
 
 
-def average(folder: RunFolder, metric: str = "accuracy") -> float | None:
-    """Return the mean of a metric over combinations on validation."""
+def mean_score(folder: RunFolder, metric: str = "accuracy") -> float | None:
+    """Return the mean validation score over combinations."""
     rates = [
         float(row["value"])
         for row in folder.rows()

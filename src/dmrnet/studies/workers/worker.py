@@ -1,9 +1,8 @@
-"""A worker process: imports what training needs once, then makes run after run.
+"""Worker process: imports once what training needs, then makes one run after another.
 
-It reads jobs from its standard input and writes messages to its standard output. When its input
-ends it ends at once, whatever it does: so no worker outlives its study, however that one died.
-What it was writing is whole or not there (`dmrnet.storage`), and a run that it leaves
-unfinished goes on from its last checkpoint.
+It reads jobs from standard input and writes messages to standard output. When its input ends it
+exits at once, so no worker outlives its study, however the study died. Files are written whole or
+not at all (`dmrnet.storage`), and an unfinished run resumes from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -24,10 +23,9 @@ from typing import TextIO
 from dmrnet.engine.training.memory import hand_back
 from dmrnet.studies.workers.events import Failed, Message, Ready, write
 
-Tell = Callable[[Message], None]
-Make = Callable[[Sequence[str], Path, bool, Tell], None]
-"""Makes one run, from its flags, into a folder of runs, tested or not; tells what happens, `Done`
-or `Held` last."""
+Report = Callable[[Message], None]
+MakeRun = Callable[[Sequence[str], Path, bool, Report], None]
+"""Makes a run from its flags, the folder of runs, whether to test, and a callback for messages."""
 
 
 class SettingsError(ValueError):
@@ -35,12 +33,12 @@ class SettingsError(ValueError):
 
 
 def main() -> None:
-    """Serve a study with real runs."""
+    """Make the runs of a study until the input ends."""
     serve(load)
 
 
-def load() -> Make:
-    """Import what training needs."""
+def load() -> MakeRun:
+    """Import what training needs, and return the function that makes a run."""
     import torch
 
     from dmrnet.engine.fit import UnfitError
@@ -49,47 +47,47 @@ def load() -> Make:
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
-    def make(argv: Sequence[str], runs: Path, test: bool, tell: Tell) -> None:
+    def make(argv: Sequence[str], runs: Path, test: bool, report: Report) -> None:
         try:
             settings = parse_run(argv)
         except (ValueError, TypeError, FileNotFoundError) as error:
             raise SettingsError(" ".join(str(error).split())) from error
         try:
-            make_run(settings, runs, tell, test)
+            make_run(settings, runs, report, test)
         except UnfitError as error:
-            tell(Failed(" ".join(str(error).split()), unfit=True))
+            report(Failed(" ".join(str(error).split()), unfit=True))
 
     return make
 
 
-def serve(load: Callable[[], Make]) -> None:
+def serve(load: Callable[[], MakeRun]) -> None:
     """Make runs until the input ends.
 
     Args:
-        load: Called once; what it imports may take its time, since the input is watched by then.
+        load: Called once; may import slowly, since the input is already being watched.
     """
-    begun = time.perf_counter()
-    # Ctrl-C reaches every process of a terminal; the study decides for its workers.
+    start = time.perf_counter()
+    # Ctrl-C reaches every process of a terminal, but the study stops its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = os.fdopen(os.dup(1), "w", buffering=1)
-    # What a library prints must not get between the messages.
+    # Output of libraries must not mix with the messages.
     os.dup2(2, 1)
     warnings.showwarning = _one_line
     jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
 
-    def tell(message: Message) -> None:
+    def report(message: Message) -> None:
         channel.write(write(message))
 
     make = load()
-    tell(Ready(time.perf_counter() - begun))
+    report(Ready(time.perf_counter() - start))
     while True:
         job = json.loads(jobs.get())
         try:
-            make(job["argv"], Path(job["runs"]), job["test"], tell)
-        except Exception as error:  # whatever it is, the other runs go on
+            make(job["argv"], Path(job["runs"]), job["test"], report)
+        except Exception as error:  # the other runs continue
             traceback.print_exception(error)
-            tell(Failed(one_line_of(error), isinstance(error, SettingsError)))
+            report(Failed(one_line_of(error), isinstance(error, SettingsError)))
         hand_back()
 
 
@@ -100,7 +98,7 @@ def _listen(jobs: queue.SimpleQueue[str]) -> None:
 
 
 def one_line_of(error: Exception) -> str:
-    """Return an error as one line, with its kind where it is none of the user's making."""
+    """Return an error in one line, with its type if it is not a user error."""
     text = " ".join(str(error).split())
     mendable = isinstance(error, (ValueError, OSError)) and text
     return text if mendable else f"{type(error).__name__}: {text}".removesuffix(": ")

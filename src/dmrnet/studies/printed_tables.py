@@ -1,4 +1,4 @@
-"""The study's own tables: what the paper printed beside what was measured, each marked as such."""
+"""Tables of a study that show printed values next to measured ones, each marked as such."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.inference import interval
 from dmrnet.report.summary.summary import DataSummary
 from dmrnet.report.summary.system_summary import SystemSummary
-from dmrnet.studies.plan import System
+from dmrnet.studies.plan import StudySystem
 from dmrnet.studies.printed import base_name
 
 VARIANCE = "variance"
-"""The metric of Table 6's row of sigma^2, in printed rows and in analyses."""
+"""Metric of Table 6's row of sigma^2, in printed rows and in analyses."""
 
 
 @dataclass(frozen=True)
 class Printed:
-    """What one table prints about one data set.
+    """Printed values of one table on one data set.
 
     Attributes:
-        source: Where it stands.
+        source: Source of the table.
         dataset: Name of the data set.
-        metric: What its scores are.
+        metric: Metric of its scores.
         rows: Its rows.
     """
 
@@ -39,32 +39,34 @@ class Printed:
     metric: str
     rows: tuple[PublishedRow, ...]
 
-    def value(self, system: System | None, combination: str = "", metric: str = "") -> float | None:
-        """Return what is printed of a system; None where nothing is."""
+    def value(
+        self, system: StudySystem | None, combination: str = "", metric: str = ""
+    ) -> float | None:
+        """Return the printed value of a system; None if there is none."""
         for row in self.rows:
-            here = (row.combination, row.metric) == (combination, metric or self.metric)
-            if here and system is not None and stands_for(row, system):
+            matches = (row.combination, row.metric) == (combination, metric or self.metric)
+            if matches and system is not None and represents(row, system):
                 return row.value
         return None
 
     @property
     def label(self) -> str:
-        """The data set and the score."""
+        """Data set and score."""
         return f"{self.dataset}, {score_label(self.metric)}"
 
 
 def score_label(metric: str) -> str:
-    """Return a score's name for a reader."""
+    """Return the name of a score shown to users."""
     return next((score.label for score in SCORES if score.name == metric), metric)
 
 
 def lower_is_better(metric: str) -> bool:
-    """Whether small values of a score are good."""
+    """Whether a lower score is better."""
     return any(score.name == metric and score.lower_is_better for score in SCORES)
 
 
-def stands_for(row: PublishedRow, system: System) -> bool:
-    """Whether a printed row is about a system: the same method, and the same values of the grid."""
+def represents(row: PublishedRow, system: StudySystem) -> bool:
+    """Whether a printed row has the method and grid values of a system."""
     if row.method != system.printed_as or set(row.settings) != {k for k, _ in system.values}:
         return False
     return all(_same(row.settings[key], text) for key, text in system.values)
@@ -78,7 +80,7 @@ def _same(printed: object, text: str) -> bool:
 
 
 def tables_of(rows: Sequence[PublishedRow]) -> list[Printed]:
-    """Sort printed rows into tables, one for each source, data set and score."""
+    """Group printed rows into tables, one per source, data set and score."""
     scores = {score.name for score in SCORES}
     keys = dict.fromkeys((r.source, r.dataset, r.metric) for r in rows if r.metric in scores)
     return [
@@ -86,34 +88,34 @@ def tables_of(rows: Sequence[PublishedRow]) -> list[Printed]:
     ]
 
 
-def about(printed: Sequence[Printed], dataset: str) -> list[Printed]:
-    """Return those about a data set; where none is, all of them."""
+def tables_on(printed: Sequence[Printed], dataset: str) -> list[Printed]:
+    """Return the tables of a data set; all of them if there is none."""
     mine = [one for one in printed if one.dataset == base_name(dataset)]
     return mine or list(printed)
 
 
 def systems_by_label(
-    summary: DataSummary, owners: Mapping[Path, int], systems: Sequence[System]
-) -> dict[str, System]:
-    """Return the plan's system behind each label of a report.
+    summary: DataSummary, owners: Mapping[Path, int], systems: Sequence[StudySystem]
+) -> dict[str, StudySystem]:
+    """Return the plan's system of each label of a report.
 
     Args:
-        summary: Of one data set.
-        owners: Of each run's folder, the number of its system.
-        systems: Of the plan.
+        summary: Summary of one data set.
+        owners: Index of the system of each run's folder.
+        systems: Systems of the plan.
     """
     return {line.label: systems[owners[line.path]] for line in summary.runs if line.path in owners}
 
 
 def overview(
-    summary: DataSummary, printed: Sequence[Printed], by_label: Mapping[str, System]
+    summary: DataSummary, printed: Sequence[Printed], by_label: Mapping[str, StudySystem]
 ) -> Table:
-    """One line a system: its average and what it is better by than the baseline, both twice."""
-    known = about(printed, summary.dataset)
+    """Return one row per system: average and gain over the baseline, printed and measured."""
+    known = tables_on(printed, summary.dataset)
     baseline = by_label.get(summary.baseline or "")
     variances = {item.label: variance_of(summary, item) for item in summary.systems}
     with_variance = [one for one in known if any(r.metric == VARIANCE for r in one.rows)]
-    header = ["System"]
+    header = ["StudySystem"]
     for one in known:
         header += [f"{one.label}, as printed", "better by"]
         header += ["σ², as printed"] if one in with_variance else []
@@ -142,11 +144,11 @@ def overview(
 
 
 def by_combination(
-    summary: DataSummary, printed: Sequence[Printed], by_label: Mapping[str, System]
+    summary: DataSummary, printed: Sequence[Printed], by_label: Mapping[str, StudySystem]
 ) -> Table | None:
-    """The paper's own form: a line a combination, measured, and the printed value below it.
+    """Return one row per combination, as in the paper, with printed values below measured ones.
 
-    None where nothing is printed about this data set by combination.
+    None if there are no printed values by combination for this data set.
     """
     mine = [
         one
@@ -174,7 +176,7 @@ def by_combination(
 
 
 def variance_of(summary: DataSummary, item: SystemSummary) -> Estimate | None:
-    """Return the mean variance that the analysis of a system's runs found, by seed."""
+    """Return the mean variance of a system's runs by seed, from their analyses."""
     found: dict[int, float] = {}
     for line in summary.runs:
         path = line.path / "analyses.jsonl"

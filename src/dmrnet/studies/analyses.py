@@ -1,37 +1,37 @@
-"""Analyses of a study's runs, once these are finished."""
+"""Analyses of a study's finished runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from dmrnet.engine.analysis.analyse import analyse_run
-from dmrnet.studies.plan import System
+from dmrnet.studies.plan import StudySystem
 from dmrnet.studies.resolve import Member
 
 SPLIT = "val"
-"""Whose samples: nothing is looked for in the test set."""
+"""Split of the analyses; the test set is not used."""
 
 
-def look(
+def analyse_members(
     members: Sequence[Member],
-    systems: Sequence[System],
+    systems: Sequence[StudySystem],
     names: Sequence[str],
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> tuple[str, ...]:
-    """Make analyses of finished runs; what stands there is not made again.
+    """Analyse finished runs; existing analyses are kept.
 
     Args:
         members: Finished runs.
-        systems: Of the plan.
-        names: Of the analyses.
-        tell: Called with each run's label before it is looked at.
+        systems: Systems of the plan.
+        names: Names of the analyses.
+        report: Called with each run's label before its analyses.
 
     Returns:
-        What could not be made, and why, said once for each system.
+        Analyses that failed, with the reason, once per system.
     """
     refused: dict[str, None] = {}
     for member in members:
-        tell(member.job.label)
+        report(member.job.label)
 
         def refuse(name: str, error: Exception, member: Member = member) -> None:
             text = " ".join(str(error).replace(str(member.folder), "it").split())
@@ -41,6 +41,6 @@ def look(
         try:
             analyse_run(member.folder, names, SPLIT, refuse=refuse)
         except (ValueError, FileNotFoundError) as error:
-            # Of the run or its data: no analysis can be made.
+            # An error of the run or its data: no analysis is possible.
             refuse(", ".join(names), error)
     return tuple(refused)
