@@ -14,8 +14,8 @@ def run(argv: Sequence[str]) -> int:
     parser = Arguments(
         "dmrnet evaluate",
         "Score runs on their test sets, on every combination of modalities. Rows are written to "
-        "results.jsonl in the run's folder, predictions to predictions.npz. With --analyse, analyse "
-        "runs instead: rows are written to analyses.jsonl, histograms and tables to analyses.npz.",
+        "results.jsonl in the run's folder, predictions to predictions.npz. With --analyse, runs "
+        "are analysed instead: rows in analyses.jsonl, histograms and tables in analyses.npz.",
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a finished run")
     add = parser.options.add_argument

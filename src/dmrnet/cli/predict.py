@@ -70,8 +70,8 @@ def run(argv: Sequence[str]) -> int:
     notes = notes_to_show(dataset)
     if len(rows) < len(dataset):
         notes.append(
-            f"{len(dataset) - len(rows)} of {len(dataset)} rows have none of {args.combination} and "
-            "are left out"
+            f"{len(dataset) - len(rows)} of {len(dataset)} rows have none of {args.combination}: "
+            "left out"
         )
     for note in notes:
         screen(error=True).print(f"warning: {note}", style="yellow", soft_wrap=True, markup=False)
@@ -119,7 +119,7 @@ def check_out(out: Path | None, dense: bool) -> None:
         )
     if out.suffix == ".csv" or (out.suffix != ".npz" and out.exists() and not out.is_dir()):
         raise ValueError(
-            f"--out {out}: expected a folder for a PNG of each label map, or a name that ends in .npz"
+            f"--out {out}: expected a folder for PNGs of label maps, or a name that ends in .npz"
         )
 
 

@@ -64,9 +64,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         board = watch(jobs, out, args.workers, screen(error=True))
     except KeyboardInterrupt as stop:
-        raise Stopped(
-            "finished runs are kept; the same command continues with the others"
-        ) from stop
+        raise Stopped("finished runs are kept; the same command makes the others") from stop
     summary = f"{len(board.runs)} runs in {clock(time.monotonic() - start)}; {spent(board)}"
     if not board.runs:
         console.print(summary, style="dim", soft_wrap=True)

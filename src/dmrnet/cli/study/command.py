@@ -78,13 +78,11 @@ def arguments() -> Arguments:
         "--data",
         metavar="NAME",
         nargs="+",
-        help="data sets, NAME or NAME=ROOT [those of the study]",
+        help="data sets, NAME or NAME=ROOT [the study's]",
     )
     add("--root", metavar="DIR", help="folder of prepared data, or of one such folder per data set")
     add("--out", metavar="DIR", help="folder [runs/STUDY]")
-    add(
-        "--seeds", metavar="INT", type=positive, help="number of seeds, from 0 [those of the study]"
-    )
+    add("--seeds", metavar="INT", type=positive, help="number of seeds, from 0 [the study's]")
     add("--recipes", metavar="NAME", nargs="+", help="recipes instead of the study's")
     add("--methods", metavar="NAME", nargs="+", help="only these of the study's methods")
     add("--workers", metavar="INT", type=positive, help="concurrent runs [one per core or GPU]")
@@ -96,7 +94,7 @@ def arguments() -> Arguments:
         "--share",
         metavar="I/N",
         type=_share,
-        help="make the I-th of N equal shares without a report",
+        help="make the I-th of N equal shares, no report",
     )
     add("--retry", metavar="INT", type=_count, default=0, help="retries of failed runs [0]")
     add("--dry-run", action="store_true", help="show the runs without making any")
@@ -174,9 +172,7 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
         mine = share_of(members, args.share) if args.share else members
         board = make(args, [m.job for m in mine if not m.finished], out)
     except KeyboardInterrupt as stop:
-        raise Stopped(
-            "finished runs are kept; the same command continues with the others"
-        ) from stop
+        raise Stopped("finished runs are kept; the same command makes the others") from stop
     seconds = time.monotonic() - start
     if args.share:
         return report_share(console, args.share, mine, board, out)
