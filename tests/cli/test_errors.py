@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save
 
 from dmrnet.cli import main
-from dmrnet.cli.failures import guarded, told
+from dmrnet.cli.failures import guarded, one_line
 
 if TYPE_CHECKING:
     from .conftest import Cli
@@ -577,8 +577,8 @@ def test_a_broken_pipe_that_is_not_stdouts_is_an_error(capsys: pytest.CaptureFix
     ],
 )
 def test_an_error_in_one_line(error: Exception, line: str) -> None:
-    assert told(error).startswith(line)
-    assert "\n" not in told(error)
+    assert one_line(error).startswith(line)
+    assert "\n" not in one_line(error)
 
 
 def test_nothing_at_all_is_answered_with_help(capsys: pytest.CaptureFixture[str]) -> None:

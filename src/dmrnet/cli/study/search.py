@@ -27,8 +27,8 @@ def check_search(study: Study, share: tuple[int, int] | None) -> None:
         )
     if share is not None:
         raise ValueError(
-            "--share cannot be used with a search, whose proposals depend on earlier scores; search "
-            "on one machine, then set what it chose"
+            "--share cannot be used with a search, whose proposals depend on earlier scores; "
+            "search on one machine, then set what it chose"
         )
 
 
