@@ -93,7 +93,7 @@ def label_maps(cli: Cli, folder: Path) -> None:
     assert cli(*given, "--out", folder / "maps").code == 0
     assert (folder / "maps" / "süd_1.png").is_file()
     for out, message in (
-        ([], "say --out DIR"),
+        ([], "--out DIR"),
         (["--out", folder / "maps.csv"], "expected a folder for a PNG of each image"),
         (["--out", folder / "own.npz", "--combination", "red"], "none of 2 rows has any of red"),
     ):

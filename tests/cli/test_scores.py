@@ -28,7 +28,7 @@ def said(counts, each=False):
         ({"a": 40, "b": 40, "a+b": 40}, "(40 samples)"),
         (
             {"a": 40, "b": 30, "a+b": 25},
-            "(25 to 40 samples, those that have all of a combination)",
+            "(25 to 40 samples, those that have all modalities of a combination)",
         ),
     ],
 )

@@ -162,8 +162,8 @@ def test_the_command_searches_then_compares_on_other_seeds(
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--seeds", "8"], "seeds 7 are of the search and of the study's own"),
-        (["--share", "1/2"], "cannot be shared out"),
+        (["--seeds", "8"], "got 7 in both"),
+        (["--share", "1/2"], "--share cannot be used with a search"),
     ],
 )
 def test_what_could_not_be_trusted_is_refused(
@@ -182,9 +182,9 @@ def test_what_could_not_be_trusted_is_refused(
         ("trails: 3", "did you mean 'trials'?"),
         ("settings: {lr: 0.1}", "expected a list of values, or low and high, got 0.1"),
         ("settings: {lr: {low: 1, high: 0.1}}", "expected low below high"),
-        ("settings: {lr: {low: 0, high: 1, log: true}}", "above 0 where log is true"),
+        ("settings: {lr: {low: 0, high: 1, log: true}}", "got low 0 and high 1"),
         ("settings: {lr: {lo: 0, high: 1}}", "did you mean 'low'?"),
-        ("settings: {seed: [1]}", "a study has seeds"),
+        ("settings: {seed: [1]}", "seed cannot be set here; use seeds"),
     ],
 )
 def test_a_search_that_cannot_be_is_said(tmp_path: Path, text: str, said: str) -> None:
