@@ -94,7 +94,7 @@ def label_maps(cli: Cli, folder: Path) -> None:
     assert (folder / "maps" / "süd_1.png").is_file()
     for out, message in (
         ([], "--out DIR"),
-        (["--out", folder / "maps.csv"], "expected a folder for a PNG of each image"),
+        (["--out", folder / "maps.csv"], "expected a folder for PNGs"),
         (["--out", folder / "own.npz", "--combination", "red"], "none of 2 rows has any of red"),
     ):
         said = cli(*given, *out)
