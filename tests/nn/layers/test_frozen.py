@@ -1,4 +1,4 @@
-"""A teacher that nobody trains, saves or synchronises."""
+"""A frozen module is not trained, saved or synchronised."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 from dmrnet.nn import Frozen
 
 
-def test_the_owner_does_not_show_what_it_holds() -> None:
+def test_the_owner_does_not_register_the_module() -> None:
     owner = nn.Module()
     owner.teacher = Frozen(nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.9)))
     assert not list(owner.parameters())

@@ -1,4 +1,4 @@
-"""Maps stand in memory as the kernels that read them do: nothing is reordered by the way."""
+"""Maps have the memory format of the kernels that read them: nothing is reordered."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SIDE = 32
 
 
 def watched(module: nn.Module) -> list[str]:
-    """Return a list that fills with the convolutions whose input and kernel stand differently."""
+    """Return a list of convolutions whose input and kernel differ in format, filled in calls."""
     found: list[str] = []
 
     def look(name: str):
         def hook(layer: nn.Module, args: tuple[torch.Tensor, ...]) -> None:
             (x,) = args
-            # The images themselves come as the data have them; 1x1 kernels stand for both.
+            # Images have the format of the data; 1x1 kernels have both formats.
             if x.shape[1] == 3 or layer.kernel_size == (1, 1) or x.shape[2:] == (1, 1):
                 return
             if channels_last(x) is not channels_last(layer.weight):
@@ -61,7 +61,7 @@ def test_nothing_is_reordered(settings: type, family: str) -> None:
     assert wrong == []
 
 
-def test_small_maps_stand_channels_first_on_a_cpu_and_compute_the_same() -> None:
+def test_small_maps_are_channels_first_on_a_cpu_with_the_same_values() -> None:
     torch.manual_seed(0)
     plain = surf_trunk(12, 4)
     made = surf_trunk(12, 4, (14, 14))
@@ -73,7 +73,7 @@ def test_small_maps_stand_channels_first_on_a_cpu_and_compute_the_same() -> None
     out = made(x.contiguous(memory_format=torch.channels_last))
     torch.testing.assert_close(out, plain(x))
     assert out.is_contiguous()
-    # A GPU is quicker channels last throughout, and larger maps are on either.
+    # A GPU is faster channels last; so are larger maps on either device.
     assert all(
         channels_last(m.weight)
         for m in arrange(made, "cuda").modules()

@@ -1,4 +1,4 @@
-"""Batch norm with a single value a channel, ours and that of networks from elsewhere."""
+"""Batch norm with a single value per channel, ours and that of other networks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dmrnet.nn.layers.norm import BatchNorm, safe_batch_norm
 
 
 def warmed(layer: nn.Module) -> nn.Module:
-    """Give a norm statistics of its own, so that using them shows."""
+    """Set statistics that differ from the initial ones."""
     with torch.no_grad():
         layer.running_mean.fill_(2.0)
         layer.running_var.fill_(4.0)
@@ -36,7 +36,7 @@ def test_many_values_are_normalised_as_by_torch(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 3), (1, 3, 1), (1, 3, 1, 1)])
 @pytest.mark.parametrize("foreign", [False, True])
-def test_one_value_uses_running_statistics_and_leaves_them(
+def test_one_value_uses_running_statistics_without_updating_them(
     shape: tuple[int, ...], foreign: bool
 ) -> None:
     kinds = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d}
@@ -59,7 +59,7 @@ def test_a_vector_is_refused() -> None:
         BatchNorm(3)(torch.zeros(3))
 
 
-def test_a_foreign_network_stays_what_it_was() -> None:
+def test_a_foreign_network_keeps_its_parameters() -> None:
     norm = nn.BatchNorm2d(2, momentum=0.3).double()
     norm.weight.requires_grad_(False)
     network = nn.Sequential(norm, nn.Sequential(norm), nn.BatchNorm1d(2, track_running_stats=False))
@@ -74,7 +74,7 @@ def test_a_foreign_network_stays_what_it_was() -> None:
     torch.testing.assert_close(again[1](one), torch.zeros_like(one))
 
 
-def test_a_failing_step_leaves_the_mode() -> None:
+def test_a_failing_step_keeps_the_mode() -> None:
     layer = safe_batch_norm(nn.BatchNorm2d(3))
     with pytest.raises(ValueError, match="expected 4D"):
         layer(torch.zeros(1, 3))
@@ -82,8 +82,8 @@ def test_a_failing_step_leaves_the_mode() -> None:
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet"])
-def test_timm_backbones_bear_one_sample(name: str) -> None:
-    # efficientnet's norms are of timm's own kind, which torch's check of sizes stops as well.
+def test_timm_backbones_accept_one_sample(name: str) -> None:
+    # efficientnet has timm's own batch norms, which raise the same error.
     backbone = timm.create_model(name, in_chans=1, num_classes=0, global_pool="")
     one = torch.randn(1, 1, 32, 32)
     with pytest.raises(ValueError, match="more than 1 value per channel"):

@@ -1,4 +1,4 @@
-"""The linear form of a 1x1 convolution is that convolution."""
+"""The linear form of a 1x1 convolution equals the convolution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Synchronised batch norms: two processes with half of the rows each are one with all of them."""
+"""Synchronised batch norms: two processes with half of the rows each equal one with all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CASES = [f"{name}, {case}" for name in synchronised.encoders() for case in synch
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """Return what one process made, and what each of two made."""
+    """Return the results of one process, and of each of two."""
     folder = tmp_path_factory.mktemp("synchronised")
     path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     env = {**os.environ, "PYTHONPATH": path, "GLOO_SOCKET_IFNAME": "lo"}
@@ -64,7 +64,7 @@ def test_two_processes_are_one(both, case: str) -> None:
 
 
 @pytest.mark.ddp
-def test_the_cases_are_no_empty_ones(both) -> None:
+def test_the_cases_are_not_empty(both) -> None:
     for case, seen in both[0].items():
         tracked = [value for key, value in seen["state"].items() if "num_batches" in key]
         if case.endswith((", all", ", one process without")):
@@ -74,20 +74,20 @@ def test_the_cases_are_no_empty_ones(both) -> None:
             assert not any(tracked), case
 
 
-def test_alone_nothing_is_exchanged() -> None:
+def test_a_single_process_exchanges_nothing() -> None:
     x = torch.randn(4, 3)
     torch.testing.assert_close(synchronise(BatchNorm(3))(x), BatchNorm(3)(x), rtol=0, atol=0)
 
 
-def test_norms_that_do_more_are_refused() -> None:
+def test_other_kinds_of_norms_are_refused() -> None:
     network = timm.create_model("densenet121", pretrained=False)
-    with pytest.raises(ValueError, match=r"features\.norm0 is a BatchNormAct2d.*--sync-batch-norm"):
+    with pytest.raises(ValueError, match=r"features\.norm0: BatchNormAct2d.*--sync-batch-norm"):
         synchronise(network)
     with pytest.raises(ValueError, match="running statistics"):
         synchronise(nn.BatchNorm1d(2, track_running_stats=False))
 
 
-def test_a_plain_norm_stays_what_it_was() -> None:
+def test_a_plain_norm_keeps_its_parameters_and_statistics() -> None:
     norm = safe_batch_norm(nn.BatchNorm2d(2, momentum=0.3))
     norm.weight.requires_grad_(False)
     before = {key: value.clone() for key, value in norm.state_dict().items()}

@@ -1,1 +1,1 @@
-"""Layers and tools that encoders, fusions and networks are made of."""
+"""Layers and helpers that encoders, fusions and networks share."""

@@ -1,4 +1,4 @@
-"""A trained model that helps to train another one: a teacher."""
+"""A frozen module, such as a teacher."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from torch import Tensor, nn
 
 
 class Frozen(nn.Module):
-    """Holds a trained module that is only asked, never changed, and never saved.
+    """Wraps a trained module that is evaluated but never trained or saved.
 
-    It has no parameters and no state of its own: no optimizer, checkpoint or process group sees
-    what it holds, and a model is loaded for inference without its teacher. It follows its owner to
-    another device and stays in evaluation mode.
+    The wrapper has no parameters and no state: optimizers, checkpoints and process groups do not
+    see the module, and a model is loaded for inference without its teacher. The module follows its
+    owner to another device and stays in evaluation mode.
 
     Args:
-        module: The trained module; from now on it is frozen.
+        module: Trained module; it is frozen from now on.
     """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        # In a tuple, where torch does not register it.
-        self._held = (module.requires_grad_(False).eval(),)
+        # Torch does not register a module in a tuple.
+        self._hidden = (module.requires_grad_(False).eval(),)
 
     @property
     def module(self) -> nn.Module:
-        """The module that is held; call it under ``torch.no_grad``."""
-        return self._held[0]
+        """The wrapped module; call it under ``torch.no_grad``."""
+        return self._hidden[0]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         self.module._apply(fn, recurse)
@@ -36,6 +36,6 @@ class Frozen(nn.Module):
         return self
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        """Call the module without a graph."""
+        """Call the module without gradients."""
         with torch.no_grad():
             return self.module(*args, **kwargs)

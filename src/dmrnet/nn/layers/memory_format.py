@@ -1,7 +1,7 @@
-"""How maps stand in memory: channels last, except where a CPU computes faster channels first.
+"""Memory format of maps: channels last, except where a CPU is faster with channels first.
 
-A convolution works channels last if its input or its kernel stands so; one whose two stand
-differently reorders one of them every time it runs.
+A convolution runs channels last if its input or its kernel is stored so. If the two differ, it
+reorders one of them in every call.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 
 MOST_POSITIONS = 25
-"""Maps of so many positions are small: from 256 channels on a CPU is quicker with them channels
-first, forward and backward, and with fewer channels no slower, where it was tried."""
+"""Largest number of positions of a small map. With 256 channels or more, a CPU was measured to be
+faster channels first, forward and backward; with fewer channels it was not slower."""
 
 
 class SmallMaps(nn.Sequential):
-    """Layers on maps of few positions and many channels, which stand channels first on a CPU.
+    """Layers on maps of few positions and many channels, computed channels first on a CPU.
 
-    Behind them maps stay so. What is computed is the same; only how it stands in memory differs.
+    The output stays channels first. Only the memory format differs, not the values.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -40,22 +40,26 @@ def small(positions: Sequence[int]) -> bool:
 
 
 def arrange(module: nn.Module, device: str = "cpu") -> nn.Module:
-    """Let the kernels of a module stand as the maps that they read should, before training.
+    """Store the kernels of a module in the memory format of the maps that they read.
 
-    1x1 kernels are left as they are: they stand for both, so that their input decides.
+    1x1 kernels have both formats at once, so that their input decides.
 
     Args:
-        module: Is changed in place; its numbers are not.
-        device: Its type: where the module will run.
+        module: Module to change in place; its values stay the same.
+        device: Type of the device that the module will run on.
 
     Returns:
         The same module.
     """
-    first: set[nn.Module] = set()
+    channels_first: set[nn.Module] = set()
     if device == "cpu":
         small_maps = (part for part in module.modules() if isinstance(part, SmallMaps))
-        first = {inside for part in small_maps for inside in part.modules()}
+        channels_first = {inner for part in small_maps for inner in part.modules()}
     for part in module.modules():
-        if isinstance(part, nn.Conv2d) and part.kernel_size != (1, 1) and part not in first:
+        if (
+            isinstance(part, nn.Conv2d)
+            and part.kernel_size != (1, 1)
+            and part not in channels_first
+        ):
             part.to(memory_format=torch.channels_last)
     return module

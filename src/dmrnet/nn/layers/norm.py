@@ -1,4 +1,4 @@
-"""Batch normalisation that stays defined when a step holds a single sample, or many processes."""
+"""Batch normalisation for steps with a single sample, and over several processes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class BatchNorm(_BatchNorm):
-    """Batch norm over ``(B, C, ...)`` of any rank; one value a channel uses running statistics.
+    """Batch norm over ``(B, C, ...)`` of any rank that accepts a single value per channel.
 
-    In training, a batch statistic of a single value is the value itself, so that the output would
-    be a constant (torch refuses it). A modality that only one sample of a batch shows makes that
-    happen; such a step is normalised as in evaluation and leaves the statistics alone.
+    With a single value the batch statistics are undefined: the output would be constant, and torch
+    raises an error. This happens if only one sample of a batch shows a modality. Such a training
+    step is normalised by the running statistics, as in evaluation, and does not update them.
 
     Args:
-        num_features: C.
-        eps: Added to the variance.
-        momentum: Share of the newest batch in the running statistics.
+        num_features: Number of channels.
+        eps: Value added to the variance.
+        momentum: Weight of the newest batch in the running statistics.
 
     Attributes:
-        synchronised: In training, take the statistics over the rows of all processes, and not over
-            those of this one; see `synchronise`.
+        synchronised: Whether training statistics cover all processes; see `synchronise`.
     """
 
     synchronised = False
@@ -38,36 +37,36 @@ class BatchNorm(_BatchNorm):
             raise ValueError(f"expected (batch, channels, ...), got {tuple(input.shape)}")
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise ``(B, C, ...)``; synchronised, B may be 0."""
+        """Normalise ``(B, C, ...)``; B may be 0 if synchronised."""
         if self.training and self.synchronised and _processes() > 1:
             self._check_input_dim(input)
-            return self._over_all(input)
+            return self._synchronised_forward(input)
         if self.training and _one_value(input):
             return F.batch_norm(
                 input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
         return super().forward(input)
 
-    def _over_all(self, input: Tensor) -> Tensor:
-        """Normalise by the statistics of all processes, which all call this together.
+    def _synchronised_forward(self, input: Tensor) -> Tensor:
+        """Normalise by the statistics of all processes, which must all call this together.
 
-        Deviations are summed from the common mean, in a second exchange: a difference of sums of
-        squares would lose the variance of values far from zero.
+        The variance is summed around the common mean in a second exchange: a difference of sums
+        of squares loses precision for values far from zero.
         """
         assert self.running_mean is not None
         assert self.running_var is not None
         x = input if input.dtype == torch.float64 else input.float()
         shape = (1, -1, *[1] * (input.dim() - 2))
         others = [dim for dim in range(input.dim()) if dim != 1]
-        here = x.new_tensor([input.numel() // max(1, input.shape[1])])
-        totals = _Added.apply(torch.cat([x.sum(others), here]))
+        count = x.new_tensor([input.numel() // max(1, input.shape[1])])
+        totals = _AllReduceSum.apply(torch.cat([x.sum(others), count]))
         n = totals[-1].detach()
         mean = totals[:-1] / n.clamp(min=1)
-        # Around the mean the deviations add to zero, so that no gradient goes through it here.
+        # Deviations sum to zero, so the gradient through this mean is zero.
         squares = (x - mean.detach().view(shape)).square().sum(others)
-        variance = _Added.apply(squares) / n.clamp(min=1)
+        variance = _AllReduceSum.apply(squares) / n.clamp(min=1)
         several = n > 1
-        self._remember(mean.detach(), variance.detach() * n / (n - 1).clamp(min=1), several)
+        self._update(mean.detach(), variance.detach() * n / (n - 1).clamp(min=1), several)
         mean = torch.where(several, mean, self.running_mean)
         variance = torch.where(several, variance, self.running_var)
         y = (x - mean.view(shape)) * (variance + self.eps).rsqrt().view(shape)
@@ -76,19 +75,20 @@ class BatchNorm(_BatchNorm):
         return y.to(input.dtype)
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor, several: Tensor) -> None:
+    def _update(self, mean: Tensor, variance: Tensor, several: Tensor) -> None:
+        """Update the running statistics if there are several values per channel."""
         assert self.num_batches_tracked is not None
         self.num_batches_tracked += several
-        share: Any = self.momentum
-        if share is None:
-            share = 1 / self.num_batches_tracked.clamp(min=1)
-        for kept, new in ((self.running_mean, mean), (self.running_var, variance)):
-            assert kept is not None
-            kept.add_(torch.where(several, (new - kept) * share, 0).to(kept.dtype))
+        weight: Any = self.momentum
+        if weight is None:
+            weight = 1 / self.num_batches_tracked.clamp(min=1)
+        for running, new in ((self.running_mean, mean), (self.running_var, variance)):
+            assert running is not None
+            running.add_(torch.where(several, (new - running) * weight, 0).to(running.dtype))
 
 
-class _Added(torch.autograd.Function):
-    """The sum of a tensor over all processes; so is the gradient, of the sum of their losses."""
+class _AllReduceSum(torch.autograd.Function):
+    """Sums a tensor over all processes; the gradient is that of the sum of their losses."""
 
     @staticmethod
     def forward(ctx: object, tensor: Tensor) -> Tensor:
@@ -110,18 +110,18 @@ def _processes() -> int:
 
 
 def synchronise(module: nn.Module) -> nn.Module:
-    """Let every batch norm of a module take its statistics over all processes in training.
+    """Compute the training statistics of every batch norm of a module over all processes.
 
-    Torch's own synchronised norm needs a GPU, and waits for ever where one process has no sample
-    of a modality. Here such a process runs the encoder on no rows; see `encode_rows`.
+    Torch's synchronised batch norm needs a GPU, and deadlocks if one process has no sample of a
+    modality. Here such a process runs the encoder on no rows; see `encode_rows`.
 
-    Torch's plain batch norms become `BatchNorm`, with their parameters and statistics as they are.
+    Torch's plain batch norms become `BatchNorm` and keep their parameters and statistics.
 
     Returns:
         The same module.
 
     Raises:
-        ValueError: If it has batch norms of another kind, which do more than normalise.
+        ValueError: If a batch norm is of another kind, or has no running statistics.
     """
     for name, part in module.named_modules():
         if not isinstance(part, _BatchNorm):
@@ -130,16 +130,15 @@ def synchronise(module: nn.Module) -> nn.Module:
             part.__class__ = BatchNorm
         if not isinstance(part, BatchNorm) or not part.track_running_stats:
             raise ValueError(
-                f"batch norms cannot be synchronised: {name} is a {type(part).__name__}, which is "
-                "neither torch's plain one with running statistics nor ours; leave out "
-                "--sync-batch-norm or take another encoder"
+                "expected plain batch norms with running statistics to synchronise, got "
+                f"{name}: {type(part).__name__}; leave out --sync-batch-norm or use another encoder"
             )
         part.synchronised = True
     return module
 
 
 def synchronises(module: nn.Module) -> bool:
-    """Return whether a module, as it is now, exchanges statistics when it runs."""
+    """Return whether a module, in its current mode, exchanges statistics between processes."""
     return _processes() > 1 and any(
         isinstance(part, BatchNorm) and part.synchronised and part.training
         for part in module.modules()
@@ -147,12 +146,12 @@ def synchronises(module: nn.Module) -> bool:
 
 
 def safe_batch_norm(module: nn.Module) -> nn.Module:
-    """Make every batch norm in a module bear a single value a channel, as `BatchNorm` does.
+    """Make every batch norm of a module accept a single value per channel, as `BatchNorm` does.
 
-    For networks that come from elsewhere (timm, the user's own). Hooks, and not replacements: the
-    module keeps its parameters, its device, what is frozen or shared in it, and layers that do
-    more than normalise (timm's batch norm with activation) are covered. Synchronised batch norms,
-    and those without running statistics, are left alone.
+    For networks from elsewhere (timm, user code). It uses hooks and replaces no layers, so that
+    frozen and shared parameters stay so, and it covers layers that do more than normalise (timm's
+    batch norm with activation). Synchronised batch norms and those without running statistics do
+    not change.
 
     Returns:
         The same module.
@@ -162,10 +161,10 @@ def safe_batch_norm(module: nn.Module) -> nn.Module:
             isinstance(part, _BatchNorm)
             and not isinstance(part, BatchNorm | nn.SyncBatchNorm)
             and part.track_running_stats
-            and _borrow not in part._forward_pre_hooks.values()
+            and _use_running not in part._forward_pre_hooks.values()
         ):
-            part.register_forward_pre_hook(_borrow)
-            part.register_forward_hook(_give_back, always_call=True)
+            part.register_forward_pre_hook(_use_running)
+            part.register_forward_hook(_restore_mode, always_call=True)
     return module
 
 
@@ -173,15 +172,15 @@ def _one_value(input: Tensor) -> bool:
     return input.dim() > 1 and input.numel() == input.shape[1]
 
 
-def _borrow(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-    """Normalise this step as in evaluation if it holds one value a channel."""
-    # One that `synchronise` made ours sees to it by itself, with the values of all processes.
+def _use_running(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+    """Normalise by the running statistics if there is one value per channel."""
+    # A norm that `synchronise` turned into a BatchNorm handles this by itself, over all processes.
     if module.training and _one_value(args[0]) and not isinstance(module, BatchNorm):
         module.training = False
-        module._borrowed = True  # type: ignore[assignment]
+        module._was_training = True  # type: ignore[assignment]
 
 
-def _give_back(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
-    if getattr(module, "_borrowed", False):
+def _restore_mode(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+    if getattr(module, "_was_training", False):
         module.training = True
-        del module._borrowed
+        del module._was_training

@@ -1,4 +1,4 @@
-"""A 1x1 convolution that is quick where a map has one position."""
+"""A 1x1 convolution that is fast on maps of one position."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from torch.nn import functional as F
 
 
 class Pointwise(nn.Conv2d):
-    """A 1x1 convolution; on maps of one position it is computed as the linear layer that it is.
+    """A 1x1 convolution, computed as a linear layer on maps of one position.
 
-    Vectors are maps of one position here. On a CPU the linear layer takes half to a third of the
+    Vectors are maps of one position here. On a CPU the linear layer takes a third to a half of the
     convolution's time, forward and backward.
 
     Args:
-        in_channels: C of the input.
-        out_channels: C of the output.
-        bias: Add a bias.
+        in_channels: Number of input channels.
+        out_channels: Number of output channels.
+        bias: Whether to add a bias.
     """
 
     def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""The precision in which likelihoods, divergences and sums are computed."""
+"""Precision of likelihoods, divergences and sums."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 def at_least_float32(value: Tensor) -> Tensor:
-    """Return a tensor in float32, or in float64 if it is that already.
+    """Return a tensor in float32, or in float64 if it is float64.
 
-    Half precision (autocast) is for products of matrices; exponentials and sums of many values are
-    taken in full. A model in float64 stays in float64.
+    Half precision (autocast) is for matrix products; exponentials and sums of many values need
+    full precision. A float64 model stays in float64.
 
     >>> at_least_float32(torch.ones(1, dtype=torch.bfloat16)).dtype
     torch.float32

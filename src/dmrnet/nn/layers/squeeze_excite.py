@@ -1,4 +1,4 @@
-"""Squeeze-and-excite: every channel weighed by what all channels are on average."""
+"""Squeeze-and-excite: channels weighted by a function of their means."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ REDUCTION = 16
 
 
 def squeeze_excite(channels: int) -> nn.Module:
-    """Return ``y = x * sigmoid(W2 relu(W1 mean(x)))``; a map of zeros stays one.
+    """Return ``y = x * sigmoid(W2 relu(W1 mean(x)))``; it maps zeros to zeros.
 
-    Source: Hu et al., CVPR 2018. torchvision's; its 1x1 convolutions on a single position are the
-    two linear layers, with bias, and start as linear layers do. C / 16 hidden channels.
+    Source: Hu et al., CVPR 2018. In torchvision's layer the two linear layers, with bias, are 1x1
+    convolutions on a single position, initialised as linear layers are. C / 16 hidden channels.
 
     Args:
-        channels: C of the map ``(B, C, H, W)``.
+        channels: Number of channels, C, of the map ``(B, C, H, W)``.
     """
     module: nn.Module = SqueezeExcitation(channels, max(1, channels // REDUCTION))
     return module
