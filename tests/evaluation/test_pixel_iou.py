@@ -41,7 +41,7 @@ def test_it_is_that_of_scikit_learn_over_all_batches(seed: int, as_logits: bool,
     )
     np.testing.assert_allclose(each.compute(), jaccard_score(truth, guess, average=None, **every))
     counts = torch.tensor(confusion_matrix(truth, guess, **every))
-    assert torch.equal(mean.confusion, counts)
+    assert torch.equal(mean.confmat, counts)
     assert torch.equal(mean.compute(), mean_iou(counts))
     assert torch.equal(each.compute(), ious(counts))
 
@@ -70,7 +70,7 @@ def test_what_stands_where_there_is_no_label_is_not_read() -> None:
     ):
         metric = PixelIoU(CLASSES)
         metric.update(predicted, target)
-        assert torch.equal(metric.confusion, expected.confusion)
+        assert torch.equal(metric.confmat, expected.confmat)
 
 
 def test_label_maps_as_they_are_stored() -> None:

@@ -1,35 +1,36 @@
-"""Intersection over union as a torchmetrics metric: it adds up over batches and processes."""
+"""Intersection over union as a torchmetrics metric, for batches and several processes."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from torch import Tensor
-from torchmetrics import Metric
+from torchmetrics.classification import MulticlassConfusionMatrix
 
 from dmrnet.evaluation.finite import a_class_wins
 from dmrnet.evaluation.metrics import ious, mean_iou
 from dmrnet.evaluation.pixels import VOID
 
 Classes = Literal["mean", "each"]
-"""The mean over classes, or every class by itself."""
+"""The mean over classes, or each class."""
 
 
-class PixelIoU(Metric):
-    """Intersection over union of classes; `update` takes predictions and labels of pixels.
+class PixelIoU(MulticlassConfusionMatrix):
+    """Intersection over union of classes over all pixels of all batches and processes.
 
-    All pixels of all batches and processes are counted in one matrix. A class that is neither in
-    the labels nor in the predictions is undefined (NaN), never perfect, and is not in the mean.
+    A class that occurs neither in the labels nor in the predictions is undefined (NaN) and not in
+    the mean. Torchmetrics counts the pixels; its ``JaccardIndex`` is not used, because it computes
+    in float32 and accepts logits that are NaN.
 
     Args:
-        classes: M.
-        over: Whether `compute` gives the ``mean`` over classes, or ``each``.
-        void: The label of pixels that are counted nowhere.
+        classes: Number of classes, M.
+        over: Result of `compute`: the ``mean`` over classes, or ``each`` class.
+        void: Label of pixels that are not counted.
 
     Raises:
-        ValueError: If there is no class, the void label is one, or `over` is unknown.
+        ValueError: If there is no class, the void label is a class, or `over` is unknown.
 
+    >>> import torch
     >>> metric = PixelIoU(3)
     >>> metric.update(torch.tensor([[0, 0, 1, 1]]), torch.tensor([[0, 1, 1, -1]]))
     >>> metric.compute().item()
@@ -39,10 +40,8 @@ class PixelIoU(Metric):
     is_differentiable = False
     higher_is_better = True
     full_state_update = False
-    confusion: Tensor
 
     def __init__(self, classes: int, over: Classes = "mean", void: int = VOID) -> None:
-        super().__init__()
         if classes < 1:
             raise ValueError(f"expected one class or more, got {classes}")
         if over not in ("mean", "each"):
@@ -51,53 +50,51 @@ class PixelIoU(Metric):
             raise ValueError(
                 f"expected void below 0 or from {classes} on, which is no class, got {void}"
             )
-        self.classes, self.over, self.void = classes, over, void
-        empty = torch.zeros(classes, classes, dtype=torch.int64)
-        self.add_state("confusion", empty, dist_reduce_fx="sum")
+        super().__init__(classes, ignore_index=void, validate_args=False)
+        self.over = over
 
     def update(self, predicted: Tensor, target: Tensor) -> None:
-        """Count some pixels.
+        """Count pixels.
 
         Args:
-            predicted: Classes, whole numbers ``(B, H, W)``; or logits, float ``(B, M, H, W)``.
-            target: Whole numbers ``(B, H, W)``: each pixel's class, or `void`.
+            predicted: Classes, integer tensor of shape ``(B, H, W)``, or logits, float tensor of
+                shape ``(B, M, H, W)``.
+            target: Integer tensor of shape ``(B, H, W)``: each pixel's class, or `void`.
 
         Raises:
-            ValueError: If shapes differ; or, of a pixel with a label, the label or the prediction
-                is no class, or no logit is the largest.
-            TypeError: If labels are no whole numbers.
+            ValueError: If shapes differ; or if, at a labelled pixel, the label or the prediction is
+                not a class, or the largest logit is NaN or infinite.
+            TypeError: If labels are not integers.
         """
         if target.is_floating_point():
             raise TypeError(f"expected labels as whole numbers, got {target.dtype}")
-        target = target.long()
-        labelled = target != self.void
+        target = target.long()  # -1 is 255 in uint8
+        labelled = target != self.ignore_index
         if predicted.is_floating_point():
-            wanted = (*target.shape[:1], self.classes, *target.shape[1:])
-            self._check_shape("logits (B, M, H, W)", predicted, wanted)
+            shape = (*target.shape[:1], self.num_classes, *target.shape[1:])
+            self._check_shape("logits (B, M, H, W)", predicted, shape)
             if not bool((a_class_wins(predicted, 1) | ~labelled).all()):
-                raise ValueError("expected finite logits, got infinite ones or no numbers")
+                raise ValueError("expected finite logits, got NaN or infinite ones")
             predicted = predicted.argmax(1)
         self._check_shape("classes (B, H, W), or float logits,", predicted, tuple(target.shape))
-        guess, truth = predicted[labelled].long(), target[labelled]
-        self._check_range("labels", truth, f"; void is {self.void}")
-        self._check_range("predictions", guess)
-        cells = (truth * self.classes + guess).bincount(minlength=self.classes**2)
-        self.confusion += cells.view(self.classes, self.classes)
+        self._check_range("labels", target[labelled], f"; void is {self.ignore_index}")
+        self._check_range("predictions", predicted[labelled])
+        super().update(predicted, target)
 
     def compute(self) -> Tensor:
-        """Return float64, a scalar, or ``(M,)`` of each class."""
-        return mean_iou(self.confusion) if self.over == "mean" else ious(self.confusion)
+        """Return a float64 scalar, or each class's value ``(M,)``."""
+        return mean_iou(self.confmat) if self.over == "mean" else ious(self.confmat)
 
-    def _check_shape(self, what: str, predicted: Tensor, wanted: tuple[int, ...]) -> None:
-        if tuple(predicted.shape) != wanted:
+    def _check_shape(self, what: str, predicted: Tensor, shape: tuple[int, ...]) -> None:
+        if tuple(predicted.shape) != shape:
             raise ValueError(
-                f"expected {what} as {wanted} for these labels and {self.classes} classes, got "
+                f"expected {what} as {shape} for these labels and {self.num_classes} classes, got "
                 f"{tuple(predicted.shape)}; bring predictions to the size of the labels first"
             )
 
     def _check_range(self, what: str, values: Tensor, more: str = "") -> None:
-        if len(values) and not 0 <= int(values.min()) <= int(values.max()) < self.classes:
+        if len(values) and not 0 <= int(values.min()) <= int(values.max()) < self.num_classes:
             raise ValueError(
-                f"expected {what} from 0 to {self.classes - 1}, got {int(values.min())} to "
+                f"expected {what} from 0 to {self.num_classes - 1}, got {int(values.min())} to "
                 f"{int(values.max())}{more}"
             )
