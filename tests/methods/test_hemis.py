@@ -11,7 +11,7 @@ from torch import nn
 from dmrnet.methods import build_method
 from dmrnet.modalities import Modality, Task
 from dmrnet.nn import Network
-from dmrnet.nn.systems.moments import Moments
+from dmrnet.nn.systems.hemis import Moments
 
 TASK = Task(tuple(Modality(n, "image", (1, 8, 8)) for n in "abc"), ("x", "y", "z"))
 ROOMS = Task(

@@ -10,7 +10,7 @@ import torch
 from dmrnet.methods import build_method, method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
-from dmrnet.nn.systems.correlation import Correlations, DualAttention, StandIn
+from dmrnet.nn.systems.lcr import Correlations, DualAttention, StandIn
 
 TASK = Task(tuple(Modality(n, "image", (1, 8, 8)) for n in "abc"), ("x", "y", "z"))
 

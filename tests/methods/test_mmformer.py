@@ -11,7 +11,7 @@ from torch import nn
 from dmrnet.methods import build_method, method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
-from dmrnet.nn.systems.former import Attention, Block, InterFusion
+from dmrnet.nn.systems.mmformer import Attention, InterFusion, TransformerBlock
 
 TASK = Task(tuple(Modality(n, "image", (1, 8, 8)) for n in "abc"), ("x", "y", "z"))
 
@@ -78,7 +78,7 @@ def test_attention_is_its_equation_with_and_without_a_mask(hidden: bool) -> None
 
 
 def test_a_layer_is_norm_attention_norm_network_each_added() -> None:
-    block = Block(8, 2, 3, 0.3).eval()
+    block = TransformerBlock(8, 2, 3, 0.3).eval()
     x = torch.randn(2, 4, 8)
     y = x + block.attention(nn.functional.layer_norm(x, (8,)))
     hidden = nn.functional.layer_norm(y, (8,)) @ block.mlp[0].weight.T + block.mlp[0].bias

@@ -10,7 +10,7 @@ import torch
 from dmrnet.methods import build_method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
-from dmrnet.nn.systems.former import positions_at
+from dmrnet.nn.systems.mmformer import positions_at
 
 ROOMS = Task(
     (Modality("rgb", "image", (3, 64, 96)), Modality("depth", "image", (1, 64, 96))),

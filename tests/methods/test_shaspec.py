@@ -10,7 +10,7 @@ import torch
 from dmrnet.methods import build_method, method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
-from dmrnet.nn.systems.shared import filled_as_released
+from dmrnet.nn.systems.shaspec import filled_as_released
 from dmrnet.objectives.shared import pairs_of
 
 ALIKE = Task(tuple(Modality(n, "image", (1, 8, 8)) for n in "abc"), ("x", "y", "z"))

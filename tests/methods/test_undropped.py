@@ -11,7 +11,7 @@ import torch
 from dmrnet.methods import build_method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
-from dmrnet.nn.systems.experts import ExpertAverage
+from dmrnet.nn.systems.unimodal import ExpertAverage
 
 TASK = Task(
     (
@@ -140,7 +140,7 @@ def test_mistakes_are_told() -> None:
             build_method(name, TASK, network=SMALL, encodes="mask")
     with pytest.raises(ValueError, match="combine as probabilities or logits, got 'votes'"):
         build_method("unimodal", TASK, network=SMALL, combine="votes")
-    with pytest.raises(ValueError, match="an encoder is set for 'd'"):
+    with pytest.raises(ValueError, match="got one for 'd'"):
         build_method("unimodal", TASK, network=Network(encoders={"d": "auto"}))
     for main in ("q", "A"):
         with pytest.raises(

@@ -14,13 +14,13 @@ from dmrnet.nn.fusion import masked
 
 if TYPE_CHECKING:
     from dmrnet.modalities import Task
-    from dmrnet.nn.networks.parts import Parts
+    from dmrnet.nn.networks.parts import NetworkParts
 
 
 class Assembled(nn.Module):
     """Parts put together with nothing as representation; the dense path, as for export."""
 
-    def __init__(self, task: Task, parts: Parts) -> None:
+    def __init__(self, task: Task, parts: NetworkParts) -> None:
         super().__init__()
         self.names = task.modalities
         self.encoders = nn.ModuleDict(parts.encoders)
@@ -47,7 +47,7 @@ class Assembled(nn.Module):
         return self.output(inputs, mask).logits
 
 
-def parameters(parts: Parts) -> int:
+def parameters(parts: NetworkParts) -> int:
     """Return how many numbers a network learns."""
     modules = (*parts.encoders.values(), parts.fusion, parts.predictor)
     return sum(p.numel() for module in modules for p in module.parameters())
@@ -61,7 +61,7 @@ def of_modality(key: str, name: str) -> bool:
 class NetworkContract:
     """Subclasses give a small network of at least two modalities."""
 
-    def network(self) -> tuple[Task, Parts]:
+    def network(self) -> tuple[Task, NetworkParts]:
         raise NotImplementedError
 
     @pytest.fixture

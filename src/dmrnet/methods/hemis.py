@@ -23,7 +23,7 @@ from dmrnet.methods.sf_md import SFMDSettings
 
 if TYPE_CHECKING:
     from dmrnet.modalities import Task
-    from dmrnet.nn.networks.parts import Parts
+    from dmrnet.nn.networks.parts import NetworkParts
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,20 @@ class HeMISSettings(SFMDSettings):
 
     spread: Literal["population", "sample", "released"] = "population"
 
-    def parts(self, task: Task) -> Parts:
+    def parts(self, task: Task) -> NetworkParts:
         """Return the family's network with moments between encoders and trunk."""
-        from dmrnet.nn.networks.trunks import mixed
-        from dmrnet.nn.systems.moments import Moments
+        from dmrnet.nn.networks.custom_fusion import build_mixed_network
+        from dmrnet.nn.systems.hemis import Moments
 
         moments = Moments(self.spread)
         if self.network.family == "generic" and task.dense:
             return self.pixels(task)
         if self.network.family != "esanet":
-            return mixed(self.network, task, self.name, lambda _, channels: (moments, 2 * channels))
+            return build_mixed_network(
+                self.network, task, self.name, lambda _, channels: (moments, 2 * channels)
+            )
         # Torchvision is imported only by those who ask for a network made of its blocks.
-        from dmrnet.nn.systems.esanet_moments import MomentsESANetFusion
+        from dmrnet.nn.systems.hemis_esanet import MomentsESANetFusion
 
         parts = self.network.build(task)
         main = self.network.main or task.modalities[0]
@@ -64,17 +66,18 @@ class HeMISSettings(SFMDSettings):
         fusion = MomentsESANetFusion(task.modalities, main, layout, self.network.stem, self.spread)
         return replace(parts, fusion=fusion)
 
-    def pixels(self, task: Task) -> Parts:
+    def pixels(self, task: Task) -> NetworkParts:
         """Return the generic network for every pixel, with moments at each level."""
-        from dmrnet.nn.networks.levels import LevelFusion, levels_of
-        from dmrnet.nn.networks.parts import Parts
-        from dmrnet.nn.systems.moments import MomentsMeet
+        from dmrnet.nn.networks.level_fusion import LevelFusion
+        from dmrnet.nn.networks.levels import levels_of
+        from dmrnet.nn.networks.parts import NetworkParts
+        from dmrnet.nn.systems.hemis import LevelMoments
 
         levels = levels_of(self.network, task)
-        after = (*levels.skips, None)
+        after = (*levels.skip_widths, None)
         meets = [
-            MomentsMeet(self.spread, c, wanted)
-            for c, wanted in zip(levels.channels, after, strict=True)
+            LevelMoments(self.spread, c, wanted)
+            for c, wanted in zip(levels.widths, after, strict=True)
         ]
         fusion = LevelFusion(task.modalities, levels, meets)
-        return Parts(levels.streams, fusion, levels.width, levels.decoder())
+        return NetworkParts(levels.streams, fusion, levels.width, levels.build_decoder())

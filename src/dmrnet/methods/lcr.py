@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from dmrnet.methods.base import Method
     from dmrnet.methods.modules.lcr import LCR
     from dmrnet.modalities import Task
-    from dmrnet.nn.networks.parts import Parts
+    from dmrnet.nn.networks.parts import NetworkParts
     from dmrnet.objectives.term import Term
 
 
@@ -104,19 +104,19 @@ class LCRSettings(SFMDSettings):
                 )
         return method
 
-    def parts(self, task: Task) -> Parts:
+    def parts(self, task: Task) -> NetworkParts:
         """Return the family's network with correlations between encoders and trunk."""
         from torch import nn
 
-        from dmrnet.nn.networks.trunks import mixed, one_width
-        from dmrnet.nn.systems.correlation import (
+        from dmrnet.nn.networks.custom_fusion import build_mixed_network, common_width
+        from dmrnet.nn.systems.lcr import (
             CorrelationFusion,
             Correlations,
             DualAttention,
             StandIn,
         )
 
-        parts = mixed(
+        parts = build_mixed_network(
             self.network,
             task,
             self.name,
@@ -127,7 +127,7 @@ class LCRSettings(SFMDSettings):
         if self.stand_in:
             parts.fusion.stand_in = StandIn(len(task.modalities))
         if self.attention:
-            width = one_width(feature_shapes(task, parts.encoders), self.name)
+            width = common_width(feature_shapes(task, parts.encoders), self.name)
             attend = DualAttention(len(task.modalities) * width)
             parts.fusion.trunk = nn.Sequential(attend, parts.fusion.trunk)
         return parts

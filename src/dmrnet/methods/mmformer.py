@@ -41,8 +41,8 @@ from dmrnet.nn.networks.network import feature_shapes
 if TYPE_CHECKING:
     from dmrnet.methods.modules.mmformer import MMFormer
     from dmrnet.modalities import Task
-    from dmrnet.nn.networks.levels import Meets
-    from dmrnet.nn.networks.parts import Parts
+    from dmrnet.nn.networks.level_fusion import LevelMixing
+    from dmrnet.nn.networks.parts import NetworkParts
 
 Restore = Literal["sequence", "position", "packed"]
 
@@ -109,10 +109,15 @@ class MMFormerSettings(SFMDSettings):
 
     def build(self, task: Task) -> MMFormer:
         """Put the parts together."""
+        from dmrnet.nn.networks.custom_fusion import common_width, fusion_grid
         from dmrnet.nn.networks.parts import check_dense
-        from dmrnet.nn.networks.trunks import grid_of, one_width
         from dmrnet.nn.predictor import PooledLinear
-        from dmrnet.nn.systems.former import InterFusion, Intra, IntraEncoder, MapsInterFusion
+        from dmrnet.nn.systems.mmformer import (
+            InterFusion,
+            IntraEncoder,
+            IntraTransformer,
+            MapsInterFusion,
+        )
         from dmrnet.objectives.each import EachShown
 
         if (self.embed is not None and self.embed < 1) or self.ratio < 1:
@@ -128,11 +133,12 @@ class MMFormerSettings(SFMDSettings):
         check_dense(task, self.name, dense=False)
         encoders = dict(self.network.build(task).encoders)
         shapes = feature_shapes(task, encoders)
-        channels, grid = one_width(shapes, self.name), grid_of(self.network, shapes)
+        channels, grid = common_width(shapes, self.name), fusion_grid(self.network, shapes)
         embed = self.embed or channels
         rest = (self.heads, self.ratio, self.attention_dropout)
         intra = {
-            name: Intra(channels, embed, grid, *rest, self.position_dropout) for name in encoders
+            name: IntraTransformer(channels, embed, grid, *rest, self.position_dropout)
+            for name in encoders
         }
         of_inter = (
             embed,
@@ -175,7 +181,7 @@ class MMFormerSettings(SFMDSettings):
             )
         return self.restore or "position"
 
-    def build_dense(self, task: Task, parts: Parts, channels: int) -> MMFormer:
+    def build_dense(self, task: Task, parts: NetworkParts, channels: int) -> MMFormer:
         """Put parts for every pixel together, of whose fusion a term reads maps of so many C."""
         from dmrnet.objectives.each import EachShownPixels
 
@@ -193,15 +199,15 @@ class MMFormerSettings(SFMDSettings):
             smoothing=self.smoothing,
         )
 
-    def esanet(self, task: Task) -> tuple[Parts, int]:
+    def esanet(self, task: Task) -> tuple[NetworkParts, int]:
         """Return ESANet with transformers among its deepest maps, and C of these."""
         # Torchvision is imported only by those who ask for a network made of its blocks.
         from dmrnet.nn.networks.esanet.streams import STRIDE
-        from dmrnet.nn.systems.esanet_former import FormerESANetFusion
+        from dmrnet.nn.systems.mmformer_esanet import MMFormerESANetFusion
 
         parts = self.network.build(task)
         _, height, width = task.inputs[0].shape
-        fusion = FormerESANetFusion(
+        fusion = MMFormerESANetFusion(
             task.modalities,
             self.network.main or task.modalities[0],
             self.network.layout or "r34-nbt1d",
@@ -217,20 +223,22 @@ class MMFormerSettings(SFMDSettings):
         )
         return replace(parts, fusion=fusion), fusion.deepest
 
-    def pixels(self, task: Task) -> tuple[Parts, int]:
+    def pixels(self, task: Task) -> tuple[NetworkParts, int]:
         """Return the generic network with transformers among its deepest maps, and C of these."""
-        from dmrnet.nn.networks.levels import LevelFusion, SideBySide, levels_of
-        from dmrnet.nn.networks.parts import Parts
-        from dmrnet.nn.systems.former import FormerMeet
+        from dmrnet.nn.networks.level_fusion import LevelConcat, LevelFusion
+        from dmrnet.nn.networks.levels import levels_of
+        from dmrnet.nn.networks.parts import NetworkParts
+        from dmrnet.nn.systems.mmformer import LevelTransformers
 
         levels = levels_of(self.network, task)
-        *shallow, deepest = levels.channels
+        *shallow, deepest = levels.widths
         many = len(task.modalities)
-        meets: list[Meets] = [
-            SideBySide(many, c, wanted) for c, wanted in zip(shallow, levels.skips, strict=True)
+        meets: list[LevelMixing] = [
+            LevelConcat(many, c, wanted)
+            for c, wanted in zip(shallow, levels.skip_widths, strict=True)
         ]
         meets.append(
-            FormerMeet(
+            LevelTransformers(
                 task.modalities,
                 deepest,
                 self.embed or deepest,
@@ -244,4 +252,4 @@ class MMFormerSettings(SFMDSettings):
             )
         )
         fusion = LevelFusion(task.modalities, levels, meets)
-        return Parts(levels.streams, fusion, levels.width, levels.decoder()), deepest
+        return NetworkParts(levels.streams, fusion, levels.width, levels.build_decoder()), deepest

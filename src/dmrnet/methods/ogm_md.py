@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dmrnet.methods.base import Method
     from dmrnet.methods.modules.ogm_md import OGMMD
     from dmrnet.modalities import Task
-    from dmrnet.nn.networks.parts import Parts
+    from dmrnet.nn.networks.parts import NetworkParts
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class OGMMDSettings(SFMDSettings):
 
         return OGMMD
 
-    def parts(self, task: Task) -> Parts:
+    def parts(self, task: Task) -> NetworkParts:
         """Return the family's encoders and a linear layer on their concatenation."""
         from dmrnet.nn.networks.parts import check_dense
 
@@ -90,18 +90,18 @@ class OGMMDSettings(SFMDSettings):
         return method
 
 
-def without_trunk(network: Network, task: Task) -> Parts:
+def without_trunk(network: Network, task: Task) -> NetworkParts:
     """Return a family's encoders, their concatenation, and a linear layer on it."""
     if network.family == "ogm":
         return network.build(task)
     from torch import nn
 
     from dmrnet.nn.fusion import ConcatFusion
-    from dmrnet.nn.networks.parts import Parts
+    from dmrnet.nn.networks.parts import NetworkParts
     from dmrnet.nn.predictor import PooledLinear
 
     encoders = network.build(task).encoders
     shapes = feature_shapes(task, encoders)
     channels = sum(shape[0] for shape in shapes.values())
     fusion = ConcatFusion(shapes, nn.Identity(), network.grid)
-    return Parts(encoders, fusion, channels, PooledLinear(channels, len(task.classes)))
+    return NetworkParts(encoders, fusion, channels, PooledLinear(channels, len(task.classes)))

@@ -67,8 +67,8 @@ class RFNetSettings(SFMDSettings):
 
     def build(self, task: Task) -> Method:
         """Put the parts together."""
-        from dmrnet.nn.networks.trunks import behind, grid_of, one_width
-        from dmrnet.nn.systems.regions import RegionFusion, RegionMixing
+        from dmrnet.nn.networks.custom_fusion import build_tail, common_width, fusion_grid
+        from dmrnet.nn.systems.rfnet import RegionFusion, RegionMixing
         from dmrnet.objectives.regions import RegionTerm, Separate
         from dmrnet.objectives.term import TaskTerm
 
@@ -80,11 +80,11 @@ class RFNetSettings(SFMDSettings):
             return self.build_dense(task)
         encoders = self.network.build(task).encoders
         shapes = feature_shapes(task, encoders)
-        channels, grid = one_width(shapes, self.name), grid_of(self.network, shapes)
+        channels, grid = common_width(shapes, self.name), fusion_grid(self.network, shapes)
         regions = self.regions or len(task.classes)
         mix = RegionMixing(len(shapes), channels, regions, plane=grid != (1, 1))
-        rest = behind(self.network, task, channels * len(shapes), grid)
-        alone = behind(self.network, task, channels, grid)
+        rest = build_tail(self.network, task, channels * len(shapes), grid)
+        alone = build_tail(self.network, task, channels, grid)
         separate = Separate(
             self.separate_weight, task.modalities, alone.trunk, alone.predictor, grid
         )
@@ -106,8 +106,9 @@ class RFNetSettings(SFMDSettings):
 
     def build_dense(self, task: Task) -> Method:
         """Put the parts for every pixel together."""
-        from dmrnet.nn.networks.levels import Alone, LevelFusion, levels_of
-        from dmrnet.nn.systems.regions import RegionMeet
+        from dmrnet.nn.networks.level_fusion import LevelFusion, ModalityDecoder
+        from dmrnet.nn.networks.levels import levels_of
+        from dmrnet.nn.systems.rfnet import LevelRegions
         from dmrnet.objectives.dice import DiceTerm
         from dmrnet.objectives.regions import PixelRegions, PixelSeparate
         from dmrnet.objectives.term import TaskTerm
@@ -116,16 +117,16 @@ class RFNetSettings(SFMDSettings):
         many, classes = len(task.modalities), len(task.classes)
         regions = self.regions or classes
         meets = [
-            RegionMeet(many, before, regions, after)
-            for before, after in zip(levels.channels, (*levels.skips, None), strict=True)
+            LevelRegions(many, before, regions, after)
+            for before, after in zip(levels.widths, (*levels.skip_widths, None), strict=True)
         ]
         weights = task.class_weights
         terms: list[Term] = [
             PixelSeparate(
                 self.separate_weight,
                 task.modalities,
-                levels.names,
-                Alone(levels),
+                levels.numbers,
+                ModalityDecoder(levels),
                 self.dice,
                 weights,
             ),
@@ -139,7 +140,7 @@ class RFNetSettings(SFMDSettings):
             task,
             encoders=levels.streams,
             fusion=LevelFusion(task.modalities, levels, meets),
-            predictor=levels.decoder(),
+            predictor=levels.build_decoder(),
             representation=self.representation(levels.width),
             terms=terms,
             encodes=self.encodes,

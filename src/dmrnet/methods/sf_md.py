@@ -16,7 +16,7 @@ from dmrnet.methods.settings import MethodSettings
 if TYPE_CHECKING:
     from dmrnet.methods.base import Method
     from dmrnet.modalities import Task
-    from dmrnet.nn.networks.parts import Parts
+    from dmrnet.nn.networks.parts import NetworkParts
     from dmrnet.nn.representation import RepresentationHead
     from dmrnet.objectives.term import Term
 
@@ -49,7 +49,7 @@ class SFMDSettings(MethodSettings):
 
         return Method
 
-    def parts(self, task: Task) -> Parts:
+    def parts(self, task: Task) -> NetworkParts:
         """Return encoders, fusion and predictor: the family's own."""
         return self.network.build(task)
 

@@ -83,18 +83,18 @@ class ShaSpecSettings(SFMDSettings):
         """Put the parts together, with the shared encoder beside the specific ones."""
         from dmrnet.methods.modules.shaspec import ShaSpec
         from dmrnet.nn.layers.norm import safe_batch_norm
-        from dmrnet.nn.networks.trunks import behind, grid_of, one_width
-        from dmrnet.nn.systems.shared import SharedEncoder, SharedSpecificFusion, shared_name
+        from dmrnet.nn.networks.custom_fusion import build_tail, common_width, fusion_grid
+        from dmrnet.nn.systems.shaspec import SharedEncoder, SharedSpecificFusion, shared_name
         from dmrnet.objectives.shared import Align, TellModality
 
         if task.dense or self.network.family == "esanet":
             return self.build_dense(task)
         encoders = self.network.build(task).encoders
         shapes = feature_shapes(task, encoders)
-        channels = one_width(shapes, self.name)
-        grid = grid_of(self.network, shapes)
+        channels = common_width(shapes, self.name)
+        grid = fusion_grid(self.network, shapes)
         shared = SharedEncoder(self.network, task, shapes, grid)
-        rest = behind(self.network, task, channels * len(shapes), grid)
+        rest = build_tail(self.network, task, channels * len(shapes), grid)
         method = ShaSpec(
             task,
             encoders=encoders,
@@ -132,8 +132,8 @@ class ShaSpecSettings(SFMDSettings):
         from dmrnet.nn.encoders.multi_level import feature_name
         from dmrnet.nn.layers.norm import safe_batch_norm
         from dmrnet.nn.networks.levels import levels_of
-        from dmrnet.nn.systems.shared import shared_name
-        from dmrnet.nn.systems.shared_levels import SharedLevelFusion, SharedStreams
+        from dmrnet.nn.systems.shaspec import shared_name
+        from dmrnet.nn.systems.shaspec_levels import SharedLevelFusion, SharedStreams
         from dmrnet.objectives.shared import Align, TellModality
 
         levels = levels_of(self.network, task)
@@ -150,11 +150,11 @@ class ShaSpecSettings(SFMDSettings):
                 self.one_projection,
                 self.project_kernel,
             ),
-            predictor=levels.decoder(),
+            predictor=levels.build_decoder(),
             representation=self.representation(levels.width),
             terms=(
                 Align(self.align_weight, shared, self.pairs, self.align),
-                TellModality(self.tell_weight, deepest, levels.channels[-1]),
+                TellModality(self.tell_weight, deepest, levels.widths[-1]),
                 *self.two_views(),
             ),
             encodes=self.encodes,

@@ -50,9 +50,9 @@ class UnimodalSettings(MethodSettings):
         """
         from dmrnet.methods.modules.unimodal import Unimodal
         from dmrnet.modalities.names import position
-        from dmrnet.nn.networks.trunks import of_one
+        from dmrnet.nn.networks.custom_fusion import single_modality_network
         from dmrnet.nn.representation import Point
-        from dmrnet.nn.systems.experts import AsLogits, Expert, ExpertAverage, PixelExpert
+        from dmrnet.nn.systems.unimodal import AsLogits, Expert, ExpertAverage, PixelExpert
 
         check_undropped(self.name, self.encodes)
         if self.network.main is not None:
@@ -60,7 +60,7 @@ class UnimodalSettings(MethodSettings):
         experts: dict[str, nn.Module] = {}
         stride = None
         for name in task.modalities:
-            parts = of_one(self.network, task, name)
+            parts = single_modality_network(self.network, task, name)
             if task.dense:
                 stride = parts.fusion.stride
                 experts[name] = PixelExpert(name, parts, len(task.classes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,11 @@ def masked(feature: Tensor, column: Tensor) -> Tensor:
     """
     shape = (-1,) + (1,) * (feature.dim() - 1)
     return torch.where(column.view(shape), feature, feature.new_zeros(()))
+
+
+def masked_all(feats: Inputs, names: Iterable[str], mask: Tensor) -> list[Tensor]:
+    """Return the named features, one for each column of the mask, with hidden rows zeroed."""
+    return [masked(feats[name], column) for name, column in zip(names, mask.unbind(1), strict=True)]
 
 
 class Fusion(nn.Module):
@@ -155,10 +160,7 @@ class ConcatFusion(Fusion):
                 )
             assert isinstance(self.trunk, LinearStart)
             return Fused(self.trunk.rest(feats.parts))
-        maps = [
-            to_grid(masked(feats[name], column), self.grid)
-            for name, column in zip(self.modalities, mask.unbind(1), strict=True)
-        ]
+        maps = [to_grid(x, self.grid) for x in masked_all(feats, self.modalities, mask)]
         return Fused(self.trunk(torch.cat(maps, 1)))
 
     def fuse_rows(self, feats: Inputs, mask: Tensor, rows: Where) -> Fused:
@@ -171,7 +173,10 @@ class ConcatFusion(Fusion):
             visible[name] = feats[name] if at is None else take_rows(feats[name], at)
         parts = self._start(self.trunk, visible)
         sums = [
-            sum_rows(list(zip(of_one, (rows[name] for name in parts), strict=True)), len(mask))
+            sum_rows(
+                list(zip(of_one, (rows[name] for name in parts), strict=True)),
+                len(mask),
+            )
             for of_one in zip(*parts.values(), strict=True)
         ]
         return Fused(self.trunk.rest(sums))

@@ -101,7 +101,7 @@ def test_a_network_builds_encoders_in_order_and_by_name() -> None:
     fusion = network.build_fusion(shapes)
     feats = {name: torch.randn(2, *shape) for name, shape in shapes.items()}
     assert fusion(feats, torch.ones(2, 2).bool()).map.shape[1] == 8
-    with pytest.raises(ValueError, match=r"set for 'd', which the data lack; known: a\.b, c"):
+    with pytest.raises(ValueError, match=r"got one for 'd'; known: a\.b, c"):
         Network(encoders={"d": "auto"}).build_encoders(TASK)
 
 

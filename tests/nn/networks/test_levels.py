@@ -7,9 +7,10 @@ import torch
 
 from dmrnet.modalities import Modality, Task, all_combinations
 from dmrnet.nn import Network
-from dmrnet.nn.networks.levels import Alone, LevelFusion, SideBySide, levels_of
-from dmrnet.nn.systems.moments import Moments, MomentsMeet
-from dmrnet.nn.systems.regions import RegionMeet
+from dmrnet.nn.networks.level_fusion import LevelConcat, LevelFusion, ModalityDecoder
+from dmrnet.nn.networks.levels import levels_of
+from dmrnet.nn.systems.hemis import LevelMoments, Moments
+from dmrnet.nn.systems.rfnet import LevelRegions
 
 ROOMS = Task(
     (Modality("rgb", "image", (3, 64, 96)), Modality("depth", "image", (1, 64, 96))),
@@ -27,13 +28,15 @@ def test_streams_have_the_levels_that_are_said(family: str) -> None:
     levels = levels_of(FAMILIES[family], ROOMS)
     x = torch.randn(2, 3, 64, 96)
     maps = levels.streams["rgb"].encode("rgb", x)
-    assert [m.shape[1] for m in maps.values()] == list(levels.every)
-    met = [maps[f"rgb.{level}"] for level in levels.names]
-    assert [m.shape[1] for m in met] == list(levels.channels)
+    assert [m.shape[1] for m in maps.values()] == list(levels.all_widths)
+    met = [maps[f"rgb.{level}"] for level in levels.numbers]
+    assert [m.shape[1] for m in met] == list(levels.widths)
     assert tuple(met[-1].shape[2:]) == levels.grid(ROOMS)
-    assert len(levels.skips) == len(levels.names) - 1
-    assert levels.deep(7)(torch.randn(2, 7, *levels.grid(ROOMS))).shape[1] == levels.width
-    out = Alone(levels)(met)
+    assert len(levels.skip_widths) == len(levels.numbers) - 1
+    assert (
+        levels.build_bottleneck(7)(torch.randn(2, 7, *levels.grid(ROOMS))).shape[1] == levels.width
+    )
+    out = ModalityDecoder(levels)(met)
     assert out.logits.shape == (2, 3, 64, 96)
     assert len(out.side) == (3 if family == "esanet" else 0)
 
@@ -43,19 +46,19 @@ def test_masked_maps_meet_level_by_level(family: str) -> None:
     """Every level is its own rule of what is shown, the deepest goes through the last part."""
     torch.manual_seed(0)
     levels = levels_of(FAMILIES[family], ROOMS)
-    after = (*levels.skips, None)
-    meets = [SideBySide(2, c, w) for c, w in zip(levels.channels, after, strict=True)]
+    after = (*levels.skip_widths, None)
+    meets = [LevelConcat(2, c, w) for c, w in zip(levels.widths, after, strict=True)]
     fusion = LevelFusion(ROOMS.modalities, levels, meets).eval()
     mask = all_combinations(2)
     size = [(64 >> (k + 1), 96 >> (k + 1)) for k in range(5)]
     feats = {
         f"{name}.{k}": torch.randn(3, c, *size[k])
         for name in ROOMS.modalities
-        for k, c in enumerate(levels.every)
+        for k, c in enumerate(levels.all_widths)
     }
     got = fusion(feats, mask)
     for k, skip in zip(range(3), got.skips, strict=True):
-        level = levels.names[k]
+        level = levels.numbers[k]
         shown = [
             torch.stack([feats[f"{name}.{level}"][i] * mask[i, v] for i in range(3)])
             for v, name in enumerate(ROOMS.modalities)
@@ -71,7 +74,7 @@ def test_masked_maps_meet_level_by_level(family: str) -> None:
     )
     torch.testing.assert_close(got.map, fusion.deep(deepest))
     kept = fusion.prepare(feats).feats
-    assert len(kept) == 2 * len(levels.names)
+    assert len(kept) == 2 * len(levels.numbers)
     torch.testing.assert_close(fusion(kept, mask).map, got.map)
 
 
@@ -79,12 +82,12 @@ def test_moments_meet_as_moments_and_regions_as_regions() -> None:
     torch.manual_seed(0)
     mask = all_combinations(2)
     maps = torch.randn(3, 2, 4, 2, 3) * mask[:, :, None, None, None]
-    deepest, extras = MomentsMeet("population", 4)(maps, mask)
+    deepest, extras = LevelMoments("population", 4)(maps, mask)
     assert extras == {}
     torch.testing.assert_close(deepest, Moments()(maps, mask))
-    meet = MomentsMeet("sample", 4, 5).eval()
+    meet = LevelMoments("sample", 4, 5).eval()
     torch.testing.assert_close(meet(maps, mask)[0], meet.mix(Moments("sample")(maps, mask)))
-    regions = RegionMeet(2, 4, 3, 6).eval()
+    regions = LevelRegions(2, 4, 3, 6).eval()
     mixed, extras = regions(maps, mask)
     (logits,) = extras["regions"]
     assert mixed.shape == (3, 6, 2, 3)
@@ -100,5 +103,5 @@ def test_only_networks_for_pixels_have_levels() -> None:
         with pytest.raises(ValueError, match="every pixel, but the task has one class"):
             levels_of(Network(family=family), classes)  # type: ignore[arg-type]
     sounds = Task((Modality("a", "sequence", (1, 9)),), ("x", "y"), dense=True)
-    with pytest.raises(ValueError, match="modality a is a sequence"):
+    with pytest.raises(ValueError, match=r"modality a: .*got sequence"):
         levels_of(Network(), sounds)

@@ -1,4 +1,4 @@
-"""The generic network for every pixel: the forward pass against plain torch, and promises."""
+"""The generic network for dense prediction, against plain torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from dmrnet.modalities import Modality, Task
 from dmrnet.nn import Network
 from dmrnet.nn.encoders.pixel_stream import STRIDE
-from dmrnet.nn.networks.pixels import pixels
 
 
 def field(height=32, width=48, channels=(1, 1), classes=3) -> Task:
@@ -24,13 +23,13 @@ def field(height=32, width=48, channels=(1, 1), classes=3) -> Task:
 
 class TestPixels(NetworkContract):
     def network(self):
-        return field(), pixels(field(), 16)
+        return field(), Network(width=16).build(field())
 
 
 class TestThreeWithADeepTrunk(NetworkContract):
     def network(self):
         task = field(channels=(3, 1, 2))
-        return task, pixels(task, 16, 2, 3)
+        return task, Network(width=16, trunk_depth=2, trunk_kernel=3).build(task)
 
 
 def plain_pixels(net: Assembled, inputs, mask, training: bool):
@@ -61,9 +60,9 @@ def plain_pixels(net: Assembled, inputs, mask, training: bool):
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("channels", [(1, 1), (3,), (1, 3, 2)])
-def test_forward_is_the_plain_one(channels, training: bool) -> None:
+def test_forward_equals_plain_torch(channels, training: bool) -> None:
     task = field(channels=channels)
-    net = shake(Assembled(task, pixels(task, 16)).double()).train(training)
+    net = shake(Assembled(task, Network(width=16).build(task)).double()).train(training)
     inputs = {m.name: torch.randn(3, *m.shape, dtype=torch.float64) for m in task.inputs}
     mask = torch.rand(3, len(channels)) < 0.6
     mask[:, 0] |= ~mask.any(1)
@@ -81,7 +80,7 @@ def test_sizes_and_parameters() -> None:
     assert parts.channels == 64
     assert parts.fusion.stride == STRIDE == 16
     net = Assembled(task, parts).eval()
-    # 8, 16, 32 and 64 channels: two 3x3 convolutions a level with their norms, counted by hand.
+    # 8, 16, 32 and 64 channels: two 3x3 convolutions a level with their norms, counted separately.
     widths = (8, 16, 32, 64)
     stream = sum(
         9 * a * b + 9 * b * b + 4 * b for a, b in zip((1, *widths[:-1]), widths, strict=True)
@@ -96,7 +95,7 @@ def test_sizes_and_parameters() -> None:
         net({m.name: torch.randn(1, 1, 40, 48) for m in task.inputs}, torch.ones(1, 2).bool())
 
 
-def test_what_it_cannot_read_is_refused() -> None:
+def test_other_kinds_are_refused() -> None:
     task = Task((Modality("a", "vector", (3,)),), ("x", "y"), dense=True)
-    with pytest.raises(ValueError, match="modality a is a vector"):
+    with pytest.raises(ValueError, match=r"modality a: .*image, got vector"):
         Network().build(task)

@@ -200,13 +200,19 @@ def load_resnet(state: Mapping[str, Tensor], stem: nn.Module, stages: Iterable[n
     whole.load_state_dict(weights)
 
 
-def imagenet_state(layout: LayoutName) -> dict[str, Tensor]:
+def imagenet_state(layout: LayoutName, width: int = 64) -> dict[str, Tensor]:
     """Return torchvision's ImageNet weights of a layout (from its cache or the network).
 
+    Args:
+        layout: Name of the layout.
+        width: Number of channels of the stem that they are loaded into.
+
     Raises:
-        ValueError: If torchvision publishes none.
+        ValueError: If torchvision publishes none, or the width is not 64.
         FileNotFoundError: If they are neither cached nor can be fetched.
     """
+    if width != 64:
+        raise ValueError(f"expected a stem of width 64 for published weights, got width {width}")
     published = {"r18": "resnet18", "r34": "resnet34", "r50": "resnet50"}
     if layout not in published:
         raise ValueError(

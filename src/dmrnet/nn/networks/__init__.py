@@ -1,1 +1,1 @@
-"""Families of networks: the generic one, SURF, OGM and ESANet."""
+"""Families of networks (generic, SURF, OGM, ESANet), whole or around a method's own fusion."""

@@ -1,15 +1,16 @@
-"""The network that every method shares, so that methods differ by what they mean to differ by.
+"""The network that all methods share, so that they differ only where they mean to.
 
-Its settings load no torch: what builds the parts is imported where they are built.
+`Network` holds settings and imports no torch; its methods import what they build.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, assert_never
+from typing import TYPE_CHECKING, Literal, get_args
 
 from dmrnet.hints import nearest
+from dmrnet.nn.encoders.resnet_layouts import LayoutName
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from dmrnet.modalities import Task
     from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
     from dmrnet.nn.fusion import ConcatFusion
-    from dmrnet.nn.networks.parts import Parts
+    from dmrnet.nn.networks.parts import NetworkParts
 
 Family = Literal["generic", "surf", "ogm", "esanet"]
 """A small network for inputs of any shape, or one of the paper's three."""
@@ -25,34 +26,36 @@ Family = Literal["generic", "surf", "ogm", "esanet"]
 
 @dataclass(frozen=True)
 class Network:
-    """Encoders, fusion and predictor: a small network for inputs of any shape, or the paper's.
+    """Settings of encoders, fusion and predictor: the generic network, or one of the paper's.
 
     Attributes:
-        family: generic (any shapes; images where every pixel has a class), surf (CASIA-SURF's
-            benchmark network, images), ogm (two or more ResNets, images and video) or esanet (every
-            pixel). What follows up to `stem` is read by the paper's networks, what follows behind
-            it by the generic one.
-        layout: Of the ResNets: r18, r34, r50, r18-nbt1d or r34-nbt1d; by default r18 for ogm and
-            r34-nbt1d for esanet.
-        form: What ogm fuses: map (as the paper describes) or vector (as released).
-        main: The modality whose stages go on from fused maps in esanet; by default the first.
-        pretrained: Start esanet from ImageNet weights, or timm's encoders from those that are
-            published of them (needs the network or a cache).
-        stem: Channels behind the first convolution; 64 as published, fewer shrink the network.
-        width: Channels of every map; where every pixel has a class, of the deepest.
-        depth: Blocks of a vector's encoder.
-        dropout: In vectors' encoders.
-        trunk_depth: Blocks behind the concatenation.
-        trunk_kernel: Of the trunk's convolutions: 1, 3 or another odd size.
-        grid: Where maps meet: auto (the smallest plane among them; one position with a vector) or
-            pooled (one position).
-        encoder: For all modalities: auto (by kind), or timm:NAME (images and volumes; timm:NAME@1
-            for its second map from the input; images alone, and no @, for every pixel).
-        encoders: For single modalities, by name; goes before `encoder`.
+        family: Family of the network: generic (any shapes; images for dense prediction), surf
+            (CASIA-SURF's benchmark network, for images), ogm (a ResNet for each modality, for
+            images and video) or esanet (dense prediction). The paper's networks read the settings
+            from `layout` to `stem`, the generic network those from `width` on.
+        layout: Layout of the ResNets: r18, r34, r50, r18-nbt1d or r34-nbt1d. By default r18 for ogm
+            and r34-nbt1d for esanet.
+        form: Form in which ogm fuses modalities: map (as described in the paper) or vector (as
+            released).
+        main: Modality whose stages continue from fused maps in esanet; by default the first.
+        pretrained: Start esanet from ImageNet weights, or timm encoders from their published
+            weights (needs a network connection or a cache).
+        stem: Number of channels of the first convolution, 64 as published; fewer shrink the
+            network.
+        width: Number of channels of every map; in dense prediction, of the deepest map.
+        depth: Number of blocks of a vector's encoder.
+        dropout: Dropout rate in encoders of vectors.
+        trunk_depth: Number of blocks after the concatenation.
+        trunk_kernel: Kernel size of the trunk's convolutions; odd.
+        grid: Grid on which maps are fused: auto (the smallest plane among them; one position with a
+            vector) or pooled (one position).
+        encoder: Encoder of all modalities: auto (by kind), or timm:NAME for images and volumes
+            (timm:NAME@1 for its second inner map). In dense prediction, images only and no @.
+        encoders: Encoders of single modalities, by name; they override `encoder`.
     """
 
     family: Family = "generic"
-    layout: Literal["r18", "r34", "r50", "r18-nbt1d", "r34-nbt1d"] | None = None
+    layout: LayoutName | None = None
     form: Literal["map", "vector"] = "map"
     main: str | None = None
     pretrained: bool = False
@@ -67,6 +70,10 @@ class Network:
     encoders: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.family not in (families := get_args(Family)):
+            raise ValueError(
+                f"unknown network family {self.family!r}; {nearest(self.family, families)}"
+            )
         for name in ("stem", "width", "depth", "trunk_depth"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected network {name} of 1 or more, got {getattr(self, name)}")
@@ -75,13 +82,13 @@ class Network:
         if not 0 <= self.dropout < 1:
             raise ValueError(f"expected network dropout in [0, 1), got {self.dropout}")
 
-    def build(self, task: Task) -> Parts:
-        """Return everything but the representation.
+    def build(self, task: Task) -> NetworkParts:
+        """Build all parts but the representation.
 
         Raises:
-            ValueError: If the family cannot read the task's modalities, or predict its labels, or
-                a setting is none of the family's.
-            FileNotFoundError: If published weights are asked for and cannot be had.
+            ValueError: If the family cannot read the task's modalities or predict its labels, or
+                does not have a setting.
+            FileNotFoundError: If published weights are not available.
         """
         self.check_encoders()
         if self.family == "surf":
@@ -97,26 +104,34 @@ class Network:
 
             layout = self.layout or "r34-nbt1d"
             return esanet(task, layout, self.main, self.stem, self.pretrained)
-        if self.family != "generic":
-            assert_never(self.family)
+        from dmrnet.nn.networks.parts import NetworkParts
+
         if task.dense:
-            return self.build_pixels(task)
-        from dmrnet.nn.networks.parts import Parts
+            from dmrnet.nn.networks.pixels import PixelDecoder, PixelFusion
+
+            streams = self.build_streams(task)
+            pixel_fusion = PixelFusion(
+                task.modalities, self.width, self.trunk_depth, self.trunk_kernel
+            )
+            decoder = PixelDecoder(self.width, len(task.classes))
+            return NetworkParts(streams, pixel_fusion, self.width, decoder)
         from dmrnet.nn.predictor import PooledLinear
 
         encoders = self.build_encoders(task)
         fusion = self.build_fusion(feature_shapes(task, encoders))
-        return Parts(encoders, fusion, self.width, PooledLinear(self.width, len(task.classes)))
+        return NetworkParts(
+            encoders, fusion, self.width, PooledLinear(self.width, len(task.classes))
+        )
 
     def check_encoders(self) -> None:
-        """Refuse what would go unread: encoders of other families, weights that nobody has."""
+        """Raise a ValueError for encoders or published weights that the family does not have."""
         from dmrnet.nn.encoders.timm_models import PREFIX
 
         own = self.family == "generic"
         if not own and (self.encoder != "auto" or self.encoders):
             raise ValueError(
-                f"the {self.family} network has encoders of its own; leave out encoder, or take "
-                "the generic network"
+                f"the {self.family} network has encoders of its own; leave out encoder, or use the "
+                "generic network"
             )
         named = (self.encoder, *self.encoders.values())
         if self.pretrained and not (
@@ -124,31 +139,22 @@ class Network:
         ):
             raise ValueError(
                 "pretrained: expected a network with published weights (timm:NAME as encoder, or "
-                f"the esanet network); {'small encoders' if own else self.family} start from "
-                "random ones"
+                f"the esanet network), got {'small encoders' if own else self.family} without any"
             )
 
-    def build_pixels(self, task: Task) -> Parts:
-        """Return the generic network for every pixel."""
-        from dmrnet.nn.networks.pixels import pixels
-
-        streams = self.build_streams(task)
-        return pixels(task, self.width, self.trunk_depth, self.trunk_kernel, streams)
-
     def build_streams(self, task: Task) -> dict[str, MultiLevelEncoder]:
-        """Return the generic network's encoders of images for every pixel, in the task's order.
+        """Build the generic network's encoders for dense prediction, in the task's order.
 
         Raises:
-            ValueError: If a modality is no image, or an encoder is unknown or does not fit.
-            FileNotFoundError: If published weights cannot be had.
+            ValueError: If a modality is not an image, or an encoder is unknown or does not fit.
+            FileNotFoundError: If published weights are not available.
         """
         from dmrnet.nn.encoders.build import build_stream
-        from dmrnet.nn.networks.parts import check_kind
+        from dmrnet.nn.networks.parts import check_kinds
 
         self.check_encoders()
         self._check_named(task)
-        for modality in task.inputs:
-            check_kind(modality, "generic dense", ("image",))
+        check_kinds(task, "generic dense", ("image",))
         return {
             m.name: build_stream(
                 m, self.width, self.encoders.get(m.name, self.encoder), self.pretrained
@@ -160,12 +166,12 @@ class Network:
         for name in self.encoders:
             if name not in task.modalities:
                 raise ValueError(
-                    f"an encoder is set for {name!r}, which the data lack; "
+                    f"expected encoders of the data's modalities, got one for {name!r}; "
                     f"{nearest(name, task.modalities)}"
                 )
 
     def build_encoders(self, task: Task) -> dict[str, nn.Module]:
-        """Return one encoder a modality, in the task's order."""
+        """Build the encoder of each modality, in the task's order."""
         from dmrnet.nn.encoders.build import build_encoder
 
         self._check_named(task)
@@ -182,7 +188,7 @@ class Network:
         }
 
     def build_fusion(self, shapes: Mapping[str, tuple[int, int, int]]) -> ConcatFusion:
-        """Return the concatenation of the maps and the trunk behind it."""
+        """Build the concatenation of the maps and the trunk after it."""
         from dmrnet.nn.fusion import ConcatFusion
         from dmrnet.nn.layers.linear_start import trunk
 
@@ -195,7 +201,7 @@ class Network:
 def feature_shapes(
     task: Task, encoders: Mapping[str, nn.Module]
 ) -> dict[str, tuple[int, int, int]]:
-    """Return ``(C, H, W)`` of what each encoder gives."""
+    """Return the shape ``(C, H, W)`` of each encoder's map."""
     from dmrnet.nn.encoders.rows import output_shape
 
     return {m.name: output_shape(encoders[m.name], m.shape) for m in task.inputs}

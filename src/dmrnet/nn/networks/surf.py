@@ -1,7 +1,7 @@
-"""The network of CASIA-SURF's tables: separate shallow encoders, one shared deep trunk.
+"""The network of the CASIA-SURF tables: shallow encoders of each modality and a shared deep trunk.
 
-Zhang et al., CVPR 2019 ("SURF fusion"), as the paper uses it with the indicator delta of Eq. 1
-between encoders and concatenation (Sec. 4.1). A ResNet-18 with a 3x3 stem, cut behind layer2.
+Zhang et al., CVPR 2019 ("SURF fusion"), used in the paper with the indicator delta of Eq. 1
+between encoders and concatenation (Sec. 4.1). A ResNet-18 with a 3x3 stem, split after layer2.
 13,182,554 parameters for three modalities of three channels and two classes.
 """
 
@@ -20,18 +20,18 @@ from dmrnet.nn.grid import common_grid
 from dmrnet.nn.layers.linear_start import BlockTrunk
 from dmrnet.nn.layers.memory_format import SmallMaps, small
 from dmrnet.nn.layers.squeeze_excite import squeeze_excite
-from dmrnet.nn.networks.parts import Parts, check_dense, image_encoders
+from dmrnet.nn.networks.parts import NetworkParts, check_dense, image_encoders
 from dmrnet.nn.predictor import PooledLinear
 
 
 class SURFEncoder(nn.Module):
     """Stem, layer1 and layer2 of a ResNet-18, then squeeze-and-excite.
 
-    ``B x 3 x 112 x 112`` becomes ``B x 128 x 14 x 14``; any size and number of channels will do.
+    ``B x 3 x 112 x 112`` becomes ``B x 128 x 14 x 14``; any size and number of channels is valid.
 
     Args:
-        channels: C of the input.
-        width: Channels of the stem, 64 as published.
+        channels: Number of channels of the images.
+        width: Number of channels of the stem, 64 as published.
     """
 
     def __init__(self, channels: int, width: int = 64) -> None:
@@ -51,9 +51,9 @@ def surf_trunk(channels: int, width: int = 64, grid: tuple[int, int] | None = No
     ``B x 384 x 14 x 14`` becomes ``B x 512 x 4 x 4``.
 
     Args:
-        channels: C of all encoders' maps side by side.
-        width: Channels of the stem.
-        grid: Where the encoders' maps meet; it decides how layer4's stand in memory.
+        channels: Number of channels of all encoders' maps together.
+        width: Number of channels of the stem.
+        grid: Grid of the encoders' maps; it determines the memory format of layer4.
     """
     layout = LAYOUTS["r18"]
     last = resnet_stage(layout, 3, width)
@@ -63,25 +63,28 @@ def surf_trunk(channels: int, width: int = 64, grid: tuple[int, int] | None = No
     return BlockTrunk(resnet_stage(layout, 2, width, channels), last)
 
 
-def surf(task: Task, width: int = 64) -> Parts:
-    """Return the network for any number of images (volumes: by frame, averaged).
+def surf(task: Task, width: int = 64) -> NetworkParts:
+    """Return the network for any number of images or volumes (averaged over frames).
 
-    Maps of different sizes meet on the smallest grid among them. The released code also builds a
-    dropout in front of the classifier, which it never calls; there is none here.
+    Maps of different sizes are brought to the smallest grid among them. The released code also
+    builds a dropout before the classifier that it never calls; there is none here.
 
     Args:
-        task: Its modalities need not be three, nor have three channels.
-        width: Channels of the stem, 64 as published; everything scales with it.
+        task: Task with any number of modalities and channels.
+        width: Number of channels of the stem, 64 as published; all others scale with it.
+
+    Raises:
+        ValueError: If the task is dense, or a modality is neither an image nor a volume.
     """
     check_dense(task, "surf", dense=False)
     encoders = image_encoders(task, "surf", lambda channels: SURFEncoder(channels, width))
     shapes = {m.name: output_shape(encoders[m.name], m.shape) for m in task.inputs}
-    side_by_side = sum(shape[0] for shape in shapes.values())
+    concatenated = sum(shape[0] for shape in shapes.values())
     channels = 8 * width
     grid = common_grid(list(shapes.values()))
-    return Parts(
+    return NetworkParts(
         encoders,
-        ConcatFusion(shapes, surf_trunk(side_by_side, width, grid)),
+        ConcatFusion(shapes, surf_trunk(concatenated, width, grid)),
         channels,
         PooledLinear(channels, len(task.classes)),
     )

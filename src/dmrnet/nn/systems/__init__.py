@@ -1,1 +1,1 @@
-"""Parts that one compared system brings: LCR, mmFormer, HeMIS, RFNet, ShaSpec, unimodal."""
+"""NetworkParts that one compared system brings: LCR, mmFormer, HeMIS, RFNet, ShaSpec, unimodal."""

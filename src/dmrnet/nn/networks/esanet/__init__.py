@@ -1,6 +1,6 @@
-"""ESANet: segmentation from a main stream of images into which others are fused stage by stage.
+"""ESANet: segmentation by a main stream of images into which others are fused stage by stage.
 
-Seichter et al., ICRA 2021, for RGB-D; under a mask as in the paper's "ESANet-MD" (Sec. 4.1).
+Seichter et al., ICRA 2021, for RGB-D; with a mask as in the paper's "ESANet-MD" (Sec. 4.1).
 """
 
 from dmrnet.nn.networks.esanet.build import esanet

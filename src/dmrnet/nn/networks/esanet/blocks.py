@@ -12,15 +12,15 @@ from dmrnet.nn.layers.conv_block import conv_block
 
 
 class PyramidPooling(nn.Module):
-    """The context module: the map beside averages of it over coarse bins, mixed by a 1x1 block.
+    """The context module: the map and its averages over coarse bins, mixed by a 1x1 block.
 
-    Source: the pyramid pooling module of PSPNet (Zhao et al., CVPR 2017) with ESANet's bins; every
-    branch has C over the number of bins, and is brought back by nearest neighbour.
+    Source: the pyramid pooling module of PSPNet (Zhao et al., CVPR 2017) with ESANet's bins. Each
+    branch has an equal share of the input's channels and is upsampled by nearest neighbour.
 
     Args:
-        before: C of the input.
-        after: C of the output.
-        bins: Positions a side that each branch averages to.
+        before: Number of input channels.
+        after: Number of output channels.
+        bins: Number of bins per side of each branch.
     """
 
     def __init__(self, before: int, after: int, bins: Sequence[int] = (1, 5)) -> None:
@@ -41,12 +41,12 @@ class PyramidPooling(nn.Module):
 
 
 class LearnedUpsample(nn.Module):
-    """Doubles a map: nearest neighbour, then a 3x3 convolution of each channel by itself.
+    """Doubles a map by nearest neighbour and a depthwise 3x3 convolution.
 
-    It starts as bilinear interpolation, but for the zeros that surround the map.
+    Initialised as bilinear interpolation, except for the zero padding at the border.
 
     Args:
-        channels: C.
+        channels: Number of channels.
     """
 
     def __init__(self, channels: int) -> None:

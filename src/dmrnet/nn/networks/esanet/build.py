@@ -1,4 +1,4 @@
-"""ESANet put together for a task."""
+"""Building ESANet for a task."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dmrnet.nn.encoders.resnet_layouts import LayoutName
 from dmrnet.nn.networks.esanet.decoder import ESANetDecoder
 from dmrnet.nn.networks.esanet.fusion import ESANetFusion
 from dmrnet.nn.networks.esanet.streams import ESANetStream
-from dmrnet.nn.networks.parts import Parts, check_dense, check_kind
+from dmrnet.nn.networks.parts import NetworkParts, check_dense, check_kinds
 
 
 def esanet(
@@ -17,26 +17,27 @@ def esanet(
     main: str | None = None,
     width: int = 64,
     pretrained: bool = False,
-) -> Parts:
+) -> NetworkParts:
     """Return the network for any number of images of one size, which 32 must divide.
 
     With RGB, a depth map and 40 classes it has 46.96 million parameters (r34-nbt1d, ESANet's own),
-    71.73 (r50, what the released DMRNet code trains) or 39.70 (r18). The representation stands
-    behind the context module; skips pass it by.
+    71.73 (r50, as trained by the released DMRNet code) or 39.70 (r18). The representation follows
+    the context module; skips bypass it.
 
     Args:
-        task: A dense one.
-        layout: Of every stream.
-        main: The modality that the others are added to; the first by default.
-        width: Channels of the stems, 64 as published; everything scales with it.
+        task: Dense task.
+        layout: Layout of every stream.
+        main: Modality that the others are added to; the first by default.
+        width: Number of channels of the stems, 64 as published; all others scale with it.
         pretrained: Start the streams from torchvision's ImageNet weights (r18, r34, r50).
 
     Raises:
-        ValueError: If the task is not dense, a modality is no image, or weights cannot be had.
+        ValueError: If the task is not dense, a modality is not an image, or there are no published
+            weights of the layout and width.
+        FileNotFoundError: If published weights are not available.
     """
     check_dense(task, "esanet", dense=True)
-    for modality in task.inputs:
-        check_kind(modality, "esanet", ("image",))
+    check_kinds(task, "esanet", ("image",))
     main = task.modalities[0] if main is None else main
     fusion = ESANetFusion(task.modalities, main, layout, width)
     streams = {
@@ -44,10 +45,8 @@ def esanet(
         for m in task.inputs
     }
     if pretrained:
-        if width != 64:
-            raise ValueError(f"published weights have width 64, got width {width}")
-        state = imagenet_state(layout)
+        state = imagenet_state(layout, width)
         for name, stream in streams.items():
             load_resnet(state, stream.stem, fusion.stages if name == main else stream.stages)
     channels = 8 * width
-    return Parts(streams, fusion, channels, ESANetDecoder(channels, len(task.classes)))
+    return NetworkParts(streams, fusion, channels, ESANetDecoder(channels, len(task.classes)))

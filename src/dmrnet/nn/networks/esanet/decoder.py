@@ -1,4 +1,4 @@
-"""Decoder of ESANet: from the representation and the skips to a class of every pixel."""
+"""Decoder of ESANet: from the representation and the skips to the logits of every pixel."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from dmrnet.nn.predictor import Output
 
 
 class DecoderStage(nn.Module):
-    """3x3 block, residual blocks, doubling, and the skip added; a side output before doubling.
+    """3x3 block, residual blocks, upsampling and addition of the skip; with a side output.
+
+    The side output is computed before upsampling.
 
     Args:
-        before: C of the input.
-        after: C of the output and of the skip.
-        classes: M of the side output.
-        blocks: How many `NonBottleneck1D`.
+        before: Number of input channels.
+        after: Number of channels of the output and the skip.
+        classes: Number of classes, M.
+        blocks: Number of residual blocks (`NonBottleneck1D`).
     """
 
     def __init__(self, before: int, after: int, classes: int, blocks: int = 3) -> None:
@@ -30,19 +32,19 @@ class DecoderStage(nn.Module):
         self.up = LearnedUpsample(after)
 
     def forward(self, x: Tensor, skip: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Map ``(B, before, H, W)`` to ``(B, after, 2 H, 2 W)``, and to side logits in training."""
+        """Map ``(B, before, H, W)`` to ``(B, after, 2 H, 2 W)`` and, in training, side logits."""
         x = self.blocks(self.conv(x))
         side = self.side(x) if self.training else None
         return self.up(x) + skip, side
 
 
 class ESANetDecoder(nn.Module):
-    """Three stages up to a quarter of the image, logits there, and two learnt doublings of them.
+    """Three stages up to a quarter of the image's size, logits, and two learned upsamplings.
 
     Args:
-        channels: C of the representation; the stages have C, C / 2 and C / 4.
-        classes: M.
-        blocks: Residual blocks of each stage.
+        channels: Number of channels of the representation, C; the stages have C, C / 2 and C / 4.
+        classes: Number of classes, M.
+        blocks: Number of residual blocks of each stage.
     """
 
     def __init__(self, channels: int, classes: int, blocks: int = 3) -> None:
@@ -62,11 +64,11 @@ class ESANetDecoder(nn.Module):
         """Predict every pixel.
 
         Args:
-            value: ``(B, C, H / 32, W / 32)``.
-            skips: From 1/4 to 1/16 of the image, with C / 4, C / 2 and C channels.
+            value: Representation ``(B, C, H / 32, W / 32)``.
+            skips: Maps from 1/4 to 1/16 of the image's size, with C / 4, C / 2 and C channels.
 
         Returns:
-            Logits ``(B, M, H, W)``; in training side logits at 1/8, 1/16 and 1/32 as well.
+            Logits ``(B, M, H, W)`` and, in training, side logits at 1/8, 1/16 and 1/32.
         """
         side = []
         for stage, skip in zip(self.stages, reversed(skips), strict=True):

@@ -1,4 +1,4 @@
-"""Fusion of ESANet: the main stream's stages, into which side streams are added under a mask."""
+"""Fusion of ESANet: side streams are added to the main stream's stages under a mask."""
 
 from __future__ import annotations
 
@@ -19,23 +19,20 @@ from dmrnet.nn.networks.esanet.streams import FUSIONS, STRIDE
 
 
 class ESANetFusion(Fusion):
-    """Main stages interleaved with fusions, then the context module.
+    """The main stream's stages interleaved with fusions, then the context module.
 
-    At each of five places, behind the stem and behind every stage, each stream's map is hidden
-    where the mask says so, goes through a squeeze-and-excite of its own, and all are added; the
-    next main stage reads the sum. Squeeze-and-excite of zeros is zeros, so that a hidden stream
-    adds nothing. Where the main modality is hidden its stages still run, on what the others gave
-    (their batch norms see these rows), but what they give is hidden again: the deepest map is then
-    made from the side streams alone, as in the released code.
+    There are five fusions, after the stem and after every stage. In each, every stream's masked map
+    goes through its own squeeze-and-excite, and the sum is the input of the next main stage.
+    Squeeze-and-excite maps zeros to zeros, so that a hidden stream adds nothing. If the main
+    modality is hidden, its stages still run on the maps of the others (and their batch norms see
+    these rows), but their output is hidden again: the deepest map then depends on the side streams
+    alone, as in the released code.
 
     Args:
-        modalities: In the order of mask columns.
-        main: The one whose stages go on from fused maps.
-        layout: Of every stream.
-        width: Channels of the stems; the decoder's are 8, 4 and 2 times as many.
-
-    Attributes:
-        stride: What must divide an image's height and width.
+        modalities: Names in the order of mask columns.
+        main: Modality whose stages continue from fused maps.
+        layout: Layout of every stream.
+        width: Number of channels of the stems; the decoder has 8, 4 and 2 times as many.
     """
 
     stride = STRIDE
@@ -56,7 +53,7 @@ class ESANetFusion(Fusion):
         self.excite = nn.ModuleList(
             nn.ModuleList(squeeze_excite(c) for _ in self.modalities) for c in channels
         )
-        # The decoder adds skips to its maps: 1/4, 1/8 and 1/16 of the image, in this order.
+        # The decoder adds the skips to its maps at 1/4, 1/8 and 1/16 of the image's size.
         self.skips = nn.ModuleList(
             nn.Identity() if c == wanted else conv_block(c, wanted, 1)
             for c, wanted in zip(channels[1:4], (2 * width, 4 * width, 8 * width), strict=True)
@@ -82,7 +79,7 @@ class ESANetFusion(Fusion):
         return Fused(self.context(fused), tuple(skips))
 
     def add(self, level: int, main: Tensor, feats: Inputs, columns: Sequence[Tensor]) -> Tensor:
-        """Return the sum of all streams at one level, each hidden, squeezed and excited."""
+        """Return the sum of all streams' masked maps at one level, after squeeze-and-excite."""
         parts: list[Tensor] = [
             self.excite[level][v](hidden)  # type: ignore[index]
             for v, hidden in enumerate(self.hidden(level, main, feats, columns))
@@ -92,15 +89,15 @@ class ESANetFusion(Fusion):
     def hidden(
         self, level: int, main: Tensor, feats: Inputs, columns: Sequence[Tensor]
     ) -> list[Tensor]:
-        """Return each stream's map at one level, zeros where the mask hides it."""
+        """Return each stream's map at one level, zeros where hidden."""
         parts: list[Tensor] = []
         for v, name in enumerate(self.modalities):
             feature = main if v == self.main else feats[feature_name(name, level)]
             if feature.shape[2:] != main.shape[2:]:
                 raise ValueError(
-                    f"modality {name} has maps of {tuple(feature.shape[2:])} where modality "
-                    f"{self.modalities[self.main]} has {tuple(main.shape[2:])}; esanet adds them, "
-                    "so that all images of a sample must have one size: resize them"
+                    f"modality {name}: expected maps of {tuple(main.shape[2:])} as those of "
+                    f"{self.modalities[self.main]}, to which esanet adds them, got "
+                    f"{tuple(feature.shape[2:])}; resize all images of a sample to one size"
                 )
             parts.append(masked(feature, columns[v]))
         return parts

@@ -11,8 +11,8 @@ from dmrnet.modalities import Inputs
 from dmrnet.nn.fusion import Extras, Fused
 from dmrnet.nn.layers.connected_zero import connected_zero
 from dmrnet.nn.layers.norm import BatchNorm
-from dmrnet.nn.networks.levels import Meets
-from dmrnet.nn.networks.trunks import MixFusion
+from dmrnet.nn.networks.custom_fusion import MixFusion
+from dmrnet.nn.networks.level_fusion import LevelMixing
 
 HIDDEN = 128
 """Of the network that weighs modalities, as in the source."""
@@ -126,7 +126,7 @@ class RegionFusion(MixFusion):
         return Fused(self.trunk(mixed), extras={"regions": (logits,)})
 
 
-class RegionMeet(Meets):
+class LevelRegions(LevelMixing):
     """A level of a network for every pixel whose maps meet by regions.
 
     Args:

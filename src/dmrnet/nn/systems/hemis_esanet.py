@@ -11,7 +11,7 @@ from dmrnet.modalities import Inputs
 from dmrnet.nn.encoders.resnet_layouts import LayoutName, layout_of
 from dmrnet.nn.layers.conv_block import conv_block
 from dmrnet.nn.networks.esanet.fusion import ESANetFusion
-from dmrnet.nn.systems.moments import Moments, Spread
+from dmrnet.nn.systems.hemis import Moments, Spread
 
 
 class MomentsESANetFusion(ESANetFusion):

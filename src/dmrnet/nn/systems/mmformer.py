@@ -14,7 +14,7 @@ from dmrnet.nn.fusion import Extras, Fused, Fusion, masked
 from dmrnet.nn.grid import shrink_to_grid, to_grid
 from dmrnet.nn.layers.conv_block import conv_block
 from dmrnet.nn.layers.norm import BatchNorm
-from dmrnet.nn.networks.levels import Meets
+from dmrnet.nn.networks.level_fusion import LevelMixing
 
 Restore = Literal["sequence", "position", "packed"]
 """How V H W tokens become H W again: by a linear layer over the sequence; by one over the V tokens
@@ -56,7 +56,7 @@ class Attention(nn.Module):
         return attended
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """A transformer layer: attention and a two-layer network, each behind a norm and added.
 
     Args:
@@ -103,7 +103,7 @@ def positions_at(position: Tensor, before: tuple[int, int], size: Sequence[int])
     return there.permute(0, 2, 3, 1).flatten(0, 2)[None]
 
 
-class Intra(nn.Module):
+class IntraTransformer(nn.Module):
     """A modality's map as tokens, with learnt positions, and a transformer among them.
 
     Args:
@@ -136,7 +136,7 @@ class Intra(nn.Module):
         )
         self.position = nn.Parameter(torch.zeros(1, grid[0] * grid[1], embed))
         self.dropout = nn.Dropout(position_dropout)
-        self.block = Block(embed, heads, ratio, dropout)
+        self.block = TransformerBlock(embed, heads, ratio, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, C, H, W)`` to ``(B, D, H, W)``, on whatever grid."""
@@ -158,7 +158,7 @@ class IntraEncoder(nn.Module):
         intra: Of that map.
     """
 
-    def __init__(self, encoder: nn.Module, intra: Intra) -> None:
+    def __init__(self, encoder: nn.Module, intra: IntraTransformer) -> None:
         super().__init__()
         self.encoder = encoder
         self.intra = intra
@@ -209,7 +209,7 @@ class InterFusion(Fusion):
         total = len(self.modalities) * positions
         self.position = nn.Parameter(torch.zeros(1, total, embed))
         self.dropout = nn.Dropout(position_dropout)
-        self.block = Block(embed, heads, ratio, dropout)
+        self.block = TransformerBlock(embed, heads, ratio, dropout)
         if restore not in ("sequence", "position", "packed"):
             raise ValueError(f"expected restore as sequence, position or packed, got {restore!r}")
         self.restore = restore
@@ -274,7 +274,7 @@ class MapsInterFusion(InterFusion):
 
     def __init__(
         self,
-        intra: Mapping[str, Intra],
+        intra: Mapping[str, IntraTransformer],
         modalities: Sequence[str],
         *rest: Any,  # noqa: ANN401
         **more: Any,  # noqa: ANN401
@@ -296,7 +296,7 @@ class MapsInterFusion(InterFusion):
         return torch.cat(made, 1)
 
 
-class FormerMeet(Meets):
+class LevelTransformers(LevelMixing):
     """The deepest level of a network for every pixel, whose maps meet in both transformers.
 
     Args:
@@ -330,7 +330,8 @@ class FormerMeet(Meets):
         self.modalities = tuple(modalities)
         rest = (heads, ratio, dropout)
         self.intra = nn.ModuleList(
-            Intra(channels, embed, grid, *rest, position_dropout) for _ in self.modalities
+            IntraTransformer(channels, embed, grid, *rest, position_dropout)
+            for _ in self.modalities
         )
         self.inter = InterFusion(
             self.modalities, embed, grid, *rest, key_mask, restore, position_dropout

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dmrnet.nn.fusion import Extras
 from dmrnet.nn.layers.conv_block import conv_block
-from dmrnet.nn.networks.levels import Meets
+from dmrnet.nn.networks.level_fusion import LevelMixing
 
 Spread = Literal["population", "sample", "released"]
 """What the squared deviations are divided by: how many modalities are shown; one less; or, as the
@@ -47,7 +47,7 @@ class Moments(nn.Module):
         return torch.cat([mean, squares.sum(1) / by], 1)
 
 
-class MomentsMeet(Meets):
+class LevelMoments(LevelMixing):
     """A level of a network for every pixel whose maps meet in their moments.
 
     Args:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dmrnet.modalities import all_combinations
-from dmrnet.nn.systems.moments import Moments
+from dmrnet.nn.systems.hemis import Moments
 
 
 def slow(values: list[float], seen: list[bool], spread: str) -> tuple[float, float]:

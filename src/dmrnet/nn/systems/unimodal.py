@@ -14,7 +14,7 @@ from dmrnet.nn.encoders.rows import encode_no_rows
 from dmrnet.nn.fusion import Fused, Fusion, masked
 from dmrnet.nn.layers.norm import synchronises
 from dmrnet.nn.layers.precision import at_least_float32
-from dmrnet.nn.networks.parts import Parts
+from dmrnet.nn.networks.parts import NetworkParts
 from dmrnet.nn.predictor import Output
 
 Combine = Literal["probabilities", "logits"]
@@ -29,7 +29,7 @@ class Expert(nn.Module):
         parts: Of a network for that modality alone.
     """
 
-    def __init__(self, name: str, parts: Parts) -> None:
+    def __init__(self, name: str, parts: NetworkParts) -> None:
         super().__init__()
         self.name = name
         self.encoder = parts.encoders[name]
@@ -53,7 +53,7 @@ class PixelExpert(MultiLevelEncoder):
         classes: M.
     """
 
-    def __init__(self, name: str, parts: Parts, classes: int) -> None:
+    def __init__(self, name: str, parts: NetworkParts, classes: int) -> None:
         super().__init__()
         self.name, self.classes = name, classes
         self.encoder = parts.encoders[name]

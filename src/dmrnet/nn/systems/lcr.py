@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dmrnet.modalities import Inputs
 from dmrnet.nn.fusion import Fused
 from dmrnet.nn.layers.precision import at_least_float32
-from dmrnet.nn.networks.trunks import MixFusion
+from dmrnet.nn.networks.custom_fusion import MixFusion
 
 LATEST = 0.01
 """The least that a training step counts for in the mean distance between two modalities."""

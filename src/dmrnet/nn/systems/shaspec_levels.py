@@ -11,8 +11,9 @@ from dmrnet.modalities import CachedFeatures, Inputs, Task, Where, spread_rows, 
 from dmrnet.nn.encoders.multi_level import feature_name
 from dmrnet.nn.encoders.rows import encode_rows
 from dmrnet.nn.fusion import Fused, masked
-from dmrnet.nn.networks.levels import Levels, SideBySide
-from dmrnet.nn.systems.shared import Impute, Residual, SharedSpecificFusion, shared_name
+from dmrnet.nn.networks.level_fusion import LevelConcat
+from dmrnet.nn.networks.levels import Levels
+from dmrnet.nn.systems.shaspec import Impute, Residual, SharedSpecificFusion, shared_name
 
 
 class SharedStreams(nn.Module):
@@ -30,7 +31,7 @@ class SharedStreams(nn.Module):
     def __init__(self, task: Task, levels: Levels) -> None:
         super().__init__()
         self.modalities = task.modalities
-        self.widths = levels.every
+        self.widths = levels.all_widths
         first, *others = (levels.streams[name].parts for name in task.modalities)
         alike = len({m.shape[0] for m in task.inputs}) == 1
         own = [first[0]] if alike else [parts[0] for parts in (first, *others)]
@@ -98,21 +99,21 @@ class SharedLevelFusion(SharedSpecificFusion):
         one_projection: bool = True,
         kernel: int = 1,
     ) -> None:
-        many, channels = len(modalities), levels.channels[-1]
-        deep = levels.deep(many * channels)
+        many, channels = len(modalities), levels.widths[-1]
+        deep = levels.build_bottleneck(many * channels)
         rest = (residual, impute, one_projection, kernel)
         super().__init__(modalities, channels, (1, 1), deep, *rest)
         self.stride = levels.stride
-        self.names = levels.names
+        self.numbers = levels.numbers
         self.skips = nn.ModuleList(
-            SideBySide(many, c, wanted)
-            for c, wanted in zip(levels.channels, levels.skips, strict=False)
+            LevelConcat(many, c, wanted)
+            for c, wanted in zip(levels.widths, levels.skip_widths, strict=False)
         )
 
     def prepare(self, feats: Inputs) -> CachedFeatures:
         """Keep what is fused."""
-        shared = [feature_name(shared_name(n), k) for n in self.modalities for k in self.names]
-        deepest = [feature_name(name, self.names[-1]) for name in self.modalities]
+        shared = [feature_name(shared_name(n), k) for n in self.modalities for k in self.numbers]
+        deepest = [feature_name(name, self.numbers[-1]) for name in self.modalities]
         return CachedFeatures({name: feats[name] for name in (*shared, *deepest)})
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
@@ -126,7 +127,7 @@ class SharedLevelFusion(SharedSpecificFusion):
             ]
             return self.fill(torch.stack(maps, 1), mask)
 
-        *shallow, deepest = self.names
+        *shallow, deepest = self.numbers
         skips = tuple(
             skip(filled(level), mask)[0] for skip, level in zip(self.skips, shallow, strict=True)
         )

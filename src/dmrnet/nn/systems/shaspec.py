@@ -14,8 +14,8 @@ from dmrnet.nn.fusion import Fused, Fusion, masked
 from dmrnet.nn.grid import shrink_to_grid, to_grid
 from dmrnet.nn.layers.linear_start import trunk
 from dmrnet.nn.layers.pointwise import Pointwise
+from dmrnet.nn.networks.custom_fusion import Shapes, single_modality_network
 from dmrnet.nn.networks.network import Network
-from dmrnet.nn.networks.trunks import Shapes, of_one
 
 Residual = Literal["shared", "specific"]
 """What the projection is added to."""
@@ -56,9 +56,11 @@ class SharedEncoder(nn.Module):
         self.shape = shapes[first]
         self.shapes = dict(shapes)
         if len(kinds) == 1:
-            self.shared: nn.Module = of_one(network, task, first).encoders[first]
+            self.shared: nn.Module = single_modality_network(network, task, first).encoders[first]
             return
-        self.own = nn.ModuleList(of_one(network, task, n).encoders[n] for n in task.modalities)
+        self.own = nn.ModuleList(
+            single_modality_network(network, task, n).encoders[n] for n in task.modalities
+        )
         self.shape = (self.shape[0], *grid)
         self.shared = trunk(self.shape[0], self.shape[0], 1)
 

@@ -13,10 +13,10 @@ from dmrnet.nn.fusion import Fused
 from dmrnet.nn.layers.conv_block import conv_block
 from dmrnet.nn.networks.esanet.fusion import ESANetFusion
 from dmrnet.nn.networks.esanet.streams import FUSIONS
-from dmrnet.nn.systems.former import InterFusion, Intra, Restore
+from dmrnet.nn.systems.mmformer import InterFusion, IntraTransformer, Restore
 
 
-class FormerESANetFusion(ESANetFusion):
+class MMFormerESANetFusion(ESANetFusion):
     """ESANet's streams, of which the last fusion is by attention and not by a sum.
 
     Args:
@@ -58,7 +58,8 @@ class FormerESANetFusion(ESANetFusion):
         self.excite = self.excite[:-1]
         rest = (heads, ratio, dropout)
         self.intra = nn.ModuleList(
-            Intra(self.deepest, tokens, grid, *rest, position_dropout) for _ in self.modalities
+            IntraTransformer(self.deepest, tokens, grid, *rest, position_dropout)
+            for _ in self.modalities
         )
         self.inter = InterFusion(
             self.modalities, tokens, grid, *rest, key_mask, restore, position_dropout

@@ -1,0 +1,158 @@
+"""A family's network with a method's own fusion between its encoders, trunk and predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from dmrnet.modalities import CachedFeatures, Inputs, Task
+from dmrnet.nn.fusion import Fused, Fusion, masked_all
+from dmrnet.nn.grid import Grid, common_grid, shrink_to_grid, to_grid
+from dmrnet.nn.layers.linear_start import trunk
+from dmrnet.nn.networks.network import Network, feature_shapes
+from dmrnet.nn.networks.parts import NetworkParts, check_dense
+from dmrnet.nn.predictor import PooledLinear
+
+Shapes = Mapping[str, tuple[int, int, int]]
+"""Shape ``(C, H, W)`` of each modality's map."""
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The part of a family's network after the fusion, for classification.
+
+    Attributes:
+        trunk: Module from the fused map to the map of the representation.
+        channels: Number of channels of the trunk's output.
+        predictor: Classifier.
+    """
+
+    trunk: nn.Module
+    channels: int
+    predictor: nn.Module
+
+
+def build_tail(
+    network: Network, task: Task, channels: int, grid: tuple[int, int] | None = None
+) -> Tail:
+    """Build a family's trunk and predictor.
+
+    Args:
+        network: Settings of the network.
+        task: Classification task.
+        channels: Number of channels of the fused map.
+        grid: Grid of the fused map, where known.
+    """
+    classes = len(task.classes)
+    if network.family == "surf":
+        from dmrnet.nn.networks.surf import surf_trunk
+
+        after = 8 * network.stem
+        layers: nn.Module = surf_trunk(channels, network.stem, grid)
+        return Tail(layers, after, PooledLinear(after, classes))
+    if network.family == "ogm":
+        from dmrnet.nn.networks.ogm import ogm_predictor
+
+        return Tail(nn.Identity(), channels, ogm_predictor(channels, classes))
+    layers = trunk(channels, network.width, network.trunk_depth, network.trunk_kernel)
+    return Tail(layers, network.width, PooledLinear(network.width, classes))
+
+
+def fusion_grid(network: Network, shapes: Shapes) -> tuple[int, int]:
+    """Return the grid on which a family fuses maps."""
+    grid: Grid = network.grid
+    if network.family == "ogm":
+        grid = "pooled" if network.form == "vector" else "auto"
+    elif network.family == "surf":
+        grid = "auto"
+    return common_grid(list(shapes.values()), grid)
+
+
+def common_width(shapes: Shapes, method: str) -> int:
+    """Return the number of channels that every modality's map has.
+
+    Raises:
+        ValueError: If the numbers differ.
+    """
+    channels = {name: shape[0] for name, shape in shapes.items()}
+    if len(set(channels.values())) > 1:
+        raise ValueError(
+            f"{method} adds the modalities' maps: expected one number of channels, got "
+            f"{', '.join(f'{name} {c}' for name, c in channels.items())}; use one encoder for all, "
+            "or set the network's width to theirs"
+        )
+    return next(iter(channels.values()))
+
+
+def single_modality_network(network: Network, task: Task, name: str) -> NetworkParts:
+    """Build a network for one of a task's modalities."""
+    (modality,) = (m for m in task.inputs if m.name == name)
+    # Names that the task lacks stay, so that `build` reports them.
+    encoders = {n: e for n, e in network.encoders.items() if n == name or n not in task.modalities}
+    return replace(network, encoders=encoders, main=None).build(replace(task, inputs=(modality,)))
+
+
+class MixFusion(Fusion):
+    """Mixes masked maps of one width on one grid by a method's own rule, then applies a trunk.
+
+    Args:
+        modalities: Names in the order of mask columns.
+        grid: Grid that the maps are brought to.
+        mix: Module from maps ``(B, V, C, H, W)``, zeros where hidden, and mask ``(B, V)`` to a map.
+        trunk: Module from that map to the fused map.
+    """
+
+    def __init__(
+        self, modalities: Sequence[str], grid: tuple[int, int], mix: nn.Module, trunk: nn.Module
+    ) -> None:
+        super().__init__()
+        self.modalities = tuple(modalities)
+        self.grid = grid
+        self.mix = mix
+        self.trunk = trunk
+
+    def prepare(self, feats: Inputs) -> CachedFeatures:
+        """Shrink larger maps to the grid."""
+        return CachedFeatures({name: shrink_to_grid(f, self.grid) for name, f in feats.items()})
+
+    def stacked(self, feats: Inputs, mask: Tensor) -> Tensor:
+        """Return the maps ``(B, V, C, H, W)`` on the grid, zeros where hidden."""
+        maps = masked_all(feats, self.modalities, mask)
+        return torch.stack([to_grid(x, self.grid) for x in maps], 1)
+
+    def forward(self, feats: Inputs, mask: Tensor) -> Fused:
+        """Fuse maps ``(B, C, H_v, W_v)`` under bool ``(B, V)``."""
+        return Fused(self.trunk(self.mix(self.stacked(feats, mask), mask)))
+
+
+def build_mixed_network(
+    network: Network,
+    task: Task,
+    method: str,
+    make: Callable[[int, int], tuple[nn.Module, int]],
+    fuse: type[MixFusion] = MixFusion,
+) -> NetworkParts:
+    """Build a family's network with a method's own mixing between encoders and trunk.
+
+    Args:
+        network: Settings of a network for classification.
+        task: Classification task.
+        method: Name of the method, for messages.
+        make: Function from the number of modalities, V, and of channels, C, to the mixing and the
+            number of channels of its output.
+        fuse: Class of the fusion.
+
+    Raises:
+        ValueError: If the task is dense, or the modalities' maps differ in channels.
+    """
+    check_dense(task, method, dense=False)
+    encoders = network.build(task).encoders
+    shapes = feature_shapes(task, encoders)
+    mix, channels = make(len(shapes), common_width(shapes, method))
+    grid = fusion_grid(network, shapes)
+    tail = build_tail(network, task, channels, grid)
+    fusion = fuse(task.modalities, grid, mix, tail.trunk)
+    return NetworkParts(encoders, fusion, tail.channels, tail.predictor)
