@@ -1,16 +1,29 @@
-"""Pages that are made from something say what that says."""
+"""Generated pages are up to date."""
 
 import runpy
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
-def test_results_page_is_made_from_its_rows() -> None:
-    made = runpy.run_path(str(ROOT / "tools" / "make_results.py"))["page"]()
-    assert (ROOT / "docs" / "results.md").read_text() == made, (
-        "docs/results.md is stale: run python tools/make_results.py page"
-    )
+def test_results_pages_are_made_from_their_rows() -> None:
+    made = runpy.run_path(str(ROOT / "tools" / "make_results.py"))["pages"]()
+    pages = {path.name: path.read_text() for path in (ROOT / "docs" / "results").glob("*.md")}
+    assert pages.keys() == made.keys()
+    for name, text in made.items():
+        assert pages[name] == text, (
+            f"docs/results/{name} is stale: run python tools/make_results.py pages"
+        )
+
+
+@pytest.mark.parametrize("folder", sorted((ROOT / "results").iterdir()), ids=lambda path: path.name)
+def test_an_experiment_starts_with_a_short_summary(folder: Path) -> None:
+    page = (ROOT / "docs" / "results" / f"{folder.name}.md").read_text()
+    summary = page.partition("\n## ")[0]
+    assert "<details>" not in summary
+    assert len(summary.splitlines()) <= 40
 
 
 def test_page_of_errors_is_made_from_the_tables_that_are_tested() -> None:

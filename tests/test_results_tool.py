@@ -1,4 +1,4 @@
-"""What tools/make_results.py writes of a search, and of lengths of training."""
+"""The tables that tools/make_results.py makes of a search, and of lengths of training."""
 
 import json
 import runpy
@@ -13,7 +13,11 @@ def trial(label: str, score: float | None, **settings: str) -> dict[str, object]
     return {"label": label, "settings": settings, "score": score}
 
 
-def test_what_all_systems_tried_stands_side_by_side() -> None:
+def rows_of(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("|")]
+
+
+def test_settings_that_all_systems_tried_are_columns() -> None:
     trials = [
         trial("sf-md", 0.5, lr="0.2"),
         trial("sf-md", 0.5004, lr="10"),
@@ -22,9 +26,9 @@ def test_what_all_systems_tried_stands_side_by_side() -> None:
         trial("dmr", None, lr="10"),
         trial("dmr", float("nan"), lr="-1"),
     ]
-    said, table = MADE["_tried"](trials, [7])
-    assert "seed 7" in said
-    assert table.splitlines() == [
+    (text,) = MADE["_tried"](trials, [7])
+    assert "seed 7" in text
+    assert rows_of(text) == [
         "|  | lr -1 | lr 0.2 | lr 10 |",
         "| --- | ---: | ---: | ---: |",
         "| sf-md | failed | 50.0 | **50.0** |",
@@ -32,15 +36,15 @@ def test_what_all_systems_tried_stands_side_by_side() -> None:
     ]
 
 
-def test_what_each_tried_of_its_own_has_a_line_each() -> None:
+def test_settings_of_one_system_have_a_row_each() -> None:
     trials = [
         trial("sf-md", 0.5, lr="0.2"),
         trial("dmr", 0.6, lr="0.2", size="64x64"),
         trial("dmr", 0.6, lr="0.2", size="3d"),
     ]
-    said, table = MADE["_tried"](trials, [7, 8])
-    assert "mean of seeds 7, 8" in said
-    assert table.splitlines()[2:] == [
+    (text,) = MADE["_tried"](trials, [7, 8])
+    assert "mean of seeds 7, 8" in text
+    assert rows_of(text)[2:] == [
         "| sf-md | lr 0.2 | **50.0** |",
         "| dmr | lr 0.2 size 64x64 | **60.0** |",
         "| dmr | lr 0.2 size 3d | 60.0 |",
@@ -49,12 +53,12 @@ def test_what_each_tried_of_its_own_has_a_line_each() -> None:
 
 def test_lengths_of_training_are_compared_seed_by_seed(tmp_path: Path) -> None:
     # Percent on validation and test, and the epoch kept, by length and seed.
-    told = {
+    lengths = {
         10: {0: (50, 40, 10), 1: (60, 50, 5)},
         20: {1: (61, 50, 15), 0: (53, 38, 20)},
         40: {1: (62, 49, 25)},
     }
-    for length, seeds in told.items():
+    for length, seeds in lengths.items():
         runs = {}
         for seed, (val, test, epoch) in seeds.items():
             runs[f"{length}-{seed}"] = 0
@@ -72,24 +76,24 @@ def test_lengths_of_training_are_compared_seed_by_seed(tmp_path: Path) -> None:
             ]
             (folder / "results.jsonl").write_text("\n".join(lines))
         systems = [{"name": "sf-md"}, {"name": "dmr"}]
-        if length == 20:  # another system, of which this length alone is there
+        if length == 20:  # another system, which has only this length
             runs["20-0 of dmr"] = 1
             shutil.copytree(tmp_path / "runs" / "20-0", tmp_path / "runs" / "20-0 of dmr")
         study = {"runs": runs, "systems": systems}
         (tmp_path / f"epochs-{length:03}.json").write_text(json.dumps(study))
     made = list(MADE["_by_length"](sorted(tmp_path.glob("*.json"))))
-    last = [line for text in made if text.startswith("|") for line in text.splitlines()[2:]]
+    last = [line for text in made for line in rows_of(text)[2:]]
     assert last == [
-        "| sf-md | 55.0 | 57.0 (+2.0 ± 1.0) | 62.0 (+1.0, seed 1 alone) |",
+        "| sf-md | 55.0 | 57.0 (+2.0 ± 1.0) | 62.0 (+1.0, only seed 1) |",
         "| dmr | – | 53.0 | – |",
-        "| sf-md | 45.0 | 44.0 (−1.0 ± 1.0) | 49.0 (−1.0, seed 1 alone) |",
+        "| sf-md | 45.0 | 44.0 (−1.0 ± 1.0) | 49.0 (−1.0, only seed 1) |",
         "| dmr | – | 38.0 | – |",
         "| sf-md | 10, 5 | 20, 15 | –, 25 |",
         "| dmr | – | 20 | – |",
     ]
 
 
-def test_one_length_alone_is_not_compared(tmp_path: Path) -> None:
+def test_a_single_length_is_not_compared(tmp_path: Path) -> None:
     assert not list(MADE["_by_length"]([tmp_path / "epochs-010.json"]))
 
 

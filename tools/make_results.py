@@ -1,18 +1,19 @@
-"""Write docs/results.md from the result rows under results/.
+"""Write docs/results/, a page an experiment, from the result rows under results/.
 
-Each folder there is one experiment: ``about.md`` (what was run, by which command, what it shows)
-and ``*.jsonl`` (its result rows). Keep an experiment's rows with::
+Each folder under results/ is one experiment. ``about.md`` is its hand-written summary: a title, the
+result in one sentence, what was run and what it shows. ``details.md``, if there is one, says how
+settings were chosen. ``*.jsonl`` are result rows. Keep an experiment's rows with::
 
     python tools/make_results.py keep NAME RUN [RUN ...]
 
-or, where they are those of a study, with its own words behind ``--``::
+or, if they are those of a study, with its own arguments after ``--``::
 
     python tools/make_results.py study NAME -- table3 --data digits=prepared --out runs/digits
 
 then write ``results/NAME/about.md``, for a study ``results/NAME/STUDY.md`` too, and rewrite the
-page with::
+pages with::
 
-    python tools/make_results.py page
+    python tools/make_results.py pages
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import shlex
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from html import escape
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -32,7 +35,7 @@ from typing import Any
 from dmrnet.report.pages.analysis_blocks import analysis_blocks
 from dmrnet.report.pages.difference_table import difference_table
 from dmrnet.report.pages.markdown import markdown_table
-from dmrnet.report.pages.table import Cell, Table, best_of, score_cell
+from dmrnet.report.pages.table import SEEN, UNSEEN, Cell, Table, best_of, score_cell
 from dmrnet.report.pages.tables import combination_table, cost_table, main_table
 from dmrnet.report.records.combinations import members
 from dmrnet.report.records.runs import read_runs
@@ -41,31 +44,34 @@ from dmrnet.report.summary.summary import DataSummary, summarise
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
-PAGE = ROOT / "docs" / "results.md"
+PAGES = ROOT / "docs" / "results"
 LENGTH = "epochs-"
-"""What the names of studies begin with that differ in the length of training alone."""
+"""Start of the names of studies that differ only in the length of training."""
 
 KEPT = ("accuracy", "acer", "miou", "iou")
-"""Metrics of combinations that tables are made from."""
+"""Metrics of combinations that are kept for tables."""
 
 MOST_TRIED = 9
-"""Columns of settings that were tried, side by side."""
+"""Largest number of columns for tried settings."""
 
 MOST_NUMBERS = 320
-"""Of more numbers than these a table of every combination is too wide for the page."""
+"""Above this number of values, the table of every combination comes after one by size."""
 
 HEAD = """# Results
 
-The tables are made from the rows under `results/` by `python tools/make_results.py page`. The text
-above each is written by hand; a figure in it stands beside the command that printed it.
+One page an experiment: a summary, then its tables, folded. Tables are made from the rows under
+`results/` by `python tools/make_results.py pages`; summaries are written by hand.
 
-Mean ± standard error over seeds; in brackets the difference to the baseline, paired by seed,
-and its 95% interval.
+In the tables: mean ± standard error over seeds; in brackets the difference to the baseline, paired
+by seed, and its 95% interval. [Gallery](../gallery.md) has the figures, each with its command.
+
+| experiment | result |
+| --- | --- |
 """
 
 
 def keep(name: str, runs: list[Path]) -> None:
-    """Copy what tables are made of from run folders, one file a seed."""
+    """Copy the rows that tables need from run folders, one file a seed."""
     kept = defaultdict(list)
     for folder in runs:
         for line in (folder / "results.jsonl").read_text().splitlines():
@@ -79,10 +85,10 @@ def keep(name: str, runs: list[Path]) -> None:
 
 
 def keep_study(name: str, words: list[str]) -> None:
-    """Copy the finished runs of a study, a folder each, and write down which system each is of.
+    """Copy the finished runs of a study, a folder each, and record the system of each.
 
-    Runs that several studies of one name share are kept once. Of a search, all that it tried is
-    written down.
+    Runs that several studies of one experiment share are kept once. All trials of a search are
+    recorded.
     """
     from dmrnet.cli.study.command import arguments, with_methods
     from dmrnet.cli.study.data import with_data
@@ -102,7 +108,7 @@ def keep_study(name: str, words: list[str]) -> None:
     if study.search is not None:
         written = Path(args.out) / "search" / "trials.jsonl"
         if not written.is_file():
-            raise FileNotFoundError(f"{written} is not there: the search is not finished")
+            raise FileNotFoundError(f"expected {written}, found none: the search is not finished")
         trials = read_trials(written)
         planned = tuned(planned, best(trials), study.seeds)
     members = [m for m in resolve(planned, Path(args.out) / "runs") if m.finished]
@@ -115,7 +121,7 @@ def keep_study(name: str, words: list[str]) -> None:
                 kept = [line + "\n" for line in lines if _wanted(json.loads(line))]
                 (to / file).write_text("".join(kept))
     systems = [{k: v for k, v in asdict(s).items() if k != "argv"} for s in planned.systems]
-    told = {
+    record = {
         "title": study.title,
         "command": "dmrnet study " + shlex.join(words),
         "printed": list(study.printed),
@@ -125,36 +131,57 @@ def keep_study(name: str, words: list[str]) -> None:
         "runs": {member.folder.name: member.system for member in members},
     }
     if study.search is not None:
-        told["search"] = {
+        record["search"] = {
             "seeds": list(study.search.seeds),
             "trials": [{k: v for k, v in asdict(t).items() if k != "system"} for t in trials],
         }
-    (RESULTS / name / f"{path.stem}.json").write_text(json.dumps(told, indent=1) + "\n")
+    (RESULTS / name / f"{path.stem}.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
 def _wanted(row: dict[str, object]) -> bool:
-    if "analysis" in row:
-        # By class they are many, and no table here shows them.
-        return "/" not in str(row["metric"])
     metric = str(row["metric"])
-    # Of validation what says how far a training came, and not each class.
-    kept = metric.partition("/")[0] if row["split"] == "test" else metric
-    return row["combination"] == "" or kept in KEPT
+    if "analysis" in row:
+        # No table shows the many rows by class.
+        return "/" not in metric
+    # Validation rows tell how far a training came, but not those of each class.
+    kind = metric.partition("/")[0] if row["split"] == "test" else metric
+    return row["combination"] == "" or kind in KEPT
 
 
-def page() -> str:
-    """Return the text of the page."""
-    parts = [HEAD]
+def pages() -> dict[str, str]:
+    """Return the text of every page by file name."""
+    texts, index, names = {}, HEAD, []
     for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()):
-        parts.append((folder / "about.md").read_text())
-        studies = sorted(folder.glob("*.json"))
-        parts += _by_length([path for path in studies if path.stem.startswith(LENGTH)])
-        for path in studies:
-            parts += _study(path)
-        if not studies:
-            for summary in _summaries(sorted(folder.glob("*.jsonl")), "sf-md"):
-                parts += _tables(summary)
+        about = (folder / "about.md").read_text()
+        title, result = re.match(r"# (.*)\n\n((?:.+\n)+)", about).groups()
+        index += f"| [{title}]({folder.name}.md) | {' '.join(result.split())} |\n"
+        names.append(folder.name)
+        texts[f"{folder.name}.md"] = _page(folder, about)
+    toctree = "\n".join(names)
+    texts["index.md"] = f"{index}\n```{{toctree}}\n:hidden:\n\n{toctree}\n```\n"
+    return texts
+
+
+def _page(folder: Path, about: str) -> str:
+    parts = [about]
+    studies = sorted(folder.glob("*.json"))
+    parts += _by_length([path for path in studies if path.stem.startswith(LENGTH)])
+    for path in studies:
+        parts += _study(path)
+    if not studies:
+        parts.append("## Tables")
+        for summary in _summaries(sorted(folder.glob("*.jsonl")), "sf-md"):
+            parts += _tables(summary)
+    details = folder / "details.md"
+    if details.is_file():
+        parts += ["## Details", details.read_text()]
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _fold(title: str, *parts: str) -> str:
+    """Return parts of a page that open on a click."""
+    inside = "\n\n".join(part.strip() for part in parts)
+    return f"<details><summary>{escape(title)}</summary>\n\n{inside}\n\n</details>"
 
 
 def _summaries(paths: list[Path], baseline: str) -> tuple[DataSummary, ...]:
@@ -162,23 +189,24 @@ def _summaries(paths: list[Path], baseline: str) -> tuple[DataSummary, ...]:
 
 
 def _tables(summary: DataSummary) -> Iterator[str]:
-    """Every table of one data set."""
-    yield f"### {summary.dataset}, {summary.samples} test samples, percent"
-    yield markdown_table(main_table(summary))
+    """Yield every table of one data set, folded."""
+    scores = [markdown_table(main_table(summary))]
     if any(item.equal and not item.equal.is_baseline for item in summary.systems):
-        yield "Differences, and to the baseline trained about as long:"
-        yield markdown_table(difference_table(summary))
-    yield markdown_table(cost_table(summary))
-    many = len(summary.combinations) * len(summary.systems) > MOST_NUMBERS
-    if many:
-        yield "Average over the combinations of so many modalities:"
-        yield markdown_table(size_table(summary))
-        yield "<details><summary>Every combination</summary>"
+        scores += [
+            "Differences to the baseline, and to the baseline trained about as long:",
+            markdown_table(difference_table(summary)),
+        ]
+    yield _fold(f"{summary.dataset}: scores on {summary.samples} test samples, percent", *scores)
+    every = []
+    if len(summary.combinations) * len(summary.systems) > MOST_NUMBERS:
+        every = ["Average by number of modalities seen:", markdown_table(size_table(summary))]
     if len(summary.combinations) <= 63:
-        yield "Every combination (● seen, ○ missing):"
-        yield markdown_table(combination_table(summary, summary.combinations))
-    if many:
-        yield "</details>"
+        every += [
+            f"{SEEN} seen, {UNSEEN} missing:",
+            markdown_table(combination_table(summary, summary.combinations)),
+        ]
+    yield _fold(f"{summary.dataset}: every combination, percent", *every)
+    yield _fold(f"{summary.dataset}: cost", markdown_table(cost_table(summary)))
 
 
 def size_table(summary: DataSummary) -> Table:
@@ -199,14 +227,14 @@ def size_table(summary: DataSummary) -> Table:
 
 
 def _study(path: Path) -> Iterator[str]:
-    """What a study found: in its table's form where the paper prints one, and its analyses."""
+    """Yield a study's tables, next to the paper's numbers if it prints any, and its analyses."""
     from dmrnet.cli.study.end import EXPLAINED
     from dmrnet.studies.plan import StudySystem
     from dmrnet.studies.printed import find_printed, read_printed
     from dmrnet.studies.printed_tables import overview, systems_by_label, tables_of
 
     study = json.loads(path.read_text())
-    yield f"### {study['title']}"
+    yield f"## {study['title']}"
     yield f"`{study['command']}`"
     text = path.with_suffix(".md")
     if text.is_file():
@@ -221,25 +249,23 @@ def _study(path: Path) -> Iterator[str]:
     printed = tables_of([r for name in study["printed"] for r in read_printed(find_printed(name))])
     for summary in _summaries(list(owners), study["baseline"]) if owners else ():
         if printed:
-            yield EXPLAINED
-            yield markdown_table(
-                overview(summary, printed, systems_by_label(summary, owners, systems))
-            )
+            by_label = systems_by_label(summary, owners, systems)
+            table = markdown_table(overview(summary, printed, by_label))
+            yield _fold(f"{summary.dataset}: as printed and as measured", EXPLAINED, table)
         if not study["analyses"] or printed:
             yield from _tables(summary)
         for block in analysis_blocks(summary, path.stem):
             if block.kind in study["analyses"]:
-                yield f"#### {summary.dataset}: {block.title}"
-                yield markdown_table(block.table)
-                yield block.reading
+                title = f"{summary.dataset}: {block.title}"
+                yield _fold(title, markdown_table(block.table), block.reading)
 
 
 def _by_length(paths: list[Path]) -> Iterator[str]:
-    """Averages by length of training, gains over the length before, and the epochs kept."""
+    """Yield averages by length of training, gains over the length before, and epochs kept."""
     if len(paths) < 2:
         return
     # By split, system, length and seed.
-    found: Scores = defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
+    scores: Scores = defaultdict(lambda: defaultdict(lambda: defaultdict(dict)))
     kept: dict[str, dict[int, dict[int, int]]] = defaultdict(lambda: defaultdict(dict))
     for path in paths:
         study = json.loads(path.read_text())
@@ -250,30 +276,30 @@ def _by_length(paths: list[Path]) -> Iterator[str]:
             seed = rows[0]["seed"]
             for split in ("val", "test"):
                 values = [r["value"] for r in rows if r["split"] == split and r["metric"] in KEPT]
-                found[split][name][length][seed] = 100 * mean(values)
+                scores[split][name][length][seed] = 100 * mean(values)
             (kept[name][length][seed],) = [r["value"] for r in rows if r["metric"] == "best_epoch"]
-    yield "### By length of training"
+    yield "## By length of training"
     lengths = sorted({length for mine in kept.values() for length in mine})
     head = [
         ["", *(f"{length} epochs" for length in lengths)],
         ["---", *["---:"] * len(lengths)],
     ]
-    for split, told in (("val", "validation"), ("test", "test")):
-        yield (
-            f"Average over the combinations on {told}, percent; in brackets what it gained over "
-            "the length before, seed by seed:"
+    for split, words in (("val", "validation"), ("test", "test")):
+        lines = (
+            [name, *(_longer(mine, k, lengths) for k in range(len(lengths)))]
+            for name, mine in scores[split].items()
         )
-        yield _rows(
+        yield _fold(
+            f"Average over the combinations on {words}, percent",
+            "In brackets the gain over the length before, paired by seed:",
+            _rows(head, lines),
+        )
+    yield _fold(
+        "Epoch with the best validation, whose weights were kept, by seed",
+        _rows(
             head,
-            (
-                [name, *(_longer(mine, k, lengths) for k in range(len(lengths)))]
-                for name, mine in found[split].items()
-            ),
-        )
-    yield "Epoch with the best validation, whose weights were kept, seed by seed:"
-    yield _rows(
-        head,
-        ([name, *(_epochs(mine, length) for length in lengths)] for name, mine in kept.items()),
+            ([name, *(_epochs(mine, length) for length in lengths)] for name, mine in kept.items()),
+        ),
     )
 
 
@@ -284,62 +310,64 @@ def _rows(head: list[list[str]], lines: Iterable[list[str]]) -> str:
 Scores = dict[str, dict[str, dict[int, dict[int, float]]]]
 
 
-def _longer(scores: dict[int, dict[int, float]], place: int, lengths: list[int]) -> str:
-    """Write the mean of one length, and its difference to the one before on the same seeds."""
-    here = scores.get(lengths[place])
-    if not here:
+def _longer(scores: dict[int, dict[int, float]], index: int, lengths: list[int]) -> str:
+    """Return the mean of one length, and its difference to the one before on the same seeds."""
+    now = scores.get(lengths[index])
+    if not now:
         return "–"
-    before = scores.get(lengths[place - 1], {}) if place else {}
-    gains = [here[seed] - before[seed] for seed in sorted(here.keys() & before.keys())]
+    before = scores.get(lengths[index - 1], {}) if index else {}
+    gains = [now[seed] - before[seed] for seed in sorted(now.keys() & before.keys())]
     if not gains:
-        return f"{mean(here.values()):.1f}"
+        return f"{mean(now.values()):.1f}"
     error = f" ± {stdev(gains) / len(gains) ** 0.5:.1f}" if len(gains) > 1 else ""
-    few = "" if len(here) == len(before) else f", seed {', '.join(map(str, sorted(here)))} alone"
-    return f"{mean(here.values()):.1f} ({mean(gains):+.1f}{error}{few})".replace("-", "−")
+    few = "" if len(now) == len(before) else f", only seed {', '.join(map(str, sorted(now)))}"
+    return f"{mean(now.values()):.1f} ({mean(gains):+.1f}{error}{few})".replace("-", "−")
 
 
 def _epochs(kept: dict[int, dict[int, int]], length: int) -> str:
-    """Write the epochs of one length in the order of all seeds, a dash where one was not run."""
+    """Return the epochs of one length in the order of all seeds, a dash for a seed without run."""
     seeds = sorted({seed for mine in kept.values() for seed in mine})
     return ", ".join(str(kept.get(length, {}).get(seed, "–")) for seed in seeds)
 
 
 def _tried(trials: list[dict[str, Any]], seeds: list[int]) -> Iterator[str]:
-    """What a search tried, the best of each system bold.
+    """Yield the trials of a search, the best of each system bold.
 
-    A line a system, where all of them tried the same few settings; else a line a trial.
+    One row a system if all of them tried the same few settings, else one row a trial.
     """
-    drawn = f"seed {seeds[0]}" if len(seeds) == 1 else f"mean of seeds {', '.join(map(str, seeds))}"
-    yield f"Tried on validation (average over the combinations, percent; {drawn}):"
+    of_seeds = f"seed {seeds[0]}"
+    if len(seeds) > 1:
+        of_seeds = f"mean of seeds {', '.join(map(str, seeds))}"
     scores: dict[str, dict[str, float | None]] = defaultdict(dict)
     for one in trials:
-        told = " ".join(f"{name} {value}" for name, value in one["settings"].items())
-        scores[one["label"]][told] = one["score"]
+        settings = " ".join(f"{name} {value}" for name, value in one["settings"].items())
+        scores[one["label"]][settings] = one["score"]
     cells = {label: _cells(mine) for label, mine in scores.items()}
-    columns = sorted({told for mine in scores.values() for told in mine}, key=_by_number)
+    columns = sorted({text for mine in scores.values() for text in mine}, key=_by_number)
     if len(columns) <= MOST_TRIED and all(len(mine) == len(columns) for mine in scores.values()):
         lines = [["", *columns], ["---", *["---:"] * len(columns)]]
-        lines += [[label, *(mine[told] for told in columns)] for label, mine in cells.items()]
+        lines += [[label, *(mine[text] for text in columns)] for label, mine in cells.items()]
     else:
         lines = [["", "tried", "validation"], ["---", "---", "---:"]]
         lines += [
-            [label, told, cell] for label, mine in cells.items() for told, cell in mine.items()
+            [label, text, cell] for label, mine in cells.items() for text, cell in mine.items()
         ]
-    yield _rows([], lines)
+    title = f"Tried on validation: average over the combinations, percent; {of_seeds}"
+    yield _fold(title, _rows([], lines))
 
 
 def _cells(scores: dict[str, float | None]) -> dict[str, str]:
-    """Write the scores of one system by what was tried, the one that a study takes bold."""
-    known = {told: s for told, s in scores.items() if s is not None and math.isfinite(s)}
-    best = max(known, key=lambda told: known[told], default=None)
-    cells = {told: f"{100 * known[told]:.1f}" if told in known else "failed" for told in scores}
-    return {told: f"**{cell}**" if told == best else cell for told, cell in cells.items()}
+    """Return the scores of one system by what was tried, the one that a study uses bold."""
+    known = {text: s for text, s in scores.items() if s is not None and math.isfinite(s)}
+    best = max(known, key=lambda text: known[text], default=None)
+    cells = {text: f"{100 * known[text]:.1f}" if text in known else "failed" for text in scores}
+    return {text: f"**{cell}**" if text == best else cell for text, cell in cells.items()}
 
 
-def _by_number(told: str) -> list[tuple[float, str]]:
+def _by_number(text: str) -> list[tuple[float, str]]:
     """Return a key that sorts the numbers in a text by their size."""
     key = []
-    for word in told.split():
+    for word in text.split():
         try:
             key.append((float(word), ""))
         except ValueError:
@@ -348,23 +376,25 @@ def _by_number(told: str) -> list[tuple[float, str]]:
 
 
 def main() -> int:
-    """Keep rows, or write the page."""
+    """Keep rows, or write the pages."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("page")
+    verbs.add_parser("pages")
     keeping = verbs.add_parser("keep")
     keeping.add_argument("name")
     keeping.add_argument("runs", nargs="+", type=Path)
     of_study = verbs.add_parser("study")
     of_study.add_argument("name")
-    of_study.add_argument("words", nargs="+", help="those of dmrnet study, behind --")
+    of_study.add_argument("words", nargs="+", help="arguments of dmrnet study, after --")
     args = parser.parse_args()
     if args.verb == "keep":
         keep(args.name, args.runs)
     elif args.verb == "study":
         keep_study(args.name, args.words)
     else:
-        PAGE.write_text(page())
+        PAGES.mkdir(exist_ok=True)
+        for name, text in pages().items():
+            (PAGES / name).write_text(text)
     return 0
 
 
