@@ -1,15 +1,13 @@
-"""Writing splits as files that `arrays` reads, and counting what is in them."""
+"""Writing splits as files that `arrays` reads."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from dmrnet.data.dataset import ArrayDataset, Splits
-from dmrnet.data.files.export import describe, export
+from dmrnet.data.files.export import export
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.sets.mfeat import MODALITIES, Mfeat
 from dmrnet.modalities import Modality, Task
@@ -71,31 +69,3 @@ def test_what_cannot_be_written_is_told(tmp_path) -> None:
         export(small(name="present"), tmp_path)
     with pytest.raises(ValueError, match="no label"):
         export(small(target=(0, 1, -1)), tmp_path)
-
-
-def test_description_counts_rows() -> None:
-    splits = Mfeat(train=0.2, val=0.1, train_missing=0.5).load(1)
-    found = describe(splits)
-    assert found.name == "mfeat"
-    assert found.rows == {"train": 400, "val": 200, "test": 1400}
-    assert found.complete == {
-        "train": sum(all(row) for row in splits.train.present.tolist()),
-        "val": 200,
-        "test": 1400,
-    }
-    for column, entry in enumerate(found.modalities):
-        assert entry.modality == splits.train.task.inputs[column]
-        assert entry.present == {
-            "train": sum(row[column] for row in splits.train.present.tolist()),
-            "val": 200,
-            "test": 1400,
-        }
-    assert [entry.name for entry in found.classes] == list("0123456789")
-    assert all(e.rows == {"train": 40, "val": 20, "test": 140} for e in found.classes)
-    assert found.notes == splits.notes
-
-
-def test_description_without_a_test_split() -> None:
-    splits = replace(small(), test=None)
-    assert describe(splits).rows == {"train": 3, "val": 3}
-    assert [entry.rows["train"] for entry in describe(splits).classes] == [1, 2]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from dmrnet.data.files.layout import KINDS, Layout, fitting, guess, parse_kind
-from dmrnet.data.files.reading import _arranged
+from dmrnet.data.files.layout import KINDS, Layout, guess_layout, matching_layout, parse_kind
+from dmrnet.data.files.new_file import arranged
 from dmrnet.modalities import Modality
 
 
@@ -38,7 +38,7 @@ from dmrnet.modalities import Modality
     ],
 )
 def test_the_rule(shape, kind, result) -> None:
-    layout = guess(shape)
+    layout = guess_layout(shape)
     assert layout.kind == kind
     assert layout.shape(shape) == result
     # A vector or an image channels first needs no guess; all else is one and gets a note.
@@ -47,7 +47,7 @@ def test_the_rule(shape, kind, result) -> None:
 
 def test_too_many_axes_are_told() -> None:
     with pytest.raises(ValueError, match=r"5 axes; expected 0 to 4, or a kind of 'vector'"):
-        guess((2, 2, 2, 2, 2))
+        guess_layout((2, 2, 2, 2, 2))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_arranging_moves_every_number_where_it_belongs(kind) -> None:
     rank = {"vector": 1, "sequence": 2, "image": 3, "volume": 4}[layout.kind]
     sizes = (2, 2, 3, 4, 5)[: rank + 1]
     array = np.arange(np.prod(sizes), dtype=np.float32).reshape(sizes)
-    done = _arranged(array, layout)
+    done = arranged(array, layout)
     for place in np.ndindex(array.shape):
         row, *inner = place
         moved = [inner[-1], *inner[:-1]] if layout.channels_last else inner
@@ -113,7 +113,7 @@ def test_an_unknown_kind_gets_the_nearest() -> None:
     ],
 )
 def test_a_new_file_is_read_as_training_was(shape, modality, stated) -> None:
-    layout = fitting(shape, modality, stated)
+    layout = matching_layout(shape, modality, stated)
     assert layout.shape(shape) == modality.shape
     if stated:
         assert layout is stated
@@ -130,9 +130,9 @@ def test_a_new_file_is_read_as_training_was(shape, modality, stated) -> None:
 )
 def test_a_new_file_of_another_shape_is_told(shape, modality, stated) -> None:
     with pytest.raises(ValueError, match=r"as in training \(.*\), got"):
-        fitting(shape, modality, stated)
+        matching_layout(shape, modality, stated)
 
 
 def test_torch_sees_the_same_memory() -> None:
     array = np.zeros((3, 4), dtype=np.float32)
-    assert _arranged(array, Layout("vector")).data_ptr() == torch.from_numpy(array).data_ptr()
+    assert arranged(array, Layout("vector")).data_ptr() == torch.from_numpy(array).data_ptr()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import dmrnet.data.published.preparation as module
 from dmrnet.data.files.cache import read_cache, skipped_note
-from dmrnet.data.files.rejected import Rejected, write_rejected
+from dmrnet.data.files.provenance import Rejected, write_rejected
 from dmrnet.data.published.parts import FILES_AT_ONCE
 from dmrnet.data.published.preparation import Preparation, prepare
 from dmrnet.data.published.sources import File, locate, unpacked
@@ -50,9 +50,9 @@ class Toy:
         return np.array([int(content)] * 3, dtype=np.int64)
 
     def build(self, work: Work) -> dict[str, np.ndarray]:
-        found = work.decode("number", self.decode)
-        work.log(f"number: {len(found.names)} usable")
-        return {"values": found.values, "names": np.array(found.names)}
+        values, names = work.decode("number", self.decode)
+        work.log(f"number: {len(names)} usable")
+        return {"values": values, "names": np.array(names)}
 
 
 @pytest.fixture
@@ -278,8 +278,8 @@ def test_names_need_not_be_unicode(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     files = [File("a\udcff", tmp_path / "one"), File("b\udcfe", tmp_path / "two")]
 
     def build(work: Work) -> dict[str, np.ndarray]:
-        found = work.decode("number", lambda content: np.array(int(content)))
-        return {"values": found.values, "names": np.array(found.names)}
+        values, names = work.decode("number", lambda content: np.array(int(content)))
+        return {"values": values, "names": np.array(names)}
 
     made = Preparation(1, lambda sources: {"number": files}, build)
     monkeypatch.setattr(module, "preparation", lambda name: made)

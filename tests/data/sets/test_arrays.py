@@ -13,8 +13,8 @@ import pytest
 import torch
 from tests.data.contract import DatasetContract
 
-from dmrnet.data.files import npz
-from dmrnet.data.files.reading import read_split
+from dmrnet.data.files import numbers
+from dmrnet.data.files.new_file import read_split
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.standardise import Standardiser
 
@@ -530,7 +530,7 @@ class TestReadSplit:
 
 def test_large_arrays_are_checked_in_parts(files: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = files.raw(0)
-    monkeypatch.setattr(npz, "NUMBERS_AT_ONCE", 250)
+    monkeypatch.setattr(numbers, "NUMBERS_AT_ONCE", 250)
     parts = files.raw(0)
     assert torch.equal(parts.train.present, whole.train.present)
     assert torch.equal(parts.train.arrays["wave"], whole.train.arrays["wave"])

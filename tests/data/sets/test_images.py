@@ -9,7 +9,7 @@ import pytest
 import torch
 from tests.data.made import cwfid as fields
 
-from dmrnet.data.files.images import layout_of, read_images
+from dmrnet.data.files.images import image_layout, read_images
 from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.cwfid import CWFID
 
@@ -113,11 +113,11 @@ def test_what_is_no_such_image_is_refused(
 
 
 def test_channels_may_come_first_or_last() -> None:
-    assert layout_of("", "rgb", (3, 40, 50), 3, None) == ((3, 40, 50), False)
-    assert layout_of("", "rgb", (40, 50, 3), 3, None) == ((3, 40, 50), True)
-    assert layout_of("", "rgb", (3, 3, 3), 3, None) == ((3, 3, 3), False)
+    assert image_layout("", "rgb", (3, 40, 50), 3, None) == ((3, 40, 50), False)
+    assert image_layout("", "rgb", (40, 50, 3), 3, None) == ((3, 40, 50), True)
+    assert image_layout("", "rgb", (3, 3, 3), 3, None) == ((3, 3, 3), False)
     # Labels say what the height and width are.
-    assert layout_of("", "many", (40, 50, 7), None, (40, 50)) == ((7, 40, 50), True)
-    assert layout_of("", "many", (7, 40, 50), None, (40, 50)) == ((7, 40, 50), False)
+    assert image_layout("", "many", (40, 50, 7), None, (40, 50)) == ((7, 40, 50), True)
+    assert image_layout("", "many", (7, 40, 50), None, (40, 50)) == ((7, 40, 50), False)
     with pytest.raises(ValueError, match=r"images \(n, C, 40, 50\) or .* got \(n, 7, 40, 51\)"):
-        layout_of("", "many", (7, 40, 51), None, (40, 50))
+        image_layout("", "many", (7, 40, 51), None, (40, 50))

@@ -141,11 +141,15 @@ Change = Callable[[dict[str, np.ndarray]], object]
 @pytest.mark.parametrize(
     ("change", "more", "said"),
     [
-        (lambda a: a.pop("y"), {}, r"expected the classes of pixels as an array 'y', \(n, H, W\)"),
+        (
+            lambda a: a.pop("y"),
+            {},
+            r"expected the classes of pixels, \(n, H, W\), as an array named 'y'",
+        ),
         (
             lambda a: a.update(y=a["y"][:, 0, 0]),
             {},
-            r"whole numbers \(n, H, W\), .* got int64 \(7,\); for one class a sample take",
+            r"whole numbers \(n, H, W\), .* got int64 \(7,\); for one class a sample",
         ),
         (lambda a: a.update(y=a["y"] / 1.0), {}, "as whole numbers"),
         (lambda a: a.update(y=a["y"][:5]), {}, "red has 7 rows but y has 5"),

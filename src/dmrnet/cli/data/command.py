@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from dmrnet.data.files.export import Description
+    from dmrnet.data.description import Description
 
 ACTIONS = {
     "list": "list the data sets",
@@ -79,7 +79,7 @@ def _read_name(argv: Sequence[str], prog: str, summary: str) -> tuple[str, int, 
 def _show(argv: Sequence[str]) -> int:
     name, seed, rest = _read_name(argv, "dmrnet data show", "Show a data set.")
     from dmrnet.cli.screen import screen
-    from dmrnet.data.files.export import describe
+    from dmrnet.data.description import describe
     from dmrnet.settings.config import parse_data
 
     show_description(screen(), describe(parse_data(name, rest).load(seed)))
@@ -106,7 +106,7 @@ def _check(argv: Sequence[str]) -> int:
         parse_data("arrays", ["--data.train", "FILE", *flags])
         parser.read([])
     from dmrnet.cli.screen import screen
-    from dmrnet.data.files.export import describe
+    from dmrnet.data.description import describe
 
     console = screen()
     train, *others = files

@@ -1,1 +1,4 @@
-"""Files: reading arrays, tables, images, sounds, videos; writing them; the cache."""
+"""Files: reading arrays, images, sounds and videos; writing arrays; caches of prepared data.
+
+Nothing is exported here: data sets and `dmrnet data` read and write these files.
+"""

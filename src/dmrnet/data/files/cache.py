@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dmrnet.data.files.provenance import Provenance, SourceFiles
-from dmrnet.data.files.rejected import Rejected, summarise
+from dmrnet.data.files.provenance import Provenance, Rejected, SourceFiles, summarise
 from dmrnet.storage import read_json, replacing, write_text
 
 Array = npt.NDArray[Any]
@@ -47,13 +46,12 @@ def large_path(name: str, key: str, root: Path) -> Path:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
-    """Write a compressed ``.npz`` without pickle, whole or not at all."""
-    with (
-        replacing(path) as (partial,),
-        zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
-    ):
+    """Write an ``.npz`` without pickle, whole or not at all.
+
+    Unlike numpy.savez, it takes any name, "file" included, and gives the same bytes every time.
+    """
+    with replacing(path) as (partial,), zipfile.ZipFile(partial, "w") as archive:
         for key, array in arrays.items():
-            # A fixed date, so that the same arrays give the same bytes.
             entry = zipfile.ZipInfo(f"{key}.npy", (1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             with archive.open(entry, "w", force_zip64=True) as member:

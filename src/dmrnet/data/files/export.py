@@ -1,50 +1,46 @@
-"""Writing splits as ``.npz`` files of the `arrays` layout, and describing them."""
+"""Writing splits as ``.npz`` files in the layout of `arrays`."""
 
 from __future__ import annotations
 
-import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from dmrnet.data.dataset import Dataset, Splits
-from dmrnet.data.files.npz import RESERVED, SAMPLES, TARGET, Array
-from dmrnet.modalities import Modality
+from dmrnet.data.files.archive import RESERVED, SAMPLES, TARGET, Array
+from dmrnet.data.files.cache import write_arrays
 
 
 def export(splits: Splits, folder: Path) -> dict[str, Path]:
-    """Write ``train.npz``, ``val.npz`` and ``test.npz``, to be read by `Arrays`.
+    """Write ``train.npz``, ``val.npz`` and ``test.npz``, which `Arrays` reads.
 
-    A modality that a sample lacks is a row of NaN. What was standardised is written as it was
-    before, up to rounding; the `raw` splits of a data set are written exactly.
+    A modality that a sample lacks is a row of NaN. Standardising is undone, up to rounding; the
+    `raw` splits of a data set are written exactly.
 
     Args:
-        splits: What to write; a data set that reads files is read whole.
-        folder: Where to; it is made if it is not there. Files of those names are replaced.
+        splits: Splits to write; they are read into memory whole.
+        folder: Folder of the files, made if need be; files of these names are replaced.
 
     Returns:
         The path of each split.
 
     Raises:
-        ValueError: If a modality has the name of one of the other arrays, or every pixel has a
-            class, which that layout cannot hold.
+        ValueError: If a modality has the name of another array of the layout, or every pixel has a
+            class, which the layout cannot hold.
     """
     if splits.train.task.dense:
         raise ValueError(
             f"{splits.name} has a class for every pixel, but files of arrays hold one class a "
             "sample; what it is read from are plain .npy and .npz files already"
         )
-    taken = [name for name in splits.train.task.modalities if name in RESERVED]
-    if taken:
-        raise ValueError(f"a modality cannot be exported under the name {taken[0]!r}; rename it")
-    folder.mkdir(parents=True, exist_ok=True)
-    written = {}
+    for name in splits.train.task.modalities:
+        if name in RESERVED:
+            raise ValueError(f"a modality cannot be exported under the name {name!r}; rename it")
+    paths = {role: folder / f"{role}.npz" for role in splits.parts()}
     for role, part in splits.parts().items():
-        written[role] = folder / f"{role}.npz"
-        _write(part, splits, written[role])
-    return written
+        _write(part, splits, paths[role])
+    return paths
 
 
 def _write(part: Dataset, splits: Splits, path: Path) -> None:
@@ -64,85 +60,13 @@ def _write(part: Dataset, splits: Splits, path: Path) -> None:
     arrays[TARGET] = _labels(part.task.classes)[part.target.numpy()]
     if part.samples is not None:
         arrays[SAMPLES] = np.array(part.samples)
-    # Not numpy.savez: it takes names as keywords, and "file" is one of its own.
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
+    write_arrays(path, arrays)
 
 
 def _labels(classes: tuple[str, ...]) -> Array:
-    """Return the classes as integers where their names are just that, else as text."""
+    """Return the names of the classes, as integers if that loses nothing."""
     try:
         numbers = np.array([int(name) for name in classes], dtype=np.int64)
     except (ValueError, OverflowError):
         return np.array(classes)
     return numbers if tuple(str(number) for number in numbers) == classes else np.array(classes)
-
-
-@dataclass(frozen=True)
-class ModalityRows:
-    """A modality, and in how many rows of each split it is present."""
-
-    modality: Modality
-    present: dict[str, int]
-
-
-@dataclass(frozen=True)
-class ClassRows:
-    """A class, and how many rows of each split it has; pixels where each has a class."""
-
-    name: str
-    rows: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Description:
-    """What is in some splits.
-
-    Attributes:
-        name: Of the data set.
-        rows: How many samples each split has.
-        complete: How many of them have every modality.
-        modalities: In order.
-        classes: In order.
-        notes: What else is to be known.
-        dense: Classes are counted in pixels.
-    """
-
-    name: str
-    rows: dict[str, int]
-    complete: dict[str, int]
-    modalities: tuple[ModalityRows, ...]
-    classes: tuple[ClassRows, ...]
-    notes: tuple[str, ...]
-    dense: bool = False
-
-
-def describe(splits: Splits) -> Description:
-    """Count what is in some splits."""
-    parts, task = splits.parts(), splits.train.task
-    present = {role: part.present.sum(0).tolist() for role, part in parts.items()}
-    labels = {role: _counted(part).tolist() for role, part in parts.items()}
-    return Description(
-        name=splits.name,
-        rows={role: len(part) for role, part in parts.items()},
-        complete={role: int(part.present.all(1).sum()) for role, part in parts.items()},
-        modalities=tuple(
-            ModalityRows(modality, {role: present[role][column] for role in parts})
-            for column, modality in enumerate(task.inputs)
-        ),
-        classes=tuple(
-            ClassRows(name, {role: labels[role][number] for role in parts})
-            for number, name in enumerate(task.classes)
-        ),
-        notes=splits.notes,
-        dense=task.dense,
-    )
-
-
-def _counted(part: Dataset) -> torch.Tensor:
-    """Return how many samples, or pixels, each class has, int64 ``(M,)``."""
-    if part.pixels is not None:
-        return part.pixels.sum(0)
-    return part.target[part.target >= 0].bincount(minlength=len(part.task.classes))

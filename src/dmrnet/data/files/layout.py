@@ -1,6 +1,6 @@
-"""How an array is laid out: which kind of modality its shape suggests, channels first.
+"""The layout of an array: its kind of modality, and where its channels are.
 
-The rule, for the shape of one sample; `kinds` of the settings overrides it:
+By default it follows from the shape of one sample; `kinds` of the settings overrides it:
 
 =================  =================================================================
 shape              read as
@@ -27,14 +27,14 @@ from dmrnet.hints import nearest
 from dmrnet.modalities.task import RANKS, Kind, Modality
 
 CHANNELS = (1, 3, 4)
-"""Numbers of channels by which an image whose channels are last is known."""
+"""Lengths of the last axis that mark it as channels."""
 
 FEW_CHANNELS, MANY_CHANNELS = 8, 32
-"""Below the first, the shorter side is channels; above the second it never is."""
+"""Below the first length, the shorter side is channels; above the second it never is."""
 
 LAST = "-last"
 KINDS = (*RANKS, *(f"{kind}{LAST}" for kind in RANKS if kind != "vector"))
-"""What `kinds` may say: channels come first as an array stands, or ``-last``."""
+"""Values of `kinds`; channels come first unless the value ends in ``-last``."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Layout:
 
     Attributes:
         kind: The kind of modality.
-        channels_last: The last axis of the array is moved to the front.
-        guessed: The shape alone does not say so.
+        channels_last: Whether the last axis of the array is moved to the front.
+        guessed: Whether the shape allows other layouts.
     """
 
     kind: Kind
@@ -52,7 +52,10 @@ class Layout:
     guessed: bool = False
 
     def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of one sample, channels first, from that in the array.
+        """Return the shape of one sample with channels first.
+
+        Args:
+            shape: Shape of one sample in the array.
 
         Raises:
             ValueError: If the array has too few or too many axes for the kind.
@@ -73,36 +76,34 @@ class Layout:
         raise ValueError(f"a sample of shape {shape} cannot be a {self}, which has {sizes}")
 
     def __str__(self) -> str:
-        """Return it as `kinds` has it."""
+        """Return the value of `kinds`."""
         return f"{self.kind}{LAST if self.channels_last else ''}"
 
 
 def parse_kind(text: str) -> Layout:
-    """Return the layout of an override.
+    """Return the layout of a value of `kinds`.
 
     Raises:
-        ValueError: If the word is unknown.
+        ValueError: If the value is unknown.
 
     >>> parse_kind("image-last")
     Layout(kind='image', channels_last=True, guessed=False)
     """
-    if text not in KINDS:
-        raise ValueError(f"unknown kind {text!r}; {nearest(text, KINDS)}; all: {', '.join(KINDS)}")
-    for kind in RANKS:
-        if text.removesuffix(LAST) == kind:
-            return Layout(kind, channels_last=text.endswith(LAST))
-    raise AssertionError(text)
+    for layout in (Layout(kind, last) for kind in RANKS for last in (False, True)):
+        if str(layout) == text and text in KINDS:
+            return layout
+    raise ValueError(f"unknown kind {text!r}; {nearest(text, KINDS)}; all: {', '.join(KINDS)}")
 
 
-def guess(shape: tuple[int, ...]) -> Layout:
-    """Return the layout that the shape of one sample suggests (the rule at the top of this file).
+def guess_layout(shape: tuple[int, ...]) -> Layout:
+    """Return the layout that follows from the shape of one sample, by the table above.
 
     Raises:
         ValueError: If it has more than four axes.
 
-    >>> guess((128, 6))
+    >>> guess_layout((128, 6))
     Layout(kind='sequence', channels_last=True, guessed=True)
-    >>> guess((64, 51))
+    >>> guess_layout((64, 51))
     Layout(kind='image', channels_last=False, guessed=True)
     """
     if len(shape) < 2:
@@ -121,20 +122,20 @@ def guess(shape: tuple[int, ...]) -> Layout:
     )
 
 
-def fitting(shape: tuple[int, ...], modality: Modality, stated: Layout | None) -> Layout:
-    """Return the layout by which a new file's array has the shape that training had.
+def matching_layout(shape: tuple[int, ...], modality: Modality, stated: Layout | None) -> Layout:
+    """Return the layout that gives the array of a new file the shape of the training.
 
     Args:
-        shape: Of one sample in the file.
-        modality: As it was in training.
-        stated: What the settings of the training said, if anything.
+        shape: Shape of one sample in the file.
+        modality: Modality of the training.
+        stated: Layout that the settings of the training state, if any.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If no layout does.
     """
     choices = (stated,) if stated else (Layout(modality.kind), Layout(modality.kind, True))
     for layout in choices:
-        # Unless flattening was stated, numbers in another shape are other numbers.
+        # Numbers in another shape have another meaning, unless the settings flatten them.
         if stated is None and layout.kind == "vector" and len(shape) > 1:
             continue
         try:

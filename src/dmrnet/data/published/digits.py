@@ -91,23 +91,13 @@ def _recordings(folder: Path) -> list[File]:
 def build(work: Work) -> dict[str, Array]:
     """Make the arrays: values, digits ``.y`` and names ``.name`` of each kind."""
     arrays = _images(work)
-    sound = work.decode("sound", spectrogram)
-    sign = work.decode("sign", photograph)
-    kept = []
-    for row, name in enumerate(sound.names):
-        if RECORDING.fullmatch(name):
-            kept.append(row)
-        else:
-            work.reject("sound", name, f"is not named {NAMED}")
-    names = [sound.names[row] for row in kept]
-    arrays |= {
-        "sound": sound.values[kept],
-        "sound.y": np.array([int(name[0]) for name in names], dtype=np.int64),
-        "sound.name": np.array(names),
-        "sign": sign.values,
-        "sign.y": np.array([int(name[0]) for name in sign.names], dtype=np.int64),
-        "sign.name": np.array(sign.names),
-    }
+    sounds, names = work.decode("sound", spectrogram)
+    signs, sign_names = work.decode("sign", photograph)
+    named = np.array([RECORDING.fullmatch(name) is not None for name in names])
+    for row in np.flatnonzero(~named):
+        work.reject("sound", names[row], f"is not named {NAMED}")
+    arrays |= _labelled("sound", sounds[named], [names[row] for row in np.flatnonzero(named)])
+    arrays |= _labelled("sign", signs, sign_names)
     for group, published in PUBLISHED.items():
         target = arrays[f"{group}.y"]
         counts = np.bincount(target, minlength=10).tolist()
@@ -121,6 +111,12 @@ def build(work: Work) -> dict[str, Array]:
                 "triples"
             )
     return arrays
+
+
+def _labelled(group: str, values: Array, names: list[str]) -> dict[str, Array]:
+    """Return the arrays of a kind whose names begin with the digit."""
+    digits = np.array([int(name[0]) for name in names], dtype=np.int64)
+    return {group: values, f"{group}.y": digits, f"{group}.name": np.array(names)}
 
 
 def _images(work: Work) -> dict[str, Array]:

@@ -105,11 +105,7 @@ def _any(clips: Mapping[str, Path]) -> bool:
 
 
 def _check_any(clips: Mapping[str, Path], folder: Path, split: str) -> None:
-    """Check that a folder has videos, before hours are spent on those of another.
-
-    Raises:
-        FileNotFoundError: If it has none.
-    """
+    """Raise FileNotFoundError if a folder has no video, before hours are spent on another."""
     if not _any(clips):
         raise FileNotFoundError(
             f"found no video of {_CLASSES} in {folder}; videos stand in folders of classes; flat "

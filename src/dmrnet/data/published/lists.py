@@ -11,12 +11,7 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class Lines(Generic[Row]):
-    """Lines of a list.
-
-    Attributes:
-        rows: What each good line says, by line number from 1.
-        bad: Why each other line is bad, by line number.
-    """
+    """What the good lines of a list say, and why others are bad, by line number from 1."""
 
     rows: dict[int, Row]
     bad: dict[int, str]
@@ -29,7 +24,7 @@ def parse_lines(content: bytes, path: str, form: str, parse: Callable[[str], Row
         content: Content of the file.
         path: Path of the file, for messages.
         form: Form of a line, for messages.
-        parse: Returns what a line says; raises ValueError with the reason if it is bad.
+        parse: Returns what a line says; raises ValueError if it is bad.
 
     Raises:
         ValueError: If the content is no text in UTF-8, or no line is good.

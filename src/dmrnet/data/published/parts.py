@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from dmrnet.data.files.cache import Array, ProgressCallback, read_arrays, write_arrays
-from dmrnet.data.files.rejected import Rejected
+from dmrnet.data.files.provenance import Rejected
 from dmrnet.data.published.sources import File
 
 FILES_AT_ONCE = 256
@@ -41,13 +42,7 @@ class DecodedParts:
     checksums: tuple[str, ...]
 
     def stack(self, rows: Array, target: Path) -> Array:
-        """Return the arrays of some rows as one memory map.
-
-        Args:
-            rows: Positions among the files of the group, int64, ascending; at least one, and all
-                of them decoded.
-            target: Path of the ``.npy`` file to write.
-        """
+        """Return the arrays of some decoded rows, at least one, as a memory map of `target`."""
         wanted = np.isin(self.rows, rows)
         stacked: Array | None = None
         read = written = 0
@@ -115,30 +110,22 @@ def checksum(content: bytes, name: str) -> str:
 
 
 def _part(path: Path, files: Sequence[File], decode: Decoder) -> dict[str, Array]:
-    """Return some decoded files, read from the path where it exists."""
-    if path.exists():
-        try:
-            return read_arrays(path)
-        except ValueError:
-            path.unlink()
-    values, names, bad, reasons, checksums = [], [], [], [], []
+    """Return some decoded files, read from the path where a whole part exists."""
+    with suppress(ValueError):
+        return read_arrays(path)
+    values, bad, reasons, checksums = [], [], [], []
     for file in files:
         try:
             content = file.read()
             checksums.append(checksum(content, file.name))
             values.append(decode(content))
-            names.append(file.name)
         except (ValueError, OSError) as error:
+            missing = isinstance(error, FileNotFoundError)
+            reason = "is missing" if missing else getattr(error, "strerror", None)
+            reasons.append(reason or str(error))
             bad.append(file.name)
-            reasons.append(_reason(error))
-    texts = {"names": names, "bad": bad, "reason": reasons, "sha256": checksums}
+    texts = {"bad": bad, "reason": reasons, "sha256": checksums}
     part = {"values": np.stack(values) if values else np.zeros(0)}
     part |= {key: np.array(texts[key], dtype=np.str_) for key in texts}
     write_arrays(path, part)
     return part
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "is missing"
-    return str(error.strerror if isinstance(error, OSError) and error.strerror else error)

@@ -25,7 +25,7 @@ from dmrnet.data.files.cache import (
     unhashed_files,
     write_cache,
 )
-from dmrnet.data.files.rejected import summarise, write_rejected
+from dmrnet.data.files.provenance import Provenance, summarise, write_rejected
 from dmrnet.data.published.parts import digest
 from dmrnet.data.published.sources import FilesByGroup, common_path
 from dmrnet.data.published.work import Log, Work
@@ -122,7 +122,13 @@ def prepare(
     fingerprint = digest([name, plan.version, stamps])
     root = Path(root)
     path, record = cache_paths(name, root)
-    if _is_prepared(name, root, plan.version, fingerprint, bad == "skip", log, progress):
+    cache = read_provenance(name, root)
+    if (
+        cache is not None
+        and (cache.version, cache.fingerprint) == (plan.version, fingerprint)
+        and (bad == "skip" or not cache.bad)
+        and _is_unchanged(cache, root, log, progress)
+    ):
         log(f"{path} is already made of these files; nothing to do")
         return path
     for group, some in files.items():
@@ -156,32 +162,18 @@ def prepare(
     return path
 
 
-def _is_prepared(
-    name: str,
-    root: Path,
-    version: int,
-    fingerprint: str,
-    skip_bad: bool,
-    log: Log,
-    progress: ProgressCallback,
-) -> bool:
-    """Return whether there is a cache of the same files whose content is what was written."""
-    cache = read_provenance(name, root)
-    if cache is None or (cache.version, cache.fingerprint) != (version, fingerprint):
-        return False
-    if cache.bad and not skip_bad:
-        return False
-    changed = changed_files(cache, root, progress)
-    for path in changed:
-        log(f"{path} is no longer what was written, so it is made anew")
-    if changed:
+def _is_unchanged(cache: Provenance, root: Path, log: Log, progress: ProgressCallback) -> bool:
+    """Return whether the content of a cache is what was written."""
+    if changed := changed_files(cache, root, progress):
+        for path in changed:
+            log(f"{path} is no longer what was written, so it is made anew")
         return False
     # The cache may be in a folder that cannot be written to.
     with suppress(OSError):
-        write_rejected(name, root, cache.bad)
+        write_rejected(cache.name, root, cache.bad)
     if unhashed := unhashed_files(cache, root):
         log(
             f"{', '.join(path.name for path in unhashed)}: prepared by an older version and not "
-            f"checked; remove {cache_paths(name, root)[1]} to have all made anew"
+            f"checked; remove {cache_paths(cache.name, root)[1]} to have all made anew"
         )
     return True

@@ -11,8 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from dmrnet.data.files.cache import Array, ProgressCallback, read_arrays
-from dmrnet.data.files.provenance import SourceFiles
-from dmrnet.data.files.rejected import Rejected, summarise
+from dmrnet.data.files.provenance import Rejected, SourceFiles, summarise
 from dmrnet.data.published.lists import Lines
 from dmrnet.data.published.parts import DecodedParts, Decoder, checksum, decode_parts
 from dmrnet.data.published.sources import FilesByGroup, common_path
@@ -21,19 +20,6 @@ Log = Callable[[str], None]
 """Called with one sentence."""
 
 Row = TypeVar("Row")
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """Decoded files in memory, in order.
-
-    Attributes:
-        values: Arrays of the files, stacked.
-        names: Names of the files.
-    """
-
-    values: Array
-    names: tuple[str, ...]
 
 
 @dataclass
@@ -65,22 +51,14 @@ class Work:
     def log_usable(
         self, split: str, usable: int, listed: int, unit: str, published: int = 0, note: str = ""
     ) -> None:
-        """Log how many samples of a split can be used.
-
-        Raises:
-            ValueError: If there is none.
-        """
+        """Log how many samples of a split can be used; raise ValueError if there is none."""
         of_all = f" ({published} are published)" if published else ""
         self.log(f"{split}: {usable} usable of {listed} {unit}{of_all}{note}")
         if not usable:
             raise ValueError(f"{split}: none of {listed} {unit} can be used")
 
     def read(self, group: str) -> bytes:
-        """Return the content of the one file of a group.
-
-        Raises:
-            ValueError: If it cannot be read.
-        """
+        """Return the content of the one file of a group; raise ValueError if it is bad."""
         (file,) = self.files[group]
         self.progress(group, 0, 1)
         try:
@@ -96,28 +74,22 @@ class Work:
     ) -> tuple[dict[int, Row], int]:
         """Return the rows of a list by line number, and its number of lines; reject bad lines.
 
-        Args:
-            group: Kind of the one file that holds the list.
-            parse: Parser of the content, given the path of the file for messages.
+        `parse` is given the content of the group's one file, and its path for messages.
         """
         lines = parse(self.read(group), str(self.files[group][0].path))
         for number, reason in lines.bad.items():
             self.reject(group, f"line {number}", reason)
         return lines.rows, len(lines.rows) + len(lines.bad)
 
-    def decode(self, group: str, decode: Decoder) -> Decoded:
-        """Decode every file of a group into memory.
-
-        Raises:
-            ValueError: If no file can be decoded.
-        """
-        parts = [read_arrays(path) for path in self.decode_parts(group, decode).paths]
-        values = [part["values"] for part in parts if len(part["names"])]
-        names = tuple(name for part in parts for name in part["names"].tolist())
-        return Decoded(np.concatenate(values), names)
+    def decode(self, group: str, decode: Decoder) -> tuple[Array, list[str]]:
+        """Return the stacked arrays, and the names, of the good files of a group."""
+        parts = self.decode_parts(group, decode)
+        values = [read_arrays(path)["values"] for path in parts.paths]
+        names = [self.files[group][row].name for row in parts.rows.tolist()]
+        return np.concatenate([some for some in values if len(some)]), names
 
     def decode_parts(self, group: str, decode: Decoder, settings: object = None) -> DecodedParts:
-        """Decode every file of a group onto the disk; see `dmrnet.data.published.parts`.
+        """Decode a group onto the disk; see the function `decode_parts`.
 
         Raises:
             ValueError: If no file can be decoded.
@@ -144,9 +116,6 @@ class Work:
         Returns:
             The decoded groups, and the positions that could be decoded in all of them, int64,
             ascending: a sample with one bad file is left out whole, so that nothing shifts.
-
-        Raises:
-            ValueError: If no file of a group can be decoded.
         """
         groups = [
             self.decode_parts(group, decode, (settings or {}).get(group))
@@ -158,11 +127,7 @@ class Work:
         return groups, rows
 
     def stack(self, groups: Sequence[DecodedParts], rows: Array) -> dict[str, Array]:
-        """Return some rows of each group as a memory map, which becomes a file of the cache.
-
-        Raises:
-            ValueError: If there is no row.
-        """
+        """Return some rows of each group as a memory map; raise ValueError if there is no row."""
         if not len(rows):
             names = ", ".join(parts.group for parts in groups)
             raise ValueError(f"no sample can be used: each lacks one of {names}")

@@ -56,6 +56,6 @@ class Arrays(OwnFiles, InMemory):
         need_target: bool = True,
     ) -> Dataset:
         """Read one more file, laid out as the training file."""
-        from dmrnet.data.files.reading import read_split
+        from dmrnet.data.files.new_file import read_split
 
         return read_split(path, task, standardiser, self.kinds, columns, need_target)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dmrnet.data.dataset import Dataset, Splits
-    from dmrnet.data.files.images import Images as FileImages
+    from dmrnet.data.files.images import ImageFile
     from dmrnet.data.mapped import PixelDataset
     from dmrnet.data.standardise import Standardiser
     from dmrnet.modalities import Task
@@ -69,7 +69,7 @@ class Images(OwnFiles):
             ValueError: If a file or a setting is wrong; the message says which and where.
         """
         from dmrnet.data.dataset import Splits
-        from dmrnet.data.files.images import read_file
+        from dmrnet.data.files.images import read_image_file
         from dmrnet.data.frequency import class_weights
         from dmrnet.data.standardise import Standardiser
         from dmrnet.data.tiles import TileDataset, Tiles
@@ -77,7 +77,7 @@ class Images(OwnFiles):
         from dmrnet.modalities import Modality, Task
 
         self._check()
-        images = read_file(self.train, (), labelled=True, fine=None)
+        images = read_image_file(self.train, (), labelled=True, fine=None)
         if "labels" in images.arrays:
             raise ValueError(f"{self.train}: a modality cannot have the name 'labels'; rename it")
         classes = self._classes(images)
@@ -127,9 +127,9 @@ class Images(OwnFiles):
         """Read one more file of images and their labels."""
         import torch
 
-        from dmrnet.data.files.images import read_file
+        from dmrnet.data.files.images import read_image_file
 
-        images = read_file(path, task.inputs, labelled=True, fine=standardiser.fine)
+        images = read_image_file(path, task.inputs, labelled=True, fine=standardiser.fine)
         return self._part(path, images, task, standardiser, torch.arange(len(images.present)))
 
     def _split(self, pixels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
@@ -149,7 +149,7 @@ class Images(OwnFiles):
         return (~held).nonzero().flatten(), held.nonzero().flatten()
 
     def _part(
-        self, path: str, images: FileImages, task: Task, standardiser: Standardiser, rows: Tensor
+        self, path: str, images: ImageFile, task: Task, standardiser: Standardiser, rows: Tensor
     ) -> PixelDataset:
         """Return some images of a file as a data set."""
         import torch
@@ -182,7 +182,7 @@ class Images(OwnFiles):
         dataset.present = present
         return dataset
 
-    def _classes(self, images: FileImages) -> tuple[str, ...]:
+    def _classes(self, images: ImageFile) -> tuple[str, ...]:
         """Return the names of the classes of the training file."""
         assert images.labels is not None
         known = images.labels[(images.labels >= 0) & (images.labels != self.ignore)]
@@ -196,7 +196,7 @@ class Images(OwnFiles):
             )
         return tuple(self.classes or (str(number) for number in range(highest + 1)))
 
-    def _pixels(self, path: str, images: FileImages, classes: tuple[str, ...]) -> Tensor:
+    def _pixels(self, path: str, images: ImageFile, classes: tuple[str, ...]) -> Tensor:
         """Return the number of pixels of each class in each image, int64 ``(n, M)``."""
         import torch
 
@@ -218,7 +218,7 @@ class Images(OwnFiles):
         )
 
     def _notes(
-        self, images: FileImages, task: Task, side: int, held: int, seed: int
+        self, images: ImageFile, task: Task, side: int, held: int, seed: int
     ) -> tuple[str, ...]:
         """Say what was held out, how tiles are laid, and what is absent."""
         notes = [
