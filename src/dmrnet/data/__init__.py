@@ -14,8 +14,9 @@ from dmrnet.data.sets.base import DataSettings
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import ArrayDataset, Dataset, Splits
-    from dmrnet.data.files.export import describe, export
-    from dmrnet.data.files.reading import read_split
+    from dmrnet.data.description import describe
+    from dmrnet.data.files.export import export
+    from dmrnet.data.files.new_file import read_split
     from dmrnet.data.loader import TrainLoader, evaluation_batches
     from dmrnet.data.published import prepare
     from dmrnet.data.standardise import Standardiser
@@ -42,11 +43,11 @@ _HOME = {
     "Splits": "dmrnet.data.dataset",
     "Standardiser": "dmrnet.data.standardise",
     "TrainLoader": "dmrnet.data.loader",
-    "describe": "dmrnet.data.files.export",
+    "describe": "dmrnet.data.description",
     "evaluation_batches": "dmrnet.data.loader",
     "export": "dmrnet.data.files.export",
     "prepare": "dmrnet.data.published",
-    "read_split": "dmrnet.data.files.reading",
+    "read_split": "dmrnet.data.files.new_file",
 }
 """Where the public names live that need torch; each is imported on first use (PEP 562)."""
 
