@@ -41,7 +41,7 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
     ),
     "no standardiser": (
         lambda run: (run / "standardiser.safetensors").unlink(),
-        "standardiser.safetensors is gone, by which this run's data are standardised",
+        "standardiser.safetensors, which standardises this run's data, is gone",
     ),
     "a standardiser cut short": (
         lambda run: cut(run / "standardiser.safetensors"),

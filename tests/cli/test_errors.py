@@ -396,7 +396,7 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "a combination that every row lacks": (
         "predict {run} --input {made}/unseen.npz --combination radar",
-        "none of 30 rows has any of radar",
+        "expected rows that have any of radar, got none among 30",
     ),
     "a GPU where there is none": (
         "fit --data arrays --data.train {made}/train.npz --accelerator gpu",

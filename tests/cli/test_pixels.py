@@ -95,7 +95,7 @@ def label_maps(cli: Cli, folder: Path) -> None:
     for out, message in (
         ([], "--out DIR"),
         (["--out", folder / "maps.csv"], "expected a folder for PNGs"),
-        (["--out", folder / "own.npz", "--combination", "red"], "none of 2 rows has any of red"),
+        (["--out", folder / "own.npz", "--combination", "red"], "none among 2"),
     ):
         said = cli(*given, *out)
         assert said.code == 2

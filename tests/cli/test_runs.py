@@ -83,7 +83,7 @@ def test_fit_without_a_test_file_asks_for_one_later(
     assert "20 % of train held out" in said.out
     refused = cli("evaluate", run)
     assert refused.code == 2
-    assert "give one with --test FILE" in refused.err
+    assert "name one with --test FILE" in refused.err
     assert cli("evaluate", run, "--test", made / "test.npz").code == 0
 
 

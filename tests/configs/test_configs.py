@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from tests.data.made.prepared import MORE, prepared
+from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import TrainLoader, evaluation_batches
@@ -155,9 +156,9 @@ SMALLER = {"mmformer": ["--method.embed", "32"]}
 """What makes a method small besides the stem."""
 
 
-def few_rows(dataset: Dataset, size: int) -> Iterator[Batch]:
+def few_rows(dataset: Dataset, size: int, rows: Tensor | None = None) -> Iterator[Batch]:
     """Give a batch of four rows in place of all: validation is as it was, but for its samples."""
-    return islice(evaluation_batches(dataset, min(size, 4)), 1)
+    return islice(evaluation_batches(dataset, min(size, 4), rows=rows), 1)
 
 
 @pytest.mark.parametrize("path", EVERY, ids=named)
@@ -166,7 +167,7 @@ def test_it_trains_two_steps(path: Path, tmp_path: Path, monkeypatch) -> None:
     every = TrainLoader.__iter__
     monkeypatch.setattr(TrainLoader, "__iter__", lambda self: islice(every(self), 2))
     monkeypatch.setattr(TrainLoader, "__len__", lambda self: 2)
-    monkeypatch.setattr("dmrnet.engine.fit.evaluation_batches", few_rows)
+    monkeypatch.setattr("dmrnet.engine.scoring.evaluation_batches", few_rows)
     monkeypatch.setattr("dmrnet.engine.training.selection.evaluation_batches", few_rows)
     name = path.parent.name
     settings = parse_run(

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from tests.engine.runs import settings_in, write_arrays
 
-from dmrnet.engine.finished import evaluate_run, open_run
+from dmrnet.engine.evaluate import evaluate_run
+from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.training.checkpoints import Checkpoints
@@ -66,11 +67,11 @@ def test_other_test_samples_are_tested_on_by_name_only(tmp_path: Path) -> None:
     fit(settings_in(tmp_path), tmp_path / "run")
     evaluate_run(open_run(tmp_path / "run"))
     change(tmp_path / "test.npz")
-    with pytest.raises(ValueError, match=r"test samples are not those.*--test FILE"):
+    with pytest.raises(ValueError, match=r"expected the test samples .*--test FILE"):
         evaluate_run(open_run(tmp_path / "run"))
     evaluate_run(open_run(tmp_path / "run"), str(tmp_path / "test.npz"))
     (tmp_path / "test.npz").unlink()
-    with pytest.raises(FileNotFoundError, match=r"is not there; .*--test FILE"):
+    with pytest.raises(FileNotFoundError, match=r"test\.npz, which does not exist; .*--test FILE"):
         evaluate_run(open_run(tmp_path / "run"))
 
 
@@ -171,10 +172,10 @@ def test_a_run_finds_its_files_from_anywhere_and_after_a_move(
     assert scored(tmp_path / "elsewhere/runs/one") == before
     # What is found there is held to the content all the same.
     change(tmp_path / "elsewhere/set/test.npz")
-    with pytest.raises(ValueError, match="test samples are not those"):
+    with pytest.raises(ValueError, match="expected the test samples with which"):
         scored(tmp_path / "elsewhere/runs/one")
     (tmp_path / "elsewhere/set/test.npz").unlink()
-    with pytest.raises(FileNotFoundError, match=r"is not there; name the file with --test FILE"):
+    with pytest.raises(FileNotFoundError, match=r"test\.npz, which does not exist; .*--test FILE"):
         scored(tmp_path / "elsewhere/runs/one")
 
 

@@ -13,9 +13,11 @@ import pytest
 import torch
 from tests.engine.runs import COMBINATIONS, NAMES, TEST, settings_in
 
-from dmrnet.engine.finished import evaluate_run, open_run, predict_run
+from dmrnet.engine.evaluate import evaluate_run
+from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.predict import predict_run
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +126,7 @@ def test_predictions_too_many_to_keep_leave_no_older_ones(
     run = open_run(Path(shutil.copytree(path, tmp_path / "run")))
     evaluate_run(run)
     assert run.folder.predictions.is_file()
-    monkeypatch.setattr("dmrnet.engine.finished.MOST_NUMBERS", 1)
+    monkeypatch.setattr("dmrnet.engine.evaluate.MOST_NUMBERS", 1)
     _, kept = evaluate_run(run)
     assert not kept
     assert not run.folder.predictions.exists()

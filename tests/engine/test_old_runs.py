@@ -17,9 +17,11 @@ import pytest
 import torch
 
 from dmrnet.engine.analysis.analyse import analyse_run
-from dmrnet.engine.finished import evaluate_run, open_run, predict_run
+from dmrnet.engine.evaluate import evaluate_run
+from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.predict import predict_run
 from dmrnet.report import build_report
 from dmrnet.settings.config import read_config
 

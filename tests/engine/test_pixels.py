@@ -17,11 +17,13 @@ from tests.data.made import cwfid as made
 
 from dmrnet.data.published.preparation import prepare
 from dmrnet.engine.analysis.analyse import analyse_run
-from dmrnet.engine.finished import evaluate_run, open_run, rows_seen
+from dmrnet.engine.evaluate import evaluate_run
+from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.pixels import score_images
+from dmrnet.engine.predict import predictable_rows
 from dmrnet.engine.predict_maps import label_maps
+from dmrnet.engine.scoring import score_images
 from dmrnet.engine.training.selection import selection_score
 from dmrnet.evaluation import (
     MeanIoU,
@@ -154,7 +156,7 @@ def test_the_folder_says_that_every_pixel_has_a_class() -> None:
 
 def test_selection_is_by_mean_iou_of_whole_images() -> None:
     one = open_run(run())
-    test = one.test_set()
+    test = one.samples("test")
     found = score_images(one.method, test, all_combinations(2))
     expected = float(MeanIoU().columns(found.confusion)["miou"][0].mean())
     measure = MeanIoU()
@@ -232,7 +234,7 @@ def test_channels_of_whole_images_have_a_distance_and_pixels_no_angle(tmp_path: 
     assert list(means) == ["red", "red+nir", "nir"]
     assert all(0 < row["value"] < 2 and row["n"] == 4 for row in means.values())
     one = open_run(folder)
-    batch = one.test_set().take(torch.arange(4))
+    batch = one.samples("test").take(torch.arange(4))
     inputs = padded(batch.inputs, one.method.stride)
     with torch.no_grad():
         maps = one.method.maps(inputs, dict.fromkeys(one.task.modalities))
@@ -244,7 +246,7 @@ def test_channels_of_whole_images_have_a_distance_and_pixels_no_angle(tmp_path: 
 
 def test_label_maps_are_those_of_the_evaluation(tmp_path: Path) -> None:
     one = open_run(run())
-    test = one.part("test")
+    test = one.samples("test")
     names = one.task.modalities
     every = all_combinations(2)
     expected = score_images(one.method, test, every, show=range(4)).maps
@@ -254,7 +256,7 @@ def test_label_maps_are_those_of_the_evaluation(tmp_path: Path) -> None:
     own = one.read(str(tmp_path / "own.npz"), need_target=False)
     for dataset in (test, own):
         for mask, predicted in zip(every, expected.predicted, strict=True):
-            rows, seen = rows_seen(one, dataset, name_of(mask, names), "")
+            rows, seen = predictable_rows(one, dataset, name_of(mask, names), "")
             found = list(label_maps(one, dataset, rows, seen, batch_size=3))
             assert [len(maps) for _, maps in found] == [3, 1]
             assert torch.equal(torch.cat([index for index, _ in found]), torch.arange(4))
@@ -278,14 +280,14 @@ def test_each_image_is_predicted_from_what_it_has(tmp_path: Path) -> None:
     planes[0, 1], planes[1, 0] = 255, 0
     np.savez(tmp_path / "own.npz", red=planes[:, 0], nir=planes[:, 1], present=present)
     own = one.read(str(tmp_path / "own.npz"), need_target=False)
-    rows, seen = rows_seen(one, own, None, "")
+    rows, seen = predictable_rows(one, own, None, "")
     ((_, found),) = label_maps(one, own, rows, seen)
     for row, shown in enumerate(torch.from_numpy(present)):
         inputs = padded(own.take(torch.tensor([row])).inputs, 16)
         with torch.no_grad():
             logits = one.method(inputs, shown[None])[0, :, : made.HEIGHT, : made.WIDTH]
         assert (logits.argmax(0) == found[row]).float().mean() > 0.9999
-    assert rows_seen(one, own, "red", "")[0].tolist() == [0, 2]
+    assert predictable_rows(one, own, "red", "")[0].tolist() == [0, 2]
 
 
 def test_scales_are_kept_with_the_run_or_taken_from_its_data(tmp_path: Path) -> None:

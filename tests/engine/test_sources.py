@@ -9,7 +9,7 @@ import torch
 
 from dmrnet.data.sets.digits import Digits
 from dmrnet.data.sets.watch import Watch
-from dmrnet.engine.sources import sources_of
+from dmrnet.engine.evaluate import sources_of
 
 INDEX = torch.tensor([2, 0, 1])
 

@@ -10,7 +10,8 @@ import pytest
 from tests.engine.runs import result_of, settings_in
 
 from dmrnet.engine.analysis.analyse import analyse_run
-from dmrnet.engine.finished import evaluate_run, open_run
+from dmrnet.engine.evaluate import evaluate_run
+from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
 from dmrnet.locking import BusyError, lock_folder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dmrnet.engine.rows import row_of
+from dmrnet.engine.rows import result_rows
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.summary import summarise
 from dmrnet.studies.form import read_study
@@ -68,10 +68,8 @@ def made(text: str, tmp_path: Path) -> tuple[str, list[str], str | None]:
 
 def write_rows(member: Member) -> None:
     member.folder.mkdir(parents=True)
-    rows = [
-        row_of(member.folder.name, member.settings, "test", name, "accuracy", 0.5, 10)
-        for name in ("pix", "fou", "pix+fou")
-    ]
+    lines = [(name, "accuracy", 0.5, 10) for name in ("pix", "fou", "pix+fou")]
+    rows = result_rows(member.folder.name, member.settings, "test", lines)
     (member.folder / "results.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
 
 

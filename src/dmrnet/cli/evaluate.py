@@ -44,7 +44,8 @@ def score(args: argparse.Namespace) -> int:
 
     with loading():
         from dmrnet.cli.devices import device
-        from dmrnet.engine.finished import evaluate_run, open_run
+        from dmrnet.engine.evaluate import evaluate_run
+        from dmrnet.engine.finished import open_run
         from dmrnet.modalities import count
 
     console, where = screen(), device(args.device)

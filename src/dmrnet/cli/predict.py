@@ -49,8 +49,9 @@ def run(argv: Sequence[str]) -> int:
 
     with loading():
         from dmrnet.cli.devices import device
-        from dmrnet.engine.finished import open_run, predict_rows, rows_seen
+        from dmrnet.engine.finished import open_run
         from dmrnet.engine.folder import RunFolder
+        from dmrnet.engine.predict import predict_rows, predictable_rows
         from dmrnet.modalities import name_of
         from dmrnet.storage import write_bytes
 
@@ -58,11 +59,11 @@ def run(argv: Sequence[str]) -> int:
     check_out(out, dense)
     opened = open_run(Path(args.run), device(args.device))
     if args.input is None:
-        dataset = opened.part(args.split)
+        dataset = opened.samples(args.split)
     else:
         dataset = opened.read(args.input, need_target=False)
     where = args.input or args.split
-    found, may = rows_seen(opened, dataset, args.combination, where)
+    found, may = predictable_rows(opened, dataset, args.combination, where)
     names, classes = opened.task.modalities, opened.task.classes
     seen = (dataset.present & may)[found]
     samples = dataset.samples or [str(row) for row in range(len(dataset))]

@@ -20,20 +20,18 @@ from torch import Tensor
 
 from dmrnet.data.dataset import Splits
 from dmrnet.data.fingerprint import fingerprint_of_file
-from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.cost import inference_flops
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.pixels import score_images
-from dmrnet.engine.rows import bookkeeping, rows_of_evaluation
+from dmrnet.engine.rows import Line, result_rows, score_lines
+from dmrnet.engine.scoring import combinations_of, naming_samples, score
 from dmrnet.engine.thresholds import set_thresholds
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.memory import keep_freed
 from dmrnet.engine.training.prerequisite import check_needs, cost, prerequisite
 from dmrnet.engine.training.processes import launch, settled, together
-from dmrnet.engine.training.selection import combinations_of, named, samples_at_once
 from dmrnet.engine.training.trainee import Progress, Trainee
 from dmrnet.engine.weights import load_weights
-from dmrnet.evaluation import Evaluation, evaluate, goodness, measure_of, worst
+from dmrnet.evaluation import goodness, measure_of, worst
 from dmrnet.locking import lock_folder
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Task, count, index_of
@@ -333,19 +331,8 @@ def finish(
     task = splits.train.task
     combinations = combinations_of(len(task.modalities))
     measure = measure_of(settings.data)
-    result: Evaluation
-    with named("validation", splits.val):
-        if task.dense:
-            result = score_images(method, splits.val, combinations, device)
-        else:
-            size = samples_at_once(task)
-            result = evaluate(
-                method,
-                (batch.to(device) for batch in evaluation_batches(splits.val, size)),
-                combinations.to(device),
-                len(task.classes),
-                keep=measure.threshold != "half",
-            )
+    with naming_samples("validation", splits.val):
+        result = score(method, splits.val, combinations, device, keep=measure.threshold != "half")
     result = set_thresholds(measure, result, folder, task.modalities)
     figures: dict[str, float] = {
         "parameters": sum(p.numel() for p in method.parameters()),
@@ -369,13 +356,11 @@ def finish(
     if share is not None:
         figures["hard_agreement"] = share
     n = len(splits.val)
-    folder.put_rows(
-        "val",
-        [
-            *rows_of_evaluation(folder.name, settings, "val", result, task.modalities),
-            *bookkeeping(folder.name, settings, "val", figures, n),
-        ],
-    )
+    lines: list[Line] = [
+        *score_lines(measure, result, task.modalities),
+        *(("", metric, value, n) for metric, value in figures.items()),
+    ]
+    folder.put_rows("val", result_rows(folder.name, settings, "val", lines))
     folder.write_facts(finished=True, best_epoch=trainee.best_epoch)
 
 

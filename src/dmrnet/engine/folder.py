@@ -127,9 +127,13 @@ class RunFolder:
         Args:
             rows: Result rows of the split ``test``.
             contents: Contents of other files; None removes that of an earlier evaluation.
-            facts: Facts for ``run.json``.
+            facts: Facts for ``run.json``, to which the fingerprints of the other files are added.
         """
         files = {path: data for path, data in contents.items() if data is not None}
+        from dmrnet.data.fingerprint import fingerprint_of_bytes
+
+        # Should a crash leave a file of one evaluation next to rows of another, these tell.
+        facts["evaluated"] = {path.name: fingerprint_of_bytes(data) for path, data in files.items()}
         records = {self.results: self._with_rows("test", rows), self.facts: self._with_facts(facts)}
         write_together(files | records)
         for path in contents.keys() - files.keys():

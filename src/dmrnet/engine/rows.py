@@ -1,52 +1,61 @@
-"""Result rows: one a combination and metric, for tables to be made from."""
+"""Result rows: one for each combination and metric, from which tables are made."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch import Tensor
 
-from dmrnet.evaluation import Evaluation, PixelEvaluation, measure_of
+from dmrnet.evaluation import Evaluation, Measure, PixelEvaluation
 from dmrnet.modalities import name_of
 from dmrnet.settings.config import RunSettings
 
+Line = tuple[str, str, float, int]
+"""Combination (empty for what belongs to none), metric, value, number of samples."""
+
 COMPLETE = "_complete"
-"""Ends a metric's name where it stands on the samples that have every modality."""
+"""Suffix of a metric measured on the samples that have every modality."""
 
 
-def row_of(
-    run: str, settings: RunSettings, split: str, combination: str, metric: str, value: float, n: int
-) -> dict[str, Any]:
-    """Return a row; an undefined value is null."""
-    return {
-        "run": run,
-        "method": settings.method.name,
-        "recipe": settings.recipe,
-        "settings": settings.changed(),
-        "dataset": settings.data_label,
-        "split": split,
-        "seed": settings.seed,
-        "combination": combination,
-        "metric": metric,
-        "value": None if value != value else value,
-        "n": n,
-    }
-
-
-def rows_of_evaluation(
-    run: str,
-    settings: RunSettings,
-    split: str,
-    evaluation: Evaluation,
-    modalities: tuple[str, ...],
+def result_rows(
+    run: str, settings: RunSettings, split: str, lines: Iterable[Line]
 ) -> list[dict[str, Any]]:
-    """Return what the data are judged by, and log loss, of each combination.
+    """Return a row for each line; an undefined value is null.
 
-    Where some sample lacks a modality, the same on the samples that have everything stands beside
-    it (``accuracy_complete``), since only those are the same samples for every combination.
+    Args:
+        run: Name of the run.
+        settings: Settings of the run.
+        split: Split that was scored.
+        lines: What was measured.
     """
-    measure = measure_of(settings.data)
+    changed, label = settings.changed(), settings.data_label
+    return [
+        {
+            "run": run,
+            "method": settings.method.name,
+            "recipe": settings.recipe,
+            "settings": changed,
+            "dataset": label,
+            "split": split,
+            "seed": settings.seed,
+            "combination": combination,
+            "metric": metric,
+            "value": None if value != value else value,
+            "n": n,
+        }
+        for combination, metric, value, n in lines
+    ]
+
+
+def score_lines(
+    measure: Measure, evaluation: Evaluation, modalities: tuple[str, ...]
+) -> Iterator[Line]:
+    """Yield the scores of the measure, and the log loss, of each combination.
+
+    Where some sample lacks a modality, the scores on the samples that have every modality follow
+    (``accuracy_complete``): only those are the same samples for every combination.
+    """
     # Counts at other thresholds are on the CPU, whatever the device.
     confusion, complete = evaluation.confusion.cpu(), evaluation.complete.cpu()
     n = confusion.sum((1, 2))
@@ -58,25 +67,16 @@ def rows_of_evaluation(
         columns |= {
             f"{metric}{COMPLETE}": column for metric, column in measure.columns(complete).items()
         }
-    if isinstance(evaluation, PixelEvaluation):
-        columns = {metric: (v, _images(evaluation, metric)) for metric, (v, _) in columns.items()}
     names = [name_of(mask, modalities) for mask in evaluation.combinations.cpu()]
-    return [
-        row_of(run, settings, split, name, metric, value, count)
-        for metric, (values, counts) in columns.items()
-        for name, value, count in zip(names, values.tolist(), counts.tolist(), strict=True)
-    ]
+    for metric, (values, counts) in columns.items():
+        if isinstance(evaluation, PixelEvaluation):
+            counts = _images(evaluation, metric)
+        for name, value, count in zip(names, values.tolist(), counts.tolist(), strict=True):
+            yield name, metric, value, count
 
 
 def _images(evaluation: PixelEvaluation, metric: str) -> Tensor:
-    """Return on how many images a metric stands, ``(K,)``; its counts are of pixels."""
+    """Return the number of images scored under each combination, ``(K,)``, rather than pixels."""
     assert evaluation.scored is not None
     scored = evaluation.scored
     return (scored & scored.all(0) if metric.endswith(COMPLETE) else scored).sum(1)
-
-
-def bookkeeping(
-    run: str, settings: RunSettings, split: str, figures: Mapping[str, float], n: int
-) -> list[dict[str, Any]]:
-    """Return rows of what belongs to no combination: cost, epochs, agreement of mining."""
-    return [row_of(run, settings, split, "", name, value, n) for name, value in figures.items()]

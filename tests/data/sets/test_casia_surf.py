@@ -20,7 +20,8 @@ from dmrnet.data.files.cache import read_cache
 from dmrnet.data.published.casia_surf import parse
 from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.casia_surf import CasiaSurf
-from dmrnet.engine.finished import evaluate_run, open_run
+from dmrnet.engine.evaluate import evaluate_run
+from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
 from dmrnet.settings.config import parse_run

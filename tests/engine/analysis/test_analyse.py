@@ -15,8 +15,9 @@ from tests.engine.runs import COMBINATIONS, settings_in
 from dmrnet.engine import folder as folder_module
 from dmrnet.engine.analysis import analyse as module
 from dmrnet.engine.analysis import samples as analysis_samples
-from dmrnet.engine.analysis.analyse import analyse_run, samples_of
-from dmrnet.engine.finished import evaluate_run, open_run
+from dmrnet.engine.analysis.analyse import analyse_run
+from dmrnet.engine.evaluate import evaluate_run
+from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
 from dmrnet.evaluation import channel_distance
@@ -125,7 +126,7 @@ def test_a_split_more_leaves_the_other_as_it_was(made: Path, tmp_path: Path) -> 
 def test_channel_distances_are_those_of_the_encoders_maps(made: Path, method: str) -> None:
     rows = analyse_run(made / method, [MAPS])
     run = open_run(made / method)
-    data = samples_of(run, "val")
+    data = run.samples("val")
     have = (data.present[:, 0] & data.present[:, 1]).nonzero().flatten()
     maps = []
     for i in have.tolist():
@@ -167,7 +168,7 @@ def test_angles_are_those_of_what_the_predictor_reads(made: Path) -> None:
         (r["combination"], r["metric"]): r["value"] for r in analyse_run(made / "sf-md", ["angles"])
     }
     run = open_run(made / "sf-md")
-    data = samples_of(run, "val")
+    data = run.samples("val")
     read: list[torch.Tensor] = []
     run.method.predictor.linear.register_forward_pre_hook(lambda _, args: read.append(args[0][0]))
     masks = {
@@ -302,7 +303,7 @@ def test_what_cannot_be_made_is_refused_and_the_rest_is_made_with_one_encoding(
 
 def test_a_test_file_is_for_the_test_split(made: Path) -> None:
     file = str(made / "val.npz")
-    with pytest.raises(ValueError, match="analyse the split test"):
+    with pytest.raises(ValueError, match="no test file with the split val"):
         analyse_run(made / "dmrnet", ["angles"], test=file)
     own = analyse_run(made / "dmrnet", ["angles@age"], "test")
     other = analyse_run(made / "dmrnet", ["angles@age"], "test", test=file)
@@ -318,7 +319,7 @@ def test_other_validation_samples_are_refused(made: Path, tmp_path: Path) -> Non
         arrays = dict(saved)
     arrays["age"] = arrays["age"] + 1
     np.savez(folder / "val.npz", **arrays)
-    with pytest.raises(ValueError, match="not those that"):
+    with pytest.raises(ValueError, match="expected the val samples with which"):
         analyse_run(folder / "run", ["angles"])
 
 

@@ -12,10 +12,11 @@ import torch
 from tests.nn.contract import NetworkContract
 from torch import nn
 
-from dmrnet.engine.finished import evaluate_run, open_run
+from dmrnet.engine.evaluate import evaluate_run
+from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.pixels import score_images
+from dmrnet.engine.scoring import score_images
 from dmrnet.evaluation import MeanIoU
 from dmrnet.methods import build_method
 from dmrnet.modalities import Modality, Task, all_combinations
@@ -205,7 +206,7 @@ def test_a_run_on_images_of_any_size(name: str, tmp_path: Path) -> None:
     run = open_run(tmp_path / "run")
     assert all(isinstance(encoder, TimmStream) for encoder in run.method.encoders)
     # An opened run scores as at the end of training.
-    val = score_images(run.method, run.part("val"), all_combinations(2))
+    val = score_images(run.method, run.samples("val"), all_combinations(2))
     of_val = MeanIoU().columns(val.confusion)["miou"][0].tolist()
     evaluate_run(run)
     rows = {

@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmrnet.data.dataset import Dataset
 from dmrnet.engine.analysis.names import FROM_DATA, Analysis, read_analysis
 from dmrnet.engine.analysis.rows import Found, hard_set_rows, variance_rows
 from dmrnet.engine.analysis.samples import Refuse, analyse_samples
-from dmrnet.engine.finished import Finished, check_finished, open_run, task_of
+from dmrnet.engine.finished import check_finished, open_run, task_of
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.rows import row_of
+from dmrnet.engine.rows import result_rows
 from dmrnet.locking import lock_folder
 from dmrnet.modalities import Task
 from dmrnet.settings.config import read_config
@@ -71,12 +70,12 @@ def analyse_run(
     place = RunFolder(folder)
     facts = place.read_facts()
     check_finished(place, facts)
-    task = task_of(facts, place.facts)
+    task = task_of(place, facts)
     wanted = [read_analysis(text, task.modalities) for text in dict.fromkeys(names)]
     run, dataset, content = None, None, facts.get("content", {}).get(split)
     if test is not None:
         run = open_run(folder, device)
-        dataset = samples_of(run, split, test)
+        dataset = run.samples(split, test)
         content = dataset.fingerprint()
     mark = f"{content}, version {VERSION}"
     with lock_folder(folder):
@@ -85,13 +84,13 @@ def analyse_run(
         todo = [a for a in wanted if a.name in FROM_DATA and a.text not in made]
         if todo:
             run = run or open_run(folder, device)
-            dataset = dataset or samples_of(run, split)
+            dataset = dataset or run.samples(split)
             found |= analyse_samples(run, dataset, todo, batch_size, refuse)
         settings = read_config(place.config)
         rows = {
             analysis.text: [
-                row_of(place.name, settings, split, *line) | {"analysis": analysis.text}
-                for line in found[analysis.text].lines
+                row | {"analysis": analysis.text}
+                for row in result_rows(place.name, settings, split, found[analysis.text].lines)
             ]
             for analysis in wanted
             if analysis.text in found
@@ -123,27 +122,6 @@ def _recorded(
                 raise
             refuse(analysis.text, error)
     return found
-
-
-def samples_of(run: Finished, split: str, test: str | None = None) -> Dataset:
-    """Return the samples of a split, checked to be those of the run's training.
-
-    Raises:
-        FileNotFoundError: If the data are gone.
-        ValueError: If they are others than they were, or there is no test set.
-    """
-    if split == "test":
-        return run.test_set(test)
-    if test is not None:
-        raise ValueError("a test file was given, but the split is val; analyse the split test")
-    dataset = run.settings.data.load(run.settings.seed).val
-    recorded = run.folder.read_facts().get("content", {}).get("val")
-    if recorded not in (None, dataset.fingerprint()):
-        raise ValueError(
-            f"the val samples are not those that {run.folder.path} was trained beside; restore "
-            "the data"
-        )
-    return dataset
 
 
 def _standing(folder: RunFolder, split: str, mark: str) -> dict[str, list[dict[str, Any]]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.rows import Line
 from dmrnet.evaluation import (
     Angles,
     Distances,
@@ -27,9 +28,6 @@ from dmrnet.evaluation.measures import goodness
 from dmrnet.modalities import Task
 from dmrnet.modalities.names import SEPARATOR
 from dmrnet.settings.config import RunSettings
-
-Line = tuple[str, str, float, int]
-"""Combination, metric, value, samples."""
 
 
 @dataclass

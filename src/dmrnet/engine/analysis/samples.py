@@ -11,9 +11,8 @@ from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.analysis.names import Analysis
 from dmrnet.engine.analysis.rows import Found, of_angles, of_distances
-from dmrnet.engine.finished import Finished
-from dmrnet.engine.pixels import NUMBERS_AT_ONCE
-from dmrnet.engine.training.selection import samples_at_once
+from dmrnet.engine.finished import FinishedRun
+from dmrnet.engine.scoring import NUMBERS_AT_ONCE, samples_at_once
 from dmrnet.evaluation import Distances, channel_distance
 from dmrnet.evaluation.channel_distance import FORMS, Form
 from dmrnet.evaluation.combinations import rows_at_once
@@ -35,7 +34,7 @@ EMBEDDINGS_OF_A_CLASS = 4096
 
 
 def analyse_samples(
-    run: Finished,
+    run: FinishedRun,
     dataset: Dataset,
     todo: Sequence[Analysis],
     batch_size: int | None,
@@ -68,7 +67,7 @@ def analyse_samples(
 
 @torch.inference_mode()
 def look(
-    run: Finished,
+    run: FinishedRun,
     dataset: Dataset,
     lookers: Sequence[ChannelDistance | EmbeddingAngles],
     batch_size: int | None = None,
@@ -125,7 +124,7 @@ class ChannelDistance:
         ValueError: If a modality gives a vector.
     """
 
-    def __init__(self, run: Finished, analysis: Analysis) -> None:
+    def __init__(self, run: FinishedRun, analysis: Analysis) -> None:
         self.analysis = analysis
         self.at = analysis.at.to(run.device)
         names = run.task.modalities
@@ -183,7 +182,7 @@ class EmbeddingAngles:
         ValueError: If every pixel has a class, so that a sample has none.
     """
 
-    def __init__(self, run: Finished, analysis: Analysis) -> None:
+    def __init__(self, run: FinishedRun, analysis: Analysis) -> None:
         if run.task.dense:
             raise ValueError(
                 "angles compares combinations of one class, but every pixel has a class of its own"

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from dmrnet.data.dataset import Dataset
-from dmrnet.engine.finished import Finished, open_run
+from dmrnet.engine.finished import FinishedRun, open_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.training.processes import launch
 from dmrnet.locking import lock_folder
@@ -57,7 +57,7 @@ def prerequisite(
     folder: RunFolder,
     content: Mapping[str, str],
     train: Callable[[RunSettings, Path], bool],
-) -> Finished:
+) -> FinishedRun:
     """Return the finished run that a run needs; train it where it is not there yet.
 
     It is trained on the same data, with the same network, seed and training (but selected with all
@@ -112,7 +112,7 @@ def select_of(student: Select) -> Select:
     return "last" if student == "last" else "complete"
 
 
-def opened(path: Path, settings: RunSettings, name: str) -> Finished:
+def opened(path: Path, settings: RunSettings, name: str) -> FinishedRun:
     """Open a run that is given as the one that another needs.
 
     Raises:
@@ -139,7 +139,7 @@ def opened(path: Path, settings: RunSettings, name: str) -> Finished:
 
 def trained(
     wanted: RunSettings, place: Path, train: Callable[[RunSettings, Path], bool]
-) -> Finished:
+) -> FinishedRun:
     """Return a run, trained into its folder where it is not finished there."""
     if not RunFolder(place).trained:
         log.warning("training %s first, as the teacher, into %s", wanted.method.name, place)
@@ -147,7 +147,9 @@ def trained(
     return open_run(place)
 
 
-def kept(wanted: RunSettings, place: Path, train: Callable[[RunSettings, Path], bool]) -> Finished:
+def kept(
+    wanted: RunSettings, place: Path, train: Callable[[RunSettings, Path], bool]
+) -> FinishedRun:
     """Return a run of the cache, whose name says that it is the one that is wanted."""
     with lock_folder(place):
         if RunFolder(place).trained:
@@ -188,7 +190,7 @@ def place_of(settings: RunSettings, cache: Path, content: Mapping[str, str]) -> 
     return cache / f"{settings.dataset}-{settings.method.name}-seed{settings.seed}-{key}"
 
 
-def cost(run: Finished) -> dict[str, float]:
+def cost(run: FinishedRun) -> dict[str, float]:
     """Return what a finished run's training cost, by metric, as its rows say."""
     wanted = ("train_seconds", "train_cpu_seconds", "train_samples")
     rows = run.folder.rows()

@@ -1,76 +1,42 @@
-"""Selection on validation, over combinations: which epoch's weights are kept; what is scored."""
+"""Selection on validation: the score of an epoch's weights over combinations."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
-from dmrnet.engine.pixels import score_images, spread
+from dmrnet.engine.scoring import combinations_of, samples_at_once, score, score_images, spread
 from dmrnet.evaluation import (
     Accuracy,
     AttackErrors,
     Measure,
-    NoClassError,
     Pairs,
     ScoredPairs,
     draw_pairs,
     error_rates,
-    evaluate,
     evaluate_pairs,
     score_pairs,
     threshold_of,
 )
 from dmrnet.evaluation.combinations import Model
-from dmrnet.modalities import Task, all_combinations, count, index_of, some_combinations
+from dmrnet.modalities import all_combinations, count, index_of
 from dmrnet.modalities.combinations import MAX_TABLE
 
 DEFAULT_MEASURE = Accuracy()
 
-MOST_COMBINATIONS = 1023
-"""Of more combinations than these, so many are drawn for evaluation, and the tables say so."""
 
-NUMBERS_AT_ONCE = 1 << 22
-"""Evaluation reads no more numbers of inputs at once than these, 16 MB in float32 ..."""
+def selection_epochs(epochs: int, times: int) -> frozenset[int]:
+    """Return the epochs, counted from 0, after which weights are scored; the last is one of them.
 
-NUMBERS_IN_CACHE = 1 << 19
-"""... and no more than these, if they are `FEW_SAMPLES`: what an encoder makes of them is larger
-and should stay near the processor."""
-
-FEW_SAMPLES = 32
-
-MOST_SAMPLES_AT_ONCE = 512
-
-
-def combinations_of(modalities: int) -> Tensor:
-    """Return the combinations that are evaluated: all, or a fixed draw of them."""
-    return some_combinations(modalities, MOST_COMBINATIONS, torch.Generator().manual_seed(0))
-
-
-def samples_at_once(task: Task) -> int:
-    """Return how many samples are encoded together in evaluation.
-
-    >>> from dmrnet.modalities import Modality
-    >>> samples_at_once(Task((Modality("rgb", "image", (3, 224, 224)),), ("a", "b")))
-    27
+    >>> sorted(selection_epochs(10, 4))
+    [2, 4, 7, 9]
     """
-    numbers = sum(math.prod(modality.shape) for modality in task.inputs)
-    wanted = max(FEW_SAMPLES, NUMBERS_IN_CACHE // numbers)
-    return max(1, min(MOST_SAMPLES_AT_ONCE, NUMBERS_AT_ONCE // numbers, wanted))
-
-
-@contextmanager
-def named(where: str, dataset: Dataset) -> Iterator[None]:
-    """Say where samples without a class are from, and their names where they have any."""
-    try:
-        yield
-    except NoClassError as error:
-        raise error.of(where, dataset.samples) from error
+    times = min(times, epochs)
+    return frozenset(-(-epochs * (i + 1) // times) - 1 for i in range(times))
 
 
 def selection_score(
@@ -84,42 +50,36 @@ def selection_score(
     """Return the mean score over combinations: of all where they fit, else of fixed pairs.
 
     Args:
-        model: In evaluation mode.
-        dataset: The validation samples.
-        budget: So many (sample, combination) pairs at the most.
-        device: Where the model is.
-        measure: What is averaged, accuracy by default; where its threshold is set on validation,
-            it is set on what is scored here.
-        complete: Score instead each sample once, with all that it has.
+        model: Model in evaluation mode.
+        dataset: Validation samples.
+        budget: Most (sample, combination) pairs to score.
+        device: Device of the model.
+        measure: Measure that is averaged; a threshold that it sets on validation is set on the
+            samples that are scored here.
+        complete: Score instead each sample once, with all modalities that it has.
     """
     task = dataset.task
     modalities = len(task.modalities)
     if task.dense:
-        return _of_images(model, dataset, budget, device, measure, complete)
-    batches = (batch.to(device) for batch in evaluation_batches(dataset, samples_at_once(task)))
-    if complete:
-        sample = torch.tensor(spread(len(dataset), budget))
-        pairs = Pairs(sample, index_of(dataset.present[sample]), modalities)
-        if isinstance(measure, AttackErrors):
-            return float(_of_pairs(score_pairs(model, batches, pairs), measure).nanmean())
-        _, right, seen = evaluate_pairs(model, batches, pairs)
-        return float(right.sum() / seen.sum())
-    if modalities <= MAX_TABLE and len(dataset) * count(modalities) <= budget:
-        combinations = all_combinations(modalities).to(device)
+        return _score_of_images(model, dataset, budget, device, measure, complete)
+    if not complete and modalities <= MAX_TABLE and len(dataset) * count(modalities) <= budget:
         keep = measure.threshold != "half"
-        result = evaluate(model, batches, combinations, len(task.classes), keep=keep)
+        result = score(model, dataset, all_combinations(modalities), device, keep=keep)
         if isinstance(measure, AttackErrors) and result.predictions is not None:
             result = measure.at(result, measure.thresholds(result.predictions))
         values, _ = measure.columns(result.confusion)[measure.name]
+        # NaN where no sample has all modalities of a combination.
+        return float(values.nanmean())
+    if complete:
+        sample = torch.tensor(spread(len(dataset), budget))
+        pairs = Pairs(sample, index_of(dataset.present[sample]), modalities)
     else:
         pairs = draw_pairs(dataset.present, budget, torch.Generator().manual_seed(0))
-        if isinstance(measure, AttackErrors):
-            values = _of_pairs(score_pairs(model, batches, pairs), measure)
-        else:
-            _, right, seen = evaluate_pairs(model, batches, pairs)
-            values = right / seen
-    # NaN where no sample has all modalities of a combination.
-    return float(values.nanmean())
+    batches = (batch.to(device) for batch in evaluation_batches(dataset, samples_at_once(task)))
+    if isinstance(measure, AttackErrors):
+        return float(_acer_of_pairs(score_pairs(model, batches, pairs), measure).nanmean())
+    _, right, seen = evaluate_pairs(model, batches, pairs)
+    return float(right.sum() / seen.sum()) if complete else float((right / seen).nanmean())
 
 
 def predicted_classes(
@@ -128,20 +88,15 @@ def predicted_classes(
     """Return how often each class is predicted under each combination, int64 ``(K, M)``.
 
     Args:
-        model: In evaluation mode.
+        model: Model in evaluation mode.
         dataset: Samples, or images.
         combinations: bool ``(K, V)``.
-        device: Where the model is.
+        device: Device of the model.
     """
-    task = dataset.task
-    if task.dense:
-        return score_images(model, dataset, combinations, device).confusion.sum(1).cpu()
-    batches = (batch.to(device) for batch in evaluation_batches(dataset, samples_at_once(task)))
-    result = evaluate(model, batches, combinations.to(device), len(task.classes))
-    return result.confusion.sum(1).cpu()
+    return score(model, dataset, combinations, device).confusion.sum(1).cpu()
 
 
-def _of_images(
+def _score_of_images(
     model: Model, dataset: Dataset, budget: int, device: str, measure: Measure, complete: bool
 ) -> float:
     """Score whole images; a pair of the budget is an image and a combination."""
@@ -155,22 +110,22 @@ def _of_images(
     return float(values.nanmean())
 
 
-def _of_pairs(scored: ScoredPairs, measure: AttackErrors) -> Tensor:
-    """Return the measure of each combination met, ``(K,)``."""
-    found = []
-    score = scored.probabilities[:, measure.bona_fide]
+def _acer_of_pairs(scored: ScoredPairs, measure: AttackErrors) -> Tensor:
+    """Return ACER of each combination that occurs, ``(K,)``."""
+    values = []
+    scores = scored.probabilities[:, measure.bona_fide]
     for j in scored.combination.unique():
-        here = scored.combination == j
-        real = scored.target[here] == measure.bona_fide
-        taken = score[here].double() > threshold_of(score[here], real, measure.threshold)
-        cell = 2 * real.long() + taken.long()
-        counts = cell.bincount(minlength=4).reshape(2, 2)
-        found.append(error_rates(counts).acer)
-    return torch.stack(found)
+        rows = scored.combination == j
+        real = scored.target[rows] == measure.bona_fide
+        threshold = threshold_of(scores[rows], real, measure.threshold)
+        accepted = scores[rows].double() > threshold
+        counts = (2 * real.long() + accepted.long()).bincount(minlength=4).reshape(2, 2)
+        values.append(error_rates(counts).acer)
+    return torch.stack(values)
 
 
 def better(measure: Measure, score: float, best: float | None) -> bool:
-    """Whether a score is better than the best so far, if there is one that is defined."""
+    """Return whether a score is better than the best so far, if that is defined."""
     if best is None or math.isnan(best):
         return True
     return score < best if measure.lower_is_better else score > best

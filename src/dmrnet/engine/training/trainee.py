@@ -17,6 +17,7 @@ from dmrnet.data.dataset import Splits
 from dmrnet.data.loader import TrainLoader
 from dmrnet.data.split import generator
 from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.scoring import naming_samples
 from dmrnet.engine.training.average import WeightAverage
 from dmrnet.engine.training.checkpoints import OURS
 from dmrnet.engine.training.divergence import Rise
@@ -24,8 +25,8 @@ from dmrnet.engine.training.optim import build_optimizer, build_schedule
 from dmrnet.engine.training.selection import (
     DEFAULT_MEASURE,
     better,
-    named,
     predicted_classes,
+    selection_epochs,
     selection_score,
 )
 from dmrnet.engine.training.steps import GRADIENTS, NotFiniteError, Steps
@@ -273,7 +274,7 @@ class Trainee(pl.LightningModule):
         value, broken = elsewhere, ""
         if self.trainer.is_global_zero:
             try:
-                with named("on validation", self.splits.val):
+                with naming_samples("on validation", self.splits.val):
                     value = work()
             except NoClassError as error:
                 broken = str(error)
@@ -405,13 +406,3 @@ class Trainee(pl.LightningModule):
         if self.average is not None:
             self.average.model.load_state_dict(checkpoint["dmrnet_average"]["state"])
             self.average.steps = checkpoint["dmrnet_average"]["steps"]
-
-
-def selection_epochs(epochs: int, times: int) -> frozenset[int]:
-    """Return the epochs, counted from 0, at whose end weights are candidates; the last is one.
-
-    >>> sorted(selection_epochs(10, 4))
-    [2, 4, 7, 9]
-    """
-    times = min(times, epochs)
-    return frozenset(-(-epochs * (i + 1) // times) - 1 for i in range(times))

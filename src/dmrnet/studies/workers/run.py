@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dmrnet.engine.finished import evaluate_run, open_run
+from dmrnet.engine.evaluate import evaluate_run
+from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
 from dmrnet.evaluation import measure_of

@@ -1,0 +1,156 @@
+"""Evaluation of a finished run on test samples, with its rows and predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from dmrnet.data.dataset import Dataset
+from dmrnet.data.fingerprint import fingerprint_of_file
+from dmrnet.data.sets.base import DataSettings
+from dmrnet.engine.finished import FinishedRun
+from dmrnet.engine.pixel_results import class_lines, pack_counts, pack_label_maps, shown_rows
+from dmrnet.engine.rows import Line, result_rows, score_lines
+from dmrnet.engine.scoring import combinations_of, naming_samples, score, score_images
+from dmrnet.engine.thresholds import apply_thresholds, attack_type_lines, predicted_labels
+from dmrnet.evaluation import Evaluation, PixelEvaluation, measure_of
+from dmrnet.locking import lock_folder
+from dmrnet.modalities import name_of
+
+MOST_NUMBERS = 50_000_000
+"""Most probabilities (samples by combinations by classes) that are stored; of more, none are."""
+
+
+def evaluate_run(
+    run: FinishedRun,
+    test: str | None = None,
+    batch_size: int | None = None,
+    tile: int | None = None,
+) -> tuple[Evaluation, bool]:
+    """Score every combination on the test samples; write rows and predictions.
+
+    Another process that writes into the run's folder is waited for.
+
+    Args:
+        run: Run to evaluate.
+        test: File to test on in place of the run's own.
+        batch_size: Samples encoded together; by default by their size.
+        tile: Side, in pixels, of the tiles in which images with a class for every pixel are
+            predicted; by default whole, unless they are very large.
+
+    Returns:
+        The counts, and whether predictions were stored.
+    """
+    with lock_folder(run.folder.path):
+        dataset = run.samples("test", test)
+        if run.task.dense:
+            return _evaluate_images(run, dataset, test, batch_size, tile), True
+        result = _evaluate_samples(run, dataset, test, batch_size)
+        return result, result.predictions is not None
+
+
+def _evaluate_samples(
+    run: FinishedRun, dataset: Dataset, test: str | None, batch_size: int | None
+) -> Evaluation:
+    """Score samples of one class each; store rows, and predictions unless they are too many."""
+    names, data = run.task.modalities, run.settings.data
+    combinations = combinations_of(len(names))
+    store = len(dataset) * len(combinations) * len(run.task.classes) <= MOST_NUMBERS
+    measure = measure_of(data)
+    with naming_samples("test", dataset):
+        result = score(
+            run.method,
+            dataset,
+            combinations,
+            run.device,
+            batch_size=batch_size,
+            keep=store or measure.threshold != "half",
+        )
+    result, thresholds = apply_thresholds(measure, result, run.folder, names)
+    lines = [
+        *score_lines(measure, result, names),
+        *attack_type_lines(measure, result, thresholds, dataset),
+    ]
+    if not store:
+        result = replace(result, predictions=None)
+    packed = None
+    if (predictions := result.predictions) is not None:
+        buffer = BytesIO()
+        np.savez_compressed(
+            buffer,
+            index=predictions.index.numpy(),
+            combination=np.array([name_of(mask, names) for mask in combinations]),
+            target=predictions.target.numpy(),
+            scored=predictions.scored.numpy(),
+            probabilities=predictions.probabilities.numpy(),
+            predicted=predicted_labels(measure, predictions, thresholds).numpy().astype(np.int16),
+            **sources_of(data if test is None else None, dataset, predictions.index),
+        )
+        packed = buffer.getvalue()
+    _store(run, dataset, test, lines, {run.folder.predictions: packed})
+    return result
+
+
+def _evaluate_images(
+    run: FinishedRun, dataset: Dataset, test: str | None, batch_size: int | None, tile: int | None
+) -> PixelEvaluation:
+    """Score images with a class for every pixel; store rows, counts and some label maps."""
+    names, data = run.task.modalities, run.settings.data
+    with naming_samples("test", dataset):
+        result = score_images(
+            run.method,
+            dataset,
+            combinations_of(len(names)),
+            run.device,
+            batch_size=batch_size,
+            tile=tile,
+            show=shown_rows(dataset),
+        )
+    lines = [*score_lines(measure_of(data), result, names), *class_lines(result, run.task)]
+    contents = {
+        run.folder.predictions: pack_counts(result, run.task),
+        # Not every licence lets a data set's images be shown in a report.
+        run.folder.pictures: pack_label_maps(result, dataset, inputs=data.shows_inputs),
+    }
+    _store(run, dataset, test, lines, contents)
+    return result
+
+
+def _store(
+    run: FinishedRun,
+    dataset: Dataset,
+    test: str | None,
+    lines: Iterable[Line],
+    contents: Mapping[Path, bytes | None],
+) -> None:
+    folder, settings = run.folder, run.settings
+    files = folder.read_facts().get("files", {})
+    if (path := test or settings.data.files().get("test")) is not None:
+        files = {**files, "test": fingerprint_of_file(path)}
+    rows = result_rows(folder.name, settings, "test", lines)
+    folder.put_test(rows, contents, test_samples=len(dataset), files=files)
+
+
+def sources_of(data: DataSettings | None, dataset: Dataset, index: Tensor) -> dict[str, Any]:
+    """Return what samples share: two of one source are not two independent samples.
+
+    Args:
+        data: Settings of the data set, whose `sources` says what samples share; None for another
+            file, each of whose samples is a source of its own.
+        dataset: The samples.
+        index: int64 ``(n,)`` row numbers, in the order of the predictions.
+
+    Returns:
+        ``source``, text ``(n,)`` or ``(n, V)``; nothing where samples have no names.
+    """
+    names = dataset.samples
+    if names is None:
+        return {}
+    sources = [names[row] if data is None else data.sources(names[row]) for row in index.tolist()]
+    return {"source": np.array(sources)}

@@ -1,0 +1,118 @@
+"""Predictions of a finished run for samples of one class each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from dmrnet.data.dataset import Dataset
+from dmrnet.data.loader import evaluation_batches
+from dmrnet.engine.finished import FinishedRun
+from dmrnet.engine.scoring import naming_samples, samples_at_once
+from dmrnet.evaluation import predict_masks
+from dmrnet.evaluation.finite import a_class_wins, finite_logits
+from dmrnet.modalities import name_of, parse
+
+
+def predictable_rows(
+    run: FinishedRun, dataset: Dataset, combination: str | None, where: str
+) -> tuple[Tensor, Tensor]:
+    """Return which samples have something to predict from, and the modalities to predict from.
+
+    Args:
+        run: Run that predicts.
+        dataset: The samples.
+        combination: Names joined by ``+``; None for all modalities.
+        where: Where the samples are from, for messages.
+
+    Returns:
+        int64 ``(m,)`` row numbers and bool ``(V,)``, True for modalities that may be used.
+
+    Raises:
+        ValueError: If no sample has any of the combination's modalities.
+    """
+    names = run.task.modalities
+    visible = torch.ones(len(names), dtype=torch.bool)
+    if combination is not None:
+        visible = parse(combination, names)
+    rows = (dataset.present & visible).any(1).nonzero().flatten()
+    if not len(rows):
+        raise ValueError(
+            f"{where}: expected rows that have any of {name_of(visible, names)}, got none among "
+            f"{len(dataset)}; allow more modalities"
+        )
+    return rows, visible
+
+
+@torch.inference_mode()
+def predict_rows(
+    run: FinishedRun,
+    dataset: Dataset,
+    rows: Tensor,
+    visible: Tensor,
+    batch_size: int | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Tensor:
+    """Predict samples, each from the visible modalities that it has.
+
+    Args:
+        run: Run that predicts.
+        dataset: The samples.
+        rows: int64 ``(m,)`` row numbers of the samples to predict.
+        visible: bool ``(V,)``, True for modalities that may be used.
+        batch_size: Samples predicted together; by default by their size.
+        advance: Called with the number of samples predicted in each step.
+
+    Returns:
+        Probabilities, float32 ``(m, M)``.
+
+    Raises:
+        NoClassError: If the largest logit of a row is NaN or infinite.
+    """
+    parts, watch = [], finite_logits(run.method)
+    for batch in evaluation_batches(dataset, batch_size or samples_at_once(run.task), rows=rows):
+        mask = batch.present & visible
+        masked = batch.masked(mask, mask, run.task.modalities).to(run.device)
+        assert masked.mask is not None
+        assert masked.where is not None
+        feats = run.method.cached(masked.inputs, masked.where)
+        logits = predict_masks(run.method, feats, masked.mask[None])[0]
+        watch.add(a_class_wins(logits), masked.index, masked.mask)
+        parts.append(logits.softmax(-1).cpu())
+        if advance is not None:
+            advance(len(batch))
+    with naming_samples("", dataset):
+        watch.check()
+    return torch.cat(parts)
+
+
+def predict_run(
+    run: FinishedRun,
+    path: str,
+    combination: str | None = None,
+    batch_size: int | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> tuple[Dataset, Tensor, Tensor]:
+    """Predict each sample of a file from the modalities that it has, or from some of them.
+
+    Args:
+        run: Run that predicts; one class a sample.
+        path: File of arrays; ``y`` is not needed.
+        combination: Names joined by ``+``: use no other modalities, and leave out samples that
+            have none of these.
+        batch_size: Samples predicted together; by default by their size.
+        advance: Called with the number of samples predicted in each step.
+
+    Returns:
+        The samples of the file; the row numbers of those predicted, int64 ``(m,)``; and
+        probabilities, float32 ``(m, M)``.
+
+    Raises:
+        ValueError: If no sample has any of the combination's modalities.
+        NoClassError: If the largest logit of a row is NaN or infinite.
+    """
+    dataset = run.read(path, need_target=False)
+    rows, visible = predictable_rows(run, dataset, combination, path)
+    return dataset, rows, predict_rows(run, dataset, rows, visible, batch_size, advance)
