@@ -115,7 +115,7 @@ def overview(
     baseline = by_label.get(summary.baseline or "")
     variances = {item.label: variance_of(summary, item) for item in summary.systems}
     with_variance = [one for one in known if any(r.metric == VARIANCE for r in one.rows)]
-    header = ["StudySystem"]
+    header = ["System"]
     for one in known:
         header += [f"{one.label}, as printed", "better by"]
         header += ["σ², as printed"] if one in with_variance else []
