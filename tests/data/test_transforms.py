@@ -120,6 +120,15 @@ def test_windows_of_random_shape_are_spread_as_torchvisions() -> None:
     assert thin["a"].shape == (1, 8, 8)
 
 
+def test_squares_are_laid_in_eight_ways() -> None:
+    square = torch.arange(9).reshape(1, 3, 3)
+    draw = torch.Generator().manual_seed(0)
+    found = {tuple(Symmetry()({"a": square}, draw)["a"].flatten().tolist()) for _ in range(200)}
+    assert len(found) == 8
+    with pytest.raises(ValueError, match="expected square images, got 2x3"):
+        Symmetry()({"a": torch.zeros(1, 2, 3)}, draw)
+
+
 def test_labels_are_never_blended() -> None:
     labels = torch.randint(0, 2, (1, 40, 40)).float() * 10
     changes = (Rotate(30), RandomRescale(1.1, 1.4), RandomResizedCrop(30, 30), Resize(30, 30))

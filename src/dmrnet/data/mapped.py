@@ -44,11 +44,14 @@ class MappedArray:
 class MappedDataset(Dataset):
     """Some rows of stored arrays. Every modality is present.
 
+    Where every pixel has a class, the view returns ``labels``, which become the target of a batch.
+
     Args:
         task: Modalities in order, and classes.
         arrays: Stored arrays by name, each with N rows.
         rows: int64 tensor ``(n,)``, the stored rows that belong to this split.
-        target: int64 tensor ``(N,)``, the class of each stored row.
+        target: int64 tensor ``(N,)``, the class of each stored row; where every pixel has a class,
+            ``(N, M)``, the number of pixels of each class.
         names: Names of the N stored rows.
         view: How a model sees the stored rows.
         content: Fingerprint of the stored arrays.
@@ -78,6 +81,8 @@ class MappedDataset(Dataset):
             raise ValueError("expected at least one row, got none")
         self.task, self.arrays, self.rows, self.view = task, dict(arrays), rows, view
         self.target = target[rows]
+        if task.dense:
+            self.pixels, self.target = self.target, self.target.argmax(1)
         low, high = int(self.target.min()), int(self.target.max())
         if low < 0 or high >= len(task.classes):
             raise ValueError(
@@ -90,45 +95,8 @@ class MappedDataset(Dataset):
         self._content = content
 
     def take(self, rows: Tensor, epoch: int = 0) -> Batch:
-        """Read a batch of some samples.
-
-        Args:
-            rows: int64 tensor ``(b,)`` of row numbers.
-            epoch: Training epoch, which seeds augmentation.
-        """
+        """Read a batch of some samples."""
         stored = self.rows.index_select(0, rows)
         raw = {name: array.take(stored) for name, array in self.arrays.items()}
         values = self.view(raw, rows, epoch)
         return self._batch(values, rows, values["labels"] if self.task.dense else None)
-
-
-class PixelDataset(MappedDataset):
-    """Some rows of stored images with a class for every pixel, in the array ``labels``.
-
-    `target` is the most frequent class of each image; the target of a batch is int64
-    ``(b, H, W)``, -1 where a pixel has no class.
-
-    Args:
-        task: Modalities in order, and classes.
-        arrays: Stored arrays by name, ``labels`` included, each with N rows.
-        rows: int64 tensor ``(n,)``, the stored rows that belong to this split.
-        pixels: int64 tensor ``(N, M)``, the number of pixels of each class in each stored image.
-        names: Names of the N stored images.
-        view: How a model sees the stored rows.
-        content: Fingerprint of the stored arrays.
-    """
-
-    pixels: Tensor
-
-    def __init__(
-        self,
-        task: Task,
-        arrays: Mapping[str, MappedArray],
-        rows: Tensor,
-        pixels: Tensor,
-        names: Sequence[str],
-        view: View,
-        content: str,
-    ) -> None:
-        super().__init__(task, arrays, rows, pixels.argmax(1), names, view, content)
-        self.pixels = pixels[rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ BLOCK = 2**20
 
 ROUNDING = 1e-13
 """Relative difference up to which values count as equal; in effect 0 for float32."""
+
+Values = float | Sequence[float]
 
 
 class Standardiser:
@@ -62,6 +64,18 @@ class Standardiser:
                 raise ValueError(f"modality {name} is present in no training row; leave it out")
             mean[name], std[name] = _moments(arrays[name], here)
         return cls(mean, std, [name for name in mean if arrays[name].dtype == torch.float64])
+
+    @classmethod
+    def from_values(
+        cls, modalities: Sequence[str], mean: Sequence[Values], std: Sequence[Values]
+    ) -> Standardiser:
+        """Return the standardiser with one number, or one for each channel, of each modality."""
+
+        def named(values: Sequence[Values]) -> dict[str, Tensor]:
+            tensors = [torch.tensor(value, dtype=torch.float64).reshape(-1) for value in values]
+            return dict(zip(modalities, tensors, strict=True))
+
+        return cls(named(mean), named(std))
 
     def apply(
         self,
@@ -118,16 +132,6 @@ class Standardiser:
             name, _, part = key.rpartition(".")
             parts[part][name] = values.double()
         return cls(parts["mean"], parts["std"], parts["fine"])
-
-
-def by_modality(
-    names: Sequence[str], values: Iterable[float | Sequence[float]]
-) -> dict[str, Tensor]:
-    """Return one number, or one for each channel, of each modality, for a `Standardiser`."""
-    return {
-        name: torch.tensor(value, dtype=torch.float64).reshape(-1)
-        for name, value in zip(names, values, strict=True)
-    }
 
 
 def _slices(tensor: Tensor) -> Iterator[slice]:

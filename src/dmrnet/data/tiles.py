@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.mapped import PixelDataset
+from dmrnet.data.mapped import MappedDataset
 from dmrnet.data.split import generator
 from dmrnet.data.transforms import Transform, integer, uniform
 from dmrnet.modalities import Batch
@@ -48,14 +48,13 @@ class TileDataset(Dataset):
     Its `pixels` are those of the whole images.
 
     Args:
-        images: Images to cut.
+        images: Images to cut, with a class for every pixel.
         tiles: How tiles are drawn.
     """
 
     samples: tuple[str, ...]
-    pixels: Tensor
 
-    def __init__(self, images: PixelDataset, tiles: Tiles) -> None:
+    def __init__(self, images: MappedDataset, tiles: Tiles) -> None:
         self.images, self.tiles = images, tiles
         self.task, self.pixels, self._content = images.task, images.pixels, images.content
         number = tiles.number
@@ -91,12 +90,7 @@ class TileDataset(Dataset):
         return top, left, draw
 
     def take(self, rows: Tensor, epoch: int = 0) -> Batch:
-        """Cut a batch of tiles.
-
-        Args:
-            rows: int64 tensor ``(b,)`` of row numbers.
-            epoch: Training epoch, which seeds positions and augmentation.
-        """
+        """Cut a batch of tiles; the epoch also seeds their positions."""
         cut = [self._tile(row, epoch) for row in rows.tolist()]
         raw = {name: torch.stack([tile[name] for tile in cut]) for name in self.images.arrays}
         values = self.images.view(raw, rows, epoch)

@@ -127,16 +127,21 @@ class Rotate:
 
 
 @dataclass(frozen=True)
-class RandomCrop:
-    """A window of fixed size at a random position.
+class Sized:
+    """Base class of transforms to a fixed size.
 
     Attributes:
-        height: Height of the window.
-        width: Width of the window.
+        height: Height of the result.
+        width: Width of the result.
     """
 
     height: int
     width: int
+
+
+@dataclass(frozen=True)
+class RandomCrop(Sized):
+    """A window of fixed size at a random position."""
 
     def __call__(self, sample: Sample, draw: torch.Generator) -> dict[str, Tensor]:
         """Return the window.
@@ -157,16 +162,8 @@ class RandomCrop:
 
 
 @dataclass(frozen=True)
-class CentreCrop:
-    """The centre of the image; black beyond its edges. Not random.
-
-    Attributes:
-        height: Height of the result.
-        width: Width of the result.
-    """
-
-    height: int
-    width: int
+class CentreCrop(Sized):
+    """The centre of the image; black beyond its edges. Not random."""
 
     def __call__(self, sample: Sample, draw: torch.Generator) -> dict[str, Tensor]:
         """Return the centre."""
@@ -175,16 +172,8 @@ class CentreCrop:
 
 
 @dataclass(frozen=True)
-class Resize:
-    """Antialiased resizing to a fixed size, whatever the aspect ratio. Not random.
-
-    Attributes:
-        height: Height of the result.
-        width: Width of the result.
-    """
-
-    height: int
-    width: int
+class Resize(Sized):
+    """Antialiased resizing, whatever the aspect ratio. Not random."""
 
     def __call__(self, sample: Sample, draw: torch.Generator) -> dict[str, Tensor]:
         """Return the resized sample."""
@@ -251,18 +240,14 @@ class RandomRescale:
 
 
 @dataclass(frozen=True)
-class RandomResizedCrop:
+class RandomResizedCrop(Sized):
     """A window of random area and aspect ratio, resized to a fixed size, as for ImageNet.
 
     Attributes:
-        height: Height of the result.
-        width: Width of the result.
         scale: Smallest and largest share of the area.
         ratio: Smallest and largest ratio of width to height.
     """
 
-    height: int
-    width: int
     scale: tuple[float, float] = (0.08, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
 

@@ -23,7 +23,6 @@ from dmrnet.data.published.cwfid import split_of
 from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.cwfid import CWFID, held_images
 from dmrnet.data.tiles import CELL, TileDataset
-from dmrnet.data.transforms import Symmetry
 
 
 @cache
@@ -212,15 +211,6 @@ def test_classes_are_weighed_as_asked_for() -> None:
     assert weight["none"].tolist() == [1, 1, 1]
     torch.testing.assert_close(weight["root"].square(), weight["median"])
     assert weight["median"][0] < weight["median"][1:].min()
-
-
-def test_squares_are_laid_in_eight_ways() -> None:
-    square = torch.arange(9).reshape(1, 3, 3)
-    draw = torch.Generator().manual_seed(0)
-    found = {tuple(Symmetry()({"a": square}, draw)["a"].flatten().tolist()) for _ in range(200)}
-    assert len(found) == 8
-    with pytest.raises(ValueError, match="expected square images, got 2x3"):
-        Symmetry()({"a": torch.zeros(1, 2, 3)}, draw)
 
 
 def test_what_is_damaged_is_named_and_nothing_shifts(copy: Path, tmp_path: Path) -> None:

@@ -1,123 +1,183 @@
-"""Images of one's own are read as the data set reads its own."""
+"""One's own images with a class for every pixel, from files."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from tests.data.made import cwfid as fields
 
-from dmrnet.data.files.images import image_layout, read_images
-from dmrnet.data.published.preparation import prepare
-from dmrnet.data.sets.cwfid import CWFID
+from dmrnet.data.sets.images import Images
+from dmrnet.data.tiles import TileDataset
+
+VOID = 255
+GONE = 3
+"""This image has no red."""
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("cwfid")
-    prepare("cwfid", [fields.make(folder / "source")], folder / "root")
-    return str(folder / "root")
-
-
-def write(path: Path, **arrays: np.ndarray) -> str:
-    np.savez(path, **arrays)
-    return str(path)
-
-
-def test_they_are_standardised_as_those_of_the_training(root: str, tmp_path: Path) -> None:
-    splits = CWFID(root, tile=32).load(0)
-    planes = fields.planes()[[number - 1 for number in fields.TEST]]
-    assert splits.standardiser is not None
-    ways = {
-        "plain": planes[:, 0],
-        "first": planes[:, :1],
-        "last": planes[:, 0, :, :, None],
+def arrays(rows: slice = slice(None)) -> dict[str, np.ndarray]:
+    """Return two images' worth of colours a modality, with a corner that has no class."""
+    planes, labels = fields.planes().astype(np.float32), fields.labels().astype(np.int64)
+    labels[:, :5, :7] = VOID
+    red = np.stack([planes[:, 0], planes[:, 0] / 2], -1)
+    red[GONE] = np.nan
+    return {
+        "red": red[rows],
+        "nir": planes[rows, 1],
+        "y": labels[rows],
+        "samples": np.array([f"field {number}" for number in range(len(planes))])[rows],
     }
-    expected = splits.test.take(torch.arange(4)).inputs
-    for name, red in ways.items():
-        path = write(tmp_path / f"{name}.npz", nir=planes[:, 1], red=red, samples=np.arange(4))
-        found = read_images(path, splits.train.task, splits.standardiser)
-        assert found.task.modalities == ("red", "nir")
-        for modality, values in found.take(torch.arange(4)).inputs.items():
-            torch.testing.assert_close(values, expected[modality], rtol=1e-5, atol=1e-6)
-        assert found.samples == ("0", "1", "2", "3")
-        assert not found.notes
 
 
-def test_another_size_and_what_images_lack(root: str, tmp_path: Path) -> None:
-    splits = CWFID(root, tile=32).load(0)
-    planes = fields.planes()[:3, :, :33, :47]
-    present = np.array([[True, True], [False, True], [True, False]])
-    path = write(tmp_path / "some.npz", red=planes[:, 0], nir=planes[:, 1], present=present)
-    found = read_images(path, splits.train.task, splits.standardiser)
-    assert found.take(torch.arange(3)).inputs["red"].shape == (3, 1, 33, 47)
-    assert np.array_equal(found.present, present)
-    assert not found.arrays["nir"][2].any()
-    path = write(tmp_path / "alone.npz", nir=planes[:, 1])
-    assert (
-        read_images(path, splits.train.task, splits.standardiser).present.tolist()
-        == [[False, True]] * 3
-    )
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    parts = {"train": slice(0, 7), "test": slice(7, None)}
+    for name, rows in parts.items():
+        np.savez(tmp_path / f"{name}.npz", **arrays(rows))
+    return {name: str(tmp_path / f"{name}.npz") for name in parts}
 
 
-def test_images_in_another_unit_are_told(root: str, tmp_path: Path) -> None:
-    splits = CWFID(root, tile=32).load(0)
-    planes = fields.planes()
-    path = write(tmp_path / "unit.npz", red=planes[:, 0] / 255, nir=planes[:, 1])
-    (note,) = read_images(path, splits.train.task, splits.standardiser).notes
-    assert note.startswith("red hardly varies")
-    assert f"mean {float(splits.standardiser.mean['red']):.4g}" in note
+def settings(files: dict[str, str], **more: Any) -> Images:
+    return Images(**files, **{"ignore": VOID, "tile": 32, "tiles": 6, "val_share": 0.3, **more})
 
 
-def test_a_hole_of_raw_depth_stays_zero(tmp_path: Path) -> None:
-    pytest.importorskip("h5py")
-    from tests.data.made import nyuv2 as rooms
+def test_whole_images_are_standardised_by_the_training_images_that_are_there(files) -> None:
+    splits = settings(files).load(0)
+    assert splits.train.task.classes == ("0", "1", "2")
+    assert [m.shape for m in splits.train.task.inputs] == [(2, 32, 32), (1, 32, 32)]
+    every = arrays()
+    order = every["samples"].tolist()
+    assert isinstance(splits.train, TileDataset)
+    trained = [order.index(name) for name in splits.train.images.samples]
+    held = [order.index(name) for name in splits.val.samples]
+    assert sorted(trained + held) == list(range(7))
+    assert len(held) == 2
+    red = every["red"].transpose(0, 3, 1, 2).astype(np.float64)
+    nir = every["nir"][:, None].astype(np.float64)
+    for values, name in ((red, "red"), (nir, "nir")):
+        mean = np.nanmean(values[trained], (0, 2, 3), keepdims=True)
+        scaled = np.nan_to_num(
+            (values - mean) / np.nanstd(values[trained], (0, 2, 3), keepdims=True)
+        )
+        for part, rows in ((splits.val, held), (splits.test, [7, 8])):
+            found = part.take(torch.arange(2))
+            np.testing.assert_allclose(found.inputs[name], scaled[rows], atol=1e-5)
+            labels = np.where(every["y"][rows] == VOID, -1, every["y"][rows])
+            assert np.array_equal(found.target, labels)
+            assert part.pixels.tolist() == [
+                [int((one == c).sum()) for c in range(3)] for one in labels
+            ]
+    assert {part.present.shape for part in splits.parts().values()} == {(30, 2), (2, 2)}
+    whole = splits.train.images if GONE in trained else splits.val
+    gone = list(whole.samples).index(f"field {GONE}")
+    assert whole.present[gone].tolist() == [False, True]
+    assert not whole.take(torch.tensor([gone])).inputs["red"].any()
+    assert "train: red is absent in 1 of 7 images" in splits.notes
 
-    from dmrnet.data.sets.nyuv2 import NYUv2
 
-    prepare("nyuv2", [rooms.make(tmp_path / "source")], tmp_path / "root")
-    content, rows = rooms.content(), [number - 1 for number in rooms.TESTED]
-    for depth, key in (("refined", "depths"), ("raw", "rawDepths")):
-        settings = NYUv2(str(tmp_path / "root"), depth, val_share=0.3)
-        splits = settings.load(0)
-        millimetres = np.rint(content[key][rows].astype(np.float64) * 1000)
-        colours = content["images"][rows].transpose(0, 2, 3, 1)
-        path = write(tmp_path / f"{depth}.npz", rgb=colours, depth=millimetres)
-        found = read_images(path, splits.train.task, splits.standardiser, settings.holes)
-        expected = splits.test.take(torch.arange(4)).inputs
-        for modality, values in found.take(torch.arange(4)).inputs.items():
-            torch.testing.assert_close(values, expected[modality], rtol=1e-5, atol=1e-5)
-        holes = torch.from_numpy(millimetres == 0)
-        assert holes.any() == (depth == "raw")
-        assert not found.arrays["depth"][:, 0][holes].any()
+@pytest.mark.parametrize(("augment", "ways"), [("none", 1), ("mirror", 2), ("turn", 8)])
+def test_tiles_are_pieces_of_images_labels_included(files, augment: str, ways: int) -> None:
+    train = settings(files, augment=augment, tiles=12).load(0).train
+    batch = train.take(torch.arange(len(train)), 2)
+    images = train.images.take(torch.arange(len(train.images)))
+    seen = set()
+    for row in range(len(train)):
+        image = row // 12
+        assert train.present[row].tolist() == train.images.present[image].tolist()
+        whole = torch.stack([images.inputs["nir"][image, 0], images.target[image].float()])
+        tile = torch.stack([batch.inputs["nir"][row, 0], batch.target[row].float()])
+        top, left, _ = train.position(row, 2)
+        piece = whole[:, top : top + 32, left : left + 32]
+        found = [
+            (turn, flip)
+            for turn in range(4)
+            for flip in (False, True)
+            if torch.equal(tile, torch.rot90(piece, turn, (1, 2)).flip(2 if flip else ()))
+        ]
+        assert len(found) == 1
+        seen |= set(found)
+    assert seen == {(0, False)} if ways == 1 else len(seen) == ways
+
+
+def test_seeds_draw_validation_and_files_do_not(files, tmp_path: Path) -> None:
+    held = {settings(files).load(seed).val.samples for seed in range(4)}
+    assert len(held) > 1
+    given = settings({**files, "val": files["test"]})
+    one, other = (given.load(seed) for seed in (0, 1))
+    assert one.val.fingerprint() == other.val.fingerprint() == one.test.fingerprint()
+    assert len(one.train) == 7 * 6
+    # Labels count in what the data are.
+    changed = arrays(slice(7, None))
+    changed["y"][0, 40, 40] = (changed["y"][0, 40, 40] + 1) % 3
+    np.savez(tmp_path / "other.npz", **changed)
+    again = settings({**files, "test": str(tmp_path / "other.npz")}).load(0)
+    assert again.test.fingerprint() != one.test.fingerprint()
+
+
+def test_another_file_may_have_another_size_and_lack_a_modality(files, tmp_path: Path) -> None:
+    small = {name: a[:, :33, :47] if a.ndim > 2 else a for name, a in arrays().items()}
+    del small["red"]
+    np.savez(tmp_path / "small.npz", **small)
+    splits = settings(files, classes=["soil", "crop", "weed"]).load(0)
+    part = settings(files).read(str(tmp_path / "small.npz"), splits.train.task, splits.standardiser)
+    assert part.take(torch.arange(9)).inputs["red"].shape == (9, 2, 33, 47)
+    assert part.present.tolist() == [[False, True]] * 9
+    assert part.task.classes == ("soil", "crop", "weed")
+
+
+def test_images_smaller_than_a_tile_have_smaller_tiles(files) -> None:
+    splits = settings(files, tile=96).load(0)
+    assert splits.train.task.inputs[0].shape == (2, 64, 64)
+    assert any("tiles of 64 x 64" in note for note in splits.notes)
+
+
+Change = Callable[[dict[str, np.ndarray]], object]
 
 
 @pytest.mark.parametrize(
-    ("arrays", "said"),
+    ("change", "more", "said"),
     [
-        ({"red": (2, 40, 50), "nir": (2, 50, 40)}, "one size for all modalities, got red 40 x 50"),
-        ({"red": (2, 3, 40, 50)}, r"modality red: expected images \(n, 1, H, W\) or \(n, H, W, 1"),
-        ({"red": (2, 40)}, r"or \(n, H, W\), got \(n, 40\)"),
-        ({"blue": (2, 40, 50)}, "training had no modality 'blue'"),
+        (
+            lambda a: a.pop("y"),
+            {},
+            r"expected the classes of pixels, \(n, H, W\), as an array named 'y'",
+        ),
+        (
+            lambda a: a.update(y=a["y"][:, 0, 0]),
+            {},
+            r"whole numbers \(n, H, W\), .* got int64 \(7,\); for one class a sample",
+        ),
+        (lambda a: a.update(y=a["y"] / 1.0), {}, "as whole numbers"),
+        (lambda a: a.update(y=a["y"][:5]), {}, "red has 7 rows but y has 5"),
+        (
+            lambda a: a.update(y=a["y"][:, 1:]),
+            {},
+            r"modality red: expected images \(n, C, 69, 90\) or \(n, 69, 90, C\), or \(n, 69, 90\)",
+        ),
+        (lambda a: None, {"ignore": -1}, r"got 255; .*--data\.ignore 255"),
+        (
+            lambda a: None,
+            {"classes": ["soil", "crop"]},
+            r"bad\.npz: row \d: expected classes from 0 to 1, got 2",
+        ),
+        (lambda a: a.update(y=a["y"] * 0 - 1), {}, "no pixel has a class"),
+        (lambda a: a.update(red=a["red"] * np.nan), {}, "modality red is present in no training"),
+        (lambda a: a.update(y=a["y"] * 0), {}, "at least two classes, got 1"),
+        (lambda a: a.update(labels=a["red"]), {}, "cannot have the name 'labels'; rename it"),
+        (lambda a: None, {"tiles": 0}, "expected tiles of 1 or more"),
+        (lambda a: None, {"seldom": 2}, "expected seldom from 0 to 1"),
+        (lambda a: None, {"val_share": 0.01}, "7 images are too few to hold 1 % out"),
     ],
 )
-def test_what_is_no_such_image_is_refused(
-    root: str, tmp_path: Path, arrays: dict[str, tuple[int, ...]], said: str
+def test_what_is_wrong_is_told(
+    tmp_path: Path, change: Change, more: dict[str, Any], said: str
 ) -> None:
-    splits = CWFID(root, tile=32).load(0)
-    filled = {name: np.ones(shape) for name, shape in arrays.items()}
+    given = arrays(slice(0, 7))
+    change(given)
+    np.savez(tmp_path / "bad.npz", **given)
     with pytest.raises(ValueError, match=said):
-        read_images(write(tmp_path / "a.npz", **filled), splits.train.task, splits.standardiser)
-
-
-def test_channels_may_come_first_or_last() -> None:
-    assert image_layout("", "rgb", (3, 40, 50), 3, None) == ((3, 40, 50), False)
-    assert image_layout("", "rgb", (40, 50, 3), 3, None) == ((3, 40, 50), True)
-    assert image_layout("", "rgb", (3, 3, 3), 3, None) == ((3, 3, 3), False)
-    # Labels say what the height and width are.
-    assert image_layout("", "many", (40, 50, 7), None, (40, 50)) == ((7, 40, 50), True)
-    assert image_layout("", "many", (7, 40, 50), None, (40, 50)) == ((7, 40, 50), False)
-    with pytest.raises(ValueError, match=r"images \(n, C, 40, 50\) or .* got \(n, 7, 40, 51\)"):
-        image_layout("", "many", (7, 40, 51), None, (40, 50))
+        settings({"train": str(tmp_path / "bad.npz")}, **more).load(0)

@@ -19,12 +19,11 @@ from tests.data.contract import DenseContract
 from tests.data.made import nyuv2 as made
 from torchvision.tv_tensors import Mask
 
-from dmrnet.data.colours import Colours, to_hsv, to_rgb
 from dmrnet.data.files.cache import read_cache
 from dmrnet.data.frequency import median_frequency
 from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.nyuv2 import CLASSES, DEVIATION, MEAN, NYUv2, held_scenes
-from dmrnet.data.transforms import RandomRescale, Transform
+from dmrnet.data.transforms import Transform
 from dmrnet.methods import build_method
 from dmrnet.nn.networks.network import Network
 
@@ -250,22 +249,6 @@ def test_augmentation_is_as_strong_as_published() -> None:
     dark = drawn(change, (80, 17, 108), 100)
     moved = dark["value"] - 108
     np.testing.assert_allclose(moved, found["value"][:100] - 217, atol=1.01)
-
-
-def test_colours_go_there_and_back() -> None:
-    rgb = torch.rand(3, 40, 30)
-    assert torch.allclose(to_rgb(to_hsv(rgb)), rgb, atol=1e-5)
-    grey = torch.full((3, 4, 4), 0.3)
-    assert torch.allclose(to_rgb(to_hsv(grey)), grey, atol=1e-6)
-    sample = {"rgb": (rgb * 255).byte(), "depth": torch.rand(1, 40, 30)}
-    changed = Colours(("rgb",))(sample, torch.Generator().manual_seed(0))
-    assert changed["rgb"].dtype == torch.uint8
-    assert not torch.equal(changed["rgb"], sample["rgb"])
-    assert torch.equal(changed["depth"], sample["depth"])
-    same = Colours(("rgb",), 0.0, 0.0)(sample, torch.Generator().manual_seed(0))
-    assert (same["rgb"].int() - sample["rgb"].int()).abs().max() <= 1
-    large = RandomRescale(1.4, 1.4)(sample, torch.Generator())
-    assert large["rgb"].shape == (3, 56, 42)
 
 
 def test_a_damaged_image_is_named_and_nothing_shifts(copy: Path, tmp_path: Path) -> None:

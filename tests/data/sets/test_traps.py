@@ -5,12 +5,9 @@ from __future__ import annotations
 import torch
 from tests.data.made import media
 
-from dmrnet.data.colours import Colours
 from dmrnet.data.files.spectrogram import PAPER, RELEASED
 from dmrnet.data.files.video import picture
 from dmrnet.data.sets import crema_d, kinetics_sounds, nyuv2
-from dmrnet.data.split import generator
-from dmrnet.data.transforms import Chain, RandomFlip
 
 # Arandjelović and Zisserman, ICCV 2017, Appendix A1, in its words.
 FIRST_PAPER = (
@@ -67,25 +64,6 @@ def test_an_overlap_of_353_is_no_hop_of_353() -> None:
     long = torch.zeros(22_050 * 3)
     assert RELEASED(long).shape == (257, 188)
     assert 1 + len(long) // overlap == 188
-
-
-def test_colours_are_drawn_for_each_modality_and_shapes_for_all() -> None:
-    """Photometric changes go by modality; what moves pixels is one draw."""
-    ramp = torch.linspace(30, 220, 40).expand(3, 30, 40).clone()
-    ramp[1] *= 0.5
-    sample = {name: ramp.byte() for name in ("rgb", "thermal", "depth")}
-    change = Chain((Colours(("rgb", "thermal")), RandomFlip()))
-    flips, apart = set(), 0
-    for number in range(20):
-        changed = change(sample, generator(0, number))
-        left = {name: bool(x[0, 0, 0] > x[0, 0, -1]) for name, x in changed.items()}
-        assert len(set(left.values())) == 1
-        flips |= set(left.values())
-        apart += not torch.equal(changed["rgb"], changed["thermal"])
-        back = changed["depth"].flip(-1) if left["depth"] else changed["depth"]
-        assert torch.equal(back, sample["depth"])
-    assert flips == {True, False}
-    assert apart >= 18
 
 
 def test_pictures_are_rgb_and_not_bgr() -> None:

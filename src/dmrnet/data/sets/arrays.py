@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING
 from dmrnet.data.sets.base import InMemory, OwnFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dmrnet.data.dataset import Dataset, Splits
-    from dmrnet.data.standardise import Standardiser
-    from dmrnet.modalities import Task
+    from dmrnet.data.dataset import Splits
 
 
 @dataclass(frozen=True)
@@ -46,16 +42,3 @@ class Arrays(OwnFiles, InMemory):
         return read_splits(
             self.train, self.val, self.test, seed, self.val_share, self.modalities, self.kinds
         )
-
-    def read(
-        self,
-        path: str,
-        task: Task,
-        standardiser: Standardiser | None,
-        columns: Sequence[str] | None = None,
-        need_target: bool = True,
-    ) -> Dataset:
-        """Read one more file, laid out as the training file."""
-        from dmrnet.data.files.new_file import read_split
-
-        return read_split(path, task, standardiser, self.kinds, columns, need_target)

@@ -54,6 +54,11 @@ class DataSettings(ABC):
         return "half"
 
     @property
+    def kinds(self) -> dict[str, str] | None:
+        """Layouts of arrays in the user's own files, by modality."""
+        return None
+
+    @property
     def holes(self) -> tuple[str, ...]:
         """Modalities of images in which 0 is a hole that stays 0 after standardising."""
         return ()
@@ -99,7 +104,7 @@ class DataSettings(ABC):
         if not task.dense:
             from dmrnet.data.files.new_file import read_split
 
-            return read_split(path, task, standardiser, None, columns, need_target)
+            return read_split(path, task, standardiser, self.kinds, columns, need_target)
         if need_target:
             raise ValueError(
                 f"{path}: the run gives every pixel a class, but files of arrays hold one class a "

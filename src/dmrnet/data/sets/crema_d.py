@@ -32,10 +32,10 @@ class CremaD(DataSettings):
 
     Attributes:
         root: Folder with the prepared data; see `dmrnet data prepare crema-d`.
-        spectrogram: paper (257x299: 16 kHz, window 512, hop 159) or released (257x188: 22.05 kHz,
-            hop 353).
-        split: published (the two lists; validation is held out of the training list) or speakers
-            (no actor is in two splits).
+        spectrogram: Spectrogram: paper (257x299: 16 kHz, window 512, hop 159) or released (257x188:
+            22.05 kHz, hop 353).
+        split: Split: published (the two lists; validation is held out of the training list) or
+            speakers (no actor is in two splits).
         val_share: Share of the training list, or of the actors, for validation.
         test_share: Share of the actors for testing, where the split is by speakers.
         split_seed: Seed of the split; the run's seed by default.

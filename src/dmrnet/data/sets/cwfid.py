@@ -61,8 +61,8 @@ class CWFID(DataSettings):
         from dmrnet.data.dataset import Splits
         from dmrnet.data.files.cache import read_cache, skipped_note
         from dmrnet.data.frequency import class_weights
-        from dmrnet.data.mapped import MappedArray, PixelDataset
-        from dmrnet.data.standardise import Standardiser, by_modality
+        from dmrnet.data.mapped import MappedArray, MappedDataset
+        from dmrnet.data.standardise import Standardiser
         from dmrnet.data.tiles import TileDataset, Tiles
         from dmrnet.data.transforms import Symmetry
         from dmrnet.data.views import ChannelView
@@ -90,7 +90,7 @@ class CWFID(DataSettings):
         stored = {name: MappedArray(arrays[name]) for name in ("images", "labels")}
         view, names = ChannelView(MODALITIES, mean, deviation), arrays["name"].tolist()
         train, val, test = (
-            PixelDataset(task, stored, part, pixels, names, view, content) for part in rows
+            MappedDataset(task, stored, part, pixels, names, view, content) for part in rows
         )
         change = Symmetry() if self.augment else None
         plants = tuple(CLASSES.index(name) for name in ("crop", "weed"))
@@ -105,9 +105,7 @@ class CWFID(DataSettings):
             *([f"shrunk to {height} x {width}"] if self.shrink > 1 else []),
             *skipped_note(provenance),
         )
-        standardiser = Standardiser(
-            by_modality(MODALITIES, mean), by_modality(MODALITIES, deviation)
-        )
+        standardiser = Standardiser.from_values(MODALITIES, mean, deviation)
         return Splits("cwfid", TileDataset(train, tiles), val, test, notes, standardiser)
 
     def _check(self, height: int, width: int) -> None:

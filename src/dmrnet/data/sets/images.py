@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dmrnet.data.dataset import Dataset, Splits
     from dmrnet.data.files.images import ImageFile
-    from dmrnet.data.mapped import PixelDataset
+    from dmrnet.data.mapped import MappedDataset
     from dmrnet.data.standardise import Standardiser
     from dmrnet.modalities import Task
 
@@ -123,7 +123,7 @@ class Images(OwnFiles):
             return super().read(path, task, standardiser, columns, need_target)
         return self._read(path, task, standardiser)
 
-    def _read(self, path: str, task: Task, standardiser: Standardiser) -> PixelDataset:
+    def _read(self, path: str, task: Task, standardiser: Standardiser) -> MappedDataset:
         """Read one more file of images and their labels."""
         import torch
 
@@ -150,12 +150,12 @@ class Images(OwnFiles):
 
     def _part(
         self, path: str, images: ImageFile, task: Task, standardiser: Standardiser, rows: Tensor
-    ) -> PixelDataset:
+    ) -> MappedDataset:
         """Return some images of a file as a data set."""
         import torch
 
         from dmrnet.data.fingerprint import fingerprint_of_arrays
-        from dmrnet.data.mapped import MappedArray, PixelDataset
+        from dmrnet.data.mapped import MappedArray, MappedDataset
         from dmrnet.data.views import StandardisedView
 
         assert images.labels is not None
@@ -170,7 +170,7 @@ class Images(OwnFiles):
         }
         stored["labels"] = MappedArray(labels[:, None].numpy())
         names = images.samples or tuple(str(row) for row in range(len(images.present)))
-        dataset = PixelDataset(
+        dataset = MappedDataset(
             task,
             stored,
             torch.arange(len(rows)),

@@ -15,37 +15,14 @@ if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
 
 INSTRUMENTS = (
-    "accordion",
-    "bagpipes",
-    "bass_guitar",
-    "clarinet",
-    "drums",
-    "guitar",
-    "harmonica",
-    "keyboard",
-    "organ",
-    "piano",
-    "saxophone",
-    "trombone",
-    "trumpet",
-    "violin",
-    "xylophone",
+    *("accordion", "bagpipes", "bass_guitar", "clarinet", "drums", "guitar", "harmonica"),
+    *("keyboard", "organ", "piano", "saxophone", "trombone", "trumpet", "violin", "xylophone"),
 )
 
 IN_ALL = (
-    "blowing_nose",
-    "bowling",
-    "chopping_wood",
-    "laughing",
+    *("blowing_nose", "bowling", "chopping_wood", "laughing", "ripping_paper", "shoveling_snow"),
+    *("shuffling_cards", "singing", "tap_dancing", "tapping_guitar", "tapping_pen", "tickling"),
     *(f"playing_{name}" for name in INSTRUMENTS),
-    "ripping_paper",
-    "shoveling_snow",
-    "shuffling_cards",
-    "singing",
-    "tap_dancing",
-    "tapping_guitar",
-    "tapping_pen",
-    "tickling",
 )
 """The 27 classes of all lists."""
 
@@ -85,8 +62,8 @@ class KineticsSounds(DataSettings):
     Attributes:
         root: Folder with the prepared data; see `dmrnet data prepare kinetics-sounds`.
         classes: List of classes: 34 (the first paper's), 33 (the released code's), 32 or 31.
-        spectrogram: paper (257x1004: 10 s, window 512, hop 159) or released (129x626: 5 s, window
-            256, hop 128; a random part in training, the middle elsewhere).
+        spectrogram: Spectrogram: paper (257x1004: 10 s, window 512, hop 159) or released (129x626:
+            5 s, window 256, hop 128; a random part in training, the middle elsewhere).
         val_share: Share of the training clips for validation, where the source has no validation
             split.
         split_seed: Seed of what is held out; the run's seed by default.

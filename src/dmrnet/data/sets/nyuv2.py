@@ -38,7 +38,7 @@ class NYUv2(DataSettings):
 
     Attributes:
         root: Folder with the prepared data; see `dmrnet data prepare nyuv2`.
-        depth: refined (holes filled) or raw (holes are 0 and stay 0).
+        depth: Depth maps: refined (holes filled) or raw (holes are 0 and stay 0).
         val_share: Share of the published training images for validation; whole scenes, where the
             file names them.
         split_seed: Seed of what is held out; the run's seed by default.
@@ -61,9 +61,9 @@ class NYUv2(DataSettings):
         from dmrnet.data.dataset import Splits
         from dmrnet.data.files.cache import read_cache, skipped_note
         from dmrnet.data.frequency import class_weights
-        from dmrnet.data.mapped import MappedArray, PixelDataset
+        from dmrnet.data.mapped import MappedArray, MappedDataset
         from dmrnet.data.sets.rooms import RoomView, augmentation
-        from dmrnet.data.standardise import Standardiser, by_modality
+        from dmrnet.data.standardise import Standardiser
         from dmrnet.data.views import IMAGENET_DEVIATION, IMAGENET_MEAN
         from dmrnet.modalities import Modality, Task
 
@@ -93,7 +93,7 @@ class NYUv2(DataSettings):
         views = (replace(plain, transform=change, seed=seed), plain, plain)
         names = arrays["name"].tolist()
         train, val, test = (
-            PixelDataset(task, stored, part, pixels, names, view, provenance.content)
+            MappedDataset(task, stored, part, pixels, names, view, provenance.content)
             for part, view in zip(rows, views, strict=True)
         )
         trained, validated = ({scenes[row] for row in part.tolist()} - {""} for part in held)
@@ -103,10 +103,8 @@ class NYUv2(DataSettings):
             f"{len(trained & validated)} scenes; depth {self.depth}",
             *skipped_note(provenance),
         )
-        standardiser = Standardiser(
-            by_modality(task.modalities, (IMAGENET_MEAN, MEAN)),
-            by_modality(task.modalities, (IMAGENET_DEVIATION, DEVIATION)),
-        )
+        means, deviations = (IMAGENET_MEAN, MEAN), (IMAGENET_DEVIATION, DEVIATION)
+        standardiser = Standardiser.from_values(task.modalities, means, deviations)
         return Splits("nyuv2", train, val, test, notes, standardiser)
 
     @property

@@ -33,8 +33,8 @@ class Watch(InMemory):
 
     Attributes:
         root: Folder with the prepared data; see `dmrnet data prepare watch`.
-        window: Steps of a window; 50 are one second.
-        step: Steps from the start of one window to the start of the next.
+        window: Number of steps in a window; 50 are one second.
+        step: Number of steps from the start of one window to the start of the next.
         val_subjects: Number of subjects for validation.
         test_subjects: Number of subjects for testing.
         split_seed: Seed of the rotation; the run's seed by default.
