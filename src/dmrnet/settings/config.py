@@ -17,11 +17,18 @@ from typing import TYPE_CHECKING, Any, Literal
 from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.methods import METHODS, method
 from dmrnet.settings.files import dump_yaml, flat
-from dmrnet.settings.flags import Flags, read_file, read_flags, values_of_file, values_of_flags
-from dmrnet.settings.options import REQUIRED, Option, options_of
+from dmrnet.settings.flags import (
+    Flags,
+    naming,
+    read_file,
+    read_flags,
+    values_of_file,
+    values_of_flags,
+)
+from dmrnet.settings.options import REQUIRED, Option, flag_of, options_of
 from dmrnet.settings.paths import paths_of
 from dmrnet.settings.training import Training
-from dmrnet.settings.values import check, fits, mismatch
+from dmrnet.settings.values import check, mismatch
 
 if TYPE_CHECKING:
     from dmrnet.data.sets.base import DataSettings
@@ -60,9 +67,10 @@ class RunSettings:
     def __post_init__(self) -> None:
         for start, part in (("data.", self.data), ("method.", self.method), ("", self.training)):
             for option in options_of(type(part), start):
-                value = attrgetter(option.key.removeprefix(start))(part)
-                if not fits(option.annotation, value):
-                    raise ValueError(f"{option.key}: {mismatch(option.annotation, value)}")
+                kind, value = option.annotation, attrgetter(option.key.removeprefix(start))(part)
+                with naming(option.key):
+                    if check(kind, value) != value:
+                        raise ValueError(mismatch(kind, value))
         if check(int, self.seed) < 0:
             raise ValueError(f"expected a seed of 0 or more, got {self.seed}")
 
@@ -105,6 +113,10 @@ class RunSettings:
         return " ".join([*parts, *([f"({', '.join(changed)})"] if changed else [])])
 
 
+def _data_name(data: str) -> Option:
+    return Option("data.name", Literal[tuple(DATASETS)], data, "Data set.")
+
+
 @cache
 def run_options(data: str, of_method: str) -> Mapping[str, Option]:
     """Return every setting of a method on a data set, by key.
@@ -113,7 +125,7 @@ def run_options(data: str, of_method: str) -> Mapping[str, Option]:
         ValueError: If a name is unknown.
     """
     options = (
-        Option("data.name", Literal[tuple(DATASETS)], data, "Data set."),
+        _data_name(data),
         Option("method.name", Literal[tuple(METHODS)], of_method, "Method."),
         Option("recipe", str, DEFAULTS["recipe"], "Named settings of the method."),
         Option("seed", int, 0, "Seed of splits, weights, order, masks and noise."),
@@ -159,10 +171,9 @@ def parse_run(argv: Sequence[str]) -> RunSettings:
     for path, content in files:
         values |= values_of_file(path, following(content, names), options)
     values |= values_of_flags(flags, options)
-    _check_required(data, values)
     return RunSettings(
         dataset=data,
-        data=build(data_class(data), values, "data."),
+        data=_build_data(data, values),
         method=build(method(of_method), values, "method."),
         recipe=recipe,
         training=build(Training, values),
@@ -176,19 +187,19 @@ def parse_data(data: str, argv: Sequence[str]) -> DataSettings:
     Raises:
         ValueError: If the data set, a flag or a value is not understood.
     """
+    options = (_data_name(data), *options_of(data_class(data), "data."))
+    values = values_of_flags(read_flags(argv), {option.key: option for option in options})
+    return _build_data(data, values)
+
+
+def _build_data(data: str, values: Mapping[str, Any]) -> DataSettings:
     kind = data_class(data)
-    name = Option("data.name", Literal[tuple(DATASETS)], data, "Data set.")
-    options = {option.key: option for option in (name, *options_of(kind, "data."))}
-    values = values_of_flags(read_flags(argv), options)
-    _check_required(data, values)
+    for option in options_of(kind, "data."):
+        if option.default is REQUIRED and option.key not in values:
+            flag = flag_of(option.key)
+            raise ValueError(f"{flag} is missing: data {data} needs it. {option.help}")
     settings: DataSettings = build(kind, values, "data.")
     return settings
-
-
-def _check_required(data: str, values: Mapping[str, Any]) -> None:
-    for option in options_of(data_class(data), "data."):
-        if option.default is REQUIRED and option.key not in values:
-            raise ValueError(f"{option.flag} is missing: data {data} needs it. {option.help}")
 
 
 def build(kind: Any, values: Mapping[str, Any], prefix: str = "") -> Any:  # noqa: ANN401

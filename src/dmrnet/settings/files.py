@@ -29,13 +29,17 @@ def _loader() -> Any:  # noqa: ANN401
     return Loader
 
 
-def load_yaml(text: str) -> Any:  # noqa: ANN401
+def parse_tree(text: str, source: str = "") -> Any:  # noqa: ANN401
     """Return the content of YAML text.
 
-    Raises:
-        ValueError: If it is not YAML.
+    Args:
+        text: The text.
+        source: Name of its file, for the error.
 
-    >>> load_yaml("{lr: 1e-3, sampler: none}")
+    Raises:
+        ValueError: If the text is not YAML.
+
+    >>> parse_tree("{lr: 1e-3, sampler: none}")
     {'lr': 0.001, 'sampler': 'none'}
     """
     import yaml
@@ -43,23 +47,8 @@ def load_yaml(text: str) -> Any:  # noqa: ANN401
     try:
         return yaml.load(text, Loader=_loader())
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ValueError(" ".join(str(error).split())) from error
-
-
-def parse_tree(text: str, source: str) -> Any:  # noqa: ANN401
-    """Return the content of a YAML file's text.
-
-    Args:
-        text: Text of the file.
-        source: Name of the file, for the error.
-
-    Raises:
-        ValueError: If the text is not YAML.
-    """
-    try:
-        return load_yaml(text)
-    except ValueError as error:
-        raise ValueError(f"{source}: expected YAML, one `name: value` a line; {error}") from error
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{source}: expected YAML, one `name: value` a line; {reason}") from error
 
 
 def read_tree(path: Path, kind: str = "config") -> Any:  # noqa: ANN401

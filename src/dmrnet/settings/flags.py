@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from dmrnet.settings.files import flat, read_tree
-from dmrnet.settings.options import Option, find, flag_of, type_of
+from dmrnet.settings.options import Option, find, flag_of
 from dmrnet.settings.values import check, read, without_none
 
 ALIASES = {
@@ -44,28 +45,31 @@ def read_flags(argv: Sequence[str]) -> Flags:
     return flags
 
 
+@contextmanager
+def naming(place: str) -> Iterator[None]:
+    """Put the file or setting that an error is about before its message."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
+
+
 def values_of_flags(flags: Flags, options: Mapping[str, Option]) -> dict[str, Any]:
     """Return the values of flags by key; the last of several of one name counts.
 
     Raises:
         ValueError: If a flag is unknown, has no value, or its value does not fit.
     """
-    words: dict[str, str] = {}
+    words: dict[str, tuple[Any, str]] = {}
     for name, word in flags:
-        key = find(name, options)
-        if word is None:
-            if key not in options or options[key].annotation is not bool:
-                raise ValueError(f"expected a value after {flag_of(key)}")
-            word = "true"
-        words[key] = word
+        key, kind = find(name, options)
+        if word is None and kind is not bool:
+            raise ValueError(f"expected a value after {flag_of(key)}")
+        words[key] = kind, "true" if word is None else word
     values = {}
-    for key, word in words.items():
-        try:
-            values[key] = read(type_of(key, options), word)
-        except ValueError as error:
-            own_file = key.startswith("data.") and word.strip("[]").endswith(".npz")
-            more = "; for files of your own add --data arrays" if own_file else ""
-            raise ValueError(f"{flag_of(key)}: {error}{more}") from error
+    for key, (kind, word) in words.items():
+        with naming(flag_of(key)):
+            values[key] = read(kind, word)
     return values
 
 
@@ -100,20 +104,15 @@ def values_of_file(
     """
     values: dict[str, Any] = {}
     for name, value in content.items():
-        key = name.replace("-", "_")
-        try:
-            if key not in options and any(known.startswith(f"{key}.") for known in options):
+        group = name.replace("-", "_")
+        with naming(path):
+            if group not in options and any(key.startswith(f"{group}.") for key in options):
                 if value not in (None, {}):
                     raise ValueError(f"expected settings under {name}, got {value!r}")
                 continue
-            key = find(name, options, flag=False)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-        kind = type_of(key, options)
-        try:
-            # A number in quotes is one.
-            word = isinstance(value, str) and without_none(kind) in (bool, int, float)
-            values[key] = read(kind, value) if word else check(kind, value)
-        except ValueError as error:
-            raise ValueError(f"{path}: {key}: {error}") from error
+            key, kind = find(name, options, flag=False)
+            with naming(key):
+                # A number in quotes is one.
+                word = isinstance(value, str) and without_none(kind) in (bool, int, float)
+                values[key] = read(kind, value) if word else check(kind, value)
     return values

@@ -47,11 +47,6 @@ class Option:
     help: str
 
     @property
-    def flag(self) -> str:
-        """The flag of the command line."""
-        return flag_of(self.key)
-
-    @property
     def is_mapping(self) -> bool:
         """Whether the setting maps names, each set by a flag ``--key.name``."""
         return holds(self.annotation, dict)
@@ -109,19 +104,11 @@ def _attributes(kind: type) -> dict[str, str]:
     return lines
 
 
-def type_of(key: str, options: Mapping[str, Option]) -> Any:  # noqa: ANN401
-    """Return the type of a setting, or of a name that a setting maps."""
-    if key in options:
-        return options[key].annotation
-    owner = next(option for option in options.values() if key.startswith(f"{option.key}."))
-    return get_args(without_none(owner.annotation))[1]
-
-
-def find(name: str, options: Mapping[str, Option], flag: bool = True) -> str:
-    """Return the key of a setting: hyphens stand for underscores, names in a mapping stay.
+def find(name: str, options: Mapping[str, Option], flag: bool = True) -> tuple[str, Any]:
+    """Return the key and the type of a setting, or of a name that a setting maps.
 
     Args:
-        name: The key or flag as written, without leading hyphens.
+        name: The key or flag as written, without leading hyphens; they stand for underscores.
         options: Every setting by key.
         flag: Whether the error spells settings as flags, or as keys of a file.
 
@@ -130,11 +117,12 @@ def find(name: str, options: Mapping[str, Option], flag: bool = True) -> str:
     """
     key = name.replace("-", "_")
     if key in options:
-        return key
+        return key, options[key].annotation
     for option in options.values():
         start = f"{option.key}."
         if option.is_mapping and key.startswith(start) and key != start:
-            return start + name[len(start) :]
+            # Names keep their hyphens.
+            return start + name[len(start) :], get_args(without_none(option.annotation))[1]
     group = key.partition(".")[0]
     owner = options.get(f"{group}.name") if "." in key else None
     of = f" of {group} {owner.default}" if owner else ""

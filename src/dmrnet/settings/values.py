@@ -11,7 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from dmrnet.hints import closest
-from dmrnet.settings.files import load_yaml
+from dmrnet.settings.files import parse_tree
 
 OTHER_WORDS = {"cuda": "gpu", "fp32": "32", "bfloat16": "bf16"}
 """Names that other tools have for a choice."""
@@ -62,18 +62,6 @@ def check(annotation: object, value: object) -> Any:  # noqa: ANN401
         raise ValueError(mismatch(annotation, value)) from error
 
 
-def fits(annotation: object, value: object) -> bool:
-    """Return whether a value fits a type as it is.
-
-    >>> fits(float, 1), fits(Literal["32", "bf16"], 32), fits(int, True)
-    (True, False, False)
-    """
-    try:
-        return bool(check(annotation, value) == value)
-    except ValueError:
-        return False
-
-
 def read(annotation: object, text: str) -> Any:  # noqa: ANN401
     """Return the value of a word of the command line.
 
@@ -97,7 +85,7 @@ def read(annotation: object, text: str) -> Any:  # noqa: ANN401
     try:
         # YAML would read 010 as octal.
         decimal = plain.strip().lstrip("+-").isdecimal()
-        return _fitted(kind, int(plain) if decimal else load_yaml(plain))
+        return _fitted(kind, int(plain) if decimal else parse_tree(plain))
     except (ValueError, OverflowError) as error:
         raise ValueError(mismatch(kind, text)) from error
 
@@ -118,16 +106,19 @@ def _fitted(kind: Any, value: Any) -> Any:  # noqa: ANN401
 
 
 def mismatch(annotation: object, value: object) -> str:
-    """Return the error about a value that does not fit, with the nearest of a few choices.
+    """Return the error about a value that does not fit, with a hint at what was meant.
 
     >>> mismatch(Literal["auto", "cpu", "gpu"], "cuda")
     "expected auto, cpu or gpu, got 'cuda'; did you mean 'gpu'?"
     """
     kind = without_none(annotation)
-    text, match = f"expected {expected(kind)}, got {value!r}", None
-    if get_origin(kind) is Literal and isinstance(value, str):
+    text = f"expected {expected(kind)}, got {value!r}"
+    if isinstance(value, str) and value.endswith(".npz"):
+        return f"{text}; for files of your own add --data arrays"
+    if isinstance(value, str) and get_origin(kind) is Literal:
         match = closest(OTHER_WORDS.get(value, value), get_args(kind))
-    return f"{text}; did you mean {match!r}?" if match else text
+        return f"{text}; did you mean {match!r}?" if match else text
+    return text
 
 
 def expected(annotation: object) -> str:

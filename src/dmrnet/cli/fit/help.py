@@ -12,7 +12,7 @@ from dmrnet.data.registry import data_class
 from dmrnet.methods import method
 from dmrnet.settings.files import flat
 from dmrnet.settings.flags import read_flags
-from dmrnet.settings.options import REQUIRED, Option, options_of
+from dmrnet.settings.options import REQUIRED, Option, flag_of, options_of
 from dmrnet.settings.training import Training
 from dmrnet.settings.values import placeholder
 
@@ -93,7 +93,7 @@ def _settings(
         elif default not in (None, {}, []):
             text += f" [{default}]"
         group.add_argument(
-            f"{option.flag}.NAME" if option.is_mapping else option.flag,
+            flag_of(option.key) + (".NAME" if option.is_mapping else ""),
             metavar=placeholder(option.annotation),
             help=text.replace("%", "%%").replace("`", ""),
         )
