@@ -18,9 +18,8 @@ from dmrnet.report.figures.dot_matrix import (
     matrix_size,
 )
 from dmrnet.report.figures.figure import Figure, make_figure
-from dmrnet.report.figures.legend import legend, legend_height
 from dmrnet.report.figures.svg import data_id
-from dmrnet.report.figures.systems import Mark, best_systems, worse_left_out
+from dmrnet.report.figures.systems import Mark, best_systems, legend, legend_height, worse_left_out
 from dmrnet.report.records.combinations import members
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate, average

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dmrnet.report.pages.table import best_of, score_cell
-from dmrnet.report.pages.tables import HEADLINE_TITLES, best_headlines
+from dmrnet.report.pages.table import SEEN, UNSEEN, Cell, score_cell
+from dmrnet.report.pages.tables import HEADLINE_TITLES, best_headlines, combination_table
 from dmrnet.report.records.combinations import members
 from dmrnet.report.statistics import formatting as fmt
-from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.summary.summary import DataSummary
 
 _WIDTH = 345
@@ -29,7 +28,6 @@ _MEANT = {
     "complete": "average over the samples that have every modality",
 }
 
-_SEEN, _UNSEEN = r"$\bullet$", r"$\circ$"
 _SPECIAL = {
     "\\": r"\textbackslash{}",
     "^": r"\textasciicircum{}",
@@ -39,6 +37,8 @@ _SPECIAL = {
     "|": r"\textbar{}",
     fmt.MINUS: "$-$",
     "±": r"$\pm$",
+    SEEN: r"$\bullet$",
+    UNSEEN: r"$\circ$",
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
 }
 
@@ -109,33 +109,29 @@ def escape(text: str) -> str:
 
 def _every_combination(summary: DataSummary, first: int, step: int) -> str:
     systems = summary.systems[first : first + step]
-    rows = []
-    sizes = [len(members(name)) for name in summary.combinations]
-    for index, name in enumerate(summary.combinations):
-        if index and sizes[index] != sizes[index - 1]:
+    modalities = len(summary.modalities)
+    scores = combination_table(summary, summary.combinations).rows
+    rows, size = [], 1
+    for name, cells in zip(summary.combinations, scores, strict=True):
+        if len(members(name)) > size:
+            size = len(members(name))
             rows.append(r"\addlinespace")
-        seen = members(name)
-        marks = [_SEEN if part in seen else _UNSEEN for part in summary.modalities]
-        best = best_of(summary, [item.scores.get(name) for item in summary.systems])
-        rows.append(_row([*marks, *(_number(i.scores.get(name), best) for i in systems)]))
+        shown = cells[-len(summary.systems) :][first : first + step]
+        rows.append(_row([*map(_cell, cells[:modalities]), *map(_cell, shown)]))
     rows.append(r"\midrule")
-    span = f"\\multicolumn{{{len(summary.modalities)}}}{{l}}"
-    headlines = best_headlines(summary)
-    for key in ("average", "worst"):
-        cells = [_number(item.headlines.get(key), headlines.get(key)) for item in systems]
-        rows.append(_row([f"{span}{{{HEADLINE_TITLES[key]}}}", *cells]))
-    header = _row(escape(text) for text in (*summary.modalities, *(i.label for i in systems)))
+    for key, best in best_headlines(summary).items():
+        if key in ("average", "worst"):
+            span = f"\\multicolumn{{{modalities}}}{{l}}{{{HEADLINE_TITLES[key]}}}"
+            numbers = [_cell(score_cell(item.headlines.get(key), best, 1)) for item in systems]
+            rows.append(_row([span, *numbers]))
     several = len(summary.systems) > step
     more = f" Systems {first + 1} to {first + len(systems)}." if several else ""
-    caption = (
-        f"{_score(summary)} on {escape(summary.dataset)} for every combination of modalities: "
-        f"{_SEEN} seen, {_UNSEEN} missing. {_reading(summary)}{more}"
-    )
     return (_LONG_TABLE if len(summary.combinations) > LONGEST else _TABLE) % {
-        "form": "c" * len(summary.modalities) + "r" * len(systems),
-        "header": header,
+        "form": "c" * modalities + "r" * len(systems),
+        "header": _row(map(escape, (*summary.modalities, *(i.label for i in systems)))),
         "rows": "\n".join(rows),
-        "caption": caption,
+        "caption": f"{_score(summary)} on {escape(summary.dataset)} for every combination of "
+        f"modalities: {escape(SEEN)} seen, {escape(UNSEEN)} missing. {_reading(summary)}{more}",
         "name": f"tab:{_plain(summary)}-combinations" + f"-{first // step + 1}" * several,
     }
 
@@ -144,23 +140,19 @@ def _headlines(summary: DataSummary) -> str:
     best = best_headlines(summary)
     rows = []
     for item in summary.systems:
-        numbers = [_number(item.headlines.get(key), best[key], digits=2) for key in best]
+        numbers = [_cell(score_cell(item.headlines.get(key), best[key])) for key in best]
         gain = item.differences.get("average")
         rows.append(_row([escape(item.label), *numbers, escape(fmt.difference(gain)) or "--"]))
     titles = [_SHORT.get(key, HEADLINE_TITLES[key]) for key in best]
     meant = "; ".join(f"{_SHORT[key]}: {_MEANT[key]}" for key in best if key in _SHORT)
     against = f"To {summary.baseline}" if summary.baseline else "Difference"
-    header = _row(escape(text) for text in ("System", *titles, against))
-    caption = (
-        f"{_score(summary)} on {escape(summary.dataset)}. {_reading(summary)} {meant}. Differences "
-        "are of the average, in percentage points, paired by seed, with their 95\\% interval "
-        "(Student's t)."
-    )
     return _TABLE % {
         "form": "l" + "r" * (len(best) + 1),
-        "header": header,
+        "header": _row(map(escape, ("System", *titles, against))),
         "rows": "\n".join(rows),
-        "caption": caption,
+        "caption": f"{_score(summary)} on {escape(summary.dataset)}. {_reading(summary)} {meant}. "
+        "Differences are of the average, in percentage points, paired by seed, with their 95\\% "
+        "interval (Student's t).",
         "name": f"tab:{_plain(summary)}",
     }
 
@@ -190,11 +182,9 @@ def _plain(summary: DataSummary) -> str:
     return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name)
 
 
-def _number(value: Estimate | None, best: Estimate | None, digits: int = 1) -> str:
-    if value is None:
-        return "--"
-    cell = score_cell(value, best, digits)
+def _cell(cell: Cell) -> str:
     mean, _, error = cell.text.partition(" ± ")
+    mean = "--" if mean == fmt.NOTHING else escape(mean)
     mean = rf"\textbf{{{mean}}}" if cell.best else mean
     return mean + (rf" {{\scriptsize$\pm${error}}}" if error else "")
 

@@ -19,15 +19,6 @@ from dmrnet.report.summary.summary import DataSummary
 
 
 @dataclass(frozen=True, slots=True)
-class CombinationGroup:
-    """Combinations of one size: a title, their names and their scores."""
-
-    title: str
-    names: tuple[str, ...]
-    table: Table
-
-
-@dataclass(frozen=True, slots=True)
 class Section:
     """One data set and score on the page.
 
@@ -59,16 +50,16 @@ class Section:
         return self.figures + tuple(figure for block in self.analyses for figure in block.figures)
 
     @property
-    def groups(self) -> list[CombinationGroup]:
-        """Every combination, by size."""
+    def groups(self) -> list[tuple[str, list[str], Table]]:
+        """Combinations by size: title, names and scores of each size."""
         by_size: dict[int, list[str]] = {}
         for name in self.summary.combinations:
             by_size.setdefault(len(members(name)), []).append(name)
         return [
-            CombinationGroup(
+            (
                 f"{size} {'modality' if size == 1 else 'modalities'} seen"
                 f" ({len(names)} {'combination' if len(names) == 1 else 'combinations'})",
-                tuple(names),
+                names,
                 combination_table(self.summary, names),
             )
             for size, names in by_size.items()
