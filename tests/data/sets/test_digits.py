@@ -210,7 +210,7 @@ def harm(folder: Path) -> dict[str, str]:
     lines[70] = lines[70].rsplit(",", 2)[0]
     table(folder).write_bytes(gzip.compress("\n".join(lines).encode()))
     return {
-        "line 5": "holds something else than whole numbers",
+        "line 5": "expected whole numbers, got '",
         "line 71": "expected 784 pixels from 0 to 255 and a digit, got 783 numbers",
         "0_ada_7.wav": "is missing",
         "1_bo_20.wav": "expected 8000 samples a second, got 16000",

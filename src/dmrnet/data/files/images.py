@@ -11,7 +11,6 @@ from torch import Tensor
 
 from dmrnet.data.dataset import UNLABELLED, ArrayDataset
 from dmrnet.data.files.archive import TARGET, Archive
-from dmrnet.data.files.layout import LAST, parse_kind
 from dmrnet.data.files.table import read_table
 from dmrnet.data.standardise import Standardiser
 from dmrnet.modalities import Modality, Task
@@ -120,16 +119,12 @@ def image_layout(
 
     >>> image_layout("", "rgb", (480, 640, 3), 3, None)
     ((3, 480, 640), True)
-    >>> image_layout("", "red", (48, 64), None, (48, 64))
-    ((1, 48, 64), False)
     """
-    for kind in ("image", f"image{LAST}"):
-        try:
-            image = parse_kind(kind).shape(shape)
-        except ValueError:
-            continue
-        if channels in (None, image[0]) and size in (None, image[1:]):
-            return (image[0], image[1], image[2]), kind.endswith(LAST)
+    first = (1, *shape) if len(shape) == 2 else shape
+    last = (*shape[-1:], *shape[:-1]) if len(shape) == 3 else ()
+    for image in (first, last):
+        if len(image) == 3 and channels in (None, image[0]) and size in (None, image[1:]):
+            return (image[0], image[1], image[2]), image is last
     c = "C" if channels is None else channels
     h, w = size or ("H", "W")
     flat = f", or (n, {h}, {w})" if channels in (None, 1) else ""

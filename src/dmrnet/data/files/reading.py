@@ -80,21 +80,22 @@ def _selected(modalities: Sequence[str] | None, archive: Archive) -> tuple[str, 
     for name in names:
         if name in RESERVED:
             raise ValueError(f"modalities: {name!r} is kept for {', '.join(RESERVED)}")
-        if name not in archive.names:
-            raise ValueError(
-                f"modalities: {archive.path} has no array {name!r}; {nearest(name, archive.names)}"
-            )
+        _check_array("modalities", name, archive)
     return names
+
+
+def _check_array(setting: str, name: str, archive: Archive) -> None:
+    if name not in archive.names:
+        raise ValueError(
+            f"{setting}: {archive.path} has no array {name!r}; {nearest(name, archive.names)}"
+        )
 
 
 def _stated(kinds: Mapping[str, str], archive: Archive) -> dict[str, Layout]:
     """Return the layouts that the settings state, checked against the training file."""
     stated = {}
     for name, kind in kinds.items():
-        if name not in archive.names:
-            raise ValueError(
-                f"kinds: {archive.path} has no array {name!r}; {nearest(name, archive.names)}"
-            )
+        _check_array("kinds", name, archive)
         try:
             stated[name] = parse_kind(kind)
         except ValueError as error:

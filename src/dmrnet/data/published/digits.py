@@ -151,7 +151,7 @@ def _parse_line(line: str) -> Array:
     try:
         row = np.array([int(number) for number in line.split(",")], dtype=np.int64)
     except (ValueError, OverflowError):
-        raise ValueError("holds something else than whole numbers") from None
+        raise ValueError(f"expected whole numbers, got {line[:40]!r}") from None
     pixels = math.prod(IMAGE)
     if len(row) != pixels + 1 or row.min() < 0 or row.max() > 255 or row[-1] > 9:
         raise ValueError(

@@ -157,7 +157,8 @@ def build(work: Work) -> dict[str, Array]:
     def labels(content: bytes) -> Array:
         values: Array = np.load(io.BytesIO(content))
         if values.dtype.kind not in "iu" or values.min() < 0 or values.max() > FINE:
-            raise ValueError(f"expected labels from 0 to {FINE}")
+            got = f"{values.dtype} from {values.min()} to {values.max()}"
+            raise ValueError(f"expected whole numbers from 0 to {FINE}, got {got}")
         return np.asarray(coarse[values][None])
 
     decoders = {"rgb": picture, "depth": millimetres, "depth_raw": millimetres, "labels": labels}
