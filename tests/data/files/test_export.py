@@ -64,7 +64,7 @@ def test_labels_keep_their_names(tmp_path, classes, kind) -> None:
     assert found.train.target.tolist() == [0, 1, 1]
 
 
-def test_what_cannot_be_written_is_told(tmp_path) -> None:
+def test_splits_that_cannot_be_written_are_refused(tmp_path) -> None:
     with pytest.raises(ValueError, match="under the name 'present'"):
         export(small(name="present"), tmp_path)
     with pytest.raises(ValueError, match="no label"):

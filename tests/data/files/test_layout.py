@@ -45,7 +45,7 @@ def test_the_rule(shape, kind, result) -> None:
     assert layout.guessed == (len(shape) == 2 or (len(shape) > 2 and shape != result))
 
 
-def test_too_many_axes_are_told() -> None:
+def test_too_many_axes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"5 axes; expected 0 to 4, or a kind of 'vector'"):
         guess_layout((2, 2, 2, 2, 2))
 
@@ -71,7 +71,7 @@ def test_a_stated_kind_overrules_the_shape(kind, shape, result) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_arranging_moves_every_number_where_it_belongs(kind) -> None:
+def test_arranging_moves_every_number_to_its_position(kind) -> None:
     layout = parse_kind(kind)
     rank = {"vector": 1, "sequence": 2, "image": 3, "volume": 4}[layout.kind]
     sizes = (2, 2, 3, 4, 5)[: rank + 1]
@@ -90,7 +90,7 @@ def test_arranging_moves_every_number_where_it_belongs(kind) -> None:
 @pytest.mark.parametrize(
     ("kind", "shape"), [("image", (5,)), ("sequence-last", (5,)), ("sequence", (1, 2, 3))]
 )
-def test_a_kind_that_cannot_be_is_told(kind, shape) -> None:
+def test_a_kind_with_another_number_of_axes_is_refused(kind, shape) -> None:
     with pytest.raises(ValueError, match=f"cannot be a {kind}"):
         parse_kind(kind).shape(shape)
 
@@ -128,7 +128,7 @@ def test_a_new_file_is_read_as_training_was(shape, modality, stated) -> None:
         ((6, 128), Modality("m", "sequence", (6, 128)), Layout("sequence", True)),
     ],
 )
-def test_a_new_file_of_another_shape_is_told(shape, modality, stated) -> None:
+def test_a_new_file_of_another_shape_is_refused(shape, modality, stated) -> None:
     with pytest.raises(ValueError, match=r"as in training \(.*\), got"):
         matching_layout(shape, modality, stated)
 

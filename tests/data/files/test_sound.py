@@ -49,7 +49,7 @@ def test_channels_are_averaged() -> None:
         (wav(np.zeros(900, "<i2"))[:-11], "is cut off: expected 900 samples .* got 894"),
     ],
 )
-def test_what_is_no_sound_is_refused(content: bytes, message: str) -> None:
+def test_files_without_sound_are_refused(content: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read_wav(content)
 
@@ -154,6 +154,15 @@ def test_a_flac_file_without_a_length_is_refused() -> None:
     content[21] &= 0xF0
     content[22:26] = bytes(4)
     with pytest.raises(ValueError, match=r"length.* written to a pipe; write it to a file"):
+        read_sound(bytes(content))
+
+
+def test_a_flac_file_that_states_more_than_fits_into_memory_is_refused() -> None:
+    content = bytearray(written("FLAC", "PCM_16", noise(16, 1)))
+    # 2^35 samples.
+    content[21] = (content[21] & 0xF0) | 8
+    content[22:26] = bytes(4)
+    with pytest.raises(ValueError, match="cut off"):
         read_sound(bytes(content))
 
 

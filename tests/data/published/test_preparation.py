@@ -1,4 +1,4 @@
-"""Preparing: nothing is lost, shifted, half written or done twice; what is bad is named."""
+"""Preparing: nothing is lost, shifted, half written or done twice; bad files are named."""
 
 from __future__ import annotations
 
@@ -76,20 +76,20 @@ def source(tmp_path: Path) -> Path:
 
 
 def is_right(root: Path, but: set[int] = frozenset()) -> None:
-    """Every value stands beside the name of its own file, in order."""
+    """Assert that every value is next to the name of its own file, in order."""
     arrays, _ = read_cache("toy", str(root), 1)
     kept = [number for number in range(FILES) if number not in but]
     assert arrays["names"].tolist() == [f"{number:04}.txt" for number in kept]
     assert arrays["values"].tolist() == [[7 * number] * 3 for number in kept]
 
 
-def test_everything_is_decoded_once_and_told(toy: Toy, source: Path, tmp_path: Path) -> None:
-    told, progress = [], []
+def test_everything_is_decoded_once_and_reported(toy: Toy, source: Path, tmp_path: Path) -> None:
+    logged, progress = [], []
     path = prepare(
         "toy",
         [source],
         tmp_path / "a" / "root",
-        log=told.append,
+        log=logged.append,
         progress=lambda *where: progress.append(where),
     )
     assert path == tmp_path / "a" / "root" / "toy.npz"
@@ -100,13 +100,13 @@ def test_everything_is_decoded_once_and_told(toy: Toy, source: Path, tmp_path: P
     done = [count for _, count, _ in progress]
     assert done == sorted(done)
     assert (done[0], done[-1]) == (0, FILES)
-    assert told[0] == f"number: {FILES} files in {source}"
-    assert told[1] == f"number: {FILES} usable"
-    assert str(path) in told[2]
+    assert logged[0] == f"number: {FILES} files in {source}"
+    assert logged[1] == f"number: {FILES} usable"
+    assert str(path) in logged[2]
     assert sorted(one.name for one in path.parent.iterdir()) == ["toy.json", "toy.npz"]
 
 
-def test_it_goes_on_where_it_was_interrupted(toy: Toy, source: Path, tmp_path: Path) -> None:
+def test_an_interrupted_preparation_is_continued(toy: Toy, source: Path, tmp_path: Path) -> None:
     prepare("toy", [source], tmp_path / "whole")
     for die_at in (0, FILES_AT_ONCE - 1, FILES_AT_ONCE, FILES - 1):
         root = tmp_path / f"root{die_at}"
@@ -121,7 +121,7 @@ def test_it_goes_on_where_it_was_interrupted(toy: Toy, source: Path, tmp_path: P
             assert (root / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_what_changed_since_the_interruption_is_decoded_again(
+def test_files_changed_since_the_interruption_are_decoded_again(
     toy: Toy, source: Path, tmp_path: Path
 ) -> None:
     (source / "0003.txt").write_text("999")
@@ -148,13 +148,13 @@ def test_a_damaged_part_is_decoded_again(toy: Toy, source: Path, tmp_path: Path)
     assert toy.decoded == FILES - FILES_AT_ONCE
 
 
-def test_what_is_prepared_is_left_alone(toy: Toy, source: Path, tmp_path: Path) -> None:
+def test_a_finished_preparation_is_kept(toy: Toy, source: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     prepare("toy", [source], root)
-    toy.decoded, told = 0, []
-    prepare("toy", [source], root, log=told.append)
+    toy.decoded, logged = 0, []
+    prepare("toy", [source], root, log=logged.append)
     assert toy.decoded == 0
-    assert "nothing to do" in told[0]
+    assert "nothing to do" in logged[0]
     os.utime(source / "0000.txt", (1, 1))
     prepare("toy", [source], root)
     assert toy.decoded == FILES
@@ -187,11 +187,11 @@ def test_bad_files_are_all_named_and_refused(toy: Toy, source: Path, tmp_path: P
 
 
 def test_bad_files_are_skipped_where_asked(toy: Toy, source: Path, tmp_path: Path) -> None:
-    expected, root, told = damage(source), tmp_path / "root", []
+    expected, root, logged = damage(source), tmp_path / "root", []
     with pytest.raises(ValueError, match="nothing was made"):
         prepare("toy", [source], root)
     toy.decoded = 0
-    prepare("toy", [source], root, bad="skip", log=told.append)
+    prepare("toy", [source], root, bad="skip", log=logged.append)
     assert toy.decoded == 0, "what was decoded before it was refused is taken over"
     is_right(root, {int(name[:4]) for name in expected})
     _, provenance = read_cache("toy", str(root), 1)
@@ -200,7 +200,7 @@ def test_bad_files_are_skipped_where_asked(toy: Toy, source: Path, tmp_path: Pat
         assert one.reason.startswith(expected[one.name])
     (note,) = skipped_note(provenance)
     assert "4 number: 0007.txt" in note
-    assert any("skipped 4 number: 0007.txt" in text for text in told)
+    assert any("skipped 4 number: 0007.txt" in text for text in logged)
     # What was skipped once is not taken for whole by a call that wants everything.
     with pytest.raises(ValueError, match="nothing was made"):
         prepare("toy", [source], root)
@@ -225,14 +225,14 @@ def test_all_of_many_bad_files_are_listed(
     broken = [*range(5, 28), FILES_AT_ONCE + 3, FILES - 1]
     for number in broken:
         (source / f"{number:04}.txt").write_text("many\twords\non two lines")
-    root, told = tmp_path / "root", []
+    root, logged = tmp_path / "root", []
     if bad == "refuse":
         with pytest.raises(ValueError, match="25 of the source are missing or damaged") as raised:
             prepare("toy", [source], root)
         said = str(raised.value)
     else:
-        prepare("toy", [source], root, bad="skip", log=told.append)
-        (said,) = (text for text in told if text.startswith("skipped 25 number: "))
+        prepare("toy", [source], root, bad="skip", log=logged.append)
+        (said,) = (text for text in logged if text.startswith("skipped 25 number: "))
         is_right(root, set(broken))
         # The cache names its own list: a later preparation may reject other files.
         (note,) = skipped_note(read_cache("toy", str(root), 1)[1])
@@ -283,9 +283,9 @@ def test_names_need_not_be_unicode(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     made = Preparation(1, lambda sources: {"number": files}, build)
     monkeypatch.setattr(module, "preparation", lambda name: made)
-    root, told = tmp_path / "root", []
-    prepare("toy", [tmp_path], root, bad="skip", log=told.append)
-    assert r"skipped 1 number: b\udcfe (invalid literal" in "\n".join(told)
+    root, logged = tmp_path / "root", []
+    prepare("toy", [tmp_path], root, bad="skip", log=logged.append)
+    assert r"skipped 1 number: b\udcfe (invalid literal" in "\n".join(logged)
     assert (root / "toy.rejected.txt").read_bytes().startswith(b"number\tb\xfe\tinvalid literal")
     arrays, provenance = read_cache("toy", str(root), 1)
     assert arrays["names"].tolist() == ["a\udcff"]
@@ -296,9 +296,9 @@ def test_names_need_not_be_unicode(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ]
     # As sha256sum writes it, which knows names as bytes.
     assert provenance.groups["number"].sha256 == hashlib.sha256(b"".join(lines)).hexdigest()
-    told.clear()
-    prepare("toy", [tmp_path], root, bad="skip", log=told.append)
-    assert told[-1].endswith("nothing to do")
+    logged.clear()
+    prepare("toy", [tmp_path], root, bad="skip", log=logged.append)
+    assert logged[-1].endswith("nothing to do")
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -312,7 +312,7 @@ def test_nothing_shifts(bad: set[int], toy: Toy, source: Path, tmp_path: Path) -
         (source / f"{number:04}.txt").write_text(f"{7 * number}")
 
 
-def test_where_nothing_can_be_used_the_first_are_named(
+def test_if_nothing_can_be_used_the_first_files_are_named(
     toy: Toy, source: Path, tmp_path: Path
 ) -> None:
     for path in source.iterdir():
@@ -378,7 +378,7 @@ def change(root: Path) -> None:
     ],
     ids=["cut", "changed", "no-arrays", "no-json", "empty-json", "cut-json", "other-json"],
 )
-def test_a_damaged_cache_is_told_and_made_again(
+def test_a_damaged_cache_is_reported_and_made_again(
     harm, toy: Toy, source: Path, tmp_path: Path
 ) -> None:
     root = tmp_path / "root"
@@ -390,13 +390,13 @@ def test_a_damaged_cache_is_told_and_made_again(
     is_right(root)
 
 
-def test_a_cache_of_another_version_is_told(toy: Toy, source: Path, tmp_path: Path) -> None:
+def test_a_cache_of_another_version_is_refused(toy: Toy, source: Path, tmp_path: Path) -> None:
     prepare("toy", [source], tmp_path / "root")
     with pytest.raises(ValueError, match=r"expected version 2 .*, got 1; run: dmrnet data prepare"):
         read_cache("toy", str(tmp_path / "root"), 2)
 
 
-def test_wrong_calls_are_told(tmp_path: Path) -> None:
+def test_wrong_calls_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="mfeat needs no preparing; prepared are casia-surf"):
         prepare("mfeat", [tmp_path], tmp_path)
     with pytest.raises(ValueError, match="unknown data set 'digit'; did you mean 'digits'"):
@@ -409,20 +409,20 @@ def test_wrong_calls_are_told(tmp_path: Path) -> None:
         prepare("digits", [tmp_path / "x"], tmp_path)
 
 
-def test_places_are_found_at_any_of_three_depths(tmp_path: Path) -> None:
+def test_folders_are_found_at_any_of_three_depths(tmp_path: Path) -> None:
     for depth in ("", "a", "a/b"):
         top = tmp_path / f"top{len(depth)}"
-        place = top / depth / "recordings"
-        place.mkdir(parents=True)
-        assert locate([top], ("recordings",), "sound", "") == place
-        assert locate([place], ("recordings",), "sound", "") == place
+        folder = top / depth / "recordings"
+        folder.mkdir(parents=True)
+        assert locate([top], ("recordings",), "sound", "") == folder
+        assert locate([folder], ("recordings",), "sound", "") == folder
     deep = tmp_path / "deep"
     (deep / "a/b/c/recordings").mkdir(parents=True)
     with pytest.raises(FileNotFoundError, match=r"found no sound.*recordings.*get it there"):
         locate([deep], ("recordings",), "sound", "get it there")
 
 
-def test_the_first_pattern_counts_and_two_places_are_refused(tmp_path: Path) -> None:
+def test_the_first_pattern_is_preferred_and_two_matches_are_refused(tmp_path: Path) -> None:
     for name in ("b", "a-1.whl", "a-2.whl"):
         (tmp_path / name).touch()
     assert locate([tmp_path], ("b", "a-*.whl"), "it", "") == tmp_path / "b"

@@ -20,10 +20,7 @@ RESERVED = (TARGET, PRESENT, SAMPLES)
 
 
 class Archive:
-    """An open ``.npz`` file.
-
-    Args:
-        path: Path of the file.
+    """An ``.npz`` file.
 
     Attributes:
         path: Path of the file.

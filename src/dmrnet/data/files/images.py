@@ -112,10 +112,10 @@ def image_layout(
         name: Name of the modality, for messages.
         shape: Shape of one sample in the file.
         channels: Expected number of channels; None accepts any.
-        size: Height and width of the labels, if there are any.
+        size: Expected height and width; None accepts any.
 
     Raises:
-        ValueError: If the shape is not that of an image.
+        ValueError: If the shape is that of no such image.
 
     >>> image_layout("", "rgb", (480, 640, 3), 3, None)
     ((3, 480, 640), True)
@@ -150,20 +150,13 @@ def _labels(archive: Archive) -> Tensor:
 def read_images(
     path: str, task: Task, standardiser: Standardiser, holes: Collection[str] = ()
 ) -> ArrayDataset:
-    """Read images to predict, of any one size, and standardise them as in training.
+    """Read images to predict, of any one size and without labels; see `read_image_file`.
 
     Args:
-        path: File as in `read_image_file`; labels are not read.
+        path: Path of the file.
         task: Task of the training; the size of its images need not agree.
         standardiser: Standardiser of the training.
         holes: Modalities in which 0 is a hole and stays 0.
-
-    Returns:
-        The images; their targets are unknown.
-
-    Raises:
-        FileNotFoundError: If the file does not exist.
-        ValueError: If the file is wrong; the message says where.
     """
     images = read_image_file(path, task.inputs, labelled=False, fine=standardiser.fine)
     empty = {name: images.arrays[name] == 0 for name in holes}

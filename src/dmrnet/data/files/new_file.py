@@ -40,13 +40,7 @@ class FileReader:
     fine: frozenset[str]
 
     def read(self, path: str, role: str, need_target: bool = True) -> ArrayDataset:
-        """Return the samples of a file.
-
-        Args:
-            path: Path of the file.
-            role: Name of the split, for notes.
-            need_target: Whether the file must have labels; targets are -1 without them.
-        """
+        """Return the samples of a file; `role` is the name of the split, for notes."""
         archive = Archive(path)
         archive.check_known(self.columns)
         if need_target:

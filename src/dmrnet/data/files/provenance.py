@@ -86,10 +86,7 @@ class Provenance:
 def write_rejected(name: str, root: Path, rejected: Sequence[Rejected]) -> Path:
     """Write ``ROOT/NAME.rejected.txt``, one line ``GROUP<TAB>NAME<TAB>REASON`` each.
 
-    If nothing is rejected, the file of an earlier preparation is removed.
-
-    Returns:
-        The path of the file.
+    Return its path. If nothing is rejected, the file of an earlier preparation is removed.
     """
     path = root / f"{name}.rejected.txt"
     if not rejected:

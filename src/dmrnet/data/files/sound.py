@@ -19,14 +19,12 @@ class OtherFormatError(ValueError):
 
 
 def read_wav(content: bytes) -> tuple[Samples, int]:
-    """Return the samples and the sampling rate of a WAV file of 16-bit PCM samples.
+    """Return the content of a WAV file of 16-bit PCM samples.
 
-    Args:
-        content: Content of the file. One written to a pipe, whose header states no length, is read
-            to its end.
+    A file written to a pipe, whose header states no length, is read to its end.
 
     Returns:
-        Mean over the channels, float32 ``(samples,)`` in [-1, 1), and the rate in Hz.
+        Mean over the channels, float32 ``(samples,)`` in [-1, 1), and the sampling rate in Hz.
 
     Raises:
         OtherFormatError: If it is another kind of file.
@@ -57,22 +55,18 @@ def read_wav(content: bytes) -> tuple[Samples, int]:
 
 
 def read_sound(content: bytes) -> tuple[Samples, int]:
-    """Return the samples and the sampling rate of a sound file.
+    """Return the content of a sound file.
 
     Formats other than 16-bit WAV (other WAV samples, FLAC, OGG and what else libsndfile reads) need
-    soundfile, of the extra ``audio-video``.
-
-    Args:
-        content: Content of the file.
+    soundfile, of the extra ``audio-video``. Only WAV and FLAC are checked for being cut off; other
+    formats (OGG, AIFF, AU, W64, RF64), and WAV files written to a pipe, are read to their end.
 
     Returns:
-        Mean over the channels, float32 ``(samples,)``, and the rate in Hz.
+        Mean over the channels, float32 ``(samples,)``, and the sampling rate in Hz.
 
     Raises:
-        ValueError: If the file cannot be read, holds no sample or one that is not finite, is cut
-            off, or is a FLAC file that does not state its length. Only WAV and FLAC are checked for
-            being cut off; other formats (OGG, AIFF, AU, W64, RF64) and a WAV file written to a
-            pipe, which states no length, are read to their end.
+        ValueError: If the file cannot be read, is cut off, holds no sample or one that is not
+            finite, or is a FLAC file that does not state its length.
     """
     try:
         return read_wav(content)

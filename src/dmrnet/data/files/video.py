@@ -46,12 +46,8 @@ def opened(content: bytes) -> Iterator[InputContainer]:
 def first_frame(content: bytes, least_seconds: float = 0.0) -> Image.Image:
     """Return the first frame of a video.
 
-    Args:
-        content: Content of the file.
-        least_seconds: Shortest duration, checked where the video states its own.
-
     Raises:
-        ValueError: If it is no video, has no picture, or is too short.
+        ValueError: If it is no video, has no picture, or states a duration that is too short.
     """
     with opened(content) as container:
         if not container.streams.video:
@@ -65,11 +61,11 @@ def first_frame(content: bytes, least_seconds: float = 0.0) -> Image.Image:
 
 
 def sound_of(content: bytes, rate: int) -> npt.NDArray[np.float32]:
-    """Return the sound of a video.
+    """Return the sound of a video, resampled by the decoder.
 
     Args:
         content: Content of the file.
-        rate: Sampling rate of the result in Hz; the decoder resamples.
+        rate: Sampling rate of the result in Hz.
 
     Returns:
         Mean over the channels, float32 ``(samples,)`` in [-1, 1].
@@ -97,19 +93,10 @@ def sound_of(content: bytes, rate: int) -> npt.NDArray[np.float32]:
 def picture(
     content: bytes, height: int, width: int, least_seconds: float = 0.0
 ) -> npt.NDArray[np.uint8]:
-    """Return a JPEG, or the first frame of a video, at another size.
-
-    Args:
-        content: Content of the file.
-        height: Height of the result.
-        width: Width of the result.
-        least_seconds: Shortest duration of a video, where it states one.
-
-    Returns:
-        uint8, ``(3, height, width)``.
+    """Return a JPEG, or the first frame of a video, in RGB as uint8 ``(3, height, width)``.
 
     Raises:
-        ValueError: If it is neither, damaged, or too short.
+        ValueError: If it is neither, damaged, or too short; see `first_frame`.
     """
     if not content.startswith(JPEG):
         return resized(first_frame(content, least_seconds), height, width)

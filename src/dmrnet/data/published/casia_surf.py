@@ -61,10 +61,6 @@ def find(sources: Sequence[Path]) -> FilesByGroup:
 def parse(content: bytes, path: str) -> Lines[ListedFace]:
     """Parse a list; backslashes between folders make no difference.
 
-    Args:
-        content: Content of the file.
-        path: Path of the file, for messages.
-
     Raises:
         ValueError: If it is no text, has no good line, or names the modalities in another order.
     """

@@ -58,10 +58,6 @@ def _visual(folder: Path, name: str) -> Path:
 def parse(content: bytes, path: str) -> Lines[tuple[str, str]]:
     r"""Parse a list of clips and their labels.
 
-    Args:
-        content: Content of the file.
-        path: Path of the file, for messages.
-
     Raises:
         ValueError: If it is no text, or has no good line.
 

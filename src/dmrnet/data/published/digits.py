@@ -120,7 +120,7 @@ def _labelled(group: str, values: Array, names: list[str]) -> dict[str, Array]:
 
 
 def _images(work: Work) -> dict[str, Array]:
-    """Read the table: 784 pixels of 28×28 and the digit a line."""
+    """Return the images, their digits, and their line numbers."""
     rows, _ = work.read_list("image", parse_table)
     table = np.stack(list(rows.values()))
     return {
@@ -131,11 +131,7 @@ def _images(work: Work) -> dict[str, Array]:
 
 
 def parse_table(content: bytes, path: str) -> Lines[Array]:
-    """Parse the table of images: 784 pixels and a digit a line, uint8 ``(785,)``.
-
-    Args:
-        content: Content of the file, compressed.
-        path: Path of the file, for messages.
+    """Parse the compressed table of images: 784 pixels and a digit a line, uint8 ``(785,)``.
 
     Raises:
         ValueError: If it is damaged, or has no good line.

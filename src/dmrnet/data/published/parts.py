@@ -77,8 +77,7 @@ def decode_parts(
         group: Kind of the files.
         files: Files to decode.
         decode: Decoder of one file.
-        folder: Folder of the parts. A part is named by a hash of its files and the settings, so it
-            is not found again once they have changed.
+        folder: Folder of the parts, which are named by hashes of their files and the settings.
         settings: What decoding depends on besides the files, as JSON can hold it.
         progress: Called after each part.
     """
