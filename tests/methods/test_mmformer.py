@@ -11,7 +11,8 @@ from torch import nn
 from dmrnet.methods import build_method, method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
-from dmrnet.nn.systems.mmformer import Attention, InterFusion, TransformerBlock
+from dmrnet.nn.layers.transformer import Attention, TransformerBlock
+from dmrnet.nn.systems.mmformer import InterFusion, TransformerOptions
 
 TASK = Task(tuple(Modality(n, "image", (1, 8, 8)) for n in "abc"), ("x", "y", "z"))
 
@@ -91,7 +92,7 @@ def test_a_layer_is_norm_attention_norm_network_each_added() -> None:
 
 
 def test_tokens_stand_by_modality_then_row_then_column() -> None:
-    fusion = InterFusion("ab", 4, (2, 3), 2, 2, 0.0)
+    fusion = InterFusion("ab", 4, (2, 3), TransformerOptions(2, 2, 0.0))
     maps = {n: torch.randn(1, 7, 2, 3) for n in "ab"}  # three channels behind the tokens'
     tokens = fusion.tokens(maps, torch.tensor([[True, True]]))
     for v, name in enumerate("ab"):
@@ -117,7 +118,12 @@ def test_tokens_stand_by_modality_then_row_then_column() -> None:
 def test_tokens_become_a_map_by_position_or_as_the_released_code_packs_them(restore: str) -> None:
     """One position of all modalities, or V tokens that follow one another, whatever they are of."""
     v, height, width, d = 3, 2, 3, 4
-    fusion = InterFusion("abc", d, (height, width), 2, 2, 0.0, restore=restore)  # type: ignore[arg-type]
+    fusion = InterFusion(
+        "abc",
+        d,
+        (height, width),
+        TransformerOptions(2, 2, 0.0, restore=restore),  # type: ignore[arg-type]
+    )
     tokens = torch.randn(2, v * height * width, d)
     got = fusion.regroup(tokens)
     weight, bias = fusion.gather.weight.tolist(), fusion.gather.bias.tolist()
@@ -181,7 +187,9 @@ def test_recipes_are_what_they_say() -> None:
 
 def test_hidden_tokens_take_part_unless_they_are_masked_as_keys() -> None:
     for key_mask in (False, True):
-        fusion = InterFusion("ab", 4, (1, 2), 2, 2, 0.0, key_mask).eval()
+        fusion = InterFusion(
+            "ab", 4, (1, 2), TransformerOptions(2, 2, 0.0, key_mask=key_mask)
+        ).eval()
         with torch.no_grad():
             fusion.position[:, 2:] = torch.randn(1, 2, 4)
         maps = {n: torch.randn(1, 4, 1, 2) for n in "ab"}

@@ -10,7 +10,7 @@ import torch
 from dmrnet.methods import build_method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
-from dmrnet.nn.systems.mmformer import positions_at
+from dmrnet.nn.systems.mmformer import resized_positions
 
 ROOMS = Task(
     (Modality("rgb", "image", (3, 64, 96)), Modality("depth", "image", (1, 64, 96))),
@@ -92,12 +92,12 @@ def test_positions_are_those_of_the_image() -> None:
 def test_images_of_another_size_have_positions_in_between() -> None:
     """Half-way between four learnt positions is their mean, for every modality."""
     position = torch.randn(1, 2 * 6, 4)
-    there = positions_at(position, (2, 3), (1, 1))
+    there = resized_positions(position, (2, 3), (1, 1))
     planes = position.view(2, 2, 3, 4)
     for v in range(2):
         torch.testing.assert_close(there[0, v], planes[v, :, 1].mean(0))
-    assert positions_at(position, (2, 3), (2, 3)) is position
-    fine = positions_at(position, (2, 3), (4, 6)).view(2, 4, 6, 4)
+    assert resized_positions(position, (2, 3), (2, 3)) is position
+    fine = resized_positions(position, (2, 3), (4, 6)).view(2, 4, 6, 4)
     expected = 0.75 * (0.75 * planes[:, 0, 0] + 0.25 * planes[:, 0, 1]) + 0.25 * (
         0.75 * planes[:, 1, 0] + 0.25 * planes[:, 1, 1]
     )

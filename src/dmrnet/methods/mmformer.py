@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from dmrnet.modalities import Task
     from dmrnet.nn.networks.level_fusion import LevelMixing
     from dmrnet.nn.networks.parts import NetworkParts
+    from dmrnet.nn.systems.mmformer import TransformerOptions
 
 Restore = Literal["sequence", "position", "packed"]
 
@@ -135,24 +136,13 @@ class MMFormerSettings(SFMDSettings):
         shapes = feature_shapes(task, encoders)
         channels, grid = common_width(shapes, self.name), fusion_grid(self.network, shapes)
         embed = self.embed or channels
-        rest = (self.heads, self.ratio, self.attention_dropout)
-        intra = {
-            name: IntraTransformer(channels, embed, grid, *rest, self.position_dropout)
-            for name in encoders
-        }
-        of_inter = (
-            embed,
-            grid,
-            *rest,
-            self.key_mask,
-            self.restore or "sequence",
-            self.position_dropout,
-        )
+        options = self.transformers(self.restore or "sequence")
+        intra = {name: IntraTransformer(channels, embed, grid, options) for name in encoders}
         if self.hides == "maps":
-            fusion: InterFusion = MapsInterFusion(intra, task.modalities, *of_inter)
+            fusion: InterFusion = MapsInterFusion(intra, task.modalities, embed, grid, options)
         else:
             encoders = {name: IntraEncoder(e, intra[name]) for name, e in encoders.items()}
-            fusion = InterFusion(task.modalities, *of_inter)
+            fusion = InterFusion(task.modalities, embed, grid, options)
         return self.kind(
             task,
             encoders=encoders,
@@ -165,6 +155,19 @@ class MMFormerSettings(SFMDSettings):
             ),
             encodes=self.encodes,
             smoothing=self.smoothing,
+        )
+
+    def transformers(self, restore: Restore) -> TransformerOptions:
+        """Return the options of both kinds of transformers."""
+        from dmrnet.nn.systems.mmformer import TransformerOptions
+
+        return TransformerOptions(
+            self.heads,
+            self.ratio,
+            self.attention_dropout,
+            self.position_dropout,
+            self.key_mask,
+            restore,
         )
 
     @property
@@ -214,12 +217,7 @@ class MMFormerSettings(SFMDSettings):
             self.network.stem,
             self.embed,
             (height // STRIDE, width // STRIDE),
-            self.heads,
-            self.ratio,
-            self.attention_dropout,
-            self.key_mask,
-            self.of_pixels,
-            self.position_dropout,
+            self.transformers(self.of_pixels),
         )
         return replace(parts, fusion=fusion), fusion.deepest
 
@@ -243,12 +241,7 @@ class MMFormerSettings(SFMDSettings):
                 deepest,
                 self.embed or deepest,
                 levels.grid(task),
-                self.heads,
-                self.ratio,
-                self.attention_dropout,
-                self.key_mask,
-                self.of_pixels,
-                self.position_dropout,
+                self.transformers(self.of_pixels),
             )
         )
         fusion = LevelFusion(task.modalities, levels, meets)

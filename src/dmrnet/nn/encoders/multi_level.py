@@ -1,4 +1,4 @@
-"""Encoders that return one map for each level of resolution, for dense prediction."""
+"""Encoders of images that return several maps, for dense prediction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from dmrnet.nn.encoders.rows import encode_rows
 
 
 class MultiLevelEncoder(nn.Module):
-    """An encoder of images that returns one map for each level; each level halves the size.
+    """Base class of encoders that return several maps: by default one for each level.
+
+    A subclass defines `parts`, each of which halves the size, or its own `encode`.
 
     Attributes:
         widths: Number of channels of each level's map, shallow levels first.

@@ -1,1 +1,1 @@
-"""NetworkParts that one compared system brings: LCR, mmFormer, HeMIS, RFNet, ShaSpec, unimodal."""
+"""Parts of single compared systems, in files named after them; `dmrnet.methods` builds them in."""

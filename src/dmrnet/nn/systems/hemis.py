@@ -1,4 +1,4 @@
-"""Mean and variance over the modalities that are shown (HeMIS)."""
+"""Mean and variance over the visible modalities (HeMIS)."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from dmrnet.nn.layers.conv_block import conv_block
 from dmrnet.nn.networks.level_fusion import LevelMixing
 
 Spread = Literal["population", "sample", "released"]
-"""What the squared deviations are divided by: how many modalities are shown; one less; or, as the
-released code has it, how many are shown, with the deviations of hidden ones (from 0) among them."""
+"""Divisor of the squared deviations: the number of visible modalities; that number less one; or, as
+in the released code, the number of visible ones with hidden ones' deviations (of 0) in the sum."""
 
 
 class Moments(nn.Module):
-    r"""Mean and variance over what is shown, side by side.
+    r"""Concatenated mean and variance over visible modalities.
 
     .. math:: m = \frac1K \sum_v \delta_v f_v, \quad s^2 = \frac1K \sum_v \delta_v (f_v - m)^2
 
-    With K the number of modalities shown; of one modality the variance is 0. With ``sample`` the
-    sum is divided by K - 1 (1 where K is 1), as the paper has it; ``released`` sums over hidden
-    modalities too, which adds ``(V - K) / K m^2``.
+    with K the number of visible modalities; the variance of one modality is 0. With ``sample`` the
+    sum is divided by K - 1 (or 1 if K is 1), as in the paper; ``released`` also sums over hidden
+    modalities, which adds ``(V - K) / K m^2``.
 
     Args:
-        spread: See `Spread`.
+        spread: Divisor of the variance; see `Spread`.
     """
 
     def __init__(self, spread: Spread = "population") -> None:
@@ -43,17 +43,17 @@ class Moments(nn.Module):
         squares = (maps - mean.unsqueeze(1)).square()
         if self.spread != "released":
             squares = torch.where(shown, squares, 0.0)
-        by = (k - 1).clamp(min=1) if self.spread == "sample" else k
-        return torch.cat([mean, squares.sum(1) / by], 1)
+        divisor = (k - 1).clamp(min=1) if self.spread == "sample" else k
+        return torch.cat([mean, squares.sum(1) / divisor], 1)
 
 
 class LevelMoments(LevelMixing):
-    """A level of a network for every pixel whose maps meet in their moments.
+    """Moments of the maps of one level of a dense network.
 
     Args:
-        spread: See `Spread`.
-        before: C of every map.
-        after: C of what a 1x1 block makes of both moments; None for 2 C, without a block.
+        spread: Divisor of the variance; see `Spread`.
+        before: Number of channels of each map, C.
+        after: Number of channels after a 1x1 block; None for 2 C, without a block.
     """
 
     def __init__(self, spread: Spread, before: int, after: int | None = None) -> None:
@@ -63,5 +63,5 @@ class LevelMoments(LevelMixing):
         self.mix = nn.Identity() if after is None else conv_block(2 * before, after, 1)
 
     def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Extras]:
-        """Return both moments, mixed."""
+        """Fuse the maps."""
         return self.mix(self.moments(maps, mask)), {}

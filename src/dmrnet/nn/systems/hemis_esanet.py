@@ -1,4 +1,4 @@
-"""ESANet whose streams meet in their moments: HeMIS for every pixel."""
+"""ESANet with moments in place of sums: HeMIS for dense prediction."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from dmrnet.nn.systems.hemis import Moments, Spread
 
 
 class MomentsESANetFusion(ESANetFusion):
-    """ESANet's interleaved streams, met in their mean and variance in place of a sum.
+    """ESANet's fusion with the streams' mean and variance, and a 1x1 block, in place of each sum.
 
-    At each of the five places the streams' moments are brought back to C by a 1x1 block. Not in
-    HeMIS's paper, whose network has no interleaving; ours, for its row in the tables.
+    HeMIS's paper has no interleaved network; this one is ours, for its row in the tables.
 
     Args:
-        modalities: In the order of mask columns.
-        main: The one whose stages go on from fused maps.
-        layout: Of every stream.
-        width: Channels of the stems.
-        spread: See `Spread`.
+        modalities: Names in the order of mask columns.
+        main: Modality whose stages continue from fused maps.
+        layout: Layout of every stream.
+        width: Number of channels of the stems.
+        spread: Divisor of the variance; see `Spread`.
     """
 
     def __init__(
@@ -42,8 +41,8 @@ class MomentsESANetFusion(ESANetFusion):
         channels = layout_of(layout).channels(width)
         self.mix = nn.ModuleList(conv_block(2 * c, c, 1) for c in channels)
 
-    def add(self, level: int, main: Tensor, feats: Inputs, columns: Sequence[Tensor]) -> Tensor:
-        """Return the streams' moments at one level, brought back to C."""
-        maps = torch.stack(self.hidden(level, main, feats, columns), 1)
-        both: Tensor = self.mix[level](self.moments(maps, torch.stack(list(columns), 1)))
-        return both
+    def fuse_level(self, level: int, main: Tensor, feats: Inputs, mask: Tensor) -> Tensor:
+        """Return the mixed moments of the streams' masked maps at one level."""
+        maps = torch.stack(self.masked_maps(level, main, feats, mask), 1)
+        fused: Tensor = self.mix[level](self.moments(maps, mask))
+        return fused

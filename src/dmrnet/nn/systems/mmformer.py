@@ -3,128 +3,92 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dmrnet.modalities import CachedFeatures, Inputs
-from dmrnet.nn.fusion import Extras, Fused, Fusion, masked
+from dmrnet.nn.fusion import Extras, Fused, Fusion, masked_all
 from dmrnet.nn.grid import shrink_to_grid, to_grid
 from dmrnet.nn.layers.conv_block import conv_block
 from dmrnet.nn.layers.norm import BatchNorm
+from dmrnet.nn.layers.transformer import TransformerBlock
 from dmrnet.nn.networks.level_fusion import LevelMixing
 
 Restore = Literal["sequence", "position", "packed"]
-"""How V H W tokens become H W again: by a linear layer over the sequence; by one over the V tokens
-of each position; or over V tokens that follow one another, as the released segmentation does."""
-
-Hidden = Literal["tokens", "maps"]
-"""What is zero of a hidden modality: its tokens between the transformers, or its map in front."""
+"""How V H W tokens become H W tokens: by a linear layer over the sequence; by one over the V tokens
+of each position; or by one over V consecutive tokens, as in the released segmentation code."""
 
 
-class Attention(nn.Module):
-    r"""Multi-head self-attention: ``softmax(q k^T / sqrt(D / heads)) v``, heads side by side.
+@dataclass(frozen=True)
+class TransformerOptions:
+    """Options of both kinds of transformers.
 
-    Args:
-        channels: D, which `heads` must divide.
-        heads: How many.
-        dropout: Of the attention weights and of what comes out.
+    Attributes:
+        heads: Number of heads of each attention.
+        ratio: Number of hidden channels of the networks after attention, as a multiple of D.
+        dropout: Dropout rate in the transformers.
+        position_dropout: Dropout rate of tokens with their positions.
+        key_mask: Whether hidden tokens are left out of the attention.
+        restore: How tokens of all modalities become those of one map.
     """
 
-    def __init__(self, channels: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        if heads < 1 or channels % heads:
+    heads: int
+    ratio: int
+    dropout: float
+    position_dropout: float = 0.0
+    key_mask: bool = False
+    restore: Restore = "sequence"
+
+    def __post_init__(self) -> None:
+        if self.restore not in ("sequence", "position", "packed"):
             raise ValueError(
-                f"expected heads that divide the {channels} channels of a token, got {heads}; "
-                "change heads, embed or the network's width"
+                f"expected restore as sequence, position or packed, got {self.restore!r}"
             )
-        self.heads = heads
-        self.qkv = nn.Linear(channels, 3 * channels, bias=False)
-        self.out = nn.Linear(channels, channels)
-        self.dropout = nn.Dropout(dropout)
 
-    def forward(self, tokens: Tensor, shown: Tensor | None = None) -> Tensor:
-        """Attend over ``(B, T, D)``; keys where bool ``(B, T)`` is False are left out."""
-        split = self.qkv(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        q, k, v = split.unbind()
-        keys = None if shown is None else shown[:, None, None, :]
-        p = self.dropout.p if self.dropout.training else 0.0
-        mixed = F.scaled_dot_product_attention(q, k, v, keys, p)
-        attended: Tensor = self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
-        return attended
+    def block(self, embed: int) -> TransformerBlock:
+        """Return a transformer layer on tokens of `embed` channels."""
+        return TransformerBlock(embed, self.heads, self.ratio, self.dropout)
 
 
-class TransformerBlock(nn.Module):
-    """A transformer layer: attention and a two-layer network, each behind a norm and added.
+def resized_positions(position: Tensor, before: tuple[int, int], size: Sequence[int]) -> Tensor:
+    """Return learned positions of one grid, interpolated bilinearly on another.
 
     Args:
-        channels: D.
-        heads: Of the attention.
-        ratio: Hidden channels of the network, in D.
-        dropout: Everywhere.
-    """
-
-    def __init__(self, channels: int, heads: int, ratio: int, dropout: float) -> None:
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(channels), nn.LayerNorm(channels)
-        self.attention = Attention(channels, heads, dropout)
-        self.mlp = nn.Sequential(
-            nn.Linear(channels, ratio * channels),
-            nn.GELU(approximate="tanh"),
-            nn.Dropout(dropout),
-            nn.Linear(ratio * channels, channels),
-            nn.Dropout(dropout),
-        )
-
-    def forward(self, tokens: Tensor, shown: Tensor | None = None) -> Tensor:
-        """Map ``(B, T, D)`` to the same; see `Attention`."""
-        tokens = tokens + self.attention(self.norm1(tokens), shown)
-        result: Tensor = tokens + self.mlp(self.norm2(tokens))
-        return result
-
-
-def positions_at(position: Tensor, before: tuple[int, int], size: Sequence[int]) -> Tensor:
-    """Return learnt positions of one grid on another, between which lines are drawn.
-
-    Args:
-        position: ``(1, n H W, D)`` for n modalities.
-        before: H x W.
-        size: Of the other grid, h x w.
+        position: Positions ``(1, n H W, D)`` of n modalities.
+        before: Size of their grid, H x W.
+        size: Size of the other grid, h x w.
 
     Returns:
-        ``(1, n h w, D)``.
+        Positions ``(1, n h w, D)``.
     """
     if tuple(size) == before:
         return position
     planes = position.unflatten(1, (-1, *before))[0].permute(0, 3, 1, 2)
-    there = F.interpolate(planes, size=tuple(size), mode="bilinear", align_corners=False)
-    return there.permute(0, 2, 3, 1).flatten(0, 2)[None]
+    resized = F.interpolate(planes, size=tuple(size), mode="bilinear", align_corners=False)
+    return resized.permute(0, 2, 3, 1).flatten(0, 2)[None]
+
+
+def to_tokens(x: Tensor) -> Tensor:
+    """Return a map ``(B, C, H, W)`` as tokens ``(B, H W, C)``."""
+    return x.flatten(2).transpose(1, 2)
 
 
 class IntraTransformer(nn.Module):
-    """A modality's map as tokens, with learnt positions, and a transformer among them.
+    """A transformer on a modality's map, as tokens with learned positions.
 
     Args:
-        channels: C of the map.
-        embed: D.
-        grid: H x W tokens.
-        heads: Of the attention.
-        ratio: Of the network behind it.
-        dropout: In the transformer.
-        position_dropout: Of the tokens with their positions.
+        channels: Number of channels of the map, C.
+        embed: Number of channels of a token, D.
+        grid: Size of the map, H x W.
+        options: Options of the transformer.
     """
 
     def __init__(
-        self,
-        channels: int,
-        embed: int,
-        grid: tuple[int, int],
-        heads: int,
-        ratio: int,
-        dropout: float,
-        position_dropout: float = 0.0,
+        self, channels: int, embed: int, grid: tuple[int, int], options: TransformerOptions
     ) -> None:
         super().__init__()
         self.grid = grid
@@ -135,27 +99,26 @@ class IntraTransformer(nn.Module):
             nn.Conv2d(channels, embed, kernel, padding=kernel // 2),
         )
         self.position = nn.Parameter(torch.zeros(1, grid[0] * grid[1], embed))
-        self.dropout = nn.Dropout(position_dropout)
-        self.block = TransformerBlock(embed, heads, ratio, dropout)
+        self.dropout = nn.Dropout(options.position_dropout)
+        self.block = options.block(embed)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, C, H, W)`` to ``(B, D, H, W)``, on whatever grid."""
+        """Map ``(B, C, H, W)``, on any grid, to ``(B, D, H, W)``."""
         size = x.shape[2:]
-        tokens = self.embed(x).flatten(2).transpose(1, 2)
-        position = positions_at(self.position, self.grid, size)
-        tokens = self.block(self.dropout(tokens + position))
+        position = resized_positions(self.position, self.grid, size)
+        tokens = self.block(self.dropout(to_tokens(self.embed(x)) + position))
         attended: Tensor = tokens.transpose(1, 2).unflatten(2, size)
         return attended
 
 
 class IntraEncoder(nn.Module):
-    """An encoder, and a transformer among the positions of its map.
+    """An encoder and a transformer on its map.
 
-    The tokens' map stands in front and the encoder's own behind it, so that a term may read both.
+    The output is the transformer's map followed by the encoder's, so that terms can read both.
 
     Args:
-        encoder: From ``(b, *shape)`` to a map.
-        intra: Of that map.
+        encoder: Encoder from ``(b, *shape)`` to a map.
+        intra: Transformer on that map.
     """
 
     def __init__(self, encoder: nn.Module, intra: IntraTransformer) -> None:
@@ -170,22 +133,16 @@ class IntraEncoder(nn.Module):
 
 
 class InterFusion(Fusion):
-    """All modalities' tokens in one sequence, a transformer among them, and back to one map.
+    """A transformer on the tokens of all modalities, which then become one map.
 
-    Tokens stand by modality and then by position: token ``v H W + y W + x``. Those of a hidden
-    modality are zeros and, as released, still take part (with their position); with `key_mask`
-    nothing attends to them.
+    Tokens are ordered by modality, then by position: ``v H W + y W + x``. Tokens of a hidden
+    modality are zeros and, as released, take part with their positions, unless masked as keys.
 
     Args:
-        modalities: In the order of mask columns.
-        embed: D.
-        grid: H x W.
-        heads: Of the attention.
-        ratio: Of the network behind it.
-        dropout: In the transformer.
-        key_mask: Leave hidden tokens out of the attention.
-        restore: How H W tokens are made of V H W; see `Restore`.
-        position_dropout: Of the tokens with their positions.
+        modalities: Names in the order of mask columns.
+        embed: Number of channels of a token, D.
+        grid: Size of the maps, H x W.
+        options: Options of the transformer.
     """
 
     def __init__(
@@ -193,31 +150,21 @@ class InterFusion(Fusion):
         modalities: Sequence[str],
         embed: int,
         grid: tuple[int, int],
-        heads: int,
-        ratio: int,
-        dropout: float,
-        key_mask: bool = False,
-        restore: Restore = "sequence",
-        position_dropout: float = 0.0,
+        options: TransformerOptions,
     ) -> None:
         super().__init__()
         self.modalities = tuple(modalities)
         self.embed = embed
         self.grid = grid
-        self.key_mask = key_mask
-        positions = grid[0] * grid[1]
-        total = len(self.modalities) * positions
-        self.position = nn.Parameter(torch.zeros(1, total, embed))
-        self.dropout = nn.Dropout(position_dropout)
-        self.block = TransformerBlock(embed, heads, ratio, dropout)
-        if restore not in ("sequence", "position", "packed"):
-            raise ValueError(f"expected restore as sequence, position or packed, got {restore!r}")
-        self.restore = restore
-        by_sequence = restore == "sequence"
+        self.key_mask, self.restore = options.key_mask, options.restore
+        number, positions = len(self.modalities), grid[0] * grid[1]
+        self.position = nn.Parameter(torch.zeros(1, number * positions, embed))
+        self.dropout = nn.Dropout(options.position_dropout)
+        self.block = options.block(embed)
         self.gather = (
-            nn.Linear(total, positions)
-            if by_sequence
-            else nn.Linear(len(self.modalities) * embed, embed)
+            nn.Linear(number * positions, positions)
+            if self.restore == "sequence"
+            else nn.Linear(number * embed, embed)
         )
 
     def prepare(self, feats: Inputs) -> CachedFeatures:
@@ -225,16 +172,15 @@ class InterFusion(Fusion):
         return CachedFeatures({name: f[:, : self.embed] for name, f in feats.items()})
 
     def tokens(self, feats: Inputs, mask: Tensor) -> Tensor:
-        """Return ``(B, V H W, D)``, zeros where hidden."""
-        columns = zip(self.modalities, mask.unbind(1), strict=True)
-        maps = [masked(feats[name][:, : self.embed], column) for name, column in columns]
-        return torch.cat([m.flatten(2).transpose(1, 2) for m in maps], 1)
+        """Return all tokens ``(B, V H W, D)``, zeros where hidden."""
+        maps = masked_all(feats, self.modalities, mask)
+        return torch.cat([to_tokens(x[:, : self.embed]) for x in maps], 1)
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
-        """Fuse ``(B, D + ..., H, W)`` each under bool ``(B, V)`` into ``(B, D, H, W)``.
+        """Fuse ``(B, D + ..., H, W)`` under bool ``(B, V)`` into ``(B, D, H, W)``.
 
-        Another grid than the one that was trained on has positions of its own in between, but no
-        linear layer over its sequence.
+        Maps may have another grid than in training, with interpolated positions, unless a linear
+        layer over the sequence restores them.
         """
         tokens = self.tokens(feats, mask)
         positions = tokens.shape[1] // len(self.modalities)
@@ -242,45 +188,46 @@ class InterFusion(Fusion):
         if positions != size[0] * size[1]:
             size = next(iter(feats.values())).shape[2:]  # type: ignore[assignment]
         shown = mask.repeat_interleave(positions, 1) if self.key_mask else None
-        tokens = self.dropout(tokens + positions_at(self.position, self.grid, size))
+        tokens = self.dropout(tokens + resized_positions(self.position, self.grid, size))
         return Fused(self.regroup(self.block(tokens, shown)).unflatten(2, size))
 
     def regroup(self, tokens: Tensor) -> Tensor:
-        """Make ``(B, D, H W)`` of ``(B, V H W, D)``; see `Restore`."""
+        """Return ``(B, D, H W)`` from tokens ``(B, V H W, D)``; see `Restore`."""
         positions = tokens.shape[1] // len(self.modalities)
         if self.restore == "sequence":
             gathered: Tensor = self.gather(tokens.transpose(1, 2))
             return gathered
         if self.restore == "position":
             tokens = tokens.unflatten(1, (len(self.modalities), positions)).transpose(1, 2)
-        # Packed: row q holds tokens q V to q V + V - 1, neighbours of one modality by and large.
-        side_by_side = tokens.reshape(tokens.shape[0], positions, -1)
-        restored: Tensor = self.gather(side_by_side)
+        # Packed: row q holds tokens q V to q V + V - 1, mostly neighbours of one modality.
+        restored: Tensor = self.gather(tokens.reshape(tokens.shape[0], positions, -1))
         return restored.transpose(1, 2)
 
 
 class MapsInterFusion(InterFusion):
-    """The same where a hidden modality's map is zero, before the transformer of its own.
+    """An `InterFusion` that masks maps before each modality's transformer, and not tokens.
 
-    As in the released adaptation: the batch norm in front of the tokens sees the zeros, and a
-    hidden modality's tokens are what its transformer makes of them.
+    As in the released adaptation: the batch norm before the tokens sees zeros, and a hidden
+    modality's tokens are its transformer's output for them.
 
     Args:
-        intra: One a modality.
-        modalities: See `InterFusion`, and what follows as well.
-        rest: See `InterFusion`.
-        more: See `InterFusion`.
+        intra: Transformer of each modality.
+        modalities: Names in the order of mask columns.
+        embed: Number of channels of a token, D.
+        grid: Size of the maps, H x W.
+        options: Options of the transformer.
     """
 
     def __init__(
         self,
         intra: Mapping[str, IntraTransformer],
         modalities: Sequence[str],
-        *rest: Any,  # noqa: ANN401
-        **more: Any,  # noqa: ANN401
+        embed: int,
+        grid: tuple[int, int],
+        options: TransformerOptions,
     ) -> None:
-        super().__init__(modalities, *rest, **more)
-        # A list, since a module's name may not hold a dot and a modality's may.
+        super().__init__(modalities, embed, grid, options)
+        # A list, since names of modules cannot have dots and names of modalities can.
         self.intra = nn.ModuleList(intra[name] for name in self.modalities)
 
     def prepare(self, feats: Inputs) -> CachedFeatures:
@@ -288,28 +235,21 @@ class MapsInterFusion(InterFusion):
         return CachedFeatures({name: shrink_to_grid(f, self.grid) for name, f in feats.items()})
 
     def tokens(self, feats: Inputs, mask: Tensor) -> Tensor:
-        """Return ``(B, V H W, D)``, made of zeros where hidden."""
-        made = []
-        for name, intra, column in zip(self.modalities, self.intra, mask.unbind(1), strict=True):
-            own = intra(to_grid(masked(feats[name], column), self.grid))
-            made.append(own.flatten(2).transpose(1, 2))
-        return torch.cat(made, 1)
+        """Return all tokens ``(B, V H W, D)``, computed from zeros where hidden."""
+        maps = masked_all(feats, self.modalities, mask)
+        pairs = zip(self.intra, maps, strict=True)
+        return torch.cat([to_tokens(intra(to_grid(x, self.grid))) for intra, x in pairs], 1)
 
 
 class LevelTransformers(LevelMixing):
-    """The deepest level of a network for every pixel, whose maps meet in both transformers.
+    """Both kinds of transformers on the deepest level of a dense network.
 
     Args:
-        modalities: In the order of mask columns.
-        channels: C of every map, and of what comes of it, by a 1x1 block.
-        embed: D.
-        grid: H x W of the maps.
-        heads: Of each attention.
-        ratio: Of the networks behind them.
-        dropout: In the transformers.
-        key_mask: See `InterFusion`.
-        restore: See `Restore`.
-        position_dropout: Of tokens with their positions.
+        modalities: Names in the order of mask columns.
+        channels: Number of channels of the maps and, after a 1x1 block, of the fused map.
+        embed: Number of channels of a token, D.
+        grid: Size of the maps, H x W.
+        options: Options of the transformers.
     """
 
     def __init__(
@@ -318,30 +258,20 @@ class LevelTransformers(LevelMixing):
         channels: int,
         embed: int,
         grid: tuple[int, int],
-        heads: int,
-        ratio: int,
-        dropout: float,
-        key_mask: bool = False,
-        restore: Restore = "sequence",
-        position_dropout: float = 0.0,
+        options: TransformerOptions,
     ) -> None:
         super().__init__()
         self.channels = channels
         self.modalities = tuple(modalities)
-        rest = (heads, ratio, dropout)
         self.intra = nn.ModuleList(
-            IntraTransformer(channels, embed, grid, *rest, position_dropout)
-            for _ in self.modalities
+            IntraTransformer(channels, embed, grid, options) for _ in self.modalities
         )
-        self.inter = InterFusion(
-            self.modalities, embed, grid, *rest, key_mask, restore, position_dropout
-        )
+        self.inter = InterFusion(self.modalities, embed, grid, options)
         self.restore = conv_block(embed, channels, 1)
 
     def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Extras]:
         """Fuse ``(B, V, C, H, W)``; the extra ``deepest`` holds each modality's map."""
         own = maps.unbind(1)
-        tokens = {
-            name: intra(x) for name, intra, x in zip(self.modalities, self.intra, own, strict=True)
-        }
+        pairs = zip(self.modalities, self.intra, own, strict=True)
+        tokens = {name: intra(x) for name, intra, x in pairs}
         return self.restore(self.inter(tokens, mask).map), {"deepest": own}

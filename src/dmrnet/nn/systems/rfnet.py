@@ -1,4 +1,4 @@
-"""Region-aware fusion: soft regions, and weights of the modalities in each (RFNet)."""
+"""Region-aware fusion: soft regions with weights of the modalities in each (RFNet)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from dmrnet.nn.networks.custom_fusion import MixFusion
 from dmrnet.nn.networks.level_fusion import LevelMixing
 
 HIDDEN = 128
-"""Of the network that weighs modalities, as in the source."""
+"""Hidden units of the networks that predict weights, as in the source."""
 
 
 class RegionWeights(nn.Module):
-    """One small network a region, from descriptors to a weight for every modality.
+    """A small network for each region, from its descriptor to a weight for each modality.
 
-    ``w_r = sigmoid(W2 LeakyReLU(W1 d_r + b1) + b2)``; all regions in one product.
+    ``w_r = sigmoid(W2 LeakyReLU(W1 d_r + b1) + b2)``, computed for all regions together.
 
     Args:
-        regions: R.
-        inputs: Numbers in a descriptor.
-        modalities: V.
+        regions: Number of regions, R.
+        inputs: Length of a descriptor.
+        modalities: Number of modalities, V.
     """
 
     def __init__(self, regions: int, inputs: int, modalities: int) -> None:
@@ -35,36 +35,36 @@ class RegionWeights(nn.Module):
         self.w2, self.b2 = _linear(regions, HIDDEN, modalities)
 
     def forward(self, descriptor: Tensor) -> Tensor:
-        """Weigh: ``(B, R, inputs)`` to ``(B, R, V)``."""
+        """Map descriptors ``(B, R, inputs)`` to weights ``(B, R, V)``."""
         hidden = torch.einsum("bri,rih->brh", descriptor, self.w1) + self.b1
         hidden = nn.functional.leaky_relu(hidden, 0.2)
         return torch.sigmoid(torch.einsum("brh,rhv->brv", hidden, self.w2) + self.b2)
 
 
 def _linear(regions: int, inputs: int, outputs: int) -> tuple[nn.Parameter, nn.Parameter]:
-    """Return weights and biases that start as those of linear layers do."""
+    """Return weights and biases, initialised as linear layers."""
     bound = 1 / math.sqrt(inputs)
     weight = torch.empty(regions, inputs, outputs).uniform_(-bound, bound)
     return nn.Parameter(weight), nn.Parameter(torch.empty(regions, outputs).uniform_(-bound, bound))
 
 
 class RegionMixing(nn.Module):
-    r"""Soft regions of the masked maps, and in each of them a weighted sum over modalities.
+    r"""Weighted sums of the masked maps over modalities, in soft regions.
 
     .. math:: p = softmax_r(\text{PRM}([f_1, .., f_V])), \quad R_{vr} = p_r f_v, \quad
         d_r = [\tfrac{\text{GAP}(R_{1r})}{\text{GAP}(p_r)}, .., \text{GAP}(p_r)], \quad
         F_r = \sum_v w_{rv}(d_r) R_{vr}
 
-    with f_v zero where hidden and no gradient through p. Then a 1x1 block of all F_r side by side
-    gives one half of the result's channels, and one of the masked maps the other (by default each
-    V C / 2, so that the trunk reads as many as behind a concatenation).
+    with f_v zero where hidden and no gradient through p. A 1x1 block of all concatenated F_r gives
+    half of the output's channels, and one of the concatenated masked maps the other half (each
+    V C / 2 by default, so that the trunk reads as many as after a concatenation).
 
     Args:
-        modalities: V.
-        channels: C of every map.
-        regions: R.
-        plane: Maps have more than one position: the region network looks at 3 x 3 of them.
-        after: C of the result; None for V C.
+        modalities: Number of modalities, V.
+        channels: Number of channels of each map, C.
+        regions: Number of regions, R.
+        plane: Whether maps have more than one position; the region network then uses a 3x3 kernel.
+        after: Number of output channels; None for V C.
     """
 
     def __init__(
@@ -76,38 +76,38 @@ class RegionMixing(nn.Module):
         after: int | None = None,
     ) -> None:
         super().__init__()
-        side_by_side = modalities * channels
+        concatenated = modalities * channels
         small = max(1, channels // 4)
         self.bottleneck = nn.Sequential(
-            *_block(side_by_side, small, 1),
+            *_block(concatenated, small, 1),
             *_block(small, small, 3 if plane else 1),
             *_block(small, small, 1),
         )
         self.regions = nn.Conv2d(small, regions, 1)
-        self.weights = RegionWeights(regions, side_by_side + 1, modalities)
-        after = after or side_by_side
+        self.weights = RegionWeights(regions, concatenated + 1, modalities)
+        after = after or concatenated
         half = after // 2
         self.fuse = nn.Sequential(*_block(regions * channels, half, 1))
-        self.short = nn.Sequential(*_block(side_by_side, after - half, 1))
+        self.short = nn.Sequential(*_block(concatenated, after - half, 1))
 
     def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Mix ``(B, V, C, H, W)``, zeros where hidden.
+        """Mix maps ``(B, V, C, H, W)``, zeros where hidden.
 
         Returns:
-            The mixed map ``(B, after, H, W)``, and the regions' logits ``(B, R, H, W)``.
+            Mixed map ``(B, after, H, W)``, and the regions' logits ``(B, R, H, W)``.
         """
-        together = maps.flatten(1, 2)
-        logits = self.regions(self.bottleneck(together))
+        concatenated = maps.flatten(1, 2)
+        logits = self.regions(self.bottleneck(concatenated))
         p = logits.softmax(1).detach()
         share = p.mean((2, 3))
-        # What the regions hold of each modality on average, without holding every R_vr.
+        # Mean of each modality in each region, without storing every R_vr.
         pooled = torch.einsum("brhw,bvchw->brvc", p, maps) / p[0, 0].numel()
         pooled = pooled.flatten(2) / (share + 1e-7).unsqueeze(2)
         weights = self.weights(torch.cat([pooled, share.unsqueeze(2)], 2))
         summed = torch.einsum("brv,bvchw->brchw", weights, maps) * p.unsqueeze(2)
-        mixed = torch.cat([self.fuse(summed.flatten(1, 2)), self.short(together)], 1)
+        mixed = torch.cat([self.fuse(summed.flatten(1, 2)), self.short(concatenated)], 1)
         if self.training:
-            # Where no term reads the regions their parameters get zero gradients, not none.
+            # If no term reads the regions, their parameters get zero gradients instead of None.
             mixed = mixed + connected_zero(self.bottleneck) + connected_zero(self.regions)
         return mixed, logits
 
@@ -118,22 +118,22 @@ def _block(before: int, after: int, kernel: int) -> tuple[nn.Module, ...]:
 
 
 class RegionFusion(MixFusion):
-    """Region mixing, then a trunk; the extra ``regions`` holds the regions' logits."""
+    """Region mixing, then a trunk."""
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
-        """Fuse maps under bool ``(B, V)``; the extra is ``(B, R, H, W)``."""
+        """Fuse maps under bool ``(B, V)``; the extra ``regions`` holds logits ``(B, R, H, W)``."""
         mixed, logits = self.mix(self.stacked(feats, mask), mask)
         return Fused(self.trunk(mixed), extras={"regions": (logits,)})
 
 
 class LevelRegions(LevelMixing):
-    """A level of a network for every pixel whose maps meet by regions.
+    """Region mixing of the maps of one level of a dense network.
 
     Args:
-        modalities: V.
-        before: C of every map.
-        regions: R.
-        after: C of what comes of it; None for V C.
+        modalities: Number of modalities, V.
+        before: Number of channels of each map, C.
+        regions: Number of regions, R.
+        after: Number of output channels; None for V C.
     """
 
     def __init__(
@@ -144,6 +144,6 @@ class LevelRegions(LevelMixing):
         self.mix = RegionMixing(modalities, before, regions, plane=True, after=after)
 
     def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Extras]:
-        """Mix the maps; the extra ``regions`` holds the regions' logits ``(B, R, H, W)``."""
+        """Fuse the maps; the extra ``regions`` holds logits ``(B, R, H, W)``."""
         mixed, logits = self.mix(maps, mask)
         return mixed, {"regions": (logits,)}

@@ -1,4 +1,4 @@
-"""Shared and specific features, and what stands in for a shared one that is missing (ShaSpec)."""
+"""Shared and specific features, and replacements of missing shared ones (ShaSpec)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dmrnet.modalities import CachedFeatures, Inputs, Task, Where, spread_rows, take_rows
 from dmrnet.nn.encoders.rows import encode_rows
-from dmrnet.nn.fusion import Fused, Fusion, masked
+from dmrnet.nn.fusion import Fused, Fusion, masked_all
 from dmrnet.nn.grid import shrink_to_grid, to_grid
 from dmrnet.nn.layers.linear_start import trunk
 from dmrnet.nn.layers.pointwise import Pointwise
@@ -18,30 +18,51 @@ from dmrnet.nn.networks.custom_fusion import Shapes, single_modality_network
 from dmrnet.nn.networks.network import Network
 
 Residual = Literal["shared", "specific"]
-"""What the projection is added to."""
+"""The features that the projection is added to."""
 
 Impute = Literal["mean", "first", "released"]
-"""What a missing shared feature is: the mean of those shown, the first of them, or what the
-released adaptation makes of it (see `filled_as_released`)."""
+"""Replacement of a missing shared feature: the mean of the visible ones, the first of them, or that
+of the released adaptation (see `filled_as_released`)."""
 
 
 def shared_name(modality: str) -> str:
-    """Return the name of a modality's shared feature; its specific one has the modality's own."""
+    """Return the key of a modality's shared feature; its specific feature has the modality's."""
     return f"{modality}.shared"
 
 
-class SharedEncoder(nn.Module):
-    """One encoder for all modalities, run once on all their rows together.
-
-    Where modalities differ in shape or kind of encoder, each has an encoder of its own in front and
-    what they share is a 1x1 block on the grid. Rows of all modalities go through together, so that
-    batch norms see in training the mixture that they are used on at inference.
+def split_rows(
+    together: Tensor, inputs: Inputs, where: Where, modalities: Sequence[str]
+) -> dict[str, Tensor]:
+    """Split concatenated rows of all modalities, and place them among zeros.
 
     Args:
-        network: Of the family.
-        task: Its modalities.
-        shapes: Of the specific features' maps.
-        grid: Where maps meet, if they have to.
+        together: Tensor of the rows that `where` lists, of one modality after the other.
+        inputs: Inputs ``(B, ...)`` of each modality.
+        where: Rows of each modality.
+        modalities: Names in order.
+
+    Returns:
+        Tensor ``(B, ...)`` of each modality.
+    """
+    rows = [where[name] for name in modalities]
+    batch = [inputs[name].shape[0] for name in modalities]
+    sizes = [size if at is None else len(at) for at, size in zip(rows, batch, strict=True)]
+    pieces = zip(modalities, together.split(sizes), rows, batch, strict=True)
+    return {n: x if at is None else spread_rows(x, at, size) for n, x, at, size in pieces}
+
+
+class SharedEncoder(nn.Module):
+    """One encoder of all modalities, run once on all their rows together.
+
+    If modalities differ in shape or kind of encoder, each has an encoder of its own and the shared
+    part is a 1x1 block on the grid. All rows go through together, so that in training batch norms
+    see the mixture of modalities on which they are used at inference.
+
+    Args:
+        network: Settings of the network.
+        task: Task with the modalities.
+        shapes: Shape of each specific feature.
+        grid: Grid of the shared block.
     """
 
     def __init__(self, network: Network, task: Task, shapes: Shapes, grid: tuple[int, int]) -> None:
@@ -53,7 +74,6 @@ class SharedEncoder(nn.Module):
         first = task.modalities[0]
         self.own: nn.ModuleList | None = None
         self.grid = grid
-        self.shape = shapes[first]
         self.shapes = dict(shapes)
         if len(kinds) == 1:
             self.shared: nn.Module = single_modality_network(network, task, first).encoders[first]
@@ -61,45 +81,38 @@ class SharedEncoder(nn.Module):
         self.own = nn.ModuleList(
             single_modality_network(network, task, n).encoders[n] for n in task.modalities
         )
-        self.shape = (self.shape[0], *grid)
-        self.shared = trunk(self.shape[0], self.shape[0], 1)
+        channels = shapes[first][0]
+        self.shared = trunk(channels, channels, 1)
 
     def forward(self, inputs: Inputs, where: Where) -> dict[str, Tensor]:
-        """Encode each modality on the rows that `where` names; zeros elsewhere."""
+        """Encode each modality on the rows that `where` lists; other rows are zeros."""
         parts = []
         for v, name in enumerate(self.modalities):
             x, rows = inputs[name], where[name]
             if self.own is not None:
                 x = to_grid(encode_rows(self.own[v], x, rows, self.shapes[name]), self.grid)
             parts.append(x if rows is None else take_rows(x, rows))
-        together: Tensor = self.shared(torch.cat(parts))
-        feats = {}
-        sizes = [part.shape[0] for part in parts]
-        for name, some in zip(self.modalities, together.split(sizes), strict=True):
-            rows, x = where[name], inputs[name]
-            if rows is not None:
-                some = spread_rows(some, rows, x.shape[0])
-            feats[shared_name(name)] = some
-        return feats
+        feats = split_rows(self.shared(torch.cat(parts)), inputs, where, self.modalities)
+        return {shared_name(name): x for name, x in feats.items()}
 
 
 class SharedSpecificFusion(Fusion):
-    r"""Both kinds of features of each modality in one map, side by side, then a trunk.
+    r"""Combines both kinds of features of each modality, concatenates them and applies a trunk.
 
     .. math:: f_v = P_v [r_v, s_v] + r_v
 
-    with r_v the shared and s_v the specific features. Of a hidden modality s_v is zero and r_v is
-    made from what is shown.
+    with r_v the shared and s_v the specific features. If a modality is hidden, s_v is zero and r_v
+    is computed from visible modalities.
 
     Args:
-        modalities: In the order of mask columns.
-        channels: C of the maps.
-        grid: Where they meet.
-        trunk: From ``(B, V C, H, W)``.
-        residual: r_v (the paper) or s_v is added.
-        impute: See `Impute`.
-        one_projection: The same P for every modality (the paper), or one each.
-        kernel: Of P: 1, or 3 as in the source, where maps have neighbours.
+        modalities: Names in the order of mask columns.
+        channels: Number of channels of the maps, C.
+        grid: Grid that maps are brought to.
+        trunk: Module from ``(B, V C, H, W)`` to the fused map.
+        residual: Whether r_v (the paper) or s_v is added.
+        impute: Replacement of a missing r_v; see `Impute`.
+        one_projection: Whether all modalities share one P (the paper).
+        kernel: Kernel size of P: 1, or 3 as in the source.
     """
 
     def __init__(
@@ -140,24 +153,18 @@ class SharedSpecificFusion(Fusion):
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
         """Fuse shared and specific features under bool ``(B, V)``."""
-        columns = mask.unbind(1)
-        shared = [
-            to_grid(masked(feats[shared_name(n)], column), self.grid)
-            for n, column in zip(self.modalities, columns, strict=True)
-        ]
-        specific = [
-            to_grid(masked(feats[n], column), self.grid)
-            for n, column in zip(self.modalities, columns, strict=True)
-        ]
+        names = [shared_name(name) for name in self.modalities]
+        shared = [to_grid(x, self.grid) for x in masked_all(feats, names, mask)]
+        specific = [to_grid(x, self.grid) for x in masked_all(feats, self.modalities, mask)]
         filled = self.fill(torch.stack(shared, 1), mask)
-        return Fused(self.trunk(self.composed(filled, specific)))
+        return Fused(self.trunk(self.combine(filled, specific)))
 
-    def composed(self, filled: Tensor, specific: Sequence[Tensor]) -> Tensor:
-        """Return f_v side by side, ``(B, V C, H, W)``.
+    def combine(self, filled: Tensor, specific: Sequence[Tensor]) -> Tensor:
+        """Return the concatenated f_v, ``(B, V C, H, W)``.
 
         Args:
-            filled: Shared features ``(B, V, C, H, W)``, of which none is missing.
-            specific: ``(B, C, H, W)`` a modality, zeros where hidden.
+            filled: Shared features ``(B, V, C, H, W)`` without missing ones.
+            specific: Specific features ``(B, C, H, W)`` of each modality, zeros where hidden.
         """
         parts = []
         for v, own in enumerate(specific):
@@ -167,28 +174,28 @@ class SharedSpecificFusion(Fusion):
         return torch.cat(parts, 1)
 
     def fill(self, shared: Tensor, mask: Tensor) -> Tensor:
-        """Return ``(B, V, C, H, W)`` with hidden maps made from those shown."""
+        """Return shared features ``(B, V, C, H, W)`` with replacements of hidden ones."""
         if self.impute == "released":
             return filled_as_released(shared, mask)
         if self.impute == "mean":
-            made = shared.sum(1, keepdim=True) / mask.sum(1).view(-1, 1, 1, 1, 1)
+            replacement = shared.sum(1, keepdim=True) / mask.sum(1).view(-1, 1, 1, 1, 1)
         else:
             first = mask & (mask.cumsum(1) == 1)
-            made = (shared * first.view(*mask.shape, 1, 1, 1)).sum(1, keepdim=True)
-        return torch.where(mask.view(*mask.shape, 1, 1, 1), shared, made)
+            replacement = (shared * first.view(*mask.shape, 1, 1, 1)).sum(1, keepdim=True)
+        return torch.where(mask.view(*mask.shape, 1, 1, 1), shared, replacement)
 
 
 def filled_as_released(shared: Tensor, mask: Tensor) -> Tensor:
-    """Fill missing shared features as the released adaptation does, slips included.
+    """Fill missing shared features as the released adaptation does, errors included.
 
-    One modality after the other: a missing one becomes the sum of the others, as they are by then
-    (missing ones before it are already filled, those behind it zero), divided by how many of them
-    are shown. The third one reads itself, a zero, in the place of the second. The source has three
-    modalities; of more, all behind the third are filled by the rule without that slip.
+    Modalities are filled in order: a missing one becomes the current sum of the others (earlier
+    missing ones are already filled, later ones zero), divided by the number of visible ones among
+    them. The third one reads itself, a zero, in place of the second. The source has three
+    modalities; further ones are filled by the rule without that error.
 
     Args:
-        shared: ``(B, V, C, H, W)``, zeros where hidden.
-        mask: bool ``(B, V)``.
+        shared: Shared features ``(B, V, C, H, W)``, zeros where hidden.
+        mask: Bool tensor of shape ``(B, V)``.
     """
     maps = list(shared.unbind(1))
     for v in range(len(maps)):
@@ -197,6 +204,6 @@ def filled_as_released(shared: Tensor, mask: Tensor) -> Tensor:
         if not others:
             break
         count = mask[:, others].sum(1).clamp(min=1).view(-1, 1, 1, 1)
-        made = torch.stack([maps[u] for u in read]).sum(0) / count
-        maps[v] = torch.where(mask[:, v].view(-1, 1, 1, 1), maps[v], made)
+        replacement = torch.stack([maps[u] for u in read]).sum(0) / count
+        maps[v] = torch.where(mask[:, v].view(-1, 1, 1, 1), maps[v], replacement)
     return torch.stack(maps, 1)

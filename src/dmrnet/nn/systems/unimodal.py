@@ -1,4 +1,4 @@
-"""One whole network a modality, and the average of what they say."""
+"""Late fusion: one whole network for each modality, whose predictions are averaged."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from torch import Tensor, nn
 from dmrnet.modalities import Inputs, spread_rows, take_rows
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder, feature_name
 from dmrnet.nn.encoders.rows import encode_no_rows
-from dmrnet.nn.fusion import Fused, Fusion, masked
+from dmrnet.nn.fusion import Fused, Fusion, masked_all
 from dmrnet.nn.layers.norm import synchronises
 from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.nn.networks.parts import NetworkParts
 from dmrnet.nn.predictor import Output
 
 Combine = Literal["probabilities", "logits"]
-"""What is averaged over the experts of the modalities that are shown."""
+"""Predictions that are averaged over the experts of the visible modalities."""
 
 
 class Expert(nn.Module):
-    """Encoder, trunk and predictor of one modality, in one.
+    """Encoder, trunk and predictor of a single modality as one module.
 
     Args:
-        name: Of the modality.
-        parts: Of a network for that modality alone.
+        name: Name of the modality.
+        parts: Network of that modality.
     """
 
     def __init__(self, name: str, parts: NetworkParts) -> None:
@@ -37,7 +37,7 @@ class Expert(nn.Module):
         self.predictor = parts.predictor
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logits of ``(B, *shape)`` as a map ``(B, M, 1, 1)``."""
+        """Map ``(B, *shape)`` to logits, as a map ``(B, M, 1, 1)``."""
         encoded = self.encoder(x)
         shown = torch.ones((x.shape[0], 1), dtype=torch.bool, device=x.device)
         logits: Tensor = self.predictor(self.fusion({self.name: encoded}, shown).map, ()).logits
@@ -45,12 +45,12 @@ class Expert(nn.Module):
 
 
 class PixelExpert(MultiLevelEncoder):
-    """Encoder, fusion and decoder of one modality, in one, for every pixel.
+    """Encoder, fusion and decoder of a single modality as one module, for dense prediction.
 
     Args:
-        name: Of the modality.
-        parts: Of a dense network for that modality alone.
-        classes: M.
+        name: Name of the modality.
+        parts: Dense network of that modality.
+        classes: Number of classes, M.
     """
 
     def __init__(self, name: str, parts: NetworkParts, classes: int) -> None:
@@ -62,16 +62,16 @@ class PixelExpert(MultiLevelEncoder):
 
     @property
     def parts(self) -> tuple[nn.Module, ...]:
-        """What the image goes through, in order."""
+        """Modules that an image goes through, in order."""
         assert isinstance(self.encoder, MultiLevelEncoder)
         return (*self.encoder.parts, self.fusion, self.predictor)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logits ``(B, M, H, W)`` of ``(B, C, H, W)``."""
-        return self.read(x).logits
+        """Map ``(B, C, H, W)`` to logits ``(B, M, H, W)``."""
+        return self.predict(x).logits
 
-    def read(self, x: Tensor) -> Output:
-        """Return the logits, and in training those of side outputs, of ``(B, C, H, W)``."""
+    def predict(self, x: Tensor) -> Output:
+        """Map ``(B, C, H, W)`` to logits and, in training, side logits."""
         assert isinstance(self.encoder, MultiLevelEncoder)
         shown = torch.ones((x.shape[0], 1), dtype=torch.bool, device=x.device)
         fused = self.fusion(self.encoder.encode(self.name, x), shown)
@@ -79,36 +79,36 @@ class PixelExpert(MultiLevelEncoder):
         return out
 
     def encode(self, modality: str, x: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
-        """Return logits, at level 0 ``(B, M, H, W)``, behind it those of side outputs.
+        """Return logits ``(B, M, H, W)`` as level 0, and side logits as further levels.
 
-        Of no rows there are no side outputs.
+        There are no side logits if there are no rows.
 
         Args:
-            modality: Goes into the names.
-            x: ``(B, C, H, W)``.
-            rows: int64, the rows to look at, the others come out as zeros; None for every row.
+            modality: Name of the modality, for the keys.
+            x: Images ``(B, C, H, W)``.
+            rows: Int64 row numbers to predict, other rows are zeros; None for every row.
         """
-        made: tuple[Tensor, ...]
+        outputs: tuple[Tensor, ...]
         if rows is not None and len(rows) == 0 and not synchronises(self):
-            made = (encode_no_rows(self, x, (self.classes, *x.shape[2:])),)
+            outputs = (encode_no_rows(self, x, (self.classes, *x.shape[2:])),)
         else:
-            out = self.read(x if rows is None else take_rows(x, rows))
-            made = (out.logits, *out.side)
+            out = self.predict(x if rows is None else take_rows(x, rows))
+            outputs = (out.logits, *out.side)
         if rows is not None:
-            made = tuple(spread_rows(logits, rows, x.shape[0]) for logits in made)
-        return {feature_name(modality, level): logits for level, logits in enumerate(made)}
+            outputs = tuple(spread_rows(logits, rows, x.shape[0]) for logits in outputs)
+        return {feature_name(modality, level): logits for level, logits in enumerate(outputs)}
 
 
 class ExpertAverage(Fusion):
-    r"""Averages the experts of what is shown.
+    r"""Averages the experts of the visible modalities.
 
     .. math:: \log \tfrac{1}{|S|} \sum_{v \in S} softmax(l_v)
         \quad\text{or}\quad \tfrac{1}{|S|} \sum_{v \in S} l_v
 
     Args:
-        modalities: In the order of mask columns.
-        combine: The average of probabilities (on the left), or of logits.
-        stride: Of `PixelExpert`: what must divide an image's height and width; None of `Expert`.
+        modalities: Names in the order of mask columns.
+        combine: Whether probabilities (left) or logits (right) are averaged.
+        stride: Stride of each `PixelExpert`; None for `Expert`.
     """
 
     def __init__(
@@ -126,10 +126,9 @@ class ExpertAverage(Fusion):
         self.stride = stride or 1
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
-        """Average logits ``(B, M, 1, 1)``, or of every pixel, each under bool ``(B, V)``."""
+        """Average logits ``(B, M, 1, 1)`` or ``(B, M, H, W)`` under bool ``(B, V)``."""
         names = [feature_name(name, 0) if self.dense else name for name in self.modalities]
-        columns = zip(names, mask.unbind(1), strict=True)
-        logits = torch.stack([masked(feats[name], column) for name, column in columns], 1)
+        logits = torch.stack(masked_all(feats, names, mask), 1)
         shown = mask.sum(1).view(-1, 1, 1, 1)
         if self.combine == "logits":
             return Fused(logits.sum(1) / shown)
@@ -139,10 +138,10 @@ class ExpertAverage(Fusion):
 
 
 class AsLogits(nn.Module):
-    """Reads a map as logits: nothing is left to predict.
+    """A predictor that returns the map as logits.
 
     Args:
-        dense: Of every pixel.
+        dense: Whether logits are of every pixel.
     """
 
     def __init__(self, dense: bool = False) -> None:
@@ -150,5 +149,5 @@ class AsLogits(nn.Module):
         self.dense = dense
 
     def forward(self, value: Tensor, skips: Sequence[Tensor] = ()) -> Output:
-        """Return ``(B, M)`` of ``(B, M, 1, 1)``, or ``(B, M, H, W)`` as they are."""
+        """Return logits ``(B, M)`` from ``(B, M, 1, 1)``, or ``(B, M, H, W)`` unchanged."""
         return Output(value if self.dense else value.flatten(1))

@@ -67,37 +67,42 @@ class ESANetFusion(Fusion):
             The context module's map ``(B, 8 * width, H / 32, W / 32)``, and three skips from
             1/4 to 1/16 of the image's size.
         """
-        columns = mask.unbind(1)
-        fused = feats[feature_name(self.modalities[self.main], 0)]
-        skips = []
-        for level in range(FUSIONS):
-            if level:
-                fused = self.stages[level - 1](fused)
-            fused = self.add(level, fused, feats, columns)
-            if level in (1, 2, 3):
-                skips.append(self.skips[level - 1](fused))
-        return Fused(self.context(fused), tuple(skips))
+        main, skips = self.run_stages(feats, mask)
+        return Fused(self.context(self.fuse_level(FUSIONS - 1, main, feats, mask)), skips)
 
-    def add(self, level: int, main: Tensor, feats: Inputs, columns: Sequence[Tensor]) -> Tensor:
+    def run_stages(self, feats: Inputs, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run the main stages, and all fusions but the last.
+
+        Returns:
+            The main stream's deepest map, and the skips.
+        """
+        main = feats[feature_name(self.modalities[self.main], 0)]
+        skips: list[Tensor] = []
+        for level, stage in enumerate(self.stages):
+            fused = self.fuse_level(level, main, feats, mask)
+            if level:
+                skips.append(self.skips[level - 1](fused))
+            main = stage(fused)
+        return main, tuple(skips)
+
+    def fuse_level(self, level: int, main: Tensor, feats: Inputs, mask: Tensor) -> Tensor:
         """Return the sum of all streams' masked maps at one level, after squeeze-and-excite."""
         parts: list[Tensor] = [
-            self.excite[level][v](hidden)  # type: ignore[index]
-            for v, hidden in enumerate(self.hidden(level, main, feats, columns))
+            self.excite[level][v](x)  # type: ignore[index]
+            for v, x in enumerate(self.masked_maps(level, main, feats, mask))
         ]
         return sum(parts[1:], start=parts[0])
 
-    def hidden(
-        self, level: int, main: Tensor, feats: Inputs, columns: Sequence[Tensor]
-    ) -> list[Tensor]:
+    def masked_maps(self, level: int, main: Tensor, feats: Inputs, mask: Tensor) -> list[Tensor]:
         """Return each stream's map at one level, zeros where hidden."""
-        parts: list[Tensor] = []
-        for v, name in enumerate(self.modalities):
-            feature = main if v == self.main else feats[feature_name(name, level)]
-            if feature.shape[2:] != main.shape[2:]:
+        maps: list[Tensor] = []
+        for v, (name, column) in enumerate(zip(self.modalities, mask.unbind(1), strict=True)):
+            x = main if v == self.main else feats[feature_name(name, level)]
+            if x.shape[2:] != main.shape[2:]:
                 raise ValueError(
                     f"modality {name}: expected maps of {tuple(main.shape[2:])} as those of "
                     f"{self.modalities[self.main]}, to which esanet adds them, got "
-                    f"{tuple(feature.shape[2:])}; resize all images of a sample to one size"
+                    f"{tuple(x.shape[2:])}; resize all images of a sample to one size"
                 )
-            parts.append(masked(feature, columns[v]))
-        return parts
+            maps.append(masked(x, column))
+        return maps
