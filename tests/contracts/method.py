@@ -29,10 +29,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from dmrnet.methods.base import Method, StepLoss
+from dmrnet.methods.probes import class_vectors, embedding, modality_maps
 from dmrnet.modalities import Batch, Task
 from dmrnet.nn import Frozen, TimmStream
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
-from dmrnet.objectives import CombinationMeans
+from dmrnet.objectives import CombinationSums
 
 POISONS = (float("nan"), float("inf"), 1e30)
 
@@ -99,7 +100,7 @@ def on_device(module: nn.Module) -> None:
             setattr(part, name, nn.Parameter(like(value), value.requires_grad))
         for name, value in part.named_buffers(recurse=False):
             part._buffers[name] = like(value)
-        if isinstance(part, CombinationMeans):
+        if isinstance(part, CombinationSums):
             part.sums, part.counts = like(part.sums), like(part.counts)
         if isinstance(part, Frozen):
             on_device(part.module)
@@ -142,22 +143,22 @@ class MethodContract:
         masks = combinations_of(method.task)
         batch = a_batch(method.task, torch.ones_like(masks))
         with torch.no_grad():
-            maps = method.maps(batch.inputs, dict.fromkeys(names))
+            maps = modality_maps(method, batch.inputs, dict.fromkeys(names))
             assert list(maps) == list(names)
             for name in names:
                 assert maps[name].dim() == 4
                 assert len(maps[name]) == len(masks)
                 others = {n: x if n == name else x + 1 for n, x in batch.inputs.items()}
-                again = method.maps(others, dict.fromkeys(names))
+                again = modality_maps(method, others, dict.fromkeys(names))
                 torch.testing.assert_close(again[name], maps[name])
-            weights = method.class_vectors()
+            weights = class_vectors(method)
             if weights is None:
                 return
             cached = method.cached(batch.inputs, dict.fromkeys(names))
             feats = cached.select(torch.arange(len(masks)), masks)
-            embedding = method.embedding(feats, masks)
+            embedded = embedding(method, feats, masks)
             logits = method.logits(feats, masks)
-        bias = logits - embedding @ weights.T
+        bias = logits - embedded @ weights.T
         torch.testing.assert_close(bias, bias[:1].expand_as(bias), rtol=1e-4, atol=1e-4)
 
     # --- outputs --------------------------------------------------------------------------------
@@ -255,7 +256,7 @@ class MethodContract:
         method = self.new(build)
         masks = every_combination(method.task)
         batch = self.batch(method, masks)
-        if method.needs.complete or not torch.equal(method.shown(batch), masks):
+        if method.needs.complete or not torch.equal(method.training_mask(batch), masks):
             pytest.skip("reads all that is present")
         for part in method.modules():
             if isinstance(part, _BatchNorm):
@@ -397,7 +398,7 @@ class MethodContract:
         loss_of(method.train(), batch)
         assert torch.equal(other(batch.inputs, masks), expected)
         counts = [len(masks) * times for times in (2, 1)]
-        assert [int(m.end_epoch().counts.sum()) for m in (method, other)] == counts
+        assert [int(m.end_epoch().loss.counts.sum()) for m in (method, other)] == counts
 
     def test_bf16_is_near_float32(self, build) -> None:
         method = self.new(build)
@@ -493,24 +494,25 @@ class MethodContract:
         masks = every_combination(method.task)[[0, 0, -1]]
         loss = loss_of(method, self.batch(method, masks))
         statistics = method.end_epoch()
-        for j in range(len(statistics.counts)):
+        variance, task_loss = statistics.variance, statistics.loss
+        for j in range(len(task_loss.counts)):
             rows = [i for i in range(3) if slow_index(loss.step.mask[i].tolist()) == j]
-            assert int(statistics.counts[j]) == len(rows)
+            assert int(task_loss.counts[j]) == len(rows)
             if not rows:
-                assert statistics.loss[j].isnan()
+                assert task_loss.means[j].isnan()
                 continue
             task = loss.step.task
             expected = (task.per_sample / task.size)[rows].double().mean()
-            torch.testing.assert_close(statistics.loss[j], expected.detach())
+            torch.testing.assert_close(task_loss.means[j], expected.detach())
             if loss.step.rep.log_var is None:
-                assert statistics.variance[j].isnan()
+                assert variance.means[j].isnan()
             else:
-                variance = loss.step.rep.mean_variance[rows].double().mean()
-                torch.testing.assert_close(statistics.variance[j], variance.detach())
-        assert not method.end_epoch().counts.any()
+                mean = loss.step.rep.mean_variance[rows].double().mean()
+                torch.testing.assert_close(variance.means[j], mean.detach())
+        assert not method.end_epoch().loss.counts.any()
         method.eval()
         method.training_loss(self.batch(method, masks))
-        assert not method.end_epoch().counts.any()  # validation is not counted
+        assert not method.end_epoch().loss.counts.any()  # validation is not counted
 
     # --- errors ---------------------------------------------------------------------------------
 
@@ -518,7 +520,7 @@ class MethodContract:
         method = self.new(build).eval()
         masks = every_combination(method.task)
         batch = self.batch(method, masks)
-        with pytest.raises(ValueError, match=r"no mask; set one with batch\.masked"):
+        with pytest.raises(ValueError, match=r"with a mask; set one with batch\.masked"):
             method.step(replace(batch, mask=None))
         with pytest.raises(ValueError, match="expected a bool mask"):
             method(batch.inputs, masks.float())

@@ -68,8 +68,8 @@ class TestESANetShaped(MethodContract):
         batch.target[0] = -1
         assert loss_of(method, batch).total.isfinite()
         statistics = method.end_epoch()
-        assert statistics.counts.tolist() == [0, 0, 1, 1]
-        assert statistics.loss[2:].isfinite().all()
+        assert statistics.loss.counts.tolist() == [0, 0, 1, 1]
+        assert statistics.loss.means[2:].isfinite().all()
 
 
 class TestShaSpecShaped(MethodContract):
@@ -149,7 +149,7 @@ class TestTaught(MethodContract):
         task = self.tasks[self.main]
         method = build(task)
         batch = a_batch(task, every_combination(task))
-        with pytest.raises(ValueError, match="no teacher; hand it over"):
+        with pytest.raises(ValueError, match="no teacher; set one"):
             method.training_loss(batch)
         assert method.eval()(batch.inputs, batch.mask).isfinite().all()
 

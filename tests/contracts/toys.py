@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dmrnet.methods.base import Features, Method, Needs
+from dmrnet.methods.base import Features, Method
+from dmrnet.methods.hooks import Needs
 from dmrnet.methods.modules.mining import MiningMethod
 from dmrnet.modalities import Inputs, Task, Where
 from dmrnet.nn import (
@@ -214,7 +215,7 @@ class Distil(Term):
 
     def forward(self, step: Step) -> Tensor:
         if self.teacher is None:
-            raise ValueError("the student has no teacher; hand it over with take(...)")
+            raise ValueError("the student has no teacher; set one with set_teacher(...)")
         taught = self.teacher(step.batch.inputs, step.batch.present)
         student = step.out.logits.float().log_softmax(1)
         return F.kl_div(
@@ -240,6 +241,6 @@ class Taught(Method):
             terms=(Distil(1.0),),
         )
 
-    def set_teacher(self, prerequisite: Method) -> None:
+    def set_teacher(self, teacher: nn.Module) -> None:
         (term,) = (t for t in self.objective.terms if isinstance(t, Distil))
-        term.teacher = Frozen(prerequisite)
+        term.teacher = Frozen(teacher)

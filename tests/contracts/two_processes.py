@@ -140,7 +140,15 @@ def train(build: Callable[[Task], Method], task: Task, rank: int, world: int) ->
             optimizer.step()
         statistics = method.end_epoch(added if world > 1 else None)
         assert statistics is not None
-        seen["epochs"].append(vars(statistics))
+        hard = method.hard_set()
+        seen["epochs"].append(
+            {
+                "variance": statistics.variance.means,
+                "loss": statistics.loss.means,
+                "counts": statistics.loss.counts,
+                "hard": torch.zeros(0) if hard is None else hard.clone(),
+            }
+        )
     seen["state"] = method.state_dict()
     return seen
 

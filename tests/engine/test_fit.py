@@ -126,7 +126,7 @@ def test_the_rows_are_those_of_the_kept_weights(tmp_path: Path) -> None:
     assert folder.read_facts()["best_epoch"] == best[0]
     assert math.isclose(sum(scores) / 7, best[1])
     # The hard set among as many of the truly worst.
-    hard = {j for j in range(8) if method.hard()[j]}
+    hard = {j for j in range(8) if method.hard_set()[j]}
     worst = sorted(range(1, 8), key=lambda j: (scores[j - 1], j))[: len(hard)]
     [share] = [row["value"] for row in folder.rows() if row["metric"] == "hard_agreement"]
     assert hard

@@ -33,6 +33,7 @@ from dmrnet.evaluation import (
     predict_pixels,
 )
 from dmrnet.evaluation.tiles import padded
+from dmrnet.methods.probes import modality_maps
 from dmrnet.modalities import all_combinations, name_of
 from dmrnet.settings.config import parse_run
 
@@ -237,7 +238,7 @@ def test_channels_of_whole_images_have_a_distance_and_pixels_no_angle(tmp_path: 
     batch = one.samples("test").take(torch.arange(4))
     inputs = padded(batch.inputs, one.method.stride)
     with torch.no_grad():
-        maps = one.method.maps(inputs, dict.fromkeys(one.task.modalities))
+        maps = modality_maps(one.method, inputs, dict.fromkeys(one.task.modalities))
     between = channel_distance(maps["red"], maps["nir"]).nanmean()
     assert means["red+nir"]["value"] == pytest.approx(float(between), rel=1e-5)
     with pytest.raises(ValueError, match="every pixel has a class of its own"):

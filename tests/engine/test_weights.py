@@ -18,12 +18,12 @@ TASK = Task((Modality("a", "vector", (3,)), Modality("b", "vector", (2,))), ("no
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     one, two = build_method("dmrnet", TASK), build_method("dmrnet", TASK)
-    one.hard().fill_(True)
+    one.hard_set().fill_(True)
     save_weights(one, tmp_path / "w.safetensors")
     load_weights(two, tmp_path / "w.safetensors")
     for name, value in one.state_dict().items():
         assert torch.equal(value, two.state_dict()[name]), name
-    assert bool(two.hard().all())
+    assert bool(two.hard_set().all())
     assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
 
 

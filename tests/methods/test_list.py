@@ -114,7 +114,7 @@ def test_settings_reach_the_parts() -> None:
         (("dmr", TASK), {"distribution": "x"}, "map, vector, attention, got 'x'"),
         (("pe", TASK), {"distribution": "map"}, "pe has its distribution over 'vector', got 'map'"),
         (("dmr", TASK), {"encodes": "all"}, "encodes as mask or present, got 'all'"),
-        (("dmr", TASK), {"alpha": -1}, "weight of distribution as 0 or more, got -1"),
+        (("dmr", TASK), {"alpha": -1}, "weight of distribution of 0 or more, got -1"),
     ],
 )
 def test_mistakes_are_told(arguments, changes, said: str) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from dmrnet.methods import build_method, method
+from dmrnet.methods.probes import modality_maps
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
 from dmrnet.nn.layers.transformer import Attention, TransformerBlock
@@ -265,7 +266,7 @@ def test_what_analyses_look_at_are_the_encoders_maps(recipe: str) -> None:
     model = build_method("mmformer", TASK, recipe, network=Network(width=8), embed=16).eval()
     batch = batch_of(all_combinations(3))
     everywhere = dict.fromkeys("abc")
-    maps = model.maps(batch.inputs, everywhere)
+    maps = modality_maps(model, batch.inputs, everywhere)
     for v, name in enumerate("abc"):
         encoder = model.encoders[v]
         plain = encoder if recipe == "released" else encoder.encoder

@@ -103,12 +103,12 @@ def test_released_av_mines_one_single_modality_from_epochs_zero_to_five() -> Non
     variances = torch.tensor([1.0, 3.0, 9.0, 2.0, 8.0, 7.0, 1.0])  # rgb+depth is the highest
     for epoch in range(7):
         # The seventh epoch would turn the order round, but the set is frozen by then.
-        model.seen_variance.update(
+        model.statistics.variance.update(
             masks.repeat(20, 1),
             (variances if epoch < 6 else 1000 * variances[[1, 0, 2, 3, 4, 5, 6]]).repeat(20),
         )
-        hard = model.end_epoch().hard
-    assert hard.nonzero().flatten().tolist() == [2]
+        model.end_epoch()
+    assert model.hard_set().nonzero().flatten().tolist() == [2]
 
 
 def test_released_av_has_its_gaussian_on_the_vector() -> None:

@@ -32,6 +32,6 @@ def make_step() -> Callable[..., Step]:
         out = (predictor or PooledLinear(mu.shape[1], 3))(rep.value)
         batch = Batch({}, torch.ones_like(mask), target, torch.arange(len(mask)), mask)
         task = cross_entropy(out.logits, target)
-        return Step(batch, mask, {}, Fused(mu), rep, out, task, epoch)
+        return Step(mask, Fused(mu), rep, out, task, batch=batch, feats={}, epoch=epoch)
 
     return make

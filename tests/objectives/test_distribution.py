@@ -106,7 +106,7 @@ def test_what_cannot_be_is_refused(make_step) -> None:
         Distribution(1.0, "max")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="sum, position or mean, got 'max'"):
         kl_standard_normal(*gaussians(), "max")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="weight of distribution as 0 or more, got -1"):
+    with pytest.raises(ValueError, match="weight of distribution of 0 or more, got -1"):
         Distribution(-1.0)
     step = make_step(torch.ones(1, 1).bool(), torch.tensor([0]), torch.zeros(1, 2, 1, 1))
     with pytest.raises(TypeError, match="needs a Gaussian, but the method has a point"):

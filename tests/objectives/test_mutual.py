@@ -168,5 +168,5 @@ def test_mistakes_are_told() -> None:
         built("dmr", mutual=1.0)
     with pytest.raises(ValueError, match="temperature above 0, got 0"):
         built(temperature=0)
-    with pytest.raises(ValueError, match="weight of mutual as 0 or more, got -1"):
+    with pytest.raises(ValueError, match="weight of mutual of 0 or more, got -1"):
         built(mutual=-1.0)

@@ -87,11 +87,11 @@ def test_terms_need_different_names() -> None:
 
 
 def test_a_term_without_a_formula_says_so(make_step) -> None:
-    with pytest.raises(TypeError, match="Term does not say how"):
+    with pytest.raises(TypeError, match="Term does not define forward"):
         TotalLoss([Term("nothing")])(step_of(make_step))
 
 
 @pytest.mark.parametrize("weight", [-0.1, float("nan")])
 def test_weights_are_zero_or_more(weight: float) -> None:
-    with pytest.raises(ValueError, match="weight of x as 0 or more"):
+    with pytest.raises(ValueError, match="weight of x of 0 or more"):
         Term("x", weight)

@@ -375,8 +375,11 @@ def agreement(method: Method, combinations: Tensor, scores: Tensor) -> float | N
     Returns:
         None without a hard set, or where not every combination was scored.
     """
-    if len(combinations) < count(combinations.shape[1]) or not bool(method.hard().any()):
+    hard_set = method.hard_set()
+    if hard_set is None or len(combinations) < count(combinations.shape[1]):
         return None
-    hard = method.hard().cpu()[index_of(combinations)]
+    hard = hard_set.cpu()[index_of(combinations)]
+    if not bool(hard.any()):
+        return None
     size = int(hard.sum())
     return int((hard & worst(scores, size)).sum()) / size

@@ -131,7 +131,7 @@ def folded(method: Method, combination: str | None = None) -> Folded:
     visible = visible.to(next(method.parameters()).device)
     small = copy.deepcopy(method).eval().requires_grad_(False)
     small.objective = nn.Module()  # type: ignore[assignment]
-    small.seen_loss = small.seen_variance = None
+    small.statistics = nn.Module()  # type: ignore[assignment]
     small.representation.drop_variance()
     inputs, masks = _samples(method)
     # In half precision rounding would exceed the tolerance.

@@ -93,7 +93,9 @@ class MMANetSettings(SFMDSettings):
     def build(self, task: Task) -> MMANet:
         """Put the parts together; the teacher comes by `Method.set_teacher`."""
         from dmrnet.methods.modules.mmanet import MMANet
-        from dmrnet.objectives.distillation import MarginAware, ModalityAware, WeakCombinations
+        from dmrnet.objectives.margin_aware import MarginAware
+        from dmrnet.objectives.modality_aware import ModalityAware
+        from dmrnet.objectives.weak_combinations import WeakCombinations
 
         parts, second = self.network.build(task), self.network.build(task)
         last = self.start - 1 if self.rank_last is None else self.rank_last

@@ -1,4 +1,4 @@
-"""Dice: how far predicted and labelled pixels of each class overlap."""
+"""The Dice loss: overlap of the predicted and labelled pixels of each class."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def dice(logits: Tensor, target: Tensor) -> Tensor:
     .. math:: 1 - \frac1M \sum_c \frac{2 \sum p_c t_c}{\sum p_c + \sum t_c + 10^{-7}}
 
     Args:
-        logits: ``(B, M, h, w)``.
-        target: int64 ``(B, H, W)``; `VOID` where a pixel has no label. Logits of another size are
-            compared with the nearest pixels.
+        logits: Logits ``(B, M, h, w)``.
+        target: Int64 tensor of shape ``(B, H, W)``; `VOID` where a pixel has no label. It is
+            resized to ``(h, w)`` by nearest neighbours.
 
     Returns:
         A scalar.
@@ -42,17 +42,12 @@ class DiceTerm(Term):
     """The Dice loss of the fused prediction.
 
     Args:
-        weight: Its weight.
-        start_epoch: The first epoch, counted from 0, in which it acts.
+        weight: Weight of the term.
+        start_epoch: First epoch, counted from 0, in which the term is added.
     """
 
     def __init__(self, weight: float, start_epoch: int = 0) -> None:
-        super().__init__("dice", weight)
-        self.start_epoch = start_epoch
-
-    def weight(self, epoch: int) -> float:
-        """Return the weight from the start epoch on, 0 before."""
-        return self.full_weight if epoch >= self.start_epoch else 0.0
+        super().__init__("dice", weight, start_epoch)
 
     def forward(self, step: Step) -> Tensor:
         """Return the loss of the main output."""

@@ -10,9 +10,8 @@ from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.objectives.term import Step, Term
 
 Reduction = Literal["sum", "position", "mean"]
-"""Over channels and positions of one sample: sum both; sum channels and average positions; average
-both. What a weight alpha means depends on it: for a map of C x H x W the three differ by factors of
-H*W and C."""
+"""Reduction over the channels and positions of a sample: sum both; sum channels and average
+positions; average both. For a map of C x H x W they differ by factors of H*W and C."""
 
 
 def kl_standard_normal(mu: Tensor, log_var: Tensor, reduction: Reduction = "position") -> Tensor:
@@ -21,12 +20,12 @@ def kl_standard_normal(mu: Tensor, log_var: Tensor, reduction: Reduction = "posi
     .. math:: KL = \tfrac12 \sum (\sigma^2 + \mu^2 - 1 - \log \sigma^2)
 
     Args:
-        mu: ``(B, C, H, W)``.
-        log_var: log sigma^2, the shape of mu.
-        reduction: Over C, H, W; see `Reduction`.
+        mu: Means ``(B, C, H, W)``.
+        log_var: log sigma^2, of the same shape.
+        reduction: Reduction over C, H and W; see `Reduction`.
 
     Returns:
-        ``(B,)``, float32 at least.
+        Tensor of shape ``(B,)``, float32 at least.
 
     Raises:
         ValueError: If the reduction is unknown.
@@ -52,11 +51,11 @@ class Distribution(Term):
     """``L_DR = 1/N sum_i KL[N(mu_i, sigma_i^2) || N(0, I)]`` (Eq. 9), weight alpha.
 
     Args:
-        alpha: Its weight; 1e-3 in the paper.
-        reduction: Over channels and positions; the paper's letter is ``sum``.
-        start_epoch: The first epoch, counted from 0, in which the term acts.
-        detached: As the released segmentation code computes it: a number without a gradient, so
-            that nothing is regularised.
+        alpha: Weight of the term; 1e-3 in the paper.
+        reduction: Reduction over channels and positions; Eq. 9 as printed is ``sum``.
+        start_epoch: First epoch, counted from 0, in which the term is added.
+        detached: Whether to detach the term, as the released segmentation code does, so that it
+            regularises nothing.
     """
 
     def __init__(
@@ -66,16 +65,11 @@ class Distribution(Term):
         start_epoch: int = 0,
         detached: bool = False,
     ) -> None:
-        super().__init__("distribution", alpha)
-        self.start_epoch = start_epoch
+        super().__init__("distribution", alpha, start_epoch)
         self.detached = detached
         if reduction not in ("sum", "position", "mean"):
             raise ValueError(f"expected reduction as sum, position or mean, got {reduction!r}")
         self.reduction: Reduction = reduction
-
-    def weight(self, epoch: int) -> float:
-        """Return alpha from the start epoch on, 0 before."""
-        return self.full_weight if epoch >= self.start_epoch else 0.0
 
     def forward(self, step: Step) -> Tensor:
         """Return the mean over the batch."""

@@ -1,4 +1,4 @@
-"""One linear classifier that every modality's own features are read by: mmFormer's regulariser."""
+"""mmFormer's regulariser: one linear classifier reads every modality's own features."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from dmrnet.objectives.term import Step, Term
 
 
 class EachShown(Term):
-    """``L_aux = 1/N sum_n sum_v delta_v CE(W GAP(f_v) + b, y)``, over what is shown.
+    """``L_aux = 1/N sum_n sum_v delta_v CE(W GAP(f_v) + b, y)``, over visible modalities.
 
-    The classifier is shared by the modalities, the term's own, and not used at inference.
+    All modalities share the classifier, which belongs to the term and is not used at inference.
 
     Args:
-        weight: Its weight; 1 as released.
-        modalities: Names in order.
+        weight: Weight of the term; 1 as released.
+        modalities: Names of the modalities in order.
         channels: C of f_v, the last channels of each feature.
-        classes: M.
+        classes: Number of classes.
     """
 
     def __init__(
@@ -42,16 +42,15 @@ class EachShown(Term):
 
 
 class EachShownPixels(Term):
-    """The same for every pixel: a 1x1 convolution on each modality's deepest map.
+    """The same for every pixel: a 1x1 convolution on each visible modality's deepest map.
 
-    Pixels of hidden modalities are left out; the sum is divided as the task loss is. Reads the maps
-    from the fusion's extra ``deepest``.
+    The sum is normalised as the task loss is. The maps are the fusion's extra ``deepest``.
 
     Args:
-        weight: Its weight.
+        weight: Weight of the term.
         channels: C of the maps.
-        classes: M.
-        class_weights: Of each class in the loss; all 1 if None.
+        classes: Number of classes.
+        class_weights: Weight of each class; all 1 if None.
     """
 
     class_weights: Tensor | None
@@ -70,10 +69,11 @@ class EachShownPixels(Term):
     def forward(self, step: Step) -> Tensor:
         """Return the sum over modalities of the mean over the batch's pixels."""
         total = step.task.per_sample.new_zeros(())
-        for own, column in zip(step.fused.extras["deepest"], step.mask.unbind(1), strict=True):
+        maps = step.fused.extras["deepest"]
+        for own, column in zip(maps, step.mask.unbind(1), strict=True):
             losses = pixel_cross_entropy(
                 self.classifier(own), step.batch.target, self.class_weights
             )
-            shown = torch.where(column, losses.per_sample, 0.0)
-            total = total + shown.sum() / losses.normaliser
+            visible = torch.where(column, losses.per_sample, 0.0)
+            total = total + visible.sum() / losses.normaliser
         return total

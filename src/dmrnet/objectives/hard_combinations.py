@@ -16,22 +16,22 @@ class HardCombinations(Term):
     """``L_HCR = 1/N sum_i L_i [Delta_i in H]``, weight beta (Eq. 11-12).
 
     The auxiliary predictor f_r shares its parameters with the task predictor f_t and reads the same
-    sample s_i, so its loss on a sample *is* the task loss of that sample: with beta the sample
-    weighs 1 + beta. The term has the task loss's own normaliser (the batch, or the pixel weights),
-    not the number of hard samples. A batch without a hard sample gives an exact 0 with a graph.
+    sample s_i, so its loss is the task loss of that sample: a hard sample weighs 1 + beta. The term
+    is divided by the task loss's normaliser (the batch size, or the pixel weights), not by the
+    number of hard samples. Without a hard sample it is exactly 0, with a graph.
 
     Args:
-        beta: Its weight; .7, .3, .3, .5 in the paper.
-        miner: Says which combinations are hard.
-        start_epoch: The first epoch, counted from 0, in which the term acts.
-        broadcast: As the released classification code computes it: shapes ``(B,)`` and
-            ``(B, 1, 1, 1)`` are multiplied, so that the term is the number of hard samples times
-            the mean loss of the *whole* batch. About 27 hard samples of 64 make the task loss weigh
-            20 and the distribution term a twentieth; nothing is restricted to hard combinations.
+        beta: Weight of the term; .7, .3, .3, .5 in the paper.
+        miner: Miner of the hard set.
+        start_epoch: First epoch, counted from 0, in which the term is added.
+        broadcast: Whether to compute the term as the released classification code does: tensors of
+            shape ``(B,)`` and ``(B, 1, 1, 1)`` are multiplied, which gives the number of hard
+            samples times the mean loss of the *whole* batch. With about 27 hard samples of 64 the
+            task loss weighs 20 times as much, and nothing is restricted to hard combinations.
 
     Attributes:
-        predictor: f_r where it has parameters of its own (`own`), as in the released segmentation
-            code; None where it shares those of f_t.
+        predictor: f_r if it has parameters of its own (see `own`), as in the released segmentation
+            code, else None.
     """
 
     predictor: nn.Module | None
@@ -39,28 +39,23 @@ class HardCombinations(Term):
     def __init__(
         self, beta: float, miner: Miner, start_epoch: int = 5, broadcast: bool = False
     ) -> None:
-        super().__init__("hard_combinations", beta)
+        super().__init__("hard_combinations", beta, start_epoch)
         self.miner = miner
-        self.start_epoch = start_epoch
         self.broadcast = broadcast
         self.predictor = None
         self.loss: Callable[[Output, Tensor], TaskLoss] | None = None
 
     def own(self, predictor: nn.Module, loss: Callable[[Output, Tensor], TaskLoss]) -> None:
-        """Predict with parameters of its own.
+        """Give the auxiliary predictor parameters of its own.
 
         Args:
             predictor: f_r, from the representation's value and skips to `Output`.
-            loss: From what it predicts and the target to the task loss.
+            loss: Task loss of its output and a target.
         """
         self.predictor, self.loss = predictor, loss
 
-    def weight(self, epoch: int) -> float:
-        """Return beta from the start epoch on, 0 before."""
-        return self.full_weight if epoch >= self.start_epoch else 0.0
-
     def forward(self, step: Step) -> Tensor:
-        """Return the task loss of the hard samples over the whole batch's normaliser."""
+        """Return the task loss of the hard samples over the batch's normaliser."""
         hard = self.miner.is_hard(step.mask)
         task = step.task
         if self.broadcast:
@@ -69,8 +64,8 @@ class HardCombinations(Term):
         if self.predictor is not None:
             assert self.loss is not None
             out = self.predictor(step.rep.value, step.fused.skips)
-            # The released code turns to its second decoder only where a sample shows depth alone.
-            alone = (step.mask.sum(1) == 1) & step.mask[:, -1]
+            # The released code uses its second decoder only if a sample shows depth alone.
+            last_alone = (step.mask.sum(1) == 1) & step.mask[:, -1]
             own = self.loss(out, step.batch.target).per_sample
-            per_sample = torch.where(alone.any(), own, per_sample)
+            per_sample = torch.where(last_alone.any(), own, per_sample)
         return (per_sample * hard).sum() / task.normaliser

@@ -1,4 +1,4 @@
-"""On-the-fly gradient modulation: the encoder of the modality that leads learns more slowly."""
+"""On-the-fly gradient modulation (OGM): the encoder of the leading modality learns more slowly."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 Modulates = Literal["none", "ogm", "ogm-ge"]
-"""Nothing; the gradients are scaled; they are scaled and get noise (generalisation enhancement)."""
-
+"""No modulation; scaled gradients; scaled gradients with noise (generalisation enhancement)."""
 
 Modulated = Literal["weights", "convolutions"]
-"""Whose gradients are changed: weights of two or more dimensions, or of four, as released."""
+"""Parameters whose gradients are scaled: those with 2 or more dimensions, or 4, as released."""
 
 
 def own_logits(pooled: Tensor, linear: nn.Linear, sizes: Sequence[int]) -> list[Tensor]:
-    """Part the logits of a linear layer on concatenated features by modality.
+    """Split the logits of a linear layer on concatenated features by modality.
 
     Args:
-        pooled: ``(B, sum C_v)``.
-        linear: To M classes.
-        sizes: C_v of each modality.
+        pooled: Features ``(B, sum C_v)``.
+        linear: Linear layer to M classes.
+        sizes: Number of features C_v of each modality.
 
     Returns:
-        ``W_v g_v + b / V``, ``(B, M)`` each; their sum is the layer's output.
+        ``W_v g_v + b / V`` of each modality, ``(B, M)``; their sum is the layer's output.
     """
     weights = linear.weight.split(list(sizes), 1)
     features = pooled.split(list(sizes), 1)
@@ -35,15 +34,15 @@ def own_logits(pooled: Tensor, linear: nn.Linear, sizes: Sequence[int]) -> list[
 
 
 def scores(logits: Sequence[Tensor], target: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what each modality's own logits give the true class, and for how many samples.
+    """Return the probability of the true class by each modality's own logits, added over samples.
 
     Args:
-        logits: ``(B, M)`` a modality.
-        target: int64 ``(B,)``.
-        mask: bool ``(B, V)``; a sample counts for what it shows.
+        logits: Logits ``(B, M)`` of each modality.
+        target: Int64 tensor of shape ``(B,)``.
+        mask: Bool tensor of shape ``(B, V)``; a sample counts for its visible modalities.
 
     Returns:
-        Sums of probabilities and counts, float64 ``(V,)`` each: they add over processes.
+        Sums of probabilities and numbers of samples, float64 ``(V,)`` each.
     """
     right = torch.stack(
         [row.double().softmax(1).gather(1, target[:, None])[:, 0] for row in logits], 1
@@ -52,19 +51,19 @@ def scores(logits: Sequence[Tensor], target: Tensor, mask: Tensor) -> tuple[Tens
 
 
 def coefficients(sums: Tensor, counts: Tensor, alpha: float, first_leads: bool = False) -> Tensor:
-    r"""Return what each encoder's gradient is multiplied by, ``(V,)``.
+    r"""Return the factor of each encoder's gradient, ``(V,)``.
 
     .. math:: k_v = 1 - \tanh(\alpha \rho_v) \text{ if } \rho_v > 1 \text{ else } 1, \quad
         \rho_v = s_v / \text{mean}_{u \ne v} s_u
 
-    With two modalities that is OGM's ratio of one to the other; for more it is held against the
-    mean of the others. A modality that no sample shows is left out, and left alone.
+    with s_v the mean probability of the true class. For two modalities rho is OGM's ratio of one to
+    the other. A modality that no sample shows is left out of the means, and its factor is 1.
 
     Args:
-        sums: Of the probability of the true class.
-        counts: Samples that show the modality.
-        alpha: Strength.
-        first_leads: At a tie the first modality counts as leading, as released.
+        sums: Sums of the probability of the true class.
+        counts: Numbers of samples that show the modality.
+        alpha: Strength of the modulation.
+        first_leads: Whether the first modality counts as leading at a tie, as released.
 
     >>> coefficients(torch.tensor([6.0, 2.0]), torch.tensor([8.0, 8.0]), 0.5)
     tensor([0.0949, 1.0000])
@@ -84,15 +83,15 @@ class Modulation:
     """Scales the gradients of encoders' weights, and may add noise to them.
 
     Source: Peng et al., CVPR 2022 (OGM-GE). As in its released code the noise has each gradient's
-    own standard deviation before scaling and goes to every encoder, those that are not scaled too.
-    There only convolutions are modulated, and at a tie audio is; here every weight of two or more
-    dimensions, so that encoders of vectors are as well, and at a tie none.
+    standard deviation before scaling, and is added in every encoder, also without scaling. The
+    released code modulates convolutions only, and audio at a tie; here every weight with two or
+    more dimensions is modulated, so that encoders of vectors are as well, and nothing at a tie.
 
     Args:
-        kind: See `Modulates`; not none.
+        kind: Kind of modulation; see `Modulates`.
         alpha: Strength; .8 for CREMA-D and .1 for VGGSound in the source.
-        last_epoch: The last one, counted from 0, in which gradients are changed; None for no end.
-        of: See `Modulated`.
+        last_epoch: Last epoch, counted from 0, with modulation; None for no end.
+        of: Parameters that are modulated; see `Modulated`.
         first_leads: See `coefficients`.
     """
 
@@ -115,7 +114,7 @@ class Modulation:
         self.dimensions = (4,) if of == "convolutions" else (2, 3, 4, 5)
         self.first_leads = first_leads
         self.last_epoch = last_epoch
-        # The same on all processes, which are built from the same seed.
+        # Equal on all processes, which are built from the same seed.
         self.salt = int(torch.randint(1 << 31, ()))
         self.at = (-1, 0)
 
@@ -125,10 +124,10 @@ class Modulation:
         """Change the gradients of the encoders in place.
 
         Args:
-            encoders: One a modality.
-            sums: See `scores`; of this process.
-            counts: See `scores`.
-            epoch: Counted from 0.
+            encoders: Encoder of each modality.
+            sums: Sums of probabilities in this process; see `scores`.
+            counts: Numbers of samples in this process; see `scores`.
+            epoch: Epoch, counted from 0.
         """
         if self.last_epoch is not None and epoch > self.last_epoch:
             return

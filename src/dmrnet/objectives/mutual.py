@@ -17,17 +17,17 @@ class Mutual(Term):
 
     .. math:: L = \frac{T^2}{2N} \sum_i KL(\bar q_i \| p_i) + KL(\bar p_i \| q_i)
 
-    with p and q the softmax of the logits over T under the first and the second mask, and a bar for
-    what is held fixed, so that each side teaches and neither is drawn to the other's mistakes by
-    the teacher's gradient. Encoders run once for both masks. The first mask is the sampler's; the
-    second is one of the combinations of what is present, each equally likely, and follows from the
-    sample's number and the epoch, so that how many processes there are does not change it.
+    with p and q the softmax of logits / T under the first and the second mask; a bar means without
+    gradient, so that each side teaches the other. Encoders run once for both masks. The sampler
+    draws the first mask. The second is one of the combinations of the present modalities, all
+    equally likely; it is derived from the sample's number and the epoch, so that it does not depend
+    on the number of processes.
 
-    Source: ours; as Zhang et al., CVPR 2018 (deep mutual learning) between masks and not between
-    networks. With one modality both masks are the same and the term is 0.
+    Source: ours, after Zhang et al., CVPR 2018 (deep mutual learning), between masks instead of
+    networks. With a single modality both masks are equal and the term is 0.
 
     Args:
-        mutual: Its weight; at 0 samples are seen under two masks all the same, which is the
+        mutual: Weight of the term; with 0 there still is a second forward pass, which is the
             control of this term.
         temperature: T.
     """
@@ -39,15 +39,15 @@ class Mutual(Term):
         if not temperature > 0:
             raise ValueError(f"expected temperature above 0, got {temperature}")
         self.temperature = temperature
-        # Differs from seed to seed; a run that goes on is built from the same seed.
+        # Depends on the seed; a resumed run is built from the same seed.
         self.salt = int(torch.randint(1 << 31, ()))
 
     def second_mask(self, batch: Batch, epoch: int) -> Tensor:
-        """Return bool ``(B, V)``: another combination of what each sample has."""
+        """Return a combination of each sample's present modalities, bool ``(B, V)``."""
         return mask_of(batch.present, batch.index, self.salt + epoch)
 
     def forward(self, step: Step) -> Tensor:
-        """Return the mean over the batch, and over pixels where these have classes."""
+        """Return the mean over the batch, and over pixels in dense tasks."""
         assert step.second is not None
         one, two = (
             at_least_float32(out.logits / self.temperature).log_softmax(1)
@@ -59,19 +59,19 @@ class Mutual(Term):
 def divergence(teacher: Tensor, student: Tensor) -> Tensor:
     """Return ``KL(teacher || student)`` of log-probabilities ``(B, M, ...)``, averaged over B, ...
 
-    The teacher has no gradient.
+    The teacher gets no gradient.
     """
     teacher = teacher.detach()
     return (teacher.exp() * (teacher - student)).sum(1).mean()
 
 
 def mask_of(present: Tensor, index: Tensor, key: int) -> Tensor:
-    """Draw one of the non-empty combinations of what is present, each equally likely.
+    """Draw one of the non-empty combinations of present modalities, all equally likely.
 
     Args:
-        present: bool ``(B, V)``.
-        index: int64 ``(B,)``: the samples' numbers.
-        key: The same numbers and key give the same masks.
+        present: Bool tensor of shape ``(B, V)``.
+        index: Number of each sample, int64 ``(B,)``.
+        key: Key of the draw: the same numbers and key give the same masks.
 
     >>> present = torch.tensor([[True, True, False]]).expand(3000, -1)
     >>> mask = mask_of(present, torch.arange(3000), 7)
@@ -80,16 +80,16 @@ def mask_of(present: Tensor, index: Tensor, key: int) -> Tensor:
     """
     held = present.sum(1)
     draw = uniform(index, key, present.shape[1] + 1)
-    # The chance that the first r of m are hidden halves from r to r + 1; behind it all are free.
+    # The probability that the first r of m are hidden halves from r to r + 1; the rest are free.
     first = (-torch.log2(1 - draw[:, -1] * (1 - 0.5**held))).floor().minimum(held - 1)[:, None]
     rank = present.cumsum(1) - 1
     return present & ((rank == first) | ((rank > first) & (draw[:, :-1] < 0.5)))
 
 
 def uniform(index: Tensor, key: int, columns: int) -> Tensor:
-    """Return float64 ``(B, columns)`` in [0, 1), spread evenly: a hash of number, key and column.
+    """Return uniform float64 ``(B, columns)`` in [0, 1): a hash of number, key and column.
 
-    32 bits in int64, where the products (of 32 by 27 bits) have room.
+    The hash has 32 bits, so that its products (of 32 by 27 bits) fit into int64.
     """
     column = torch.arange(columns, device=index.device)
     of_key = _mix(torch.full((), key, device=index.device))

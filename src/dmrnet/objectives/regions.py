@@ -1,4 +1,4 @@
-"""RFNet's two auxiliary terms: of the regions, and of each modality by itself."""
+"""RFNet's two auxiliary terms: of the regions, and of each modality alone."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ from dmrnet.objectives.term import Step, Term
 
 
 class RegionTerm(Term):
-    """Cross-entropy of the regions' averaged logits, where each region stands for a class.
+    """Cross-entropy of the regions' averaged logits, with one region for each class.
 
     ``L_prm = 1/N sum_n CE(GAP(PRM logits), y)``; reads the extra ``regions`` of `RegionFusion`.
+
+    Args:
+        weight: Weight of the term.
     """
 
     def __init__(self, weight: float) -> None:
@@ -38,15 +41,15 @@ class RegionTerm(Term):
 
 
 class PixelRegions(Term):
-    """The same for every pixel: each level's regions should be the classes of its pixels.
+    """The same for every pixel: the regions of each level should be the classes of its pixels.
 
-    ``L_prm = sum over levels of CE(PRM logits, y)``, labels brought to each level's size, plus
-    `dice` times the Dice loss of each. Reads the extra ``regions`` of `LevelFusion`.
+    ``L_prm = sum over levels of CE(PRM logits, y)`` with labels resized to each level, plus `dice`
+    times the Dice loss of each level. Reads the extra ``regions`` of `LevelFusion`.
 
     Args:
-        weight: Its weight.
-        dice: Of the Dice loss beside the cross-entropy.
-        class_weights: Of each class in the cross-entropy; all 1 if None.
+        weight: Weight of the term.
+        dice: Weight of the Dice loss relative to the cross-entropy.
+        class_weights: Weight of each class in the cross-entropy; all 1 if None.
     """
 
     class_weights: Tensor | None
@@ -69,19 +72,19 @@ class PixelRegions(Term):
 
 
 class PixelSeparate(Term):
-    """Each modality by itself for every pixel, through one deepest part and decoder for all.
+    """Prediction of every pixel from each modality alone, by one network that all share.
 
     ``L_sep = sum_v CE(D(f_v), y)`` over the pixels of samples that have v, masked or not, divided
     by the labelled pixels of the whole batch, at every scale of the decoder; plus `dice` times the
-    Dice loss of the finest. The network is the term's own and not used at inference.
+    Dice loss of the finest scale. The network belongs to the term and is not used at inference.
 
     Args:
-        weight: Its weight.
-        modalities: Names in order.
-        levels: The levels of each modality's stream that are read, shallow ones first.
-        alone: From these maps to predictions.
-        dice: Of the Dice loss beside the cross-entropy.
-        class_weights: Of each class in the cross-entropy; all 1 if None.
+        weight: Weight of the term.
+        modalities: Names of the modalities in order.
+        levels: Levels of each modality's stream that the network reads, shallow levels first.
+        alone: Network from these maps to `Output`.
+        dice: Weight of the Dice loss relative to the cross-entropy.
+        class_weights: Weight of each class in the cross-entropy; all 1 if None.
     """
 
     reads_hidden: ClassVar[bool] = True
@@ -128,7 +131,7 @@ class PixelSeparate(Term):
         return total
 
     def normaliser(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return what losses are divided by: the labelled pixels of the batch, weighted."""
+        """Return the number of labelled pixels of the batch, weighted by class."""
         weight = self.class_weights
         weight = logits.new_ones(logits.shape[1]) if weight is None else weight
         size = labelled_size(resized(labels, logits.shape[2], logits.shape[3]), weight).sum()
@@ -136,17 +139,17 @@ class PixelSeparate(Term):
 
 
 class Separate(Term):
-    """Each modality by itself through one network that all share: RFNet's and mmFormer's sep.
+    """Prediction from each modality alone, by one network that all share.
 
     ``L_sep = 1/N sum_n sum_{v in n} CE(D(f_v), y)`` over the modalities that a sample has, masked
-    ones too. The network is the term's own and not used at inference.
+    or not. The network belongs to the term and is not used at inference.
 
     Args:
-        weight: Its weight.
-        modalities: Names in order.
-        trunk: Of one modality's map.
-        predictor: Behind it.
-        grid: To which the maps are brought.
+        weight: Weight of the term.
+        modalities: Names of the modalities in order.
+        trunk: Trunk that reads one modality's map.
+        predictor: Predictor that reads the trunk's map.
+        grid: Grid that the maps are brought to.
     """
 
     reads_hidden: ClassVar[bool] = True

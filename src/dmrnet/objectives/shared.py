@@ -1,4 +1,4 @@
-"""ShaSpec's two auxiliary terms, over what each sample has."""
+"""ShaSpec's two auxiliary terms, over the present modalities of each sample."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from torch.nn import functional as F
 from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.objectives.term import Step, Term
 
-Pairs = Literal["all", "cyclic", "chain"]
-"""Which modalities' shared features are drawn together: every two; each and the next, the last and
-the first; or without these last two."""
+AlignPairs = Literal["all", "cyclic", "chain"]
+"""Pairs of modalities whose shared features are aligned: all pairs; neighbours, with the last and
+the first; or neighbours only."""
 
 Distance = Literal["l1", "mse"]
+"""Distance between shared features: mean absolute or mean squared difference."""
 
 
-def pairs_of(modalities: int, pairs: Pairs) -> list[tuple[int, int]]:
-    """Return the pairs of modalities, each once.
+def pairs_of(modalities: int, pairs: AlignPairs) -> list[tuple[int, int]]:
+    """Return pairs of modalities, each pair once.
 
     >>> pairs_of(3, "all"), pairs_of(3, "chain"), pairs_of(2, "cyclic")
     ([(0, 1), (0, 2), (1, 2)], [(0, 1), (1, 2)], [(0, 1)])
@@ -34,18 +35,18 @@ def pairs_of(modalities: int, pairs: Pairs) -> list[tuple[int, int]]:
 
 
 class Align(Term):
-    r"""Draws together the shared features of modalities that a sample has: L_dao.
+    r"""Aligns the shared features of the modalities that a sample has: L_dao.
 
     .. math:: L = \frac1N \sum_n \sum_{(i, j)} [i, j \in n] \; \text{mean}_{c,h,w} d(r_i, r_j)
 
     Source: Wang et al., CVPR 2023 ("distribution alignment objective"); there over all modalities,
-    missing ones included.
+    missing ones included. With a single modality the term is 0.
 
     Args:
-        weight: .1 in the source.
+        weight: Weight of the term; .1 in the source.
         shared: Names of the modalities' shared features, in order.
-        pairs: See `Pairs`; 0 for a single modality.
-        distance: l1 or mse.
+        pairs: Pairs that are aligned; see `AlignPairs`.
+        distance: Distance between features; see `Distance`.
     """
 
     reads_hidden: ClassVar[bool] = True
@@ -54,7 +55,7 @@ class Align(Term):
         self,
         weight: float,
         shared: Sequence[str],
-        pairs: Pairs = "all",
+        pairs: AlignPairs = "all",
         distance: Distance = "l1",
     ) -> None:
         super().__init__("align", weight)
@@ -70,8 +71,8 @@ class Align(Term):
         present = step.batch.present
         total = step.task.per_sample.new_zeros(())
         for i, j in self.pairs:
-            apart = at_least_float32(shared[i] - shared[j]).flatten(1)
-            by_sample = (apart.abs() if self.distance == "l1" else apart.square()).mean(1)
+            difference = at_least_float32(shared[i] - shared[j]).flatten(1)
+            by_sample = (difference.abs() if self.distance == "l1" else difference.square()).mean(1)
             total = total + torch.where(present[:, i] & present[:, j], by_sample, 0.0).sum()
         return total / len(present)
 
@@ -82,12 +83,12 @@ class TellModality(Term):
     .. math:: L = \frac1{NV} \sum_n \sum_{v \in n} CE(D(\text{GAP}(s_v)), v)
 
     Source: Wang et al., CVPR 2023 ("domain classification objective"); there over all modalities,
-    missing ones included. The classifier is the term's own and not used at inference.
+    missing ones included. The classifier belongs to the term and is not used at inference.
 
     Args:
-        weight: .02 in the source.
+        weight: Weight of the term; .02 in the source.
         specific: Names of the modalities' specific features, in order.
-        channels: C of the specific features.
+        channels: Number of channels of the specific features.
     """
 
     reads_hidden: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Task losses by sample: cross-entropy of a class (Eq. 3 and 8), and of every pixel's class."""
+"""Task losses of each sample: cross-entropy of a class (Eq. 3 and 8), or of every pixel's class."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dmrnet.nn.layers.precision import at_least_float32
+from dmrnet.nn.predictor import Output
 from dmrnet.objectives.term import TaskLoss
 
 VOID = -1
-"""The label of a pixel that is not to be learnt."""
+"""Label of a pixel that is ignored."""
 
 
 def as_buffer(class_weights: Sequence[float] | None) -> Tensor | None:
-    """Return weights of classes as a term keeps them."""
+    """Return class weights as a tensor, for a buffer of a term."""
     return None if class_weights is None else torch.tensor(class_weights)
 
 
@@ -24,9 +25,9 @@ def cross_entropy(logits: Tensor, target: Tensor, smoothing: float = 0.0) -> Tas
     """Return the cross-entropy of each sample, normalised by the batch.
 
     Args:
-        logits: ``(B, M)``.
-        target: int64 ``(B,)``.
-        smoothing: Share of the target spread over all classes.
+        logits: Logits ``(B, M)``.
+        target: Int64 tensor of shape ``(B,)``.
+        smoothing: Share of the target that is spread over all classes.
 
     >>> loss = cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]))
     >>> round(float(loss.mean), 4)
@@ -43,14 +44,14 @@ def pixel_cross_entropy(
 ) -> TaskLoss:
     """Return the cross-entropy over the labelled pixels of each sample.
 
-    The batch is normalised by the sum of the weights of its labelled pixels.
+    The normaliser is the sum of the weights of the batch's labelled pixels.
 
     Args:
-        logits: ``(B, M, h, w)``.
-        target: int64 ``(B, H, W)``; `VOID` where a pixel has no label. A side output of another
-            size is compared with the nearest pixels.
-        weight: Of each class, ``(M,)``; all 1 if None.
-        smoothing: Share of the target spread over all classes.
+        logits: Logits ``(B, M, h, w)``.
+        target: Int64 tensor of shape ``(B, H, W)``; `VOID` where a pixel has no label. It is
+            resized to ``(h, w)`` by nearest neighbours.
+        weight: Weight of each class, ``(M,)``; all 1 if None.
+        smoothing: Share of the target that is spread over all classes.
 
     >>> loss = pixel_cross_entropy(torch.zeros(1, 4, 1, 2), torch.tensor([[[2, -1]]]))
     >>> round(float(loss.mean), 4), float(loss.normaliser)
@@ -63,28 +64,28 @@ def pixel_cross_entropy(
         logits, target, weight, ignore_index=VOID, reduction="none", label_smoothing=smoothing
     )
     size = labelled_size(target, weight)
-    # A batch without one labelled pixel has a loss of zero, and not 0/0.
+    # A batch without a labelled pixel has a loss of zero, not 0/0.
     normaliser = size.sum().clamp(min=torch.finfo(size.dtype).tiny)
     return TaskLoss(losses.flatten(1).sum(1), normaliser, size)
 
 
 def labelled_size(target: Tensor, weight: Tensor) -> Tensor:
-    """Return the weights of each sample's labelled pixels, added; ``(B,)``.
+    """Return the sum of the weights of each sample's labelled pixels, ``(B,)``.
 
     Args:
-        target: int64 ``(B, H, W)``.
-        weight: Of each class, ``(M,)``.
+        target: Int64 tensor of shape ``(B, H, W)``.
+        weight: Weight of each class, ``(M,)``.
     """
     pixels = torch.where(target == VOID, 0.0, weight[target.clamp(min=0)])
     return pixels.flatten(1).sum(1)
 
 
 def add_scales(losses: Sequence[TaskLoss]) -> TaskLoss:
-    """Add the losses of a sample's outputs at several scales, each by its own normaliser.
+    """Add the losses of outputs at several scales, each divided by its own normaliser.
 
     Args:
-        losses: Of the same samples; the first is the main output, whose normaliser and sizes the
-            sum has.
+        losses: Losses of the same samples; the sum has the normaliser and sizes of the first, the
+            main output.
 
     >>> one = TaskLoss(torch.tensor([6.0]), torch.tensor(2.0), torch.tensor([2.0]))
     >>> two = TaskLoss(torch.tensor([8.0]), torch.tensor(4.0), torch.tensor([4.0]))
@@ -96,8 +97,29 @@ def add_scales(losses: Sequence[TaskLoss]) -> TaskLoss:
     return TaskLoss(total * main.normaliser, main.normaliser, main.size)
 
 
+def output_loss(
+    out: Output, target: Tensor, class_weights: Tensor | None = None, smoothing: float = 0.0
+) -> TaskLoss:
+    """Return the task loss of each sample; in dense tasks side outputs are added to the main one.
+
+    Args:
+        out: Logits ``(B, M)``, or ``(B, M, H, W)`` with side outputs.
+        target: Int64 tensor of shape ``(B,)``, or ``(B, H, W)``.
+        class_weights: Weight of each class in a dense task, ``(M,)``; all 1 if None.
+        smoothing: Share of the target that is spread over all classes.
+    """
+    if out.logits.dim() == 2:
+        return cross_entropy(out.logits, target, smoothing)
+    return add_scales(
+        [
+            pixel_cross_entropy(logits, target, class_weights, smoothing)
+            for logits in (out.logits, *out.side)
+        ]
+    )
+
+
 def resized(target: Tensor, height: int, width: int) -> Tensor:
-    """Return labels ``(B, H, W)`` at another size, each the nearest pixel's."""
+    """Resize labels ``(B, H, W)`` by nearest neighbours."""
     rows = torch.arange(height, device=target.device) * target.shape[1] // height
     columns = torch.arange(width, device=target.device) * target.shape[2] // width
     return target[:, rows[:, None], columns]

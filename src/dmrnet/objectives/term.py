@@ -21,9 +21,12 @@ class TaskLoss:
     """The task loss of each sample, before it is normalised.
 
     Attributes:
-        per_sample: float32 ``(B,)``: cross-entropy of a sample, or its (weighted) sum over pixels.
-        normaliser: What the sum over the batch is divided by: B, or the sum of pixel weights.
-        size: float32 ``(B,)``: each sample's part of the normaliser; 1 for classification.
+        per_sample: Float32 tensor of shape ``(B,)``: cross-entropy of a sample, or its (weighted)
+            sum over pixels.
+        normaliser: Scalar that the sum over the batch is divided by: B, or the sum of pixel
+            weights.
+        size: Float32 tensor of shape ``(B,)``: each sample's part of the normaliser; 1 for
+            classification.
     """
 
     per_sample: Tensor
@@ -37,8 +40,16 @@ class TaskLoss:
 
 
 @dataclass(frozen=True)
-class View:
-    """What a method made of the same features under a second mask."""
+class ForwardPass:
+    """A pass of encoded samples through the stages, under one mask.
+
+    Attributes:
+        mask: Bool tensor of shape ``(B, V)``, True where a modality is visible.
+        fused: Result of the fusion.
+        rep: Representation of the fused map.
+        out: Prediction.
+        task: Task loss of the prediction.
+    """
 
     mask: Tensor
     fused: Fused
@@ -48,80 +59,83 @@ class View:
 
 
 @dataclass(frozen=True)
-class Step:
-    """All that a term may look at: one training step after the forward pass."""
+class Step(ForwardPass):
+    """A training step after its forward pass: all that a term may read.
+
+    Attributes:
+        batch: Batch of the step.
+        feats: What `encode` returned.
+        epoch: Epoch, counted from 0.
+        second: Forward pass of the same features under a second mask, if a term needs one.
+    """
 
     batch: Batch
-    mask: Tensor
     feats: Inputs
-    fused: Fused
-    rep: Representation
-    out: Output
-    task: TaskLoss
     epoch: int
-    second: View | None = None
+    second: ForwardPass | None = None
 
 
 class Term(nn.Module):
-    """One named summand of the loss.
+    """Base class of the named summands of the loss; a subclass defines `forward`.
 
     Args:
-        name: How it is logged.
-        weight: Its weight; a subclass may let it depend on the epoch.
+        name: Name in logs.
+        weight: Weight of the term.
+        start_epoch: First epoch, counted from 0, in which the term is added.
 
     Attributes:
-        reads_hidden: It reads features of what is present but masked, so that encoders must run
-            on all that is present.
+        reads_hidden: Whether the term reads features of modalities that are present but masked, so
+            that encoders must run on all present modalities.
     """
 
     reads_hidden: ClassVar[bool] = False
 
-    def __init__(self, name: str, weight: float = 1.0) -> None:
+    def __init__(self, name: str, weight: float = 1.0, start_epoch: int = 0) -> None:
         super().__init__()
         if not weight >= 0:
-            raise ValueError(f"expected the weight of {name} as 0 or more, got {weight}")
+            raise ValueError(f"expected a weight of {name} of 0 or more, got {weight}")
         self.name = name
         self.full_weight = weight
+        self.start_epoch = start_epoch
 
     def weight(self, epoch: int) -> float:
         """Return the weight in an epoch, counted from 0."""
-        return self.full_weight
+        return self.full_weight if epoch >= self.start_epoch else 0.0
 
     def second_mask(self, batch: Batch, epoch: int) -> Tensor | None:
-        """Return a mask under which the samples are to be seen once more, if the term needs one.
+        """Return a mask for a second forward pass, if the term needs one (`Step.second`).
 
-        Bool ``(B, V)``, a non-empty part of what is present. What comes of it is `Step.second`.
+        Returns:
+            Bool tensor of shape ``(B, V)``, a non-empty part of what is present; or None.
         """
         return None
 
     def idle(self, step: Step) -> Tensor:
-        """Return a zero on which all depends that the term would reach, where its weight is 0."""
+        """Return a zero for an epoch of weight 0, connected to the term's own parameters.
+
+        They get zero gradients instead of None, as distributed training needs.
+        """
         return connected_zero(self)
 
     def forward(self, step: Step) -> Tensor:
         """Return the unweighted term, a scalar."""
-        raise TypeError(f"{type(self).__name__} does not say how its term is computed")
+        raise TypeError(f"{type(self).__name__} does not define forward")
 
 
 class TaskTerm(Term):
     """The task loss on all samples: L_TTL of Eq. 13 (Eq. 3, and Eq. 8 where s is sampled).
 
-    Where samples are seen under two masks it is the average of both.
+    With a second forward pass it is the mean of both passes.
 
     Args:
-        start_epoch: The first epoch, counted from 0, in which it acts.
+        start_epoch: First epoch, counted from 0, in which the term is added.
     """
 
     def __init__(self, start_epoch: int = 0) -> None:
-        super().__init__("task")
-        self.start_epoch = start_epoch
-
-    def weight(self, epoch: int) -> float:
-        """Return 1 from the start epoch on, 0 before."""
-        return self.full_weight if epoch >= self.start_epoch else 0.0
+        super().__init__("task", start_epoch=start_epoch)
 
     def idle(self, step: Step) -> Tensor:
-        """Return a zero that depends on the whole prediction, which no other term may read."""
+        """Return a zero connected to the prediction, which no other term may read."""
         return connected_zero(step.task.per_sample)
 
     def forward(self, step: Step) -> Tensor:
@@ -132,20 +146,28 @@ class TaskTerm(Term):
 
 
 class TotalLoss(nn.Module):
-    """``L = sum of weight * term``; for DMRNet ``L = L_TTL + alpha L_DR + beta L_HCR`` (Eq. 13)."""
+    """``L = sum of weight * term``; for DMRNet ``L = L_TTL + alpha L_DR + beta L_HCR`` (Eq. 13).
+
+    Args:
+        terms: Terms with different names.
+    """
 
     def __init__(self, terms: Sequence[Term]) -> None:
         super().__init__()
         names = [term.name for term in terms]
         if len(set(names)) < len(names):
-            raise ValueError(f"terms must have different names, got {', '.join(names)}")
+            raise ValueError(f"expected terms of different names, got {', '.join(names)}")
         self.terms = nn.ModuleList(terms)
 
-    def forward(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the total and each term by name, before weighting and detached.
+    def second_mask(self, batch: Batch, epoch: int) -> Tensor | None:
+        """Return the mask of the second forward pass, if a term needs one."""
+        masks = (term.second_mask(batch, epoch) for term in self.terms)  # type: ignore[operator]
+        return next((mask for mask in masks if mask is not None), None)
 
-        A term of weight 0 is not computed; parameters of its own (of the prediction, for the task
-        loss) get zero gradients, rather than none, so that many processes and one behave alike.
+    def forward(self, step: Step) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the total loss, and each term by name, unweighted and detached.
+
+        A term of weight 0 is not computed; see `Term.idle`.
         """
         total = torch.zeros((), device=step.mask.device)
         parts: dict[str, Tensor] = {}

@@ -43,7 +43,7 @@ Trainee._select = selected
 end = Trainee.on_train_epoch_end
 def ended(self):
     end(self)
-    events.append(["hard", self.method.hard().tolist()])
+    events.append(["hard", self.method.hard_set().tolist()])
 Trainee.on_train_epoch_end = ended
 
 Checkpoints.every = 0.0

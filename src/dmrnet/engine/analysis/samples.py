@@ -17,6 +17,7 @@ from dmrnet.evaluation import Distances, channel_distance
 from dmrnet.evaluation.channel_distance import FORMS, Form
 from dmrnet.evaluation.combinations import rows_at_once
 from dmrnet.evaluation.tiles import padded
+from dmrnet.methods.probes import class_vectors, embedding, modality_maps
 from dmrnet.modalities import CachedFeatures, Task, name_of, some_combinations
 from dmrnet.nn.grid import common_grid, to_grid
 
@@ -94,7 +95,7 @@ def look(
         assert here.where is not None
         inputs = padded(here.inputs, method.stride)
         feats = method.encode(inputs, here.where)
-        maps = method.maps(inputs, here.where, feats)
+        maps = modality_maps(method, inputs, here.where, feats)
         cached = method.fusion.prepare(feats)
         for looker in tuple(left):
             try:
@@ -207,7 +208,7 @@ class EmbeddingAngles:
             parts = []
             for rows in every.split(rows_at_once(cached.row_size)):
                 mask = combination.expand(len(rows), -1)
-                parts.append(self.method.embedding(cached.select(rows, mask), mask))
+                parts.append(embedding(self.method, cached.select(rows, mask), mask))
             embedded.append(torch.cat(parts).double().cpu())
         self.parts.append((torch.stack(embedded), scored.cpu(), target.cpu()))
 
@@ -221,7 +222,7 @@ class EmbeddingAngles:
             [(target == c).nonzero().squeeze(1)[:each] for c in range(len(self.task.classes))]
         )
         names = [name_of(mask, self.task.modalities) for mask in self.combinations]
-        vectors = self.method.class_vectors()
+        vectors = class_vectors(self.method)
         return of_angles(
             embeddings[:, kept],
             scored[:, kept],

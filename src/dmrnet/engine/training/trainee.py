@@ -32,9 +32,9 @@ from dmrnet.engine.training.selection import (
 from dmrnet.engine.training.steps import GRADIENTS, NotFiniteError, Steps
 from dmrnet.engine.weights import save_weights
 from dmrnet.evaluation import Measure, NoClassError
-from dmrnet.methods.base import EpochStatistics, Method
+from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch, Warmup, build_sampler, from_index, name_of
-from dmrnet.objectives import Step
+from dmrnet.objectives import EpochStatistics, Step
 from dmrnet.settings.training import Training
 
 T = TypeVar("T")
@@ -359,10 +359,14 @@ class Trainee(pl.LightningModule):
     def variance_rows(self, statistics: EpochStatistics) -> list[dict[str, Any]]:
         """Return one row a combination for ``variance.jsonl``."""
         names = self.method.modalities
-        seen = statistics.counts.nonzero().flatten().cpu()
+        counts = statistics.loss.counts
+        seen = counts.nonzero().flatten().cpu()
         masks = from_index(seen, len(names))
-        columns = (statistics.variance, statistics.loss, statistics.counts, statistics.hard)
-        variance, loss, counts, hard = (column.cpu()[seen].tolist() for column in columns)
+        hard_set = self.method.hard_set()
+        if hard_set is None:
+            hard_set = torch.zeros_like(counts, dtype=torch.bool)
+        columns = (statistics.variance.means, statistics.loss.means, counts, hard_set)
+        variance, loss, number, hard = (column.cpu()[seen].tolist() for column in columns)
         return [
             {
                 "epoch": self.current_epoch,
@@ -372,7 +376,7 @@ class Trainee(pl.LightningModule):
                 "n": int(n),
                 "hard": h,
             }
-            for mask, v, mean, n, h in zip(masks, variance, loss, counts, hard, strict=True)
+            for mask, v, mean, n, h in zip(masks, variance, loss, number, hard, strict=True)
         ]
 
     def _add(self, tensor: Tensor) -> Tensor:

@@ -14,20 +14,21 @@ from dmrnet.nn.fusion import Fused, masked
 from dmrnet.objectives import Step
 
 Hides = Literal["features", "inputs"]
-"""What stands for a hidden modality in training: features of zeros, or those of a blank input."""
+"""What is zero for a hidden modality in training: its features, or its input."""
 
 
 class LCR(Method):
-    """A method that may blank inputs in training.
+    """A method that may blank hidden inputs in training.
 
     Attributes:
-        hides: See `Hides`. What a sample lacks has features of zeros either way.
+        hides: What is zero for a hidden modality; features of absent modalities are zero in any
+            case.
     """
 
     hides: Hides = "features"
 
     def step(self, batch: Batch, epoch: int = 0, generator: torch.Generator | None = None) -> Step:
-        """Run a masked batch through all stages; in training inputs may be blanked before."""
+        """Run a masked batch through all stages; blank hidden inputs first, if set so."""
         if self.blanks and batch.mask is not None:
             columns = zip(self.modalities, batch.mask.unbind(1), strict=True)
             blank = {name: masked(batch.inputs[name], column) for name, column in columns}
@@ -35,7 +36,7 @@ class LCR(Method):
         return super().step(batch, epoch, generator)
 
     def fuse(self, feats: Any, mask: Tensor, rows: Where | None = None) -> Fused:  # noqa: ANN401
-        """Fuse the visible modalities; if inputs were blanked, all of them."""
+        """Fuse the visible modalities; if inputs are blanked, all of them."""
         if self.blanks:
             return super().fuse(feats, torch.ones_like(mask))
         return super().fuse(feats, mask, rows)

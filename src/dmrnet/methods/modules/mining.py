@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 
 from dmrnet.methods.base import Method
-from dmrnet.objectives import CombinationMeans, HardCombinations, Miner
+from dmrnet.objectives import Add, EpochStatistics, HardCombinations, Miner
 
 
 class MiningMethod(Method):
-    """A method with a hard-combination term among its terms."""
+    """A method with a hard-combination term."""
 
     @property
     def hard_term(self) -> HardCombinations:
@@ -18,13 +18,15 @@ class MiningMethod(Method):
 
     @property
     def miner(self) -> Miner:
-        """What mines the hard set."""
+        """The miner of the hard set."""
         return self.hard_term.miner
 
-    def on_epoch_end(self, variance: CombinationMeans, loss: CombinationMeans) -> None:
-        """Mine the hard set from what the epoch saw (Eq. 10)."""
-        self.miner.end_epoch(variance if self.miner.by == "variance" else loss)
+    def on_epoch_end(self, statistics: EpochStatistics | None, add: Add | None) -> None:
+        """Mine the hard set (Eq. 10)."""
+        assert statistics is not None
+        by_variance = self.miner.by == "variance"
+        self.miner.end_epoch(statistics.variance if by_variance else statistics.loss)
 
-    def hard(self) -> Tensor:
-        """Return bool ``(2^V,)``: the hard set by index j."""
+    def hard_set(self) -> Tensor:
+        """Return the hard set, bool ``(2^V,)`` by index j of Eq. 10."""
         return self.miner.hard

@@ -1,77 +1,80 @@
-"""MMANet's method: a student with a teacher, and a ranking of combinations by predictions."""
+"""MMANet's method: a student with a teacher, which ranks combinations by their predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from dmrnet.methods.base import EpochStatistics, Method, Needs, StepLoss
+from dmrnet.methods.base import Method, StepLoss
+from dmrnet.methods.hooks import Needs
 from dmrnet.modalities import Batch, from_index
+from dmrnet.modalities.combinations import MAX_TABLE, count
 from dmrnet.nn.layers.frozen import Frozen
-from dmrnet.objectives.distillation import MarginAware, ModalityAware, WeakCombinations
+from dmrnet.objectives import Add, EpochStatistics
+from dmrnet.objectives.margin_aware import MarginAware
+from dmrnet.objectives.modality_aware import ModalityAware
+from dmrnet.objectives.weak_combinations import WeakCombinations
 
 
 class MMANet(Method):
-    """A student with a teacher, and a ranking of combinations by what they predict."""
+    """A student with a teacher, which ranks combinations by their predictions."""
 
     needs: ClassVar[Needs] = Needs(prerequisite="full")
 
     @property
     def weak(self) -> WeakCombinations:
-        """What ranks combinations."""
+        """The ranking of combinations."""
         return next(t.weak for t in self.objective.terms if isinstance(t, ModalityAware))
 
-    def set_teacher(self, prerequisite: Method) -> None:
-        """Take in the teacher.
+    def set_teacher(self, teacher: nn.Module) -> None:
+        """Take the trained teacher.
 
         Raises:
-            ValueError: If it is of another task.
+            ValueError: If it was trained on another task.
         """
-        # How classes are weighed in a loss is nothing that a teacher must share.
-        mine, theirs = (replace(m.task, class_weights=None) for m in (self, prerequisite))
+        assert isinstance(teacher, Method)
+        # The teacher may weigh classes differently in its loss.
+        mine, theirs = (replace(m.task, class_weights=None) for m in (self, teacher))
         if theirs != mine:
             raise ValueError(
-                f"the teacher knows {', '.join(prerequisite.modalities)} and "
-                f"{len(prerequisite.task.classes)} classes, but the student "
-                f"{', '.join(self.modalities)} and {len(self.task.classes)}, or their shapes or "
-                "names differ; train a teacher on the same data"
+                f"expected a teacher of {', '.join(self.modalities)} and {len(self.task.classes)} "
+                f"classes, got one of {', '.join(teacher.modalities)} and "
+                f"{len(teacher.task.classes)}, or names or shapes differ; train a teacher on the "
+                "same data"
             )
         for term in self.objective.terms:
             if isinstance(term, MarginAware):
-                term.teacher = Frozen(prerequisite)
+                term.teacher = Frozen(teacher)
 
     def combinations_to_validate(self, epoch: int) -> Tensor | None:
-        """Return the combinations that are compared, where validation ranks them."""
+        """Return the combinations to compare, if validation ranks them in this epoch."""
         weak = self.weak
-        return weak.asked() if weak.on == "val" and weak.ranks(epoch) else None
+        return weak.compared() if weak.on == "val" and weak.ranks(epoch) else None
 
-    def on_validation_predictions(self, predicted: Tensor) -> None:
+    def on_validation_predictions(self, counts: Tensor) -> None:
         """Count predictions on validation for the ranking."""
-        self.weak.on_validation_predictions(predicted)
+        self.weak.on_validation_predictions(counts)
 
     def training_loss(
         self, batch: Batch, epoch: int = 0, generator: torch.Generator | None = None
     ) -> StepLoss:
-        """Return the total loss; in training, predictions are counted for the ranking."""
+        """Return the total loss; in training, count predictions for the ranking."""
         loss = super().training_loss(batch, epoch, generator)
         if self.training and self.weak.on == "train":
             self.weak.seen.update(loss.step.mask, loss.step.out.logits)
         return loss
 
-    def end_epoch(self, add: Callable[[Tensor], Tensor] | None = None) -> EpochStatistics | None:
-        """Close an epoch: rank combinations, then as every method."""
-        if add is not None and self.weak.on == "train":
-            self.weak.seen.reduce(add)
-        self.weak.end_epoch()
-        return super().end_epoch(add)
+    def on_epoch_end(self, statistics: EpochStatistics | None, add: Add | None) -> None:
+        """Rank the combinations."""
+        self.weak.end_epoch(add)
 
-    def hard(self) -> Tensor:
-        """Return bool ``(2^V,)``: the weak combinations by index j."""
-        none = super().hard()
-        j = torch.arange(len(none), device=none.device)
-        weak = self.weak.is_weak(from_index(j, len(self.modalities)))
-        return weak & (j > 0)
+    def hard_set(self) -> Tensor | None:
+        """Return the weak combinations, bool ``(2^V,)`` by index j of Eq. 10."""
+        v = len(self.modalities)
+        if v > MAX_TABLE:
+            return None
+        j = torch.arange(count(v) + 1, device=self.weak.strong.device)
+        return self.weak.is_weak(from_index(j, v)) & (j > 0)

@@ -1,19 +1,23 @@
-"""mmFormer's method: encoders may give tokens in front of their maps."""
+"""mmFormer's method: its encoders return tokens and maps."""
 
 from __future__ import annotations
 
 from dmrnet.methods.base import Features, Method
+from dmrnet.methods.probes import deepest_maps, modality_maps
 from dmrnet.modalities import Inputs, Where
 from dmrnet.objectives.each import EachShown
 
 
 class MMFormer(Method):
-    """A method whose encoders may give tokens in front of their maps."""
+    """A method whose encoders may return tokens and a map, side by side over channels."""
 
-    def maps(self, inputs: Inputs, where: Where, feats: Inputs | None = None) -> Features:
-        """Return the encoders' maps alone: what the regulariser reads."""
-        maps = super().maps(inputs, where, feats)
-        for term in self.objective.terms:
-            if isinstance(term, EachShown):
-                maps = {name: both[:, -term.channels :] for name, both in maps.items()}
-        return maps
+
+@modality_maps.register
+def _(method: MMFormer, inputs: Inputs, where: Where, feats: Inputs | None = None) -> Features:
+    """Return the encoders' maps without the tokens: what the regulariser reads."""
+    feats = method.encode(inputs, where) if feats is None else feats
+    maps = deepest_maps(method, feats)
+    for term in method.objective.terms:
+        if isinstance(term, EachShown):
+            maps = {name: both[:, -term.channels :] for name, both in maps.items()}
+    return maps

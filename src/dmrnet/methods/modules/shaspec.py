@@ -14,7 +14,7 @@ class ShaSpec(Method):
     shared: nn.Module
 
     def encode(self, inputs: Inputs, where: Where) -> Features:
-        """Encode specific features under the modalities' names, shared ones under ``.shared``."""
+        """Encode specific features by modality, and shared ones under ``MODALITY.shared``."""
         feats = super().encode(inputs, where)
         feats |= self.shared(inputs, where)
         return feats

@@ -9,8 +9,8 @@ from dmrnet.modalities import Batch
 
 
 class Undropped(Method):
-    """A method that shows, in training, all that a sample has."""
+    """A method that shows all present modalities in training, whatever the sampler drew."""
 
-    def shown(self, batch: Batch) -> Tensor:
+    def training_mask(self, batch: Batch) -> Tensor:
         """Return what is present, bool ``(B, V)``."""
         return batch.present

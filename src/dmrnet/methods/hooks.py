@@ -1,0 +1,86 @@
+"""Hooks of training: what a method may do beyond its loss. All of them do nothing by default."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from dmrnet.objectives import Add, EpochStatistics, Step
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a method cannot be trained without.
+
+    Attributes:
+        complete: Whether every training sample must have every modality.
+        prerequisite: Name of a method to train first on the same data, such as a teacher, or None.
+            It is handed to `TrainingHooks.set_teacher`.
+    """
+
+    complete: bool = False
+    prerequisite: str | None = None
+
+
+class TrainingHooks:
+    """Hooks that the engine calls in training, in the order in which they stand here.
+
+    Attributes:
+        needs: What the method cannot be trained without.
+    """
+
+    needs: ClassVar[Needs] = Needs()
+
+    def set_teacher(self, teacher: nn.Module) -> None:
+        """Take the trained method that `needs` names, before training starts.
+
+        Keep it in `Frozen`, which hides it from optimizers, checkpoints and process groups.
+
+        Args:
+            teacher: A `Method` in evaluation mode.
+        """
+        raise TypeError(f"{type(self).__name__} needs no other method to be trained first")
+
+    def clip_groups(self) -> Sequence[nn.Module]:
+        """Return modules whose gradients are clipped separately, since they share no parameters.
+
+        By default the norm of all gradients together is clipped.
+        """
+        return ()
+
+    def on_gradients(self, step: Step) -> None:
+        """Change the gradients, after they are reduced over processes and before they are used."""
+
+    def combinations_to_validate(self, epoch: int) -> Tensor | None:
+        """Return combinations whose predictions on validation the method wants to see.
+
+        Args:
+            epoch: Epoch that ends, counted from 0.
+
+        Returns:
+            Bool tensor of shape ``(K, V)``, or None.
+        """
+        return None
+
+    def on_validation_predictions(self, counts: Tensor) -> None:
+        """Receive how often each class was predicted on validation; the same on all processes.
+
+        Args:
+            counts: Int64 tensor of shape ``(K, M)``, in the order of `combinations_to_validate`.
+        """
+
+    def on_epoch_end(self, statistics: EpochStatistics | None, add: Add | None) -> None:
+        """Learn from the statistics of an epoch, as mining does (Eq. 10).
+
+        Args:
+            statistics: Statistics of each combination, over all processes; None if the
+                combinations are too many to count.
+            add: Sums a tensor over processes; None for a single process.
+        """
+
+    def hard_set(self) -> Tensor | None:
+        """Return the hard set, bool ``(2^V,)`` by index j of Eq. 10; None if there is none."""
+        return None
