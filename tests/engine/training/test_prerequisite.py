@@ -16,7 +16,8 @@ from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.prerequisite import CACHE, FOLDER, place_of, select_of
 from dmrnet.engine.training.trainee import Progress
-from dmrnet.methods.base import Method, Needs
+from dmrnet.methods.base import Method
+from dmrnet.methods.hooks import Needs
 from dmrnet.methods.modules.mmanet import MMANet
 
 
