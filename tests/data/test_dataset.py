@@ -55,12 +55,12 @@ def test_a_modality_that_no_row_has_costs_one_row() -> None:
         ({"arrays": {"a": torch.ones(3, 2), "b": torch.ones(3, 4)}}, r"\(3, 3\), got \(3, 4\)"),
     ],
 )
-def test_what_does_not_agree_is_told(changes, message) -> None:
+def test_what_does_not_agree_is_refused(changes, message) -> None:
     with pytest.raises(ValueError, match=message):
         ArrayDataset(**arguments(**changes))
 
 
-def test_no_samples_are_told() -> None:
+def test_no_samples_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one sample"):
         ArrayDataset(
             TASK,

@@ -188,7 +188,7 @@ def test_evaluation_gives_every_row_once_in_order(rows, size, world) -> None:
         ({"batch_size": 2, "world": 3}, "raise the batch size"),
     ],
 )
-def test_wrong_arguments_are_told(changes, message) -> None:
+def test_wrong_arguments_are_refused(changes, message) -> None:
     with pytest.raises(ValueError, match=message):
         batches(a_dataset(10), **changes)
 

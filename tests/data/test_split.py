@@ -48,7 +48,7 @@ def test_kept_rows_stay() -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])
-def test_a_share_out_of_range_is_told(share) -> None:
+def test_a_share_out_of_range_is_refused(share) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         hold_out(torch.tensor([0, 1]), share, generator(0))
 

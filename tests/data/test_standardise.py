@@ -86,7 +86,7 @@ def test_the_state_is_flat_and_comes_back(names: list[str]) -> None:
         assert torch.equal(back.apply(name, arrays[name]), fitted.apply(name, arrays[name]))
 
 
-def test_a_modality_that_no_row_has_is_told() -> None:
+def test_a_modality_that_no_row_has_is_refused() -> None:
     with pytest.raises(ValueError, match="modality b is present in no training row"):
         Standardiser.fit(
             {"a": torch.ones(2, 1), "b": torch.ones(2, 1)},
@@ -95,7 +95,7 @@ def test_a_modality_that_no_row_has_is_told() -> None:
         )
 
 
-def test_a_number_beyond_float32_is_told_with_its_row() -> None:
+def test_a_number_beyond_float32_names_its_row() -> None:
     tiny = torch.tensor([[0.0], [1e-38]])
     fitted = Standardiser.fit({"m": tiny}, torch.ones(2, 1, dtype=torch.bool), ("m",))
     with pytest.raises(ValueError, match=r"modality m, row 1: .*units"):

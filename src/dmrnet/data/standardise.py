@@ -52,17 +52,17 @@ class Standardiser:
             ValueError: If a modality is present in no row.
 
         >>> table = {"a": torch.tensor([[1.0], [3.0], [0.0]])}
-        >>> here = torch.tensor([[True], [True], [False]])
-        >>> fitted = Standardiser.fit(table, here, ("a",))
-        >>> fitted.apply("a", table["a"], here[:, 0]).flatten().tolist()
+        >>> present = torch.tensor([[True], [True], [False]])
+        >>> standardiser = Standardiser.fit(table, present, ("a",))
+        >>> standardiser.apply("a", table["a"], present[:, 0]).flatten().tolist()
         [-1.0, 1.0, 0.0]
         """
         mean, std = {}, {}
         for column, name in enumerate(modalities):
-            here = present[:, column]
-            if not here.any():
+            rows = present[:, column]
+            if not rows.any():
                 raise ValueError(f"modality {name} is present in no training row; leave it out")
-            mean[name], std[name] = _moments(arrays[name], here)
+            mean[name], std[name] = _moments(arrays[name], rows)
         return cls(mean, std, [name for name in mean if arrays[name].dtype == torch.float64])
 
     @classmethod
@@ -166,9 +166,9 @@ def _moments(tensor: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
 
     def blocks() -> Iterator[Tensor]:
         for rows in _slices(tensor):
-            here = present[rows]
-            if here.any():
-                values = tensor[rows] if here.all() else tensor[rows][here]
+            chosen = present[rows]
+            if chosen.any():
+                values = tensor[rows] if chosen.all() else tensor[rows][chosen]
                 yield values.to(torch.float64, copy=True)
 
     mean = torch.zeros(tensor.shape[1], dtype=torch.float64)

@@ -367,7 +367,7 @@ def put(array: np.ndarray, place: object, value: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("changes", "message"), FAULTS.values(), ids=FAULTS.keys())
-def test_a_fault_is_told_with_file_and_place(files: Arrays, changes, message) -> None:
+def test_a_fault_names_file_and_row(files: Arrays, changes, message) -> None:
     spoil(files.test, **changes)
     with pytest.raises(ValueError, match=message) as caught:
         files.load(0)
@@ -390,7 +390,7 @@ def test_faults_of_the_training_file(files: Arrays) -> None:
 
 
 @pytest.mark.parametrize("role", ["train", "val", "test"])
-def test_missing_labels_are_told(files: Arrays, role: str) -> None:
+def test_missing_labels_are_refused(files: Arrays, role: str) -> None:
     spoil(getattr(files, role), drop=("y",))
     with pytest.raises(ValueError, match=rf"{role}\.npz: expected the labels as .*'y'; it has"):
         files.load(0)
@@ -422,7 +422,7 @@ def no_gaps(path: str) -> str:
         ({"val": None, "val_share": 0.001}, ValueError, "too few to hold 0.1 % out"),
     ],
 )
-def test_wrong_settings_are_told(files: Arrays, changes, error, message) -> None:
+def test_wrong_settings_are_refused(files: Arrays, changes, error, message) -> None:
     with pytest.raises(error, match=message):
         replace(files, **changes).load(0)
 

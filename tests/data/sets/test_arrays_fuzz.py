@@ -198,7 +198,7 @@ FAULTS = [partly_nan, other_shape, other_labels, other_names, other_presence]
 
 @settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(files=a_data_set(), data=st.data())
-def test_a_fault_is_told(folder: Path, files, data: st.DataObject) -> None:
+def test_a_fault_is_refused(folder: Path, files, data: st.DataObject) -> None:
     role = data.draw(st.sampled_from(["train", "test"]), "role")
     fault = data.draw(st.sampled_from(FAULTS), "fault")
     # A widened array is only at odds with another file: alone it is a data set like any other.
@@ -210,7 +210,7 @@ def test_a_fault_is_told(folder: Path, files, data: st.DataObject) -> None:
 
 @settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(place=st.floats(0, 1, exclude_max=True), byte=st.integers(1, 255), size=st.integers(1, 40))
-def test_a_damaged_file_is_told_or_read_right(folder: Path, place, byte, size) -> None:
+def test_a_damaged_file_is_refused_or_read_right(folder: Path, place, byte, size) -> None:
     """Every array has a checksum in the archive, so damage is seen wherever it can matter."""
     rng = np.random.default_rng(0)
     arrays = {"a": rng.normal(size=(8, 3)), "b": rng.normal(size=(8, 2, 9)), "y": np.arange(8) % 2}

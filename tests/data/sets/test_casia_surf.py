@@ -286,7 +286,7 @@ def test_a_run_is_selected_and_scored_by_acer(tmp_path: Path, threshold: str) ->
     assert label == ("casia-surf" if threshold == "half" else "casia-surf (threshold=eer)")
 
 
-def test_types_of_attack_are_told_where_paths_tell_them() -> None:
+def test_types_of_attack_are_known_where_paths_name_them() -> None:
     part = CasiaSurf(prepared()).load(0).train
     assert part.attack_types == ("02_e_b", "06_enm_b")
     assert part.attack_type.tolist() == [-1 if row % 3 == 0 else row // 2 % 2 for row in range(12)]

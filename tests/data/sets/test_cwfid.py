@@ -292,7 +292,7 @@ def test_the_first_picture_does_not_set_the_size(copy: Path, tmp_path: Path) -> 
         prepare("cwfid", [copy], tmp_path / "root")
 
 
-def test_a_list_that_is_none_is_told(copy: Path, tmp_path: Path) -> None:
+def test_a_list_that_is_none_is_refused(copy: Path, tmp_path: Path) -> None:
     assert split_of(b"\xef\xbb\xbftrain: [2,\n 3]\r\ntest:\r\n- 5\r\n- 6") == {
         "train": [2, 3],
         "test": [5, 6],

@@ -244,13 +244,13 @@ def test_bad_files_are_named_and_nothing_shifts(copy: Path, tmp_path: Path) -> N
     assert "3 sign" in notes[-1]
 
 
-def test_a_damaged_table_is_told(copy: Path, tmp_path: Path) -> None:
+def test_a_damaged_table_is_refused(copy: Path, tmp_path: Path) -> None:
     table(copy).write_bytes(table(copy).read_bytes()[:-200])
     with pytest.raises(ValueError, match=r"mnist_5k\.csv\.gz is damaged"):
         prepare("digits", [copy], tmp_path / "root", bad="skip")
 
 
-def test_a_digit_without_a_file_is_told(tmp_path: Path) -> None:
+def test_a_digit_without_a_file_is_refused(tmp_path: Path) -> None:
     shutil.copytree(photographs(published()), tmp_path / "Dataset")
     shutil.rmtree(tmp_path / "Dataset" / "6")
     sources = [table(published()), recordings(published()), tmp_path]
@@ -266,14 +266,14 @@ def test_a_digit_without_a_file_is_told(tmp_path: Path) -> None:
         (photographs, "found no folder of hand signs .*Sign Language Digits Dataset"),
     ],
 )
-def test_a_missing_source_is_told(place, message: str) -> None:
+def test_a_missing_source_is_refused(place, message: str) -> None:
     others = [other(published()) for other in (table, recordings, photographs) if other != place]
     with pytest.raises(FileNotFoundError, match=message):
         find(others)
 
 
 @pytest.mark.parametrize("place", [recordings, photographs])
-def test_an_empty_source_is_told(place, tmp_path: Path) -> None:
+def test_an_empty_source_is_refused(place, tmp_path: Path) -> None:
     others = [other(published()) for other in (table, recordings, photographs) if other != place]
     empty = tmp_path / place(published()).name
     empty.mkdir()
@@ -311,17 +311,17 @@ def test_a_recording_of_another_kind_is_refused() -> None:
         ({"val_share": 0.01}, "no image of the digit . is left for val"),
     ],
 )
-def test_wrong_settings_are_told(changes: dict, message: str) -> None:
+def test_wrong_settings_are_refused(changes: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Digits(prepared(), **changes).load(0)
 
 
-def test_unprepared_data_are_told(tmp_path: Path) -> None:
+def test_unprepared_data_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="dmrnet data prepare digits --source DIR --root"):
         Digits(str(tmp_path)).load(0)
 
 
-def test_a_sample_without_the_modality_is_told() -> None:
+def test_a_sample_without_the_modality_is_refused() -> None:
     assert origin("image:1 sound:a b.wav sign:3/x y.JPG", "sound") == "a b.wav"
     assert origin("image:1 sound:a b.wav sign:3/x y.JPG", "sign") == "3/x y.JPG"
     with pytest.raises(ValueError, match="names no sign"):

@@ -173,7 +173,7 @@ Change = Callable[[dict[str, np.ndarray]], object]
         (lambda a: None, {"val_share": 0.01}, "7 images are too few to hold 1 % out"),
     ],
 )
-def test_what_is_wrong_is_told(
+def test_what_is_wrong_is_refused(
     tmp_path: Path, change: Change, more: dict[str, Any], said: str
 ) -> None:
     given = arrays(slice(0, 7))

@@ -287,7 +287,7 @@ def test_of_flat_videos_of_one_name_the_same_is_taken_everywhere(
     assert found == [tmp_path / "val" / f"{stem}.mp4"] * 2
 
 
-def test_what_is_not_there_is_told(tmp_path: Path, copy: Path) -> None:
+def test_what_is_not_there_is_refused(tmp_path: Path, copy: Path) -> None:
     (tmp_path / "other").mkdir()
     with pytest.raises(FileNotFoundError, match="found no folder of train videos"):
         prepare("kinetics-sounds", [tmp_path / "other"], tmp_path / "root")

@@ -175,7 +175,7 @@ def test_it_can_be_learnt() -> None:
         (Mfeat(train_missing=-0.1), "from 0"),
     ],
 )
-def test_wrong_settings_are_told(settings: Mfeat, message: str) -> None:
+def test_wrong_settings_are_refused(settings: Mfeat, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         settings.load(0)
 

@@ -283,7 +283,7 @@ def test_labels_mapped_otherwise_are_not_taken_over(copy: Path, tmp_path: Path) 
     assert np.array_equal(found["labels"], read_cache("nyuv2", prepared(), 1)[0]["labels"][:13])
 
 
-def test_files_that_are_none_are_told(copy: Path, tmp_path: Path) -> None:
+def test_files_that_are_none_are_refused(copy: Path, tmp_path: Path) -> None:
     (copy / "classMapping40.mat").rename(copy / "mapping.mat")
     with pytest.raises(FileNotFoundError, match=r"found no classMapping40\.mat"):
         prepare("nyuv2", [copy], tmp_path / "root")

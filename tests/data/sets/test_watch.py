@@ -180,7 +180,7 @@ def test_every_protocol_numpy_wrote_is_opened(protocol: int, tmp_path: Path) -> 
 
 
 @given(st.data())
-def test_a_damaged_pickle_is_told_or_read(data: st.DataObject) -> None:
+def test_a_damaged_pickle_is_refused_or_read(data: st.DataObject) -> None:
     content = bytearray(small_pickle())
     for _ in range(data.draw(st.integers(1, 3))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
@@ -197,7 +197,7 @@ def small_pickle() -> bytes:
         return made.write(Path(folder) / "a.npy", value).read_bytes()
 
 
-def test_a_plain_array_is_told(tmp_path: Path) -> None:
+def test_a_plain_array_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "watch_dataset.npy", np.ones(3))
     with pytest.raises(ValueError, match="expected one object, got float64"):
         prepare("watch", [tmp_path], tmp_path / "root", allow_pickle=True)
@@ -247,13 +247,13 @@ def test_bad_recordings_are_named_and_nothing_shifts(tmp_path: Path) -> None:
         ({"X": [np.full((9, 6), np.nan)] * 140}, "none of 140 recordings can be used"),
     ],
 )
-def test_another_content_is_told(changes: dict, message: str, tmp_path: Path) -> None:
+def test_another_content_is_refused(changes: dict, message: str, tmp_path: Path) -> None:
     made.write(tmp_path / "watch_dataset.npy", {**made.content(), **changes})
     with pytest.raises(ValueError, match=message):
         prepare("watch", [tmp_path], tmp_path / "root", bad="skip", allow_pickle=True)
 
 
-def test_a_file_without_recordings_is_told(tmp_path: Path) -> None:
+def test_a_file_without_recordings_is_refused(tmp_path: Path) -> None:
     made.write(tmp_path / "watch_dataset.npy", [1, 2])
     with pytest.raises(ValueError, match="expected a dict of X, y, subject"):
         prepare("watch", [tmp_path], tmp_path / "root", allow_pickle=True)
@@ -270,7 +270,7 @@ def test_the_wheel_will_do(tmp_path: Path) -> None:
     assert all(np.array_equal(one[key], other[key]) for key in one)
 
 
-def test_a_missing_source_is_told(tmp_path: Path) -> None:
+def test_a_missing_source_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"found no watch recordings .*seglearn"):
         find([tmp_path])
 
@@ -285,7 +285,7 @@ def test_a_missing_source_is_told(tmp_path: Path) -> None:
         ({"test_subjects": 8}, "of 1 or more, together below 10"),
     ],
 )
-def test_wrong_settings_are_told(changes: dict, message: str) -> None:
+def test_wrong_settings_are_refused(changes: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Watch(prepared(), **changes).load(0)
 

@@ -30,7 +30,7 @@ class DataSettings(ABC):
     """Class that is no attack, for ACER."""
 
     shows_inputs: ClassVar[bool] = False
-    """Whether the licence lets a report show the inputs; said of images with a class per pixel."""
+    """Whether the licence lets a report show images of the data set."""
 
     @abstractmethod
     def load(self, seed: int) -> Splits:
@@ -45,7 +45,7 @@ class DataSettings(ABC):
         """
 
     def raw(self, seed: int) -> Splits:
-        """Return the splits as they are exported; before standardising where that is possible."""
+        """Return the splits to export, before standardising if the data set supports it."""
         return self.load(seed)
 
     @property

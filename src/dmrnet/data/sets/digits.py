@@ -221,8 +221,8 @@ def origin(sample: str, modality: str) -> str:
     Raises:
         ValueError: If the sample names no such modality.
     """
-    _, found, name = f" {sample}".partition(f" {modality}:")
-    if not found:
+    _, separator, name = f" {sample}".partition(f" {modality}:")
+    if not separator:
         raise ValueError(f"the sample {sample!r} names no {modality}")
     # A file's name may hold blanks, so it ends at the next modality, not at the next blank.
     for other in MODALITIES:
