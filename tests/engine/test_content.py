@@ -48,7 +48,7 @@ def test_a_run_does_not_go_on_with_other_data(tmp_path: Path, split: str) -> Non
     settings = settings_in(tmp_path)
     interrupted(settings, tmp_path / "run")
     change(tmp_path / f"{split}.npz")
-    with pytest.raises(ValueError, match=f"the .*{split}.* samples are not those that .*run began"):
+    with pytest.raises(ValueError, match=f"the .*{split}.* samples with which .*run began"):
         fit(settings, tmp_path / "run")
 
 
@@ -57,7 +57,7 @@ def test_a_finished_run_notices_other_data(tmp_path: Path) -> None:
     assert fit(settings, tmp_path / "run")
     assert not fit(settings, tmp_path / "run")
     change(tmp_path / "train.npz")
-    with pytest.raises(ValueError, match="samples are not those"):
+    with pytest.raises(ValueError, match="samples with which"):
         fit(settings, tmp_path / "run")
     (tmp_path / "train.npz").unlink()
     assert not fit(settings, tmp_path / "run")

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from dmrnet.data.loader import TrainLoader, evaluation_batches
 from dmrnet.engine import fit as module
-from dmrnet.engine.fit import agreement, fit
+from dmrnet.engine.final_scores import hard_agreement
+from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.training import trainee
 from dmrnet.engine.training.checkpoints import Checkpoints
@@ -171,7 +172,7 @@ def test_encoders_run_once_a_step_on_what_they_must_see(tmp_path: Path, encodes:
 
     # The weights that are kept have the counters in their names, so the run ends with its epochs.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "finish", lambda *_: None)
+        patch.setattr(module, "write_final_scores", lambda *_: None)
         fit(settings, tmp_path / "run", started=count)
     data = settings.data.load(0).train
     loader = TrainLoader(data, 13, 0, Warmup(Uniform(), 0), "mask")
@@ -341,17 +342,17 @@ def test_a_gpu_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
 
 def test_agreement_needs_every_combination() -> None:
     class Mined:
-        def hard(self) -> Tensor:
+        def hard_set(self) -> Tensor:
             return torch.tensor([False, True, False, True, False, False, False, False])
 
     combinations = all_combinations(3)
     values = torch.tensor([0.1, 0.9, 0.8, 0.2, 0.9, 0.9, math.nan], dtype=torch.float64)
-    assert agreement(Mined(), combinations, values) == 0.5
-    assert agreement(Mined(), combinations[1:], values[1:]) is None
+    assert hard_agreement(Mined(), combinations, values) == 0.5
+    assert hard_agreement(Mined(), combinations[1:], values[1:]) is None
     # In another order the accuracies go with their combinations.
     turned = combinations.flip(0)
     assert index_of(turned).tolist() == list(range(7, 0, -1))
-    assert agreement(Mined(), turned, values.flip(0)) == 0.5
+    assert hard_agreement(Mined(), turned, values.flip(0)) == 0.5
 
 
 def test_rates_are_counted_before_training(tmp_path: Path) -> None:

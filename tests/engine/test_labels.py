@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dmrnet.engine import folder
+from dmrnet.engine import environment
 from dmrnet.settings.config import parse_run
 
 
@@ -29,15 +29,15 @@ def test_commit_is_the_packages_and_not_the_folder_one_stands_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    copy = tmp_path / "folder.py"
+    copy = tmp_path / "environment.py"
     copy.write_text("")
-    monkeypatch.setattr(folder, "__file__", str(copy))
-    assert folder.package_commit() is None  # there, but not tracked
+    monkeypatch.setattr(environment, "__file__", str(copy))
+    assert environment.package_commit() is None  # there, but not tracked
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
-    subprocess.run([*git, "add", "folder.py"], check=True)
+    subprocess.run([*git, "add", "environment.py"], check=True)
     subprocess.run([*git, "commit", "-qm", "one"], check=True)
-    commit = folder.package_commit()
+    commit = environment.package_commit()
     assert commit is not None
     assert len(commit) == 40
     copy.write_text("changed")
-    assert folder.package_commit() == commit + "+changes"
+    assert environment.package_commit() == commit + "+changes"

@@ -95,7 +95,7 @@ def test_killed_after_the_last_epoch(
         raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "finish", killed)
+        patch.setattr(module, "write_final_scores", killed)
         with pytest.raises(KilledError):
             fit(settings_in(whole, epochs=EPOCHS), tmp_path / "run")
     seen: list[Progress] = []

@@ -220,6 +220,10 @@ class Splits:
         named = {"train": self.train, "val": self.val, "test": self.test}
         return {name: part for name, part in named.items() if part is not None}
 
+    def fingerprints(self) -> dict[str, str]:
+        """Return the fingerprint of each split by name."""
+        return {name: part.fingerprint() for name, part in self.parts().items()}
+
 
 def standardised(splits: Splits) -> Splits:
     """Standardise splits by their present training rows, in place.

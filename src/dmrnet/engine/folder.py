@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import platform
-import subprocess
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from dmrnet.engine.environment import environment
 from dmrnet.storage import (
     append_json_lines,
     complete_lines,
@@ -202,40 +199,3 @@ def _records(path: Path) -> list[dict[str, Any]]:
         return [record for _, record in read_json_lines(path)]
     except ValueError as error:
         raise ValueError(f"{error}, or train into another --out") from error
-
-
-def environment() -> dict[str, Any]:
-    """Return versions, platform, time and the git commit of this package, if it is in a checkout.
-
-    The commit ends in ``+changes`` where tracked files differ from it.
-    """
-    packages = {}
-    for name in ("dmrnet", "torch", "torchvision", "lightning", "timm", "numpy"):
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            packages[name] = "not installed"
-    return {
-        "versions": {"python": platform.python_version(), **packages},
-        "platform": platform.platform(),
-        "commit": package_commit(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def package_commit() -> str | None:
-    """Return the git commit of the checkout that this package runs from, or None."""
-    here = Path(__file__)
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(here.parent), *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-        return done.stdout.strip()
-
-    try:
-        # An installed copy may stand inside somebody else's repository.
-        git("ls-files", "--error-unmatch", here.name)
-        changes = git("status", "--porcelain", "--untracked-files=no")
-        return git("rev-parse", "HEAD") + ("+changes" if changes else "")
-    except (OSError, subprocess.SubprocessError):
-        return None

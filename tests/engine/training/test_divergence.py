@@ -1,4 +1,4 @@
-"""A loss that rises is said, in training and in the report; the defaults do not let it rise."""
+"""A loss that rises is said, in training and in the report; the defaults do not let it monitor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.engine.runs import metrics_of, settings_in
 
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.training.divergence import Rise
+from dmrnet.engine.training.divergence import DivergenceMonitor
 from dmrnet.settings.config import parse_run
 from dmrnet.settings.training import Training
 
@@ -81,14 +81,14 @@ def test_the_losses_of_the_folder_are_those_of_the_epochs(tmp_path: Path) -> Non
 
 def test_it_warns_once_and_from_the_first_epoch_on(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "dmrnet"):
-        rise = Rise([2.0, 1.0])
-        rise.add(2, 20.0)
+        monitor = DivergenceMonitor([2.0, 1.0])
+        monitor.add(2, 20.0)
         assert not caplog.records
-        assert not rise.diverged
-        rise.add(3, 21.0)
-        rise.add(4, 2100.0)
-    assert rise.diverged
-    assert rise.highest == 1050
+        assert not monitor.diverged
+        monitor.add(3, 21.0)
+        monitor.add(4, 2100.0)
+    assert monitor.diverged
+    assert monitor.highest == 1050
     (record,) = caplog.records
     assert "from 2 in the first epoch to 21 in epoch 4" in record.getMessage()
 

@@ -14,7 +14,7 @@ from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.training.checkpoints import Checkpoints
-from dmrnet.engine.training.prerequisite import CACHE, FOLDER, place_of, select_of
+from dmrnet.engine.training.prerequisite import CACHE, FOLDER, cache_folder, teacher_selection
 from dmrnet.engine.training.trainee import Progress
 from dmrnet.methods.base import Method
 from dmrnet.methods.hooks import Needs
@@ -50,7 +50,7 @@ def test_the_teacher_is_trained_first_with_the_same_data_and_training(made: Path
     measured = {name for _, name, _ in metrics_of(RunFolder(kept).metrics)}
     assert "val_complete" in measured
     assert "val_average" not in measured
-    assert (select_of("last"), select_of("complete")) == ("last", "complete")
+    assert (teacher_selection("last"), teacher_selection("complete")) == ("last", "complete")
     assert teacher.settings.seed == student.settings.seed
     assert teacher.settings.method.network == student.settings.method.network
     values = {name for _, name, _ in metrics_of(RunFolder(made / "run").metrics)}
@@ -102,7 +102,7 @@ def test_what_decides_a_teacher_decides_its_place(made: Path) -> None:
 
     def place(*flags: str, epochs: int = 3, **changed: str) -> str:
         settings = settings_in(made, *flags, method="full", epochs=epochs)
-        return place_of(settings, made, {**content, **changed}).name
+        return cache_folder(settings, made, {**content, **changed}).name
 
     same = place()
     assert same.startswith("arrays-full-seed0-")

@@ -26,7 +26,7 @@ from dmrnet.engine.training.trainee import Trainee
 
 data, run, told = map(Path, sys.argv[1:])
 events = []
-for kind in (folder.os, Path):
+for kind in (os, Path):
     replace = kind.replace
     def seen(*args, replace=replace):
         events.append(["write", str(args[-1])])

@@ -20,7 +20,7 @@ from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.scoring import naming_samples
 from dmrnet.engine.training.average import WeightAverage
 from dmrnet.engine.training.checkpoints import OURS
-from dmrnet.engine.training.divergence import Rise
+from dmrnet.engine.training.divergence import DivergenceMonitor
 from dmrnet.engine.training.optim import build_optimizer, build_schedule
 from dmrnet.engine.training.selection import (
     DEFAULT_MEASURE,
@@ -104,7 +104,7 @@ class Trainee(pl.LightningModule):
         self.samples = 0
         self.noise: torch.Generator | None = None
         self.steps = Steps(0)
-        self.rise = Rise()
+        self.divergence = DivergenceMonitor()
         self.step_seen: Step | None = None
         self.started = 0.0
         self.cpu_started = 0.0
@@ -165,7 +165,7 @@ class Trainee(pl.LightningModule):
         if self.average is not None:
             self.average.follow(self.method)
         if self.trainer.is_global_zero:
-            self.rise = Rise(self.folder.losses())
+            self.divergence = DivergenceMonitor(self.folder.losses())
 
     def on_train_epoch_start(self) -> None:
         """Derive order, masks, noise and layer dropout from seed and epoch, so that it repeats."""
@@ -234,7 +234,7 @@ class Trainee(pl.LightningModule):
             figures[name] = self.last_score = self._select()
         if self.trainer.is_global_zero:
             self.folder.add_metrics(epoch, figures | {"seconds": self.seconds})
-            self.rise.add(epoch, figures["loss"])
+            self.divergence.add(epoch, figures["loss"])
             if statistics is not None:
                 self.folder.add_variance(self.variance_rows(statistics))
             if self.report is not None:

@@ -1,0 +1,103 @@
+"""The validation scores of a finished training, and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from dmrnet.engine.cost import inference_flops
+from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.rows import Line, result_rows, score_lines
+from dmrnet.engine.scoring import combinations_of, naming_samples, score
+from dmrnet.engine.thresholds import set_thresholds
+from dmrnet.engine.training.trainee import Trainee
+from dmrnet.engine.weights import load_weights
+from dmrnet.evaluation import goodness, measure_of, worst
+from dmrnet.methods.base import Method
+from dmrnet.modalities import count, index_of
+from dmrnet.settings.config import RunSettings
+
+
+def write_final_scores(
+    trainee: Trainee,
+    settings: RunSettings,
+    folder: RunFolder,
+    device: torch.device,
+    teacher_cost: Mapping[str, float],
+) -> None:
+    """Score the kept weights on validation, write the rows of the training, mark it as finished.
+
+    Args:
+        trainee: Training that has come to its end.
+        settings: Settings of the run.
+        folder: Folder of the run.
+        device: Device to score on.
+        teacher_cost: What training a teacher cost, by metric, which is added; empty without one.
+    """
+    method, val = trainee.evaluated, trainee.splits.val
+    load_weights(method, folder.weights)
+    # Lightning has moved the method back to the CPU.
+    method.to(device).eval()
+    modalities = val.task.modalities
+    combinations = combinations_of(len(modalities))
+    measure = measure_of(settings.data)
+    with naming_samples("validation", val):
+        result = score(method, val, combinations, device, keep=measure.threshold != "half")
+    result = set_thresholds(measure, result, folder, modalities)
+    figures = _figures(trainee, method, device, teacher_cost)
+    scores, _ = measure.columns(result.confusion)[measure.name]
+    agreement = hard_agreement(method, combinations, goodness(measure, scores).cpu())
+    if agreement is not None:
+        figures["hard_agreement"] = agreement
+    lines: list[Line] = [
+        *score_lines(measure, result, modalities),
+        *(("", metric, value, len(val)) for metric, value in figures.items()),
+    ]
+    folder.put_rows("val", result_rows(folder.name, settings, "val", lines))
+    folder.write_facts(finished=True, best_epoch=trainee.best_epoch)
+
+
+def _figures(
+    trainee: Trainee, method: Method, device: torch.device, teacher_cost: Mapping[str, float]
+) -> dict[str, float]:
+    """Return what belongs to no combination: sizes, cost, epochs."""
+    figures: dict[str, float] = {
+        "parameters": sum(p.numel() for p in method.parameters()),
+        # A term's own network is trained and then left out.
+        "inference_parameters": sum(
+            p.numel() for n, p in method.named_parameters() if not n.startswith("objective.")
+        ),
+        "inference_flops": inference_flops(method),
+        "train_seconds": trainee.seconds + teacher_cost.get("train_seconds", 0.0),
+        "train_samples": trainee.samples + teacher_cost.get("train_samples", 0),
+        "epochs": trainee.epochs,
+        "best_epoch": -1 if trainee.best_epoch is None else trainee.best_epoch + 1,
+    }
+    if device.type == "cpu" and trainee.trainer.world_size == 1:
+        # Where other work shares the machine this says more than elapsed time.
+        seconds = trainee.cpu_seconds + teacher_cost.get("train_cpu_seconds", 0.0)
+        figures["train_cpu_seconds"] = seconds
+    if trainee.divergence.diverged:
+        figures["loss_rise"] = trainee.divergence.highest
+    return figures
+
+
+def hard_agreement(method: Method, combinations: Tensor, scores: Tensor) -> float | None:
+    """Return the share of the hard set that is among as many combinations that score worst.
+
+    Args:
+        method: Method with its hard set.
+        combinations: bool ``(K, V)``.
+        scores: ``(K,)``, higher is better.
+
+    Returns:
+        None without a hard set, or where not every combination was scored.
+    """
+    hard_set = method.hard_set()
+    if hard_set is None or len(combinations) < count(combinations.shape[1]):
+        return None
+    hard = hard_set.cpu()[index_of(combinations)]
+    size = int(hard.sum())
+    return int((hard & worst(scores, size)).sum()) / size if size else None
