@@ -72,7 +72,7 @@ BAD_PICTURES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a photograph cut off": (
         lambda folder: (folder / PHOTOGRAPH).write_bytes((folder / PHOTOGRAPH).read_bytes()[:300]),
-        "002_image.png (is no whole picture",
+        "002_image.png (is not a readable picture",
     ),
     "a photograph of another size": (
         picture(PHOTOGRAPH, lambda values: values[:-1]),

@@ -140,7 +140,7 @@ BAD_ARCHIVES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         lambda file: file[: len(file) // 2],
         "expected an .npz file as numpy.savez writes it",
     ),
-    "an array twice": (twice, "the array 'radar' stands twice; save it once"),
+    "an array twice": (twice, "expected one array 'radar', got 2; save it once"),
 }
 
 

@@ -41,9 +41,9 @@ def test_channels_are_averaged() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no WAV file"),
-        (b"RIFF", "is no WAV file"),
-        (b"\xff\xd8\xff\xe0 a photograph", "is no WAV file"),
+        (b"", "is not a WAV file"),
+        (b"RIFF", "is not a WAV file"),
+        (b"\xff\xd8\xff\xe0 a photograph", "is not a WAV file"),
         (wav(np.zeros(0, "<i2")), "holds no sound"),
         (wav(np.zeros(9, "u1"), width=1), "16 bits, got 8 bits"),
         (wav(np.zeros(900, "<i2"))[:-11], "is cut off: expected 900 samples .* got 894"),
@@ -185,7 +185,7 @@ def test_samples_that_are_not_finite_are_refused() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"fLaC", b"<html>404</html>", b"OggS" * 20])
 def test_an_unknown_format_is_refused(content: bytes) -> None:
-    with pytest.raises(ValueError, match="is no WAV file"):
+    with pytest.raises(ValueError, match="is not a WAV file"):
         read_sound(content)
 
 

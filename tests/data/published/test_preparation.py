@@ -238,7 +238,7 @@ def test_all_of_many_bad_files_are_listed(
         (note,) = skipped_note(read_cache("toy", str(root), 1)[1])
         assert "0009.txt (" in note
         assert "0010.txt" not in note
-        assert note.endswith("and 20 more; all are listed in toy.json, beside the prepared data")
+        assert note.endswith("and 20 more; all are listed in toy.json, next to the prepared data")
     assert "0014.txt (" in said
     assert "0015.txt" not in said
     assert f"and 15 more; all are listed in {root / 'toy.rejected.txt'}" in said

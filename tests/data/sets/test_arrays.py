@@ -240,7 +240,9 @@ def test_present_of_a_file_that_lacks_an_array(files: Arrays) -> None:
         files.load(0)
     reverse = {"age": test["age"], "wave": test["wave"], "y": test["y"]}
     np.savez(files.test, **reverse, present=present)
-    with pytest.raises(ValueError, match=r"order age, wave but in training .* wave, face, age"):
+    with pytest.raises(
+        ValueError, match=r"order of training, wave, face, age, got age, wave; .* same order"
+    ):
         files.load(0)
 
 
@@ -448,7 +450,7 @@ def test_files_that_are_something_else(files: Arrays, tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("wave.npy", b"not an array")
         archive.writestr("y.npy", b"neither")
-    with pytest.raises(ValueError, match=r"cannot be read|no array"):
+    with pytest.raises(ValueError, match=r"cannot be read|not an array"):
         Arrays(str(path)).load(0)
     whole = Path(files.train).read_bytes()
     with zipfile.ZipFile(files.train) as source:
@@ -457,7 +459,7 @@ def test_files_that_are_something_else(files: Arrays, tmp_path: Path) -> None:
         warnings.simplefilter("ignore")  # that a name stands twice
         for name, content in [*members.items(), ("wave.npy", members["wave.npy"])]:
             archive.writestr(name, content)
-    with pytest.raises(ValueError, match=r"bad\.npz: the array 'wave' stands twice"):
+    with pytest.raises(ValueError, match=r"bad\.npz: expected one array 'wave', got 2"):
         Arrays(str(path)).load(0)
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"bad\.npz: expected an \.npz file"):

@@ -107,8 +107,8 @@ def test_lines_that_are_none_are_named() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("Val/0/1-color.jpg Val/0/1-ir.jpg Val/0/1-depth.jpg 1", "where depth should stand"),
-        ("x/depth/1.jpg x/color/1.jpg x/ir/1.jpg 0", "where rgb should stand"),
+        ("Val/0/1-color.jpg Val/0/1-ir.jpg Val/0/1-depth.jpg 1", "ir.jpg as depth"),
+        ("x/depth/1.jpg x/color/1.jpg x/ir/1.jpg 0", "depth/1.jpg as rgb"),
     ],
 )
 def test_swapped_modalities_are_refused(line: str, words: str) -> None:

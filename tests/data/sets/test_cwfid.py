@@ -227,7 +227,7 @@ def test_what_is_damaged_is_named_and_nothing_shifts(copy: Path, tmp_path: Path)
         prepare("cwfid", [copy], tmp_path / "root")
     for said in (
         "002_image.png (is missing)",
-        "004_annotation.png (is no whole picture",
+        "004_annotation.png (is not a readable picture",
         "005_image.png (expected red in the first and third channel",
         "006_annotation.png (expected black, green and red alone, got 2 pixels",
     ):

@@ -217,8 +217,8 @@ def harm(folder: Path) -> dict[str, str]:
         "2_ada_30.wav": "is cut off",
         "five_bo_1.wav": "is not named <digit>_<speaker>_<index>.wav",
         "3/IMG_5002.JPG": "is empty",
-        "4/IMG_5003.JPG": "is no whole picture",
-        "9/IMG_5004.JPG": "is no whole picture",
+        "4/IMG_5003.JPG": "is not a readable picture",
+        "9/IMG_5004.JPG": "is not a readable picture",
     }
 
 

@@ -233,7 +233,7 @@ def test_dead_and_short_videos_are_listed(tmp_path: Path) -> None:
     assert "nobody" not in said
     assert "SHORTshort1_000000_000010 (is short: 2.0 s" in said
     assert "SILENTvide1_000000_000010 (has no sound)" in said
-    assert "DAMAGEDvid1_000000_000010 (is no whole video" in said
+    assert "DAMAGEDvid1_000000_000010 (is not a readable video" in said
     told: list[str] = []
     prepare("kinetics-sounds", [folder], tmp_path / "root", bad="skip", log=told.append)
     assert any(line.startswith("train: 33 usable of 38 clips") for line in told)
@@ -308,5 +308,5 @@ def test_what_is_not_there_is_refused(tmp_path: Path, copy: Path) -> None:
     _, name, stem, _ = next(made.clips())
     wav = copy / "audio" / "train" / name / f"{stem}.wav"
     shutil.copy(wav, copy / "audio" / "test" / name)
-    with pytest.raises(ValueError, match=f"1 clips stand in two places, {stem}"):
+    with pytest.raises(ValueError, match=f"1 clips are in two splits, {stem}"):
         prepare("kinetics-sounds", [copy], tmp_path / "root")

@@ -296,7 +296,7 @@ def test_files_that_are_none_are_refused(copy: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected each image from 1 to 14 once"):
         prepare("nyuv2", [copy], tmp_path / "root")
     (copy / "nyu_depth_v2_labeled.mat").write_bytes(b"MATLAB 5.0 MAT-file, but not this one")
-    with pytest.raises(ValueError, match="no whole HDF5 file"):
+    with pytest.raises(ValueError, match="not a readable HDF5 file"):
         prepare("nyuv2", [copy], tmp_path / "root")
 
 

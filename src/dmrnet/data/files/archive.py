@@ -46,9 +46,9 @@ class Archive:
             raise ValueError(
                 f"{path}: expected an .npz file as numpy.savez writes it ({error})"
             ) from error
-        twice = sorted({name for name in members if members.count(name) > 1})
-        if twice:
-            raise ValueError(f"{path}: the array {twice[0]!r} stands twice; save it once")
+        for name in members:
+            if (count := members.count(name)) > 1:
+                raise ValueError(f"{path}: expected one array {name!r}, got {count}; save it once")
         self.names = tuple(name for name in members if name not in RESERVED)
         self.reserved = tuple(name for name in members if name in RESERVED)
         try:
@@ -89,7 +89,9 @@ class Archive:
                 "numbers or text, no Python objects: convert it before numpy.savez"
             ) from error
         if not isinstance(array, np.ndarray):
-            raise ValueError(f"{self.path}: {name!r} is no array; save the file with numpy.savez")
+            raise ValueError(
+                f"{self.path}: {name!r} is not an array; save the file with numpy.savez"
+            )
         return array
 
 

@@ -208,5 +208,5 @@ def skipped_note(provenance: Provenance, most: int = 5) -> tuple[str, ...]:
     if not provenance.bad:
         return ()
     # NAME.rejected.txt is of the latest preparation, which may have rejected other files.
-    full_list = f"{provenance.name}.json, beside the prepared data"
+    full_list = f"{provenance.name}.json, next to the prepared data"
     return (f"skipped when prepared: {summarise(provenance.bad, most, full_list)}",)

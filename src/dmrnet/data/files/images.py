@@ -167,7 +167,7 @@ def read_images(
     for name, hole in empty.items():
         dataset.arrays[name].masked_fill_(hole, 0.0)
     dataset.notes = tuple(
-        f"{name} hardly varies beside the images of the training; expected the same unit (mean "
+        f"{name} hardly varies compared with the training; expected images in the same unit (mean "
         f"{_numbers(standardiser.mean[name])}, deviation {_numbers(standardiser.std[name])})"
         for column, name in enumerate(task.modalities)
         if _is_flat(dataset.arrays[name], dataset.present[:, column])

@@ -27,7 +27,7 @@ def opened_picture(content: bytes, formats: tuple[str, ...] | None = None) -> It
             yield picture
     # Pillow raises many kinds of error on a damaged file.
     except Exception as error:
-        raise ValueError(f"is no whole picture ({error})") from error
+        raise ValueError(f"is not a readable picture ({error})") from error
 
 
 def resized(picture: Image.Image, height: int, width: int) -> npt.NDArray[np.uint8]:

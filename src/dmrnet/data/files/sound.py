@@ -38,7 +38,7 @@ def read_wav(content: bytes) -> tuple[Samples, int]:
     # A damaged header raises several kinds of error, RuntimeError without a message among them.
     except Exception as error:
         reason = str(error) or "it is damaged or cut off"
-        raise OtherFormatError(f"is no WAV file of PCM samples ({reason})") from error
+        raise OtherFormatError(f"is not a WAV file of PCM samples ({reason})") from error
     if width != 2:
         raise OtherFormatError(f"expected samples of 16 bits, got {8 * width} bits")
     frame = channels * width

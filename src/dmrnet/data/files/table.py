@@ -169,9 +169,9 @@ def _stated_presence(archive: Archive, rows: int, columns: Sequence[str]) -> Map
     known = [name for name in archive.names if name in columns]
     if known != [name for name in columns if name in archive.names]:
         raise ValueError(
-            f"{path}: its arrays stand in the order {', '.join(known)} but in training they stood "
-            f"as {', '.join(columns)}, so the columns of {PRESENT} could mean either; save them "
-            "in the same order"
+            f"{path}: expected its arrays in the order of training, {', '.join(columns)}, got "
+            f"{', '.join(known)}; the columns of {PRESENT} could mean either: save them in the "
+            "same order"
         )
     for names in (archive.names, tuple(columns)):
         if present.shape == (rows, len(names)):

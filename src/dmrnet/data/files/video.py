@@ -40,7 +40,7 @@ def opened(content: bytes) -> Iterator[InputContainer]:
         with av.open(io.BytesIO(content), mode="r") as container:
             yield container
     except (av.FFmpegError, EOFError, IndexError) as error:
-        raise ValueError(f"is no whole video ({error})") from error
+        raise ValueError(f"is not a readable video ({error})") from error
 
 
 def first_frame(content: bytes, least_seconds: float = 0.0) -> Image.Image:

@@ -46,7 +46,7 @@ def find(sources: Sequence[Path]) -> FilesByGroup:
         ValueError: If a list names no picture, or has its fields in another order.
     """
     files: dict[str, list[File]] = {}
-    hint = "CASIA-SURF is given out on request; the lists stand in its folder"
+    hint = "CASIA-SURF is given out on request; the lists are in its folder"
     for split, name in LISTS.items():
         path = locate(sources, (name,), f"list of the {split} split", hint)
         files[f"{split}.list"] = [File(name, path)]
@@ -70,8 +70,8 @@ def parse(content: bytes, path: str) -> Lines[ListedFace]:
             named = [word.lower().replace("color", "rgb") for word in MODALITY.findall(file)]
             if named and modality not in named:
                 raise ValueError(
-                    f"{path}, line {number}: expected RGB, depth and infrared in this order, but "
-                    f"where {modality} should stand there is {file}; put the fields in order"
+                    f"{path}, line {number}: expected RGB, depth and infrared in this order, got "
+                    f"{file} as {modality}; put the fields in order"
                 )
     return lines
 

@@ -31,7 +31,7 @@ def find(sources: Sequence[Path]) -> FilesByGroup:
         FileNotFoundError: If the list is missing.
         ValueError: If it cannot be read.
     """
-    hint = "it is in the published repository cwfid/dataset, beside images and annotations"
+    hint = "it is in the published repository cwfid/dataset, next to images and annotations"
     path = locate(sources, (SPLIT,), SPLIT, hint)
     numbers = sorted(set().union(*split_of(path.read_bytes()).values()))
 

@@ -57,8 +57,8 @@ def find(sources: Sequence[Path]) -> FilesByGroup:
     twice = [stem for stem, count in times.items() if count > 1]
     if twice:
         raise ValueError(
-            f"kinetics-sounds: {len(twice)} clips stand in two places, {twice[0]} among them; "
-            "name the folder that is meant"
+            f"kinetics-sounds: {len(twice)} clips are in two splits, {twice[0]} among them; "
+            "name the folders that are meant"
         )
     return {"audio": [audio for audio, _ in pairs], "visual": [visual for _, visual in pairs]}
 
@@ -108,8 +108,8 @@ def _check_any(clips: Mapping[str, Path], folder: Path, split: str) -> None:
     """Raise FileNotFoundError if a folder has no video, before hours are spent on another."""
     if not _any(clips):
         raise FileNotFoundError(
-            f"found no video of {_CLASSES} in {folder}; videos stand in folders of classes; flat "
-            f"videos need {' or '.join(ANNOTATIONS[split])} beside them"
+            f"found no video of {_CLASSES} in {folder}; videos are in folders of classes; flat "
+            f"videos need {' or '.join(ANNOTATIONS[split])} next to them"
         )
 
 
@@ -167,7 +167,7 @@ def _frames(sources: Sequence[Path]) -> Iterator[tuple[File, File]]:
         if not folders.keys() & sounds.keys():
             raise FileNotFoundError(
                 f"found no clip of {_CLASSES} with frames in {visual} and a recording in {audio}; "
-                "both stand in folders of classes"
+                "both are in folders of classes"
             )
         for name in sorted({*folders, *sounds}):
             folder = folders.get(name, visual / name)

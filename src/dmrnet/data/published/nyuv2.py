@@ -75,7 +75,7 @@ def opened(path: Path) -> h5py.File:
     try:
         return h5py.File(path, "r")
     except OSError as error:
-        raise ValueError(f"{path} is no whole HDF5 file ({error})") from error
+        raise ValueError(f"{path} is not a readable HDF5 file ({error})") from error
 
 
 def find(sources: Sequence[Path]) -> FilesByGroup:
@@ -115,7 +115,7 @@ def matlab_arrays(content: bytes, name: str, keys: Sequence[str]) -> list[Array]
     # Scipy raises many kinds of error on a damaged file.
     except Exception as error:
         raise ValueError(
-            f"{name}: expected {', '.join(keys)}, cannot read them ({error})"
+            f"{name}: expected {', '.join(keys)}, got something else ({error})"
         ) from error
 
 

@@ -95,13 +95,13 @@ def locate(sources: Sequence[Path], patterns: Sequence[str], what: str, hint: st
                     matches[path.resolve()] = path
         if len(matches) > 1:
             paths = ", ".join(str(path) for path in matches.values())
-            raise ValueError(f"expected one place with {what}, found {paths}; name the one meant")
+            raise ValueError(f"expected one {what}, found {paths}; name the one meant")
         if matches:
             return next(iter(matches.values()))
     searched = ", ".join(str(source) for source in sources)
     raise FileNotFoundError(
-        f"found no {what} (looked for {' or '.join(patterns)}) in {searched}; {hint}. A further "
-        "place can be named with another --source"
+        f"found no {what} (looked for {' or '.join(patterns)}) in {searched}; {hint}. "
+        "Name further folders with more --source"
     )
 
 
