@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dmrnet.report.figures.figure import Figure, make_figure
 from dmrnet.report.records.combinations import members
-from dmrnet.report.records.label_maps import NO_CLASS, PICTURES, LabelMaps, read_label_maps
+from dmrnet.report.records.label_maps import NO_CLASS, PICTURES, SavedLabelMaps, read_label_maps
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.summary import DataSummary
 
@@ -45,7 +45,7 @@ def map_figures(summary: DataSummary, prefix: str) -> list[Figure]:
     return figures
 
 
-def _read(summary: DataSummary) -> Iterator[tuple[str, LabelMaps]]:
+def _read(summary: DataSummary) -> Iterator[tuple[str, SavedLabelMaps]]:
     """Yield label and maps of each system that kept some, from its lowest seed."""
     seen: set[str] = set()
     for line in sorted(summary.runs, key=lambda line: line.seed):
@@ -55,7 +55,7 @@ def _read(summary: DataSummary) -> Iterator[tuple[str, LabelMaps]]:
             yield line.label, read_label_maps(path)
 
 
-def _has_image(maps: LabelMaps, first: LabelMaps, image: int) -> bool:
+def _has_image(maps: SavedLabelMaps, first: SavedLabelMaps, image: int) -> bool:
     """Whether a run was tested on the same image of this number as the first run."""
     if image not in maps.index or maps.classes != first.classes:
         return False
@@ -72,7 +72,7 @@ def _columns(names: Sequence[str], modalities: Sequence[str]) -> list[str]:
 
 
 def _image_figure(
-    summary: DataSummary, by_system: dict[str, LabelMaps], image: int, name: str
+    summary: DataSummary, by_system: dict[str, SavedLabelMaps], image: int, name: str
 ) -> Figure:
     first = next(iter(by_system.values()))
     columns = _columns(first.combinations, summary.modalities)

@@ -18,7 +18,7 @@ NO_CLASS = 255
 
 
 @dataclass(frozen=True, slots=True)
-class LabelMaps:
+class SavedLabelMaps:
     """Label maps of ``p`` test images under ``K`` combinations.
 
     Attributes:
@@ -38,7 +38,7 @@ class LabelMaps:
     inputs: dict[str, NDArray[np.uint8]]
 
 
-def read_label_maps(path: Path) -> LabelMaps:
+def read_label_maps(path: Path) -> SavedLabelMaps:
     """Read ``pictures.npz``.
 
     Raises:
@@ -48,7 +48,7 @@ def read_label_maps(path: Path) -> LabelMaps:
         path, "label maps as dmrnet writes them", "evaluate the run again, or delete the file"
     )
     try:
-        maps = LabelMaps(
+        maps = SavedLabelMaps(
             tuple(arrays["index"].tolist()),
             tuple(arrays["combination"].tolist()),
             tuple(arrays["classes"].tolist()),
