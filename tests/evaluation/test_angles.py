@@ -49,7 +49,7 @@ def slowly(x: Tensor, scored: Tensor, target: Tensor, c: int, a: int, b: int) ->
 
 
 @pytest.mark.parametrize("zero", [False, True])
-def test_they_are_what_a_loop_over_pairs_gives(zero: bool) -> None:
+def test_they_equal_a_loop_over_pairs(zero: bool) -> None:
     x, scored, target = made(zero)
     found = embedding_angles(x, scored, target, M)
     assert found.undefined == int(zero)
@@ -67,7 +67,7 @@ def test_they_are_what_a_loop_over_pairs_gives(zero: bool) -> None:
     assert found.between[2].isnan().all()
 
 
-def test_between_classes_it_is_the_angle_of_mean_directions() -> None:
+def test_angles_of_classes_are_between_mean_directions() -> None:
     x, scored, target = made()
     found = embedding_angles(x, scored, target, M)
     for a in range(K):
@@ -79,7 +79,7 @@ def test_between_classes_it_is_the_angle_of_mean_directions() -> None:
         assert found.classes[a, 0, 2].isnan()
 
 
-def test_combinations_that_only_spread_have_no_excess_and_turned_ones_have() -> None:
+def test_only_rotated_combinations_exceed_the_spread_of_a_class() -> None:
     draw = torch.Generator().manual_seed(2)
     centre = torch.tensor([3.0, 0, 0, 0, 0], dtype=torch.float64)
     x = centre + torch.randn(2, 400, C, generator=draw, dtype=torch.float64)
@@ -103,7 +103,7 @@ def test_centred_moves_the_origin_to_the_mean_over_combinations() -> None:
     torch.testing.assert_close(moved[:2], x[:2] - (means[0] + means[1]) / 2)
 
 
-def test_to_the_class_vector_it_is_the_mean_angle_of_each_class_and_combination() -> None:
+def test_class_vector_angles_are_means_by_class_and_combination() -> None:
     x, scored, target = made()
     vectors = torch.randn(M, C, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     found = class_vector_angles(x, scored, target, vectors)
@@ -118,5 +118,5 @@ def test_shapes_that_do_not_agree_are_refused() -> None:
     x, scored, target = made()
     with pytest.raises(ValueError, match=r"embeddings \(K, n, C\)"):
         embedding_angles(x, scored[:1], target, M)
-    with pytest.raises(ValueError, match="expected 14 classes"):
+    with pytest.raises(ValueError, match="expected 14 targets"):
         embedding_angles(x, scored, target[:3], M)

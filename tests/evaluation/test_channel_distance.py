@@ -1,4 +1,4 @@
-"""Inter-channel distance against a slow loop in numpy, and what it refuses."""
+"""Inter-channel distance against a slow loop in numpy, and its errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from dmrnet.evaluation import Distances, channel_distance
-from dmrnet.evaluation.channel_distance import BINS, FORMS, Form
+from dmrnet.evaluation.channel_distance import BINS, FORMS, DistanceForm
 
 
 def maps(channels: int, seed: int, batch: int = 3, zero: int | None = None) -> torch.Tensor:
@@ -18,7 +18,7 @@ def maps(channels: int, seed: int, batch: int = 3, zero: int | None = None) -> t
     return made
 
 
-def slowly(first: NDArray[np.float64], second: NDArray[np.float64], form: Form) -> object:
+def slowly(first: NDArray[np.float64], second: NDArray[np.float64], form: DistanceForm) -> object:
     """Follow Eq. 14-15 number by number."""
     samples, m, n = len(first), first.shape[1], second.shape[1]
     result = np.full((samples, m, n), np.nan)
@@ -39,7 +39,9 @@ def slowly(first: NDArray[np.float64], second: NDArray[np.float64], form: Form) 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("zero", [None, 1])
-def test_it_is_what_a_loop_gives_within_and_between(form: Form, zero: int | None) -> None:
+def test_it_equals_a_loop_within_and_between_modalities(
+    form: DistanceForm, zero: int | None
+) -> None:
     first, second = maps(4, 0, zero=zero), maps(5, 1)
     for other in (first, second):
         found = channel_distance(first, None if other is first else other, form)
@@ -48,7 +50,7 @@ def test_it_is_what_a_loop_gives_within_and_between(form: Form, zero: int | None
         assert bool(found.isnan().any()) is (zero is not None)
 
 
-def test_cosine_does_not_feel_the_scale_of_a_channel_and_printed_does() -> None:
+def test_cosine_ignores_the_scale_of_a_channel_and_printed_does_not() -> None:
     first, second = maps(4, 0), maps(5, 1)
     scaled = second * torch.tensor([1.0, 1, 9, 1, 1])[:, None, None]
     torch.testing.assert_close(
@@ -58,7 +60,7 @@ def test_cosine_does_not_feel_the_scale_of_a_channel_and_printed_does() -> None:
     assert gap.abs().max() > 0.1
 
 
-def test_printed_moves_with_the_number_of_channels_alone() -> None:
+def test_printed_depends_on_the_number_of_channels() -> None:
     for channels in (4, 64):
         equal = torch.ones(1, channels, 2, 2)
         printed = channel_distance(equal, form="printed")
@@ -69,13 +71,13 @@ def test_printed_moves_with_the_number_of_channels_alone() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "told"),
     [
-        ((2, 3, 1, 1), None, "of a vector each channel is one number"),
+        ((2, 3, 1, 1), None, r"several positions, got \(2, 3, 1, 1\)"),
         ((2, 3, 2, 2), (2, 3, 4, 4), "one grid first"),
         ((2, 3, 2, 2), (1, 3, 2, 2), "same samples"),
         ((2, 3, 4), None, "expected maps"),
     ],
 )
-def test_what_has_no_channel_distance_is_refused(
+def test_maps_without_a_channel_distance_are_refused(
     first: tuple[int, ...], second: tuple[int, ...] | None, told: str
 ) -> None:
     with pytest.raises(ValueError, match=told):
@@ -88,7 +90,7 @@ def test_an_unknown_form_is_refused() -> None:
 
 
 @pytest.mark.parametrize("itself", [False, True])
-def test_gathered_in_parts_it_is_the_mean_and_histogram_of_everything(itself: bool) -> None:
+def test_parts_add_up_to_the_mean_and_histogram_of_everything(itself: bool) -> None:
     distances = channel_distance(maps(6, 3, batch=9, zero=2))
     gathered = Distances()
     for part in distances.split([2, 4, 3]):
@@ -110,7 +112,7 @@ def test_gathered_in_parts_it_is_the_mean_and_histogram_of_everything(itself: bo
     assert np.abs(gathered.counts.numpy() - expected).sum() <= 2  # a value on an edge
 
 
-def test_nothing_gathered_has_no_mean() -> None:
+def test_there_is_no_mean_without_samples() -> None:
     empty = Distances()
     assert np.isnan(empty.mean)
     assert np.isnan(empty.deviation)

@@ -1,4 +1,4 @@
-"""Encode once and fuse often, against running the whole model for every sample and combination."""
+"""Encode once and fuse often, against the whole model for every sample and combination."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ PRESENT = torch.tensor(
 
 
 @pytest.mark.parametrize("name", ["sf-md", "dmrnet"])
-def test_every_combination_is_scored_as_if_the_whole_model_ran(name: str) -> None:
+def test_every_combination_is_scored_as_by_the_whole_model(name: str) -> None:
     task = a_task(3)
     model, batch, combinations = (
         a_method(task, name),
@@ -121,7 +121,7 @@ def test_every_combination_is_scored_as_if_the_whole_model_ran(name: str) -> Non
     assert found.complete.sum((1, 2)).tolist() == [3] * 7
 
 
-def test_a_combination_that_nobody_has_is_undefined() -> None:
+def test_a_combination_that_no_sample_has_is_undefined() -> None:
     task = a_task(2)
     present = torch.tensor([[True, False], [False, True], [True, False]])
     found = evaluate(a_method(task), [samples_of(task, present)], all_combinations(2), CLASSES)
@@ -152,7 +152,7 @@ def test_neither_chunks_nor_batches_change_anything(rows: int, cuts: list[int], 
     )
 
 
-def test_predictions_are_kept_with_what_they_are_of() -> None:
+def test_predictions_are_kept_with_samples_and_targets() -> None:
     task = a_task(3)
     model, batch, combinations = a_method(task), samples_of(task, PRESENT), all_combinations(3)
     batch = replace(batch, index=batch.index + 100)
@@ -187,7 +187,7 @@ def test_masks_are_predicted_in_any_chunks(rows: int | None) -> None:
 
 
 class Counted(nn.Module):
-    """An encoder that counts its calls and rows, and refuses what is absent."""
+    """An encoder that counts its calls and rows, and rejects absent modalities."""
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
@@ -214,7 +214,7 @@ def test_each_sample_is_encoded_once_whatever_the_combinations(combinations: int
     assert [encoder.rows for encoder in model.encoders] == PRESENT.sum(0).tolist()
 
 
-def test_an_encoder_of_what_nobody_has_never_runs() -> None:
+def test_an_encoder_without_samples_never_runs() -> None:
     task = a_task(2)
     model = a_method(task)
     model.encoders = nn.ModuleList(Counted(encoder) for encoder in model.encoders)
@@ -224,7 +224,7 @@ def test_an_encoder_of_what_nobody_has_never_runs() -> None:
 
 
 class Wide(nn.Module):
-    """Ten modalities of a single number; remembers the most rows that it fused together."""
+    """Ten modalities of a single number; records the most rows that it fused together."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -266,14 +266,16 @@ def test_a_thousand_combinations_are_fused_in_bounded_memory(
     assert int(found.confusion[j - 1].diagonal().sum()) == int((expected == batch.target).sum())
 
 
-def test_what_cannot_be_scored_is_refused() -> None:
+def test_batches_that_cannot_be_scored_are_refused() -> None:
     task = a_task(2)
     model, combinations = a_method(task), all_combinations(2)
     batch = samples_of(task, torch.ones(3, 2, dtype=torch.bool))
-    with pytest.raises(ValueError, match="batches of 2 modalities with index lists"):
+    with pytest.raises(
+        ValueError, match=r"batches of 2 modalities with row numbers .* Batch.masked"
+    ):
         evaluate(model, [replace(batch, where=None)], combinations, CLASSES)
     with pytest.raises(ValueError, match="batches of 3 modalities"):
         evaluate(model, [batch], all_combinations(3), CLASSES)
     unknown = replace(batch, target=torch.tensor([0, -1, 1]), index=torch.tensor([7, 8, 9]))
-    with pytest.raises(ValueError, match="sample 8 has no label"):
+    with pytest.raises(ValueError, match="got none for sample 8"):
         evaluate(model, [unknown], combinations, CLASSES)

@@ -1,4 +1,4 @@
-"""What evaluation computes, counted in operations: it does not wobble as seconds do."""
+"""The cost of evaluation, counted in operations, which vary less than seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ B = 2
 
 
 def operations(modalities: int, combinations: int, size: int = 32) -> int:
-    """Count the operations of evaluating so many combinations of two images."""
+    """Count the operations of evaluating a number of combinations of two images."""
     task = Task(
         tuple(Modality(f"m{k}", "image", (3, size, size)) for k in range(modalities)), ("a", "b")
     )
@@ -35,7 +35,7 @@ def operations(modalities: int, combinations: int, size: int = 32) -> int:
 
 
 @pytest.mark.parametrize("modalities", [2, 3, 6])
-def test_a_combination_costs_what_lies_behind_the_sum(modalities: int) -> None:
+def test_a_combination_costs_the_stages_after_the_sum(modalities: int) -> None:
     one, two, three = (operations(modalities, k) for k in (1, 2, 3))
     # No encoder and no convolution of all modalities side by side runs again.
     assert three - two == two - one

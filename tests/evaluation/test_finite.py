@@ -1,4 +1,4 @@
-"""No number stands for a class: what is not finite is refused, and says of which sample it is."""
+"""Non-finite logits are refused, and the error names samples and modalities."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ WAYS: dict[str, tuple[tuple[int, ...], Callable[[Batch], object]]] = {
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 @pytest.mark.parametrize("where", [0, -1])
 @pytest.mark.parametrize("way", WAYS)
-def test_what_has_no_class_is_refused_by_sample_and_modality(
+def test_non_finite_logits_are_refused_by_sample_and_modality(
     way: str, where: int, value: float
 ) -> None:
     shape, run = WAYS[way]
@@ -95,19 +95,19 @@ def test_label_maps_are_refused_too() -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_class_that_is_ruled_out_is_no_fault(way: str) -> None:
+def test_a_class_with_minus_infinity_is_valid(way: str) -> None:
     shape, run = WAYS[way]
     run(a_batch(-torch.inf, shape))
 
 
-def test_what_is_not_scored_may_be_anything() -> None:
+def test_unscored_predictions_may_be_anything() -> None:
     batch = a_batch()
     batch.present[2, 1] = False
     counts = evaluate(Sum(), [batch], EVERY, CLASSES).confusion.sum((1, 2))
     assert counts.tolist() == [5 - int(from_index(j, 3)[1]) for j in torch.arange(1, 8)]
 
 
-def test_images_and_pixels_that_are_not_scored_may_be_anything() -> None:
+def test_unscored_images_and_pixels_may_be_anything() -> None:
     batch = a_batch(torch.nan, (4, 4))
     batch.target[2, -1, -1] = -1
     assert int(evaluate_pixels(Sum(), [batch], EVERY).confusion[0].sum()) == 5 * 16 - 1
@@ -118,7 +118,7 @@ def test_images_and_pixels_that_are_not_scored_may_be_anything() -> None:
 
 
 def test_a_modality_that_breaks_only_beside_others_is_named_alone() -> None:
-    """What breaks with any other, and not alone, is in all that break; the others are not."""
+    """A modality that breaks with any other, but not alone, is in all broken predictions."""
 
     class Beside(Sum):
         def logits(self, feats: Mapping[str, Tensor], mask: Tensor) -> Tensor:
@@ -130,7 +130,7 @@ def test_a_modality_that_breaks_only_beside_others_is_named_alone() -> None:
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_analyses_pass_over_nothing(value: float) -> None:
+def test_analyses_refuse_non_finite_features(value: float) -> None:
     maps = torch.rand(2, 3, 4, 4)
     channel_distance(maps)
     broken = maps.clone()
@@ -153,20 +153,20 @@ def test_analyses_pass_over_nothing(value: float) -> None:
         class_vector_angles(embeddings, scored, target, vectors * value)
 
 
-def test_names_and_places_are_told_where_they_are_known() -> None:
+def test_an_error_has_names_and_a_place_if_they_are_known() -> None:
     with pytest.raises(NoClassError) as caught:
         evaluate(Sum(), [a_batch()], EVERY, CLASSES)
     names = [f"field {i}" for i in range(15)]
-    told = str(caught.value.of("on validation", names))
+    told = str(caught.value.located("on validation", names))
     assert told.startswith("on validation: expected finite logits")
     assert "for sample field 12, only with nir shown" in told
     # Another process hears the same.
-    again = pickle.loads(pickle.dumps(caught.value.of("on validation", names)))
+    again = pickle.loads(pickle.dumps(caught.value.located("on validation", names)))
     assert str(again) == told
     assert type(again) is NoClassError
 
 
-def test_many_samples_are_counted_and_no_modality_is_blamed_for_all() -> None:
+def test_many_samples_are_counted_and_no_modality_is_named_for_all() -> None:
     batch = a_batch()
     batch.inputs["red"][4] = torch.nan
     with pytest.raises(ValueError, match="infinite ones for samples 12, 14; look"):

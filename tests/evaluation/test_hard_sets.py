@@ -1,4 +1,4 @@
-"""Agreement of hard sets with the truth, and what chance gives, against counting all sets."""
+"""Agreement of hard sets and chance, against counting all sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dmrnet.evaluation.hard_sets import rank_correlation, top
 
 
 @pytest.mark.parametrize(("total", "size"), [(7, 3), (5, 1), (4, 4)])
-def test_chance_is_what_all_sets_of_that_size_give(total: int, size: int) -> None:
+def test_chance_equals_the_mean_over_all_sets_of_that_size(total: int, size: int) -> None:
     scores = torch.linspace(0, 1, total, dtype=torch.float64)
     truth = set(range(size))
     shares = [len(truth & set(chosen)) / size for chosen in combinations(range(total), size)]
@@ -30,7 +30,7 @@ def test_chance_is_what_all_sets_of_that_size_give(total: int, size: int) -> Non
         assert found.chance_of_more == pytest.approx(more)
 
 
-def test_a_combination_without_a_score_counts_for_nothing() -> None:
+def test_a_combination_without_a_score_is_ignored() -> None:
     hard = torch.tensor([True, True, False, False])
     found = hard_set_agreement(hard, torch.tensor([torch.nan, 0.1, 0.2, 0.3]))
     assert found is not None

@@ -14,7 +14,7 @@ from dmrnet.evaluation import accuracy, evaluate, worst
 from dmrnet.modalities import Batch, CachedFeatures, all_combinations
 
 
-def test_counts_and_rates_are_those_of_scikit_learn() -> None:
+def test_counts_and_rates_equal_scikit_learn() -> None:
     draw = np.random.default_rng(0)
     logits, target = draw.normal(size=(60, 4)), draw.integers(4, size=60)
 
@@ -41,7 +41,7 @@ def test_counts_and_rates_are_those_of_scikit_learn() -> None:
     assert math.isclose(float(found.log_loss[0]), expected, rel_tol=1e-5)
 
 
-def test_accuracy_of_nobody_is_undefined() -> None:
+def test_accuracy_without_samples_is_undefined() -> None:
     confusion = torch.tensor([[[3, 1], [0, 4]], [[0, 0], [0, 0]]])
     assert accuracy(confusion)[0] == 7 / 8
     assert accuracy(confusion)[1].isnan()

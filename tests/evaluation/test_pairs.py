@@ -1,4 +1,4 @@
-"""Drawn pairs: even, without repetition, fixed by their seed, and right on average."""
+"""Drawn pairs: even, without repetition, fixed by their seed, and unbiased."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def batches_of(present: Tensor, size: int, order: Tensor | None = None) -> list[
 @given(
     st.integers(1, 30), st.integers(1, 6), st.integers(1, 400), st.floats(0.2, 1), st.integers(0, 9)
 )
-def test_pairs_are_even_distinct_and_of_what_the_samples_have(
+def test_pairs_are_even_distinct_and_present_in_the_samples(
     n: int, v: int, budget: int, share: float, seed: int
 ) -> None:
     present = some_present(n, v, share, seed)
@@ -74,7 +74,7 @@ def test_pairs_are_even_distinct_and_of_what_the_samples_have(
         assert len(drawn) == min(budget, n * total)
 
 
-def test_with_complete_samples_each_is_met_equally_often() -> None:
+def test_complete_samples_are_used_equally_often() -> None:
     pairs = draw_pairs(torch.ones(40, 6, dtype=torch.bool), 1000, seeded(0))
     per = Counter(pairs.sample.tolist())
     assert len(pairs.sample) == 1000
@@ -89,7 +89,7 @@ def test_the_seed_fixes_the_pairs() -> None:
     assert not torch.equal(one.sample, other.sample)
 
 
-def test_the_draw_is_that_of_earlier_versions() -> None:
+def test_the_draw_equals_that_of_earlier_versions() -> None:
     # So that a newer version selects by the same pairs.
     pairs = draw_pairs(some_present(12, 3, 0.6, 5), 14, seeded(5))
     assert pairs.sample.tolist() == [9, 8, 7, 10, 10, 2, 10, 7, 10, 9, 8, 10, 3]
@@ -117,8 +117,8 @@ def test_many_modalities(modalities: int) -> None:
 
 
 @pytest.mark.parametrize(("share", "budget"), [(1.0, 60), (0.6, 60), (1.0, 11), (0.6, 11)])
-def test_the_estimate_is_right_on_average(share: float, budget: int) -> None:
-    """Over many draws the mean over combinations is that of scoring everything."""
+def test_the_estimate_is_unbiased(share: float, budget: int) -> None:
+    """Over many draws the mean over combinations equals that of scoring everything."""
     present = some_present(12, 4, share, 5)
     present[0] = True  # every combination has somebody
     # What is right depends on sample and combination, so that an uneven draw would show.
@@ -142,7 +142,7 @@ def test_the_estimate_is_right_on_average(share: float, budget: int) -> None:
     assert abs(float(found.mean()) - truth) < 3.5 * error + 1e-9
 
 
-def test_pairs_are_counted_as_one_by_one() -> None:
+def test_pairs_are_counted_as_by_a_loop() -> None:
     present = some_present(25, 4, 0.7, 2)
     right = torch.rand(25, 16, generator=seeded(0)) < 0.5
     pairs = draw_pairs(present, 90, seeded(1))
@@ -170,7 +170,7 @@ def test_pairs_are_counted_as_one_by_one() -> None:
             assert (scored.probabilities[here].argmax(1) == scored.target[here]).sum() == n
 
 
-def test_samples_without_a_pair_and_batches_without_a_row_count_for_nothing() -> None:
+def test_samples_without_pairs_and_empty_batches_are_ignored() -> None:
     present = torch.ones(6, 2, dtype=torch.bool)
     pairs = Pairs(torch.tensor([3, 1]), torch.tensor([3, 2]), 2)
     right = torch.zeros(6, 4, dtype=torch.bool)
@@ -187,9 +187,9 @@ def test_samples_without_a_pair_and_batches_without_a_row_count_for_nothing() ->
 
 def test_no_sample_is_refused() -> None:
     pairs = draw_pairs(torch.ones(3, 2, dtype=torch.bool), 4, seeded(0))
-    with pytest.raises(ValueError, match="no sample"):
+    with pytest.raises(ValueError, match="at least one sample"):
         evaluate_pairs(Table(torch.ones(3, 4, dtype=torch.bool)), [], pairs)
     other = batches_of(torch.ones(9, 2, dtype=torch.bool), 3)[1:]
     for score in (evaluate_pairs, score_pairs):
-        with pytest.raises(ValueError, match="no sample"):
+        with pytest.raises(ValueError, match="at least one sample"):
             score(Table(torch.ones(9, 4, dtype=torch.bool)), other, pairs)

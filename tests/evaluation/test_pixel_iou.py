@@ -1,4 +1,4 @@
-"""PixelIoU against scikit-learn and the project's own counts; added over batches and processes."""
+"""PixelIoU against scikit-learn and our own counts, over batches and processes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def images(seed: int, count: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @given(st.integers(0, 99), st.booleans(), st.sampled_from([-1, 255, CLASSES]))
-def test_it_is_that_of_scikit_learn_over_all_batches(seed: int, as_logits: bool, void: int) -> None:
+def test_it_equals_scikit_learn_over_all_batches(seed: int, as_logits: bool, void: int) -> None:
     logits, target = images(seed)
     labelled = target >= 0
     truth, guess = target[labelled].numpy(), logits.argmax(1)[labelled].numpy()
@@ -51,7 +51,7 @@ def test_a_class_in_neither_is_undefined_and_not_in_the_mean() -> None:
     each, mean = PixelIoU(CLASSES, "each"), PixelIoU(CLASSES)
     for metric in (each, mean):
         metric.update(guess, truth)
-    # Class 3 is predicted where there is no label alone.
+    # Class 3 is predicted only at an unlabelled pixel.
     np.testing.assert_allclose(each.compute(), [0.5, 0.5, math.nan, math.nan], equal_nan=True)
     assert mean.compute() == 0.5
     mean.reset()
@@ -59,7 +59,7 @@ def test_a_class_in_neither_is_undefined_and_not_in_the_mean() -> None:
     assert mean.compute().isnan()
 
 
-def test_what_stands_where_there_is_no_label_is_not_read() -> None:
+def test_predictions_of_unlabelled_pixels_are_not_read() -> None:
     logits, target = images(0)
     expected = PixelIoU(CLASSES)
     expected.update(logits, target)
@@ -105,7 +105,7 @@ LABELS = torch.zeros(2, 3, 5).long()
         (lambda: PixelIoU(3).update(torch.full((2, 3, 3, 5), math.nan), LABELS), "finite logits"),
     ],
 )
-def test_what_cannot_be_counted_is_refused(call, words: str) -> None:
+def test_invalid_arguments_are_refused(call, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         call()
 
@@ -130,7 +130,7 @@ for over in ("mean", "each"):
 
 
 @pytest.mark.ddp
-def test_two_processes_say_what_one_says(tmp_path: Path) -> None:
+def test_two_processes_equal_one(tmp_path: Path) -> None:
     draw = torch.Generator().manual_seed(0)
     logits = torch.randn(5, 4, 5, 7, generator=draw)
     target = torch.randint(-1, 3, (5, 5, 7), generator=draw)

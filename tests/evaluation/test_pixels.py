@@ -79,7 +79,7 @@ SOME = [[True, True], [True, False], [True, True], [False, True], [True, True]]
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
-def test_counts_are_those_of_the_whole_model_image_by_image(size: int) -> None:
+def test_counts_equal_the_whole_model_image_by_image(size: int) -> None:
     method, batch = a_method(), images(32, 48, present=SOME)
     combinations = all_combinations(2)
     found = evaluate_pixels(method, cut(batch, size), combinations, stride=16, show=[11, 14])
@@ -144,16 +144,15 @@ def test_data_say_that_they_are_judged_by_it() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (100, 70), (97, 33), (300, 41)])
 @pytest.mark.parametrize("tiling", [None, Tiling(64, 16), Tiling(50, 1), Tiling(1000)])
-def test_windows_fill_an_image_once(height: int, width: int, tiling: Tiling | None) -> None:
+def test_windows_cover_an_image_once(height: int, width: int, tiling: Tiling | None) -> None:
     seen = torch.zeros(height, width)
     for window in windows(height, width, 16, tiling):
         assert [s.start % 16 for s in window.seen] == [0, 0]
         assert all(s.stop % 16 == 0 for s in window.seen)
-        # What is kept of a window is the place that it fills.
-        for one, kept, place in zip(window.seen, window.kept, window.place, strict=True):
-            assert one.start + kept.start == place.start
-            assert kept.stop - kept.start == place.stop - place.start
-        seen[window.place] += 1
+        for one, kept, target in zip(window.seen, window.kept, window.target, strict=True):
+            assert one.start + kept.start == target.start
+            assert kept.stop - kept.start == target.stop - target.start
+        seen[window.target] += 1
         if tiling is not None:
             assert all(s.stop - s.start <= max(64, tiling.side) + 16 for s in window.seen)
     assert (seen == 1).all()
@@ -168,7 +167,7 @@ def scored(method: Method, batch: Batch, tiling: Tiling | None) -> PixelEvaluati
     )
 
 
-def test_tiles_give_what_the_whole_image_gives_where_they_overlap_enough() -> None:
+def test_tiles_equal_the_whole_image_if_they_overlap_enough() -> None:
     method, batch = a_method(), images(350, 420, 1)
     whole = scored(method, batch, None)
     tiled = scored(method, batch, Tiling(272, 112))
@@ -197,9 +196,9 @@ def test_any_size_is_predicted_and_padding_is_not_scored() -> None:
     assert torch.equal(found.maps.predicted[2].long(), logits.argmax(1))
 
 
-def test_batches_without_what_is_needed_are_refused() -> None:
+def test_batches_that_cannot_be_evaluated_are_refused() -> None:
     method, batch = a_method(), images(16, 16, 1)
-    with pytest.raises(ValueError, match="expected batches of 2 modalities with index lists"):
+    with pytest.raises(ValueError, match="batches of 2 modalities with row numbers"):
         evaluate_pixels(method, [replace(batch, where=None)], all_combinations(2), stride=16)
-    with pytest.raises(ValueError, match="no image to evaluate on"):
+    with pytest.raises(ValueError, match="at least one image"):
         evaluate_pixels(method, [], all_combinations(2), stride=16)

@@ -1,4 +1,4 @@
-"""Two processes of a test: where one dies, what it said is shown."""
+"""Two processes of a test: if one dies, its error is shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ time.sleep(600)
 
 
 @pytest.mark.ddp
-def test_the_cause_is_shown_where_one_dies(tmp_path: Path) -> None:
+def test_the_cause_is_shown_if_one_dies(tmp_path: Path) -> None:
     start = time.monotonic()
     with pytest.raises(AssertionError, match=r"process 1 left with 1:[\s\S]*the cause"):
         two_processes(ONE_DIES, tmp_path / "meet")

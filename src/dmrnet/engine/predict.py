@@ -12,7 +12,7 @@ from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.scoring import naming_samples, samples_at_once
 from dmrnet.evaluation import predict_masks
-from dmrnet.evaluation.finite import a_class_wins, finite_logits
+from dmrnet.evaluation.finite import finite_logits, has_finite_max
 from dmrnet.modalities import name_of, parse
 
 
@@ -79,7 +79,7 @@ def predict_rows(
         assert masked.where is not None
         feats = run.method.cached(masked.inputs, masked.where)
         logits = predict_masks(run.method, feats, masked.mask[None])[0]
-        watch.add(a_class_wins(logits), masked.index, masked.mask)
+        watch.add(has_finite_max(logits), masked.index, masked.mask)
         parts.append(logits.softmax(-1).cpu())
         if advance is not None:
             advance(len(batch))

@@ -102,7 +102,7 @@ def naming_samples(where: str, dataset: Dataset) -> Iterator[None]:
     try:
         yield
     except NoClassError as error:
-        raise error.of(where, dataset.samples) from error
+        raise error.located(where, dataset.samples) from error
 
 
 def score(

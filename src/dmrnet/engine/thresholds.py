@@ -10,7 +10,7 @@ from torch import Tensor
 from dmrnet.data.dataset import Dataset
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.rows import Line
-from dmrnet.evaluation import AttackErrors, Evaluation, Measure, Predictions
+from dmrnet.evaluation import AttackErrors, Evaluation, MaskPredictions, Measure
 from dmrnet.modalities import name_of
 
 
@@ -58,7 +58,7 @@ def apply_thresholds(
     return measure.at(result, thresholds), thresholds
 
 
-def predicted_labels(measure: Measure, predictions: Predictions, thresholds: Tensor) -> Tensor:
+def predicted_labels(measure: Measure, predictions: MaskPredictions, thresholds: Tensor) -> Tensor:
     """Return the class predicted for each sample under each combination.
 
     Args:

@@ -1,4 +1,7 @@
-"""Every combination in one pass, and what follows from its counts."""
+"""Evaluation of every combination in one pass, metrics of its counts, and analyses of features.
+
+Torchmetrics' metrics are imported on first use: that takes longer than a small evaluation.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING
 from dmrnet.evaluation.acer import ErrorRates, error_rates, threshold_of
 from dmrnet.evaluation.angles import Angles, centred, class_vector_angles, embedding_angles
 from dmrnet.evaluation.channel_distance import Distances, channel_distance
-from dmrnet.evaluation.combinations import Evaluation, Predictions, evaluate, predict_masks
+from dmrnet.evaluation.combinations import Evaluation, MaskPredictions, evaluate, predict_masks
 from dmrnet.evaluation.finite import NoClassError
 from dmrnet.evaluation.hard_sets import Agreement, hard_set_agreement
 from dmrnet.evaluation.label_maps import predict_pixels
@@ -49,13 +52,13 @@ __all__ = [
     "ErrorRates",
     "Evaluation",
     "LabelMaps",
+    "MaskPredictions",
     "MeanIoU",
     "Measure",
     "NoClassError",
     "Pairs",
     "PixelEvaluation",
     "PixelIoU",
-    "Predictions",
     "ScoredPairs",
     "Tiling",
     "accuracy",
@@ -92,7 +95,7 @@ _METRICS = {
 
 
 def __getattr__(name: str) -> object:
-    """Import torchmetrics only where its metrics are asked for: it takes longer than evaluating."""
+    """Import a torchmetrics metric on first use."""
     if name in _METRICS:
         return getattr(import_module(f"dmrnet.evaluation.{_METRICS[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

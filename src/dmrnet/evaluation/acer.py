@@ -1,10 +1,10 @@
-"""Errors of presentation-attack detection, with the names of ISO/IEC 30107-3, and thresholds.
+"""Error rates of presentation-attack detection, named as in ISO/IEC 30107-3, and thresholds.
 
-APCER is the share of attacks taken as bona fide, BPCER the share of bona fide samples taken as
-attacks, ACER the mean of the two. A sample is taken as bona fide where its score, the probability
-of that class, is above the threshold. Of nobody a share is undefined (NaN), never 0.
+APCER is the share of attacks accepted as bona fide, BPCER the share of bona fide samples rejected
+as attacks, ACER their mean. A sample is accepted if its score, the probability of bona fide, is
+above the threshold. A share of no samples is undefined (NaN), not 0.
 
-The released code of the paper swaps the first two names; their mean is the same.
+The paper's released code swaps the names APCER and BPCER; their mean is the same.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import torch
 from torch import Tensor
 
 ThresholdBy = Literal["half", "eer", "min-acer"]
-"""0.5, as an argmax over two classes; or where APCER and BPCER meet, or ACER is lowest."""
+"""Choice of a threshold: 0.5 (an argmax over two classes), equal APCER and BPCER, or least ACER."""
 
 
 @dataclass(frozen=True)
 class ErrorRates:
-    """The three rates, float64 of one shape.
+    """The three error rates, float64 tensors of one shape.
 
     Attributes:
         acer: Mean of the other two.
-        apcer: Attacks taken as bona fide, of all attacks.
-        bpcer: Bona fide samples taken as attacks, of all bona fide samples.
+        apcer: Share of attacks accepted as bona fide.
+        bpcer: Share of bona fide samples rejected as attacks.
     """
 
     acer: Tensor
@@ -35,23 +35,23 @@ class ErrorRates:
 
 
 def error_rates(confusion: Tensor, bona_fide: int = 1) -> ErrorRates:
-    """Return the rates of confusion matrices (true class by row).
+    """Return the error rates of confusion matrices.
 
     Args:
-        confusion: int64 ``(..., 2, 2)``.
-        bona_fide: Which of the two classes is no attack.
+        confusion: Int64 tensor of shape ``(..., 2, 2)``, true class by row.
+        bona_fide: Number of the bona fide class.
 
     >>> rates = error_rates(torch.tensor([[90, 10], [2, 8]]))
     >>> [round(float(rate), 3) for rate in (rates.acer, rates.apcer, rates.bpcer)]
     [0.15, 0.1, 0.2]
 
     Raises:
-        ValueError: If there are other than two classes.
+        ValueError: If there are not two classes.
     """
     if confusion.shape[-2:] != (2, 2) or bona_fide not in (0, 1):
         raise ValueError(
-            f"expected counts (..., 2, 2) of two classes, one of them bona fide, got "
-            f"{tuple(confusion.shape)} and bona fide class {bona_fide}"
+            f"expected counts (..., 2, 2) with bona fide class 0 or 1, got "
+            f"{tuple(confusion.shape)} with class {bona_fide}"
         )
     attack = 1 - bona_fide
     counts = confusion.double()
@@ -61,16 +61,16 @@ def error_rates(confusion: Tensor, bona_fide: int = 1) -> ErrorRates:
 
 
 def threshold_of(score: Tensor, is_bona_fide: Tensor, by: ThresholdBy) -> float:
-    """Return a threshold that is set on samples whose truth is known; NaN without both kinds.
+    """Return the best threshold on labelled samples, or NaN without samples of both kinds.
 
-    Every threshold that parts the scores differently is tried: below all, between two neighbours,
-    at the highest. ``eer``: where APCER and BPCER differ least (of equal ones, where ACER is
-    lower). ``min-acer``: where ACER is lowest (of equal ones, the nearest to 0.5).
+    Candidates are all thresholds that split the scores differently: below all, between neighbours,
+    and at the highest. ``eer`` minimises the difference of APCER and BPCER (ties: lower ACER),
+    ``min-acer`` minimises ACER (ties: nearest to 0.5).
 
     Args:
-        score: ``(n,)``: the probability of bona fide.
-        is_bona_fide: bool ``(n,)``.
-        by: How it is chosen; ``half`` is 0.5 whatever the scores.
+        score: Tensor of shape ``(n,)``: probability of bona fide.
+        is_bona_fide: Bool tensor of shape ``(n,)``.
+        by: Criterion; ``half`` is always 0.5.
 
     >>> score = torch.tensor([0.1, 0.3, 0.35, 0.8], dtype=torch.float64)
     >>> threshold_of(score, torch.tensor([False, True, False, True]), "min-acer")
@@ -89,11 +89,11 @@ def threshold_of(score: Tensor, is_bona_fide: Tensor, by: ThresholdBy) -> float:
     bona_fides, attacks = int(is_bona_fide.sum()), int((~is_bona_fide).sum())
     if not bona_fides or not attacks:
         return float("nan")
-    values, place = score.unique(return_inverse=True)
+    values, position = score.unique(return_inverse=True)
     size = len(values)
-    of_attacks = place[~is_bona_fide].bincount(minlength=size).double()
-    of_bona_fides = place[is_bona_fide].bincount(minlength=size).double()
-    # Threshold k lies below value k; the last one lies at the highest value, above which is none.
+    of_attacks = position[~is_bona_fide].bincount(minlength=size).double()
+    of_bona_fides = position[is_bona_fide].bincount(minlength=size).double()
+    # Threshold k is below value k; the last one is at the highest value and accepts nothing.
     apcer = torch.cat([of_attacks.sum()[None], of_attacks.sum() - of_attacks.cumsum(0)]) / attacks
     bpcer = torch.cat([of_bona_fides.new_zeros(1), of_bona_fides.cumsum(0)]) / bona_fides
     thresholds = torch.cat(
@@ -105,6 +105,6 @@ def threshold_of(score: Tensor, is_bona_fide: Tensor, by: ThresholdBy) -> float:
     )
     acer, gap = (apcer + bpcer) / 2, (apcer - bpcer).abs()
     first, second = (gap, acer) if by == "eer" else (acer, (thresholds - 0.5).abs())
-    # Rates are fractions of whole numbers; equal ones may differ in their last digit.
+    # Equal rates may differ in the last digit.
     best = first <= first.min() + 1e-12
     return float(thresholds[torch.where(best, second, torch.inf).argmin()])

@@ -1,23 +1,23 @@
-"""Whether combinations of one class point the same way, by their inference embeddings (Sec. 3.1).
+"""Angles between the inference embeddings of different combinations (Sec. 3.1).
 
-The paper's claim is that a point embedding forces all combinations of a class into one direction
-and that decoupling lets them differ. It prints no measure of it; this one is ours.
+The paper claims that a point embedding forces all combinations of a class into one direction and
+that decoupling lets them differ. It defines no measure of this; the following one is ours.
 
-With u_i^a the embedding g(mu) of sample i under combination a, scaled to unit length, and all
-angles in degrees, for one class:
+With u_i^a the embedding g(mu) of sample i under combination a, normalised to unit length, mean
+angles in degrees within one class:
 
 * ``same``: between u_i^a and u_i^b, one sample under two combinations;
 * ``between``: between u_i^a and u_j^b, two samples (i != j) under two combinations;
-* ``within``: between u_i^a and u_j^a, two samples under one combination: the spread that a class
-  has anyway. Combinations differ in direction in so far as ``between`` exceeds ``within``;
-* ``directions``: between the mean directions of two combinations, which spread does not widen;
-* ``classes``: between the mean directions of two classes under one combination: the scale on which
-  the other numbers are small or large;
+* ``within``: between u_i^a and u_j^a, two samples under one combination: the spread of the class.
+  Combinations differ in direction as far as ``between`` exceeds ``within``;
+* ``directions``: between the mean directions of two combinations, which the spread does not widen;
+* ``classes``: between the mean directions of two classes under one combination: the scale for the
+  other angles;
 * ``class_vector``: between u_i^a and W_y, the class's column of the linear classifier.
 
-An angle depends on what counts as zero. Behind a ReLU all embeddings lie in one corner and angles
-are small whatever they mean; behind a batch norm they are not. `centred` moves the origin to the
-mean embedding, where methods can be compared.
+Angles depend on the origin. After a ReLU all embeddings are non-negative and angles are small
+anyway; after a batch norm they are not. `centred` moves the origin to the mean embedding, so that
+methods can be compared.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from dmrnet.evaluation.finite import check_finite
 
 @dataclass(frozen=True)
 class Angles:
-    """Mean angles in degrees, float64; NaN where there is nothing to average.
+    """Mean angles in degrees, float64 tensors; NaN without embeddings to average.
 
     Attributes:
         same: ``(M, K, K)``: one sample, two combinations; 0 on the diagonal.
-        between: ``(M, K, K)``: two samples; on the diagonal ``within``.
+        between: ``(M, K, K)``: two samples; ``within`` on the diagonal.
         directions: ``(M, K, K)``: mean directions of two combinations; 0 on the diagonal.
         classes: ``(K, M, M)``: mean directions of two classes; 0 on the diagonal.
-        counts: int64 ``(M, K)``: embeddings.
-        undefined: Embeddings that are zero, so that they point nowhere; left out.
+        counts: Number of embeddings, int64 ``(M, K)``.
+        undefined: Number of embeddings that are zero and so have no direction; they are left out.
     """
 
     same: Tensor
@@ -57,11 +57,11 @@ class Angles:
 
 
 def centred(embeddings: Tensor, scored: Tensor) -> Tensor:
-    """Move the origin to the mean over combinations of each combination's mean embedding.
+    """Subtract the mean over combinations of each combination's mean embedding.
 
     Args:
-        embeddings: ``(K, n, C)``.
-        scored: bool ``(K, n)``.
+        embeddings: Tensor of shape ``(K, n, C)``.
+        scored: Bool tensor of shape ``(K, n)``.
     """
     weight = scored.double() / scored.sum(1, keepdim=True).clamp(min=1)
     means = torch.einsum("kn,knc->kc", weight, torch.where(scored[..., None], embeddings, 0.0))
@@ -72,18 +72,19 @@ def embedding_angles(embeddings: Tensor, scored: Tensor, target: Tensor, classes
     """Return the mean angles between embeddings.
 
     Args:
-        embeddings: float64 ``(K, n, C)``: each sample under each combination.
-        scored: bool ``(K, n)``: the sample has all modalities of the combination.
-        target: int64 ``(n,)``.
-        classes: M.
+        embeddings: Float64 tensor of shape ``(K, n, C)``: each sample under each combination.
+        scored: Bool tensor of shape ``(K, n)``, True where the sample has all modalities of the
+            combination.
+        target: Int64 tensor of shape ``(n,)``.
+        classes: Number of classes, M.
 
     Raises:
-        ValueError: If shapes do not agree, or an embedding that is scored is NaN or infinite.
+        ValueError: If shapes do not agree, or a scored embedding is NaN or infinite.
 
     >>> right, up = [1.0, 0.0], [0.0, 1.0]
     >>> two = torch.tensor([[right, right], [up, up]], dtype=torch.float64)
-    >>> found = embedding_angles(two, torch.ones(2, 2, dtype=torch.bool), torch.zeros(2).long(), 1)
-    >>> round(found.between[0, 0, 1].item()), round(found.within[0, 0].item())
+    >>> angles = embedding_angles(two, torch.ones(2, 2, dtype=torch.bool), torch.zeros(2).long(), 1)
+    >>> round(angles.between[0, 0, 1].item()), round(angles.within[0, 0].item())
     (90, 0)
     """
     if embeddings.dim() != 3 or scored.shape != embeddings.shape[:2]:
@@ -92,7 +93,7 @@ def embedding_angles(embeddings: Tensor, scored: Tensor, target: Tensor, classes
             f"{tuple(scored.shape)}"
         )
     if target.shape != scored.shape[1:]:
-        raise ValueError(f"expected {scored.shape[1]} classes of samples, got {len(target)}")
+        raise ValueError(f"expected {scored.shape[1]} targets, one a sample, got {len(target)}")
     check_finite(embeddings[scored], "embeddings")
     length = embeddings.norm(dim=2)
     points = scored & (length > 0)
@@ -103,11 +104,11 @@ def embedding_angles(embeddings: Tensor, scored: Tensor, target: Tensor, classes
     means = units.new_zeros((classes, k, units.shape[2]))
     counts = torch.zeros(classes, k, dtype=torch.int64)
     for c in target.unique().tolist():
-        here = target == c
-        u, known = units[:, here], points[:, here]
+        of_class = target == c
+        u, known = units[:, of_class], points[:, of_class]
         counts[c] = known.sum(1)
         means[c] = u.sum(1)
-        same[c], between[c] = _of_class(u, known)
+        same[c], between[c] = _class_angles(u, known)
         directions[c] = _between_means(means[c])
     return Angles(
         same,
@@ -124,19 +125,19 @@ def class_vector_angles(
 ) -> Tensor:
     """Return the mean angle of each class's embeddings to its column of W.
 
-    Sec. 3.1 says that training on a point turns g(z_i) of every combination towards W_y.
+    According to Sec. 3.1, training on a point turns g(z_i) of every combination towards W_y.
 
     Args:
-        embeddings: float64 ``(K, n, C)``.
-        scored: bool ``(K, n)``.
-        target: int64 ``(n,)``.
-        vectors: float64 ``(M, C)``.
+        embeddings: Float64 tensor of shape ``(K, n, C)``.
+        scored: Bool tensor of shape ``(K, n)``.
+        target: Int64 tensor of shape ``(n,)``.
+        vectors: Columns of W, float64 tensor of shape ``(M, C)``.
 
     Returns:
-        Degrees, ``(M, K)``; NaN where there is no embedding, or one of the two is zero.
+        Angles in degrees, ``(M, K)``; NaN without embeddings, or if one of the two is zero.
 
     Raises:
-        ValueError: If an embedding that is scored, or a vector, is NaN or infinite.
+        ValueError: If a scored embedding, or a vector, is NaN or infinite.
     """
     check_finite(embeddings[scored], "embeddings")
     check_finite(vectors, "vectors of classes")
@@ -146,30 +147,28 @@ def class_vector_angles(
     return torch.stack([angle[:, target == c].nanmean(1) for c in range(len(vectors))])
 
 
-def _of_class(u: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean angles of one sample, and of two, under each pair of combinations."""
+def _class_angles(u: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean angles of the same sample, and of two samples, for each pair of combinations."""
     k, n, _ = u.shape
     flat = u.flatten(0, 1)
     angle = _degrees(flat @ flat.T).reshape(k, n, k, n)
     pairs = (known[:, :, None, None] & known[None, None]).double()
-    angle, on = angle * pairs, pairs
-    one = torch.einsum("aibi->ab", angle), torch.einsum("aibi->ab", on)
-    two = angle.sum((1, 3)) - one[0], on.sum((1, 3)) - one[1]
-    same = one[0] / one[1]
-    # An embedding has no angle to itself; rounding would give it one.
+    angle = angle * pairs
+    same_sum, same_count = torch.einsum("aibi->ab", angle), torch.einsum("aibi->ab", pairs)
+    same = same_sum / same_count
+    # Rounding would give an embedding an angle to itself.
     same.fill_diagonal_(0.0)
-    same[:, one[1].diagonal() == 0] = torch.nan
-    # Each unit vector's angle to itself was subtracted with the rest of the diagonal.
-    return same, two[0] / two[1]
+    same[:, same_count.diagonal() == 0] = torch.nan
+    return same, (angle.sum((1, 3)) - same_sum) / (pairs.sum((1, 3)) - same_count)
 
 
 def _between_means(means: Tensor) -> Tensor:
-    """Return the angles between vectors ``(K, C)``; NaN where one is zero."""
+    """Return the angles between vectors ``(K, C)``; NaN if one is zero."""
     length = means.norm(dim=1, keepdim=True)
     unit = torch.where(length > 0, means / length, torch.nan)
     angle = _degrees(unit @ unit.T)
-    there = length.squeeze(1) > 0
-    angle[there, there] = 0.0
+    defined = length.squeeze(1) > 0
+    angle[defined, defined] = 0.0
     return angle
 
 

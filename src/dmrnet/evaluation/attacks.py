@@ -1,4 +1,4 @@
-"""APCER, BPCER and ACER as torchmetrics metrics: they add up over batches and processes."""
+"""APCER, BPCER and ACER as torchmetrics metrics, for batches and several processes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from torchmetrics.utilities import dim_zero_cat
 from dmrnet.evaluation.acer import ThresholdBy, threshold_of
 
 Over = Literal["pooled", "each", "worst"]
-"""Over all attacks, of each type of attack, or of the worst type."""
+"""Over all attacks together, each type of attack, or the worst type."""
 
 
 class _AttackErrors(Metric):
-    """Counts errors on attacks and on bona fide samples; `update` takes scores and classes.
+    """Counts errors on attacks and on bona fide samples.
 
     Args:
-        threshold: A sample is taken as bona fide where its score is above it.
-        bona_fide: The class that is no attack.
-        types: How many types of attack there are, for `update`.
-        over: How APCER is taken over the types.
+        threshold: Threshold above which a score is accepted as bona fide.
+        bona_fide: Number of the bona fide class; all others are attacks.
+        types: Number of types of attack.
+        over: Reduction of APCER over types.
     """
 
     is_differentiable = False
@@ -47,13 +47,13 @@ class _AttackErrors(Metric):
         self.add_state("bona_fides", torch.zeros(1, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, score: Tensor, target: Tensor, kind: Tensor | None = None) -> None:
-        """Count some samples.
+        """Count samples.
 
         Args:
-            score: float ``(n,)``: the probability of bona fide.
-            target: int64 ``(n,)``: the class; everything but `bona_fide` is an attack.
-            kind: int64 ``(n,)``: the type of attack, from 0; not read of bona fide samples. None:
-                all are of type 0.
+            score: Float tensor of shape ``(n,)``: probability of bona fide.
+            target: Int64 tensor of shape ``(n,)``: classes.
+            kind: Int64 tensor of shape ``(n,)``: type of attack, from 0; ignored for bona fide
+                samples. None for type 0.
 
         Raises:
             ValueError: If shapes differ, a score is not finite, or a type is unknown.
@@ -66,7 +66,7 @@ class _AttackErrors(Metric):
         if not bool(score.isfinite().all()):
             raise ValueError("expected finite scores, got one that is not")
         attack = target != self.bona_fide
-        taken = score > self.threshold
+        accepted = score > self.threshold
         kind = torch.zeros_like(target) if kind is None else kind
         of_attacks = kind[attack]
         if len(of_attacks) and not 0 <= int(of_attacks.min()) <= int(of_attacks.max()) < self.types:
@@ -75,9 +75,9 @@ class _AttackErrors(Metric):
                 f"{int(of_attacks.min())} to {int(of_attacks.max())}"
             )
         self.attacks += of_attacks.bincount(minlength=self.types)
-        self.accepted += kind[attack & taken].bincount(minlength=self.types)
+        self.accepted += kind[attack & accepted].bincount(minlength=self.types)
         self.bona_fides += (~attack).sum()
-        self.rejected += (~attack & ~taken).sum()
+        self.rejected += (~attack & ~accepted).sum()
 
     def _apcer(self) -> Tensor:
         if self.over == "pooled":
@@ -85,17 +85,17 @@ class _AttackErrors(Metric):
         each = self.accepted.double() / self.attacks
         if self.over == "each":
             return each
-        seen = each[~each.isnan()]
-        return seen.max() if len(seen) else each[0]
+        defined = each[~each.isnan()]
+        return defined.max() if len(defined) else each[0]
 
     def _bpcer(self) -> Tensor:
         return (self.rejected.double() / self.bona_fides).squeeze(0)
 
 
 class APCER(_AttackErrors):
-    """Share of attacks taken as bona fide (ISO/IEC 30107-3); NaN where there is no attack.
+    """Share of attacks accepted as bona fide (ISO/IEC 30107-3); NaN without attacks.
 
-    ``pooled`` is what the paper's tables have; the norm reports the ``worst`` type of attack.
+    The paper's tables use ``pooled``; the standard reports the ``worst`` type of attack.
 
     >>> metric = APCER(types=2, over="each")
     >>> metric.update(
@@ -108,12 +108,12 @@ class APCER(_AttackErrors):
     """
 
     def compute(self) -> Tensor:
-        """Return float64, a scalar or ``(types,)``."""
+        """Return a float64 scalar, or ``(types,)`` over each type."""
         return self._apcer()
 
 
 class BPCER(_AttackErrors):
-    """Share of bona fide samples taken as attacks (ISO/IEC 30107-3); NaN where there is none.
+    """Share of bona fide samples rejected as attacks (ISO/IEC 30107-3); NaN without any.
 
     >>> metric = BPCER(threshold=0.8)
     >>> metric.update(torch.tensor([0.9, 0.7]), torch.tensor([1, 1]))
@@ -127,7 +127,7 @@ class BPCER(_AttackErrors):
 
 
 class ACER(_AttackErrors):
-    """Mean of APCER and BPCER; NaN unless there are attacks and bona fide samples.
+    """Mean of APCER and BPCER; NaN without attacks or bona fide samples.
 
     >>> metric = ACER()
     >>> metric.update(torch.tensor([0.9, 0.2, 0.6, 0.4]), torch.tensor([0, 0, 1, 1]))
@@ -136,16 +136,16 @@ class ACER(_AttackErrors):
     """
 
     def compute(self) -> Tensor:
-        """Return float64, a scalar or, over each type of attack, ``(types,)``."""
+        """Return a float64 scalar, or ``(types,)`` over each type."""
         return (self._apcer() + self._bpcer()) / 2
 
 
 class AttackThreshold(Metric):
-    """The threshold that `threshold_of` sets on all samples seen, on every process the same.
+    """The threshold of `threshold_of` on all samples of all processes.
 
     Args:
-        by: ``eer`` or ``min-acer``.
-        bona_fide: The class that is no attack.
+        by: Criterion, ``eer`` or ``min-acer``.
+        bona_fide: Number of the bona fide class.
 
     >>> metric = AttackThreshold("eer")
     >>> metric.update(torch.tensor([0.25, 0.75]), torch.tensor([0, 1]))
@@ -166,11 +166,11 @@ class AttackThreshold(Metric):
         self.add_state("real", [], dist_reduce_fx="cat")
 
     def update(self, score: Tensor, target: Tensor) -> None:
-        """Take in some samples: float ``(n,)``, int64 ``(n,)``."""
+        """Add samples: scores, float ``(n,)``, and classes, int64 ``(n,)``."""
         self.score.append(score)
         self.real.append(target == self.bona_fide)
 
     def compute(self) -> Tensor:
-        """Return a float64 scalar; NaN without both kinds of samples."""
+        """Return a float64 scalar; NaN without samples of both kinds."""
         score, real = dim_zero_cat(self.score), dim_zero_cat(self.real)
         return torch.tensor(threshold_of(score, real, self.by), dtype=torch.float64)

@@ -10,39 +10,41 @@ from torch import Tensor
 
 from dmrnet.evaluation.finite import check_finite
 
-Form = Literal["printed", "cosine"]
-"""As the paper prints it, or the cosine distance that its text speaks of."""
+DistanceForm = Literal["printed", "cosine"]
+"""The equation as printed in the paper, or the cosine distance that its text names."""
 
-FORMS: tuple[Form, ...] = ("printed", "cosine")
+FORMS: tuple[DistanceForm, ...] = ("printed", "cosine")
 
 BINS = 200
-"""Of a histogram from 0 to 2, between which both forms lie."""
+"""Number of bins of a histogram from 0 to 2, the range of both forms."""
 
 
-def channel_distance(first: Tensor, second: Tensor | None = None, form: Form = "cosine") -> Tensor:
-    r"""Return the distance of each channel of one map to each channel of another, by sample.
+def channel_distance(
+    first: Tensor, second: Tensor | None = None, form: DistanceForm = "cosine"
+) -> Tensor:
+    r"""Return the distances between the channels of two maps of each sample.
 
     With F_m, F_n the maps of a sample as matrices (channels, positions):
 
     .. math:: F_o = F_m F_n^T, \quad D[k, l] = 1 - F_o[k, l] / \|F_o[k, :]\|_2
         \quad\text{or}\quad 1 - F_o[k, l] / (\|F_m[k]\| \|F_n[l]\|)
 
-    On the left ``printed`` (Eq. 14-15): it divides by the norm of a row of F_o, which is no cosine
-    and moves with the number of channels; for c equal channels it is ``1 - 1 / sqrt(c)``, not 0. On
-    the right ``cosine``, the distance that the text names.
+    On the left ``printed`` (Eq. 14-15): the divisor is the norm of a row of F_o, which gives no
+    cosine and depends on the number of channels; for c equal channels the distance is
+    ``1 - 1 / sqrt(c)``, not 0. On the right ``cosine``, the distance that the text names.
 
     Args:
-        first: ``(B, C_m, H, W)``.
-        second: ``(B, C_n, H, W)``; None for the first itself (within a modality).
+        first: Maps ``(B, C_m, H, W)``.
+        second: Maps ``(B, C_n, H, W)``; None for the first map itself (within a modality).
         form: ``printed`` or ``cosine``.
 
     Returns:
-        float64 ``(B, C_m, C_n)``, from 0 to 2; NaN where a channel is zero everywhere, so that
-        there is nothing to divide by.
+        Float64 tensor of shape ``(B, C_m, C_n)``, from 0 to 2; NaN for channels that are zero
+        everywhere.
 
     Raises:
-        ValueError: If `form` is unknown, the maps do not match, have one position only, or hold NaN
-            or infinite values.
+        ValueError: If `form` is unknown, the maps do not match, have only one position, or contain
+            NaN or infinite values.
 
     >>> maps = torch.tensor([[[[3.0, 0.0]], [[0.0, 1.0]], [[4.0, 4.0]]]])
     >>> channel_distance(maps)[0].round(decimals=3).tolist()
@@ -56,13 +58,13 @@ def channel_distance(first: Tensor, second: Tensor | None = None, form: Form = "
             raise ValueError(f"expected maps (batch, C, H, W), got {tuple(maps.shape)}")
     if first.shape[0] != other.shape[0] or first.shape[2:] != other.shape[2:]:
         raise ValueError(
-            f"expected two maps of the same samples and positions, got {tuple(first.shape)} and "
+            f"expected maps with the same samples and positions, got {tuple(first.shape)} and "
             f"{tuple(other.shape)}; bring them to one grid first"
         )
     if first.shape[2:].numel() == 1:
         raise ValueError(
-            f"channels have a distance on maps of several positions, got {tuple(first.shape)}: of "
-            "a vector each channel is one number, which points nowhere"
+            f"expected maps of several positions, got {tuple(first.shape)}; a channel of a single "
+            "value has no direction"
         )
     for maps in (first, other):
         check_finite(maps, "maps")
@@ -76,12 +78,12 @@ def channel_distance(first: Tensor, second: Tensor | None = None, form: Form = "
 
 
 class Distances:
-    """Gathers the distances of one pair of modalities over samples: histogram, mean, deviation.
+    """Histogram, mean and standard deviation of the distances of one pair of modalities.
 
     Attributes:
-        counts: int64 ``(BINS,)``, from 0 to 2.
-        undefined: Entries that are NaN.
-        samples: Samples seen.
+        counts: Histogram from 0 to 2, int64 tensor of shape ``(BINS,)``.
+        undefined: Number of entries that are NaN.
+        samples: Number of samples.
     """
 
     def __init__(self) -> None:
@@ -92,34 +94,34 @@ class Distances:
         self._squares = 0.0
 
     def add(self, distances: Tensor, itself: bool = False) -> None:
-        """Take in some samples.
+        """Add samples.
 
         Args:
-            distances: ``(B, C_m, C_n)``.
-            itself: Leave out the diagonal, where a channel is compared with itself.
+            distances: Tensor of shape ``(B, C_m, C_n)``.
+            itself: Whether to leave out the diagonal, where a channel is compared with itself.
         """
         missing = distances.isnan()
-        apart = 0
+        diagonal = 0
         if itself:
             missing.diagonal(dim1=1, dim2=2).fill_(True)
-            apart = distances.shape[0] * distances.shape[1]
-        lacking = int(missing.sum())
-        # Rounding may leave a distance a hair outside; what is missing lies below all bins.
+            diagonal = distances.shape[0] * distances.shape[1]
+        number = int(missing.sum())
+        # Rounding may leave a distance slightly outside; missing entries are below all bins.
         clean = distances.clamp(0, 2).masked_fill_(missing, -1.0)
         self.counts += clean.histc(BINS, 0, 2).long().cpu()
-        self._sum += float(clean.sum()) + lacking
-        self._squares += float(clean.square().sum()) - lacking
-        self.undefined += lacking - apart
+        self._sum += float(clean.sum()) + number
+        self._squares += float(clean.square().sum()) - number
+        self.undefined += number - diagonal
         self.samples += len(distances)
 
     @property
     def number(self) -> int:
-        """Entries that are defined."""
+        """Number of defined entries."""
         return int(self.counts.sum())
 
     @property
     def mean(self) -> float:
-        """Mean over all defined entries of all samples; NaN of none."""
+        """Mean over all defined entries of all samples; NaN without any."""
         return self._sum / self.number if self.number else float("nan")
 
     @property

@@ -1,7 +1,7 @@
-"""Every combination of modalities in one pass: encode once, then fuse and predict for each.
+"""Evaluation of every combination in one pass: encode once, then fuse and predict for each.
 
-Peers run the whole network once for every combination; here the encoders run once a sample, on what
-it has, and only what lies behind them is repeated.
+The usual way runs the whole network once for each combination. Here the encoders run once for each
+sample, on its present modalities, and only the stages after them are repeated.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from dmrnet.evaluation.finite import a_class_wins, finite_logits
+from dmrnet.evaluation.finite import finite_logits, has_finite_max
 from dmrnet.modalities import Batch, CachedFeatures, Inputs, Where
 
 NUMBERS_AT_ONCE = 1 << 22
-"""Fusion reads so many numbers of features together: 16 MB in float32, near a CPU's cache."""
+"""Number of feature values that are fused together: 16 MB in float32, about the size of a CPU's
+cache."""
 
 MOST_ROWS_AT_ONCE = 2048
-"""... and no more rows than these, where features are small: more were a third slower."""
+"""Largest number of rows that are fused together: for small features, more were a third slower."""
 
 
 class Model(Protocol):
-    """What evaluation needs of a method."""
+    """The interface of a method that evaluation uses."""
 
     @property
     def stride(self) -> int:
@@ -42,34 +43,33 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Counts by combination; rates follow from them.
-
-    A combination is scored on the samples that have all its modalities.
+    """Counts for each combination, over the samples that have all its modalities.
 
     Attributes:
-        combinations: bool ``(K, V)``.
-        confusion: int64 ``(K, M, M)``: true class by row, predicted class by column.
-        complete: int64 ``(K, M, M)``: the same on samples that have every modality.
-        log_loss: float64 ``(K,)``: summed -log p of the true class.
-        predictions: What was predicted of each sample, if it was asked for.
+        combinations: Bool tensor of shape ``(K, V)``.
+        confusion: Int64 tensor of shape ``(K, M, M)``: true class by row, predicted by column.
+        complete: Like `confusion`, over the samples that have every modality.
+        log_loss: Float64 tensor of shape ``(K,)``: sum of -log p of the true class.
+        predictions: Predictions of each sample, if requested.
     """
 
     combinations: Tensor
     confusion: Tensor
     complete: Tensor
     log_loss: Tensor
-    predictions: Predictions | None = None
+    predictions: MaskPredictions | None = None
 
 
 @dataclass(frozen=True)
-class Predictions:
+class MaskPredictions:
     """Probabilities of every sample under every combination.
 
     Attributes:
-        index: int64 ``(n,)``: the samples' numbers in the data set.
-        target: int64 ``(n,)``.
-        scored: bool ``(K, n)``: the sample has all modalities of the combination.
-        probabilities: float32 ``(K, n, M)``; meaningless where not scored.
+        index: Int64 tensor of shape ``(n,)``: the samples' numbers in the data set.
+        target: Int64 tensor of shape ``(n,)``.
+        scored: Bool tensor of shape ``(K, n)``, True where the sample has all modalities of the
+            combination.
+        probabilities: Float32 tensor of shape ``(K, n, M)``; meaningless where not scored.
     """
 
     index: Tensor
@@ -79,7 +79,7 @@ class Predictions:
 
 
 def rows_at_once(row_size: int) -> int:
-    """Return the number of rows of a size, in values, that go through fusion together."""
+    """Return the number of rows of a size, in values, that are fused together."""
     return max(1, min(MOST_ROWS_AT_ONCE, NUMBERS_AT_ONCE // max(1, row_size)))
 
 
@@ -89,10 +89,10 @@ def predict_masks(
     """Predict from features under several masks.
 
     Args:
-        model: Fuses and predicts.
+        model: Model that fuses and predicts.
         feats: Features of B samples, encoded once.
-        masks: bool ``(k, B, V)``.
-        rows: Bounds how many rows go through fusion together; by default by their size.
+        masks: Bool tensor of shape ``(k, B, V)``.
+        rows: Maximum number of rows fused together; by default by their size.
 
     Returns:
         Logits, float32 ``(k, B, M)``.
@@ -103,15 +103,15 @@ def predict_masks(
 def by_chunk(
     model: Model, feats: CachedFeatures, masks: Tensor, rows: int | None = None
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Give which masks, and logits float32 ``(some, B, M)``, a bounded number of rows at a time."""
+    """Yield slices of masks and their logits, float32 ``(chunk, B, M)``; see `predict_masks`."""
     size = masks.shape[1]
     every = torch.arange(size, device=masks.device)
     step = max(1, (rows or rows_at_once(feats.row_size)) // max(1, size))
     for start in range(0, len(masks), step):
-        some = masks[start : start + step]
-        flat = some.flatten(0, 1)
-        logits = model.logits(feats.select(every.repeat(len(some)), flat), flat).float()
-        yield slice(start, start + len(some)), logits.reshape(len(some), size, *logits.shape[1:])
+        chunk = masks[start : start + step]
+        flat = chunk.flatten(0, 1)
+        logits = model.logits(feats.select(every.repeat(len(chunk)), flat), flat).float()
+        yield slice(start, start + len(chunk)), logits.reshape(len(chunk), size, *logits.shape[1:])
 
 
 @torch.inference_mode()
@@ -127,77 +127,77 @@ def evaluate(
     """Score every combination on every sample that has its modalities.
 
     Args:
-        model: In evaluation mode, on the device of the batches.
-        batches: With index lists of what is present, so that nothing absent is encoded.
-        combinations: bool ``(K, V)``, on that device.
-        classes: M.
-        keep: Also return each prediction (K * n * M floats, on the CPU).
-        rows: Bounds how many rows go through fusion together; by default by their size.
+        model: Model in evaluation mode, on the device of the batches.
+        batches: Batches with row numbers of the present modalities (`Batch.where`).
+        combinations: Bool tensor of shape ``(K, V)``, on that device.
+        classes: Number of classes, M.
+        keep: Whether to return every prediction (K * n * M floats, on the CPU).
+        rows: Maximum number of rows fused together; by default by their size.
 
     Raises:
-        ValueError: If a batch has no index lists, other modalities, or a sample without a label.
+        ValueError: If a batch has no row numbers, other modalities, or a sample without a label.
         NoClassError: If the largest logit of a scored sample is NaN or infinite.
     """
-    modalities = combinations.shape[1]
     device = combinations.device
     confusion = torch.zeros(len(combinations), classes, classes, dtype=torch.int64, device=device)
     complete = torch.zeros_like(confusion)
     log_loss = torch.zeros(len(combinations), dtype=torch.float64, device=device)
-    kept: list[Predictions] = []
+    kept: list[MaskPredictions] = []
     watch = finite_logits(model)
     for batch in batches:
-        where = checked(batch, modalities)
+        where = rows_to_encode(batch, combinations.shape[1])
+        check_labels(batch)
         feats = model.cached(batch.inputs, where)
         scored = (batch.present | ~combinations[:, None, :]).all(-1)
         whole = batch.present.all(1)
         probabilities = []
         masks = combinations[:, None, :].expand(-1, len(batch), -1)
-        for some, logits in by_chunk(model, feats, masks, rows):
+        for chunk, logits in by_chunk(model, feats, masks, rows):
             log_p = logits.log_softmax(-1)
-            watch.add(a_class_wins(log_p), batch.index, combinations[some], scored[some])
-            right_class = batch.target.expand(len(log_p), -1).unsqueeze(2)
-            of_target = log_p.gather(2, right_class).squeeze(2).double()
-            log_loss[some] -= torch.where(scored[some], of_target, 0).sum(1)
-            _count(confusion[some], log_p, batch.target, scored[some])
-            _count(complete[some], log_p, batch.target, scored[some] & whole)
+            watch.add(has_finite_max(log_p), batch.index, combinations[chunk], scored[chunk])
+            true_class = batch.target.expand(len(log_p), -1).unsqueeze(2)
+            of_target = log_p.gather(2, true_class).squeeze(2).double()
+            log_loss[chunk] -= torch.where(scored[chunk], of_target, 0).sum(1)
+            _count(confusion[chunk], log_p, batch.target, scored[chunk])
+            _count(complete[chunk], log_p, batch.target, scored[chunk] & whole)
             if keep:
                 probabilities.append(log_p.exp().cpu())
         if keep:
-            of_batch = torch.cat(probabilities)
-            kept.append(Predictions(batch.index.cpu(), batch.target.cpu(), scored.cpu(), of_batch))
+            kept.append(
+                MaskPredictions(
+                    batch.index.cpu(), batch.target.cpu(), scored.cpu(), torch.cat(probabilities)
+                )
+            )
     watch.check()
-    return Evaluation(combinations, confusion, complete, log_loss, joined(kept) if kept else None)
+    predictions = concatenate(kept) if kept else None
+    return Evaluation(combinations, confusion, complete, log_loss, predictions)
 
 
-def where_of(batch: Batch, modalities: int) -> Where:
-    """Return the index lists of a batch.
+def rows_to_encode(batch: Batch, modalities: int) -> Where:
+    """Return the row numbers of a batch.
 
     Raises:
-        ValueError: If it has none, or other modalities.
+        ValueError: If it has none, or another number of modalities.
     """
     if batch.where is None or batch.present.shape[1] != modalities:
         raise ValueError(
-            f"expected batches of {modalities} modalities with index lists (Batch.where)"
+            f"expected batches of {modalities} modalities with row numbers (Batch.where), got "
+            f"{batch.present.shape[1]} modalities{' without any' if batch.where is None else ''}; "
+            "set them with Batch.masked"
         )
     return batch.where
 
 
-def checked(batch: Batch, modalities: int) -> Where:
-    """Return the index lists of a batch that can be scored.
-
-    Raises:
-        ValueError: If it has no index lists, other modalities, or a sample without a label.
-    """
-    where = where_of(batch, modalities)
+def check_labels(batch: Batch) -> None:
+    """Raise a ValueError if a sample has no label."""
     if bool((batch.target < 0).any()):
-        row = int(batch.index[(batch.target < 0).nonzero()[0, 0]])
-        raise ValueError(f"sample {row} has no label, so it cannot be scored")
-    return where
+        sample = int(batch.index[(batch.target < 0).nonzero()[0, 0]])
+        raise ValueError(f"expected a label for every sample, got none for sample {sample}")
 
 
-def joined(parts: Sequence[Predictions]) -> Predictions:
-    """Put predictions of several batches one behind the other."""
-    return Predictions(
+def concatenate(parts: Sequence[MaskPredictions]) -> MaskPredictions:
+    """Concatenate the predictions of several batches."""
+    return MaskPredictions(
         torch.cat([part.index for part in parts]),
         torch.cat([part.target for part in parts]),
         torch.cat([part.scored for part in parts], 1),
@@ -206,7 +206,7 @@ def joined(parts: Sequence[Predictions]) -> Predictions:
 
 
 def _count(confusion: Tensor, log_p: Tensor, target: Tensor, scored: Tensor) -> None:
-    """Add the scored pairs ``(K, B)`` to ``(K, M, M)``, without waiting for the device."""
+    """Add scored predictions ``(K, B)`` to counts ``(K, M, M)``, without synchronising."""
     k, m, _ = confusion.shape
     row = torch.arange(k, device=target.device)[:, None] * m + target
     cell = row * m + log_p.argmax(-1)

@@ -1,4 +1,4 @@
-"""Refuses logits that are no numbers: an argmax over them would give a class like any other."""
+"""Checks for NaN and infinite logits, over which an argmax would still return a class."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 
 MOST_NAMES = 8
-"""Of more samples, so many are named."""
+"""Number of samples that an error names at most."""
 
 
 class NoClassError(ValueError):
-    """No class is the largest: logits of a sample are NaN or infinite.
+    """The largest logit of a sample is NaN or infinite.
 
     Args:
-        samples: Their numbers.
-        shown: What all such predictions show and others do not, in words; may be empty.
-        names: Of all samples, by number; None: the numbers are told.
-        where: They are from, in words; may be empty.
+        samples: Numbers of the samples.
+        shown: Modalities that such predictions show and others do not; may be empty.
+        names: Names of all samples, by number; None to report numbers.
+        where: Split or file of the samples; may be empty.
     """
 
     def __init__(
@@ -39,26 +39,26 @@ class NoClassError(ValueError):
         )
 
     def __reduce__(self) -> tuple[type[NoClassError], tuple[object, ...]]:
-        """Return how to make it again where another process hears of it."""
+        """Return how to rebuild the error in another process."""
         return type(self), (self.samples, self.shown, self.names, self.where)
 
-    def of(self, where: str, names: Sequence[str] | None) -> NoClassError:
-        """Return the same error, said of a split or a file and of samples by name."""
+    def located(self, where: str, names: Sequence[str] | None) -> NoClassError:
+        """Return the same error with a split or file and names of samples."""
         return NoClassError(self.samples, self.shown, names, where)
 
 
 class FiniteLogits:
-    """Remembers of which samples no class is the largest, without waiting for the device.
+    """Collects samples with non-finite logits without synchronising the device.
 
-    A class that is ruled out, ``-inf`` beside a finite logit, is no fault.
+    A class may have a logit of ``-inf`` if another one is finite.
 
     Args:
-        modalities: Their names in order, for messages; None where a model has none.
+        modalities: Names of the modalities in order, for messages; None if the model has none.
 
     >>> watch = FiniteLogits(("red", "nir"))
     >>> logits = torch.tensor([[[0.0, 1.0], [torch.nan, 1.0]], [[2.0, 0.0], [2.0, 1.0]]])
     >>> masks = torch.tensor([[True, True], [False, True]])
-    >>> watch.add(a_class_wins(logits), torch.tensor([4, 7]), masks)
+    >>> watch.add(has_finite_max(logits), torch.tensor([4, 7]), masks)
     >>> watch.check()
     Traceback (most recent call last):
     dmrnet.evaluation.finite.NoClassError: expected finite logits, got NaN or infinite ones for ...
@@ -68,22 +68,23 @@ class FiniteLogits:
         self._modalities = modalities
         self._samples: list[Tensor] = []
         self._broken: list[Tensor] = []
-        # Modalities that every broken prediction shows, and those that every one shows.
+        # Modalities that every broken prediction shows, and that every prediction shows.
         self._common: Tensor | None = None
         self._always: Tensor | None = None
 
     def add(
         self, finite: Tensor, samples: Tensor, masks: Tensor, scored: Tensor | None = None
     ) -> None:
-        """Take in whether predictions have a class.
+        """Add predictions.
 
         Args:
-            finite: bool ``(K, P)`` of P samples under K masks, which tell what modality it is; or
-                ``(P,)``, each prediction under a mask of its own.
-            samples: int64 ``(P,)``: the samples' numbers. One tensor taken in again and again, as
-                with a batch's next masks, is kept once.
-            masks: bool ``(K, V)``, or ``(P, V)``: what was shown.
-            scored: bool, shaped as ``finite``: predictions that matter; by default all.
+            finite: Result of `has_finite_max`: bool ``(K, P)`` for P samples under K masks, which
+                may identify a modality; or ``(P,)``, each prediction under its own mask.
+            samples: Int64 tensor of shape ``(P,)``: the samples' numbers. If several calls pass
+                the same tensor, it is stored once.
+            masks: Masks, bool ``(K, V)`` or ``(P, V)``.
+            scored: Bool tensor of the shape of `finite`, False for predictions to ignore; by
+                default none.
         """
         scored = torch.ones_like(finite) if scored is None else scored
         broken = scored & ~finite
@@ -94,17 +95,17 @@ class FiniteLogits:
         else:
             self._samples.append(samples)
             self._broken.append(of_samples)
-        # Of one mask a sample nobody can say which of its modalities it was.
+        # With one mask a sample, its modalities cannot be told apart.
         common = _of_all(masks, broken.any(1)) if by_mask else torch.zeros_like(masks[0])
         always = _of_all(masks, scored.any(1)) if by_mask else torch.zeros_like(masks[0])
         self._common = common if self._common is None else self._common & common
         self._always = always if self._always is None else self._always & always
 
     def check(self) -> None:
-        """Look at what came together.
+        """Check the collected predictions.
 
         Raises:
-            NoClassError: If no class is the largest of some sample.
+            NoClassError: If the largest logit of a sample is NaN or infinite.
         """
         if not self._broken:
             return
@@ -122,28 +123,28 @@ class FiniteLogits:
 
 
 def _of_all(masks: Tensor, rows: Tensor) -> Tensor:
-    """Return what all of some masks show, bool ``(V,)``."""
+    """Return the modalities that all selected masks show, bool ``(V,)``."""
     return (masks | ~rows[:, None]).all(0)
 
 
-def a_class_wins(logits: Tensor, dim: int = -1) -> Tensor:
-    """Return where the largest logit is a number, bool, without the dimension of classes.
+def has_finite_max(logits: Tensor, dim: int = -1) -> Tensor:
+    """Return whether the largest logit is finite, bool, without the dimension of classes.
 
-    >>> a_class_wins(torch.tensor([[-torch.inf, 1.0], [torch.nan, 1.0], [0.0, torch.inf]]))
+    >>> has_finite_max(torch.tensor([[-torch.inf, 1.0], [torch.nan, 1.0], [0.0, torch.inf]]))
     tensor([ True, False, False])
     """
     return logits.amax(dim).isfinite()
 
 
 def check_finite(values: Tensor, what: str) -> None:
-    """Refuse features that are no numbers, which an analysis would pass over as pointing nowhere.
+    """Check that features are finite: analyses would leave NaN out as undefined.
 
     Args:
-        values: Anything.
-        what: In a word, for the message.
+        values: Tensor of any shape.
+        what: Name of the values, for the message.
 
     Raises:
-        ValueError: If one is NaN or infinite.
+        ValueError: If a value is NaN or infinite.
     """
     if not bool(values.isfinite().all()):
         raise ValueError(
@@ -153,5 +154,5 @@ def check_finite(values: Tensor, what: str) -> None:
 
 
 def finite_logits(model: object) -> FiniteLogits:
-    """Return a watch that names the modalities as the model does, if it does."""
+    """Return a collector with the model's names of modalities, if it has any."""
     return FiniteLogits(getattr(model, "modalities", None))

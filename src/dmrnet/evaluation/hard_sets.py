@@ -1,4 +1,4 @@
-"""Whether combinations that were called hard are the truly worst, and what chance would give."""
+"""Agreement of mined hard sets with the truly worst combinations, and that of random sets."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dmrnet.evaluation.metrics import worst
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well a set of combinations meets the truly worst ones.
+    """Agreement of a set of combinations with the truly worst ones.
 
     Attributes:
-        share: Of the set, what is among as many that score worst.
-        chance: What a random set of that size would share on average.
-        chance_of_more: How often a random set would share as much or more.
-        size: Of the set.
+        share: Share of the set that is among the same number of worst combinations.
+        chance: Expected share of a random set of that size.
+        chance_of_more: Probability that a random set has this share or more.
+        size: Size of the set.
     """
 
     share: float
@@ -29,21 +29,21 @@ class Agreement:
 
 
 def hard_set_agreement(hard: Tensor, scores: Tensor) -> Agreement | None:
-    """Compare a set of combinations with as many that score worst.
+    """Compare a set of combinations with the same number of worst ones.
 
-    Two random sets of k among K share k^2 / K on average, so a share of k / K; how often they
-    share m or more is a tail of the hypergeometric distribution.
+    Two random sets of k among K share k^2 / K on average, a share of k / K; the probability of
+    sharing m or more is a tail of the hypergeometric distribution.
 
     Args:
-        hard: bool ``(K,)``.
-        scores: ``(K,)``, higher is better; combinations of NaN are left out of both.
+        hard: Bool tensor of shape ``(K,)``, True for combinations in the set.
+        scores: Tensor of shape ``(K,)``, higher is better; combinations with NaN are left out.
 
     Returns:
-        None where no combination with a score is in the set.
+        Agreement, or None if no combination in the set has a score.
 
     >>> hard = torch.tensor([True, True, False, False])
-    >>> found = hard_set_agreement(hard, torch.tensor([0.1, 0.9, 0.2, 0.8]))
-    >>> found.share, found.chance, round(found.chance_of_more, 3)
+    >>> agreement = hard_set_agreement(hard, torch.tensor([0.1, 0.9, 0.2, 0.8]))
+    >>> agreement.share, agreement.chance, round(agreement.chance_of_more, 3)
     (0.5, 0.5, 0.833)
     """
     from scipy.stats import hypergeom
@@ -59,7 +59,7 @@ def hard_set_agreement(hard: Tensor, scores: Tensor) -> Agreement | None:
 
 
 def top(values: Tensor, k: int) -> Tensor:
-    """Return which k of the values are the highest, bool ``(K,)``; NaN is never among them."""
+    """Return the k highest values as bool ``(K,)``; NaN is never among them."""
     return worst(-values, k)
 
 

@@ -1,4 +1,4 @@
-"""The class of every pixel of images, each seen as its mask says."""
+"""Prediction of label maps of images under given masks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.evaluation.combinations import Model, by_chunk
-from dmrnet.evaluation.finite import a_class_wins, finite_logits
+from dmrnet.evaluation.finite import finite_logits, has_finite_max
 from dmrnet.evaluation.pixels import NO_CLASS
 from dmrnet.evaluation.tiles import Tiling, cut, padded, windows
 from dmrnet.modalities import Batch
@@ -16,24 +16,24 @@ from dmrnet.modalities import Batch
 def predict_pixels(
     model: Model, batch: Batch, *, stride: int = 1, tiling: Tiling | None = None
 ) -> Tensor:
-    """Predict whole images, padded and parted as `evaluate_pixels` does it.
+    """Predict whole images, padded and tiled as in `evaluate_pixels`.
 
     Args:
-        model: In evaluation mode, on the device of the batch.
-        batch: With a mask, and index lists of what is to be encoded.
-        stride: What must divide the height and width that the model sees.
-        tiling: How large images are parted; None predicts them whole.
+        model: Model in evaluation mode, on the device of the batch.
+        batch: Batch with a mask and row numbers (`Batch.masked`).
+        stride: Number that must divide the height and width of the model's input.
+        tiling: Tiling of large images; None predicts them whole.
 
     Returns:
         Classes, uint8 ``(B, H, W)``, on the CPU.
 
     Raises:
-        ValueError: If the batch has no mask or index lists, or there are more classes than fit.
+        ValueError: If the batch has no mask or row numbers, or there are more classes than fit.
         NoClassError: If the largest logit of a pixel is NaN or infinite.
     """
     watch = finite_logits(model)
     if batch.mask is None or batch.where is None:
-        raise ValueError("expected a batch with a mask and index lists (Batch.masked)")
+        raise ValueError("expected a batch with a mask and row numbers (Batch.masked), got none")
     height, width = next(iter(batch.inputs.values())).shape[-2:]
     maps = torch.empty((len(batch), height, width), dtype=torch.uint8)
     inputs = padded(batch.inputs, stride)
@@ -43,7 +43,7 @@ def predict_pixels(
         if logits.shape[2] > NO_CLASS:
             raise ValueError(f"expected at most {NO_CLASS} classes, got {logits.shape[2]}")
         kept = logits[0][(..., *window.kept)]
-        watch.add(a_class_wins(kept, 1).flatten(1).all(1), batch.index, batch.mask)
-        maps[(slice(None), *window.place)] = kept.argmax(1).to(torch.uint8).cpu()
+        watch.add(has_finite_max(kept, 1).flatten(1).all(1), batch.index, batch.mask)
+        maps[(slice(None), *window.target)] = kept.argmax(1).to(torch.uint8).cpu()
     watch.check()
     return maps

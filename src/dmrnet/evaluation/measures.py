@@ -1,6 +1,6 @@
-"""What a data set is judged by: the measure that selects and is reported first, and its parts.
+"""Measures: the metric that selects checkpoints and is reported first, with further metrics.
 
-The settings of the data set say which: see `Scored`.
+The settings of a data set name its measure; see `Scored`.
 """
 
 from __future__ import annotations
@@ -13,44 +13,44 @@ import torch
 from torch import Tensor
 
 from dmrnet.evaluation.acer import ThresholdBy, error_rates, threshold_of
-from dmrnet.evaluation.combinations import Evaluation, Predictions
+from dmrnet.evaluation.combinations import Evaluation, MaskPredictions
 from dmrnet.evaluation.metrics import accuracy, mean_iou
 
 Columns = Mapping[str, tuple[Tensor, Tensor]]
-"""For each metric its values ``(K,)``, and on how many samples they stand, ``(K,)``."""
+"""Values ``(K,)`` of each metric, and the numbers of samples behind them, ``(K,)``."""
 
 
 class Measure(Protocol):
-    """How confusion counts become scores."""
+    """Computes metrics from confusion counts."""
 
     @property
     def name(self) -> str:
-        """The metric that selects and is reported first."""
+        """Name of the metric that selects checkpoints and is reported first."""
         ...
 
     @property
     def label(self) -> str:
-        """Its name for a reader."""
+        """Its name in tables."""
         ...
 
     @property
     def lower_is_better(self) -> bool:
-        """Whether small values are good."""
+        """Whether lower values are better."""
         ...
 
     @property
     def threshold(self) -> ThresholdBy:
-        """How the threshold is set; other than ``half``, predictions must be kept."""
+        """Criterion of the threshold; all but ``half`` need the predictions to be kept."""
         ...
 
     def columns(self, confusion: Tensor) -> Columns:
-        """Return every metric of counts int64 ``(K, M, M)``, the first one that of `name`."""
+        """Return every metric of counts int64 ``(K, M, M)``, that of `name` first."""
         ...
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The share of samples classified correctly."""
+    """Share of correctly classified samples."""
 
     name: ClassVar[str] = "accuracy"
     label: ClassVar[str] = "accuracy"
@@ -64,7 +64,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class MeanIoU:
-    """Mean intersection over union of the classes, over all pixels; then the share of right."""
+    """Mean intersection over union of the classes over all pixels, and pixel accuracy."""
 
     name: ClassVar[str] = "miou"
     label: ClassVar[str] = "mIoU"
@@ -72,18 +72,18 @@ class MeanIoU:
     threshold: ClassVar[ThresholdBy] = "half"
 
     def columns(self, confusion: Tensor) -> Columns:
-        """Return both of each combination, counts being of pixels."""
+        """Return both metrics of each combination from counts of pixels."""
         n = confusion.sum((1, 2))
         return {"miou": (mean_iou(confusion), n), "pixel_accuracy": (accuracy(confusion), n)}
 
 
 @dataclass(frozen=True)
 class AttackErrors:
-    """ACER first, then APCER, BPCER and accuracy, of two classes.
+    """ACER, APCER, BPCER and accuracy of two classes.
 
     Attributes:
-        bona_fide: The class that is no attack.
-        threshold: ``half``, or set on validation, for each combination by itself.
+        bona_fide: Number of the bona fide class.
+        threshold: ``half``, or a criterion for each combination's threshold on validation data.
     """
 
     bona_fide: int = 1
@@ -104,57 +104,60 @@ class AttackErrors:
             "accuracy": (accuracy(confusion), confusion.sum((1, 2))),
         }
 
-    def thresholds(self, predictions: Predictions) -> Tensor:
-        """Return the threshold of each combination, float64 ``(K,)``, set on these samples."""
+    def thresholds(self, predictions: MaskPredictions) -> Tensor:
+        """Return the best threshold of each combination on these samples, float64 ``(K,)``."""
         real = predictions.target == self.bona_fide
-        found = [
+        thresholds = [
             threshold_of(p[scored, self.bona_fide], real[scored], self.threshold)
             for p, scored in zip(predictions.probabilities, predictions.scored, strict=True)
         ]
-        return torch.tensor(found, dtype=torch.float64)
+        return torch.tensor(thresholds, dtype=torch.float64)
 
     def at(self, evaluation: Evaluation, thresholds: Tensor) -> Evaluation:
-        """Return the counts again, with other thresholds than an argmax has.
+        """Return the evaluation with counts at other thresholds than an argmax.
 
-        Where the threshold of a combination is undefined, nothing is counted.
+        A combination whose threshold is undefined has no counts.
 
         Args:
-            evaluation: With predictions.
-            thresholds: float64 ``(K,)``.
+            evaluation: Evaluation with predictions.
+            thresholds: Float64 tensor of shape ``(K,)``.
         """
-        found = evaluation.predictions
-        assert found is not None
-        taken = found.probabilities[..., self.bona_fide].double() > thresholds[:, None]
-        predicted = torch.where(taken, self.bona_fide, 1 - self.bona_fide)
-        scored = found.scored & ~thresholds.isnan()[:, None]
-        whole = found.scored.all(0)
+        predictions = evaluation.predictions
+        assert predictions is not None
+        accepted = self._accepted(predictions, thresholds)
+        predicted = torch.where(accepted, self.bona_fide, 1 - self.bona_fide)
+        scored = predictions.scored & ~thresholds.isnan()[:, None]
+        whole = predictions.scored.all(0)
         return replace(
             evaluation,
-            confusion=_counts(predicted, found.target, scored),
-            complete=_counts(predicted, found.target, scored & whole),
+            confusion=_counts(predicted, predictions.target, scored),
+            complete=_counts(predicted, predictions.target, scored & whole),
         )
 
+    def _accepted(self, predictions: MaskPredictions, thresholds: Tensor) -> Tensor:
+        """Return bool ``(K, n)``, True where the score is above the combination's threshold."""
+        return predictions.probabilities[..., self.bona_fide].double() > thresholds[:, None]
+
     def by_type(
-        self, predictions: Predictions, thresholds: Tensor, kind: Tensor, types: int
+        self, predictions: MaskPredictions, thresholds: Tensor, kind: Tensor, types: int
     ) -> tuple[Tensor, Tensor]:
-        """Return APCER of each combination and type of attack, and how many attacks each has.
+        """Return APCER of each combination and type of attack, and the numbers of attacks.
 
         Args:
-            predictions: Of every sample under every combination.
-            thresholds: float64 ``(K,)``.
-            kind: int64 ``(n,)``: the type of each sample's attack, in the order of the
-                predictions; below 0 where it is not known, or the sample is none.
-            types: How many types there are.
+            predictions: MaskPredictions of every sample under every combination.
+            thresholds: Float64 tensor of shape ``(K,)``.
+            kind: Int64 tensor of shape ``(n,)``: type of each sample's attack; negative if it is
+                unknown or the sample is bona fide.
+            types: Number of types.
 
         Returns:
-            float64 and int64 ``(K, types)``.
+            Float64 and int64 tensors of shape ``(K, types)``.
         """
-        taken = predictions.probabilities[..., self.bona_fide].double() > thresholds[:, None]
         attack = (kind >= 0) & (predictions.target != self.bona_fide)
         of_type = torch.nn.functional.one_hot(kind.clamp(min=0), types).double()
         scored = (predictions.scored & attack).double()
         total = scored @ of_type
-        wrong = (scored * taken) @ of_type
+        wrong = (scored * self._accepted(predictions, thresholds)) @ of_type
         rates = torch.where(thresholds.isnan()[:, None], torch.nan, wrong / total)
         return rates, total.long()
 
@@ -162,9 +165,7 @@ class AttackErrors:
 def _counts(predicted: Tensor, target: Tensor, scored: Tensor) -> Tensor:
     """Return confusion counts int64 ``(K, 2, 2)`` of predictions ``(K, n)``."""
     cell = 2 * target.expand_as(predicted) + predicted
-    return torch.stack([((cell == place) & scored).sum(1) for place in range(4)], 1).reshape(
-        -1, 2, 2
-    )
+    return torch.stack([((cell == c) & scored).sum(1) for c in range(4)], 1).reshape(-1, 2, 2)
 
 
 class Scored(Protocol):
@@ -198,9 +199,9 @@ def measure_of(data: Scored) -> Measure:
         return AttackErrors(data.bona_fide, data.threshold)
     if data.metric == "miou":
         return MeanIoU()
-    raise ValueError(f"unknown metric {data.metric!r}; expected accuracy, acer or miou")
+    raise ValueError(f"expected metric as accuracy, acer or miou, got {data.metric!r}")
 
 
 def goodness(measure: Measure, values: Tensor) -> Tensor:
-    """Return values of which higher is better, whatever the measure; NaN stays NaN."""
+    """Return values negated if lower is better, so that higher is better; NaN stays NaN."""
     return -values if measure.lower_is_better else values

@@ -1,4 +1,4 @@
-"""Metrics that follow from a confusion matrix (true class by row)."""
+"""Metrics of confusion matrices, and the worst values."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from torch import Tensor
 
 
 def accuracy(confusion: Tensor) -> Tensor:
-    """Return the share of samples on the diagonal, NaN where there is no sample.
+    """Return the share of samples on the diagonal; NaN without samples.
 
     Args:
-        confusion: int64 ``(..., M, M)``.
+        confusion: Int64 tensor of shape ``(..., M, M)``, true class by row.
 
     Returns:
-        float64 ``(...)``.
+        Float64 tensor of shape ``(...)``.
 
     >>> accuracy(torch.tensor([[8, 2], [1, 9]])).item()
     0.85
@@ -23,15 +23,15 @@ def accuracy(confusion: Tensor) -> Tensor:
 
 
 def ious(confusion: Tensor) -> Tensor:
-    """Return the intersection of each class's predicted and true pixels over their union.
+    """Return the intersection over union of each class's predicted and true pixels.
 
-    A class that is in neither is undefined (NaN), never perfect.
+    It is NaN, not 1, for a class without any.
 
     Args:
-        confusion: int64 ``(..., M, M)``.
+        confusion: Int64 tensor of shape ``(..., M, M)``, true class by row.
 
     Returns:
-        float64 ``(..., M)``.
+        Float64 tensor of shape ``(..., M)``.
 
     >>> ious(torch.tensor([[6, 2, 0], [1, 1, 0], [0, 0, 0]])).tolist()
     [0.6666666666666666, 0.25, nan]
@@ -41,15 +41,15 @@ def ious(confusion: Tensor) -> Tensor:
 
 
 def mean_iou(confusion: Tensor) -> Tensor:
-    """Return the mean of `ious` over the classes for which it is defined, NaN without any.
+    """Return the mean of `ious` over the classes for which it is defined; NaN without any.
 
-    All images are in one matrix: a mean over images of each one's mean is another number.
+    Count all images in one matrix: a mean over images of each one's mean is another number.
 
     Args:
-        confusion: int64 ``(..., M, M)``.
+        confusion: Int64 tensor of shape ``(..., M, M)``, true class by row.
 
     Returns:
-        float64 ``(...)``.
+        Float64 tensor of shape ``(...)``.
 
     >>> round(mean_iou(torch.tensor([[6, 2, 0], [1, 1, 0], [0, 0, 0]])).item(), 4)
     0.4583
@@ -58,14 +58,14 @@ def mean_iou(confusion: Tensor) -> Tensor:
 
 
 def worst(values: Tensor, k: int) -> Tensor:
-    """Return which k of the values are the lowest; NaN is never among them.
+    """Return the k lowest values; NaN is never among them.
 
     Args:
-        values: ``(n,)``, higher is better.
-        k: How many; of equal values the earlier is chosen.
+        values: Tensor of shape ``(n,)``, higher is better.
+        k: Number of values; earlier ones are chosen among equal ones.
 
     Returns:
-        bool ``(n,)``.
+        Bool tensor of shape ``(n,)``.
 
     >>> worst(torch.tensor([0.9, 0.2, float("nan"), 0.5]), 2).tolist()
     [False, True, False, True]

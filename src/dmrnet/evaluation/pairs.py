@@ -1,4 +1,4 @@
-"""A fixed draw of (sample, combination) pairs, for where scoring all of them costs too much."""
+"""Evaluation on a fixed draw of (sample, combination) pairs, if all of them are too many."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dmrnet.evaluation.combinations import Model, checked, rows_at_once
-from dmrnet.evaluation.finite import a_class_wins, finite_logits
+from dmrnet.evaluation.combinations import Model, check_labels, rows_at_once, rows_to_encode
+from dmrnet.evaluation.finite import finite_logits, has_finite_max
 from dmrnet.modalities import Batch, count, from_index, index_of
 from dmrnet.modalities.combinations import MAX_TABLE
 
 CELLS_AT_ONCE = 1 << 22
-"""Bounds the table of combinations by patterns of presence, in cells."""
+"""Maximum number of cells of the table of combinations by patterns of presence."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """What is scored.
+    """Pairs of a sample and a combination of modalities that it has.
 
     Attributes:
-        sample: int64 ``(P,)``: numbers of samples; each has all modalities of its combination.
-        combination: int64 ``(P,)``: index j of Eq. 10.
-        modalities: V.
+        sample: Int64 tensor of shape ``(P,)``: numbers of the samples.
+        combination: Int64 tensor of shape ``(P,)``: indices of the combinations (Eq. 10).
+        modalities: Number of modalities, V.
     """
 
     sample: Tensor
@@ -35,55 +35,57 @@ class Pairs:
 def draw_pairs(present: Tensor, pairs: int, generator: torch.Generator) -> Pairs:
     """Draw pairs spread evenly over the combinations, and over the samples that have them.
 
-    Each combination gets ``pairs // (2^V - 1)`` samples or one more (where the combinations are
-    more than the pairs, so many of them get one sample each), drawn without repetition from those
-    that have all its modalities, each with the same chance. So the accuracy measured of a
-    combination, and the mean over combinations, have the expectation that scoring everything has.
+    Each combination gets ``pairs // (2^V - 1)`` samples or one more (if there are more combinations
+    than pairs, a random subset of them gets one sample each), drawn uniformly without repetition
+    from the samples with all its modalities. So the accuracy of a combination, and the mean over
+    combinations, have the same expectation as when everything is scored.
 
     Args:
-        present: bool ``(n, V)``.
-        pairs: How many at the most; a combination that few samples have takes those.
-        generator: Draws them; on the CPU.
+        present: Bool tensor of shape ``(n, V)``.
+        pairs: Maximum number of pairs; there are fewer if a combination has too few samples.
+        generator: Random generator on the CPU.
     """
     samples, modalities = present.shape
     j, quota = _quotas(count(modalities), pairs, generator)
-    # Samples that have the same modalities stand side by side, in a random order.
+    # Group samples with the same modalities, in a random order.
     order = torch.randperm(samples, generator=generator)
-    # Patterns are sorted by their first modality, then by the second ...: the draw rests on it.
+    # Sort patterns by the first modality, then the second ...: the draw depends on the order.
     codes = index_of(present[order].flip(1))
     codes, group, size = codes.unique(return_inverse=True, return_counts=True)
     patterns = from_index(codes, modalities).flip(1)
     order = order[group.argsort(stable=True)]
     first = size.cumsum(0) - size
-    # Each combination goes on where the one before it stopped, so that samples are met evenly; the
-    # random start makes it a fair draw.
+    # Each combination continues where the one before stopped, so that samples are used evenly; the
+    # random start makes the draw uniform.
     start = int(torch.randint(1 << 40, (), generator=generator))
-    turn = start + quota.cumsum(0) - quota
+    offset = start + quota.cumsum(0) - quota
     drawn_sample, drawn_j = [], []
-    for some in torch.arange(len(j)).split(max(1, CELLS_AT_ONCE // len(patterns))):
-        fits = (patterns | ~from_index(j[some], modalities)[:, None, :]).all(-1)
+    for chunk in torch.arange(len(j)).split(max(1, CELLS_AT_ONCE // len(patterns))):
+        fits = (patterns | ~from_index(j[chunk], modalities)[:, None, :]).all(-1)
         ends = (fits * size).cumsum(1)
-        have = ends[:, -1]
-        take = quota[some].minimum(have)
-        line = torch.arange(len(some)).repeat_interleave(take)
-        rank = torch.arange(len(line)) - (take.cumsum(0) - take)[line]
-        place = (turn[some][line] + rank) % have[line]
-        # One search over all lines: each line's ends are lifted above those of the line before.
-        lift = (samples + 1) * torch.arange(len(some))
-        found = torch.searchsorted((ends + lift[:, None]).flatten(), place + lift[line], right=True)
-        pattern = found - line * len(patterns)
-        within = place - (ends[line, pattern] - size[pattern])
+        available = ends[:, -1]
+        number = quota[chunk].minimum(available)
+        row = torch.arange(len(chunk)).repeat_interleave(number)
+        rank = torch.arange(len(row)) - (number.cumsum(0) - number)[row]
+        position = (offset[chunk][row] + rank) % available[row]
+        # One search over all rows: each row's ends are lifted above those of the row before.
+        lift = (samples + 1) * torch.arange(len(chunk))
+        cell = torch.searchsorted(
+            (ends + lift[:, None]).flatten(), position + lift[row], right=True
+        )
+        pattern = cell - row * len(patterns)
+        within = position - (ends[row, pattern] - size[pattern])
         drawn_sample.append(order[first[pattern] + within])
-        drawn_j.append(j[some][line])
+        drawn_j.append(j[chunk][row])
     return Pairs(torch.cat(drawn_sample), torch.cat(drawn_j), modalities)
 
 
 def _quotas(total: int, pairs: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return which combinations are drawn, int64 ``(K,)`` in a random order, and pairs of each."""
+    """Return the drawn combinations, int64 ``(K,)`` in random order, and each one's pairs."""
     if total <= 1 << MAX_TABLE:
         j = 1 + torch.randperm(total, generator=generator)[:pairs]
     else:
-        # So few of so many: one is hardly ever drawn twice, and may be.
+        # Repetitions are allowed: among so many combinations they are very unlikely.
         j = torch.randint(1, total + 1, (pairs,), generator=generator)
     quota = torch.full_like(j, pairs // len(j))
     quota[: pairs % len(j)] += 1
@@ -92,12 +94,12 @@ def _quotas(total: int, pairs: int, generator: torch.Generator) -> tuple[Tensor,
 
 @dataclass(frozen=True)
 class ScoredPairs:
-    """What was predicted of pairs, on the CPU, in the order of the batches.
+    """Predictions of pairs, on the CPU, in the order of the batches.
 
     Attributes:
-        combination: int64 ``(P,)``: index j of Eq. 10.
-        target: int64 ``(P,)``.
-        probabilities: float32 ``(P, M)``.
+        combination: Int64 tensor of shape ``(P,)``: indices of the combinations (Eq. 10).
+        target: Int64 tensor of shape ``(P,)``.
+        probabilities: Float32 tensor of shape ``(P, M)``.
     """
 
     combination: Tensor
@@ -109,64 +111,63 @@ class ScoredPairs:
 def score_pairs(
     model: Model, batches: Iterable[Batch], pairs: Pairs, rows: int | None = None
 ) -> ScoredPairs:
-    """Predict pairs; each sample among them is encoded once.
+    """Predict pairs; each of their samples is encoded once.
 
     Args:
-        model: In evaluation mode, on the device of the batches.
-        batches: With index lists of what is present; together they hold every sample of the pairs.
-        pairs: What is scored.
-        rows: Bounds how many rows go through fusion together; by default by their size.
+        model: Model in evaluation mode, on the device of the batches.
+        batches: Batches with row numbers of the present modalities (`Batch.where`), which together
+            contain every sample of the pairs.
+        pairs: Pairs to predict.
+        rows: Maximum number of rows fused together; by default by their size.
 
     Raises:
-        ValueError: If a batch cannot be scored, or no sample of the pairs was among the batches.
+        ValueError: If a batch has no row numbers, other modalities or a sample without a label, or
+            no batch has a sample of the pairs.
         NoClassError: If the largest logit of a pair is NaN or infinite.
     """
-    met, truth, probabilities = zip(
+    combination, target, probabilities = zip(
         *(
-            (pairs.combination[some], target.cpu(), logits.softmax(-1).cpu())
-            for some, target, logits in _by_chunk(model, batches, pairs, rows)
+            (pairs.combination[chunk], target.cpu(), logits.softmax(-1).cpu())
+            for chunk, target, logits in _by_chunk(model, batches, pairs, rows)
         ),
         strict=True,
     )
-    return ScoredPairs(torch.cat(met), torch.cat(truth), torch.cat(probabilities))
+    return ScoredPairs(torch.cat(combination), torch.cat(target), torch.cat(probabilities))
 
 
 def evaluate_pairs(
     model: Model, batches: Iterable[Batch], pairs: Pairs, rows: int | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Count which pairs are right; what is read and refused is as in `score_pairs`.
+    """Count correct predictions of pairs; see `score_pairs` for arguments and errors.
 
     Returns:
-        The combinations met, bool ``(K, V)`` in the order of Eq. 10, and how many of their pairs
-        are right and how many there are, float64 ``(K,)`` each.
-
-    Raises:
-        ValueError: If a batch cannot be scored, or no sample of the pairs was among the batches.
-        NoClassError: If the largest logit of a pair is NaN or infinite.
+        Combinations of the pairs, bool ``(K, V)`` in the order of Eq. 10, and their numbers of
+        correct pairs and of pairs, float64 ``(K,)`` each.
     """
     with torch.inference_mode():
-        met, hits = zip(
+        combination, hits = zip(
             *(
-                (pairs.combination[some], (logits.argmax(-1) == target).cpu())
-                for some, target, logits in _by_chunk(model, batches, pairs, rows)
+                (pairs.combination[chunk], (logits.argmax(-1) == target).cpu())
+                for chunk, target, logits in _by_chunk(model, batches, pairs, rows)
             ),
             strict=True,
         )
-    j, place, seen = torch.cat(met).unique(return_inverse=True, return_counts=True)
-    right = torch.zeros(len(j), dtype=torch.float64)
-    right.index_add_(0, place, torch.cat(hits).double())
-    return from_index(j, pairs.modalities), right, seen.double()
+    j, inverse, counts = torch.cat(combination).unique(return_inverse=True, return_counts=True)
+    correct = torch.zeros(len(j), dtype=torch.float64)
+    correct.index_add_(0, inverse, torch.cat(hits).double())
+    return from_index(j, pairs.modalities), correct, counts.double()
 
 
 def _by_chunk(
     model: Model, batches: Iterable[Batch], pairs: Pairs, rows: int | None
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Give which pairs, int64 on the CPU, their classes and float32 logits, some at a time."""
-    found = False
+    """Yield numbers of pairs, int64 on the CPU, and their classes and float32 logits, by chunk."""
+    any_pair = False
     watch = finite_logits(model)
     size = int(pairs.sample.max()) + 1 if len(pairs.sample) else 0
     for batch in batches:
-        where = checked(batch, pairs.modalities)
+        where = rows_to_encode(batch, pairs.modalities)
+        check_labels(batch)
         if not len(batch):
             continue
         index = batch.index.cpu()
@@ -175,17 +176,17 @@ def _by_chunk(
         inside = (position[pairs.sample] >= 0).nonzero().squeeze(1)
         if not len(inside):
             continue
-        found = True
+        any_pair = True
         device = batch.present.device
         feats = model.cached(batch.inputs, where)
-        for some in inside.split(rows or rows_at_once(feats.row_size)):
-            at = position[pairs.sample[some]].to(device)
-            mask = from_index(pairs.combination[some], pairs.modalities).to(device)
+        for chunk in inside.split(rows or rows_at_once(feats.row_size)):
+            at = position[pairs.sample[chunk]].to(device)
+            mask = from_index(pairs.combination[chunk], pairs.modalities).to(device)
             logits = model.logits(feats.select(at, mask), mask).float()
-            finite = a_class_wins(logits).cpu()
+            finite = has_finite_max(logits).cpu()
             if not bool(finite.all()):
-                watch.add(finite, pairs.sample[some], mask.cpu())
-            yield some, batch.target[at], logits
+                watch.add(finite, pairs.sample[chunk], mask.cpu())
+            yield chunk, batch.target[at], logits
     watch.check()
-    if not found:
-        raise ValueError("there is no sample to evaluate on")
+    if not any_pair:
+        raise ValueError("expected at least one sample to evaluate on, got none")

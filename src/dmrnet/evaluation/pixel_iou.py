@@ -7,7 +7,7 @@ from typing import Literal
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from dmrnet.evaluation.finite import a_class_wins
+from dmrnet.evaluation.finite import has_finite_max
 from dmrnet.evaluation.metrics import ious, mean_iou
 from dmrnet.evaluation.pixels import VOID
 
@@ -73,7 +73,7 @@ class PixelIoU(MulticlassConfusionMatrix):
         if predicted.is_floating_point():
             shape = (*target.shape[:1], self.num_classes, *target.shape[1:])
             self._check_shape("logits (B, M, H, W)", predicted, shape)
-            if not bool((a_class_wins(predicted, 1) | ~labelled).all()):
+            if not bool((has_finite_max(predicted, 1) | ~labelled).all()):
                 raise ValueError("expected finite logits, got NaN or infinite ones")
             predicted = predicted.argmax(1)
         self._check_shape("classes (B, H, W), or float logits,", predicted, tuple(target.shape))

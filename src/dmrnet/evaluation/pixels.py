@@ -1,4 +1,4 @@
-"""Every combination on images whose every pixel has a class: encoded once, at full size."""
+"""Evaluation of every combination in dense prediction: encode once, at full size."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dmrnet.evaluation.combinations import Evaluation, Model, by_chunk, where_of
-from dmrnet.evaluation.finite import a_class_wins, finite_logits
+from dmrnet.evaluation.combinations import Evaluation, Model, by_chunk, rows_to_encode
+from dmrnet.evaluation.finite import finite_logits, has_finite_max
 from dmrnet.evaluation.tiles import Tiling, cut, padded, windows
 from dmrnet.modalities import Batch
 
 VOID = -1
-"""The label of a pixel that is not scored."""
+"""Label of pixels that are not scored."""
 
 NO_CLASS = 255
-"""Stands in label maps where a pixel has no label."""
+"""Value of unlabelled pixels in label maps."""
 
 
 @dataclass(frozen=True)
 class LabelMaps:
-    """Classes of every pixel of some images, to be looked at.
+    """True and predicted classes of every pixel of selected images.
 
     Attributes:
-        index: int64 ``(p,)``: the images' numbers in the data set.
-        truth: uint8 ``(p, H, W)``, `NO_CLASS` where there is no label.
-        predicted: uint8 ``(K, p, H, W)``.
+        index: Int64 tensor of shape ``(p,)``: the images' numbers in the data set.
+        truth: Uint8 tensor of shape ``(p, H, W)``, `NO_CLASS` where there is no label.
+        predicted: Uint8 tensor of shape ``(K, p, H, W)``.
     """
 
     index: Tensor
@@ -38,13 +38,14 @@ class LabelMaps:
 
 @dataclass(frozen=True)
 class PixelEvaluation(Evaluation):
-    """Counts of pixels by combination; `confusion` is the sum over images of `counts`.
+    """Counts of pixels for each combination; `confusion` is the sum of `counts` over images.
 
     Attributes:
-        index: int64 ``(n,)``: the images' numbers in the data set.
-        scored: bool ``(K, n)``: the image has all modalities of the combination.
-        counts: int64 ``(K, n, M, M)``: of each image; zeros where it is not scored.
-        maps: Of the images asked for, if any were.
+        index: Int64 tensor of shape ``(n,)``: the images' numbers in the data set.
+        scored: Bool tensor of shape ``(K, n)``, True where the image has all modalities of the
+            combination.
+        counts: Int64 tensor of shape ``(K, n, M, M)``: counts of each image, zeros if not scored.
+        maps: Label maps of the requested images, if any.
     """
 
     index: Tensor | None = None
@@ -65,83 +66,82 @@ def evaluate_pixels(
 ) -> PixelEvaluation:
     """Score every combination on every image that has its modalities.
 
-    Images are padded with zeros at their right and lower ends up to a multiple of the stride, and
-    predicted whole, or in windows; see `Tiling`. Pixels without a label are counted nowhere.
+    Images are padded with zeros at their right and lower ends to a multiple of the stride, and
+    predicted whole or in windows; see `Tiling`. Unlabelled pixels are not counted.
 
     Args:
-        model: In evaluation mode, on the device of the batches.
-        batches: With index lists of what is present, so that nothing absent is encoded.
-        combinations: bool ``(K, V)``, on that device.
-        stride: What must divide the height and width that the model sees.
-        tiling: How large images are parted; None predicts them whole.
-        show: Numbers of images of which label maps are kept.
+        model: Model in evaluation mode, on the device of the batches.
+        batches: Batches with row numbers of the present modalities (`Batch.where`).
+        combinations: Bool tensor of shape ``(K, V)``, on that device.
+        stride: Number that must divide the height and width of the model's input.
+        tiling: Tiling of large images; None predicts them whole.
+        show: Numbers of the images whose label maps are returned.
 
     Raises:
-        ValueError: If a batch has no index lists or other modalities, or no image was among them.
+        ValueError: If a batch has no row numbers or other modalities, or there is no image.
         NoClassError: If the largest logit of a labelled pixel is NaN or infinite.
     """
     watch = finite_logits(model)
-    wanted = torch.tensor(list(show), dtype=torch.int64)
-    parts, shown = [], []
+    requested = torch.tensor(list(show), dtype=torch.int64)
+    parts, label_maps = [], []
     for batch in batches:
-        where_of(batch, combinations.shape[1])
+        rows_to_encode(batch, combinations.shape[1])
         has = (batch.present | ~combinations[:, None, :]).all(-1)
-        looked = torch.isin(batch.index.cpu(), wanted)
-        counts, losses, maps, finite = _predicted(
-            model, batch, combinations, stride, tiling, looked
-        )
+        shown = torch.isin(batch.index.cpu(), requested)
+        counts, losses, maps, finite = _predict(model, batch, combinations, stride, tiling, shown)
         watch.add(finite, batch.index, combinations, has)
         counts = counts.mul_(has[..., None, None]).cpu()
         of_batch = torch.where(has, losses, 0.0).sum(1)
         parts.append((batch.index.cpu(), has.cpu(), counts, of_batch, batch.present.all(1).cpu()))
-        if bool(looked.any()):
+        if bool(shown.any()):
             truth = torch.where(batch.target == VOID, NO_CLASS, batch.target).to(torch.uint8).cpu()
-            shown.append((batch.index.cpu()[looked], truth[looked], maps))
+            label_maps.append((batch.index.cpu()[shown], truth[shown], maps))
     watch.check()
     if not parts:
-        raise ValueError("there is no image to evaluate on")
+        raise ValueError("expected at least one image to evaluate on, got none")
     index, scored, of_images, log_loss, whole = zip(*parts, strict=True)
-    found = torch.cat(of_images, 1)
-    complete = found * torch.cat(whole)[None, :, None, None]
+    counts = torch.cat(of_images, 1)
+    complete = counts * torch.cat(whole)[None, :, None, None]
     return PixelEvaluation(
         combinations=combinations,
-        confusion=found.sum(1).to(combinations.device),
+        confusion=counts.sum(1).to(combinations.device),
         complete=complete.sum(1).to(combinations.device),
         log_loss=torch.stack(log_loss).sum(0),
         index=torch.cat(index),
         scored=torch.cat(scored, 1),
-        counts=found,
-        maps=_joined(shown) if shown else None,
+        counts=counts,
+        maps=_concatenate(label_maps) if label_maps else None,
     )
 
 
-def _joined(shown: Sequence[tuple[Tensor, Tensor, Tensor]]) -> LabelMaps:
-    index, truth, predicted = zip(*shown, strict=True)
+def _concatenate(maps: Sequence[tuple[Tensor, Tensor, Tensor]]) -> LabelMaps:
+    index, truth, predicted = zip(*maps, strict=True)
     return LabelMaps(torch.cat(index), torch.cat(truth), torch.cat(predicted, 1))
 
 
-def _predicted(
+def _predict(
     model: Model,
     batch: Batch,
     combinations: Tensor,
     stride: int,
     tiling: Tiling | None,
-    looked: Tensor,
+    shown: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Predict a batch under every combination.
 
     Args:
-        model: As `evaluate_pixels` has it.
-        batch: With index lists.
-        combinations: bool ``(K, V)``.
-        stride: As `evaluate_pixels` has it.
-        tiling: The same.
-        looked: bool ``(B,)``, on the CPU: images whose label maps are returned, p of them.
+        model: See `evaluate_pixels`.
+        batch: Batch with row numbers.
+        combinations: Bool tensor of shape ``(K, V)``.
+        stride: See `evaluate_pixels`.
+        tiling: See `evaluate_pixels`.
+        shown: Bool tensor of shape ``(B,)`` on the CPU, True for the p images whose label maps are
+            returned.
 
     Returns:
-        Counts int64 ``(K, B, M, M)``; summed -log p of the true class, float64 ``(K, B)``; label
-        maps uint8 ``(K, p, H, W)``, on the CPU; whether a class wins at every labelled pixel, bool
-        ``(K, B)``.
+        Counts, int64 ``(K, B, M, M)``; sum of -log p of the true class, float64 ``(K, B)``; label
+        maps, uint8 ``(K, p, H, W)`` on the CPU; and whether the largest logit is finite at every
+        labelled pixel, bool ``(K, B)``.
     """
     assert batch.where is not None
     k, b = len(combinations), len(batch)
@@ -149,14 +149,14 @@ def _predicted(
     counts: Tensor | None = None
     losses = torch.zeros(k, b, dtype=torch.float64, device=device)
     finite = torch.ones(k, b, dtype=torch.bool, device=device)
-    maps = torch.empty((k, int(looked.sum()), *batch.target.shape[1:]), dtype=torch.uint8)
+    maps = torch.empty((k, int(shown.sum()), *batch.target.shape[1:]), dtype=torch.uint8)
     masks = combinations[:, None, :].expand(-1, b, -1)
     inputs = padded(batch.inputs, stride)
     height, width = batch.target.shape[1:]
     for window in windows(height, width, stride, tiling):
         feats = model.cached(cut(inputs, window), batch.where)
-        target = batch.target[(slice(None), *window.place)]
-        for some, logits in by_chunk(model, feats, masks):
+        target = batch.target[(slice(None), *window.target)]
+        for chunk, logits in by_chunk(model, feats, masks):
             kept = logits[(..., *window.kept)]
             loss = F.cross_entropy(
                 kept.flatten(0, 1),
@@ -164,25 +164,25 @@ def _predicted(
                 ignore_index=VOID,
                 reduction="none",
             )
-            losses[some] += loss.double().sum((1, 2)).reshape(len(kept), b)
+            losses[chunk] += loss.double().sum((1, 2)).reshape(len(kept), b)
             guess = kept.argmax(2)
-            finite[some] &= (a_class_wins(kept, 2) | (target == VOID)).flatten(2).all(2)
-            found = _confusion(guess, target, kept.shape[2])
+            finite[chunk] &= (has_finite_max(kept, 2) | (target == VOID)).flatten(2).all(2)
+            of_window = _confusion(guess, target, kept.shape[2])
             if counts is None:
-                counts = found.new_zeros((k, *found.shape[1:]))
-            counts[some] += found
+                counts = of_window.new_zeros((k, *of_window.shape[1:]))
+            counts[chunk] += of_window
             if maps.shape[1]:
-                at = (some, slice(None), *window.place)
-                maps[at] = guess[:, looked.to(device)].to(torch.uint8).cpu()
+                at = (chunk, slice(None), *window.target)
+                maps[at] = guess[:, shown.to(device)].to(torch.uint8).cpu()
     assert counts is not None
     return counts, losses, maps, finite
 
 
 def _confusion(guess: Tensor, target: Tensor, classes: int) -> Tensor:
-    """Return counts int64 ``(K, B, M, M)`` of predictions ``(K, B, h, w)``, true class by row."""
+    """Return counts, int64 ``(K, B, M, M)``, of predictions ``(K, B, h, w)``."""
     k, b = guess.shape[:2]
     image = torch.arange(k * b, device=guess.device).view(k, b, 1, 1) * classes
     cell = (image + target.clamp(min=0)) * classes + guess
     labelled = (target != VOID).expand_as(cell)
-    found = cell[labelled].bincount(minlength=k * b * classes * classes)
-    return found.view(k, b, classes, classes)
+    counts = cell[labelled].bincount(minlength=k * b * classes * classes)
+    return counts.view(k, b, classes, classes)

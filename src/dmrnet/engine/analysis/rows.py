@@ -22,7 +22,7 @@ from dmrnet.evaluation import (
     hard_set_agreement,
     measure_of,
 )
-from dmrnet.evaluation.channel_distance import BINS, Form
+from dmrnet.evaluation.channel_distance import BINS, DistanceForm
 from dmrnet.evaluation.hard_sets import rank_correlation, top
 from dmrnet.evaluation.measures import goodness
 from dmrnet.modalities import Task
@@ -43,7 +43,7 @@ class Found:
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
-def of_distances(seen: Mapping[tuple[Form, str, str], Distances]) -> Found:
+def of_distances(seen: Mapping[tuple[DistanceForm, str, str], Distances]) -> Found:
     """Return mean and deviation of every form and pair, and their histograms.
 
     A line's combination is the modality, or the two of them; its metrics are the form, and the form

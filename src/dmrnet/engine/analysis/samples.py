@@ -14,7 +14,7 @@ from dmrnet.engine.analysis.rows import Found, of_angles, of_distances
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.scoring import NUMBERS_AT_ONCE, samples_at_once
 from dmrnet.evaluation import Distances, channel_distance
-from dmrnet.evaluation.channel_distance import FORMS, Form
+from dmrnet.evaluation.channel_distance import FORMS, DistanceForm
 from dmrnet.evaluation.combinations import rows_at_once
 from dmrnet.evaluation.tiles import padded
 from dmrnet.methods.probes import class_vectors, embedding, modality_maps
@@ -131,7 +131,7 @@ class ChannelDistance:
         names = run.task.modalities
         self.names = [name for name, here in zip(names, analysis.at.tolist(), strict=True) if here]
         self.pairs = [(m, n) for k, m in enumerate(self.names) for n in self.names[k:]]
-        self.seen: dict[tuple[Form, str, str], Distances] = {
+        self.seen: dict[tuple[DistanceForm, str, str], Distances] = {
             (form, *pair): Distances() for form in FORMS for pair in self.pairs
         }
 
@@ -155,7 +155,7 @@ class ChannelDistance:
             for form in FORMS:
                 self._add(form, m, n, first, second)
 
-    def _add(self, form: Form, m: str, n: str, first: Tensor, second: Tensor) -> None:
+    def _add(self, form: DistanceForm, m: str, n: str, first: Tensor, second: Tensor) -> None:
         # A channel's cosine distance to itself is 0, whatever the channel; as printed it is not.
         itself = m == n and form == "cosine"
         at_once = rows_at_once(first.shape[1] * second.shape[1])
