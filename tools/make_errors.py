@@ -12,17 +12,18 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "errors.md"
-HEAD = """# Bad input
+HEAD = """---
+orphan: true
+---
 
-What is refused, and what is said. Each row is tried through the real command by
-`tests/cli/test_errors.py`, `test_damaged_runs.py` and `test_bad_images.py` beside it, from whose
-tables this page is made
-(`python tools/make_errors.py`).
-Each is one line on standard error, `dmrnet: error: ...`, and exit code 2, without a traceback
-unless `--debug` is given; what was already computed stays. `{made}` is the folder of the files,
-`{run}` a finished run; `{published}` and `{root}` are published files and what is prepared of them.
-Checkpoints are the exception: a broken one is passed over with a
-warning, and the run goes on with exit code 0.
+# Bad input
+
+Refused input and a fragment of each message. The tests run every row through the real command
+(`tests/cli/test_errors.py`, `test_damaged_runs.py`, `test_bad_images.py`), and
+`python tools/make_errors.py` writes this page from their tables. Each error is one line on standard
+error, `dmrnet: error: ...`, with exit code 2; `--debug` adds the traceback. Results that were
+already computed are kept. `{made}` is the folder of the files, `{run}` a finished run, `{published}` and
+`{root}` published files and their prepared form. A damaged checkpoint is only a warning.
 """
 TABLES = {
     "BAD_FILES": "A file to train on",
@@ -32,24 +33,24 @@ TABLES = {
     "BAD_WEIGHTS": "The weights of a run",
     "DAMAGED": "Another file of a run",
     "BAD_COMMANDS": "A command",
-    "BAD_CHECKPOINTS": "A checkpoint to go on from",
+    "BAD_CHECKPOINTS": "A checkpoint to resume from",
     "BAD_PICTURES": "Published pictures to prepare, of `cwfid`",
-    "BAD_IMAGES": "Images to predict, where every pixel has a class",
-    "BAD_PIXEL_COMMANDS": "A command, where every pixel has a class",
+    "BAD_IMAGES": "Images to predict, dense tasks",
+    "BAD_PIXEL_COMMANDS": "A command, dense tasks",
 }
 COMMANDS = ("BAD_COMMANDS", "BAD_PIXEL_COMMANDS")
 NOTES = {
-    "BAD_CHECKPOINTS": "This alone is a warning: the checkpoint before it is taken, or the run\n"
-    "begins anew. Code in a checkpoint is never run.",
+    "BAD_CHECKPOINTS": "Only a warning: the previous checkpoint is used, or the run starts again.\n"
+    "Code in a checkpoint is never run.",
 }
 FOOT = """## Not refused
 
-A modality that a test file lacks is absent in all its rows. Fewer rows than a batch are one batch.
-A row of NaN is a modality that the sample lacks, in training as at test.
+A modality that a test file lacks is absent in all its rows. Fewer rows than a batch form one batch.
+A row of NaN marks an absent modality, in training as at test.
 
-An output folder that may not be written to (`tests/cli/test_read_only.py`) is said in one line with
-exit code 2, a disk that is full (`test_full_disk.py`) with exit code 1. Files are written aside and
-renamed, so what was there is still whole.
+An output folder without write permission (`tests/cli/test_read_only.py`) is an error with exit
+code 2, a full disk (`test_full_disk.py`) one with exit code 1. Files are written aside and renamed,
+so existing files stay intact.
 """
 
 
@@ -62,7 +63,7 @@ def page() -> str:
     parts = [HEAD]
     for name, title in TABLES.items():
         note = [NOTES[name], ""] if name in NOTES else []
-        rows = [f"## {title}", "", *note, "| what | what is said of it |", "| --- | --- |"]
+        rows = [f"## {title}", "", *note, "| input | message |", "| --- | --- |"]
         for case, (given, said) in tables[name].items():
             shown = f"dmrnet {given}" if name in COMMANDS else None
             shown = given if name == "BAD_CONFIGS" else shown
