@@ -22,8 +22,9 @@ Refused input and a fragment of each message. The tests run every row through th
 (`tests/cli/test_errors.py`, `test_damaged_runs.py`, `test_bad_images.py`), and
 `python tools/make_errors.py` writes this page from their tables. Each error is one line on standard
 error, `dmrnet: error: ...`, with exit code 2; `--debug` adds the traceback. Results that were
-already computed are kept. `{made}` is the folder of the files, `{run}` a finished run; `{published}`
-and `{root}` are published files and their prepared form. A damaged checkpoint is only a warning.
+already computed are kept. `{made}` is the folder of the files, `{run}` a finished run;
+`{published}` and `{root}` are published files and their prepared form. A damaged checkpoint is only
+a warning.
 """
 TABLES = {
     "BAD_FILES": "A file to train on",
