@@ -164,7 +164,7 @@ BAD_PIXEL_COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "one map of an encoder": (
         "fit --data cwfid --data.root {root} --data.tile 32 --encoder timm:convnext_atto@1",
-        "got timm:convnext_atto@1: where every pixel has a class its maps at every level are taken",
+        "got timm:convnext_atto@1; dense prediction reads the maps of every level",
     ),
     "an encoder for images of one size": (
         "fit --data cwfid --data.root {root} --data.tile 32 --encoder timm:coat_tiny",
@@ -173,7 +173,7 @@ BAD_PIXEL_COMMANDS: dict[str, tuple[str, str]] = {
     "a method that shares its encoder": (
         "fit --data cwfid --data.root {root} --data.tile 32 --method shaspec "
         "--encoder timm:test_resnet",
-        "a timm encoder cannot be shared level by level between modalities",
+        "got a timm backbone; leave encoder at auto",
     ),
     "tiles that the overlaps fill": (
         "evaluate {run} --tile 32",
@@ -191,10 +191,10 @@ BAD_PIXEL_COMMANDS: dict[str, tuple[str, str]] = {
         "predict {run} --input x.npz --split test --out maps",
         "either --input FILE or --split val or test",
     ),
-    "label maps on the terminal": ("predict {run} --split test", "say --out DIR"),
+    "label maps on the terminal": ("predict {run} --split test", "label maps need --out DIR"),
     "label maps as a table": (
         "predict {run} --split test --out maps.csv",
-        "expected a folder for a PNG of each image, or a name that ends in .npz",
+        "expected a folder for PNGs of label maps, or a name that ends in .npz",
     ),
     "no such combination of images": (
         "predict {run} --split test --out maps --combination rde",
