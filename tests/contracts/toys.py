@@ -17,7 +17,6 @@ from dmrnet.modalities import Inputs, Task, Where
 from dmrnet.nn import (
     DMR,
     BatchNorm,
-    ConcatFusion,
     Frozen,
     Fused,
     Fusion,
@@ -26,7 +25,6 @@ from dmrnet.nn import (
     Point,
     PooledLinear,
     encode_rows,
-    feature_shapes,
     masked,
     output_shape,
 )
@@ -230,14 +228,13 @@ class Taught(Method):
 
     def __init__(self, task: Task) -> None:
         network = Network(width=WIDTH, depth=1, trunk_depth=1)
-        encoders = network.build_encoders(task)
-        fusion: ConcatFusion = network.build_fusion(feature_shapes(task, encoders))
+        parts = network.build(task)
         super().__init__(
             task,
-            encoders=encoders,
-            fusion=fusion,
+            encoders=parts.encoders,
+            fusion=parts.fusion,
             representation=Point(WIDTH),
-            predictor=PooledLinear(WIDTH, len(task.classes)),
+            predictor=parts.predictor,
             terms=(Distil(1.0),),
         )
 

@@ -110,7 +110,7 @@ class MMFormerSettings(SFMDSettings):
 
     def build(self, task: Task) -> MMFormer:
         """Put the parts together."""
-        from dmrnet.nn.networks.custom_fusion import common_width, fusion_grid
+        from dmrnet.nn.networks.custom_fusion import common_width
         from dmrnet.nn.networks.parts import check_dense
         from dmrnet.nn.predictor import PooledLinear
         from dmrnet.nn.systems.mmformer import (
@@ -134,7 +134,7 @@ class MMFormerSettings(SFMDSettings):
         check_dense(task, self.name, dense=False)
         encoders = dict(self.network.build(task).encoders)
         shapes = feature_shapes(task, encoders)
-        channels, grid = common_width(shapes, self.name), fusion_grid(self.network, shapes)
+        channels, grid = common_width(shapes, self.name), self.network.fusion_grid(shapes)
         embed = self.embed or channels
         options = self.transformers(self.restore or "sequence")
         intra = {name: IntraTransformer(channels, embed, grid, options) for name in encoders}

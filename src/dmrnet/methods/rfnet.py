@@ -67,7 +67,7 @@ class RFNetSettings(SFMDSettings):
 
     def build(self, task: Task) -> Method:
         """Put the parts together."""
-        from dmrnet.nn.networks.custom_fusion import build_tail, common_width, fusion_grid
+        from dmrnet.nn.networks.custom_fusion import common_width
         from dmrnet.nn.systems.rfnet import RegionFusion, RegionMixing
         from dmrnet.objectives.regions import RegionTerm, Separate
         from dmrnet.objectives.term import TaskTerm
@@ -80,11 +80,11 @@ class RFNetSettings(SFMDSettings):
             return self.build_dense(task)
         encoders = self.network.build(task).encoders
         shapes = feature_shapes(task, encoders)
-        channels, grid = common_width(shapes, self.name), fusion_grid(self.network, shapes)
+        channels, grid = common_width(shapes, self.name), self.network.fusion_grid(shapes)
         regions = self.regions or len(task.classes)
         mix = RegionMixing(len(shapes), channels, regions, plane=grid != (1, 1))
-        rest = build_tail(self.network, task, channels * len(shapes), grid)
-        alone = build_tail(self.network, task, channels, grid)
+        rest = self.network.build_tail(task, channels * len(shapes), grid)
+        alone = self.network.build_tail(task, channels, grid)
         separate = Separate(
             self.separate_weight, task.modalities, alone.trunk, alone.predictor, grid
         )

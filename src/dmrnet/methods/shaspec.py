@@ -83,7 +83,7 @@ class ShaSpecSettings(SFMDSettings):
         """Put the parts together, with the shared encoder beside the specific ones."""
         from dmrnet.methods.modules.shaspec import ShaSpec
         from dmrnet.nn.layers.norm import safe_batch_norm
-        from dmrnet.nn.networks.custom_fusion import build_tail, common_width, fusion_grid
+        from dmrnet.nn.networks.custom_fusion import common_width
         from dmrnet.nn.systems.shaspec import SharedEncoder, SharedSpecificFusion, shared_name
         from dmrnet.objectives.shared import Align, TellModality
 
@@ -92,9 +92,9 @@ class ShaSpecSettings(SFMDSettings):
         encoders = self.network.build(task).encoders
         shapes = feature_shapes(task, encoders)
         channels = common_width(shapes, self.name)
-        grid = fusion_grid(self.network, shapes)
+        grid = self.network.fusion_grid(shapes)
         shared = SharedEncoder(self.network, task, shapes, grid)
-        rest = build_tail(self.network, task, channels * len(shapes), grid)
+        rest = self.network.build_tail(task, channels * len(shapes), grid)
         method = ShaSpec(
             task,
             encoders=encoders,

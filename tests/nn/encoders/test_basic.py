@@ -94,13 +94,12 @@ TASK = Task((Modality("a.b", "vector", (3,)), Modality("c", "image", (1, 8, 8)))
 
 def test_a_network_builds_encoders_in_order_and_by_name() -> None:
     network = Network(width=8, encoders={"c": "timm:test_resnet"})
-    encoders = network.build_encoders(TASK)
-    assert tuple(encoders) == TASK.modalities
-    assert isinstance(encoders["c"], TimmEncoder)
-    shapes = feature_shapes(TASK, encoders)
-    fusion = network.build_fusion(shapes)
+    parts = network.build(TASK)
+    assert tuple(parts.encoders) == TASK.modalities
+    assert isinstance(parts.encoders["c"], TimmEncoder)
+    shapes = feature_shapes(TASK, parts.encoders)
     feats = {name: torch.randn(2, *shape) for name, shape in shapes.items()}
-    assert fusion(feats, torch.ones(2, 2).bool()).map.shape[1] == 8
+    assert parts.fusion(feats, torch.ones(2, 2).bool()).map.shape[1] == 8
     with pytest.raises(ValueError, match=r"got one for 'd'; known: a\.b, c"):
         Network(encoders={"d": "auto"}).build_encoders(TASK)
 

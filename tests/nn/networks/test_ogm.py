@@ -9,13 +9,18 @@ from tests.nn.contract import Assembled, NetworkContract, parameters
 from tests.nn.plain import Plain, hide, pool, shake
 
 from dmrnet.modalities import Modality, Task
-from dmrnet.nn.networks.ogm import ogm
+from dmrnet.nn import Network
+from dmrnet.nn.networks.parts import NetworkParts
 
 EMOTIONS = ("NEU", "HAP", "SAD", "FEA", "DIS", "ANG")
 
 
 def audio_visual(audio=(1, 65, 75), visual=(3, 2, 64, 64)) -> Task:
     return Task((Modality("audio", "image", audio), Modality("visual", "volume", visual)), EMOTIONS)
+
+
+def ogm(task: Task, width: int = 64, **settings: str) -> NetworkParts:
+    return Network(family="ogm", stem=width, **settings).build(task)  # type: ignore[arg-type]
 
 
 class TestOnTheMap(NetworkContract):
@@ -127,7 +132,7 @@ def test_the_classifier_starts_with_glorots_spread() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected form as map or vector, got 'pooled'"):
+    with pytest.raises(ValueError, match="form as map or vector, got 'pooled'"):
         ogm(audio_visual(), form="pooled")
     with pytest.raises(ValueError, match=r"modality wave: .*got sequence"):
         ogm(Task((Modality("wave", "sequence", (1, 100)),), EMOTIONS))

@@ -11,7 +11,9 @@ from tests.nn.contract import Assembled, NetworkContract, parameters
 from tests.nn.plain import Plain, hide, pool, shake
 
 from dmrnet.modalities import Modality, Task, all_combinations
-from dmrnet.nn.networks.surf import SURFEncoder, surf, surf_trunk
+from dmrnet.nn import Network
+from dmrnet.nn.networks.parts import NetworkParts
+from dmrnet.nn.networks.surf import SURFEncoder, surf_trunk
 
 CLASSES = ("spoof", "live")
 SHAPES = {"rgb": (3, 37, 45), "depth": (1, 37, 45), "ir": (2, 37, 45), "thermal": (5, 37, 45)}
@@ -19,6 +21,10 @@ SHAPES = {"rgb": (3, 37, 45), "depth": (1, 37, 45), "ir": (2, 37, 45), "thermal"
 
 def images(shapes: dict[str, tuple[int, ...]]) -> Task:
     return Task(tuple(Modality(name, "image", shape) for name, shape in shapes.items()), CLASSES)
+
+
+def surf(task: Task, width: int = 64) -> NetworkParts:
+    return Network(family="surf", stem=width).build(task)
 
 
 class TestSURF(NetworkContract):

@@ -2,73 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from dmrnet.modalities import CachedFeatures, Inputs, Task
 from dmrnet.nn.fusion import Fused, Fusion, masked_all
-from dmrnet.nn.grid import Grid, common_grid, shrink_to_grid, to_grid
-from dmrnet.nn.layers.linear_start import trunk
-from dmrnet.nn.networks.network import Network, feature_shapes
+from dmrnet.nn.grid import shrink_to_grid, to_grid
+from dmrnet.nn.networks.network import Network, Shapes, feature_shapes
 from dmrnet.nn.networks.parts import NetworkParts, check_dense
-from dmrnet.nn.predictor import PooledLinear
-
-Shapes = Mapping[str, tuple[int, int, int]]
-"""Shape ``(C, H, W)`` of each modality's map."""
-
-
-@dataclass(frozen=True)
-class Tail:
-    """The part of a family's network after the fusion, for classification.
-
-    Attributes:
-        trunk: Module from the fused map to the map of the representation.
-        channels: Number of channels of the trunk's output.
-        predictor: Classifier.
-    """
-
-    trunk: nn.Module
-    channels: int
-    predictor: nn.Module
-
-
-def build_tail(
-    network: Network, task: Task, channels: int, grid: tuple[int, int] | None = None
-) -> Tail:
-    """Build a family's trunk and predictor.
-
-    Args:
-        network: Settings of the network.
-        task: Classification task.
-        channels: Number of channels of the fused map.
-        grid: Grid of the fused map, where known.
-    """
-    classes = len(task.classes)
-    if network.family == "surf":
-        from dmrnet.nn.networks.surf import surf_trunk
-
-        after = 8 * network.stem
-        layers: nn.Module = surf_trunk(channels, network.stem, grid)
-        return Tail(layers, after, PooledLinear(after, classes))
-    if network.family == "ogm":
-        from dmrnet.nn.networks.ogm import ogm_predictor
-
-        return Tail(nn.Identity(), channels, ogm_predictor(channels, classes))
-    layers = trunk(channels, network.width, network.trunk_depth, network.trunk_kernel)
-    return Tail(layers, network.width, PooledLinear(network.width, classes))
-
-
-def fusion_grid(network: Network, shapes: Shapes) -> tuple[int, int]:
-    """Return the grid on which a family fuses maps."""
-    grid: Grid = network.grid
-    if network.family == "ogm":
-        grid = "pooled" if network.form == "vector" else "auto"
-    elif network.family == "surf":
-        grid = "auto"
-    return common_grid(list(shapes.values()), grid)
 
 
 def common_width(shapes: Shapes, method: str) -> int:
@@ -152,7 +96,7 @@ def build_mixed_network(
     encoders = network.build(task).encoders
     shapes = feature_shapes(task, encoders)
     mix, channels = make(len(shapes), common_width(shapes, method))
-    grid = fusion_grid(network, shapes)
-    tail = build_tail(network, task, channels, grid)
+    grid = network.fusion_grid(shapes)
+    tail = network.build_tail(task, channels, grid)
     fusion = fuse(task.modalities, grid, mix, tail.trunk)
     return NetworkParts(encoders, fusion, tail.channels, tail.predictor)

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
     from dmrnet.modalities import Task
     from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
-    from dmrnet.nn.fusion import ConcatFusion
-    from dmrnet.nn.networks.parts import NetworkParts
+    from dmrnet.nn.networks.parts import NetworkParts, Tail
 
 Family = Literal["generic", "surf", "ogm", "esanet"]
 """A small network for inputs of any shape, or one of the paper's three."""
+
+Shapes = Mapping[str, tuple[int, int, int]]
+"""Shape ``(C, H, W)`` of each modality's map."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class Network:
         for name in ("stem", "width", "depth", "trunk_depth"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected network {name} of 1 or more, got {getattr(self, name)}")
+        if self.form not in ("map", "vector"):
+            raise ValueError(f"expected network form as map or vector, got {self.form!r}")
         if self.trunk_kernel < 1 or self.trunk_kernel % 2 == 0:
             raise ValueError(f"expected network trunk_kernel odd, got {self.trunk_kernel}")
         if not 0 <= self.dropout < 1:
@@ -91,37 +95,29 @@ class Network:
             FileNotFoundError: If published weights are not available.
         """
         self.check_encoders()
-        if self.family == "surf":
-            from dmrnet.nn.networks.surf import surf
-
-            return surf(task, self.stem)
-        if self.family == "ogm":
-            from dmrnet.nn.networks.ogm import ogm
-
-            return ogm(task, self.form, self.layout or "r18", self.stem)
         if self.family == "esanet":
             from dmrnet.nn.networks.esanet import esanet
 
             layout = self.layout or "r34-nbt1d"
             return esanet(task, layout, self.main, self.stem, self.pretrained)
-        from dmrnet.nn.networks.parts import NetworkParts
+        from dmrnet.nn.fusion import ConcatFusion
+        from dmrnet.nn.networks.parts import NetworkParts, check_dense
+        from dmrnet.nn.networks.pixels import PixelDecoder, PixelFusion
 
-        if task.dense:
-            from dmrnet.nn.networks.pixels import PixelDecoder, PixelFusion
-
-            streams = self.build_streams(task)
-            pixel_fusion = PixelFusion(
-                task.modalities, self.width, self.trunk_depth, self.trunk_kernel
+        if self.family == "generic" and task.dense:
+            return NetworkParts(
+                self.build_streams(task),
+                PixelFusion(task.modalities, self.width, self.trunk_depth, self.trunk_kernel),
+                self.width,
+                PixelDecoder(self.width, len(task.classes)),
             )
-            decoder = PixelDecoder(self.width, len(task.classes))
-            return NetworkParts(streams, pixel_fusion, self.width, decoder)
-        from dmrnet.nn.predictor import PooledLinear
-
+        check_dense(task, self.family, dense=False)
         encoders = self.build_encoders(task)
-        fusion = self.build_fusion(feature_shapes(task, encoders))
-        return NetworkParts(
-            encoders, fusion, self.width, PooledLinear(self.width, len(task.classes))
-        )
+        shapes = feature_shapes(task, encoders)
+        channels = sum(shape[0] for shape in shapes.values())
+        tail = self.build_tail(task, channels, self.fusion_grid(shapes))
+        fusion = ConcatFusion(shapes, tail.trunk, self.grid_choice)
+        return NetworkParts(encoders, fusion, tail.channels, tail.predictor)
 
     def check_encoders(self) -> None:
         """Raise a ValueError for encoders or published weights that the family does not have."""
@@ -171,7 +167,20 @@ class Network:
                 )
 
     def build_encoders(self, task: Task) -> dict[str, nn.Module]:
-        """Build the encoder of each modality, in the task's order."""
+        """Build the family's encoder of each modality for classification, in the task's order.
+
+        Raises:
+            ValueError: If the family cannot read a modality, or an encoder is unknown or unfit.
+            FileNotFoundError: If published weights are not available.
+        """
+        if self.family == "surf":
+            from dmrnet.nn.networks.surf import surf_encoders
+
+            return surf_encoders(task, self.stem)
+        if self.family == "ogm":
+            from dmrnet.nn.networks.ogm import ogm_encoders
+
+            return ogm_encoders(task, self.layout or "r18", self.stem)
         from dmrnet.nn.encoders.build import build_encoder
 
         self._check_named(task)
@@ -187,15 +196,46 @@ class Network:
             for modality in task.inputs
         }
 
-    def build_fusion(self, shapes: Mapping[str, tuple[int, int, int]]) -> ConcatFusion:
-        """Build the concatenation of the maps and the trunk after it."""
-        from dmrnet.nn.fusion import ConcatFusion
+    @property
+    def grid_choice(self) -> Literal["auto", "pooled"]:
+        """How the family chooses the grid on which maps are fused."""
+        if self.family == "ogm":
+            return "pooled" if self.form == "vector" else "auto"
+        return "auto" if self.family == "surf" else self.grid
+
+    def fusion_grid(self, shapes: Shapes) -> tuple[int, int]:
+        """Return the grid on which the family fuses maps of these shapes."""
+        from dmrnet.nn.grid import common_grid
+
+        return common_grid(list(shapes.values()), self.grid_choice)
+
+    def build_tail(self, task: Task, channels: int, grid: tuple[int, int] | None = None) -> Tail:
+        """Build the family's trunk and classifier.
+
+        Args:
+            task: Classification task.
+            channels: Number of channels of the fused map.
+            grid: Grid of the fused map, where known.
+        """
+        from dmrnet.nn.networks.parts import Tail
+        from dmrnet.nn.predictor import PooledLinear
+
+        classes = len(task.classes)
+        if self.family == "surf":
+            from dmrnet.nn.networks.surf import surf_trunk
+
+            layers: nn.Module = surf_trunk(channels, self.stem, grid)
+            return Tail(layers, 8 * self.stem, PooledLinear(8 * self.stem, classes))
+        if self.family == "ogm":
+            from torch import nn
+
+            from dmrnet.nn.networks.ogm import ogm_predictor
+
+            return Tail(nn.Identity(), channels, ogm_predictor(channels, classes))
         from dmrnet.nn.layers.linear_start import trunk
 
-        channels = sum(shape[0] for shape in shapes.values())
-        return ConcatFusion(
-            shapes, trunk(channels, self.width, self.trunk_depth, self.trunk_kernel), self.grid
-        )
+        layers = trunk(channels, self.width, self.trunk_depth, self.trunk_kernel)
+        return Tail(layers, self.width, PooledLinear(self.width, classes))
 
 
 def feature_shapes(

@@ -29,6 +29,21 @@ class NetworkParts:
     predictor: nn.Module
 
 
+@dataclass(frozen=True)
+class Tail:
+    """The part of a network after the fusion, for classification.
+
+    Attributes:
+        trunk: Module from the fused map to the map of the representation.
+        channels: Number of channels of the trunk's output.
+        predictor: Classifier.
+    """
+
+    trunk: nn.Module
+    channels: int
+    predictor: nn.Module
+
+
 def image_encoders(
     task: Task, network: str, build: Callable[[int], nn.Module]
 ) -> dict[str, nn.Module]:

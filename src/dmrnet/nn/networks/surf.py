@@ -3,6 +3,9 @@
 Zhang et al., CVPR 2019 ("SURF fusion"), used in the paper with the indicator delta of Eq. 1
 between encoders and concatenation (Sec. 4.1). A ResNet-18 with a 3x3 stem, split after layer2.
 13,182,554 parameters for three modalities of three channels and two classes.
+
+The released code also builds a dropout before the classifier that it never calls; there is none
+here.
 """
 
 from __future__ import annotations
@@ -14,14 +17,10 @@ from torch import Tensor, nn
 from dmrnet.modalities import Task
 from dmrnet.nn.encoders.resnet import ResNetEncoder, resnet_stage
 from dmrnet.nn.encoders.resnet_layouts import LAYOUTS
-from dmrnet.nn.encoders.rows import output_shape
-from dmrnet.nn.fusion import ConcatFusion
-from dmrnet.nn.grid import common_grid
 from dmrnet.nn.layers.linear_start import BlockTrunk
 from dmrnet.nn.layers.memory_format import SmallMaps, small
 from dmrnet.nn.layers.squeeze_excite import squeeze_excite
-from dmrnet.nn.networks.parts import NetworkParts, check_dense, image_encoders
-from dmrnet.nn.predictor import PooledLinear
+from dmrnet.nn.networks.parts import image_encoders
 
 
 class SURFEncoder(nn.Module):
@@ -63,28 +62,14 @@ def surf_trunk(channels: int, width: int = 64, grid: tuple[int, int] | None = No
     return BlockTrunk(resnet_stage(layout, 2, width, channels), last)
 
 
-def surf(task: Task, width: int = 64) -> NetworkParts:
-    """Return the network for any number of images or volumes (averaged over frames).
-
-    Maps of different sizes are brought to the smallest grid among them. The released code also
-    builds a dropout before the classifier that it never calls; there is none here.
+def surf_encoders(task: Task, width: int = 64) -> dict[str, nn.Module]:
+    """Return an encoder of each image or volume (averaged over frames).
 
     Args:
         task: Task with any number of modalities and channels.
         width: Number of channels of the stem, 64 as published; all others scale with it.
 
     Raises:
-        ValueError: If the task is dense, or a modality is neither an image nor a volume.
+        ValueError: If a modality is neither an image nor a volume.
     """
-    check_dense(task, "surf", dense=False)
-    encoders = image_encoders(task, "surf", lambda channels: SURFEncoder(channels, width))
-    shapes = {m.name: output_shape(encoders[m.name], m.shape) for m in task.inputs}
-    concatenated = sum(shape[0] for shape in shapes.values())
-    channels = 8 * width
-    grid = common_grid(list(shapes.values()))
-    return NetworkParts(
-        encoders,
-        ConcatFusion(shapes, surf_trunk(concatenated, width, grid)),
-        channels,
-        PooledLinear(channels, len(task.classes)),
-    )
+    return image_encoders(task, "surf", lambda channels: SURFEncoder(channels, width))

@@ -14,8 +14,8 @@ from dmrnet.nn.fusion import Fused, Fusion, masked_all
 from dmrnet.nn.grid import shrink_to_grid, to_grid
 from dmrnet.nn.layers.linear_start import trunk
 from dmrnet.nn.layers.pointwise import Pointwise
-from dmrnet.nn.networks.custom_fusion import Shapes, single_modality_network
-from dmrnet.nn.networks.network import Network
+from dmrnet.nn.networks.custom_fusion import single_modality_network
+from dmrnet.nn.networks.network import Network, Shapes
 
 Residual = Literal["shared", "specific"]
 """The features that the projection is added to."""
