@@ -21,13 +21,7 @@ ThresholdBy = Literal["half", "eer", "min-acer"]
 
 @dataclass(frozen=True)
 class ErrorRates:
-    """The three error rates, float64 tensors of one shape.
-
-    Attributes:
-        acer: Mean of the other two.
-        apcer: Share of attacks accepted as bona fide.
-        bpcer: Share of bona fide samples rejected as attacks.
-    """
+    """The three error rates, float64 tensors of one shape."""
 
     acer: Tensor
     apcer: Tensor
@@ -35,11 +29,7 @@ class ErrorRates:
 
 
 def error_rates(confusion: Tensor, bona_fide: int = 1) -> ErrorRates:
-    """Return the error rates of confusion matrices.
-
-    Args:
-        confusion: Int64 tensor of shape ``(..., 2, 2)``, true class by row.
-        bona_fide: Number of the bona fide class.
+    """Return the error rates of counts int64 ``(..., 2, 2)``, true class by row.
 
     >>> rates = error_rates(torch.tensor([[90, 10], [2, 8]]))
     >>> [round(float(rate), 3) for rate in (rates.acer, rates.apcer, rates.bpcer)]

@@ -57,12 +57,7 @@ class Angles:
 
 
 def centred(embeddings: Tensor, scored: Tensor) -> Tensor:
-    """Subtract the mean over combinations of each combination's mean embedding.
-
-    Args:
-        embeddings: Tensor of shape ``(K, n, C)``.
-        scored: Bool tensor of shape ``(K, n)``.
-    """
+    """Subtract the mean over combinations of each one's mean embedding; see `embedding_angles`."""
     weight = scored.double() / scored.sum(1, keepdim=True).clamp(min=1)
     means = torch.einsum("kn,knc->kc", weight, torch.where(scored[..., None], embeddings, 0.0))
     return embeddings - means[scored.any(1)].mean(0)
@@ -128,10 +123,10 @@ def class_vector_angles(
     According to Sec. 3.1, training on a point turns g(z_i) of every combination towards W_y.
 
     Args:
-        embeddings: Float64 tensor of shape ``(K, n, C)``.
-        scored: Bool tensor of shape ``(K, n)``.
-        target: Int64 tensor of shape ``(n,)``.
-        vectors: Columns of W, float64 tensor of shape ``(M, C)``.
+        embeddings: See `embedding_angles`.
+        scored: See `embedding_angles`.
+        target: See `embedding_angles`.
+        vectors: Columns of W, float64 ``(M, C)``.
 
     Returns:
         Angles in degrees, ``(M, K)``; NaN without embeddings, or if one of the two is zero.

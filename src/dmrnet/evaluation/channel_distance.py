@@ -94,12 +94,7 @@ class Distances:
         self._squares = 0.0
 
     def add(self, distances: Tensor, itself: bool = False) -> None:
-        """Add samples.
-
-        Args:
-            distances: Tensor of shape ``(B, C_m, C_n)``.
-            itself: Whether to leave out the diagonal, where a channel is compared with itself.
-        """
+        """Add distances ``(B, C_m, C_n)``; of a map to itself, without the diagonal."""
         missing = distances.isnan()
         diagonal = 0
         if itself:

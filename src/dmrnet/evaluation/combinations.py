@@ -174,11 +174,7 @@ def evaluate(
 
 
 def rows_to_encode(batch: Batch, modalities: int) -> Where:
-    """Return the row numbers of a batch.
-
-    Raises:
-        ValueError: If it has none, or another number of modalities.
-    """
+    """Return the row numbers of a batch, or raise a ValueError if it has none, or others."""
     if batch.where is None or batch.present.shape[1] != modalities:
         raise ValueError(
             f"expected batches of {modalities} modalities with row numbers (Batch.where), got "

@@ -102,11 +102,7 @@ class FiniteLogits:
         self._always = always if self._always is None else self._always & always
 
     def check(self) -> None:
-        """Check the collected predictions.
-
-        Raises:
-            NoClassError: If the largest logit of a sample is NaN or infinite.
-        """
+        """Raise a NoClassError if the largest logit of a sample is NaN or infinite."""
         if not self._broken:
             return
         broken = torch.cat([some.cpu() for some in self._broken])
@@ -137,15 +133,7 @@ def has_finite_max(logits: Tensor, dim: int = -1) -> Tensor:
 
 
 def check_finite(values: Tensor, what: str) -> None:
-    """Check that features are finite: analyses would leave NaN out as undefined.
-
-    Args:
-        values: Tensor of any shape.
-        what: Name of the values, for the message.
-
-    Raises:
-        ValueError: If a value is NaN or infinite.
-    """
+    """Raise a ValueError for non-finite features: analyses would leave NaN out as undefined."""
     if not bool(values.isfinite().all()):
         raise ValueError(
             f"expected finite {what}, got NaN or infinite values; look at the samples (values far "

@@ -20,42 +20,31 @@ Columns = Mapping[str, tuple[Tensor, Tensor]]
 """Values ``(K,)`` of each metric, and the numbers of samples behind them, ``(K,)``."""
 
 
-class Measure(Protocol):
-    """Computes metrics from confusion counts."""
+class Measure:
+    """Base class: computes metrics from confusion counts.
 
-    @property
-    def name(self) -> str:
-        """Name of the metric that selects checkpoints and is reported first."""
-        ...
+    Attributes:
+        name: Name of the metric that selects checkpoints and is reported first.
+        label: Its name in tables.
+        lower_is_better: Whether lower values are better.
+        threshold: Criterion of the threshold; all but ``half`` need the predictions to be kept.
+    """
 
-    @property
-    def label(self) -> str:
-        """Its name in tables."""
-        ...
-
-    @property
-    def lower_is_better(self) -> bool:
-        """Whether lower values are better."""
-        ...
-
-    @property
-    def threshold(self) -> ThresholdBy:
-        """Criterion of the threshold; all but ``half`` need the predictions to be kept."""
-        ...
+    name: ClassVar[str]
+    label: ClassVar[str]
+    lower_is_better: ClassVar[bool] = False
+    threshold: ThresholdBy = "half"
 
     def columns(self, confusion: Tensor) -> Columns:
         """Return every metric of counts int64 ``(K, M, M)``, that of `name` first."""
-        ...
+        raise TypeError(f"{type(self).__name__} does not define columns")
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class Accuracy(Measure):
     """Share of correctly classified samples."""
 
-    name: ClassVar[str] = "accuracy"
-    label: ClassVar[str] = "accuracy"
-    lower_is_better: ClassVar[bool] = False
-    threshold: ClassVar[ThresholdBy] = "half"
+    name = label = "accuracy"
 
     def columns(self, confusion: Tensor) -> Columns:
         """Return the accuracy of each combination."""
@@ -63,13 +52,10 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class MeanIoU:
+class MeanIoU(Measure):
     """Mean intersection over union of the classes over all pixels, and pixel accuracy."""
 
-    name: ClassVar[str] = "miou"
-    label: ClassVar[str] = "mIoU"
-    lower_is_better: ClassVar[bool] = False
-    threshold: ClassVar[ThresholdBy] = "half"
+    name, label = "miou", "mIoU"
 
     def columns(self, confusion: Tensor) -> Columns:
         """Return both metrics of each combination from counts of pixels."""
@@ -78,7 +64,7 @@ class MeanIoU:
 
 
 @dataclass(frozen=True)
-class AttackErrors:
+class AttackErrors(Measure):
     """ACER, APCER, BPCER and accuracy of two classes.
 
     Attributes:
@@ -89,9 +75,8 @@ class AttackErrors:
     bona_fide: int = 1
     threshold: ThresholdBy = "half"
 
-    name: ClassVar[str] = "acer"
-    label: ClassVar[str] = "ACER"
-    lower_is_better: ClassVar[bool] = True
+    name, label = "acer", "ACER"
+    lower_is_better = True
 
     def columns(self, confusion: Tensor) -> Columns:
         """Return the rates of each combination."""

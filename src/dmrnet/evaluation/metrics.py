@@ -1,4 +1,4 @@
-"""Metrics of confusion matrices, and the worst values."""
+"""Metrics of confusion matrices (true class by row), and the worst values."""
 
 from __future__ import annotations
 
@@ -7,13 +7,7 @@ from torch import Tensor
 
 
 def accuracy(confusion: Tensor) -> Tensor:
-    """Return the share of samples on the diagonal; NaN without samples.
-
-    Args:
-        confusion: Int64 tensor of shape ``(..., M, M)``, true class by row.
-
-    Returns:
-        Float64 tensor of shape ``(...)``.
+    """Return the accuracy of counts int64 ``(..., M, M)``, float64 ``(...)``; NaN without samples.
 
     >>> accuracy(torch.tensor([[8, 2], [1, 9]])).item()
     0.85
@@ -23,15 +17,9 @@ def accuracy(confusion: Tensor) -> Tensor:
 
 
 def ious(confusion: Tensor) -> Tensor:
-    """Return the intersection over union of each class's predicted and true pixels.
+    """Return each class's intersection over union of counts ``(..., M, M)``, float64 ``(..., M)``.
 
-    It is NaN, not 1, for a class without any.
-
-    Args:
-        confusion: Int64 tensor of shape ``(..., M, M)``, true class by row.
-
-    Returns:
-        Float64 tensor of shape ``(..., M)``.
+    It is NaN, not 1, for a class without any predicted or true pixels.
 
     >>> ious(torch.tensor([[6, 2, 0], [1, 1, 0], [0, 0, 0]])).tolist()
     [0.6666666666666666, 0.25, nan]
@@ -45,12 +33,6 @@ def mean_iou(confusion: Tensor) -> Tensor:
 
     Count all images in one matrix: a mean over images of each one's mean is another number.
 
-    Args:
-        confusion: Int64 tensor of shape ``(..., M, M)``, true class by row.
-
-    Returns:
-        Float64 tensor of shape ``(...)``.
-
     >>> round(mean_iou(torch.tensor([[6, 2, 0], [1, 1, 0], [0, 0, 0]])).item(), 4)
     0.4583
     """
@@ -58,14 +40,7 @@ def mean_iou(confusion: Tensor) -> Tensor:
 
 
 def worst(values: Tensor, k: int) -> Tensor:
-    """Return the k lowest values; NaN is never among them.
-
-    Args:
-        values: Tensor of shape ``(n,)``, higher is better.
-        k: Number of values; earlier ones are chosen among equal ones.
-
-    Returns:
-        Bool tensor of shape ``(n,)``.
+    """Return the k lowest of values ``(n,)`` as bool ``(n,)``, earlier ones among equals; no NaN.
 
     >>> worst(torch.tensor([0.9, 0.2, float("nan"), 0.5]), 2).tolist()
     [False, True, False, True]

@@ -129,14 +129,7 @@ def _predict(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Predict a batch under every combination.
 
-    Args:
-        model: See `evaluate_pixels`.
-        batch: Batch with row numbers.
-        combinations: Bool tensor of shape ``(K, V)``.
-        stride: See `evaluate_pixels`.
-        tiling: See `evaluate_pixels`.
-        shown: Bool tensor of shape ``(B,)`` on the CPU, True for the p images whose label maps are
-            returned.
+    `shown` is bool ``(B,)`` on the CPU, True for the p images whose label maps are returned.
 
     Returns:
         Counts, int64 ``(K, B, M, M)``; sum of -log p of the true class, float64 ``(K, B)``; label

@@ -96,11 +96,8 @@ def spans(size: int, stride: int, tiling: Tiling | None) -> list[tuple[slice, sl
 
 def windows(height: int, width: int, stride: int, tiling: Tiling | None = None) -> list[Window]:
     """Return the windows of an image; their kept parts cover each pixel once."""
-    return [
-        Window((rows[0], columns[0]), (rows[1], columns[1]), (rows[2], columns[2]))
-        for rows in spans(height, stride, tiling)
-        for columns in spans(width, stride, tiling)
-    ]
+    rows, columns = spans(height, stride, tiling), spans(width, stride, tiling)
+    return [Window(*zip(row, column, strict=True)) for row in rows for column in columns]
 
 
 def padded(inputs: Inputs, stride: int) -> dict[str, Tensor]:

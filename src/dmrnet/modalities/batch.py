@@ -16,16 +16,9 @@ Where = Mapping[str, Tensor | None]
 
 
 def rows_of(seen: Tensor, modalities: tuple[str, ...]) -> dict[str, Tensor | None]:
-    """Return the row numbers of each column of a bool table.
+    """Return each modality's rows that are True in a bool table ``(B, V)``, or None for all.
 
-    The table is on the CPU so that no device has to be synchronised.
-
-    Args:
-        seen: Bool tensor of shape ``(B, V)``, on the CPU.
-        modalities: Names of the V columns.
-
-    Returns:
-        For each modality the int64 rows that are True, or None if all are.
+    The table is on the CPU, so that no device has to be synchronised.
 
     >>> rows = rows_of(torch.tensor([[True, True], [False, True]]), ("rgb", "ir"))
     >>> rows["rgb"].tolist(), rows["ir"]
@@ -71,13 +64,9 @@ class Batch:
         return int(self.index.shape[0])
 
     def masked(self, mask: Tensor, encode: Tensor, modalities: tuple[str, ...]) -> Batch:
-        """Return the batch with a mask and the row numbers of what is encoded.
+        """Return the batch with a mask, and with the row numbers of what is encoded.
 
-        Args:
-            mask: Bool tensor of shape ``(B, V)``.
-            encode: Bool tensor of shape ``(B, V)``: the mask itself, or `present` if a method's
-                terms read features of masked modalities.
-            modalities: Names of the V columns.
+        `encode` is the mask itself, or `present` if a method reads features of masked modalities.
         """
         where = rows_of(encode, modalities)
         return replace(self, mask=mask, where=where, exact=encode is mask)

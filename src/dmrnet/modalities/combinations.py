@@ -36,13 +36,7 @@ def count(modalities: int) -> int:
 
 
 def index_of(mask: Tensor) -> Tensor:
-    """Return the index of each mask (Eq. 10).
-
-    Args:
-        mask: Bool tensor of shape ``(..., V)``.
-
-    Returns:
-        Int64 tensor of shape ``(...)``.
+    """Return the index (Eq. 10) of each bool mask ``(..., V)``, int64 ``(...)``.
 
     >>> index_of(torch.tensor([[True, False, False], [True, False, True]])).tolist()
     [1, 5]
@@ -55,14 +49,7 @@ def index_of(mask: Tensor) -> Tensor:
 
 
 def from_index(index: Tensor, modalities: int) -> Tensor:
-    """Return the masks with the given indices; the inverse of `index_of`.
-
-    Args:
-        index: Int64 tensor of shape ``(...)``.
-        modalities: Number of modalities, V.
-
-    Returns:
-        Bool tensor of shape ``(..., V)``.
+    """Return the masks of V modalities with the given indices; the inverse of `index_of`.
 
     >>> from_index(torch.tensor([1, 5]), 3).int().tolist()
     [[1, 0, 0], [1, 0, 1]]
@@ -73,10 +60,7 @@ def from_index(index: Tensor, modalities: int) -> Tensor:
 
 
 def all_combinations(modalities: int) -> Tensor:
-    """Return every non-empty combination in the order of Eq. 10, j = 1 ... 2^V - 1.
-
-    Returns:
-        Bool tensor of shape ``(2^V - 1, V)``.
+    """Return every non-empty combination in the order of Eq. 10, bool ``(2^V - 1, V)``.
 
     Raises:
         ValueError: If V is above 20; use `some_combinations` instead.
@@ -141,14 +125,11 @@ def name_of(mask: Tensor | Sequence[bool], modalities: Sequence[str]) -> str:
 
 
 def parse(text: str, modalities: Sequence[str]) -> Tensor:
-    """Return the mask of a named combination; the inverse of `name_of`.
+    """Return the mask of a named combination, bool ``(V,)``; the inverse of `name_of`.
 
     Args:
         text: Names joined by ``+``, in any order; ``all`` for every modality.
         modalities: Names of the model's modalities.
-
-    Returns:
-        Bool tensor of shape ``(V,)``.
 
     Raises:
         ValueError: If a name is unknown, occurs twice, or is empty.

@@ -13,28 +13,12 @@ from torch import Tensor
 
 
 def take_rows(x: Tensor, rows: Tensor) -> Tensor:
-    """Return rows of a tensor.
-
-    Args:
-        x: Tensor of shape ``(B, ...)``. Other rows are never read.
-        rows: Int64 tensor of shape ``(b,)``.
-
-    Returns:
-        Tensor of shape ``(b, ...)``.
-    """
+    """Return the given rows, int64 ``(b,)``, of ``(B, ...)``; the others are never read."""
     return _in_memory_order(x, lambda plain: plain.index_select(0, rows))
 
 
 def spread_rows(x: Tensor, rows: Tensor, size: int) -> Tensor:
-    """Place rows in a larger batch and fill the others with zeros.
-
-    Args:
-        x: Tensor of shape ``(b, ...)``.
-        rows: Int64 tensor of shape ``(b,)``: distinct target rows.
-        size: Number of rows of the result.
-
-    Returns:
-        Tensor of shape ``(size, ...)``.
+    """Place ``(b, ...)`` at the given distinct rows, int64 ``(b,)``, of zeros ``(size, ...)``.
 
     >>> spread_rows(torch.ones(1, 2), torch.tensor([1]), 2).tolist()
     [[0.0, 0.0], [1.0, 1.0]]

@@ -58,17 +58,9 @@ def build_encoder(
 def build_stream(
     modality: Modality, width: int, encoder: str = "auto", pretrained: bool = False
 ) -> MultiLevelEncoder:
-    """Return an encoder of images for dense prediction.
+    """Return an encoder of images for dense prediction; see `build_encoder`.
 
-    Args:
-        modality: The modality that it reads.
-        width: Number of channels of the deepest map.
-        encoder: ``auto`` for the small encoder, or ``timm:NAME``.
-        pretrained: Start a timm backbone from published weights.
-
-    Raises:
-        ValueError: If the encoder is unknown or does not fit the modality.
-        FileNotFoundError: If published weights are not available.
+    `width` is that of the deepest map.
     """
     if encoder == "auto":
         return PixelStream(modality.shape[0], width)

@@ -58,16 +58,7 @@ def feature_name(modality: str, level: int) -> str:
 
 
 def check_divisible(modality: str, x: Tensor, stride: int) -> None:
-    """Check that a stride divides the height and width of images.
-
-    Args:
-        modality: Name of the modality, for the message; may be empty.
-        x: Images ``(B, C, H, W)``.
-        stride: Number that must divide H and W.
-
-    Raises:
-        ValueError: If it does not.
-    """
+    """Raise a ValueError if a stride does not divide the height and width of ``(B, C, H, W)``."""
     height, width = x.shape[-2:]
     if height % stride or width % stride:
         up = [-(-size // stride) * stride for size in (height, width)]

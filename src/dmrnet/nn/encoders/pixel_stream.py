@@ -25,12 +25,7 @@ def level_widths(width: int) -> list[int]:
 
 
 class PixelStream(MultiLevelEncoder):
-    """Four levels of two 3x3 blocks, the first of each with stride 2.
-
-    Args:
-        channels: Number of channels of the images.
-        width: Number of channels of the deepest map.
-    """
+    """Four levels of two 3x3 blocks, the first of each with stride 2; the deepest has `width`."""
 
     stride = STRIDE
 
@@ -49,5 +44,5 @@ class PixelStream(MultiLevelEncoder):
 
     @property
     def parts(self) -> tuple[nn.Module, ...]:
-        """Modules that compute each level's map from the one before."""
+        """The levels."""
         return tuple(self.levels)

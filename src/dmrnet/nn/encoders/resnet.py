@@ -23,14 +23,8 @@ class NonBottleneck1D(nn.Module):
     """A residual block of two pairs of 3x1 and 1x3 convolutions, each replacing a 3x3 one.
 
     Source: ERFNet (Romera et al., T-ITS 2017), as used by ESANet: convolutions with bias, batch
-    norm (eps 1e-3) after each pair, ReLU between and after them, no dropout.
-
-    Args:
-        inplanes: Number of input channels.
-        planes: Number of output channels.
-        stride: Stride of the first pair.
-        downsample: Module that brings the input to the output's shape for the sum.
-        norm_layer: Batch norm class.
+    norm (eps 1e-3) after each pair, ReLU between and after them, no dropout. Arguments are those of
+    torchvision's ``BasicBlock``.
     """
 
     expansion = 1
@@ -181,11 +175,6 @@ def load_resnet(state: Mapping[str, Tensor], stem: nn.Module, stages: Iterable[n
     Weights of an RGB stem are summed for one channel, and repeated and scaled for other numbers of
     channels (timm's rule). The classifier is ignored.
 
-    Args:
-        state: Weights named ``conv1.weight``, ``layer1.0...`` and so on.
-        stem: Stem as made by `resnet_stem`.
-        stages: All four stages as made by `resnet_stage`.
-
     Raises:
         RuntimeError: If names or shapes do not fit (torch's message lists them).
     """
@@ -201,11 +190,7 @@ def load_resnet(state: Mapping[str, Tensor], stem: nn.Module, stages: Iterable[n
 
 
 def imagenet_state(layout: LayoutName, width: int = 64) -> dict[str, Tensor]:
-    """Return torchvision's ImageNet weights of a layout (from its cache or the network).
-
-    Args:
-        layout: Name of the layout.
-        width: Number of channels of the stem that they are loaded into.
+    """Return torchvision's ImageNet weights for a layout and width of the stem.
 
     Raises:
         ValueError: If torchvision publishes none, or the width is not 64.

@@ -13,16 +13,13 @@ from dmrnet.nn.layers.norm import synchronises
 
 
 def encode_rows(encoder: nn.Module, x: Tensor, rows: Tensor | None, shape: Sequence[int]) -> Tensor:
-    """Encode selected rows of a batch and fill the others with zeros.
+    """Encode selected rows of ``(B, ...)``; the others are zeros in the result ``(B, *shape)``.
 
     Args:
         encoder: Module from ``(b, ...)`` to ``(b, *shape)``.
-        x: Tensor of shape ``(B, ...)``. Other rows are never read, so they may hold NaN.
-        rows: Int64 tensor of distinct row numbers, or None for every row.
+        x: Batch; rows that are not selected are never read, so they may hold NaN.
+        rows: Distinct int64 row numbers, or None for every row; see `encode_compact`.
         shape: Shape of one encoded sample.
-
-    Returns:
-        Tensor of shape ``(B, *shape)``; see `encode_compact`.
     """
     encoded = encode_compact(encoder, x, rows, shape)
     return encoded if rows is None else spread_rows(encoded, rows, x.shape[0])
@@ -70,11 +67,7 @@ def encode_checked(encoder: nn.Module, x: Tensor, shape: Sequence[int]) -> Tenso
 
 
 def output_shape(encoder: nn.Module, shape: Sequence[int]) -> tuple[int, int, int]:
-    """Return the shape ``(C, H, W)`` of an encoder's output for one sample.
-
-    Args:
-        encoder: Module from ``(b, *shape)`` to ``(b, C, H, W)``.
-        shape: Shape of one input sample.
+    """Return the shape ``(C, H, W)`` of an encoder's map for one sample of a shape.
 
     Raises:
         ValueError: If the output is not a map ``(b, C, H, W)``.

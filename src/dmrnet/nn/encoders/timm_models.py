@@ -28,14 +28,7 @@ def check_known(model: str) -> None:
 def create(
     model: str, pretrained: bool, options: dict[str, Any], maps: str, advice: str = ""
 ) -> nn.Module:
-    """Build a backbone and turn timm's errors into one line.
-
-    Args:
-        model: Name of a timm model.
-        pretrained: Start from published weights.
-        options: Keyword arguments of ``timm.create_model``.
-        maps: The requested output, for messages.
-        advice: End of the message if timm cannot build the backbone.
+    """Build a backbone; errors of timm become one line that names the requested `maps`.
 
     Raises:
         ValueError: If timm cannot build the backbone.
@@ -90,11 +83,7 @@ def channels_first(x: Tensor, channels_last: bool) -> Tensor:
 
 
 def check_reads(encoder: nn.Module, name: str, shape: Sequence[int], advice: str) -> None:
-    """Run an encoder once, so that unfit images are refused when it is built.
-
-    Raises:
-        ValueError: If it returns no map, or a map without positions.
-    """
+    """Run an encoder once, and raise a ValueError if it returns no map with positions."""
     what = f"timm model {name} cannot read images of {'x'.join(str(side) for side in shape)}"
     try:
         size = output_shape(encoder, shape)

@@ -9,10 +9,7 @@ from torch.nn import functional as F
 class Attention(nn.Module):
     r"""Multi-head self-attention: ``softmax(q k^T / sqrt(D / heads)) v``, heads concatenated.
 
-    Args:
-        channels: Number of channels of a token, D, which `heads` must divide.
-        heads: Number of heads.
-        dropout: Dropout rate of the attention weights and of the output.
+    `heads` must divide the D channels of a token. Attention weights and output have dropout.
     """
 
     def __init__(self, channels: int, heads: int, dropout: float) -> None:
@@ -39,14 +36,7 @@ class Attention(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Attention and a two-layer network, each with a preceding layer norm and a residual.
-
-    Args:
-        channels: Number of channels of a token, D.
-        heads: Number of heads of the attention.
-        ratio: Number of hidden channels of the network, as a multiple of D.
-        dropout: Dropout rate of all layers.
-    """
+    """Attention and a network of `ratio` D hidden channels, each after a norm and residual."""
 
     def __init__(self, channels: int, heads: int, ratio: int, dropout: float) -> None:
         super().__init__()

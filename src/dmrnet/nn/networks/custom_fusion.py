@@ -79,15 +79,9 @@ def build_mixed_network(
     make: Callable[[int, int], tuple[nn.Module, int]],
     fuse: type[MixFusion] = MixFusion,
 ) -> NetworkParts:
-    """Build a family's network with a method's own mixing between encoders and trunk.
+    """Build a family's network for classification with a method's own mixing before the trunk.
 
-    Args:
-        network: Settings of a network for classification.
-        task: Classification task.
-        method: Name of the method, for messages.
-        make: Function from the number of modalities, V, and of channels, C, to the mixing and the
-            number of channels of its output.
-        fuse: Class of the fusion.
+    `make` returns the mixing of V modalities with C channels, and its number of output channels.
 
     Raises:
         ValueError: If the task is dense, or the modalities' maps differ in channels.

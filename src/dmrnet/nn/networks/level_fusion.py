@@ -34,13 +34,7 @@ class LevelMixing(nn.Module):
 
 
 class LevelConcat(LevelMixing):
-    """Concatenates the maps over channels and mixes them by an optional 1x1 block.
-
-    Args:
-        modalities: Number of modalities, V.
-        before: Number of channels of each map, C.
-        after: Number of channels of the fused map; None for V C, without a block.
-    """
+    """Concatenates maps and mixes them by a 1x1 block; without one if `after` is None."""
 
     def __init__(self, modalities: int, before: int, after: int | None = None) -> None:
         super().__init__()
@@ -53,13 +47,7 @@ class LevelConcat(LevelMixing):
 
 
 class LevelFusion(Fusion):
-    """Fuses the streams' masked maps at each level; the deepest goes through the bottleneck.
-
-    Args:
-        modalities: Names in the order of mask columns.
-        levels: Levels of the family.
-        mixings: Mixing of each level, shallow ones first.
-    """
+    """Mixes the streams' masked maps at each level; the deepest goes through the bottleneck."""
 
     def __init__(
         self, modalities: Sequence[str], levels: Levels, mixings: Sequence[LevelMixing]
@@ -94,11 +82,7 @@ class LevelFusion(Fusion):
 
 
 class ModalityDecoder(nn.Module):
-    """A bottleneck and a decoder for the maps of a single modality.
-
-    Args:
-        levels: Levels of the family.
-    """
+    """A bottleneck and a decoder for the maps of a single modality."""
 
     def __init__(self, levels: Levels) -> None:
         super().__init__()

@@ -139,12 +139,7 @@ class Network:
             )
 
     def build_streams(self, task: Task) -> dict[str, MultiLevelEncoder]:
-        """Build the generic network's encoders for dense prediction, in the task's order.
-
-        Raises:
-            ValueError: If a modality is not an image, or an encoder is unknown or does not fit.
-            FileNotFoundError: If published weights are not available.
-        """
+        """Build the generic network's encoders for dense prediction, in the task's order."""
         from dmrnet.nn.encoders.build import build_stream
         from dmrnet.nn.networks.parts import check_kinds
 
@@ -167,12 +162,7 @@ class Network:
                 )
 
     def build_encoders(self, task: Task) -> dict[str, nn.Module]:
-        """Build the family's encoder of each modality for classification, in the task's order.
-
-        Raises:
-            ValueError: If the family cannot read a modality, or an encoder is unknown or unfit.
-            FileNotFoundError: If published weights are not available.
-        """
+        """Build the family's encoders for classification, in the task's order."""
         if self.family == "surf":
             from dmrnet.nn.networks.surf import surf_encoders
 
@@ -210,13 +200,7 @@ class Network:
         return common_grid(list(shapes.values()), self.grid_choice)
 
     def build_tail(self, task: Task, channels: int, grid: tuple[int, int] | None = None) -> Tail:
-        """Build the family's trunk and classifier.
-
-        Args:
-            task: Classification task.
-            channels: Number of channels of the fused map.
-            grid: Grid of the fused map, where known.
-        """
+        """Build the family's trunk and classifier for a fused map, on a grid if it is known."""
         from dmrnet.nn.networks.parts import Tail
         from dmrnet.nn.predictor import PooledLinear
 

@@ -49,10 +49,7 @@ def image_encoders(
 ) -> dict[str, nn.Module]:
     """Return encoders of images and, frame by frame, of volumes.
 
-    Args:
-        task: Task whose modalities are images or volumes.
-        network: Name of the network, for messages.
-        build: Function from a number of channels to an image encoder.
+    `build` returns an encoder of images with a number of channels.
 
     Raises:
         ValueError: If a modality is neither an image nor a volume.

@@ -25,13 +25,8 @@ from dmrnet.nn.predictor import Output
 class PixelFusion(Fusion):
     """Concatenates the masked maps of each level and mixes them by a 1x1 block.
 
-    The deepest maps go through a trunk as in `ConcatFusion`; the others are the decoder's skips.
-
-    Args:
-        modalities: Names in the order of mask columns.
-        width: Number of channels of the deepest maps.
-        depth: Number of blocks of the trunk.
-        kernel: Kernel size of the trunk's convolutions.
+    The deepest maps, with `width` channels, go through a trunk of `depth` blocks as in
+    `ConcatFusion`; the others are the decoder's skips.
     """
 
     stride = STRIDE
@@ -65,10 +60,6 @@ class PixelDecoder(nn.Module):
     """Upsamples by 2, concatenates the skip and applies a 3x3 block, at each level.
 
     Logits are computed at half the image's size and upsampled.
-
-    Args:
-        width: Number of channels of the representation.
-        classes: Number of classes, M.
     """
 
     def __init__(self, width: int, classes: int) -> None:

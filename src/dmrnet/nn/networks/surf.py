@@ -27,10 +27,6 @@ class SURFEncoder(nn.Module):
     """Stem, layer1 and layer2 of a ResNet-18, then squeeze-and-excite.
 
     ``B x 3 x 112 x 112`` becomes ``B x 128 x 14 x 14``; any size and number of channels is valid.
-
-    Args:
-        channels: Number of channels of the images.
-        width: Number of channels of the stem, 64 as published.
     """
 
     def __init__(self, channels: int, width: int = 64) -> None:
@@ -63,13 +59,5 @@ def surf_trunk(channels: int, width: int = 64, grid: tuple[int, int] | None = No
 
 
 def surf_encoders(task: Task, width: int = 64) -> dict[str, nn.Module]:
-    """Return an encoder of each image or volume (averaged over frames).
-
-    Args:
-        task: Task with any number of modalities and channels.
-        width: Number of channels of the stem, 64 as published; all others scale with it.
-
-    Raises:
-        ValueError: If a modality is neither an image nor a volume.
-    """
+    """Return an encoder of each image or volume; all channels scale with the stem's `width`."""
     return image_encoders(task, "surf", lambda channels: SURFEncoder(channels, width))

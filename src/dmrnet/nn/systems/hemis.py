@@ -48,13 +48,7 @@ class Moments(nn.Module):
 
 
 class LevelMoments(LevelMixing):
-    """Moments of the maps of one level of a dense network.
-
-    Args:
-        spread: Divisor of the variance; see `Spread`.
-        before: Number of channels of each map, C.
-        after: Number of channels after a 1x1 block; None for 2 C, without a block.
-    """
+    """Moments of the maps of one level, mixed by a 1x1 block; without one if `after` is None."""
 
     def __init__(self, spread: Spread, before: int, after: int | None = None) -> None:
         super().__init__()

@@ -17,14 +17,8 @@ from dmrnet.nn.systems.hemis import Moments, Spread
 class MomentsESANetFusion(ESANetFusion):
     """ESANet's fusion with the streams' mean and variance, and a 1x1 block, in place of each sum.
 
-    HeMIS's paper has no interleaved network; this one is ours, for its row in the tables.
-
-    Args:
-        modalities: Names in the order of mask columns.
-        main: Modality whose stages continue from fused maps.
-        layout: Layout of every stream.
-        width: Number of channels of the stems.
-        spread: Divisor of the variance; see `Spread`.
+    HeMIS's paper has no interleaved network; this one is ours, for its row in the tables. See
+    `ESANetFusion` for the other arguments.
     """
 
     def __init__(

@@ -67,10 +67,7 @@ class DualAttention(nn.Module):
 
     .. math:: c = \sigma(W_2 \text{ReLU}(W_1 \text{GAP}(x))), \quad s = \sigma(w * x)
 
-    with ``w`` a 1x1 convolution to one channel.
-
-    Args:
-        channels: Number of channels, C; there are C / 2 hidden units.
+    with ``w`` a 1x1 convolution to one channel and C / 2 hidden units.
     """
 
     def __init__(self, channels: int) -> None:
@@ -98,9 +95,6 @@ class StandIn(nn.Module):
 
     D is a mean over training steps, over samples that show both, in one process (as are statistics
     of batch norms). The weight of a step is at least `LEAST_WEIGHT`. Ties go to the first modality.
-
-    Args:
-        modalities: Number of modalities, V.
     """
 
     distances: Tensor
@@ -138,9 +132,6 @@ class StandIn(nn.Module):
 
 class CorrelationFusion(MixFusion):
     """Concatenates the expressed maps, then applies a trunk.
-
-    Args:
-        args: Arguments of `MixFusion`.
 
     Attributes:
         stand_in: Replacement of hidden maps before they are expressed, or None.

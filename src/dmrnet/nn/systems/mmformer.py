@@ -55,16 +55,7 @@ class TransformerOptions:
 
 
 def resized_positions(position: Tensor, before: tuple[int, int], size: Sequence[int]) -> Tensor:
-    """Return learned positions of one grid, interpolated bilinearly on another.
-
-    Args:
-        position: Positions ``(1, n H W, D)`` of n modalities.
-        before: Size of their grid, H x W.
-        size: Size of the other grid, h x w.
-
-    Returns:
-        Positions ``(1, n h w, D)``.
-    """
+    """Interpolate positions ``(1, n H W, D)`` of n modalities bilinearly: ``(1, n h w, D)``."""
     if tuple(size) == before:
         return position
     planes = position.unflatten(1, (-1, *before))[0].permute(0, 3, 1, 2)
@@ -78,14 +69,7 @@ def to_tokens(x: Tensor) -> Tensor:
 
 
 class IntraTransformer(nn.Module):
-    """A transformer on a modality's map, as tokens with learned positions.
-
-    Args:
-        channels: Number of channels of the map, C.
-        embed: Number of channels of a token, D.
-        grid: Size of the map, H x W.
-        options: Options of the transformer.
-    """
+    """A transformer on a modality's map, as tokens of `embed` channels with learned positions."""
 
     def __init__(
         self, channels: int, embed: int, grid: tuple[int, int], options: TransformerOptions
@@ -115,10 +99,6 @@ class IntraEncoder(nn.Module):
     """An encoder and a transformer on its map.
 
     The output is the transformer's map followed by the encoder's, so that terms can read both.
-
-    Args:
-        encoder: Encoder from ``(b, *shape)`` to a map.
-        intra: Transformer on that map.
     """
 
     def __init__(self, encoder: nn.Module, intra: IntraTransformer) -> None:
@@ -209,13 +189,6 @@ class MapsInterFusion(InterFusion):
 
     As in the released adaptation: the batch norm before the tokens sees zeros, and a hidden
     modality's tokens are its transformer's output for them.
-
-    Args:
-        intra: Transformer of each modality.
-        modalities: Names in the order of mask columns.
-        embed: Number of channels of a token, D.
-        grid: Size of the maps, H x W.
-        options: Options of the transformer.
     """
 
     def __init__(
@@ -242,15 +215,7 @@ class MapsInterFusion(InterFusion):
 
 
 class LevelTransformers(LevelMixing):
-    """Both kinds of transformers on the deepest level of a dense network.
-
-    Args:
-        modalities: Names in the order of mask columns.
-        channels: Number of channels of the maps and, after a 1x1 block, of the fused map.
-        embed: Number of channels of a token, D.
-        grid: Size of the maps, H x W.
-        options: Options of the transformers.
-    """
+    """Both kinds of transformers on the deepest maps; a 1x1 block restores their channels."""
 
     def __init__(
         self,

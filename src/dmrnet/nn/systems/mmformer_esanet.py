@@ -18,14 +18,8 @@ from dmrnet.nn.systems.mmformer import InterFusion, IntraTransformer, Transforme
 class MMFormerESANetFusion(ESANetFusion):
     """ESANet's fusion with attention in place of the last sum.
 
-    Args:
-        modalities: Names in the order of mask columns.
-        main: Modality whose stages continue from fused maps.
-        layout: Layout of every stream.
-        width: Number of channels of the stems.
-        embed: Number of channels of a token; None for that of the deepest maps.
-        grid: Size of the deepest maps, a 32nd of the image's size.
-        options: Options of the transformers.
+    Tokens have `embed` channels, by default as many as the deepest maps, whose size is `grid`. See
+    `ESANetFusion` for the other arguments.
 
     Attributes:
         deepest: Number of channels of the deepest maps.

@@ -22,11 +22,6 @@ class RegionWeights(nn.Module):
     """A small network for each region, from its descriptor to a weight for each modality.
 
     ``w_r = sigmoid(W2 LeakyReLU(W1 d_r + b1) + b2)``, computed for all regions together.
-
-    Args:
-        regions: Number of regions, R.
-        inputs: Length of a descriptor.
-        modalities: Number of modalities, V.
     """
 
     def __init__(self, regions: int, inputs: int, modalities: int) -> None:
@@ -127,14 +122,7 @@ class RegionFusion(MixFusion):
 
 
 class LevelRegions(LevelMixing):
-    """Region mixing of the maps of one level of a dense network.
-
-    Args:
-        modalities: Number of modalities, V.
-        before: Number of channels of each map, C.
-        regions: Number of regions, R.
-        after: Number of output channels; None for V C.
-    """
+    """Region mixing of the maps of one level; see `RegionMixing`."""
 
     def __init__(
         self, modalities: int, before: int, regions: int, after: int | None = None

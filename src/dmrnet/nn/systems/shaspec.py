@@ -33,17 +33,7 @@ def shared_name(modality: str) -> str:
 def split_rows(
     together: Tensor, inputs: Inputs, where: Where, modalities: Sequence[str]
 ) -> dict[str, Tensor]:
-    """Split concatenated rows of all modalities, and place them among zeros.
-
-    Args:
-        together: Tensor of the rows that `where` lists, of one modality after the other.
-        inputs: Inputs ``(B, ...)`` of each modality.
-        where: Rows of each modality.
-        modalities: Names in order.
-
-    Returns:
-        Tensor ``(B, ...)`` of each modality.
-    """
+    """Split the concatenated rows that `where` lists, and place each modality's among zeros."""
     rows = [where[name] for name in modalities]
     batch = [inputs[name].shape[0] for name in modalities]
     sizes = [size if at is None else len(at) for at, size in zip(rows, batch, strict=True)]
@@ -57,12 +47,6 @@ class SharedEncoder(nn.Module):
     If modalities differ in shape or kind of encoder, each has an encoder of its own and the shared
     part is a 1x1 block on the grid. All rows go through together, so that in training batch norms
     see the mixture of modalities on which they are used at inference.
-
-    Args:
-        network: Settings of the network.
-        task: Task with the modalities.
-        shapes: Shape of each specific feature.
-        grid: Grid of the shared block.
     """
 
     def __init__(self, network: Network, task: Task, shapes: Shapes, grid: tuple[int, int]) -> None:
@@ -160,12 +144,7 @@ class SharedSpecificFusion(Fusion):
         return Fused(self.trunk(self.combine(filled, specific)))
 
     def combine(self, filled: Tensor, specific: Sequence[Tensor]) -> Tensor:
-        """Return the concatenated f_v, ``(B, V C, H, W)``.
-
-        Args:
-            filled: Shared features ``(B, V, C, H, W)`` without missing ones.
-            specific: Specific features ``(B, C, H, W)`` of each modality, zeros where hidden.
-        """
+        """Return the concatenated f_v, ``(B, V C, H, W)``, of filled and specific features."""
         parts = []
         for v, own in enumerate(specific):
             project = self.project[v if len(self.project) > 1 else 0]
@@ -192,10 +171,6 @@ def filled_as_released(shared: Tensor, mask: Tensor) -> Tensor:
     missing ones are already filled, later ones zero), divided by the number of visible ones among
     them. The third one reads itself, a zero, in place of the second. The source has three
     modalities; further ones are filled by the rule without that error.
-
-    Args:
-        shared: Shared features ``(B, V, C, H, W)``, zeros where hidden.
-        mask: Bool tensor of shape ``(B, V)``.
     """
     maps = list(shared.unbind(1))
     for v in range(len(maps)):

@@ -28,10 +28,6 @@ class SharedStreams(nn.Module):
     If images differ in channels, each modality has its own first level; the following ones are
     shared. All rows go through together, so that in training batch norms see the mixture of
     modalities on which they are used at inference.
-
-    Args:
-        task: Task with the modalities.
-        levels: Levels of the family; parts of its streams become parts of this module.
     """
 
     def __init__(self, task: Task, levels: Levels) -> None:
@@ -74,14 +70,6 @@ class SharedLevelFusion(SharedSpecificFusion):
 
     Missing shared maps are replaced at every level. As in the source, the decoder's skips are
     shared features; here they are concatenated and go through a 1x1 block.
-
-    Args:
-        modalities: Names in the order of mask columns.
-        levels: Levels of the family.
-        residual: See `SharedSpecificFusion`.
-        impute: Replacement of a missing shared map; see `Impute`.
-        one_projection: See `SharedSpecificFusion`.
-        kernel: See `SharedSpecificFusion`.
     """
 
     def __init__(

@@ -22,12 +22,7 @@ Combine = Literal["probabilities", "logits"]
 
 
 class Expert(nn.Module):
-    """Encoder, trunk and predictor of a single modality as one module.
-
-    Args:
-        name: Name of the modality.
-        parts: Network of that modality.
-    """
+    """Encoder, trunk and predictor of a single modality as one module."""
 
     def __init__(self, name: str, parts: NetworkParts) -> None:
         super().__init__()
@@ -45,13 +40,7 @@ class Expert(nn.Module):
 
 
 class PixelExpert(MultiLevelEncoder):
-    """Encoder, fusion and decoder of a single modality as one module, for dense prediction.
-
-    Args:
-        name: Name of the modality.
-        parts: Dense network of that modality.
-        classes: Number of classes, M.
-    """
+    """Encoder, fusion and decoder of a single modality as one module, for dense prediction."""
 
     def __init__(self, name: str, parts: NetworkParts, classes: int) -> None:
         super().__init__()
@@ -82,11 +71,6 @@ class PixelExpert(MultiLevelEncoder):
         """Return logits ``(B, M, H, W)`` as level 0, and side logits as further levels.
 
         There are no side logits if there are no rows.
-
-        Args:
-            modality: Name of the modality, for the keys.
-            x: Images ``(B, C, H, W)``.
-            rows: Int64 row numbers to predict, other rows are zeros; None for every row.
         """
         outputs: tuple[Tensor, ...]
         if rows is not None and len(rows) == 0 and not synchronises(self):
@@ -138,11 +122,7 @@ class ExpertAverage(Fusion):
 
 
 class AsLogits(nn.Module):
-    """A predictor that returns the map as logits.
-
-    Args:
-        dense: Whether logits are of every pixel.
-    """
+    """A predictor that returns the map as logits."""
 
     def __init__(self, dense: bool = False) -> None:
         super().__init__()

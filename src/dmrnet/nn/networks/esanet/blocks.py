@@ -16,11 +16,6 @@ class PyramidPooling(nn.Module):
 
     Source: the pyramid pooling module of PSPNet (Zhao et al., CVPR 2017) with ESANet's bins. Each
     branch has an equal share of the input's channels and is upsampled by nearest neighbour.
-
-    Args:
-        before: Number of input channels.
-        after: Number of output channels.
-        bins: Number of bins per side of each branch.
     """
 
     def __init__(self, before: int, after: int, bins: Sequence[int] = (1, 5)) -> None:
@@ -44,9 +39,6 @@ class LearnedUpsample(nn.Module):
     """Doubles a map by nearest neighbour and a depthwise 3x3 convolution.
 
     Initialised as bilinear interpolation, except for the zero padding at the border.
-
-    Args:
-        channels: Number of channels.
     """
 
     def __init__(self, channels: int) -> None:

@@ -22,14 +22,7 @@ def esanet(
 
     With RGB, a depth map and 40 classes it has 46.96 million parameters (r34-nbt1d, ESANet's own),
     71.73 (r50, as trained by the released DMRNet code) or 39.70 (r18). The representation follows
-    the context module; skips bypass it.
-
-    Args:
-        task: Dense task.
-        layout: Layout of every stream.
-        main: Modality that the others are added to; the first by default.
-        width: Number of channels of the stems, 64 as published; all others scale with it.
-        pretrained: Start the streams from torchvision's ImageNet weights (r18, r34, r50).
+    the context module; skips bypass it. See `Network` for the settings.
 
     Raises:
         ValueError: If the task is not dense, a modality is not an image, or there are no published

@@ -15,13 +15,8 @@ from dmrnet.nn.predictor import Output
 class DecoderStage(nn.Module):
     """3x3 block, residual blocks, upsampling and addition of the skip; with a side output.
 
-    The side output is computed before upsampling.
-
-    Args:
-        before: Number of input channels.
-        after: Number of channels of the output and the skip.
-        classes: Number of classes, M.
-        blocks: Number of residual blocks (`NonBottleneck1D`).
+    The side output is computed before upsampling. `after` is the number of channels of the output
+    and the skip.
     """
 
     def __init__(self, before: int, after: int, classes: int, blocks: int = 3) -> None:
@@ -41,10 +36,7 @@ class DecoderStage(nn.Module):
 class ESANetDecoder(nn.Module):
     """Three stages up to a quarter of the image's size, logits, and two learned upsamplings.
 
-    Args:
-        channels: Number of channels of the representation, C; the stages have C, C / 2 and C / 4.
-        classes: Number of classes, M.
-        blocks: Number of residual blocks of each stage.
+    With C channels of the representation the stages have C, C / 2 and C / 4.
     """
 
     def __init__(self, channels: int, classes: int, blocks: int = 3) -> None:
