@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dmrnet.data.dataset import ArrayDataset, Dataset, Splits
     from dmrnet.data.description import describe
     from dmrnet.data.files.export import export
-    from dmrnet.data.files.new_file import read_split
+    from dmrnet.data.files.reading import read_split
     from dmrnet.data.loader import TrainLoader, evaluation_batches
     from dmrnet.data.published import prepare
     from dmrnet.data.standardise import Standardiser
@@ -47,7 +47,7 @@ _HOME = {
     "evaluation_batches": "dmrnet.data.loader",
     "export": "dmrnet.data.files.export",
     "prepare": "dmrnet.data.published",
-    "read_split": "dmrnet.data.files.new_file",
+    "read_split": "dmrnet.data.files.reading",
 }
 """Where the public names live that need torch; each is imported on first use (PEP 562)."""
 

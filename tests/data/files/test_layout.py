@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dmrnet.data.files.layout import KINDS, Layout, guess_layout, matching_layout, parse_kind
-from dmrnet.data.files.new_file import arranged
+from dmrnet.data.files.reading import arranged
 from dmrnet.modalities import Modality
 
 

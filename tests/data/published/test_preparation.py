@@ -16,8 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import dmrnet.data.published.preparation as module
-from dmrnet.data.files.cache import read_cache, skipped_note
-from dmrnet.data.files.provenance import Rejected, write_rejected
+from dmrnet.data.files.cache import Rejected, read_cache, skipped_note, write_rejected
 from dmrnet.data.published.parts import FILES_AT_ONCE
 from dmrnet.data.published.preparation import Preparation, prepare
 from dmrnet.data.published.sources import File, locate, unpacked

@@ -14,7 +14,7 @@ import torch
 from tests.data.contract import DatasetContract
 
 from dmrnet.data.files import numbers
-from dmrnet.data.files.new_file import read_split
+from dmrnet.data.files.reading import read_split
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.standardise import Standardiser
 

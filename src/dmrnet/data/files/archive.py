@@ -1,18 +1,17 @@
-"""Opening an ``.npz`` file with one array a modality."""
+"""Reading an ``.npz`` file with one array a modality: its samples, their labels and presence."""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from dmrnet.data.files.numbers import Array, Bools, Numbers, checked_numbers
 from dmrnet.hints import nearest
 from dmrnet.modalities import check_names
-
-Array = npt.NDArray[np.generic]
 
 TARGET, PRESENT, SAMPLES = "y", "present", "samples"
 RESERVED = (TARGET, PRESENT, SAMPLES)
@@ -20,12 +19,7 @@ RESERVED = (TARGET, PRESENT, SAMPLES)
 
 
 class Archive:
-    """An ``.npz`` file.
-
-    Attributes:
-        path: Path of the file.
-        names: Names of the modalities, in the order of the file.
-        reserved: Names of the other arrays.
+    """An ``.npz`` file: `names` of its modalities, in its order, and of its `reserved` arrays.
 
     Raises:
         FileNotFoundError: If there is no such file; the message has the nearest name in its folder.
@@ -36,7 +30,11 @@ class Archive:
         self.path = path
         file = Path(path)
         if not file.exists():
-            raise FileNotFoundError(f"there is no file {path}; {_nearest_file(file)}")
+            near = f"nor a folder {file.parent}"
+            if file.parent.is_dir():
+                names = sorted(other.name for other in file.parent.glob("*.npz"))
+                near = nearest(file.name, names) if names else f"{file.parent} holds no .npz file"
+            raise FileNotFoundError(f"there is no file {path}; {near}")
         if not file.is_file():
             raise ValueError(f"{path}: expected an .npz file, got a folder")
         try:
@@ -74,11 +72,7 @@ class Archive:
             )
 
     def read(self, name: str) -> Array:
-        """Return one array.
-
-        Raises:
-            ValueError: If it holds Python objects, or is damaged.
-        """
+        """Return one array; raise ValueError if it holds Python objects, or is damaged."""
         try:
             with np.load(self.path, allow_pickle=False) as archive:
                 array = archive[name]
@@ -95,8 +89,161 @@ class Archive:
         return array
 
 
-def _nearest_file(file: Path) -> str:
-    if not file.parent.is_dir():
-        return f"nor a folder {file.parent}"
-    names = sorted(path.name for path in file.parent.iterdir() if path.suffix == ".npz")
-    return nearest(file.name, names) if names else f"{file.parent} holds no .npz file"
+@dataclass
+class SampleTable:
+    """Content of a file for some modalities.
+
+    Attributes:
+        path: Path of the file.
+        rows: Number of samples.
+        arrays: float32, or float64 where that is too coarse, ``(rows, ...)`` in the shape of the
+            file, for each modality that the file has. Rows of absent samples have no meaning.
+        present: Bool ``(rows, V)``, True where the sample has the modality.
+        target: Labels as in the file, ``(rows,)``; None if there are none.
+        samples: Names of the samples, if the file has any; row numbers where rows are left out.
+        left_out: Number of rows left out because they have only modalities that are not read.
+    """
+
+    path: str
+    rows: int
+    arrays: dict[str, Numbers]
+    present: Bools
+    target: Array | None
+    samples: tuple[str, ...] | None
+    left_out: int = 0
+
+
+def read_table(
+    archive: Archive,
+    modalities: Sequence[str],
+    columns: Sequence[str],
+    fine: Container[str] | None = None,
+) -> SampleTable:
+    """Read some modalities, those that the file lacks as absent, and check every row.
+
+    Args:
+        archive: The file.
+        modalities: Names in the model's order.
+        columns: Every array of the training file in its order.
+        fine: Modalities that stay in float64; None keeps it where float32 is too coarse.
+    """
+    path = archive.path
+    available = [name for name in modalities if name in archive.names]
+    if not available:
+        raise ValueError(
+            f"{path}: expected at least one of {', '.join(modalities)}; it has "
+            f"{', '.join(archive.names)}"
+        )
+    target = archive.read(TARGET) if TARGET in archive.reserved else None
+    samples = archive.read(SAMPLES) if SAMPLES in archive.reserved else None
+    arrays: dict[str, Numbers] = {}
+    rows, first = (0, "") if target is None else (_rows(path, TARGET, target), TARGET)
+    stated: Mapping[str, Bools] = {}
+    present = np.zeros((0, 0), dtype=np.bool_)
+    for name in available:
+        array = archive.read(name)
+        length = _rows(path, name, array)
+        if not first:
+            rows, first = length, name
+        if length != rows:
+            raise ValueError(
+                f"{path}: {name} has {length} rows but {first} has {rows}; row i of every "
+                "array must be sample i"
+            )
+        if not len(present):
+            present = np.zeros((rows, len(modalities)), dtype=np.bool_)
+            stated = _stated_presence(archive, rows, columns)
+        keep_fine = None if fine is None else name in fine
+        arrays[name], present[:, modalities.index(name)] = checked_numbers(
+            f"{path}: modality {name}", array, stated.get(name), keep_fine
+        )
+    for name, column in stated.items():
+        if name in modalities and name not in archive.names and column.any():
+            raise ValueError(
+                f"{path}: present says that row {int(column.argmax())} has {name}, but the file "
+                "has no such array"
+            )
+    empty = np.flatnonzero(~present.any(1))
+    if len(empty) and (len(modalities) >= len(columns) or len(empty) == rows):
+        raise ValueError(
+            f"{path}: row {empty[0]} has none of {', '.join(modalities)} ({len(empty)} such "
+            "rows); leave such rows out"
+        )
+    if samples is not None:
+        _check_list(path, SAMPLES, samples, rows, "iuUS")
+    if target is not None:
+        _check_list(path, TARGET, target, rows, "biuUS")
+    names = None if samples is None else tuple(text(value) for value in samples)
+    if not len(empty):
+        return SampleTable(path, rows, arrays, present, target, names)
+    kept = np.delete(np.arange(rows), empty)
+    return SampleTable(
+        path,
+        len(kept),
+        {name: array[kept] for name, array in arrays.items()},
+        present[kept],
+        None if target is None else target[kept],
+        tuple(names[row] if names else str(row) for row in kept),
+        len(empty),
+    )
+
+
+def text(value: object) -> str:
+    """Return a label or the name of a sample as text."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _rows(path: str, name: str, array: Array) -> int:
+    if not array.ndim or not len(array):
+        got = f"shape {array.shape}" if array.ndim else "a single value"
+        raise ValueError(f"{path}: expected {name} to have at least one row, got {got}")
+    return len(array)
+
+
+def _check_list(path: str, name: str, array: Array, rows: int, kinds: str) -> None:
+    """Check labels or names: one integer or text a row."""
+    if array.shape != (rows,):
+        mend = ""
+        if name == TARGET and array.ndim in (2, 3):
+            one_hot, dense = "one-hot labels: y.argmax(1)", "a class for every pixel: --data images"
+            mend = f"; {one_hot if array.ndim == 2 else dense}"
+        raise ValueError(f"{path}: expected {name} of shape ({rows},), got {array.shape}{mend}")
+    none = np.isnan(array) if array.dtype.kind == "f" else np.zeros(rows, dtype=np.bool_)
+    if array.dtype.kind in "US":
+        none = array == array.dtype.type()
+    if name == TARGET and none.any():
+        raise ValueError(
+            f"{path}: row {int(none.argmax())} has no label ({int(none.sum())} such rows); leave "
+            "such rows out"
+        )
+    if array.dtype.kind not in kinds:
+        raise ValueError(
+            f"{path}: expected {name} as integers or text, got {array.dtype}; convert it, e.g. "
+            f"{name}.astype(int)"
+        )
+
+
+def _stated_presence(archive: Archive, rows: int, columns: Sequence[str]) -> Mapping[str, Bools]:
+    """Return the columns of `present` by name; empty if the file has no such array.
+
+    They are the arrays of the training file, or those of this file; both must be in one order.
+    """
+    if PRESENT not in archive.reserved:
+        return {}
+    path, present = archive.path, archive.read(PRESENT)
+    if present.dtype != np.bool_:
+        raise ValueError(f"{path}: expected {PRESENT} as bool, got {present.dtype}: .astype(bool)")
+    known = [name for name in archive.names if name in columns]
+    if known != [name for name in columns if name in archive.names]:
+        raise ValueError(
+            f"{path}: expected its arrays in the order of training, {', '.join(columns)}, got "
+            f"{', '.join(known)}; the columns of {PRESENT} could mean either: save them in the "
+            "same order"
+        )
+    for names in (archive.names, tuple(columns)):
+        if present.shape == (rows, len(names)):
+            return dict(zip(names, present.T, strict=True))
+    raise ValueError(
+        f"{path}: expected {PRESENT} of shape ({rows}, {len(archive.names)}), a column for each of "
+        f"{', '.join(archive.names)}; got {present.shape}"
+    )

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dmrnet.data.files.provenance import Provenance, Rejected, SourceFiles, summarise
-from dmrnet.storage import read_json, replacing, write_text
+from dmrnet.storage import read_json, replacing, write_bytes, write_text
 
 Array = npt.NDArray[Any]
 ProgressCallback = Callable[[str, int, int], None]
@@ -29,6 +29,71 @@ MEGABYTE = 1_000_000
 
 OF_THE_PAPER = ("casia-surf", "crema-d", "kinetics-sounds", "nyuv2")
 """Data sets of the paper's tables; a page of the documentation says how to get them."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A file or row that cannot be used: its kind, its name, unique within the kind, and why."""
+
+    group: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """Files of one kind that a cache was made of.
+
+    Attributes:
+        source: Folder or file in which they were found.
+        files: Number of files, rejected ones included.
+        sha256: Hash of the lines that ``sha256sum`` writes of the files that were read, in order.
+    """
+
+    source: str
+    files: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a cache was made of.
+
+    Attributes:
+        name: Name of the data set.
+        version: Version of the preparation; another one makes other arrays of the same files.
+        fingerprint: Hash of the names, sizes and times of the source files.
+        groups: Source files by kind.
+        arrays: Type and shape of each array, e.g. ``uint8 5000x28x28``.
+        bad: Files and rows that were skipped.
+        bytes: Size of the ``.npz``.
+        sha256: Hash of the ``.npz``.
+        large: Size of the file of each large array, by key.
+        large_sha256: Hash of each such file; empty where an older version wrote them.
+    """
+
+    name: str
+    version: int
+    fingerprint: str
+    groups: dict[str, SourceFiles]
+    arrays: dict[str, str]
+    bad: tuple[Rejected, ...]
+    bytes: int
+    sha256: str
+    large: dict[str, int] = field(default_factory=dict)
+    large_sha256: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of the ``.npz`` and all large arrays."""
+        return self.bytes + sum(self.large.values())
+
+    @property
+    def content(self) -> str:
+        """Hash of the content of the source files, whatever folder they were in."""
+        groups = [(name, group.files, group.sha256) for name, group in self.groups.items()]
+        key = repr((self.name, self.version, groups))
+        return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -59,11 +124,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
 
 
 def read_arrays(path: Path) -> dict[str, Array]:
-    """Return the arrays of an ``.npz``.
-
-    Raises:
-        ValueError: If it cannot be read.
-    """
+    """Return the arrays of an ``.npz``; raise ValueError if it cannot be read."""
     try:
         # Given a path, numpy leaves a file open whose end is damaged.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -144,25 +205,6 @@ def read_provenance(name: str, root: Path) -> Provenance | None:
     return provenance if complete and provenance.name == name else None
 
 
-def changed_files(
-    provenance: Provenance, root: Path, progress: ProgressCallback = no_progress
-) -> tuple[Path, ...]:
-    """Return the files of a cache whose content is not what was written, by their hashes.
-
-    Files of which an older version kept no hash are not checked; `unhashed_files` returns them.
-    """
-    name = provenance.name
-    hashes = {large_path(name, key, root): kept for key, kept in provenance.large_sha256.items()}
-    hashes[cache_paths(name, root)[0]] = provenance.sha256
-    return tuple(path for path, kept in hashes.items() if sha256(path, progress) != kept)
-
-
-def unhashed_files(provenance: Provenance, root: Path) -> tuple[Path, ...]:
-    """Return the files of large arrays that an older version wrote without hashes."""
-    keys = [key for key in provenance.large if key not in provenance.large_sha256]
-    return tuple(large_path(provenance.name, key, root) for key in keys)
-
-
 def read_cache(
     name: str, root: str, version: int, flags: str = ""
 ) -> tuple[dict[str, Array], Provenance]:
@@ -201,6 +243,49 @@ def read_cache(
         return arrays, provenance
     except ValueError as error:
         raise ValueError(f"{error}; run: {command}") from error
+
+
+def write_rejected(name: str, root: Path, rejected: Sequence[Rejected]) -> Path:
+    """Write ``ROOT/NAME.rejected.txt``, a line ``GROUP<TAB>NAME<TAB>REASON`` each; return its path.
+
+    If nothing is rejected, the file of an earlier preparation is removed.
+    """
+    path = root / f"{name}.rejected.txt"
+    if not rejected:
+        path.unlink(missing_ok=True)
+        return path
+    lines = [
+        "\t".join(re.sub(r"[\t\r\n]+", " ", text) for text in (one.group, one.name, one.reason))
+        for one in rejected
+    ]
+    # A file name need not be Unicode; surrogateescape restores its bytes.
+    write_bytes(path, "".join(f"{line}\n" for line in lines).encode(errors="surrogateescape"))
+    return path
+
+
+def summarise(rejected: Sequence[Rejected], most: int = 10, full_list: object = "") -> str:
+    """Return how many were rejected of each group, and at most `most` of them with their reasons.
+
+    `full_list` is where all are listed; it is mentioned if some are not named.
+
+    >>> summarise([Rejected("sound", "1_a_2.wav", "is empty")])
+    '1 sound: 1_a_2.wav (is empty)'
+    >>> two = [Rejected("sound", "1.wav", "is empty"), Rejected("sound", "2.wav", "is missing")]
+    >>> summarise(two, 1, "list")
+    '2 sound: 1.wav (is empty) and 1 more; all are listed in list'
+    """
+    groups: dict[str, list[Rejected]] = {}
+    for one in rejected:
+        groups.setdefault(one.group, []).append(one)
+    parts = []
+    for group, members in groups.items():
+        named = ", ".join(f"{one.name} ({one.reason})" for one in members[:most])
+        more = f" and {len(members) - most} more" if len(members) > most else ""
+        parts.append(f"{len(members)} {group}: {named}{more}")
+    if full_list and any(len(members) > most for members in groups.values()):
+        parts.append(f"all are listed in {full_list}")
+    # A file name need not be Unicode, but the text must be printable anywhere.
+    return "; ".join(parts).encode(errors="backslashreplace").decode()
 
 
 def skipped_note(provenance: Provenance, most: int = 5) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from dmrnet.data.dataset import Dataset, Splits
-from dmrnet.data.files.archive import RESERVED, SAMPLES, TARGET, Array
-from dmrnet.data.files.cache import write_arrays
+from dmrnet.data.files.archive import RESERVED, SAMPLES, TARGET
+from dmrnet.data.files.cache import Array, write_arrays
 
 
 def export(splits: Splits, folder: Path) -> dict[str, Path]:

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import UNLABELLED, ArrayDataset
-from dmrnet.data.files.archive import TARGET, Archive
-from dmrnet.data.files.table import read_table
+from dmrnet.data.files.archive import TARGET, Archive, read_table
 from dmrnet.data.standardise import Standardiser
 from dmrnet.modalities import Modality, Task
 

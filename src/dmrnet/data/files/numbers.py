@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from dmrnet.data.files.archive import PRESENT, Array
-
+Array = npt.NDArray[np.generic]
 Bools = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
@@ -21,13 +20,12 @@ column (Unix timestamps, for example)."""
 
 
 def checked_numbers(
-    path: str, name: str, array: Array, stated: Bools | None, fine: bool | None
+    where: str, array: Array, stated: Bools | None, fine: bool | None
 ) -> tuple[Numbers, Bools]:
     """Return an array as float32 or float64, and in which rows the modality is present.
 
     Args:
-        path: File, for messages.
-        name: Modality, for messages.
+        where: File and modality, for messages.
         array: Array of the file, ``(n, ...)``.
         stated: Column of `present`, bool ``(n,)``, if there is one; absent rows are not checked.
         fine: Whether to keep float64; None keeps it where float32 is too coarse.
@@ -38,11 +36,10 @@ def checked_numbers(
     """
     if array.dtype.kind not in "biuf":
         raise ValueError(
-            f"{path}: modality {name}: expected numbers, got {array.dtype}; convert it before "
-            "numpy.savez"
+            f"{where}: expected numbers, got {array.dtype}; convert it before numpy.savez"
         )
     if not array.size:
-        raise ValueError(f"{path}: modality {name}: shape {array.shape} holds no numbers")
+        raise ValueError(f"{where}: shape {array.shape} holds no numbers")
     present = np.ones(len(array), dtype=np.bool_) if stated is None else stated.copy()
     with np.errstate(over="ignore"):
         # An .npy file may hold Fortran order and foreign byte order; the result holds neither.
@@ -51,7 +48,6 @@ def checked_numbers(
         flat = values.reshape(len(values), -1)
         for rows in _row_blocks(flat):
             if not np.isfinite(flat[rows]).all():
-                where = f"{path}: modality {name}"
                 present[rows] = _finite_rows(
                     where, rows.start, array[rows], flat[rows], present[rows], stated is not None
                 )
@@ -87,12 +83,7 @@ def _is_coarse(array: Array, values: npt.NDArray[np.float32], present: Bools) ->
 
 
 def _finite_rows(
-    where: str,
-    start: int,
-    array: Array,
-    block: npt.NDArray[np.float32],
-    present: Bools,
-    stated: bool,
+    where: str, start: int, array: Array, block: Numbers, present: Bools, stated: bool
 ) -> Bools:
     """Return the present rows of a block, from row `start` on, without those of nothing but NaN.
 
@@ -109,7 +100,7 @@ def _finite_rows(
             raise ValueError(f"{where}, row {start + bad[0]}{more}: {what}")
 
     if stated:
-        refuse(absent, f"{PRESENT} says it is there, but it is all NaN; correct one of them")
+        refuse(absent, "present says it is there, but it is all NaN; correct one of them")
     infinite: Bools = np.asarray(np.isinf(block).any(1))
     if infinite.any() and not np.isinf(array).any():
         refuse(infinite, "a number is too large for float32; scale this modality")

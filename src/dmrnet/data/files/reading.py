@@ -1,21 +1,157 @@
-"""Reading the ``.npz`` files of a training: layouts, classes, and rows held out for validation."""
+"""Reading the ``.npz`` files of a training, and more files as a finished training reads its own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dmrnet.data.dataset import ArrayDataset, Splits
-from dmrnet.data.files.archive import RESERVED, Archive
-from dmrnet.data.files.layout import Layout, guess_layout, parse_kind
-from dmrnet.data.files.new_file import FileReader, absence_notes, arranged, class_numbers
-from dmrnet.data.files.table import SampleTable, read_table, text
+from dmrnet.data.dataset import UNLABELLED, ArrayDataset, Splits
+from dmrnet.data.files.archive import RESERVED, Archive, SampleTable, read_table, text
+from dmrnet.data.files.layout import Layout, guess_layout, matching_layout, parse_kind
+from dmrnet.data.files.numbers import Array
 from dmrnet.data.split import generator, hold_out
+from dmrnet.data.standardise import Standardiser
 from dmrnet.hints import nearest
 from dmrnet.modalities import Modality, Task, check_names
+
+MOST_NOTES = 4
+"""Above this number of absent modalities, one sentence covers all of them."""
+
+
+@dataclass(frozen=True)
+class _FileReader:
+    """Reads a file as the training file was read.
+
+    Attributes:
+        task: Modalities and classes of the training.
+        columns: Every array of the training file in its order.
+        stated: Layouts that the settings state, by modality.
+        shapes: Shape of one sample in the training file, by modality; empty where it is not known.
+        fine: Modalities that stay in float64 until they are standardised.
+    """
+
+    task: Task
+    columns: tuple[str, ...]
+    stated: Mapping[str, Layout]
+    shapes: Mapping[str, tuple[int, ...]]
+    fine: frozenset[str]
+
+    def read(self, path: str, role: str, need_target: bool = True) -> ArrayDataset:
+        """Return the samples of a file; `role` is the name of the split, for notes."""
+        archive = Archive(path)
+        archive.check_known(self.columns)
+        if need_target:
+            archive.check_target()
+        table = read_table(archive, self.task.modalities, self.columns, self.fine)
+        arrays = {}
+        for name, modality in zip(self.task.modalities, self.task.inputs, strict=True):
+            if name not in table.arrays:
+                arrays[name] = torch.zeros(1, *modality.shape).expand(table.rows, *modality.shape)
+                continue
+            array = table.arrays.pop(name)
+            shape = array.shape[1:]
+            try:
+                if shape != (expected := self.shapes.get(name, shape)):
+                    raise ValueError(
+                        f"expected samples of shape {expected} as in the training file, got {shape}"
+                    )
+                layout = matching_layout(shape, modality, self.stated.get(name))
+            except ValueError as error:
+                raise ValueError(f"{path}: modality {name}: {error}") from error
+            arrays[name] = arranged(array, layout)
+        target = torch.full((table.rows,), UNLABELLED)
+        if table.target is not None:
+            target = _class_numbers(path, table.target, self.task.classes)
+        present = torch.from_numpy(table.present)
+        notes = _absence_notes(role, table, present, self.task.modalities)
+        return ArrayDataset(self.task, arrays, present, target, table.samples, tuple(notes))
+
+
+def read_split(
+    path: str,
+    task: Task,
+    standardiser: Standardiser | None,
+    kinds: Mapping[str, str] | None = None,
+    columns: Sequence[str] | None = None,
+    need_target: bool = True,
+) -> ArrayDataset:
+    """Read one more file as a finished training reads its own; see `DataSettings.read`.
+
+    Args:
+        path: ``.npz`` file.
+        task: Modalities and classes of the training.
+        standardiser: Standardiser of the training; None only converts the numbers to float32.
+        kinds: Layouts by array, as in the settings of the training.
+        columns: Every array of the training file in its order; None stands for those of the task.
+        need_target: Whether the file must have labels ``y``; targets are -1 without them.
+
+    Returns:
+        The data set; its `notes` say what the file lacks.
+    """
+    stated = {name: parse_kind(kind) for name, kind in (kinds or {}).items()}
+    fine = frozenset() if standardiser is None else standardiser.fine
+    reader = _FileReader(task, tuple(columns or task.modalities), stated, {}, fine)
+    dataset = reader.read(path, "file", need_target)
+    if standardiser is not None:
+        dataset.standardise(standardiser)
+    return dataset
+
+
+def arranged(array: Array, layout: Layout) -> Tensor:
+    """Return an array channels first; a view of it where nothing moves."""
+    shape = layout.shape(array.shape[1:])
+    if layout.channels_last:
+        array = np.ascontiguousarray(np.moveaxis(array, -1, 1))
+    return torch.from_numpy(array.reshape(len(array), *shape))
+
+
+def _class_numbers(path: str, labels: Array, classes: tuple[str, ...]) -> Tensor:
+    """Return the number of each label's class, int64 ``(n,)``; raise ValueError if it is none."""
+    values, inverse = np.unique(labels, return_inverse=True)
+    numbers = {name: number for number, name in enumerate(classes)}
+    for value in values:
+        if text(value) not in numbers:
+            row = int(np.flatnonzero(labels == value)[0])
+            raise ValueError(
+                f"{path}: row {row} has the label {text(value)!r}, which training never had; "
+                f"{nearest(text(value), classes)}"
+            )
+    codes = np.array([numbers[text(value)] for value in values], dtype=np.int64)
+    return torch.from_numpy(codes[inverse.reshape(-1)])
+
+
+def _absence_notes(
+    role: str, table: SampleTable, present: Tensor, names: Sequence[str]
+) -> list[str]:
+    """Return sentences on rows that are left out, and on how often each modality is absent.
+
+    `present` is bool ``(n, V)``, of a training file without the rows that are held out.
+    """
+    notes = []
+    if table.left_out:
+        rows = table.rows + table.left_out
+        notes.append(
+            f"{role}: {table.left_out} of {rows} rows have none of {', '.join(names)}: left out"
+        )
+    counts = (~present).sum(0).tolist()
+    some = [count for count in counts if count]
+    if len(some) > MOST_NOTES:
+        notes.append(
+            f"{role}: {len(some)} of {len(names)} modalities are absent in some rows, in "
+            f"{min(some)} to {max(some)} of {len(present)}"
+        )
+    else:
+        notes += [
+            f"{role}: {name} is absent in {'all' if count == len(present) else count} of "
+            f"{len(present)} rows"
+            for name, count in zip(names, counts, strict=True)
+            if count
+        ]
+    return notes
 
 
 def read_splits(
@@ -57,7 +193,7 @@ def read_splits(
     training, notes = _training(table, names, stated)
     task = training.task
     fine = frozenset(name for name in names if training.arrays[name].dtype == torch.float64)
-    reader = FileReader(task, archive.names, stated, shapes, fine)
+    reader = _FileReader(task, archive.names, stated, shapes, fine)
     if val is None:
         training, validation = _hold_out(train, training, val_share, seed)
         notes.append(
@@ -66,7 +202,7 @@ def read_splits(
     else:
         validation = reader.read(val, "val")
     testing = None if test is None else reader.read(test, "test")
-    notes.extend(absence_notes("train", table, training.present, names))
+    notes.extend(_absence_notes("train", table, training.present, names))
     notes.extend(validation.notes)
     notes.extend(testing.notes if testing else ())
     return Splits("arrays", training, validation, testing, tuple(notes), columns=archive.names)
@@ -129,7 +265,7 @@ def _training(
             f"{table.path}: every label is {text(labels[0])!r}; expected at least two classes"
         )
     task = Task(tuple(inputs), tuple(text(label) for label in labels))
-    target = class_numbers(table.path, table.target, task.classes)
+    target = _class_numbers(table.path, table.target, task.classes)
     present = torch.from_numpy(table.present)
     return ArrayDataset(task, arrays, present, target, table.samples), notes
 
@@ -150,24 +286,17 @@ def _hold_out(
             f"{path}: {len(target)} rows in {len(task.classes)} classes are too few to "
             f"hold {100 * share:g} % out for validation; give val, or raise val_share"
         )
-    sides = [(~held).nonzero().flatten(), held.nonzero().flatten()]
-    arrays: list[dict[str, Tensor]] = [{}, {}]
+    sides: list[tuple[Tensor, dict[str, Tensor]]]
+    sides = [((~held).nonzero().flatten(), {}), (held.nonzero().flatten(), {})]
     for name in task.modalities:
         array = training.arrays.pop(name)
-        for rows, side in zip(sides, arrays, strict=True):
-            side[name] = array[rows]
-    samples = training.samples
-    train, val = (
-        ArrayDataset(
-            task,
-            side,
-            present[rows],
-            target[rows],
-            None if samples is None else [samples[row] for row in rows.tolist()],
-        )
-        for rows, side in zip(sides, arrays, strict=True)
-    )
-    return train, val
+        for rows, arrays in sides:
+            arrays[name] = array[rows]
+    parts = []
+    for rows, arrays in sides:
+        names = training.samples and [training.samples[row] for row in rows.tolist()]
+        parts.append(ArrayDataset(task, arrays, present[rows], target[rows], names))
+    return parts[0], parts[1]
 
 
 def _by(shape: tuple[int, ...]) -> str:

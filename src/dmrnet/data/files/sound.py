@@ -19,12 +19,7 @@ class OtherFormatError(ValueError):
 
 
 def read_wav(content: bytes) -> tuple[Samples, int]:
-    """Return the content of a WAV file of 16-bit PCM samples.
-
-    A file written to a pipe, whose header states no length, is read to its end.
-
-    Returns:
-        Mean over the channels, float32 ``(samples,)`` in [-1, 1), and the sampling rate in Hz.
+    """Return the mean over the channels of 16-bit WAV, and its sampling rate; see `read_sound`.
 
     Raises:
         OtherFormatError: If it is another kind of file.
@@ -62,7 +57,8 @@ def read_sound(content: bytes) -> tuple[Samples, int]:
     formats (OGG, AIFF, AU, W64, RF64), and WAV files written to a pipe, are read to their end.
 
     Returns:
-        Mean over the channels, float32 ``(samples,)``, and the sampling rate in Hz.
+        Mean over the channels, float32 ``(samples,)``, in [-1, 1) if the file is 16-bit WAV, and
+        the sampling rate in Hz.
 
     Raises:
         ValueError: If the file cannot be read, is cut off, holds no sample or one that is not

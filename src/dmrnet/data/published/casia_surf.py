@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from dmrnet.data.files.cache import Array
-from dmrnet.data.files.pictures import opened_picture, resized
+from dmrnet.data.files.media import opened_picture, resized
 from dmrnet.data.published.lists import Lines, parse_lines
 from dmrnet.data.published.parts import Decoder
 from dmrnet.data.published.preparation import Preparation

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from dmrnet.data.files.cache import Array
-from dmrnet.data.files.pictures import opened_picture
+from dmrnet.data.files.media import opened_picture
 from dmrnet.data.published.parts import Decoder
 from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import File, FilesByGroup, locate

@@ -15,7 +15,7 @@ import torch
 from PIL import ImageOps
 
 from dmrnet.data.files.cache import Array
-from dmrnet.data.files.pictures import opened_picture, resized
+from dmrnet.data.files.media import opened_picture, resized
 from dmrnet.data.files.sound import read_wav
 from dmrnet.data.files.spectrogram import DIGITS
 from dmrnet.data.published.lists import Lines, parse_lines

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dmrnet.data.files.cache import Array, ProgressCallback, read_arrays, write_arrays
-from dmrnet.data.files.provenance import Rejected
+from dmrnet.data.files.cache import Array, ProgressCallback, Rejected, read_arrays, write_arrays
 from dmrnet.data.published.sources import File
 
 FILES_AT_ONCE = 256

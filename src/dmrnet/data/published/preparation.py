@@ -18,14 +18,16 @@ from typing import Literal
 from dmrnet.data.files.cache import (
     Array,
     ProgressCallback,
+    Provenance,
     cache_paths,
-    changed_files,
+    large_path,
     no_progress,
     read_provenance,
-    unhashed_files,
+    sha256,
+    summarise,
     write_cache,
+    write_rejected,
 )
-from dmrnet.data.files.provenance import Provenance, summarise, write_rejected
 from dmrnet.data.published.parts import digest
 from dmrnet.data.published.sources import FilesByGroup, common_path
 from dmrnet.data.published.work import Log, Work
@@ -164,16 +166,23 @@ def prepare(
 
 def _is_unchanged(cache: Provenance, root: Path, log: Log, progress: ProgressCallback) -> bool:
     """Return whether the content of a cache is what was written."""
-    if changed := changed_files(cache, root, progress):
-        for path in changed:
-            log(f"{path} is no longer what was written, so it is made anew")
-        return False
-    # The cache may be in a folder that cannot be written to.
-    with suppress(OSError):
-        write_rejected(cache.name, root, cache.bad)
-    if unhashed := unhashed_files(cache, root):
-        log(
-            f"{', '.join(path.name for path in unhashed)}: prepared by an older version and not "
-            f"checked; remove {cache_paths(cache.name, root)[1]} to have all made anew"
-        )
-    return True
+    path, record = cache_paths(cache.name, root)
+    hashes = {large_path(cache.name, key, root): cache.large_sha256.get(key) for key in cache.large}
+    hashes[path] = cache.sha256
+    unchanged, unhashed = True, []
+    for file, kept in hashes.items():
+        if kept is None:
+            unhashed.append(file.name)
+        elif sha256(file, progress) != kept:
+            log(f"{file} is no longer what was written, so it is made anew")
+            unchanged = False
+    if unchanged:
+        # The cache may be in a folder that cannot be written to.
+        with suppress(OSError):
+            write_rejected(cache.name, root, cache.bad)
+        if unhashed:
+            log(
+                f"{', '.join(unhashed)}: prepared by an older version and not checked; remove "
+                f"{record} to have all made anew"
+            )
+    return unchanged

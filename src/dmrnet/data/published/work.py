@@ -10,8 +10,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from dmrnet.data.files.cache import Array, ProgressCallback, read_arrays
-from dmrnet.data.files.provenance import Rejected, SourceFiles, summarise
+from dmrnet.data.files.cache import (
+    Array,
+    ProgressCallback,
+    Rejected,
+    SourceFiles,
+    read_arrays,
+    summarise,
+)
 from dmrnet.data.published.lists import Lines
 from dmrnet.data.published.parts import DecodedParts, Decoder, checksum, decode_parts
 from dmrnet.data.published.sources import FilesByGroup, common_path

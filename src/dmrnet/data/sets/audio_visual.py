@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.files.cache import Array
+from dmrnet.data.files.media import picture, sound_of
 from dmrnet.data.files.sound import read_sound
-from dmrnet.data.files.spectrogram import Spectrogram
-from dmrnet.data.files.video import picture, sound_of
-from dmrnet.data.files.waveform import repeat_to, resample
+from dmrnet.data.files.spectrogram import Spectrogram, repeat_to, resample
 from dmrnet.data.mapped import MappedArray, MappedDataset
 from dmrnet.data.split import generator
 from dmrnet.data.transforms import Chain, RandomFlip, RandomResizedCrop, Resize, integer

@@ -102,7 +102,7 @@ class DataSettings(ABC):
             ValueError: If the file is wrong, or this data set cannot be tested on a file.
         """
         if not task.dense:
-            from dmrnet.data.files.new_file import read_split
+            from dmrnet.data.files.reading import read_split
 
             return read_split(path, task, standardiser, self.kinds, columns, need_target)
         if need_target:

@@ -1,4 +1,4 @@
-"""Decoding the first frame and the sound of a video by PyAV (extra ``audio-video``)."""
+"""Decoding files held in memory: pictures, and by PyAV (extra ``audio-video``) videos."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from dmrnet.data.files.pictures import opened_picture, resized
-
 if TYPE_CHECKING:
     from av.container import InputContainer
 
@@ -22,13 +20,28 @@ JPEG = b"\xff\xd8\xff"
 
 
 @contextmanager
-def opened(content: bytes) -> Iterator[InputContainer]:
-    """Open a video file held in memory.
+def opened_picture(content: bytes, formats: tuple[str, ...] | None = None) -> Iterator[Image.Image]:
+    """Open a picture; raise ValueError if it cannot be opened, or the block raises.
 
-    Raises:
-        ModuleNotFoundError: If PyAV is not installed.
-        ValueError: If it is no video, or the block finds it damaged.
+    `formats` are those to try, as Pillow names them; all if None.
     """
+    try:
+        with Image.open(io.BytesIO(content), formats=formats) as picture:
+            yield picture
+    # Pillow raises many kinds of error on a damaged file.
+    except Exception as error:
+        raise ValueError(f"is not a readable picture ({error})") from error
+
+
+def resized(picture: Image.Image, height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Return a picture in RGB at another size, uint8 ``(3, height, width)``."""
+    small = picture.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    return np.ascontiguousarray(np.asarray(small, dtype=np.uint8).transpose(2, 0, 1))
+
+
+@contextmanager
+def opened_video(content: bytes) -> Iterator[InputContainer]:
+    """Open a video; raise ValueError if it is none, or the block finds it damaged."""
     try:
         import av
     except ModuleNotFoundError as error:
@@ -44,12 +57,8 @@ def opened(content: bytes) -> Iterator[InputContainer]:
 
 
 def first_frame(content: bytes, least_seconds: float = 0.0) -> Image.Image:
-    """Return the first frame of a video.
-
-    Raises:
-        ValueError: If it is no video, has no picture, or states a duration that is too short.
-    """
-    with opened(content) as container:
+    """Return the first frame of a video; raise ValueError if it has none or is too short."""
+    with opened_video(content) as container:
         if not container.streams.video:
             raise ValueError("has no picture")
         seconds = None if container.duration is None else container.duration / 1e6
@@ -61,19 +70,14 @@ def first_frame(content: bytes, least_seconds: float = 0.0) -> Image.Image:
 
 
 def sound_of(content: bytes, rate: int) -> npt.NDArray[np.float32]:
-    """Return the sound of a video, resampled by the decoder.
+    """Return the sound of a video, resampled by the decoder to a rate in Hz.
 
-    Args:
-        content: Content of the file.
-        rate: Sampling rate of the result in Hz.
-
-    Returns:
-        Mean over the channels, float32 ``(samples,)`` in [-1, 1].
+    It is the mean over the channels, float32 ``(samples,)`` in [-1, 1].
 
     Raises:
         ValueError: If it is no video, or has no sound.
     """
-    with opened(content) as container:
+    with opened_video(content) as container:
         from av import AudioResampler
 
         if not container.streams.audio:
