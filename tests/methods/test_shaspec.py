@@ -10,7 +10,6 @@ import torch
 from dmrnet.methods import build_method, method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
-from dmrnet.nn.systems.shaspec import filled_as_released
 from dmrnet.objectives.shared import pairs_of
 
 ALIKE = Task(tuple(Modality(n, "image", (1, 8, 8)) for n in "abc"), ("x", "y", "z"))
@@ -110,43 +109,6 @@ def test_terms_are_over_what_is_present(recipe: str) -> None:
     assert loss.total.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def slow_released(shown: list[bool], r: list[float]) -> list[float]:
-    """The three blocks of the released adaptation, one behind the other, on single numbers."""
-    m1, m2, m3 = (x if seen else 0.0 for x, seen in zip(r, shown, strict=True))
-    missing1, missing2, missing3 = (not seen for seen in shown)
-    if missing1:
-        m1 = (m2 + m3) / (1 if missing2 != missing3 else 2)
-    if missing2:
-        m2 = (m1 + m3) / (1 if missing1 != missing3 else 2)
-    if missing3:
-        m3 = (m1 + m3) / (1 if missing1 != missing2 else 2)
-    return [m1, m2, m3]
-
-
-def test_imputation_as_released_has_its_slips() -> None:
-    masks = all_combinations(3)
-    shared = torch.randn(len(masks), 3, 2, 1, 2, dtype=torch.float64)
-    got = filled_as_released(torch.where(masks[:, :, None, None, None], shared, 0.0), masks)
-    for n, shown in enumerate(masks.tolist()):
-        for c in range(2):
-            for w in range(2):
-                expected = slow_released(shown, shared[n, :, c, 0, w].tolist())
-                assert got[n, :, c, 0, w].tolist() == pytest.approx(expected)
-    # With the third alone the second is twice it; with the first two the third is half the first.
-    alone = masks.tolist().index([False, False, True])
-    torch.testing.assert_close(got[alone, 1], 2 * shared[alone, 2])
-    two = masks.tolist().index([True, True, False])
-    torch.testing.assert_close(got[two, 2], shared[two, 0] / 2)
-    assert method("shaspec").recipe("released").impute == "released"
-    # One and two modalities have no slip.
-    for v in (1, 2):
-        some = all_combinations(v)
-        maps = torch.where(some[:, :, None, None, None], torch.randn(len(some), v, 2, 1, 1), 0.0)
-        mean = maps.sum(1, keepdim=True) / some.sum(1).view(-1, 1, 1, 1, 1)
-        expected = torch.where(some[:, :, None, None, None], maps, mean)
-        torch.testing.assert_close(filled_as_released(maps, some), expected)
-
-
 def test_pairs() -> None:
     assert pairs_of(4, "cyclic") == [(0, 1), (1, 2), (2, 3), (0, 3)]
     assert pairs_of(1, "all") == pairs_of(1, "cyclic") == pairs_of(1, "chain") == []
@@ -199,6 +161,7 @@ def test_the_shared_feature_of_another_stands_in() -> None:
 
 def test_surf_has_the_size_of_the_adaptation() -> None:
     """13.96 million parameters on CASIA-SURF, as counted from its code."""
+    assert method("shaspec").recipe("released").impute == "released"
     task = Task(tuple(Modality(n, "image", (3, 112, 112)) for n in "rdi"), ("a", "b"))
     model = build_method("shaspec", task, "released", network=Network(family="surf"))
     assert round(sum(p.numel() for p in model.parameters()) / 1e6, 2) == 13.96

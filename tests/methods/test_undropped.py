@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import pytest
 import torch
@@ -11,7 +10,6 @@ import torch
 from dmrnet.methods import build_method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
-from dmrnet.nn.systems.unimodal import ExpertAverage
 
 TASK = Task(
     (
@@ -114,24 +112,6 @@ def test_an_expert_learns_from_no_sample_that_lacks_its_modality() -> None:
         if present[i, v]
     )
     assert step.task.mean.item() == pytest.approx(expected / 3, rel=1e-5)
-
-
-@pytest.mark.parametrize("combine", ["probabilities", "logits"])
-def test_experts_are_averaged_over_what_is_shown(combine: str) -> None:
-    names, masks = ("a", "b", "c"), all_combinations(3)
-    draw = torch.Generator().manual_seed(1)
-    feats = {n: 3 * torch.randn(len(masks), 4, 1, 1, generator=draw) for n in names}
-    fused = ExpertAverage(names, combine)(feats, masks).map  # type: ignore[arg-type]
-    assert fused.shape == (len(masks), 4, 1, 1)
-    for i, mask in enumerate(masks.tolist()):
-        rows = [feats[n][i].flatten().tolist() for n, seen in zip(names, mask, strict=True) if seen]
-        for k in range(4):
-            if combine == "logits":
-                expected = sum(row[k] for row in rows) / len(rows)
-            else:
-                each = [math.exp(row[k]) / sum(math.exp(x) for x in row) for row in rows]
-                expected = math.log(sum(each) / len(rows))
-            assert fused[i, k].item() == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
 def test_mistakes_are_told() -> None:

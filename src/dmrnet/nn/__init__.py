@@ -1,7 +1,8 @@
-"""The parts of a method: encoders, fusion, representation, predictor.
+"""The parts of a method: encoders, fusion, representation and predictor.
 
-`dmrnet.nn.public` lists the public names. They are imported on first use (PEP 562), so that
-settings, which hold a `Network`, load no torch.
+`layers` are shared building blocks, `encoders` read one modality, `networks` are families of whole
+networks, and `systems` has parts of single compared systems. Public names are listed in
+`dmrnet.nn.public` and imported on first use (PEP 562): settings hold a `Network` and load no torch.
 """
 
 from __future__ import annotations
