@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from dmrnet.engine.training.processes import leave
+from dmrnet.engine.training.processes import exit_process
 from dmrnet.methods import METHODS, build_method
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch, Task, rows_of
@@ -171,4 +171,4 @@ if __name__ == "__main__":
     dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=world)
     torch.save(run(rank, world), folder / f"{rank}.pt")
     dist.barrier()
-    leave(0)
+    exit_process(0)

@@ -23,12 +23,13 @@ from tests.engine.runs import settings_in
 from dmrnet.cli.failures import guarded
 from dmrnet.engine.fit import fit
 from dmrnet.engine.training.checkpoints import Checkpoints
-from dmrnet.engine.training.processes import leave
+from dmrnet.engine.training.processes import exit_process
 from dmrnet.engine.training.trainee import Progress, Trainee
+from dmrnet.engine.training.validation import Validation
 from dmrnet.evaluation import NoClassError
 
 _step, _start = Trainee.training_step, Trainee.on_train_epoch_start
-_score = Trainee._score
+_score = Validation.score
 
 
 def step(self: Trainee, batch, batch_idx: int):
@@ -41,11 +42,11 @@ def step(self: Trainee, batch, batch_idx: int):
     return loss * torch.nan if second and "PAIR_BREAK" in os.environ else loss
 
 
-def score(self: Trainee) -> float:
+def score(self: Validation, model, trainer) -> float:
     """Score on validation, unless a mishap is arranged."""
-    if self.current_epoch and "PAIR_NO_CLASS" in os.environ:
+    if trainer.current_epoch and "PAIR_NO_CLASS" in os.environ:
         raise NoClassError([3], "age")
-    return _score(self)
+    return _score(self, model, trainer)
 
 
 def start(self: Trainee) -> None:
@@ -58,7 +59,7 @@ def train(run: Path, *flags: str) -> int:
     """Train to the end."""
     Checkpoints.every = 0.0
     Trainee.training_step, Trainee.on_train_epoch_start = step, start
-    Trainee._score = score
+    Validation.score = score
 
     def report(progress: Progress) -> None:
         sys.stdout.write(f"epoch {progress.epoch}\n")
@@ -69,4 +70,4 @@ def train(run: Path, *flags: str) -> int:
 
 
 if __name__ == "__main__":
-    leave(guarded(lambda: train(Path(sys.argv[1]), *sys.argv[2:])))
+    exit_process(guarded(lambda: train(Path(sys.argv[1]), *sys.argv[2:])))

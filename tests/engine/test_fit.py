@@ -412,5 +412,5 @@ def test_naming_a_hook_costs_no_look_for_parameters(
     monkeypatch.setattr(nn.Module, "__setattr__", counted)
     monkeypatch.setattr(Trainee, "training_step", step)
     fit(settings_in(tmp_path, epochs=2), tmp_path / "run")
-    assert "step_seen" in named
+    assert "last_step" in named
     assert "_current_fx_name" not in named

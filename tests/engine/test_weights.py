@@ -42,7 +42,7 @@ def test_weights_of_another_task_are_refused_in_one_line(tmp_path: Path) -> None
     path = tmp_path / "w.safetensors"
     save_weights(build_method("sf-md", TASK), path)
     wider = Task((Modality("a", "vector", (4,)), TASK.inputs[1]), TASK.classes)
-    with pytest.raises(ValueError, match=r"method: encoders\.0.* is \(.*, 3\) and not") as caught:
+    with pytest.raises(ValueError, match=r"method: encoders\.0.* is \(.*, 3\), not") as caught:
         load_weights(build_method("sf-md", wider), path)
     assert "\n" not in str(caught.value)
 

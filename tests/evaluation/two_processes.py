@@ -16,7 +16,7 @@ SECONDS = 180
 
 START = """
 import sys, torch
-from dmrnet.engine.training.processes import leave
+from dmrnet.engine.training.processes import exit_process
 rank = int(sys.argv[1])
 torch.distributed.init_process_group(
     "gloo", init_method="file://" + sys.argv[2], rank=rank, world_size=2
@@ -24,7 +24,7 @@ torch.distributed.init_process_group(
 """
 END = """
 torch.save(found, sys.argv[2] + str(rank))
-leave(0)
+exit_process(0)
 """
 
 

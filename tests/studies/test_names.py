@@ -29,7 +29,7 @@ def written(folder: Path, text: str) -> Path:
     [
         ("analyses: anglez", "analyses: unknown analysis 'anglez'; did you mean 'angles'"),
         ("analyses: variance@pix", "leave out @pix"),
-        ("analyses: angles@", "expected a combination behind angles@"),
+        ("analyses: angles@", "expected a combination after angles@"),
         ("printed: tabel3", "there are no printed rows 'tabel3'; did you mean 'table3'"),
         ("baseline: sf-mdd", "baseline: the study has no 'sf-mdd'; did you mean 'sf-md'"),
         ("by-data: {mfeat: {baseline: x}}", "by-data mfeat baseline: the study has no 'x'"),

@@ -37,9 +37,9 @@ def program() -> NoReturn:
     """Run the command of this process and exit."""
     _open_closed()
     code = main()
-    from dmrnet.engine.training.processes import leave
+    from dmrnet.engine.training.processes import exit_process
 
-    leave(code)
+    exit_process(code)
 
 
 def _open_closed() -> None:

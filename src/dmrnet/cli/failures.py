@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, TextIO
 
-from dmrnet.engine.training.processes import rank, speaks
+from dmrnet.engine.training.processes import rank, reports
 
 MENDABLE = (
     ValueError,
@@ -65,7 +65,7 @@ def guarded(command: Callable[[], int], debug: bool = False) -> int:
 
 
 def _fail(error: Exception, code: int, debug: bool) -> int:
-    if not speaks(error):
+    if not reports(error):
         return code
     if debug:
         _write("".join(traceback.format_exception(error)))

@@ -1,4 +1,4 @@
-"""What a prediction costs: counted, so that it is the same on every machine."""
+"""The operations of a prediction: counted, so that they are the same on every machine."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dmrnet.methods.base import Method
 def inference_flops(method: Method) -> int:
     """Return the floating-point operations of predicting one sample from all its modalities.
 
-    Matrix products, convolutions and attention are counted, two operations for each product that is
-    added; what is done value by value is not.
+    Matrix products, convolutions and attention count, two operations for each multiplication with
+    its addition; elementwise operations do not.
 
     Args:
-        method: On any device; left as it is.
+        method: Method on any device; it is not changed.
     """
     device = next((p.device for p in method.parameters()), torch.device("cpu"))
     task = method.task
@@ -24,7 +24,7 @@ def inference_flops(method: Method) -> int:
     mask = torch.ones((1, len(task.inputs)), dtype=torch.bool, device=device)
     was_training = method.training
     method.eval()
-    # Of its ways to attend, torch counts this one everywhere.
+    # The only kind of attention whose operations torch counts on every device.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         method(inputs, mask)
     method.train(was_training)

@@ -56,13 +56,14 @@ def write_final_scores(
         *(("", metric, value, len(val)) for metric, value in figures.items()),
     ]
     folder.put_rows("val", result_rows(folder.name, settings, "val", lines))
-    folder.write_facts(finished=True, best_epoch=trainee.best_epoch)
+    folder.write_facts(finished=True, best_epoch=trainee.validation.best_epoch)
 
 
 def _figures(
     trainee: Trainee, method: Method, device: torch.device, teacher_cost: Mapping[str, float]
 ) -> dict[str, float]:
     """Return what belongs to no combination: sizes, cost, epochs."""
+    best = trainee.validation.best_epoch
     figures: dict[str, float] = {
         "parameters": sum(p.numel() for p in method.parameters()),
         # A term's own network is trained and then left out.
@@ -73,7 +74,7 @@ def _figures(
         "train_seconds": trainee.seconds + teacher_cost.get("train_seconds", 0.0),
         "train_samples": trainee.samples + teacher_cost.get("train_samples", 0),
         "epochs": trainee.epochs,
-        "best_epoch": -1 if trainee.best_epoch is None else trainee.best_epoch + 1,
+        "best_epoch": -1 if best is None else best + 1,
     }
     if device.type == "cpu" and trainee.trainer.world_size == 1:
         # Where other work shares the machine this says more than elapsed time.

@@ -20,7 +20,7 @@ from dmrnet.engine.guard import check_needs, check_rates, check_samples, check_s
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.memory import keep_freed
 from dmrnet.engine.training.prerequisite import cost_of, prerequisite
-from dmrnet.engine.training.processes import settled, together
+from dmrnet.engine.training.processes import ending_together, with_launch
 from dmrnet.engine.training.trainee import Progress, Trainee
 from dmrnet.engine.training.trainer import build_trainer, run_trainer
 from dmrnet.evaluation import measure_of
@@ -69,7 +69,9 @@ def fit(
             do not fit together.
         FileNotFoundError: If data are missing.
     """
-    settings = replace(settings, training=settled(settings.training), data=absolute(settings.data))
+    settings = replace(
+        settings, training=with_launch(settings.training), data=absolute(settings.data)
+    )
     folder = RunFolder(out)
     checkpoints = Checkpoints(folder)
     finished = folder.trained
@@ -138,7 +140,7 @@ def fit(
                 started(splits, method, training)
         measure = measure_of(settings.data)
         trainee = Trainee(method, splits, training, settings.seed, folder, report, measure)
-        with together(trainer):
+        with ending_together(trainer):
             try:
                 run_trainer(trainer, trainee, None if resumed is None else resumed.path)
             except (KeyboardInterrupt, SystemExit, ValueError):

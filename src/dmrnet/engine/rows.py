@@ -1,14 +1,16 @@
-"""Result rows: one for each combination and metric, from which tables are made."""
+"""Rows of a run: a result for each combination and metric, and the statistics of each epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from dmrnet.evaluation import Evaluation, Measure, PixelEvaluation
-from dmrnet.modalities import name_of
+from dmrnet.modalities import from_index, name_of
+from dmrnet.objectives import EpochStatistics
 from dmrnet.settings.config import RunSettings
 
 Line = tuple[str, str, float, int]
@@ -80,3 +82,38 @@ def _images(evaluation: PixelEvaluation, metric: str) -> Tensor:
     assert evaluation.scored is not None
     scored = evaluation.scored
     return (scored & scored.all(0) if metric.endswith(COMPLETE) else scored).sum(1)
+
+
+def statistics_rows(
+    epoch: int,
+    statistics: EpochStatistics,
+    hard_set: Tensor | None,
+    modalities: tuple[str, ...],
+) -> list[dict[str, Any]]:
+    """Return the rows of an epoch for ``variance.jsonl``: one for each combination that it saw.
+
+    Args:
+        epoch: Epoch, counted from 0.
+        statistics: Statistics of the epoch.
+        hard_set: bool ``(2^V,)``; None without one.
+        modalities: V names.
+    """
+    counts = statistics.loss.counts
+    seen = counts.nonzero().flatten().cpu()
+    if hard_set is None:
+        hard_set = torch.zeros_like(counts, dtype=torch.bool)
+    columns = (statistics.variance.means, statistics.loss.means, counts, hard_set)
+    values = zip(*(column.cpu()[seen].tolist() for column in columns), strict=True)
+    return [
+        {
+            "epoch": epoch,
+            "combination": name_of(mask, modalities),
+            "mean_variance": None if variance != variance else variance,
+            "mean_loss": loss,
+            "n": int(n),
+            "hard": hard,
+        }
+        for mask, (variance, loss, n, hard) in zip(
+            from_index(seen, len(modalities)), values, strict=True
+        )
+    ]

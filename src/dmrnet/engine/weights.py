@@ -1,4 +1,4 @@
-"""Weights of a method as safetensors: no code can hide in them."""
+"""Weights of a method as safetensors, which cannot contain code."""
 
 from __future__ import annotations
 
@@ -36,36 +36,38 @@ def load_weights(method: Method, path: Path) -> None:
         state = load(path.read_bytes())
     except SafetensorError as error:
         raise ValueError(f"{path} is corrupt or no safetensors file: {error}") from error
-    wanted = method.state_dict()
-    if wrong := misfit(wanted, state):
-        # Methods that fuse by level once passed over the setting, and trained small encoders.
-        small = any(".backbone." in n for n in wanted) and not any(".backbone." in n for n in state)
+    expected = method.state_dict()
+    if wrong := misfit(expected, state):
+        # Methods that fuse by level once ignored the setting, and trained small encoders.
+        small = any(".backbone." in n for n in expected) and not any(
+            ".backbone." in n for n in state
+        )
         hint = "; if they are of small encoders, remove encoder from the run's config.yaml"
         raise ValueError(f"{path} does not fit the run's method: {wrong}{hint if small else ''}")
     method.load_state_dict(state)
 
 
-def misfit(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
-    """Say in a few words how weights differ from those of a method; empty where they fit.
+def misfit(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str:
+    """Return in a few words how weights differ from those of a method; empty if they fit.
 
     >>> import torch
     >>> misfit({"a": torch.ones(2), "b": torch.ones(1)}, {"a": torch.ones(3), "c": torch.ones(1)})
-    'it lacks b; it holds c, which the method has not; a is (3,) and not (2,)'
+    'it lacks b; it has c, which the method does not; a is (3,), not (2,)'
     """
-    shapes = {name: tuple(tensor.shape) for name, tensor in wanted.items()}
-    missing = [name for name in wanted if name not in found]
-    foreign = [name for name in found if name not in wanted]
-    other = [n for n, tensor in found.items() if n in shapes and tuple(tensor.shape) != shapes[n]]
+    shapes = {name: tuple(tensor.shape) for name, tensor in expected.items()}
+    missing = [name for name in expected if name not in weights]
+    unknown = [name for name in weights if name not in expected]
+    other = [n for n, tensor in weights.items() if n in shapes and tuple(tensor.shape) != shapes[n]]
 
     def first(names: Sequence[str]) -> str:
         return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
-    told = []
+    parts = []
     if missing:
-        told.append(f"it lacks {first(missing)}")
-    if foreign:
-        told.append(f"it holds {first(foreign)}, which the method has not")
+        parts.append(f"it lacks {first(missing)}")
+    if unknown:
+        parts.append(f"it has {first(unknown)}, which the method does not")
     if other:
         name = other[0]
-        told.append(f"{name} is {tuple(found[name].shape)} and not {shapes[name]}")
-    return "; ".join(told)
+        parts.append(f"{name} is {tuple(weights[name].shape)}, not {shapes[name]}")
+    return "; ".join(parts)

@@ -283,20 +283,20 @@ def test_what_cannot_be_made_is_refused_and_the_rest_is_made_with_one_encoding(
 ) -> None:
     run = copied(made / "sf-md", tmp_path)
     refused: dict[str, str] = {}
-    looked: list[int] = []
-    real = analysis_samples.look
+    passes: list[int] = []
+    real = analysis_samples.evaluation_batches
 
-    def look(*args: Any, **named: Any) -> Any:
-        looked.append(1)
+    def counted(*args: Any, **named: Any) -> Any:
+        passes.append(1)
         return real(*args, **named)
 
-    monkeypatch.setattr(analysis_samples, "look", look)
+    monkeypatch.setattr(analysis_samples, "evaluation_batches", counted)
     names = ["channel-distance@age", "variance", *ALL]
     rows = analyse_run(run, names, refuse=lambda name, error: refused.update({name: str(error)}))
     assert set(refused) == {"channel-distance@age", "variance"}
     assert "gives one position" in refused["channel-distance@age"]
     assert "has no distribution" in refused["variance"]
-    assert looked == [1]
+    assert passes == [1]
     assert {row["analysis"] for row in rows} == {MAPS, "angles", "hard-set"}
     assert RunFolder(run).analysis_rows() == rows
 

@@ -1,4 +1,4 @@
-"""What torchrun and SLURM started, what settings may say about it, and which process speaks."""
+"""What torchrun and SLURM started, what settings may say about it, and which process reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ import torch
 from dmrnet.cli.failures import guarded
 from dmrnet.cli.screen import screen
 from dmrnet.data.loader import TrainLoader
-from dmrnet.engine.training.processes import Launch, LostProcessError, launch, rank, settled, speaks
+from dmrnet.engine.training.processes import (
+    Launch,
+    LostProcessError,
+    launch,
+    rank,
+    reports,
+    with_launch,
+)
 from dmrnet.engine.training.steps import NotFiniteError
 from dmrnet.settings.training import Training
 
@@ -41,13 +48,13 @@ def started(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
 def test_without_a_launcher_there_is_one_process() -> None:
     assert launch() is None
     assert rank() == 0
-    training = settled(Training())
+    training = with_launch(Training())
     assert (training.devices, training.nodes) == (1, 1)
-    assert settled(Training(devices=os.cpu_count())).devices == os.cpu_count()
+    assert with_launch(Training(devices=os.cpu_count())).devices == os.cpu_count()
     with pytest.raises(ValueError, match="asks for a process each"):
-        settled(Training(devices=(os.cpu_count() or 1) + 1))
+        with_launch(Training(devices=(os.cpu_count() or 1) + 1))
     with pytest.raises(ValueError, match="--nodes 2 needs torchrun or srun"):
-        settled(Training(nodes=2))
+        with_launch(Training(nodes=2))
 
 
 @pytest.mark.parametrize(
@@ -62,12 +69,12 @@ def test_what_a_launcher_started_is_taken(
     assert launch() == expected
     assert rank() == 5
     for training in (Training(), Training(devices=expected.devices, nodes=expected.nodes)):
-        found = settled(training)
+        found = with_launch(training)
         assert (found.devices, found.nodes) == (expected.devices, expected.nodes)
     with pytest.raises(ValueError, match=rf"--devices 7, but {expected.by} started this with"):
-        settled(Training(devices=7))
+        with_launch(Training(devices=7))
     with pytest.raises(ValueError, match=rf"--nodes 7, but {expected.by} started this with"):
-        settled(Training(nodes=7))
+        with_launch(Training(nodes=7))
 
 
 def test_a_shell_in_an_allocation_is_no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +92,7 @@ def test_a_forgotten_srun_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_uneven_machines_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     started(monkeypatch, **{**SLURM, "SLURM_NTASKS": "7"})
-    with pytest.raises(ValueError, match="SLURM started 7 processes on 3 machines"):
+    with pytest.raises(ValueError, match="got 7 on 3 from SLURM"):
         launch()
 
 
@@ -94,7 +101,7 @@ def test_uneven_machines_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     [({}, True), ({"RANK": "0"}, True), ({"LOCAL_RANK": "1"}, False), ({"LOCAL_RANK": "0"}, True)],
     ids=["alone", "first", "second of a machine", "first of another machine"],
 )
-def test_before_processes_meet_one_of_a_machine_speaks(
+def test_before_processes_meet_one_of_a_machine_reports(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     where: dict[str, str],
@@ -114,13 +121,13 @@ def test_before_processes_meet_one_of_a_machine_speaks(
     ("error", "spoken"),
     [(LostProcessError("x"), False), (NotFiniteError("x"), False), (OSError("x"), True)],
 )
-def test_when_processes_have_met_the_one_that_failed_speaks(
+def test_when_processes_have_met_the_one_that_failed_reports(
     monkeypatch: pytest.MonkeyPatch, error: Exception, spoken: bool
 ) -> None:
     monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
-    assert speaks(error)
+    assert reports(error)
     started(monkeypatch, **TORCHRUN)
-    assert speaks(error) == spoken
+    assert reports(error) == spoken
 
 
 def test_only_the_first_process_shows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +146,7 @@ def test_the_loader_knows_the_rows_of_all(samples: int, size: int) -> None:
 
 LEAVING = """
 import atexit, sys, torch
-from dmrnet.engine.training.processes import leave
+from dmrnet.engine.training.processes import exit_process
 
 class Last:
     def __del__(self):
@@ -150,7 +157,7 @@ if len(sys.argv) > 1:
     torch.distributed.init_process_group("gloo", "file://" + sys.argv[1], rank=0, world_size=1)
 atexit.register(print, "what was to be done at the end")
 print("work")
-leave(3)
+exit_process(3)
 """
 
 

@@ -21,8 +21,9 @@ from tests.engine.runs import settings_in
 from dmrnet.engine import folder
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.fit import fit
-from dmrnet.engine.training.processes import leave
+from dmrnet.engine.training.processes import exit_process
 from dmrnet.engine.training.trainee import Trainee
+from dmrnet.engine.training.validation import Validation
 
 data, run, told = map(Path, sys.argv[1:])
 events = []
@@ -34,12 +35,12 @@ for kind in (os, Path):
     kind.replace = seen
 add_metrics = folder.RunFolder.add_metrics
 folder.RunFolder.add_metrics = lambda self, *a: (events.append(["metrics"]), add_metrics(self, *a))
-select = Trainee._select
-def selected(self):
-    score = select(self)
+select = Validation.select
+def selected(self, *args):
+    score = select(self, *args)
     events.append(["best", score, self.best, self.best_epoch])
     return score
-Trainee._select = selected
+Validation.select = selected
 end = Trainee.on_train_epoch_end
 def ended(self):
     end(self)
@@ -51,7 +52,7 @@ settings = settings_in(data, "--devices", "2", "--threads", "1")
 done = fit(settings, run, lambda p: events.append(["report"]), lambda *_: events.append(["start"]))
 events.append(["done", done, folder.RunFolder(run).read_facts()["finished"]])
 (told / f"{rank_zero_only.rank}.json").write_text(json.dumps(events))
-leave(0)
+exit_process(0)
 """
 
 

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from dmrnet.data.dataset import ArrayDataset
+from dmrnet.engine.scoring import combinations_of, samples_at_once
 from dmrnet.engine.training.selection import (
     better,
-    combinations_of,
-    samples_at_once,
+    selection_epochs,
     selection_score,
 )
-from dmrnet.engine.training.trainee import selection_epochs
 from dmrnet.evaluation import ACER, Accuracy, AttackErrors, threshold_of
 from dmrnet.methods import build_method
 from dmrnet.modalities import Modality, Task, all_combinations, index_of

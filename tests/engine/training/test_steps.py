@@ -13,7 +13,7 @@ from torch import Tensor
 from dmrnet.data.loader import TrainLoader
 from dmrnet.engine.fit import fit
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.training import trainee
+from dmrnet.engine.training import validation
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.selection import selection_score
 from dmrnet.engine.training.steps import NotFiniteError, Steps, any_not_finite
@@ -41,15 +41,15 @@ def steps_of(values: list[dict[str, float]], gradients: list[float], every: int)
             torch.tensor([2 * k, 2 * k + 1]), {n: torch.tensor(v) for n, v in of_step.items()}
         )
         steps.add_gradients([torch.ones(2), torch.tensor([gradient])])
-        steps.look()
+        steps.check()
     return steps
 
 
 def test_sums_are_those_of_the_values() -> None:
     values = [{"loss": k + 0.5, "task": k / 3} for k in range(7)]
     steps = steps_of(values, [0.0] * 7, every=3)
-    steps.look(now=True)
-    steps.look(now=True)
+    steps.check(now=True)
+    steps.check(now=True)
     assert len(steps) == 7
     assert steps.samples == 14
     sums = {name: float(value) for name, value in steps.sums().items()}
@@ -81,7 +81,7 @@ def test_the_first_break_is_named(
     values[place + 1 :] = [dict.fromkeys(v, torch.nan) for v in values[place + 1 :]]
     gradients = [0.0] * place + [gradient] + [torch.nan] * (5 - place)
     with pytest.raises(NotFiniteError) as caught:
-        steps_of(values, gradients, every).look(now=True)
+        steps_of(values, gradients, every).check(now=True)
     message = str(caught.value)
     assert told in message
     assert f"in epoch 3, step {place + 1}:" in message
@@ -94,7 +94,7 @@ def test_samples_go_by_their_names_and_not_all_of_many() -> None:
     steps.add(torch.arange(100, 200), {"loss": torch.tensor(torch.nan)})
     steps.add_gradients([torch.zeros(1)])
     with pytest.raises(NotFiniteError, match=r"samples s100, s101, .*, s163 and 36 more;"):
-        steps.look(now=True)
+        steps.check(now=True)
 
 
 def batch_of(settings, epoch: int, step: int) -> str:
@@ -147,7 +147,7 @@ def test_validation_without_a_class_stops_the_run_and_spoils_nothing(
 
     settings = settings_in(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(trainee, "selection_score", broken)
+        patch.setattr(validation, "selection_score", broken)
         with pytest.raises(NotFiniteError) as caught:
             fit(settings, tmp_path / "run")
     message = str(caught.value)

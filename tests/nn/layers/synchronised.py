@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from dmrnet.engine.training.processes import leave
+from dmrnet.engine.training.processes import exit_process
 from dmrnet.modalities import Modality
 from dmrnet.nn import build_encoder, encode_rows, output_shape, synchronise
 from dmrnet.nn.layers.norm import BatchNorm
@@ -91,4 +91,4 @@ if __name__ == "__main__":
     )
     torch.save(run(rank, world), folder / f"{rank}.pt")
     dist.barrier()
-    leave(0)
+    exit_process(0)

@@ -1,8 +1,8 @@
-"""Analyses of a finished run: what its maps, embeddings and mining say beside its scores.
+"""Analyses of a finished run, and their rows in its folder.
 
-An analysis is asked for by name, with the combination it is taken at behind an ``@``:
-``channel-distance``, ``channel-distance@image+sound``, ``angles``, ``variance``, ``hard-set``. That
-whole name stands in the rows, so that two of them never mix.
+An analysis is asked for by name, with the combination that it is made at after an ``@``:
+``channel-distance``, ``channel-distance@image+sound``, ``angles``, ``variance``, ``hard-set``. The
+rows hold that whole name, so that two analyses never mix.
 """
 
 from __future__ import annotations
@@ -15,18 +15,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dmrnet.engine.analysis.base import AnalysisResult, Refuse
 from dmrnet.engine.analysis.names import FROM_DATA, Analysis, read_analysis
-from dmrnet.engine.analysis.rows import Found, hard_set_rows, variance_rows
-from dmrnet.engine.analysis.samples import Refuse, analyse_samples
+from dmrnet.engine.analysis.records import hard_sets, variance
+from dmrnet.engine.analysis.samples import analyse_samples
 from dmrnet.engine.finished import check_finished, open_run, task_of
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.rows import result_rows
 from dmrnet.locking import lock_folder
 from dmrnet.modalities import Task
-from dmrnet.settings.config import read_config
+from dmrnet.settings.config import RunSettings, read_config
 
 VERSION = 2
-"""Goes up when an analysis finds more, or other numbers: then what stands there is made again."""
+"""Raised when an analysis returns more, or other numbers: then stored ones are made again."""
+
+Row = dict[str, Any]
 
 
 def analyse_run(
@@ -39,27 +42,28 @@ def analyse_run(
     device: str = "cpu",
     again: bool = False,
     refuse: Refuse | None = None,
-) -> list[dict[str, Any]]:
-    """Make analyses of a finished run and write them into its folder.
+) -> list[Row]:
+    """Analyse a finished run and write the results into its folder.
 
     Rows go into ``analyses.jsonl``: the keys of a result row, and ``analysis``. Histograms and
-    tables go into ``analyses.npz``, under ``SPLIT/ANALYSIS/...``. What stands there is not made
-    again, unless it was made of other samples, or by a version that found less. The encoders run
-    once for all that are named. Another process that writes into the folder is waited for.
+    tables go into ``analyses.npz``, under ``SPLIT/ANALYSIS/...``. A stored analysis is not made
+    again, unless it was made of other samples, or by a version that returned less. Samples are
+    encoded once for all analyses. Another process that writes into the folder is waited for.
 
     Args:
-        folder: Of the run.
-        names: ``NAME`` or ``NAME@COMBINATION`` each; see `dmrnet.engine.analysis.names`.
-        split: Of whose samples: ``val`` or ``test``.
-        test: A file to take test samples from in place of the run's own.
+        folder: Folder of the run.
+        names: Names of analyses, ``NAME`` or ``NAME@COMBINATION``; see
+            `dmrnet.engine.analysis.names`.
+        split: Split to analyse: ``val`` or ``test``.
+        test: File to take test samples from in place of the run's own.
         batch_size: Samples encoded together; by default by their size.
-        device: Where the method goes.
-        again: Make them anew.
-        refuse: Called with an analysis that cannot be made, and why; the others are made. None:
-            that is an error.
+        device: Device for the method.
+        again: Make stored analyses again.
+        refuse: Called with the name of an analysis that cannot be made, and why; the others are
+            made. None: that is an error.
 
     Returns:
-        The rows of the analyses named, in that order.
+        The rows of the analyses, in the order of `names`.
 
     Raises:
         FileNotFoundError: If the folder holds no run, or its data are gone.
@@ -67,103 +71,107 @@ def analyse_run(
     """
     if split not in ("val", "test"):
         raise ValueError(f"expected the split val or test, got {split!r}")
-    place = RunFolder(folder)
-    facts = place.read_facts()
-    check_finished(place, facts)
-    task = task_of(place, facts)
+    refuse = refuse or _raise
+    run_folder = RunFolder(folder)
+    facts = run_folder.read_facts()
+    check_finished(run_folder, facts)
+    task = task_of(run_folder, facts)
+    settings = read_config(run_folder.config)
     wanted = [read_analysis(text, task.modalities) for text in dict.fromkeys(names)]
     run, dataset, content = None, None, facts.get("content", {}).get(split)
     if test is not None:
         run = open_run(folder, device)
         dataset = run.samples(split, test)
         content = dataset.fingerprint()
-    mark = f"{content}, version {VERSION}"
+    origin = f"{content}, version {VERSION}"
     with lock_folder(folder):
-        made = {} if again else _standing(place, split, mark)
-        found = _recorded(place, task, wanted, split, refuse)
-        todo = [a for a in wanted if a.name in FROM_DATA and a.text not in made]
-        if todo:
+        stored = {} if again else _stored(run_folder, split, origin)
+        results = _from_records(run_folder, settings, task, wanted, split, refuse)
+        missing = [a for a in wanted if a.name in FROM_DATA and a.text not in stored]
+        if missing:
             run = run or open_run(folder, device)
             dataset = dataset or run.samples(split)
-            found |= analyse_samples(run, dataset, todo, batch_size, refuse)
-        settings = read_config(place.config)
+            results |= analyse_samples(run, dataset, missing, batch_size, refuse)
         rows = {
-            analysis.text: [
-                row | {"analysis": analysis.text}
-                for row in result_rows(place.name, settings, split, found[analysis.text].lines)
+            a.text: [
+                row | {"analysis": a.text}
+                for row in result_rows(run_folder.name, settings, split, results[a.text].lines)
             ]
-            for analysis in wanted
-            if analysis.text in found
+            for a in wanted
+            if a.text in results
         }
-        new = {text: lines for text, lines in rows.items() if lines != made.get(text)}
+        new = {name: rows[name] for name in rows if rows[name] != stored.get(name)}
         if new:
-            _write(place, split, new, {text: found[text] for text in new}, mark)
-    return [row for analysis in wanted for row in (made | new).get(analysis.text, [])]
+            _store(run_folder, split, new, {name: results[name] for name in new}, origin)
+    return [row for analysis in wanted for row in (stored | new).get(analysis.text, [])]
 
 
-def _recorded(
-    place: RunFolder,
+def _raise(name: str, error: ValueError) -> None:
+    raise error
+
+
+def _from_records(
+    folder: RunFolder,
+    settings: RunSettings,
     task: Task,
     wanted: Sequence[Analysis],
     split: str,
-    refuse: Refuse | None,
-) -> dict[str, Found]:
-    """Return what the run's records say; to read them again, as scores may be others, is quick."""
-    found: dict[str, Found] = {}
+    refuse: Refuse,
+) -> dict[str, AnalysisResult]:
+    """Return the results of analyses of the run's records; always anew, since that is quick."""
+    results: dict[str, AnalysisResult] = {}
     for analysis in wanted:
         try:
             if analysis.name == "variance":
-                found[analysis.text] = variance_rows(place)
+                results[analysis.text] = variance(folder)
             elif analysis.name == "hard-set":
-                settings = read_config(place.config)
-                found[analysis.text] = hard_set_rows(place, settings, task, split)
+                results[analysis.text] = hard_sets(folder, settings, task, split)
         except ValueError as error:
-            if refuse is None:
-                raise
             refuse(analysis.text, error)
-    return found
+    return results
 
 
-def _standing(folder: RunFolder, split: str, mark: str) -> dict[str, list[dict[str, Any]]]:
-    """Return the analyses of a split that were made of what `mark` says, with their rows."""
-    of = folder.read_facts().get("analysed", {})
-    rows: dict[str, list[dict[str, Any]]] = {}
+def _stored(folder: RunFolder, split: str, origin: str) -> dict[str, list[Row]]:
+    """Return the rows of stored analyses of a split by name, if they have this origin."""
+    origins = folder.read_facts().get("analysed", {})
+    rows: dict[str, list[Row]] = {}
     for row in folder.analysis_rows():
-        if row["split"] == split and of.get(f"{split}/{row['analysis']}") == mark:
+        if row["split"] == split and origins.get(f"{split}/{row['analysis']}") == origin:
             rows.setdefault(row["analysis"], []).append(row)
     return rows
 
 
-def _write(
+def _store(
     folder: RunFolder,
     split: str,
-    rows: Mapping[str, Sequence[Mapping[str, Any]]],
-    found: Mapping[str, Found],
-    mark: str,
+    rows: Mapping[str, Sequence[Row]],
+    results: Mapping[str, AnalysisResult],
+    origin: str,
 ) -> None:
-    """Write arrays, rows and what they were made of, those of other analyses kept."""
-    ours = tuple(f"{split}/{text}/" for text in found)
-    new = {
-        f"{split}/{text}/{key}": value
-        for text, one in found.items()
-        for key, value in one.arrays.items()
+    """Write arrays, rows and their origin; those of other analyses stay."""
+    replaced = tuple(f"{split}/{name}/" for name in results)
+    arrays: dict[str, NDArray[Any]] = {
+        f"{split}/{name}/{key}": array
+        for name, result in results.items()
+        for key, array in result.arrays.items()
     }
-    arrays: bytes | None = None
-    if new:
-        kept: dict[str, NDArray[Any]] = {}
+    packed: bytes | None = None
+    if arrays:
+        others: dict[str, NDArray[Any]] = {}
         if folder.analysis_arrays.is_file():
             with np.load(folder.analysis_arrays) as saved:
-                kept = {key: saved[key] for key in saved.files if not key.startswith(ours)}
+                others = {key: saved[key] for key in saved.files if not key.startswith(replaced)}
         buffer = BytesIO()
-        np.savez_compressed(buffer, **(kept | new))  # type: ignore[arg-type]
-        arrays = buffer.getvalue()
-    lines = [
+        np.savez_compressed(buffer, **(others | arrays))  # type: ignore[arg-type]
+        packed = buffer.getvalue()
+    other_rows = [
         row
         for row in folder.analysis_rows()
-        if not (row["split"] == split and row["analysis"] in found)
+        if not (row["split"] == split and row["analysis"] in results)
     ]
-    lines += [dict(row) for of in rows.values() for row in of]
-    before = folder.read_facts().get("analysed", {})
+    origins = folder.read_facts().get("analysed", {})
     folder.put_analyses(
-        lines, arrays, analysed={**before, **{f"{split}/{text}": mark for text in found}}
+        [*other_rows, *(row for some in rows.values() for row in some)],
+        packed,
+        analysed={**origins, **{f"{split}/{name}": origin for name in results}},
     )

@@ -1,10 +1,10 @@
-"""Analyses by name: what is asked for, and at which combination."""
+"""Names of analyses, with the combination that they are made at."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor
 
@@ -13,20 +13,20 @@ from dmrnet.modalities import parse
 
 AnalysisName = Literal["channel-distance", "angles", "variance", "hard-set"]
 
-ANALYSES: tuple[AnalysisName, ...] = ("channel-distance", "angles", "variance", "hard-set")
+ANALYSES: tuple[AnalysisName, ...] = get_args(AnalysisName)
 
 FROM_DATA = ("channel-distance", "angles")
-"""These put samples through the method; the others read what the run recorded."""
+"""Analyses that put samples through the method; the others read what the run recorded."""
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What is asked for.
+    """An analysis that is asked for.
 
     Attributes:
-        text: As it was written; stands in the rows.
+        text: Name as it was written, which the rows hold.
         name: Which analysis.
-        at: bool ``(V,)``: the combination that it is taken at.
+        at: bool ``(V,)``, the combination that it is made at.
     """
 
     text: str
@@ -46,7 +46,7 @@ def read_analysis(text: str, modalities: Sequence[str]) -> Analysis:
 
 
 def check_analysis(text: str) -> AnalysisName:
-    """Return the analysis of ``NAME`` or ``NAME@COMBINATION``; of the combination nothing is known.
+    """Return the name in ``NAME`` or ``NAME@COMBINATION``; the combination is not checked.
 
     Raises:
         ValueError: If it is unknown, or takes no combination.
@@ -60,6 +60,6 @@ def check_analysis(text: str) -> AnalysisName:
                     f"{mark}{at}"
                 )
             if mark and not at:
-                raise ValueError(f"expected a combination behind {text}, got none")
+                raise ValueError(f"expected a combination after {text}, got none")
             return known
     raise ValueError(f"unknown analysis {name!r}; {nearest(name, ANALYSES)}")

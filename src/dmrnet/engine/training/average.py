@@ -11,12 +11,17 @@ from torch import Tensor, nn
 class WeightAverage:
     """An exponential moving average of a model's weights and normalisation statistics.
 
-    Early on the decay is smaller, ``min(decay, (1 + t) / (10 + t))``, so that the start is
-    forgotten. Other state (counts, sums of mining, the hard set) is copied.
+    The decay of step t is ``min(decay, (1 + t) / (10 + t))``, smaller at first so that the initial
+    weights are forgotten. Other state (counts, sums of mining, the hard set) is copied. Torch's
+    `AveragedModel` would average it, and starts from the weights after the first step.
 
     Args:
-        model: What is trained.
-        decay: Of the average, by step.
+        model: Model that is trained.
+        decay: Decay of the average by step.
+
+    Attributes:
+        model: Copy of the model with the averaged weights.
+        steps: Number of updates.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -36,19 +41,19 @@ class WeightAverage:
         averaged = [pair for pair in pairs if _is_averaged(pair[0])]
         self._averaged = [mine for mine, _ in averaged]
         self._current = [theirs for _, theirs in averaged]
-        self._counts = [pair for pair in pairs if not _is_averaged(pair[0])]
+        self._copied = [pair for pair in pairs if not _is_averaged(pair[0])]
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights after a step."""
+        """Add the weights after a step to the average."""
         self.steps += 1
         weight = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
         torch._foreach_lerp_(self._averaged, self._current, weight)
 
     @torch.no_grad()
     def copy_counts(self) -> None:
-        """Take over the other state, which changes at the end of an epoch or is only read then."""
-        for mine, theirs in self._counts:
+        """Copy the other state, which changes at the end of an epoch or is only read then."""
+        for mine, theirs in self._copied:
             mine.copy_(theirs)
 
 
@@ -57,5 +62,5 @@ def _state(model: nn.Module) -> list[Tensor]:
 
 
 def _is_averaged(tensor: Tensor) -> bool:
-    # Sums of mining are in float64, counts and sets are no floating numbers.
+    # Sums of mining are float64, counts and sets are integers or bool.
     return tensor.is_floating_point() and tensor.dtype != torch.float64

@@ -1,4 +1,4 @@
-"""Checkpoints to go on from: written aside and renamed, the newest two kept until the run ends."""
+"""Checkpoints to go on from: written whole, the newest two kept until the run ends."""
 
 from __future__ import annotations
 
@@ -26,19 +26,21 @@ from dmrnet.storage import write_bytes
 log = logging.getLogger(__name__)
 
 KEPT = 2
+"""Number of checkpoints that are kept."""
+
 EVERY_SECONDS = 5.0
-"""Epochs that are shorter share a checkpoint: a killed run repeats so much work at the most."""
+"""Shortest time between two checkpoints: the most work that a killed run repeats, or an epoch."""
 
 PREFIX = "method."
-"""Before the names of a method's weights in a checkpoint, where it is part of `Trainee`."""
+"""Prefix of a method's weights in a checkpoint, as an attribute of `Trainee`."""
 
 OURS = "dmrnet"
-"""Under this key a checkpoint holds what `Trainee` adds."""
+"""Key of what `Trainee` adds to a checkpoint."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A finished epoch, counted from 0, and where it stands."""
+    """A finished epoch, counted from 0, and the file of its checkpoint."""
 
     epoch: int
     path: Path
@@ -48,7 +50,7 @@ class WholeFiles(CheckpointIO):
     """Writes a checkpoint whole or not at all, and reads tensors and plain values only.
 
     Attributes:
-        hold: Keep the next checkpoint in memory instead, until `write_held` or the one after it.
+        hold: Whether the next checkpoint stays in memory, until `write_held` or the one after it.
     """
 
     def __init__(self) -> None:
@@ -56,7 +58,7 @@ class WholeFiles(CheckpointIO):
         self._held: tuple[Path, dict[str, Any]] | None = None
 
     def write_held(self) -> None:
-        """Write the checkpoint that is kept in memory, if there is one."""
+        """Write the checkpoint that is held in memory, if there is one."""
         if self._held is not None:
             path, checkpoint = self._held
             buffer = BytesIO()
@@ -70,8 +72,8 @@ class WholeFiles(CheckpointIO):
         path: str | Path,
         storage_options: object = None,
     ) -> None:
-        """Write a checkpoint, or keep a copy of it."""
-        # Most epochs' are never written, and making bytes of them takes five times a copy's time.
+        """Write a checkpoint, or hold a copy of it."""
+        # Most are never written, and serialising one takes five times as long as copying it.
         self._held = (Path(path), copied(checkpoint) if self.hold else checkpoint)
         if not self.hold:
             self.write_held()
@@ -82,11 +84,15 @@ class WholeFiles(CheckpointIO):
         map_location: Any = "cpu",  # noqa: ANN401
         weights_only: bool | None = True,
     ) -> dict[str, Any]:
-        """Read a checkpoint; pickled code is refused, whatever the caller asks for."""
+        """Read a checkpoint; pickled code is refused, whatever the caller asks for.
+
+        Raises:
+            ValueError: If the file is damaged or no checkpoint of a run.
+        """
         try:
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         except UnpicklingError as error:
-            # Torch's own words advise to let the code in it run.
+            # Torch's own message advises to let the code in it run.
             raise ValueError("it holds more than tensors and plain values") from error
         except RuntimeError as error:
             raise ValueError("it is cut short or damaged") from error
@@ -100,7 +106,7 @@ class WholeFiles(CheckpointIO):
 
 
 def copied(value: Any) -> Any:  # noqa: ANN401
-    """Return a copy that training on does not change, as `copy.deepcopy` would, but quicker.
+    """Return a copy that further training does not change, quicker than `copy.deepcopy`.
 
     >>> weights = {"w": torch.ones(1), "steps": [1]}
     >>> kept = copied(weights)
@@ -111,7 +117,7 @@ def copied(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, Tensor):
         return value.detach().clone()
     if isinstance(value, dict):
-        # What hangs on a state dictionary beside its items stays with it.
+        # A state dictionary has attributes besides its items.
         other = copy.copy(value)
         other.update((name, copied(part)) for name, part in value.items())
         return other
@@ -121,15 +127,15 @@ def copied(value: Any) -> Any:  # noqa: ANN401
 
 
 class Checkpoints(pl.callbacks.Checkpoint):
-    """Saves at the end of epochs, after everything else that happens there.
+    """Saves a checkpoint at the end of epochs, after everything else that happens there.
 
     Args:
-        folder: Of the run.
+        folder: Folder of the run.
 
     Attributes:
-        every: Seconds that pass before the next checkpoint is written; those between are kept in
-            memory, for a training that is interrupted. The last epoch's is always written.
-        files: Writes them.
+        every: Shortest time, in seconds, between two checkpoints that are written. Those in between
+            are held in memory, for a training that is interrupted. The last epoch's is written.
+        files: Writer of the files.
     """
 
     every = EVERY_SECONDS
@@ -140,34 +146,34 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self.saved = time.monotonic()
 
     def found(self) -> list[Checkpoint]:
-        """Return the checkpoints there are, oldest first."""
+        """Return the checkpoints in the folder, oldest first."""
         pattern = re.compile(r"epoch-(\d+)\.ckpt")
         paths = self.folder.checkpoints.glob("epoch-*.ckpt")
-        named = [(pattern.fullmatch(path.name), path) for path in paths]
+        matches = [(pattern.fullmatch(path.name), path) for path in paths]
         return sorted(
-            (Checkpoint(int(match.group(1)), path) for match, path in named if match),
+            (Checkpoint(int(match.group(1)), path) for match, path in matches if match),
             key=lambda checkpoint: checkpoint.epoch,
         )
 
     def clear(self) -> None:
-        """Remove every checkpoint of a run that is finished: nothing goes on from them."""
+        """Remove all checkpoints of a finished run."""
         for checkpoint in self.found():
-            # They cost disk and nothing else, so a folder that cannot be written to may keep them.
+            # They only cost disk space, so a folder that cannot be written to may keep them.
             with suppress(OSError):
                 checkpoint.path.unlink(missing_ok=True)
 
     def newest(self, method: Method | None = None) -> Checkpoint | None:
-        """Return the newest checkpoint that can be read; a broken one is passed over, said so.
+        """Return the newest checkpoint that can be read, with a warning for each that cannot.
 
         Args:
-            method: What is to go on; a checkpoint of another method is passed over too.
+            method: Method that is to go on; a checkpoint of another method cannot be read.
         """
         for checkpoint in reversed(self.found()):
             try:
-                held = WholeFiles().load_checkpoint(checkpoint.path)["state_dict"]
+                state = WholeFiles().load_checkpoint(checkpoint.path)["state_dict"]
                 if method is not None:
-                    state = {name.removeprefix(PREFIX): held[name] for name in held}
-                    if wrong := misfit(method.state_dict(), state):
+                    weights = {name.removeprefix(PREFIX): state[name] for name in state}
+                    if wrong := misfit(method.state_dict(), weights):
                         raise ValueError(f"it does not fit the run's method: {wrong}")
             except Exception as error:  # whatever is wrong, an older one may do
                 why = " ".join(str(error).split())[:200]
@@ -183,8 +189,8 @@ class Checkpoints(pl.callbacks.Checkpoint):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save, then drop what is older than the newest two.
 
-        Lightning calls this behind the hook of the same name in `Trainee`, as it does for every
-        `Checkpoint`; a plain callback would save before mining and selection.
+        Lightning calls this after the hook of the same name in `Trainee`, since it is a
+        `Checkpoint`; any other callback would save before mining and selection.
         """
         epoch = trainer.current_epoch
         due = (
@@ -192,7 +198,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
             or epoch + 1 == trainer.max_epochs
             or trainer.received_sigterm
         )
-        # Saving is a thing that all processes do together, and their clocks differ.
+        # All processes save together, and their clocks differ.
         due = trainer.strategy.broadcast(due)
         self.files.hold = not due
         trainer.save_checkpoint(self.folder.checkpoints / f"epoch-{epoch:05d}.ckpt")

@@ -1,4 +1,4 @@
-"""Memory that a training step on a CPU has freed, kept for the next step."""
+"""Memory that a training step on a CPU frees, kept for the next step."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import os
 import platform
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-"""What glibc's ``mallopt`` calls them (``malloc.h``)."""
+"""Options of glibc's ``mallopt`` (``malloc.h``)."""
 
 LARGEST = 1 << 30
-"""Bytes up to which a tensor is taken from memory that is kept."""
+"""Size in bytes up to which a tensor uses memory that was kept."""
 
 CHOSEN = (
     "MALLOC_TRIM_THRESHOLD_",
@@ -20,19 +20,18 @@ CHOSEN = (
     "MALLOC_TOP_PAD_",
     "GLIBC_TUNABLES",
 )
-"""Variables by which a user settles this; they stay in force."""
+"""Environment variables by which a user sets this; they stay in force."""
 
 
 def keep_freed() -> bool:
-    """Ask the C library to keep what is freed, rather than to hand it back to the system.
+    """Ask the C library to keep freed memory rather than to return it to the system.
 
-    Handed back, it comes again page by page, zeroed by the kernel, in every step; which layers that
-    hits depends on how they happen to lie. Kept, a process holds on to the most that it needed, to
-    its end or to `hand_back`; what comes and goes in other sizes may need more at once.
+    Memory that was returned is mapped again in every step, page by page, zeroed by the kernel;
+    which layers that slows depends on the layout of memory. The price: a process keeps the most
+    memory that it has needed, to its end or to `hand_back`, and may need more where sizes vary.
 
     Returns:
-        Whether it was asked: by default on Linux with a recent glibc (one before 2.35 refuses),
-        unless the user has settled it.
+        Whether the library agreed: on Linux with glibc from 2.35 on, unless the user has set it.
     """
     if platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in CHOSEN):
         return False
@@ -42,8 +41,8 @@ def keep_freed() -> bool:
 
 
 def hand_back() -> None:
-    """Give the system what this process keeps and does not need, between two runs."""
-    # Trainers are cycles.
+    """Return unused memory that this process keeps to the system, between two runs."""
+    # Trainers are freed by the collector only: they refer to themselves.
     gc.collect()
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).malloc_trim(0)

@@ -31,11 +31,11 @@ def build_optimizer(model: nn.Module, training: Training) -> Optimizer:
 
 
 def learning_rate(training: Training, steps_per_epoch: int) -> Callable[[int], float]:
-    """Return the share of the highest learning rate at each step, counted from 0.
+    """Return a function from step, counted from 0, to the share of the highest learning rate.
 
     ``cosine``: linear rise over `warmup`, then half a cosine to 0. ``one-cycle``: a cosine rise
-    from 1/25, then one down to 1e-5. ``constant``: linear rise, then level. The others change by
-    epoch, as the paper's or the released code's tables do; see `by_epoch`.
+    from 1/25, then a cosine fall to 4e-6. ``constant``: linear rise, then level. The others change
+    by epoch, as in the paper's or the released code's experiments; see `by_epoch`.
 
     >>> settings = Training(max_epochs=10, schedule="cosine", warmup=0.1)
     >>> rate = learning_rate(settings, 10)
@@ -73,10 +73,10 @@ def by_epoch(schedule: Schedule, epoch: int, epochs: int) -> float:
     """Return the share of the highest learning rate in an epoch, counted from 0.
 
     * ``casia``: Sec. 4.1 as printed: five epochs of linear warm-up, divided by 16 at 33 and 50.
-    * ``casia-released``: what ran there: 0 for two epochs, four of a fifth more each, then full,
-      divided by 10 at 22, 39 and 56 (milestones 16, 33, 50 behind a wrapper that adds six).
+    * ``casia-released``: as in the released code: 0 for two epochs, four that add a fifth each,
+      then full, divided by 10 at 22, 39 and 56 (milestones 16, 33, 50 in a wrapper that adds six).
     * ``audio-visual``: Sec. 4.2: times 0.1 every 70 epochs.
-    * ``nyuv2``: what ESANet and the released segmentation code ran: one cycle, stepped by epoch,
+    * ``nyuv2``: as in ESANet and the released segmentation code: one cycle, stepped by epoch,
       rising over a tenth of the epochs.
 
     >>> [by_epoch("casia-released", e, 100) for e in (0, 1, 2, 5, 6, 22)]
@@ -98,5 +98,5 @@ def by_epoch(schedule: Schedule, epoch: int, epochs: int) -> float:
 
 
 def build_schedule(optimizer: Optimizer, training: Training, steps_per_epoch: int) -> LambdaLR:
-    """Return the schedule, stepped once a training step."""
+    """Return the schedule; it advances at every training step."""
     return LambdaLR(optimizer, learning_rate(training, steps_per_epoch))

@@ -1,6 +1,6 @@
-"""How many processes train a run together, who started them, and that they end together.
+"""The processes that train a run together: who started them, which one reports, how they end.
 
-Imports no torch: the command line asks here which process speaks.
+Imports no torch: the command line asks here which process it is.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ PATIENCE = 10.0
 class LostProcessError(RuntimeError):
     """Another process of the run ended before its time."""
 
-    of_all = True
-    """Every process has it, and the first one tells."""
+    on_all_ranks = True
+    """Raised on all ranks; rank 0 reports it."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Launch:
     """What a launcher started.
 
     Attributes:
-        by: Who it is.
-        devices: Processes on this machine, one a device.
+        by: Name of the launcher.
+        devices: Processes on each machine, one for each device.
         nodes: Machines.
     """
 
@@ -46,10 +46,10 @@ class Launch:
 
 
 def launch() -> Launch | None:
-    """Return what torchrun or SLURM started this process with; None where neither did.
+    """Return what torchrun or SLURM started this process with; None if neither did.
 
     Raises:
-        ValueError: If the machines have different numbers of processes, or SLURM was to start
+        ValueError: If the machines have different numbers of processes, or SLURM was asked for
             several and ``srun`` was forgotten.
     """
     if _by_torchrun():
@@ -67,20 +67,21 @@ def launch() -> Launch | None:
         return None
     if world % nodes:
         raise ValueError(
-            f"{by} started {world} processes on {nodes} machines; expected as many on each"
+            f"expected as many processes on each machine, got {world} on {nodes} from {by}; ask "
+            "for a multiple"
         )
     return Launch(by, world // nodes, nodes)
 
 
-def settled(training: Training) -> Training:
-    """Return the settings with devices and nodes filled in, as the launcher has them.
+def with_launch(training: Training) -> Training:
+    """Return training settings with devices and nodes filled in, as the launcher has them.
 
     Raises:
-        ValueError: If the settings say otherwise, more processes are asked for than there are
-            cores, or several machines were asked for and nobody started a process on each.
+        ValueError: If the settings contradict the launcher, more processes are asked for than
+            there are cores, or several machines without a launcher.
     """
-    found = launch()
-    if found is None:
+    launcher = launch()
+    if launcher is None:
         if (training.nodes or 1) > 1:
             raise ValueError(
                 f"--nodes {training.nodes} needs torchrun or srun, which start processes on every "
@@ -93,44 +94,44 @@ def settled(training: Training) -> Training:
                 f"{cores} cores; ask for as many or fewer"
             )
         return replace(training, devices=training.devices or 1, nodes=1)
-    for name, of in (("devices", "processes a machine"), ("nodes", "machines")):
-        asked, there = getattr(training, name), getattr(found, name)
-        if asked not in (None, there):
+    for name, unit in (("devices", "processes a machine"), ("nodes", "machines")):
+        asked, started = getattr(training, name), getattr(launcher, name)
+        if asked not in (None, started):
             raise ValueError(
-                f"--{name} {asked}, but {found.by} started this with {there} {of}; leave --{name} "
-                f"out, or start it with {asked}"
+                f"--{name} {asked}, but {launcher.by} started this with {started} {unit}; leave "
+                f"--{name} out, or start it with {asked}"
             )
-    return replace(training, devices=found.devices, nodes=found.nodes)
+    return replace(training, devices=launcher.devices, nodes=launcher.nodes)
 
 
 def rank() -> int:
-    """Return the number of this process among those of the run; 0 is the one that writes."""
+    """Return the number of this process among those of the run; number 0 writes."""
     if _by_torchrun():
         return int(os.environ["RANK"])
     if _by_slurm():
         return int(os.environ.get("SLURM_PROCID", 0))
-    # Lightning's own children are on one machine.
+    # Processes that Lightning started are on one machine.
     return int(os.environ.get("LOCAL_RANK", 0))
 
 
-def speaks(error: BaseException) -> bool:
-    """Return whether this process is the one that tells of an error.
+def reports(error: BaseException) -> bool:
+    """Return whether this process is to report an error.
 
     The first process always does. Before the processes have met, all of a machine fail alike, so
-    one of each machine does. Afterwards one that fails alone does, and those that end because of
-    it do not.
+    one of each machine does. Afterwards a process that fails by itself does, and those that end
+    because of it do not.
     """
     if rank() == 0:
         return True
     torch = sys.modules.get("torch")
     if torch is None or not torch.distributed.is_initialized():
         return int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", 0))) == 0
-    return not getattr(error, "of_all", False)
+    return not getattr(error, "on_all_ranks", False)
 
 
 @contextmanager
-def together(trainer: pl.Trainer) -> Iterator[None]:
-    """End the processes that this one started where it fails, and say where it lost one.
+def ending_together(trainer: pl.Trainer) -> Iterator[None]:
+    """If this process fails, end those that it started, and say whether it lost another one.
 
     Raises:
         LostProcessError: If the failure is that another process is gone.
@@ -150,12 +151,12 @@ def together(trainer: pl.Trainer) -> Iterator[None]:
         raise
 
 
-def leave(code: int) -> NoReturn:
+def exit_process(code: int) -> NoReturn:
     """End this process with an exit code, as `sys.exit` does.
 
-    One that shared gradients by gloo does not take the interpreter down first. Gloo's threads may
-    still be letting go of their last tensors, for which they need it, and where it is gone they
-    abort a process that has done all its work.
+    A process that shared gradients by gloo ends without shutting the interpreter down. Gloo's
+    threads may still release their last tensors, which needs the interpreter, and would abort a
+    process that has done all its work.
     """
     torch = sys.modules.get("torch")
     distributed = getattr(torch, "distributed", None)

@@ -8,40 +8,39 @@ import torch
 from torch import Tensor
 
 EVERY = 50
-"""Values are looked at after so many steps and at the end of the epoch.
+"""Number of steps after which values are checked, as they are at the end of the epoch.
 
-Looking makes the host wait for the device. Nothing is saved in between, so a break that is seen
-late spoils nothing that stays.
+A check synchronises the device. Nothing is saved in between, so that a late one spoils nothing.
 """
 
 MOST_NAMES = 64
-"""Of more samples in a batch, so many are named."""
+"""Number of samples of a batch that a message names."""
 
 
 GRADIENTS = "the loss is finite, but its gradients are not"
-"""Said where no term is to blame; of several processes, another one may know more."""
+"""The cause where no term is to blame; another process may know more."""
 
 
 class NotFiniteError(ValueError):
     """The loss or its gradients are infinite or no number."""
 
-    of_all = True
-    """Every process has it, and the first one tells."""
+    on_all_ranks = True
+    """Raised on all ranks; rank 0 reports it."""
 
 
 class Steps:
-    """Collects the values of an epoch without waiting for the device.
+    """Collects the values of an epoch's steps without synchronising the device at each.
 
     Args:
-        epoch: Counted from 0.
-        names: Of the samples, by their number in the training data; None: the numbers.
-        every: Steps between two looks.
+        epoch: Epoch, counted from 0.
+        names: Names of the training samples by number; None to use the numbers.
+        every: Number of steps between two checks.
     """
 
     def __init__(self, epoch: int, names: Sequence[str] | None = None, every: int = EVERY) -> None:
         self.epoch, self.names, self.every = epoch, names, every
         self.samples = 0
-        self._steps = 0
+        self._checked = 0
         self._terms: tuple[str, ...] = ()
         self._sums: Tensor | None = None
         self._values: list[Tensor] = []
@@ -49,10 +48,10 @@ class Steps:
         self._batches: list[Tensor] = []
 
     def add(self, index: Tensor, values: Mapping[str, Tensor]) -> None:
-        """Take in a step before its gradients are known.
+        """Add the losses of a step.
 
         Args:
-            index: int64 ``(B,)``: the numbers of the batch's samples.
+            index: int64 ``(B,)`` numbers of the batch's samples.
             values: Scalars; the same names in every step of the epoch.
         """
         self._terms = tuple(values)
@@ -61,14 +60,17 @@ class Steps:
         self.samples += len(index)
 
     def add_gradients(self, gradients: Iterable[Tensor]) -> None:
-        """Take in the gradients of that step, of all parameters."""
+        """Add the gradients of that step, or norms of them."""
         self._gradients.append(any_not_finite(list(gradients)))
 
-    def look(self, now: bool = False) -> bool:
-        """Look at the values that have come together, if they are enough or it has to be `now`.
+    def check(self, now: bool = False) -> bool:
+        """Check the values that were added since the last check.
+
+        Args:
+            now: Check them even if they are fewer than `every` steps.
 
         Returns:
-            Whether it looked.
+            Whether they were checked.
 
         Raises:
             NotFiniteError: If one of them is not finite.
@@ -81,18 +83,18 @@ class Steps:
             step = int(broken.nonzero()[0])
             raise NotFiniteError(self._message(step, values[step].cpu()))
         self._sums = values.sum(0) if self._sums is None else self._sums + values.sum(0)
-        self._steps += len(self._batches)
+        self._checked += len(self._batches)
         self._values, self._gradients, self._batches = [], [], []
         return True
 
     def sums(self) -> dict[str, Tensor]:
-        """Return the sum of each value over the steps looked at, float64 scalars."""
+        """Return the sum of each value over the checked steps, float64 scalars."""
         assert self._sums is not None
         return dict(zip(self._terms, self._sums, strict=True))
 
     def __len__(self) -> int:
-        """Return how many steps were looked at."""
-        return self._steps
+        """Return the number of checked steps."""
+        return self._checked
 
     def _message(self, step: int, values: Tensor) -> str:
         broken = [
@@ -107,11 +109,11 @@ class Steps:
         else:
             what = GRADIENTS
         numbers = self._batches[step].tolist()
-        named = [self.names[i] if self.names else str(i) for i in numbers[:MOST_NAMES]]
+        names = [self.names[i] if self.names else str(i) for i in numbers[:MOST_NAMES]]
         more = f" and {len(numbers) - MOST_NAMES} more" if len(numbers) > MOST_NAMES else ""
         return (
-            f"training stopped in epoch {self.epoch + 1}, step {self._steps + step + 1}: {what}, "
-            f"on training samples {', '.join(named)}{more}; the last checkpoint stays; look at "
+            f"training stopped in epoch {self.epoch + 1}, step {self._checked + step + 1}: {what}, "
+            f"on training samples {', '.join(names)}{more}; the last checkpoint stays; look at "
             "those samples, or try a lower --lr or --clip"
         )
 
@@ -125,8 +127,8 @@ def any_not_finite(tensors: Sequence[Tensor]) -> Tensor:
     if not tensors:
         return torch.zeros(())
     device = tensors[0].device
-    found, one = torch.zeros((), device=device), torch.ones((), device=device)
-    # What torch's gradient scaler asks with; a norm of every tensor takes five times as long. It
-    # also multiplies by one, in place.
-    torch._amp_foreach_non_finite_check_and_unscale_(list(tensors), found, one)
-    return found
+    broken, one = torch.zeros((), device=device), torch.ones((), device=device)
+    # The check of torch's gradient scaler, which also multiplies by one, in place; a norm of every
+    # tensor takes five times as long.
+    torch._amp_foreach_non_finite_check_and_unscale_(list(tensors), broken, one)
+    return broken

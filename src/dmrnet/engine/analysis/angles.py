@@ -1,0 +1,155 @@
+"""Angles between embeddings of combinations, samples and classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dmrnet.engine.analysis.base import AnalysisResult, Encoded, SampleAnalysis
+from dmrnet.engine.analysis.names import Analysis
+from dmrnet.engine.finished import FinishedRun
+from dmrnet.evaluation import Angles, centred, class_vector_angles, embedding_angles
+from dmrnet.evaluation.combinations import rows_at_once
+from dmrnet.methods.probes import class_vectors, embedding
+from dmrnet.modalities import name_of, some_combinations
+
+MOST_COMBINATIONS = 63
+"""Above this number, a random subset of this size is compared, since pairs are."""
+
+EMBEDDINGS_OF_A_CLASS = 4096
+"""Most embeddings of a class, which bounds the table of angles between all of them."""
+
+
+class EmbeddingAngles(SampleAnalysis):
+    """Angles between inference embeddings of the combinations within a combination.
+
+    Args:
+        run: Run to analyse.
+        analysis: Analysis that was asked for.
+
+    Raises:
+        ValueError: If every pixel has a class, so that a sample has none.
+    """
+
+    def __init__(self, run: FinishedRun, analysis: Analysis) -> None:
+        if run.task.dense:
+            raise ValueError(
+                "angles compares combinations of one class, but every pixel has a class of its own"
+            )
+        super().__init__(analysis)
+        self.method, self.task = run.method, run.task
+        inside = int(analysis.at.sum())
+        some = some_combinations(inside, MOST_COMBINATIONS, torch.Generator().manual_seed(0))
+        self.combinations = torch.zeros(len(some), len(analysis.at), dtype=torch.bool)
+        self.combinations[:, analysis.at] = some
+        self.masks = self.combinations.to(run.device)
+        self.parts: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def add(self, batch: Encoded) -> None:
+        """Add the embeddings of a batch under every combination."""
+        # A sample without a label belongs to no class.
+        scored = (batch.present | ~self.masks[:, None, :]).all(-1) & (batch.target >= 0)
+        every = torch.arange(len(batch.target), device=batch.target.device)
+        embedded = []
+        for combination in self.masks:
+            parts = []
+            for rows in every.split(rows_at_once(batch.cached.row_size)):
+                mask = combination.expand(len(rows), -1)
+                parts.append(embedding(self.method, batch.cached.select(rows, mask), mask))
+            embedded.append(torch.cat(parts).double().cpu())
+        self.parts.append((torch.stack(embedded), scored.cpu(), batch.target.cpu()))
+
+    def result(self) -> AnalysisResult:
+        """Return mean angles and the tables of pairs."""
+        embeddings = torch.cat([part[0] for part in self.parts], 1)
+        scored = torch.cat([part[1] for part in self.parts], 1)
+        target = torch.cat([part[2] for part in self.parts])
+        most = max(2, EMBEDDINGS_OF_A_CLASS // len(self.combinations))
+        rows = torch.cat(
+            [(target == c).nonzero().squeeze(1)[:most] for c in range(len(self.task.classes))]
+        )
+        vectors = class_vectors(self.method)
+        return angles_result(
+            embeddings[:, rows],
+            scored[:, rows],
+            target[rows],
+            self.task.classes,
+            [name_of(mask, self.task.modalities) for mask in self.combinations],
+            None if vectors is None else vectors.double().cpu(),
+        )
+
+
+def angles_result(
+    embeddings: Tensor,
+    scored: Tensor,
+    target: Tensor,
+    classes: Sequence[str],
+    combinations: Sequence[str],
+    vectors: Tensor | None = None,
+) -> AnalysisResult:
+    """Return mean angles, over everything, by combination and by class, and the tables of pairs.
+
+    Args:
+        embeddings: float64 ``(K, n, C)``.
+        scored: bool ``(K, n)``, True where the sample has the combination's modalities.
+        target: int64 ``(n,)``.
+        classes: M names.
+        combinations: K names.
+        vectors: float64 ``(M, C)`` of the linear classifier; None without one.
+    """
+    result = AnalysisResult(
+        arrays={"combinations": np.array(combinations), "classes": np.array(list(classes))}
+    )
+    for suffix, points in (("", embeddings), ("_centred", centred(embeddings, scored))):
+        angles = embedding_angles(points, scored, target, len(classes))
+        _add_lines(result, angles, scored, target, classes, combinations, suffix)
+        for name in ("same", "between", "directions", "classes"):
+            key = f"{name}{suffix}" if name != "classes" else f"between_classes{suffix}"
+            result.arrays[key] = getattr(angles, name).numpy()
+        if vectors is not None:
+            # A vector that all classes share changes no prediction.
+            own = vectors - vectors.mean(0) if suffix else vectors
+            table = class_vector_angles(points, scored, target, own)
+            result.arrays[f"class_vector{suffix}"] = table.numpy()
+            result.lines.append(("", f"class_vector{suffix}", float(table.nanmean()), len(target)))
+    return result
+
+
+def _add_lines(
+    result: AnalysisResult,
+    angles: Angles,
+    scored: Tensor,
+    target: Tensor,
+    classes: Sequence[str],
+    combinations: Sequence[str],
+    suffix: str,
+) -> None:
+    def add(metric: str, value: Tensor, combination: str = "", count: int = len(target)) -> None:
+        result.lines.append((combination, f"{metric}{suffix}", float(value), count))
+
+    other = ~torch.eye(len(combinations), dtype=torch.bool)
+    other_class = ~torch.eye(len(classes), dtype=torch.bool)
+    between, within = angles.between[:, other], angles.within
+    directions = angles.directions[:, other]
+    of_classes = angles.classes[:, other_class].nanmean()
+    add("same", angles.same[:, other].nanmean())
+    add("between", between.nanmean())
+    add("within", within.nanmean())
+    add("excess", between.nanmean() - within.nanmean())
+    add("directions", directions.nanmean())
+    add("classes", of_classes)
+    add("directions_by_classes", directions.nanmean() / of_classes)
+    add("zero", torch.tensor(angles.undefined / max(1, int(scored.sum()))))
+    for k, name in enumerate(combinations):
+        others, count = other[k], int(scored[k].sum())
+        add("between", angles.between[:, k, others].nanmean(), name, count)
+        add("within", within[:, k].nanmean(), name, count)
+        add("directions", angles.directions[:, k, others].nanmean(), name, count)
+    for c, label in enumerate(classes):
+        count = int((target == c).sum())
+        add(f"between/{label}", between[c].nanmean(), "", count)
+        add(f"within/{label}", within[c].nanmean(), "", count)
+        add(f"directions/{label}", directions[c].nanmean(), "", count)

@@ -1,0 +1,130 @@
+"""Validation at the end of epochs: the weights to keep, and predictions that a method asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+
+from dmrnet.data.dataset import Dataset
+from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.scoring import naming_samples
+from dmrnet.engine.training.ranks import on_first_rank
+from dmrnet.engine.training.selection import (
+    better,
+    predicted_classes,
+    selection_epochs,
+    selection_score,
+)
+from dmrnet.engine.training.steps import NotFiniteError
+from dmrnet.engine.weights import save_weights
+from dmrnet.evaluation import Measure, NoClassError
+from dmrnet.methods.base import Method
+from dmrnet.settings.training import Training
+
+T = TypeVar("T")
+
+
+class Validation:
+    """Scores weights on validation and keeps the best; the first process does it for all.
+
+    Args:
+        val: Validation samples.
+        training: Training settings with `max_epochs` filled in.
+        measure: Measure that weights are selected by.
+        folder: Folder of the run.
+
+    Attributes:
+        best: Score of the weights that are kept.
+        best_epoch: Epoch after which they were kept, counted from 0.
+        last_score: Score when last measured.
+    """
+
+    def __init__(
+        self, val: Dataset, training: Training, measure: Measure, folder: RunFolder
+    ) -> None:
+        assert training.max_epochs is not None
+        self.val = val
+        self.training = training
+        self.measure = measure
+        self.folder = folder
+        self.epochs = selection_epochs(training.max_epochs, training.select_times)
+        self.best: float | None = None
+        self.best_epoch: int | None = None
+        self.last_score: float | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether samples are scored with all modalities that they have, and no others."""
+        return self.training.select == "complete"
+
+    @property
+    def metric(self) -> str:
+        """Name of the score in ``metrics.csv``."""
+        return "val_complete" if self.complete else "val_average"
+
+    def report_predictions(self, method: Method, trainer: pl.Trainer) -> None:
+        """Call `on_validation_predictions` of a method that asks for it.
+
+        Raises:
+            NotFiniteError: If a sample has no class.
+        """
+        combinations = method.combinations_to_validate(trainer.current_epoch)
+        if combinations is None:
+            return
+        device = trainer.strategy.root_device
+
+        def count() -> Tensor:
+            method.eval()
+            counts = predicted_classes(method, self.val, combinations, device)
+            method.train()
+            return counts
+
+        counts = self._on_first_rank(count, torch.zeros(()), trainer)
+        method.on_validation_predictions(counts.to(device))
+
+    def select(self, model: Method, trainer: pl.Trainer) -> float:
+        """Score weights, keep them if they are the best so far, and return their score.
+
+        Raises:
+            NotFiniteError: If a sample has no class.
+        """
+        # Those of the first process, whose normalisation statistics are the ones that are kept.
+        score = self._on_first_rank(lambda: self.score(model, trainer), 0.0, trainer)
+        self.last_score = score
+        if self.training.select == "last" or better(self.measure, score, self.best):
+            self.best, self.best_epoch = score, trainer.current_epoch
+            if trainer.is_global_zero:
+                save_weights(model, self.folder.weights)
+        return score
+
+    def score(self, model: Method, trainer: pl.Trainer) -> float:
+        """Return the score of weights, in this process."""
+        was_training = model.training
+        model.eval()
+        score = selection_score(
+            model,
+            self.val,
+            self.training.select_budget,
+            str(trainer.strategy.root_device),
+            self.measure,
+            self.complete,
+        )
+        model.train(was_training)
+        return score
+
+    def _on_first_rank(self, work: Callable[[], T], otherwise: T, trainer: pl.Trainer) -> T:
+        def named() -> T:
+            with naming_samples("on validation", self.val):
+                return work()
+
+        value, failure = on_first_rank(trainer, named, otherwise, NoClassError)
+        if failure:
+            raise NotFiniteError(
+                f"training stopped at the end of epoch {trainer.current_epoch + 1}: {failure}, or "
+                "try a lower --lr or --clip"
+            )
+        return value
