@@ -19,13 +19,7 @@ MEANINGS = {
 
 
 def show_analyses(console: Console, rows: Iterable[Mapping[str, Any]], split: str) -> None:
-    """Print analyses without their values by class.
-
-    Args:
-        console: Console to print to.
-        rows: Rows of one run.
-        split: Split of the samples.
-    """
+    """Print the analyses in the rows of one run, without their values by class."""
     by_name: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         if "/" not in row["metric"]:

@@ -10,7 +10,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, TextIO
+from typing import IO
 
 from dmrnet.engine.training.processes import rank, reports
 
@@ -121,14 +121,7 @@ def discard(stream: IO[str]) -> None:
 def one_line_each() -> Iterator[None]:
     """Show each warning and log message as one line while a command runs."""
 
-    def show(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
+    def show(message: Warning | str, *_: object, **__: object) -> None:
         if rank() == 0:
             _say(f"warning: {' '.join(str(message).split())}")
 

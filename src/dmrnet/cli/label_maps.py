@@ -24,14 +24,10 @@ LONGEST = 80
 
 @dataclass(frozen=True)
 class PredictedMaps:
-    """Label maps with the names of their images and classes.
+    """Label maps with the names of their n images, V modalities and M classes.
 
-    Attributes:
-        samples: Names of the images.
-        seen: Bool ``(n, V)``, True where a modality was used.
-        modalities: Names of the V modalities.
-        classes: Names of the M classes.
-        maps: Batches uint8 ``(b, H, W)`` of the n images in order.
+    `seen` is bool ``(n, V)``, True where a modality was used; `maps` are batches uint8
+    ``(b, H, W)`` of the images in order.
     """
 
     samples: Sequence[str]

@@ -7,16 +7,10 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from dmrnet.cli.arguments import columns
-from dmrnet.data.registry import DATASETS
-from dmrnet.methods import METHODS
 
 
 def summaries(classes: Mapping[str, str]) -> dict[str, str]:
-    """Return the first line of each module's docstring, without a leading name.
-
-    Args:
-        classes: ``module:Class`` by name, as in `METHODS` and `DATASETS`.
-    """
+    """Return the summaries of `DATASETS` or `METHODS`, from the docstrings of their modules."""
     return {name: _first_line(path.partition(":")[0]) for name, path in classes.items()}
 
 
@@ -24,16 +18,6 @@ def _first_line(module: str) -> str:
     line = (import_module(module).__doc__ or "").partition("\n")[0]
     name, colon, rest = line.partition(": ")
     return (rest if colon and " " not in name else line).rstrip(".").replace("``", "")
-
-
-def data_sets() -> dict[str, str]:
-    """Return the data sets with their summaries."""
-    return summaries(DATASETS)
-
-
-def methods() -> dict[str, str]:
-    """Return the methods with their summaries."""
-    return summaries(METHODS)
 
 
 def as_lines(entries: Mapping[str, str], default: str = "") -> str:

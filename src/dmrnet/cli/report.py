@@ -57,16 +57,7 @@ def show_report(
     split: str,
     summary: str = "",
 ) -> None:
-    """Write the report of runs, print its main table and, last, the path of the page.
-
-    Args:
-        console: Console to print to.
-        runs: Run folders, folders of them, or files of rows.
-        out: Folder of the report.
-        baseline: Method to compare the others to.
-        split: Split of the rows.
-        summary: Line to print between table and path.
-    """
+    """Write the report of runs into a folder; print its table, the summary and the page's path."""
     from dmrnet.report.build import build_report
     from dmrnet.report.pages.terminal import terminal_table
 

@@ -29,12 +29,7 @@ SEEN, UNSEEN = "●", "○"
 
 @dataclass(frozen=True)
 class SplitScores:
-    """Score of each combination on one split.
-
-    Attributes:
-        by_name: Defined scores with their number of samples, in the order of the rows.
-        lower_is_better: Whether a lower score is better.
-    """
+    """Defined score and number of samples of each combination, in the order of the rows."""
 
     by_name: Mapping[str, tuple[float, int]]
     lower_is_better: bool = False

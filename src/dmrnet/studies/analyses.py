@@ -18,16 +18,10 @@ def analyse_members(
     names: Sequence[str],
     report: Callable[[str], None],
 ) -> tuple[str, ...]:
-    """Analyse finished runs; existing analyses are kept.
+    """Make the named analyses of finished runs; existing ones are kept.
 
-    Args:
-        members: Finished runs.
-        systems: Systems of the plan.
-        names: Names of the analyses.
-        report: Called with each run's label before its analyses.
-
-    Returns:
-        Analyses that failed, with the reason, once per system.
+    `report` is called with each run's label before its analyses. Returns the analyses that failed,
+    with the reason, once per system.
     """
     refused: dict[str, None] = {}
     for member in members:

@@ -1,18 +1,28 @@
-"""Reading and checking the YAML form of a study. Imports no torch."""
+"""Reading and checking the YAML form of a study. Imports no torch.
+
+Every error begins with the file and the keys, as in ``mine.yaml: by-data: digits: seeds: …``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, fields
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dmrnet.data.registry import DATASETS
 from dmrnet.hints import nearest
 from dmrnet.methods import METHODS
 from dmrnet.settings.files import flat, read_tree
+from dmrnet.settings.values import check
 from dmrnet.studies.spec import Change, Entry, Range, Search, Study, as_flag
 
 MOST_SEEDS = 10_000
+
+Reader = Callable[[Any], Any]
+T = TypeVar("T")
+Record = TypeVar("Record", Study, Entry, Change, Search, Range)
 
 
 def read_study(path: Path) -> Study:
@@ -22,212 +32,177 @@ def read_study(path: Path) -> Study:
         FileNotFoundError: If there is no such file.
         ValueError: If it is not YAML, or a key or value is unknown; the error names the nearest.
     """
-    tree = read_tree(path, "study")
-    return _Reader(str(path)).study(tree, path)
+    read = partial(_record, Study, title=path.stem, path=path)
+    return _at(path, read, read_tree(path, "study"))
 
 
-class _Reader:
-    """Reader of the parts of a study. Every error begins with the file and the key.
+def _at(key: object, read: Callable[[Any], T], value: object) -> T:
+    """Read a value; an error begins with its key."""
+    try:
+        return read(value)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
 
-    Args:
-        where: Name of the file.
-    """
 
-    def __init__(self, where: str) -> None:
-        self.where = where
+def _record(
+    kind: type[Record],
+    tree: object,
+    readers: Mapping[str, Reader] | None = None,
+    **values: Any,  # noqa: ANN401
+) -> Record:
+    """Read a dataclass; ``recipe`` means ``recipes``, hyphens mean underscores."""
+    names = [field.name for field in fields(kind) if field.name != "path"]
+    for key, value in _mapping(tree, "`name: value` lines").items():
+        name = str(key).replace("-", "_")
+        name = "recipes" if name == "recipe" and "recipes" in names else name
+        if name not in names:
+            raise ValueError(f"unknown key {key!r}; {nearest(name, names)}")
+        values[name] = _at(key, {**READERS, **(readers or {})}[name], value)
+    for field in fields(kind):
+        if field.default is field.default_factory is MISSING and field.name not in values:
+            raise ValueError(f"expected {field.name}, got {tree!r}")
+    return kind(**values)
 
-    def study(self, tree: object, path: Path | None) -> Study:
-        keys = self._keys(tree, "", [name for name in Study.__dataclass_fields__ if name != "path"])
-        if not keys.get("methods"):
-            raise ValueError(f"{self.where}: expected methods, a list of names, got none")
-        result: dict[str, Any] = {"title": path.stem if path else "", "path": path}
-        for name, value in keys.items():
-            result[name] = self._value(name, value)
-        return Study(**result)
 
-    def _value(self, name: str, value: object) -> Any:  # noqa: ANN401
-        readers = {
-            "title": self._text,
-            "about": self._text,
-            "baseline": self._text,
-            "methods": self._entries,
-            "recipes": self._names,
-            "analyses": self._names,
-            "printed": self._names,
-            "only": self._data_names,
-            "data": self._data,
-            "seeds": self._seeds,
-            "settings": self._settings,
-            "grid": self._grid,
-            "by_data": self._by_data,
-            "protocol": self._truth,
-            "label": self._text,
-            "printed_as": self._method,
-            "method": self._method,
-            "leave_out": self._reasons,
-            "search": self._search,
-            "trials": self._count,
-            "at_once": self._count,
-            "own": self._truth,
-        }
-        return readers[name](name, value)
+def _mapping(value: object, lines: str) -> Mapping[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"expected {lines}, got {value!r}")
+    return value
 
-    def _keys(self, tree: object, part: str, known: Iterable[str]) -> dict[str, Any]:
-        """Return a mapping with checked keys; ``recipe`` means ``recipes``, hyphens underscores."""
-        known = list(known)
-        if not isinstance(tree, Mapping):
-            raise ValueError(f"{self._at(part)}: expected `name: value` lines, got {tree!r}")
-        result = {}
-        for key, value in tree.items():
-            name = str(key).replace("-", "_")
-            name = "recipes" if name == "recipe" and "recipes" in known else name
-            if name not in known:
-                raise ValueError(f"{self._at(part)}: unknown key {key!r}; {nearest(name, known)}")
-            result[name] = value
-        return result
 
-    def _at(self, part: str) -> str:
-        return f"{self.where}, {part}" if part else self.where
+def _text(value: object) -> str:
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        raise ValueError(f"expected text, got {value!r}")
+    return str(value).strip()
 
-    def _text(self, part: str, value: object) -> str:
-        if not isinstance(value, str | int | float) or isinstance(value, bool):
-            raise ValueError(f"{self._at(part)}: expected text, got {value!r}")
-        return str(value).strip()
 
-    def _truth(self, part: str, value: object) -> bool:
-        if not isinstance(value, bool):
-            raise ValueError(f"{self._at(part)}: expected true or false, got {value!r}")
-        return value
+def _known(known: Iterable[str], kind: str, value: object) -> str:
+    name = _text(value)
+    if name not in (choices := list(known)):
+        raise ValueError(f"unknown {kind} {name!r}; {nearest(name, choices)}")
+    return name
 
-    def _names(self, part: str, value: object) -> tuple[str, ...]:
-        values = value if isinstance(value, list) else [value]
-        if not values:
-            raise ValueError(f"{self._at(part)}: expected at least one name, got none")
-        return tuple(self._text(part, item) for item in values)
 
-    def _known(self, part: str, name: str, known: Iterable[str], kind: str) -> str:
-        if name not in (choices := list(known)):
-            raise ValueError(f"{self._at(part)}: unknown {kind} {name!r}; {nearest(name, choices)}")
-        return name
+_method = partial(_known, METHODS, "method")
+_data_name = partial(_known, DATASETS, "data set")
 
-    def _method(self, part: str, value: object) -> str:
-        return self._known(part, self._text(part, value), METHODS, "method")
 
-    def _data_names(self, part: str, value: object) -> tuple[str, ...]:
-        names = self._names(part, value)
-        return tuple(self._known(part, name, DATASETS, "data set") for name in names)
+def _list(read: Callable[[Any], T], value: object) -> tuple[T, ...]:
+    values = value if isinstance(value, list) else [value]
+    if not values:
+        raise ValueError("expected at least one name, got none")
+    return tuple(map(read, values))
 
-    def _seeds(self, part: str, value: object) -> tuple[int, ...]:
-        seeds = value
-        if isinstance(value, int) and _is_seed(value):
-            seeds = list(range(min(value, MOST_SEEDS + 1)))
-        fine = isinstance(seeds, list) and 0 < len(seeds) <= MOST_SEEDS
-        if not isinstance(seeds, list) or not fine or not all(map(_is_seed, seeds)):
-            raise ValueError(
-                f"{self._at(part)}: expected a number of seeds or a list of them, got {value!r}"
-            )
-        return tuple(dict.fromkeys(seeds))
 
-    def _settings(self, part: str, value: object) -> dict[str, str]:
-        values = {} if value is None else value
-        if not isinstance(values, Mapping):
-            raise ValueError(f"{self._at(part)}: expected `setting: value` lines, got {value!r}")
-        return {self._setting(part, key): as_flag(item) for key, item in flat(values).items()}
+def _entry(value: object) -> Entry:
+    return _record(Entry, value) if isinstance(value, Mapping) else Entry(_method(value))
 
-    def _setting(self, part: str, key: object) -> str:
-        name = str(key).removeprefix("--").replace("_", "-")
-        if name in ("seed", "recipe", "method", "method.name", "data", "data.name"):
-            raise ValueError(
-                f"{self._at(part)}: {key} cannot be set here; use seeds, recipes, methods "
-                "and data of the study"
-            )
-        return name
 
-    def _grid(self, part: str, value: object) -> dict[str, tuple[str, ...]]:
-        values = {} if value is None else value
-        if not isinstance(values, Mapping):
-            raise ValueError(f"{self._at(part)}: expected `setting: [values]` lines, got {value!r}")
-        result = {}
-        for key, items in flat(values).items():
-            if not isinstance(items, list) or not items:
-                raise ValueError(
-                    f"{self._at(part)}: expected a list of values of {key}, got {items!r}"
-                )
-            result[self._setting(part, key)] = tuple(as_flag(item) for item in items)
-        return result
-
-    def _entries(self, part: str, value: object) -> tuple[Entry, ...]:
-        items = value if isinstance(value, list) else [value]
-        return tuple(self._entry(part, item) for item in items)
-
-    def _entry(self, part: str, value: object) -> Entry:
-        if not isinstance(value, Mapping):
-            return Entry(self._method(part, value))
-        keys = self._keys(value, part, Entry.__dataclass_fields__)
-        if "method" not in keys:
-            raise ValueError(f"{self._at(part)}: expected the name of a method in {dict(value)!r}")
-        return Entry(**{name: self._value(name, item) for name, item in keys.items()})
-
-    def _data(self, part: str, value: object) -> dict[str, dict[str, str]]:
-        if not isinstance(value, Mapping):
-            return {name: {} for name in self._data_names(part, value)}
-        result = {}
-        for name, settings in value.items():
-            self._known(part, str(name), DATASETS, "data set")
-            own = self._settings(f"{part} {name}", settings)
-            result[str(name)] = {f"data.{k.removeprefix('data.')}": v for k, v in own.items()}
-        return result
-
-    def _count(self, part: str, value: object) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{self._at(part)}: expected a whole number above 0, got {value!r}")
-        return value
-
-    def _search(self, part: str, value: object) -> Search:
-        if value is True:
-            return Search()
-        keys = self._keys(value, part, Search.__dataclass_fields__)
-        ranges = keys.pop("settings", None) or {}
-        if not isinstance(ranges, Mapping):
-            raise ValueError(f"{self._at(part)}: expected `setting: range` lines, got {ranges!r}")
-        result = {self._setting(part, k): self._range(f"{part} {k}", v) for k, v in ranges.items()}
-        return Search(settings=result, **{k: self._value(k, item) for k, item in keys.items()})
-
-    def _range(self, part: str, value: object) -> tuple[str, ...] | Range:
-        if isinstance(value, list) and value:
-            return tuple(as_flag(item) for item in value)
-        if not isinstance(value, Mapping):
-            raise ValueError(
-                f"{self._at(part)}: expected a list of values, or low and high, got {value!r}"
-            )
-        keys = self._keys(value, part, Range.__dataclass_fields__)
-        low, high = keys.get("low"), keys.get("high")
-        numbers = [x for x in (low, high) if isinstance(x, int | float) and not isinstance(x, bool)]
-        log, whole = (self._truth(f"{part} {k}", keys.get(k, False)) for k in ("log", "whole"))
-        if len(numbers) < 2 or not numbers[0] < numbers[1] or (log and numbers[0] <= 0):
-            raise ValueError(
-                f"{self._at(part)}: expected low below high, above 0 if log is true, got "
-                f"low {low!r} and high {high!r}"
-            )
-        return Range(numbers[0], numbers[1], log, whole)
-
-    def _reasons(self, part: str, value: object) -> dict[str, str]:
-        if not isinstance(value, Mapping):
-            raise ValueError(f"{self._at(part)}: expected `name: why` lines, got {value!r}")
-        return {str(name): self._text(f"{part} {name}", why) for name, why in value.items()}
-
-    def _by_data(self, part: str, value: object) -> dict[str, Change]:
-        if not isinstance(value, Mapping):
-            raise ValueError(f"{self._at(part)}: expected names of data sets, got {value!r}")
-        result = {}
-        for name, tree in value.items():
-            self._known(part, str(name), DATASETS, "data set")
-            keys = self._keys(tree, f"{part} {name}", Change.__dataclass_fields__)
-            result[str(name)] = Change(
-                **{key: self._value(key, item) for key, item in keys.items()}
-            )
-        return result
+def _seeds(value: object) -> tuple[int, ...]:
+    seeds = value
+    if isinstance(value, int) and _is_seed(value):
+        seeds = list(range(min(value, MOST_SEEDS + 1)))
+    fine = isinstance(seeds, list) and 0 < len(seeds) <= MOST_SEEDS
+    if not isinstance(seeds, list) or not fine or not all(map(_is_seed, seeds)):
+        raise ValueError(f"expected a number of seeds or a list of them, got {value!r}")
+    return tuple(dict.fromkeys(seeds))
 
 
 def _is_seed(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"expected a whole number above 0, got {value!r}")
+    return value
+
+
+def _setting(key: object) -> str:
+    name = str(key).removeprefix("--").replace("_", "-")
+    if name in ("seed", "recipe", "method", "method.name", "data", "data.name"):
+        raise ValueError(
+            f"{key} cannot be set here; use seeds, recipes, methods and data of the study"
+        )
+    return name
+
+
+def _settings(value: object) -> dict[str, str]:
+    tree = _mapping({} if value is None else value, "`setting: value` lines")
+    return {_setting(key): as_flag(item) for key, item in flat(tree).items()}
+
+
+def _grid(value: object) -> dict[str, tuple[str, ...]]:
+    tree = _mapping({} if value is None else value, "`setting: [values]` lines")
+    return {_setting(key): _at(key, _choices, items) for key, items in flat(tree).items()}
+
+
+def _choices(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"expected a list of values, got {value!r}")
+    return tuple(map(as_flag, value))
+
+
+def _data(value: object) -> dict[str, dict[str, str]]:
+    if not isinstance(value, Mapping):
+        return {name: {} for name in _list(_data_name, value)}
+    return {
+        _data_name(name): {
+            f"data.{key.removeprefix('data.')}": text
+            for key, text in _at(name, _settings, own).items()
+        }
+        for name, own in value.items()
+    }
+
+
+def _by_data(value: object) -> dict[str, Change]:
+    trees = _mapping(value, "names of data sets")
+    return {
+        _data_name(key): _at(key, partial(_record, Change), tree) for key, tree in trees.items()
+    }
+
+
+def _reasons(value: object) -> dict[str, str]:
+    reasons = _mapping(value, "`name: why` lines")
+    return {str(name): _at(name, _text, why) for name, why in reasons.items()}
+
+
+def _search(value: object) -> Search:
+    return Search() if value is True else _record(Search, value, {"settings": _ranges})
+
+
+def _ranges(value: object) -> dict[str, tuple[str, ...] | Range]:
+    ranges = _mapping(value or {}, "`setting: range` lines")
+    return {_setting(key): _at(key, _range, item) for key, item in ranges.items()}
+
+
+def _range(value: object) -> tuple[str, ...] | Range:
+    if isinstance(value, list) and value:
+        return _choices(value)
+    span = _record(Range, _mapping(value, "a list of values, or low and high"))
+    if not span.low < span.high or (span.log and span.low <= 0):
+        raise ValueError(
+            f"expected low below high, above 0 if log is true, got low {span.low:g} and high "
+            f"{span.high:g}"
+        )
+    return span
+
+
+READERS: dict[str, Reader] = {
+    **dict.fromkeys(("title", "about", "baseline", "label"), _text),
+    **dict.fromkeys(("recipes", "analyses", "printed"), partial(_list, _text)),
+    **dict.fromkeys(("method", "printed_as"), _method),
+    **dict.fromkeys(("protocol", "own", "log", "whole"), partial(check, bool)),
+    **dict.fromkeys(("low", "high"), partial(check, float)),
+    **dict.fromkeys(("trials", "at_once"), _count),
+    "methods": partial(_list, _entry),
+    "only": partial(_list, _data_name),
+    "data": _data,
+    "seeds": _seeds,
+    "settings": _settings,
+    "grid": _grid,
+    "by_data": _by_data,
+    "leave_out": _reasons,
+    "search": _search,
+}
+"""Reader of each key, whichever part of a study it is in."""

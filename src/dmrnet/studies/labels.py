@@ -18,20 +18,12 @@ def reported_system(member: Member) -> System:
 
 
 def names_of(planned: Plan, members: Sequence[Member]) -> dict[System, str]:
-    """Return the names of labelled systems.
-
-    Args:
-        planned: Plan of the study.
-        members: Its finished runs.
-    """
-    found: dict[System, str] = {}
-    known: dict[int, System] = {}
+    """Return the names of the labelled systems of finished runs."""
+    first: dict[int, Member] = {}
     for member in members:
-        of = planned.systems[member.system]
-        if of.name != of.method and member.system not in known:
-            known[member.system] = reported_system(member)
-            found[known[member.system]] = full_name(of)
-    return found
+        first.setdefault(member.system, member)
+    systems = [(planned.systems[number], member) for number, member in first.items()]
+    return {reported_system(m): full_name(one) for one, m in systems if one.name != one.method}
 
 
 def full_name(of: StudySystem) -> str:
@@ -40,28 +32,19 @@ def full_name(of: StudySystem) -> str:
 
 
 def baseline_of(study: Study, planned: Plan, members: Sequence[Member]) -> str:
-    """Return the name of the baseline in the report.
-
-    Args:
-        study: Study.
-        planned: Its plan.
-        members: Its finished runs.
-    """
+    """Return the name of the baseline in the report of finished runs."""
     changed = {study.by_data.get(data, Change()).baseline for data in study.data}
     wanted = (changed.pop() if len(changed) == 1 else "") or study.baseline
-    first = _first(planned.systems, wanted) if wanted else planned.systems[0]
+    labelled = [one for one in planned.systems if one.name != one.method]
+    # An entry is named with or without its values.
+    named = (one for one in labelled if wanted in (one.name, full_name(one)))
+    first = next(named, None) if wanted else planned.systems[0]
     if first is None:
         return wanted
     if first.name != first.method:
         return full_name(first)
-    if wanted or not first.values:
+    if not first.values:
         return first.method
     # Several systems of this method, all with grid values: take the first.
     mine = [member for member in members if planned.systems[member.system] == first]
     return reported_system(mine[0]).label() if mine else first.method
-
-
-def _first(systems: Sequence[StudySystem], wanted: str) -> StudySystem | None:
-    """Return the first labelled system of a name, with or without its values."""
-    labelled = [one for one in systems if one.name != one.method]
-    return next((one for one in labelled if wanted in (one.name, full_name(one))), None)

@@ -24,20 +24,23 @@ def check_names(study: Study) -> None:
         try:
             check_analysis(text)
         except ValueError as error:
-            raise ValueError(f"{where}, analyses: {error}") from error
+            raise ValueError(f"{where}: analyses: {error}") from error
     for name in study.printed:
         read_printed(find_printed(name, study.path))
     for entry in _all_entries(study):
         for data in entry.leave_out:
-            _check_data(data, f"{where}, {entry.name} leave-out")
-    _check_baseline(study.baseline, _all_entries(study), f"{where}, baseline")
+            if data not in DATASETS:
+                raise ValueError(
+                    f"{where}: {entry.name}: leave-out: there is no data set {data!r}; "
+                    f"{nearest(data, DATASETS)}"
+                )
+    _check_baseline(study.baseline, _all_entries(study), f"{where}: baseline")
     for data, change in study.by_data.items():
         entries = change.methods or study.methods
-        _check_baseline(change.baseline, entries, f"{where}, by-data {data} baseline")
+        _check_baseline(change.baseline, entries, f"{where}: by-data: {data}: baseline")
         for name in change.leave_out:
-            _check_known(
-                name, [entry.name for entry in entries], f"{where}, by-data {data} leave-out"
-            )
+            known = [entry.name for entry in entries]
+            _check_known(name, known, f"{where}: by-data: {data}: leave-out")
 
 
 def _all_entries(study: Study) -> Sequence[Entry]:
@@ -50,11 +53,6 @@ def _check_baseline(name: str, entries: Iterable[Entry], where: str) -> None:
     # An entry's grid values may follow its name, as in the tables: sf-md lr=0.1.
     if name and not any(name == word or name.startswith(f"{word} ") for word in known):
         _check_known(name, known, where)
-
-
-def _check_data(name: str, where: str) -> None:
-    if name not in DATASETS:
-        raise ValueError(f"{where}: there is no data set {name!r}; {nearest(name, DATASETS)}")
 
 
 def _check_known(name: str, known: Sequence[str], where: str) -> None:

@@ -1,4 +1,4 @@
-"""Expand a study into its runs: grid_points entry, recipe, grid value, data set and seed."""
+"""Expand a study into its runs: every entry, recipe, grid value, data set and seed."""
 
 from __future__ import annotations
 
@@ -61,11 +61,7 @@ def plan(study: Study, flags: Sequence[str] = ()) -> Plan:
     """Return the runs of a study.
 
     Later sources override earlier ones: protocol of the paper, study, data set, entry, grid,
-    command line.
-
-    Args:
-        study: Study to expand.
-        flags: Additional flags for grid_points run.
+    command line (`flags`).
     """
     systems: list[StudySystem] = []
     left_out: list[str] = []
@@ -119,7 +115,7 @@ def _systems(
 
 
 def grid_points(grid: Choices) -> Iterable[dict[str, str]]:
-    """Yield grid_points choice of one value per setting.
+    """Yield every choice of one value per setting.
 
     >>> list(grid_points({"lr": ("1", "2")}))
     [{'lr': '1'}, {'lr': '2'}]

@@ -19,11 +19,7 @@ def printed_tables() -> dict[str, Path]:
 
 
 def find_printed(name: str, study: Path | None = None) -> Path:
-    """Return the file of printed rows that a study names.
-
-    Args:
-        name: Name of a shipped table, or a path relative to the study's file.
-        study: File of the study.
+    """Return the file of a shipped table, or of a path relative to the study's file.
 
     Raises:
         FileNotFoundError: If there is neither.
@@ -56,12 +52,7 @@ def base_name(dataset: str) -> str:
 
 
 def for_report(paths: Iterable[Path], datasets: Sequence[str]) -> str:
-    """Return printed rows as JSON lines, with the data names of the report.
-
-    Args:
-        paths: Files of printed rows.
-        datasets: Names of the measured data, followed by their settings.
-    """
+    """Return files of printed rows as JSON lines, once for each measured data set of that name."""
     lines: dict[str, None] = {}
     for path in paths:
         for _, record in read_records(path):

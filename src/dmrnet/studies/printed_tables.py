@@ -25,14 +25,7 @@ VARIANCE = "variance"
 
 @dataclass(frozen=True)
 class Printed:
-    """Printed values of one table on one data set.
-
-    Attributes:
-        source: Source of the table.
-        dataset: Name of the data set.
-        metric: Metric of its scores.
-        rows: Its rows.
-    """
+    """Printed values of one table on one data set, with the metric of its scores."""
 
     source: str
     dataset: str
@@ -97,13 +90,7 @@ def tables_on(printed: Sequence[Printed], dataset: str) -> list[Printed]:
 def systems_by_label(
     summary: DataSummary, owners: Mapping[Path, int], systems: Sequence[StudySystem]
 ) -> dict[str, StudySystem]:
-    """Return the plan's system of each label of a report.
-
-    Args:
-        summary: Summary of one data set.
-        owners: Index of the system of each run's folder.
-        systems: Systems of the plan.
-    """
+    """Return the plan's system of each label; `owners` are the systems of the run folders."""
     return {line.label: systems[owners[line.path]] for line in summary.runs if line.path in owners}
 
 

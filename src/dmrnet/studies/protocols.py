@@ -24,11 +24,6 @@ def protocol(data: str, method: str, recipe: str) -> tuple[str, dict[str, str]]:
     """Return the recipe of a method on a data set, and the settings of its protocol.
 
     A recipe without a protocol is returned unchanged.
-
-    Args:
-        data: Name of the data set.
-        method: Name of the method.
-        recipe: ``paper`` or ``released``.
     """
     found = protocols().get(data, {}).get(recipe, {})
     own = found.get("methods", {}).get(method, {})

@@ -16,13 +16,9 @@ from dmrnet.studies.workers.run import folder_of, is_finished, mean_score
 
 @dataclass(frozen=True)
 class Member:
-    """One run of a study.
+    """One run of a study: its job, the index of its system in the plan, and its settings.
 
-    Attributes:
-        job: Job that makes it.
-        system: Index of its system in the plan.
-        settings: Settings that decide its result.
-        folder: Its folder, which may not exist yet.
+    Its folder may not exist yet.
     """
 
     job: Job
@@ -45,11 +41,7 @@ class Member:
 
 
 def resolve(plan: Plan, runs: Path) -> list[Member]:
-    """Return the runs of a plan, each once.
-
-    Args:
-        plan: Plan of the study.
-        runs: Folder of the study's runs.
+    """Return the runs of a plan, each once, with their folders in `runs`.
 
     Raises:
         ValueError: If the settings of a run cannot be read; the error names the run.
@@ -77,28 +69,15 @@ def _read(job: Job) -> RunSettings:
 
 
 def share_of(members: Sequence[Member], share: tuple[int, int]) -> list[Member]:
-    """Return every n-th run, starting with the i-th.
-
-    Args:
-        members: All runs.
-        share: ``(i, n)``, with i counted from 1.
-    """
+    """Return every n-th run, starting with the i-th; share is ``(i, n)``, i counted from 1."""
     part, parts = share
     return list(members[part - 1 :: parts])
 
 
 def scores_of(jobs: Sequence[Job], runs: Path) -> dict[Job, float | None]:
-    """Return the validation score of each job's run; higher is better.
+    """Return the validation score of each job's run in the folder `runs`; higher is better.
 
-    Args:
-        jobs: Jobs whose runs need no test.
-        runs: Folder of the runs.
-
-    Returns:
-        Score of each job; None if its run is unfinished or the score is undefined.
-
-    Raises:
-        ValueError: If the settings of a run cannot be read; the error names the run.
+    None if a run is unfinished, or its score undefined.
     """
     scores: dict[Job, float | None] = {}
     for job in jobs:

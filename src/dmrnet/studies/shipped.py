@@ -22,10 +22,7 @@ def first_line(path: Path) -> str:
 
 
 def find_study(word: str) -> Path:
-    """Return the file of a study.
-
-    Args:
-        word: Path of a file, or name of a shipped study.
+    """Return the file of a study, given by its path or the name of a shipped one.
 
     Raises:
         FileNotFoundError: If there is neither.

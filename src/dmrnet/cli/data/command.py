@@ -29,7 +29,8 @@ MOST_CLASSES = 30
 
 def run(argv: Sequence[str]) -> int:
     """Run one action."""
-    from dmrnet.cli.listing import as_lines, data_sets
+    from dmrnet.cli.listing import as_lines, summaries
+    from dmrnet.data.registry import DATASETS
 
     if not argv or argv[0] in ("-h", "--help"):
         sys.stdout.write(
@@ -41,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
     action, *rest = argv
     if action == "list":
         Arguments("dmrnet data list", "List the data sets.").read(rest)
-        sys.stdout.write(as_lines(data_sets()) + "\n")
+        sys.stdout.write(as_lines(summaries(DATASETS)) + "\n")
         return 0
     actions = {"show": _show, "check": _check, "export": _export, "prepare": _prepare}
     if action not in actions:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from dmrnet.cli.arguments import Arguments
-from dmrnet.cli.listing import as_lines, data_sets, methods
-from dmrnet.data.registry import data_class
-from dmrnet.methods import method
+from dmrnet.cli.listing import as_lines, summaries
+from dmrnet.data.registry import DATASETS, data_class
+from dmrnet.methods import METHODS, method
 from dmrnet.settings.files import flat
 from dmrnet.settings.flags import read_flags
 from dmrnet.settings.options import REQUIRED, Option, flag_of, options_of
@@ -58,11 +58,11 @@ def fit_help(argv: Sequence[str]) -> str:
         else:
             parser.options.add_argument(flag, action="store_true", help=text)
     if data is None:
-        parser.add_argument_group("data sets", as_lines(data_sets(), "mfeat"))
+        parser.add_argument_group("data sets", as_lines(summaries(DATASETS), "mfeat"))
     else:
         _settings(parser, f"settings of data {data}", options_of(data_class(data), "data."))
     if of_method is None:
-        parser.add_argument_group("methods", as_lines(methods(), "dmrnet"))
+        parser.add_argument_group("methods", as_lines(summaries(METHODS), "dmrnet"))
     else:
         kind, recipe = method(of_method), flags.get("recipe", "best")
         title = f"settings of method {of_method}, recipe {recipe}"

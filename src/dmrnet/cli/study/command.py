@@ -70,7 +70,7 @@ def arguments() -> Arguments:
         "report them. Finished runs are not made again: the same command continues after Ctrl-C or "
         "a crash, and retries failed runs.",
         usage=USAGE,
-        epilog="Any other flag of dmrnet fit applies to groups run, e.g. --max-epochs 30.\n\n"
+        epilog="Any other flag of dmrnet fit applies to every run, e.g. --max-epochs 30.\n\n"
         + EXAMPLES,
     )
     add = parser.options.add_argument
@@ -191,11 +191,7 @@ def with_recipes(study: Study, recipes: tuple[str, ...]) -> Study:
 
 
 def with_methods(study: Study, names: Sequence[str]) -> Study:
-    """Return a study with select of its entries, by label or method.
-
-    Raises:
-        ValueError: If it has no entry of a name.
-    """
+    """Return a study with only the entries that have one of these labels or methods."""
     from dmrnet.hints import nearest
 
     groups = [study.methods, *(change.methods for change in study.by_data.values())]

@@ -19,13 +19,8 @@ def with_data(
         study: Study as in its file.
         data: Data sets as ``NAME`` or ``NAME=ROOT``; None for those of the file.
         root: Folder of prepared data; its subfolder of a data set's name is preferred.
-        flags: Other flags; data flags go to the data sets that have the setting.
-
-    Returns:
-        Study, and the flags that do not concern data.
-
-    Raises:
-        ValueError: If a data set is unknown, or a flag is a setting of none of them.
+        flags: Other flags; data flags go to the data sets that have the setting, the rest is
+            returned.
     """
     chosen = dict(study.data) if data is None else {}
     for word in data or ():

@@ -33,16 +33,9 @@ def watch(
     gpus: Sequence[str] = (),
     events: Callable[[], Generator[Event, None, None]] | None = None,
 ) -> Board:
-    """Make the runs of a study and show their progress.
+    """Make the runs of a study in ``out/runs`` and show their progress.
 
-    Args:
-        jobs: Jobs to run.
-        out: Folder of the study, for ``runs/`` and ``logs/``.
-        workers: Number of concurrent processes.
-        console: Console to print to.
-        threads: Threads of each worker.
-        gpus: Ids of GPUs to distribute workers over.
-        events: Makes the runs and yields events; by default local processes.
+    `events` makes the runs and yields events; by default local processes do, as in `run_jobs`.
 
     Raises:
         ValueError: If the settings of a run cannot be read; no other run is tried.

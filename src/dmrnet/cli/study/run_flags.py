@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 def check_run_flags(
     command: str, data: str, methods: Sequence[str], words: Sequence[str], own: Iterable[str]
 ) -> None:
-    """Check flags against the settings of each method, before processes start.
+    """Check flags against the settings of a data set and of each method, before processes start.
 
     Args:
         command: The command, for the error.
@@ -16,9 +16,6 @@ def check_run_flags(
         methods: Methods that flags ``--method.*`` are for.
         words: The flags.
         own: Flags of the command itself, without hyphens: an unknown flag may be near one of them.
-
-    Raises:
-        ValueError: If a flag is unknown, its value does not fit, or the command itself sets it.
     """
     from dmrnet.settings.config import parse_data, run_options
     from dmrnet.settings.flags import read_flags, values_of_flags

@@ -13,11 +13,7 @@ from dmrnet.studies.workers.job import Job
 
 
 def check_search(study: Study, share: tuple[int, int] | None) -> None:
-    """Refuse an invalid search.
-
-    Raises:
-        ValueError: If the study's own runs have seeds of the search, or the search is shared.
-    """
+    """Refuse a search that is shared, or that has seeds of the study's own runs."""
     assert study.search is not None
     both = sorted(set(study.search.seeds) & set(study.seeds))
     if both:
@@ -55,13 +51,7 @@ def search(
 ) -> Plan:
     """Search, write the trials, and return the plan of the study's own runs.
 
-    Args:
-        console: Console to print the choice to.
-        study: Study with a search.
-        planned: Its plan before the search.
-        fixed: Settings of the command line.
-        make: Makes runs into a folder.
-        out: Folder of the study; the search uses a subfolder.
+    Settings of the command line are fixed; `make` makes runs into a subfolder of `out`.
     """
     from dmrnet.studies.resolve import scores_of
     from dmrnet.studies.search.tuning import best, tune, tuned, write_trials

@@ -16,13 +16,7 @@ Space = Mapping[str, tuple[str, ...] | Range]
 def space_of(
     name: str, search: Search, fixed: Sequence[str] = ()
 ) -> dict[str, tuple[str, ...] | Range]:
-    """Return the search space of a method.
-
-    Args:
-        name: Name of the method.
-        search: Search of the study.
-        fixed: Settings with a fixed value, which are not searched.
-    """
+    """Return the search space of a method, without the settings that are fixed."""
     own = SEARCH.get(name, {}) if search.own else {}
     space: dict[str, tuple[str, ...] | Range] = {
         f"method.{setting.replace('_', '-')}": tuple(as_flag(value) for value in values)
@@ -43,13 +37,7 @@ def size_of(space: Space) -> int | None:
 
 
 def first_of(name: str, recipe: str, space: Space) -> dict[str, str]:
-    """Return the first point to try: the method's own settings, otherwise the middle of a range.
-
-    Args:
-        name: Name of the method.
-        recipe: Name of its recipe.
-        space: Search space.
-    """
+    """Return the first point to try: the recipe's settings, otherwise the middle of a range."""
     settings = method(name).recipe(recipe)
     point = {}
     for setting, values in space.items():

@@ -32,14 +32,10 @@ AGAIN = 20
 
 @dataclass(frozen=True)
 class Trial:
-    """Settings that were tried.
+    """Settings that were tried for the system of an index in the plan.
 
-    Attributes:
-        system: Index of the system in the plan.
-        label: Label of the system.
-        settings: Settings of the trial.
-        score: Mean validation score over the search's seeds, higher is better; None if a training
-            failed.
+    The score is the mean validation score over the search's seeds, higher is better; None if a
+    training failed.
     """
 
     system: int
@@ -51,16 +47,10 @@ class Trial:
 def tune(
     planned: Plan, search: Search, fixed: Sequence[str], run: Callable[[Sequence[Job]], Scores]
 ) -> list[Trial]:
-    """Try settings of every system of a plan.
+    """Try settings of every system of a plan, and return all trials, system by system.
 
-    Args:
-        planned: Plan of the study.
-        search: Search of the study.
-        fixed: Settings of the command line, which are not searched.
-        run: Makes runs and returns their scores.
-
-    Returns:
-        All trials, system by system.
+    Settings of the command line are fixed: they are not searched. `run` makes runs and returns
+    their scores.
 
     Raises:
         ModuleNotFoundError: If Optuna is not installed.
@@ -131,14 +121,7 @@ def read_trials(path: Path) -> list[Trial]:
 
 
 class _Searcher:
-    """Proposals of settings for one system.
-
-    Args:
-        number: Index of the system.
-        system: System.
-        search: Search of the study.
-        fixed: Settings that are not searched.
-    """
+    """Proposals of settings for the system of an index in the plan."""
 
     def __init__(
         self, number: int, system: StudySystem, search: Search, fixed: Sequence[str]

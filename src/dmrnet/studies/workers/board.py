@@ -11,19 +11,13 @@ from dmrnet.studies.workers.job import Job
 
 @dataclass
 class Current:
-    """Current job of a worker.
-
-    Attributes:
-        job: Index of the job.
-        since: Start time.
-        epoch: Last finished epoch; None before the first.
-        first: Number of epochs finished before this study resumed the run.
-    """
+    """Current job of a worker, its start time, and its last finished epoch."""
 
     job: int
     since: float
     epoch: Epoch | None = None
     first: int = 0
+    """Number of epochs finished before this study resumed the run."""
 
     @property
     def share(self) -> float:
@@ -65,12 +59,7 @@ class Board:
     _share: float = 0.0
 
     def update(self, event: Event, now: float) -> None:
-        """Update the state by an event.
-
-        Args:
-            event: Event.
-            now: Seconds of a monotonic clock.
-        """
+        """Update the state by an event; `now` is in seconds of a monotonic clock."""
         message = event.message
         if isinstance(message, Ready):
             self.ready.add(event.worker)

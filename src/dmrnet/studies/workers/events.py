@@ -9,22 +9,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Ready:
-    """A worker has imported what it needs.
-
-    Attributes:
-        seconds: Duration of the imports.
-    """
+    """A worker has imported what it needs, in this many seconds."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class Started:
-    """A run starts, resumes, or is found finished.
-
-    Attributes:
-        run: Folder of the run.
-    """
+    """A run starts, resumes, or is found finished, in the folder `run`."""
 
     run: str
 
@@ -82,11 +74,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Busy:
-    """Another process is making the run; it is tried again later.
-
-    Attributes:
-        by: The other process.
-    """
+    """Another process, `by`, is making the run; it is tried again later."""
 
     by: str
 

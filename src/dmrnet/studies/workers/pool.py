@@ -32,26 +32,14 @@ LAUNCHERS = (
 
 
 def environment(threads: int, gpu: str | None) -> dict[str, str]:
-    """Return the environment variables of a worker process.
-
-    Args:
-        threads: Number of threads.
-        gpu: Id of its only GPU; None for all of the study.
-    """
+    """Return the environment variables of a worker; gpu is None for all GPUs of the study."""
     kept = {name: value for name, value in os.environ.items() if name not in LAUNCHERS}
     own = dict.fromkeys(THREADS, str(threads))
     return {**kept, **own, **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu})}
 
 
 class Worker:
-    """Worker process; see `dmrnet.studies.workers.worker`.
-
-    Args:
-        log: File to append its output to.
-        program: Module whose `main` it runs.
-        threads: Number of threads.
-        gpu: Id of its only GPU; None for all of the study.
-    """
+    """Worker process that runs the `main` of a module and appends its output to a log file."""
 
     def __init__(
         self, log: Path, program: str = PROGRAM, threads: int = 1, gpu: str | None = None

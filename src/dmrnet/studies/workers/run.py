@@ -32,7 +32,7 @@ KEY_LENGTH = 8
 def folder_of(settings: RunSettings, runs: Path) -> Path:
     """Return the folder of a run: readable names and a key of the settings that decide its result.
 
-    Folders are identified by their ``config.yaml``: a run of an earlier version is candidate if its
+    Folders are identified by their ``config.yaml``: a run of an earlier version is reused if its
     settings mean the same, and left alone if its defaults meant something else.
     """
     settings = replace(settings, data=absolute(settings.data))
@@ -81,7 +81,7 @@ def _read_once(config: Path, changed: int) -> dict[str, Any]:
 
 
 def is_finished(folder: RunFolder) -> bool:
-    """Whether a run is train_end, and tested if its data have a test set."""
+    """Whether a run is trained, and tested if its data have a test set."""
     if not folder.trained:
         return False
     tested = any(row["split"] == "test" for row in folder.rows())
@@ -91,14 +91,10 @@ def is_finished(folder: RunFolder) -> bool:
 def make_run(
     settings: RunSettings, runs: Path, report: Callable[[Message], None], test: bool = True
 ) -> None:
-    """Train a run unless it is finished, and evaluate it unless it is evaluated.
+    """Train a run unless it is finished, and test it unless it is tested or not to be.
 
-    Args:
-        settings: Settings of the run.
-        runs: Folder of the study's runs.
-        report: Called with every message; the last is `Done`, or `Busy` if another process is
-            making the run.
-        test: Whether to evaluate it on its test set, too.
+    `report` is called with every message; the last is `Done`, or `Busy` if another process is
+    making the run.
     """
     folder = RunFolder(folder_of(settings, runs))
     report(Started(str(folder.path)))

@@ -18,7 +18,6 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TextIO
 
 from dmrnet.engine.training.memory import hand_back
 from dmrnet.studies.workers.events import Failed, Message, Ready, write
@@ -61,11 +60,7 @@ def load() -> MakeRun:
 
 
 def serve(load: Callable[[], MakeRun]) -> None:
-    """Make runs until the input ends.
-
-    Args:
-        load: Called once; may import slowly, since the input is already being watched.
-    """
+    """Make runs until the input ends; `load` may import slowly, since the input is watched."""
     start = time.perf_counter()
     # Ctrl-C reaches every process of a terminal, but the study stops its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -104,12 +99,5 @@ def one_line_of(error: Exception) -> str:
     return text if mendable else f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
-def _one_line(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
+def _one_line(message: Warning | str, *_: object, **__: object) -> None:
     sys.stderr.write(f"warning: {' '.join(str(message).split())}\n")
