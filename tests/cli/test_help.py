@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dmrnet.cli import COMMANDS
-from dmrnet.cli.listing import data_sets, methods
+from dmrnet.cli.listing import summaries
 from dmrnet.data.registry import DATASETS
 from dmrnet.methods import METHODS, method
 from dmrnet.settings.training import Training
@@ -93,7 +93,7 @@ def test_fit_help_shows_the_defaults_of_the_recipe(cli: Cli) -> None:
 
 
 def test_every_name_has_a_line() -> None:
-    for lines in (data_sets(), methods()):
+    for lines in (summaries(DATASETS), summaries(METHODS)):
         assert [name for name, line in lines.items() if len(line) < 20] == []
 
 

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dmrnet.cli.screen import plain_table
+
 MEANINGS = {
     "channel-distance": "mean channel distance, 0 to 2, within one modality or between two",
     "angles": "mean angles in degrees between embeddings of one class",
@@ -37,9 +39,8 @@ def show_analyses(console: Console, rows: Iterable[Mapping[str, Any]], split: st
 
 
 def _run_table(rows: Iterable[Mapping[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
+    table = plain_table([""], [""])
+    table.show_header = False
     for row in rows:
         table.add_row(Text(row["metric"]), format_value(row["value"]))
     return table
@@ -50,10 +51,7 @@ def _combination_table(rows: Iterable[Mapping[str, Any]]) -> Table:
     for row in rows:
         by_name.setdefault(row["combination"], {})[row["metric"]] = row["value"]
     metrics = list(dict.fromkeys(metric for values in by_name.values() for metric in values))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("combination")
-    for metric in metrics:
-        table.add_column(Text(metric), justify="right")
+    table = plain_table(["combination"], metrics)
     for name, values in by_name.items():
         table.add_row(Text(name), *(format_value(values.get(metric)) for metric in metrics))
     return table

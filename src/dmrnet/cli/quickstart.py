@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmrnet.cli.arguments import Arguments, positive
-from dmrnet.cli.study.run_flags import check_run_flags
+from dmrnet.cli.arguments import Arguments, check_run_flags, positive
 
 if TYPE_CHECKING:
     from dmrnet.studies import Board

@@ -8,9 +8,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
-from dmrnet.cli.screen import percent
+from dmrnet.cli.screen import percent, plain_table
 
 FEW = 15
 """Largest number of combinations shown one by one: those of four modalities."""
@@ -95,13 +94,9 @@ def show_scores(
 
 
 def _each(scores: SplitScores, complete: SplitScores | None, names: list[str], label: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        table.add_column(name, justify="center")
-    table.add_column(label, justify="right")
-    table.add_column("samples", justify="right")
-    if complete is not None:
-        table.add_column("on complete", justify="right")
+    table = plain_table(names, [label, "samples", *([] if complete is None else ["on complete"])])
+    for column in table.columns[: len(names)]:
+        column.justify = "center"
     order = sorted(scores.by_name, key=lambda text: text.count("+"))
     for name in order:
         rate, n = scores.by_name[name]
@@ -127,33 +122,21 @@ def counted(scores: SplitScores) -> str:
 
 def _summary(scores: SplitScores, complete: SplitScores | None, names: list[str]) -> Table:
     """Return average and worst; with names also all of them together and each alone."""
-    lines: dict[str, tuple[float | None, float | None]] = {
-        f"average of {len(scores.by_name)} combinations": (
-            scores.average,
-            complete.average if complete else None,
-        ),
-        f"worst: {scores.worst}": (
-            scores.rate(scores.worst),
-            complete.rate(scores.worst) if complete else None,
-        ),
-    }
-    if len(names) > 1:
-        full = "+".join(names)
-        lines["all modalities"] = (scores.rate(full), complete.rate(full) if complete else None)
-    lines |= {
-        f"{name} alone": (scores.rate(name), complete.rate(name) if complete else None)
-        for name in names
-    }
-    table = Table(box=None, pad_edge=False, header_style="bold", show_header=complete is not None)
+    splits, header = [scores], ["on all"]
+    if complete is not None:
+        splits.append(complete)
+        header.append(f"on {max(n for _, n in complete.by_name.values())} complete")
+    table = plain_table([""], header)
+    table.show_header = complete is not None
     if len(scores.by_name) == 1:
         # One combination is its own average and its own worst.
-        lines = {scores.worst: lines[f"worst: {scores.worst}"]}
-    table.add_column("")
-    table.add_column("on all", justify="right")
-    if complete is not None:
-        largest = max(n for _, n in complete.by_name.values())
-        table.add_column(Text(f"on {largest} complete"), justify="right")
-    for text, (rate, of_complete) in lines.items():
-        more = [] if complete is None else [percent(of_complete)]
-        table.add_row(text, percent(rate), *more)
+        lines = {scores.worst: scores.worst}
+    else:
+        average = f"average of {len(scores.by_name)} combinations"
+        table.add_row(average, *(percent(split.average) for split in splits))
+        lines = {f"worst: {scores.worst}": scores.worst}
+        lines |= {"all modalities": "+".join(names)} if len(names) > 1 else {}
+        lines |= {f"{name} alone": name for name in names}
+    for text, name in lines.items():
+        table.add_row(text, *(percent(split.rate(name)) for split in splits))
     return table

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from dmrnet.cli.failures import discard
 from dmrnet.engine.training.processes import rank
@@ -45,6 +48,16 @@ def loading() -> AbstractContextManager[object]:
     """Show a status while loading, in a terminal; importing PyTorch takes seconds."""
     console = screen(error=True)
     return console.status("loading") if console.is_terminal else nullcontext()
+
+
+def plain_table(words: Iterable[str], numbers: Iterable[str] = ()) -> Table:
+    """Return a table without lines, with columns of words, then right-aligned ones of numbers."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in words:
+        table.add_column(Text(name))
+    for name in numbers:
+        table.add_column(Text(name), justify="right")
+    return table
 
 
 def percent(rate: float | None) -> str:

@@ -4,8 +4,7 @@ Importing this package imports no torch.
 """
 
 from dmrnet.studies.workers.board import Board
-from dmrnet.studies.workers.events import Busy, Done, Epoch, Event, Failed, Ready, Started
-from dmrnet.studies.workers.job import Job
+from dmrnet.studies.workers.events import Busy, Done, Epoch, Event, Failed, Job, Ready, Started
 from dmrnet.studies.workers.pool import run_jobs
 
 __all__ = [

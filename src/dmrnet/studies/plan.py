@@ -8,7 +8,7 @@ from itertools import product
 
 from dmrnet.studies.protocols import protocol
 from dmrnet.studies.spec import Change, Choices, Entry, Settings, Study
-from dmrnet.studies.workers.job import Job
+from dmrnet.studies.workers.events import Job
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,24 @@ def plan(study: Study, flags: Sequence[str] = ()) -> Plan:
                 continue
             systems += _systems(study, entry, data, change, flags)
     with_data, with_recipe = len(study.data) > 1, len({s.recipe for s in systems}) > 1
-    jobs, owners = [], []
-    for seed in study.seeds:
-        for number, system in enumerate(systems):
-            label = f"{system.label(with_data, with_recipe)} seed {seed}"
-            jobs.append(Job(label, (*system.argv, "--seed", str(seed))))
-            owners.append(number)
-    return Plan(tuple(systems), tuple(jobs), tuple(owners), tuple(left_out))
+    return with_seeds(systems, study.seeds, left_out, with_data, with_recipe)
+
+
+def with_seeds(
+    systems: Sequence[StudySystem],
+    seeds: Iterable[int],
+    left_out: Iterable[str],
+    with_data: bool,
+    with_recipe: bool,
+) -> Plan:
+    """Return the plan of systems that are all trained with these seeds."""
+    jobs = [
+        Job(f"{one.label(with_data, with_recipe)} seed {seed}", (*one.argv, "--seed", str(seed)))
+        for seed in seeds
+        for one in systems
+    ]
+    owners = tuple(range(len(systems))) * (len(jobs) // max(1, len(systems)))
+    return Plan(tuple(systems), tuple(jobs), owners, tuple(left_out))
 
 
 def _reason_to_leave_out(entry: Entry, data: str, change: Change) -> str | None:

@@ -10,7 +10,7 @@ from dmrnet.engine.folder import RunFolder
 from dmrnet.evaluation import measure_of
 from dmrnet.settings.config import RunSettings, parse_run
 from dmrnet.studies.plan import Plan
-from dmrnet.studies.workers.job import Job
+from dmrnet.studies.workers.events import Job
 from dmrnet.studies.workers.run import folder_of, is_finished, mean_score
 
 

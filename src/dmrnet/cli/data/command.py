@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +38,7 @@ def run(argv: Sequence[str]) -> int:
         sys.stdout.write(
             "usage: dmrnet data ACTION [--help] ...\n\n"
             "Show a data set, check your files, export a data set to files.\n\n"
-            f"actions:\n{_indented(as_lines(ACTIONS))}\n"
+            f"actions:\n{textwrap.indent(as_lines(ACTIONS), '  ')}\n\n"
         )
         return 0 if argv else 2
     action, *rest = argv
@@ -48,10 +50,6 @@ def run(argv: Sequence[str]) -> int:
     if action not in actions:
         raise ValueError(f"unknown action {action!r}; {nearest(action, ['list', *actions])}")
     return actions[action](rest)
-
-
-def _indented(text: str) -> str:
-    return "".join(f"  {line}\n" for line in text.splitlines())
 
 
 def _read_name(argv: Sequence[str], prog: str, summary: str) -> tuple[str, int, list[str]]:
@@ -95,7 +93,7 @@ def _check(argv: Sequence[str]) -> int:
         usage="dmrnet data check TRAIN.npz [FILE.npz ...] [--data.SETTING VALUE ...]",
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="the first is the training file")
-    files = [word for word in argv[: _first_flag(argv)]]
+    files = list(takewhile(lambda word: not word.startswith("-"), argv))
     flags = list(argv[len(files) :])
     if "--help" in argv or "-h" in argv:
         parser.read(["--help"])
@@ -146,10 +144,6 @@ def roles_of(others: Sequence[str]) -> dict[str, str]:
     return dict(zip(("--data.val", "--data.test"), others, strict=False))
 
 
-def _first_flag(argv: Sequence[str]) -> int:
-    return next((place for place, word in enumerate(argv) if word.startswith("-")), len(argv))
-
-
 def _export(argv: Sequence[str]) -> int:
     out, rest = pop_flag(argv, "--out")
     name, seed, flags = _read_name(rest, "dmrnet data export", "Export a data set to .npz files.")
@@ -187,23 +181,12 @@ def show_description(console: Console, description: Description) -> None:
         console.print(f"note: {note}", style="dim", soft_wrap=True, markup=False)
 
 
-def _table(first: Sequence[str], roles: Sequence[str]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in first:
-        table.add_column(name)
-    for role in roles:
-        table.add_column(role, justify="right")
-    return table
-
-
 def _modalities(description: Description) -> Table:
     from dmrnet.cli.fit.start import shape_text
-    from dmrnet.cli.screen import percent
+    from dmrnet.cli.screen import percent, plain_table
 
     roles = list(description.rows)
-    table = _table(("modality", "kind", "shape"), [f"in {role}" for role in roles])
+    table = plain_table(("modality", "kind", "shape"), [f"in {role}" for role in roles])
     for entry in description.modalities:
         shares = [percent(entry.present[role] / description.rows[role]) for role in roles]
         modality = entry.modality
@@ -212,8 +195,10 @@ def _modalities(description: Description) -> Table:
 
 
 def _classes(description: Description) -> Table:
+    from dmrnet.cli.screen import plain_table
+
     roles = list(description.rows)
-    table = _table(("pixels of class" if description.dense else "class",), roles)
+    table = plain_table(("pixels of class" if description.dense else "class",), roles)
     for entry in description.classes[:MOST_CLASSES]:
         table.add_row(entry.name, *(str(entry.rows[role]) for role in roles))
     rest = len(description.classes) - MOST_CLASSES

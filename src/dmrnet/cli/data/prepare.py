@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import (
@@ -76,12 +75,11 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-class _Bars:
+class _Bars(Progress):
     """Progress of each kind of file: bars in a terminal, lines elsewhere."""
 
     def __init__(self, console: Console) -> None:
-        self.console = console
-        self.bars = Progress(
+        super().__init__(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -90,26 +88,14 @@ class _Bars:
             transient=True,
             disable=not console.is_terminal,
         )
-        self.tasks: dict[str, TaskID] = {}
+        self.groups: dict[str, TaskID] = {}
         self.tenths: dict[str, int] = {}
-
-    def __enter__(self) -> _Bars:
-        self.bars.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.bars.stop()
 
     def __call__(self, group: str, done: int, total: int) -> None:
         if self.console.is_terminal:
-            if group not in self.tasks:
-                self.tasks[group] = self.bars.add_task(group, total=total)
-            self.bars.update(self.tasks[group], completed=done)
+            if group not in self.groups:
+                self.groups[group] = self.add_task(group, total=total)
+            self.update(self.groups[group], completed=done)
             return
         tenth = PLAIN_LINES * done // max(1, total)
         if tenth > self.tenths.get(group, 0) and total > 1:

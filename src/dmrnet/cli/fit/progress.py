@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -23,11 +22,7 @@ PLAIN_LINES = 10
 
 
 class FitProgress:
-    """Shows the progress of a training; called after every epoch.
-
-    Args:
-        console: Console to write to.
-    """
+    """Shows the progress of a training on a console; called after every epoch."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -41,12 +36,7 @@ class FitProgress:
     def __enter__(self) -> FitProgress:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.restart()
 
     def restart(self) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dmrnet.cli.screen import percent
+from dmrnet.cli.screen import percent, plain_table
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
@@ -67,11 +67,7 @@ def _sizes(splits: Splits) -> str:
 
 def _modalities(settings: RunSettings, splits: Splits, method: Method) -> Table:
     parts = splits.parts()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("modality", "kind", "shape"):
-        table.add_column(name)
-    for role in parts:
-        table.add_column(f"in {role}", justify="right")
+    table = plain_table(("modality", "kind", "shape"), [f"in {role}" for role in parts])
     table.add_column("encoder")
     for column, modality in enumerate(splits.train.task.inputs):
         shares = [float(part.present[:, column].double().mean()) for part in parts.values()]

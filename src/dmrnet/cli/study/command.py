@@ -74,12 +74,7 @@ def arguments() -> Arguments:
         + EXAMPLES,
     )
     add = parser.options.add_argument
-    add(
-        "--data",
-        metavar="NAME",
-        nargs="+",
-        help="data sets, NAME or NAME=ROOT [the study's]",
-    )
+    add("--data", metavar="NAME", nargs="+", help="data sets, NAME or NAME=ROOT [the study's]")
     add("--root", metavar="DIR", help="folder of prepared data, or of one such folder per data set")
     add("--out", metavar="DIR", help="folder [runs/STUDY]")
     add("--seeds", metavar="INT", type=positive, help="number of seeds, from 0 [the study's]")
@@ -90,12 +85,7 @@ def arguments() -> Arguments:
     add("--gpus", metavar="ID,ID", type=_gpus, help="GPUs to distribute workers over")
     add("--backend", choices=("local", "ray"), default="local", help="where runs are made [local]")
     add("--address", metavar="ADDRESS", help="address of a Ray cluster [start a local one]")
-    add(
-        "--share",
-        metavar="I/N",
-        type=_share,
-        help="make the I-th of N equal shares, no report",
-    )
+    add("--share", metavar="I/N", type=_share, help="make the I-th of N equal shares, no report")
     add("--retry", metavar="INT", type=_count, default=0, help="retries of failed runs [0]")
     add("--dry-run", action="store_true", help="show the runs without making any")
     parser.add_argument_group(
@@ -120,11 +110,11 @@ def _share(text: str) -> tuple[int, int]:
 
 
 def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Arguments) -> int:
+    from dmrnet.cli.arguments import check_run_flags
     from dmrnet.cli.failures import Stopped
     from dmrnet.cli.screen import loading, screen
     from dmrnet.cli.study.data import with_data
     from dmrnet.cli.study.end import finish, report_share
-    from dmrnet.cli.study.run_flags import check_run_flags
     from dmrnet.cli.study.search import check_search, search, show_search
     from dmrnet.settings.flags import read_flags
     from dmrnet.studies.form import read_study

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
 from dmrnet.data.registry import data_class
+from dmrnet.settings.flags import read_flags
 from dmrnet.studies.spec import Study
 
 
@@ -29,7 +30,8 @@ def with_data(
         chosen[name] = {"data.root": folder} if equals else dict(study.data.get(name, {}))
     settings = {name: {**_root_setting(name, root), **own} for name, own in chosen.items()}
     rest: list[str] = []
-    for key, value in _pairs(flags):
+    for name, value in read_flags(flags):
+        key = name.replace("_", "-")
         if not key.startswith("data."):
             rest += [f"--{key}", *([] if value is None else [value])]
             continue
@@ -48,14 +50,8 @@ def with_data(
     return replace(study, data=settings), rest
 
 
-def _pairs(flags: Sequence[str]) -> list[tuple[str, str | None]]:
-    from dmrnet.settings.flags import read_flags
-
-    return [(name.replace("_", "-"), value) for name, value in read_flags(flags)]
-
-
-def _setting_names(name: str) -> Mapping[str, None]:
-    return {field.name.replace("_", "-"): None for field in fields(data_class(name))}
+def _setting_names(name: str) -> set[str]:
+    return {field.name.replace("_", "-") for field in fields(data_class(name))}
 
 
 def _root_setting(name: str, root: str | None) -> dict[str, str]:

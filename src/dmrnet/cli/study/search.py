@@ -9,7 +9,7 @@ from rich.console import Console
 
 from dmrnet.studies.plan import Plan
 from dmrnet.studies.spec import Study
-from dmrnet.studies.workers.job import Job
+from dmrnet.studies.workers.events import Job
 
 
 def check_search(study: Study, share: tuple[int, int] | None) -> None:

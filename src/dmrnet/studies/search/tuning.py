@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmrnet.storage import json_lines, read_json_lines, write_text
-from dmrnet.studies.plan import Plan, StudySystem, as_argv
+from dmrnet.studies.plan import Plan, StudySystem, as_argv, with_seeds
 from dmrnet.studies.search.spaces import Space, first_of, size_of, space_of
 from dmrnet.studies.spec import Range, Search, as_flag
-from dmrnet.studies.workers.job import Job
+from dmrnet.studies.workers.events import Job
 
 if TYPE_CHECKING:
     import optuna
@@ -77,14 +77,12 @@ def tune(
 
 def best(trials: Sequence[Trial]) -> dict[int, dict[str, str]]:
     """Return the best settings of each system; the first of equals."""
-    values: dict[int, Trial] = {}
+    best: dict[int, tuple[float, dict[str, str]]] = {}
     for trial in trials:
-        if trial.score is None or not math.isfinite(trial.score):
-            continue
-        before = values.get(trial.system)
-        if before is None or before.score is None or trial.score > before.score:
-            values[trial.system] = trial
-    return {number: trial.settings for number, trial in values.items()}
+        score = trial.score if trial.score is not None else math.nan
+        if math.isfinite(score) and score > best.get(trial.system, (-math.inf,))[0]:
+            best[trial.system] = (score, trial.settings)
+    return {number: settings for number, (_, settings) in best.items()}
 
 
 def tuned(planned: Plan, chosen: Mapping[int, Mapping[str, str]], seeds: Sequence[int]) -> Plan:
@@ -92,22 +90,13 @@ def tuned(planned: Plan, chosen: Mapping[int, Mapping[str, str]], seeds: Sequenc
 
     A system without a finished trial is left out.
     """
-    systems: list[StudySystem] = []
-    left_out, jobs, owners = list(planned.left_out), list[Job](), list[int]()
-    numbers: dict[int, int] = {}
+    systems, left_out = list[StudySystem](), list(planned.left_out)
     for number, system in enumerate(planned.systems):
-        if number not in chosen:
+        if number in chosen:
+            systems.append(replace(system, argv=(*system.argv, *as_argv(chosen[number]))))
+        else:
             left_out.append(f"{system.label(True, True)}: no setting of it could be trained")
-            continue
-        numbers[number] = len(systems)
-        argv = (*system.argv, *as_argv(chosen[number]))
-        systems.append(replace(system, argv=argv))
-    for seed in seeds:
-        for number, index in numbers.items():
-            label = f"{planned.systems[number].label(True, True)} seed {seed}"
-            jobs.append(Job(label, (*systems[index].argv, "--seed", str(seed))))
-            owners.append(index)
-    return Plan(tuple(systems), tuple(jobs), tuple(owners), tuple(left_out))
+    return with_seeds(systems, seeds, left_out, with_data=True, with_recipe=True)
 
 
 def write_trials(path: Path, trials: Sequence[Trial]) -> None:

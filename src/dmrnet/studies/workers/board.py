@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dmrnet.studies.workers.events import Busy, Done, Epoch, Event, Failed, Ready, Started
-from dmrnet.studies.workers.job import Job
+from dmrnet.studies.workers.events import Busy, Done, Epoch, Event, Failed, Job, Ready, Started
 
 
 @dataclass

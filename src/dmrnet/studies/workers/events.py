@@ -1,10 +1,25 @@
-"""Messages of a worker to its study, one JSON object per line."""
+"""Jobs of a study for its workers, and their messages about them, one JSON object per line."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to make.
+
+    Attributes:
+        label: Name shown to users.
+        argv: Settings as flags of ``dmrnet fit``.
+        test: Whether to evaluate it on its test set, too.
+    """
+
+    label: str
+    argv: tuple[str, ...]
+    test: bool = True
 
 
 @dataclass(frozen=True)

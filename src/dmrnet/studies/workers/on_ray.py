@@ -11,8 +11,17 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from dmrnet.studies.workers.events import Busy, Done, Event, Failed, Message, Ready, read, write
-from dmrnet.studies.workers.job import Job
+from dmrnet.studies.workers.events import (
+    Busy,
+    Done,
+    Event,
+    Failed,
+    Job,
+    Message,
+    Ready,
+    read,
+    write,
+)
 from dmrnet.studies.workers.pool import environment
 
 STARTS = 3

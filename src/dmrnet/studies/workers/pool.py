@@ -9,11 +9,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from dmrnet.studies.workers.events import Busy, Done, Event, Failed, Message, read
-from dmrnet.studies.workers.job import Job
+from dmrnet.studies.workers.events import Busy, Done, Event, Failed, Job, Message, read
 
 PROGRAM = "dmrnet.studies.workers.worker"
 """Module that a worker process runs."""
@@ -148,25 +148,21 @@ def run_jobs(
             thread.join(2 * PATIENCE)
 
 
+@dataclass(frozen=True)
 class _Team:
     """Threads that each serve one worker process."""
 
-    def __init__(
-        self,
-        jobs: Sequence[Job],
-        runs: Path,
-        logs: Path,
-        program: str,
-        threads: int,
-        gpus: tuple[str, ...],
-    ) -> None:
-        self.jobs, self.runs, self.logs, self.program = jobs, runs, logs, program
-        self.threads, self.gpus = threads, gpus
-        self.todo: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self.events: queue.Queue[Event] = queue.Queue()
-        self.stopped = threading.Event()
-        self.workers: dict[int, Worker] = {}
-        self.lock = threading.Lock()
+    jobs: Sequence[Job]
+    runs: Path
+    logs: Path
+    program: str
+    threads: int
+    gpus: tuple[str, ...]
+    todo: queue.SimpleQueue[int] = field(default_factory=queue.SimpleQueue)
+    events: queue.Queue[Event] = field(default_factory=queue.Queue)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    workers: dict[int, Worker] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def serve(self, number: int) -> None:
         while not self.stopped.is_set():
