@@ -10,8 +10,8 @@ import yaml
 
 from dmrnet.settings.config import parse_run, read_config
 from dmrnet.studies.plan import Plan, plan
-from dmrnet.studies.protocols import protocol
 from dmrnet.studies.resolve import resolve, share_of
+from dmrnet.studies.shipped import protocol
 from dmrnet.studies.spec import Change, Entry, Study
 from dmrnet.studies.workers.run import folder_of
 

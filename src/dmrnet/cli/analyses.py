@@ -29,11 +29,9 @@ def show_analyses(console: Console, rows: Iterable[Mapping[str, Any]], split: st
     for name, group in by_name.items():
         meaning = MEANINGS[name.partition("@")[0]]
         console.print(Text.assemble((name, "bold"), f" on {split}: {meaning}"), soft_wrap=True)
-        run_rows = [row for row in group if not row["combination"]]
-        if run_rows:
+        if run_rows := [row for row in group if not row["combination"]]:
             console.print(_run_table(run_rows))
-        combination_rows = [row for row in group if row["combination"]]
-        if combination_rows:
+        if combination_rows := [row for row in group if row["combination"]]:
             console.print(_combination_table(combination_rows))
         console.print()
 

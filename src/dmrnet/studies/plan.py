@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from dmrnet.studies.protocols import protocol
+from dmrnet.studies.shipped import protocol
 from dmrnet.studies.spec import Change, Choices, Entry, Settings, Study
 from dmrnet.studies.workers.events import Job
 
@@ -79,7 +79,7 @@ def plan(study: Study, flags: Sequence[str] = ()) -> Plan:
 
 def with_seeds(
     systems: Sequence[StudySystem],
-    seeds: Iterable[int],
+    seeds: Sequence[int],
     left_out: Iterable[str],
     with_data: bool,
     with_recipe: bool,
@@ -90,7 +90,7 @@ def with_seeds(
         for seed in seeds
         for one in systems
     ]
-    owners = tuple(range(len(systems))) * (len(jobs) // max(1, len(systems)))
+    owners = tuple(number for _ in seeds for number in range(len(systems)))
     return Plan(tuple(systems), tuple(jobs), owners, tuple(left_out))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from dmrnet.report.pages.table import SEEN, UNSEEN, Cell, Table
 from dmrnet.report.records.combinations import members as modalities_of
@@ -18,6 +19,8 @@ from dmrnet.report.summary.summary import DataSummary
 from dmrnet.report.summary.system_summary import SystemSummary
 from dmrnet.studies.plan import StudySystem
 from dmrnet.studies.printed import base_name
+
+T = TypeVar("T")
 
 VARIANCE = "variance"
 """Metric of Table 6's row of sigma^2, in printed rows and in analyses."""
@@ -100,7 +103,6 @@ def overview(
     """Return one row per system: average and gain over the baseline, printed and measured."""
     known = tables_on(printed, summary.dataset)
     baseline = by_label.get(summary.baseline or "")
-    variances = {item.label: variance_of(summary, item) for item in summary.systems}
     with_variance = [one for one in known if any(r.metric == VARIANCE for r in one.rows)]
     header = ["System"]
     for one in known:
@@ -117,15 +119,13 @@ def overview(
         for one in known:
             value, base = one.value(system), one.value(baseline)
             gain = None if value is None or base is None or system == baseline else value - base
-            cells += [_percent(value), _gain(gain, lower_is_better(one.metric))]
+            cells += [_cell(value, fmt.percent), _gain(gain, lower_is_better(one.metric))]
             if one in with_variance:
-                sigma = one.value(system, metric=VARIANCE)
-                cells.append(Cell(fmt.NOTHING if sigma is None else f"{sigma:.2f}"))
-        average = item.headlines.get("average")
-        cells.append(Cell(fmt.NOTHING if average is None else fmt.estimate(average)))
+                cells.append(_cell(one.value(system, metric=VARIANCE), "{:.2f}".format))
+        cells.append(_cell(item.headlines.get("average"), fmt.estimate))
         cells.append(_measured_gain(item, summary.score.lower_is_better))
         if with_variance:
-            cells.append(_plain(variances[item.label]))
+            cells.append(_cell(variance_of(summary, item), _variance))
         rows.append(tuple(cells))
     return Table(tuple(header), tuple(rows))
 
@@ -176,8 +176,8 @@ def variance_of(summary: DataSummary, item: SystemSummary) -> Estimate | None:
     return Estimate.of(found) if found else None
 
 
-def _percent(value: float | None) -> Cell:
-    return Cell(fmt.NOTHING if value is None else fmt.percent(value))
+def _cell(value: T | None, text: Callable[[T], str]) -> Cell:
+    return Cell(fmt.NOTHING if value is None else text(value))
 
 
 def _gain(value: float | None, lower: bool) -> Cell:
@@ -195,7 +195,5 @@ def _measured_gain(item: SystemSummary, lower: bool) -> Cell:
     return Cell(fmt.points(gain.mean), fmt.ends(interval(gain)))
 
 
-def _plain(value: Estimate | None) -> Cell:
-    if value is None:
-        return Cell(fmt.NOTHING)
-    return Cell(f"{value.mean:.2f}" + ("" if value.se is None else f" ± {value.se:.2f}"))
+def _variance(value: Estimate) -> str:
+    return f"{value.mean:.2f}" + ("" if value.se is None else f" ± {value.se:.2f}")

@@ -12,7 +12,6 @@ from dmrnet.cli.arguments import pop_flag
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
     from dmrnet.methods.base import Method
-    from dmrnet.settings.config import RunSettings
     from dmrnet.settings.training import Training
 
 
@@ -36,7 +35,8 @@ def run(argv: Sequence[str]) -> int:
         from dmrnet.engine.fit import fit
         from dmrnet.engine.folder import RunFolder
 
-    folder = Path(out) if out else default_folder(settings)
+    name = f"{settings.dataset}-{settings.method.name}-{settings.recipe}-seed{settings.seed}"
+    folder = Path(out or Path("runs") / name)
     console = screen()
     with FitProgress(screen(error=True)) as progress:
 
@@ -69,9 +69,3 @@ def _trained(facts: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> str
     seconds = [float(row["value"]) for row in rows if row["metric"] == "train_seconds"]
     time = f"trained in {clock(seconds[0])}; " if seconds else ""
     return f"{time}the weights of epoch {facts['best_epoch'] + 1} of {facts['max_epochs']} are kept"
-
-
-def default_folder(settings: RunSettings) -> Path:
-    """Return the default folder of a run."""
-    name = f"{settings.dataset}-{settings.method.name}-{settings.recipe}-seed{settings.seed}"
-    return Path("runs") / name

@@ -78,23 +78,16 @@ def finish(
         return 1
     refused = analyse(study, planned, finished)
     printed = [find_printed(name, study.path) for name in study.printed]
-    folders: list[Path] = [member.folder for member in finished]
+    folders = [member.folder for member in finished]
     if printed:
         names = list(dict.fromkeys(member.settings.data_label for member in finished))
         published = out / "report" / "printed.jsonl"
         published.parent.mkdir(parents=True, exist_ok=True)
         published.write_text(for_report(printed, names), encoding="utf-8")
-        folders.append(published)
-    if split == "val":
         # What the paper prints is of a test set.
-        folders = [member.folder for member in finished]
-    report = build_report(
-        folders,
-        out / "report",
-        baseline_of(study, planned, finished),
-        split,
-        names_of(planned, finished),
-    )
+        folders += [published] if split == "test" else []
+    baseline, named = baseline_of(study, planned, finished), names_of(planned, finished)
+    report = build_report(folders, out / "report", baseline, split, named)
     mine = [s for s in report.summaries if any(not i.system.source for i in s.systems)]
     console.print(terminal_table(mine))
     if printed:
