@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dmrnet.cli.arguments import Arguments, positive
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def run(argv: Sequence[str]) -> int:
@@ -34,11 +38,13 @@ def run(argv: Sequence[str]) -> int:
     args = parser.read(argv)
     if args.split is not None and args.analyse is None:
         raise ValueError("--split needs --analyse; scores always use the test set")
-    return analyse(args) if args.analyse else score(args)
+    console = analyse(args) if args.analyse else score(args)
+    console.print(f"next: dmrnet report {' '.join(args.runs)} --out report", soft_wrap=True)
+    return 0
 
 
-def score(args: argparse.Namespace) -> int:
-    """Score runs on their test sets."""
+def score(args: argparse.Namespace) -> Console:
+    """Score runs on their test sets; return the console."""
     from dmrnet.cli.scores import FEW, show_scores
     from dmrnet.cli.screen import loading, screen
 
@@ -62,12 +68,11 @@ def score(args: argparse.Namespace) -> int:
         )
         rest = "" if number <= FEW else f" ({scored})"
         console.print(f"written: {files} in {path}{rest}\n", style="dim", soft_wrap=True)
-    console.print(f"next: dmrnet report {' '.join(args.runs)} --out report", soft_wrap=True)
-    return 0
+    return console
 
 
-def analyse(args: argparse.Namespace) -> int:
-    """Make the named analyses."""
+def analyse(args: argparse.Namespace) -> Console:
+    """Make the named analyses; return the console."""
     from dmrnet.cli.analyses import show_analyses
     from dmrnet.cli.screen import loading, screen
 
@@ -90,5 +95,4 @@ def analyse(args: argparse.Namespace) -> int:
         )
         show_analyses(console, rows, split)
         console.print(f"written: analyses.jsonl in {path}\n", style="dim", soft_wrap=True)
-    console.print(f"next: dmrnet report {' '.join(args.runs)} --out report", soft_wrap=True)
-    return 0
+    return console

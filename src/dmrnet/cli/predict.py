@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +10,6 @@ from typing import TYPE_CHECKING
 from dmrnet.cli.arguments import Arguments, positive
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from dmrnet.data.dataset import Dataset
 
 FORMATS = (".csv", ".npz")
@@ -45,10 +41,13 @@ def run(argv: Sequence[str]) -> int:
         raise ValueError("dmrnet predict: expected either --input FILE or --split val or test")
     out = None if args.out is None else Path(args.out)
 
-    from dmrnet.cli.screen import loading, screen
+    from dmrnet.cli.screen import counted, loading, screen
 
     with loading():
+        import numpy as np
+
         from dmrnet.cli.devices import device
+        from dmrnet.cli.predictions import as_npz, classes_as_csv, write_label_maps
         from dmrnet.engine.finished import open_run
         from dmrnet.engine.folder import RunFolder
         from dmrnet.engine.predict import predict_rows, predictable_rows
@@ -77,22 +76,25 @@ def run(argv: Sequence[str]) -> int:
     for note in notes:
         screen(error=True).print(f"warning: {note}", style="yellow", soft_wrap=True, markup=False)
     if dense:
-        from dmrnet.cli.label_maps import PredictedMaps, write_maps
         from dmrnet.engine.predict_maps import label_maps
 
         assert out is not None
-        maps = label_maps(opened, dataset, found, may, args.batch_size, args.tile)
-        write_maps(out, PredictedMaps(rows, seen, names, classes, (m for _, m in maps)))
-        screen().print(
-            f"{len(rows)} {'image' if len(rows) == 1 else 'images'} predicted: {out}",
-            soft_wrap=True,
-        )
+        predicted = label_maps(opened, dataset, found, may, args.batch_size, args.tile)
+        maps = (batch for _, batch in predicted)
+        if out.suffix == ".npz":
+            array = np.concatenate([batch.numpy() for batch in maps])
+            write_bytes(out, as_npz(rows, seen, names, classes, predicted=array))
+        else:
+            write_label_maps(out, rows, seen, names, classes, maps)
+        screen().print(f"{counted(len(rows), 'image')} predicted: {out}", soft_wrap=True)
         return 0
     probabilities = predict_rows(opened, dataset, found, may, args.batch_size)
     if out is not None and out.suffix == ".npz":
-        write_bytes(out, as_npz(rows, seen, names, classes, probabilities))
+        best = np.array(classes)[probabilities.argmax(1).numpy()]
+        arrays = {"predicted": best, "probabilities": probabilities.numpy()}
+        write_bytes(out, as_npz(rows, seen, names, classes, **arrays))
     else:
-        text = as_csv(rows, [name_of(mask, names) for mask in seen], classes, probabilities)
+        text = classes_as_csv(rows, [name_of(mask, names) for mask in seen], classes, probabilities)
         # File names need not be Unicode: written as on the disk, shown escaped.
         content = text.encode(errors="surrogateescape")
         if out is None:
@@ -105,11 +107,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def check_out(out: Path | None, dense: bool) -> None:
-    """Refuse an output that does not fit the predictions, before anything is loaded.
-
-    Raises:
-        ValueError: If `out` does not fit.
-    """
+    """Refuse an output that does not fit the predictions, before anything is loaded."""
     if not dense:
         if out is not None and out.suffix not in FORMATS:
             raise ValueError(f"--out {out}: expected a name that ends in .csv or .npz")
@@ -127,41 +125,3 @@ def check_out(out: Path | None, dense: bool) -> None:
 def notes_to_show(dataset: Dataset) -> list[str]:
     """Return the notes on samples, except those on absent modalities, which are expected here."""
     return [note for note in dataset.notes if " absent in " not in note]
-
-
-def as_csv(
-    samples: Sequence[str], seen: Sequence[str], classes: Sequence[str], probabilities: Tensor
-) -> str:
-    """Return one line per sample: name, modalities used, class, probabilities."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["sample", "seen", "predicted", *(f"p({name})" for name in classes)])
-    best = probabilities.argmax(1).tolist()
-    writer.writerows(
-        [name, mask, classes[label], *(f"{value:.6g}" for value in row)]
-        for name, mask, label, row in zip(samples, seen, best, probabilities.tolist(), strict=True)
-    )
-    return stream.getvalue()
-
-
-def as_npz(
-    samples: Sequence[str],
-    seen: Tensor,
-    modalities: Sequence[str],
-    classes: Sequence[str],
-    probabilities: Tensor,
-) -> bytes:
-    """Return the same as arrays, with `seen`, bool ``(n, V)``, in the order of `modalities`."""
-    import numpy as np
-
-    stream = io.BytesIO()
-    np.savez_compressed(
-        stream,
-        sample=np.array(samples),
-        seen=seen.numpy(),
-        modalities=np.array(modalities),
-        predicted=np.array(classes)[probabilities.argmax(1).numpy()],
-        probabilities=probabilities.numpy(),
-        classes=np.array(classes),
-    )
-    return stream.getvalue()

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from dmrnet.cli.screen import percent, plain_table
+from dmrnet.cli.screen import counted, percent, plain_table
 
 FEW = 15
 """Largest number of combinations shown one by one: those of four modalities."""
@@ -89,7 +89,7 @@ def show_scores(
     if shown:
         console.print(_each(scores, complete, names, label))
         console.print()
-    console.print(f"{label} on {split} ({counted(scores)})", style="bold", soft_wrap=True)
+    console.print(f"{label} on {split} ({samples_text(scores)})", style="bold", soft_wrap=True)
     console.print(_summary(scores, complete, [] if shown else names))
 
 
@@ -107,16 +107,16 @@ def _each(scores: SplitScores, complete: SplitScores | None, names: list[str], l
     return table
 
 
-def counted(scores: SplitScores) -> str:
+def samples_text(scores: SplitScores) -> str:
     """Return the number of samples scored: one number, or the smallest and largest.
 
-    >>> counted(SplitScores({"a": (0.5, 40), "b": (0.5, 30), "a+b": (0.5, 25)}))
+    >>> samples_text(SplitScores({"a": (0.5, 40), "b": (0.5, 30), "a+b": (0.5, 25)}))
     '25 to 40 samples, those that have all modalities of a combination'
     """
     least = min(n for _, n in scores.by_name.values())
     most = max(n for _, n in scores.by_name.values())
     if least == most:
-        return f"{most} sample{'' if most == 1 else 's'}"
+        return counted(most, "sample")
     return f"{least} to {most} samples, those that have all modalities of a combination"
 
 

@@ -60,6 +60,15 @@ def plain_table(words: Iterable[str], numbers: Iterable[str] = ()) -> Table:
     return table
 
 
+def counted(number: int, word: str) -> str:
+    """Return a number with a noun in singular or plural.
+
+    >>> counted(1, "run"), counted(2, "run")
+    ('1 run', '2 runs')
+    """
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def percent(rate: float | None) -> str:
     """Return a rate in percent.
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmrnet.cli.arguments import Arguments, positive
-from dmrnet.cli.study.text import counted
 from dmrnet.locking import lock_folder
 
 if TYPE_CHECKING:
@@ -201,6 +200,8 @@ def show_plan(
     console: Console, study: Study, planned: Plan, members: Sequence[Member], out: Path
 ) -> None:
     """Print the size of a study, and what is left out and why."""
+    from dmrnet.cli.screen import counted
+
     done = sum(member.finished for member in members)
     lines = len(planned.systems) // len(study.data) if len(study.data) > 1 else len(planned.systems)
     console.print(

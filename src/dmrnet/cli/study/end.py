@@ -11,8 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from dmrnet.cli.quickstart import spent
-from dmrnet.cli.screen import Screen, clock, screen
-from dmrnet.cli.study.text import counted
+from dmrnet.cli.screen import Screen, clock, counted, screen
 from dmrnet.report.build import build_report
 from dmrnet.report.check import find_damage
 from dmrnet.report.pages.markdown import markdown_table

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from dmrnet.cli.screen import counted
 from dmrnet.studies.plan import Plan
 from dmrnet.studies.spec import Study
 from dmrnet.studies.workers.events import Job
@@ -32,11 +33,10 @@ def show_search(console: Console, study: Study, planned: Plan) -> None:
     """Print the size of the search."""
     spec = study.search
     assert spec is not None
-    searched, own = len(spec.seeds), len(study.seeds)
     console.print(
         f"{study.title}: up to {spec.trials} settings of each of {len(planned.systems)} systems, "
-        f"with {searched} seed{'s' * (searched > 1)} each, chosen on validation; then {own} other "
-        f"seed{'s' * (own > 1)} of the best",
+        f"with {counted(len(spec.seeds), 'seed')} each, chosen on validation; then "
+        f"{counted(len(study.seeds), 'other seed')} of the best",
         soft_wrap=True,
     )
 

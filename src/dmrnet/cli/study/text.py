@@ -9,15 +9,6 @@ from dmrnet.cli.arguments import columns
 from dmrnet.studies.spec import Entry, Study
 
 
-def counted(number: int, word: str) -> str:
-    """Return a number with a noun in singular or plural.
-
-    >>> counted(1, "run"), counted(2, "run")
-    ('1 run', '2 runs')
-    """
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
 def described(study: Study, path: Path) -> str:
     """Return the description of a study: purpose, runs, file."""
     width = columns()

@@ -1,4 +1,4 @@
-"""Label maps as files: one PNG per image whose values are classes, or one ``.npz``."""
+"""Predictions as files: CSV or ``.npz``, and label maps as one PNG per image."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -18,74 +18,80 @@ from dmrnet.modalities import name_of
 from dmrnet.report.figures.label_maps import palette
 from dmrnet.storage import write_bytes, write_text
 
+Array = np.ndarray[Any, np.dtype[Any]]
+
 LONGEST = 80
 """Longest file name, in characters."""
 
 
-@dataclass(frozen=True)
-class PredictedMaps:
-    """Label maps with the names of their n images, V modalities and M classes.
-
-    `seen` is bool ``(n, V)``, True where a modality was used; `maps` are batches uint8
-    ``(b, H, W)`` of the images in order.
-    """
-
-    samples: Sequence[str]
-    seen: Tensor
-    modalities: Sequence[str]
-    classes: Sequence[str]
-    maps: Iterator[Tensor]
+def classes_as_csv(
+    samples: Sequence[str], seen: Sequence[str], classes: Sequence[str], probabilities: Tensor
+) -> str:
+    """Return one line per sample: name, modalities used, class, probabilities."""
+    rows = [["sample", "seen", "predicted", *(f"p({name})" for name in classes)]]
+    best = probabilities.argmax(1).tolist()
+    rows += [
+        [name, mask, classes[label], *(f"{value:.6g}" for value in row)]
+        for name, mask, label, row in zip(samples, seen, best, probabilities.tolist(), strict=True)
+    ]
+    return as_csv(rows)
 
 
-def write_maps(out: Path, given: PredictedMaps) -> None:
-    """Write label maps as arrays if `out` ends in ``.npz``, otherwise into a folder."""
-    if out.suffix == ".npz":
-        write_bytes(out, as_arrays(given))
-    else:
-        write_folder(out, given)
-
-
-def as_arrays(given: PredictedMaps) -> bytes:
-    """Return an ``.npz`` with `predicted`, uint8 ``(n, H, W)``, and the names of images."""
+def as_npz(
+    samples: Sequence[str],
+    seen: Tensor,
+    modalities: Sequence[str],
+    classes: Sequence[str],
+    **predicted: Array,
+) -> bytes:
+    """Return predictions as arrays, with `seen`, bool ``(n, V)``, in the order of `modalities`."""
+    arrays: dict[str, Any] = {
+        "sample": np.array(samples),
+        "seen": seen.numpy(),
+        "modalities": np.array(modalities),
+        **predicted,
+        "classes": np.array(classes),
+    }
     stream = io.BytesIO()
-    np.savez_compressed(
-        stream,
-        sample=np.array(given.samples),
-        seen=given.seen.numpy(),
-        modalities=np.array(given.modalities),
-        predicted=np.concatenate([maps.numpy() for maps in given.maps]),
-        classes=np.array(given.classes),
-    )
+    np.savez_compressed(stream, **arrays)
     return stream.getvalue()
 
 
-def write_folder(folder: Path, given: PredictedMaps) -> None:
+def write_label_maps(
+    folder: Path,
+    samples: Sequence[str],
+    seen: Tensor,
+    modalities: Sequence[str],
+    classes: Sequence[str],
+    batches: Iterable[Tensor],
+) -> None:
     """Write each image's PNG as soon as it is predicted, ``classes.csv`` and ``images.csv``.
 
+    Batches are uint8 ``(b, H, W)``, of the images in order; `seen` is bool ``(n, V)``.
     A pixel's value is the number of its class, coloured by the palette. Existing files of these
     names are replaced; ``images.csv`` is written last.
     """
-    colours = (palette(len(given.classes))[:-1] * 255).round().astype(np.uint8)
+    colours = (palette(len(classes))[:-1] * 255).round().astype(np.uint8)
     rows = [
         [str(number), name, "#{:02x}{:02x}{:02x}".format(*colour)]
-        for number, (name, colour) in enumerate(zip(given.classes, colours.tolist(), strict=True))
+        for number, (name, colour) in enumerate(zip(classes, colours.tolist(), strict=True))
     ]
-    write_text(folder / "classes.csv", table([["value", "class", "colour"], *rows]))
-    listed = [["file", "sample", "seen", *(f"share({name})" for name in given.classes)]]
-    files = iter(zip(file_names(given.samples), given.samples, given.seen, strict=True))
-    for maps in given.maps:
+    write_text(folder / "classes.csv", as_csv([["value", "class", "colour"], *rows]))
+    listed = [["file", "sample", "seen", *(f"share({name})" for name in classes)]]
+    files = iter(zip(file_names(samples), samples, seen, strict=True))
+    for maps in batches:
         for labels, (file, sample, seen) in zip(maps.numpy(), files, strict=False):
             write_bytes(folder / file, as_png(labels, colours))
-            share = np.bincount(labels.ravel(), minlength=len(given.classes)) / labels.size
-            names = name_of(seen, given.modalities)
+            share = np.bincount(labels.ravel(), minlength=len(classes)) / labels.size
+            names = name_of(seen, modalities)
             listed.append([file, sample, names, *(f"{value:.6g}" for value in share)])
     # Names of samples need not be Unicode.
-    write_bytes(folder / "images.csv", table(listed).encode(errors="surrogateescape"))
+    write_bytes(folder / "images.csv", as_csv(listed).encode(errors="surrogateescape"))
 
 
 def as_png(
-    labels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
-    colours: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
+    labels: Array,
+    colours: Array,
 ) -> bytes:
     """Return labels ``(H, W)`` as a PNG with a palette."""
     stream = io.BytesIO()
@@ -117,7 +123,7 @@ def file_names(samples: Sequence[str]) -> list[str]:
     return [f"{name}.png" for name in names]
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
+def as_csv(rows: Sequence[Sequence[str]]) -> str:
     """Return rows as CSV."""
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\n").writerows(rows)
