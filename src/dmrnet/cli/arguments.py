@@ -25,12 +25,10 @@ class _Format(argparse.RawDescriptionHelpFormatter):
 
 
 class Arguments(argparse.ArgumentParser):
-    """A parser that raises ValueError and names the nearest flag.
+    """A parser of a command such as ``dmrnet report``.
 
-    Args:
-        prog: The command, e.g. ``dmrnet report``.
-        description: Description of the command, not wrapped.
-        more: Other arguments of `argparse.ArgumentParser`.
+    It raises ValueError for a word that is unknown, missing or of the wrong type, and names the
+    nearest flag.
     """
 
     def __init__(self, prog: str, description: str, **more: Any) -> None:  # noqa: ANN401
@@ -46,19 +44,11 @@ class Arguments(argparse.ArgumentParser):
         self.options.add_argument("-h", "--help", action="help", help="show this")
 
     def error(self, message: str) -> NoReturn:
-        """Raise an error of argparse.
-
-        Raises:
-            ValueError: Always.
-        """
+        """Raise an error of argparse as a ValueError."""
         raise ValueError(f"{message}; see {self.prog} --help")
 
     def read(self, argv: Sequence[str]) -> argparse.Namespace:
-        """Return the arguments.
-
-        Raises:
-            ValueError: If a word is unknown, missing or of the wrong type.
-        """
+        """Return the arguments."""
         # Mistyped flags come before missing ones, since often the one is the other.
         known = self.flags()
         for name in (word.partition("=")[0] for word in argv):
@@ -74,11 +64,7 @@ class Arguments(argparse.ArgumentParser):
         return [name for name in self._option_string_actions if name.startswith("--")]
 
     def refuse_near(self, words: Iterable[str]) -> None:
-        """Refuse words that are nearly a flag of this parser, before others read them.
-
-        Raises:
-            ValueError: If there is one; the error names the flag.
-        """
+        """Refuse words that are nearly a flag of this parser, before others read them."""
         known = self.flags()
         for name in (word.partition("=")[0] for word in words if word.startswith("--")):
             if name not in known and "." not in name and (match := closest(name, known)):
@@ -87,9 +73,6 @@ class Arguments(argparse.ArgumentParser):
 
 def pop_flag(argv: Sequence[str], flag: str) -> tuple[str | None, list[str]]:
     """Return the value of a flag, None without it, and the other words; the last value counts.
-
-    Raises:
-        ValueError: If the flag has no value.
 
     >>> pop_flag(["--seed", "1", "--out", "runs/a"], "--out")
     ('runs/a', ['--seed', '1'])

@@ -10,14 +10,7 @@ CHOICES = ("auto", "cpu", "cuda")
 
 
 def device(name: str) -> str:
-    """Return the name of an available device.
-
-    Args:
-        name: One of `CHOICES`, or for example ``cuda:1``.
-
-    Raises:
-        ValueError: If the device is unknown or not available.
-    """
+    """Return the available device of a name in `CHOICES`, or for example ``cuda:1``."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, number = name.partition(":")

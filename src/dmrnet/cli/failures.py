@@ -34,12 +34,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def guarded(command: Callable[[], int], debug: bool = False) -> int:
-    """Run a command; turn an exception into one line and an exit code.
-
-    Args:
-        command: Returns its exit code.
-        debug: Whether to show the traceback, too.
-    """
+    """Run a command; turn an exception into one line, with a traceback if debug, and a code."""
     try:
         with one_line_each():
             code = command()

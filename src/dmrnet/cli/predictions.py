@@ -15,7 +15,6 @@ from PIL import Image
 from torch import Tensor
 
 from dmrnet.modalities import name_of
-from dmrnet.report.figures.label_maps import palette
 from dmrnet.storage import write_bytes, write_text
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -71,6 +70,8 @@ def write_label_maps(
     A pixel's value is the number of its class, coloured by the palette. Existing files of these
     names are replaced; ``images.csv`` is written last.
     """
+    from dmrnet.report.figures.label_maps import palette
+
     colours = (palette(len(classes))[:-1] * 255).round().astype(np.uint8)
     rows = [
         [str(number), name, "#{:02x}{:02x}{:02x}".format(*colour)]

@@ -14,10 +14,7 @@ from dmrnet.studies.spec import Entry, Study
 def check_names(study: Study) -> None:
     """Refuse a study that would fail, or compare nothing, after its runs.
 
-    Raises:
-        ValueError: If an analysis, baseline or left-out name is unknown, or a printed row is
-            invalid.
-        FileNotFoundError: If a file of printed rows is missing.
+    Checks the names of analyses, baselines, left-out entries and data sets, and the printed rows.
     """
     where = study.path or "the study"
     for text in study.analyses:

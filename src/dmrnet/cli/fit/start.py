@@ -41,10 +41,13 @@ def show_start(
     console.print(_modalities(settings, splits, method))
     for note in splits.notes:
         console.print(Text(f"  {note}", style="dim"), soft_wrap=not console.is_terminal)
+    parts = splits.parts()
+    sizes = ", ".join(f"{len(part)} {role}" for role, part in parts.items())
+    sizes += "" if "test" in parts else ", no test file"
     parameters = sum(p.numel() for p in method.parameters())
     changed = ", ".join(f"{key} {value}" for key, value in settings.changed().items())
     facts = {
-        "data": f"{splits.name}: {_sizes(splits)}; {len(splits.train.task.classes)} classes",
+        "data": f"{splits.name}: {sizes}; {len(splits.train.task.classes)} classes",
         "method": f"{settings.method.name}, recipe {settings.recipe}, seed {settings.seed}, "
         f"{parameters:,} parameters",
         "training": f"{training.max_epochs} epochs, batches of {training.batch_size}, "
@@ -57,12 +60,6 @@ def show_start(
             line = Text.assemble((f"{name:<9}", "bold"), text)
             console.print(line, soft_wrap=not console.is_terminal)
     console.print()
-
-
-def _sizes(splits: Splits) -> str:
-    parts = splits.parts()
-    sizes = ", ".join(f"{len(part)} {role}" for role, part in parts.items())
-    return sizes if "test" in parts else f"{sizes}, no test file"
 
 
 def _modalities(settings: RunSettings, splits: Splits, method: Method) -> Table:

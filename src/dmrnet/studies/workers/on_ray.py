@@ -39,7 +39,7 @@ def run_on_ray(
     on_gpus: bool = False,
     address: str | None = None,
 ) -> Generator[Event, None, None]:
-    """Make runs as tasks of Ray; see `dmrnet.studies.run_jobs`.
+    """Make runs as tasks of Ray and yield events, as `dmrnet.studies.run_jobs` does.
 
     Args:
         jobs: Jobs, in order.
@@ -48,9 +48,6 @@ def run_on_ray(
         threads: Cores of each run.
         on_gpus: Whether each run has a GPU.
         address: Address of a running cluster; None starts a local one and stops it.
-
-    Yields:
-        Events as they happen; `Done` or `Failed` once per job.
 
     Raises:
         ModuleNotFoundError: If Ray is not installed.
