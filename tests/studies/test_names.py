@@ -32,7 +32,7 @@ def written(folder: Path, text: str) -> Path:
         ("analyses: angles@", "expected a combination after angles@"),
         ("printed: tabel3", "there are no printed rows 'tabel3'; did you mean 'table3'"),
         ("baseline: sf-mdd", "baseline: the study has no 'sf-mdd'; did you mean 'sf-md'"),
-        ("by-data: {mfeat: {baseline: x}}", "by-data mfeat baseline: the study has no 'x'"),
+        ("by-data: {mfeat: {baseline: x}}", "by-data: mfeat: baseline: the study has no 'x'"),
         ("by-data: {mfeat: {leave-out: {dmrr: slow}}}", "leave-out: the study has no 'dmrr'"),
         ("grid: {}\nmethods: [{method: dmr, leave-out: {mfet: slow}}]", "no data set 'mfet'"),
     ],

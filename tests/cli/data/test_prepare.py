@@ -152,5 +152,5 @@ def test_progress_is_a_bar_in_a_terminal() -> None:
     with console.capture() as captured, _Bars(console) as bars:
         bars("sound", 0, 1000)
         bars("sound", 1000, 1000)
-        bars.bars.refresh()
+        bars.refresh()
     assert "1000/1000" in captured.get()
