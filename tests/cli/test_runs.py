@@ -171,7 +171,7 @@ def test_evaluate_analyses_on_validation_and_writes_rows(
     run = copied(finished, tmp_path)
     said = cli("evaluate", run, "--analyse", "channel-distance@camera+sound", "variance")
     assert said.code == 0
-    assert "channel-distance@camera+sound on val: mean distance" in said.out
+    assert "channel-distance@camera+sound on val: mean channel distance" in said.out
     assert "camera+sound" in said.out
     assert "variance on val: mean sigma^2" in said.out
     assert said.last.startswith("next: dmrnet report")

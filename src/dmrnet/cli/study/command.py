@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmrnet.cli.arguments import Arguments, positive
+from dmrnet.cli.arguments import Arguments, check_run_flags, positive
 from dmrnet.locking import lock_folder
 
 if TYPE_CHECKING:
@@ -109,7 +109,6 @@ def _share(text: str) -> tuple[int, int]:
 
 
 def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Arguments) -> int:
-    from dmrnet.cli.arguments import check_run_flags
     from dmrnet.cli.failures import Stopped
     from dmrnet.cli.screen import loading, screen
     from dmrnet.cli.study.data import with_data
