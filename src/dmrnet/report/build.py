@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dmrnet.report.figures.by_variance import variance_figures
+from dmrnet.report.figures.figure import standalone
 from dmrnet.report.figures.label_maps import map_figures
 from dmrnet.report.figures.scores import score_figures
-from dmrnet.report.figures.svg import standalone
 from dmrnet.report.pages.analysis_blocks import analysis_blocks
 from dmrnet.report.pages.html import render_html
 from dmrnet.report.pages.latex import latex

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dmrnet.report.records.label_maps import PICTURES, read_label_maps
 from dmrnet.report.records.mining import read_variance_by_epoch
-from dmrnet.report.records.predictions import read_predictions
+from dmrnet.report.records.predictions import PICTURES, read_label_maps, read_predictions
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.analyses import read_run
 

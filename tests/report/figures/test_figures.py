@@ -7,10 +7,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from dmrnet.report.figures.axes import MOST_COLUMNS
 from dmrnet.report.figures.by_variance import variance_figures
-from dmrnet.report.figures.dot_matrix import MOST_COLUMNS
+from dmrnet.report.figures.figure import INK, standalone
 from dmrnet.report.figures.scores import score_figures
-from dmrnet.report.figures.svg import INK, standalone
 from dmrnet.report.figures.systems import COLOURS, MOST_SYSTEMS, legend_entries, marks
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.summary import summarise

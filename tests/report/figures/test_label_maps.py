@@ -13,7 +13,7 @@ from tests.report.conftest import write_run
 
 from dmrnet.report import build_report
 from dmrnet.report.figures.label_maps import SIDE, palette, subsampled
-from dmrnet.report.records.label_maps import NO_CLASS, read_label_maps
+from dmrnet.report.records.predictions import NO_CLASS, read_label_maps
 
 NAMES = ("red", "nir", "red+nir")
 

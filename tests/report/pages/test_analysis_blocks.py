@@ -12,9 +12,9 @@ from scipy import stats
 from tests.report.analysed import NAMES, analyse, summary_of, two_systems
 
 from dmrnet.report import build_report
-from dmrnet.report.figures.angle_pairs import mean_by_kind
+from dmrnet.report.figures.angles import mean_by_kind
 from dmrnet.report.figures.channel_distance import MOST_PAIRS, distance_figure
-from dmrnet.report.figures.svg import INK
+from dmrnet.report.figures.figure import INK
 from dmrnet.report.figures.variance_by_epoch import variance_by_epoch
 from dmrnet.report.pages.analysis_blocks import analysis_blocks
 from dmrnet.report.summary.analyses import read_analyses

@@ -1,19 +1,34 @@
-"""Mean angles between embeddings: the spread of a class, of its combinations, of classes."""
+"""Mean angles between embeddings: their means by system, and how they are distributed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from numpy.typing import NDArray
 
 from dmrnet.report.figures.axes import axes_at, bare_grid
-from dmrnet.report.figures.figure import Figure, make_figure
-from dmrnet.report.figures.svg import data_id
+from dmrnet.report.figures.figure import Figure, data_id, make_figure
+from dmrnet.report.figures.histograms import Panel, draw_panels, mean_density
 from dmrnet.report.figures.systems import Mark, analysed_left_out, analysed_systems
+from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.formatting import shortened
 from dmrnet.report.summary.analyses import AnalysisSummary
 from dmrnet.report.summary.summary import DataSummary
+
+KINDS = {
+    "one": "one combination",
+    "nested": "one within the other",
+    "shared": "some modalities in common",
+    "apart": "no modality in common",
+}
+"""What two combinations may have in common: key, and description."""
+
+_EDGES = np.arange(0.0, 182.0, 2.0)
+"""Edges of the histograms' bins, in degrees."""
 
 _ANGLES = (
     ("within", "one combination", "o", False),
@@ -38,9 +53,8 @@ def angle_figure(summary: DataSummary, analysed: AnalysisSummary, name: str) -> 
     def draw(ink: str) -> Canvas:
         height, width = 0.24 * len(shown) + 0.1, 2.7
         figure = Canvas(figsize=(left + 2 * width + 0.45, height + 0.95))
-        for column, (suffix, words) in enumerate(
-            (("_centred", "from the mean embedding"), ("", "from zero"))
-        ):
+        origins = (("_centred", "from the mean embedding"), ("", "from zero"))
+        for column, (suffix, words) in enumerate(origins):
             axes = axes_at(figure, left + column * (width + 0.25), 0.5, width, height)
             for y, mark in enumerate(shown):
                 _line(axes, analysed, mark, y, suffix)
@@ -78,16 +92,7 @@ def _line(axes: Axes, analysed: AnalysisSummary, mark: Mark, y: int, suffix: str
             continue
         if value.se is not None:
             axes.hlines(y, value.mean - value.se, value.mean + value.se, **style)
-        axes.plot(
-            [value.mean],
-            [y],
-            marker=marker,
-            markersize=5.5 if marker == "o" else 9,
-            markeredgewidth=1.3,
-            markerfacecolor=mark.colour if filled else "none",
-            linestyle="none",
-            **style,
-        )
+        axes.plot([value.mean], [y], **_marker(marker, filled, mark.colour, key=False), **style)
 
 
 def _key(figure: Canvas, left: float, height: float, ink: str) -> None:
@@ -98,15 +103,105 @@ def _key(figure: Canvas, left: float, height: float, ink: str) -> None:
     axes.axis("off")
     x = 0.08
     for _, words, marker, filled in _ANGLES:
-        axes.plot(
-            [x],
-            [0],
-            marker=marker,
-            markersize=5 if marker == "o" else 8,
-            markeredgewidth=1.2,
-            color=ink,
-            markerfacecolor=ink if filled else "none",
-            linestyle="none",
-        )
+        axes.plot([x], [0], color=ink, **_marker(marker, filled, ink, key=True))
         axes.text(x + 0.1, 0, words, color=ink, va="center_baseline")
         x += 0.35 + 0.066 * len(words)
+
+
+def _marker(marker: str, filled: bool, colour: str, *, key: bool) -> dict[str, Any]:
+    """Return the style of a marker, a little smaller in the key."""
+    sizes = {"o": 5 if key else 5.5, "|": 8 if key else 9}
+    return {
+        "marker": marker,
+        "markersize": sizes[marker],
+        "markeredgewidth": 1.2 if key else 1.3,
+        "markerfacecolor": colour if filled else "none",
+        "linestyle": "none",
+    }
+
+
+def _kind_of(first: str, second: str) -> str:
+    """Return what two combinations have in common, as a key of `KINDS`.
+
+    >>> [_kind_of("a+b", other) for other in ("a+b", "b", "b+c", "c")]
+    ['one', 'nested', 'shared', 'apart']
+    """
+    a, b = set(first.split("+")), set(second.split("+"))
+    if a == b:
+        return "one"
+    if a <= b or b <= a:
+        return "nested"
+    return "shared" if a & b else "apart"
+
+
+def _angles_by_kind(
+    arrays: Mapping[str, NDArray[Any]], suffix: str
+) -> dict[str, NDArray[np.float64]]:
+    """Return the mean angles of a run, in degrees, of each class and pair of combinations.
+
+    They are in ``between`` with the suffix (``_centred`` for angles from the mean embedding, empty
+    for those from zero), ``(classes, K, K)``, NaN without a sample. A kind may lack pairs.
+    """
+    if "combinations" not in arrays or f"between{suffix}" not in arrays:
+        return {}
+    names, between = arrays["combinations"].tolist(), arrays[f"between{suffix}"]
+    kinds = np.array([[_kind_of(a, b) for b in names] for a in names])
+    once = np.triu(np.ones(kinds.shape, dtype=bool))
+    cells = {kind: between[:, (kinds == kind) & once].ravel() for kind in KINDS}
+    known = {kind: values[np.isfinite(values)] for kind, values in cells.items()}
+    return {kind: values for kind, values in known.items() if values.size}
+
+
+def mean_by_kind(analysed: AnalysisSummary, label: str, suffix: str) -> dict[str, Estimate]:
+    """Return a system's mean angle of each kind of pair, over classes and pairs, by seed."""
+    means: dict[str, dict[int, float]] = {}
+    for seed, arrays in analysed.arrays.get(label, {}).items():
+        for kind, values in _angles_by_kind(arrays, suffix).items():
+            means.setdefault(kind, {})[seed] = float(values.mean())
+    return {kind: Estimate.of(values) for kind, values in means.items()}
+
+
+def pair_figure(summary: DataSummary, analysed: AnalysisSummary, name: str) -> Figure | None:
+    """Draw how angles are distributed over classes and pairs: a panel a kind, a line a system.
+
+    Returns:
+        The figure, or None if no run has the angles of pairs.
+    """
+    shown = analysed_systems(summary, analysed)
+    angles = {
+        mark.label: [
+            _angles_by_kind(arrays, "_centred")
+            for arrays in analysed.arrays.get(mark.label, {}).values()
+        ]
+        for mark in shown
+    }
+    panels = []
+    for kind, words in KINDS.items():
+        densities, means = {}, {}
+        for label, by_seed in angles.items():
+            counts = [np.histogram(of[kind], bins=_EDGES)[0] for of in by_seed if kind in of]
+            if (density := mean_density(counts)) is not None:
+                densities[label] = density
+                means[label] = mean_by_kind(analysed, label, "_centred")[kind].mean
+        if densities:
+            title = words if kind == "one" else f"two combinations, {words}"
+            panels.append(Panel(title, densities, means))
+    if not panels:
+        return None
+
+    def draw(ink: str) -> Canvas:
+        size, label = (5.4, 0.95), "degrees, from the mean embedding"
+        return draw_panels(
+            panels, _EDGES, shown, ink, columns=1, size=size, gap=0.42, below=0.12, label=label
+        )
+
+    caption = (
+        "Distribution of the mean angles between embeddings of two samples of one class, over "
+        "classes and pairs of combinations, by what the two combinations have in common; averaged "
+        "over seeds. Marks above a panel are means. If all combinations of a class pointed in one "
+        "direction, the lower panels would look like the first."
+    )
+    if any(panel.top[1] for panel in panels):
+        caption += " Peaks higher than their panel are cut."
+    caption += analysed_left_out(summary, analysed)
+    return make_figure(name, "Angles by what combinations share", caption, draw)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure as Canvas
 
-from dmrnet.report.figures.axes import HIGHLIGHT, axes_at, circles, error_bars, panel
-from dmrnet.report.figures.dot_matrix import (
+from dmrnet.report.figures.axes import (
     HARDEST,
+    HIGHLIGHT,
     MOST_COLUMNS,
+    axes_at,
+    circles,
     dot_matrix,
+    error_bars,
     is_wide,
     matrix_size,
+    panel,
 )
 from dmrnet.report.figures.figure import Figure, make_figure
 from dmrnet.report.figures.systems import marks
@@ -19,8 +23,6 @@ from dmrnet.report.summary.summary import DataSummary
 from dmrnet.report.summary.system_summary import SystemSummary
 
 _MOST_SYSTEMS = 4
-_CLEAR_RANK = 0.5
-"""A rank correlation beyond this is called a relation."""
 
 
 def variance_figures(summary: DataSummary, prefix: str) -> list[Figure]:
@@ -56,15 +58,10 @@ def _by_variance(summary: DataSummary, item: SystemSummary, name: str, note: str
         dots = axes_at(figure, left, 0.08, width, matrix)
         dot_matrix(dots, columns, summary.modalities, ink)
         errors = axes_at(figure, left, 0.16 + matrix, width, 1.35)
-        for worst in (False, True):
+        for worst, colour_of, alpha in ((False, ink, 0.35), (True, HIGHLIGHT, 1)):
             xs = [i for i, k in enumerate(columns) if (k in hardness.worst) is worst]
-            errors.bar(
-                xs,
-                [100 * error[columns[i]] for i in xs],
-                width=0.66,
-                color=HIGHLIGHT if worst else ink,
-                alpha=1 if worst else 0.35,
-            )
+            heights = [100 * error[columns[i]] for i in xs]
+            errors.bar(xs, heights, width=0.66, color=colour_of, alpha=alpha)
         label = summary.score.label if summary.score.lower_is_better else "error"
         panel(errors, f"{label} in %", ink)
         variance = axes_at(figure, left, 1.75 + matrix, width, 1.45)
@@ -101,7 +98,7 @@ def _rank(rank: float | None) -> str:
     if rank is None:
         return ""
     meaning = "variance says little about which combinations are hard"
-    if abs(rank) > _CLEAR_RANK:
+    if abs(rank) > 0.5:
         meaning = f"high variance went with {'hard' if rank > 0 else 'easy'} combinations"
     return f" Their rank correlation is {rank:+.2f}: {meaning}.".replace("-", fmt.MINUS)
 

@@ -73,9 +73,5 @@ def _panel(analysed: AnalysisSummary, shown: list[Mark], form: str, pair: str) -
         if (mean := analysed.get(label, form, pair)) is not None:
             means[label] = mean.mean
     first, _, second = pair.partition("+")
-    title = (
-        f"{shortened(first, 13)} to {shortened(second, 13)}"
-        if second
-        else f"within {shortened(first, 20)}"
-    )
-    return Panel(title, densities, means)
+    title = f"{shortened(first, 13)} to {shortened(second, 13)}"
+    return Panel(title if second else f"within {shortened(first, 20)}", densities, means)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
 from dmrnet.report.figures.axes import axes_at, bare
-from dmrnet.report.figures.svg import data_id
+from dmrnet.report.figures.figure import data_id
 from dmrnet.report.figures.systems import Mark, legend, legend_height
 
 _LINES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
@@ -59,18 +59,10 @@ def draw_panels(
     below: float,
     label: str = "",
 ) -> Canvas:
-    """Draw panels under a legend; sizes are in inches.
+    """Draw panels, at least one of them with a histogram, under a legend; sizes are in inches.
 
-    Args:
-        panels: The panels; at least one has a histogram.
-        edges: Edges of the histograms' bins, ``(bins + 1,)``.
-        shown: Marks of the systems.
-        ink: Colour of text and axes.
-        columns: Number of panels next to each other.
-        size: Width and height of a panel.
-        gap: Room below a panel, for its ticks and the title of the next one.
-        below: Room below the lowest panels, beyond the gap.
-        label: Label of the lowest axis.
+    The gap is below each panel, for its ticks and the title of the next one, and `below` is the
+    room that the lowest panels have beyond it. The label is that of the lowest axis.
     """
     width, height = size
     across = columns * width + (columns - 1) * _BETWEEN
@@ -112,21 +104,13 @@ def _draw_panel(axes: Axes, panel: Panel, edges: NDArray[Any], shown: Sequence[M
     axes.set_ylim(0, panel.top[0] or 1)
     for mark in shown:
         if mark.label in panel.means:
-            axes.plot(
-                [panel.means[mark.label]],
-                [1.05],
-                markersize=4.2,
-                transform=axes.get_xaxis_transform(),
-                clip_on=False,
-                **mark.style,
-            )
+            style = mark.style | {"transform": axes.get_xaxis_transform(), "clip_on": False}
+            axes.plot([panel.means[mark.label]], [1.05], markersize=4.2, **style)
 
 
 def _range(densities: Sequence[NDArray[Any]], edges: NDArray[Any]) -> tuple[float, float]:
     """Return the range that holds nearly all of every histogram."""
-    lows, highs = [], []
-    for density in densities:
-        grown = np.cumsum(density)
-        lows.append(edges[int(np.searchsorted(grown, _TAIL * grown[-1]))])
-        highs.append(edges[1 + int(np.searchsorted(grown, (1 - _TAIL) * grown[-1]))])
-    return float(min(lows)), float(max(highs))
+    grown = [np.cumsum(density) for density in densities]
+    lows = [np.searchsorted(sums, _TAIL * sums[-1]) for sums in grown]
+    highs = [np.searchsorted(sums, (1 - _TAIL) * sums[-1]) for sums in grown]
+    return float(edges[min(lows)]), float(edges[max(highs) + 1])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dmrnet.report.figures.figure import Figure, make_figure
 from dmrnet.report.records.combinations import members
-from dmrnet.report.records.label_maps import NO_CLASS, PICTURES, SavedLabelMaps, read_label_maps
+from dmrnet.report.records.predictions import NO_CLASS, PICTURES, SavedLabelMaps, read_label_maps
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.summary import DataSummary
 
@@ -104,12 +104,15 @@ def _image_figure(
                 axes.set_axis_off()
             if r == 0:
                 for axes, (text, values) in zip(grid[r], inputs, strict=False):
-                    _show_input(axes, values, text, ink)
-                _show(grid[r][len(inputs)], truth, colours, "truth", ink)
+                    picture = values.transpose(1, 2, 0) if len(values) == 3 else values[0]
+                    _show(axes, picture, text, ink)
+                _show(grid[r][len(inputs)], _coloured(truth, colours), "truth", ink)
             for axes, text in zip(grid[r][len(inputs) + 1 :], columns, strict=True):
                 if text in maps:
-                    _show(axes, maps[text], colours, "" if r else text, ink)
-            _name_row(grid[r][len(inputs) + 1], fmt.shortened(label, 18), ink)
+                    _show(axes, _coloured(maps[text], colours), "" if r else text, ink)
+            left = grid[r][len(inputs) + 1]
+            title = left.text(-0.02, 0.5, fmt.shortened(label, 18), fontsize=6.5, color=ink)
+            title.set(transform=left.transAxes, rotation=90, ha="right", va="center")
         _legend(figure, first.classes, colours, used, ink)
         return figure
 
@@ -134,24 +137,16 @@ def palette(classes: int) -> NDArray[np.float64]:
     return np.array([mpl.colors.to_rgb(colour) for colour in (*chosen, VOID)])
 
 
-def _show(
-    axes: Axes, labels: NDArray[np.uint8], colours: NDArray[np.float64], text: str, ink: str
-) -> None:
+def _coloured(labels: NDArray[np.uint8], colours: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return a label map as a picture, uint8 ``(H, W, 3)``."""
     indices = np.where(labels == NO_CLASS, len(colours) - 1, labels).astype(int)
-    axes.imshow((colours[indices] * 255).round().astype(np.uint8), interpolation="none")
-    axes.set_title(text, fontsize=6.5, color=ink, pad=2)
+    return (colours[indices] * 255).round().astype(np.uint8)
 
 
-def _show_input(axes: Axes, values: NDArray[np.uint8], text: str, ink: str) -> None:
-    picture = values.transpose(1, 2, 0) if len(values) == 3 else values[0]
+def _show(axes: Axes, picture: NDArray[np.uint8], text: str, ink: str) -> None:
+    """Show a picture ``(H, W, 3)`` in colours, or ``(H, W)`` in grey."""
     axes.imshow(picture, interpolation="none", cmap="gray", vmin=0, vmax=255)
     axes.set_title(text, fontsize=6.5, color=ink, pad=2)
-
-
-def _name_row(axes: Axes, text: str, ink: str) -> None:
-    """Write the name of a row to the left of its first map."""
-    name = axes.text(-0.02, 0.5, text, rotation=90, fontsize=6.5, color=ink)
-    name.set(transform=axes.transAxes, ha="right", va="center")
 
 
 def _legend(

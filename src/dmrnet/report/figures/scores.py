@@ -8,17 +8,19 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from dmrnet.report.figures.axes import axes_at, bare_grid, error_bars, panel
-from dmrnet.report.figures.dot_matrix import (
+from dmrnet.report.figures.axes import (
     HARDEST,
     MOST_COLUMNS,
+    axes_at,
+    bare_grid,
     column_width,
     dot_matrix,
+    error_bars,
     is_wide,
     matrix_size,
+    panel,
 )
-from dmrnet.report.figures.figure import Figure, make_figure
-from dmrnet.report.figures.svg import data_id
+from dmrnet.report.figures.figure import Figure, data_id, make_figure
 from dmrnet.report.figures.systems import Mark, best_systems, legend, legend_height, worse_left_out
 from dmrnet.report.records.combinations import members
 from dmrnet.report.statistics import formatting as fmt

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from dmrnet.report.figures.svg import data_id
+from dmrnet.report.figures.figure import data_id
 from dmrnet.report.statistics.formatting import shortened
 from dmrnet.report.summary.analyses import AnalysisSummary
 from dmrnet.report.summary.summary import DataSummary
@@ -29,13 +29,9 @@ MOST_SYSTEMS = len(COLOURS)
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How a system is drawn.
+    """How a system is drawn: the shape tells it apart without its colour.
 
-    Attributes:
-        label: Label of the system.
-        colour: Its colour.
-        shape: Its marker, so that colour is not needed to tell systems apart.
-        shift: Its position within a column, from -0.5 to 0.5.
+    Its shift is its position within a column, from -0.5 to 0.5.
     """
 
     label: str
@@ -91,21 +87,15 @@ def worse_left_out(summary: DataSummary) -> str:
 def analysed_systems(summary: DataSummary, analysed: AnalysisSummary) -> list[Mark]:
     """Return the marks, the same in every figure, of the systems that have an analysis."""
     labels = [item.label for item in summary.systems[:MOST_SYSTEMS]]
-    known = _labels(analysed)
     every = marks(labels, with_baseline=summary.baseline is not None)
-    return [mark for mark in every if mark.label in known]
+    return [mark for mark in every if mark.label in analysed.labels]
 
 
 def analysed_left_out(summary: DataSummary, analysed: AnalysisSummary) -> str:
     """Return a sentence on the systems that `analysed_systems` leaves out; empty if none are."""
-    known = _labels(analysed)
-    more = sum(item.label in known for item in summary.systems[MOST_SYSTEMS:])
+    more = sum(item.label in analysed.labels for item in summary.systems[MOST_SYSTEMS:])
     verb = "is" if more == 1 else "are"
     return f" {more} more {verb} only in the table; colours tell {MOST_SYSTEMS} apart." * bool(more)
-
-
-def _labels(analysed: AnalysisSummary) -> set[str]:
-    return {label for label, _, _ in analysed.values}
 
 
 def legend(axes: Axes, shown: Sequence[Mark], ink: str) -> None:
@@ -114,26 +104,11 @@ def legend(axes: Axes, shown: Sequence[Mark], ink: str) -> None:
     width, height = box.width * 72 / axes.figure.dpi, box.height * 72 / axes.figure.dpi
     for mark, x, line in legend_entries(shown, width):
         y = 1 + (6 + 12 * line) / height
-        axes.add_artist(
-            Line2D(
-                [(x + 4) / width],
-                [y],
-                markersize=5,
-                linestyle="none",
-                transform=axes.transAxes,
-                clip_on=False,
-                **mark.style,
-            )
-        )
-        axes.text(
-            (x + 11) / width,
-            y,
-            shortened(mark.label),
-            color=ink,
-            va="center_baseline",
-            transform=axes.transAxes,
-            gid=data_id(mark.label),
-        )
+        where: dict[str, Any] = {"transform": axes.transAxes, "gid": data_id(mark.label)}
+        style = mark.style | where | {"markersize": 5, "linestyle": "none", "clip_on": False}
+        axes.add_artist(Line2D([(x + 4) / width], [y], **style))
+        text = shortened(mark.label)
+        axes.text((x + 11) / width, y, text, color=ink, va="center_baseline", **where)
 
 
 def legend_height(shown: Sequence[Mark], width: float) -> float:
@@ -141,17 +116,14 @@ def legend_height(shown: Sequence[Mark], width: float) -> float:
     return 0.17 * (1 + max(line for _, _, line in legend_entries(shown, width * 72)))
 
 
-def legend_entries(shown: Sequence[Mark], width: float) -> Iterator[tuple[Mark, float, int]]:
-    """Yield each mark with its offset from the left, in points, and its line; 0 is the lowest."""
-    lines: list[list[tuple[Mark, float]]] = [[]]
-    x = 0.0
+def legend_entries(shown: Sequence[Mark], width: float) -> list[tuple[Mark, float, int]]:
+    """Return each mark with its offset from the left, in points, and its line; 0 is the lowest."""
+    entries: list[tuple[Mark, float, int]] = []
+    x, line = 0.0, 0
     for mark in shown:
         needed = 24 + 5.0 * len(shortened(mark.label))
-        if lines[-1] and x + needed > width:
-            lines.append([])
-            x = 0.0
-        lines[-1].append((mark, x))
+        if x and x + needed > width:
+            x, line = 0.0, line + 1
+        entries.append((mark, x, line))
         x += needed
-    for index, line in enumerate(lines):
-        for mark, offset in line:
-            yield mark, offset, len(lines) - 1 - index
+    return [(mark, offset, line - number) for mark, offset, number in entries]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from dmrnet.report.figures.angle_pairs import KINDS, mean_by_kind, pair_figure
-from dmrnet.report.figures.angles import angle_figure
+from dmrnet.report.figures.angles import KINDS, angle_figure, mean_by_kind, pair_figure
 from dmrnet.report.figures.channel_distance import distance_figure, pairs_of
 from dmrnet.report.figures.figure import Figure
 from dmrnet.report.figures.variance_by_epoch import variance_by_epoch

@@ -1,4 +1,4 @@
-"""Predictions of a run for each test sample or image, read for resampling."""
+"""The ``.npz`` files of a run: predictions of each test sample, and label maps of some images."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dmrnet.report.records.arrays import load_arrays
 from dmrnet.report.records.combinations import canonical
 from dmrnet.report.records.rows import RowError
 from dmrnet.report.records.runs import Run
 
 PREDICTIONS = "predictions.npz"
+PICTURES = "pictures.npz"
+
+NO_CLASS = 255
+"""Value of a pixel without a class."""
+
 _REQUIRED = ("combination", "index", "target", "scored")
+_MEND = "evaluate the run again, or delete the file"
 _Saved = Mapping[str, NDArray[Any]]
 
 
@@ -45,12 +51,27 @@ class Predictions:
     confusion: NDArray[np.int64] | None = None
 
 
-def read_predictions(run: Run, order: tuple[str, ...]) -> Predictions | None:
-    """Read the predictions of a run folder.
+def load_arrays(
+    path: Path, content: str, mend: str, skip: Mapping[str, str] | None = None
+) -> dict[str, NDArray[Any]]:
+    """Load the arrays of a file; array `name` of `skip` only if its file lacks ``skip[name]``.
 
-    Args:
-        run: The run.
-        order: Modalities in the order to use in names of combinations.
+    Raises:
+        RowError: If the file is damaged; the message says what was expected and how to mend it.
+    """
+    try:
+        # Opened here: given a path, numpy leaves a file open whose end is damaged.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            unused = {name for name, other in (skip or {}).items() if other in saved.files}
+            return {name: saved[name] for name in saved.files if name not in unused}
+    except (BadZipFile, ValueError, OSError, EOFError, KeyError) as error:
+        raise RowError(
+            f"{path}: expected {content}, got a damaged file ({error}); {mend}"
+        ) from error
+
+
+def read_predictions(run: Run, order: tuple[str, ...]) -> Predictions | None:
+    """Read the predictions of a run folder, combinations named in the given order of modalities.
 
     Returns:
         The predictions; None if the run keeps none of single samples.
@@ -64,7 +85,7 @@ def read_predictions(run: Run, order: tuple[str, ...]) -> Predictions | None:
     arrays = load_arrays(
         path,
         "predictions as `dmrnet evaluate` writes them",
-        "evaluate the run again, or delete the file",
+        _MEND,
         # The largest array is read only if it is needed.
         skip={"probabilities": "predicted"},
     )
@@ -134,3 +155,49 @@ def _sources(path: Path, run: Run, arrays: _Saved) -> NDArray[Any]:
     # Rows of one split are the same samples in every run on it.
     content = run.tested_on or str(path)
     return np.array([f"{content} {row}" for row in arrays["index"].tolist()])
+
+
+@dataclass(frozen=True, slots=True)
+class SavedLabelMaps:
+    """Label maps of ``p`` test images under ``K`` combinations.
+
+    Attributes:
+        index: Numbers of the images in the data set.
+        truth: uint8 ``(p, H, W)``.
+        predicted: uint8 ``(K, p, H, W)``.
+        inputs: uint8 ``(p, C, H, W)`` by modality; empty if the data may not be shown.
+    """
+
+    index: tuple[int, ...]
+    combinations: tuple[str, ...]
+    classes: tuple[str, ...]
+    truth: NDArray[np.uint8]
+    predicted: NDArray[np.uint8]
+    inputs: dict[str, NDArray[np.uint8]]
+
+
+def read_label_maps(path: Path) -> SavedLabelMaps:
+    """Read ``pictures.npz``.
+
+    Raises:
+        RowError: If the file is damaged.
+    """
+    arrays = load_arrays(path, "label maps as dmrnet writes them", _MEND)
+    try:
+        maps = SavedLabelMaps(
+            tuple(arrays["index"].tolist()),
+            tuple(arrays["combination"].tolist()),
+            tuple(arrays["classes"].tolist()),
+            arrays["truth"],
+            arrays["predicted"],
+            {k.removeprefix("input/"): v for k, v in arrays.items() if k.startswith("input/")},
+        )
+    except KeyError as error:
+        raise RowError(f"{path}: expected label maps with an array {error}, got none") from error
+    shape = (len(maps.combinations), len(maps.index), *maps.truth.shape[1:])
+    if maps.truth.ndim != 3 or maps.predicted.shape != shape:
+        raise RowError(
+            f"{path}: expected predicted maps {shape} for a truth of {maps.truth.shape}, got "
+            f"{maps.predicted.shape}"
+        )
+    return maps

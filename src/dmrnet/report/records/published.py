@@ -64,29 +64,10 @@ class PublishedRow:
 
 
 def parse_published(record: Mapping[str, object], where: str = "row") -> PublishedRow:
-    """Make a published row of one JSON object that names its source.
-
-    Args:
-        record: The object.
-        where: Its name in messages, such as ``rows.jsonl:3``.
+    """Make a published row of one JSON object that names its source; `where` is for messages.
 
     Raises:
         RowError: If a key is missing, unknown or of the wrong type, or a rate is not a fraction.
-
-    Example:
-        >>> row = parse_published(
-        ...     {
-        ...         "source": "Wei et al., ECCV 2024, Table 1",
-        ...         "method": "dmrnet",
-        ...         "dataset": "casia-surf",
-        ...         "split": "test",
-        ...         "combination": "rgb",
-        ...         "metric": "acer",
-        ...         "value": 0.0823,
-        ...     }
-        ... )
-        >>> row.value, row.seed
-        (0.0823, None)
     """
     check_keys(record, _REQUIRED, where, _OPTIONAL)
     record = {"recipe": "", "settings": {}, "se": None, **record}

@@ -135,32 +135,10 @@ def mapping(record: Mapping[str, object], key: str, where: str) -> Mapping[str, 
 
 
 def parse_row(record: Mapping[str, object], where: str = "row") -> Row:
-    """Make a row of one JSON object.
-
-    Args:
-        record: The object.
-        where: Its name in messages, such as ``runs/a/results.jsonl:3``.
+    """Make a row of one JSON object; `where` names it in messages: ``runs/a/results.jsonl:3``.
 
     Raises:
         RowError: If a key is missing, unknown or of the wrong type, or a rate is not a fraction.
-
-    Example:
-        >>> parse_row(
-        ...     {
-        ...         "run": "a",
-        ...         "method": "dmr",
-        ...         "recipe": "best",
-        ...         "settings": {},
-        ...         "dataset": "mfeat",
-        ...         "split": "test",
-        ...         "seed": 0,
-        ...         "combination": "fou+pix",
-        ...         "metric": "accuracy",
-        ...         "value": 0.9,
-        ...         "n": 400,
-        ...     }
-        ... ).value
-        0.9
     """
     check_keys(record, _KEYS, where)
     row = Row(

@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from dmrnet.report.records.arrays import load_arrays
+from dmrnet.report.records.predictions import load_arrays
 from dmrnet.report.records.rows import Row, parse_row, read_records, text
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.summary.summary import DataSummary
@@ -48,6 +48,11 @@ class AnalysisSummary:
     def at(self) -> str:
         """Combination of the analysis; empty for all modalities."""
         return self.name.partition("@")[2]
+
+    @property
+    def labels(self) -> set[str]:
+        """Labels of the systems with any value."""
+        return {label for label, _, _ in self.values}
 
     def get(self, label: str, metric: str, combination: str = "") -> Estimate | None:
         """Return a number of a system; None if it has none."""
