@@ -17,9 +17,12 @@ from dmrnet.report.pages.html import render_html
 from dmrnet.report.pages.latex import latex
 from dmrnet.report.pages.markdown import render_markdown
 from dmrnet.report.pages.section import make_section
+from dmrnet.report.records.mining import read_variance_by_epoch
+from dmrnet.report.records.predictions import PICTURES, read_label_maps, read_predictions
 from dmrnet.report.records.rows import SPLITS
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.records.systems import System
+from dmrnet.report.summary.analyses import read_run
 from dmrnet.report.summary.bootstrap import resample
 from dmrnet.report.summary.ranks import rank_over_data
 from dmrnet.report.summary.summary import DataSummary, summarise
@@ -30,15 +33,7 @@ _FIGURES = "figures"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A written report.
-
-    Attributes:
-        page: Path of ``report.html``.
-        markdown: Path of ``report.md``.
-        latex: Path of ``report.tex``.
-        figures: Paths of the figures.
-        summaries: The numbers, for `terminal_table`.
-    """
+    """A written report: the paths of its files, and the numbers, for `terminal_table`."""
 
     page: Path
     markdown: Path
@@ -94,10 +89,9 @@ def build_report(
         for item, anchor in zip(summaries, _anchors(summaries), strict=True)
     ]
     contents: dict[Path, bytes] = {}
-    for section in sections:
-        for figure in section.all_figures:
-            contents[out / _FIGURES / f"{figure.name}.svg"] = standalone(figure.svg).encode()
-            contents[out / _FIGURES / f"{figure.name}.png"] = figure.png
+    for figure in (figure for section in sections for figure in section.all_figures):
+        contents[out / _FIGURES / f"{figure.name}.svg"] = standalone(figure.svg).encode()
+        contents[out / _FIGURES / f"{figure.name}.png"] = figure.png
     figures = tuple(contents)
     # The page is last: once it exists, so do the files that belong to it.
     ranking = rank_over_data(summaries, names)
@@ -109,6 +103,20 @@ def build_report(
     for path in earlier - contents.keys():
         path.unlink(missing_ok=True)
     return Report(out / "report.html", out / "report.md", out / "report.tex", figures, summaries)
+
+
+def find_damage(folder: Path, split: str) -> str | None:
+    """Return the first error in the files of a run folder, or None if a split can be reported."""
+    try:
+        (run,) = read_runs([folder], split)
+        read_predictions(run, run.modalities)
+        read_run(folder)
+        read_variance_by_epoch([folder], run.modalities)
+        if (folder / PICTURES).is_file():
+            read_label_maps(folder / PICTURES)
+    except (ValueError, OSError) as error:
+        return str(error)
+    return None
 
 
 def _figures_of(out: Path) -> set[Path]:

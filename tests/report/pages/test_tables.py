@@ -8,10 +8,9 @@ import re
 import pytest
 from rich.console import Console
 
-from dmrnet.report.pages.hardness_table import hardness_table
 from dmrnet.report.pages.markdown import markdown_table
 from dmrnet.report.pages.table import Cell, Table
-from dmrnet.report.pages.tables import combination_table, cost_table, main_table
+from dmrnet.report.pages.tables import combination_table, cost_table, hardness_table, main_table
 from dmrnet.report.pages.terminal import terminal_table
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.summary import summarise

@@ -12,8 +12,7 @@ from rich.text import Text
 
 from dmrnet.cli.quickstart import spent
 from dmrnet.cli.screen import Screen, clock, counted, screen
-from dmrnet.report.build import build_report
-from dmrnet.report.check import find_damage
+from dmrnet.report.build import build_report, find_damage
 from dmrnet.report.pages.markdown import markdown_table
 from dmrnet.report.pages.table import Table
 from dmrnet.report.pages.terminal import terminal_table

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure as Canvas
@@ -17,7 +18,7 @@ from matplotlib.figure import Figure as Canvas
 INK = "#010203"
 """Placeholder for the colour of text and axes; becomes ``currentColor`` in the SVG."""
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "dmrnet",
     "text.parse_math": False,

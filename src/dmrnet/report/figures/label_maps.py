@@ -140,7 +140,8 @@ def palette(classes: int) -> NDArray[np.float64]:
 def _coloured(labels: NDArray[np.uint8], colours: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Return a label map as a picture, uint8 ``(H, W, 3)``."""
     indices = np.where(labels == NO_CLASS, len(colours) - 1, labels).astype(int)
-    return (colours[indices] * 255).round().astype(np.uint8)
+    picture: NDArray[np.uint8] = (colours[indices] * 255).round().astype(np.uint8)
+    return picture
 
 
 def _show(axes: Axes, picture: NDArray[np.uint8], text: str, ink: str) -> None:

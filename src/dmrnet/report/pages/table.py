@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate
@@ -16,11 +15,9 @@ SEEN, UNSEEN = "●", "○"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of a table.
+    """One cell of a table: its text, a second line, such as the difference to the baseline, below.
 
     Attributes:
-        text: First line.
-        below: Second line, such as the difference to the baseline.
         best: Whether the cell is the best of its column or row.
         hint: Text of the tooltip, such as the numbers of the seeds.
         value: Number to sort by, if it cannot be read off the text.
@@ -47,14 +44,12 @@ class Table:
     def without_empty_columns(self) -> Table:
         """Return the table without columns of numbers that are empty in every row."""
         full = [
-            index < self.names or any(row[index].text != fmt.NOTHING for row in self.rows)
+            index
             for index in range(len(self.header))
+            if index < self.names or any(row[index].text != fmt.NOTHING for row in self.rows)
         ]
-
-        def select(line: Sequence[Any]) -> tuple[Any, ...]:
-            return tuple(item for item, wanted in zip(line, full, strict=True) if wanted)
-
-        return Table(select(self.header), tuple(select(row) for row in self.rows), self.names)
+        rows = (tuple(row[index] for index in full) for row in self.rows)
+        return Table(tuple(self.header[index] for index in full), tuple(rows), self.names)
 
 
 def score_cell(value: Estimate | None, best: Estimate | None, digits: int = 2) -> Cell:

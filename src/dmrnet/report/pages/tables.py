@@ -1,13 +1,14 @@
-"""The tables of scores, ranks and costs."""
+"""The tables of scores, ranks, costs and hard combinations."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dmrnet.report.pages.table import EMPTY, SEEN, UNSEEN, Cell, Table, best_of, score_cell
 from dmrnet.report.records.combinations import members
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate
+from dmrnet.report.summary.hardness import Hardness, by_chance
 from dmrnet.report.summary.ranks import Ranking
 from dmrnet.report.summary.summary import DataSummary
 
@@ -88,12 +89,71 @@ def combination_table(summary: DataSummary, combinations: Sequence[str]) -> Tabl
 def cost_table(summary: DataSummary) -> Table:
     """One row a system: parameters and operations at inference, epochs, samples, seconds."""
     keys = [key for key in _COSTS if any(key in item.run_metrics for item in summary.systems)]
-    rows = []
-    for item in summary.systems:
-        means = [item.run_metrics[key].mean if key in item.run_metrics else None for key in keys]
-        cells = [
-            EMPTY if mean is None else Cell(_COSTS[key][1](mean), value=mean)
-            for key, mean in zip(keys, means, strict=True)
-        ]
-        rows.append((Cell(item.label), *cells))
+
+    def cell(key: str, value: Estimate | None) -> Cell:
+        return Cell(_COSTS[key][1](value.mean), value=value.mean) if value else EMPTY
+
+    rows = [
+        (Cell(item.label), *(cell(key, item.run_metrics.get(key)) for key in keys))
+        for item in summary.systems
+    ]
     return Table(("System", *(_COSTS[key][0] for key in keys)), tuple(rows if keys else ()))
+
+
+def hardness_table(summary: DataSummary, *, measured: bool = True) -> Table:
+    """One row a system with a hard set or a variance: the mined and the truly worst combinations.
+
+    Agreement on validation and rank correlations are left out unless `measured`: an analysis has
+    them in a table of its own.
+    """
+    rows: list[tuple[Cell, ...]] = []
+    for item in summary.systems:
+        hardness = item.hardness
+        if hardness is None or not (hardness.hard or hardness.variance):
+            continue
+        agreement = item.run_metrics.get("hard_agreement")
+        rows.append(
+            (
+                Cell(item.label),
+                Cell(_mined(hardness.hard, hardness.seeds) or "none"),
+                Cell(", ".join(hardness.worst) or fmt.NOTHING),
+                _overlap(hardness),
+                Cell(f"{fmt.estimate(agreement, 0)}%") if agreement else EMPTY,
+                Cell(_correlation(hardness.variance_rank)),
+                Cell(_correlation(hardness.loss_rank)),
+            )
+        )
+    header: tuple[str, ...] = (
+        "System",
+        "Mined as hard",
+        f"Truly worst ({summary.split})",
+        "In both",
+        "Agreement (validation)",
+        "ρ(variance, error)",
+        "ρ(loss, error)",
+    )
+    if not measured:
+        header, rows = header[:4], [row[:4] for row in rows]
+    return Table(header, tuple(rows), names=3)
+
+
+def _mined(hard: Mapping[str, int], seeds: int) -> str:
+    """List the mined combinations, with the number of seeds if it is not all."""
+    return ", ".join(
+        name if count == seeds else f"{name} ({count} of {seeds} seeds)"
+        for name, count in sorted(hard.items(), key=lambda pair: -pair[1])
+    )
+
+
+def _overlap(hardness: Hardness) -> Cell:
+    """Write how many combinations are both, and how many would be by chance."""
+    mined, worst = len(hardness.mined), len(hardness.worst)
+    if not mined:
+        return EMPTY
+    expected, p = by_chance(mined, worst, hardness.combinations, hardness.agreement)
+    below = f"chance {expected:.1f}; p {fmt.probability(p)}"
+    return Cell(f"{hardness.agreement} of {mined}", below)
+
+
+def _correlation(value: float | None) -> str:
+    return fmt.NOTHING if value is None else f"{value:+.2f}".replace("-", fmt.MINUS)

@@ -8,14 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A metric of combinations.
-
-    Attributes:
-        name: Name in the rows.
-        label: Name on the page.
-        lower_is_better: Whether small values are good.
-        explained: Definition, in one sentence.
-    """
+    """A metric of combinations: its name in the rows, and its label and definition on the page."""
 
     name: str
     label: str

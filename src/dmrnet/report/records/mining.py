@@ -20,11 +20,8 @@ VarianceByEpoch = Mapping[str, Mapping[int, float]]
 class MiningRecord:
     """Statistics of one combination in one epoch.
 
-    Attributes:
-        combination: Modalities joined by ``+``.
-        mean_variance: Mean σ² (Eq. 10); None for a method without a distribution.
-        mean_loss: Mean task loss; None if it is undefined.
-        hard: Whether the combination was in the hard set.
+    They are the mean σ² (Eq. 10), None for a method without a distribution; the mean task loss,
+    None if it is undefined; and whether the combination was in the hard set.
     """
 
     combination: str
@@ -34,14 +31,12 @@ class MiningRecord:
 
 
 def read_kept_epoch(path: Path, kept: object) -> tuple[int | None, tuple[MiningRecord, ...]]:
-    """Read the statistics of the epoch whose weights were kept.
+    """Read the statistics of the epoch whose weights were kept from a ``variance.jsonl``.
 
-    Args:
-        path: The run's ``variance.jsonl``; it may be missing.
-        kept: That epoch, counted from 0; if it is no epoch of the file, the last one is read.
+    The kept epoch is counted from 0; if it is no epoch of the file, the last one is read.
 
     Returns:
-        The epoch, counted from 1, and its statistics; None and nothing without statistics.
+        The epoch, counted from 1, and its statistics; None and nothing without a file or lines.
 
     Raises:
         RowError: If a line is wrong.
@@ -54,10 +49,10 @@ def read_kept_epoch(path: Path, kept: object) -> tuple[int | None, tuple[MiningR
         if not isinstance(hard, bool):
             raise RowError(f"{where}: expected 'hard' to be true or false, got {hard!r}")
         item = MiningRecord(
-            combination=text(record, "combination", where),
-            mean_variance=number(record, "mean_variance", where),
-            mean_loss=number(record, "mean_loss", where),
-            hard=hard,
+            text(record, "combination", where),
+            number(record, "mean_variance", where),
+            number(record, "mean_loss", where),
+            hard,
         )
         by_epoch.setdefault(integer(record, "epoch", where), {})[item.combination] = item
     if not by_epoch:
@@ -67,11 +62,9 @@ def read_kept_epoch(path: Path, kept: object) -> tuple[int | None, tuple[MiningR
 
 
 def read_variance_by_epoch(folders: Iterable[Path], modalities: Sequence[str]) -> VarianceByEpoch:
-    """Read the variance of each combination and epoch, averaged over runs.
+    """Read the variance of each combination and epoch, averaged over the runs of one system.
 
-    Args:
-        folders: Folders of runs of one system; those without a variance are skipped.
-        modalities: Names of the modalities, in order.
+    Runs without a variance are skipped; combinations are named in the order of the modalities.
     """
     values: dict[str, dict[int, list[float]]] = {}
     for folder in folders:

@@ -72,10 +72,7 @@ def parse_published(record: Mapping[str, object], where: str = "row") -> Publish
     check_keys(record, _REQUIRED, where, _OPTIONAL)
     record = {"recipe": "", "settings": {}, "se": None, **record}
     row = PublishedRow(
-        source=text(record, "source", where),
-        method=text(record, "method", where),
-        dataset=text(record, "dataset", where),
-        split=text(record, "split", where),
+        **{key: text(record, key, where) for key in ("source", "method", "dataset", "split")},
         combination=text(record, "combination", where, empty=True),
         metric=text(record, "metric", where),
         value=number(record, "value", where),

@@ -123,11 +123,7 @@ def number(record: Mapping[str, object], key: str, where: str) -> float | None:
 
 
 def mapping(record: Mapping[str, object], key: str, where: str) -> Mapping[str, object]:
-    """Return ``record[key]`` as a JSON object.
-
-    Raises:
-        RowError: If it is something else.
-    """
+    """Return ``record[key]`` as a JSON object; raise `RowError` if it is something else."""
     value = record[key]
     if not isinstance(value, dict):
         raise RowError(f"{where}: expected {key!r} to be an object, got {value!r}")
@@ -141,16 +137,12 @@ def parse_row(record: Mapping[str, object], where: str = "row") -> Row:
         RowError: If a key is missing, unknown or of the wrong type, or a rate is not a fraction.
     """
     check_keys(record, _KEYS, where)
+    names = ("run", "method", "recipe", "dataset", "split", "metric")
     row = Row(
-        run=text(record, "run", where),
-        method=text(record, "method", where),
-        recipe=text(record, "recipe", where),
+        **{key: text(record, key, where) for key in names},
         settings=mapping(record, "settings", where),
-        dataset=text(record, "dataset", where),
-        split=text(record, "split", where),
         seed=integer(record, "seed", where),
         combination=text(record, "combination", where, empty=True),
-        metric=text(record, "metric", where),
         value=number(record, "value", where),
         n=integer(record, "n", where, least=0),
     )
@@ -163,11 +155,7 @@ def parse_row(record: Mapping[str, object], where: str = "row") -> Row:
 def check_keys(
     record: Mapping[str, object], required: Sequence[str], where: str, optional: Sequence[str] = ()
 ) -> None:
-    """Check that a record has all required keys and no unknown ones.
-
-    Raises:
-        RowError: If it has not.
-    """
+    """Raise `RowError` unless a record has all required keys and no unknown ones."""
     missing = [key for key in required if key not in record]
     unknown = [key for key in record if key not in (*required, *optional)]
     if missing or unknown:
@@ -215,14 +203,9 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def unique(rows: Iterable[tuple[object, Row]]) -> list[Row]:
-    """Drop repeated rows, so that nothing is counted twice.
+    """Drop repeated rows, so that nothing is counted twice; the first row of each key is kept.
 
-    Args:
-        rows: ``(key, row)``; the key holds the system, data set, split, seed, combination and
-            metric, so rows of equal key state the same number.
-
-    Returns:
-        First row of each key, in order.
+    A row's key holds its system, data set, split, seed, combination and metric.
 
     Raises:
         ValueError: If two rows of one key have different values.

@@ -72,9 +72,8 @@ def read_runs(paths: Sequence[Path], split: str) -> list[Run]:
     if not paths:
         raise ValueError("expected at least one run folder, got none")
     unique: dict[Path, Path] = {}
-    for path in paths:
-        for run_path in _run_paths(path):
-            unique.setdefault(run_path.resolve(), run_path)
+    for run_path in (child for path in paths for child in _run_paths(path)):
+        unique.setdefault(run_path.resolve(), run_path)
     runs = [_read_run(run_path) for run_path in unique.values()]
     lacking = [run for run in runs if not _has_rows_of(run, split)]
     if lacking:
@@ -85,16 +84,15 @@ def read_runs(paths: Sequence[Path], split: str) -> list[Run]:
             else "train it again with `dmrnet fit`, which writes them"
         )
         raise ValueError(f"expected {split} rows in every run, got none in {names}; {mend}")
-    return separate_by_content(runs, split)
+    return _separate_by_content(runs, split)
 
 
 def _has_rows_of(run: Run, split: str) -> bool:
-    return any(row.split == split and row.combination for row in run.rows) or any(
-        row.split == split for row in run.published
-    )
+    measured = [row.split for row in run.rows if row.combination]
+    return split in measured or any(row.split == split for row in run.published)
 
 
-def separate_by_content(runs: Sequence[Run], split: str) -> list[Run]:
+def _separate_by_content(runs: Sequence[Run], split: str) -> list[Run]:
     """Rename data sets of one name and different content, so that they are never compared.
 
     Content means the files that a run was trained and selected on and, for test rows, tested on.
@@ -106,16 +104,14 @@ def separate_by_content(runs: Sequence[Run], split: str) -> list[Run]:
     for run, content in zip(runs, contents, strict=True):
         if content:
             known.setdefault(run.rows[0].dataset, set()).add(content)
-    return [
-        _renamed(run, content) if content and len(known[run.rows[0].dataset]) > 1 else run
-        for run, content in zip(runs, contents, strict=True)
-    ]
-
-
-def _renamed(run: Run, content: _Fingerprints) -> Run:
-    short = blake2b(repr(content).encode(), digest_size=3).hexdigest()
-    rows = tuple(replace(row, dataset=f"{row.dataset} #{short}") for row in run.rows)
-    return replace(run, rows=rows)
+    separate = []
+    for run, content in zip(runs, contents, strict=True):
+        if content and len(known[run.rows[0].dataset]) > 1:
+            short = blake2b(repr(content).encode(), digest_size=3).hexdigest()
+            rows = (replace(row, dataset=f"{row.dataset} #{short}") for row in run.rows)
+            run = replace(run, rows=tuple(rows))
+        separate.append(run)
+    return separate
 
 
 def _run_paths(path: Path) -> list[Path]:
@@ -155,7 +151,10 @@ def _read_run(path: Path) -> Run:
             f"{path / RESULTS}: expected the rows of one training, got {len(trainings)}; put "
             "rows of several into one .jsonl file and report that"
         )
-    facts = _read_facts(path / FACTS)
+    try:
+        facts = read_json(path / FACTS) if (path / FACTS).is_file() else {}
+    except ValueError as error:
+        raise RowError(str(error)) from error
     epoch, mining = read_kept_epoch(path / VARIANCE, facts.get("best_epoch"))
     files = _fingerprints(facts.get("files"))
     content = [*_fingerprints(facts.get("content")), *files]
@@ -173,25 +172,14 @@ def _read_run(path: Path) -> Run:
 
 
 def _read_file(path: Path) -> Run:
-    rows: list[Row] = []
-    published: list[PublishedRow] = []
-    for where, record in read_records(path):
-        if "source" in record:
-            published.append(parse_published(record, where))
-        else:
-            rows.append(parse_row(record, where))
-    if not rows and not published:
+    rows = [
+        parse_published(record, where) if "source" in record else parse_row(record, where)
+        for where, record in read_records(path)
+    ]
+    if not rows:
         raise RowError(f"{path}: expected at least one row, got an empty file")
-    return Run(path, tuple(rows), published=tuple(published))
-
-
-def _read_facts(path: Path) -> dict[str, object]:
-    if not path.is_file():
-        return {}
-    try:
-        return read_json(path)
-    except ValueError as error:
-        raise RowError(str(error)) from error
+    published = tuple(row for row in rows if isinstance(row, PublishedRow))
+    return Run(path, tuple(row for row in rows if isinstance(row, Row)), published=published)
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -6,19 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-DEFAULT_RECIPE = "best"
-"""Recipe that labels leave out."""
-
-_PREFIX = "method."
-
 
 @dataclass(frozen=True, slots=True)
 class System:
     """A method with its recipe and settings; runs of several seeds repeat one system.
 
     Attributes:
-        method: Name of the method.
-        recipe: Name of the recipe.
         settings: Settings that differ from the recipe, as sorted ``(name, text)`` pairs.
         source: Where the system is published; empty for systems that were run here.
     """
@@ -29,18 +22,16 @@ class System:
     source: str = ""
 
     def label(self, without: frozenset[tuple[str, str]] = frozenset()) -> str:
-        """Return the system's name on the page.
-
-        Args:
-            without: Settings to leave out.
+        """Return the system's name on the page, without some of its settings.
 
         Example:
             >>> System("dmr", "paper", (("method.alpha", "0.01"),)).label()
             'dmr (paper) alpha=0.01'
         """
-        recipe = "" if self.recipe in (DEFAULT_RECIPE, "") else f" ({self.recipe})"
+        # The default recipe is left out, and the prefix of the method's own settings.
+        recipe = "" if self.recipe in ("best", "") else f" ({self.recipe})"
         settings = "".join(
-            f" {key.removeprefix(_PREFIX)}={value}"
+            f" {key.removeprefix('method.')}={value}"
             for key, value in self.settings
             if (key, value) not in without
         )
@@ -65,9 +56,7 @@ def labels_of(
 ) -> dict[System, str]:
     """Return the label of every system, without shared settings and with sources as numbers.
 
-    Args:
-        systems: The systems.
-        names: Custom names of some systems; one that is not unique is ignored.
+    A custom name replaces the label unless it is not unique.
 
     Example:
         >>> list(labels_of([system("dmr", "best", {}), system("dmr", "", {}, "A")]).values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.report.analysed import NAMES, analyse
 
-from dmrnet.report.check import find_damage
+from dmrnet.report.build import find_damage
 
 
 @pytest.fixture
