@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -22,15 +23,7 @@ _MOST_BY_EPOCH = 3
 
 @dataclass(frozen=True, slots=True)
 class AnalysisBlock:
-    """One analysis on the page.
-
-    Attributes:
-        title: Heading.
-        table: Numbers of the systems.
-        reading: How to read the numbers.
-        figures: Figures of the analysis.
-        kind: Name of the analysis.
-    """
+    """One analysis on the page: heading, numbers, how to read them, figures; `kind` is its name."""
 
     title: str
     table: Table
@@ -42,9 +35,7 @@ class AnalysisBlock:
 def analysis_blocks(summary: DataSummary, prefix: str) -> tuple[AnalysisBlock, ...]:
     """Return the analyses of a summary's runs; none if the runs were not analysed.
 
-    Args:
-        summary: The summary.
-        prefix: Start of the figures' names: letters, digits and hyphens.
+    Names of the figures start with the prefix: letters, digits and hyphens.
 
     Raises:
         ValueError: If the rows of an analysis cannot be read.
@@ -69,28 +60,27 @@ def _block(
     reading: str,
     figures: Iterable[Figure | None] = (),
 ) -> AnalysisBlock:
-    """Make a block, without the figures that could not be drawn."""
+    """Make a block, without the figures that could not be drawn; the title says at what."""
     drawn = tuple(figure for figure in figures if figure is not None)
+    title += f", at {analysed.at}" if analysed.at else ""
     return AnalysisBlock(title, table, reading, drawn, analysed.kind)
 
 
 def _distances(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> AnalysisBlock:
     systems = _systems(summary, analysed)
+    forms = ("cosine", "printed")
     rows = []
-    for form in ("cosine", "printed"):
-        for pair in pairs_of(analysed):
-            base = analysed.get(summary.baseline, form, pair) if summary.baseline else None
-            cells = [Cell(_pair(pair)), Cell(form)]
-            for label in systems:
-                value, below = analysed.get(label, form, pair), ""
-                if value is not None and base is not None and label != summary.baseline:
-                    below = f"{value.mean / base.mean:.3f} : 1" if base.mean else ""
-                cells.append(_cell(value, 4, below))
-            rows.append(tuple(cells))
-    figures = [
-        distance_figure(summary, analysed, form, f"{prefix}-{form}")
-        for form in ("cosine", "printed")
-    ]
+    for form, pair in itertools.product(forms, pairs_of(analysed)):
+        base = analysed.get(summary.baseline, form, pair) if summary.baseline else None
+        channels = pair.replace("+", " to ") if "+" in pair else f"within {pair}"
+        cells = [Cell(channels), Cell(form)]
+        for label in systems:
+            value, below = analysed.get(label, form, pair), ""
+            if value is not None and base is not None and label != summary.baseline:
+                below = f"{value.mean / base.mean:.3f} : 1" if base.mean else ""
+            cells.append(_cell(value, 4, below))
+        rows.append(tuple(cells))
+    figures = [distance_figure(summary, analysed, form, f"{prefix}-{form}") for form in forms]
     ratio = f"; below, the ratio of the means to {summary.baseline}" if summary.baseline else ""
     reading = (
         "Mean distance between the channels of the encoders' maps (Eq. 14-15), within a modality "
@@ -100,8 +90,7 @@ def _distances(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> 
         "text describes. Channels that are zero on a sample have no distance and are left out."
     )
     table = Table(("Channels", "Form", *systems), tuple(rows), names=2)
-    title = _titled("Diversity of channels (Fig. 1)", analysed)
-    return _block(analysed, title, table, reading, figures)
+    return _block(analysed, "Diversity of channels (Fig. 1)", table, reading, figures)
 
 
 _ANGLES = {
@@ -148,8 +137,7 @@ def _angles(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> Ana
         "zero."
     )
     table = Table(("Between", "Seen from", *systems), tuple(rows), names=2)
-    title = _titled("Do combinations of a class point apart?", analysed)
-    return _block(analysed, title, table, reading, figures)
+    return _block(analysed, "Do combinations of a class point apart?", table, reading, figures)
 
 
 def _compared(
@@ -184,8 +172,8 @@ def _variance(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> A
     ]
     drawn = [item for item in summary.systems if item.label in systems][:_MOST_BY_EPOCH]
     figures = [
-        variance_by_epoch(summary, item, f"{prefix}-course-{index + 1}")
-        for index, item in enumerate(drawn)
+        variance_by_epoch(summary, item, f"{prefix}-course-{number}")
+        for number, item in enumerate(drawn, start=1)
     ]
     header = ("System", "Mean σ²", *(fmt.shortened(name, 24) for name in columns[1:]))
     return _block(
@@ -225,17 +213,7 @@ def _hard_sets(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> 
 
 def _systems(summary: DataSummary, analysed: AnalysisSummary) -> list[str]:
     """Return the labels of the systems that have an analysis, in the summary's order."""
-    known = {label for label, _, _ in analysed.values}
-    return [item.label for item in summary.systems if item.label in known]
-
-
-def _pair(pair: str) -> str:
-    first, _, second = pair.partition("+")
-    return f"{first} to {second}" if second else f"within {first}"
-
-
-def _titled(title: str, analysed: AnalysisSummary) -> str:
-    return f"{title}, at {analysed.at}" if analysed.at else title
+    return [item.label for item in summary.systems if item.label in analysed.labels]
 
 
 def _split(analysed: AnalysisSummary) -> str:

@@ -35,12 +35,8 @@ _HEADER = (
 def difference_table(summary: DataSummary, resampled: Resampled | None = None) -> Table:
     """One or two rows a system: against the baseline, and against one that cost as much.
 
-    Intervals and tests are those of the average over combinations. Holm's correction is over the
-    systems that are compared to the same kind of baseline.
-
-    Args:
-        summary: The summary.
-        resampled: Intervals over draws of test samples; None if predictions were not kept.
+    Intervals, also those over draws of test samples, and tests are those of the average over
+    combinations. Holm's correction is over the systems compared to the same kind of baseline.
     """
     plain = {
         i.label: i.differences["average"] for i in summary.systems if "average" in i.differences

@@ -73,12 +73,7 @@ def facts(summary: DataSummary) -> list[tuple[str, str]]:
 
 
 def how_compared(summary: DataSummary, resampled: Resampled | None) -> str:
-    """Return how to read the table of differences.
-
-    Args:
-        summary: The numbers.
-        resampled: Intervals over draws of test samples; None if predictions were not kept.
-    """
+    """Return how to read the table of differences, and the draws of test samples if there are."""
     costs = dict.fromkeys(COST_NAMES[i.equal.cost_metric] for i in summary.systems if i.equal)
     cost = f" The baseline's cost is its {fmt.listed([*costs])} over that of the system."
     return _HOW_COMPARED + cost * bool(costs) + (_how_resampled(resampled) if resampled else "")

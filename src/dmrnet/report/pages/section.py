@@ -22,9 +22,6 @@ class Section:
     """One data set and score on the page.
 
     Attributes:
-        anchor: Id of the section on the page.
-        title: Name of the data set, with the score if there are several.
-        summary: The numbers.
         figures: Figures of the scores.
         differences: Differences to the baseline; no rows without a baseline.
         compared: How to read the differences.

@@ -39,7 +39,10 @@ def estimate(item: Estimate | None, digits: int = 2) -> str:
         >>> estimate(Estimate.of({0: 0.5, 1: 0.6}))
         '55.00 ± 5.00'
     """
-    return NOTHING if item is None else percent(item.mean, digits) + _plus_minus(item, digits)
+    if item is None:
+        return NOTHING
+    error = "" if item.se is None else f" ± {percent(item.se, digits)}"
+    return percent(item.mean, digits) + error
 
 
 def difference(item: Estimate | None, digits: int = 2) -> str:
@@ -143,10 +146,6 @@ def listed(names: list[str]) -> str:
 def shortened(text: str, length: int = 40) -> str:
     """Cut a long text and end it with an ellipsis."""
     return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def _plus_minus(item: Estimate, digits: int) -> str:
-    return "" if item.se is None else f" ± {percent(item.se, digits)}"
 
 
 def _signless_zero(text: str) -> str:

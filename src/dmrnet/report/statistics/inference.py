@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 
@@ -11,9 +12,7 @@ from dmrnet.report.statistics.estimates import Estimate
 def interval(item: Estimate, level: float = 0.95) -> tuple[float, float] | None:
     """Return the confidence interval of a mean over seeds, by Student's t.
 
-    Args:
-        item: Number of each seed, such as a difference paired by seed.
-        level: Coverage of the interval if the numbers are normally distributed.
+    The level is its coverage if the numbers, such as differences by seed, are normally distributed.
 
     Returns:
         Lower and upper end; None with fewer than two seeds.
@@ -45,9 +44,6 @@ def t_quantile(seeds: int, level: float = 0.95) -> float:
 def paired_p(difference: Estimate) -> float | None:
     """Return the two-sided p value of the paired t test that the true difference is 0.
 
-    Args:
-        difference: Difference within each seed.
-
     Returns:
         The p value; None with fewer than two seeds, or if all seeds differ by the same amount.
 
@@ -71,12 +67,6 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     The smallest is multiplied by the number of tests, the next by one less, and so on; none
     becomes smaller than the one before it, nor larger than 1. This bounds the probability of
     rejecting any true null hypothesis, however the tests depend on each other.
-
-    Args:
-        p_values: p value of each test.
-
-    Returns:
-        Corrected p values, in the same order.
 
     Example:
         >>> holm({"a": 0.01, "b": 0.04, "c": 0.03})
@@ -115,7 +105,4 @@ def fewest_seeds(p: float) -> int:
         >>> fewest_seeds(0.05)
         6
     """
-    seeds = 1
-    while smallest_sign_p(seeds) > p:
-        seeds += 1
-    return seeds
+    return next(seeds for seeds in itertools.count(1) if smallest_sign_p(seeds) <= p)

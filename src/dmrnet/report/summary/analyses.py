@@ -85,7 +85,11 @@ def read_analyses(summary: DataSummary) -> list[AnalysisSummary]:
         AnalysisSummary(
             name,
             split,
-            {key: Estimate.of(values) for key, of in by_key.items() if (values := _defined(of))},
+            {
+                key: Estimate.of(values)
+                for key, of in by_key.items()
+                if (values := {s: row.value for s, row in of.items() if row.value is not None})
+            },
             arrays.get((name, split), {}),
             max(row.n for of in by_key.values() for row in of.values()),
         )
@@ -94,9 +98,7 @@ def read_analyses(summary: DataSummary) -> list[AnalysisSummary]:
     ]
 
 
-def read_run(
-    folder: Path,
-) -> tuple[dict[_Key, list[Row]], dict[_Key, dict[str, NDArray[Any]]]]:
+def read_run(folder: Path) -> tuple[dict[_Key, list[Row]], dict[_Key, dict[str, NDArray[Any]]]]:
     """Return the rows and the arrays of a run's analyses; both empty without analyses.
 
     Raises:
@@ -113,16 +115,8 @@ def read_run(
     return rows, _read_arrays(folder / ARRAYS, set(rows))
 
 
-def _defined(rows: Mapping[int, Row]) -> dict[int, float]:
-    return {seed: row.value for seed, row in rows.items() if row.value is not None}
-
-
 def _read_arrays(path: Path, keys: set[_Key]) -> dict[_Key, dict[str, NDArray[Any]]]:
-    """Return the arrays of each analysis, their names without ``SPLIT/ANALYSIS/``.
-
-    Raises:
-        ValueError: If the file is damaged.
-    """
+    """Return the arrays of each analysis, their names without ``SPLIT/ANALYSIS/``."""
     if not path.is_file():
         return {}
     saved = load_arrays(
@@ -133,7 +127,6 @@ def _read_arrays(path: Path, keys: set[_Key]) -> dict[_Key, dict[str, NDArray[An
     arrays: dict[_Key, dict[str, NDArray[Any]]] = {}
     for name, split in keys:
         start = f"{split}/{name}/"
-        of = {k.removeprefix(start): v for k, v in saved.items() if k.startswith(start)}
-        if of:
+        if of := {k.removeprefix(start): v for k, v in saved.items() if k.startswith(start)}:
             arrays[name, split] = of
     return arrays

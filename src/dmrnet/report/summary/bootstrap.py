@@ -23,7 +23,6 @@ from dmrnet.report.summary.rescore import Floats, factors_of, headlines_of
 from dmrnet.report.summary.row_index import system_of
 from dmrnet.report.summary.summary import DataSummary
 
-DRAWS = 1000
 FEW_SOURCES = 30
 """With fewer sources the intervals are too narrow."""
 
@@ -52,15 +51,9 @@ class Resampled:
 
 
 def resample(
-    summary: DataSummary, runs: Sequence[Run], draws: int = DRAWS, seed: int = 0
+    summary: DataSummary, runs: Sequence[Run], draws: int = 1000, seed: int = 0
 ) -> Resampled | None:
-    """Draw the test samples of a data set repeatedly.
-
-    Args:
-        summary: Summary of the data set.
-        runs: Its runs; those without predictions are left out.
-        draws: Number of draws.
-        seed: Seed of the draws.
+    """Draw the test samples of a data set repeatedly; runs without predictions are left out.
 
     Returns:
         The intervals; None if no run keeps predictions from which the score can be computed.
@@ -93,17 +86,17 @@ def resample(
     }
     return Resampled(
         levels={
-            label: _intervals([headlines[label, one] for one in seeds[label]]) for label in seeds
+            label: _intervals([headlines[label, one] for one in of]) for label, of in seeds.items()
         },
         differences={
-            (label, other): _intervals(
+            (ours, theirs): _intervals(
                 [
-                    _minus(headlines[label, one], headlines[other, one])
-                    for one in seeds[label]
-                    if (other, one) in headlines
+                    {k: v - other[k] for k, v in headlines[ours, one].items() if k in other}
+                    for one in seeds[ours]
+                    if (other := headlines.get((theirs, one))) is not None
                 ]
             )
-            for label, other in sorted(pairs)
+            for ours, theirs in sorted(pairs)
         },
         units={factor: len(known) for factor, known in codes.items()},
         draws=len(next(iter(counts.values()))),
@@ -113,10 +106,6 @@ def resample(
             if item.label not in seeds and not item.system.source
         ),
     )
-
-
-def _minus(ours: Mapping[str, Floats], theirs: Mapping[str, Floats]) -> dict[str, Floats]:
-    return {name: ours[name] - theirs[name] for name in ours if name in theirs}
 
 
 def _predictions(summary: DataSummary, runs: Sequence[Run]) -> dict[tuple[str, int], Predictions]:
@@ -160,14 +149,11 @@ def _draw(
         return codes, {}
     counts = {}
     for index, (factor, known) in enumerate(sorted(codes.items())):
-        generator = np.random.default_rng((seed, index))
-        size = len(known)
+        generator, size = np.random.default_rng((seed, index)), len(known)
+        drawn = (generator.integers(0, size, size) for _ in range(draws))
+        # A count above 255 has a probability below 10^-500.
         counts[factor] = np.stack(
-            [
-                # A count above 255 has a probability below 10^-500.
-                np.bincount(generator.integers(0, size, size), minlength=size).astype(np.uint8)
-                for _ in range(draws)
-            ]
+            [np.bincount(sources, minlength=size).astype(np.uint8) for sources in drawn]
         )
     return codes, counts
 

@@ -8,9 +8,6 @@ from dataclasses import dataclass, replace
 from dmrnet.report.records.systems import System
 from dmrnet.report.statistics.estimates import Estimate
 
-LENGTHS = frozenset({"max_epochs", "stretch", "epochs"})
-"""Settings that train the same system longer."""
-
 SLACK = 0.95
 """Smallest ratio of costs that counts as equal: times vary by a few percent between runs."""
 
@@ -56,9 +53,10 @@ def trainings_of(baseline: System, systems: Iterable[System]) -> list[System]:
         >>> trainings_of(plain, [plain, longer, other]) == [plain, longer]
         True
     """
+    lengths = ("max_epochs", "stretch", "epochs")
 
     def without_length(item: System) -> System:
-        return replace(item, settings=tuple(p for p in item.settings if p[0] not in LENGTHS))
+        return replace(item, settings=tuple(p for p in item.settings if p[0] not in lengths))
 
     return [item for item in systems if without_length(item) == without_length(baseline)]
 
@@ -68,9 +66,7 @@ def choose(
 ) -> tuple[int, float, str] | None:
     """Choose the cheapest candidate that costs at least as much, or else the most expensive one.
 
-    Args:
-        ours: Metrics of the method's whole runs.
-        theirs: The same of each candidate.
+    Costs are metrics of whole runs: of the method, and of each candidate.
 
     Returns:
         Index of the candidate, its cost divided by the method's, and the measure of cost; None if

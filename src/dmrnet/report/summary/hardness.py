@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from dmrnet.report.records.metrics import Score
 from dmrnet.report.records.mining import MiningRecord
@@ -56,13 +57,7 @@ def hardness_of(
     score: Score,
     modalities: int,
 ) -> Hardness | None:
-    """Compare the mining statistics of a system with its scores.
-
-    Args:
-        statistics: ``{seed: statistics of the kept epoch}``, combinations named as in `scores`.
-        scores: Score of each combination.
-        score: The score's definition.
-        modalities: Number of modalities.
+    """Compare the statistics of a system's kept epochs, by seed, with the score of combinations.
 
     Returns:
         The comparison; None without statistics.
@@ -74,9 +69,8 @@ def hardness_of(
     variance = _by_combination(statistics, "mean_variance")
     loss = _by_combination(statistics, "mean_loss")
     hard: Counter[str] = Counter()
-    for items in statistics.values():
-        for item in items:
-            hard[item.combination] += item.hard
+    for item in chain.from_iterable(statistics.values()):
+        hard[item.combination] += item.hard
     return Hardness(
         variance=variance,
         loss=loss,
@@ -92,11 +86,7 @@ def hardness_of(
 def by_chance(mined: int, worst: int, among: int, agreement: int) -> tuple[float, float]:
     """Compare a hard set with one drawn at random (hypergeometric distribution).
 
-    Args:
-        mined: Number of combinations in the hard set.
-        worst: Number of combinations that count as the worst.
-        among: Number of all combinations.
-        agreement: Number of combinations that are in both.
+    The numbers are those of combinations in the hard set, of the worst ones, of all, and in both.
 
     Returns:
         Mean agreement of a random hard set, and the probability that it is at least `agreement`.

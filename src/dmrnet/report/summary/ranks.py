@@ -16,7 +16,7 @@ class Ranking:
     """Ranks of the systems that were run on every data set.
 
     Attributes:
-        datasets: Names of the data sets; the first score of each counts.
+        datasets: Names of the data sets.
         labels: Labels of the systems, best average rank first.
         ranks: Rank of each system on each data set; 1 is best, ties share their mean.
         left_out: Labels of systems that were not run on every data set.
@@ -36,11 +36,7 @@ class Ranking:
 def rank_over_data(
     summaries: Sequence[DataSummary], names: Mapping[System, str] | None = None
 ) -> Ranking | None:
-    """Rank systems on each data set by their average over combinations.
-
-    Args:
-        summaries: Summaries from `summarise`; the first of each data set counts.
-        names: Custom names of some systems.
+    """Rank systems on each data set, by its first score, by their average over combinations.
 
     Returns:
         The ranking; None unless at least two systems were run on at least two data sets.

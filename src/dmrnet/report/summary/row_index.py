@@ -121,12 +121,11 @@ def index_rows(runs: Sequence[Run], dataset: str, split: str) -> RowIndex:
 
 def _selected_on(rows: Sequence[Row]) -> int:
     """Return the validation samples of the run with the fewest, by its largest combination."""
-    most: dict[tuple[System, int], int] = defaultdict(int)
+    numbers: dict[tuple[System, int], list[int]] = defaultdict(list)
     for row in rows:
         if row.split == "val" and row.combination and row.value is not None:
-            key = system_of(row), row.seed
-            most[key] = max(most[key], row.n)
-    return min(most.values(), default=0)
+            numbers[system_of(row), row.seed].append(row.n)
+    return min(map(max, numbers.values()), default=0)
 
 
 def _published(

@@ -22,13 +22,10 @@ from dmrnet.report.summary.system_summary import SystemSummary, compare, summari
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """Origin of the numbers of one run.
+    """Origin of the numbers of one run, with the label of its system.
 
     Attributes:
         path: Run folder, or file of rows.
-        name: Name of the run.
-        label: Label of its system.
-        seed: Seed of the training.
         commit: Git commit of the code; empty if unknown.
         epoch: Epoch, counted from 1, whose mining statistics are shown; None without.
         repeatable: Whether the run folder is available, with its configuration.
@@ -45,12 +42,9 @@ class RunLine:
 
 @dataclass(frozen=True, slots=True)
 class DataSummary:
-    """Every system on one data set by one score.
+    """Every system on one data set and split by one score.
 
     Attributes:
-        dataset: Name of the data set.
-        split: Split that was scored.
-        score: Definition of the score.
         modalities: Every modality, in order.
         combinations: Every combination with any value, in table order.
         compared: Combinations with a value in every run; averages are over these.
@@ -108,7 +102,7 @@ def summarise(
     """Summarise runs, once for each data set and score.
 
     Args:
-        runs: The runs.
+        runs: Runs from `read_runs`.
         split: ``test`` or ``val``.
         baseline: Label or method name of the system to compare the others with; if there is no such
             system, nothing is compared.
@@ -150,11 +144,7 @@ def _summarise_dataset(
     for score in scores:
         combinations, compared = index.combinations(score.name)
         systems = _summarise_systems(index, labels, score, compared, reference)
-        counts = {
-            name: index.counts[score.name, name]
-            for name in combinations
-            if (score.name, name) in index.counts
-        }
+        counts = {name: index.counts.get((score.name, name)) for name in combinations}
         summaries.append(
             DataSummary(
                 dataset=dataset,
@@ -163,7 +153,7 @@ def _summarise_dataset(
                 modalities=index.modalities,
                 combinations=combinations,
                 compared=compared,
-                counts={name: (min(numbers), max(numbers)) for name, numbers in counts.items()},
+                counts={name: (min(of), max(of)) for name, of in counts.items() if of},
                 systems=systems,
                 baseline=next((one.label for one in systems if one.system == reference), None),
                 requested_baseline=baseline,
@@ -220,11 +210,7 @@ def _run_lines(
 ) -> tuple[RunLine, ...]:
     lines: dict[tuple[str, str, int], RunLine] = {}
     for run in runs:
-        for row in run.rows:
-            if row.dataset == dataset:
-                label = labels[system_of(row)]
-                line = RunLine(
-                    run.path, row.run, label, row.seed, run.commit, run.epoch, run.is_folder
-                )
-                lines.setdefault((row.run, label, row.seed), line)
+        for row in (row for row in run.rows if row.dataset == dataset):
+            key = row.run, labels[system_of(row)], row.seed
+            lines.setdefault(key, RunLine(run.path, *key, run.commit, run.epoch, run.is_folder))
     return tuple(lines.values())

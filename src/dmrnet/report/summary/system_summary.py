@@ -60,15 +60,8 @@ def summarise_system(
     """Summarise a system over its seeds.
 
     A published system has the average that is printed, and numbers that depend on all compared
-    combinations only if all of them are published.
-
-    Args:
-        index: The rows of the data set.
-        system: The system.
-        label: Its name on the page.
-        score: Score to summarise.
-        compared: Combinations with a value in every run; averages are over these.
-        compared_complete: The same for the samples that have every modality.
+    combinations only if all of them are published. Averages are over the compared combinations,
+    those with a value in every run, on all samples or on those that have every modality.
     """
     if system.source:
         numbers = {key[1:]: value for key, value in index.published.items() if key[0] == system}
@@ -120,12 +113,7 @@ def _worst_of_each_seed(estimates: Sequence[Estimate], score: Score) -> Estimate
 def compare(
     item: SystemSummary, baseline: SystemSummary | None, every: Sequence[SystemSummary]
 ) -> SystemSummary:
-    """Compare a system with the baseline, and with the baseline at equal training cost.
-
-    Args:
-        item: The system.
-        baseline: The baseline; None without one.
-        every: All systems, among them longer trainings of the baseline.
+    """Compare a system with the baseline, and with it at equal training cost, one of `every`.
 
     Returns:
         The system with its differences; unchanged if it is the baseline or published.
