@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -76,17 +77,11 @@ def _lines(
     axes: Axes, variance: VarianceByEpoch, circled: Sequence[str], worst: Sequence[str], ink: str
 ) -> None:
     """Draw the lines, and the circles at their ends."""
+    bad: dict[str, Any] = {"color": HIGHLIGHT, "alpha": 1, "linewidth": 1.3, "zorder": 3}
+    bad["linestyle"] = (0, (4, 1.5))
+    good: dict[str, Any] = {"color": ink, "alpha": 0.45, "linewidth": 0.9, "zorder": 2}
     for name, of in variance.items():
-        bad = name in worst
-        axes.plot(
-            list(of),
-            list(of.values()),
-            color=HIGHLIGHT if bad else ink,
-            alpha=1 if bad else 0.45,
-            linewidth=1.3 if bad else 0.9,
-            linestyle=(0, (4, 1.5)) if bad else "-",
-            zorder=3 if bad else 2,
-        )
+        axes.plot(list(of), list(of.values()), **(bad if name in worst else good))
     first, last = min(min(of) for of in variance.values()), _last_epoch(variance)
     circles(axes, [last] * len(circled), [variance[name][last] for name in circled], 8)
     # Lines end at the edge, where their names stand; few epochs are marked one by one.

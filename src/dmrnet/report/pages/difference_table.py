@@ -61,7 +61,7 @@ def difference_table(summary: DataSummary, resampled: Resampled | None = None) -
         return (
             Cell(label),
             Cell(against),
-            Cell(fmt.points(average.mean), hint=fmt.differences_by_seed(average)),
+            Cell(fmt.points(average.mean), hint=fmt.by_seed(average, fmt.points)),
             Cell(fmt.ends(interval(average)) or fmt.NOTHING),
             Cell(fmt.ends(ends) or fmt.NOTHING),
             Cell(fmt.probability(p.get(label))),
@@ -89,4 +89,4 @@ def _cost(equal: EqualCost) -> Cell:
 
 
 def _difference(item: Estimate) -> Cell:
-    return Cell(fmt.points(item.mean), fmt.ends(interval(item)), hint=fmt.differences_by_seed(item))
+    return Cell(fmt.points(item.mean), fmt.ends(interval(item)), hint=fmt.by_seed(item, fmt.points))

@@ -15,9 +15,6 @@ from dmrnet.report.pages.tables import main_table
 from dmrnet.report.summary.notes import notes_on
 from dmrnet.report.summary.summary import DataSummary
 
-SENTENCES = 80
-"""Width of a sentence; a table is as wide as it needs to be."""
-
 
 def terminal_table(summaries: Sequence[DataSummary]) -> RenderableType:
     """Return the main table and the notes of every data set."""
@@ -53,7 +50,7 @@ def _one(summary: DataSummary) -> list[RenderableType]:
     lines = [Text(f"{reading}.", style="dim")]
     lines += [Text(f"Note: {note}", style="yellow") for note in notes_on(summary)]
     # A table is as wide as it needs to be; a sentence is no wider than a terminal.
-    return [grid, Text(""), *(Constrain(line, SENTENCES) for line in lines), Text("")]
+    return [grid, Text(""), *(Constrain(line, 80) for line in lines), Text("")]
 
 
 def _cell(cell: Cell) -> Text:

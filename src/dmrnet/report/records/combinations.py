@@ -28,13 +28,13 @@ def members(combination: str) -> tuple[str, ...]:
 
 
 def canonical(combination: str, order: Sequence[str]) -> str:
-    """Return a combination's name with its modalities in the given order.
+    """Return a combination's name with its modalities in the given order; an empty one stays so.
 
     Example:
         >>> canonical("pix+fou", ("fou", "pix"))
         'fou+pix'
     """
-    return "+".join(sorted(members(combination), key=order.index))
+    return "+".join(sorted(members(combination), key=order.index)) if combination else ""
 
 
 def in_table_order(combinations: Iterable[str], order: Sequence[str]) -> list[str]:

@@ -51,10 +51,8 @@ class Predictions:
     confusion: NDArray[np.int64] | None = None
 
 
-def load_arrays(
-    path: Path, content: str, mend: str, skip: Mapping[str, str] | None = None
-) -> dict[str, NDArray[Any]]:
-    """Load the arrays of a file; array `name` of `skip` only if its file lacks ``skip[name]``.
+def load_arrays(path: Path, content: str, mend: str) -> dict[str, NDArray[Any]]:
+    """Load the arrays of a file, without ``probabilities`` if it holds ``predicted``.
 
     Raises:
         RowError: If the file is damaged; the message says what was expected and how to mend it.
@@ -62,7 +60,8 @@ def load_arrays(
     try:
         # Opened here: given a path, numpy leaves a file open whose end is damaged.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
-            unused = {name for name, other in (skip or {}).items() if other in saved.files}
+            # The largest array is read only if it is needed.
+            unused = {"probabilities"} if "predicted" in saved.files else set()
             return {name: saved[name] for name in saved.files if name not in unused}
     except (BadZipFile, ValueError, OSError, EOFError, KeyError) as error:
         raise RowError(
@@ -82,13 +81,7 @@ def read_predictions(run: Run, order: tuple[str, ...]) -> Predictions | None:
     path = run.path / PREDICTIONS
     if not path.is_file():
         return None
-    arrays = load_arrays(
-        path,
-        "predictions as `dmrnet evaluate` writes them",
-        _MEND,
-        # The largest array is read only if it is needed.
-        skip={"probabilities": "predicted"},
-    )
+    arrays = load_arrays(path, "predictions as `dmrnet evaluate` writes them", _MEND)
     if "confusion" in arrays:
         return _confusion(path, run, order, arrays)
     if "predicted" not in arrays and "probabilities" not in arrays:

@@ -28,19 +28,14 @@ _OPTIONAL = ("recipe", "settings", "seed", "se", "n", "run")
 
 @dataclass(frozen=True, slots=True)
 class PublishedRow:
-    """One published number.
+    """One published number; see `Row` for what it shares with a measured one.
 
     Attributes:
         source: Where it is published, such as ``Wei et al., ECCV 2024, Table 1``. Rows of one
             source, method, recipe and settings are one system.
-        method: Name of the method.
-        dataset: Name of the data set.
-        split: ``val`` or ``test``.
         combination: Modalities joined by ``+``; empty for a number of the whole system. A score
             (``accuracy``, ``acer``, ``miou``) without a combination is the printed average over
             combinations.
-        metric: Name of the metric.
-        value: The number, a fraction for rates; None if it is undefined.
         recipe: Name of the recipe; empty if there is none.
         settings: Settings, such as ``{"method.alpha": 0.001}``.
         seed: Seed of the training; None if the source names no seeds.

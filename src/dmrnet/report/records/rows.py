@@ -79,11 +79,7 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
 
 
 def text(record: Mapping[str, object], key: str, where: str, *, empty: bool = False) -> str:
-    """Return ``record[key]`` as printable text.
-
-    Raises:
-        RowError: If it is missing, not a string, empty (unless `empty`) or not printable.
-    """
+    """Return ``record[key]``; raise `RowError` unless printable text, not empty by default."""
     value = record.get(key)
     if not isinstance(value, str) or (not value and not empty) or not value.isprintable():
         raise RowError(f"{where}: expected {key!r} to be printable text, got {value!r}")
@@ -91,11 +87,7 @@ def text(record: Mapping[str, object], key: str, where: str, *, empty: bool = Fa
 
 
 def integer(record: Mapping[str, object], key: str, where: str, *, least: int | None = None) -> int:
-    """Return ``record[key]`` as an integer not below `least`.
-
-    Raises:
-        RowError: If it is missing, not an integer, or too small.
-    """
+    """Return ``record[key]``; raise `RowError` unless it is an integer not below `least`."""
     value = record.get(key)
     if type(value) is not int or (least is not None and value < least):
         bound = "" if least is None else f" not below {least}"
@@ -104,11 +96,7 @@ def integer(record: Mapping[str, object], key: str, where: str, *, least: int | 
 
 
 def number(record: Mapping[str, object], key: str, where: str) -> float | None:
-    """Return ``record[key]`` as a finite number, or None if it is null.
-
-    Raises:
-        RowError: If it is missing, not a number, NaN or infinite.
-    """
+    """Return ``record[key]``; raise `RowError` unless it is null (None) or a finite number."""
     value = record.get(key, math.nan)
     if value is None:
         return None

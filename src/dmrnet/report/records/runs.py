@@ -122,9 +122,9 @@ def _run_paths(path: Path) -> list[Path]:
             f"expected {RESULTS} in the run {path}, got none: its training has not finished; "
             f"`dmrnet fit --config {path / CONFIG} --out {path}` finishes it"
         )
-    finished = sorted(child for child in path.glob("*") if (child / RESULTS).is_file())
-    configured = sorted(child for child in path.glob("*") if (child / CONFIG).is_file())
-    unfinished = [child for child in configured if child not in finished]
+    children = sorted(path.glob("*"))
+    finished = [child for child in children if (child / RESULTS).is_file()]
+    unfinished = [c for c in children if (c / CONFIG).is_file() and c not in finished]
     if unfinished:
         _log.warning("left out, not finished: %s", ", ".join(map(str, unfinished)))
     if finished:
@@ -132,8 +132,7 @@ def _run_paths(path: Path) -> list[Path]:
     if not unfinished:
         if (path / "runs").is_dir():  # The folder of a study or of the quickstart.
             return _run_paths(path / "runs")
-        files = sorted(child for child in path.glob("*.jsonl") if child.is_file())
-        if files:
+        if files := sorted(child for child in path.glob("*.jsonl") if child.is_file()):
             return files
     raise FileNotFoundError(
         f"expected {path} to be a run folder with {RESULTS}, a folder of run folders, or a "

@@ -30,12 +30,7 @@ class Estimate:
 
     @classmethod
     def as_printed(cls, value: float, se: float | None = None) -> Estimate:
-        """Make an estimate of one published number without seeds, which is never paired.
-
-        Example:
-            >>> Estimate.as_printed(0.9).mean, Estimate.as_printed(0.9).se
-            (0.9, None)
-        """
+        """Make an estimate of one published number without seeds, which is never paired."""
         return cls((), (value,), se)
 
     @classmethod

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.inference import interval
 
@@ -83,26 +85,15 @@ def probability(p: float | None) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
-def by_seed(item: Estimate) -> str:
+def by_seed(item: Estimate, write: Callable[[float], str] = percent) -> str:
     """Write the number of each seed.
 
     Example:
         >>> by_seed(Estimate.of({0: 0.5, 1: 0.6}))
         'seed 0: 50.00, seed 1: 60.00'
     """
-    if not item.seeds:
-        return "as printed"
-    return ", ".join(f"seed {seed}: {percent(value)}" for seed, value in item.by_seed.items())
-
-
-def differences_by_seed(item: Estimate) -> str:
-    """Write the difference of each seed.
-
-    Example:
-        >>> differences_by_seed(Estimate.of({0: 0.01, 3: -0.002}))
-        'seed 0: +1.00, seed 3: −0.20'
-    """
-    return ", ".join(f"seed {seed}: {points(value)}" for seed, value in item.by_seed.items())
+    numbers = (f"seed {seed}: {write(value)}" for seed, value in item.by_seed.items())
+    return ", ".join(numbers) if item.seeds else "as printed"
 
 
 def count(value: float) -> str:

@@ -75,15 +75,11 @@ def _scores(
     rows: Sequence[int],
     drawn: Sequence[tuple[NDArray[np.uint8], NDArray[np.int64]]],
 ) -> Floats:
-    """Score combinations in each draw, float64 ``(k, draws)``; NaN without samples to score.
+    """Score the combinations of ``k`` rows in each draw: float64 ``(k, draws)``, NaN if undefined.
 
-    Args:
-        score: ``accuracy``; ``acer``, the mean error rate of both classes; or ``miou`` of the
-            summed counts of all images.
-        of_run: Predictions of the run.
-        rows: Indices of the ``k`` combinations.
-        drawn: For each factor, the counts of its sources in each draw and the column of each
-            sample's source. The weight of a sample is the product of its counts.
+    The score is ``accuracy``; ``acer``, the mean error rate of both classes; or ``miou`` of the
+    summed counts of all images. Drawn are, for each factor, the counts of its sources in each draw
+    and the column of each sample's source; the weight of a sample is the product of its counts.
     """
     draws, samples = len(drawn[0][0]), of_run.right.shape[1]
     step = max(1, _CHUNK // max(1, samples))

@@ -88,10 +88,7 @@ def index_rows(runs: Sequence[Run], dataset: str, split: str) -> RowIndex:
     named += [item.combination for run in runs for item in run.mining]
     named += [row.combination for row in published_rows if row.combination]
     order = modality_order([run.modalities for run in runs], named)
-    rows = [
-        replace(row, combination=canonical(row.combination, order)) if row.combination else row
-        for row in rows
-    ]
+    rows = [replace(row, combination=canonical(row.combination, order)) for row in rows]
     rows = unique(((system_of(r), r.split, r.seed, r.combination, r.metric), r) for r in rows)
     scores: dict[tuple[System, str, str], dict[int, float]] = defaultdict(dict)
     seeds: dict[tuple[System, str], set[int]] = defaultdict(set)
@@ -140,8 +137,7 @@ def _published(
     for row in rows:
         if row.split != split or row.value is None:
             continue
-        name = canonical(row.combination, order) if row.combination else ""
-        known = by_seed[system_of(row), row.metric, name]
+        known = by_seed[system_of(row), row.metric, canonical(row.combination, order)]
         known.setdefault(row.seed, row)
         mixed = None in known and len(known) > 1
         first = next(iter(known.values())) if mixed else known[row.seed]

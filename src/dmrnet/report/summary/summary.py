@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,38 +134,34 @@ def _summarise_dataset(
     split: str,
     baseline: str,
     names: Mapping[System, str] | None,
-) -> list[DataSummary]:
+) -> Iterator[DataSummary]:
     index = index_rows(runs, dataset, split)
     reference = find_baseline(index.systems, baseline, names)
     labels = labels_of(index.systems, names)
     scores = scores_of(index.metrics)
     shown = {name for score in scores for name in (score.name, score.name + COMPLETE)}
-    summaries = []
     for score in scores:
         combinations, compared = index.combinations(score.name)
         systems = _summarise_systems(index, labels, score, compared, reference)
         counts = {name: index.counts.get((score.name, name)) for name in combinations}
-        summaries.append(
-            DataSummary(
-                dataset=dataset,
-                split=split,
-                score=score,
-                modalities=index.modalities,
-                combinations=combinations,
-                compared=compared,
-                counts={name: (min(of), max(of)) for name, of in counts.items() if of},
-                systems=systems,
-                baseline=next((one.label for one in systems if one.system == reference), None),
-                requested_baseline=baseline,
-                shared=tuple(f"{k}={v}" for k, v in sorted(shared_settings(index.systems))),
-                runs=_run_lines(runs, dataset, labels),
-                ignored=tuple(sorted(set(index.metrics) - shown)),
-                sources=sources_of(index.systems),
-                selected_on=index.selected_on,
-                data_notes=_data_notes(runs, dataset),
-            )
+        yield DataSummary(
+            dataset=dataset,
+            split=split,
+            score=score,
+            modalities=index.modalities,
+            combinations=combinations,
+            compared=compared,
+            counts={name: (min(of), max(of)) for name, of in counts.items() if of},
+            systems=systems,
+            baseline=next((one.label for one in systems if one.system == reference), None),
+            requested_baseline=baseline,
+            shared=tuple(f"{k}={v}" for k, v in sorted(shared_settings(index.systems))),
+            runs=_run_lines(runs, dataset, labels),
+            ignored=tuple(sorted(set(index.metrics) - shown)),
+            sources=sources_of(index.systems),
+            selected_on=index.selected_on,
+            data_notes=_data_notes(runs, dataset),
         )
-    return summaries
 
 
 def _summarise_systems(
