@@ -106,8 +106,9 @@ def _rank(rank: float | None) -> str:
 def _epochs(summary: DataSummary, item: SystemSummary) -> str:
     """Return the epoch that is shown, in brackets; that of each seed if they differ."""
     by_seed = {run.seed: run.epoch for run in summary.runs if run.label == item.label and run.epoch}
-    if not by_seed:
-        return ""
-    if len(set(by_seed.values())) == 1:
-        return f" ({next(iter(by_seed.values()))})"
-    return f" ({', '.join(f'{epoch} of seed {seed}' for seed, epoch in sorted(by_seed.items()))})"
+    epochs = set(by_seed.values())
+    if len(epochs) > 1:
+        return (
+            f" ({', '.join(f'{epoch} of seed {seed}' for seed, epoch in sorted(by_seed.items()))})"
+        )
+    return f" ({epochs.pop()})" if epochs else ""

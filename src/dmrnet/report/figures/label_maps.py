@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -34,7 +34,11 @@ def map_figures(summary: DataSummary, prefix: str) -> list[Figure]:
     """Draw the label maps of test images that runs kept: those of each system's first seed."""
     if summary.split != "test":
         return []
-    by_system = dict(_read(summary))
+    by_system: dict[str, SavedLabelMaps] = {}
+    for line in sorted(summary.runs, key=lambda line: line.seed):
+        path = line.path / PICTURES
+        if line.label not in by_system and len(by_system) < MOST_SYSTEMS and path.is_file():
+            by_system[line.label] = read_label_maps(path)
     if not by_system:
         return []
     first = next(iter(by_system.values()))
@@ -43,16 +47,6 @@ def map_figures(summary: DataSummary, prefix: str) -> list[Figure]:
         same = {label: maps for label, maps in by_system.items() if _has_image(maps, first, image)}
         figures.append(_image_figure(summary, same, image, f"{prefix}-maps-{len(figures) + 1}"))
     return figures
-
-
-def _read(summary: DataSummary) -> Iterator[tuple[str, SavedLabelMaps]]:
-    """Yield label and maps of each system that kept some, from its lowest seed."""
-    seen: set[str] = set()
-    for line in sorted(summary.runs, key=lambda line: line.seed):
-        path = line.path / PICTURES
-        if line.label not in seen and len(seen) < MOST_SYSTEMS and path.is_file():
-            seen.add(line.label)
-            yield line.label, read_label_maps(path)
 
 
 def _has_image(maps: SavedLabelMaps, first: SavedLabelMaps, image: int) -> bool:

@@ -69,9 +69,7 @@ def read_variance_by_epoch(folders: Iterable[Path], modalities: Sequence[str]) -
     values: dict[str, dict[int, list[float]]] = {}
     for folder in folders:
         path = folder / VARIANCE
-        if not path.is_file():
-            continue
-        for where, record in read_records(path):
+        for where, record in read_records(path) if path.is_file() else ():
             value = number(record, "mean_variance", where)
             if value is not None:
                 name = canonical(text(record, "combination", where), modalities)
