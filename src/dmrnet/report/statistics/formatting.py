@@ -91,6 +91,8 @@ def by_seed(item: Estimate, write: Callable[[float], str] = percent) -> str:
     Example:
         >>> by_seed(Estimate.of({0: 0.5, 1: 0.6}))
         'seed 0: 50.00, seed 1: 60.00'
+        >>> by_seed(Estimate.of({0: 0.01, 3: -0.002}), points)
+        'seed 0: +1.00, seed 3: −0.20'
     """
     numbers = (f"seed {seed}: {write(value)}" for seed, value in item.by_seed.items())
     return ", ".join(numbers) if item.seeds else "as printed"
