@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.methods import METHODS, method
-from dmrnet.settings.files import dump_yaml, flat
+from dmrnet.settings.files import flat
 from dmrnet.settings.flags import (
     Flags,
     naming,
@@ -119,11 +119,7 @@ def _data_name(data: str) -> Option:
 
 @cache
 def run_options(data: str, of_method: str) -> Mapping[str, Option]:
-    """Return every setting of a method on a data set, by key.
-
-    Raises:
-        ValueError: If a name is unknown.
-    """
+    """Return every setting of a method on a data set, by key."""
     options = (
         _data_name(data),
         Option("method.name", Literal[tuple(METHODS)], of_method, "Method."),
@@ -222,11 +218,7 @@ def build(kind: Any, values: Mapping[str, Any], prefix: str = "") -> Any:  # noq
 
 
 def names_in(files: Sequence[tuple[str, Mapping[str, Any]]], flags: Flags) -> tuple[str, str, str]:
-    """Return the names of data set, method and recipe in the files and flags.
-
-    Raises:
-        ValueError: If a name is unknown.
-    """
+    """Return data set, method and recipe in files and flags; raise `ValueError` if unknown."""
     names = dict(DEFAULTS)
     for _, content in files:
         names.update({key: str(value) for key, value in content.items() if key in DEFAULTS})
@@ -257,4 +249,7 @@ def following(content: Mapping[str, Any], names: tuple[str, str, str]) -> dict[s
 
 def dump(settings: RunSettings) -> str:
     """Return the text of ``config.yaml``."""
-    return dump_yaml(settings.to_dict())
+    import yaml
+
+    text: str = yaml.safe_dump(settings.to_dict(), allow_unicode=True, sort_keys=False)
+    return text

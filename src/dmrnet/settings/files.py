@@ -1,4 +1,4 @@
-"""YAML files of settings: reading them, and writing ``config.yaml``."""
+"""Reading of YAML files of settings."""
 
 from __future__ import annotations
 
@@ -30,14 +30,7 @@ def _loader() -> Any:  # noqa: ANN401
 
 
 def parse_tree(text: str, source: str = "") -> Any:  # noqa: ANN401
-    """Return the content of YAML text.
-
-    Args:
-        text: The text.
-        source: Name of its file, for the error.
-
-    Raises:
-        ValueError: If the text is not YAML.
+    """Return the content of YAML text; a `ValueError` about it names its file, `source`.
 
     >>> parse_tree("{lr: 1e-3, sampler: none}")
     {'lr': 0.001, 'sampler': 'none'}
@@ -52,11 +45,7 @@ def parse_tree(text: str, source: str = "") -> Any:  # noqa: ANN401
 
 
 def read_tree(path: Path, kind: str = "config") -> Any:  # noqa: ANN401
-    """Return the content of a YAML file.
-
-    Args:
-        path: Path of the file.
-        kind: Kind of file, for the error.
+    """Return the content of a YAML file; `kind` names it in the error if there is no such file.
 
     Raises:
         FileNotFoundError: If the file does not exist.
@@ -69,14 +58,6 @@ def read_tree(path: Path, kind: str = "config") -> Any:  # noqa: ANN401
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: expected a YAML file of settings, got no text") from error
     return parse_tree(text, str(path))
-
-
-def dump_yaml(tree: Mapping[str, Any]) -> str:
-    """Return plain values as YAML, in their order."""
-    import yaml
-
-    text: str = yaml.safe_dump(tree, default_flow_style=False, allow_unicode=True, sort_keys=False)
-    return text
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

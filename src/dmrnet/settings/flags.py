@@ -92,12 +92,7 @@ def read_file(path: Path) -> dict[str, Any]:
 def values_of_file(
     path: str, content: Mapping[str, Any], options: Mapping[str, Option]
 ) -> dict[str, Any]:
-    """Return the values of a file by key.
-
-    Args:
-        path: Path of the file, for errors.
-        content: What `read_file` returned.
-        options: Every setting by key.
+    """Return the values by key of the content that `read_file` returned for a path.
 
     Raises:
         ValueError: If a key is unknown, a value does not fit, or stands in place of settings.

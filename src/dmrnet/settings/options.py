@@ -81,7 +81,7 @@ def _options_of(kind: type, prefix: str) -> tuple[Option, ...]:
         if isinstance(factory, type) and is_dataclass(factory):
             options.extend(options_of(factory, f"{key}."))
             continue
-        default = field.default if field.default is not MISSING else REQUIRED
+        default = REQUIRED if field.default is MISSING else field.default
         if factory is not MISSING:
             default = factory()
         options.append(Option(key, hints[field.name], default, lines.get(field.name, "")))
