@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dmrnet.data.fingerprint import fingerprint_of_file
+from dmrnet.data.dataset import fingerprint_of_file
 from dmrnet.engine.folder import RunFolder
 
 from .conftest import QUICK

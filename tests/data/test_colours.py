@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from dmrnet.data.colours import Colours, to_hsv, to_rgb
 from dmrnet.data.split import generator
-from dmrnet.data.transforms import Chain, RandomFlip
+from dmrnet.data.transforms import Chain, Colours, RandomFlip, to_hsv, to_rgb
 
 
 def test_colours_go_there_and_back() -> None:

@@ -46,7 +46,7 @@ def test_a_modality_that_no_row_has_costs_one_row() -> None:
         ({"present": torch.ones(3, 2)}, r"bool \(3, 2\) for a, b; got torch.float32"),
         ({"present": torch.ones(2, 2, dtype=torch.bool)}, r"got torch.bool \(2, 2\)"),
         ({"present": torch.tensor([[True, True], [False, False], [True, True]])}, "row 1 has none"),
-        ({"target": torch.tensor([0, 1, 2])}, "targets below 2, got 0 to 2"),
+        ({"target": torch.tensor([0, 1, 2])}, "from -1 to 1, got 0 to 2"),
         ({"target": torch.tensor([0, 1, -2])}, "got -2 to 1"),
         ({"target": torch.tensor([0.0, 1.0, 1.0])}, "int64"),
         ({"samples": ["x"]}, "3 names of samples, got 1"),

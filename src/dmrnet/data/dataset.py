@@ -1,16 +1,16 @@
-"""The base class of data sets, a data set held in memory, and the three splits of one."""
+"""The base class of data sets, one held in memory, the three splits, and their fingerprints."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
+from hashlib import blake2b, file_digest
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from dmrnet.data.fingerprint import bytes_of, fingerprint_of_arrays
 from dmrnet.data.standardise import Standardiser
 from dmrnet.modalities import Batch, Task
 
@@ -64,13 +64,7 @@ class Dataset(ABC):
     def _batch(
         self, inputs: Mapping[str, Tensor], rows: Tensor, target: Tensor | None = None
     ) -> Batch:
-        """Return the batch of some rows.
-
-        Args:
-            inputs: Tensors ``(b, ...)`` by modality; others are left out.
-            rows: int64 tensor ``(b,)`` of row numbers.
-            target: Target of the batch; None: those of the rows.
-        """
+        """Return the batch of some rows, with their own targets where `target` is None."""
         return Batch(
             inputs={name: inputs[name] for name in self.task.modalities},
             present=self.present.index_select(0, rows),
@@ -88,8 +82,8 @@ class Dataset(ABC):
         digest = blake2b(digest_size=8)
         digest.update(repr((self.task.modalities, self.task.classes, len(self))).encode())
         digest.update(repr(self.samples).encode())
-        digest.update(bytes_of(self.present))
-        digest.update(bytes_of(self.target))
+        digest.update(_bytes_of(self.present))
+        digest.update(_bytes_of(self.target))
         digest.update(self.content.encode())
         return digest.hexdigest()
 
@@ -126,7 +120,13 @@ class ArrayDataset(Dataset):
                 f"expected present as bool ({rows}, {len(names)}) for {', '.join(names)}; "
                 f"got {present.dtype} {tuple(present.shape)}"
             )
-        _check_target(task, target)
+        if not rows:
+            raise ValueError("expected at least one sample, got none")
+        if target.dtype != torch.int64 or target.dim() != 1:
+            raise ValueError(
+                f"expected target as int64 (samples,), got {target.dtype} {tuple(target.shape)}"
+            )
+        check_classes(task, target, UNLABELLED)
         empty = (~present.any(1)).nonzero().flatten()
         if len(empty):
             raise ValueError(
@@ -180,16 +180,13 @@ class ArrayDataset(Dataset):
                 self.arrays[name] = standardiser.apply(name, array, present, out)
 
 
-def _check_target(task: Task, target: Tensor) -> None:
-    if not len(target):
-        raise ValueError("expected at least one sample, got none")
-    if target.dtype != torch.int64 or target.dim() != 1:
-        raise ValueError(
-            f"expected target as int64 (samples,), got {target.dtype} {tuple(target.shape)}"
-        )
+def check_classes(task: Task, target: Tensor, lowest: int = 0) -> None:
+    """Raise `ValueError` if a target is below `lowest`, or no class of the task."""
     low, high = int(target.min()), int(target.max())
-    if low < UNLABELLED or high >= len(task.classes):
-        raise ValueError(f"expected targets below {len(task.classes)}, got {low} to {high}")
+    if low < lowest or high >= len(task.classes):
+        raise ValueError(
+            f"expected targets from {lowest} to {len(task.classes) - 1}, got {low} to {high}"
+        )
 
 
 @dataclass(frozen=True)
@@ -238,3 +235,31 @@ def standardised(splits: Splits) -> Splits:
         assert isinstance(part, ArrayDataset)
         part.standardise(standardiser)
     return replace(splits, standardiser=standardiser)
+
+
+def fingerprint_of_arrays(arrays: dict[str, Tensor]) -> str:
+    """Return 16 hexadecimal digits that depend on arrays, their names and their order.
+
+    Numbers count as float32, since whether a file is read in float64 depends on another file.
+    """
+    digest = blake2b(digest_size=8)
+    for name, array in arrays.items():
+        digest.update(repr((name, tuple(array.shape))).encode())
+        # An expanded row stands for all rows.
+        digest.update(_bytes_of((array[:1] if array.stride(0) == 0 else array).float()))
+    return digest.hexdigest()
+
+
+def _bytes_of(tensor: Tensor) -> memoryview:
+    return tensor.contiguous().flatten().view(torch.uint8).numpy().data
+
+
+def fingerprint_of_bytes(data: bytes) -> str:
+    """Return what `fingerprint_of_file` returns for a file with this content."""
+    return blake2b(data, digest_size=8).hexdigest()
+
+
+def fingerprint_of_file(path: str | Path) -> str:
+    """Return 16 hexadecimal digits that depend on the content of a file, not on its name."""
+    with Path(path).open("rb") as stream:
+        return file_digest(stream, lambda: blake2b(digest_size=8)).hexdigest()

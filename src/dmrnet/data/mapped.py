@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmrnet.data.dataset import Dataset
+from dmrnet.data.dataset import Dataset, check_classes
 from dmrnet.data.files.cache import Array
 from dmrnet.data.views import View
 from dmrnet.modalities import Batch, Task
@@ -48,7 +48,7 @@ class MappedDataset(Dataset):
 
     Args:
         task: Modalities in order, and classes.
-        arrays: Stored arrays by name, each with N rows.
+        arrays: Stored arrays by name, each with N rows, memory maps or in memory.
         rows: int64 tensor ``(n,)``, the stored rows that belong to this split.
         target: int64 tensor ``(N,)``, the class of each stored row; where every pixel has a class,
             ``(N, M)``, the number of pixels of each class.
@@ -68,7 +68,7 @@ class MappedDataset(Dataset):
     def __init__(
         self,
         task: Task,
-        arrays: Mapping[str, MappedArray],
+        arrays: Mapping[str, Array],
         rows: Tensor,
         target: Tensor,
         names: Sequence[str],
@@ -79,15 +79,12 @@ class MappedDataset(Dataset):
     ) -> None:
         if not len(rows):
             raise ValueError("expected at least one row, got none")
-        self.task, self.arrays, self.rows, self.view = task, dict(arrays), rows, view
+        self.task, self.rows, self.view = task, rows, view
+        self.arrays = {name: MappedArray(array) for name, array in arrays.items()}
         self.target = target[rows]
         if task.dense:
             self.pixels, self.target = self.target, self.target.argmax(1)
-        low, high = int(self.target.min()), int(self.target.max())
-        if low < 0 or high >= len(task.classes):
-            raise ValueError(
-                f"expected targets from 0 to {len(task.classes) - 1}, got {low} to {high}"
-            )
+        check_classes(task, self.target)
         self.present = torch.ones(len(rows), len(task.modalities), dtype=torch.bool)
         self.samples = tuple(names[row] for row in rows.tolist())
         self.attack_types = attack_types

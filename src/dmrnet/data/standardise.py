@@ -14,6 +14,8 @@ ROUNDING = 1e-13
 """Relative difference up to which values count as equal; in effect 0 for float32."""
 
 Values = float | Sequence[float]
+Scale = tuple[Values, Values]
+"""Mean and deviation of a modality: one number, or one for each channel."""
 
 
 class Standardiser:
@@ -66,16 +68,13 @@ class Standardiser:
         return cls(mean, std, [name for name in mean if arrays[name].dtype == torch.float64])
 
     @classmethod
-    def from_values(
-        cls, modalities: Sequence[str], mean: Sequence[Values], std: Sequence[Values]
-    ) -> Standardiser:
-        """Return the standardiser with one number, or one for each channel, of each modality."""
-
-        def named(values: Sequence[Values]) -> dict[str, Tensor]:
-            tensors = [torch.tensor(value, dtype=torch.float64).reshape(-1) for value in values]
-            return dict(zip(modalities, tensors, strict=True))
-
-        return cls(named(mean), named(std))
+    def from_scales(cls, scales: Mapping[str, Scale]) -> Standardiser:
+        """Return the standardiser with the mean and deviation of each modality."""
+        mean, std = {}, {}
+        for name, scale in scales.items():
+            pair = (torch.tensor(values, dtype=torch.float64).reshape(-1) for values in scale)
+            mean[name], std[name] = pair
+        return cls(mean, std)
 
     def apply(
         self,
@@ -155,12 +154,7 @@ def _check_finite(name: str, block: Tensor, start: int) -> None:
 
 
 def _moments(tensor: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and deviation over the present rows and all positions, float64.
-
-    Args:
-        tensor: float32 or float64 tensor ``(n, ...)``.
-        present: Bool tensor ``(n,)``, True in at least one row.
-    """
+    """Return mean and deviation over present rows, at least one, and all positions, float64."""
     across = [axis for axis in range(tensor.dim()) if axis != 1]
     number = int(present.sum()) * tensor[0, 0].numel()
 

@@ -1,4 +1,4 @@
-"""Augmentation of images: one random draw changes all modalities of a sample alike.
+"""Augmentation of images: one random draw changes all modalities of a sample alike, but `Colours`.
 
 A transform takes a sample, ``{name: (C, H, W)}``, and the generator to draw from, which is seeded
 by (seed, epoch, row). The operations are torchvision's. Labels and whatever else must not be
@@ -8,9 +8,8 @@ pixel.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -18,51 +17,12 @@ from torchvision import tv_tensors
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from dmrnet.data.split import generator
-
 Sample = Mapping[str, Tensor]
 """Tensors ``(C, H, W)`` by name."""
 
 
-class Transform(Protocol):
-    """A random change of a sample."""
-
-    def __call__(self, sample: Sample, draw: torch.Generator) -> dict[str, Tensor]:
-        """Return the changed sample.
-
-        Args:
-            sample: Tensors ``(C, H, W)`` of one size.
-            draw: Generator of what is random; the number of tensors does not change the draws.
-        """
-        ...
-
-
-def transform_rows(
-    batch: Mapping[str, Tensor],
-    transform: Transform,
-    seed: int,
-    rows: Tensor,
-    epoch: int,
-    masks: Collection[str] = (),
-) -> dict[str, Tensor]:
-    """Transform each sample of a batch with its own generator.
-
-    Args:
-        batch: Tensors ``(b, C, H, W)`` by name.
-        transform: Transform of one sample.
-        seed: Seed of the run.
-        rows: int64 tensor ``(b,)`` of row numbers.
-        epoch: Training epoch.
-        masks: Names of the tensors that must not be blended.
-    """
-    changed = []
-    for position, row in enumerate(rows.tolist()):
-        sample = {
-            name: tv_tensors.Mask(values[position]) if name in masks else values[position]
-            for name, values in batch.items()
-        }
-        changed.append(transform(sample, generator(seed, "augment", epoch, row)))
-    return {name: torch.stack([sample[name] for sample in changed]) for name in batch}
+Transform = Callable[[Sample, torch.Generator], dict[str, Tensor]]
+"""A random change of a sample with tensors of one size, whose number does not change the draws."""
 
 
 def uniform(draw: torch.Generator, low: float = 0.0, high: float = 1.0) -> float:
@@ -138,27 +98,25 @@ class Sized:
     height: int
     width: int
 
+    @property
+    def size(self) -> list[int]:
+        """Height and width."""
+        return [self.height, self.width]
+
 
 @dataclass(frozen=True)
 class RandomCrop(Sized):
     """A window of fixed size at a random position."""
 
     def __call__(self, sample: Sample, draw: torch.Generator) -> dict[str, Tensor]:
-        """Return the window.
-
-        Raises:
-            ValueError: If the sample is smaller than the window.
-        """
+        """Return the window; raise `ValueError` if the sample is smaller."""
         height, width = size_of(sample)
         if height < self.height or width < self.width:
             raise ValueError(
                 f"expected images of at least {self.height}x{self.width}, got {height}x{width}"
             )
         top, left = integer(draw, 0, height - self.height), integer(draw, 0, width - self.width)
-        return {
-            name: F.crop(tensor, top, left, self.height, self.width)
-            for name, tensor in sample.items()
-        }
+        return {name: F.crop(tensor, top, left, *self.size) for name, tensor in sample.items()}
 
 
 @dataclass(frozen=True)
@@ -167,8 +125,7 @@ class CentreCrop(Sized):
 
     def __call__(self, sample: Sample, draw: torch.Generator) -> dict[str, Tensor]:
         """Return the centre."""
-        size = [self.height, self.width]
-        return {name: F.center_crop(tensor, size) for name, tensor in sample.items()}
+        return {name: F.center_crop(tensor, self.size) for name, tensor in sample.items()}
 
 
 @dataclass(frozen=True)
@@ -177,23 +134,18 @@ class Resize(Sized):
 
     def __call__(self, sample: Sample, draw: torch.Generator) -> dict[str, Tensor]:
         """Return the resized sample."""
-        size = [self.height, self.width]
-        return {name: F.resize(tensor, size, antialias=True) for name, tensor in sample.items()}
+        return {
+            name: F.resize(tensor, self.size, antialias=True) for name, tensor in sample.items()
+        }
 
 
 @dataclass(frozen=True)
 class RandomFlip:
-    """Left-right flip.
-
-    Attributes:
-        chance: Probability of the flip.
-    """
-
-    chance: float = 0.5
+    """Left-right flip of every second sample."""
 
     def __call__(self, sample: Sample, draw: torch.Generator) -> dict[str, Tensor]:
         """Return the sample, flipped or not."""
-        if uniform(draw) >= self.chance:
+        if uniform(draw) >= 0.5:
             return dict(sample)
         return {name: F.horizontal_flip(tensor) for name, tensor in sample.items()}
 
@@ -203,11 +155,7 @@ class Symmetry:
     """One of the eight rotations and reflections of a square, for images taken from above."""
 
     def __call__(self, sample: Sample, draw: torch.Generator) -> dict[str, Tensor]:
-        """Return the sample rotated by a multiple of 90 degrees, and flipped or not.
-
-        Raises:
-            ValueError: If the images are not square.
-        """
+        """Return the changed sample; raise `ValueError` if it is not square."""
         height, width = size_of(sample)
         if height != width:
             raise ValueError(f"expected square images, got {height}x{width}")
@@ -266,8 +214,71 @@ class RandomResizedCrop(Sized):
             least, most = self.ratio
             h, w = min(height, round(width / least)), min(width, round(height * most))
         top, left = integer(draw, 0, height - h), integer(draw, 0, width - w)
-        size = [self.height, self.width]
         return {
-            name: F.resized_crop(tensor, top, left, h, w, size, antialias=True)
+            name: F.resized_crop(tensor, top, left, h, w, self.size, antialias=True)
             for name, tensor in sample.items()
         }
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Random hue, saturation and brightness of some tensors, as ESANet in the released code.
+
+    Torchvision's colour jitter adds to the hue and multiplies the brightness; this multiplies the
+    hue and adds to the brightness.
+
+    Attributes:
+        names: Names of uint8 tensors ``(3, H, W)`` in RGB; others stay as they are.
+        factor: Hue and saturation are multiplied by a factor from 1 - this to 1 + this.
+        shift: Largest change of the brightness, which runs from 0 to 255.
+    """
+
+    names: tuple[str, ...]
+    factor: float = 0.1
+    shift: float = 25.0
+
+    def __call__(self, sample: Sample, draw: torch.Generator) -> dict[str, Tensor]:
+        """Return the recoloured sample."""
+        changed = dict(sample)
+        for name in self.names:
+            hue, saturation = (uniform(draw, 1 - self.factor, 1 + self.factor) for _ in range(2))
+            brightness = uniform(draw, -self.shift, self.shift) / 255
+            h, s, v = to_hsv(sample[name].float() / 255).unbind(0)
+            moved = torch.stack([(h * hue) % 1, (s * saturation).clamp(0, 1), v + brightness])
+            moved[2].clamp_(0, 1)
+            changed[name] = (to_rgb(moved) * 255).round().to(sample[name].dtype)
+        return changed
+
+
+def to_hsv(rgb: Tensor) -> Tensor:
+    """Return hue, saturation and value, all from 0 to 1.
+
+    Args:
+        rgb: Float tensor ``(3, ...)`` from 0 to 1.
+
+    >>> to_hsv(torch.tensor([0.0, 0.5, 0.0])).tolist()
+    [0.3333333432674408, 1.0, 0.5]
+    """
+    value, channel = rgb.max(0)
+    spread = value - rgb.min(0).values
+    safe = torch.where(spread == 0, 1.0, spread)
+    r, g, b = rgb.unbind(0)
+    sixths = torch.stack([(g - b) / safe % 6, (b - r) / safe + 2, (r - g) / safe + 4])
+    hue = sixths.gather(0, channel[None])[0] / 6
+    hue = torch.where(spread == 0, 0.0, hue)
+    saturation = torch.where(value == 0, 0.0, spread / torch.where(value == 0, 1.0, value))
+    return torch.stack([hue, saturation, value])
+
+
+def to_rgb(hsv: Tensor) -> Tensor:
+    """Return red, green and blue: the inverse of `to_hsv`.
+
+    >>> to_rgb(torch.tensor([2 / 3, 0.5, 1.0])).tolist()
+    [0.5, 0.5, 1.0]
+    """
+    hue, saturation, value = hsv.unbind(0)
+    channels = []
+    for shift in (5.0, 3.0, 1.0):
+        k = (shift + hue * 6) % 6
+        channels.append(value - value * saturation * torch.minimum(k, 4 - k).clamp(0, 1))
+    return torch.stack(channels)

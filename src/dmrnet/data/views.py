@@ -2,106 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
+from torchvision import tv_tensors
 
-from dmrnet.data.transforms import Transform, transform_rows
+from dmrnet.data.split import generator
+from dmrnet.data.standardise import Scale
+from dmrnet.data.transforms import Transform
 
-IMAGENET_MEAN = tuple(255 * value for value in (0.485, 0.456, 0.406))
-IMAGENET_DEVIATION = tuple(255 * value for value in (0.229, 0.224, 0.225))
+IMAGENET = (
+    tuple(255 * value for value in (0.485, 0.456, 0.406)),
+    tuple(255 * value for value in (0.229, 0.224, 0.225)),
+)
 """Mean and deviation of each channel of RGB, on the scale 0 to 255."""
 
+View = Callable[[dict[str, Tensor], Tensor, int], dict[str, Tensor]]
+"""How a model sees rows: from stored arrays, row numbers and the epoch to the inputs by modality.
 
-class View(Protocol):
-    """How a model sees stored rows."""
-
-    def __call__(self, raw: dict[str, Tensor], rows: Tensor, epoch: int) -> dict[str, Tensor]:
-        """Return float32 inputs ``(b, ...)`` by modality.
-
-        Where every pixel has a class, also ``labels``, int64 ``(b, H, W)``, -1 for no class.
-
-        Args:
-            raw: Rows of each stored array.
-            rows: int64 tensor ``(b,)`` of row numbers in the data set, which seed augmentation.
-            epoch: Training epoch, which seeds augmentation.
-        """
-        ...
+Inputs are float32 ``(b, ...)``. Where every pixel has a class, also ``labels``, int64
+``(b, H, W)``, -1 for no class. Row numbers, int64 ``(b,)``, and the epoch seed augmentation.
+"""
 
 
 @dataclass(frozen=True)
-class PictureView:
+class ImageView:
     """Images, augmented in training, then ``(x - mean) / deviation``.
 
+    Other stored arrays are augmented, too; ``labels`` ``(b, 1, H, W)`` become classes.
+
     Attributes:
-        names: Names of the images among the arrays; other arrays stay as they are.
-        mean: One number, or one for each channel, on the scale 0 to 255.
-        deviation: One number, or one for each channel, on the scale 0 to 255.
-        transform: Augmentation or fixed change of each image, if any.
+        scales: Mean and deviation by image; others stay as they are.
+        channels: Images that are the channels of one stored array ``images``, in order.
+        holes: Images in which 0 is a hole that stays 0.
+        nearest: Arrays that augmentation must not blend.
+        first_label: Number in ``labels`` of the first class.
+        transform: Augmentation or fixed change of each sample, if any; it is seeded by (seed,
+            epoch, row).
         seed: Seed of the run.
     """
 
-    names: tuple[str, ...]
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
+    scales: Mapping[str, Scale]
+    channels: tuple[str, ...] = ()
+    holes: tuple[str, ...] = ()
+    nearest: tuple[str, ...] = ()
+    first_label: int = 0
     transform: Transform | None = None
     seed: int = 0
 
     def __call__(self, raw: dict[str, Tensor], rows: Tensor, epoch: int) -> dict[str, Tensor]:
-        """Return the images as float32, and the other arrays."""
-        images = {name: raw[name] for name in self.names}
+        """Return the scaled images, as float32, and the other arrays."""
+        seen = dict(raw)
+        if self.channels:
+            seen |= zip(self.channels, seen.pop("images").split(1, 1), strict=True)
         if self.transform is not None:
-            images = transform_rows(images, self.transform, self.seed, rows, epoch)
-        mean, deviation = by_channel(self.mean), by_channel(self.deviation)
-        return raw | {
-            name: image.float().sub_(mean).div_(deviation) for name, image in images.items()
-        }
+            changed = [
+                self._changed({name: array[position] for name, array in seen.items()}, row, epoch)
+                for position, row in enumerate(rows.tolist())
+            ]
+            seen = {name: torch.stack([sample[name] for sample in changed]) for name in seen}
+        for name, scale in self.scales.items():
+            mean, deviation = (torch.tensor(values).reshape(1, -1, 1, 1) for values in scale)
+            scaled = seen[name].float().sub(mean).div_(deviation)
+            seen[name] = torch.where(seen[name] == 0, 0.0, scaled) if name in self.holes else scaled
+        if "labels" in seen:
+            seen["labels"] = seen["labels"][:, 0].long() - self.first_label
+        return seen
 
-
-def by_channel(values: Sequence[float]) -> Tensor:
-    """Return one number, or one for each channel, in a shape that broadcasts over images."""
-    return torch.tensor(values).reshape(1, -1, 1, 1)
-
-
-@dataclass(frozen=True)
-class ChannelView:
-    """Each channel of stored images as a modality, ``(x - mean) / deviation``.
-
-    It reads ``images`` ``(b, V, H, W)`` and ``labels`` ``(b, 1, H, W)``.
-
-    Attributes:
-        names: Modality of each channel.
-        mean: Mean of each channel.
-        deviation: Deviation of each channel.
-    """
-
-    names: tuple[str, ...]
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
-
-    def __call__(self, raw: dict[str, Tensor], rows: Tensor, epoch: int) -> dict[str, Tensor]:
-        """Return float32 ``(b, 1, H, W)`` for each modality, and ``labels``."""
-        channels = zip(self.names, self.mean, self.deviation, strict=True)
-        inputs = {
-            name: (raw["images"][:, channel : channel + 1].float() - mean) / deviation
-            for channel, (name, mean, deviation) in enumerate(channels)
-        }
-        return inputs | {"labels": raw["labels"][:, 0].long()}
-
-
-@dataclass(frozen=True)
-class StandardisedView:
-    """Images that are stored standardised, ``(b, C, H, W)``, and ``labels`` ``(b, 1, H, W)``.
-
-    Attributes:
-        names: Modalities, each an array of that name.
-    """
-
-    names: tuple[str, ...]
-
-    def __call__(self, raw: dict[str, Tensor], rows: Tensor, epoch: int) -> dict[str, Tensor]:
-        """Return the images as they are, and ``labels``."""
-        return {name: raw[name] for name in self.names} | {"labels": raw["labels"][:, 0].long()}
+    def _changed(self, sample: dict[str, Tensor], row: int, epoch: int) -> dict[str, Tensor]:
+        assert self.transform is not None
+        masks = {name: tv_tensors.Mask(sample[name]) for name in self.nearest}
+        return self.transform(sample | masks, generator(self.seed, "augment", epoch, row))

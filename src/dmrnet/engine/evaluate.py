@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from dmrnet.data.dataset import Dataset
-from dmrnet.data.fingerprint import fingerprint_of_file
+from dmrnet.data.dataset import Dataset, fingerprint_of_file
 from dmrnet.data.sets.base import DataSettings
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.pixel_results import class_lines, pack_counts, pack_label_maps, shown_rows

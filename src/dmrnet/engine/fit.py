@@ -12,8 +12,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
-from dmrnet.data.dataset import Splits
-from dmrnet.data.fingerprint import fingerprint_of_file
+from dmrnet.data.dataset import Splits, fingerprint_of_file
 from dmrnet.engine.final_scores import write_final_scores
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.guard import check_needs, check_rates, check_samples, check_settings

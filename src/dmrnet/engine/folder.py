@@ -127,7 +127,7 @@ class RunFolder:
             facts: Facts for ``run.json``, to which the fingerprints of the other files are added.
         """
         files = {path: data for path, data in contents.items() if data is not None}
-        from dmrnet.data.fingerprint import fingerprint_of_bytes
+        from dmrnet.data.dataset import fingerprint_of_bytes
 
         # Should a crash leave a file of one evaluation next to rows of another, these tell.
         facts["evaluated"] = {path.name: fingerprint_of_bytes(data) for path, data in files.items()}

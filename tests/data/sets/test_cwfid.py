@@ -17,12 +17,12 @@ from PIL import Image
 from tests.data.contract import DenseContract
 from tests.data.made import cwfid as made
 
+from dmrnet.data.dense import CELL, TileDataset
 from dmrnet.data.files.cache import read_cache
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.data.published.cwfid import split_of
 from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.cwfid import CWFID, held_images
-from dmrnet.data.tiles import CELL, TileDataset
 
 
 @cache

@@ -11,8 +11,8 @@ import pytest
 import torch
 from tests.data.made import cwfid as fields
 
+from dmrnet.data.dense import TileDataset
 from dmrnet.data.sets.images import Images
-from dmrnet.data.tiles import TileDataset
 
 VOID = 255
 GONE = 3

@@ -19,8 +19,8 @@ from tests.data.contract import DenseContract
 from tests.data.made import nyuv2 as made
 from torchvision.tv_tensors import Mask
 
+from dmrnet.data.dense import median_frequency
 from dmrnet.data.files.cache import read_cache
-from dmrnet.data.frequency import median_frequency
 from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.nyuv2 import CLASSES, DEVIATION, MEAN, NYUv2, held_scenes
 from dmrnet.data.transforms import Transform

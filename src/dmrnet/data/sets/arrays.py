@@ -32,11 +32,7 @@ class Arrays(OwnFiles, InMemory):
     kinds: dict[str, str] | None = None
 
     def raw(self, seed: int) -> Splits:
-        """Return the splits with the numbers of the files.
-
-        Args:
-            seed: Seed of the rows that are held out for validation.
-        """
+        """Return the splits with the numbers of the files; the seed draws validation rows."""
         from dmrnet.data.files.reading import read_splits
 
         return read_splits(

@@ -13,10 +13,10 @@ from dmrnet.data.files.cache import Array
 from dmrnet.data.files.media import picture, sound_of
 from dmrnet.data.files.sound import read_sound
 from dmrnet.data.files.spectrogram import Spectrogram, repeat_to, resample
-from dmrnet.data.mapped import MappedArray, MappedDataset
+from dmrnet.data.mapped import MappedDataset
 from dmrnet.data.split import generator
 from dmrnet.data.transforms import Chain, RandomFlip, RandomResizedCrop, Resize, integer
-from dmrnet.data.views import IMAGENET_DEVIATION, IMAGENET_MEAN, PictureView
+from dmrnet.data.views import IMAGENET, ImageView
 from dmrnet.modalities import Modality, Task
 
 MODALITIES = ("audio", "visual")
@@ -68,7 +68,7 @@ class ClipView:
     """
 
     sound: SoundInput
-    pictures: PictureView
+    pictures: ImageView
     random: bool
 
     def __call__(self, raw: dict[str, Tensor], rows: Tensor, epoch: int) -> dict[str, Tensor]:
@@ -122,14 +122,14 @@ def clip_splits(
     """
     shapes = {"audio": sound.shape, "visual": (3, SIZE, SIZE)}
     task = Task(tuple(Modality(name, "image", shapes[name]) for name in MODALITIES), classes)
-    stored = {name: MappedArray(arrays[name]) for name in MODALITIES}
+    stored = {name: arrays[name] for name in MODALITIES}
     names: list[str] = arrays["name"].tolist()
     parts = []
     for number, rows in enumerate(splits):
         random = augment and number == 0
         moved, still = Chain((RandomResizedCrop(SIZE, SIZE), RandomFlip())), Resize(SIZE, SIZE)
         change = moved if random else still
-        pictures = PictureView(("visual",), IMAGENET_MEAN, IMAGENET_DEVIATION, change, seed)
+        pictures = ImageView({"visual": IMAGENET}, transform=change, seed=seed)
         view = ClipView(sound, pictures, random)
         parts.append(MappedDataset(task, stored, rows, target, names, view, content))
     return parts

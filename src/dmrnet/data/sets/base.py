@@ -127,11 +127,7 @@ class InMemory(DataSettings):
 
     @abstractmethod
     def raw(self, seed: int) -> Splits:
-        """Return the splits with the numbers as published.
-
-        Args:
-            seed: Seed of the run.
-        """
+        """Return the splits of a run with the numbers as published."""
 
     def load(self, seed: int) -> Splits:
         """Return the splits, standardised by the present training rows."""

@@ -64,9 +64,9 @@ class CasiaSurf(DataSettings):
 
         from dmrnet.data.dataset import Splits
         from dmrnet.data.files.cache import read_cache, skipped_note
-        from dmrnet.data.mapped import MappedArray, MappedDataset
+        from dmrnet.data.mapped import MappedDataset
         from dmrnet.data.transforms import CentreCrop, Chain, RandomCrop, RandomFlip, Rotate
-        from dmrnet.data.views import PictureView
+        from dmrnet.data.views import ImageView
         from dmrnet.modalities import Modality, Task
 
         arrays, provenance = read_cache("casia-surf", self.root, VERSION)
@@ -77,7 +77,7 @@ class CasiaSurf(DataSettings):
         # Stored training images are larger than the others.
         cut = CentreCrop(SIZE, SIZE)
         moved = Chain((Rotate(DEGREES, SHARE), RandomCrop(SIZE, SIZE), RandomFlip()))
-        plain = PictureView(MODALITIES, (MEAN,), (DEVIATION,))
+        plain = ImageView(dict.fromkeys(MODALITIES, (MEAN, DEVIATION)))
         training = replace(plain, transform=moved if self.augment else cut, seed=seed)
         parts = {}
         for split in SPLITS:
@@ -85,7 +85,7 @@ class CasiaSurf(DataSettings):
             known = sorted(set(types) - {""})
             parts[split] = MappedDataset(
                 task,
-                {name: MappedArray(arrays[f"{split}.{name}"]) for name in MODALITIES},
+                {name: arrays[f"{split}.{name}"] for name in MODALITIES},
                 torch.arange(len(label[split])),
                 (label[split] == live).long(),
                 arrays[f"{split}.name"].tolist(),
@@ -121,16 +121,13 @@ def shared(samples: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
 
 
 def live_label(polarity: str, label: dict[str, Tensor], hint: dict[str, Tensor]) -> int:
-    """Return the label of a real face.
+    """Return the label of a real face; raise `ValueError` if paths disagree with it, or none tells.
 
     Args:
         polarity: ``live-0``, ``live-1`` or ``auto``.
         label: int64 tensor ``(n,)`` of each split, 0 or 1.
         hint: int8 tensor ``(n,)`` of each split: 1 where the path says real, 0 where it says fake,
             -1 where it says neither.
-
-    Raises:
-        ValueError: If labels and paths disagree, or neither tells.
     """
     import torch
 

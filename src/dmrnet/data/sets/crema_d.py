@@ -58,13 +58,17 @@ class CremaD(DataSettings):
         from dmrnet.data.files.cache import read_cache, skipped_note
         from dmrnet.data.files.spectrogram import PAPER, RELEASED
         from dmrnet.data.sets.audio_visual import RATE, SoundInput, clip_splits
+        from dmrnet.data.split import generator, hold_out
 
         arrays, provenance = read_cache("crema-d", self.root, VERSION)
         target = torch.from_numpy(arrays["y"])
         actors = [name[:4] for name in arrays["name"].tolist()]
         split_seed = seed if self.split_seed is None else self.split_seed
         if self.split == "published":
-            rows = self._published(target, torch.from_numpy(arrays["test"]), split_seed)
+            tested = torch.from_numpy(arrays["test"])
+            listed = (~tested).nonzero().flatten()
+            held = hold_out(target[listed], self.val_share, generator(split_seed, "crema-d", "val"))
+            rows: tuple[Tensor, ...] = (listed[~held], listed[held], tested.nonzero().flatten())
         else:
             rows = self._speakers(actors, split_seed)
         sound = SoundInput(PAPER, RATE, SECONDS)
@@ -73,28 +77,16 @@ class CremaD(DataSettings):
         train, val, test = clip_splits(
             arrays, rows, target, CLASSES, sound, seed, provenance.content, self.augment
         )
-        trained, _, tested = ({actors[row] for row in part.tolist()} for part in rows)
+        train_actors, _, test_actors = ({actors[row] for row in part.tolist()} for part in rows)
         note = (
             f"split {self.split}, seed {split_seed}: {len(train)} train, {len(val)} val, "
-            f"{len(test)} test clips; {len(trained & tested)} of {len(tested)} actors of test are "
-            "also in train"
+            f"{len(test)} test clips; {len(train_actors & test_actors)} of {len(test_actors)} "
+            "actors of test are also in train"
         )
         return Splits("crema-d", train, val, test, (note, *skipped_note(provenance)))
 
-    def _published(self, target: Tensor, tested: Tensor, seed: int) -> tuple[Tensor, ...]:
-        """Hold out a share of the training list, stratified by class."""
-        from dmrnet.data.split import generator, hold_out
-
-        listed = (~tested).nonzero().flatten()
-        held = hold_out(target[listed], self.val_share, generator(seed, "crema-d", "val"))
-        return listed[~held], listed[held], tested.nonzero().flatten()
-
     def _speakers(self, actors: list[str], seed: int) -> tuple[Tensor, ...]:
-        """Hold out actors.
-
-        Raises:
-            ValueError: If a split would have no actor.
-        """
+        """Return the rows of each split; raise `ValueError` if one would have no actor."""
         import torch
 
         from dmrnet.data.split import generator
@@ -108,7 +100,7 @@ class CremaD(DataSettings):
             )
         draw = generator(seed, "crema-d", "speakers")
         order = torch.randperm(len(people), generator=draw).tolist()
-        val = {people[index] for index in order[: numbers[0]]}
-        test = {people[index] for index in order[numbers[0] : sum(numbers)]}
-        split = torch.tensor([1 if one in val else 2 if one in test else 0 for one in actors])
+        split_of = {people[index]: 1 for index in order[: numbers[0]]}
+        split_of |= {people[index]: 2 for index in order[numbers[0] : sum(numbers)]}
+        split = torch.tensor([split_of.get(actor, 0) for actor in actors])
         return tuple((split == number).nonzero().flatten() for number in range(3))

@@ -59,20 +59,21 @@ class CWFID(DataSettings):
         import torch
 
         from dmrnet.data.dataset import Splits
+        from dmrnet.data.dense import TileDataset, class_weights, shrunk, shrunk_labels
         from dmrnet.data.files.cache import read_cache, skipped_note
-        from dmrnet.data.frequency import class_weights
-        from dmrnet.data.mapped import MappedArray, MappedDataset
+        from dmrnet.data.mapped import MappedDataset
         from dmrnet.data.standardise import Standardiser
-        from dmrnet.data.tiles import TileDataset, Tiles
         from dmrnet.data.transforms import Symmetry
-        from dmrnet.data.views import ChannelView
+        from dmrnet.data.views import ImageView
         from dmrnet.modalities import Modality, Task
 
         arrays, provenance = read_cache("cwfid", self.root, VERSION)
         self._check(*arrays["images"].shape[-2:])
         content = provenance.content
         if self.shrink > 1:
-            arrays |= smaller(arrays["images"], arrays["labels"], self.shrink)
+            images = shrunk(arrays["images"], self.shrink)
+            labels = shrunk_labels(arrays["labels"], self.shrink, len(CLASSES))
+            arrays |= {"images": images, "labels": labels, **counts(images, labels)}
             content = f"{content}/{self.shrink}"
         height, width = arrays["images"].shape[-2:]
         split_seed = seed if self.split_seed is None else self.split_seed
@@ -80,21 +81,21 @@ class CWFID(DataSettings):
         rows = [*held_images(tested, self.val_share, split_seed), tested.nonzero().flatten()]
         pixels = torch.from_numpy(arrays["pixels"])
         sums, squares = (torch.from_numpy(arrays[key])[rows[0]] for key in ("sums", "squares"))
-        mean, deviation = moments(sums, squares, height * width)
+        scales = dict(zip(MODALITIES, moments(sums, squares, height * width), strict=True))
         task = Task(
             tuple(Modality(name, "image", (1, self.tile, self.tile)) for name in MODALITIES),
             CLASSES,
             dense=True,
             class_weights=class_weights(pixels[rows[0]], self.weights),
         )
-        stored = {name: MappedArray(arrays[name]) for name in ("images", "labels")}
-        view, names = ChannelView(MODALITIES, mean, deviation), arrays["name"].tolist()
+        stored = {name: arrays[name] for name in ("images", "labels")}
+        view, names = ImageView(scales, MODALITIES), arrays["name"].tolist()
         train, val, test = (
             MappedDataset(task, stored, part, pixels, names, view, content) for part in rows
         )
         change = Symmetry() if self.augment else None
-        plants = tuple(CLASSES.index(name) for name in ("crop", "weed"))
-        tiles = Tiles(self.tile, self.tiles, plants, self.plants, seed, change)
+        plants = [CLASSES.index(name) for name in ("crop", "weed")]
+        tiles = TileDataset(train, self.tile, self.tiles, plants, self.plants, seed, change)
         notes = (
             f"{len(train)} train, {len(val)} val, {len(test)} test images; validation held out "
             f"of the published training images with seed {split_seed}; an image that is published "
@@ -105,8 +106,7 @@ class CWFID(DataSettings):
             *([f"shrunk to {height} x {width}"] if self.shrink > 1 else []),
             *skipped_note(provenance),
         )
-        standardiser = Standardiser.from_values(MODALITIES, mean, deviation)
-        return Splits("cwfid", TileDataset(train, tiles), val, test, notes, standardiser)
+        return Splits("cwfid", tiles, val, test, notes, Standardiser.from_scales(scales))
 
     def _check(self, height: int, width: int) -> None:
         """Refuse settings out of range for images of a size."""
@@ -129,15 +129,9 @@ class CWFID(DataSettings):
 
 
 def held_images(tested: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Return the rows of training and validation, drawn from those that are not for testing.
+    """Return the rows of training and validation; raise `ValueError` if one has none.
 
-    Args:
-        tested: Bool tensor ``(n,)``, True for test images.
-        share: Share of the other images for validation.
-        seed: Seed of the draw.
-
-    Raises:
-        ValueError: If one of the two would be empty.
+    A share of the images that are not `tested`, a bool tensor ``(n,)``, is drawn for validation.
     """
     import torch
 
@@ -152,14 +146,6 @@ def held_images(tested: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor
         )
     order = rows[torch.randperm(len(rows), generator=generator(seed, "cwfid", "val"))]
     return order[number:].sort().values, order[:number].sort().values
-
-
-def smaller(images: Array, labels: Array, by: int) -> dict[str, Array]:
-    """Return the arrays of a cache for shrunk images, `counts` included."""
-    from dmrnet.data.shrink import shrunk, shrunk_labels
-
-    images, labels = shrunk(images, by), shrunk_labels(labels, by, len(CLASSES))
-    return {"images": images, "labels": labels, **counts(images, labels)}
 
 
 def counts(images: Array, labels: Array) -> dict[str, Array]:
@@ -184,19 +170,11 @@ def counts(images: Array, labels: Array) -> dict[str, Array]:
     }
 
 
-def moments(
-    sums: Tensor, squares: Tensor, pixels: int
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and deviation of each channel over some images.
-
-    Args:
-        sums: int64 tensor ``(n, C)``, the sum of each image's pixels.
-        squares: int64 tensor ``(n, C)``, the sum of their squares.
-        pixels: Number of pixels of an image.
-    """
+def moments(sums: Tensor, squares: Tensor, pixels: int) -> list[tuple[float, float]]:
+    """Return mean and deviation of each channel over images of one size, from their `counts`."""
     number = len(sums) * pixels
     mean = sums.sum(0).double() / number
     variance = squares.sum(0).double() / number - mean.square()
     # A constant channel keeps deviation 1.
     deviation = variance.clamp(min=0).sqrt().masked_fill(variance <= 0, 1.0)
-    return tuple(mean.tolist()), tuple(deviation.tolist())
+    return list(zip(mean.tolist(), deviation.tolist(), strict=True))

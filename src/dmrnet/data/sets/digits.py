@@ -67,17 +67,17 @@ class Digits(InMemory):
         from dmrnet.data.split import generator
         from dmrnet.modalities import Modality, Task
 
-        numbers = dict(
-            zip(ROLES, (self.train_triples, self.val_triples, self.test_triples), strict=True)
-        )
+        numbers = {
+            "train": self.train_triples,
+            "val": self.val_triples,
+            "test": self.test_triples,
+        }
         self._check(numbers)
         seed = seed if self.split_seed is None else self.split_seed
         arrays, provenance = read_cache("digits", self.root, VERSION)
-        shapes = dict(zip(MODALITIES, (IMAGE, SOUND, SIGN), strict=True))
-        task = Task(
-            tuple(Modality(name, "image", shapes[name]) for name in MODALITIES),
-            tuple(str(digit) for digit in range(10)),
-        )
+        shapes = zip(MODALITIES, (IMAGE, SOUND, SIGN), strict=True)
+        inputs = tuple(Modality(name, "image", shape) for name, shape in shapes)
+        task = Task(inputs, tuple("0123456789"))
         target = {name: torch.from_numpy(arrays[f"{name}.y"]) for name in MODALITIES}
         names: dict[str, list[str]] = {name: arrays[f"{name}.name"].tolist() for name in MODALITIES}
         pools = {
@@ -86,23 +86,22 @@ class Digits(InMemory):
         }
         parts, uses = {}, {}
         for role, number in numbers.items():
-            label = torch.arange(10).repeat_interleave(_evenly(number, 10))
+            label = (torch.arange(number) % 10).sort().values
             rows = {}
             for name in MODALITIES:
                 pool, draw = pools[name][role], generator(seed, "triples", role, name)
                 rows[name] = pool[drawn_by_class(target[name][pool], label, draw)]
             # How often the most frequent file is used.
             uses[role] = max(int(files.bincount().max()) for files in rows.values())
-            parts[role] = ArrayDataset(
-                task,
-                {
-                    name: torch.from_numpy(arrays[name][rows[name].numpy()].astype(np.float32))
-                    for name in MODALITIES
-                },
-                torch.ones(number, len(MODALITIES), dtype=torch.bool),
-                label,
-                _samples(names, rows),
-            )
+            inputs_of_role = {
+                name: torch.from_numpy(arrays[name][files.numpy()].astype(np.float32))
+                for name, files in rows.items()
+            }
+            present = torch.ones(number, len(MODALITIES), dtype=torch.bool)
+            # `origin` reads these names.
+            files_of = ([f"{n}:{names[n][file]}" for file in rows[n].tolist()] for n in MODALITIES)
+            samples = [" ".join(triple) for triple in zip(*files_of, strict=True)]
+            parts[role] = ArrayDataset(task, inputs_of_role, present, label, samples)
         triples = ", ".join(f"{number} {role}" for role, number in numbers.items())
         sizes = "; ".join(
             f"{name} {', '.join(str(len(pool)) for pool in pools[name].values())}"
@@ -131,9 +130,7 @@ class Digits(InMemory):
                 raise ValueError(
                     f"digits: expected {role}_triples of at least 10, one a digit, got {number}"
                 )
-        if not (
-            self.val_share > 0 and self.test_share > 0 and self.val_share + self.test_share < 1
-        ):
+        if min(self.val_share, self.test_share) <= 0 or self.val_share + self.test_share >= 1:
             raise ValueError(
                 "digits: expected val_share and test_share above 0 and together below 1, got "
                 f"{self.val_share} and {self.test_share}"
@@ -172,19 +169,6 @@ class Digits(InMemory):
                     "more files, or change val_share and test_share"
                 )
         return pools
-
-
-def _evenly(total: int, parts: int) -> Tensor:
-    """Return counts that add up to a total and differ by at most one."""
-    import torch
-
-    return torch.tensor([total // parts + (part < total % parts) for part in range(parts)])
-
-
-def _samples(names: dict[str, list[str]], rows: dict[str, Tensor]) -> list[str]:
-    """Return the name of each triple, which lists its files; `origin` reads it."""
-    columns = [[f"{name}:{names[name][row]}" for row in rows[name].tolist()] for name in MODALITIES]
-    return [" ".join(triple) for triple in zip(*columns, strict=True)]
 
 
 def drawn_by_class(pool: Tensor, label: Tensor, draw: torch.Generator) -> Tensor:

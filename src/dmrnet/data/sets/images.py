@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from dmrnet.data.sets.base import OwnFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from torch import Tensor
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dmrnet.data.files.images import ImageFile
     from dmrnet.data.mapped import MappedDataset
     from dmrnet.data.standardise import Standardiser
-    from dmrnet.modalities import Task
+    from dmrnet.modalities import Modality, Task
 
 STEP = 16
 """Tiles of images that are smaller than the set size have a side that is a multiple of this."""
@@ -59,29 +59,19 @@ class Images(OwnFiles):
     shows_inputs: ClassVar[bool] = True
 
     def load(self, seed: int) -> Splits:
-        """Return the splits: tiles to train on, whole images to validate and test on.
-
-        Args:
-            seed: Seed of the images that are held out for validation, and of the tiles.
-
-        Raises:
-            FileNotFoundError: If a file does not exist.
-            ValueError: If a file or a setting is wrong; the message says which and where.
-        """
+        """Return the splits: tiles to train on, whole images to validate and test on."""
         from dmrnet.data.dataset import Splits
-        from dmrnet.data.files.images import read_image_file
-        from dmrnet.data.frequency import class_weights
+        from dmrnet.data.dense import TileDataset, class_weights
         from dmrnet.data.standardise import Standardiser
-        from dmrnet.data.tiles import TileDataset, Tiles
         from dmrnet.data.transforms import RandomFlip, Symmetry
         from dmrnet.modalities import Modality, Task
 
         self._check()
-        images = read_image_file(self.train, (), labelled=True, fine=None)
+        images, labels = self._read_labelled(self.train, (), None)
         if "labels" in images.arrays:
             raise ValueError(f"{self.train}: a modality cannot have the name 'labels'; rename it")
-        classes = self._classes(images)
-        pixels = self._pixels(self.train, images, classes)
+        classes = self._classes(labels)
+        pixels = pixels_of(self.train, labels, classes)
         rows, held = self._split(pixels, seed)
         side = self.tile
         if side > min(images.size):
@@ -97,18 +87,18 @@ class Images(OwnFiles):
             images.present[rows],
             task.modalities,
         )
-        train = self._part(self.train, images, task, standardiser, rows)
+        train = part(images, labels, pixels, task, standardiser, rows)
         if self.val is None:
-            val = self._part(self.train, images, task, standardiser, held)
+            val = part(images, labels, pixels, task, standardiser, held)
         else:
             val = self._read(self.val, task, standardiser)
         test = None if self.test is None else self._read(self.test, task, standardiser)
         frequent = int(pixels[rows].sum(0).argmax())
         seldom = tuple(label for label in range(len(classes)) if label != frequent)
         change = {"none": None, "mirror": RandomFlip(), "turn": Symmetry()}[self.augment]
-        tiles = Tiles(side, self.tiles, seldom, self.seldom, seed, change)
+        tiles = TileDataset(train, side, self.tiles, seldom, self.seldom, seed, change)
         notes = self._notes(images, task, side, len(held), seed)
-        return Splits("images", TileDataset(train, tiles), val, test, notes, standardiser)
+        return Splits("images", tiles, val, test, notes, standardiser)
 
     def read(
         self,
@@ -127,10 +117,19 @@ class Images(OwnFiles):
         """Read one more file of images and their labels."""
         import torch
 
+        images, labels = self._read_labelled(path, task.inputs, standardiser.fine)
+        pixels = pixels_of(path, labels, task.classes)
+        return part(images, labels, pixels, task, standardiser, torch.arange(len(labels)))
+
+    def _read_labelled(
+        self, path: str, known: tuple[Modality, ...], fine: Collection[str] | None
+    ) -> tuple[ImageFile, Tensor]:
+        """Return the content of a file, and its labels with -1 where a pixel has no class."""
         from dmrnet.data.files.images import read_image_file
 
-        images = read_image_file(path, task.inputs, labelled=True, fine=standardiser.fine)
-        return self._part(path, images, task, standardiser, torch.arange(len(images.present)))
+        images = read_image_file(path, known, labelled=True, fine=fine)
+        assert images.labels is not None
+        return images, images.labels.masked_fill(images.labels == self.ignore, -1).clamp(min=-1)
 
     def _split(self, pixels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """Return the rows of the training file for training, and those held out for validation."""
@@ -148,74 +147,17 @@ class Images(OwnFiles):
             )
         return (~held).nonzero().flatten(), held.nonzero().flatten()
 
-    def _part(
-        self, path: str, images: ImageFile, task: Task, standardiser: Standardiser, rows: Tensor
-    ) -> MappedDataset:
-        """Return some images of a file as a data set."""
-        import torch
-
-        from dmrnet.data.fingerprint import fingerprint_of_arrays
-        from dmrnet.data.mapped import MappedArray, MappedDataset
-        from dmrnet.data.views import StandardisedView
-
-        assert images.labels is not None
-        labels = images.labels[rows]
-        labels = labels.masked_fill(labels == self.ignore, -1).clamp(min=-1)
-        present = images.present[rows]
-        arrays = {name: images.arrays[name][rows] for name in task.modalities}
-        content = fingerprint_of_arrays({**arrays, "y": labels})
-        stored = {
-            name: MappedArray(standardiser.apply(name, array, present[:, column]).numpy())
-            for column, (name, array) in enumerate(arrays.items())
-        }
-        stored["labels"] = MappedArray(labels[:, None].numpy())
-        names = images.samples or tuple(str(row) for row in range(len(images.present)))
-        dataset = MappedDataset(
-            task,
-            stored,
-            torch.arange(len(rows)),
-            self._pixels(path, images, task.classes)[rows],
-            [names[row] for row in rows.tolist()],
-            StandardisedView(task.modalities),
-            content,
-        )
-        dataset.present = present
-        return dataset
-
-    def _classes(self, images: ImageFile) -> tuple[str, ...]:
+    def _classes(self, labels: Tensor) -> tuple[str, ...]:
         """Return the names of the classes of the training file."""
-        assert images.labels is not None
-        known = images.labels[(images.labels >= 0) & (images.labels != self.ignore)]
-        if not len(known):
+        highest = int(labels.max())
+        if highest < 0:
             raise ValueError(f"{self.train}: no pixel has a class, so there is nothing to learn")
-        highest = int(known.max())
         if self.classes is None and highest > 254:
             raise ValueError(
                 f"{self.train}: expected classes from 0 to 254, got {highest}; if it stands for no "
                 f"class, set --data.ignore {highest}"
             )
         return tuple(self.classes or (str(number) for number in range(highest + 1)))
-
-    def _pixels(self, path: str, images: ImageFile, classes: tuple[str, ...]) -> Tensor:
-        """Return the number of pixels of each class in each image, int64 ``(n, M)``."""
-        import torch
-
-        assert images.labels is not None
-        labels = images.labels.flatten(1)
-        known = (labels >= 0) & (labels != self.ignore)
-        highest = int(labels[known].max()) if known.any() else 0
-        if highest >= len(classes):
-            row = int((known & (labels == highest)).any(1).nonzero()[0])
-            raise ValueError(
-                f"{path}: row {row}: expected classes from 0 to {len(classes) - 1}, got {highest}; "
-                f"name it in classes, or set --data.ignore {highest} if it stands for no class"
-            )
-        return torch.stack(
-            [
-                image[seen].bincount(minlength=len(classes))
-                for image, seen in zip(labels, known, strict=True)
-            ]
-        )
 
     def _notes(
         self, images: ImageFile, task: Task, side: int, held: int, seed: int
@@ -240,3 +182,48 @@ class Images(OwnFiles):
         for name in ("seldom", "val_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"images: expected {name} from 0 to 1, got {getattr(self, name)}")
+
+
+def pixels_of(path: str, labels: Tensor, classes: tuple[str, ...]) -> Tensor:
+    """Return the number of pixels of each class in each image of a file, int64 ``(n, M)``."""
+    import torch
+
+    highest = int(labels.max())
+    if highest >= len(classes):
+        row = int((labels == highest).flatten(1).any(1).nonzero()[0])
+        raise ValueError(
+            f"{path}: row {row}: expected classes from 0 to {len(classes) - 1}, got {highest}; "
+            f"name it in classes, or set --data.ignore {highest} if it stands for no class"
+        )
+    return torch.stack([one[one >= 0].bincount(minlength=len(classes)) for one in labels])
+
+
+def part(
+    images: ImageFile,
+    labels: Tensor,
+    pixels: Tensor,
+    task: Task,
+    standardiser: Standardiser,
+    rows: Tensor,
+) -> MappedDataset:
+    """Return some rows of a file as a data set."""
+    import torch
+
+    from dmrnet.data.dataset import fingerprint_of_arrays
+    from dmrnet.data.mapped import MappedDataset
+    from dmrnet.data.views import ImageView
+
+    labels, present = labels[rows], images.present[rows]
+    arrays = {name: images.arrays[name][rows] for name in task.modalities}
+    content = fingerprint_of_arrays({**arrays, "y": labels})
+    stored = {
+        name: standardiser.apply(name, array, present[:, column]).numpy()
+        for column, (name, array) in enumerate(arrays.items())
+    }
+    stored["labels"] = labels[:, None].numpy()
+    names = images.samples or [str(row) for row in range(len(images.present))]
+    names = [names[row] for row in rows.tolist()]
+    stored_rows = torch.arange(len(rows))
+    dataset = MappedDataset(task, stored, stored_rows, pixels[rows], names, ImageView({}), content)
+    dataset.present = present
+    return dataset

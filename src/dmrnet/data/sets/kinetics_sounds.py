@@ -78,15 +78,7 @@ class KineticsSounds(DataSettings):
     augment: bool = True
 
     def load(self, seed: int) -> Splits:
-        """Return the splits; clips are read when they are taken.
-
-        Args:
-            seed: Seed of the run.
-
-        Raises:
-            FileNotFoundError: If the data are not prepared; the message says how to prepare them.
-            ValueError: If a class of the list has no clip, or the prepared data are damaged.
-        """
+        """Return the splits; clips are read when they are taken."""
         import torch
 
         from dmrnet.data.dataset import Splits
@@ -129,8 +121,6 @@ class KineticsSounds(DataSettings):
         train, val, test = clip_splits(
             arrays, rows, target, names, sound, seed, provenance.content, self.augment
         )
-        note = (
-            f"{len(names)} classes; {len(train)} train, {len(val)} val, {len(test)} test clips, "
-            f"{origin}"
-        )
-        return Splits("kinetics-sounds", train, val, test, (note, *skipped_note(provenance)))
+        clips = f"{len(train)} train, {len(val)} val, {len(test)} test clips"
+        notes = (f"{len(names)} classes; {clips}, {origin}", *skipped_note(provenance))
+        return Splits("kinetics-sounds", train, val, test, notes)

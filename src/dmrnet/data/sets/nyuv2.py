@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dmrnet.data.dataset import Splits
+    from dmrnet.data.standardise import Scale
 
 CLASSES = (
     *("wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window"),
@@ -59,12 +60,12 @@ class NYUv2(DataSettings):
         import torch
 
         from dmrnet.data.dataset import Splits
+        from dmrnet.data.dense import class_weights
         from dmrnet.data.files.cache import read_cache, skipped_note
-        from dmrnet.data.frequency import class_weights
-        from dmrnet.data.mapped import MappedArray, MappedDataset
-        from dmrnet.data.sets.rooms import RoomView, augmentation
+        from dmrnet.data.mapped import MappedDataset
         from dmrnet.data.standardise import Standardiser
-        from dmrnet.data.views import IMAGENET_DEVIATION, IMAGENET_MEAN
+        from dmrnet.data.transforms import Chain, Colours, RandomCrop, RandomFlip, RandomRescale
+        from dmrnet.data.views import IMAGENET, ImageView
         from dmrnet.modalities import Modality, Task
 
         arrays, provenance = read_cache("nyuv2", self.root, VERSION)
@@ -82,14 +83,13 @@ class NYUv2(DataSettings):
         )
         weights = class_weights(pixels[rows[0]], "median")
         task = Task(inputs, CLASSES, dense=True, class_weights=weights)
-        depth = "depth" if self.depth == "refined" else "depth_raw"
-        stored = {
-            "rgb": MappedArray(arrays["rgb"]),
-            "depth": MappedArray(arrays[depth]),
-            "labels": MappedArray(arrays["labels"]),
-        }
-        plain = RoomView((MEAN, DEVIATION), bool(self.holes))
-        change = augmentation(height, width) if self.augment else None
+        depth = arrays["depth" if self.depth == "refined" else "depth_raw"]
+        stored = {"rgb": arrays["rgb"], "depth": depth, "labels": arrays["labels"]}
+        scales: dict[str, Scale] = {"rgb": IMAGENET, "depth": (MEAN, DEVIATION)}
+        # Depth is not blended either: between near and far there may be nothing.
+        plain = ImageView(scales, holes=self.holes, nearest=("depth", "labels"), first_label=1)
+        moves = (RandomRescale(1.0, 1.4), RandomCrop(height, width), Colours(("rgb",)))
+        change = Chain((*moves, RandomFlip())) if self.augment else None
         views = (replace(plain, transform=change, seed=seed), plain, plain)
         names = arrays["name"].tolist()
         train, val, test = (
@@ -103,9 +103,7 @@ class NYUv2(DataSettings):
             f"{len(trained & validated)} scenes; depth {self.depth}",
             *skipped_note(provenance),
         )
-        means, deviations = (IMAGENET_MEAN, MEAN), (IMAGENET_DEVIATION, DEVIATION)
-        standardiser = Standardiser.from_values(task.modalities, means, deviations)
-        return Splits("nyuv2", train, val, test, notes, standardiser)
+        return Splits("nyuv2", train, val, test, notes, Standardiser.from_scales(scales))
 
     @property
     def holes(self) -> tuple[str, ...]:
@@ -116,16 +114,10 @@ class NYUv2(DataSettings):
 def held_scenes(
     scenes: list[str], tested: Tensor, share: float, seed: int
 ) -> tuple[Tensor, Tensor]:
-    """Return the rows of training and validation: scenes are drawn until the share is reached.
+    """Return the rows of training and validation; raise `ValueError` if one has none.
 
-    Args:
-        scenes: Scene of each image; an image without one is a scene of its own.
-        tested: Bool tensor ``(n,)``, True for test images, which are in neither.
-        share: Share of the other images for validation.
-        seed: Seed of the draw.
-
-    Raises:
-        ValueError: If one of the two would be empty.
+    Scenes are drawn until the share of the images that are not `tested`, a bool tensor ``(n,)``, is
+    reached. An image without a scene is one of its own.
     """
     import torch
 

@@ -90,8 +90,8 @@ class Watch(InMemory):
 
         everyone = sorted(set(arrays["subject"].tolist()))
         people = held_out(everyone, self.val_subjects, self.test_subjects, seed)
-        train, val, test = (part(subjects) for subjects in people)
-        parts = {"train": train, "val": val, "test": test}
+        roles = ("train", "val", "test")
+        parts = {role: part(subjects) for role, subjects in zip(roles, people, strict=True)}
         split = ", ".join(
             f"{role} {' '.join(str(one) for one in subjects)} ({len(part)} windows)"
             for (role, part), subjects in zip(parts.items(), people, strict=True)
@@ -103,7 +103,7 @@ class Watch(InMemory):
             "samples names",
             *skipped_note(provenance),
         )
-        return Splits("watch", train, val, test, notes)
+        return Splits("watch", parts["train"], parts["val"], parts["test"], notes)
 
     def sources(self, sample: str) -> str:
         """Return the subject of a window: windows of one subject are not independent.
@@ -141,16 +141,9 @@ def windows(length: Tensor, window: int, step: int) -> tuple[Tensor, Tensor]:
 def held_out(
     subjects: list[int], val: int, test: int, seed: int
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    """Return the subjects of training, validation and testing.
+    """Return the subjects of training, validation and testing; raise `ValueError` if one has none.
 
-    Args:
-        subjects: All subjects, in order.
-        val: Number of subjects for validation.
-        test: Number of subjects for testing.
-        seed: Number of times that the ring is rotated, by `test` subjects each.
-
-    Raises:
-        ValueError: If there is not at least one subject for each split.
+    `val` and `test` are numbers of subjects; the ring is rotated `seed` times by `test` subjects.
 
     >>> held_out([1, 2, 3, 4, 5], 1, 2, seed=1)
     ((1, 2), (5,), (3, 4))
@@ -162,8 +155,5 @@ def held_out(
         )
     begin = seed * test % len(subjects)
     ring = subjects[begin:] + subjects[:begin]
-    return (
-        tuple(sorted(ring[test + val :])),
-        tuple(sorted(ring[test : test + val])),
-        tuple(sorted(ring[:test])),
-    )
+    train, validate, tested = (ring[test + val :], ring[test : test + val], ring[:test])
+    return tuple(sorted(train)), tuple(sorted(validate)), tuple(sorted(tested))
