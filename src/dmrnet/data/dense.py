@@ -125,16 +125,8 @@ def median_frequency(pixels: Tensor) -> Tensor:
     """Return the weight of each class: the median frequency over the frequency of the class.
 
     The frequency of a class is its share of the labelled pixels of the images that have it
-    (ESANet). A class without pixels has weight 0.
-
-    Args:
-        pixels: int64 tensor ``(n, M)``, the number of pixels of each class in each image.
-
-    Returns:
-        float32 tensor ``(M,)``.
-
-    Raises:
-        ValueError: If no pixel has a class.
+    (ESANet). A class without pixels has weight 0; if no pixel has a class, it is a `ValueError`.
+    `pixels` are as for `class_weights`; the result is float32 ``(M,)``.
 
     >>> median_frequency(torch.tensor([[30, 10, 0], [10, 0, 30]])).tolist()
     [1.0, 2.0, 0.6666666865348816]

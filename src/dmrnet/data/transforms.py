@@ -20,7 +20,6 @@ from torchvision.transforms.v2 import functional as F
 Sample = Mapping[str, Tensor]
 """Tensors ``(C, H, W)`` by name."""
 
-
 Transform = Callable[[Sample, torch.Generator], dict[str, Tensor]]
 """A random change of a sample with tensors of one size, whose number does not change the draws."""
 
@@ -36,11 +35,7 @@ def integer(draw: torch.Generator, low: int, high: int) -> int:
 
 
 def size_of(sample: Sample) -> tuple[int, int]:
-    """Return the height and width that all tensors share.
-
-    Raises:
-        ValueError: If they differ.
-    """
+    """Return the height and width of all tensors; raise `ValueError` if they differ."""
     sizes = {name: tuple(tensor.shape[-2:]) for name, tensor in sample.items()}
     if len(set(sizes.values())) != 1:
         raise ValueError(f"expected images of one size to change alike, got {sizes}")

@@ -30,12 +30,6 @@ STORED = 144
 SIZE = 112
 """Height and width of the windows, and of the other stored images."""
 
-DEGREES, SHARE = 30, 0.8
-"""Largest rotation; share of the rotated image to keep, by side."""
-
-MEAN, DEVIATION = 127.5, 128.0
-"""Values from 0 to 255 become (x - MEAN) / DEVIATION."""
-
 
 @dataclass(frozen=True)
 class CasiaSurf(DataSettings):
@@ -76,8 +70,8 @@ class CasiaSurf(DataSettings):
         task = Task(tuple(Modality(name, "image", (3, SIZE, SIZE)) for name in MODALITIES), CLASSES)
         # Stored training images are larger than the others.
         cut = CentreCrop(SIZE, SIZE)
-        moved = Chain((Rotate(DEGREES, SHARE), RandomCrop(SIZE, SIZE), RandomFlip()))
-        plain = ImageView(dict.fromkeys(MODALITIES, (MEAN, DEVIATION)))
+        moved = Chain((Rotate(30, share=0.8), RandomCrop(SIZE, SIZE), RandomFlip()))
+        plain = ImageView(dict.fromkeys(MODALITIES, (127.5, 128.0)))
         training = replace(plain, transform=moved if self.augment else cut, seed=seed)
         parts = {}
         for split in SPLITS:

@@ -30,9 +30,6 @@ SIGN = (3, 32, 32)
 SECONDS = 1
 """Length of a recording; a shorter one is followed by silence (20 of 3000 are longer)."""
 
-TEST_TAKES = 5
-"""Recordings 0 to 4 of each speaker and digit are the published test set."""
-
 
 @dataclass(frozen=True)
 class Digits(InMemory):
@@ -67,11 +64,8 @@ class Digits(InMemory):
         from dmrnet.data.split import generator
         from dmrnet.modalities import Modality, Task
 
-        numbers = {
-            "train": self.train_triples,
-            "val": self.val_triples,
-            "test": self.test_triples,
-        }
+        triples = (self.train_triples, self.val_triples, self.test_triples)
+        numbers = dict(zip(ROLES, triples, strict=True))
         self._check(numbers)
         seed = seed if self.split_seed is None else self.split_seed
         arrays, provenance = read_cache("digits", self.root, VERSION)
@@ -102,7 +96,7 @@ class Digits(InMemory):
             files_of = ([f"{n}:{names[n][file]}" for file in rows[n].tolist()] for n in MODALITIES)
             samples = [" ".join(triple) for triple in zip(*files_of, strict=True)]
             parts[role] = ArrayDataset(task, inputs_of_role, present, label, samples)
-        triples = ", ".join(f"{number} {role}" for role, number in numbers.items())
+        counts = ", ".join(f"{number} {role}" for role, number in numbers.items())
         sizes = "; ".join(
             f"{name} {', '.join(str(len(pool)) for pool in pools[name].values())}"
             for name in MODALITIES
@@ -110,7 +104,7 @@ class Digits(InMemory):
         notes = (
             "paired by class only: image, sound and sign of a triple show the same digit and were "
             "not recorded together",
-            f"split: {triples} triples, seed {seed}, from disjoint files (train, val, test): "
+            f"split: {counts} triples, seed {seed}, from disjoint files (train, val, test): "
             f"{sizes}; sound is tested on the published test recordings",
             f"triples share files (one is in up to {uses['val']} triples of val and {uses['test']} "
             "of test); samples names them, for resampling",
@@ -146,10 +140,11 @@ class Digits(InMemory):
 
         strata = target
         if name == "sound":
-            # <digit>_<speaker>_<take>.wav; the same share of each speaker and digit is held out.
+            # <digit>_<speaker>_<take>.wav; takes 0 to 4 are the published test set, and the same
+            # share of each speaker and digit is held out.
             fields = [text.removesuffix(".wav").split("_") for text in names]
             speakers = sorted({speaker for _, speaker, _ in fields})
-            tested = torch.tensor([int(take) < TEST_TAKES for _, _, take in fields])
+            tested = torch.tensor([int(take) < 5 for _, _, take in fields])
             number = torch.tensor([speakers.index(speaker) for _, speaker, _ in fields])
             strata = target * len(speakers) + number
             share = self.val_share / (1 - float(tested.double().mean()))
@@ -172,18 +167,15 @@ class Digits(InMemory):
 
 
 def drawn_by_class(pool: Tensor, label: Tensor, draw: torch.Generator) -> Tensor:
-    """Draw a member of the pool for each label, of that class, all members equally often.
+    """Draw a member of the pool for each label, of that class; return positions ``(n,)``.
 
     Each class is repeated in one random order after another, so that its members are drawn equally
-    often, up to one.
+    often, up to one. All tensors are int64.
 
     Args:
-        pool: int64 tensor ``(p,)``, the class of each member; it has every class of `label`.
-        label: int64 tensor ``(n,)``, ascending.
+        pool: Class of each member ``(p,)``; it has every class of `label`.
+        label: Classes ``(n,)``, ascending.
         draw: Generator of the orders.
-
-    Returns:
-        int64 tensor ``(n,)`` of positions in the pool.
     """
     import torch
 

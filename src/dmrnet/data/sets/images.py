@@ -60,8 +60,11 @@ class Images(OwnFiles):
 
     def load(self, seed: int) -> Splits:
         """Return the splits: tiles to train on, whole images to validate and test on."""
+        import torch
+
         from dmrnet.data.dataset import Splits
         from dmrnet.data.dense import TileDataset, class_weights
+        from dmrnet.data.split import generator, hold_out
         from dmrnet.data.standardise import Standardiser
         from dmrnet.data.transforms import RandomFlip, Symmetry
         from dmrnet.modalities import Modality, Task
@@ -72,7 +75,15 @@ class Images(OwnFiles):
             raise ValueError(f"{self.train}: a modality cannot have the name 'labels'; rename it")
         classes = self._classes(labels)
         pixels = pixels_of(self.train, labels, classes)
-        rows, held = self._split(pixels, seed)
+        rows, held = torch.arange(len(pixels)), torch.arange(0)
+        if self.val is None:
+            drawn = hold_out(pixels.argmax(1), self.val_share, generator(seed, "images", "val"))
+            rows, held = (~drawn).nonzero().flatten(), drawn.nonzero().flatten()
+            if not len(held):
+                raise ValueError(
+                    f"{self.train}: {len(pixels)} images are too few to hold "
+                    f"{100 * self.val_share:g} % out for validation; give val, or raise val_share"
+                )
         side = self.tile
         if side > min(images.size):
             side = min(images.size) // STEP * STEP or min(images.size)
@@ -130,22 +141,6 @@ class Images(OwnFiles):
         images = read_image_file(path, known, labelled=True, fine=fine)
         assert images.labels is not None
         return images, images.labels.masked_fill(images.labels == self.ignore, -1).clamp(min=-1)
-
-    def _split(self, pixels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """Return the rows of the training file for training, and those held out for validation."""
-        import torch
-
-        from dmrnet.data.split import generator, hold_out
-
-        if self.val is not None:
-            return torch.arange(len(pixels)), torch.arange(0)
-        held = hold_out(pixels.argmax(1), self.val_share, generator(seed, "images", "val"))
-        if not held.any():
-            raise ValueError(
-                f"{self.train}: {len(pixels)} images are too few to hold "
-                f"{100 * self.val_share:g} % out for validation; give val, or raise val_share"
-            )
-        return (~held).nonzero().flatten(), held.nonzero().flatten()
 
     def _classes(self, labels: Tensor) -> tuple[str, ...]:
         """Return the names of the classes of the training file."""

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dmrnet.modalities import Task
 
 MODALITIES = ("fou", "fac", "kar", "pix", "zer", "mor")
-IMAGE = (1, 16, 15)
 TWINS = ((605, 774), (1148, 1172), (1237, 1271), (1265, 1272), (1448, 1521), (1892, 1999))
 """Pairs of rows that are the same digit, equal in every view; both stay in training."""
 
@@ -50,8 +49,13 @@ class Mfeat(InMemory):
         import torch
 
         from dmrnet.data.dataset import ArrayDataset, Splits
-        from dmrnet.data.split import generator
+        from dmrnet.data.split import generator, hold_out
 
+        if not (self.train > 0 and self.val > 0 and self.train + self.val < 1):
+            raise ValueError(
+                "mfeat: expected train and val above 0 and together below 1, since the rest is "
+                f"the test set; got {self.train} and {self.val}"
+            )
         seed = seed if self.split_seed is None else self.split_seed
         task, arrays, target = read()
         task = selected(task, self.modalities)
@@ -65,8 +69,13 @@ class Mfeat(InMemory):
             chosen = {name: arrays[name][rows] for name in names}
             return ArrayDataset(task, chosen, present, target[rows], samples)
 
-        train_rows, val_rows, test_rows = self._split(target, generator(seed, "split"))
-        train, val, test = part(train_rows, self.train_missing), part(val_rows), part(test_rows)
+        twins, draw = torch.zeros(len(target), dtype=torch.bool), generator(seed, "split")
+        twins[torch.tensor(TWINS).flatten()] = True
+        tested = hold_out(target, 1 - self.train - self.val, draw, twins)
+        rest = (~tested).nonzero().flatten()
+        held = hold_out(target[rest], self.val / (self.train + self.val), draw, twins[rest])
+        train, val = part(rest[~held], self.train_missing), part(rest[held])
+        test = part(tested.nonzero().flatten())
         notes = [
             f"split: {len(train)} train, {len(val)} val, {len(test)} test, stratified, seed "
             f"{seed}; the 6 digits that occur twice are in train"
@@ -81,32 +90,9 @@ class Mfeat(InMemory):
             notes.append(f"removed from training at random: {removed}")
         return Splits("mfeat", train, val, test, tuple(notes))
 
-    def _split(self, target: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the rows of training, validation and testing, stratified by class."""
-        import torch
-
-        from dmrnet.data.split import hold_out
-
-        if not (self.train > 0 and self.val > 0 and self.train + self.val < 1):
-            raise ValueError(
-                "mfeat: expected train and val above 0 and together below 1, since the rest is "
-                f"the test set; got {self.train} and {self.val}"
-            )
-        twins = torch.zeros(len(target), dtype=torch.bool)
-        twins[torch.tensor(TWINS).flatten()] = True
-        tested = hold_out(target, 1 - self.train - self.val, draw, twins)
-        rest, test = (~tested).nonzero().flatten(), tested.nonzero().flatten()
-        share = self.val / (self.train + self.val)
-        held = hold_out(target[rest], share, draw, twins[rest])
-        return rest[~held], rest[held], test
-
 
 def selected(task: Task, modalities: list[str] | None) -> Task:
-    """Return the task with some of its modalities, all of them for None.
-
-    Raises:
-        ValueError: If the task has no modality of that name, or one is named twice.
-    """
+    """Return the task with some of its modalities; raise `ValueError` if unknown or named twice."""
     from dmrnet.hints import nearest
     from dmrnet.modalities import check_names
 
@@ -135,7 +121,7 @@ def read() -> tuple[Task, dict[str, Tensor], Tensor]:
     ):
         for name in MODALITIES:
             array = torch.from_numpy(archive[name].astype(np.float32))
-            arrays[name] = array.reshape(-1, *IMAGE) if name == "pix" else array
+            arrays[name] = array.reshape(-1, 1, 16, 15) if name == "pix" else array
         target = torch.from_numpy(archive["y"].astype(np.int64))
     inputs = tuple(
         Modality(name, "image" if name == "pix" else "vector", tuple(arrays[name].shape[1:]))
@@ -145,13 +131,7 @@ def read() -> tuple[Task, dict[str, Tensor], Tensor]:
 
 
 def thinned(present: Tensor, missing: float, draw: torch.Generator) -> Tensor:
-    """Remove each modality with the same probability, given that one stays.
-
-    Args:
-        present: Bool tensor ``(n, V)``, all True.
-        missing: Probability that a modality is removed.
-        draw: Generator of what is removed.
-    """
+    """Remove each modality with the same probability, given that one stays: bool ``(n, V)``."""
     from dmrnet.modalities import Bernoulli
 
     number = present.shape[1]

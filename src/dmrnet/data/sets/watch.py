@@ -115,15 +115,12 @@ class Watch(InMemory):
 
 
 def windows(length: Tensor, window: int, step: int) -> tuple[Tensor, Tensor]:
-    """Return the recording of each window, and the step at which the window starts in it.
+    """Return the recording of each window and the step at which it starts there, ``(windows,)``.
 
     Args:
-        length: int64 tensor ``(recordings,)``, the number of steps of each recording.
+        length: Number of steps of each recording ``(recordings,)``, int64 as the results.
         window: Steps of a window; only whole windows count.
         step: Steps from one start to the next.
-
-    Returns:
-        Two int64 tensors ``(windows,)``.
 
     >>> import torch
     >>> recording, start = windows(torch.tensor([5, 2, 4]), window=3, step=2)
