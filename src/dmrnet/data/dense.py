@@ -146,14 +146,9 @@ def median_frequency(pixels: Tensor) -> Tensor:
 
 
 def shrunk(images: Array, by: int) -> Array:
-    """Average images over squares of pixels; a rest at the right and the bottom is cut off.
+    """Average uint8 images ``(n, C, H, W)`` over squares of side `by`, rounded half up.
 
-    Args:
-        images: uint8 array ``(n, C, H, W)``.
-        by: Side of a square, in pixels.
-
-    Returns:
-        uint8 array ``(n, C, H // by, W // by)``, rounded half up.
+    A rest at the right and the bottom is cut off: uint8 ``(n, C, H // by, W // by)``.
 
     >>> shrunk(np.array([[[[1, 2, 9], [3, 5, 9]]]], dtype=np.uint8), 2).tolist()
     [[[[3]]]]
@@ -166,13 +161,7 @@ def shrunk(images: Array, by: int) -> Array:
 def shrunk_labels(labels: Array, by: int, classes: int) -> Array:
     """Return the most frequent label of each square; the lowest of equally frequent ones.
 
-    Args:
-        labels: uint8 array ``(n, 1, H, W)``, below `classes`.
-        by: Side of a square, in pixels.
-        classes: Number of classes.
-
-    Returns:
-        uint8 array ``(n, 1, H // by, W // by)``.
+    From uint8 ``(n, 1, H, W)``, below `classes`, to uint8 ``(n, 1, H // by, W // by)``.
 
     >>> shrunk_labels(np.array([[[[0, 2, 1], [2, 1, 1]]]], dtype=np.uint8), 2, 3).tolist()
     [[[[2]]]]

@@ -246,10 +246,7 @@ class Colours:
 
 
 def to_hsv(rgb: Tensor) -> Tensor:
-    """Return hue, saturation and value, all from 0 to 1.
-
-    Args:
-        rgb: Float tensor ``(3, ...)`` from 0 to 1.
+    """Return hue, saturation and value of a float tensor ``(3, ...)``, all from 0 to 1.
 
     >>> to_hsv(torch.tensor([0.0, 0.5, 0.0])).tolist()
     [0.3333333432674408, 1.0, 0.5]

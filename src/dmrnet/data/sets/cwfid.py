@@ -149,15 +149,10 @@ def held_images(tested: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor
 
 
 def counts(images: Array, labels: Array) -> dict[str, Array]:
-    """Return what class weights and `moments` are computed from, image by image.
+    """Return what class weights and `moments` are computed from, int64, image by image.
 
-    Args:
-        images: uint8 array ``(n, C, H, W)``.
-        labels: uint8 array ``(n, 1, H, W)``.
-
-    Returns:
-        int64 arrays: ``pixels`` of each class ``(n, M)``, ``sums`` and sums of ``squares`` of each
-        channel ``(n, C)``.
+    ``pixels`` are counted for each class of uint8 labels ``(n, 1, H, W)``: ``(n, M)``; ``sums`` and
+    sums of ``squares`` are those of each channel of uint8 images ``(n, C, H, W)``: ``(n, C)``.
     """
     import numpy as np
 
