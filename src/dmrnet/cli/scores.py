@@ -10,20 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from dmrnet.cli.screen import counted, percent, plain_table
+from dmrnet.report.pages.table import SEEN, UNSEEN
+from dmrnet.report.records.metrics import COMPLETE, lower_is_better, score_label
 
 FEW = 15
 """Largest number of combinations shown one by one: those of four modalities."""
-
-LABELS = {"acer": "ACER", "miou": "mIoU"}
-"""Names of metrics shown to users."""
-
-LOWER = frozenset({"acer"})
-"""Metrics for which lower is better."""
-
-COMPLETE = "_complete"
-"""Suffix of a metric on complete samples."""
-
-SEEN, UNSEEN = "●", "○"
 
 
 @dataclass(frozen=True)
@@ -58,7 +49,7 @@ def scores_of(
         for row in rows
         if row["split"] == split and row["metric"] == metric and row["value"] is not None
     }
-    return SplitScores(found, metric.removesuffix(COMPLETE) in LOWER) if found else None
+    return SplitScores(found, lower_is_better(metric.removesuffix(COMPLETE))) if found else None
 
 
 def show_scores(
@@ -79,7 +70,7 @@ def show_scores(
     """
     rows, names = list(rows), [str(name) for name in facts["modalities"]]
     metric = str(facts.get("score", "accuracy"))
-    label = LABELS.get(metric, metric)
+    label = score_label(metric)
     scores = scores_of(rows, split, metric)
     if scores is None:
         console.print(f"no {label} on {split} is defined", soft_wrap=True)

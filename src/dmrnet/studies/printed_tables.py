@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from dmrnet.report.pages.table import SEEN, UNSEEN, Cell, Table
 from dmrnet.report.records.combinations import members as modalities_of
-from dmrnet.report.records.metrics import SCORES
+from dmrnet.report.records.metrics import SCORES, lower_is_better, score_label
 from dmrnet.report.records.published import PublishedRow
 from dmrnet.report.records.rows import number, read_records
 from dmrnet.report.statistics import formatting as fmt
@@ -49,16 +49,6 @@ class Printed:
     def label(self) -> str:
         """Data set and score."""
         return f"{self.dataset}, {score_label(self.metric)}"
-
-
-def score_label(metric: str) -> str:
-    """Return the name of a score shown to users."""
-    return next((score.label for score in SCORES if score.name == metric), metric)
-
-
-def lower_is_better(metric: str) -> bool:
-    """Whether a lower score is better."""
-    return any(score.name == metric and score.lower_is_better for score in SCORES)
 
 
 def represents(row: PublishedRow, system: StudySystem) -> bool:

@@ -47,3 +47,13 @@ def scores_of(metrics: Iterable[str]) -> list[Score]:
     """Return the scores among some metrics, in the order of `SCORES`."""
     names = set(metrics)
     return [score for score in SCORES if score.name in names]
+
+
+def score_label(metric: str) -> str:
+    """Return the name of a score shown to users."""
+    return next((score.label for score in SCORES if score.name == metric), metric)
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether a lower score is better."""
+    return any(score.name == metric and score.lower_is_better for score in SCORES)
