@@ -54,7 +54,7 @@ def samples_of(task: Task, present: Tensor, seed: int = 0) -> Batch:
     inputs = {}
     for column, modality in enumerate(task.inputs):
         x = torch.randn(n, *modality.shape, generator=draw)
-        # Whoever reads what is absent gets NaN.
+        # Absent modalities are NaN, so that reading them shows.
         x[~present[:, column]] = torch.nan
         inputs[modality.name] = x
     target = torch.randint(CLASSES, (n,), generator=draw)
@@ -116,7 +116,7 @@ def test_every_combination_is_scored_as_by_the_whole_model(name: str) -> None:
     torch.testing.assert_close(found.log_loss, log_loss, rtol=1e-5, atol=1e-5)
     assert found.predictions is None
     assert torch.equal(found.combinations, combinations)
-    # Scored on the samples that have everything the combination names, no more and no fewer.
+    # Scored on exactly the samples that have all modalities of the combination.
     assert found.confusion.sum((1, 2)).tolist() == [5, 6, 4, 6, 4, 4, 3]
     assert found.complete.sum((1, 2)).tolist() == [3] * 7
 
@@ -257,7 +257,7 @@ def test_a_thousand_combinations_are_fused_in_bounded_memory(
     found = evaluate(model, [batch], all_combinations(10), 3)
     assert found.confusion.shape == (1023, 3, 3)
     assert found.confusion.sum((1, 2)).tolist() == [n] * 1023
-    # 1000 numbers of 10 a row: 100 rows at the most, whole samples of 30.
+    # 1000 values of 10 a row: at most 100 rows, in whole samples of 30.
     assert model.most == 90
     shown = torch.stack(list(batch.inputs.values()), 1)
     j = 700

@@ -29,7 +29,7 @@ CLASSES = 3
 
 
 class Sum:
-    """Adds what is shown: `broken` breaks a sample wherever its modality is shown."""
+    """Adds visible modalities; a broken sample is broken wherever its modality is visible."""
 
     modalities = NAMES
 
@@ -45,7 +45,7 @@ class Sum:
 
 
 def a_batch(broken: float = torch.nan, shape: tuple[int, ...] = (), where: int = -1) -> Batch:
-    """Return samples 10 to 14; the logits that nir gives of sample 12 are broken in one place."""
+    """Return samples 10 to 14, of which nir breaks one logit of sample 12."""
     draw = torch.Generator().manual_seed(0)
     inputs = {name: torch.randn(5, CLASSES, *shape, generator=draw) for name in NAMES}
     inputs["nir"][2, 1].view(-1)[where] = broken
@@ -82,14 +82,14 @@ def test_non_finite_logits_are_refused_by_sample_and_modality(
 ) -> None:
     shape, run = WAYS[way]
     run(a_batch(0.5, shape))
-    # Of pairs each sample is seen under few masks, which do not tell the modality.
+    # Pairs show each sample under few masks, which do not identify the modality.
     told = "sample 12; look" if "pairs" in way else "sample 12, only with nir shown; look"
     with pytest.raises(ValueError, match=told):
         run(a_batch(value, shape, where))
 
 
 def test_label_maps_are_refused_too() -> None:
-    # All three were shown every time: none of them is to blame.
+    # All three modalities were always visible: none of them is named.
     with pytest.raises(NoClassError, match="for sample 12; look"):
         predict_pixels(Sum(), a_batch(torch.nan, (4, 4)))
 
@@ -117,7 +117,7 @@ def test_unscored_images_and_pixels_may_be_anything() -> None:
     assert counts.tolist() == [16 * (5 - int(from_index(j, 3)[1])) for j in torch.arange(1, 8)]
 
 
-def test_a_modality_that_breaks_only_beside_others_is_named_alone() -> None:
+def test_a_modality_that_breaks_only_with_others_is_named_alone() -> None:
     """A modality that breaks with any other, but not alone, is in all broken predictions."""
 
     class Beside(Sum):
@@ -160,7 +160,7 @@ def test_an_error_has_names_and_a_place_if_they_are_known() -> None:
     told = str(caught.value.located("on validation", names))
     assert told.startswith("on validation: expected finite logits")
     assert "for sample field 12, only with nir shown" in told
-    # Another process hears the same.
+    # The error survives pickling for another process.
     again = pickle.loads(pickle.dumps(caught.value.located("on validation", names)))
     assert str(again) == told
     assert type(again) is NoClassError

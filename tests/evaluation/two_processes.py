@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 SECONDS = 180
-"""That two processes may take; importing PyTorch takes most of it on a busy machine."""
+"""Time limit of two processes; importing PyTorch takes most of it on a busy machine."""
 
 START = """
 import sys, torch
@@ -33,7 +33,7 @@ def two_processes(script: str, meet: Path) -> list[Any]:
 
     Args:
         script: Between joining the group and leaving it.
-        meet: A file that is not there, where the processes find each other.
+        meet: Path of a new file through which the processes connect.
 
     Raises:
         AssertionError: If one of them fails, with what it wrote, or they take too long.
@@ -48,7 +48,7 @@ def two_processes(script: str, meet: Path) -> list[Any]:
                 processes.append(subprocess.Popen(command, env=env, stderr=stream))
         end = time.monotonic() + SECONDS
         while (codes := [process.poll() for process in processes]) != [0, 0]:
-            # Where one has died the other waits for it, in vain.
+            # If one has died, the other waits for it forever.
             dead = [rank for rank, code in enumerate(codes) if code]
             told = "\n".join(error.read_text() for error in errors)
             assert not dead, f"process {dead[0]} left with {codes[dead[0]]}:\n{told}"

@@ -1,4 +1,4 @@
-"""What every network promises, as a test class that each one's tests inherit."""
+"""Promises of every network, as a base class of their tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Assembled(nn.Module):
-    """Parts put together with nothing as representation; the dense path, as for export."""
+    """A network without representation, on the dense path used for export."""
 
     def __init__(self, task: Task, parts: NetworkParts) -> None:
         super().__init__()
@@ -48,18 +48,18 @@ class Assembled(nn.Module):
 
 
 def parameters(parts: NetworkParts) -> int:
-    """Return how many numbers a network learns."""
+    """Return the number of trainable parameters."""
     modules = (*parts.encoders.values(), parts.fusion, parts.predictor)
     return sum(p.numel() for module in modules for p in module.parameters())
 
 
 def of_modality(key: str, name: str) -> bool:
-    """Whether a feature is of a modality: features have its name, or its name and a level."""
+    """Return whether a feature belongs to a modality, by its name or its name and a level."""
     return key == name or key.startswith(f"{name}.")
 
 
 class NetworkContract:
-    """Subclasses give a small network of at least two modalities."""
+    """A subclass defines a small network of at least two modalities."""
 
     def network(self) -> tuple[Task, NetworkParts]:
         raise NotImplementedError
@@ -117,7 +117,7 @@ class NetworkContract:
         torch.testing.assert_close(net(inputs, mask), net(spoiled, mask), rtol=0, atol=0)
 
     @pytest.mark.parametrize("hidden", [0, 1])
-    def test_encoders_of_what_all_hide_learn_nothing(self, task, net, hidden) -> None:
+    def test_encoders_hidden_in_all_samples_get_zero_gradients(self, task, net, hidden) -> None:
         mask = torch.ones(3, len(task.modalities), dtype=torch.bool)
         mask[:, hidden] = False
         out = net.train().output(self.inputs(task, 3), mask)
@@ -126,7 +126,7 @@ class NetworkContract:
             grads = [p.grad for p in net.encoders[name].parameters()]
             assert any(g is not None and (g != 0).any() for g in grads) == (v != hidden), name
 
-    def test_everything_learns_where_everything_is_shown(self, task, net) -> None:
+    def test_every_parameter_has_a_gradient_if_everything_is_visible(self, task, net) -> None:
         out = net.train().output(
             self.inputs(task, 4), torch.ones(4, len(task.modalities), dtype=torch.bool)
         )
@@ -146,7 +146,7 @@ class NetworkContract:
         out = net.train().output(self.inputs(task, 1), self.mask(task, 1))
         assert all(torch.isfinite(part).all() for part in (out.logits, *out.side))
 
-    def test_half_precision_is_near(self, task, net) -> None:
+    def test_half_precision_is_close(self, task, net) -> None:
         inputs, mask = self.inputs(task, 3), self.mask(task, 3)
         full = net(inputs, mask)
         with torch.autocast("cpu", torch.bfloat16):

@@ -1,4 +1,4 @@
-"""ResNets in plain functional torch, read off their papers: what the modules are compared with.
+"""ResNets in plain functional torch, from their papers: the reference of the modules.
 
 Weights are found by name in a state dict; no module is called. Batch norm is written out.
 """
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 
 def shake(module: nn.Module) -> nn.Module:
-    """Give weights, biases and running statistics values that none of them starts with."""
+    """Give weights, biases and running statistics other values than the initial ones."""
     with torch.no_grad():
         for name, value in module.state_dict().items():
             if name.endswith("running_var"):
@@ -56,7 +56,7 @@ class Plain:
         return x @ self.state[f"{name}.weight"].T + self.state[f"{name}.bias"]
 
     def block(self, name: str, x: Tensor, stride: int) -> Tensor:
-        """The residual branch is told by the names of its convolutions."""
+        """Recognise the residual branch by the names of its convolutions."""
         shortcut = x
         if f"{name}.downsample.0.weight" in self.state:
             shortcut = self.conv(f"{name}.downsample.0", x, stride)
@@ -100,13 +100,13 @@ def pool(x: Tensor) -> Tensor:
 
 
 def hide(x: Tensor, column: Tensor) -> Tensor:
-    """Zero what is hidden, sample by sample."""
+    """Zero hidden features, sample by sample."""
     rows = zip(x, column.tolist(), strict=True)
     return torch.stack([row if seen else torch.zeros_like(row) for row, seen in rows])
 
 
 def stretches(length: int, cells: int) -> list[slice]:
-    """Where each cell of a line begins and ends: cell i is [i n/k, (i+1) n/k), rounded outwards."""
+    """Return start and end of each cell of a line: [i n/k, (i+1) n/k), rounded outwards."""
     return [slice(i * length // cells, -(-(i + 1) * length // cells)) for i in range(cells)]
 
 

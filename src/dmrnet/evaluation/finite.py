@@ -105,10 +105,10 @@ class FiniteLogits:
         """Raise a NoClassError if the largest logit of a sample is NaN or infinite."""
         if not self._broken:
             return
-        broken = torch.cat([some.cpu() for some in self._broken])
+        broken = torch.cat([part.cpu() for part in self._broken])
         if not bool(broken.any()):
             return
-        samples = torch.cat([some.cpu() for some in self._samples])[broken].unique()
+        samples = torch.cat([part.cpu() for part in self._samples])[broken].unique()
         assert self._common is not None
         assert self._always is not None
         shown = (self._common & ~self._always).nonzero().flatten().tolist()

@@ -1,4 +1,4 @@
-"""Encoders of Eq. 2 for inputs of any shape, down to one value."""
+"""Small encoders (Eq. 2) for inputs of any shape, down to one value."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_any_shape_gives_a_finite_map_in_training_and_evaluation(
 
 @given(st.integers(1, 5000), st.integers(1, 5000))
 def test_long_sequences_and_large_images_are_strided_to_the_target(size: int, other: int) -> None:
-    """Halved (rounded up) until small enough, no further; a sequence once at least."""
+    """Sizes are halved (rounded up) until they fit, a sequence at least once."""
 
     def positions(encoder: nn.Module, size: int) -> int:
         for layer in encoder.layers:
@@ -64,11 +64,11 @@ def test_long_sequences_and_large_images_are_strided_to_the_target(size: int, ot
 def test_a_volume_is_the_mean_over_its_frames() -> None:
     frame = ImageEncoder(2, 8, 6, 4).eval()
     x = torch.randn(3, 2, 5, 8, 6)
-    by_hand = torch.stack([frame(x[:, :, t]) for t in range(5)]).mean(0)
-    torch.testing.assert_close(VolumeEncoder(frame)(x), by_hand)
+    expected = torch.stack([frame(x[:, :, t]) for t in range(5)]).mean(0)
+    torch.testing.assert_close(VolumeEncoder(frame)(x), expected)
 
 
-def test_a_frame_of_one_volume_is_no_other_sample() -> None:
+def test_frames_of_volumes_do_not_mix() -> None:
     volume = VolumeEncoder(ImageEncoder(1, 6, 6, 4)).eval()
     x = torch.randn(3, 1, 4, 6, 6)
     torch.testing.assert_close(volume(x)[1:2], volume(x[1:2]))
@@ -108,6 +108,6 @@ def test_a_network_builds_encoders_in_order_and_by_name() -> None:
     ("setting", "value"),
     [("width", 0), ("depth", 0), ("trunk_depth", 0), ("trunk_kernel", 2), ("dropout", 1.0)],
 )
-def test_networks_that_cannot_be_are_refused(setting: str, value: float) -> None:
+def test_invalid_networks_are_refused(setting: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"expected network {setting} .*got {value}"):
         Network(**{setting: value})  # type: ignore[arg-type]

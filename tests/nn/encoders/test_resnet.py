@@ -28,7 +28,7 @@ def features(whole: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("layout", "name"), [("r18", "resnet18"), ("r34", "resnet34"), ("r50", "resnet50")]
 )
-def test_with_torchvisions_weights_it_is_torchvisions_network(layout: str, name: str) -> None:
+def test_with_torchvisions_weights_it_equals_torchvisions_network(layout: str, name: str) -> None:
     whole = torchvision.models.get_model(name).eval()
     encoder = ResNetEncoder(3, layout).eval()
     load_resnet(whole.state_dict(), encoder.stem, encoder.stages)
@@ -54,7 +54,7 @@ def test_weights_that_do_not_fit_are_refused() -> None:
         load_resnet(torchvision.models.resnet34().state_dict(), encoder.stem, encoder.stages)
 
 
-def test_published_weights_are_asked_for_by_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_published_weights_are_selected_by_layout(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     class Weights:
@@ -73,7 +73,7 @@ def test_published_weights_are_asked_for_by_layout(monkeypatch: pytest.MonkeyPat
         imagenet_state("r34-nbt1d")
 
 
-def test_weights_that_cannot_be_fetched_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_cannot_be_fetched_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*args: object, **options: object) -> None:
         raise URLError("no route to host")
 
@@ -96,16 +96,16 @@ def test_factorised_block_shrinks_like_a_square_one() -> None:
     assert block.bn1.eps == block.bn2.eps == 1e-3
 
 
-def test_unknown_layouts_are_answered_with_the_nearest() -> None:
+def test_an_unknown_layout_gets_the_nearest_name() -> None:
     with pytest.raises(ValueError, match=r"unknown ResNet layout 'r43'; .*r34"):
         ResNetEncoder(3, "r43")
 
 
-def test_the_relu_that_waits_for_the_pooling_has_the_same_gradients() -> None:
+def test_relu_after_pooling_has_the_same_gradients() -> None:
     whole = torchvision.models.resnet18()
     encoder = ResNetEncoder(3)
     load_resnet(whole.state_dict(), encoder.stem, encoder.stages)
-    # Scales of either sign: the pooling then meets the smallest of what was normalised.
+    # Scales of both signs, so that pooling also meets the smallest normalised values.
     for norm in (whole.bn1, encoder.stem[1]):
         with torch.no_grad():
             norm.weight[::2] = -1

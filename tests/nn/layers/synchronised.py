@@ -73,7 +73,7 @@ def run(rank: int, world: int) -> dict[str, Any]:
                 "outputs": y.detach(),
                 "gradients": [added(p.grad, world) for p in mine.parameters()],  # type: ignore[arg-type]
                 "state": {key: value.clone() for key, value in mine.state_dict().items()},
-                # What is evaluated waits for nobody.
+                # Evaluation does not wait for the other process.
                 "evaluated": mine.eval()(x[:1]).detach() if rank == 0 else None,
             }
     return seen

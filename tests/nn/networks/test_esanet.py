@@ -39,12 +39,12 @@ class TestMainInTheMiddleOfThree(NetworkContract):
 
 
 def plain_esanet(net: Assembled, inputs, mask, main: str, layout: str, training: bool):
-    """Return logits, side logits from fine to coarse, and the map behind the context module."""
+    """Return logits, side logits from fine to coarse, and the map after the context module."""
     plain = Plain(net.state_dict(), training)
     blocks = BLOCKS[layout]
 
     def levels(stage_of, stem_of, x):
-        """Walk a side stream: five maps."""
+        """Return the five maps of a side stream."""
         maps = [plain.stem(stem_of, x, 7)]
         for k in range(4):
             x = pool(maps[-1]) if k == 0 else maps[-1]
@@ -121,7 +121,7 @@ def plain_esanet(net: Assembled, inputs, mask, main: str, layout: str, training:
         ("r18", {"a": 1, "rgb": 3, "b": 2, "c": 5}, "b"),
     ],
 )
-def test_forward_is_the_plain_one(layout, channels, main, training) -> None:
+def test_forward_equals_plain_torch(layout, channels, main, training) -> None:
     task = rgbd(64, 96, channels)
     net = shake(Assembled(task, esanet(task, layout, main, width=8)).double()).train(training)
     inputs = {m.name: torch.randn(4, *m.shape, dtype=torch.float64) for m in task.inputs}
@@ -155,7 +155,7 @@ def test_it_has_the_published_number_of_parameters_and_sizes(layout: str, count:
     assert [s.shape[1:] for s in out.side] == [(40, 60, 80), (40, 30, 40), (40, 15, 20)]
 
 
-def test_a_hidden_side_stream_leaves_the_main_network_alone() -> None:
+def test_a_hidden_side_stream_does_not_change_the_main_network() -> None:
     both, alone = rgbd(), rgbd(channels={"rgb": 3})
     net = shake(Assembled(both, esanet(both, "r18", width=4))).eval()
     single = Assembled(alone, esanet(alone, "r18", width=4)).eval()
@@ -167,7 +167,7 @@ def test_a_hidden_side_stream_leaves_the_main_network_alone() -> None:
     )
 
 
-def test_a_hidden_main_stream_leaves_only_the_side_streams() -> None:
+def test_a_hidden_main_stream_leaves_the_side_streams() -> None:
     task = rgbd()
     net = shake(Assembled(task, esanet(task, "r18", width=4))).eval()
     x = {m.name: torch.randn(2, *m.shape) for m in task.inputs}
@@ -180,7 +180,7 @@ def test_a_hidden_main_stream_leaves_only_the_side_streams() -> None:
     assert not torch.allclose(after[1], before[1])
 
 
-def test_a_network_takes_every_size_that_32_divides() -> None:
+def test_every_size_divisible_by_32_is_valid() -> None:
     task = rgbd()
     net = Assembled(task, esanet(task, "r18", width=4)).eval()
     for size in ((32, 32), (96, 32), (160, 192)):
@@ -199,7 +199,7 @@ def test_other_sizes_are_refused_with_the_mend() -> None:
         net(x, torch.ones(2, 2).bool())
 
 
-def test_streams_run_on_the_rows_asked_for() -> None:
+def test_streams_run_on_selected_rows() -> None:
     stream = ESANetStream(1, "r18-nbt1d", width=4).eval()
     x = torch.randn(5, 1, 64, 32)
     full = stream.encode("depth", x)
@@ -223,7 +223,7 @@ def test_a_stream_without_rows_gives_zeros_and_zero_gradients() -> None:
     assert all((p.grad == 0).all() for p in stream.parameters())
 
 
-def test_upsampling_starts_as_bilinear_but_for_the_border() -> None:
+def test_upsampling_starts_as_bilinear_except_at_the_border() -> None:
     x = torch.randn(2, 3, 5, 7)
     got = LearnedUpsample(3)(x)
     wanted = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
@@ -250,7 +250,7 @@ def test_streams_start_from_published_weights(monkeypatch: pytest.MonkeyPatch) -
         esanet(rgbd(), "r18", width=8, pretrained=True)
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_unfit_tasks_and_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="predicts every pixel, but the task has one class"):
         esanet(Task((Modality("rgb", "image", (3, 32, 32)),), ("a", "b")))
     with pytest.raises(ValueError, match=r"modality clip: .*image, got volume"):

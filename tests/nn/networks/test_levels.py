@@ -1,4 +1,4 @@
-"""What meets at the levels of a network for every pixel, against plain statements."""
+"""Fusion of the levels of dense networks, against plain torch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FAMILIES = {
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_streams_have_the_levels_that_are_said(family: str) -> None:
+def test_streams_have_the_declared_levels(family: str) -> None:
     levels = levels_of(FAMILIES[family], ROOMS)
     x = torch.randn(2, 3, 64, 96)
     maps = levels.streams["rgb"].encode("rgb", x)
@@ -42,8 +42,8 @@ def test_streams_have_the_levels_that_are_said(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_masked_maps_meet_level_by_level(family: str) -> None:
-    """Every level is its own rule of what is shown, the deepest goes through the last part."""
+def test_masked_maps_are_fused_level_by_level(family: str) -> None:
+    """Each level has its own mixing; the deepest goes through the bottleneck."""
     torch.manual_seed(0)
     levels = levels_of(FAMILIES[family], ROOMS)
     after = (*levels.skip_widths, None)
@@ -78,7 +78,7 @@ def test_masked_maps_meet_level_by_level(family: str) -> None:
     torch.testing.assert_close(fusion(kept, mask).map, got.map)
 
 
-def test_moments_meet_as_moments_and_regions_as_regions() -> None:
+def test_levels_of_moments_and_of_regions() -> None:
     torch.manual_seed(0)
     mask = all_combinations(2)
     maps = torch.randn(3, 2, 4, 2, 3) * mask[:, :, None, None, None]
@@ -95,7 +95,7 @@ def test_moments_meet_as_moments_and_regions_as_regions() -> None:
     torch.testing.assert_close(mixed, regions.mix(maps, mask)[0])
 
 
-def test_only_networks_for_pixels_have_levels() -> None:
+def test_only_dense_networks_have_levels() -> None:
     with pytest.raises(ValueError, match="surf network predicts one class a sample"):
         levels_of(Network(family="surf"), ROOMS)
     classes = Task(ROOMS.inputs, ROOMS.classes)

@@ -66,7 +66,7 @@ def cells(feature: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(("layout", "blocks"), [("r18", (2, 2, 2, 2)), ("r34", (3, 4, 6, 3))])
-def test_forward_is_the_plain_one(layout: str, blocks, training: bool) -> None:
+def test_forward_equals_plain_torch(layout: str, blocks, training: bool) -> None:
     task = audio_visual()
     nets = {}
     for form in ("map", "vector"):
@@ -103,7 +103,7 @@ def test_it_has_the_published_number_of_parameters() -> None:
     ]
 
 
-def test_audio_and_video_meet_on_the_videos_grid() -> None:
+def test_audio_and_video_are_fused_on_the_videos_grid() -> None:
     task = audio_visual((1, 257, 299), (3, 1, 224, 224))
     with torch.device("meta"):
         parts = ogm(task)
@@ -131,7 +131,7 @@ def test_the_classifier_starts_with_glorots_spread() -> None:
     assert (linear.bias == 0).all()
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_unfit_tasks_and_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="form as map or vector, got 'pooled'"):
         ogm(audio_visual(), form="pooled")
     with pytest.raises(ValueError, match=r"modality wave: .*got sequence"):

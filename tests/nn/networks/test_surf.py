@@ -50,13 +50,13 @@ def plain_surf(net: Assembled, inputs, mask, training: bool) -> torch.Tensor:
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
-def test_forward_is_the_plain_one(number: int, training: bool) -> None:
+def test_forward_equals_plain_torch(number: int, training: bool) -> None:
     task = images(dict(list(SHAPES.items())[:number]))
     net = shake(Assembled(task, surf(task, width=16)).double())
     inputs = {m.name: torch.randn(6, *m.shape, dtype=torch.float64) for m in task.inputs}
     mask = torch.rand(6, number) < 0.6
     mask[:, 0] |= ~mask.any(1)
-    # Encoders see hidden samples as well: batch norm counts what is encoded, not what is shown.
+    # Encoders see hidden samples as well: batch norm counts encoded, not visible, samples.
     wanted = plain_surf(net, inputs, mask, training)
     net.train(training)
     got = net.predictor(net.fusion(net.encode(inputs), mask).map).logits
@@ -136,7 +136,7 @@ class Loops:
         return self.w["predictor.linear.weight"] @ x + self.w["predictor.linear.bias"]
 
 
-def test_every_combination_is_that_of_loops() -> None:
+def test_every_combination_equals_loops() -> None:
     task = images({"rgb": (3, 33, 41), "depth": (3, 33, 41), "ir": (3, 33, 41)})
     net = shake(Assembled(task, surf(task, width=8)).double()).eval()
     loops, torch_inputs = (
@@ -165,7 +165,7 @@ def test_maps_have_the_published_sizes() -> None:
         assert surf_trunk(384)(torch.empty(2, 384, 14, 14)).shape == (2, 512, 4, 4)
 
 
-def test_images_of_different_sizes_meet_on_the_smallest_grid() -> None:
+def test_images_of_different_sizes_are_fused_on_the_smallest_grid() -> None:
     task = images({"rgb": (3, 40, 56), "ir": (1, 17, 90)})
     net = Assembled(task, surf(task, width=4)).eval()
     assert net.fusion.grid == (5, 7)  # and not 3 x 12, which is one position more

@@ -1,4 +1,4 @@
-"""Moments over what is shown, against loops."""
+"""Moments over visible modalities, against loops."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def slow(values: list[float], seen: list[bool], spread: str) -> tuple[float, flo
 
 @pytest.mark.parametrize("spread", ["population", "sample", "released"])
 @pytest.mark.parametrize("modalities", [1, 2, 4])
-def test_moments_are_those_of_what_is_shown(modalities: int, spread: str) -> None:
+def test_moments_are_over_visible_modalities(modalities: int, spread: str) -> None:
     mask = all_combinations(modalities)
     draw = torch.Generator().manual_seed(0)
     values = torch.randn(len(mask), modalities, 2, 1, 3, generator=draw, dtype=torch.float64)
@@ -38,6 +38,6 @@ def test_moments_are_those_of_what_is_shown(modalities: int, spread: str) -> Non
                 assert got[i, 2 + c, 0, w].item() == pytest.approx(variance, abs=1e-12)
 
 
-def test_an_unknown_spread_is_named() -> None:
+def test_an_unknown_spread_is_refused() -> None:
     with pytest.raises(ValueError, match="population, sample or released, got 'std'"):
         Moments("std")  # type: ignore[arg-type]

@@ -90,7 +90,7 @@ class TimmStream(MultiLevelEncoder):
         training = self.training
         named = [(n, p) for n, p in self.named_parameters() if p.requires_grad]
         with torch.enable_grad():
-            total = torch.stack([made.sum() for made in self.eval().encode("", x).values()]).sum()
+            total = torch.stack([level.sum() for level in self.eval().encode("", x).values()]).sum()
         gradients: Sequence[Tensor | None] = torch.autograd.grad(
             total, [p for _, p in named], allow_unused=True
         )
