@@ -1,7 +1,7 @@
 """DMR: the decoupled multimodal representation (Sec. 3.2, Eq. 4-9), without hard combinations.
 
-Table 3's "+DMR" on the map; on the vector, by `distribution`, Table 4's "+PE" and "+PCME", which
-are methods of their own as well (``pe``, ``pcme``).
+Table 3's "+DMR": a Gaussian on the fused map. With `distribution` it is on a vector, as in "+PE"
+and "+PCME" of Table 4, which are also methods of their own (``pe``, ``pcme``).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from dmrnet.nn.representation import RepresentationHead
     from dmrnet.objectives.term import Term
 
-Over = Literal["map", "vector", "attention"]
-"""The Gaussian is on the feature map (DMR), the pooled vector (PE), or the attention-pooled one."""
+Placement = Literal["map", "vector", "attention"]
+"""Place of the Gaussian: the fused map (DMR), the pooled vector (PE) or the attention-pooled vector
+(PCME)."""
 
 PAPER: dict[str, Any] = {
     "encodes": "present",
@@ -27,13 +28,13 @@ PAPER: dict[str, Any] = {
     "reduction": "sum",
     "predicts": "log_sigma",
 }
-"""Eq. 6 (log sigma), Eq. 9 (summed over c, h, w), alpha as printed; sigma bounded against NaN."""
+"""Eq. 6 (log sigma), Eq. 9 (sum over c, h, w) and alpha as printed; sigma is bounded."""
 
 RELEASED: dict[str, Any] = {"encodes": "present", "alpha": 1e-3, "reduction": "sum"}
-"""What the released face anti-spoofing code computes: log sigma^2, summed over c, h, w."""
+"""As the released face anti-spoofing code: log sigma^2, and a sum over c, h, w."""
 
 RELEASED_AV: dict[str, Any] = {**RELEASED, "distribution": "vector"}
-"""What the released audio-visual code computes: the Gaussian is on the pooled vector."""
+"""As the released audio-visual code: the Gaussian is on the pooled vector."""
 
 RELEASED_SEG: dict[str, Any] = {
     **RELEASED,
@@ -41,7 +42,7 @@ RELEASED_SEG: dict[str, Any] = {
     "alpha_start": 11,
     "alpha_detached": True,
 }
-"""What the released segmentation code computes: its KL starts late and has no gradient."""
+"""As the released segmentation code: its KL starts late and has no gradient."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,14 @@ class DMRSettings(SFMDSettings):
 
     Attributes:
         alpha: Weight of the distribution term (Eq. 9, Table 6).
-        reduction: Of the KL over channels and positions: sum, position (sum channels, average
-            positions) or mean.
-        predicts: What the variance head gives: log_var (log sigma^2) or log_sigma (Eq. 6).
-        alpha_start: The first epoch, counted from 0, in which the distribution term acts.
-        alpha_detached: The distribution term has no gradient (released segmentation code).
-        distribution: Over the map (DMR), the pooled vector (PE) or the attention-pooled vector
-            (PCME) (Table 4).
+        reduction: Reduction of the KL over channels and positions: sum, position (sum over
+            channels, mean over positions) or mean.
+        predicts: Output of the variance head: log_var (log sigma^2) or log_sigma (Eq. 6).
+        alpha_start: First epoch, counted from 0, with the distribution term.
+        alpha_detached: Whether the distribution term has no gradient (as in the released
+            segmentation code).
+        distribution: Place of the Gaussian: the map (DMR), the pooled vector (PE) or the
+            attention-pooled vector (PCME) (Table 4).
     """
 
     name: ClassVar[str] = "dmr"
@@ -69,15 +71,15 @@ class DMRSettings(SFMDSettings):
         "released-seg": RELEASED_SEG,
     }
 
-    over: ClassVar[Over | None] = None
-    """What the distribution must be over, where the method's name says it."""
+    fixed_placement: ClassVar[Placement | None] = None
+    """Place of the Gaussian that the method's name implies; None if any is possible."""
 
     alpha: float = 1e-3
     reduction: Literal["sum", "position", "mean"] = "position"
     predicts: Literal["log_var", "log_sigma"] = "log_var"
     alpha_start: int = 0
     alpha_detached: bool = False
-    distribution: Over = "map"
+    distribution: Placement = "map"
 
     def representation(self, channels: int) -> RepresentationHead:
         """Return the Gaussian head."""
@@ -94,18 +96,18 @@ class DMRSettings(SFMDSettings):
         """Return the method for a task.
 
         Raises:
-            ValueError: If every pixel has a class and the distribution is over a vector, or it is
-                not over what the method's name says.
+            ValueError: If the Gaussian of a dense task is on a vector, or is not where the
+                method's name says.
         """
-        if self.over is not None and self.distribution != self.over:
+        if self.fixed_placement not in (None, self.distribution):
             raise ValueError(
-                f"{self.name} has its distribution over {self.over!r}, got {self.distribution!r}; "
-                "use dmr for another"
+                f"expected distribution as {self.fixed_placement} for {self.name}, got "
+                f"{self.distribution!r}; use dmr for another"
             )
         if task.dense and self.distribution != "map":
             raise ValueError(
-                f"distribution {self.distribution!r} pools the map away, but every pixel has a "
-                "class; use map"
+                "expected distribution as map, since every pixel has a class, got "
+                f"{self.distribution!r}"
             )
         return super().build(task)
 

@@ -22,21 +22,21 @@ class DMRNetSettings(DMRSettings):
 
     Attributes:
         beta: Weight of the hard-combination term (Eq. 13, Table 7).
-        mine_by: What ranks combinations: loss (mean training loss), or variance (Eq. 10, the
-            paper; on small real data it ranked the easiest highest).
-        hard_size: How many combinations are hard; by default V, as in the paper.
-        hard_among: Which combinations may be hard: all, or single modalities.
-        hard_fixed: These are hard, by name (`rgb+ir`), and nothing is mined.
-        hard_broadcast: The term weighs the whole batch by the number of hard samples in it, as the
-            released classification code does.
-        hard_start: The first epoch, counted from 0, in which the term acts.
-        hard_predictor: What the term predicts with: shared (the task's predictor, as the paper
-            says), or own (one like it with parameters of its own, which start as a copy; as in the
-            released segmentation code it acts in batches with a sample that shows the last modality
-            alone, and the task's predictor in others).
-        mine_momentum: What of earlier epochs' sums is kept when an epoch is added.
-        mine_min_count: Samples below which a combination is not ranked.
-        mine_until: The hard set is frozen after so many epochs; by default it is mined each epoch.
+        mine_by: Ranking of combinations: loss (mean training loss) or variance (Eq. 10, the paper;
+            on small real data it ranked the easiest highest).
+        hard_size: Number of hard combinations; by default V, as in the paper.
+        hard_among: Combinations that may be hard: all, or single modalities.
+        hard_fixed: Names of hard combinations (such as `rgb+ir`), in place of mining.
+        hard_broadcast: Whether the term weighs the whole batch by its number of hard samples, as
+            in the released classification code.
+        hard_start: First epoch, counted from 0, with the term.
+        hard_predictor: Predictor of the term: shared (the task's predictor, as in the paper) or
+            own (a copy with parameters of its own; as in the released segmentation code it is used
+            in batches in which a sample shows the last modality alone).
+        mine_momentum: Share of earlier epochs' sums that is kept when an epoch is added.
+        mine_min_count: Number of samples below which a combination is not ranked.
+        mine_until: Number of epochs after which the hard set is fixed; by default it is mined
+            after every epoch.
     """
 
     name: ClassVar[str] = "dmrnet"
@@ -86,8 +86,8 @@ class DMRNetSettings(DMRSettings):
     mine_until: int | None = None
 
     @property
-    def kind(self) -> type[MiningMethod]:
-        """The class that the parts are put into."""
+    def method_class(self) -> type[MiningMethod]:
+        """Class of the method."""
         from dmrnet.methods.modules.mining import MiningMethod
 
         return MiningMethod
@@ -96,15 +96,13 @@ class DMRNetSettings(DMRSettings):
         """Return the method for a task.
 
         Raises:
-            ValueError: If the hard set needs settings that exclude each other.
+            ValueError: If settings of the hard set exclude each other.
         """
         if self.hard_predictor == "own" and self.hard_broadcast:
-            raise ValueError(
-                "hard_broadcast reads the task's own loss: set hard_predictor to shared"
-            )
+            raise ValueError("hard_broadcast reads the task loss; set hard_predictor to shared")
         method = super().build(task)
         if self.hard_predictor == "own":
-            assert isinstance(method, self.kind)
+            assert isinstance(method, self.method_class)
             method.hard_term.own(deepcopy(method.predictor), method.task_loss)
         return method
 
@@ -121,13 +119,13 @@ class DMRNetSettings(DMRSettings):
             fixed = torch.stack([parse(name, task.modalities) for name in self.hard_fixed])
         miner = Miner(
             len(task.modalities),
-            self.mine_by,
-            self.hard_size,
-            self.mine_momentum,
-            self.mine_min_count,
-            self.mine_until,
-            self.hard_among,
-            fixed,
+            by=self.mine_by,
+            size=self.hard_size,
+            momentum=self.mine_momentum,
+            min_count=self.mine_min_count,
+            freeze_after=self.mine_until,
+            among=self.hard_among,
+            fixed=fixed,
         )
         hard = HardCombinations(self.beta, miner, self.hard_start, self.hard_broadcast)
         return (*super().terms(task), hard)

@@ -1,8 +1,7 @@
-"""ESANet-MD: ESANet with modality dropout, the baseline of Table 5 for labels by pixel.
+"""ESANet-MD: ESANet with modality dropout, the baseline of Table 5 for dense tasks.
 
-SF-MD's terms on the network of Seichter et al., ICRA 2021: the mask is drawn once a sample and
-hides its streams' maps at all five fusions. What ``sf-md`` is with
-``--method.network.family esanet``, under the name that the table has for it.
+SF-MD on the network of Seichter et al., ICRA 2021: one mask for each sample hides its streams' maps
+at all five fusions. The same as ``sf-md`` with ``--method.network.family esanet``.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from dmrnet.nn.networks.network import Family, Network
 
 @dataclass(frozen=True)
 class ESANet(Network):
-    """A network that is ESANet where nobody says otherwise."""
+    """A network whose family is esanet by default."""
 
     family: Family = "esanet"
 
@@ -26,7 +25,7 @@ class ESANetMDSettings(SFMDSettings):
     """Settings of ``esanet-md``: those of ``sf-md``.
 
     Attributes:
-        network: Encoders, fusion and trunk; by default of the family esanet.
+        network: Encoders, fusion and trunk; the family is esanet by default.
     """
 
     name: ClassVar[str] = "esanet-md"

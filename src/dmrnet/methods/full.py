@@ -1,9 +1,9 @@
-"""full: the shared fusion without modality dropout, trained on everything that is there.
+"""full: the shared fusion without modality dropout.
 
-The same network as SF-MD; MMANet's teacher, and the other end of the scale: what dropout costs on
-the full combination, and what its absence costs on the others. The sampler's masks are not read: a
-sample shows all that it has. On incomplete data these are different combinations for different
-samples; on complete data always the full one, so that no other is ever trained.
+SF-MD's network, trained on all modalities that a sample has. It is MMANet's teacher, and shows what
+dropout costs on the full combination and what its absence costs on the others. The sampler's masks
+are not used: on complete data only the full combination is trained, on incomplete data whatever a
+sample has.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def check_undropped(name: str, encodes: str) -> None:
-    """Refuse to encode less than is shown.
+    """Check that a method without dropout encodes all present modalities.
 
     Raises:
         ValueError: If `encodes` is not present.
     """
     if encodes != "present":
         raise ValueError(
-            f"{name} shows all that is present, but encodes is {encodes!r}; set encodes to present"
+            f"expected encodes as present, since {name} shows all that is present, got {encodes!r}"
         )
 
 
@@ -40,19 +40,14 @@ class FullSettings(MethodSettings):
 
     encodes: Literal["mask", "present"] = "present"
 
-    def build(self, task: Task) -> Method:
-        """Put the parts together."""
+    @property
+    def method_class(self) -> type[Method]:
+        """Class of the method."""
         from dmrnet.methods.modules.undropped import Undropped
-        from dmrnet.nn.representation import Point
 
+        return Undropped
+
+    def build(self, task: Task) -> Method:
+        """Return the method for a task."""
         check_undropped(self.name, self.encodes)
-        parts = self.network.build(task)
-        return Undropped(
-            task,
-            encoders=parts.encoders,
-            fusion=parts.fusion,
-            predictor=parts.predictor,
-            representation=Point(parts.channels),
-            encodes=self.encodes,
-            smoothing=self.smoothing,
-        )
+        return self.assemble(task, self.network.build(task))

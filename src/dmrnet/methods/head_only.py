@@ -1,6 +1,6 @@
-"""head-only: the control of every ablation - DMR's mean head, never sampled, no distribution term.
+"""head-only: DMR's mean head, not sampled and without the distribution term.
 
-Much of what a head gains is not the sampling; this is the row that says how much.
+The control of every ablation: much of what a head gains does not come from sampling.
 """
 
 from __future__ import annotations

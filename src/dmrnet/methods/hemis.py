@@ -1,17 +1,17 @@
-"""HeMIS: the mean and variance over the modalities that are there (Havaei et al., MICCAI 2016).
+"""HeMIS: mean and variance over the visible modalities (Havaei et al., MICCAI 2016).
 
-Encoders as in SF-MD; then, whatever is shown, the first two moments of its features, side by side:
+Encoders as in SF-MD, then the first two moments of the K visible modalities' features,
 
-``m = 1/K sum delta_v f_v``,  ``s^2 = 1/K sum delta_v (f_v - m)^2``  (0 where K = 1)
+``m = 1/K sum delta_v f_v``,  ``s^2 = 1/K sum delta_v (f_v - m)^2``  (0 if K = 1)
 
-and the trunk on 2C channels, for any V. Cross-entropy only. With one modality m = f and s^2 = 0.
+side by side, and a trunk on 2C channels for any V. Cross-entropy only. All modalities' maps must
+have the same number of channels.
 
 Departures: the paper divides by K - 1 (`spread sample`, recipe ``paper``). The released adaptation
-of this comparison (``released``) sums the deviations of hidden modalities as well, and means to set
-the variance of one modality to 0 but never does. The paper shows everything in its first epochs:
-that is ``--drop-after``. All modalities' maps must have one number of channels. For every pixel it
-is ours: moments stand in for ESANet's sums at its five fusions, or for the concatenation at each
-level of the generic network.
+of this comparison (``released``) also sums the deviations of hidden modalities; its code that
+should set the variance of a single modality to 0 has no effect. The paper shows all modalities in
+its first epochs: that is ``--drop-after``. The dense form is ours: moments take the place of
+ESANet's sums at its five fusions, or of the concatenation at each level of the generic network.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class HeMISSettings(SFMDSettings):
     """Settings of ``hemis``.
 
     Attributes:
-        spread: What deviations are divided by: population (how many are shown), sample (one less)
-            or released (hidden modalities' deviations are summed as well).
+        spread: Divisor of the squared deviations: population (number of visible modalities),
+            sample (one less) or released (as population, with the deviations of hidden modalities).
     """
 
     name: ClassVar[str] = "hemis"
@@ -46,18 +46,18 @@ class HeMISSettings(SFMDSettings):
     spread: Literal["population", "sample", "released"] = "population"
 
     def parts(self, task: Task) -> NetworkParts:
-        """Return the family's network with moments between encoders and trunk."""
+        """Return the network with moments between encoders and trunk."""
         from dmrnet.nn.networks.custom_fusion import build_mixed_network
         from dmrnet.nn.systems.hemis import Moments
 
         moments = Moments(self.spread)
         if self.network.family == "generic" and task.dense:
-            return self.pixels(task)
+            return self.dense_parts(task)
         if self.network.family != "esanet":
             return build_mixed_network(
                 self.network, task, self.name, lambda _, channels: (moments, 2 * channels)
             )
-        # Torchvision is imported only by those who ask for a network made of its blocks.
+        # Imports torchvision.
         from dmrnet.nn.systems.hemis_esanet import MomentsESANetFusion
 
         parts = self.network.build(task)
@@ -66,8 +66,8 @@ class HeMISSettings(SFMDSettings):
         fusion = MomentsESANetFusion(task.modalities, main, layout, self.network.stem, self.spread)
         return replace(parts, fusion=fusion)
 
-    def pixels(self, task: Task) -> NetworkParts:
-        """Return the generic network for every pixel, with moments at each level."""
+    def dense_parts(self, task: Task) -> NetworkParts:
+        """Return the generic dense network with moments at each level."""
         from dmrnet.nn.networks.level_fusion import LevelFusion
         from dmrnet.nn.networks.levels import levels_of
         from dmrnet.nn.networks.parts import NetworkParts
@@ -75,9 +75,9 @@ class HeMISSettings(SFMDSettings):
 
         levels = levels_of(self.network, task)
         after = (*levels.skip_widths, None)
-        meets = [
+        mixings = [
             LevelMoments(self.spread, c, wanted)
             for c, wanted in zip(levels.widths, after, strict=True)
         ]
-        fusion = LevelFusion(task.modalities, levels, meets)
+        fusion = LevelFusion(task.modalities, levels, mixings)
         return NetworkParts(levels.streams, fusion, levels.width, levels.build_decoder())

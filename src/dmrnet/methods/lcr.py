@@ -1,25 +1,25 @@
 """LCR: latent correlation representation (Zhou, Canu, Vera, Ruan, MICCAI 2020).
 
-Encoders as in SF-MD; then every modality's features are expressed by the others',
+Encoders as in SF-MD, then each modality's features are expressed by those of the others,
 
 ``F_i = sum_{j != i} Gamma_ij f_j + Gamma_i0``,  ``Gamma_i = W2 LeakyReLU(W1 GAP(f_i))``,
 
-and the F_i, side by side, go through the trunk: what the trunk reads of a missing modality is what
-the others know of it. Cross-entropy, and the divergence between f_i and F_i where `correlation` is
-above 0. With one modality ``F = Gamma_1 f + Gamma_0``.
+and the trunk reads all F_i side by side, so that a missing modality is replaced by its expression.
+Cross-entropy, and the divergence between f_i and F_i if `correlation` is above 0. With one modality
+``F = Gamma_1 f + Gamma_0``.
 
-In the paper the expressions go through attention to channels and to positions (`attention`, recipe
-``paper``), a number of the expression belongs to one channel (`channelwise`), and for a modality
-that is missing the most similar one of those that are there stands in (`stand_in`).
+The paper (recipe ``paper``) adds attention to channels and positions (`attention`), a coefficient
+for each channel (`channelwise`), and replaces a missing modality by the most similar visible one
+(`stand_in`).
 
 Departures: no code of the paper was found. The recipe ``released`` is the adaptation released with
-DMRNet: one number a summand, no attention, cross-entropy only, and in training it is images that
-are blanked (`hides inputs`), so that batch norms see black images and a hidden modality is what the
-encoder makes of one, while at test its features are exact zeros. Here features are hidden at both.
-Which modality is similar is a prior of the paper's data, and there its image is encoded in the
-missing one's place; here it is measured in training, by the divergence above between features, and
-features stand in, since modalities need not have one shape. The divergence's weight was not to be
-had; .1 in ``paper`` is a guess, and so is how the attention is built.
+DMRNet: one coefficient for each summand, no attention, cross-entropy only. It blanks hidden images
+in training (`hides inputs`), so that the encoders and their batch norms see black images, but at
+test time it zeros features; here features are zeroed in both. In the paper the most similar
+modality is known from its data and its image is encoded instead; here similarity is measured in
+training, by the divergence above, and features are replaced, since modalities may differ in shape.
+The paper does not state the weight of the divergence (.1 in ``paper`` is a guess) or the details of
+the attention.
 """
 
 from __future__ import annotations
@@ -44,13 +44,14 @@ class LCRSettings(SFMDSettings):
     """Settings of ``lcr``.
 
     Attributes:
-        own: A modality is expressed by itself as well, and not by the others alone.
-        channelwise: A number for every channel in the expression, and not one for all of them.
-        attention: The expressions go through attention to channels and to positions.
-        stand_in: For a hidden modality's features those of the most similar one that is shown
-            stand in, and not zeros.
-        hides: What stands for a hidden modality in training: features (of zeros) or inputs (what
-            the encoder makes of a blank one).
+        own: Whether a modality takes part in its own expression.
+        channelwise: Whether the expression has a coefficient for each channel, instead of one for
+            all channels.
+        attention: Whether the expressions go through attention to channels and positions.
+        stand_in: Whether a hidden modality's features are replaced by those of the most similar
+            visible modality, instead of zeros.
+        hides: What is zero for a hidden modality in training: features or inputs (the encoder sees
+            a blank input).
         correlation: Weight of the divergence between features and their expression.
     """
 
@@ -67,6 +68,7 @@ class LCRSettings(SFMDSettings):
         },
         "released": {"encodes": "present", "hides": "inputs"},
     }
+
     own: bool = False
     channelwise: bool = False
     attention: bool = False
@@ -75,37 +77,36 @@ class LCRSettings(SFMDSettings):
     correlation: float = 0.0
 
     @property
-    def kind(self) -> type[LCR]:
-        """The class that the parts are put into."""
+    def method_class(self) -> type[LCR]:
+        """Class of the method."""
         from dmrnet.methods.modules.lcr import LCR
 
         return LCR
 
     def build(self, task: Task) -> Method:
-        """Put the parts together.
+        """Return the method for a task.
 
         Raises:
-            ValueError: If inputs are to be blanked where that cannot be.
+            ValueError: If blanked inputs are combined with a setting that needs hidden features.
         """
         if self.hides not in ("features", "inputs"):
             raise ValueError(f"expected hides as features or inputs, got {self.hides!r}")
         method = super().build(task)
-        assert isinstance(method, self.kind)
+        assert isinstance(method, self.method_class)
         method.hides = self.hides
         if self.hides == "inputs":
             if self.encodes != "present":
                 raise ValueError("blanked inputs are encoded too; set encodes to present")
             if self.stand_in:
-                raise ValueError("nothing stands in for a blanked input; set hides to features")
+                raise ValueError("stand_in replaces hidden features; set hides to features")
             if self.correlation or self.mutual is not None:
                 raise ValueError(
-                    "correlation and mutual read features as they are when hidden; set hides to "
-                    "features"
+                    "correlation and mutual need features to be hidden; set hides to features"
                 )
         return method
 
     def parts(self, task: Task) -> NetworkParts:
-        """Return the family's network with correlations between encoders and trunk."""
+        """Return the network with correlations between encoders and trunk."""
         from torch import nn
 
         from dmrnet.nn.networks.custom_fusion import build_mixed_network, common_width
@@ -133,7 +134,7 @@ class LCRSettings(SFMDSettings):
         return parts
 
     def terms(self, task: Task) -> Sequence[Term]:
-        """Return the correlation term, if it has a weight."""
+        """Return the correlation term, if its weight is not 0."""
         from dmrnet.objectives.correlation import Correlation
 
         own = self.own or len(task.modalities) == 1

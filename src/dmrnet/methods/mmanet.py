@@ -1,29 +1,29 @@
-"""MMANet: a teacher that sees everything, and weak combinations trained twice (Wei, CVPR 2023).
+"""MMANet: distillation from a teacher that sees all modalities (Wei et al., CVPR 2023).
 
-SF-MD's network as the student of `full`, trained before it on the same data, selected with all
-that a sample has, frozen:
+SF-MD's network is the student of a frozen `full`, which is trained first on the same data and
+selected by its score with all present modalities:
 
 ``L = CE + 30 MAD + .5 MAR``, the last two from epoch 5 on.
 
-MAD, margin-aware distillation, holds the student's similarities between the samples of a batch to
-the teacher's, those that the teacher is unsure of the more. MAR, modality-aware regularisation,
-finds the combination of all modalities but one whose predictions differ the most from those of all,
-and classifies it and all within it once more, through a trunk that is dropped afterwards.
+MAD, margin-aware distillation, makes the student's similarities between the samples of a batch like
+the teacher's; samples that the teacher is unsure of weigh more. MAR, modality-aware regularisation,
+finds the combination of all modalities but one whose predictions differ most from those of all, and
+classifies samples of it and its subsets a second time, with a trunk that is not used at inference.
 
-Departures: any V (the source's ranking is written for three); the teacher sees what is present, so
-that incomplete data will do; ranking reads training predictions, so that nothing but training data
-decides, where the source reads validation (``paper`` and ``released`` do); MAD is safe where a
-probability underflows, where the released code gives NaN; MAR is restricted to weak samples, as
-meant (`broadcast` in ``released`` is what its code computes). The released code passes over its
-first epoch without a step, so that its epochs 2 to 4 are 1 to 3 in ``released``. The audio-visual
-code of the comparison adds DMRNet's head to the student; that is not this method. With one modality
-nothing is weak, and MAD remains.
+Departures: any V (the source ranks three modalities). The teacher sees what is present, so that
+samples need not be complete. Training predictions rank combinations, so that only training data
+decide; the source ranks by validation predictions (``paper`` and ``released``). MAD is finite where
+a probability underflows; the released code gives NaN. MAR only acts on weak samples, as intended
+(`broadcast` in ``released`` is what the released code computes). The released code skips the steps
+of its first epoch, so that its epochs 2 to 4 are 1 to 3 in ``released``. The audio-visual code of
+the comparison adds DMRNet's head to the student; that is not this method. With one modality nothing
+is weak and only MAD acts.
 
-For every pixel positions of the fused maps stand for samples in MAD, and MAR has a second fusion
-and decoder; ``released-seg`` has the weights and epochs of its segmentation. There the released
-code compares two finer maps as well, weighs by entropies of a decoder's features in place of
-logits, lets the teacher's batch norms go on, and of two modalities takes the one with the worse
-mIoU for weak, and not both: none of it is here.
+In dense tasks positions of the fused maps take the place of samples in MAD, and MAR has a fusion
+and a decoder of its own; ``released-seg`` has the weights and epochs of the released segmentation
+code. That code also compares two finer maps, weighs by entropies of a decoder's features instead of
+logits, updates the teacher's batch norms, and of two modalities calls only the one with the worse
+mIoU weak; none of this is done here.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from dmrnet.methods.sf_md import SFMDSettings
 
 if TYPE_CHECKING:
+    from dmrnet.methods.base import Method
     from dmrnet.methods.modules.mmanet import MMANet
     from dmrnet.modalities import Task
 
@@ -43,18 +44,20 @@ class MMANetSettings(SFMDSettings):
     """Settings of ``mmanet``.
 
     Attributes:
-        margin_weight: Of margin-aware distillation.
-        weak_weight: Of classifying weak combinations once more.
-        start: The first epoch, counted from 0, in which both act.
-        rank_on: Whose predictions rank combinations: those of the training steps (train) or of the
+        margin_weight: Weight of margin-aware distillation.
+        weak_weight: Weight of the second classification of weak combinations.
+        start: First epoch, counted from 0, with both terms.
+        rank_on: Predictions that rank combinations: of the training steps (train) or of the
             validation set (val).
-        rank_by: How far predictions are apart: by frequencies of classes, or by their softmax, as
-            released.
-        rank_from: The first epoch whose predictions rank combinations.
-        rank_last: The last one; by default the one before `start`.
-        broadcast: Weak combinations' term weighs the whole batch, as the released code does.
-        teacher: Folder of a finished run of full on the same data; by default one is trained first,
-            with the same seed and training, and kept beside the runs for every student of it.
+        rank_by: Divergence of predictions: between class frequencies (frequencies) or between
+            their softmax (softmax), as released.
+        rank_from: First epoch, counted from 0, whose predictions rank combinations.
+        rank_last: Last epoch whose predictions rank combinations; by default the one before
+            `start`.
+        broadcast: Whether the term of weak combinations weighs the whole batch, as in the released
+            code.
+        teacher: Folder of a finished run of full on the same data; by default one is trained
+            first, with the same seed and training, and shared by all students next to the runs.
     """
 
     name: ClassVar[str] = "mmanet"
@@ -90,42 +93,40 @@ class MMANetSettings(SFMDSettings):
     broadcast: bool = False
     teacher: str | None = None
 
-    def build(self, task: Task) -> MMANet:
-        """Put the parts together; the teacher comes by `Method.set_teacher`."""
+    @property
+    def method_class(self) -> type[MMANet]:
+        """Class of the method."""
         from dmrnet.methods.modules.mmanet import MMANet
+
+        return MMANet
+
+    def prerequisite_run(self) -> str | None:
+        """Return the folder of the teacher, if it is set."""
+        return self.teacher
+
+    def build(self, task: Task) -> Method:
+        """Return the method for a task, without its teacher (see `TrainingHooks.set_teacher`)."""
         from dmrnet.objectives.margin_aware import MarginAware
         from dmrnet.objectives.modality_aware import ModalityAware
         from dmrnet.objectives.weak_combinations import WeakCombinations
 
         parts, second = self.network.build(task), self.network.build(task)
-        last = self.start - 1 if self.rank_last is None else self.rank_last
         weak = WeakCombinations(
             len(task.modalities),
             len(task.classes),
-            self.rank_from,
-            last,
-            self.rank_on,
-            self.rank_by,
+            first_epoch=self.rank_from,
+            last_epoch=self.start - 1 if self.rank_last is None else self.rank_last,
+            on=self.rank_on,
+            by=self.rank_by,
         )
-        return MMANet(
-            task,
-            encoders=parts.encoders,
-            fusion=parts.fusion,
-            predictor=parts.predictor,
-            representation=self.representation(parts.channels),
-            terms=(
-                MarginAware(self.margin_weight, self.start),
-                ModalityAware(
-                    self.weak_weight,
-                    weak,
-                    second.fusion,
-                    second.predictor,
-                    self.start,
-                    self.broadcast,
-                    task.class_weights,
-                ),
-                *self.two_views(),
-            ),
-            encodes=self.encodes,
-            smoothing=self.smoothing,
+        modality_aware = ModalityAware(
+            self.weak_weight,
+            weak,
+            second.fusion,
+            second.predictor,
+            self.start,
+            self.broadcast,
+            task.class_weights,
         )
+        margin_aware = MarginAware(self.margin_weight, self.start)
+        return self.assemble(task, parts, (margin_aware, modality_aware, *self.mutual_terms()))

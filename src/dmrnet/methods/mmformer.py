@@ -1,33 +1,31 @@
-"""mmFormer: transformers within and between modalities (Zhang et al., MICCAI 2022), for classes.
+"""mmFormer: transformers within and between modalities (Zhang et al., MICCAI 2022).
 
-Behind each encoder its map becomes H W tokens of D channels, with learnt positions, through one
-transformer layer of its own; the tokens of what is shown, zeros for the rest, follow one another in
-one sequence, with positions, through a layer among all; a linear layer over the sequence brings
-V H W tokens back to H W, which are averaged and classified. Beside the cross-entropy every modality
-that is shown is classified by itself, by one linear layer for all (weight 1).
+The map of each encoder becomes H W tokens of D channels, with learnt positions, which go through a
+transformer layer of their modality. The tokens of all modalities, zeros for hidden ones, form one
+sequence, with positions, which goes through a layer between modalities. A linear layer turns the
+V H W tokens back into H W tokens, which are averaged and classified. Besides the cross-entropy each
+visible modality is classified by itself, by a linear layer that all share (weight 1).
 
-It follows the adaptation released with DMRNet that is nearest to the paper (`SURF_Fomer_N`; which
-of its four made the tables is not said): one layer each, 8 heads, dropout .1, hidden layers of 8 D,
-D = 512 in ``paper`` and ``released``; in ``best`` D is the encoders' width. Hidden tokens take part
-in the attention, as released; with `key_mask` nothing attends to them. With one modality both
-transformers are of the same tokens.
+It follows the adaptation released with DMRNet that is nearest to the paper (`SURF_Fomer_N`; it is
+not stated which of its four made the tables): one layer of each kind, 8 heads, dropout .1, hidden
+layers of 8 D, D = 512 in ``paper`` and ``released``; in ``best`` D is the encoders' width. Hidden
+tokens take part in attention, as released, unless `key_mask` is set.
 
-How V H W tokens become H W again is `restore`: a linear layer over the sequence (the default, and
-the adaptation); one over the V tokens of each position, which is what the paper means (``paper``);
-or, as the paper's own code for volumes does (``released-seg``), one over V tokens that follow one
-another, which packs neighbours of one modality where one position of all is meant.
+`restore` says how V H W tokens become H W: by a linear layer over the sequence (the default, and
+the adaptation); by one over the V tokens of each position, as the paper means (``paper``); or, as
+in the paper's own code for volumes (``released-seg``), by one over V successive tokens, which
+groups neighbours of one modality instead of one position of all modalities.
 
-Departures in ``best``: hidden samples do not reach the batch norm in front of the tokens, where the
-adaptation hides maps and normalises their zeros, so that "missing" is not zero there (`hides maps`
-in ``released``); tokens with their positions are not dropped (`position_dropout`, .1 in ``paper``
-and ``released``).
+Departures in ``best``: hidden samples do not reach the batch norm before the tokens; the adaptation
+zeros maps and normalises the zeros, so that a missing modality is not zero there (`hides maps` in
+``released``). There is no dropout on tokens with their positions (`position_dropout`, .1 in
+``paper`` and ``released``).
 
-For every pixel it is ours: both transformers stand among the deepest maps, in place of the last of
-ESANet's five sums or of the generic network's deepest concatenation, and a 1x1 convolution
-classifies each modality's map. Maps are hidden there whatever `hides` says, and on ESANet the main
-modality's tokens know of the others, from which its stages go on. Images may have other sizes than
-those of training: positions are drawn between the learnt ones, and `restore` is by position unless
-it is packed.
+The dense form is ours: both transformers act on the deepest maps, in place of the last of ESANet's
+five sums or of the generic network's deepest concatenation, and a 1x1 convolution classifies each
+modality's map. Maps are hidden whatever `hides` says. On ESANet the main modality's tokens come
+from fused maps. Images may differ in size from those of training: positions are interpolated, and
+`restore` is position or packed.
 """
 
 from __future__ import annotations
@@ -39,6 +37,7 @@ from dmrnet.methods.sf_md import SFMDSettings
 from dmrnet.nn.networks.network import feature_shapes
 
 if TYPE_CHECKING:
+    from dmrnet.methods.base import Method
     from dmrnet.methods.modules.mmformer import MMFormer
     from dmrnet.modalities import Task
     from dmrnet.nn.networks.level_fusion import LevelMixing
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     from dmrnet.nn.systems.mmformer import TransformerOptions
 
 Restore = Literal["sequence", "position", "packed"]
+"""How the tokens of all modalities become those of one map."""
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,18 @@ class MMFormerSettings(SFMDSettings):
     """Settings of ``mmformer``.
 
     Attributes:
-        embed: Channels of a token; by default as many as the encoders' maps have.
-        heads: Of each attention; they divide the channels of a token.
-        ratio: Hidden channels of the networks behind attention, in channels of a token.
-        attention_dropout: In the transformers.
-        position_dropout: Of tokens with their positions.
-        restore: Tokens of all modalities become those of one map by a linear layer over the
-            sequence (the default), over each position (the default where every pixel has a class),
-            or over tokens that are packed as released.
-        hides: Of a hidden modality the tokens between the transformers are zero, or the map in
-            front of them (maps).
-        key_mask: Leave hidden tokens out of the attention.
-        each_weight: Of classifying every modality by itself.
+        embed: Number of channels of a token; by default that of the encoders' maps.
+        heads: Number of attention heads, which must divide the channels of a token.
+        ratio: Hidden channels of a transformer's feed-forward network, as a multiple of a token's.
+        attention_dropout: Dropout in the transformers.
+        position_dropout: Dropout of tokens with their positions.
+        restore: Linear layer from the tokens of all modalities to those of one map: sequence (over
+            the whole sequence; the default), position (over each position; the default in dense
+            tasks) or packed (over successive tokens, as released).
+        hides: What is zero for a hidden modality: tokens (between the transformers) or maps (before
+            them).
+        key_mask: Whether hidden tokens are left out of attention.
+        each_weight: Weight of classifying each modality by itself.
     """
 
     name: ClassVar[str] = "mmformer"
@@ -102,16 +102,16 @@ class MMFormerSettings(SFMDSettings):
     each_weight: float = 1.0
 
     @property
-    def kind(self) -> type[MMFormer]:
-        """The class that the parts are put into."""
+    def method_class(self) -> type[MMFormer]:
+        """Class of the method."""
         from dmrnet.methods.modules.mmformer import MMFormer
 
         return MMFormer
 
-    def build(self, task: Task) -> MMFormer:
-        """Put the parts together."""
+    def build(self, task: Task) -> Method:
+        """Return the method for a task."""
         from dmrnet.nn.networks.custom_fusion import common_width
-        from dmrnet.nn.networks.parts import check_dense
+        from dmrnet.nn.networks.parts import NetworkParts, check_dense
         from dmrnet.nn.predictor import PooledLinear
         from dmrnet.nn.systems.mmformer import (
             InterFusion,
@@ -128,9 +128,9 @@ class MMFormerSettings(SFMDSettings):
         if self.hides not in ("tokens", "maps"):
             raise ValueError(f"expected hides as tokens or maps, got {self.hides!r}")
         if self.network.family == "esanet":
-            return self.build_dense(task, *self.esanet(task))
+            return self.build_dense(task, *self.esanet_parts(task))
         if self.network.family == "generic" and task.dense:
-            return self.build_dense(task, *self.pixels(task))
+            return self.build_dense(task, *self.generic_dense_parts(task))
         check_dense(task, self.name, dense=False)
         encoders = dict(self.network.build(task).encoders)
         shapes = feature_shapes(task, encoders)
@@ -143,22 +143,12 @@ class MMFormerSettings(SFMDSettings):
         else:
             encoders = {name: IntraEncoder(e, intra[name]) for name, e in encoders.items()}
             fusion = InterFusion(task.modalities, embed, grid, options)
-        return self.kind(
-            task,
-            encoders=encoders,
-            fusion=fusion,
-            predictor=PooledLinear(embed, len(task.classes)),
-            representation=self.representation(embed),
-            terms=(
-                EachShown(self.each_weight, task.modalities, channels, len(task.classes)),
-                *self.two_views(),
-            ),
-            encodes=self.encodes,
-            smoothing=self.smoothing,
-        )
+        parts = NetworkParts(encoders, fusion, embed, PooledLinear(embed, len(task.classes)))
+        each = EachShown(self.each_weight, task.modalities, channels, len(task.classes))
+        return self.assemble(task, parts, (each, *self.mutual_terms()))
 
     def transformers(self, restore: Restore) -> TransformerOptions:
-        """Return the options of both kinds of transformers."""
+        """Return the options of both transformers."""
         from dmrnet.nn.systems.mmformer import TransformerOptions
 
         return TransformerOptions(
@@ -171,40 +161,35 @@ class MMFormerSettings(SFMDSettings):
         )
 
     @property
-    def of_pixels(self) -> Restore:
-        """How tokens become a map where images may have other sizes than those of training.
+    def dense_restore(self) -> Restore:
+        """`restore` in dense tasks, where images may differ in size from those of training.
 
         Raises:
-            ValueError: If they cannot.
+            ValueError: If it has a weight for each position of the training images.
         """
         if self.restore == "sequence":
             raise ValueError(
-                "restore sequence has a weight for every position of the images that are trained "
-                "on, but whole images are predicted; use position or packed"
+                "expected restore as position or packed in a dense task, got 'sequence', which has "
+                "a weight for each position of the training images"
             )
         return self.restore or "position"
 
-    def build_dense(self, task: Task, parts: NetworkParts, channels: int) -> MMFormer:
-        """Put parts for every pixel together, of whose fusion a term reads maps of so many C."""
+    def build_dense(self, task: Task, parts: NetworkParts, channels: int) -> Method:
+        """Return the method for a dense task.
+
+        Args:
+            task: Dense task.
+            parts: Parts of the network.
+            channels: Number of channels of each modality's deepest map.
+        """
         from dmrnet.objectives.each import EachShownPixels
 
-        return self.kind(
-            task,
-            encoders=parts.encoders,
-            fusion=parts.fusion,
-            predictor=parts.predictor,
-            representation=self.representation(parts.channels),
-            terms=(
-                EachShownPixels(self.each_weight, channels, len(task.classes), task.class_weights),
-                *self.two_views(),
-            ),
-            encodes=self.encodes,
-            smoothing=self.smoothing,
-        )
+        each = EachShownPixels(self.each_weight, channels, len(task.classes), task.class_weights)
+        return self.assemble(task, parts, (each, *self.mutual_terms()))
 
-    def esanet(self, task: Task) -> tuple[NetworkParts, int]:
-        """Return ESANet with transformers among its deepest maps, and C of these."""
-        # Torchvision is imported only by those who ask for a network made of its blocks.
+    def esanet_parts(self, task: Task) -> tuple[NetworkParts, int]:
+        """Return ESANet with transformers on its deepest maps, and their number of channels."""
+        # Imports torchvision.
         from dmrnet.nn.networks.esanet.streams import STRIDE
         from dmrnet.nn.systems.mmformer_esanet import MMFormerESANetFusion
 
@@ -217,12 +202,12 @@ class MMFormerSettings(SFMDSettings):
             self.network.stem,
             self.embed,
             (height // STRIDE, width // STRIDE),
-            self.transformers(self.of_pixels),
+            self.transformers(self.dense_restore),
         )
         return replace(parts, fusion=fusion), fusion.deepest
 
-    def pixels(self, task: Task) -> tuple[NetworkParts, int]:
-        """Return the generic network with transformers among its deepest maps, and C of these."""
+    def generic_dense_parts(self, task: Task) -> tuple[NetworkParts, int]:
+        """Return the generic network with transformers on its deepest maps, and their channels."""
         from dmrnet.nn.networks.level_fusion import LevelConcat, LevelFusion
         from dmrnet.nn.networks.levels import levels_of
         from dmrnet.nn.networks.parts import NetworkParts
@@ -231,18 +216,18 @@ class MMFormerSettings(SFMDSettings):
         levels = levels_of(self.network, task)
         *shallow, deepest = levels.widths
         many = len(task.modalities)
-        meets: list[LevelMixing] = [
+        mixings: list[LevelMixing] = [
             LevelConcat(many, c, wanted)
             for c, wanted in zip(shallow, levels.skip_widths, strict=True)
         ]
-        meets.append(
+        mixings.append(
             LevelTransformers(
                 task.modalities,
                 deepest,
                 self.embed or deepest,
                 levels.grid(task),
-                self.transformers(self.of_pixels),
+                self.transformers(self.dense_restore),
             )
         )
-        fusion = LevelFusion(task.modalities, levels, meets)
+        fusion = LevelFusion(task.modalities, levels, mixings)
         return NetworkParts(levels.streams, fusion, levels.width, levels.build_decoder()), deepest

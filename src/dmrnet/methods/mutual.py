@@ -1,9 +1,9 @@
 """mutual: SF-MD with two random masks of each sample, whose predictions learn from each other.
 
-Ours, and not in the paper. In a study before this project it was the one idea that lifted the worst
-combination on every set, at a cost to the full one. What is encoded is used twice; the price is a
-second fusion and prediction. `--method.mutual 0` is its control, two masks without the term; any
-other method takes the term by `--method.mutual 1 --method.encodes present`.
+Ours, not in the paper. In a study before this project it was the only idea that improved the worst
+combination on every data set, at a cost to the full one. Features are encoded once; fusion and
+prediction run twice. Its control is `--method.mutual 0`, two masks without the term. Any other
+method can be trained with it: `--method.mutual 1 --method.encodes present`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class MutualSettings(SFMDSettings):
     """Settings of ``mutual``.
 
     Attributes:
-        mutual: Weight of the mutual divergence; 0 for two masks without it.
+        mutual: Weight of the mutual divergence; 0 for two masks without the divergence.
     """
 
     name: ClassVar[str] = "mutual"

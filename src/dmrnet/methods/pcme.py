@@ -1,9 +1,9 @@
 """PCME: SF-MD with a Gaussian on the attention-pooled vector (Table 4, "+PCME").
 
-The head of Chun et al., CVPR 2021 (see `dmrnet.nn.representation.PCME`) in front of a linear
-classifier, sampled once in training, with the distribution term (Eq. 9). No code of this row was
-released. The same as ``dmr`` with ``--method.distribution attention``; not for labels by pixel,
-since the vector has no positions.
+The head of Chun et al., CVPR 2021 (see `dmrnet.nn.representation.PCME`) before a linear classifier,
+sampled once in training, with the distribution term (Eq. 9). No code of this row was released. The
+same as ``dmr`` with ``--method.distribution attention``. Not for dense tasks, since the vector has
+no positions.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from dmrnet.methods.dmr import PAPER, RELEASED, DMRSettings, Over
+from dmrnet.methods.dmr import PAPER, RELEASED, DMRSettings, Placement
 
 
 @dataclass(frozen=True)
@@ -19,17 +19,16 @@ class PCMESettings(DMRSettings):
     """Settings of ``pcme``.
 
     Attributes:
-        distribution: Over the attention-pooled vector; over anything else it is another method's
-            name.
+        distribution: Place of the Gaussian; always the attention-pooled vector.
     """
 
     name: ClassVar[str] = "pcme"
     summary: ClassVar[str] = 'a Gaussian on the attention-pooled vector (Table 4, "+PCME")'
-    over: ClassVar[Over | None] = "attention"
+    fixed_placement: ClassVar[Placement | None] = "attention"
     recipes: ClassVar[dict[str, dict[str, Any]]] = {
         "best": {},
         "paper": PAPER,
         "released": RELEASED,
     }
 
-    distribution: Over = "attention"
+    distribution: Placement = "attention"

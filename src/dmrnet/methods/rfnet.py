@@ -1,27 +1,26 @@
-"""RFNet: region-aware fusion (Ding, Yu, Yang, ICCV 2021), for classes and for every pixel.
+"""RFNet: region-aware fusion (Ding, Yu, Yang, ICCV 2021), for classes and for dense tasks.
 
-The masked maps give soft regions p, one a class; in each region a small network weighs the
-modalities by what the region holds of them,
+Soft regions p, one for each class, are computed from the masked maps. In each region a small
+network weighs the modalities by the region's descriptor d_r,
 
-``F_r = sum_v w_rv(d_r) p_r delta_v f_v``;
+``F_r = sum_v w_rv(d_r) p_r delta_v f_v``.
 
-the regions' maps, beside a short cut of the masked maps, go on. Two terms of weight 1 beside the
-cross-entropy: the regions' logits should tell the class, and so should every modality by itself,
-through one network that all share. The second is over all that a sample has, masked or not, so that
-incomplete data will do. With one modality the weights choose nothing. No gradient goes through p,
-as in the released code, and the fusion's loss may start late (`fuse_start`; there 20 of 300
-epochs).
+The regions' maps and a shortcut of the masked maps go on to the trunk. Two terms of weight 1 are
+added to the cross-entropy: the regions' logits should predict the class, and so should each
+modality alone, by one network that all share. The second covers all present modalities, masked or
+not, so that samples need not be complete. As in the released code no gradient goes through p, and
+the loss of the fused prediction may start late (`fuse_start`; there after 20 of 300 epochs).
 
-The paper and its code segment volumes. For every pixel regions are at each level of a family's
-network, whose streams do not know each other (four levels, of the generic network or of ESANet
-without its interleaving); there the recipes ``paper`` and ``released`` add the Dice loss to each
-cross-entropy (`dice`). Departures: images for volumes; batch norm for instance norm; regions do
-not read what the decoder made of deeper levels.
+The paper and its code segment volumes. In dense tasks there are regions at each of four levels, of
+the generic network or of ESANet without its interleaving, and the recipes ``paper`` and
+``released`` add the Dice loss to each cross-entropy (`dice`). Departures: images instead of
+volumes; batch norm instead of instance norm; regions do not read the decoder's maps of deeper
+levels.
 
-No adaptation to classes was released, and its row in the tables cannot be repeated from code. Ours
-therefore: regions at the encoders' maps only, before the trunk, and their averaged logits tell the
-class of the sample; a region is a class, so that this term is defined (with another number of
-regions there is no such term); on maps of one position a region is a soft class.
+No adaptation to classification was released, so its row in the tables cannot be reproduced from
+code. Ours has regions at the encoders' maps only, before the trunk, and their averaged logits
+predict the class of the sample. That term needs one region for each class; with another number of
+regions it is left out. On maps of one position a region is a soft class.
 """
 
 from __future__ import annotations
@@ -43,11 +42,12 @@ class RFNetSettings(SFMDSettings):
     """Settings of ``rfnet``.
 
     Attributes:
-        regions: How many; by default one a class. Another number drops the term of the regions.
-        region_weight: Of that term.
-        separate_weight: Of each modality by itself.
-        fuse_start: The first epoch, counted from 0, in which the fused prediction is learnt.
-        dice: Of the Dice loss beside each cross-entropy, where every pixel has a class.
+        regions: Number of regions; by default one for each class. With another number the term of
+            the regions is left out.
+        region_weight: Weight of the term of the regions.
+        separate_weight: Weight of the prediction from each modality alone.
+        fuse_start: First epoch, counted from 0, with the loss of the fused prediction.
+        dice: Weight of the Dice loss relative to each cross-entropy, in dense tasks.
     """
 
     name: ClassVar[str] = "rfnet"
@@ -66,11 +66,11 @@ class RFNetSettings(SFMDSettings):
     dice: float = 0.0
 
     def build(self, task: Task) -> Method:
-        """Put the parts together."""
+        """Return the method for a task."""
         from dmrnet.nn.networks.custom_fusion import common_width
+        from dmrnet.nn.networks.parts import NetworkParts
         from dmrnet.nn.systems.rfnet import RegionFusion, RegionMixing
         from dmrnet.objectives.regions import RegionTerm, Separate
-        from dmrnet.objectives.term import TaskTerm
 
         if self.regions is not None and self.regions < 1:
             raise ValueError(f"expected regions of 1 or more, got {self.regions}")
@@ -88,35 +88,26 @@ class RFNetSettings(SFMDSettings):
         separate = Separate(
             self.separate_weight, task.modalities, alone.trunk, alone.predictor, grid
         )
-        terms: list[Term] = [separate, *self.two_views()]
+        terms: list[Term] = [separate, *self.mutual_terms()]
         if regions == len(task.classes):
             terms.append(RegionTerm(self.region_weight))
-        method = self.kind(
-            task,
-            encoders=encoders,
-            fusion=RegionFusion(task.modalities, grid, mix, rest.trunk),
-            predictor=rest.predictor,
-            representation=self.representation(rest.channels),
-            terms=terms,
-            encodes=self.encodes,
-            smoothing=self.smoothing,
-        )
-        method.objective.terms[0] = TaskTerm(self.fuse_start)
-        return method
+        fusion = RegionFusion(task.modalities, grid, mix, rest.trunk)
+        parts = NetworkParts(encoders, fusion, rest.channels, rest.predictor)
+        return self.with_late_fusion(self.assemble(task, parts, terms))
 
     def build_dense(self, task: Task) -> Method:
-        """Put the parts for every pixel together."""
+        """Return the method for a dense task."""
         from dmrnet.nn.networks.level_fusion import LevelFusion, ModalityDecoder
         from dmrnet.nn.networks.levels import levels_of
+        from dmrnet.nn.networks.parts import NetworkParts
         from dmrnet.nn.systems.rfnet import LevelRegions
         from dmrnet.objectives.dice import DiceTerm
         from dmrnet.objectives.regions import PixelRegions, PixelSeparate
-        from dmrnet.objectives.term import TaskTerm
 
         levels = levels_of(self.network, task)
         many, classes = len(task.modalities), len(task.classes)
         regions = self.regions or classes
-        meets = [
+        mixings = [
             LevelRegions(many, before, regions, after)
             for before, after in zip(levels.widths, (*levels.skip_widths, None), strict=True)
         ]
@@ -130,21 +121,21 @@ class RFNetSettings(SFMDSettings):
                 self.dice,
                 weights,
             ),
-            *self.two_views(),
+            *self.mutual_terms(),
         ]
         if regions == classes:
             terms.append(PixelRegions(self.region_weight, self.dice, weights))
         if self.dice:
             terms.append(DiceTerm(self.dice, self.fuse_start))
-        method = self.kind(
-            task,
-            encoders=levels.streams,
-            fusion=LevelFusion(task.modalities, levels, meets),
-            predictor=levels.build_decoder(),
-            representation=self.representation(levels.width),
-            terms=terms,
-            encodes=self.encodes,
-            smoothing=self.smoothing,
-        )
-        method.objective.terms[0] = TaskTerm(self.fuse_start)
+        fusion = LevelFusion(task.modalities, levels, mixings)
+        parts = NetworkParts(levels.streams, fusion, levels.width, levels.build_decoder())
+        return self.with_late_fusion(self.assemble(task, parts, terms))
+
+    def with_late_fusion(self, method: Method) -> Method:
+        """Return the method with the loss of the fused prediction from `fuse_start` on."""
+        from dmrnet.objectives.term import TaskTerm
+
+        task_term = method.objective.terms[0]
+        assert isinstance(task_term, TaskTerm)
+        task_term.start_epoch = self.fuse_start
         return method

@@ -1,9 +1,9 @@
-"""What of each method is tuned, and over which values, in one place.
+"""Hyperparameters that each method is tuned over, and their values.
 
-A comparison is fair if every method is tuned alike: over its own hyperparameters in these ranges,
-on validation, with everything else (network, sampler, schedule, epochs, selection, seeds) the same.
-At most nine settings a method; the default is among them. The ranges are ours: they surround what
-papers and released code set, and were not chosen by results.
+For a fair comparison every method is tuned on validation over its own hyperparameters, with the
+same network, sampler, schedule, epochs, selection and seeds. There are at most nine settings for
+each method, the default among them. The ranges are ours: they surround the values of papers and
+released code, and were not chosen by results.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ SEARCH: dict[str, dict[str, tuple[Value, ...]]] = {
 """Values of settings (``--method.NAME``), by method."""
 
 MOST = 9
+"""Largest number of settings of a method."""
 
 
 def search_settings(name: str) -> list[dict[str, Value]]:
     """Return the settings that a method is tuned over, as changes to its recipe.
 
     Raises:
-        KeyError: If nothing is declared for the method.
+        KeyError: If the method is unknown.
 
     >>> search_settings("hemis")
     [{'spread': 'population'}, {'spread': 'sample'}]

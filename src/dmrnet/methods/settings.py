@@ -1,12 +1,12 @@
-"""What every method lets its user set, and how recipes fill it in.
+"""Settings that all methods share, recipes, and how a method is built from its parts.
 
-Settings load no torch, so that the command line reads them at once: what builds a method is
-imported where it is built.
+Settings do not import torch, so that the command line starts fast: the functions that build a
+method import what they need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -16,6 +16,9 @@ from dmrnet.nn.networks.network import Network
 if TYPE_CHECKING:
     from dmrnet.methods.base import Method
     from dmrnet.modalities import Task
+    from dmrnet.nn.networks.parts import NetworkParts
+    from dmrnet.nn.representation import RepresentationHead
+    from dmrnet.objectives.term import Term
 
 
 @dataclass(frozen=True)
@@ -24,34 +27,83 @@ class MethodSettings:
 
     Attributes:
         network: Encoders, fusion and trunk.
-        encodes: What encoders run on in training: mask (what is shown) or present (all there is).
-        smoothing: Of the labels in the task loss.
+        encodes: Modalities that encoders run on in training: mask (the visible ones) or present
+            (all that a sample has).
+        smoothing: Label smoothing of the task loss.
     """
 
     name: ClassVar[str]
-    """As the list of methods has it."""
+    """Name in the list of methods."""
 
     summary: ClassVar[str]
-    """One line for help and tables."""
+    """One line for help texts and tables."""
 
     recipes: ClassVar[Mapping[str, Mapping[str, Any]]]
-    """Named settings; each recipe says what differs from the defaults of the fields."""
+    """Named settings: what each recipe changes in the defaults of the fields."""
 
     network: Network = field(default_factory=Network)
     encodes: Literal["mask", "present"] = "mask"
     smoothing: float = 0.0
 
+    @property
+    def method_class(self) -> type[Method]:
+        """Class of the method."""
+        from dmrnet.methods.base import Method
+
+        return Method
+
+    def representation(self, channels: int) -> RepresentationHead:
+        """Return the head between fusion and predictor.
+
+        Args:
+            channels: Number of channels of the fused map.
+        """
+        from dmrnet.nn.representation import Point
+
+        return Point(channels)
+
     def build(self, task: Task) -> Method:
         """Return the method for a task, freshly initialised from torch's global generator."""
-        raise TypeError(f"{type(self).__name__} does not say how its method is built")
+        raise TypeError(f"{type(self).__name__} does not define build")
+
+    def assemble(
+        self,
+        task: Task,
+        parts: NetworkParts,
+        terms: Sequence[Term] = (),
+        head: RepresentationHead | None = None,
+    ) -> Method:
+        """Return the method made of its parts.
+
+        Args:
+            task: Task of the method.
+            parts: Encoders, fusion and predictor.
+            terms: Terms of the loss besides the task loss.
+            head: Head between fusion and predictor; by default a new one.
+        """
+        head = self.representation(parts.channels) if head is None else head
+        return self.method_class(
+            task,
+            encoders=parts.encoders,
+            fusion=parts.fusion,
+            predictor=parts.predictor,
+            representation=head,
+            terms=terms,
+            encodes=self.encodes,
+            smoothing=self.smoothing,
+        )
+
+    def prerequisite_run(self) -> str | None:
+        """Return the folder of a finished run to use as the prerequisite (a teacher), if set."""
+        return None
 
     @classmethod
     def recipe(cls, recipe: str, **changes: Any) -> Self:  # noqa: ANN401
-        """Return the settings of a recipe, with some of them changed.
+        """Return the settings of a recipe, with some fields changed.
 
         Args:
             recipe: Name of a recipe.
-            changes: Fields to set away from the recipe's.
+            changes: New values of fields, by name.
 
         Raises:
             ValueError: If the recipe or a field is unknown.

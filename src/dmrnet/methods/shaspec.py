@@ -1,32 +1,35 @@
-"""ShaSpec: features that modalities share, and features of their own (Wang et al., CVPR 2023).
+"""ShaSpec: shared and specific features of each modality (Wang et al., CVPR 2023).
 
-A specific encoder for each modality, s_v, and one that all share, r_v; in one map
+Each modality has specific features s_v from an encoder of its own and shared features r_v from an
+encoder that all share. The trunk reads, side by side,
 
-``f_v = P [r_v, s_v] + r_v``,
+``f_v = P [r_v, s_v] + r_v``.
 
-side by side into the trunk. Of a missing modality s_v = 0 and r_v is the mean of those that are
-there. Beside the cross-entropy: ``alpha`` times the distance between shared features, and ``beta``
-times the cross-entropy of telling the modality from its specific features; both over what a sample
-has, so that incomplete data will do. With one modality there is no distance, and nothing to tell.
+For a missing modality s_v = 0 and r_v is the mean of the visible modalities' shared features. Added
+to the cross-entropy are ``alpha`` times the distance between shared features, and ``beta`` times
+the cross-entropy of a classifier that predicts the modality from its specific features. Both cover
+the present modalities, so that samples need not be complete.
 
-Modalities of one shape share a whole encoder, as in the source; otherwise what is shared is a block
-behind encoders of their own, since no encoder reads both a vector and an image.
+Modalities of one shape share a whole encoder, as in the source. Otherwise each has an encoder of
+its own and they share a block after it, since no encoder reads both a vector and an image.
 
-Departures: the recipe ``released`` is the adaptation of this comparison: residual on the specific
-features, a projection each, mean squared distance along the chain of modalities, and its slips
-(`impute released`): a missing third modality is filled from itself, and others from features
-already filled. The source's convolution P is 3x3x3: 3x3 in ``paper`` and ``released-seg``, 1x1
-otherwise (`project_kernel`). Its mask is drawn evenly over the number of modalities for a whole
-batch; here, as for every method, by sample.
+Departures: the recipe ``released`` is the adaptation of this comparison: the residual is the
+specific features, each modality has a projection of its own, the distance is the mean squared one
+between neighbours, and its errors are kept (`impute released`): a missing third modality is filled
+from itself, and others from features that were filled before. P is a 3x3x3 convolution in the
+source: 3x3 in ``paper`` and ``released-seg``, else 1x1 (`project_kernel`). The source draws one
+mask for a batch, uniformly over the number of modalities; here each sample has its own, as for
+every method.
 
-For every pixel, on the generic network or on ESANet without its interleaving: a stream each and one
-that all share; what is composed is the deepest maps, and the decoder's skips are of shared maps
-alone, missing ones filled, as in the source. Its code (``released-seg``) fills with the first
-modality shown and draws each shared feature to the next.
+In dense tasks, on the generic network or on ESANet without its interleaving, each modality has a
+stream of its own and all share another. The deepest maps are composed as above; the decoder's skips
+are shared maps only, filled where missing, as in the source. The source's code (``released-seg``)
+fills with the first visible modality and aligns neighbours.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -34,8 +37,12 @@ from dmrnet.methods.sf_md import SFMDSettings
 from dmrnet.nn.networks.network import feature_shapes
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from dmrnet.methods.base import Method
     from dmrnet.methods.modules.shaspec import ShaSpec
     from dmrnet.modalities import Task
+    from dmrnet.objectives.term import Term
 
 
 @dataclass(frozen=True)
@@ -43,15 +50,16 @@ class ShaSpecSettings(SFMDSettings):
     """Settings of ``shaspec``.
 
     Attributes:
-        align_weight: Of the distance between shared features.
-        tell_weight: Of telling the modality from its specific features.
-        residual: What the projection is added to: shared or specific features.
-        impute: A missing shared feature is the mean of those shown, the first of them, or as
-            released, with its slips.
-        pairs: Whose shared features are drawn together: all, cyclic or chain.
-        align: By l1 or mse.
-        one_projection: The same for every modality, or one each.
-        project_kernel: Of the projection's convolution: 1, or 3 as in the source.
+        align_weight: Weight of the distance between shared features.
+        tell_weight: Weight of predicting the modality from its specific features.
+        residual: Features that the projection is added to: shared or specific.
+        impute: Replacement of a missing shared feature: mean (of the visible ones), first (of
+            them) or released (with the errors of the released code).
+        pairs: Pairs of modalities whose shared features are aligned: all, cyclic (neighbours, with
+            the last and the first) or chain (neighbours only).
+        align: Distance between shared features: l1 or mse.
+        one_projection: Whether all modalities share one projection, instead of one each.
+        project_kernel: Kernel size of the projection: 1, or 3 as in the source.
     """
 
     name: ClassVar[str] = "shaspec"
@@ -79,13 +87,18 @@ class ShaSpecSettings(SFMDSettings):
     one_projection: bool = True
     project_kernel: int = 1
 
-    def build(self, task: Task) -> ShaSpec:
-        """Put the parts together, with the shared encoder beside the specific ones."""
+    @property
+    def method_class(self) -> type[ShaSpec]:
+        """Class of the method."""
         from dmrnet.methods.modules.shaspec import ShaSpec
-        from dmrnet.nn.layers.norm import safe_batch_norm
+
+        return ShaSpec
+
+    def build(self, task: Task) -> Method:
+        """Return the method for a task."""
         from dmrnet.nn.networks.custom_fusion import common_width
+        from dmrnet.nn.networks.parts import NetworkParts
         from dmrnet.nn.systems.shaspec import SharedEncoder, SharedSpecificFusion, shared_name
-        from dmrnet.objectives.shared import Align, TellModality
 
         if task.dense or self.network.family == "esanet":
             return self.build_dense(task)
@@ -95,70 +108,67 @@ class ShaSpecSettings(SFMDSettings):
         grid = self.network.fusion_grid(shapes)
         shared = SharedEncoder(self.network, task, shapes, grid)
         rest = self.network.build_tail(task, channels * len(shapes), grid)
-        method = ShaSpec(
-            task,
-            encoders=encoders,
-            fusion=SharedSpecificFusion(
-                task.modalities,
-                channels,
-                grid,
-                rest.trunk,
-                self.residual,
-                self.impute,
-                self.one_projection,
-                self.project_kernel,
-            ),
-            predictor=rest.predictor,
-            representation=self.representation(rest.channels),
-            terms=(
-                Align(
-                    self.align_weight,
-                    [shared_name(name) for name in task.modalities],
-                    self.pairs,
-                    self.align,
-                ),
-                TellModality(self.tell_weight, task.modalities, channels),
-                *self.two_views(),
-            ),
-            encodes=self.encodes,
-            smoothing=self.smoothing,
+        fusion = SharedSpecificFusion(
+            task.modalities,
+            channels,
+            grid,
+            rest.trunk,
+            self.residual,
+            self.impute,
+            self.one_projection,
+            self.project_kernel,
         )
-        method.shared = safe_batch_norm(shared)
-        return method
+        parts = NetworkParts(encoders, fusion, rest.channels, rest.predictor)
+        names = [shared_name(name) for name in task.modalities]
+        method = self.assemble(task, parts, self.shared_terms(names, task.modalities, channels))
+        return with_shared(method, shared)
 
-    def build_dense(self, task: Task) -> ShaSpec:
-        """Put the parts for every pixel together."""
-        from dmrnet.methods.modules.shaspec import ShaSpec
+    def build_dense(self, task: Task) -> Method:
+        """Return the method for a dense task."""
         from dmrnet.nn.encoders.multi_level import feature_name
-        from dmrnet.nn.layers.norm import safe_batch_norm
         from dmrnet.nn.networks.levels import levels_of
+        from dmrnet.nn.networks.parts import NetworkParts
         from dmrnet.nn.systems.shaspec import shared_name
         from dmrnet.nn.systems.shaspec_levels import SharedLevelFusion, SharedStreams
-        from dmrnet.objectives.shared import Align, TellModality
 
         levels = levels_of(self.network, task)
-        deepest = [feature_name(name, levels.deepest) for name in task.modalities]
-        shared = [feature_name(shared_name(name), levels.deepest) for name in task.modalities]
-        method = ShaSpec(
-            task,
-            encoders=levels.streams,
-            fusion=SharedLevelFusion(
-                task.modalities,
-                levels,
-                self.residual,
-                self.impute,
-                self.one_projection,
-                self.project_kernel,
-            ),
-            predictor=levels.build_decoder(),
-            representation=self.representation(levels.width),
-            terms=(
-                Align(self.align_weight, shared, self.pairs, self.align),
-                TellModality(self.tell_weight, deepest, levels.widths[-1]),
-                *self.two_views(),
-            ),
-            encodes=self.encodes,
-            smoothing=self.smoothing,
+        fusion = SharedLevelFusion(
+            task.modalities,
+            levels,
+            self.residual,
+            self.impute,
+            self.one_projection,
+            self.project_kernel,
         )
-        method.shared = safe_batch_norm(SharedStreams(task, levels_of(self.network, task)))
-        return method
+        parts = NetworkParts(levels.streams, fusion, levels.width, levels.build_decoder())
+        specific = [feature_name(name, levels.deepest) for name in task.modalities]
+        shared = [feature_name(shared_name(name), levels.deepest) for name in task.modalities]
+        terms = self.shared_terms(shared, specific, levels.widths[-1])
+        method = self.assemble(task, parts, terms)
+        return with_shared(method, SharedStreams(task, levels_of(self.network, task)))
+
+    def shared_terms(
+        self, shared: Sequence[str], specific: Sequence[str], channels: int
+    ) -> Sequence[Term]:
+        """Return the terms on shared and specific features.
+
+        Args:
+            shared: Names of the modalities' shared features.
+            specific: Names of their specific features.
+            channels: Number of channels of the specific features.
+        """
+        from dmrnet.objectives.shared import Align, TellModality
+
+        align = Align(self.align_weight, shared, self.pairs, self.align)
+        tell = TellModality(self.tell_weight, specific, channels)
+        return (align, tell, *self.mutual_terms())
+
+
+def with_shared(method: Method, shared: nn.Module) -> Method:
+    """Give a method its shared encoder."""
+    from dmrnet.methods.modules.shaspec import ShaSpec
+    from dmrnet.nn.layers.norm import safe_batch_norm
+
+    assert isinstance(method, ShaSpec)
+    method.shared = safe_batch_norm(shared)
+    return method

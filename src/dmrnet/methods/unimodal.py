@@ -1,15 +1,14 @@
-"""unimodal: one network a modality, each trained by itself (Fig. 1's ideal).
+"""unimodal: one network for each modality, trained by itself (Fig. 1's ideal).
 
-V networks of the same family, each with its own encoder, trunk and predictor, trained on every
-sample that has its modality; nothing is shared and nothing is dropped, so that with complete data
-each is what training on that modality alone gives (but for the epoch that is kept, which is one for
-all of them). The loss is the sum of theirs,
+V networks of one family, each with its own encoder, trunk and predictor and trained on every sample
+that has its modality. They share nothing, and nothing is dropped: with complete data each is what
+training on that modality alone gives, except that the same epoch is kept for all. The loss is the
+sum of their losses,
 
-``L = 1/N sum_i sum_v present_iv CE(f_v(x_iv), y_i)``.
+``L = 1/N sum_i sum_v present_iv CE(f_v(x_iv), y_i)``;
 
-Where every pixel has a class, a sample's loss is that over its pixels and scales, divided as the
-batch's is. The figure compares single modalities only. What a combination scores is our definition:
-the average of its experts' probabilities (or of their logits).
+in dense tasks a sample's loss covers its pixels and scales. The figure compares single modalities
+only; for a combination we average its networks' probabilities (or logits).
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class UnimodalSettings(MethodSettings):
     """Settings of ``unimodal``.
 
     Attributes:
-        combine: What is averaged over the modalities shown: probabilities or logits.
+        combine: Average over the visible modalities: probabilities or logits.
     """
 
     name: ClassVar[str] = "unimodal"
@@ -42,16 +41,22 @@ class UnimodalSettings(MethodSettings):
     encodes: Literal["mask", "present"] = "present"
     combine: Literal["probabilities", "logits"] = "probabilities"
 
+    @property
+    def method_class(self) -> type[Method]:
+        """Class of the method."""
+        from dmrnet.methods.modules.unimodal import Unimodal
+
+        return Unimodal
+
     def build(self, task: Task) -> Method:
-        """Put V networks side by side.
+        """Return the method for a task.
 
         Raises:
-            ValueError: If the network's main modality is none of the task's.
+            ValueError: If the network's main modality is not one of the task's.
         """
-        from dmrnet.methods.modules.unimodal import Unimodal
         from dmrnet.modalities.names import position
         from dmrnet.nn.networks.custom_fusion import single_modality_network
-        from dmrnet.nn.representation import Point
+        from dmrnet.nn.networks.parts import NetworkParts
         from dmrnet.nn.systems.unimodal import AsLogits, Expert, ExpertAverage, PixelExpert
 
         check_undropped(self.name, self.encodes)
@@ -66,12 +71,6 @@ class UnimodalSettings(MethodSettings):
                 experts[name] = PixelExpert(name, parts, len(task.classes))
             else:
                 experts[name] = Expert(name, parts)
-        return Unimodal(
-            task,
-            encoders=experts,
-            fusion=ExpertAverage(task.modalities, self.combine, stride),
-            predictor=AsLogits(task.dense),
-            representation=Point(len(task.classes)),
-            encodes=self.encodes,
-            smoothing=self.smoothing,
-        )
+        fusion = ExpertAverage(task.modalities, self.combine, stride)
+        parts = NetworkParts(experts, fusion, len(task.classes), AsLogits(task.dense))
+        return self.assemble(task, parts)

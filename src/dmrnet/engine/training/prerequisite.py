@@ -58,7 +58,7 @@ def prerequisite(
         FileNotFoundError: If the folder that is named holds no finished run.
         ValueError: If that is a run of another method, other data or another seed.
     """
-    given = getattr(settings.method, "teacher", None)
+    given = settings.method.prerequisite_run()
     if given is not None:
         return _given(Path(given), settings, name)
     wanted = replace(
