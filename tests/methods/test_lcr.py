@@ -151,13 +151,13 @@ def test_mistakes_are_told() -> None:
     for changes, said in (
         (
             {"hides": "inputs", "encodes": "present", "stand_in": True},
-            "nothing stands in for a blanked input",
+            "stand_in replaces hidden features; set hides",
         ),
         ({"hides": "maps"}, "hides as features or inputs, got 'maps'"),
         ({"hides": "inputs"}, "blanked inputs are encoded too; set encodes to present"),
         (
             {"hides": "inputs", "encodes": "present", "correlation": 0.1},
-            "correlation and mutual read features as they are when hidden",
+            "correlation and mutual need features to be hidden; set hides",
         ),
     ):
         with pytest.raises(ValueError, match=said):

@@ -112,7 +112,11 @@ def test_settings_reach_the_parts() -> None:
         (("dmr", TASK, "papr"), {}, "dmr has no recipe 'papr'; did you mean 'paper'?"),
         (("dmr", TASK), {"alhpa": 1}, "dmr has no setting 'alhpa'; did you mean 'alpha'?"),
         (("dmr", TASK), {"distribution": "x"}, "map, vector, attention, got 'x'"),
-        (("pe", TASK), {"distribution": "map"}, "pe has its distribution over 'vector', got 'map'"),
+        (
+            ("pe", TASK),
+            {"distribution": "map"},
+            "distribution as vector for pe, got 'map'; use dmr",
+        ),
         (("dmr", TASK), {"encodes": "all"}, "encodes as mask or present, got 'all'"),
         (("dmr", TASK), {"alpha": -1}, "weight of distribution of 0 or more, got -1"),
     ],
@@ -127,7 +131,7 @@ def test_mistakes_are_told(arguments, changes, said: str) -> None:
     ("name", "why"),
     [
         *((name, "network predicts one class a sample") for name in ("ogm-md", "lcr")),
-        *((name, "pools the map away, but every pixel has a class") for name in ("pe", "pcme")),
+        *((name, "distribution as map, since every pixel has a class") for name in ("pe", "pcme")),
     ],
 )
 def test_a_dense_task_is_refused_by_methods_that_classify_samples(name: str, why: str) -> None:

@@ -108,7 +108,7 @@ def test_images_of_another_size_have_positions_in_between() -> None:
         mask = all_combinations(2)
         large = {m.name: torch.randn(3, m.shape[0], 96, 128) for m in ROOMS.inputs}
         assert model(large, mask).shape == (3, 3, 96, 128)
-    with pytest.raises(ValueError, match="whole images are predicted; use position or packed"):
+    with pytest.raises(ValueError, match="restore as position or packed in a dense task"):
         built(restore="sequence")
 
 

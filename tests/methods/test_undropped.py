@@ -116,7 +116,9 @@ def test_an_expert_learns_from_no_sample_that_lacks_its_modality() -> None:
 
 def test_mistakes_are_told() -> None:
     for name in ("full", "unimodal"):
-        with pytest.raises(ValueError, match=f"{name} shows all .* set encodes to present"):
+        with pytest.raises(
+            ValueError, match=f"encodes as present, since {name} shows all .* got 'mask'"
+        ):
             build_method(name, TASK, network=SMALL, encodes="mask")
     with pytest.raises(ValueError, match="combine as probabilities or logits, got 'votes'"):
         build_method("unimodal", TASK, network=SMALL, combine="votes")

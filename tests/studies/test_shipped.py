@@ -91,7 +91,7 @@ def test_it_runs_on_the_papers_data_and_shows_what_was_printed(study: Study, nam
 
 def test_what_cannot_be_had_is_left_out_with_the_reason(study: Study) -> None:
     said = study("table4", "nyuv2", "--root", prepared("nyuv2"), *TINY, "--recipes", "best")
-    assert "left out: pe: distribution 'vector' pools the map away" in said
+    assert "left out: pe: expected distribution as map" in said
     assert "runs failed" not in said
     assert "dmr" in said
 
