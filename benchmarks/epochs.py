@@ -12,7 +12,7 @@ import torch
 from benchmarks.clock import Row, Setting, ratio
 from dmrnet.data.loader import TrainLoader
 from dmrnet.data.sets.mfeat import Mfeat
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.training.optim import build_optimizer, build_schedule
 from dmrnet.methods import method as settings_of
 from dmrnet.modalities import Warmup, build_sampler
@@ -71,7 +71,7 @@ def engine_epochs(setting: Setting, run: RunSettings) -> tuple[float, float]:
     begun: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         before = setting.now()
-        fit(
+        fit_run(
             run,
             Path(folder) / "run",
             report=lambda progress: ends.append(setting.now()),

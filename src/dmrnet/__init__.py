@@ -6,8 +6,9 @@ first use (PEP 562), so that ``dmrnet --help`` answers at once.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from dmrnet.lazy import lazy_names
 
 if TYPE_CHECKING:
     from dmrnet.methods import build_method
@@ -25,17 +26,4 @@ _HOME = {
     "build_method": "dmrnet.methods",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first asked for, and keep it."""
-    if name not in _HOME:
-        msg = f"module 'dmrnet' has no attribute {name!r}; it has {', '.join(__all__)}"
-        raise AttributeError(msg)
-    value: object = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """List the public names, those not imported yet included."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

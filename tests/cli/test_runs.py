@@ -104,7 +104,7 @@ def test_ctrl_c_says_how_to_go_on(
     def interrupted(*_: object, **__: object) -> bool:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(dmrnet.engine.fit, "fit", interrupted)
+    monkeypatch.setattr(dmrnet.engine.fit, "fit_run", interrupted)
     said = cli("fit", *data_flags, *QUICK, "--out", tmp_path / "run")
     assert said.code == 130
     assert said.err.startswith("dmrnet: stopped; the same command goes on")

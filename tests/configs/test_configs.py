@@ -16,7 +16,7 @@ from torch import Tensor
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import TrainLoader, evaluation_batches
 from dmrnet.data.published.preparation import PREPARATIONS
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.modalities import Batch, Modality, Task
 from dmrnet.nn import Representation
@@ -179,7 +179,7 @@ def test_it_trains_two_steps(path: Path, tmp_path: Path, monkeypatch) -> None:
             *SMALLER.get(path.stem.partition("-")[0], []),
         ]
     )
-    assert fit(settings, tmp_path / "run")
+    assert fit_run(settings, tmp_path / "run")
     rows = RunFolder(tmp_path / "run").rows()
     metric = {"casia-surf": "acer", "nyuv2": "miou"}.get(name, "accuracy")
     scored = {row["combination"] for row in rows if row["metric"] == metric}

@@ -21,7 +21,7 @@ if __name__ == "__main__":
 from tests.engine.runs import settings_in
 
 from dmrnet.cli.failures import guarded
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.processes import exit_process
 from dmrnet.engine.training.trainee import Progress, Trainee
@@ -65,7 +65,7 @@ def train(run: Path, *flags: str) -> int:
         sys.stdout.write(f"epoch {progress.epoch}\n")
         sys.stdout.flush()
 
-    fit(settings_in(run.parent, "--threads", "1", *flags, epochs=6), run, report)
+    fit_run(settings_in(run.parent, "--threads", "1", *flags, epochs=6), run, report)
     return 0
 
 

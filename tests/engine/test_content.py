@@ -14,7 +14,7 @@ from tests.engine.runs import settings_in, write_arrays
 
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import open_run
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.trainee import Progress
@@ -40,7 +40,7 @@ def interrupted(settings: RunSettings, out: Path, epoch: int = 3) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit(settings, out, press)
+        fit_run(settings, out, press)
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
@@ -49,22 +49,22 @@ def test_a_run_does_not_go_on_with_other_data(tmp_path: Path, split: str) -> Non
     interrupted(settings, tmp_path / "run")
     change(tmp_path / f"{split}.npz")
     with pytest.raises(ValueError, match=f"the .*{split}.* samples with which .*run began"):
-        fit(settings, tmp_path / "run")
+        fit_run(settings, tmp_path / "run")
 
 
 def test_a_finished_run_notices_other_data(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
-    assert fit(settings, tmp_path / "run")
-    assert not fit(settings, tmp_path / "run")
+    assert fit_run(settings, tmp_path / "run")
+    assert not fit_run(settings, tmp_path / "run")
     change(tmp_path / "train.npz")
     with pytest.raises(ValueError, match="samples with which"):
-        fit(settings, tmp_path / "run")
+        fit_run(settings, tmp_path / "run")
     (tmp_path / "train.npz").unlink()
-    assert not fit(settings, tmp_path / "run")
+    assert not fit_run(settings, tmp_path / "run")
 
 
 def test_other_test_samples_are_tested_on_by_name_only(tmp_path: Path) -> None:
-    fit(settings_in(tmp_path), tmp_path / "run")
+    fit_run(settings_in(tmp_path), tmp_path / "run")
     evaluate_run(open_run(tmp_path / "run"))
     change(tmp_path / "test.npz")
     with pytest.raises(ValueError, match=r"expected the test samples .*--test FILE"):
@@ -103,7 +103,7 @@ def test_ctrl_c_costs_no_finished_epoch(tmp_path: Path) -> None:
     found = Checkpoints(RunFolder(tmp_path / "run")).found()
     assert [checkpoint.epoch for checkpoint in found] == [2]
     told: list[int] = []
-    fit(settings_in(tmp_path), tmp_path / "run", lambda progress: told.append(progress.epoch))
+    fit_run(settings_in(tmp_path), tmp_path / "run", lambda progress: told.append(progress.epoch))
     assert told == [4, 5]
 
 
@@ -116,7 +116,7 @@ def test_nor_does_the_signal(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            fit(settings_in(tmp_path), tmp_path / "run", press)
+            fit_run(settings_in(tmp_path), tmp_path / "run", press)
     finally:
         signal.signal(signal.SIGINT, before)
     assert Checkpoints(RunFolder(tmp_path / "run")).found()[-1].epoch >= 2
@@ -128,12 +128,12 @@ def test_the_report_keeps_files_of_one_name_apart(tmp_path: Path) -> None:
         folder = tmp_path / place / "set"
         folder.mkdir(parents=True)
         for seed in ("0", "1"):
-            fit(settings_in(folder, "--seed", seed), tmp_path / f"{place}{seed}")
+            fit_run(settings_in(folder, "--seed", seed), tmp_path / f"{place}{seed}")
             runs.append(tmp_path / f"{place}{seed}")
     assert len({run.rows[0].dataset for run in read_runs(runs, "val")}) == 1
     change(tmp_path / "there" / "set" / "val.npz")
     for seed in ("2", "3"):
-        fit(settings_in(tmp_path / "there" / "set", "--seed", seed), tmp_path / f"there{seed}")
+        fit_run(settings_in(tmp_path / "there" / "set", "--seed", seed), tmp_path / f"there{seed}")
         runs.append(tmp_path / f"there{seed}")
     named = [run.rows[0].dataset for run in read_runs(runs, "val")]
     assert named[0] == named[1] == named[2] == named[3]
@@ -159,7 +159,7 @@ def test_a_run_finds_its_files_from_anywhere_and_after_a_move(
     project = tmp_path / "project"
     (project / "set").mkdir(parents=True)
     monkeypatch.chdir(project)
-    fit(typed(project / "set"), Path("runs/one"))
+    fit_run(typed(project / "set"), Path("runs/one"))
     before = scored(Path("runs/one"))
     # From another folder, and the run moved alone.
     monkeypatch.chdir(tmp_path)
@@ -185,15 +185,17 @@ def test_a_run_goes_on_where_the_same_data_lie_elsewhere(tmp_path: Path) -> None
     interrupted(settings_in(here), tmp_path / "run")
     shutil.move(here, there)
     told: list[int] = []
-    assert fit(settings_in(there), tmp_path / "run", lambda progress: told.append(progress.epoch))
+    assert fit_run(
+        settings_in(there), tmp_path / "run", lambda progress: told.append(progress.epoch)
+    )
     assert told == [3, 4, 5]
     assert str(there / "train.npz") in (tmp_path / "run" / "config.yaml").read_text()
     # Finished, it needs them no more, but a path that leads nowhere is no such path.
-    assert not fit(settings_in(there), tmp_path / "run")
+    assert not fit_run(settings_in(there), tmp_path / "run")
     settings = settings_in(there)
     nowhere = replace(settings, data=replace(settings.data, train=str(there / "trian.npz")))
     with pytest.raises(FileNotFoundError, match=r"did you mean 'train\.npz'"):
-        fit(nowhere, tmp_path / "run")
+        fit_run(nowhere, tmp_path / "run")
     without = replace(settings, data=replace(settings.data, test=None))
     with pytest.raises(ValueError, match=r"other settings: data\.test"):
-        fit(without, tmp_path / "run")
+        fit_run(without, tmp_path / "run")

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from tests.engine.runs import metrics_of, result_of, settings_in
 
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 
 
@@ -19,7 +19,7 @@ def test_on_a_cpu_a_run_repeats_to_the_last_bit(tmp_path: Path, threads: str) ->
     try:
         for name in ("first", "second"):
             torch.rand(3)  # what was drawn before a run does not matter
-            fit(settings_in(tmp_path, "--threads", threads, epochs=3), tmp_path / name)
+            fit_run(settings_in(tmp_path, "--threads", threads, epochs=3), tmp_path / name)
     finally:
         torch.set_num_threads(before)
     assert result_of(tmp_path / "first") == result_of(tmp_path / "second")
@@ -30,7 +30,7 @@ def test_on_a_cpu_a_run_repeats_to_the_last_bit(tmp_path: Path, threads: str) ->
 def test_on_a_gpu_a_run_repeats_to_rounding(tmp_path: Path) -> None:
     for name in ("first", "second"):
         settings = settings_in(tmp_path, "--accelerator", "gpu", "--select", "last", epochs=3)
-        fit(settings, tmp_path / name)
+        fit_run(settings, tmp_path / name)
     first, second = (RunFolder(tmp_path / name) for name in ("first", "second"))
     one, two = metrics_of(first.metrics), metrics_of(second.metrics)
     assert [entry[:2] for entry in one] == [entry[:2] for entry in two]

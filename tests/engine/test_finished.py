@@ -15,7 +15,7 @@ from tests.engine.runs import COMBINATIONS, NAMES, TEST, settings_in
 
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import open_run
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.predict import predict_run
 
@@ -23,7 +23,7 @@ from dmrnet.engine.predict import predict_run
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
-    fit(settings_in(folder, epochs=3), folder / "run")
+    fit_run(settings_in(folder, epochs=3), folder / "run")
     return folder / "run"
 
 

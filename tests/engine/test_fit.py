@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from dmrnet.data.loader import TrainLoader, evaluation_batches
 from dmrnet.engine import fit as module
 from dmrnet.engine.final_scores import hard_agreement
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.training import trainee
 from dmrnet.engine.training.checkpoints import Checkpoints
@@ -44,7 +44,7 @@ KEYS = [
 def test_the_files_of_a_run(tmp_path: Path, method: str) -> None:
     seen: list[Progress] = []
     settings = settings_in(tmp_path, "--seed", "3", method=method)
-    assert fit(settings, tmp_path / "run", seen.append)
+    assert fit_run(settings, tmp_path / "run", seen.append)
     folder = RunFolder(tmp_path / "run")
     assert {p.name for p in folder.path.iterdir()} == {
         *("config.yaml", "run.json", "results.jsonl", "metrics.csv", "variance.jsonl"),
@@ -104,15 +104,15 @@ def test_the_files_of_a_run(tmp_path: Path, method: str) -> None:
 @pytest.mark.parametrize("flags", [(), ("--ema", "0"), ("--optimizer", "adamw")])
 def test_the_same_settings_give_the_same_bits(tmp_path: Path, flags: tuple[str, ...]) -> None:
     for run in ("one", "two"):
-        fit(settings_in(tmp_path, *flags), tmp_path / run)
+        fit_run(settings_in(tmp_path, *flags), tmp_path / run)
     assert result_of(tmp_path / "one") == result_of(tmp_path / "two")
-    fit(settings_in(tmp_path, *flags, "--seed", "1"), tmp_path / "other")
+    fit_run(settings_in(tmp_path, *flags, "--seed", "1"), tmp_path / "other")
     assert result_of(tmp_path / "one")["weights"] != result_of(tmp_path / "other")["weights"]
 
 
 def test_the_rows_are_those_of_the_kept_weights(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
-    fit(settings, tmp_path / "run")
+    fit_run(settings, tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
     splits = settings.data.load(0)
     method = settings.method.build(splits.train.task)
@@ -136,7 +136,7 @@ def test_the_rows_are_those_of_the_kept_weights(tmp_path: Path) -> None:
 
 def test_the_last_weights_may_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Checkpoints, "clear", lambda _: None)
-    fit(settings_in(tmp_path, "--select", "last", "--ema", "0"), tmp_path / "run")
+    fit_run(settings_in(tmp_path, "--select", "last", "--ema", "0"), tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
     assert folder.read_facts()["best_epoch"] == 4
     state = torch.load(folder.checkpoints / "epoch-00004.ckpt", weights_only=True)["state_dict"]
@@ -173,7 +173,7 @@ def test_encoders_run_once_a_step_on_what_they_must_see(tmp_path: Path, encodes:
     # The weights that are kept have the counters in their names, so the run ends with its epochs.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "write_final_scores", lambda *_: None)
-        fit(settings, tmp_path / "run", started=count)
+        fit_run(settings, tmp_path / "run", started=count)
     data = settings.data.load(0).train
     loader = TrainLoader(data, 13, 0, Warmup(Uniform(), 0), "mask")
     expected: list[list[int]] = [[], [], []]
@@ -188,17 +188,17 @@ def test_encoders_run_once_a_step_on_what_they_must_see(tmp_path: Path, encodes:
 
 
 def test_a_finished_run_is_left_alone(tmp_path: Path) -> None:
-    fit(settings_in(tmp_path), tmp_path / "run")
+    fit_run(settings_in(tmp_path), tmp_path / "run")
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*")}
     called: list[object] = []
     same = settings_in(tmp_path, "--threads", "1")
-    assert not fit(same, tmp_path / "run", called.append, lambda *_: called.append(_))
+    assert not fit_run(same, tmp_path / "run", called.append, lambda *_: called.append(_))
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*")} == before
     assert called == []
 
 
 def test_other_settings_in_the_same_folder_are_refused(tmp_path: Path) -> None:
-    fit(settings_in(tmp_path, epochs=1), tmp_path / "run")
+    fit_run(settings_in(tmp_path, epochs=1), tmp_path / "run")
     before = result_of(tmp_path / "run")
     for flags, told in [
         (("--lr", "0.01"), r"lr \(there 0.05, now 0.01\)"),
@@ -206,18 +206,18 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path: Path) -> None:
         (("--method.beta", "2"), r"method.beta \(there 0.5, now 2.0\)"),
     ]:
         with pytest.raises(ValueError, match=f"other settings: {told}; choose another --out"):
-            fit(settings_in(tmp_path, *flags, epochs=1), tmp_path / "run")
+            fit_run(settings_in(tmp_path, *flags, epochs=1), tmp_path / "run")
     with pytest.raises(ValueError, match=r"method\.name"):
-        fit(settings_in(tmp_path, method="sf-md", epochs=1), tmp_path / "run")
+        fit_run(settings_in(tmp_path, method="sf-md", epochs=1), tmp_path / "run")
     assert result_of(tmp_path / "run") == before
 
 
 def test_many_pairs_are_selected_by_a_fixed_draw(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fit(settings_in(tmp_path, "--select-budget", "40", epochs=3), tmp_path / "one")
-    fit(settings_in(tmp_path, "--select-budget", "40", epochs=3), tmp_path / "two")
-    fit(settings_in(tmp_path, epochs=3), tmp_path / "all")
+    fit_run(settings_in(tmp_path, "--select-budget", "40", epochs=3), tmp_path / "one")
+    fit_run(settings_in(tmp_path, "--select-budget", "40", epochs=3), tmp_path / "two")
+    fit_run(settings_in(tmp_path, epochs=3), tmp_path / "all")
     one, two, of_all = (result_of(tmp_path / run) for run in ("one", "two", "all"))
     assert one == two
 
@@ -236,7 +236,7 @@ def test_half_precision_runs_and_stays_near_full(tmp_path: Path) -> None:
         "clipped": ("--precision", "bf16", "--clip", "1"),
         "adamw": ("--precision", "bf16", "--clip", "1", "--optimizer", "adamw"),
     }.items():
-        fit(settings_in(tmp_path, *flags, epochs=2), tmp_path / run)
+        fit_run(settings_in(tmp_path, *flags, epochs=2), tmp_path / run)
 
     def losses(run: str) -> list[float]:
         return [v for _, n, v in metrics_of(tmp_path / run / "metrics.csv") if n == "loss"]
@@ -278,9 +278,9 @@ def test_fused_with_clipping_in_bf16_computes_what_unfused_does(
         return built
 
     monkeypatch.setattr(Trainee, "configure_gradient_clipping", looked)
-    fit(settings_in(tmp_path, *flags, epochs=2), tmp_path / "fused")
+    fit_run(settings_in(tmp_path, *flags, epochs=2), tmp_path / "fused")
     monkeypatch.setattr(trainee, "build_optimizer", plain)
-    fit(settings_in(tmp_path, *flags, epochs=2), tmp_path / "unfused")
+    fit_run(settings_in(tmp_path, *flags, epochs=2), tmp_path / "unfused")
     half = len(seen) // 2
     assert [fused for fused, _ in seen] == [True] * half + [False] * half
     # The default bound of 1 was reached, and held.
@@ -313,13 +313,13 @@ def test_kernels_stand_channels_last_while_a_run_trains(
         stood.extend(channels_last(weight) for weight in telling)
 
     monkeypatch.setattr(Trainee, "on_train_batch_end", look)
-    fit(settings_in(tmp_path, epochs=1), tmp_path / "run")
+    fit_run(settings_in(tmp_path, epochs=1), tmp_path / "run")
     assert stood
     assert all(stood)
 
 
 def test_ctrl_c_comes_out_and_the_run_goes_on(tmp_path: Path) -> None:
-    fit(settings_in(tmp_path), tmp_path / "whole")
+    fit_run(settings_in(tmp_path), tmp_path / "whole")
 
     def stop(progress: Progress) -> None:
         if progress.epoch == 3:
@@ -327,17 +327,17 @@ def test_ctrl_c_comes_out_and_the_run_goes_on(tmp_path: Path) -> None:
 
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        fit(settings_in(tmp_path), tmp_path / "stopped", stop)
+        fit_run(settings_in(tmp_path), tmp_path / "stopped", stop)
     assert signal.getsignal(signal.SIGINT) is handler
     assert not RunFolder(tmp_path / "stopped").read_facts()["finished"]
-    fit(settings_in(tmp_path), tmp_path / "stopped")
+    fit_run(settings_in(tmp_path), tmp_path / "stopped")
     assert result_of(tmp_path / "stopped") == result_of(tmp_path / "whole")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cannot train on accelerator gpu with devices 1"):
-        fit(settings_in(tmp_path, "--accelerator", "gpu"), tmp_path / "run")
+        fit_run(settings_in(tmp_path, "--accelerator", "gpu"), tmp_path / "run")
 
 
 def test_agreement_needs_every_combination() -> None:
@@ -358,7 +358,7 @@ def test_agreement_needs_every_combination() -> None:
 def test_rates_are_counted_before_training(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, "--sampler", "bernoulli", "--rates", "[0.5, 0.5]")
     with pytest.raises(ValueError, match="a rate for each of wave, face, age, got 2"):
-        fit(settings, tmp_path / "run")
+        fit_run(settings, tmp_path / "run")
 
 
 @pytest.mark.parametrize(
@@ -385,7 +385,7 @@ def test_the_gradient_is_bounded_of_all_or_of_what_stands_apart(
     monkeypatch.setattr(Method, "on_gradients", large)
     monkeypatch.setattr(Trainee, "on_train_batch_end", look)
     flags = ("--clip", clip, "--ema", "0", "--lr", "0.001")
-    fit(settings_in(tmp_path, *flags, method=method, epochs=1), tmp_path / "run")
+    fit_run(settings_in(tmp_path, *flags, method=method, epochs=1), tmp_path / "run")
     assert {len(of) for of in norms} == {3 if method == "unimodal" else 1}
     for norm in (norm for of in norms for norm in of):
         if clip == "0.5":
@@ -411,6 +411,6 @@ def test_naming_a_hook_costs_no_look_for_parameters(
 
     monkeypatch.setattr(nn.Module, "__setattr__", counted)
     monkeypatch.setattr(Trainee, "training_step", step)
-    fit(settings_in(tmp_path, epochs=2), tmp_path / "run")
+    fit_run(settings_in(tmp_path, epochs=2), tmp_path / "run")
     assert "last_step" in named
     assert "_current_fx_name" not in named

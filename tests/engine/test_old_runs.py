@@ -19,7 +19,7 @@ import torch
 from dmrnet.engine.analysis.analyse import analyse_run
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import open_run
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.predict import predict_run
 from dmrnet.report import build_report
@@ -87,7 +87,7 @@ def test_an_old_run_is_known_as_finished(runs: Path, name: str) -> None:
         (runs / "moved.yaml").write_text(text.replace("/elsewhere", str(runs)))
         settings = read_config(runs / "moved.yaml")
         (runs / "moved.yaml").unlink()
-    assert not fit(settings, runs / name)
+    assert not fit_run(settings, runs / name)
     assert {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()} == before
 
 

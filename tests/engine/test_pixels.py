@@ -19,7 +19,7 @@ from dmrnet.data.published.preparation import prepare
 from dmrnet.engine.analysis.analyse import analyse_run
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import open_run
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.predict import predictable_rows
 from dmrnet.engine.predict_maps import label_maps
@@ -61,7 +61,7 @@ def settings(*flags: str, method: str = "dmrnet"):
 def run() -> Path:
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, True)
-    assert fit(settings(), folder / "run")
+    assert fit_run(settings(), folder / "run")
     evaluate_run(open_run(folder / "run"))
     return folder / "run"
 
@@ -125,7 +125,7 @@ def test_images_are_kept_where_they_may_be_shown(tmp_path: Path) -> None:
     prepare("nyuv2", [nyuv2.make(tmp_path / "source")], tmp_path / "root")
     flags = ["--data", "nyuv2", "--data.root", str(tmp_path / "root"), "--data.val-share", "0.3"]
     short = ["--method", "sf-md", "--max-epochs", "1", "--threads", "1", "--accelerator", "cpu"]
-    assert fit(parse_run([*flags, *short, "--method.network.width", "16"]), tmp_path / "run")
+    assert fit_run(parse_run([*flags, *short, "--method.network.width", "16"]), tmp_path / "run")
     evaluate_run(open_run(tmp_path / "run"))
     test = parse_run([*flags, *short]).data.load(0).test
     with np.load(tmp_path / "run" / "pictures.npz") as maps:
@@ -205,8 +205,8 @@ def test_a_stopped_run_goes_on_to_the_same_rows(tmp_path: Path) -> None:
             raise Stop
 
     with pytest.raises(Stop):
-        fit(settings(), tmp_path / "run", report=stop)
-    assert fit(settings(), tmp_path / "run")
+        fit_run(settings(), tmp_path / "run", report=stop)
+    assert fit_run(settings(), tmp_path / "run")
     ours = [
         r
         for r in RunFolder(tmp_path / "run").rows()
@@ -223,7 +223,7 @@ def test_a_stopped_run_goes_on_to_the_same_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", ["sf-md", "head-only", "dmr"])
 def test_the_other_methods_of_the_ablation_train(method: str, tmp_path: Path) -> None:
     short = settings("--max-epochs", "1", "--data.tiles", "4", method=method)
-    assert fit(short, tmp_path / "run")
+    assert fit_run(short, tmp_path / "run")
     rows = RunFolder(tmp_path / "run").rows()
     assert 0 <= value(rows, "val", "miou", "nir") <= 1
 

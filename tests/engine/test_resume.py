@@ -18,7 +18,7 @@ import torch
 from tests.engine.runs import metrics_of, result_of, rows_of, settings_in
 
 from dmrnet.engine import fit as module
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.trainee import Progress, Trainee
@@ -34,7 +34,7 @@ class KilledError(Exception):
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the data and a run that was never killed."""
     folder = tmp_path_factory.mktemp("whole")
-    fit(settings_in(folder, epochs=EPOCHS), folder / "run")
+    fit_run(settings_in(folder, epochs=EPOCHS), folder / "run")
     return folder
 
 
@@ -60,9 +60,9 @@ def test_killed_between_records_and_checkpoint(
     monkeypatch.setattr(Checkpoints, "every", every)
     for epoch in epochs:
         with pytest.raises(KilledError):
-            fit(settings_in(whole, epochs=EPOCHS), tmp_path / "run", after(epoch))
+            fit_run(settings_in(whole, epochs=EPOCHS), tmp_path / "run", after(epoch))
     seen: list[int] = []
-    fit(settings_in(whole, epochs=EPOCHS), tmp_path / "run", lambda p: seen.append(p.epoch))
+    fit_run(settings_in(whole, epochs=EPOCHS), tmp_path / "run", lambda p: seen.append(p.epoch))
     assert seen == list(range(epochs[-1] if every == 0 else 1, EPOCHS + 1))
     assert result_of(tmp_path / "run") == result_of(whole / "run")
 
@@ -72,7 +72,7 @@ def test_killed_in_the_middle_of_an_epoch(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(Checkpoints, "every", 0.0)
-    fit(settings_in(whole, *flags, epochs=EPOCHS), tmp_path / "unkilled")
+    fit_run(settings_in(whole, *flags, epochs=EPOCHS), tmp_path / "unkilled")
     step = Trainee.training_step
 
     def killed(self: Trainee, batch: object, batch_idx: int) -> torch.Tensor:
@@ -83,8 +83,8 @@ def test_killed_in_the_middle_of_an_epoch(
     with monkeypatch.context() as patch:
         patch.setattr(Trainee, "training_step", killed)
         with pytest.raises(KilledError):
-            fit(settings_in(whole, *flags, epochs=EPOCHS), tmp_path / "run")
-    fit(settings_in(whole, *flags, epochs=EPOCHS), tmp_path / "run")
+            fit_run(settings_in(whole, *flags, epochs=EPOCHS), tmp_path / "run")
+    fit_run(settings_in(whole, *flags, epochs=EPOCHS), tmp_path / "run")
     assert result_of(tmp_path / "run") == result_of(tmp_path / "unkilled")
 
 
@@ -97,9 +97,9 @@ def test_killed_after_the_last_epoch(
     with monkeypatch.context() as patch:
         patch.setattr(module, "write_final_scores", killed)
         with pytest.raises(KilledError):
-            fit(settings_in(whole, epochs=EPOCHS), tmp_path / "run")
+            fit_run(settings_in(whole, epochs=EPOCHS), tmp_path / "run")
     seen: list[Progress] = []
-    assert fit(settings_in(whole, epochs=EPOCHS), tmp_path / "run", seen.append)
+    assert fit_run(settings_in(whole, epochs=EPOCHS), tmp_path / "run", seen.append)
     assert seen == [], "an epoch ran again"
     assert result_of(tmp_path / "run") == result_of(whole / "run")
 
@@ -115,9 +115,9 @@ def test_asked_to_end_it_saves_the_epoch(
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(SystemExit, match="143"):
-        fit(settings_in(whole, epochs=EPOCHS), tmp_path / "run", ask)
+        fit_run(settings_in(whole, epochs=EPOCHS), tmp_path / "run", ask)
     seen: list[int] = []
-    fit(settings_in(whole, epochs=EPOCHS), tmp_path / "run", lambda p: seen.append(p.epoch))
+    fit_run(settings_in(whole, epochs=EPOCHS), tmp_path / "run", lambda p: seen.append(p.epoch))
     assert seen == [4, 5, 6, 7]
     assert result_of(tmp_path / "run") == result_of(whole / "run")
 
@@ -127,15 +127,15 @@ import sys
 from pathlib import Path
 from tests.engine.runs import settings_in
 from dmrnet.engine.training.checkpoints import Checkpoints
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 Checkpoints.every = float(sys.argv[3])
-fit(settings_in(Path(sys.argv[1]), epochs=40), Path(sys.argv[2]))
+fit_run(settings_in(Path(sys.argv[1]), epochs=40), Path(sys.argv[2]))
 """
 
 
 def test_killed_for_real_at_a_random_moment(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
-    fit(settings_in(tmp_path, epochs=40), tmp_path / "whole")
+    fit_run(settings_in(tmp_path, epochs=40), tmp_path / "whole")
     draw = random.Random(time.time_ns())
     moment, every = draw.randint(1, 30), draw.choice(["0", "0.3"])
     killed = subprocess.Popen(
@@ -153,7 +153,7 @@ def test_killed_for_real_at_a_random_moment(tmp_path: Path) -> None:
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     assert not RunFolder(tmp_path / "run").read_facts()["finished"]
-    fit(settings_in(tmp_path, epochs=40), tmp_path / "run")
+    fit_run(settings_in(tmp_path, epochs=40), tmp_path / "run")
     assert result_of(tmp_path / "run") == result_of(tmp_path / "whole"), (moment, every)
     epochs = [epoch for epoch, name, _ in metrics_of(metrics) if name == "loss"]
     assert epochs == list(range(40))
@@ -166,7 +166,7 @@ def stopped_run(data: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> RunFo
     """Stop after five epochs, with the checkpoints of the fourth and fifth."""
     monkeypatch.setattr(Checkpoints, "every", 0.0)
     with pytest.raises(KilledError):
-        fit(settings_in(data, epochs=EPOCHS), run, after(6))
+        fit_run(settings_in(data, epochs=EPOCHS), run, after(6))
     folder = RunFolder(run)
     assert sorted(p.name for p in folder.checkpoints.glob("epoch*")) == [
         "epoch-00003.ckpt",
@@ -211,7 +211,7 @@ def test_a_broken_checkpoint_falls_back_to_the_one_before(
     damage(folder.checkpoints / "epoch-00004.ckpt", how, tmp_path / "trace")
     seen: list[int] = []
     with caplog.at_level(logging.WARNING, "dmrnet"):
-        fit(settings_in(whole, epochs=EPOCHS), folder.path, lambda p: seen.append(p.epoch))
+        fit_run(settings_in(whole, epochs=EPOCHS), folder.path, lambda p: seen.append(p.epoch))
     told = [record.getMessage() for record in caplog.records]
     assert "epoch-00004.ckpt cannot be read" in told[0]
     assert "trying the one before" in told[0]
@@ -229,7 +229,7 @@ def test_without_a_checkpoint_that_can_be_read_the_run_begins_anew(
     for path in folder.checkpoints.glob("*.ckpt"):
         path.write_bytes(path.read_bytes()[:100])
     seen: list[int] = []
-    fit(settings_in(whole, epochs=EPOCHS), folder.path, lambda p: seen.append(p.epoch))
+    fit_run(settings_in(whole, epochs=EPOCHS), folder.path, lambda p: seen.append(p.epoch))
     assert seen == list(range(1, EPOCHS + 1))
     assert result_of(folder.path) == result_of(whole / "run")
 
@@ -244,7 +244,7 @@ def test_half_lines_and_half_files_are_cleared(
         stream.write('{"epoch": 5, "combi')
     (folder.checkpoints / ".epoch-00005.ckpt.1234.part").write_bytes(b"half")
     (folder.path / ".results.jsonl.1234.part").write_bytes(b"half")
-    fit(settings_in(whole, epochs=EPOCHS), folder.path)
+    fit_run(settings_in(whole, epochs=EPOCHS), folder.path)
     assert result_of(folder.path) == result_of(whole / "run")
     assert result_of(folder.path)["left"] == []
 
@@ -255,7 +255,7 @@ def test_a_run_goes_on_with_other_threads(
     folder = stopped_run(whole, tmp_path / "run", monkeypatch)
     before = torch.get_num_threads()
     try:
-        fit(settings_in(whole, "--threads", "1", epochs=EPOCHS), folder.path)
+        fit_run(settings_in(whole, "--threads", "1", epochs=EPOCHS), folder.path)
     finally:
         torch.set_num_threads(before)
     assert result_of(folder.path) == result_of(whole / "run")

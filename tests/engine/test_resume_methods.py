@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.engine.runs import result_of, settings_in
 
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.trainee import Progress
 from dmrnet.methods import METHODS
@@ -49,10 +49,10 @@ def test_a_killed_run_ends_as_one_that_never_was(
     monkeypatch.setattr(Checkpoints, "every", 0.0)
     settings = settings_in(data, *FLAGS.get(name, ()), method=name, epochs=3)
     # Apart, so that mmanet trains its teacher in both.
-    fit(settings, tmp_path / "one" / "whole")
+    fit_run(settings, tmp_path / "one" / "whole")
     # The second kill of mmanet meets the student: its teacher has gone on through epochs 2 and 3.
     for at in (2, 4) if name == "mmanet" else (2,):
         with pytest.raises(KilledError):
-            fit(settings, tmp_path / "two" / "run", killed_at(at))
-    fit(settings, tmp_path / "two" / "run")
+            fit_run(settings, tmp_path / "two" / "run", killed_at(at))
+    fit_run(settings, tmp_path / "two" / "run")
     assert result_of(tmp_path / "two" / "run") == result_of(tmp_path / "one" / "whole")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.engine.runs import metrics_of, result_of, rows_of, settings_in
 
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 
 EPOCHS, KILLS = 200, 10
@@ -23,9 +23,9 @@ import sys
 from pathlib import Path
 from tests.engine.runs import settings_in
 from dmrnet.engine.training.checkpoints import Checkpoints
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 Checkpoints.every = 0.05
-fit(settings_in(Path(sys.argv[1]), epochs=int(sys.argv[2])), Path(sys.argv[1]) / "run")
+fit_run(settings_in(Path(sys.argv[1]), epochs=int(sys.argv[2])), Path(sys.argv[1]) / "run")
 """
 
 
@@ -33,7 +33,7 @@ fit(settings_in(Path(sys.argv[1]), epochs=int(sys.argv[2])), Path(sys.argv[1]) /
 @pytest.mark.parametrize("seed", [0, 1])
 def test_ten_kills_at_random_moments_change_nothing(tmp_path: Path, seed: int) -> None:
     draw = random.Random(seed)
-    fit(settings_in(tmp_path, epochs=EPOCHS), tmp_path / "whole")
+    fit_run(settings_in(tmp_path, epochs=EPOCHS), tmp_path / "whole")
     root = Path(__file__).parents[2]
     folder = RunFolder(tmp_path / "run")
     # Some kills fall into the start, some into an epoch, some between records and checkpoint.
@@ -56,7 +56,7 @@ def test_ten_kills_at_random_moments_change_nothing(tmp_path: Path, seed: int) -
         kills += process.returncode == -signal.SIGKILL
         assert not (folder.facts.is_file() and folder.read_facts().get("finished"))
     assert kills == KILLS
-    fit(settings_in(tmp_path, epochs=EPOCHS), tmp_path / "run")
+    fit_run(settings_in(tmp_path, epochs=EPOCHS), tmp_path / "run")
     assert result_of(tmp_path / "run") == result_of(tmp_path / "whole")
     epochs = [epoch for epoch, name, _ in metrics_of(folder.metrics) if name == "loss"]
     assert epochs == list(range(EPOCHS))

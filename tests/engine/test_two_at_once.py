@@ -12,7 +12,7 @@ from tests.engine.runs import result_of, settings_in
 from dmrnet.engine.analysis.analyse import analyse_run
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import open_run
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.locking import BusyError, lock_folder
 
@@ -20,7 +20,7 @@ from dmrnet.locking import BusyError, lock_folder
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
-    fit(settings_in(folder, epochs=1), folder / "run")
+    fit_run(settings_in(folder, epochs=1), folder / "run")
     return folder
 
 
@@ -33,7 +33,7 @@ def test_a_run_that_another_trains_is_refused_and_nothing_is_written(
     holder.start()
     try:
         with pytest.raises(BusyError, match="run is in use by process"):
-            fit(settings_in(made, epochs=1), place)
+            fit_run(settings_in(made, epochs=1), place)
         assert [path.name for path in place.iterdir()] == [".lock"]
     finally:
         told.set()
@@ -61,7 +61,7 @@ def test_who_waited_finds_the_run_finished(
 
     before: dict[str, object] = {}
     monkeypatch.setattr(RunFolder, "trained", property(trained))
-    assert not fit(settings_in(made, epochs=1), place)
+    assert not fit_run(settings_in(made, epochs=1), place)
     # The lock stood there when it was looked at.
     assert before.pop("left") == [".lock"]
     assert result_of(place) == {**before, "left": []}

@@ -17,7 +17,7 @@ import pytest
 from tests.data.made import cwfid, digits, watch
 
 from dmrnet.data.published.preparation import prepare
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.methods import METHODS
 from dmrnet.settings.config import parse_run
@@ -66,7 +66,7 @@ def test_it_is_fitted(name: str, data: str, tmp_path: Path) -> None:
             *("--batch-size", "16", "--threads", "1", "--accelerator", "cpu"),
         ]
     )
-    assert fit(settings, tmp_path / "run")
+    assert fit_run(settings, tmp_path / "run")
     rows = RunFolder(tmp_path / "run").rows()
     scores = {r["combination"]: r["value"] for r in rows if r["metric"] == "accuracy"}
     assert len(scores) == COMBINATIONS[data]
@@ -90,7 +90,7 @@ def test_pixels_are_fitted_and_whole_images_scored(name: str, tmp_path: Path) ->
             *("--threads", "1", "--accelerator", "cpu"),
         ]
     )
-    assert fit(settings, tmp_path / "run")
+    assert fit_run(settings, tmp_path / "run")
     rows = RunFolder(tmp_path / "run").rows()
     scores = {r["combination"]: r["value"] for r in rows if r["metric"] == "miou"}
     assert set(scores) == {"red", "nir", "red+nir"}

@@ -6,11 +6,11 @@ reading and writing of files; next to them are what data sets are made of, and t
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.data.sets.base import DataSettings
+from dmrnet.lazy import lazy_names
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import ArrayDataset, Dataset, Splits
@@ -51,13 +51,4 @@ _HOME = {
 }
 """Where the public names live that need torch; each is imported on first use (PEP 562)."""
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'dmrnet.data' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
-
-
-def __dir__() -> list[str]:
-    """List the public names, for the reference and for completion."""
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -1,1 +1,54 @@
-"""Training, evaluation and prediction of runs. The only place that imports Lightning."""
+"""Training, evaluation, prediction and analysis of runs. The only room that imports Lightning.
+
+A run lives in a folder (`RunFolder`). `fit_run` trains it there; `open_run` opens a finished one,
+for `evaluate_run`, `predict_run` and `label_maps`; `analyse_run` analyses it. `training` has what
+happens while a run is trained, `analysis` the single analyses. Names below are imported on first
+use, so that importing this package loads neither torch nor Lightning.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dmrnet.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from dmrnet.engine.analysis.analyse import analyse_run
+    from dmrnet.engine.evaluate import evaluate_run
+    from dmrnet.engine.finished import FinishedRun, open_run
+    from dmrnet.engine.fit import UnfitError, fit_run
+    from dmrnet.engine.folder import RunFolder
+    from dmrnet.engine.predict import predict_run
+    from dmrnet.engine.predict_maps import label_maps
+    from dmrnet.engine.training.steps import NotFiniteError
+    from dmrnet.engine.training.trainee import Progress
+
+__all__ = [
+    "FinishedRun",
+    "NotFiniteError",
+    "Progress",
+    "RunFolder",
+    "UnfitError",
+    "analyse_run",
+    "evaluate_run",
+    "fit_run",
+    "label_maps",
+    "open_run",
+    "predict_run",
+]
+
+_HOME = {
+    "FinishedRun": "dmrnet.engine.finished",
+    "NotFiniteError": "dmrnet.engine.training.steps",
+    "Progress": "dmrnet.engine.training.trainee",
+    "RunFolder": "dmrnet.engine.folder",
+    "UnfitError": "dmrnet.engine.fit",
+    "analyse_run": "dmrnet.engine.analysis.analyse",
+    "evaluate_run": "dmrnet.engine.evaluate",
+    "fit_run": "dmrnet.engine.fit",
+    "label_maps": "dmrnet.engine.predict_maps",
+    "open_run": "dmrnet.engine.finished",
+    "predict_run": "dmrnet.engine.predict",
+}
+
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -44,7 +44,7 @@ class UnfitError(ValueError):
     """The method does not support this task; no training setting can change that."""
 
 
-def fit(
+def fit_run(
     settings: RunSettings,
     out: Path,
     report: Callable[[Progress], None] | None = None,
@@ -111,7 +111,7 @@ def fit(
             name,
             folder,
             splits.fingerprints(),
-            lambda run, to: fit(run, to, report),
+            lambda run, to: fit_run(run, to, report),
         )
         method.set_teacher(teacher.method)
         teacher_cost = cost_of(teacher)

@@ -5,7 +5,6 @@ Torchmetrics' metrics are imported on first use: that takes longer than a small 
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dmrnet.evaluation.acer import ErrorRates, error_rates, threshold_of
@@ -33,6 +32,7 @@ from dmrnet.evaluation.pairs import (
 )
 from dmrnet.evaluation.pixels import NO_CLASS, LabelMaps, PixelEvaluation, evaluate_pixels
 from dmrnet.evaluation.tiles import Tiling, windows
+from dmrnet.lazy import lazy_names
 
 if TYPE_CHECKING:
     from dmrnet.evaluation.attacks import ACER, APCER, BPCER, AttackThreshold
@@ -84,18 +84,12 @@ __all__ = [
     "worst",
 ]
 
-
-_METRICS = {
-    "ACER": "attacks",
-    "APCER": "attacks",
-    "BPCER": "attacks",
-    "AttackThreshold": "attacks",
-    "PixelIoU": "pixel_iou",
+_HOME = {
+    "ACER": "dmrnet.evaluation.attacks",
+    "APCER": "dmrnet.evaluation.attacks",
+    "BPCER": "dmrnet.evaluation.attacks",
+    "AttackThreshold": "dmrnet.evaluation.attacks",
+    "PixelIoU": "dmrnet.evaluation.pixel_iou",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import a torchmetrics metric on first use."""
-    if name in _METRICS:
-        return getattr(import_module(f"dmrnet.evaluation.{_METRICS[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

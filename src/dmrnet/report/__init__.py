@@ -10,8 +10,9 @@ imported on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from dmrnet.lazy import lazy_names
 
 if TYPE_CHECKING:
     from dmrnet.report.build import Report, build_report
@@ -30,16 +31,4 @@ _HOME = {
     "terminal_table": "dmrnet.report.pages.terminal",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name on first use."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """List the public names, for the reference and for completion."""
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -22,7 +22,7 @@ from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.casia_surf import CasiaSurf
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import open_run
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.settings.config import parse_run
 
@@ -261,7 +261,7 @@ def test_a_run_is_selected_and_scored_by_acer(tmp_path: Path, threshold: str) ->
         ]
     )
     said = []
-    fit(settings, tmp_path / "run", report=said.append)
+    fit_run(settings, tmp_path / "run", report=said.append)
     assert {progress.score for progress in said} == {"ACER"}
     assert said[-1].best == min(progress.selection for progress in said)
     evaluate_run(open_run(tmp_path / "run"))
@@ -304,7 +304,7 @@ def test_a_test_whose_paths_tell_types_is_scored_by_type(copy: Path, tmp_path: P
             *("--max-epochs", "1", "--accelerator", "cpu", "--threads", "1"),
         ]
     )
-    fit(settings, tmp_path / "run")
+    fit_run(settings, tmp_path / "run")
     evaluate_run(open_run(tmp_path / "run"))
     rows = {
         (r["metric"], r["combination"]): r

@@ -18,7 +18,7 @@ from dmrnet.engine.analysis import samples as analysis_samples
 from dmrnet.engine.analysis.analyse import analyse_run
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import open_run
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.evaluation import channel_distance
 
@@ -31,7 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of three runs."""
     folder = tmp_path_factory.mktemp("analysed")
     for method in ("dmrnet", "sf-md", "unimodal"):
-        fit(settings_in(folder, method=method, epochs=2), folder / method)
+        fit_run(settings_in(folder, method=method, epochs=2), folder / method)
     return folder
 
 
@@ -314,7 +314,7 @@ def test_a_test_file_is_for_the_test_split(made: Path) -> None:
 
 def test_other_validation_samples_are_refused(made: Path, tmp_path: Path) -> None:
     folder = tmp_path
-    fit(settings_in(folder, method="sf-md", epochs=1), folder / "run")
+    fit_run(settings_in(folder, method="sf-md", epochs=1), folder / "run")
     with np.load(folder / "val.npz") as saved:
         arrays = dict(saved)
     arrays["age"] = arrays["age"] + 1

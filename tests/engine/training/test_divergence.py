@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.engine.runs import metrics_of, settings_in
 
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.training.divergence import DivergenceMonitor
 from dmrnet.settings.config import parse_run
@@ -44,7 +44,7 @@ def test_the_defaults_learn_from_few_rows(
     flags = ["--data", "arrays", *small_set(tmp_path, rows), "--accelerator", "cpu"]
     settings = parse_run([*flags, "--method", method, "--recipe", recipe])
     with caplog.at_level(logging.WARNING, "dmrnet"):
-        fit(settings, tmp_path / "run")
+        fit_run(settings, tmp_path / "run")
     losses = RunFolder(tmp_path / "run").losses()
     assert len(losses) == settings.training.sized(rows).max_epochs
     assert max(losses) < 4 * losses[0]
@@ -61,7 +61,7 @@ def test_a_rising_loss_is_said_and_recorded(
         [*flags, "--method", "dmrnet", "--recipe", "paper", "--clip", "0", "--batch-size", "8"]
     )
     with caplog.at_level(logging.WARNING, "dmrnet"):
-        fit(settings, tmp_path / "run")
+        fit_run(settings, tmp_path / "run")
     told = [r.getMessage() for r in caplog.records if "training diverges" in r.getMessage()]
     assert len(told) == 1
     folder = RunFolder(tmp_path / "run")
@@ -72,7 +72,7 @@ def test_a_rising_loss_is_said_and_recorded(
 
 
 def test_the_losses_of_the_folder_are_those_of_the_epochs(tmp_path: Path) -> None:
-    fit(settings_in(tmp_path), tmp_path / "run")
+    fit_run(settings_in(tmp_path), tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
     wanted = [value for _, name, value in metrics_of(folder.metrics) if name == "loss"]
     assert folder.losses() == wanted

@@ -11,7 +11,7 @@ import torch
 from tests.engine.runs import TRAIN, metrics_of, result_of, settings_in, write_arrays
 
 from dmrnet.engine.finished import open_run
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.prerequisite import CACHE, FOLDER, cache_folder, teacher_selection
@@ -33,7 +33,7 @@ EARLY = ("--method.start", "1", "--method.rank_from", "0")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A student's run on incomplete arrays, with the teacher beside it."""
     folder = tmp_path_factory.mktemp("made")
-    fit(settings_in(folder, *EARLY, method="mmanet", epochs=3), folder / "run")
+    fit_run(settings_in(folder, *EARLY, method="mmanet", epochs=3), folder / "run")
     return folder
 
 
@@ -76,11 +76,11 @@ def test_its_cost_counts(made: Path) -> None:
 
 def test_a_teacher_is_trained_once_for_every_student_of_it(made: Path, tmp_path: Path) -> None:
     settings = settings_in(made, *EARLY, method="mmanet", epochs=3)
-    assert not fit(settings, made / "run")
+    assert not fit_run(settings, made / "run")
     (kept,) = teachers(made)
     weights = RunFolder(kept).weights
     before = weights.stat().st_mtime_ns
-    assert fit(settings, made / "again")
+    assert fit_run(settings, made / "again")
     assert result_of(made / "again") == result_of(made / "run")
     # Another student of the same teacher; it is trained on the same samples out of other files.
     write_arrays(tmp_path)
@@ -89,7 +89,7 @@ def test_a_teacher_is_trained_once_for_every_student_of_it(made: Path, tmp_path:
         made, *EARLY, *others, "--method.margin_weight", "3", method="mmanet", epochs=3
     )
     assert weaker.data != settings.data
-    assert fit(weaker, made / "weaker")
+    assert fit_run(weaker, made / "weaker")
     assert teachers(made) == [kept]
     assert weights.stat().st_mtime_ns == before
     assert metrics_of(RunFolder(made / "weaker").metrics) != metrics_of(
@@ -132,10 +132,10 @@ def test_a_teacher_that_was_begun_elsewhere_is_finished(made: Path, tmp_path: Pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Checkpoints, "every", 0.0)
         with pytest.raises(KilledError):
-            fit(settings, tmp_path / "run", kill)
+            fit_run(settings, tmp_path / "run", kill)
     (tmp_path / "moved").mkdir()
     moved = settings_in(tmp_path / "moved", *EARLY, method="mmanet", epochs=3)
-    assert fit(moved, tmp_path / "run2")
+    assert fit_run(moved, tmp_path / "run2")
     (kept,) = teachers(tmp_path)
     assert open_run(kept).settings.data == moved.data
     assert result_of(tmp_path / "run2")["metrics"] == result_of(made / "run")["metrics"]
@@ -146,7 +146,7 @@ def test_a_teacher_in_the_runs_own_folder_is_taken(made: Path) -> None:
     shutil.copytree(teachers(made)[0], made / "old" / FOLDER)
     weights = RunFolder(made / "old" / FOLDER).weights
     before = weights.stat().st_mtime_ns
-    assert fit(settings_in(made, *EARLY, method="mmanet", epochs=3), made / "old")
+    assert fit_run(settings_in(made, *EARLY, method="mmanet", epochs=3), made / "old")
     assert weights.stat().st_mtime_ns == before
     assert result_of(made / "old") == result_of(made / "run")
 
@@ -154,7 +154,7 @@ def test_a_teacher_in_the_runs_own_folder_is_taken(made: Path) -> None:
 def test_a_given_teacher_is_the_same_as_its_own(made: Path) -> None:
     given = ("--method.teacher", str(teachers(made)[0]))
     settings = settings_in(made, *EARLY, *given, method="mmanet", epochs=3)
-    fit(settings, made / "given")
+    fit_run(settings, made / "given")
     mine, theirs = (metrics_of(RunFolder(made / n).metrics) for n in ("run", "given"))
     assert mine == theirs
 
@@ -170,7 +170,7 @@ def test_another_teacher_teaches_something_else(made: Path) -> None:
             parameter.add_(0.3)
     save_weights(run.method, folder.weights)
     given = ("--method.teacher", str(made / "other"))
-    fit(settings_in(made, *EARLY, *given, method="mmanet", epochs=3), made / "changed")
+    fit_run(settings_in(made, *EARLY, *given, method="mmanet", epochs=3), made / "changed")
     mine, theirs = (metrics_of(RunFolder(made / n).metrics) for n in ("run", "changed"))
     assert mine != theirs
 
@@ -181,7 +181,7 @@ def test_a_method_that_needs_complete_samples_refuses_others(
     """None of the listed does; what a method declares is checked all the same."""
     monkeypatch.setattr(Method, "needs", Needs(complete=True))
     with pytest.raises(ValueError, match="every modality, but sample 1 lacks face"):
-        fit(settings_in(made, method="sf-md", epochs=1), made / "refused")
+        fit_run(settings_in(made, method="sf-md", epochs=1), made / "refused")
 
 
 def test_combinations_are_ranked_on_validation(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +208,7 @@ def test_combinations_are_ranked_on_validation(made: Path, monkeypatch: pytest.M
         self.weak.on_validation_predictions(predicted)
 
     monkeypatch.setattr(MMANet, "on_validation_predictions", on_validation_predictions)
-    fit(settings, made / "ranked")
+    fit_run(settings, made / "ranked")
     assert len(heard) == 3  # every epoch, since rank_last is 3
     assert min(heard) > 0
 
@@ -217,7 +217,7 @@ def test_mistakes_are_told(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*flags: str, error: type[Exception] = ValueError, match: str) -> None:
         settings = settings_in(made, *EARLY, *flags, method="mmanet", epochs=2)
         with pytest.raises(error, match=match):
-            fit(settings, made / "refused")
+            fit_run(settings, made / "refused")
 
     refused("--method.teacher", str(made / "run"), match="holds a run of mmanet, but mmanet needs")
     refused(

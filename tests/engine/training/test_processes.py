@@ -20,7 +20,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from tests.engine.runs import settings_in
 from dmrnet.engine import folder
 from dmrnet.engine.training.checkpoints import Checkpoints
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.training.processes import exit_process
 from dmrnet.engine.training.trainee import Trainee
 from dmrnet.engine.training.validation import Validation
@@ -49,7 +49,9 @@ Trainee.on_train_epoch_end = ended
 
 Checkpoints.every = 0.0
 settings = settings_in(data, "--devices", "2", "--threads", "1")
-done = fit(settings, run, lambda p: events.append(["report"]), lambda *_: events.append(["start"]))
+def note(kind):
+    return lambda *_: events.append([kind])
+done = fit_run(settings, run, note("report"), note("start"))
 events.append(["done", done, folder.RunFolder(run).read_facts()["finished"]])
 (told / f"{rank_zero_only.rank}.json").write_text(json.dumps(events))
 exit_process(0)

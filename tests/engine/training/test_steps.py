@@ -11,7 +11,7 @@ from tests.engine.runs import metrics_of, settings_in
 from torch import Tensor
 
 from dmrnet.data.loader import TrainLoader
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.training import validation
 from dmrnet.engine.training.checkpoints import Checkpoints
@@ -119,7 +119,7 @@ def test_a_term_that_breaks_stops_the_run_and_spoils_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(Distribution, "forward", broken)
         with pytest.raises(NotFiniteError) as caught:
-            fit(settings, tmp_path / "run")
+            fit_run(settings, tmp_path / "run")
     message = str(caught.value)
     assert "in epoch 3, step 3: the term distribution of the loss is not finite" in message
     assert f"on training samples {batch_of(settings, 2, 2)};" in message
@@ -130,7 +130,7 @@ def test_a_term_that_breaks_stops_the_run_and_spoils_nothing(
     ]
     assert {epoch for epoch, _, _ in metrics_of(folder.metrics)} == {0, 1}
     # What is kept is finite, and the run goes on from there.
-    assert fit(settings, tmp_path / "run")
+    assert fit_run(settings, tmp_path / "run")
 
 
 def test_validation_without_a_class_stops_the_run_and_spoils_nothing(
@@ -149,7 +149,7 @@ def test_validation_without_a_class_stops_the_run_and_spoils_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(validation, "selection_score", broken)
         with pytest.raises(NotFiniteError) as caught:
-            fit(settings, tmp_path / "run")
+            fit_run(settings, tmp_path / "run")
     message = str(caught.value)
     # Of five epochs the second, the fourth and the fifth select.
     assert "stopped at the end of epoch 4: on validation: expected finite logits" in message
@@ -160,7 +160,7 @@ def test_validation_without_a_class_stops_the_run_and_spoils_nothing(
         "epoch-00001.ckpt",
         "epoch-00002.ckpt",
     ]
-    assert fit(settings, tmp_path / "run")
+    assert fit_run(settings, tmp_path / "run")
 
 
 @pytest.mark.parametrize("clip", [1.0, 0.0])
@@ -175,7 +175,7 @@ def test_gradients_that_break_stop_the_run(
     settings = replace(settings, training=replace(settings.training, clip=clip))
     monkeypatch.setattr(Method, "on_gradients", broken)
     with pytest.raises(NotFiniteError) as caught:
-        fit(settings, tmp_path / "run")
+        fit_run(settings, tmp_path / "run")
     message = str(caught.value)
     assert "in epoch 2, step" in message
     assert "the loss is finite, but its gradients are not, on training samples" in message

@@ -13,7 +13,7 @@ from torch import nn
 
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import open_run
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.modalities import Modality, Task
 from dmrnet.nn import Network, TimmEncoder, build_encoder, encode_rows, output_shape
@@ -188,7 +188,7 @@ def test_a_run_on_arrays_by_the_short_flag(monkeypatch, tmp_path: Path) -> None:
             *("--max-epochs", "2", "--accelerator", "cpu", "--threads", "1"),
         ]
     )
-    fit(settings, tmp_path / "run")
+    fit_run(settings, tmp_path / "run")
     assert loads.count(True) == 2
     loads.clear()
     run = open_run(tmp_path / "run")

@@ -14,7 +14,7 @@ from torch import nn
 
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import open_run
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.scoring import score_images
 from dmrnet.evaluation import MeanIoU
@@ -202,7 +202,7 @@ def test_a_run_on_images_of_any_size(name: str, tmp_path: Path) -> None:
             *("--accelerator", "cpu", "--threads", "1"),
         ]
     )
-    assert fit(settings, tmp_path / "run")
+    assert fit_run(settings, tmp_path / "run")
     run = open_run(tmp_path / "run")
     assert all(isinstance(encoder, TimmStream) for encoder in run.method.encoders)
     # An opened run scores as at the end of training.

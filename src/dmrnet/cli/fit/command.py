@@ -32,7 +32,7 @@ def run(argv: Sequence[str]) -> int:
     out, rest = pop_flag(argv, "--out")
     with loading():
         settings = parse_run(rest)
-        from dmrnet.engine.fit import fit
+        from dmrnet.engine.fit import fit_run
         from dmrnet.engine.folder import RunFolder
 
     name = f"{settings.dataset}-{settings.method.name}-{settings.recipe}-seed{settings.seed}"
@@ -45,7 +45,7 @@ def run(argv: Sequence[str]) -> int:
             show_start(console, settings, splits, method, training, folder)
 
         try:
-            trained = fit(settings, folder, report=progress, started=started)
+            trained = fit_run(settings, folder, report=progress, started=started)
         except KeyboardInterrupt as stop:
             raise Stopped(
                 f"the same command goes on from the last checkpoint in {folder}"

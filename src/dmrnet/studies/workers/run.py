@@ -13,7 +13,7 @@ from typing import Any
 
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import open_run
-from dmrnet.engine.fit import fit
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.evaluation import measure_of
 from dmrnet.locking import BusyError, lock_folder
@@ -113,7 +113,7 @@ def _train_and_evaluate(
 ) -> Done:
     start = time.perf_counter()
     train_start = [start]
-    fresh = fit(
+    fresh = fit_run(
         settings,
         folder.path,
         report=lambda p: report(Epoch(p.epoch, p.epochs, p.loss, p.selection)),
