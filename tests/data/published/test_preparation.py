@@ -17,10 +17,9 @@ from hypothesis import strategies as st
 
 import dmrnet.data.published.preparation as module
 from dmrnet.data.files.cache import Rejected, read_cache, skipped_note, write_rejected
-from dmrnet.data.published.parts import FILES_AT_ONCE
 from dmrnet.data.published.preparation import Preparation, prepare
 from dmrnet.data.published.sources import File, locate, unpacked
-from dmrnet.data.published.work import Work
+from dmrnet.data.published.work import FILES_AT_ONCE, Work
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -195,7 +195,7 @@ def test_a_missing_or_damaged_picture_takes_its_sample_and_no_other(copy: Path, 
 
 
 def test_an_interrupted_preparation_goes_on(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("dmrnet.data.published.parts.FILES_AT_ONCE", 5)
+    monkeypatch.setattr("dmrnet.data.published.work.FILES_AT_ONCE", 5)
     stop = iter(range(20))
 
     def interrupted(group: str, done: int, total: int) -> None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 
 from dmrnet.data.files.cache import Array
 from dmrnet.data.files.media import opened_picture, resized
-from dmrnet.data.published.lists import Lines, parse_lines
-from dmrnet.data.published.parts import Decoder
 from dmrnet.data.published.preparation import Preparation
-from dmrnet.data.published.sources import File, FilesByGroup, locate
-from dmrnet.data.published.work import Work
+from dmrnet.data.published.sources import File, FilesByGroup, Lines, locate, parse_lines
+from dmrnet.data.published.work import Decoder, Work
 from dmrnet.data.sets.casia_surf import MODALITIES, SIZE, STORED, VERSION, shared
 
 LISTS = {"train": "train_list.txt", "val": "val_private_list.txt", "test": "test_private_list.txt"}
@@ -25,26 +23,15 @@ MODALITY = re.compile(r"(?:^|[/_.-])(color|rgb|depth|ir)(?=[/_.-])", re.IGNORECA
 """Folder, or part of a file's name, that names a modality."""
 
 
-@dataclass(frozen=True)
-class ListedFace:
-    """One line of a list.
-
-    Attributes:
-        files: Paths of RGB, depth and infrared, as written.
-        label: 0 or 1.
-    """
+class ListedFace(NamedTuple):
+    """One line of a list: paths of RGB, depth and infrared, as written, and a label, 0 or 1."""
 
     files: tuple[str, ...]
     label: int
 
 
 def find(sources: Sequence[Path]) -> FilesByGroup:
-    """Find the lists, and the pictures that they name.
-
-    Raises:
-        FileNotFoundError: If a list is missing.
-        ValueError: If a list names no picture, or has its fields in another order.
-    """
+    """Find the lists, and the pictures that they name."""
     files: dict[str, list[File]] = {}
     hint = "CASIA-SURF is given out on request; the lists are in its folder"
     for split, name in LISTS.items():

@@ -9,9 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from dmrnet.data.files.cache import Array
-from dmrnet.data.published.lists import Lines, parse_lines
 from dmrnet.data.published.preparation import Preparation
-from dmrnet.data.published.sources import File, FilesByGroup, locate
+from dmrnet.data.published.sources import (
+    File,
+    FilesByGroup,
+    Lines,
+    first_picture,
+    locate,
+    parse_lines,
+)
 from dmrnet.data.published.work import Work
 from dmrnet.data.sets.audio_visual import frame, sound
 from dmrnet.data.sets.crema_d import CLASSES, SECONDS, VERSION
@@ -21,12 +27,7 @@ PUBLISHED = {"train": 6_698, "test": 744}
 
 
 def find(sources: Sequence[Path]) -> FilesByGroup:
-    """Find the lists, the recordings and the videos or frames.
-
-    Raises:
-        FileNotFoundError: If one of them is missing.
-        ValueError: If a list is damaged, or a clip is listed twice.
-    """
+    """Find the lists, the recordings and the videos or frames; no clip may be listed twice."""
     hint = "the lists are in the public repositories OGM-GE and DMRNet, folder data/CREMAD"
     files: dict[str, list[File]] = {}
     names: list[str] = []
@@ -44,26 +45,16 @@ def find(sources: Sequence[Path]) -> FilesByGroup:
     recordings = locate(sources, ("AudioWAV",), "folder of recordings", where)
     videos = locate(sources, ("VideoFlash", "Image-01-FPS"), "folder of videos or frames", where)
     files["audio"] = [File(name, recordings / f"{name}.wav") for name in names]
-    files["visual"] = [File(name, _visual(videos, name)) for name in names]
+    in_frames = videos.name != "VideoFlash"
+    files["visual"] = [
+        File(name, first_picture(videos / name) if in_frames else videos / f"{name}.flv")
+        for name in names
+    ]
     return files
 
 
-def _visual(folder: Path, name: str) -> Path:
-    """Return the path of the video of a clip, or of its first frame by name."""
-    if folder.name == "VideoFlash":
-        return folder / f"{name}.flv"
-    return min((folder / name).glob("*.jpg"), default=folder / name / "00000.jpg")
-
-
 def parse(content: bytes, path: str) -> Lines[tuple[str, str]]:
-    r"""Parse a list of clips and their labels.
-
-    Raises:
-        ValueError: If it is no text, or has no good line.
-
-    >>> parse(b"\xef\xbb\xbf1088_IOM_NEU_XX,NEU", "train.csv").rows
-    {1: ('1088_IOM_NEU_XX', 'NEU')}
-    """
+    """Parse a list of clips and their labels; see `parse_lines`."""
     return parse_lines(content, path, "<clip>,<label>", _parse_line)
 
 

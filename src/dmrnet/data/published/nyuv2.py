@@ -29,22 +29,13 @@ FINE = 894
 
 @dataclass(frozen=True)
 class Slice(File):
-    """One image of an array in an HDF5 file, read as a ``.npy`` file.
-
-    Attributes:
-        key: Name of the array.
-        row: Position of the image in it.
-    """
+    """One image, `row` of the array `key` in an HDF5 file, read as a ``.npy`` file."""
 
     key: str = ""
     row: int = 0
 
     def read(self) -> bytes:
-        """Return the image as the bytes of a ``.npy`` file; MATLAB reverses the order of axes.
-
-        Raises:
-            ValueError: If the file is damaged here.
-        """
+        """Return the image as the bytes of a ``.npy`` file; MATLAB reverses the order of axes."""
         with opened(self.path) as file:
             try:
                 values = np.asarray(file[self.key][self.row])
@@ -60,12 +51,7 @@ class Slice(File):
 
 
 def opened(path: Path) -> h5py.File:
-    """Open an HDF5 file.
-
-    Raises:
-        ModuleNotFoundError: If h5py is not installed.
-        ValueError: If it is no HDF5 file.
-    """
+    """Open an HDF5 file; raise ValueError if it is none."""
     try:
         import h5py
     except ModuleNotFoundError as error:
@@ -79,12 +65,7 @@ def opened(path: Path) -> h5py.File:
 
 
 def find(sources: Sequence[Path]) -> FilesByGroup:
-    """Find the labelled file, the splits and the mapping of classes.
-
-    Raises:
-        FileNotFoundError: If one of them is missing.
-        ValueError: If the labelled file lacks an array, or arrays differ in length.
-    """
+    """Find the labelled file, its images by number, the splits and the mapping of classes."""
     hint = "it is on the data set's page, and the two small files are in the repository ESANet"
     labelled, splits, mapping = (
         locate(sources, (name,), name, hint) for name in (LABELLED, SPLITS, MAPPING)
@@ -104,11 +85,7 @@ def find(sources: Sequence[Path]) -> FilesByGroup:
 
 
 def matlab_arrays(content: bytes, name: str, keys: Sequence[str]) -> list[Array]:
-    """Return arrays of a small MATLAB file, flattened, int64.
-
-    Raises:
-        ValueError: If the file cannot be read or lacks an array.
-    """
+    """Return arrays of a small MATLAB file, flattened, int64; raise ValueError if it lacks one."""
     try:
         values: dict[str, Any] = loadmat(io.BytesIO(content))
         return [np.asarray(values[key], dtype=np.int64).flatten() for key in keys]
@@ -168,22 +145,17 @@ def build(work: Work) -> dict[str, Array]:
     for split, mine, listed in (("train", ~tested, train), ("test", tested, test)):
         work.log_usable(split, int(mine.sum()), len(listed), "images", PUBLISHED[split])
     pixels = [np.bincount(image.ravel(), minlength=len(CLASSES) + 1) for image in arrays["labels"]]
-    scenes = _scenes(work.files["rgb"][0].path, number)
+    scenes = [""] * number
+    with opened(work.files["rgb"][0].path) as file:
+        if "scenes" in file:
+            names = [np.asarray(file[name]) for name in np.asarray(file["scenes"]).flatten()]
+            scenes = ["".join(map(chr, letters.flatten())) for letters in names]
     return arrays | {
         "pixels": np.stack(pixels).astype(np.int64),
         "test": tested,
         "scene": np.array([scenes[row] for row in kept.tolist()]),
         "name": np.array([f"image {row + 1}" for row in kept.tolist()]),
     }
-
-
-def _scenes(path: Path, number: int) -> list[str]:
-    """Return the name of the scene of each image; empty if the file has none."""
-    with opened(path) as file:
-        if "scenes" not in file:
-            return [""] * number
-        references = np.asarray(file["scenes"]).flatten()
-        return ["".join(map(chr, np.asarray(file[name]).flatten())) for name in references]
 
 
 PREPARATION = Preparation(version=VERSION, find=find, build=build)

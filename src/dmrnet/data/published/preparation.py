@@ -28,22 +28,13 @@ from dmrnet.data.files.cache import (
     write_cache,
     write_rejected,
 )
-from dmrnet.data.published.parts import digest
 from dmrnet.data.published.sources import FilesByGroup, common_path
-from dmrnet.data.published.work import Log, Work
+from dmrnet.data.published.work import Log, Work, digest
 from dmrnet.data.registry import DATASETS
 from dmrnet.hints import nearest
 
-PREPARATIONS: dict[str, str] = {
-    "casia-surf": "dmrnet.data.published.casia_surf:PREPARATION",
-    "crema-d": "dmrnet.data.published.crema_d:PREPARATION",
-    "cwfid": "dmrnet.data.published.cwfid:PREPARATION",
-    "digits": "dmrnet.data.published.digits:PREPARATION",
-    "kinetics-sounds": "dmrnet.data.published.kinetics_sounds:PREPARATION",
-    "nyuv2": "dmrnet.data.published.nyuv2:PREPARATION",
-    "watch": "dmrnet.data.published.watch:PREPARATION",
-}
-"""Data sets that are prepared before use, and where their `Preparation` is."""
+PREPARATIONS = ("casia-surf", "crema-d", "cwfid", "digits", "kinetics-sounds", "nyuv2", "watch")
+"""Data sets that are prepared before use; the module of each holds its `PREPARATION`."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +43,8 @@ class Preparation:
 
     Attributes:
         version: Version, raised whenever the same files would give other arrays.
-        find: Finds the files in the sources; raises FileNotFoundError if a kind is missing.
+        find: Finds the files in the sources. Raises FileNotFoundError if a kind is missing, and
+            ValueError if the sources are ambiguous, or a list that names files is damaged.
         build: Makes the arrays.
     """
 
@@ -62,14 +54,10 @@ class Preparation:
 
 
 def preparation(name: str) -> Preparation:
-    """Return how a data set is prepared.
-
-    Raises:
-        ValueError: If there is no such data set, or it needs no preparing.
-    """
+    """Return how a data set is prepared; raise ValueError if it is not in `PREPARATIONS`."""
     if name in PREPARATIONS:
-        module, _, attribute = PREPARATIONS[name].partition(":")
-        result: Preparation = getattr(import_module(module), attribute)
+        module = import_module(f"dmrnet.data.published.{name.replace('-', '_')}")
+        result: Preparation = module.PREPARATION
         return result
     if name in DATASETS:
         raise ValueError(f"{name} needs no preparing; prepared are {', '.join(PREPARATIONS)}")

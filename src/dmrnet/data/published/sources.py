@@ -1,17 +1,20 @@
-"""Published files: finding them in folders, and reading them from disk or out of a wheel."""
+"""Published files: finding them in folders, reading them, and parsing lists of samples."""
 
 from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 DEPTH = 2
 """Number of levels of folders below a source that are searched."""
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec"
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,7 @@ class File:
     member: str = ""
 
     def read(self) -> bytes:
-        """Return the content.
-
-        Raises:
-            ValueError: If it is empty, or a Git LFS pointer to a file that was not downloaded.
-            OSError: If it cannot be read.
-        """
+        """Return the content; raise ValueError if it is empty, or a Git LFS pointer to a file."""
         if self.member:
             try:
                 with zipfile.ZipFile(self.path) as archive:
@@ -76,8 +74,7 @@ def locate(sources: Sequence[Path], patterns: Sequence[str], what: str, hint: st
 
     Args:
         sources: Files or folders.
-        patterns: Names, or paths with ``*``, in order of preference: the first one with a match
-            is used.
+        patterns: Names, or paths with ``*``; the first one with a match is used.
         what: Description of what is searched for.
         hint: Where to get it.
 
@@ -106,11 +103,7 @@ def locate(sources: Sequence[Path], patterns: Sequence[str], what: str, hint: st
 
 
 def unpacked(path: Path, ending: str) -> File:
-    """Return the file at a path, or inside the zip file (a wheel) at that path.
-
-    Args:
-        path: Path that `locate` returned.
-        ending: End of the file's name inside a zip file.
+    """Return the file at a path, or the one whose name ends so inside the zip file at that path.
 
     Raises:
         ValueError: If the zip file is damaged or lacks the file.
@@ -125,3 +118,49 @@ def unpacked(path: Path, ending: str) -> File:
     if len(members) != 1:
         raise ValueError(f"{path}: expected one {ending} in it, found {len(members)}")
     return File(Path(ending).name, path, members[0])
+
+
+def first_picture(folder: Path) -> Path:
+    """Return the path of the first JPEG in a folder by name; ``00000.jpg`` if there is none."""
+    return min(folder.glob("*.jpg"), default=folder / "00000.jpg")
+
+
+@dataclass(frozen=True)
+class Lines(Generic[Row]):
+    """What the good lines of a list say, and why others are bad, by line number from 1."""
+
+    rows: dict[int, Row]
+    bad: dict[int, str]
+
+
+def parse_lines(content: bytes, path: str, form: str, parse: Callable[[str], Row]) -> Lines[Row]:
+    r"""Parse a list; a byte-order mark, carriage returns and empty lines make no difference.
+
+    Args:
+        content: Content of the file.
+        path: Path of the file, for messages.
+        form: Form of a line, for messages.
+        parse: Returns what a line says; raises ValueError if it is bad.
+
+    Raises:
+        ValueError: If the content is no text in UTF-8, or no line is good.
+
+    >>> parse_lines(b"\xef\xbb\xbf7\r\n\nx", "a.txt", "<number>", int).rows
+    {1: 7}
+    """
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected text in UTF-8, got something else ({error})") from error
+    rows: dict[int, Row] = {}
+    bad: dict[int, str] = {}
+    for number, line in enumerate(lines, 1):
+        if line.strip(" \t,"):
+            try:
+                rows[number] = parse(line)
+            except ValueError as error:
+                bad[number] = str(error)
+    if not rows:
+        first = next((f" (line {number}: {reason})" for number, reason in bad.items()), "")
+        raise ValueError(f"{path}: expected lines '{form}', found none{first}")
+    return Lines(rows, bad)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +25,17 @@ class _NumbersOnly(pickle.Unpickler):
     """Opens a pickle of arrays, lists and dicts; any other class or function is refused."""
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401
-        # numpy 2 moved the module of this function.
+        # numpy 2 moved the module of this function. The pickle sets shape and content next.
         if module.endswith("core.multiarray") and name == "_reconstruct":
-            return _empty
+            return lambda kind, shape, dtype: np.zeros(0, dtype=np.int8)
         if module == "numpy" and name in ("ndarray", "dtype"):
             return getattr(np, name)
         if (module, name) == ("_codecs", "encode"):
             return _encode
+        # Protocol 2 writes the content of an empty array as a call without arguments.
         if module in ("__builtin__", "builtins") and name == "bytes":
-            return _no_bytes
+            return lambda: b""
         raise ValueError(f"it asks for {module}.{name}, which is neither number nor text")
-
-
-def _empty(kind: type, shape: tuple[int, ...], dtype: bytes) -> Array:
-    """Return an empty array, whose shape and content the pickle sets next."""
-    return np.zeros(0, dtype=np.int8)
 
 
 def _encode(text: str, encoding: str) -> bytes:
@@ -49,16 +45,8 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin-1")
 
 
-def _no_bytes() -> bytes:
-    """Return no bytes, which is how protocol 2 writes the content of an empty array."""
-    return b""
-
-
 def unpickled(content: bytes) -> object:
     """Return the object in a ``.npy`` file that holds one.
-
-    Args:
-        content: Content of the file.
 
     Raises:
         ValueError: If it is another kind of file, is damaged, or holds more than arrays, lists,
@@ -67,10 +55,8 @@ def unpickled(content: bytes) -> object:
     stream = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(stream)
-        read: Callable[..., Any] = np.lib.format.read_array_header_1_0
-        if version != (1, 0):
-            read = np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(stream)
+        one, two = np.lib.format.read_array_header_1_0, np.lib.format.read_array_header_2_0
+        shape, _, dtype = (one if version == (1, 0) else two)(stream)
         if shape != () or not dtype.hasobject:
             raise ValueError(f"expected one object, got {dtype} of shape {shape}")
         # An array without axes is pickled as the object itself or as an array of it.
@@ -82,12 +68,7 @@ def unpickled(content: bytes) -> object:
 
 
 def find(sources: Sequence[Path]) -> FilesByGroup:
-    """Find the one file.
-
-    Raises:
-        FileNotFoundError: If it is missing.
-        ValueError: If there are several.
-    """
+    """Find the one file."""
     path = locate(
         sources,
         (FILE, f"data/{FILE}", f"seglearn/data/{FILE}", "seglearn-*.whl"),

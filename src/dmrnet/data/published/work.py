@@ -1,12 +1,17 @@
-"""What a preparation reads and decodes, what it rejects, and what it says about both."""
+"""What a preparation reads and decodes, what it rejects, and what it says about both.
+
+Decoded files are kept on disk in parts, which a later call finds again after an interruption.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -17,27 +22,63 @@ from dmrnet.data.files.cache import (
     SourceFiles,
     read_arrays,
     summarise,
+    write_arrays,
 )
-from dmrnet.data.published.lists import Lines
-from dmrnet.data.published.parts import DecodedParts, Decoder, checksum, decode_parts
-from dmrnet.data.published.sources import FilesByGroup, common_path
+from dmrnet.data.published.sources import File, FilesByGroup, Lines, Row, common_path
 
 Log = Callable[[str], None]
 """Called with one sentence."""
 
-Row = TypeVar("Row")
+FILES_AT_ONCE = 256
+"""Number of source files in a part; an interruption loses the part that is being decoded."""
+
+Decoder = Callable[[bytes], Array]
+"""Returns the array of one file, of one shape for all; raises ValueError if the file is bad."""
+
+
+@dataclass(frozen=True)
+class DecodedParts:
+    """Decoded files of a group.
+
+    Attributes:
+        group: Kind of the files.
+        paths: Paths of the parts, in order.
+        rows: Positions in the group of the files that could be decoded, int64, ascending.
+    """
+
+    group: str
+    paths: Sequence[Path]
+    rows: Array
+
+    def stack(self, rows: Array, target: Path) -> Array:
+        """Return the arrays of some decoded rows, at least one, as a memory map of `target`."""
+        wanted = np.isin(self.rows, rows)
+        stacked: Array | None = None
+        read = written = 0
+        for path in self.paths:
+            values = read_arrays(path)["values"]
+            # A part without any decoded file has no values and no shape.
+            chosen = values[wanted[read : read + len(values)]]
+            read += len(values)
+            if not len(chosen):
+                continue
+            if stacked is None:
+                shape = (len(rows), *values.shape[1:])
+                stacked = np.lib.format.open_memmap(target, "w+", dtype=values.dtype, shape=shape)
+            stacked[written : written + len(chosen)] = chosen
+            written += len(chosen)
+        assert stacked is not None
+        assert written == len(rows)
+        return stacked
 
 
 @dataclass
 class Work:
-    """One preparation in progress.
+    """One preparation in progress, with the arguments of `prepare`.
 
     Attributes:
         files: Source files by kind.
         folder: Folder for decoded files.
-        allow_pickle: Whether a pickled source may be opened.
-        log: Called with sentences on what was found.
-        progress: Called now and then.
         rejected: Files and rows that could not be used so far.
         groups: Source files that were read so far.
     """
@@ -95,20 +136,34 @@ class Work:
         return np.concatenate([some for some in values if len(some)]), names
 
     def decode_parts(self, group: str, decode: Decoder, settings: object = None) -> DecodedParts:
-        """Decode a group onto the disk; see the function `decode_parts`.
+        """Decode a group onto the disk, except for parts that an earlier call has finished.
+
+        `settings` is what the decoder depends on besides the files, as JSON can hold it.
 
         Raises:
             ValueError: If no file can be decoded.
         """
         files = self.files[group]
-        parts = decode_parts(group, files, decode, self.folder, settings, self.progress)
-        self.rejected += parts.rejected
-        if not len(parts.rows):
+        paths, rows, checksums = [], [], []
+        rejected: list[Rejected] = []
+        self.progress(group, 0, len(files))
+        for start in range(0, len(files), FILES_AT_ONCE):
+            some = files[start : start + FILES_AT_ONCE]
+            key = digest([group, settings, [file.stamp() for file in some]])
+            paths.append(self.folder / f"{group}-{key}.npz")
+            part = _part(paths[-1], some, decode)
+            bad = part["bad"].tolist()
+            rows += [start + row for row, file in enumerate(some) if file.name not in bad]
+            checksums += part["sha256"].tolist()
+            rejected += map(Rejected, [group] * len(bad), bad, part["reason"].tolist())
+            self.progress(group, start + len(some), len(files))
+        self.rejected += rejected
+        if not rows:
             raise ValueError(
                 f"{group}: none of {len(files)} files can be used: {summarise(self.rejected, 3)}"
             )
-        self._record(group, parts.checksums)
-        return parts
+        self._record(group, checksums)
+        return DecodedParts(group, paths, np.array(rows, dtype=np.int64))
 
     def decode_together(
         self, decoders: Mapping[str, Decoder], settings: Mapping[str, object] | None = None
@@ -123,14 +178,9 @@ class Work:
             The decoded groups, and the positions that could be decoded in all of them, int64,
             ascending: a sample with one bad file is left out whole, so that nothing shifts.
         """
-        groups = [
-            self.decode_parts(group, decode, (settings or {}).get(group))
-            for group, decode in decoders.items()
-        ]
-        rows = groups[0].rows
-        for parts in groups[1:]:
-            rows = np.intersect1d(rows, parts.rows)
-        return groups, rows
+        settings = settings or {}
+        groups = [self.decode_parts(name, decoders[name], settings.get(name)) for name in decoders]
+        return groups, reduce(np.intersect1d, [parts.rows for parts in groups])
 
     def stack(self, groups: Sequence[DecodedParts], rows: Array) -> dict[str, Array]:
         """Return some rows of each group as a memory map; raise ValueError if there is no row."""
@@ -145,3 +195,35 @@ class Work:
         files = self.files[group]
         sha256 = hashlib.sha256("".join(checksums).encode(errors="surrogateescape")).hexdigest()
         self.groups[group] = SourceFiles(str(common_path(files)), len(files), sha256)
+
+
+def digest(value: object) -> str:
+    """Return a hash of a value that JSON can hold."""
+    return hashlib.blake2b(json.dumps(value).encode(), digest_size=12).hexdigest()
+
+
+def checksum(content: bytes, name: str) -> str:
+    """Return the line that ``sha256sum`` prints of a file."""
+    return f"{hashlib.sha256(content).hexdigest()}  {name}\n"
+
+
+def _part(path: Path, files: Sequence[File], decode: Decoder) -> dict[str, Array]:
+    """Return some decoded files, read from the path where a whole part exists."""
+    with suppress(ValueError):
+        return read_arrays(path)
+    values, bad, reasons, checksums = [], [], [], []
+    for file in files:
+        try:
+            content = file.read()
+            checksums.append(checksum(content, file.name))
+            values.append(decode(content))
+        except (ValueError, OSError) as error:
+            missing = isinstance(error, FileNotFoundError)
+            reason = "is missing" if missing else getattr(error, "strerror", None)
+            reasons.append(reason or str(error))
+            bad.append(file.name)
+    texts = {"bad": bad, "reason": reasons, "sha256": checksums}
+    part = {"values": np.stack(values) if values else np.zeros(0)}
+    part |= {key: np.array(texts[key], dtype=np.str_) for key in texts}
+    write_arrays(path, part)
+    return part
