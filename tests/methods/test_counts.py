@@ -34,7 +34,7 @@ from dmrnet.modalities import (
     all_combinations,
     rows_of,
 )
-from dmrnet.nn import fusion
+from dmrnet.nn import concat_fusion
 from dmrnet.nn.networks.network import Network
 from dmrnet.settings.training import Training
 
@@ -98,7 +98,7 @@ class Watched:
 def test_a_training_step_computes_what_is_shown_and_one_trunk(
     parted: bool, encode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fusion, "WORTH_SPLITTING", 0 if parted else 1 << 60)
+    monkeypatch.setattr(concat_fusion, "WORTH_SPLITTING", 0 if parted else 1 << 60)
     method = method_of(3).train()
     seen = Watched(method)
     mask, present = MASK, torch.ones_like(MASK)

@@ -10,7 +10,7 @@ import torch
 from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch, Modality, Task
-from dmrnet.nn import fusion
+from dmrnet.nn import concat_fusion
 from dmrnet.nn.layers.linear_start import LinearStart
 from dmrnet.nn.networks.network import Network
 from dmrnet.nn.networks.surf import surf_trunk
@@ -72,11 +72,11 @@ def stepped(method: Method, rows: list[list[int]]) -> tuple[torch.Tensor, dict, 
 def test_loss_and_gradients_are_the_same(
     name: str, family: str, rows: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fusion, "WORTH_SPLITTING", 1 << 60)
+    monkeypatch.setattr(concat_fusion, "WORTH_SPLITTING", 1 << 60)
     spy = Spy(monkeypatch)
     expected, gradients, _ = stepped(made(name, family), rows)
     assert spy.rows == []
-    monkeypatch.setattr(fusion, "WORTH_SPLITTING", 0)
+    monkeypatch.setattr(concat_fusion, "WORTH_SPLITTING", 0)
     got, split, _ = stepped(made(name, family), rows)
     assert spy.rows == torch.tensor(rows).sum(0).tolist()
     torch.testing.assert_close(got, expected)
@@ -88,7 +88,7 @@ def test_loss_and_gradients_are_the_same(
 
 @pytest.mark.parametrize("name", ["mmformer", "ogm-md", "lcr", "mutual", "shaspec", "hemis"])
 def test_terms_get_the_features(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fusion, "WORTH_SPLITTING", 0)
+    monkeypatch.setattr(concat_fusion, "WORTH_SPLITTING", 0)
     method = made(name, "generic")
     _, gradients, feats = stepped(method, MASKS["some"])
     assert set(TASK.modalities) <= set(feats)
@@ -96,7 +96,7 @@ def test_terms_get_the_features(name: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_start_keeps_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fusion, "WORTH_SPLITTING", 0)
+    monkeypatch.setattr(concat_fusion, "WORTH_SPLITTING", 0)
     method = made("dmrnet", "surf").float()
     batch = batch_of(method, MASKS["one never"])
     inputs = {name: x.float() for name, x in batch.inputs.items()}
@@ -113,4 +113,4 @@ def test_a_large_start_is_split_and_a_small_one_is_not() -> None:
     for side, split in ((14, True), (4, False)):
         shapes = dict.fromkeys(TASK.modalities, (128, side, side))
         trunk = surf_trunk(384)
-        assert fusion.ConcatFusion(shapes, trunk).splits(trunk) is split
+        assert concat_fusion.ConcatFusion(shapes, trunk).splits(trunk) is split

@@ -1,6 +1,8 @@
-"""The systems of the paper's tables. A new one is a file, and a line in `METHODS`.
+"""Methods: the systems of the paper's tables, and the base class of all.
 
-Importing this list imports no torch; `method` loads the one that is asked for.
+Each system has a file of settings, which build it, and may have a subclass of `Method` in
+`dmrnet.methods.modules`. A new one needs a line in `METHODS`. Importing this package does not
+import torch.
 """
 
 from __future__ import annotations
@@ -9,11 +11,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from dmrnet.hints import nearest
+from dmrnet.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from dmrnet.methods.base import Method
+    from dmrnet.methods.base import Encodes, Method, StepLoss
+    from dmrnet.methods.hooks import Needs, TrainingHooks
     from dmrnet.methods.settings import MethodSettings
     from dmrnet.modalities import Task
+
+__all__ = [
+    "METHODS",
+    "Encodes",
+    "Method",
+    "MethodSettings",
+    "Needs",
+    "StepLoss",
+    "TrainingHooks",
+    "build_method",
+    "method",
+]
+
+_HOME = {
+    "Encodes": "dmrnet.methods.base",
+    "Method": "dmrnet.methods.base",
+    "MethodSettings": "dmrnet.methods.settings",
+    "Needs": "dmrnet.methods.hooks",
+    "StepLoss": "dmrnet.methods.base",
+    "TrainingHooks": "dmrnet.methods.hooks",
+}
+
+__getattr__, __dir__ = lazy_names(__name__, _HOME)
 
 METHODS: dict[str, str] = {
     "sf-md": "dmrnet.methods.sf_md:SFMDSettings",
@@ -34,11 +61,11 @@ METHODS: dict[str, str] = {
     "esanet-md": "dmrnet.methods.esanet_md:ESANetMDSettings",
     "mutual": "dmrnet.methods.mutual:MutualSettings",
 }
-"""Where the settings of each method stand."""
+"""Module and class of the settings of each method."""
 
 
 def method(name: str) -> type[MethodSettings]:
-    """Return the settings class of a method; its `recipe` and `build` make the model.
+    """Return the settings class of a method, which has its recipes and builds it.
 
     Raises:
         ValueError: If there is no method of that name.
@@ -51,13 +78,13 @@ def method(name: str) -> type[MethodSettings]:
 
 
 def build_method(name: str, task: Task, recipe: str = "best", **changes: Any) -> Method:  # noqa: ANN401
-    """Return a method for a task: the settings of its recipe, with some of them changed.
+    """Return a method for a task, built from a recipe with some settings changed.
 
     Args:
-        name: One of `METHODS`.
+        name: Name of the method, one of `METHODS`.
         task: Modalities and classes.
-        recipe: ``best`` (what measured best here) or ``paper`` (as printed).
-        changes: Settings to change, by name.
+        recipe: Name of the recipe, such as ``best`` (best results here) or ``paper`` (as printed).
+        changes: New values of settings, by name.
 
     Raises:
         ValueError: If the method, the recipe or a setting is unknown, or does not fit the task.

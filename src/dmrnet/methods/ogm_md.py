@@ -71,7 +71,7 @@ class OGMMDSettings(SFMDSettings):
         """Return the network's encoders, their concatenation, and a linear layer on it."""
         from torch import nn
 
-        from dmrnet.nn.fusion import ConcatFusion
+        from dmrnet.nn.concat_fusion import ConcatFusion
         from dmrnet.nn.networks.parts import NetworkParts, check_dense
         from dmrnet.nn.predictor import PooledLinear
 

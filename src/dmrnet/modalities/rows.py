@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 
-def take_rows(x: Tensor, rows: Tensor) -> Tensor:
-    """Return the given rows, int64 ``(b,)``, of ``(B, ...)``; the others are never read."""
+def take_rows(x: Tensor, rows: Tensor | None) -> Tensor:
+    """Return rows of ``(B, ...)``, int64 ``(b,)`` or None for all; other rows are never read."""
+    if rows is None:
+        return x
     return _in_memory_order(x, lambda plain: plain.index_select(0, rows))
 
 

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Output:
-    """What a method predicts.
+    """Output of a predictor.
 
     Attributes:
-        logits: ``(B, M)``, or ``(B, M, H, W)`` for dense tasks.
-        side: Logits of side outputs at other scales, for dense tasks.
+        logits: Logits ``(B, M)``, or ``(B, M, H, W)`` in dense tasks.
+        side: Logits of side outputs at other scales, in dense tasks.
     """
 
     logits: Tensor
@@ -25,8 +25,8 @@ class PooledLinear(nn.Module):
     """Global average pooling and one linear layer (Eq. 3 and 8: ``W g(s)``).
 
     Args:
-        channels: C of the representation.
-        classes: M.
+        channels: Number of channels of the representation.
+        classes: Number of classes.
     """
 
     def __init__(self, channels: int, classes: int) -> None:

@@ -1,5 +1,6 @@
 """The public names of `dmrnet.nn`."""
 
+from dmrnet.nn.concat_fusion import ConcatFusion
 from dmrnet.nn.encoders.basic import (
     ImageEncoder,
     SequenceEncoder,
@@ -10,7 +11,7 @@ from dmrnet.nn.encoders.build import build_encoder
 from dmrnet.nn.encoders.rows import encode_rows, output_shape
 from dmrnet.nn.encoders.timm_encoder import TimmEncoder
 from dmrnet.nn.encoders.timm_stream import TimmStream
-from dmrnet.nn.fusion import ConcatFusion, Fused, Fusion, masked
+from dmrnet.nn.fusion import Fused, Fusion, masked
 from dmrnet.nn.layers.connected_zero import connected_zero
 from dmrnet.nn.layers.frozen import Frozen
 from dmrnet.nn.layers.norm import BatchNorm, safe_batch_norm, synchronise

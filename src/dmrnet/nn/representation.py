@@ -1,8 +1,8 @@
-"""Representations: what lies between fusion and predictor (Sec. 3.2, Eq. 4-7; Table 4).
+"""Representations between fusion and predictor (Sec. 3.2, Eq. 4-7; Table 4).
 
-A point, or a Gaussian with mean ``mu`` and variance ``exp(log_var)``: on the feature map (DMR), on
-the pooled vector (PE), on the attention-pooled vector (PCME). The predictor reads a sample in
-training and the mean at inference; nothing is random at inference.
+A representation is a point, or a Gaussian with mean ``mu`` and variance ``exp(log_var)`` on the
+fused map (DMR), the pooled vector (PE) or the attention-pooled vector (PCME). The predictor reads a
+sample in training and the mean at inference, which is not random.
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ from dmrnet.nn.layers.pointwise import Pointwise
 from dmrnet.nn.layers.precision import at_least_float32
 
 Predicts = Literal["log_var", "log_sigma"]
-"""What the variance head gives: log sigma^2, or log sigma as Eq. 6 prints it."""
+"""Output of the variance head: log sigma^2, or log sigma as printed in Eq. 6."""
 
 LIMIT = 10.0
-"""|log sigma^2| stays below this; e^10 is far above any variance that training keeps."""
+"""Bound of |log sigma^2|; e^10 is far above any variance that occurs in training."""
 
 
 @dataclass(frozen=True)
 class Representation:
-    """What fusion is turned into.
+    """Representation of the fused map.
 
     Attributes:
-        value: ``(B, C, H, W)``: what the predictor reads; a sample in training, `mu` at inference.
-        mu: ``(B, C, H, W)``: the mean, or the point itself (Eq. 5).
-        log_var: ``(B, C, H, W)``: log sigma^2 (Eq. 6), or None where there is no distribution.
+        value: Tensor ``(B, C, H, W)`` that the predictor reads: a sample in training, `mu` at
+            inference.
+        mu: Mean ``(B, C, H, W)``, or the point itself (Eq. 5).
+        log_var: log sigma^2 (Eq. 6), of the same shape; None without a distribution.
     """
 
     value: Tensor
@@ -51,9 +52,9 @@ def sample(mu: Tensor, log_var: Tensor, generator: torch.Generator | None = None
     """Draw ``s = mu + eps * sigma`` with eps from N(0, I) (Eq. 7), in float32 at least.
 
     Args:
-        mu: ``(B, ...)``.
-        log_var: log sigma^2, the shape of mu.
-        generator: Draws eps; on the device of mu. None draws from torch's global one.
+        mu: Mean ``(B, ...)``.
+        log_var: log sigma^2, of the same shape.
+        generator: Generator of eps, on the device of mu; None for torch's global one.
     """
     mu, log_var = at_least_float32(mu), at_least_float32(log_var)
     eps = torch.randn(mu.shape, generator=generator, device=mu.device, dtype=mu.dtype)
@@ -68,7 +69,7 @@ class RepresentationHead(nn.Module):
 
         Args:
             fused: Fused map ``(B, C, H, W)``.
-            generator: Draws the sample in training; None draws from torch's global generator.
+            generator: Generator of the sample in training; None for torch's global one.
         """
         raise TypeError(f"{type(self).__name__} does not define forward")
 
@@ -112,6 +113,7 @@ class _Gaussian(RepresentationHead):
     def gaussian(
         self, mu: Tensor, raw: Tensor, generator: torch.Generator | None
     ) -> Representation:
+        """Return the representation for the outputs of both heads."""
         mu, raw = at_least_float32(mu), at_least_float32(raw)
         log_var = (2 * raw if self.predicts == "log_sigma" else raw).clamp(-LIMIT, LIMIT)
         if not self.training or not self.sampled:
@@ -125,10 +127,10 @@ class DMR(_Gaussian):
     Source: Eq. 4-7 and Sec. 3.2 ("a simple 1x1 convolution with the batch norm").
 
     Args:
-        channels: C of the fused map.
-        sampled: False gives the mean in training too.
-        predicts: ``log_var`` (default) or ``log_sigma`` (Eq. 6 as printed, which overflowed on
-            real data without the bound that is kept here).
+        channels: Number of channels of the fused map.
+        sampled: Whether the value is a sample in training; False for the mean.
+        predicts: Output of the variance head: ``log_var`` (default) or ``log_sigma`` (Eq. 6 as
+            printed, which overflowed on real data without a bound).
     """
 
     def __init__(self, channels: int, sampled: bool = True, predicts: Predicts = "log_var") -> None:
@@ -146,7 +148,7 @@ class DMR(_Gaussian):
 
 
 class PE(DMR):
-    """The same two heads on the globally pooled vector (Table 4, "+PE"); not for dense tasks."""
+    """The two heads of `DMR` on the pooled vector (Table 4, "+PE"); not for dense tasks."""
 
     def infer(self, fused: Tensor) -> Tensor:
         """Return the mean ``(B, C, 1, 1)``."""
@@ -161,7 +163,7 @@ class MeanHead(RepresentationHead):
     """The mean head of `DMR` alone, not sampled and not regularised: the control ``head-only``.
 
     Args:
-        channels: C of the fused map.
+        channels: Number of channels of the fused map.
     """
 
     def __init__(self, channels: int) -> None:
@@ -175,9 +177,9 @@ class MeanHead(RepresentationHead):
 
 
 class _Attention(nn.Module):
-    """Pools positions by learnt weights: ``a = softmax_n(w2 tanh(W1 x_n))``, ``r = sum a_n x_n``.
+    """Attention pooling over positions: ``a = softmax_n(w2 tanh(W1 x_n))``, ``r = sum a_n x_n``.
 
-    Source: Chun et al., CVPR 2021, the pooling of their PIE head; C/2 hidden, no biases.
+    Source: Chun et al., CVPR 2021, the pooling of their PIE head; C/2 hidden units, no biases.
     """
 
     def __init__(self, channels: int) -> None:
@@ -199,17 +201,17 @@ class PCME(_Gaussian):
     """A Gaussian on the attention-pooled vector (Table 4, "+PCME"); not for dense tasks.
 
     Source: Chun et al., CVPR 2021. ``mu = LayerNorm(W g + dropout(sigmoid(W_r r)))`` and
-    ``log sigma^2 = W' g + W'_r r'`` with g the pooled map and r, r' each branch's own attention
-    pooling. Departures, since the predictor here is a linear classifier and not a cosine match:
-    mu is not scaled to unit length unless `normalise`, and the second head is read as log sigma^2
-    both in sampling and in the distribution term (the released code reads it in two ways).
+    ``log sigma^2 = W' g + W'_r r'`` with g the pooled map and r, r' the attention pooling of each
+    branch. Departures: mu is not scaled to unit length unless `normalise`, since the predictor is a
+    linear classifier and not a cosine similarity; the second head is log sigma^2 both in sampling
+    and in the distribution term (the released code uses it in two ways).
 
     Args:
-        channels: C of the fused map.
-        sampled: False gives the mean in training too.
-        predicts: ``log_var`` or ``log_sigma``.
-        dropout: Of the attention branch of mu.
-        normalise: Scale mu to unit length.
+        channels: Number of channels of the fused map.
+        sampled: Whether the value is a sample in training; False for the mean.
+        predicts: Output of the variance head: ``log_var`` or ``log_sigma``.
+        dropout: Dropout of the attention branch of mu.
+        normalise: Whether mu is scaled to unit length.
     """
 
     def __init__(

@@ -174,7 +174,7 @@ class Separate(Term):
         maps, targets = [], []
         for name in self.modalities:
             f, rows = to_grid(step.feats[name], self.grid), step.batch.where[name]
-            maps.append(f if rows is None else take_rows(f, rows))
+            maps.append(take_rows(f, rows))
             target = step.batch.target
             targets.append(target if rows is None else target.index_select(0, rows))
         logits = self.predictor(self.trunk(torch.cat(maps)), ()).logits

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from dmrnet.modalities import all_combinations, rows_of
-from dmrnet.nn.fusion import ConcatFusion, Fused
+from dmrnet.nn.concat_fusion import ConcatFusion
+from dmrnet.nn.fusion import Fused
 from dmrnet.nn.layers.linear_start import trunk
 from dmrnet.nn.networks.surf import surf_trunk
 
@@ -66,7 +67,7 @@ def test_prepared_features_fuse_to_the_same(fusion: ConcatFusion) -> None:
 
 @torch.no_grad()
 def test_known_rows_fuse_to_the_same(fusion: ConcatFusion, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dmrnet.nn.fusion.WORTH_SPLITTING", 0)
+    monkeypatch.setattr("dmrnet.nn.concat_fusion.WORTH_SPLITTING", 0)
     feats = features(fusion, shapes_of(fusion))
     masks = all_combinations(len(feats))
     rows = rows_of(masks, fusion.modalities)

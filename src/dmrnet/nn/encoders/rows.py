@@ -36,7 +36,7 @@ def encode_compact(
     """
     if rows is not None and len(rows) == 0 and not synchronises(encoder):
         return encode_no_rows(encoder, x, shape)
-    return encode_checked(encoder, x if rows is None else take_rows(x, rows), shape)
+    return encode_checked(encoder, take_rows(x, rows), shape)
 
 
 def encode_no_rows(encoder: nn.Module, x: Tensor, shape: Sequence[int]) -> Tensor:

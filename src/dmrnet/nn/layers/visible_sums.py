@@ -43,27 +43,27 @@ def sum_selected(maps: Sequence[Tensor], rows: Tensor, mask: Tensor) -> Tensor:
     return total.permute(0, 3, 1, 2) if last else total
 
 
-def sum_rows(parts: Sequence[tuple[Tensor, Tensor | None]], size: int) -> Tensor:
+def sum_rows(parts: Sequence[Tensor], rows: Sequence[Tensor | None], size: int) -> Tensor:
     """Add tensors that hold some rows of a batch each, in float32 at least.
 
     Args:
-        parts: Tensors ``(b, ...)``, each with its row numbers, int64 ``(b,)`` and distinct; None
-            for every row.
+        parts: Tensors ``(b, ...)``.
+        rows: Distinct row numbers of each tensor, int64 ``(b,)``; None for every row.
         size: Number of rows of the batch.
 
     Returns:
         ``(size, ...)``, with the dtype of the first part.
 
-    >>> sum_rows([(torch.ones(1), torch.tensor([1])), (torch.ones(2), None)], 2).tolist()
+    >>> sum_rows([torch.ones(1), torch.ones(2)], [torch.tensor([1]), None], 2).tolist()
     [1.0, 2.0]
     """
-    first = parts[0][0]
+    first = parts[0]
     last = channels_last(first)
     total: Tensor | None = None
-    for part, rows in parts:
+    for part, at in zip(parts, rows, strict=True):
         plain = at_least_float32(part.permute(0, 2, 3, 1) if last else part)
         if total is None:
             total = plain.new_zeros((size, *plain.shape[1:]))
-        total = total.add_(plain) if rows is None else total.index_add_(0, rows, plain)
+        total = total.add_(plain) if at is None else total.index_add_(0, at, plain)
     assert total is not None
     return (total.permute(0, 3, 1, 2) if last else total).to(first.dtype)

@@ -100,7 +100,7 @@ class Network:
 
             layout = self.layout or "r34-nbt1d"
             return esanet(task, layout, self.main, self.stem, self.pretrained)
-        from dmrnet.nn.fusion import ConcatFusion
+        from dmrnet.nn.concat_fusion import ConcatFusion
         from dmrnet.nn.networks.parts import NetworkParts, check_dense
         from dmrnet.nn.networks.pixels import PixelDecoder, PixelFusion
 

@@ -75,7 +75,7 @@ class SharedEncoder(nn.Module):
             x, rows = inputs[name], where[name]
             if self.own is not None:
                 x = to_grid(encode_rows(self.own[v], x, rows, self.shapes[name]), self.grid)
-            parts.append(x if rows is None else take_rows(x, rows))
+            parts.append(take_rows(x, rows))
         feats = split_rows(self.shared(torch.cat(parts)), inputs, where, self.modalities)
         return {shared_name(name): x for name, x in feats.items()}
 

@@ -52,7 +52,7 @@ class SharedStreams(nn.Module):
             if len(self.own) > 1:
                 height, width = x.shape[2] // 2, x.shape[3] // 2
                 x = encode_rows(self.own[v], x, rows, (self.widths[0], height, width))
-            parts.append(x if rows is None else take_rows(x, rows))
+            parts.append(take_rows(x, rows))
         together = torch.cat(parts)
         if len(self.own) == 1:
             together = self.own[0](together)

@@ -76,7 +76,7 @@ class PixelExpert(MultiLevelEncoder):
         if rows is not None and len(rows) == 0 and not synchronises(self):
             outputs = (encode_no_rows(self, x, (self.classes, *x.shape[2:])),)
         else:
-            out = self.predict(x if rows is None else take_rows(x, rows))
+            out = self.predict(take_rows(x, rows))
             outputs = (out.logits, *out.side)
         if rows is not None:
             outputs = tuple(spread_rows(logits, rows, x.shape[0]) for logits in outputs)
