@@ -429,7 +429,7 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
         "evaluate {run} --analyse angles@rador",
         "unknown modality 'rador'; did you mean 'radar'?",
     ),
-    "a split without an analysis": ("evaluate {run} --split val", "--split goes with --analyse"),
+    "a split without an analysis": ("evaluate {run} --split val", "--split needs --analyse"),
     "a split that cannot be analysed": (
         "evaluate {run} --analyse angles --split train",
         "expected the split val or test, got 'train'",

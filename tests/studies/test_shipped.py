@@ -81,7 +81,7 @@ def test_it_runs_on_the_papers_data_and_shows_what_was_printed(study: Study, nam
         assert "(paper)" in said
     for source in told.printed:
         number = source[-1]
-        assert f"beside Wei et al., ECCV 2024, Table {number}" in said
+        assert f"next to Wei et al., ECCV 2024, Table {number}" in said
         assert "as printed" in said
         # By combination, every printed number stands there.
         for row in read_printed(printed_tables()[source]):
