@@ -74,10 +74,9 @@ class HeMISSettings(SFMDSettings):
         from dmrnet.nn.systems.hemis import LevelMoments
 
         levels = levels_of(self.network, task)
-        after = (*levels.skip_widths, None)
         mixings = [
-            LevelMoments(self.spread, c, wanted)
-            for c, wanted in zip(levels.widths, after, strict=True)
+            LevelMoments(self.spread, before, after)
+            for before, after in zip(levels.widths, (*levels.skip_widths, None), strict=True)
         ]
         fusion = LevelFusion(task.modalities, levels, mixings)
         return NetworkParts(levels.streams, fusion, levels.width, levels.build_decoder())

@@ -1,4 +1,4 @@
-"""Hooks of training: what a method may do beyond its loss. All of them do nothing by default."""
+"""Hooks of training, for what a method does besides its loss. By default they do nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Needs:
 
 
 class TrainingHooks:
-    """Hooks that the engine calls in training, in the order in which they stand here.
+    """Hooks that the engine calls in training, in this order.
 
     Attributes:
         needs: What the method cannot be trained without.

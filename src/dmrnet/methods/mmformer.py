@@ -217,8 +217,8 @@ class MMFormerSettings(SFMDSettings):
         *shallow, deepest = levels.widths
         many = len(task.modalities)
         mixings: list[LevelMixing] = [
-            LevelConcat(many, c, wanted)
-            for c, wanted in zip(shallow, levels.skip_widths, strict=True)
+            LevelConcat(many, before, after)
+            for before, after in zip(shallow, levels.skip_widths, strict=True)
         ]
         mixings.append(
             LevelTransformers(

@@ -84,9 +84,9 @@ class RFNetSettings(SFMDSettings):
         regions = self.regions or len(task.classes)
         mix = RegionMixing(len(shapes), channels, regions, plane=grid != (1, 1))
         rest = self.network.build_tail(task, channels * len(shapes), grid)
-        alone = self.network.build_tail(task, channels, grid)
+        single = self.network.build_tail(task, channels, grid)
         separate = Separate(
-            self.separate_weight, task.modalities, alone.trunk, alone.predictor, grid
+            self.separate_weight, task.modalities, single.trunk, single.predictor, grid
         )
         terms: list[Term] = [separate, *self.mutual_terms()]
         if regions == len(task.classes):

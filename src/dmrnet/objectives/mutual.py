@@ -78,10 +78,10 @@ def mask_of(present: Tensor, index: Tensor, key: int) -> Tensor:
     >>> [int((mask[:, :2] == torch.tensor(want)).all(1).sum()) for want in ([1, 0], [0, 1], [1, 1])]
     [988, 1003, 1009]
     """
-    held = present.sum(1)
+    number = present.sum(1)
     draw = uniform(index, key, present.shape[1] + 1)
     # The probability that the first r of m are hidden halves from r to r + 1; the rest are free.
-    first = (-torch.log2(1 - draw[:, -1] * (1 - 0.5**held))).floor().minimum(held - 1)[:, None]
+    first = (-torch.log2(1 - draw[:, -1] * (1 - 0.5**number))).floor().minimum(number - 1)[:, None]
     rank = present.cumsum(1) - 1
     return present & ((rank == first) | ((rank > first) & (draw[:, :-1] < 0.5)))
 
@@ -92,8 +92,8 @@ def uniform(index: Tensor, key: int, columns: int) -> Tensor:
     The hash has 32 bits, so that its products (of 32 by 27 bits) fit into int64.
     """
     column = torch.arange(columns, device=index.device)
-    of_key = _mix(torch.full((), key, device=index.device))
-    return _mix(_mix(of_key + index[:, None]) + column) / 2**32
+    hashed = _mix(torch.full((), key, device=index.device))
+    return _mix(_mix(hashed + index[:, None]) + column) / 2**32
 
 
 def _mix(x: Tensor) -> Tensor:

@@ -110,24 +110,23 @@ class PixelSeparate(Term):
         """Return the sum over modalities."""
         where, labels = step.batch.where, step.batch.target
         assert where is not None
-
-        def of(x: Tensor, rows: Tensor | None) -> Tensor:
-            return x if rows is None else take_rows(x, rows)
-
         maps = [
-            torch.cat([of(step.feats[feature_name(n, k)], where[n]) for n in self.modalities])
+            torch.cat(
+                [take_rows(step.feats[feature_name(n, k)], where[n]) for n in self.modalities]
+            )
             for k in self.levels
         ]
-        target = torch.cat([of(labels, where[name]) for name in self.modalities])
+        targets = [take_rows(labels, where[name]) for name in self.modalities]
+        target = torch.cat(targets)
         out = self.alone(maps)
         total = step.task.per_sample.new_zeros(())
         for logits in (out.logits, *out.side):
             losses = pixel_cross_entropy(logits, target, self.class_weights).per_sample
             total = total + losses.sum() / self.normaliser(logits, labels)
         if self.dice:
-            sizes = [len(of(labels, where[name])) for name in self.modalities]
-            for one, its in zip(out.logits.split(sizes), target.split(sizes), strict=True):
-                total = total + self.dice * dice(one, its)
+            logits = out.logits.split([len(own) for own in targets])
+            for one, own in zip(logits, targets, strict=True):
+                total = total + self.dice * dice(one, own)
         return total
 
     def normaliser(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -169,13 +168,12 @@ class Separate(Term):
         self.grid = grid
 
     def forward(self, step: Step) -> Tensor:
-        """Return the sum over samples and their modalities, over the batch's size."""
-        assert step.batch.where is not None
-        maps, targets = [], []
-        for name in self.modalities:
-            f, rows = to_grid(step.feats[name], self.grid), step.batch.where[name]
-            maps.append(take_rows(f, rows))
-            target = step.batch.target
-            targets.append(target if rows is None else target.index_select(0, rows))
+        """Return the sum over samples and their modalities, divided by the batch size."""
+        where = step.batch.where
+        assert where is not None
+        maps = [
+            take_rows(to_grid(step.feats[name], self.grid), where[name]) for name in self.modalities
+        ]
+        target = torch.cat([take_rows(step.batch.target, where[n]) for n in self.modalities])
         logits = self.predictor(self.trunk(torch.cat(maps)), ()).logits
-        return cross_entropy(logits, torch.cat(targets)).per_sample.sum() / len(step.batch)
+        return cross_entropy(logits, target).per_sample.sum() / len(step.batch)
