@@ -61,7 +61,7 @@ def rows_encoded(method: Method) -> Iterator[dict[str, list[int]]]:
 
 
 def used(method: Method) -> Method:
-    """Give statistics and biases values of their own, as training would; they hide no slips."""
+    """Give statistics and biases random values, as training would, so that they hide no error."""
     generator = torch.Generator().manual_seed(11)
     for part in method.modules():
         if isinstance(part, _BatchNorm):
@@ -204,7 +204,7 @@ class MethodContract:
         poisoned = hidden(batch.inputs, masks, poison)
         expected = method(batch.inputs, masks)
         assert torch.equal(method(poisoned, masks), expected)
-        # The index lists of what is shown, and those of all that is present.
+        # Rows of visible modalities, and rows of all present ones.
         everything = a_batch(task, masks, torch.ones_like(masks)).where
         for where in (batch.where, everything):
             logits = method.logits(method.encode(poisoned, where), masks)
@@ -228,7 +228,7 @@ class MethodContract:
         for mine, theirs in zip(method.buffers(), again.buffers(), strict=True):
             assert torch.equal(mine, theirs)  # running statistics
 
-    def test_what_is_hidden_gets_no_gradient(self, build) -> None:
+    def test_hidden_inputs_get_no_gradient(self, build) -> None:
         method = self.new(build)
         masks = every_combination(method.task, 2)
         batch = self.batch(method, masks, None if method.needs.complete else masks)
@@ -251,7 +251,7 @@ class MethodContract:
             reached = x.grad.flatten(1).abs().amax(1) > 0  # type: ignore[union-attr]
             assert not (reached & ~masks[:, v]).any()
 
-    def test_what_is_masked_but_present_is_read_by_terms_that_say_so(self, build) -> None:
+    def test_masked_inputs_are_read_only_by_terms_that_declare_it(self, build) -> None:
         """Batch norms aside, which see what is encoded, a prediction knows nothing of it."""
         method = self.new(build)
         masks = every_combination(method.task)
@@ -388,7 +388,7 @@ class MethodContract:
         bare.load_state_dict(safetensors.torch.load(safetensors.torch.save(method.state_dict())))
         assert torch.equal(bare.eval()(batch.inputs, masks), expected)
 
-    def test_a_copy_is_the_same_and_apart(self, build) -> None:
+    def test_a_copy_is_equal_and_independent(self, build) -> None:
         method = self.new(build)
         masks = every_combination(method.task)
         batch = self.batch(method, masks)
@@ -519,7 +519,7 @@ class MethodContract:
 
     # --- errors ---------------------------------------------------------------------------------
 
-    def test_misuse_is_told(self, build) -> None:
+    def test_misuse_raises(self, build) -> None:
         method = self.new(build).eval()
         masks = every_combination(method.task)
         batch = self.batch(method, masks)

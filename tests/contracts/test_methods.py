@@ -16,7 +16,7 @@ VARIANTS: list[Choice] = [
     ("dmr", "best", {"distribution": "vector"}),
     ("dmr", "best", {"distribution": "attention"}),
 ]
-"""Settings that change the parts, beside what recipes do."""
+"""Settings that change the parts, besides those of recipes."""
 
 
 SMALLER: dict[str, dict[str, Any]] = {"mmformer": {"embed": 16}}

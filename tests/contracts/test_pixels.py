@@ -81,7 +81,7 @@ TIMM = Network(width=8, encoder="timm:test_resnet", encoders={"m1": "auto"})
     "build", [(n, "best", TIMM) for n in ("dmrnet", "hemis")], ids=label, indirect=True
 )
 class TestTimm(OnPixels):
-    """On a backbone of timm's, beside a small encoder."""
+    """With a backbone of timm's next to a small encoder."""
 
     main: ClassVar = "three"
     tasks: ClassVar = {"three": THREE}

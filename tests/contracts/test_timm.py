@@ -11,7 +11,7 @@ from tests.contracts.method import MethodContract
 from dmrnet.methods import build_method
 from dmrnet.nn import Network
 
-# A convolutional one with batch norms; a transformer beside the first map of one of those.
+# A convolutional one with batch norms; a transformer next to the first map of one of those.
 NETWORKS = {
     "cnn": Network(width=8, encoder="timm:test_resnet"),
     "mixed": Network(width=8, encoder="timm:test_vit", encoders={"m1": "timm:test_resnet@0"}),

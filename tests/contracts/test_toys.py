@@ -80,7 +80,7 @@ class TestShaSpecShaped(MethodContract):
     def build(self):
         return ShaSpecShaped
 
-    def test_what_is_masked_is_encoded_and_read(self, build) -> None:
+    def test_masked_features_are_encoded_and_read(self, build) -> None:
         method = self.new(build)
         masks = every_combination(ALIKE)
         loss = loss_of(method, self.batch(method, masks))

@@ -36,8 +36,8 @@ def both(tmp_path_factory):
     alone = two_processes.run(0, 1)
     try:
         for process in processes:
-            said, _ = process.communicate(timeout=120)
-            assert process.returncode == 0, said.decode()
+            output, _ = process.communicate(timeout=120)
+            assert process.returncode == 0, output.decode()
     finally:
         for process in processes:
             process.kill()

@@ -79,7 +79,7 @@ class Decoder(nn.Module):
 
 
 class ESANetShaped(MiningMethod):
-    """Encoding is the RGB stem and the whole depth stream; everything else is behind the cache."""
+    """Encodes the RGB stem and the whole depth stream; everything else runs on cached features."""
 
     def __init__(self, task: Task, stages: int = 2) -> None:
         rgb, depth = task.inputs
@@ -222,7 +222,7 @@ class Distil(Term):
 
 
 class Taught(Method):
-    """A student beside a teacher that was trained on complete samples."""
+    """A student with a teacher that was trained on complete samples."""
 
     needs = Needs(complete=True, prerequisite="sf-md")
 

@@ -1,4 +1,4 @@
-"""What `Method` does beside the promises that every method keeps."""
+"""What `Method` does beyond the contract of all methods."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""What a step and an evaluation compute, against numbers derived by hand: a guard that is no clock.
+"""What a step and an evaluation compute, in operations, against numbers derived by hand.
 
 The network is SURF's with a stem of 4 channels on images of 16 x 16, in products a sample:
 
 * encoder: stem 3x3 to 8x8, 4 of 3 channels; pooled to 4x4; layer1: four 3x3, 4 of 4; layer2 at
   2x2: 3x3, 8 of 4, its shortcut 1x1, three 3x3, 8 of 8; squeeze and excite: 8 to 1 to 8.
 * start of the trunk at 1x1, of each modality: 3x3, 16 of 8, and its shortcut 1x1.
-* behind it: three 3x3, 16 of 16; 3x3, 32 of 16, its shortcut; three 3x3, 32 of 32.
+* after it: three 3x3, 16 of 16; 3x3, 32 of 16, its shortcut; three 3x3, 32 of 32.
 * head: 32 of 32, once for mu and once for sigma; classifier: 2 of 32.
 """
 
@@ -76,7 +76,7 @@ MASK = torch.tensor([[1, 1, 0], [0, 1, 0], [1, 0, 0], [1, 1, 0], [0, 0, 1]]).boo
 
 
 class Watched:
-    """Counts calls and rows of a method's encoders, and the largest batch behind the sum."""
+    """Counts calls and rows of a method's encoders, and the largest batch after the sum."""
 
     def __init__(self, method: Method) -> None:
         self.calls, self.rows, self.most = Counter[int](), Counter[int](), 0
@@ -95,7 +95,7 @@ class Watched:
 
 @pytest.mark.parametrize("parted", [True, False])
 @pytest.mark.parametrize("encode", ["mask", "present"])
-def test_a_training_step_computes_what_is_shown_and_one_trunk(
+def test_a_training_step_computes_visible_modalities_and_one_trunk(
     parted: bool, encode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(concat_fusion, "WORTH_SPLITTING", 0 if parted else 1 << 60)

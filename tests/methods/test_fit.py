@@ -60,19 +60,19 @@ def test_every_method_is_fitted_by_the_command(name: str, made: Path, tmp_path: 
     assert all(np.isfinite(row["value"]) for row in rows)
 
 
-def test_a_teacher_is_said_and_both_trainings_are_shown(
+def test_the_teachers_training_is_announced_and_reported(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = [f"--data.{role}={made / role}.npz" for role in ("train", "val")]
     quick = ["--max-epochs", "2", "--batch-size", "20", "--method.network.width", "8"]
     where = ["--threads", "1", "--accelerator", "cpu", "--out", str(tmp_path / "run")]
     assert main(["fit", "--data", "arrays", "--method", "mmanet", *files, *quick, *where]) == 0
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert (
         f"training full first, as the teacher, into {tmp_path / '.teachers' / 'arrays-full-'}"
-        in said
+        in output
     )
-    assert said.count("epoch 1/2") == said.count("epoch 2/2") == 2
+    assert output.count("epoch 1/2") == output.count("epoch 2/2") == 2
 
 
 MASKED = [name for name in METHODS if hasattr(method(name)(), "mutual")]

@@ -109,7 +109,7 @@ def test_it_predicts_the_same(name: str, network: str) -> None:
     assert all(torch.equal(value, before[key]) for key, value in method.state_dict().items())
 
 
-def test_what_is_not_needed_is_gone() -> None:
+def test_layers_for_training_alone_are_removed() -> None:
     method = made("dmrnet", "surf")
     form = folded(method)
     assert norms(method) > 0
@@ -186,7 +186,7 @@ def test_what_cannot_be_folded_is_refused() -> None:
         folded(method)({name: torch.zeros(1, 3, 32, 32) for name in ("rgb", "ir")})
 
     class Odd(nn.Module):
-        """Reads a convolution's result beside the batch norm behind it."""
+        """Reads a convolution's result besides the batch norm after it."""
 
         def __init__(self, encoder: nn.Module) -> None:
             super().__init__()

@@ -1,4 +1,4 @@
-"""HeMIS: what stands between encoders and trunk, and what it does not depend on."""
+"""HeMIS: the moments between encoders and trunk."""
 
 from __future__ import annotations
 

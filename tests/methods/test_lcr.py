@@ -97,14 +97,14 @@ def test_inputs_are_blanked_in_training_as_released() -> None:
         blank = batch.inputs[name] * mask[:, v].view(-1, 1, 1, 1)
         expected = encoder(blank)
         torch.testing.assert_close(step.feats[name], expected)
-        told = step.fused.extras["correlation"][0][:, v]
-        torch.testing.assert_close(told, expected)
-        assert told[~mask[:, v]].abs().sum() > 0
+        features = step.fused.extras["correlation"][0][:, v]
+        torch.testing.assert_close(features, expected)
+        assert features[~mask[:, v]].abs().sum() > 0
         for mine, theirs in zip(model.encoders[v].buffers(), encoder.buffers(), strict=True):
             torch.testing.assert_close(mine, theirs)
     model.eval()
-    told = model.step(batch).fused.extras["correlation"][0]
-    assert not told[~mask].any()
+    features = model.step(batch).fused.extras["correlation"][0]
+    assert not features[~mask].any()
     # What a sample lacks is not encoded as a blank.
     present = mask | (torch.arange(3) == 0)
     model.train()
@@ -126,7 +126,7 @@ def test_the_paper_attends_and_attention_matters() -> None:
     assert not isinstance(built().fusion.trunk[0], DualAttention)
 
 
-def test_who_stands_in_is_read_and_the_paper_has_it() -> None:
+def test_the_paper_recipe_replaces_hidden_modalities() -> None:
     model = build_method("lcr", TASK, "paper", network=Network(width=8))
     mask = torch.tensor([[True, True, True], [True, True, False], [False, False, True]])
     batch = batch_of(mask)
@@ -147,8 +147,8 @@ def test_who_stands_in_is_read_and_the_paper_has_it() -> None:
     assert built().fusion.stand_in is None
 
 
-def test_mistakes_are_told() -> None:
-    for changes, said in (
+def test_mistakes_raise() -> None:
+    for changes, message in (
         (
             {"hides": "inputs", "encodes": "present", "stand_in": True},
             "stand_in replaces hidden features; set hides",
@@ -160,7 +160,7 @@ def test_mistakes_are_told() -> None:
             "correlation and mutual need features to be hidden; set hides",
         ),
     ):
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=message):
             built(**changes)
 
 

@@ -56,7 +56,7 @@ def test_the_paper_is_its_letter() -> None:
 def test_methods_differ_in_what_they_mean_to_differ_in(
     name: str, changes: dict[str, str], part: type
 ) -> None:
-    """For one seed, everything before and behind the representation starts the same."""
+    """For one seed, everything but the representation has the same initial weights."""
     torch.manual_seed(0)
     base = build_method("sf-md", TASK)
     torch.manual_seed(0)
@@ -106,7 +106,7 @@ def test_settings_reach_the_parts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "changes", "said"),
+    ("arguments", "changes", "message"),
     [
         (("dmrnt", TASK), {}, "unknown method 'dmrnt'; did you mean 'dmrnet'?"),
         (("dmr", TASK, "papr"), {}, "dmr has no recipe 'papr'; did you mean 'paper'?"),
@@ -121,10 +121,10 @@ def test_settings_reach_the_parts() -> None:
         (("dmr", TASK), {"alpha": -1}, "weight of distribution of 0 or more, got -1"),
     ],
 )
-def test_mistakes_are_told(arguments, changes, said: str) -> None:
-    with pytest.raises(ValueError) as told:  # noqa: PT011 - the message is compared below
+def test_mistakes_raise(arguments, changes, message: str) -> None:
+    with pytest.raises(ValueError) as error:  # noqa: PT011 - the message is compared below
         build_method(*arguments, **changes)
-    assert said in str(told.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_terms_wait_for_their_epoch_and_the_ranking_is_reported() -> None:
     assert parts["modality_aware"] > 0
 
 
-def test_mistakes_are_told() -> None:
+def test_mistakes_raise() -> None:
     model = build_method("mmanet", TASK, network=SMALL)
     batch = batch_of(all_combinations(3))
     model.training_loss(batch, 4)

@@ -88,7 +88,7 @@ def test_modalities_attend_to_each_other() -> None:
     assert not torch.isclose(model(inputs, mask), before).all(1).any()
 
 
-def test_the_regulariser_is_over_what_is_shown() -> None:
+def test_the_regulariser_covers_visible_modalities() -> None:
     model = built(embed=16)
     mask = all_combinations(3)
     loss = model.training_loss(batch_of(mask))
@@ -122,7 +122,7 @@ def test_surf_has_the_size_of_the_adaptation() -> None:
     assert round(sum(p.numel() for p in model.parameters()) / 1e6, 1) == 25.5
 
 
-def test_mistakes_are_told() -> None:
+def test_mistakes_raise() -> None:
     with pytest.raises(ValueError, match="heads that divide the 8 channels of a token, got 3"):
         built(heads=3)
     with pytest.raises(ValueError, match="hides as tokens or maps, got 'inputs'"):

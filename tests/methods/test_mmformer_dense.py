@@ -117,10 +117,10 @@ def test_on_the_generic_network_the_deepest_maps_attend_and_tell() -> None:
     model = build_method("mmformer", ROOMS, network=Network(width=8))
     some = batch()
     meet = model.fusion.meets[-1]
-    told = model.step(some).fused.extras["deepest"]
+    maps = model.step(some).fused.extras["deepest"]
     for v, name in enumerate(ROOMS.modalities):
         shown = some.mask[:, v].view(-1, 1, 1, 1)
-        torch.testing.assert_close(told[v], model.step(some).feats[f"{name}.3"] * shown)
+        torch.testing.assert_close(maps[v], model.step(some).feats[f"{name}.3"] * shown)
     before = model(some.inputs, some.mask)
     with torch.no_grad():
         meet.inter.block.attention.out.weight.zero_()

@@ -1,4 +1,4 @@
-"""DMRNet where every pixel has a class: its loss against loops, and where its Gaussian stands."""
+"""DMRNet in dense tasks: its loss against loops, and the place of its Gaussian."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_the_short_cut_of_the_masked_maps_is_half_of_what_goes_on() -> None:
     assert mixed.shape[1] == 12
 
 
-def test_modalities_are_weighed_apart() -> None:
+def test_modalities_have_weights_of_their_own() -> None:
     """With the weights switched off (all one half) the prediction differs."""
     model = built().eval()
     inputs = {n: torch.randn(2, 1, 8, 8) for n in "abc"}

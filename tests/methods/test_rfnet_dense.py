@@ -119,7 +119,7 @@ def test_dice_of_the_decided() -> None:
         assert dice(logits, torch.tensor([[labels]])).item() == pytest.approx(expected, abs=1e-5)
 
 
-def test_modalities_are_weighed_apart_at_every_level() -> None:
+def test_modalities_have_weights_of_their_own_at_every_level() -> None:
     """With the weights of a level switched off (all one half) the prediction differs."""
     some = batch()
     for level in range(4):

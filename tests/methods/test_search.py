@@ -1,4 +1,4 @@
-"""Every method's search range is declared, builds, and stands on its page."""
+"""Every method's search range is declared, builds, and is on its documentation page."""
 
 from __future__ import annotations
 

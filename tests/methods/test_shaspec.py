@@ -74,7 +74,7 @@ def test_composition_and_imputation_are_their_equations(impute, residual, one) -
 
 
 @pytest.mark.parametrize("recipe", ["best", "released"])
-def test_terms_are_over_what_is_present(recipe: str) -> None:
+def test_terms_cover_present_modalities(recipe: str) -> None:
     model = built(recipe=recipe)
     present = all_combinations(3)
     mask = present & torch.tensor([True, True, False])
@@ -167,7 +167,7 @@ def test_surf_has_the_size_of_the_adaptation() -> None:
     assert round(sum(p.numel() for p in model.parameters()) / 1e6, 2) == 13.96
 
 
-def test_mistakes_are_told() -> None:
+def test_mistakes_raise() -> None:
     with pytest.raises(ValueError, match=r"the term align reads .* set encodes to present"):
         built(encodes="mask")
     for setting, value in (("residual", "both"), ("impute", "zero"), ("align", "l3")):

@@ -103,7 +103,7 @@ def test_one_stream_is_shared_and_images_of_other_channels_have_a_first_level(ta
             assert not some[key][~rows].any()
 
 
-def test_terms_are_over_the_deepest_maps_of_what_is_present() -> None:
+def test_terms_cover_the_deepest_maps_of_present_modalities() -> None:
     model = built()
     present = all_combinations(3)
     loss = model.training_loss(batch(present=present))

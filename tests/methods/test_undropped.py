@@ -114,7 +114,7 @@ def test_an_expert_learns_from_no_sample_that_lacks_its_modality() -> None:
     assert step.task.mean.item() == pytest.approx(expected / 3, rel=1e-5)
 
 
-def test_mistakes_are_told() -> None:
+def test_mistakes_raise() -> None:
     for name in ("full", "unimodal"):
         with pytest.raises(
             ValueError, match=f"encodes as present, since {name} shows all .* got 'mask'"

@@ -1,4 +1,4 @@
-"""A training step made by hand, for terms to look at."""
+"""A training step made by hand, for tests of terms."""
 
 from __future__ import annotations
 

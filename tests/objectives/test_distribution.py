@@ -101,7 +101,7 @@ def test_the_term_is_the_mean_over_the_batch(make_step, reduction: str) -> None:
     assert term.weight(0) == term.weight(99) == 1e-3
 
 
-def test_what_cannot_be_is_refused(make_step) -> None:
+def test_wrong_settings_raise(make_step) -> None:
     with pytest.raises(ValueError, match="sum, position or mean, got 'max'"):
         Distribution(1.0, "max")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="sum, position or mean, got 'max'"):

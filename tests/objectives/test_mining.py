@@ -34,7 +34,7 @@ def test_the_hard_set_is_the_top_of_what_can_be_ranked(
     assert got.tolist() == slow_top(means, counts, k, least)
 
 
-def test_what_was_never_seen_is_not_hard_even_with_no_least_count() -> None:
+def test_a_combination_without_samples_is_never_hard() -> None:
     seen = Totals(torch.tensor([0.0, 1, 0, 0]), torch.tensor([0.0, 1, 0, 0]))
     hard = top_combinations(seen.means, seen.counts, 3, 0.0)
     assert hard.tolist() == [False, True, False, False]
@@ -86,7 +86,7 @@ def test_a_rare_combination_is_not_ranked_until_it_was_seen_often_enough() -> No
         assert miner.hard.nonzero().flatten().tolist() == expected, epoch
 
 
-def test_size_is_v_unless_said_and_never_more_than_there_are() -> None:
+def test_size_is_v_by_default_and_never_above_the_number_of_combinations() -> None:
     assert [Miner(v).size for v in (1, 2, 3, 6)] == [1, 2, 3, 6]
     assert Miner(2, size=50).size == 3
     with pytest.raises(ValueError, match="1 or more combinations, got 0"):
@@ -111,13 +111,13 @@ def test_state_is_saved() -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "said"),
+    ("setting", "message"),
     [
         ({"by": "size"}, "by variance or by loss, got 'size'"),
         ({"momentum": 1.5}, r"momentum in \[0, 1\], got 1.5"),
         ({"modalities": 21}, "at most 20 modalities .* got 21"),
     ],
 )
-def test_what_cannot_be_is_refused(setting: dict[str, object], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_wrong_settings_raise(setting: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         Miner(**{"modalities": 2, **setting})  # type: ignore[arg-type]

@@ -89,7 +89,7 @@ def test_more_modalities_are_held_against_the_mean_of_the_others() -> None:
     assert coefficients(torch.tensor([2.0, 2.0]), torch.tensor([4.0, 4.0]), 1.0).tolist() == [1, 1]
 
 
-def test_logits_part_by_modality_and_scores_are_of_what_is_shown() -> None:
+def test_logits_split_by_modality_and_scores_cover_visible_ones() -> None:
     linear = torch.nn.Linear(7, 3)
     pooled, mask = torch.randn(6, 7), torch.tensor([[1, 0], [0, 1], [1, 1]] * 2).bool()
     parts = own_logits(pooled, linear, (4, 3))
@@ -183,7 +183,7 @@ def test_it_is_the_network_of_the_source_and_sf_md_without_a_trunk() -> None:
     assert sizes == [22_352_902] * 2
 
 
-def test_mistakes_are_told() -> None:
+def test_mistakes_raise() -> None:
     with pytest.raises(ValueError, match="modulation as none, ogm or ogm-ge, got 'ge'"):
         build_method("ogm-md", TASK, modulation="ge")
     with pytest.raises(ValueError, match="modulation_alpha of 0 or more, got -1"):

@@ -31,7 +31,7 @@ def built(name: str = "mutual", **changes):
     return build_method(name, TASK, network=Network(width=8), **changes)
 
 
-def test_second_masks_are_uniform_and_of_what_is_present() -> None:
+def test_second_masks_are_uniform_over_present_modalities() -> None:
     for held in all_combinations(3):
         masks = mask_of(held.expand(N, 3), torch.arange(N), 5)
         assert not (masks & ~held).any()
@@ -44,7 +44,7 @@ def test_second_masks_are_uniform_and_of_what_is_present() -> None:
         assert chi_square < possible - 1 + 5 * math.sqrt(2 * possible)
 
 
-def test_epochs_samples_and_seeds_draw_apart() -> None:
+def test_epochs_samples_and_seeds_draw_independently() -> None:
     present = torch.ones(N, 3, dtype=torch.bool)
     index = torch.arange(N)
     first = index_of(mask_of(present, index, 5))
@@ -163,7 +163,7 @@ def test_any_method_takes_the_term(name: str) -> None:
     torch.testing.assert_close(loss.total.detach(), total)
 
 
-def test_mistakes_are_told() -> None:
+def test_mistakes_raise() -> None:
     with pytest.raises(ValueError, match=r"term mutual reads features .* set encodes to present"):
         built("dmr", mutual=1.0)
     with pytest.raises(ValueError, match="temperature above 0, got 0"):

@@ -86,7 +86,7 @@ def test_terms_need_different_names() -> None:
         TotalLoss([TaskTerm(), TaskTerm()])
 
 
-def test_a_term_without_a_formula_says_so(make_step) -> None:
+def test_a_term_without_forward_raises(make_step) -> None:
     with pytest.raises(TypeError, match="Term does not define forward"):
         TotalLoss([Term("nothing")])(step_of(make_step))
 

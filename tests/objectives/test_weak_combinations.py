@@ -16,14 +16,14 @@ def test_ranking_is_of_predicted_classes_in_its_epochs() -> None:
     mask = torch.tensor([[1, 1, 1], [0, 1, 1], [1, 0, 1], [1, 1, 0], [1, 0, 0]]).bool()
     # By epoch: the class that is predicted under each mask, four times each.
     epochs = [[0, 0, 0, 3, 1], [0, 0, 1, 0, 2], [0, 0, 1, 0, 2], [0, 2, 2, 2, 2]]
-    said = []
+    rankings = []
     for classes in epochs:
         logits = torch.nn.functional.one_hot(torch.tensor(classes), 4).float()
         weak.seen.update(mask.repeat(4, 1), logits.repeat(4, 1))
         weak.end_epoch()
-        said.append((bool(weak.ranked), weak.strong.tolist()))
-    assert said[0] == (False, [False] * 3)
-    assert said[1:] == [(True, [False, True, False])] * 3
+        rankings.append((bool(weak.ranked), weak.strong.tolist()))
+    assert rankings[0] == (False, [False] * 3)
+    assert rankings[1:] == [(True, [False, True, False])] * 3
     got = {name_of(m, "abc") for m in all_combinations(3) if weak.is_weak(m[None])}
     assert got == {"a", "c", "a+c"}
 
