@@ -10,7 +10,7 @@ import torch
 from dmrnet.methods import build_method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
-from dmrnet.objectives.dice import dice
+from dmrnet.objectives.systems.dice import dice
 
 WEIGHTS = (0.5, 2.0, 1.0)
 ROOMS = Task(

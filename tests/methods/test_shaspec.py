@@ -10,7 +10,7 @@ import torch
 from dmrnet.methods import build_method, method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
-from dmrnet.objectives.shared import pairs_of
+from dmrnet.objectives.systems.shared import pairs_of
 
 ALIKE = Task(tuple(Modality(n, "image", (1, 8, 8)) for n in "abc"), ("x", "y", "z"))
 MIXED = Task(

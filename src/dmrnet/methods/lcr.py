@@ -135,7 +135,7 @@ class LCRSettings(SFMDSettings):
 
     def terms(self, task: Task) -> Sequence[Term]:
         """Return the correlation term, if its weight is not 0."""
-        from dmrnet.objectives.correlation import Correlation
+        from dmrnet.objectives.systems.correlation import Correlation
 
         own = self.own or len(task.modalities) == 1
         return (Correlation(self.correlation, own),) if self.correlation else ()

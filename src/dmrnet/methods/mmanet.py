@@ -106,9 +106,9 @@ class MMANetSettings(SFMDSettings):
 
     def build(self, task: Task) -> Method:
         """Return the method for a task, without its teacher (see `TrainingHooks.set_teacher`)."""
-        from dmrnet.objectives.margin_aware import MarginAware
-        from dmrnet.objectives.modality_aware import ModalityAware
-        from dmrnet.objectives.weak_combinations import WeakCombinations
+        from dmrnet.objectives.systems.margin_aware import MarginAware
+        from dmrnet.objectives.systems.modality_aware import ModalityAware
+        from dmrnet.objectives.systems.weak_combinations import WeakCombinations
 
         parts, second = self.network.build(task), self.network.build(task)
         weak = WeakCombinations(

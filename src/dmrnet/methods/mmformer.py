@@ -119,7 +119,7 @@ class MMFormerSettings(SFMDSettings):
             IntraTransformer,
             MapsInterFusion,
         )
-        from dmrnet.objectives.each import EachShown
+        from dmrnet.objectives.systems.each import EachShown
 
         if (self.embed is not None and self.embed < 1) or self.ratio < 1:
             raise ValueError(
@@ -182,7 +182,7 @@ class MMFormerSettings(SFMDSettings):
             parts: Parts of the network.
             channels: Number of channels of each modality's deepest map.
         """
-        from dmrnet.objectives.each import EachShownPixels
+        from dmrnet.objectives.systems.each import EachShownPixels
 
         each = EachShownPixels(self.each_weight, channels, len(task.classes), task.class_weights)
         return self.assemble(task, parts, (each, *self.mutual_terms()))

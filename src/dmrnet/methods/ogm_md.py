@@ -90,7 +90,7 @@ class OGMMDSettings(SFMDSettings):
         method = super().build(task)
         assert isinstance(method, self.method_class)
         if self.modulation != "none":
-            from dmrnet.objectives.modulation import Modulation
+            from dmrnet.objectives.systems.modulation import Modulation
 
             method.modulation = Modulation(
                 self.modulation,

@@ -70,7 +70,7 @@ class RFNetSettings(SFMDSettings):
         from dmrnet.nn.networks.custom_fusion import common_width
         from dmrnet.nn.networks.parts import NetworkParts
         from dmrnet.nn.systems.rfnet import RegionFusion, RegionMixing
-        from dmrnet.objectives.regions import RegionTerm, Separate
+        from dmrnet.objectives.systems.regions import RegionTerm, Separate
 
         if self.regions is not None and self.regions < 1:
             raise ValueError(f"expected regions of 1 or more, got {self.regions}")
@@ -101,8 +101,8 @@ class RFNetSettings(SFMDSettings):
         from dmrnet.nn.networks.levels import levels_of
         from dmrnet.nn.networks.parts import NetworkParts
         from dmrnet.nn.systems.rfnet import LevelRegions
-        from dmrnet.objectives.dice import DiceTerm
-        from dmrnet.objectives.regions import PixelRegions, PixelSeparate
+        from dmrnet.objectives.systems.dice import DiceTerm
+        from dmrnet.objectives.systems.regions import PixelRegions, PixelSeparate
 
         levels = levels_of(self.network, task)
         many, classes = len(task.modalities), len(task.classes)

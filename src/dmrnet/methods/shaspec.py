@@ -157,7 +157,7 @@ class ShaSpecSettings(SFMDSettings):
             specific: Names of their specific features.
             channels: Number of channels of the specific features.
         """
-        from dmrnet.objectives.shared import Align, TellModality
+        from dmrnet.objectives.systems.shared import Align, TellModality
 
         align = Align(self.align_weight, shared, self.pairs, self.align)
         tell = TellModality(self.tell_weight, specific, channels)

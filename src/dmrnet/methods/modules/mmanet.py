@@ -14,9 +14,9 @@ from dmrnet.modalities import Batch, from_index
 from dmrnet.modalities.combinations import MAX_TABLE, count
 from dmrnet.nn.layers.frozen import Frozen
 from dmrnet.objectives import Add, EpochStatistics
-from dmrnet.objectives.margin_aware import MarginAware
-from dmrnet.objectives.modality_aware import ModalityAware
-from dmrnet.objectives.weak_combinations import WeakCombinations
+from dmrnet.objectives.systems.margin_aware import MarginAware
+from dmrnet.objectives.systems.modality_aware import ModalityAware
+from dmrnet.objectives.systems.weak_combinations import WeakCombinations
 
 
 class MMANet(Method):

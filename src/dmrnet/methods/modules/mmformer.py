@@ -5,7 +5,7 @@ from __future__ import annotations
 from dmrnet.methods.base import Features, Method
 from dmrnet.methods.probes import deepest_maps, modality_maps
 from dmrnet.modalities import Inputs, Where
-from dmrnet.objectives.each import EachShown
+from dmrnet.objectives.systems.each import EachShown
 
 
 class MMFormer(Method):

@@ -7,7 +7,7 @@ import torch
 from dmrnet.methods.base import Method
 from dmrnet.nn.predictor import PooledLinear
 from dmrnet.objectives import Step
-from dmrnet.objectives.modulation import Modulation, own_logits, scores
+from dmrnet.objectives.systems.modulation import Modulation, own_logits, scores
 
 
 class OGMMD(Method):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dmrnet.modalities import all_combinations, name_of
-from dmrnet.objectives.weak_combinations import WeakCombinations, frequency_divergence
+from dmrnet.objectives.systems.weak_combinations import WeakCombinations, frequency_divergence
 
 
 def test_ranking_is_of_predicted_classes_in_its_epochs() -> None:

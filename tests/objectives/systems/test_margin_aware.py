@@ -17,7 +17,7 @@ from torch import nn
 
 from dmrnet.modalities import all_combinations
 from dmrnet.objectives import margin_aware
-from dmrnet.objectives.margin_aware import MarginAware, margins
+from dmrnet.objectives.systems.margin_aware import MarginAware, margins
 
 
 @pytest.mark.parametrize("complete", [True, False])

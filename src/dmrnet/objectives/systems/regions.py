@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dmrnet.modalities import take_rows
 from dmrnet.nn.encoders.multi_level import feature_name
 from dmrnet.nn.grid import to_grid
-from dmrnet.objectives.dice import dice
+from dmrnet.objectives.systems.dice import dice
 from dmrnet.objectives.task import (
     as_buffer,
     cross_entropy,

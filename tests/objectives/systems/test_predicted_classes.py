@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from dmrnet.objectives.predicted_classes import PredictedClasses
+from dmrnet.objectives.systems.predicted_classes import PredictedClasses
 
 
 def test_predicted_pixels_are_counted() -> None:

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from dmrnet.nn.fusion import Fusion
+from dmrnet.objectives.systems.weak_combinations import WeakCombinations
 from dmrnet.objectives.task import as_buffer, output_loss
 from dmrnet.objectives.term import Step, Term
-from dmrnet.objectives.weak_combinations import WeakCombinations
 
 
 class ModalityAware(Term):

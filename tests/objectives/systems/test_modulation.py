@@ -11,7 +11,7 @@ import torch
 from dmrnet.methods import build_method, method
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
-from dmrnet.objectives.modulation import Modulation, coefficients, own_logits, scores
+from dmrnet.objectives.systems.modulation import Modulation, coefficients, own_logits, scores
 
 TASK = Task(tuple(Modality(n, "vector", (3,)) for n in "abc"), ("x", "y"))
 

@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from dmrnet.objectives.predicted_classes import PredictedClasses
 from dmrnet.objectives.statistics import Add
+from dmrnet.objectives.systems.predicted_classes import PredictedClasses
 
 RankOn = Literal["train", "val"]
 """Predictions that rank combinations: of the training steps, or of the validation set."""

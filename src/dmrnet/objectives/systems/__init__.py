@@ -1,0 +1,1 @@
+"""Terms that one compared system brings: LCR, mmFormer, MMANet, OGM, RFNet, ShaSpec."""
