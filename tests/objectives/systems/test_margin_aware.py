@@ -16,7 +16,7 @@ from tests.objectives.mmanet import (
 from torch import nn
 
 from dmrnet.modalities import all_combinations
-from dmrnet.objectives import margin_aware
+from dmrnet.objectives.systems import margin_aware
 from dmrnet.objectives.systems.margin_aware import MarginAware, margins
 
 
