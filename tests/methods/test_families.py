@@ -148,5 +148,5 @@ def test_the_networks_of_classes_refuse_pixels_and_vectors() -> None:
 
 def test_a_vector_distribution_cannot_be_dense() -> None:
     network = Network(family="esanet", stem=8)
-    with pytest.raises(ValueError, match="every pixel has a class; use map"):
+    with pytest.raises(ValueError, match="expected distribution as map"):
         build_method("dmr", ROOMS, network=network, distribution="vector")

@@ -56,7 +56,7 @@ def test_memory_comes_from_the_system_once() -> None:
 def test_training_on_a_cpu_asks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[bool] = []
     monkeypatch.setattr(module, "keep_freed", lambda: asked.append(True))
-    module.fit(settings_in(tmp_path, epochs=1), tmp_path / "run")
+    module.fit_run(settings_in(tmp_path, epochs=1), tmp_path / "run")
     assert asked == [True]
 
 
