@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from tests.contracts import two_processes
-
-ROOT = Path(__file__).parents[2]
+from tests.forked import group
 
 pytestmark = pytest.mark.ddp
 
@@ -20,28 +14,7 @@ pytestmark = pytest.mark.ddp
 def both(tmp_path_factory):
     """Return what one process made of every method, and what each of two made of it."""
     folder = tmp_path_factory.mktemp("two")
-    path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
-    env = {**os.environ, "PYTHONPATH": path, "GLOO_SOCKET_IFNAME": "lo"}
-    command = [sys.executable, "-m", "tests.contracts.two_processes"]
-    processes = [
-        subprocess.Popen(
-            [*command, str(rank), "2", str(folder)],
-            env=env,
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        for rank in range(2)
-    ]
-    alone = two_processes.run(0, 1)
-    try:
-        for process in processes:
-            output, _ = process.communicate(timeout=120)
-            assert process.returncode == 0, output.decode()
-    finally:
-        for process in processes:
-            process.kill()
-    return alone, [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    return two_processes.run(0, 1), group("tests.contracts.two_processes:run", meet=folder / "meet")
 
 
 @pytest.mark.parametrize("name", two_processes.cases())

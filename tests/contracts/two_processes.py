@@ -1,15 +1,10 @@
-"""Train every method for two epochs on one or on two processes; write what came of it.
-
-Run by `test_two_processes`: ``python -m tests.contracts.two_processes RANK WORLD FOLDER``.
-"""
+"""Train every method for two epochs on one or on two processes."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,13 +15,12 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from dmrnet.engine.training.processes import exit_process
 from dmrnet.methods import METHODS, build_method
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch, Task, rows_of
 from dmrnet.objectives import Step
 
-ROWS, STEPS, EPOCHS = 8, 3, 3
+ROWS, STEPS, EPOCHS = 8, 3, 2
 DENSE = task_of(("image", (3, 8, 12)), ("image", (1, 8, 12)), dense=True)
 PIXELS = task_of(("image", (3, 16, 16)), ("image", (1, 16, 16)), dense=True)
 ALIKE = task_of(*[("vector", (4,))] * 3)
@@ -163,12 +157,3 @@ def added(tensor: Tensor) -> Tensor:
 def run(rank: int, world: int) -> dict[str, Any]:
     """Train everything."""
     return {name: train(build, task, rank, world) for name, (build, task) in cases().items()}
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    rank, world, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-    dist.init_process_group("gloo", f"file://{folder}/store", rank=rank, world_size=world)
-    torch.save(run(rank, world), folder / f"{rank}.pt")
-    dist.barrier()
-    exit_process(0)

@@ -1,4 +1,4 @@
-"""Tiny runs of one or two processes whose sampling is held still, started as a user would.
+"""Tiny runs of one or two processes whose sampling is held still.
 
 ``python tests/engine/pair.py RUN FLAG...`` trains on the arrays beside RUN. Environment variables
 arrange mishaps: ``PAIR_SLOW`` seconds a step, ``PAIR_BREAK`` breaks the second process's loss,
@@ -69,5 +69,10 @@ def train(run: Path, *flags: str) -> int:
     return 0
 
 
+def main(run: str, *flags: str) -> None:
+    """Train to the end, and leave as the command line does."""
+    exit_process(guarded(lambda: train(Path(run), *flags)))
+
+
 if __name__ == "__main__":
-    exit_process(guarded(lambda: train(Path(sys.argv[1]), *sys.argv[2:])))
+    main(*sys.argv[1:])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.engine.runs import metrics_of, result_of, rows_of, settings_in
+from tests.forked import start
 
 from dmrnet.engine.folder import RunFolder
 
@@ -59,6 +61,51 @@ def ran(*words: str, code: int | None = 0, **more: str) -> tuple[str, str]:
         return out, err
 
 
+def free_port() -> str:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return str(listening.getsockname()[1])
+
+
+def pair(run: Path, *flags: str, code: int = 0, **more: str) -> tuple[str, str]:
+    """Train on two processes with what torchrun sets; return what they print together."""
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "WORLD_SIZE": "2", **more}
+    shared |= {"TORCHELASTIC_RUN_ID": "test", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0"}
+    return forked(run, flags, [{**shared, "RANK": r, "LOCAL_RANK": r} for r in "01"], code)
+
+
+def single(run: Path, *flags: str) -> None:
+    """Train on one process."""
+    forked(run, flags, [{}], 0)
+
+
+def forked(
+    run: Path, flags: Sequence[str], environments: Sequence[dict[str, str]], code: int
+) -> tuple[str, str]:
+    streams = [run.with_name(f"{run.name}-{rank}") for rank in range(len(environments))]
+    processes = [
+        start(
+            "tests.engine.pair:main",
+            *(str(run), *flags),
+            streams=stream,
+            environment={"GLOO_SOCKET_IFNAME": "lo", **more},
+        )
+        for stream, more in zip(streams, environments, strict=True)
+    ]
+    try:
+        for process in processes:
+            process.join(timeout=180)
+        printed = [
+            "".join(Path(f"{stream}.{kind}").read_text() for stream in streams)
+            for kind in ("out", "err")
+        ]
+        assert {process.exitcode for process in processes} == {code}, printed[1]
+    finally:
+        for process in processes:
+            process.kill()
+    return printed[0], printed[1]
+
+
 def told(err: str) -> list[str]:
     """Return our own lines; torchrun has some of its own."""
     return [line for line in err.splitlines() if line.startswith("dmrnet: ")]
@@ -74,7 +121,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def two(data: Path) -> Path:
     """A run of two processes that nothing happened to."""
-    out, err = ran(*TORCHRUN, PAIR, str(data / "two"), "--sync-batch-norm")
+    out, err = pair(data / "two", "--sync-batch-norm")
     # One process writes.
     assert out.splitlines() == [f"epoch {i}" for i in range(1, 7)]
     assert told(err) == []
@@ -83,7 +130,7 @@ def two(data: Path) -> Path:
 
 def test_two_processes_train_as_one(data: Path, two: Path) -> None:
     """Batches of 13 and 12 rows: the processes have a row more or less, and absent modalities."""
-    ran(PAIR, str(data / "one"), "--sync-batch-norm")
+    single(data / "one", "--sync-batch-norm")
     one = RunFolder(data / "one")
     alone, shared = rows_of(one.variance), rows_of(RunFolder(two).variance)
     for key in ("epoch", "combination", "n", "hard"):
@@ -110,8 +157,8 @@ def test_a_teacher_and_a_ranking_on_validation_are_those_of_one_process(data: Pa
     # Similarities are between the samples of one process.
     flags = ("--method", "mmanet", *ranked, "--method.margin_weight", "0", "--sync-batch-norm")
     flags = (*flags, "--max-epochs", "2")
-    ran(*TORCHRUN, PAIR, str(data / "taught-two"), *flags)
-    ran(PAIR, str(data / "taught-one"), *flags)
+    pair(data / "taught-two", *flags)
+    single(data / "taught-one", *flags)
     assert (data / "taught-two" / "teacher").is_dir()
     assert not (data / "taught-one" / "teacher").exists()
     one, two = (RunFolder(data / f"taught-{name}") for name in ("one", "two"))
@@ -153,7 +200,7 @@ def test_one_of_two_is_killed_and_the_run_goes_on(data: Path, two: Path, by: str
     assert len(told(err)) <= 1
     if told(err):
         assert "another process of this run failed or was killed" in told(err)[0]
-    out, err = ran(*command)
+    out, err = pair(run, "--sync-batch-norm") if by == "torchrun" else ran(*command)
     assert "going on after epoch" in told(err)[0]
     assert len(told(err)) == 1
     assert out.splitlines()[-1] == "epoch 6"
@@ -162,13 +209,13 @@ def test_one_of_two_is_killed_and_the_run_goes_on(data: Path, two: Path, by: str
 
 
 def test_a_broken_loss_on_one_process_is_told_once(data: Path) -> None:
-    _, err = ran(*TORCHRUN, PAIR, str(data / "nan"), code=1, PAIR_BREAK="1")
+    _, err = pair(data / "nan", code=2, PAIR_BREAK="1")
     (line,) = told(err)
     assert "training stopped in epoch 2, step 3" in line
 
 
 def test_what_the_first_process_finds_on_validation_ends_both_with_one_line(data: Path) -> None:
-    _, err = ran(*TORCHRUN, PAIR, str(data / "no-class"), code=1, PAIR_NO_CLASS="1")
+    _, err = pair(data / "no-class", code=2, PAIR_NO_CLASS="1")
     (line,) = told(err)
     assert "training stopped at the end of epoch" in line
     assert "on validation: expected finite logits, got NaN or infinite ones for sample 3," in line

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,14 +11,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, recall_score
-from tests.evaluation.two_processes import two_processes
 
 from dmrnet.evaluation import (
     ACER,
     APCER,
     BPCER,
     AttackErrors,
-    AttackThreshold,
     Evaluation,
     MaskPredictions,
     error_rates,
@@ -240,34 +237,3 @@ def test_the_measure_of_a_data_set() -> None:
     values = torch.tensor([0.1, 0.4])
     assert goodness(measure_of(faces), values).argmax() == 0
     assert goodness(measure_of(others), values).argmax() == 1
-
-
-TWO = """
-from dmrnet.evaluation import ACER, APCER, AttackThreshold
-draw = torch.Generator().manual_seed(0)
-score = torch.rand(31, generator=draw)
-target = torch.randint(2, (31,), generator=draw)
-kind = torch.randint(3, (31,), generator=draw)
-found = []
-for metric in (ACER(), APCER(types=3, over="each"), AttackThreshold("eer")):
-    # The second process has one sample less.
-    parts = (score[rank::2], target[rank::2])
-    metric.update(*parts, *([kind[rank::2]] if isinstance(metric, APCER) else []))
-    found.append(metric.compute())
-"""
-
-
-@pytest.mark.ddp
-def test_two_processes_equal_one(tmp_path: Path) -> None:
-    found = two_processes(TWO, tmp_path / "meet")
-    draw = torch.Generator().manual_seed(0)
-    score = torch.rand(31, generator=draw)
-    target = torch.randint(2, (31,), generator=draw)
-    kind = torch.randint(3, (31,), generator=draw)
-    alone = []
-    for metric in (ACER(), APCER(types=3, over="each"), AttackThreshold("eer")):
-        metric.update(score, target, *([kind] if isinstance(metric, APCER) else []))
-        alone.append(metric.compute())
-    for each in found:
-        for one, expected in zip(each, alone, strict=True):
-            assert torch.equal(one, expected)

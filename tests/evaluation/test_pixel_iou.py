@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, jaccard_score
-from tests.evaluation.two_processes import two_processes
 
 from dmrnet.evaluation import PixelIoU, ious, mean_iou
 
@@ -113,29 +111,3 @@ def test_invalid_arguments_are_refused(call, words: str) -> None:
 def test_labels_are_whole_numbers() -> None:
     with pytest.raises(TypeError, match="labels as whole numbers, got"):
         PixelIoU(3).update(LABELS, LABELS.float())
-
-
-TWO = """
-from dmrnet.evaluation import PixelIoU
-draw = torch.Generator().manual_seed(0)
-logits = torch.randn(5, 4, 5, 7, generator=draw)
-target = torch.randint(-1, 3, (5, 5, 7), generator=draw)
-found = []
-for over in ("mean", "each"):
-    metric = PixelIoU(4, over)
-    # The second process has one image less.
-    metric.update(logits[rank::2], target[rank::2])
-    found.append(metric.compute())
-"""
-
-
-@pytest.mark.ddp
-def test_two_processes_equal_one(tmp_path: Path) -> None:
-    draw = torch.Generator().manual_seed(0)
-    logits = torch.randn(5, 4, 5, 7, generator=draw)
-    target = torch.randint(-1, 3, (5, 5, 7), generator=draw)
-    for each in two_processes(TWO, tmp_path / "meet"):
-        for found, over in zip(each, ("mean", "each"), strict=True):
-            alone = PixelIoU(4, over)
-            alone.update(logits, target)
-            assert torch.equal(found, alone.compute())

@@ -1,24 +1,21 @@
-"""Two processes of a test: if one dies, its error is shown."""
+"""Metrics of two processes are those of one."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
-from tests.evaluation.two_processes import SECONDS, two_processes
-
-ONE_DIES = """
-if rank == 1:
-    raise ValueError("the cause")
-import time
-time.sleep(600)
-"""
+import torch
+from tests.evaluation import two_processes
+from tests.forked import group
 
 
 @pytest.mark.ddp
-def test_the_cause_is_shown_if_one_dies(tmp_path: Path) -> None:
-    start = time.monotonic()
-    with pytest.raises(AssertionError, match=r"process 1 left with 1:[\s\S]*the cause"):
-        two_processes(ONE_DIES, tmp_path / "meet")
-    assert time.monotonic() - start < SECONDS, "the other is not waited for"
+@pytest.mark.parametrize("metrics", ["attacks", "pixels"])
+def test_two_processes_equal_one(metrics: str, tmp_path: Path) -> None:
+    expected = getattr(two_processes, metrics)(0, 1)
+    ranks = group(f"tests.evaluation.two_processes:{metrics}", meet=tmp_path / "meet")
+    assert len(ranks) == 2
+    for of_rank in ranks:
+        for one, alone in zip(of_rank, expected, strict=True):
+            assert torch.equal(one, alone)

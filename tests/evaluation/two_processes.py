@@ -1,61 +1,35 @@
-"""Running a script twice at once, as two processes of one group."""
+"""Metrics on all rows of made samples, or on those of one process of several."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
-from pathlib import Path
-from typing import Any
-
 import torch
+from torch import Tensor
 
-SECONDS = 180
-"""Time limit of two processes; importing PyTorch takes most of it on a busy machine."""
-
-START = """
-import sys, torch
-from dmrnet.engine.training.processes import exit_process
-rank = int(sys.argv[1])
-torch.distributed.init_process_group(
-    "gloo", init_method="file://" + sys.argv[2], rank=rank, world_size=2
-)
-"""
-END = """
-torch.save(found, sys.argv[2] + str(rank))
-exit_process(0)
-"""
+from dmrnet.evaluation import ACER, APCER, AttackThreshold, PixelIoU
 
 
-def two_processes(script: str, meet: Path) -> list[Any]:
-    """Return what a script calls ``found`` on each process; it knows its ``rank``.
+def attacks(rank: int, world: int) -> list[Tensor]:
+    """Return what metrics of attacks compute; of 31 samples two processes have 16 and 15."""
+    draw = torch.Generator().manual_seed(0)
+    score = torch.rand(31, generator=draw)
+    target = torch.randint(2, (31,), generator=draw)
+    kind = torch.randint(3, (31,), generator=draw)
+    computed = []
+    for metric in (ACER(), APCER(types=3, over="each"), AttackThreshold("eer")):
+        parts = [score, target, *([kind] if isinstance(metric, APCER) else [])]
+        metric.update(*(part[rank::world] for part in parts))
+        computed.append(metric.compute())
+    return computed
 
-    Args:
-        script: Between joining the group and leaving it.
-        meet: Path of a new file through which the processes connect.
 
-    Raises:
-        AssertionError: If one of them fails, with what it wrote, or they take too long.
-    """
-    env = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
-    errors = [Path(f"{meet}{rank}.stderr") for rank in range(2)]
-    processes = []
-    try:
-        for rank, error in enumerate(errors):
-            command = [sys.executable, "-c", START + script + END, str(rank), str(meet)]
-            with error.open("wb") as stream:
-                processes.append(subprocess.Popen(command, env=env, stderr=stream))
-        end = time.monotonic() + SECONDS
-        while (codes := [process.poll() for process in processes]) != [0, 0]:
-            # If one has died, the other waits for it forever.
-            dead = [rank for rank, code in enumerate(codes) if code]
-            told = "\n".join(error.read_text() for error in errors)
-            assert not dead, f"process {dead[0]} left with {codes[dead[0]]}:\n{told}"
-            assert time.monotonic() < end, f"not done within {SECONDS} s:\n{told}"
-            time.sleep(0.05)
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    return [torch.load(f"{meet}{rank}") for rank in range(2)]
+def pixels(rank: int, world: int) -> list[Tensor]:
+    """Return the mean IoU and that of each class; of 5 images two processes have 3 and 2."""
+    draw = torch.Generator().manual_seed(0)
+    logits = torch.randn(5, 4, 5, 7, generator=draw)
+    target = torch.randint(-1, 3, (5, 5, 7), generator=draw)
+    computed = []
+    for over in ("mean", "each"):
+        metric = PixelIoU(4, over)  # type: ignore[arg-type]
+        metric.update(logits[rank::world], target[rank::world])
+        computed.append(metric.compute())
+    return computed

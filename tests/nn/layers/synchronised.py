@@ -1,21 +1,14 @@
-"""Encoders with synchronised norms, on one process or on two that share the rows.
-
-Run by `test_synchronised`: ``python -m tests.nn.layers.synchronised RANK WORLD FOLDER``.
-"""
+"""Encoders with synchronised norms, on one process or on two that share the rows."""
 
 from __future__ import annotations
 
 import copy
-import sys
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from dmrnet.engine.training.processes import exit_process
 from dmrnet.modalities import Modality
 from dmrnet.nn import build_encoder, encode_rows, output_shape, synchronise
 from dmrnet.nn.layers.norm import BatchNorm
@@ -77,18 +70,3 @@ def run(rank: int, world: int) -> dict[str, Any]:
                 "evaluated": mine.eval()(x[:1]).detach() if rank == 0 else None,
             }
     return seen
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    rank, world, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-    dist.init_process_group(
-        "gloo",
-        f"file://{folder}/store",
-        rank=rank,
-        world_size=world,
-        timeout=timedelta(seconds=60),
-    )
-    torch.save(run(rank, world), folder / f"{rank}.pt")
-    dist.barrier()
-    exit_process(0)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import timm
 import torch
+from tests.forked import group
 from tests.nn.layers import synchronised
 from torch import nn
 
 from dmrnet.nn import BatchNorm, safe_batch_norm, synchronise
 
-ROOT = Path(__file__).parents[3]
 CASES = [f"{name}, {case}" for name in synchronised.encoders() for case in synchronised.HAVE]
 
 
@@ -23,28 +18,7 @@ CASES = [f"{name}, {case}" for name in synchronised.encoders() for case in synch
 def both(tmp_path_factory):
     """Return the results of one process, and of each of two."""
     folder = tmp_path_factory.mktemp("synchronised")
-    path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
-    env = {**os.environ, "PYTHONPATH": path, "GLOO_SOCKET_IFNAME": "lo"}
-    command = [sys.executable, "-m", "tests.nn.layers.synchronised"]
-    processes = [
-        subprocess.Popen(
-            [*command, str(rank), "2", str(folder)],
-            env=env,
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        for rank in range(2)
-    ]
-    alone = synchronised.run(0, 1)
-    try:
-        for process in processes:
-            said, _ = process.communicate(timeout=120)
-            assert process.returncode == 0, said.decode()
-    finally:
-        for process in processes:
-            process.kill()
-    return alone, [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    return synchronised.run(0, 1), group("tests.nn.layers.synchronised:run", meet=folder / "meet")
 
 
 @pytest.mark.ddp
