@@ -12,6 +12,9 @@ from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch, Inputs, Modality, Task, all_combinations, some_combinations
 from dmrnet.nn import Network
 
+POISONS = (float("nan"), float("inf"), 1e30)
+"""Values that must not reach anything where they stand in hidden inputs."""
+
 SMALL = Network(width=8, depth=1, trunk_depth=1)
 CLASSES = ("a", "b", "c")
 
@@ -77,13 +80,18 @@ def a_batch(
     return batch.masked(mask, mask if encode is None else encode, task.modalities)
 
 
-def hidden(inputs: Inputs, seen: Tensor, poison: float) -> dict[str, Tensor]:
-    """Return inputs with a poison in every row that is not seen."""
-    columns = zip(inputs.items(), seen.unbind(1), strict=True)
-    return {
-        name: torch.where(column.view(-1, *[1] * (x.dim() - 1)), x, poison)
-        for (name, x), column in columns
-    }
+def poisoned(inputs: Inputs, seen: Tensor, poisons: Sequence[float] = POISONS) -> dict[str, Tensor]:
+    """Return inputs with a poison in every row that is not seen.
+
+    The rows are cut into as many blocks of the same length as there are poisons, one for each.
+    """
+    size = -(-len(seen) // len(poisons))
+    poison = torch.tensor(poisons).repeat_interleave(size)[: len(seen)]
+    filled = {}
+    for (name, x), column in zip(inputs.items(), seen.unbind(1), strict=True):
+        shape = (-1, *[1] * (x.dim() - 1))
+        filled[name] = torch.where(column.view(shape), x, poison.view(shape))
+    return filled
 
 
 def ready(method: Method, task: Task, network: Network = SMALL) -> Method:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import pytest
 from tests.contracts.batches import SMALL, TASKS
-from tests.contracts.method import MethodContract
+from tests.contracts.method import MethodContract, MethodTests
 
 from dmrnet.methods import METHODS, build_method, method
 
@@ -40,23 +41,57 @@ def label(choice: Choice) -> str:
     return "-".join(map(str, (*choice[:2], *choice[2].values())))
 
 
-class Listed(MethodContract):
-    @pytest.fixture
-    def build(self, request: pytest.FixtureRequest):
+COVERED = {
+    ("head-only", "paper"),
+    ("dmr", "released"),
+    ("pe", "paper"),
+    ("pe", "released"),
+    ("pcme", "paper"),
+    ("pcme", "released"),
+    ("ogm-md", "paper"),
+    ("mmanet", "released-seg"),
+    ("esanet-md", "paper"),
+}
+"""Recipes that set numbers, and choices that another recipe of the same parts brings."""
+
+
+class Listed(MethodTests):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def build(cls, request: pytest.FixtureRequest):
         name, recipe, changes = request.param
         return lambda task: build_method(name, task, recipe, network=SMALL, **changes)
 
 
-@pytest.mark.parametrize(
-    "build", [(n, "best", {}) for n in METHODS] + VARIANTS, ids=label, indirect=True
-)
-class TestMethods(Listed):
+def each(choices: Iterable[Choice]) -> pytest.MarkDecorator:
+    """Run every test of a class for each choice, all of one in a row: it is built once a task."""
+    return pytest.mark.parametrize("build", choices, ids=label, indirect=True, scope="class")
+
+
+@each([(name, "best", {}) for name in METHODS] + VARIANTS)
+class TestMethods(Listed, MethodContract):
     """Everything, for every task."""
 
+    exported: ClassVar = "two-images"
 
-@pytest.mark.parametrize("build", recipes(), ids=label, indirect=True)
-class TestRecipes(Listed):
-    """For two tasks, and without export: the graph is that of the recipe best."""
+
+@each([choice for choice in recipes() if choice[:2] not in COVERED])
+class TestRecipes(Listed, MethodContract):
+    """For two tasks; exporting and misuse are those of the recipe best."""
 
     tasks: ClassVar = {name: TASKS[name] for name in ("maps", "five")}
     test_it_exports_with_any_batch_size = None
+    test_misuse_is_told = None
+
+
+@each([choice for choice in recipes() if choice[:2] in COVERED])
+class TestCoveredRecipes(Listed):
+    """A handful of promises, for one task."""
+
+    tasks: ClassVar = {"maps": TASKS["maps"]}
+    test_every_combination_is_finite = MethodContract.test_every_combination_is_finite
+    test_hidden_inputs = MethodContract.test_hidden_inputs_cannot_change_inference
+    test_absent_inputs = MethodContract.test_absent_inputs_cannot_change_training
+    test_every_parameter = (
+        MethodContract.test_every_parameter_has_a_gradient_from_the_first_epoch_on
+    )

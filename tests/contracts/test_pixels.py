@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch
 from dmrnet.nn import Network
+from dmrnet.nn.encoders.resnet_layouts import LAYOUTS
 
 GENERIC = Network(width=8)
 ESANET = Network(family="esanet", stem=8, layout="r18")
@@ -31,11 +33,18 @@ QUIRKS = [
 THREE = task_of(("image", (3, 32, 16)), ("image", (1, 32, 16)), ("image", (1, 32, 16)), dense=True)
 
 
+Choice = tuple[str, str, Network]
+
+
 class OnPixels(MethodContract):
-    @pytest.fixture
-    def build(self, request: pytest.FixtureRequest):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def build(cls, request: pytest.FixtureRequest):
         name, recipe, network = request.param
-        return lambda task: build_method(name, task, recipe, network=network)
+        with pytest.MonkeyPatch.context() as patched:
+            # One block in most stages, where the layout has two in each.
+            patched.setitem(LAYOUTS, "r18", replace(LAYOUTS["r18"], blocks=(2, 1, 1, 1)))
+            yield lambda task: build_method(name, task, recipe, network=network)
 
     def batch(self, method: Method, mask: Tensor, present: Tensor | None = None) -> Batch:
         """Return a batch in which all pixels of an image have one class, which can be learnt."""
@@ -43,15 +52,21 @@ class OnPixels(MethodContract):
         return replace(batch, target=batch.target[:, :1, :1].expand_as(batch.target))
 
 
-def label(choice: tuple[str, str, Network]) -> str:
+def label(choice: Choice) -> str:
     return "-".join(choice[:2])
 
 
-@pytest.mark.parametrize("build", [(n, "best", GENERIC) for n in OWN], ids=label, indirect=True)
+def each(choices: Iterable[Choice]) -> pytest.MarkDecorator:
+    """Run every test of a class for each choice, all of one in a row: it is built once a task."""
+    return pytest.mark.parametrize("build", choices, ids=label, indirect=True, scope="class")
+
+
+@each([(name, "best", GENERIC) for name in OWN])
 class TestGeneric(OnPixels):
     """Everything, for one to three modalities, of one number of channels or of several."""
 
     main: ClassVar = "three"
+    exported: ClassVar = "alike"
     tasks: ClassVar = {
         "one": task_of(("image", (2, 16, 32)), dense=True),
         "three": THREE,
@@ -62,32 +77,32 @@ class TestGeneric(OnPixels):
 OTHERS = [(name, "best", GENERIC) for name in ("dmrnet", "mutual", "mmanet")]
 
 
-@pytest.mark.parametrize(
-    "build", OTHERS + [(n, r, GENERIC) for n, r in QUIRKS], ids=label, indirect=True
-)
+@each(OTHERS + [(name, recipe, GENERIC) for name, recipe in QUIRKS])
 class TestOthers(OnPixels):
-    """For one task; exporting and learning are those of the ones above."""
+    """For one task; exporting, learning and misuse are those of the ones above."""
 
     main: ClassVar = "three"
     tasks: ClassVar = {"three": THREE}
     test_it_exports_with_any_batch_size = None
     test_training_lowers_the_loss = None
+    test_misuse_is_told = None
 
 
 TIMM = Network(width=8, encoder="timm:test_resnet", encoders={"m1": "auto"})
 
 
-@pytest.mark.parametrize(
-    "build", [(n, "best", TIMM) for n in ("dmrnet", "hemis")], ids=label, indirect=True
-)
+@each([(name, "best", TIMM) for name in ("dmrnet", "hemis")])
 class TestTimm(OnPixels):
-    """With a backbone of timm's next to a small encoder."""
+    """With a backbone of timm's next to a small encoder; others test exporting and learning."""
 
     main: ClassVar = "three"
     tasks: ClassVar = {"three": THREE}
+    test_it_exports_with_any_batch_size = None
+    test_training_lowers_the_loss = None
+    test_misuse_is_told = None
 
 
-@pytest.mark.parametrize("build", [(n, "best", ESANET) for n in OWN[1:]], ids=label, indirect=True)
+@each([(name, "best", ESANET) for name in OWN[1:]])
 class TestESANet(OnPixels):
     """For one task, without what differs by the network alone."""
 
@@ -96,3 +111,8 @@ class TestESANet(OnPixels):
     test_it_exports_with_any_batch_size = None
     test_training_lowers_the_loss = None
     test_float64_works_all_the_way = None
+    test_misuse_is_told = None
+    test_the_same_seed_gives_the_same_loss = None
+    test_mean_at_inference_and_sample_in_training = None
+    test_an_epoch_is_counted_by_combination = None
+    test_inference_is_not_random = None

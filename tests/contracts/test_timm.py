@@ -23,6 +23,7 @@ NETWORKS = {
     [("sf-md", "cnn", {}), ("dmrnet", "mixed", {"encodes": "present"})],
     ids=lambda choice: "-".join(map(str, choice[:2])),
     indirect=True,
+    scope="class",
 )
 class TestTimm(MethodContract):
     tasks: ClassVar = {
@@ -31,9 +32,11 @@ class TestTimm(MethodContract):
         ),
     }
     main = "three"
+    test_misuse_is_told = None
 
-    @pytest.fixture
-    def build(self, request: pytest.FixtureRequest):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def build(cls, request: pytest.FixtureRequest):
         name, network, changes = request.param
         settings: dict[str, Any] = {"network": NETWORKS[network], **changes}
         return lambda task: build_method(name, task, **settings)
