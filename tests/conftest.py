@@ -33,3 +33,10 @@ def same_random_numbers() -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.manual_seed(0)
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let figures of reports be empty, where a test looks at neither: drawing takes longest."""
+    monkeypatch.setattr("dmrnet.report.figures.figure.to_svg", lambda *_: "<svg></svg>")
+    monkeypatch.setattr("dmrnet.report.figures.figure.to_png", lambda *_: b"")

@@ -19,6 +19,7 @@ from tests.studies.here import run_here
 from dmrnet.cli import main
 from dmrnet.cli.study.command import with_recipes
 from dmrnet.data.loader import TrainLoader
+from dmrnet.methods.mmformer import MMFormerSettings
 from dmrnet.studies.form import read_study
 from dmrnet.studies.plan import plan
 from dmrnet.studies.printed import find_printed, for_report, printed_tables, read_printed
@@ -41,6 +42,10 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train for two steps in this process, with small tokens where a recipe has large ones."""
+    for recipe in MMFormerSettings.recipes.values():
+        if "embed" in recipe:
+            monkeypatch.setitem(recipe, "embed", 16)
     every = TrainLoader.__iter__
     monkeypatch.setattr(TrainLoader, "__iter__", lambda self: islice(every(self), 2))
     monkeypatch.setattr(TrainLoader, "__len__", lambda self: 2)
@@ -70,6 +75,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs_on_the_papers_data_and_shows_what_was_printed(study: Study, name: str) -> None:
     pytest.importorskip("av", reason="video files need the extra audio-video")
@@ -89,6 +95,7 @@ def test_it_runs_on_the_papers_data_and_shows_what_was_printed(study: Study, nam
                 assert f"{100 * row.value:.2f}" in said
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_what_cannot_be_had_is_left_out_with_the_reason(study: Study) -> None:
     said = study("table4", "nyuv2", "--root", prepared("nyuv2"), *TINY, "--recipes", "best")
     assert "left out: pe: expected distribution as map" in said

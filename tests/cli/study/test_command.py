@@ -1,4 +1,4 @@
-"""study with real worker processes, small."""
+"""study, small; two runs are made by real worker processes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.studies.here import run_here
 
 if TYPE_CHECKING:
     from .conftest import Cli
@@ -32,7 +33,11 @@ def made_in(out: Path) -> dict[str, int]:
 
 
 def test_it_makes_each_run_once_and_goes_on_where_it_stopped(
-    cli: Cli, tmp_path: Path, two: Path, data_flags: Sequence[str]
+    cli: Cli,
+    tmp_path: Path,
+    two: Path,
+    data_flags: Sequence[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = tmp_path / "out"
     command = ["study", two, *data_flags, *SMALL, "--out", out]
@@ -42,7 +47,9 @@ def test_it_makes_each_run_once_and_goes_on_where_it_stopped(
     assert not out.exists()
 
     # A share makes its own and leaves the report to later.
-    share = cli(*command, "--share", "2/3", "--workers", "1")
+    with monkeypatch.context() as patched:
+        patched.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
+        share = cli(*command, "--share", "2/3", "--workers", "1")
     assert share.code == 0, share.err
     assert "share 2/3: 1 of 1 runs are finished" in share.out
     (first,) = made_in(out).items()
@@ -58,6 +65,8 @@ def test_it_makes_each_run_once_and_goes_on_where_it_stopped(
     for label in ("sf-md", "dmr", "dmr alpha=0.01"):
         assert label in rest.out
 
+    # From here on in this process, since workers take long to start.
+    monkeypatch.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
     # A damaged record is told; nothing that is finished is lost or made again.
     broken = out / "runs" / next(name for name in made if "-sf-md-" in name)
     rows = (broken / "results.jsonl").read_text()
