@@ -153,7 +153,7 @@ def matrix_rates(setting: Setting) -> dict[str, float]:
     """
     rates = {}
     kinds = {"fp32": torch.float32, **({"bf16": torch.bfloat16} if setting.bf16 else {})}
-    size, channels, side, batch = 2048, 128, 14, 64
+    size, channels, side, batch = (256, 16, 14, 8) if setting.quick else (2048, 128, 14, 64)
     for name, dtype in kinds.items():
         a = torch.randn(size, size).to(setting.device, dtype)
         kernel = torch.randn(channels, channels, 3, 3).to(setting.device, dtype)

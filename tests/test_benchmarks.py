@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -13,39 +14,107 @@ import torch
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture
-def command(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT))
+@pytest.fixture(scope="module")
+def command():
     threads = torch.get_num_threads()
-    from benchmarks.__main__ import main
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(ROOT))
+        from benchmarks.__main__ import main
 
-    yield main
+        yield main
     torch.set_num_threads(threads)
     for name in [name for name in sys.modules if name.split(".")[0] == "benchmarks"]:
         del sys.modules[name]
 
 
-def test_every_part_but_memory_runs_and_is_written(command, tmp_path) -> None:
-    timed = ["step", "evaluation", "sample", "methods", "modalities", "growth"]
-    rows = command(["--quick", "--repeats", "1", "--out", str(tmp_path), "--only", *timed])
+class Measured(NamedTuple):
+    """Rows of a measurement, its folder, and what was seen meanwhile."""
+
+    rows: list[Any]
+    out: Path
+    inference: list[bool]
+    kept: list[bool]
+
+
+@pytest.fixture(scope="module")
+def measured(command, tmp_path_factory) -> Measured:
+    """Every part but `methods` and those that train, in single precision."""
+    from benchmarks import __main__ as module
+    from benchmarks import parts, released
+
+    modes: list[bool] = []
+    kept: list[bool] = []
+    evaluating: list[bool] = []
+
+    def watched(of):
+        def run(*given: object, **by: object) -> object:
+            if evaluating:
+                modes.append(torch.is_inference_mode_enabled())
+            return of(*given, **by)
+
+        return run
+
+    def noted(part):
+        def run(setting):
+            evaluating.append(True)
+            yield from part(setting)
+            evaluating.clear()
+
+        return run
+
+    timed = ["step", "evaluation", "sample", "modalities", "growth"]
+    out = tmp_path_factory.mktemp("measured")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "has_bf16", lambda *_: False)
+        patched.setattr(parts, "keep_freed", lambda: kept.append(True))
+        patched.setattr("dmrnet.engine.fit.keep_freed", lambda: kept.append(True))
+        for part in ("evaluations", "samples"):
+            patched.setattr(parts, part, noted(getattr(parts, part)))
+        for name in ("ReleasedSURF", "ReleasedOGM", "ReleasedESANet"):
+            kind = getattr(released, name)
+            patched.setattr(kind, "logits", watched(kind.logits))
+        rows = command(["--quick", "--repeats", "1", "--out", str(out), "--only", *timed])
+    return Measured(rows, out, modes, kept)
+
+
+def test_every_part_is_measured_and_written(command, measured: Measured, tmp_path) -> None:
+    rows = measured.rows
     assert {row.case.split()[0] for row in rows} == {"surf", "ogm", "esanet"}
     assert all(len(row.seconds) >= 1 and min(row.seconds) > 0 for row in rows)
     # The first of each case is what the others are compared with.
     assert all(row.ratio == (1, 1, 1) for row in rows if row.subject == "released")
     compared = [row for row in rows if row.subject.startswith("dmrnet") and row.difference]
     assert len(compared) > 20
-    written = json.loads((tmp_path / "benchmarks.json").read_text(encoding="utf-8"))
+    written = json.loads((measured.out / "benchmarks.json").read_text(encoding="utf-8"))
     assert len(written["rows"]) == len(rows)
-    assert "| released |" in (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
-    drawn = (tmp_path / "benchmarks.svg").read_text(encoding="utf-8")
+    assert "| released |" in (measured.out / "benchmarks.md").read_text(encoding="utf-8")
+    drawn = (measured.out / "benchmarks.svg").read_text(encoding="utf-8")
     assert "ms a combination" in drawn
     assert "· dmrnet, mask" in drawn
     assert "· released<" not in drawn
     # From what was written the same is drawn, and nothing is measured.
-    file = str(tmp_path / "benchmarks.json")
+    file = str(measured.out / "benchmarks.json")
     assert command(["--draw", file, "--out", str(tmp_path / "drawn")]) == rows
     again = (tmp_path / "drawn" / "performance.svg").read_text(encoding="utf-8")
     assert again == drawn
+
+
+def test_both_sides_are_evaluated_in_one_mode(measured: Measured) -> None:
+    assert {row.subject for row in measured.rows} >= {"released"}
+    assert measured.inference
+    assert all(measured.inference)
+
+
+def test_no_part_but_methods_keeps_memory(command, measured: Measured, monkeypatch) -> None:
+    from benchmarks import parts
+
+    assert not measured.kept
+    kept: list[bool] = []
+    monkeypatch.setattr(parts, "keep_freed", lambda: kept.append(True))
+    monkeypatch.setattr(parts, "METHODS", ("sf-md", "dmrnet", "mmanet"))
+    rows = command(["--quick", "--repeats", "1", "--only", "methods"])
+    assert {row.subject.split(",")[0] for row in rows} == {"sf-md", "dmrnet", "mmanet"}
+    assert kept
 
 
 def test_parts_that_keep_memory_run_behind_all_others(command, monkeypatch, tmp_path) -> None:
@@ -80,19 +149,6 @@ def test_parts_that_keep_memory_run_behind_all_others(command, monkeypatch, tmp_
     assert "freed memory: as the system has it, but kept in methods, data, epoch" in written
 
 
-def test_no_other_part_keeps_memory(command, monkeypatch) -> None:
-    from benchmarks import parts
-
-    asked: list[bool] = []
-    monkeypatch.setattr(parts, "keep_freed", lambda: asked.append(True))
-    monkeypatch.setattr("dmrnet.engine.fit.keep_freed", lambda: asked.append(True))
-    quick = ["--quick", "--repeats", "1", "--networks", "surf", "--only"]
-    command([*quick, "step", "evaluation", "sample", "modalities"])
-    assert not asked
-    command([*quick, "methods", "--methods", "dmrnet"])
-    assert asked
-
-
 def test_the_loader_is_timed_beside_the_step_that_it_feeds(command) -> None:
     rows = command(["--quick", "--repeats", "2", "--only", "data"])
     assert [row.subject for row in rows] == ["step", "loader, 0 workers", "loader, 1 worker"] * 2
@@ -124,7 +180,7 @@ def test_faces_are_read_from_files(command, tmp_path) -> None:
 
 def test_methods_are_compared_in_each_precision(command) -> None:
     from benchmarks.clock import Setting
-    from benchmarks.parts import methods, samples
+    from benchmarks.parts import evaluations, methods, samples, steps
 
     setting = Setting(quick=True, repeats=1, bf16=True, networks=("surf",))
     rows = list(methods(setting, ["dmrnet"]))
@@ -134,6 +190,9 @@ def test_methods_are_compared_in_each_precision(command) -> None:
     assert over == [[], ["sf-md"], [], ["sf-md, bf16"]]
     one = [row.subject for row in samples(setting)]
     assert one[4:8] == [f"{name}, bf16" for name in one[:4]]
+    for part, subjects in ((steps, 3), (evaluations, 2)):
+        found = [row.subject for row in islice(part(setting), 2 * subjects)]
+        assert found[subjects:] == [f"{name}, bf16" for name in found[:subjects]]
 
 
 def test_an_epoch_and_a_peak_are_measured(command) -> None:
@@ -152,29 +211,6 @@ def test_a_column_stands_where_a_row_has_something_in_it(command) -> None:
     assert "| subject | median | spread | note |\n| --- | ---: | ---: | ---: |" in text
     assert "| released | 1.00 s | 1.00 s–1.00 s |  |" in text
     assert "| subject | MiB |\n| --- | ---: |\n| dmrnet | 7 |" in text
-
-
-def test_both_sides_are_evaluated_in_one_mode(command, monkeypatch) -> None:
-    from benchmarks import released
-    from benchmarks.clock import Setting
-    from benchmarks.parts import evaluations, samples
-
-    modes: list[bool] = []
-
-    def watched(of):
-        def run(*given: object, **by: object) -> object:
-            modes.append(torch.is_inference_mode_enabled())
-            return of(*given, **by)
-
-        return run
-
-    for name in ("ReleasedSURF", "ReleasedOGM", "ReleasedESANet"):
-        kind = getattr(released, name)
-        monkeypatch.setattr(kind, "logits", watched(kind.logits))
-    setting = Setting(quick=True, repeats=1, networks=("surf",))
-    assert {row.subject for row in [*evaluations(setting), *samples(setting)]} >= {"released"}
-    assert modes
-    assert all(modes)
 
 
 def test_sides_that_differ_are_not_timed(command, monkeypatch) -> None:
