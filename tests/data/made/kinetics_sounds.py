@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.data.made import media
 
@@ -31,13 +33,23 @@ def hertz(number: int) -> float:
     return 400 + 40 * number
 
 
+@cache
+def video(number: int) -> bytes:
+    """Return a video of 3.5 seconds with sound; encoding it takes longer than writing it."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "video.mp4"
+        frames = [colour(number)] * 7
+        media.video(path, frames, "mpeg4", media.tone(hertz(number), 3.5), per_second=2)
+        return path.read_bytes()
+
+
 def videos(folder: Path, some: slice = slice(None)) -> Path:
-    """Write videos of 3.5 seconds with sound; names of classes have blanks."""
+    """Write videos; names of classes have blanks."""
     for split, name, stem, number in list(clips())[some]:
         place = "train" if split == "train" else "val"
         path = folder / place / name.replace("_", " ") / f"{stem}.mp4"
-        frames = [colour(number)] * 7
-        media.video(path, frames, "mpeg4", media.tone(hertz(number), 3.5), per_second=2)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(video(number))
     return folder
 
 
