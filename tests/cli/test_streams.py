@@ -63,8 +63,8 @@ def test_a_pipe_is_unread_once_its_reader_is_gone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("debug", [(), ("--debug",)])
-def test_an_error_outlives_its_reader(debug: tuple[str, ...], tmp_path: Path) -> None:
-    words = shlex.join(["evaluate", str(tmp_path / "none"), *debug])
+def test_an_error_outlives_its_reader(debug: tuple[str, ...]) -> None:
+    words = shlex.join(["fit", "--max-epoch", "3", *debug])
     reader = f"{shlex.quote(sys.executable)} -c '{ENDED}'"
     # What went wrong cannot be told, yet the exit code is that of what went wrong.
     assert shell(f"{COMMAND} {words} 2>&1 >/dev/null | {reader}").returncode == 2

@@ -119,8 +119,8 @@ class MethodTests:
     tasks: ClassVar[Mapping[str, Task]] = TASKS
     main: ClassVar[str] = "maps"
     """The task of the tests that look at one only."""
-    exported: ClassVar[str | None] = None
-    """The task of the export, which takes long; `main` if None."""
+    small: ClassVar[str | None] = None
+    """The task of exporting and of learning, which take long; `main` if None."""
 
     @pytest.fixture
     def build(self):
@@ -463,7 +463,7 @@ class MethodContract(MethodTests):
         assert loss.total.device.type == logits.device.type == "cuda"
 
     def test_it_exports_with_any_batch_size(self, build) -> None:
-        method = self.new(build, self.tasks[self.exported or self.main]).eval()
+        method = self.new(build, self.tasks[self.small or self.main]).eval()
         masks = every_combination(method.task)
         inputs = dict(a_batch(method.task, masks).inputs)
         size = torch.export.Dim("batch", min=1, max=1024)
@@ -490,7 +490,7 @@ class MethodContract(MethodTests):
             assert all(g.isfinite().all() for g in gradients(method))
 
     def test_training_lowers_the_loss(self, build) -> None:
-        method = self.new(build)
+        method = self.new(build, self.tasks[self.small or self.main])
         masks = every_combination(method.task)
         batch = self.batch(method, masks)
         optimizer = torch.optim.Adam(method.parameters(), lr=0.02)

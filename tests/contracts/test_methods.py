@@ -72,7 +72,7 @@ def each(choices: Iterable[Choice]) -> pytest.MarkDecorator:
 class TestMethods(Listed, MethodContract):
     """Everything, for every task."""
 
-    exported: ClassVar = "two-images"
+    small: ClassVar = "two-images"
 
 
 @each([choice for choice in recipes() if choice[:2] not in COVERED])

@@ -66,7 +66,7 @@ class TestGeneric(OnPixels):
     """Everything, for one to three modalities, of one number of channels or of several."""
 
     main: ClassVar = "three"
-    exported: ClassVar = "alike"
+    small: ClassVar = "alike"
     tasks: ClassVar = {
         "one": task_of(("image", (2, 16, 32)), dense=True),
         "three": THREE,

@@ -91,6 +91,7 @@ def test_an_old_run_is_known_as_finished(runs: Path, name: str) -> None:
     assert {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_old_runs_are_reported(tmp_path: Path) -> None:
     report = build_report([OLD_RUNS / name for name in NAMES], tmp_path / "report")
     assert len(report.summaries) == len(NAMES)

@@ -7,8 +7,6 @@ import os
 import pickle
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from tests.engine.runs import metrics_of, result_of, rows_of, settings_in
+from tests.forked import start
 
 from dmrnet.engine import fit as module
 from dmrnet.engine.fit import fit_run
@@ -122,36 +121,30 @@ def test_asked_to_end_it_saves_the_epoch(
     assert result_of(tmp_path / "run") == result_of(whole / "run")
 
 
-SCRIPT = """
-import sys
-from pathlib import Path
-from tests.engine.runs import settings_in
-from dmrnet.engine.training.checkpoints import Checkpoints
-from dmrnet.engine.fit import fit_run
-Checkpoints.every = float(sys.argv[3])
-fit_run(settings_in(Path(sys.argv[1]), epochs=40), Path(sys.argv[2]))
-"""
+def train_on(data: str, run: str, every: str) -> None:
+    """Train in a process that is going to be killed."""
+    Checkpoints.every = float(every)
+    fit_run(settings_in(Path(data), epochs=40), Path(run))
 
 
 def test_killed_for_real_at_a_random_moment(tmp_path: Path) -> None:
-    root = Path(__file__).parents[2]
     fit_run(settings_in(tmp_path, epochs=40), tmp_path / "whole")
     draw = random.Random(time.time_ns())
     moment, every = draw.randint(1, 30), draw.choice(["0", "0.3"])
-    killed = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(tmp_path), str(tmp_path / "run"), every],
-        env={**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"},
-        stderr=subprocess.PIPE,
+    killed = start(
+        "tests.engine.test_resume:train_on",
+        *(str(tmp_path), str(tmp_path / "run"), every),
+        streams=tmp_path / "killed",
     )
     metrics = RunFolder(tmp_path / "run").metrics
     until = time.monotonic() + 120
     while not metrics.is_file() or f"\n{moment}," not in metrics.read_text():
-        assert killed.poll() is None, killed.stderr.read().decode()
+        assert killed.exitcode is None, (tmp_path / "killed.err").read_text()
         assert time.monotonic() < until
         time.sleep(0.005)
     time.sleep(draw.random() * 0.1)
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
+    killed.kill()
+    killed.join()
     assert not RunFolder(tmp_path / "run").read_facts()["finished"]
     fit_run(settings_in(tmp_path, epochs=40), tmp_path / "run")
     assert result_of(tmp_path / "run") == result_of(tmp_path / "whole"), (moment, every)

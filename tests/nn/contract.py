@@ -165,8 +165,9 @@ class NetworkContract:
             (inputs, mask),
             dynamic_shapes=({name: {0: batch} for name in inputs}, {0: batch}),
         )
+        exported = program.module()
         for size in (1, 5):
             inputs, mask = self.inputs(task, size), self.mask(task, size)
             torch.testing.assert_close(
-                program.module()(inputs, mask), net(inputs, mask), rtol=1e-4, atol=1e-5
+                exported(inputs, mask), net(inputs, mask), rtol=1e-4, atol=1e-5
             )

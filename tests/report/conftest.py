@@ -201,3 +201,11 @@ def make_run(tmp_path):
         return write_run(tmp_path / "runs", *args, **kwargs)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def no_png():
+    """Let figures have no PNG, where a module looks at pages alone; it takes as long as the SVG."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("dmrnet.report.figures.figure.to_png", lambda *_: b"")
+        yield

@@ -10,7 +10,10 @@ from tests.report.conftest import write_run
 from dmrnet.report import build_report
 
 BROWSER = find()
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+pytestmark = [
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine"),
+    pytest.mark.usefixtures("no_png"),
+]
 
 VISIBLE = (
     "[...document.querySelectorAll('%s')]"

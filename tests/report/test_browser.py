@@ -14,7 +14,10 @@ from tests.report.conftest import write_run
 from dmrnet.report import build_report
 
 BROWSER = find()
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+pytestmark = [
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine"),
+    pytest.mark.usefixtures("no_png"),
+]
 
 FOUR = {"sf-md": 0.0, "head-only": 0.03, "dmr": 0.1, "dmrnet": 0.18}
 MODALITIES = {

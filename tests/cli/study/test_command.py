@@ -38,6 +38,7 @@ def test_it_makes_each_run_once_and_goes_on_where_it_stopped(
     two: Path,
     data_flags: Sequence[str],
     monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     out = tmp_path / "out"
     command = ["study", two, *data_flags, *SMALL, "--out", out]
@@ -65,8 +66,9 @@ def test_it_makes_each_run_once_and_goes_on_where_it_stopped(
     for label in ("sf-md", "dmr", "dmr alpha=0.01"):
         assert label in rest.out
 
-    # From here on in this process, since workers take long to start.
+    # From here on in this process and without figures: both have been made once.
     monkeypatch.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
+    request.getfixturevalue("no_pictures")
     # A damaged record is told; nothing that is finished is lost or made again.
     broken = out / "runs" / next(name for name in made if "-sf-md-" in name)
     rows = (broken / "results.jsonl").read_text()

@@ -32,10 +32,12 @@ def small_set(folder: Path, rows: int) -> list[str]:
 @pytest.mark.parametrize(
     ("method", "recipe", "rows"),
     [
-        *(("dmr", "best", n) for n in (8, 60, 100)),
+        ("dmr", "best", 8),
         ("dmrnet", "best", 60),
         ("dmrnet", "paper", 60),
-        ("dmrnet", "paper", 100),
+        pytest.param("dmr", "best", 60, marks=pytest.mark.slow),
+        pytest.param("dmr", "best", 100, marks=pytest.mark.slow),
+        pytest.param("dmrnet", "paper", 100, marks=pytest.mark.slow),
     ],
 )
 def test_the_defaults_learn_from_few_rows(

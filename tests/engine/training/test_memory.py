@@ -4,53 +4,58 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
+import resource
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 from tests.engine.runs import settings_in
+from tests.forked import start
 
 from dmrnet.engine import fit as module
-from dmrnet.engine.training.memory import CHOSEN, keep_freed
-
-FAULTS = """
-import resource, sys
-import torch
-from dmrnet.engine.training.memory import keep_freed
-
-def faults():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-
-if sys.argv[1] == "keep" and not keep_freed():
-    sys.exit("refused")
-for _ in range(20):
-    before = faults()
-    torch.ones(12, 1 << 20)
-print(faults() - before)
-"""
-"""Counts the pages that the last of twenty tensors of 48 MiB gets from the system."""
+from dmrnet.engine.training.memory import CHOSEN, hand_back, keep_freed
 
 
-def printed(script: str, *words: str) -> int:
-    """Return the number that a script prints where nobody has settled how memory is kept."""
-    done = subprocess.run(
-        [sys.executable, "-c", script, *words],
-        env={name: value for name, value in os.environ.items() if name not in CHOSEN},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.stderr.strip() == "refused":
+def unsettle() -> None:
+    """Forget what the user has settled for this process."""
+    for name in CHOSEN:
+        os.environ.pop(name, None)
+
+
+def count_faults(what: str) -> None:
+    """Print the pages that the last of twenty tensors of 48 MiB gets from the system."""
+    unsettle()
+
+    def faults() -> int:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+    if what == "keep" and not keep_freed():
+        sys.exit("refused")
+    before = 0
+    for _ in range(20):
+        before = faults()
+        torch.ones(12, 1 << 20)
+    sys.stdout.write(str(faults() - before))
+
+
+def printed(tmp_path: Path, function: str, *words: str) -> int:
+    """Return the number that a function prints in a process where no memory is kept yet."""
+    streams = tmp_path / "-".join([function, *words])
+    process = start(f"tests.engine.training.test_memory:{function}", *words, streams=streams)
+    process.join(timeout=180)
+    errors = Path(f"{streams}.err").read_text()
+    if errors.strip() == "refused":
         pytest.skip("this glibc (before 2.35) takes no such threshold")
-    assert done.returncode == 0, done.stderr
-    return int(done.stdout)
+    assert process.exitcode == 0, errors
+    return int(Path(f"{streams}.out").read_text())
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's own setting")
-def test_memory_comes_from_the_system_once() -> None:
+def test_memory_comes_from_the_system_once(tmp_path: Path) -> None:
+    kept, left = (printed(tmp_path, "count_faults", what) for what in ("keep", "leave"))
     # 12288 of 4 KiB, or 24 of 2 MiB.
-    assert printed(FAULTS, "keep") < 12 < printed(FAULTS, "leave")
+    assert kept < 12 < left
 
 
 def test_training_on_a_cpu_asks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -70,28 +75,29 @@ def test_other_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None
     assert not keep_freed()
 
 
-BETWEEN = """
-import torch
-from dmrnet.engine.training.memory import hand_back, keep_freed
-
-def resident():
-    pages = open("/proc/self/statm").read().split()[1]
-    return int(pages) >> 8
-
-if not keep_freed():
-    raise SystemExit("refused")
 class Cycle:
-    pass
-first = Cycle()
-first.itself, first.much = first, [torch.ones(12, 1 << 20) for _ in range(4)]
-del first
-before = resident()
-hand_back()
-print(before - resident())
-"""
-"""Counts the MiB that 192 in a cycle leave behind, and that are handed back."""
+    itself: Cycle
+    much: list[torch.Tensor]
+
+
+def count_handed_back() -> None:
+    """Print the MiB that 192 in a cycle leave behind, and that are handed back."""
+    unsettle()
+
+    def resident() -> int:
+        pages = Path("/proc/self/statm").read_text().split()[1]
+        return int(pages) >> 8
+
+    if not keep_freed():
+        sys.exit("refused")
+    first = Cycle()
+    first.itself, first.much = first, [torch.ones(12, 1 << 20) for _ in range(4)]
+    del first
+    before = resident()
+    hand_back()
+    sys.stdout.write(str(before - resident()))
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's own setting")
-def test_between_two_runs_it_is_handed_back() -> None:
-    assert printed(BETWEEN) > 150
+def test_between_two_runs_it_is_handed_back(tmp_path: Path) -> None:
+    assert printed(tmp_path, "count_handed_back") > 150

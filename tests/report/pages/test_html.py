@@ -12,6 +12,8 @@ import pytest
 
 from dmrnet.report import build_report
 
+pytestmark = pytest.mark.usefixtures("no_png")
+
 VOID = {"meta", "wbr", "br", "hr", "img", "input", "link"}
 HOSTILE = (
     "<script>alert(1)</script>",
