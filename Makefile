@@ -4,8 +4,8 @@
 PYTHON ?= python3
 QUICKSTART_VENV ?= .venv-quickstart
 TEST_VENV ?= .venv-test
-# Two test processes of one thread each.
-PYTEST_FLAGS ?= --numprocesses 2
+# Two test processes of one thread each; a module's tests share its fixtures, so they stay together.
+PYTEST_FLAGS ?= --numprocesses 2 --dist loadscope
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
