@@ -49,6 +49,6 @@ _HOME = {
     "prepare": "dmrnet.data.published",
     "read_split": "dmrnet.data.files.reading",
 }
-"""Where the public names live that need torch; each is imported on first use (PEP 562)."""
+"""Modules of the public names that need torch, imported on first use (PEP 562)."""
 
 __getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -1,4 +1,4 @@
-"""What the splits of a data set hold, in numbers."""
+"""Description of the splits of a data set in numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a run was made: versions, platform, time and the commit of this package."""
+"""Environment of a run: versions, platform, time and the commit of this package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training refuses: a folder of another run, other data, data that do not fit the method."""
+"""Checks before a training: the folder is of the same run, and data fit run and method."""
 
 from __future__ import annotations
 

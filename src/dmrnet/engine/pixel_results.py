@@ -1,4 +1,4 @@
-"""What an evaluation of images with a class for every pixel stores: counts and label maps."""
+"""Stored results of a dense evaluation: counts and label maps."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def _counts(predicted: Tensor, target: Tensor, scored: Tensor) -> Tensor:
 
 
 class Scored(Protocol):
-    """What the settings of a data set say of its score."""
+    """Protocol of data settings: the attributes that define the score."""
 
     @property
     def metric(self) -> str:

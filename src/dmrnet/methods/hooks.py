@@ -13,7 +13,7 @@ from dmrnet.objectives import Add, EpochStatistics, Step
 
 @dataclass(frozen=True)
 class Needs:
-    """What a method cannot be trained without.
+    """Requirements of a method before it can be trained.
 
     Attributes:
         complete: Whether every training sample must have every modality.

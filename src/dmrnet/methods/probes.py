@@ -1,4 +1,4 @@
-"""What analyses read of a method: maps of single modalities, embeddings and class vectors.
+"""Internals of a method for analyses: maps of single modalities, embeddings, class vectors.
 
 A method whose features are not plain maps registers a variant of its own: see
 `functools.singledispatch`.

@@ -11,7 +11,7 @@ from dmrnet.modalities.rows import take_rows
 
 
 class CachedFeatures:
-    """What all combinations of a sample share in evaluation.
+    """Features that all combinations of a sample share in evaluation.
 
     A fusion that computes more than the encoders' features in advance has a subclass of its own.
 

@@ -12,7 +12,7 @@ from dmrnet.modalities.combinations import count
 from dmrnet.objectives.statistics import Totals, empty_table
 
 Criterion = Literal["variance", "loss"]
-"""What combinations are ranked by: mean sigma^2 (the paper), or mean training loss."""
+"""Criterion that ranks combinations: mean sigma^2 (the paper), or mean training loss."""
 
 Among = Literal["all", "single"]
 """Which combinations may be hard: all, or single modalities."""

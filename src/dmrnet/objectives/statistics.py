@@ -37,7 +37,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class EpochStatistics:
-    """What an epoch of training measured of each combination.
+    """Statistics of each combination over an epoch of training.
 
     Attributes:
         variance: Mean sigma^2 of a sample (d_j of Eq. 10); no samples without a distribution.

@@ -57,7 +57,7 @@ class SourceFiles:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a cache was made of.
+    """Sources of a cache.
 
     Attributes:
         name: Name of the data set.

@@ -127,7 +127,7 @@ def first_picture(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Lines(Generic[Row]):
-    """What the good lines of a list say, and why others are bad, by line number from 1."""
+    """Parsed lines of a list, and the reasons against the others, by line number from 1."""
 
     rows: dict[int, Row]
     bad: dict[int, str]

@@ -1,4 +1,4 @@
-"""What a preparation reads and decodes, what it rejects, and what it says about both.
+"""Work of a preparation: read and decode files, reject bad ones, log both.
 
 Decoded files are kept on disk in parts, which a later call finds again after an interruption.
 """

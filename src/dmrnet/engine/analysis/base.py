@@ -1,4 +1,4 @@
-"""What an analysis is made of and what it returns."""
+"""Base class of analyses, with their input and result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens while a run is trained.
+"""Training of a run.
 
 `trainer` is Lightning's trainer, `trainee` the method under it: its steps (`steps`, `optim`,
 `average`), its epochs (`validation`, `selection`, `divergence`) and its `checkpoints`. `processes`

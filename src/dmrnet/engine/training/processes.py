@@ -32,7 +32,7 @@ class LostProcessError(RuntimeError):
 
 @dataclass(frozen=True)
 class Launch:
-    """What a launcher started.
+    """Processes that a launcher started.
 
     Attributes:
         by: Name of the launcher.

@@ -1,4 +1,4 @@
-"""What the processes of one training do together; a single process goes through it alone."""
+"""Communication between the processes of one training; does nothing for a single process."""
 
 from __future__ import annotations
 

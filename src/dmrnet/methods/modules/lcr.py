@@ -14,7 +14,7 @@ from dmrnet.nn.fusion import Fused, masked
 from dmrnet.objectives import Step
 
 Hides = Literal["features", "inputs"]
-"""What is zero for a hidden modality in training: its features, or its input."""
+"""Zeros that stand for a hidden modality in training: of its features, or of its input."""
 
 
 class LCR(Method):

@@ -25,7 +25,7 @@ KINDS = {
     "shared": "some modalities in common",
     "apart": "no modality in common",
 }
-"""What two combinations may have in common: key, and description."""
+"""Relations between two combinations: key and description."""
 
 _EDGES = np.arange(0.0, 182.0, 2.0)
 """Edges of the histograms' bins, in degrees."""

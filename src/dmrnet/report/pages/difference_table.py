@@ -17,7 +17,7 @@ COST_NAMES = {
     "train_seconds": "training time",
     "train_samples": "number of training samples",
 }
-"""What the cost of a training is, by metric."""
+"""Descriptions of the cost of a training, by metric."""
 
 _HEADER = (
     "System",
