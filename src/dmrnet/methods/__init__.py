@@ -14,29 +14,25 @@ from dmrnet.hints import nearest
 from dmrnet.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from dmrnet.methods.base import Encodes, Method, StepLoss
+    from dmrnet.methods.base import Method
     from dmrnet.methods.hooks import Needs, TrainingHooks
     from dmrnet.methods.settings import MethodSettings
     from dmrnet.modalities import Task
 
 __all__ = [
     "METHODS",
-    "Encodes",
     "Method",
     "MethodSettings",
     "Needs",
-    "StepLoss",
     "TrainingHooks",
     "build_method",
     "method",
 ]
 
 _HOME = {
-    "Encodes": "dmrnet.methods.base",
     "Method": "dmrnet.methods.base",
     "MethodSettings": "dmrnet.methods.settings",
     "Needs": "dmrnet.methods.hooks",
-    "StepLoss": "dmrnet.methods.base",
     "TrainingHooks": "dmrnet.methods.hooks",
 }
 

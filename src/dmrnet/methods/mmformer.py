@@ -40,12 +40,8 @@ if TYPE_CHECKING:
     from dmrnet.methods.base import Method
     from dmrnet.methods.modules.mmformer import MMFormer
     from dmrnet.modalities import Task
-    from dmrnet.nn.networks.level_fusion import LevelMixing
     from dmrnet.nn.networks.parts import NetworkParts
     from dmrnet.nn.systems.mmformer import TransformerOptions
-
-Restore = Literal["sequence", "position", "packed"]
-"""How the tokens of all modalities become those of one map."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +92,7 @@ class MMFormerSettings(SFMDSettings):
     ratio: int = 8
     attention_dropout: float = 0.1
     position_dropout: float = 0.0
-    restore: Restore | None = None
+    restore: Literal["sequence", "position", "packed"] | None = None
     hides: Literal["tokens", "maps"] = "tokens"
     key_mask: bool = False
     each_weight: float = 1.0
@@ -136,7 +132,7 @@ class MMFormerSettings(SFMDSettings):
         shapes = feature_shapes(task, encoders)
         channels, grid = common_width(shapes, self.name), self.network.fusion_grid(shapes)
         embed = self.embed or channels
-        options = self.transformers(self.restore or "sequence")
+        options = self.transformers()
         intra = {name: IntraTransformer(channels, embed, grid, options) for name in encoders}
         if self.hides == "maps":
             fusion: InterFusion = MapsInterFusion(intra, task.modalities, embed, grid, options)
@@ -147,32 +143,28 @@ class MMFormerSettings(SFMDSettings):
         each = EachShown(self.each_weight, task.modalities, channels, len(task.classes))
         return self.assemble(task, parts, (each, *self.mutual_terms()))
 
-    def transformers(self, restore: Restore) -> TransformerOptions:
-        """Return the options of both transformers."""
+    def transformers(self, dense: bool = False) -> TransformerOptions:
+        """Return the options of both transformers.
+
+        Raises:
+            ValueError: If `restore` fits only images of the size of those of training, but dense
+                tasks have others.
+        """
         from dmrnet.nn.systems.mmformer import TransformerOptions
 
+        if dense and self.restore == "sequence":
+            raise ValueError(
+                "expected restore as position or packed in a dense task, got 'sequence', which has "
+                "a weight for each position of the training images"
+            )
         return TransformerOptions(
             self.heads,
             self.ratio,
             self.attention_dropout,
             self.position_dropout,
             self.key_mask,
-            restore,
+            self.restore or ("position" if dense else "sequence"),
         )
-
-    @property
-    def dense_restore(self) -> Restore:
-        """`restore` in dense tasks, where images may differ in size from those of training.
-
-        Raises:
-            ValueError: If it has a weight for each position of the training images.
-        """
-        if self.restore == "sequence":
-            raise ValueError(
-                "expected restore as position or packed in a dense task, got 'sequence', which has "
-                "a weight for each position of the training images"
-            )
-        return self.restore or "position"
 
     def build_dense(self, task: Task, parts: NetworkParts, channels: int) -> Method:
         """Return the method for a dense task.
@@ -202,7 +194,7 @@ class MMFormerSettings(SFMDSettings):
             self.network.stem,
             self.embed,
             (height // STRIDE, width // STRIDE),
-            self.transformers(self.dense_restore),
+            self.transformers(dense=True),
         )
         return replace(parts, fusion=fusion), fusion.deepest
 
@@ -216,18 +208,11 @@ class MMFormerSettings(SFMDSettings):
         levels = levels_of(self.network, task)
         *shallow, deepest = levels.widths
         many = len(task.modalities)
-        mixings: list[LevelMixing] = [
+        mixings = [
             LevelConcat(many, before, after)
             for before, after in zip(shallow, levels.skip_widths, strict=True)
         ]
-        mixings.append(
-            LevelTransformers(
-                task.modalities,
-                deepest,
-                self.embed or deepest,
-                levels.grid(task),
-                self.transformers(self.dense_restore),
-            )
-        )
-        fusion = LevelFusion(task.modalities, levels, mixings)
+        embed, options = self.embed or deepest, self.transformers(dense=True)
+        last = LevelTransformers(task.modalities, deepest, embed, levels.grid(task), options)
+        fusion = LevelFusion(task.modalities, levels, [*mixings, last])
         return NetworkParts(levels.streams, fusion, levels.width, levels.build_decoder()), deepest

@@ -108,20 +108,12 @@ class ShaSpecSettings(SFMDSettings):
         grid = self.network.fusion_grid(shapes)
         shared = SharedEncoder(self.network, task, shapes, grid)
         rest = self.network.build_tail(task, channels * len(shapes), grid)
-        fusion = SharedSpecificFusion(
-            task.modalities,
-            channels,
-            grid,
-            rest.trunk,
-            self.residual,
-            self.impute,
-            self.one_projection,
-            self.project_kernel,
-        )
+        options = (self.residual, self.impute, self.one_projection, self.project_kernel)
+        fusion = SharedSpecificFusion(task.modalities, channels, grid, rest.trunk, *options)
         parts = NetworkParts(encoders, fusion, rest.channels, rest.predictor)
         names = [shared_name(name) for name in task.modalities]
-        method = self.assemble(task, parts, self.shared_terms(names, task.modalities, channels))
-        return with_shared(method, shared)
+        terms = self.shared_terms(names, task.modalities, channels)
+        return with_shared(self.assemble(task, parts, terms), shared)
 
     def build_dense(self, task: Task) -> Method:
         """Return the method for a dense task."""
@@ -132,14 +124,8 @@ class ShaSpecSettings(SFMDSettings):
         from dmrnet.nn.systems.shaspec_levels import SharedLevelFusion, SharedStreams
 
         levels = levels_of(self.network, task)
-        fusion = SharedLevelFusion(
-            task.modalities,
-            levels,
-            self.residual,
-            self.impute,
-            self.one_projection,
-            self.project_kernel,
-        )
+        options = (self.residual, self.impute, self.one_projection, self.project_kernel)
+        fusion = SharedLevelFusion(task.modalities, levels, *options)
         parts = NetworkParts(levels.streams, fusion, levels.width, levels.build_decoder())
         specific = [feature_name(name, levels.deepest) for name in task.modalities]
         shared = [feature_name(shared_name(name), levels.deepest) for name in task.modalities]
