@@ -226,6 +226,8 @@ def test_an_encoder_without_samples_never_runs() -> None:
 class Wide(nn.Module):
     """Ten modalities of a single number; records the most rows that it fused together."""
 
+    modalities = tuple(f"m{k}" for k in range(10))
+
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.classes = classes

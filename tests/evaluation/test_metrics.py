@@ -19,6 +19,8 @@ def test_counts_and_rates_equal_scikit_learn() -> None:
     logits, target = draw.normal(size=(60, 4)), draw.integers(4, size=60)
 
     class Given:
+        modalities = ("x",)
+
         def cached(self, inputs, where):
             return CachedFeatures(inputs)
 

@@ -28,6 +28,8 @@ def some_present(n: int, v: int, share: float, seed: int) -> Tensor:
 class Table:
     """A model that is right where a table ``(n, 2^V)`` says so; counts what it encodes."""
 
+    modalities = tuple("abcdef")
+
     def __init__(self, right: Tensor) -> None:
         self.right = right
         self.encoded: list[int] = []

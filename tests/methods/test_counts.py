@@ -168,6 +168,8 @@ def test_the_bound_on_memory_does_not_shrink_with_modalities(
 class Large:
     """A model whose features are so large that their numbers bound the rows, and not 2048."""
 
+    modalities = tuple(f"m{v}" for v in range(11))
+
     def __init__(self, numbers: int) -> None:
         self.numbers, self.rows = numbers, list[int]()
 

@@ -12,7 +12,7 @@ from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.scoring import naming_samples, samples_at_once
 from dmrnet.evaluation import predict_masks
-from dmrnet.evaluation.finite import finite_logits, has_finite_max
+from dmrnet.evaluation.finite import FiniteLogits, has_finite_max
 from dmrnet.modalities import name_of, parse
 
 
@@ -71,7 +71,7 @@ def predict_rows(
     Raises:
         NoClassError: If the largest logit of a row is NaN or infinite.
     """
-    parts, watch = [], finite_logits(run.method)
+    parts, watch = [], FiniteLogits(run.method.modalities)
     for batch in evaluation_batches(dataset, batch_size or samples_at_once(run.task), rows=rows):
         mask = batch.present & visible
         masked = batch.masked(mask, mask, run.task.modalities).to(run.device)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from dmrnet.evaluation.finite import finite_logits, has_finite_max
+from dmrnet.evaluation.finite import FiniteLogits, has_finite_max
 from dmrnet.modalities import Batch, CachedFeatures, Inputs, Where
 
 NUMBERS_AT_ONCE = 1 << 22
@@ -26,6 +26,11 @@ MOST_ROWS_AT_ONCE = 2048
 
 class Model(Protocol):
     """The interface of a method that evaluation uses."""
+
+    @property
+    def modalities(self) -> Sequence[str]:
+        """Names of the modalities, in the order of mask columns."""
+        ...
 
     @property
     def stride(self) -> int:
@@ -143,7 +148,7 @@ def evaluate(
     complete = torch.zeros_like(confusion)
     log_loss = torch.zeros(len(combinations), dtype=torch.float64, device=device)
     kept: list[MaskPredictions] = []
-    watch = finite_logits(model)
+    watch = FiniteLogits(model.modalities)
     for batch in batches:
         where = rows_to_encode(batch, combinations.shape[1])
         check_labels(batch)

@@ -53,7 +53,7 @@ class FiniteLogits:
     A class may have a logit of ``-inf`` if another one is finite.
 
     Args:
-        modalities: Names of the modalities in order, for messages; None if the model has none.
+        modalities: Names of the modalities in order, for messages.
 
     >>> watch = FiniteLogits(("red", "nir"))
     >>> logits = torch.tensor([[[0.0, 1.0], [torch.nan, 1.0]], [[2.0, 0.0], [2.0, 1.0]]])
@@ -64,7 +64,7 @@ class FiniteLogits:
     dmrnet.evaluation.finite.NoClassError: expected finite logits, got NaN or infinite ones for ...
     """
 
-    def __init__(self, modalities: Sequence[str] | None = None) -> None:
+    def __init__(self, modalities: Sequence[str]) -> None:
         self._modalities = modalities
         self._samples: list[Tensor] = []
         self._broken: list[Tensor] = []
@@ -112,10 +112,7 @@ class FiniteLogits:
         assert self._common is not None
         assert self._always is not None
         shown = (self._common & ~self._always).nonzero().flatten().tolist()
-        names = self._modalities
-        raise NoClassError(
-            samples.tolist(), " and ".join(names[v] if names else f"modality {v}" for v in shown)
-        )
+        raise NoClassError(samples.tolist(), " and ".join(self._modalities[v] for v in shown))
 
 
 def _of_all(masks: Tensor, rows: Tensor) -> Tensor:
@@ -139,8 +136,3 @@ def check_finite(values: Tensor, what: str) -> None:
             f"expected finite {what}, got NaN or infinite values; look at the samples (values far "
             "from all others?), or at the weights"
         )
-
-
-def finite_logits(model: object) -> FiniteLogits:
-    """Return a collector with the model's names of modalities, if it has any."""
-    return FiniteLogits(getattr(model, "modalities", None))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.evaluation.combinations import Model, by_chunk
-from dmrnet.evaluation.finite import finite_logits, has_finite_max
+from dmrnet.evaluation.finite import FiniteLogits, has_finite_max
 from dmrnet.evaluation.pixels import NO_CLASS
 from dmrnet.evaluation.tiles import Tiling, cut, padded, windows
 from dmrnet.modalities import Batch
@@ -31,7 +31,7 @@ def predict_pixels(
         ValueError: If the batch has no mask or row numbers, or there are more classes than fit.
         NoClassError: If the largest logit of a pixel is NaN or infinite.
     """
-    watch = finite_logits(model)
+    watch = FiniteLogits(model.modalities)
     if batch.mask is None or batch.where is None:
         raise ValueError("expected a batch with a mask and row numbers (Batch.masked), got none")
     height, width = next(iter(batch.inputs.values())).shape[-2:]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.evaluation.combinations import Model, check_labels, rows_at_once, rows_to_encode
-from dmrnet.evaluation.finite import finite_logits, has_finite_max
+from dmrnet.evaluation.finite import FiniteLogits, has_finite_max
 from dmrnet.modalities import Batch, count, from_index, index_of
 from dmrnet.modalities.combinations import MAX_TABLE
 
@@ -163,7 +163,7 @@ def _by_chunk(
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield numbers of pairs, int64 on the CPU, and their classes and float32 logits, by chunk."""
     any_pair = False
-    watch = finite_logits(model)
+    watch = FiniteLogits(model.modalities)
     size = int(pairs.sample.max()) + 1 if len(pairs.sample) else 0
     for batch in batches:
         where = rows_to_encode(batch, pairs.modalities)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dmrnet.evaluation.combinations import Evaluation, Model, by_chunk, rows_to_encode
-from dmrnet.evaluation.finite import finite_logits, has_finite_max
+from dmrnet.evaluation.finite import FiniteLogits, has_finite_max
 from dmrnet.evaluation.tiles import Tiling, cut, padded, windows
 from dmrnet.modalities import Batch
 
@@ -81,7 +81,7 @@ def evaluate_pixels(
         ValueError: If a batch has no row numbers or other modalities, or there is no image.
         NoClassError: If the largest logit of a labelled pixel is NaN or infinite.
     """
-    watch = finite_logits(model)
+    watch = FiniteLogits(model.modalities)
     requested = torch.tensor(list(show), dtype=torch.int64)
     parts, label_maps = [], []
     for batch in batches:
