@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,15 @@ def write_together(files: Mapping[Path, bytes]) -> None:
     with replacing(*files) as partial:
         for path, data in zip(partial, files.values(), strict=True):
             path.write_bytes(data)
+
+
+def npz_bytes(arrays: Mapping[str, Any]) -> bytes:
+    """Return arrays as the content of a compressed ``.npz`` file."""
+    import numpy as np
+
+    buffer = BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

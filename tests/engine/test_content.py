@@ -100,7 +100,7 @@ def test_the_fingerprint_follows_every_number_label_and_absence(tmp_path: Path) 
 def test_ctrl_c_costs_no_finished_epoch(tmp_path: Path) -> None:
     # The epochs are far shorter than the time between two checkpoints.
     interrupted(settings_in(tmp_path), tmp_path / "run", epoch=4)
-    found = Checkpoints(RunFolder(tmp_path / "run")).found()
+    found = Checkpoints(RunFolder(tmp_path / "run")).existing()
     assert [checkpoint.epoch for checkpoint in found] == [2]
     told: list[int] = []
     fit_run(settings_in(tmp_path), tmp_path / "run", lambda progress: told.append(progress.epoch))
@@ -119,7 +119,7 @@ def test_nor_does_the_signal(tmp_path: Path) -> None:
             fit_run(settings_in(tmp_path), tmp_path / "run", press)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert Checkpoints(RunFolder(tmp_path / "run")).found()[-1].epoch >= 2
+    assert Checkpoints(RunFolder(tmp_path / "run")).existing()[-1].epoch >= 2
 
 
 def test_the_report_keeps_files_of_one_name_apart(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from dmrnet.modalities import name_of
-from dmrnet.storage import write_bytes, write_text
+from dmrnet.storage import npz_bytes, write_bytes, write_text
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -51,9 +51,7 @@ def as_npz(
         **predicted,
         "classes": np.array(classes),
     }
-    stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)
-    return stream.getvalue()
+    return npz_bytes(arrays)
 
 
 def write_label_maps(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,16 @@ from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.pixel_results import class_lines, pack_counts, pack_label_maps, shown_rows
 from dmrnet.engine.rows import Line, result_rows, score_lines
 from dmrnet.engine.scoring import combinations_of, naming_samples, score, score_images
-from dmrnet.engine.thresholds import apply_thresholds, attack_type_lines, predicted_labels
+from dmrnet.engine.thresholds import (
+    apply_thresholds,
+    attack_type_lines,
+    predicted_labels,
+    sets_thresholds,
+)
 from dmrnet.evaluation import Evaluation, PixelEvaluation, measure_of
 from dmrnet.locking import lock_folder
 from dmrnet.modalities import name_of
+from dmrnet.storage import npz_bytes
 
 MOST_NUMBERS = 50_000_000
 """Most probabilities (samples by combinations by classes) that are stored; of more, none are."""
@@ -69,7 +74,7 @@ def _evaluate_samples(
             combinations,
             run.device,
             batch_size=batch_size,
-            keep=store or measure.threshold != "half",
+            keep=store or sets_thresholds(measure),
         )
     result, thresholds = apply_thresholds(measure, result, run.folder, names)
     lines = [
@@ -80,18 +85,18 @@ def _evaluate_samples(
         result = replace(result, predictions=None)
     packed = None
     if (predictions := result.predictions) is not None:
-        buffer = BytesIO()
-        np.savez_compressed(
-            buffer,
-            index=predictions.index.numpy(),
-            combination=np.array([name_of(mask, names) for mask in combinations]),
-            target=predictions.target.numpy(),
-            scored=predictions.scored.numpy(),
-            probabilities=predictions.probabilities.numpy(),
-            predicted=predicted_labels(measure, predictions, thresholds).numpy().astype(np.int16),
-            **sources_of(data if test is None else None, dataset, predictions.index),
+        labels = predicted_labels(measure, predictions, thresholds)
+        packed = npz_bytes(
+            {
+                "index": predictions.index.numpy(),
+                "combination": np.array([name_of(mask, names) for mask in combinations]),
+                "target": predictions.target.numpy(),
+                "scored": predictions.scored.numpy(),
+                "probabilities": predictions.probabilities.numpy(),
+                "predicted": labels.numpy().astype(np.int16),
+                **sources_of(data if test is None else None, dataset, predictions.index),
+            }
         )
-        packed = buffer.getvalue()
     _store(run, dataset, test, lines, {run.folder.predictions: packed})
     return result
 

@@ -179,12 +179,7 @@ def task_of(folder: RunFolder, facts: Mapping[str, Any]) -> Task:
 
 
 def _read_standardiser(folder: RunFolder, task: Task) -> Standardiser:
-    """Return the standardiser of the training rows, for further files.
-
-    Raises:
-        FileNotFoundError: If it is gone; without it every prediction would be wrong.
-        ValueError: If it is damaged, or belongs to other modalities.
-    """
+    """Return the standardiser of the training rows; without it every prediction would be wrong."""
     path, mend = folder.standardiser, "restore it, or train again into another --out"
     if not path.is_file():
         raise FileNotFoundError(f"{path}, which standardises this run's data, is gone; {mend}")

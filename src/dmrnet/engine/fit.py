@@ -85,7 +85,7 @@ def fit_run(
         if finished and paths_of(settings.data) == paths_of(read_config(folder.config).data):
             return False
         raise
-    if finished or checkpoints.found():
+    if finished or checkpoints.existing():
         check_samples(splits, folder)
     if finished:
         return False

@@ -82,27 +82,15 @@ class RunFolder:
         return f"{json.dumps({**known, **new}, indent=2)}\n".encode()
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the result rows; none before the first are written.
-
-        Raises:
-            ValueError: If a line is damaged.
-        """
+        """Return the result rows; none before the first are written."""
         return _records(self.results)
 
     def analysis_rows(self) -> list[dict[str, Any]]:
-        """Return the rows of analyses; none before the first are written.
-
-        Raises:
-            ValueError: If a line is damaged.
-        """
+        """Return the rows of analyses; none before the first are written."""
         return _records(self.analyses)
 
     def statistics(self) -> list[dict[str, Any]]:
-        """Return the rows of ``variance.jsonl``: one for each epoch and combination.
-
-        Raises:
-            ValueError: If a line is damaged.
-        """
+        """Return the rows of ``variance.jsonl``: one for each epoch and combination."""
         return _records(self.variance)
 
     def put_rows(self, split: str, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -169,14 +157,9 @@ class RunFolder:
         removed, since they belong to other weights; so are checkpoints of later epochs, which may
         be unreadable, and, from the first epoch on, the weights.
         """
-        results = (
-            self.results,
-            self.predictions,
-            self.pictures,
-            self.analyses,
-            self.analysis_arrays,
-        )
-        for path in (*results, *([] if epoch else [self.weights])):
+        outdated = [self.results, self.predictions, self.pictures]
+        outdated += [self.analyses, self.analysis_arrays, *([] if epoch else [self.weights])]
+        for path in outdated:
             path.unlink(missing_ok=True)
         for path in self.checkpoints.glob("epoch-*.ckpt"):
             number = path.stem.removeprefix("epoch-")
@@ -193,6 +176,7 @@ class RunFolder:
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
+    """Return the records of a file of JSON lines; a damaged line is a `ValueError`."""
     if not path.is_file():
         return []
     try:

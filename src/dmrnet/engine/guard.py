@@ -24,7 +24,7 @@ def check_settings(settings: RunSettings, folder: RunFolder, checkpoints: Checkp
     Raises:
         ValueError: If a setting differs that could change the result.
     """
-    if not (folder.config.is_file() and (folder.trained or checkpoints.found())):
+    if not (folder.config.is_file() and (folder.trained or checkpoints.existing())):
         return
     paths = {f"data.{name}" for name in paths_of(settings.data)}
     before, now = flat(read_config(folder.config).to_dict()), flat(settings.to_dict())

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from io import BytesIO
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +13,7 @@ from dmrnet.engine.rows import Line
 from dmrnet.engine.scoring import spread
 from dmrnet.evaluation import PixelEvaluation, ious
 from dmrnet.modalities import Task, name_of
+from dmrnet.storage import npz_bytes
 
 SHOWN = 3
 """Number of test images whose label maps are stored."""
@@ -40,11 +39,13 @@ def pack_counts(evaluation: PixelEvaluation, task: Task) -> bytes:
     assert evaluation.index is not None
     assert evaluation.scored is not None
     assert evaluation.counts is not None
-    return _npz(
-        index=evaluation.index.numpy(),
-        combination=np.array(_names(evaluation, task)),
-        scored=evaluation.scored.numpy(),
-        confusion=evaluation.counts.numpy(),
+    return npz_bytes(
+        {
+            "index": evaluation.index.numpy(),
+            "combination": np.array(_names(evaluation, task)),
+            "scored": evaluation.scored.numpy(),
+            "confusion": evaluation.counts.numpy(),
+        }
     )
 
 
@@ -60,13 +61,15 @@ def pack_label_maps(evaluation: PixelEvaluation, dataset: Dataset, inputs: bool)
     if maps is None:
         return None
     shown = dataset.take(maps.index).inputs if inputs else {}
-    return _npz(
-        **{f"input/{name}": as_bytes(x).numpy() for name, x in shown.items()},
-        index=maps.index.numpy(),
-        combination=np.array(_names(evaluation, task)),
-        classes=np.array(task.classes),
-        truth=maps.truth.numpy(),
-        predicted=maps.predicted.numpy(),
+    return npz_bytes(
+        {
+            **{f"input/{name}": as_bytes(x).numpy() for name, x in shown.items()},
+            "index": maps.index.numpy(),
+            "combination": np.array(_names(evaluation, task)),
+            "classes": np.array(task.classes),
+            "truth": maps.truth.numpy(),
+            "predicted": maps.predicted.numpy(),
+        }
     )
 
 
@@ -82,9 +85,3 @@ def as_bytes(images: Tensor) -> Tensor:
 
 def _names(evaluation: PixelEvaluation, task: Task) -> list[str]:
     return [name_of(mask, task.modalities) for mask in evaluation.combinations.cpu()]
-
-
-def _npz(**arrays: Any) -> bytes:  # noqa: ANN401
-    buffer = BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
@@ -14,6 +15,11 @@ from dmrnet.evaluation import AttackErrors, Evaluation, MaskPredictions, Measure
 from dmrnet.modalities import name_of
 
 
+def sets_thresholds(measure: Measure) -> TypeGuard[AttackErrors]:
+    """Return whether a measure sets a threshold for each combination on validation."""
+    return isinstance(measure, AttackErrors) and measure.threshold != "half"
+
+
 def set_thresholds(
     measure: Measure, result: Evaluation, folder: RunFolder, modalities: tuple[str, ...]
 ) -> Evaluation:
@@ -22,17 +28,13 @@ def set_thresholds(
     Returns:
         The counts at those thresholds; `result` itself where the threshold is fixed.
     """
-    if not isinstance(measure, AttackErrors) or measure.threshold == "half":
+    if not sets_thresholds(measure):
         return result
     assert result.predictions is not None
     thresholds = measure.thresholds(result.predictions)
     names = [name_of(mask, modalities) for mask in result.combinations.cpu()]
-    folder.write_facts(
-        thresholds={
-            name: None if value != value else value
-            for name, value in zip(names, thresholds.tolist(), strict=True)
-        }
-    )
+    values = [None if value != value else value for value in thresholds.tolist()]
+    folder.write_facts(thresholds=dict(zip(names, values, strict=True)))
     return measure.at(result, thresholds)
 
 
@@ -44,7 +46,7 @@ def apply_thresholds(
     Raises:
         ValueError: If none are stored though they are set on validation.
     """
-    if not isinstance(measure, AttackErrors) or measure.threshold == "half":
+    if not sets_thresholds(measure):
         return result, torch.full((len(result.combinations),), 0.5, dtype=torch.float64)
     stored = folder.read_facts().get("thresholds")
     names = [name_of(mask, modalities) for mask in result.combinations.cpu()]
@@ -69,7 +71,7 @@ def predicted_labels(measure: Measure, predictions: MaskPredictions, thresholds:
     Returns:
         int64 ``(K, n)``; -1 where the threshold of the combination is undefined.
     """
-    if not isinstance(measure, AttackErrors) or measure.threshold == "half":
+    if not sets_thresholds(measure):
         return predictions.probabilities.argmax(-1)
     real = measure.bona_fide
     accepted = predictions.probabilities[..., real].double() > thresholds[:, None]
@@ -85,23 +87,18 @@ def attack_type_lines(
     The metrics are ``apcer/TYPE``, and ``apcer/worst`` of the worst type, which the standard asks
     for.
     """
-    names, types = dataset.attack_types, dataset.attack_type
-    if not isinstance(measure, AttackErrors) or types is None or not names:
+    names, types, predictions = dataset.attack_types, dataset.attack_type, result.predictions
+    if not isinstance(measure, AttackErrors) or types is None or not names or predictions is None:
         return
-    if result.predictions is None:
-        return
-    of_samples = types[result.predictions.index]
-    rates, counts = measure.by_type(result.predictions, thresholds, of_samples, len(names))
-    for mask, of_mask, number in zip(
-        result.combinations.cpu(), rates.tolist(), counts.tolist(), strict=True
-    ):
+    rates, counts = measure.by_type(predictions, thresholds, types[predictions.index], len(names))
+    rows = zip(result.combinations.cpu(), rates.tolist(), counts.tolist(), strict=True)
+    for mask, of_types, numbers in rows:
         combination = name_of(mask, dataset.task.modalities)
-        defined: list[Line] = []
-        for name, rate, n in zip(names, of_mask, number, strict=True):
-            line = (combination, f"apcer/{name}", rate, n)
-            yield line
-            if rate == rate:
-                defined.append(line)
-        if defined:
-            worst = max(defined, key=lambda line: line[2])
-            yield combination, "apcer/worst", *worst[2:]
+        lines = [
+            (combination, f"apcer/{name}", rate, n)
+            for name, rate, n in zip(names, of_types, numbers, strict=True)
+        ]
+        yield from lines
+        if defined := [line for line in lines if line[2] == line[2]]:
+            _, _, rate, n = max(defined, key=lambda line: line[2])
+            yield combination, "apcer/worst", rate, n

@@ -1,4 +1,4 @@
-"""A loss that rises is said, in training and in the report; the defaults do not let it monitor."""
+"""A loss that rises is said, in training and in the report; the defaults do not let it rise."""
 
 from __future__ import annotations
 

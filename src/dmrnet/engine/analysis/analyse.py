@@ -8,7 +8,6 @@ rows hold that whole name, so that two analyses never mix.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from dmrnet.engine.rows import result_rows
 from dmrnet.locking import lock_folder
 from dmrnet.modalities import Task
 from dmrnet.settings.config import RunSettings, read_config
+from dmrnet.storage import npz_bytes
 
 VERSION = 2
 """Raised when an analysis returns more, or other numbers: then stored ones are made again."""
@@ -161,9 +161,7 @@ def _store(
         if folder.analysis_arrays.is_file():
             with np.load(folder.analysis_arrays) as saved:
                 others = {key: saved[key] for key in saved.files if not key.startswith(replaced)}
-        buffer = BytesIO()
-        np.savez_compressed(buffer, **(others | arrays))  # type: ignore[arg-type]
-        packed = buffer.getvalue()
+        packed = npz_bytes(others | arrays)
     other_rows = [
         row
         for row in folder.analysis_rows()

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmrnet.engine.analysis.base import AnalysisResult, Encoded, SampleAnalysis
+from dmrnet.engine.analysis.base import AnalysisResult, Encoded
 from dmrnet.engine.analysis.names import Analysis
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.evaluation import Angles, centred, class_vector_angles, embedding_angles
@@ -23,12 +23,8 @@ EMBEDDINGS_OF_A_CLASS = 4096
 """Most embeddings of a class, which bounds the table of angles between all of them."""
 
 
-class EmbeddingAngles(SampleAnalysis):
+class EmbeddingAngles:
     """Angles between inference embeddings of the combinations within a combination.
-
-    Args:
-        run: Run to analyse.
-        analysis: Analysis that was asked for.
 
     Raises:
         ValueError: If every pixel has a class, so that a sample has none.
@@ -39,7 +35,7 @@ class EmbeddingAngles(SampleAnalysis):
             raise ValueError(
                 "angles compares combinations of one class, but every pixel has a class of its own"
             )
-        super().__init__(analysis)
+        self.analysis = analysis
         self.method, self.task = run.method, run.task
         inside = int(analysis.at.sum())
         some = some_combinations(inside, MOST_COMBINATIONS, torch.Generator().manual_seed(0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from dmrnet.engine.analysis.base import AnalysisResult, Encoded, SampleAnalysis
+from dmrnet.engine.analysis.base import AnalysisResult, Encoded
 from dmrnet.engine.analysis.names import Analysis
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.evaluation import Distances, channel_distance
@@ -15,7 +15,7 @@ from dmrnet.modalities.names import SEPARATOR
 from dmrnet.nn.grid import common_grid, to_grid
 
 
-class ChannelDistance(SampleAnalysis):
+class ChannelDistance:
     """Channel distances within each modality of a combination and between each two of them.
 
     The maps are those of the encoders, which see one modality each, so that no mask changes them:
@@ -24,13 +24,10 @@ class ChannelDistance(SampleAnalysis):
     A line's combination is the modality, or the two of them; its metrics are the form, and the form
     with ``_deviation`` and ``_undefined`` (the share of entries without a value).
 
-    Args:
-        run: Run to analyse.
-        analysis: Analysis that was asked for.
     """
 
     def __init__(self, run: FinishedRun, analysis: Analysis) -> None:
-        super().__init__(analysis)
+        self.analysis = analysis
         self.at = analysis.at.to(run.device)
         chosen = zip(run.task.modalities, analysis.at.tolist(), strict=True)
         self.names = [name for name, is_chosen in chosen if is_chosen]

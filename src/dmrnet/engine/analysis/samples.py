@@ -9,7 +9,7 @@ import torch
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.analysis.angles import EmbeddingAngles
-from dmrnet.engine.analysis.base import AnalysisResult, Encoded, Refuse, SampleAnalysis
+from dmrnet.engine.analysis.base import AnalysisResult, Encoded, Refuse
 from dmrnet.engine.analysis.channel_distance import ChannelDistance
 from dmrnet.engine.analysis.names import Analysis, AnalysisName
 from dmrnet.engine.finished import FinishedRun
@@ -43,7 +43,7 @@ def analyse_samples(
         batch_size: Samples encoded together; None to go by their size.
         refuse: Called with an analysis that cannot be made, and why; it is left out.
     """
-    analyses: list[SampleAnalysis] = []
+    analyses = []
     for analysis in wanted:
         try:
             analyses.append(KINDS[analysis.name](run, analysis))

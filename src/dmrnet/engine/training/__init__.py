@@ -2,6 +2,6 @@
 
 `trainer` is Lightning's trainer, `trainee` the method under it: its steps (`steps`, `optim`,
 `average`), its epochs (`validation`, `selection`, `divergence`) and its `checkpoints`. `processes`
-and `ranks` are for several processes, `prerequisite` trains a teacher first, `memory` speeds up
-steps on a CPU.
+is about who started several of them and how they end, `prerequisite` trains a teacher first,
+`memory` speeds up steps on a CPU.
 """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -145,19 +144,16 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self.files = WholeFiles()
         self.saved = time.monotonic()
 
-    def found(self) -> list[Checkpoint]:
+    def existing(self) -> list[Checkpoint]:
         """Return the checkpoints in the folder, oldest first."""
-        pattern = re.compile(r"epoch-(\d+)\.ckpt")
         paths = self.folder.checkpoints.glob("epoch-*.ckpt")
-        matches = [(pattern.fullmatch(path.name), path) for path in paths]
-        return sorted(
-            (Checkpoint(int(match.group(1)), path) for match, path in matches if match),
-            key=lambda checkpoint: checkpoint.epoch,
-        )
+        numbers = {path.stem.removeprefix("epoch-"): path for path in paths}
+        existing = [Checkpoint(int(n), path) for n, path in numbers.items() if n.isdecimal()]
+        return sorted(existing, key=lambda checkpoint: checkpoint.epoch)
 
     def clear(self) -> None:
         """Remove all checkpoints of a finished run."""
-        for checkpoint in self.found():
+        for checkpoint in self.existing():
             # They only cost disk space, so a folder that cannot be written to may keep them.
             with suppress(OSError):
                 checkpoint.path.unlink(missing_ok=True)
@@ -168,7 +164,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
         Args:
             method: Method that is to go on; a checkpoint of another method cannot be read.
         """
-        for checkpoint in reversed(self.found()):
+        for checkpoint in reversed(self.existing()):
             try:
                 state = WholeFiles().load_checkpoint(checkpoint.path)["state_dict"]
                 if method is not None:
@@ -205,6 +201,6 @@ class Checkpoints(pl.callbacks.Checkpoint):
         if not due:
             return
         if trainer.is_global_zero:
-            for old in self.found()[:-KEPT]:
+            for old in self.existing()[:-KEPT]:
                 old.path.unlink(missing_ok=True)
         self.saved = time.monotonic()

@@ -1,9 +1,10 @@
-"""The losses of an epoch's steps: their means, and a stop where one is not finite."""
+"""The losses of an epoch's steps, over all processes: sums, and a stop where one is not finite."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
@@ -116,6 +117,40 @@ class Steps:
             f"on training samples {', '.join(names)}{more}; the last checkpoint stays; look at "
             "those samples, or try a lower --lr or --clip"
         )
+
+
+def add_over_ranks(tensor: Tensor) -> Tensor:
+    """Return the sum of a tensor over all processes."""
+    total = tensor.clone()
+    torch.distributed.all_reduce(total)
+    return total
+
+
+def check_steps(trainer: pl.Trainer, steps: Steps, now: bool = False) -> None:
+    """Check the values of the last steps; a broken one stops all processes with the same message.
+
+    Args:
+        trainer: Trainer of the run.
+        steps: Steps of this process.
+        now: Check them even if they are few.
+
+    Raises:
+        NotFiniteError: If a value of any process is not finite.
+    """
+    if trainer.world_size == 1:
+        steps.check(now)
+        return
+    failure: str | None = None
+    try:
+        if not steps.check(now):
+            return
+    except NotFiniteError as error:
+        failure = str(error)
+    failures: list[str | None] = [None] * trainer.world_size
+    torch.distributed.all_gather_object(failures, failure)
+    if messages := [text for text in failures if text is not None]:
+        # Averaged, the gradients are broken everywhere; the loss only where the cause is.
+        raise NotFiniteError(min(messages, key=lambda text: GRADIENTS in text))
 
 
 def any_not_finite(tensors: Sequence[Tensor]) -> Tensor:

@@ -22,9 +22,8 @@ from dmrnet.engine.training.average import WeightAverage
 from dmrnet.engine.training.checkpoints import OURS
 from dmrnet.engine.training.divergence import DivergenceMonitor
 from dmrnet.engine.training.optim import build_optimizer, build_schedule
-from dmrnet.engine.training.ranks import add_over_ranks, check_steps
 from dmrnet.engine.training.selection import DEFAULT_MEASURE
-from dmrnet.engine.training.steps import Steps
+from dmrnet.engine.training.steps import Steps, add_over_ranks, check_steps
 from dmrnet.engine.training.validation import Validation
 from dmrnet.evaluation import Measure
 from dmrnet.methods.base import Method

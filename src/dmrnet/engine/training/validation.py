@@ -12,7 +12,6 @@ from torch import Tensor
 from dmrnet.data.dataset import Dataset
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.scoring import naming_samples
-from dmrnet.engine.training.ranks import on_first_rank
 from dmrnet.engine.training.selection import (
     better,
     predicted_classes,
@@ -117,11 +116,16 @@ class Validation:
         return score
 
     def _on_first_rank(self, work: Callable[[], T], otherwise: T, trainer: pl.Trainer) -> T:
-        def named() -> T:
-            with naming_samples("on validation", self.val):
-                return work()
-
-        value, failure = on_first_rank(trainer, named, otherwise, NoClassError)
+        """Return on all processes what `work` returns in the first; its error stops all."""
+        value, failure = otherwise, ""
+        if trainer.is_global_zero:
+            try:
+                with naming_samples("on validation", self.val):
+                    value = work()
+            except NoClassError as error:
+                failure = str(error)
+        if trainer.world_size > 1:
+            value, failure = trainer.strategy.broadcast((value, failure))
         if failure:
             raise NotFiniteError(
                 f"training stopped at the end of epoch {trainer.current_epoch + 1}: {failure}, or "
