@@ -14,10 +14,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from dmrnet.data.files.numbers import Array
 from dmrnet.modalities import name_of
 from dmrnet.storage import npz_bytes, write_bytes, write_text
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 LONGEST = 80
 """Longest file name, in characters."""

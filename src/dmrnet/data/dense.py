@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.files.cache import Array
+from dmrnet.data.files.numbers import Array
 from dmrnet.data.mapped import MappedDataset
 from dmrnet.data.split import generator
 from dmrnet.data.transforms import Transform, integer, uniform

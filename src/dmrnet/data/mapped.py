@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset, check_classes
-from dmrnet.data.files.cache import Array
+from dmrnet.data.files.numbers import Array
 from dmrnet.data.views import View
 from dmrnet.modalities import Batch, Task
 

@@ -25,7 +25,6 @@ from dmrnet.engine.training.trainer import build_trainer, run_trainer
 from dmrnet.evaluation import measure_of
 from dmrnet.locking import lock_folder
 from dmrnet.methods.base import Method
-from dmrnet.modalities import Task
 from dmrnet.nn.layers.memory_format import arrange
 from dmrnet.nn.layers.norm import synchronise
 from dmrnet.settings.config import RunSettings, dump, read_config
@@ -102,7 +101,10 @@ def fit_run(
         keep_freed()
 
     torch.manual_seed(settings.seed)
-    method = _build(settings, task)
+    try:
+        method = settings.method.build(task)
+    except ValueError as error:
+        raise UnfitError(str(error)) from error
     check_needs(method, splits.train)
     teacher_cost: dict[str, float] = {}
     if (name := method.needs.prerequisite) is not None:
@@ -152,13 +154,6 @@ def fit_run(
             # Processes that go on from here find the folder finished.
             trainer.strategy.barrier()
     return True
-
-
-def _build(settings: RunSettings, task: Task) -> Method:
-    try:
-        return settings.method.build(task)
-    except ValueError as error:
-        raise UnfitError(str(error)) from error
 
 
 def _write_facts(

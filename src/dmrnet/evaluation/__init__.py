@@ -23,13 +23,7 @@ from dmrnet.evaluation.measures import (
     measure_of,
 )
 from dmrnet.evaluation.metrics import accuracy, ious, mean_iou, worst
-from dmrnet.evaluation.pairs import (
-    Pairs,
-    ScoredPairs,
-    draw_pairs,
-    evaluate_pairs,
-    score_pairs,
-)
+from dmrnet.evaluation.pairs import Pairs, ScoredPairs, draw_pairs, evaluate_pairs, score_pairs
 from dmrnet.evaluation.pixels import NO_CLASS, LabelMaps, PixelEvaluation, evaluate_pixels
 from dmrnet.evaluation.tiles import Tiling, windows
 from dmrnet.lazy import lazy_names

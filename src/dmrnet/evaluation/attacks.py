@@ -11,7 +11,7 @@ from torchmetrics.utilities import dim_zero_cat
 
 from dmrnet.evaluation.acer import ThresholdBy, threshold_of
 
-Over = Literal["pooled", "each", "worst"]
+Attacks = Literal["pooled", "each", "worst"]
 """Over all attacks together, each type of attack, or the worst type."""
 
 
@@ -34,7 +34,7 @@ class _AttackErrors(Metric):
     bona_fides: Tensor
 
     def __init__(
-        self, threshold: float = 0.5, bona_fide: int = 1, types: int = 1, over: Over = "pooled"
+        self, threshold: float = 0.5, bona_fide: int = 1, types: int = 1, over: Attacks = "pooled"
     ) -> None:
         super().__init__()
         if over not in ("pooled", "each", "worst"):

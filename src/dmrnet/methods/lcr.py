@@ -110,12 +110,7 @@ class LCRSettings(SFMDSettings):
         from torch import nn
 
         from dmrnet.nn.networks.custom_fusion import build_mixed_network, common_width
-        from dmrnet.nn.systems.lcr import (
-            CorrelationFusion,
-            Correlations,
-            DualAttention,
-            StandIn,
-        )
+        from dmrnet.nn.systems.lcr import CorrelationFusion, Correlations, DualAttention, StandIn
 
         parts = build_mixed_network(
             self.network,

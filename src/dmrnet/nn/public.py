@@ -1,12 +1,7 @@
 """The public names of `dmrnet.nn`."""
 
 from dmrnet.nn.concat_fusion import ConcatFusion
-from dmrnet.nn.encoders.basic import (
-    ImageEncoder,
-    SequenceEncoder,
-    VectorEncoder,
-    VolumeEncoder,
-)
+from dmrnet.nn.encoders.basic import ImageEncoder, SequenceEncoder, VectorEncoder, VolumeEncoder
 from dmrnet.nn.encoders.build import build_encoder
 from dmrnet.nn.encoders.rows import encode_rows, output_shape
 from dmrnet.nn.encoders.timm_encoder import TimmEncoder

@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-Settings = TypeVar("Settings")
+Data = TypeVar("Data")
 
 
 def paths_of(data: Any) -> dict[str, str]:  # noqa: ANN401
@@ -32,10 +32,10 @@ def paths_of(data: Any) -> dict[str, str]:  # noqa: ANN401
     }
 
 
-def absolute(data: Settings) -> Settings:
+def absolute(data: Data) -> Data:
     """Return settings of a data set with every path absolute."""
     paths = {name: os.path.normpath(Path(path).absolute()) for name, path in paths_of(data).items()}
-    settings: Settings = replace(data, **paths)  # type: ignore[type-var]
+    settings: Data = replace(data, **paths)  # type: ignore[type-var]
     return settings
 
 
@@ -50,7 +50,7 @@ def relative_paths(data: Any, folder: Path) -> dict[str, str]:  # noqa: ANN401
     return paths
 
 
-def after_move(data: Settings, folder: Path, relative: Mapping[str, str]) -> Settings:
+def after_move(data: Data, folder: Path, relative: Mapping[str, str]) -> Data:
     """Return settings of a data set with paths that no longer exist replaced, if their data moved.
 
     Args:
@@ -63,5 +63,5 @@ def after_move(data: Settings, folder: Path, relative: Mapping[str, str]) -> Set
         moved = os.path.normpath(folder.absolute() / relative.get(name, path))
         if not Path(path).exists() and Path(moved).exists():
             paths[name] = moved
-    settings: Settings = replace(data, **paths)  # type: ignore[type-var]
+    settings: Data = replace(data, **paths)  # type: ignore[type-var]
     return settings

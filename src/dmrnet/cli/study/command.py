@@ -81,7 +81,7 @@ def arguments() -> Arguments:
     add("--methods", metavar="NAME", nargs="+", help="only these of the study's methods")
     add("--workers", metavar="INT", type=positive, help="concurrent runs [one per core or GPU]")
     add("--threads", metavar="INT", type=positive, default=1, help="threads per worker [1]")
-    add("--gpus", metavar="ID,ID", type=_gpus, help="GPUs to distribute workers over")
+    add("--gpus", metavar="ID,ID", default="", help="GPUs to distribute workers over")
     add("--backend", choices=("local", "ray"), default="local", help="where runs are made [local]")
     add("--address", metavar="ADDRESS", help="address of a Ray cluster [start a local one]")
     add("--share", metavar="I/N", type=_share, help="make the I-th of N equal shares, no report")
@@ -91,10 +91,6 @@ def arguments() -> Arguments:
         "studies", as_lines({name: first_line(path) for name, path in shipped().items()})
     )
     return parser
-
-
-def _gpus(text: str) -> tuple[str, ...]:
-    return tuple(part for part in text.split(",") if part)
 
 
 def _count(text: str) -> int:
@@ -219,15 +215,16 @@ def make(args: argparse.Namespace, todo: Sequence[Job], out: Path) -> Board:
     from dmrnet.cli.study.progress import watch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    default = len(args.gpus) if args.gpus else max(1, (cores or 1) // args.threads)
+    gpus = [part for part in args.gpus.split(",") if part]
+    default = len(gpus) or max(1, (cores or 1) // args.threads)
 
     def once(jobs: Sequence[Job]) -> Board:
-        how = (out, args.workers or default, screen(error=True), args.threads, args.gpus or ())
+        how = (out, args.workers or default, screen(error=True), args.threads, gpus)
         if args.backend == "local":
             return watch(jobs, *how)
         from dmrnet.studies.workers.on_ray import run_on_ray
 
-        where = (out / "runs", args.workers, args.threads, bool(args.gpus), args.address)
+        where = (out / "runs", args.workers, args.threads, bool(gpus), args.address)
         return watch(jobs, *how, partial(run_on_ray, jobs, *where))
 
     board = once(todo)

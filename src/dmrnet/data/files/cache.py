@@ -14,14 +14,12 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from dmrnet.data.files.numbers import Array
 from dmrnet.storage import read_json, replacing, write_bytes, write_text
 
-Array = npt.NDArray[Any]
 ProgressCallback = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 

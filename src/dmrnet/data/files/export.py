@@ -9,7 +9,8 @@ import torch
 
 from dmrnet.data.dataset import Dataset, Splits
 from dmrnet.data.files.archive import RESERVED, SAMPLES, TARGET
-from dmrnet.data.files.cache import Array, write_arrays
+from dmrnet.data.files.cache import write_arrays
+from dmrnet.data.files.numbers import Array
 
 
 def export(splits: Splits, folder: Path) -> dict[str, Path]:

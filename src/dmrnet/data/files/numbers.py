@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 

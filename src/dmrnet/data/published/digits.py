@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from PIL import ImageOps
 
-from dmrnet.data.files.cache import Array
 from dmrnet.data.files.media import opened_picture, resized
+from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.sound import read_wav
 from dmrnet.data.files.spectrogram import DIGITS
 from dmrnet.data.published.preparation import Preparation

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Literal
 
 from dmrnet.data.files.cache import (
-    Array,
     ProgressCallback,
     Provenance,
     cache_paths,
@@ -28,6 +27,7 @@ from dmrnet.data.files.cache import (
     write_cache,
     write_rejected,
 )
+from dmrnet.data.files.numbers import Array
 from dmrnet.data.published.sources import FilesByGroup, common_path
 from dmrnet.data.published.work import Log, Work, digest
 from dmrnet.data.registry import DATASETS

@@ -14,7 +14,7 @@ DEPTH = 2
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec"
 
-Row = TypeVar("Row")
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True)
@@ -126,14 +126,16 @@ def first_picture(folder: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class Lines(Generic[Row]):
+class Lines(Generic[Parsed]):
     """Parsed lines of a list, and the reasons against the others, by line number from 1."""
 
-    rows: dict[int, Row]
+    rows: dict[int, Parsed]
     bad: dict[int, str]
 
 
-def parse_lines(content: bytes, path: str, form: str, parse: Callable[[str], Row]) -> Lines[Row]:
+def parse_lines(
+    content: bytes, path: str, form: str, parse: Callable[[str], Parsed]
+) -> Lines[Parsed]:
     r"""Parse a list; a byte-order mark, carriage returns and empty lines make no difference.
 
     Args:
@@ -152,7 +154,7 @@ def parse_lines(content: bytes, path: str, form: str, parse: Callable[[str], Row
         lines = content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: expected text in UTF-8, got something else ({error})") from error
-    rows: dict[int, Row] = {}
+    rows: dict[int, Parsed] = {}
     bad: dict[int, str] = {}
     for number, line in enumerate(lines, 1):
         if line.strip(" \t,"):

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 from dmrnet.data.files.cache import (
-    Array,
     ProgressCallback,
     Rejected,
     SourceFiles,
@@ -24,7 +23,8 @@ from dmrnet.data.files.cache import (
     summarise,
     write_arrays,
 )
-from dmrnet.data.published.sources import File, FilesByGroup, Lines, Row, common_path
+from dmrnet.data.files.numbers import Array
+from dmrnet.data.published.sources import File, FilesByGroup, Lines, Parsed, common_path
 
 Log = Callable[[str], None]
 """Called with one sentence."""
@@ -117,8 +117,8 @@ class Work:
         return content
 
     def read_list(
-        self, group: str, parse: Callable[[bytes, str], Lines[Row]]
-    ) -> tuple[dict[int, Row], int]:
+        self, group: str, parse: Callable[[bytes, str], Lines[Parsed]]
+    ) -> tuple[dict[int, Parsed], int]:
         """Return the rows of a list by line number, and its number of lines; reject bad lines.
 
         `parse` is given the content of the group's one file, and its path for messages.

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmrnet.data.files.cache import Array
 from dmrnet.data.files.media import picture, sound_of
+from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.sound import read_sound
 from dmrnet.data.files.spectrogram import Spectrogram, repeat_to, resample
 from dmrnet.data.mapped import MappedDataset

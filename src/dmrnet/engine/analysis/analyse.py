@@ -29,7 +29,7 @@ from dmrnet.storage import npz_bytes
 VERSION = 2
 """Raised when an analysis returns more, or other numbers: then stored ones are made again."""
 
-Row = dict[str, Any]
+AnalysisRow = dict[str, Any]
 
 
 def analyse_run(
@@ -42,7 +42,7 @@ def analyse_run(
     device: str = "cpu",
     again: bool = False,
     refuse: Refuse | None = None,
-) -> list[Row]:
+) -> list[AnalysisRow]:
     """Analyse a finished run and write the results into its folder.
 
     Rows go into ``analyses.jsonl``: the keys of a result row, and ``analysis``. Histograms and
@@ -131,10 +131,10 @@ def _from_records(
     return results
 
 
-def _stored(folder: RunFolder, split: str, origin: str) -> dict[str, list[Row]]:
+def _stored(folder: RunFolder, split: str, origin: str) -> dict[str, list[AnalysisRow]]:
     """Return the rows of stored analyses of a split by name, if they have this origin."""
     origins = folder.read_facts().get("analysed", {})
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[AnalysisRow]] = {}
     for row in folder.analysis_rows():
         if row["split"] == split and origins.get(f"{split}/{row['analysis']}") == origin:
             rows.setdefault(row["analysis"], []).append(row)
@@ -144,7 +144,7 @@ def _stored(folder: RunFolder, split: str, origin: str) -> dict[str, list[Row]]:
 def _store(
     folder: RunFolder,
     split: str,
-    rows: Mapping[str, Sequence[Row]],
+    rows: Mapping[str, Sequence[AnalysisRow]],
     results: Mapping[str, AnalysisResult],
     origin: str,
 ) -> None:

@@ -58,6 +58,10 @@ def difference_table(summary: DataSummary, resampled: Resampled | None = None) -
         average, worst = family[label], differences.get("worst")
         p = {name: p for name, item in family.items() if (p := paired_p(item)) is not None}
         ends = over_samples.get((label, against), {}).get("average")
+        worst_cell = EMPTY
+        if worst:
+            hint = fmt.by_seed(worst, fmt.points)
+            worst_cell = Cell(fmt.points(worst.mean), fmt.ends(interval(worst)), hint=hint)
         return (
             Cell(label),
             Cell(against),
@@ -66,7 +70,7 @@ def difference_table(summary: DataSummary, resampled: Resampled | None = None) -
             Cell(fmt.ends(ends) or fmt.NOTHING),
             Cell(fmt.probability(p.get(label))),
             Cell(fmt.probability(holm(p).get(label))),
-            _difference(worst) if worst else EMPTY,
+            worst_cell,
             cost,
         )
 
@@ -86,7 +90,3 @@ def _cost(equal: EqualCost) -> Cell:
     below = "" if equal.reached else "longest that was run"
     hint = f"{COST_NAMES[equal.cost_metric]} of the baseline over that of the system"
     return Cell(f"{equal.ratio:.2f} ×", below, hint=hint, value=equal.ratio)
-
-
-def _difference(item: Estimate) -> Cell:
-    return Cell(fmt.points(item.mean), fmt.ends(interval(item)), hint=fmt.by_seed(item, fmt.points))

@@ -123,7 +123,8 @@ class _Searcher:
         self.every = size is not None and size <= search.trials
         first = first_of(system.method, system.recipe, self.space)
         if self.every:
-            points = [dict(zip(self.space, p, strict=True)) for p in product(*_lists(self.space))]
+            lists = [values for values in self.space.values() if not isinstance(values, Range)]
+            points = [dict(zip(self.space, point, strict=True)) for point in product(*lists)]
             self.queue = [first, *(point for point in points if point != first)]
         else:
             self.queue = [first]
@@ -180,10 +181,6 @@ class _Searcher:
             self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
         else:
             self.study.tell(trial, score)
-
-
-def _lists(space: Space) -> list[tuple[str, ...]]:
-    return [values for values in space.values() if not isinstance(values, Range)]
 
 
 def _study(number: int) -> optuna.Study:

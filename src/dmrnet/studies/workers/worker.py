@@ -22,8 +22,8 @@ from pathlib import Path
 from dmrnet.engine.training.memory import hand_back
 from dmrnet.studies.workers.events import Failed, Message, Ready, write
 
-Report = Callable[[Message], None]
-MakeRun = Callable[[Sequence[str], Path, bool, Report], None]
+SendMessage = Callable[[Message], None]
+MakeRun = Callable[[Sequence[str], Path, bool, SendMessage], None]
 """Makes a run from its flags, the folder of runs, whether to test, and a callback for messages."""
 
 
@@ -46,7 +46,7 @@ def load() -> MakeRun:
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
-    def make(argv: Sequence[str], runs: Path, test: bool, report: Report) -> None:
+    def make(argv: Sequence[str], runs: Path, test: bool, report: SendMessage) -> None:
         try:
             settings = parse_run(argv)
         except (ValueError, TypeError, FileNotFoundError) as error:
