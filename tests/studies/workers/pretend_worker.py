@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dmrnet.studies.workers.events import Busy, Done, Epoch, Started
-from dmrnet.studies.workers.worker import MakeRun, Report, SettingsError, serve
+from dmrnet.studies.workers.worker import MakeRun, SendMessage, SettingsError, serve
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def load() -> MakeRun:
     return make
 
 
-def make(argv: Sequence[str], runs: Path, test: bool, report: Report) -> None:
+def make(argv: Sequence[str], runs: Path, test: bool, report: SendMessage) -> None:
     what, name = argv[0], argv[-1]
     folder = runs / name
     report(Started(str(folder)))
