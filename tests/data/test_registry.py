@@ -6,6 +6,7 @@ import pytest
 
 from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.data.sets.base import DataSettings
+from dmrnet.settings.options import options_of
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -13,7 +14,7 @@ def test_every_data_set_can_be_loaded_by_name(name: str) -> None:
     settings = data_class(name)
     assert settings.__name__.lower() == name.replace("-", "")
     assert issubclass(settings, DataSettings)
-    assert "Attributes:" in (settings.__doc__ or "")
+    assert all(option.help for option in options_of(settings))
 
 
 def test_an_unknown_data_set_gets_the_nearest_name() -> None:

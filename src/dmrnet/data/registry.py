@@ -12,14 +12,22 @@ if TYPE_CHECKING:
 
 DATASETS: dict[str, str] = {
     "arrays": "dmrnet.data.sets.arrays:Arrays",
+    "cancer": "dmrnet.data.sets.cancer:Cancer",
     "casia-surf": "dmrnet.data.sets.casia_surf:CasiaSurf",
     "crema-d": "dmrnet.data.sets.crema_d:CremaD",
     "cwfid": "dmrnet.data.sets.cwfid:CWFID",
     "digits": "dmrnet.data.sets.digits:Digits",
     "images": "dmrnet.data.sets.images:Images",
+    "ionosphere": "dmrnet.data.sets.ionosphere:Ionosphere",
     "kinetics-sounds": "dmrnet.data.sets.kinetics_sounds:KineticsSounds",
+    "landsat": "dmrnet.data.sets.landsat:Landsat",
+    "libras": "dmrnet.data.sets.libras:Libras",
     "mfeat": "dmrnet.data.sets.mfeat:Mfeat",
     "nyuv2": "dmrnet.data.sets.nyuv2:NYUv2",
+    "pendigits": "dmrnet.data.sets.pendigits:Pendigits",
+    "quadrants": "dmrnet.data.sets.quadrants:Quadrants",
+    "segment": "dmrnet.data.sets.segment:Segment",
+    "spambase": "dmrnet.data.sets.spambase:Spambase",
     "watch": "dmrnet.data.sets.watch:Watch",
 }
 """Name and settings class of every data set."""

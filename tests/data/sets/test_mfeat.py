@@ -16,7 +16,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from tests.data.contract import DatasetContract, identities
 
-from dmrnet.data.sets.mfeat import MODALITIES, TWINS, Mfeat, read
+from dmrnet.data.sets.mfeat import MODALITIES, TWINS, Mfeat, views
 
 # sha256 over names, types, shapes and values; LICENSES/mfeat.txt and tools/make_mfeat.py have it.
 CONTENT = "84e8288d7541c0f28e2b42bfdc20a87876a5c2824b6c828276681fc911b57cb1"
@@ -60,7 +60,7 @@ def test_the_packaged_file_holds_what_was_published() -> None:
 
 
 def test_the_views_are_the_ones_described() -> None:
-    task, arrays, target = read()
+    task, arrays, target = views()
     assert [(m.name, m.kind, m.shape) for m in task.inputs] == [
         ("fou", "vector", (76,)),
         ("fac", "vector", (216,)),
@@ -82,7 +82,7 @@ def test_the_views_are_the_ones_described() -> None:
 
 
 def test_the_digits_that_stand_twice_are_all_known() -> None:
-    _, arrays, target = read()
+    _, arrays, target = views()
     flat = torch.cat([arrays[name].flatten(1) for name in MODALITIES], 1).numpy()
     rows: dict[bytes, list[int]] = {}
     for number, row in enumerate(flat):
@@ -104,7 +104,7 @@ def test_the_split_is_exact_in_every_class(seed: int) -> None:
 
 
 def test_samples_are_the_published_rows() -> None:
-    _, arrays, target = read()
+    _, arrays, target = views()
     test = Mfeat().raw(3).test
     rows = torch.tensor([int(sample) for sample in test.samples])
     for name in MODALITIES:

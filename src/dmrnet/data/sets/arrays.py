@@ -31,7 +31,7 @@ class Arrays(OwnFiles, InMemory):
     modalities: list[str] | None = None
     kinds: dict[str, str] | None = None
 
-    def raw(self, seed: int) -> Splits:
+    def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers of the files; the seed draws validation rows."""
         from dmrnet.data.files.reading import read_splits
 

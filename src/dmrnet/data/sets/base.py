@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
@@ -123,11 +123,27 @@ class DataSettings(ABC):
 
 @dataclass(frozen=True)
 class InMemory(DataSettings):
-    """Base class of data sets that are held in memory: they have `raw`, and `load` standardises."""
+    """Base class of data sets that are held in memory: they have `whole`; `load` standardises.
+
+    Attributes:
+        rows: Number of training rows to keep, stratified by class; validation shrinks by the same
+            share, the test set stays whole. All by default.
+    """
+
+    rows: int | None = field(default=None, kw_only=True)
 
     @abstractmethod
+    def whole(self, seed: int) -> Splits:
+        """Return the splits of a run with every row, and the numbers as published."""
+
     def raw(self, seed: int) -> Splits:
-        """Return the splits of a run with the numbers as published."""
+        """Return the splits of a run, limited to `rows`, with the numbers as published."""
+        splits = self.whole(seed)
+        if self.rows is None:
+            return splits
+        from dmrnet.data.limit import limited
+
+        return limited(splits, self.rows, seed)
 
     def load(self, seed: int) -> Splits:
         """Return the splits, standardised by the present training rows."""

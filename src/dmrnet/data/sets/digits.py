@@ -54,7 +54,7 @@ class Digits(InMemory):
     test_share: float = 0.2
     split_seed: int | None = None
 
-    def raw(self, seed: int) -> Splits:
+    def whole(self, seed: int) -> Splits:
         """Return the splits: pixels from 0 to 255, and logarithms of magnitudes."""
         import numpy as np
         import torch

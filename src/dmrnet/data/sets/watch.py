@@ -47,7 +47,7 @@ class Watch(InMemory):
     test_subjects: int = 3
     split_seed: int | None = None
 
-    def raw(self, seed: int) -> Splits:
+    def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers as published, as float32."""
         import torch
 
