@@ -35,7 +35,8 @@ class Training:
             if every pixel has a class 8 to 32, by the size of the images.
         lr: Highest learning rate; by default .2 with sgd (.1 if every pixel has a class), .003
             with adamw.
-        weight_decay: Decay of weights; biases and norms have none.
+        weight_decay: Decay of the weights of linear layers and convolutions; biases, norms and
+            learned positions have none.
         optimizer: sgd with Nesterov momentum .9, or adamw.
         schedule: Learning rate over time: cosine (after a linear rise), one-cycle or constant, step
             by step; or by epoch as the paper prints it for CASIA-SURF (casia) and for CREMA-D and

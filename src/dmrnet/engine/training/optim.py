@@ -11,13 +11,15 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from dmrnet.nn.layers.decay import decayed_parameters
 from dmrnet.settings.training import Schedule, Training
 
 
 def build_optimizer(model: nn.Module, training: Training) -> Optimizer:
-    """Return the optimizer; weight decay acts on weights, not on biases and norms."""
-    decayed = [p for p in model.parameters() if p.requires_grad and p.dim() > 1]
-    others = [p for p in model.parameters() if p.requires_grad and p.dim() <= 1]
+    """Return the optimizer; weight decay acts on `decayed_parameters` alone."""
+    decayed = list(decayed_parameters(model))
+    weights = {id(p) for p in decayed}
+    others = [p for p in model.parameters() if p.requires_grad and id(p) not in weights]
     groups = [
         {"params": decayed, "weight_decay": training.weight_decay},
         {"params": others, "weight_decay": 0.0},

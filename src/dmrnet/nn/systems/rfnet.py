@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,12 @@ class RegionWeights(nn.Module):
     """A small network for each region, from its descriptor to a weight for each modality.
 
     ``w_r = sigmoid(W2 LeakyReLU(W1 d_r + b1) + b2)``, computed for all regions together.
+
+    Attributes:
+        decayed: Names of the weights, on which weight decay acts; biases have two dimensions here.
     """
+
+    decayed: ClassVar[tuple[str, ...]] = ("w1", "w2")
 
     def __init__(self, regions: int, inputs: int, modalities: int) -> None:
         super().__init__()
