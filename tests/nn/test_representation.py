@@ -104,6 +104,26 @@ def test_pcme_pools_by_attention(normalise: bool) -> None:
         np.testing.assert_allclose(array(rep.log_var)[i, :, 0, 0], log_var, atol=1e-5)
 
 
+def test_heads_start_as_their_sources_do() -> None:
+    """Xavier with zero biases: normal in the audio-visual code, uniform in PCME's."""
+    torch.manual_seed(0)
+    pe, pcme = PE(128), PCME(128)
+    for layer in (pe.mu[0], pe.log_var[0]):
+        assert layer.weight.std().item() == pytest.approx(1 / math.sqrt(128), rel=0.05)
+        assert layer.weight.abs().max() > 3 / math.sqrt(128)  # no uniform distribution
+        assert not layer.bias.any()
+    for layer in (pcme.attended_mu, pcme.attended_log_var):
+        assert layer.weight.abs().max().item() == pytest.approx(math.sqrt(6 / 256), rel=0.01)
+        assert layer.weight.std().item() == pytest.approx(math.sqrt(2 / 256), rel=0.05)
+        assert not layer.bias.any()
+
+
+def test_pcme_has_no_dropout() -> None:
+    head = PCME(4, sampled=False).train()
+    x = torch.randn(3, 4, 2, 3)
+    assert torch.equal(head(x).mu, head(x).mu)
+
+
 def test_attention_matters() -> None:
     """Two maps of one mean but different positions differ, which pooling alone would not see."""
     head = PCME(4).eval()

@@ -148,7 +148,19 @@ class DMR(_Gaussian):
 
 
 class PE(DMR):
-    """The two heads of `DMR` on the pooled vector (Table 4, "+PE"); not for dense tasks."""
+    """The two heads of `DMR` on the pooled vector (Table 4, "+PE"); not for dense tasks.
+
+    Weights start from Xavier's normal distribution and biases at zero, as those of every linear
+    layer of the released audio-visual code.
+    """
+
+    def __init__(self, channels: int, sampled: bool = True, predicts: Predicts = "log_var") -> None:
+        super().__init__(channels, sampled, predicts)
+        for layer in (self.mu[0], self.log_var[0]):
+            assert isinstance(layer, Pointwise)
+            assert layer.bias is not None
+            nn.init.xavier_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def infer(self, fused: Tensor) -> Tensor:
         """Return the mean ``(B, C, 1, 1)``."""
@@ -200,17 +212,17 @@ class _Attention(nn.Module):
 class PCME(_Gaussian):
     """A Gaussian on the attention-pooled vector (Table 4, "+PCME"); not for dense tasks.
 
-    Source: Chun et al., CVPR 2021. ``mu = LayerNorm(W g + dropout(sigmoid(W_r r)))`` and
+    Source: Chun et al., CVPR 2021, image encoder. ``mu = LayerNorm(W g + sigmoid(W_r r))`` and
     ``log sigma^2 = W' g + W'_r r'`` with g the pooled map and r, r' the attention pooling of each
-    branch. Departures: mu is not scaled to unit length unless `normalise`, since the predictor is a
-    linear classifier and not a cosine similarity; the second head is log sigma^2 both in sampling
-    and in the distribution term (the released code uses it in two ways).
+    branch; W_r and W'_r start from Xavier's uniform distribution, with zero biases. Departures: mu
+    is not scaled to unit length unless `normalise`, since the predictor is a linear classifier and
+    not a cosine similarity; the second head is log sigma^2 both in sampling and in the distribution
+    term (the released code uses it in two ways).
 
     Args:
         channels: Number of channels of the fused map.
         sampled: Whether the value is a sample in training; False for the mean.
         predicts: Output of the variance head: ``log_var`` or ``log_sigma``.
-        dropout: Dropout of the attention branch of mu.
         normalise: Whether mu is scaled to unit length.
     """
 
@@ -219,7 +231,6 @@ class PCME(_Gaussian):
         channels: int,
         sampled: bool = True,
         predicts: Predicts = "log_var",
-        dropout: float = 0.1,
         normalise: bool = False,
     ) -> None:
         super().__init__(sampled, predicts)
@@ -230,8 +241,10 @@ class PCME(_Gaussian):
         self.attended_mu = nn.Linear(channels, channels)
         self.pooled_log_var = nn.Linear(channels, channels)
         self.attended_log_var = nn.Linear(channels, channels)
-        self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(channels)
+        for layer in (self.attended_mu, self.attended_log_var):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def infer(self, fused: Tensor) -> Tensor:
         """Return the mean ``(B, C, 1, 1)``."""
@@ -239,7 +252,7 @@ class PCME(_Gaussian):
         return at_least_float32(self._mu(tokens, tokens.mean(1)))[..., None, None]
 
     def _mu(self, tokens: Tensor, pooled: Tensor) -> Tensor:
-        residual = self.dropout(torch.sigmoid(self.attended_mu(self.attend_mu(tokens))))
+        residual = torch.sigmoid(self.attended_mu(self.attend_mu(tokens)))
         mu: Tensor = self.norm(self.pooled_mu(pooled) + residual)
         return F.normalize(mu, dim=1) if self.normalise else mu
 
