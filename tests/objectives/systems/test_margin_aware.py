@@ -136,7 +136,7 @@ def test_positions_are_the_samples_of_margin_aware_distillation(
                 entropies.append(sum(of) / len(of))
         s, t = unit_rows(rows(mine, group)), unit_rows(rows(theirs, group))
         term = sum(
-            entropies[j] / sum(entropies) * (s[i][j] - t[i][j]) ** 2
+            entropies[i] / sum(entropies) * (s[i][j] - t[i][j]) ** 2
             for i in range(len(s))
             for j in range(len(s))
         )

@@ -25,10 +25,12 @@ class MarginAware(Term):
     with G-hat the `similarities` of the fused maps and H_j the entropy of the teacher's prediction:
     samples near its decision boundary, where class margins are small, weigh more. Computed over the
     samples of one process. In dense tasks positions of the fused maps take the place of samples,
-    and H_j is the mean over the pixels of a position; images are compared in groups of at most
-    `MOST_ROWS` positions, whose terms are averaged.
+    H is the mean over the pixels of a position, and each row is weighed by its own position, w_i in
+    place of w_j; images are compared in groups of at most `MOST_ROWS` positions, whose terms are
+    averaged.
 
-    Source: Wei et al., CVPR 2023, as released; there an underflowing probability gives NaN.
+    Source: Wei et al., CVPR 2023, as released, which weighs columns for classes and rows for
+    pixels; there an underflowing probability gives NaN.
 
     Args:
         weight: Weight of the term; 30 in the source.
@@ -76,7 +78,7 @@ class MarginAware(Term):
                 weights = shares(pixel_margins(some, one.shape[2:]))
                 expected = similarities(rows_of_positions(other))
             difference = similarities(rows_of_positions(one)) - expected
-            parts.append((difference.square() * weights).sum() * one.shape[0])
+            parts.append((difference.square().sum(1) * weights).sum() * one.shape[0])
         return torch.stack(parts).sum() / student.shape[0]
 
 
