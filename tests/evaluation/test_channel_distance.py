@@ -19,18 +19,22 @@ def maps(channels: int, seed: int, batch: int = 3, zero: int | None = None) -> t
 
 
 def slowly(first: NDArray[np.float64], second: NDArray[np.float64], form: DistanceForm) -> object:
-    """Follow Eq. 14-15 number by number."""
+    """Follow Eq. 14-15 number by number; a channel of zeros has no distance."""
     samples, m, n = len(first), first.shape[1], second.shape[1]
     result = np.full((samples, m, n), np.nan)
     for i in range(samples):
         for k in range(m):
             f_k = first[i, k].reshape(-1)
+            if not f_k.any():
+                continue
             row = [sum(a * b for a, b in zip(f_k, second[i, c].reshape(-1))) for c in range(n)]  # noqa: B905
             for c in range(n):
+                f_c = second[i, c].reshape(-1)
+                if not f_c.any():
+                    continue
                 if form == "printed":
                     length = sum(x * x for x in row) ** 0.5
                 else:
-                    f_c = second[i, c].reshape(-1)
                     length = (sum(x * x for x in f_k) * sum(x * x for x in f_c)) ** 0.5
                 if length > 0:
                     result[i, k, c] = 1 - row[c] / length
@@ -42,7 +46,7 @@ def slowly(first: NDArray[np.float64], second: NDArray[np.float64], form: Distan
 def test_it_equals_a_loop_within_and_between_modalities(
     form: DistanceForm, zero: int | None
 ) -> None:
-    first, second = maps(4, 0, zero=zero), maps(5, 1)
+    first, second = maps(4, 0, zero=zero), maps(5, 1, zero=None if zero is None else 3)
     for other in (first, second):
         found = channel_distance(first, None if other is first else other, form)
         expected = slowly(first.double().numpy(), other.double().numpy(), form)
@@ -66,6 +70,15 @@ def test_printed_depends_on_the_number_of_channels() -> None:
         printed = channel_distance(equal, form="printed")
         torch.testing.assert_close(printed, torch.full_like(printed, 1 - channels**-0.5))
         assert channel_distance(equal).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_dead_channel_has_no_distance_as_a_row_or_as_a_column(form: DistanceForm) -> None:
+    """Eq. 15 divides 0 by the norm of a row: a dead column would count as a distance of 1."""
+    dead = channel_distance(maps(4, 0, zero=2), form=form)
+    live = torch.ones(4, 4, dtype=torch.bool)
+    live[2, :] = live[:, 2] = False
+    assert torch.equal(dead.isnan(), ~live.expand(3, 4, 4))
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,9 @@ def channel_distance(
 
     On the left ``printed`` (Eq. 14-15): the divisor is the norm of a row of F_o, which gives no
     cosine and depends on the number of channels; for c equal channels the distance is
-    ``1 - 1 / sqrt(c)``, not 0. On the right ``cosine``, the distance that the text names.
+    ``1 - 1 / sqrt(c)``, not 0. On the right ``cosine``, the distance that the text names. A channel
+    that is zero everywhere has no direction and hence no distance in either form; Eq. 15 would give
+    it 1 if it is l, and 0 / 0 if it is k.
 
     Args:
         first: Maps ``(B, C_m, H, W)``.
@@ -39,8 +41,8 @@ def channel_distance(
         form: ``printed`` or ``cosine``.
 
     Returns:
-        Float64 tensor of shape ``(B, C_m, C_n)``, from 0 to 2; NaN for channels that are zero
-        everywhere.
+        Float64 tensor of shape ``(B, C_m, C_n)``, from 0 to 2; NaN where either channel is zero
+        everywhere, and, in ``printed``, where channel k is orthogonal to every l.
 
     Raises:
         ValueError: If `form` is unknown, the maps do not match, have only one position, or contain
@@ -70,11 +72,9 @@ def channel_distance(
         check_finite(maps, "maps")
     rows, columns = first.flatten(2).double(), other.flatten(2).double()
     gram = rows @ columns.transpose(1, 2)
-    if form == "printed":
-        length = gram.norm(dim=2, keepdim=True)
-    else:
-        length = rows.norm(dim=2)[:, :, None] * columns.norm(dim=2)[:, None, :]
-    return 1 - torch.where(length > 0, gram / length, torch.nan)
+    lengths = rows.norm(dim=2)[:, :, None] * columns.norm(dim=2)[:, None, :]
+    divisor = gram.norm(dim=2, keepdim=True) if form == "printed" else lengths
+    return 1 - torch.where((lengths > 0) & (divisor > 0), gram / divisor, torch.nan)
 
 
 class Distances:
