@@ -152,6 +152,7 @@ def test_it_has_the_published_number_of_parameters_and_sizes(layout: str, count:
         fused = net.fusion(feats, mask)
         out = net.predictor(fused.map, fused.skips)
     assert parameters(parts) == count
+    assert f"{count / 1e6:.2f}" in str(esanet.__doc__)  # in millions, as documented
     assert fused.map.shape == (2, parts.channels, 15, 20) == (2, 512, 15, 20)
     assert out.logits.shape == (2, 40, 480, 640)
     assert [s.shape[1:] for s in out.side] == [(40, 60, 80), (40, 30, 40), (40, 15, 20)]

@@ -10,6 +10,7 @@ from tests.nn.plain import Plain, hide, pool, shake
 
 from dmrnet.modalities import Modality, Task
 from dmrnet.nn import Network
+from dmrnet.nn.networks import ogm as ogm_module
 from dmrnet.nn.networks.parts import NetworkParts
 
 EMOTIONS = ("NEU", "HAP", "SAD", "FEA", "DIS", "ANG")
@@ -101,6 +102,8 @@ def test_it_has_the_published_number_of_parameters() -> None:
         21_278_400,
         21_284_672,
     ]
+    assert "22,352,902 parameters" in str(ogm_module.__doc__)
+    assert "21.3 million" in str(ogm_module.ogm_encoders.__doc__)
 
 
 def test_audio_and_video_are_fused_on_the_videos_grid() -> None:

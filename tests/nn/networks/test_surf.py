@@ -12,6 +12,7 @@ from tests.nn.plain import Plain, hide, pool, shake
 
 from dmrnet.modalities import Modality, Task, all_combinations
 from dmrnet.nn import Network
+from dmrnet.nn.networks import surf as surf_module
 from dmrnet.nn.networks.parts import NetworkParts
 from dmrnet.nn.networks.surf import SURFEncoder, surf_trunk
 
@@ -155,6 +156,7 @@ def test_it_has_the_published_number_of_parameters() -> None:
     with torch.device("meta"):
         parts = surf(images({name: (3, 112, 112) for name in ("rgb", "depth", "ir")}))
     assert parameters(parts) == 13_182_554
+    assert "13,182,554 parameters" in str(surf_module.__doc__)
     assert parts.channels == 512
 
 

@@ -21,7 +21,7 @@ def esanet(
     """Return the network for any number of images of one size, which 32 must divide.
 
     With RGB, a depth map and 40 classes it has 46.96 million parameters (r34-nbt1d, ESANet's own),
-    71.73 (r50, as trained by the released DMRNet code) or 39.70 (r18). The representation follows
+    71.73 (r50, as trained by the released DMRNet code) or 39.73 (r18). The representation follows
     the context module; skips bypass it. See `Network` for the settings.
 
     Raises:
