@@ -68,10 +68,22 @@ def each(choices: Iterable[Choice]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("build", choices, ids=label, indirect=True, scope="class")
 
 
-@each([(name, "best", {}) for name in METHODS] + VARIANTS)
+FEW = ["separate"]
+"""Methods for up to four modalities."""
+
+
+@each([(name, "best", {}) for name in METHODS if name not in FEW] + VARIANTS)
 class TestMethods(Listed, MethodContract):
     """Everything, for every task."""
 
+    small: ClassVar = "two-images"
+
+
+@each([(name, "best", {}) for name in FEW])
+class TestFewModalities(Listed, MethodContract):
+    """Everything, for the tasks with up to four modalities."""
+
+    tasks: ClassVar = {name: task for name, task in TASKS.items() if len(task.inputs) <= 4}
     small: ClassVar = "two-images"
 
 

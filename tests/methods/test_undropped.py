@@ -31,7 +31,7 @@ def batch_of(task: Task, mask: torch.Tensor, present: torch.Tensor, seed: int = 
     return batch.masked(mask, present, task.modalities)
 
 
-@pytest.mark.parametrize("name", ["full", "unimodal"])
+@pytest.mark.parametrize("name", ["full", "unimodal", "separate"])
 def test_training_shows_all_that_is_present_and_evaluation_the_mask(name: str) -> None:
     torch.manual_seed(0)
     model = build_method(name, TASK, network=SMALL)

@@ -146,7 +146,7 @@ MASKED = [n for n in METHODS if "mutual" in {f.name for f in fields(method(n))}]
 
 
 def test_methods_that_drop_nothing_have_no_second_mask() -> None:
-    assert set(METHODS) - set(MASKED) == {"full", "unimodal"}
+    assert set(METHODS) - set(MASKED) == {"full", "unimodal", "separate"}
 
 
 @pytest.mark.parametrize("name", MASKED)

@@ -47,6 +47,7 @@ METHODS: dict[str, str] = {
     "dmrnet": "dmrnet.methods.dmrnet:DMRNetSettings",
     "full": "dmrnet.methods.full:FullSettings",
     "unimodal": "dmrnet.methods.unimodal:UnimodalSettings",
+    "separate": "dmrnet.methods.separate:SeparateSettings",
     "hemis": "dmrnet.methods.hemis:HeMISSettings",
     "ogm-md": "dmrnet.methods.ogm_md:OGMMDSettings",
     "lcr": "dmrnet.methods.lcr:LCRSettings",

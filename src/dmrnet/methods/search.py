@@ -21,6 +21,7 @@ SEARCH: dict[str, dict[str, tuple[Value, ...]]] = {
     "dmrnet": {"alpha": (1e-4, 1e-3, 1e-2), "beta": (0.3, 0.5, 0.7)},
     "full": {},
     "unimodal": {"combine": ("probabilities", "logits")},
+    "separate": {},
     "hemis": {"spread": ("population", "sample")},
     "ogm-md": {"modulation": ("none", "ogm", "ogm-ge"), "modulation_alpha": (0.1, 0.3, 0.8)},
     "lcr": {"own": (False, True), "correlation": (0.0, 0.01, 0.1)},

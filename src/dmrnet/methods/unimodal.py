@@ -20,8 +20,6 @@ from dmrnet.methods.full import check_undropped
 from dmrnet.methods.settings import MethodSettings
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from dmrnet.methods.base import Method
     from dmrnet.modalities import Task
 
@@ -54,23 +52,11 @@ class UnimodalSettings(MethodSettings):
         Raises:
             ValueError: If the network's main modality is not one of the task's.
         """
-        from dmrnet.modalities.names import position
-        from dmrnet.nn.networks.custom_fusion import single_modality_network
         from dmrnet.nn.networks.parts import NetworkParts
-        from dmrnet.nn.systems.unimodal import AsLogits, Expert, ExpertAverage, PixelExpert
+        from dmrnet.nn.systems.unimodal import AsLogits, ExpertAverage, build_experts
 
         check_undropped(self.name, self.encodes)
-        if self.network.main is not None:
-            position(self.network.main, task.modalities)
-        experts: dict[str, nn.Module] = {}
-        stride = None
-        for name in task.modalities:
-            parts = single_modality_network(self.network, task, name)
-            if task.dense:
-                stride = parts.fusion.stride
-                experts[name] = PixelExpert(name, parts, len(task.classes))
-            else:
-                experts[name] = Expert(name, parts)
+        experts, stride = build_experts(self.network, task)
         fusion = ExpertAverage(task.modalities, self.combine, stride)
         parts = NetworkParts(experts, fusion, len(task.classes), AsLogits(task.dense))
         return self.assemble(task, parts)

@@ -1,8 +1,8 @@
-"""unimodal's method: its encoders are whole networks, each with a loss of its own."""
+"""Methods of late fusion: encoders that are whole networks (experts), one for each modality."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import count, takewhile
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dmrnet.methods.base import Features
+from dmrnet.methods.base import Features, Method
 from dmrnet.methods.modules.undropped import Undropped
 from dmrnet.methods.probes import deepest_maps, embedding, modality_maps
 from dmrnet.modalities import Inputs, Where
@@ -21,8 +21,16 @@ from dmrnet.nn.systems.unimodal import Expert, PixelExpert
 from dmrnet.objectives import ForwardPass, TaskLoss
 
 
-class Unimodal(Undropped):
-    """A method whose encoders are whole networks (experts), each with a loss of its own."""
+class LateFusion(Method):
+    """A method whose encoders are whole networks (experts), which return logits."""
+
+
+class Unimodal(Undropped, LateFusion):
+    """Late fusion of experts that each have a loss of their own."""
+
+    def learners(self, mask: Tensor) -> Iterable[tuple[str, Tensor]]:
+        """Return the name of each network, and the samples ``(B,)`` under a mask that it reads."""
+        return zip(self.modalities, mask.unbind(1), strict=True)
 
     def forward_pass(
         self,
@@ -32,16 +40,16 @@ class Unimodal(Undropped):
         generator: torch.Generator | None = None,
         rows: Where | None = None,
     ) -> ForwardPass:
-        """Average the experts; the task loss is the sum of the visible experts' losses."""
+        """Fuse the predictions; the task loss is the sum of the networks' own losses."""
         one = super().forward_pass(feats, mask, target, generator, rows)
         total = torch.zeros_like(one.task.per_sample)
-        for name, column in zip(self.modalities, mask.unbind(1), strict=True):
+        for name, column in self.learners(mask):
             loss = self.expert_loss(name, feats, target)
             total = total + torch.where(column, loss.per_sample, 0.0)
         return replace(one, task=replace(one.task, per_sample=total))
 
     def expert_loss(self, name: str, feats: Inputs, target: Tensor) -> TaskLoss:
-        """Return the loss of one modality's expert."""
+        """Return the loss of one network."""
         if not self.task.dense:
             return self.task_loss(Output(feats[name].flatten(1)), target)
         scales = takewhile(feats.__contains__, (feature_name(name, level) for level in count()))
@@ -54,7 +62,7 @@ class Unimodal(Undropped):
 
 
 @modality_maps.register
-def _(method: Unimodal, inputs: Inputs, where: Where, feats: Inputs | None = None) -> Features:
+def _(method: LateFusion, inputs: Inputs, where: Where, feats: Inputs | None = None) -> Features:
     """Return the map of each expert's encoder; what `encode` returns are logits."""
     maps: Features = {}
     for modality, expert in zip(method.task.inputs, method.encoders, strict=True):
@@ -70,13 +78,13 @@ def _(method: Unimodal, inputs: Inputs, where: Where, feats: Inputs | None = Non
 
 
 @embedding.register
-def _(method: Unimodal, feats: Any, mask: Tensor) -> Tensor:  # noqa: ANN401
-    """Refuse: the experts' predictions are averaged, not their features.
+def _(method: LateFusion, feats: Any, mask: Tensor) -> Tensor:  # noqa: ANN401
+    """Refuse: the networks' predictions are fused, not their features.
 
     Raises:
         ValueError: Always.
     """
     raise ValueError(
-        "unimodal has no embedding of a combination, since its networks' predictions are averaged; "
+        "late fusion has no embedding of a combination, since its networks share no features; "
         "compare the angles of sf-md, head-only and dmr"
     )

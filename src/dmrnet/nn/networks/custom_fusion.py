@@ -31,12 +31,16 @@ def common_width(shapes: Shapes, method: str) -> int:
     return next(iter(channels.values()))
 
 
-def single_modality_network(network: Network, task: Task, name: str) -> NetworkParts:
-    """Build a network for one of a task's modalities."""
-    (modality,) = (m for m in task.inputs if m.name == name)
+def sub_network(network: Network, task: Task, names: Sequence[str]) -> NetworkParts:
+    """Build a network for some of a task's modalities, in the task's order.
+
+    A main modality that is not among them is replaced by the first that is.
+    """
+    inputs = tuple(m for m in task.inputs if m.name in names)
     # Names that the task lacks stay, so that `build` reports them.
-    encoders = {n: e for n, e in network.encoders.items() if n == name or n not in task.modalities}
-    return replace(network, encoders=encoders, main=None).build(replace(task, inputs=(modality,)))
+    encoders = {n: e for n, e in network.encoders.items() if n in names or n not in task.modalities}
+    main = network.main if network.main in names else None
+    return replace(network, encoders=encoders, main=main).build(replace(task, inputs=inputs))
 
 
 class MixFusion(Fusion):

@@ -14,7 +14,7 @@ from dmrnet.nn.fusion import Fused, Fusion, masked_all
 from dmrnet.nn.grid import shrink_to_grid, to_grid
 from dmrnet.nn.layers.linear_start import trunk
 from dmrnet.nn.layers.pointwise import Pointwise
-from dmrnet.nn.networks.custom_fusion import single_modality_network
+from dmrnet.nn.networks.custom_fusion import sub_network
 from dmrnet.nn.networks.network import Network, Shapes
 
 Residual = Literal["shared", "specific"]
@@ -60,10 +60,10 @@ class SharedEncoder(nn.Module):
         self.grid = grid
         self.shapes = dict(shapes)
         if len(kinds) == 1:
-            self.shared: nn.Module = single_modality_network(network, task, first).encoders[first]
+            self.shared: nn.Module = sub_network(network, task, [first]).encoders[first]
             return
         self.own = nn.ModuleList(
-            single_modality_network(network, task, n).encoders[n] for n in task.modalities
+            sub_network(network, task, [n]).encoders[n] for n in task.modalities
         )
         channels = shapes[first][0]
         self.shared = trunk(channels, channels, 1)

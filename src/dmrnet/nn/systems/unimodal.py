@@ -8,12 +8,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from dmrnet.modalities import Inputs, spread_rows, take_rows
+from dmrnet.modalities import Inputs, Task, spread_rows, take_rows
+from dmrnet.modalities.names import position
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder, feature_name
 from dmrnet.nn.encoders.rows import encode_no_rows
 from dmrnet.nn.fusion import Fused, Fusion, masked_all
 from dmrnet.nn.layers.norm import synchronises
 from dmrnet.nn.layers.precision import at_least_float32
+from dmrnet.nn.networks.custom_fusion import sub_network
+from dmrnet.nn.networks.network import Network
 from dmrnet.nn.networks.parts import NetworkParts
 from dmrnet.nn.predictor import Output
 
@@ -81,6 +84,31 @@ class PixelExpert(MultiLevelEncoder):
         if rows is not None:
             outputs = tuple(spread_rows(logits, rows, x.shape[0]) for logits in outputs)
         return {feature_name(modality, level): logits for level, logits in enumerate(outputs)}
+
+
+def build_experts(
+    network: Network, task: Task
+) -> tuple[dict[str, Expert | PixelExpert], int | None]:
+    """Build a network for each modality.
+
+    Returns:
+        Experts by modality, and their stride in a dense task; None for classification.
+
+    Raises:
+        ValueError: If the network's main modality is not one of the task's.
+    """
+    if network.main is not None:
+        position(network.main, task.modalities)
+    experts: dict[str, Expert | PixelExpert] = {}
+    stride = None
+    for name in task.modalities:
+        parts = sub_network(network, task, [name])
+        if task.dense:
+            stride = parts.fusion.stride
+            experts[name] = PixelExpert(name, parts, len(task.classes))
+        else:
+            experts[name] = Expert(name, parts)
+    return experts, stride
 
 
 class ExpertAverage(Fusion):
