@@ -49,6 +49,7 @@ COVERED = {
     ("pcme", "paper"),
     ("pcme", "released"),
     ("ogm-md", "paper"),
+    ("simmlm", "paper"),
     ("mmanet", "released-seg"),
     ("esanet-md", "paper"),
 }

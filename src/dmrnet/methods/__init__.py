@@ -56,6 +56,7 @@ METHODS: dict[str, str] = {
     "mmformer": "dmrnet.methods.mmformer:MMFormerSettings",
     "mmanet": "dmrnet.methods.mmanet:MMANetSettings",
     "esanet-md": "dmrnet.methods.esanet_md:ESANetMDSettings",
+    "simmlm": "dmrnet.methods.simmlm:SimMLMSettings",
     "mutual": "dmrnet.methods.mutual:MutualSettings",
 }
 """Module and class of the settings of each method."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -87,9 +87,15 @@ class PixelExpert(MultiLevelEncoder):
 
 
 def build_experts(
-    network: Network, task: Task
-) -> tuple[dict[str, Expert | PixelExpert], int | None]:
+    network: Network, task: Task, make: Callable[[str, NetworkParts], nn.Module] | None = None
+) -> tuple[dict[str, nn.Module], int | None]:
     """Build a network for each modality.
+
+    Args:
+        network: Settings of the networks.
+        task: Task with all modalities.
+        make: Makes an expert of a modality's name and network; by default `Expert` or
+            `PixelExpert`.
 
     Returns:
         Experts by modality, and their stride in a dense task; None for classification.
@@ -99,12 +105,14 @@ def build_experts(
     """
     if network.main is not None:
         position(network.main, task.modalities)
-    experts: dict[str, Expert | PixelExpert] = {}
+    experts: dict[str, nn.Module] = {}
     stride = None
     for name in task.modalities:
         parts = sub_network(network, task, [name])
-        if task.dense:
-            stride = parts.fusion.stride
+        stride = parts.fusion.stride if task.dense else None
+        if make is not None:
+            experts[name] = make(name, parts)
+        elif task.dense:
             experts[name] = PixelExpert(name, parts, len(task.classes))
         else:
             experts[name] = Expert(name, parts)
@@ -150,7 +158,7 @@ class ExpertAverage(Fusion):
 
 
 class AsLogits(nn.Module):
-    """A predictor that returns the map as logits."""
+    """A predictor that returns the map as logits, and skips as side logits in dense tasks."""
 
     def __init__(self, dense: bool = False) -> None:
         super().__init__()
@@ -158,4 +166,4 @@ class AsLogits(nn.Module):
 
     def forward(self, value: Tensor, skips: Sequence[Tensor] = ()) -> Output:
         """Return logits ``(B, M)`` from ``(B, M, 1, 1)``, or ``(B, M, H, W)`` unchanged."""
-        return Output(value if self.dense else value.flatten(1))
+        return Output(value, tuple(skips)) if self.dense else Output(value.flatten(1))
