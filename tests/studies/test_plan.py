@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dmrnet.cli.study.command import with_methods
 from dmrnet.settings.config import parse_run, read_config
 from dmrnet.studies.plan import Plan, plan
 from dmrnet.studies.resolve import resolve, share_of
@@ -178,3 +179,42 @@ def test_data_named_from_here_are_the_data_named_in_full(
     place.rename(older)
     (older / "config.yaml").write_text(yaml.safe_dump(settings.to_dict()))
     assert at("prepared") == older
+
+
+def test_a_version_of_a_data_set_is_trained_with_seeds_of_its_own() -> None:
+    study = Study(
+        "",
+        (Entry("sf-md"), Entry("dmr")),
+        data={"mfeat": {}, "small": {"data": "mfeat", "data.train": "300"}},
+        seeds=(0, 1),
+        by_data={"small": Change(seeds=(1, 5))},
+    )
+    made = plan(study)
+    runs = [(made.systems[owner].data, flag(job.argv, "--seed"), flag(job.argv, "--data"))
+            for job, owner in zip(made.jobs, made.owners, strict=True)]  # fmt: skip
+    assert [run for run in runs if run[0] == "mfeat"] == 2 * [("mfeat", "0", "mfeat")] + 2 * [
+        ("mfeat", "1", "mfeat")
+    ]
+    assert [run[1:] for run in runs if run[0] == "small"] == 2 * [("1", "mfeat")] + 2 * [
+        ("5", "mfeat")
+    ]
+    settings = parse_run(next(j.argv for j in made.jobs if j.label.startswith("small")))
+    assert settings.data_label == "mfeat (train=300)"
+
+
+def test_part_of_the_methods_leaves_out_what_is_said_of_the_others() -> None:
+    study = Study(
+        "",
+        (Entry("sf-md"), Entry("dmr", "+DMR"), Entry("hemis")),
+        by_data={
+            "mfeat": Change(leave_out={"hemis": "slow", "+DMR": "why"}, baseline="sf-md lr=1")
+        },
+        baseline="sf-md",
+    )
+    part = with_methods(study, ["dmr"])
+    assert [entry.name for entry in part.methods] == ["+DMR"]
+    assert part.by_data["mfeat"] == Change(leave_out={"+DMR": "why"})
+    assert part.baseline == ""
+    both = with_methods(study, ["sf-md", "hemis"])
+    assert (both.baseline, both.by_data["mfeat"].baseline) == ("sf-md", "sf-md lr=1")
+    assert both.by_data["mfeat"].leave_out == {"hemis": "slow"}

@@ -63,6 +63,31 @@ def test_little_is_enough(tmp_path: Path) -> None:
     assert (study.title, study.seeds, list(study.data)) == ("mine", (0, 1, 2), ["mfeat"])
 
 
+def test_others_are_all_methods_that_no_entry_names(tmp_path: Path) -> None:
+    text = "methods: [sf-md, {method: others, recipes: paper}, {method: sf-md, label: b}, dmr]"
+    study = read_study(written(tmp_path, text))
+    names = [entry.method for entry in study.methods]
+    rest = [name for name in METHODS if name not in ("sf-md", "dmr")]
+    assert names == ["sf-md", *rest, "sf-md", "dmr"]
+    assert {entry.recipes for entry in study.methods[1:-2]} == {("paper",)}
+
+
+def test_versions_of_a_data_set_have_names_of_their_own(tmp_path: Path) -> None:
+    text = """
+methods: [sf-md, {method: dmr, only: [small]}]
+data: {mfeat: {}, small: {name: mfeat, train: 300}}
+seeds: 3
+by-data: {small: {seeds: [7], seconds: 1.5}}
+costs: {dmr: 2}
+"""
+    study = read_study(written(tmp_path, text))
+    assert study.data == {"mfeat": {}, "small": {"data": "mfeat", "data.train": "300"}}
+    assert study.seeds_by_data == {"mfeat": (0, 1, 2), "small": (7,)}
+    assert [study.dataset(name) for name in study.data] == ["mfeat", "mfeat"]
+    assert study.by_data["small"].seconds == 1.5
+    assert study.costs == {"dmr": 2.0}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -82,6 +107,11 @@ def test_little_is_enough(tmp_path: Path) -> None:
         ("methods: [dmr]\nsettings: [1]", "expected `setting: value` lines"),
         ("methods: [dmr]\nrecipes: []", "recipes: expected at least one name"),
         ("methods: [dmr]\nprotocol: paper", "expected true or false"),
+        ("methods: [{method: others, label: x}]", "expected no label for others, got 'x'"),
+        ("methods: [{method: dmr, only: [digit]}]", "only: unknown data set 'digit'; did you mean"),
+        ("methods: [dmr]\ndata: {small: {train: 9}}", "data: small: unknown data set 'small'"),
+        ("methods: [dmr]\ndata: {small: {name: mfeet}}", "did you mean 'mfeat'?"),
+        ("methods: [dmr]\ncosts: {dmr: x}", "costs: dmr: expected a number"),
         ("methods: [dmr]\nleave-out: {}", "unknown key 'leave-out'"),
         ("- dmr", "expected `name: value` lines"),
         ("methods: [", "expected YAML"),

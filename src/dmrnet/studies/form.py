@@ -6,7 +6,7 @@ Every error begins with the file and the keys, as in ``mine.yaml: by-data: digit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,8 @@ from dmrnet.settings.values import check
 from dmrnet.studies.spec import Change, Entry, Range, Search, Study, as_flag
 
 MOST_SEEDS = 10_000
+OTHERS = "others"
+"""Entry that means every method that no other entry of its list names."""
 
 Reader = Callable[[Any], Any]
 T = TypeVar("T")
@@ -32,8 +34,18 @@ def read_study(path: Path) -> Study:
         FileNotFoundError: If there is no such file.
         ValueError: If it is not YAML, or a key or value is unknown; the error names the nearest.
     """
-    read = partial(_record, Study, title=path.stem, path=path)
-    return _at(path, read, read_tree(path, "study"))
+    return _at(path, partial(_study, path), read_tree(path, "study"))
+
+
+def _study(path: Path, tree: object) -> Study:
+    study = _record(Study, tree, title=path.stem, path=path)
+    known = [*DATASETS, *study.data]
+    for entry in study.all_entries:
+        for name in entry.only:
+            _at("methods: only", _data_name_of(known), name)
+    for name in study.by_data:
+        _at("by-data", _data_name_of(known), name)
+    return study
 
 
 def _at(key: object, read: Callable[[Any], T], value: object) -> T:
@@ -84,7 +96,12 @@ def _known(known: Iterable[str], kind: str, value: object) -> str:
 
 
 _method = partial(_known, METHODS, "method")
+_method_or_others = partial(_known, [*METHODS, OTHERS], "method")
 _data_name = partial(_known, DATASETS, "data set")
+
+
+def _data_name_of(known: Iterable[str]) -> Reader:
+    return partial(_known, known, "data set")
 
 
 def _list(read: Callable[[Any], T], value: object) -> tuple[T, ...]:
@@ -94,8 +111,24 @@ def _list(read: Callable[[Any], T], value: object) -> tuple[T, ...]:
     return tuple(map(read, values))
 
 
+def _entries(value: object) -> tuple[Entry, ...]:
+    entries = _list(_entry, value)
+    named = {entry.method for entry in entries}
+    rest = [name for name in METHODS if name not in named]
+    return tuple(
+        replace(entry, method=name)
+        for entry in entries
+        for name in (rest if entry.method == OTHERS else [entry.method])
+    )
+
+
 def _entry(value: object) -> Entry:
-    return _record(Entry, value) if isinstance(value, Mapping) else Entry(_method(value))
+    if not isinstance(value, Mapping):
+        return Entry(_method_or_others(value))
+    entry = _record(Entry, value, {"method": _method_or_others})
+    if entry.method == OTHERS and entry.label:
+        raise ValueError(f"expected no label for {OTHERS}, got {entry.label!r}")
+    return entry
 
 
 def _seeds(value: object) -> tuple[int, ...]:
@@ -147,19 +180,26 @@ def _data(value: object) -> dict[str, dict[str, str]]:
     if not isinstance(value, Mapping):
         return {name: {} for name in _list(_data_name, value)}
     return {
-        _data_name(name): {
-            f"data.{key.removeprefix('data.')}": text
-            for key, text in _at(name, _settings, own).items()
-        }
-        for name, own in value.items()
+        _text(name): _at(name, partial(_data_settings, name), own) for name, own in value.items()
     }
+
+
+def _data_settings(name: object, value: object) -> dict[str, str]:
+    settings = {f"data.{key.removeprefix('data.')}": text for key, text in _settings(value).items()}
+    # The name of a version of a data set is the study's own.
+    version_of = settings.pop("data.name", None)
+    _data_name(name if version_of is None else version_of)
+    return settings if version_of is None else {"data": version_of, **settings}
 
 
 def _by_data(value: object) -> dict[str, Change]:
     trees = _mapping(value, "names of data sets")
-    return {
-        _data_name(key): _at(key, partial(_record, Change), tree) for key, tree in trees.items()
-    }
+    return {_text(key): _at(key, partial(_record, Change), tree) for key, tree in trees.items()}
+
+
+def _costs(value: object) -> dict[str, float]:
+    costs = _mapping(value, "`method: multiple of the baseline's seconds` lines")
+    return {_method(name): _at(name, partial(check, float), cost) for name, cost in costs.items()}
 
 
 def _reasons(value: object) -> dict[str, str]:
@@ -193,10 +233,10 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys(("recipes", "analyses", "printed"), partial(_list, _text)),
     **dict.fromkeys(("method", "printed_as"), _method),
     **dict.fromkeys(("protocol", "own", "log", "whole"), partial(check, bool)),
-    **dict.fromkeys(("low", "high"), partial(check, float)),
+    **dict.fromkeys(("low", "high", "seconds"), partial(check, float)),
     **dict.fromkeys(("trials", "at_once"), _count),
-    "methods": partial(_list, _entry),
-    "only": partial(_list, _data_name),
+    "methods": _entries,
+    "only": partial(_list, _text),
     "data": _data,
     "seeds": _seeds,
     "settings": _settings,
@@ -204,5 +244,6 @@ READERS: dict[str, Reader] = {
     "by_data": _by_data,
     "leave_out": _reasons,
     "search": _search,
+    "costs": _costs,
 }
 """Reader of each key, whichever part of a study it is in."""

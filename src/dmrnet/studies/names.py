@@ -24,25 +24,21 @@ def check_names(study: Study) -> None:
             raise ValueError(f"{where}: analyses: {error}") from error
     for name in study.printed:
         read_printed(find_printed(name, study.path))
-    for entry in _all_entries(study):
+    known = dict.fromkeys([*DATASETS, *study.data])
+    for entry in study.all_entries:
         for data in entry.leave_out:
-            if data not in DATASETS:
+            if data not in known:
                 raise ValueError(
                     f"{where}: {entry.name}: leave-out: there is no data set {data!r}; "
-                    f"{nearest(data, DATASETS)}"
+                    f"{nearest(data, known)}"
                 )
-    _check_baseline(study.baseline, _all_entries(study), f"{where}: baseline")
+    _check_baseline(study.baseline, study.all_entries, f"{where}: baseline")
     for data, change in study.by_data.items():
         entries = change.methods or study.methods
         _check_baseline(change.baseline, entries, f"{where}: by-data: {data}: baseline")
         for name in change.leave_out:
-            known = [entry.name for entry in entries]
-            _check_known(name, known, f"{where}: by-data: {data}: leave-out")
-
-
-def _all_entries(study: Study) -> Sequence[Entry]:
-    changed = [entry for change in study.by_data.values() for entry in change.methods]
-    return [*study.methods, *changed]
+            names = [entry.name for entry in entries]
+            _check_known(name, names, f"{where}: by-data: {data}: leave-out")
 
 
 def _check_baseline(name: str, entries: Iterable[Entry], where: str) -> None:

@@ -74,23 +74,31 @@ def plan(study: Study, flags: Sequence[str] = ()) -> Plan:
                 continue
             systems += _systems(study, entry, data, change, flags)
     with_data, with_recipe = len(study.data) > 1, len({s.recipe for s in systems}) > 1
-    return with_seeds(systems, study.seeds, left_out, with_data, with_recipe)
+    return with_seeds(systems, study.seeds_by_data, left_out, with_data, with_recipe)
 
 
 def with_seeds(
     systems: Sequence[StudySystem],
-    seeds: Sequence[int],
+    seeds: Mapping[str, Sequence[int]],
     left_out: Iterable[str],
     with_data: bool,
     with_recipe: bool,
 ) -> Plan:
-    """Return the plan of systems that are all trained with these seeds."""
-    jobs = [
-        Job(f"{one.label(with_data, with_recipe)} seed {seed}", (*one.argv, "--seed", str(seed)))
-        for seed in seeds
-        for one in systems
+    """Return the plan of systems that are trained with the seeds of their data set."""
+    runs = [
+        (number, seed)
+        for seed in dict.fromkeys(seed for of_data in seeds.values() for seed in of_data)
+        for number, one in enumerate(systems)
+        if seed in seeds[one.data]
     ]
-    owners = tuple(number for _ in seeds for number in range(len(systems)))
+    jobs = [
+        Job(
+            f"{systems[number].label(with_data, with_recipe)} seed {seed}",
+            (*systems[number].argv, "--seed", str(seed)),
+        )
+        for number, seed in runs
+    ]
+    owners = tuple(number for number, _ in runs)
     return Plan(tuple(systems), tuple(jobs), owners, tuple(left_out))
 
 
@@ -110,7 +118,7 @@ def _systems(
     for recipe in entry.recipes or change.recipes or study.recipes:
         base: dict[str, str] = {}
         if study.protocol:
-            recipe, printed = protocol(data, entry.method, recipe)
+            recipe, printed = protocol(study.dataset(data), entry.method, recipe)
             base |= printed
         base |= {**study.settings, **study.data[data], **change.settings, **entry.settings}
         for values in grid_points(grid):

@@ -57,6 +57,8 @@ class Change:
         methods: Replaces the study's; empty to keep them.
         leave_out: Names of entries to leave out, with the reasons.
         baseline: Replaces the study's if this is the only data set.
+        seeds: Replaces the study's; empty to keep them.
+        seconds: Measured CPU seconds of a run of the baseline; 0 if unknown.
     """
 
     recipes: tuple[str, ...] = ()
@@ -65,6 +67,8 @@ class Change:
     methods: tuple[Entry, ...] = ()
     leave_out: Settings = field(default_factory=dict)
     baseline: str = ""
+    seeds: tuple[int, ...] = ()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,8 @@ class Study:
         methods: Entries.
         about: Purpose of the study, in any number of lines.
         recipes: Recipes of entries without their own.
-        data: Data sets by name, with their settings; overridden by the command line.
+        data: Data sets by name, with their settings; overridden by the command line. A version of a
+            data set has a name of its own, and the data set's as the setting ``data``.
         seeds: Seeds of the runs.
         settings: Settings of every run.
         grid: Settings with several values, for every entry.
@@ -122,6 +127,7 @@ class Study:
         analyses: Names of analyses of the finished runs.
         printed: Names of the paper's tables to show next to the measured values.
         search: Search of settings beforehand; None for no search.
+        costs: CPU seconds of methods, as multiples of the baseline's; 1 if not named.
         path: File of the study.
     """
 
@@ -139,7 +145,23 @@ class Study:
     analyses: tuple[str, ...] = ()
     printed: tuple[str, ...] = ()
     search: Search | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
     path: Path | None = None
+
+    @property
+    def seeds_by_data(self) -> dict[str, tuple[int, ...]]:
+        """Seeds of the runs on each data set."""
+        return {name: self.by_data.get(name, Change()).seeds or self.seeds for name in self.data}
+
+    @property
+    def all_entries(self) -> tuple[Entry, ...]:
+        """Entries of the study, then those of single data sets."""
+        changed = [entry for change in self.by_data.values() for entry in change.methods]
+        return (*self.methods, *changed)
+
+    def dataset(self, name: str) -> str:
+        """Return the data set that one of the names in `data` means."""
+        return self.data[name].get("data", name)
 
 
 def as_flag(value: object) -> str:

@@ -46,7 +46,10 @@ def test_every_system_has_the_same_budget_and_seeds_of_its_own() -> None:
     made = plan(Study("", (Entry("sf-md"), Entry("dmr")), seeds=(0, 1)))
     search = Search(trials=10, seeds=(1000, 1001), settings=RATE, at_once=3)
     trials = tune(made, search, (), run)
-    assert Counter(trial.system for trial in trials) == {0: 10, 1: 10}
+    assert Counter(trial.label for trial in trials) == {
+        "mfeat sf-md (best)": 10,
+        "mfeat dmr (best)": 10,
+    }
     assert {value(job, "seed") for job in asked} == {1000, 1001}
     assert len(asked) == len(set(asked)) == 2 * 10 * 2
     assert not any(job.test for job in asked)
@@ -75,7 +78,10 @@ def test_a_list_that_is_short_is_tried_whole_without_optuna(
     made = plan(Study("", (Entry("dmr"), Entry("sf-md"))))
     search = Search(trials=9, settings={"lr": ("0.05", "0.1", "0.3")}, at_once=2)
     trials = tune(made, search, (), peak)
-    assert Counter(trial.system for trial in trials) == {0: 9, 1: 3}
+    assert Counter(trial.label for trial in trials) == {
+        "mfeat dmr (best)": 9,
+        "mfeat sf-md (best)": 3,
+    }
     assert len({str(trial.settings) for trial in trials}) == 9 + 3
     assert trials[0].settings == {"method.alpha": "0.001", "lr": "0.1"}
     assert [found["lr"] for found in best(trials).values()] == ["0.1", "0.1"]
@@ -99,27 +105,37 @@ def test_the_ranges_are_those_that_the_methods_declare(name: str) -> None:
 
 def test_what_failed_is_never_chosen() -> None:
     trials = [
-        Trial(0, "a", {"lr": "1"}, None),
-        Trial(0, "a", {"lr": "2"}, math.nan),
-        Trial(0, "a", {"lr": "3"}, 0.1),
-        Trial(0, "a", {"lr": "4"}, 0.1),
-        Trial(1, "b", {"lr": "1"}, None),
+        Trial("mfeat sf-md (best)", {"lr": "1"}, None),
+        Trial("mfeat sf-md (best)", {"lr": "2"}, math.nan),
+        Trial("mfeat sf-md (best)", {"lr": "3"}, 0.1),
+        Trial("mfeat sf-md (best)", {"lr": "4"}, 0.1),
+        Trial("mfeat dmr (best)", {"lr": "1"}, None),
     ]
     chosen = best(trials)
-    assert chosen == {0: {"lr": "3"}}
+    assert chosen == {"mfeat sf-md (best)": {"lr": "3"}}
     made = plan(Study("", (Entry("sf-md"), Entry("dmr")), seeds=(0, 1)))
-    final = tuned(made, chosen, (5, 6))
+    final = tuned(made, chosen, {"mfeat": (5, 6)})
     assert [(value(job, "lr"), value(job, "seed")) for job in final.jobs] == [(3, 5), (3, 6)]
     assert final.left_out == ("mfeat dmr (best): no setting of it could be trained",)
 
 
 def test_trials_are_written(tmp_path: Path) -> None:
-    trials = [Trial(0, "a", {"lr": "1"}, 0.5)]
+    trials = [Trial("a", {"lr": "1"}, 0.5)]
     write_trials(tmp_path / "trials.jsonl", trials)
     assert read_trials(tmp_path / "trials.jsonl") == trials
     assert (tmp_path / "trials.jsonl").read_text() == (
-        '{"system": 0, "label": "a", "settings": {"lr": "1"}, "score": 0.5}\n'
+        '{"label": "a", "settings": {"lr": "1"}, "score": 0.5}\n'
     )
+
+
+def test_parts_of_a_search_are_joined(tmp_path: Path) -> None:
+    path = tmp_path / "trials.jsonl"
+    # As written before labels identified systems.
+    path.write_text('{"system": 0, "label": "a", "settings": {"lr": "1"}, "score": 0.5}\n')
+    write_trials(path, [Trial("b", {"lr": "2"}, 0.1), Trial("b", {"lr": "3"}, 0.2)])
+    write_trials(path, [Trial("b", {"lr": "4"}, 0.3)])
+    assert read_trials(path) == [Trial("a", {"lr": "1"}, 0.5), Trial("b", {"lr": "4"}, 0.3)]
+    assert best(read_trials(path)) == {"a": {"lr": "1"}, "b": {"lr": "4"}}
 
 
 SEARCHED = """

@@ -16,11 +16,7 @@ from dmrnet.cli.arguments import Arguments, check_run_flags, positive
 from dmrnet.locking import lock_folder
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from dmrnet.studies import Board, Job
-    from dmrnet.studies.plan import Plan
-    from dmrnet.studies.resolve import Member
     from dmrnet.studies.spec import Entry, Study
 
 USAGE = """dmrnet study STUDY [--data NAME[=ROOT] ...] [--root DIR] [--out DIR]
@@ -109,14 +105,14 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
     from dmrnet.cli.screen import loading, screen
     from dmrnet.cli.study.data import with_data
     from dmrnet.cli.study.end import finish, report_share
-    from dmrnet.cli.study.search import check_search, search, show_search
+    from dmrnet.cli.study.search import check_search, search
     from dmrnet.settings.flags import read_flags
     from dmrnet.studies.form import read_study
     from dmrnet.studies.plan import as_argv, plan
 
     study, flags = with_data(read_study(path), args.data, args.root, list(more))
     if args.seeds is not None:
-        study = replace(study, seeds=tuple(range(args.seeds)))
+        study = with_seeds(study, tuple(range(args.seeds)))
     if args.recipes is not None:
         study = with_recipes(study, tuple(args.recipes))
     if args.methods is not None:
@@ -127,13 +123,15 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
     for data, settings in study.data.items():
         entries = study.by_data[data].methods if data in study.by_data else ()
         methods = list(dict.fromkeys(entry.method for entry in entries or study.methods))
-        check_run_flags("study", data, methods, [*as_argv(settings), *flags], own)
+        words = as_argv({key: value for key, value in settings.items() if key != "data"})
+        check_run_flags("study", study.dataset(data), methods, [*words, *flags], own)
     out = Path(args.out or Path("runs") / path.stem)
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"--out {out} is a file; expected a folder, or a new name")
     planned = plan(study, (*flags, "--threads", str(args.threads)))
     console = screen()
     with loading():
+        from dmrnet.cli.study.sizes import show_cost, show_plan, show_search
         from dmrnet.studies.names import check_names
         from dmrnet.studies.resolve import resolve, share_of
 
@@ -144,12 +142,13 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
     else:
         check_search(study, args.share)
         show_search(console, study, planned)
+    fixed = [name for name, _ in read_flags(flags)]
+    show_cost(console, study, planned, fixed)
     if args.dry_run:
         return 0
     start = time.monotonic()
     try:
         if study.search is not None:
-            fixed = [name for name, _ in read_flags(flags)]
             planned = search(console, study, planned, fixed, partial(make, args), out)
             members = resolve(planned, out / "runs")
             show_plan(console, study, planned, members, out)
@@ -165,6 +164,12 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
         return finish(console, study, planned, members, board, out, seconds)
 
 
+def with_seeds(study: Study, seeds: tuple[int, ...]) -> Study:
+    """Return a study with these seeds on every data set."""
+    changes = {name: replace(change, seeds=()) for name, change in study.by_data.items()}
+    return replace(study, seeds=seeds, by_data=changes)
+
+
 def with_recipes(study: Study, recipes: tuple[str, ...]) -> Study:
     """Return a study with all its recipes replaced."""
     changes = {
@@ -175,7 +180,11 @@ def with_recipes(study: Study, recipes: tuple[str, ...]) -> Study:
 
 
 def with_methods(study: Study, names: Sequence[str]) -> Study:
-    """Return a study with only the entries that have one of these labels or methods."""
+    """Return a study with only the entries that have one of these labels or methods.
+
+    What it says of the other entries goes, too: reasons to leave them out, and a baseline that is
+    one of them.
+    """
     from dmrnet.hints import nearest
 
     groups = [study.methods, *(change.methods for change in study.by_data.values())]
@@ -187,26 +196,26 @@ def with_methods(study: Study, names: Sequence[str]) -> Study:
     def select(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
         return tuple(e for e in entries if e.name in names or e.method in names)
 
-    changes = {key: replace(c, methods=select(c.methods)) for key, c in study.by_data.items()}
-    return replace(study, methods=select(study.methods), by_data=changes)
+    kept = {word for e in select(study.all_entries) for word in (e.name, e.method)}
 
+    def baseline(name: str) -> str:
+        return name if any(name == word or name.startswith(f"{word} ") for word in kept) else ""
 
-def show_plan(
-    console: Console, study: Study, planned: Plan, members: Sequence[Member], out: Path
-) -> None:
-    """Print the size of a study, and what is left out and why."""
-    from dmrnet.cli.screen import counted
-
-    done = sum(member.finished for member in members)
-    lines = len(planned.systems) // len(study.data) if len(study.data) > 1 else len(planned.systems)
-    console.print(
-        f"{study.title}: {counted(lines, 'system')} x {counted(len(study.seeds), 'seed')} on "
-        f"{', '.join(study.data)}; {counted(len(members), 'run')}, {done} of them finished, "
-        f"into {out}",
-        soft_wrap=True,
+    changes = {
+        key: replace(
+            change,
+            methods=select(change.methods),
+            leave_out={name: why for name, why in change.leave_out.items() if name in kept},
+            baseline=baseline(change.baseline),
+        )
+        for key, change in study.by_data.items()
+    }
+    return replace(
+        study,
+        methods=select(study.methods),
+        by_data=changes,
+        baseline=baseline(study.baseline),
     )
-    for text in planned.left_out:
-        console.print(f"  left out: {text}", soft_wrap=True, style="dim")
 
 
 def make(args: argparse.Namespace, todo: Sequence[Job], out: Path) -> Board:

@@ -26,22 +26,28 @@ def with_data(
     chosen = dict(study.data) if data is None else {}
     for word in data or ():
         name, equals, folder = word.partition("=")
-        data_class(name)
-        chosen[name] = {"data.root": folder} if equals else dict(study.data.get(name, {}))
-    settings = {name: {**_root_setting(name, root), **own} for name, own in chosen.items()}
+        own = dict(study.data.get(name, {}))
+        data_class(own.get("data", name))
+        chosen[name] = {**own, "data.root": folder} if equals else own
+    settings = {
+        name: {**_root_setting(own.get("data", name), root), **own} for name, own in chosen.items()
+    }
+    sets = {name: own.get("data", name) for name, own in settings.items()}
     rest: list[str] = []
     for name, value in read_flags(flags):
         key = name.replace("_", "-")
         if not key.startswith("data."):
             rest += [f"--{key}", *([] if value is None else [value])]
             continue
-        owners = [name for name in settings if key.removeprefix("data.") in _setting_names(name)]
+        owners = [
+            name for name, of in sets.items() if key.removeprefix("data.") in _setting_names(of)
+        ]
         if value is not None and owners:
             for name in owners:
                 settings[name][key] = value
         else:
             # Parsing it for one data set raises the right error.
-            only = next(iter(settings))
+            only = next(iter(sets.values()))
             if len(settings) > 1:
                 raise ValueError(f"none of {', '.join(settings)} has a setting --{key}")
             from dmrnet.settings.config import parse_data

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dmrnet.cli.screen import counted
 from dmrnet.studies.plan import Plan
 from dmrnet.studies.spec import Study
 from dmrnet.studies.workers.events import Job
@@ -16,7 +15,8 @@ from dmrnet.studies.workers.events import Job
 def check_search(study: Study, share: tuple[int, int] | None) -> None:
     """Refuse a search that is shared, or that has seeds of the study's own runs."""
     assert study.search is not None
-    both = sorted(set(study.search.seeds) & set(study.seeds))
+    own = {seed for seeds in study.seeds_by_data.values() for seed in seeds}
+    both = sorted(set(study.search.seeds) & own)
     if both:
         raise ValueError(
             f"expected other seeds for the study's own runs than for its search, got "
@@ -27,18 +27,6 @@ def check_search(study: Study, share: tuple[int, int] | None) -> None:
             "--share cannot be used with a search, whose proposals depend on earlier scores; "
             "search on one machine, then set what it chose"
         )
-
-
-def show_search(console: Console, study: Study, planned: Plan) -> None:
-    """Print the size of the search."""
-    spec = study.search
-    assert spec is not None
-    console.print(
-        f"{study.title}: up to {spec.trials} settings of each of {len(planned.systems)} systems, "
-        f"with {counted(len(spec.seeds), 'seed')} each, chosen on validation; then "
-        f"{counted(len(study.seeds), 'other seed')} of the best",
-        soft_wrap=True,
-    )
 
 
 def search(
@@ -70,9 +58,8 @@ def search(
     trials = tune(planned, study.search, fixed, run)
     write_trials(folder / "trials.jsonl", trials)
     chosen = best(trials)
-    for number, settings in chosen.items():
+    for label, settings in chosen.items():
         flags = " ".join(f"--{name} {value}" for name, value in settings.items())
-        label = planned.systems[number].label(True, True)
-        tried = sum(trial.system == number for trial in trials)
+        tried = sum(trial.label == label for trial in trials)
         console.print(f"best of {tried} on validation: {label}: {flags or 'nothing to choose'}")
-    return tuned(planned, chosen, study.seeds)
+    return tuned(planned, chosen, study.seeds_by_data)

@@ -36,6 +36,16 @@ def size_of(space: Space) -> int | None:
     return prod(map(len, lists)) if len(lists) == len(space) else None
 
 
+def tries(space: Space, search: Search) -> int:
+    """Return the number of settings that a search tries of a space.
+
+    >>> tries({"lr": ("1", "2")}, Search(trials=9)), tries({"lr": Range(1, 2)}, Search(trials=9))
+    (2, 9)
+    """
+    size = size_of(space)
+    return search.trials if size is None else min(size, search.trials)
+
+
 def first_of(name: str, recipe: str, space: Space) -> dict[str, str]:
     """Return the first point to try: the recipe's settings, otherwise the middle of a range."""
     settings = method(name).recipe(recipe)

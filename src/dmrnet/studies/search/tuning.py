@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmrnet.storage import json_lines, read_json_lines, write_text
 from dmrnet.studies.plan import Plan, StudySystem, as_argv, with_seeds
-from dmrnet.studies.search.spaces import Space, first_of, size_of, space_of
+from dmrnet.studies.search.spaces import Space, first_of, size_of, space_of, tries
 from dmrnet.studies.spec import Range, Search, as_flag
 from dmrnet.studies.workers.events import Job
 
@@ -32,13 +32,12 @@ AGAIN = 20
 
 @dataclass(frozen=True)
 class Trial:
-    """Settings that were tried for the system of an index in the plan.
+    """Settings that were tried for the system of a label.
 
     The score is the mean validation score over the search's seeds, higher is better; None if a
     training failed.
     """
 
-    system: int
     label: str
     settings: dict[str, str]
     score: float | None
@@ -75,51 +74,63 @@ def tune(
     return [trial for searcher in searchers for trial in searcher.trials]
 
 
-def best(trials: Sequence[Trial]) -> dict[int, dict[str, str]]:
-    """Return the best settings of each system; the first of equals."""
-    best: dict[int, tuple[float, dict[str, str]]] = {}
+def best(trials: Sequence[Trial]) -> dict[str, dict[str, str]]:
+    """Return the best settings of each system by its label; the first of equals."""
+    best: dict[str, tuple[float, dict[str, str]]] = {}
     for trial in trials:
         score = trial.score if trial.score is not None else math.nan
-        if math.isfinite(score) and score > best.get(trial.system, (-math.inf,))[0]:
-            best[trial.system] = (score, trial.settings)
-    return {number: settings for number, (_, settings) in best.items()}
+        if math.isfinite(score) and score > best.get(trial.label, (-math.inf,))[0]:
+            best[trial.label] = (score, trial.settings)
+    return {label: settings for label, (_, settings) in best.items()}
 
 
-def tuned(planned: Plan, chosen: Mapping[int, Mapping[str, str]], seeds: Sequence[int]) -> Plan:
+def tuned(
+    planned: Plan, chosen: Mapping[str, Mapping[str, str]], seeds: Mapping[str, Sequence[int]]
+) -> Plan:
     """Return the plan of the study's own runs, with the chosen settings of each system.
 
     A system without a finished trial is left out.
     """
     systems, left_out = list[StudySystem](), list(planned.left_out)
-    for number, system in enumerate(planned.systems):
-        if number in chosen:
-            systems.append(replace(system, argv=(*system.argv, *as_argv(chosen[number]))))
+    for system in planned.systems:
+        label = full_label(system)
+        if label in chosen:
+            systems.append(replace(system, argv=(*system.argv, *as_argv(chosen[label]))))
         else:
-            left_out.append(f"{system.label(True, True)}: no setting of it could be trained")
+            left_out.append(f"{label}: no setting of it could be trained")
     return with_seeds(systems, seeds, left_out, with_data=True, with_recipe=True)
 
 
+def full_label(system: StudySystem) -> str:
+    """Return the label that no other system of a study has."""
+    return system.label(with_data=True, with_recipe=True)
+
+
 def write_trials(path: Path, trials: Sequence[Trial]) -> None:
-    """Write trials, one JSON object per line."""
-    write_text(path, json_lines(map(asdict, trials)))
+    """Write trials, one JSON object per line; earlier ones of other systems are kept."""
+    searched = {trial.label for trial in trials}
+    earlier = read_trials(path) if path.is_file() else []
+    kept = [trial for trial in earlier if trial.label not in searched]
+    write_text(path, json_lines(map(asdict, [*kept, *trials])))
 
 
 def read_trials(path: Path) -> list[Trial]:
     """Return the trials that `write_trials` wrote."""
-    return [Trial(**record) for _, record in read_json_lines(path)]
+    names = [field.name for field in fields(Trial)]
+    return [Trial(**{name: record[name] for name in names}) for _, record in read_json_lines(path)]
 
 
 class _Searcher:
-    """Proposals of settings for the system of an index in the plan."""
+    """Proposals of settings for a system; `number` seeds the sampler."""
 
     def __init__(
         self, number: int, system: StudySystem, search: Search, fixed: Sequence[str]
     ) -> None:
-        self.number, self.system, self.trials = number, system, list[Trial]()
+        self.system, self.label, self.trials = system, full_label(system), list[Trial]()
         self.space: Space = space_of(system.method, search, [*fixed, *dict(system.values)])
         self.proposed: list[dict[str, str]] = []
         size = size_of(self.space)
-        self.left = search.trials if size is None else min(size, search.trials)
+        self.left = tries(self.space, search)
         self.every = size is not None and size <= search.trials
         first = first_of(system.method, system.recipe, self.space)
         if self.every:
@@ -162,7 +173,7 @@ class _Searcher:
     def jobs(self, point: Mapping[str, str], seeds: Sequence[int]) -> list[Job]:
         """Return the jobs of a point."""
         values = " ".join(f"{name.rpartition('.')[2]}={value}" for name, value in point.items())
-        label = " ".join([self.system.label(True, True), *([values] if values else [])])
+        label = " ".join([self.label, *([values] if values else [])])
         return [
             Job(f"{label} seed {s}", (*self.system.argv, *as_argv(point), "--seed", str(s)), False)
             for s in seeds
@@ -170,8 +181,7 @@ class _Searcher:
 
     def record(self, point: dict[str, str], score: float | None) -> None:
         """Record the score of a point."""
-        label = self.system.label(True, True)
-        self.trials.append(Trial(self.number, label, point, score))
+        self.trials.append(Trial(self.label, point, score))
         if self.every:
             return
         import optuna
