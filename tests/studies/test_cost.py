@@ -11,7 +11,7 @@ from dmrnet.studies.spec import Change, Entry, Range, Search, Study
 STUDY = Study(
     "",
     (Entry("sf-md"), Entry("sf-md", grid={"stretch": ("1.5", "3")}), Entry("dmr")),
-    data={"mfeat": {}, "small": {"data": "mfeat", "data.train": "300"}, "digits": {}},
+    data={"mfeat": {}, "small": {"data": "mfeat", "data.train": "0.15"}, "digits": {}},
     seeds=(0, 1, 2),
     by_data={"mfeat": Change(seconds=10.0), "small": Change(seconds=2.0, seeds=(0, 1))},
     costs={"dmr": 1.25},

@@ -185,7 +185,7 @@ def test_a_version_of_a_data_set_is_trained_with_seeds_of_its_own() -> None:
     study = Study(
         "",
         (Entry("sf-md"), Entry("dmr")),
-        data={"mfeat": {}, "small": {"data": "mfeat", "data.train": "300"}},
+        data={"mfeat": {}, "small": {"data": "mfeat", "data.train": "0.15"}},
         seeds=(0, 1),
         by_data={"small": Change(seeds=(1, 5))},
     )
@@ -199,7 +199,7 @@ def test_a_version_of_a_data_set_is_trained_with_seeds_of_its_own() -> None:
         ("5", "mfeat")
     ]
     settings = parse_run(next(j.argv for j in made.jobs if j.label.startswith("small")))
-    assert settings.data_label == "mfeat (train=300)"
+    assert settings.data_label == "mfeat (train=0.15)"
 
 
 def test_part_of_the_methods_leaves_out_what_is_said_of_the_others() -> None:

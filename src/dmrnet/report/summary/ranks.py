@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dmrnet.report.records.systems import System, labels_of
+from dmrnet.report.records.systems import System
+from dmrnet.report.statistics.over_data import critical_difference, friedman
+from dmrnet.report.summary.matching import match_systems
 from dmrnet.report.summary.summary import DataSummary
 
 
@@ -32,6 +34,17 @@ class Ranking:
         """Mean rank of each system."""
         return tuple(sum(row) / len(row) for row in self.ranks)
 
+    @property
+    def friedman_p(self) -> float | None:
+        """P value of Friedman's test that all systems rank alike."""
+        test = friedman(self.averages, len(self.datasets))
+        return None if test is None else test[1]
+
+    @property
+    def critical_difference(self) -> float:
+        """Difference of average ranks that is beyond chance at the level .05 (Nemenyi)."""
+        return critical_difference(len(self.labels), len(self.datasets))
+
 
 def rank_over_data(
     summaries: Sequence[DataSummary], names: Mapping[System, str] | None = None
@@ -41,32 +54,29 @@ def rank_over_data(
     Returns:
         The ranking; None unless at least two systems were run on at least two data sets.
     """
-    first: dict[str, DataSummary] = {}
-    for item in summaries:
-        first.setdefault(item.dataset, item)
+    matched = match_systems(summaries, names)
     tables = [
         {
-            one.system: item.score.error(one.headlines["average"].mean)
-            for one in item.systems
-            if "average" in one.headlines and not one.system.source
+            label: item.score.error(one.headlines["average"].mean)
+            for label, one in systems.items()
+            if "average" in one.headlines
         }
-        for item in first.values()
+        for item, systems in matched.values()
     ]
-    every = list(dict.fromkeys(system for table in tables for system in table))
-    common = [system for system in every if all(system in table for table in tables)]
+    every = list(dict.fromkeys(label for table in tables for label in table))
+    common = [label for label in every if all(label in table for table in tables)]
     if len(tables) < 2 or len(common) < 2:
         return None
 
     from scipy.stats import rankdata
 
     # Rounded, so that equal scores tie rather than rank by their last bit.
-    errors = np.round([[table[system] for system in common] for table in tables], 12)
+    errors = np.round([[table[label] for label in common] for table in tables], 12)
     ranks = rankdata(errors, axis=1).T
     order = np.argsort(ranks.mean(1), kind="stable").tolist()
-    labels = labels_of(every, names)
     return Ranking(
-        datasets=tuple(first),
-        labels=tuple(labels[common[row]] for row in order),
+        datasets=tuple(matched),
+        labels=tuple(common[row] for row in order),
         ranks=tuple(tuple(ranks[row].tolist()) for row in order),
-        left_out=tuple(labels[system] for system in every if system not in common),
+        left_out=tuple(label for label in every if label not in common),
     )
