@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dmrnet.report.figures.by_variance import variance_figures
@@ -16,15 +16,15 @@ from dmrnet.report.pages.analysis_blocks import analysis_blocks
 from dmrnet.report.pages.html import render_html
 from dmrnet.report.pages.latex import latex
 from dmrnet.report.pages.markdown import render_markdown
+from dmrnet.report.pages.overview import make_overview
 from dmrnet.report.pages.section import make_section
 from dmrnet.report.records.mining import read_variance_by_epoch
 from dmrnet.report.records.predictions import PICTURES, read_label_maps, read_predictions
 from dmrnet.report.records.rows import SPLITS
-from dmrnet.report.records.runs import read_runs
+from dmrnet.report.records.runs import read_runs, without_settings
 from dmrnet.report.records.systems import System
 from dmrnet.report.summary.analyses import read_run
 from dmrnet.report.summary.bootstrap import resample
-from dmrnet.report.summary.ranks import rank_over_data
 from dmrnet.report.summary.summary import DataSummary, summarise
 from dmrnet.storage import write_together
 
@@ -48,6 +48,7 @@ def build_report(
     baseline: str = "sf-md",
     split: str = "test",
     names: Mapping[System, str] | None = None,
+    chosen: Sequence[str] = (),
 ) -> Report:
     """Write the report of some runs.
 
@@ -62,6 +63,8 @@ def build_report(
             a system nothing is compared.
         split: ``test``, or ``val`` for the rows that training wrote.
         names: Labels of some systems, instead of method, recipe and settings.
+        chosen: Names of settings that were chosen for each system, such as ``lr``: systems are not
+            told apart by them.
 
     Raises:
         ValueError: If the split is unknown, a row is corrupt, two rows disagree, a run has no rows
@@ -70,8 +73,10 @@ def build_report(
     """
     if split not in SPLITS:
         raise ValueError(f"expected split 'test' or 'val', got {split!r}")
-    read = read_runs([Path(run) for run in runs], split)
-    summaries = summarise(read, split, baseline, names)
+    read = without_settings(read_runs([Path(run) for run in runs], split), chosen)
+    summaries = tuple(
+        replace(item, chosen=tuple(chosen)) for item in summarise(read, split, baseline, names)
+    )
     scores = Counter(item.dataset for item in summaries)
     sections = [
         make_section(
@@ -89,15 +94,16 @@ def build_report(
         for item, anchor in zip(summaries, _anchors(summaries), strict=True)
     ]
     contents: dict[Path, bytes] = {}
-    for figure in (figure for section in sections for figure in section.all_figures):
+    overview = make_overview(summaries, names)
+    drawn = [figure for section in sections for figure in section.all_figures]
+    for figure in [*(overview.figures if overview else ()), *drawn]:
         contents[out / _FIGURES / f"{figure.name}.svg"] = standalone(figure.svg).encode()
         contents[out / _FIGURES / f"{figure.name}.png"] = figure.png
     figures = tuple(contents)
     # The page is last: once it exists, so do the files that belong to it.
-    ranking = rank_over_data(summaries, names)
     contents[out / "report.tex"] = latex(summaries).encode()
-    contents[out / "report.md"] = render_markdown(sections, _FIGURES, ranking).encode()
-    contents[out / "report.html"] = render_html(sections, ranking).encode()
+    contents[out / "report.md"] = render_markdown(sections, _FIGURES, overview).encode()
+    contents[out / "report.html"] = render_html(sections, overview).encode()
     earlier = _figures_of(out)
     write_together(contents)
     for path in earlier - contents.keys():

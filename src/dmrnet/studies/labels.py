@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from dmrnet.engine.folder import RunFolder
 from dmrnet.report.records.systems import System, system
@@ -11,19 +11,26 @@ from dmrnet.studies.resolve import Member
 from dmrnet.studies.spec import Change, Study
 
 
-def reported_system(member: Member) -> System:
-    """Return the report's system of a finished run."""
+def reported_system(member: Member, chosen: Collection[str] = ()) -> System:
+    """Return the report's system of a finished run, without its `chosen` settings."""
     row = RunFolder(member.folder).rows()[0]
-    return system(row["method"], row["recipe"], row["settings"])
+    settings = {name: value for name, value in row["settings"].items() if name not in chosen}
+    return system(row["method"], row["recipe"], settings)
 
 
-def names_of(planned: Plan, members: Sequence[Member]) -> dict[System, str]:
+def names_of(
+    planned: Plan, members: Sequence[Member], chosen: Collection[str] = ()
+) -> dict[System, str]:
     """Return the names of the labelled systems of finished runs."""
     first: dict[int, Member] = {}
     for member in members:
         first.setdefault(member.system, member)
     systems = [(planned.systems[number], member) for number, member in first.items()]
-    return {reported_system(m): full_name(one) for one, m in systems if one.name != one.method}
+    return {
+        reported_system(member, chosen): full_name(one)
+        for one, member in systems
+        if one.name != one.method
+    }
 
 
 def full_name(of: StudySystem) -> str:
@@ -31,7 +38,9 @@ def full_name(of: StudySystem) -> str:
     return of.label(with_data=False, with_recipe=of.recipe != "best")
 
 
-def baseline_of(study: Study, planned: Plan, members: Sequence[Member]) -> str:
+def baseline_of(
+    study: Study, planned: Plan, members: Sequence[Member], chosen: Collection[str] = ()
+) -> str:
     """Return the name of the baseline in the report of finished runs."""
     changed = {study.by_data.get(data, Change()).baseline for data in study.data}
     wanted = (changed.pop() if len(changed) == 1 else "") or study.baseline
@@ -47,4 +56,4 @@ def baseline_of(study: Study, planned: Plan, members: Sequence[Member]) -> str:
         return first.method
     # Several systems of this method, all with grid values: take the first.
     mine = [member for member in members if planned.systems[member.system] == first]
-    return reported_system(mine[0]).label() if mine else first.method
+    return reported_system(mine[0], chosen).label() if mine else first.method

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from dmrnet.report.pages.difference_table import difference_table
-from dmrnet.report.records.runs import read_runs
+from dmrnet.report.records.runs import read_runs, without_settings
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.inference import holm
 from dmrnet.report.summary.equal_cost import choose
@@ -38,6 +38,25 @@ def longer(epochs):
 
 def book(**costs):
     return {name: Estimate.of({0: value}) for name, value in costs.items()}
+
+
+def test_lengths_with_learning_rates_of_their_own_are_trainings_of_the_baseline(make_run):
+    made = [
+        make_run(*args, modalities=("a", "b"), **kwargs)
+        for args, kwargs in (
+            *several("sf-md", 10, settings={"lr": 0.1}),
+            *several("sf-md", 20, settings={"lr": 0.4, "stretch": 2}),
+            *several("dmr", 19, settings={"lr": 0.2}),
+        )
+    ]
+    runs = read_runs(made, "test")
+    (found,) = summarise(without_settings(runs, ["lr"]), "test", "sf-md")
+    (dmr,) = (item for item in found.systems if item.label == "dmr")
+    assert dmr.equal.label == "sf-md stretch=2"
+    # With its learning rate it is another system, not a training of the baseline.
+    (found,) = summarise(runs, "test", "sf-md lr=0.1")
+    (dmr,) = (item for item in found.systems if item.label == "dmr lr=0.2")
+    assert dmr.equal.label == "sf-md lr=0.1"
 
 
 def test_the_cheapest_that_cost_as_much():

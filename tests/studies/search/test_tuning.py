@@ -174,6 +174,10 @@ def test_the_command_searches_then_compares_on_other_seeds(
         }
         rates = {run.rows()[0]["settings"]["lr"] for run in final if f"-{method}-" in run.name}
         assert rates == {max(scores, key=scores.__getitem__)}
+    # The report compares the methods, each with its choice.
+    report = (out / "report" / "report.md").read_text()
+    assert "Chosen on validation for each system: lr" in report
+    assert "\n| dmr | 2 |" in report
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from dmrnet.studies.printed_tables import (
     tables_of,
 )
 from dmrnet.studies.resolve import Member
+from dmrnet.studies.search.spaces import searched_settings
 from dmrnet.studies.spec import Study
 from dmrnet.studies.workers.board import Board
 
@@ -84,8 +85,10 @@ def finish(
         published.write_text(for_report(printed, names), encoding="utf-8")
         # What the paper prints is of a test set.
         folders += [published] if split == "test" else []
-    baseline, named = baseline_of(study, planned, finished), names_of(planned, finished)
-    report = build_report(folders, out / "report", baseline, split, named)
+    chosen = searched_settings(study)
+    baseline = baseline_of(study, planned, finished, chosen)
+    named = names_of(planned, finished, chosen)
+    report = build_report(folders, out / "report", baseline, split, named, chosen)
     mine = [s for s in report.summaries if any(not i.system.source for i in s.systems)]
     console.print(terminal_table(mine))
     if printed:

@@ -10,16 +10,15 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from dmrnet.report.pages.prose import HOW_RANKED, facts, lead
+from dmrnet.report.pages.overview import HOW_GAINED, Overview
+from dmrnet.report.pages.prose import facts, lead
 from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.table import SEEN, UNSEEN
-from dmrnet.report.pages.tables import cost_table, main_table, rank_table
-from dmrnet.report.statistics import formatting as fmt
+from dmrnet.report.pages.tables import cost_table, main_table
 from dmrnet.report.summary.notes import notes_on
-from dmrnet.report.summary.ranks import Ranking
 
 
-def render_html(sections: Sequence[Section], ranking: Ranking | None) -> str:
+def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
     """Return the page: one script of our own, no outside request, every name escaped."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -35,11 +34,12 @@ def render_html(sections: Sequence[Section], ranking: Ranking | None) -> str:
     script = folder.joinpath("page.js").read_text("utf-8")
     digest = hashlib.sha256(script.encode()).digest()
     summaries = [section.summary for section in sections]
+    figures = [figure for section in sections for figure in section.all_figures]
+    figures += overview.figures if overview else ()
     return template.render(
         sections=sections,
-        ranks=rank_table(ranking) if ranking else None,
-        ranked=HOW_RANKED,
-        left_out=fmt.listed([*ranking.left_out]) if ranking else "",
+        overview=overview,
+        how_gained=HOW_GAINED,
         style=style,
         script=Markup(script),
         # The browser runs this script and no other, whatever a name may hold.
@@ -47,7 +47,7 @@ def render_html(sections: Sequence[Section], ranking: Ranking | None) -> str:
         labels=list(dict.fromkeys(item.label for one in summaries for item in one.systems)),
         datasets=list(dict.fromkeys(one.dataset for one in summaries)),
         scores=list(dict.fromkeys(one.score.label for one in summaries)),
-        drawn={f.name: Markup(f.svg) for section in sections for f in section.all_figures},
+        drawn={figure.name: Markup(figure.svg) for figure in figures},
         seen=SEEN,
         unseen=UNSEEN,
     )

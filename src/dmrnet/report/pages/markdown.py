@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 
 from dmrnet.report.figures.figure import Figure
-from dmrnet.report.pages.prose import HOW_RANKED, facts, lead
+from dmrnet.report.pages.overview import HOW_GAINED, Overview
+from dmrnet.report.pages.prose import facts, lead
 from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.table import SEEN, UNSEEN, Cell, Table
-from dmrnet.report.pages.tables import combination_table, cost_table, main_table, rank_table
+from dmrnet.report.pages.tables import combination_table, cost_table, main_table
 from dmrnet.report.summary.notes import notes_on
-from dmrnet.report.summary.ranks import Ranking
 
 _READING = (
     "Percent; mean ± standard error over seeds; in brackets the difference to the baseline in "
@@ -20,12 +20,16 @@ _READING = (
 
 
 def render_markdown(
-    sections: Sequence[Section], figure_folder: str, ranking: Ranking | None
+    sections: Sequence[Section], figure_folder: str, overview: Overview | None
 ) -> str:
     """Return the report as Markdown, with every combination and links to the figures' files."""
     parts = ["# Missing-modality report\n"]
-    if ranking:
-        parts += ["## Over all data sets\n", markdown_table(rank_table(ranking)), f"{HOW_RANKED}\n"]
+    if overview:
+        parts.append("## Over all data sets\n")
+        if overview.gains.rows:
+            parts += [markdown_table(overview.gains), f"{HOW_GAINED}\n"]
+        parts += [markdown_table(overview.ranks), f"{escape_markdown(overview.how_ranked)}\n"]
+        parts += _figures(overview.figures, figure_folder)
     for section in sections:
         summary = section.summary
         parts += [f"## {escape_markdown(section.title)}\n", f"{escape_markdown(lead(summary))}\n"]

@@ -8,11 +8,6 @@ from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.bootstrap import FEW_SOURCES, Resampled
 from dmrnet.report.summary.summary import DataSummary
 
-HOW_RANKED = (
-    "Rank by the average over combinations, 1 is the best, among the systems that were run on "
-    "every data set; ties share their mean rank."
-)
-
 _HOW_COMPARED = (
     "Differences in percentage points, paired by seed. Intervals over seeds are Student's t "
     "intervals; p is that of the paired t test of the average, then with Holm's correction for the "
@@ -66,6 +61,7 @@ def facts(summary: DataSummary) -> list[tuple[str, str]]:
         ("Seeds", ", ".join(map(str, seeds)) or "none: as printed"),
         ("Recipe", ", ".join(recipes)),
         ("Settings of all systems", ", ".join(summary.shared)),
+        ("Chosen on validation for each system", ", ".join(summary.chosen)),
         ("Other metrics in the rows", ", ".join(summary.ignored)),
         ("Commit of the code", ", ".join(commits)),
     ]

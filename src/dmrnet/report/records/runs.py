@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -85,6 +85,25 @@ def read_runs(paths: Sequence[Path], split: str) -> list[Run]:
         )
         raise ValueError(f"expected {split} rows in every run, got none in {names}; {mend}")
     return _separate_by_content(runs, split)
+
+
+def without_settings(runs: Sequence[Run], names: Iterable[str]) -> list[Run]:
+    """Drop settings from rows, so that runs that differ only in these are of one system.
+
+    For settings that were chosen for each system and data set, such as a learning rate: the
+    system is then the method with its choice, whatever it was.
+
+    Args:
+        runs: Runs.
+        names: Names of settings as in rows, such as ``lr``.
+    """
+    dropped = frozenset(names)
+
+    def kept(row: Row) -> Row:
+        settings = {name: value for name, value in row.settings.items() if name not in dropped}
+        return replace(row, settings=settings)
+
+    return [replace(run, rows=tuple(map(kept, run.rows))) for run in runs]
 
 
 def _has_rows_of(run: Run, split: str) -> bool:

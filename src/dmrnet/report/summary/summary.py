@@ -58,6 +58,7 @@ class DataSummary:
         ignored: Metrics in the rows that no report shows.
         sources: Sources of published systems; the first is [1] in labels.
         data_notes: Notes of the data set on its samples that hold for all seeds.
+        chosen: Names of settings that were chosen on validation for each system.
     """
 
     dataset: str
@@ -76,6 +77,7 @@ class DataSummary:
     sources: tuple[str, ...]
     selected_on: int
     data_notes: tuple[str, ...]
+    chosen: tuple[str, ...] = ()
 
     @property
     def full(self) -> str:

@@ -7,7 +7,7 @@ from math import prod
 
 from dmrnet.methods import method
 from dmrnet.methods.search import SEARCH
-from dmrnet.studies.spec import Range, Search, as_flag
+from dmrnet.studies.spec import Range, Search, Study, as_flag
 
 Space = Mapping[str, tuple[str, ...] | Range]
 """Values or range of each setting, by flag without leading hyphens."""
@@ -24,6 +24,14 @@ def space_of(
     }
     space |= search.settings
     return {setting: values for setting, values in space.items() if setting not in fixed}
+
+
+def searched_settings(study: Study) -> tuple[str, ...]:
+    """Return the names, as in result rows, of the settings that a study's search may choose."""
+    if study.search is None:
+        return ()
+    spaces = [space_of(entry.method, study.search) for entry in study.all_entries]
+    return tuple(dict.fromkeys(name.replace("-", "_") for space in spaces for name in space))
 
 
 def size_of(space: Space) -> int | None:
