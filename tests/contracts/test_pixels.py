@@ -20,7 +20,7 @@ from dmrnet.nn.encoders.resnet_layouts import LAYOUTS
 GENERIC = Network(width=8)
 ESANET = Network(family="esanet", stem=8, layout="r18")
 
-OWN = ["sf-md", "hemis", "rfnet", "shaspec", "mmformer", "unimodal"]
+OWN = ["sf-md", "hemis", "rfnet", "shaspec", "mmformer", "unimodal", "experts"]
 """What has a network of its own; the others have that of sf-md, and `test_families` trains them."""
 
 QUIRKS = [

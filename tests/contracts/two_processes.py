@@ -36,6 +36,7 @@ OTHERS = (
     ("shaspec", "best", PIXELS),
     ("mmformer", "best", PIXELS),
     ("unimodal", "best", PIXELS),
+    ("experts", "best", PIXELS),
 )
 SMALLER = {"mmformer": {"embed": 16}}
 

@@ -12,7 +12,7 @@ from dmrnet.modalities import Modality, Task
 from dmrnet.nn import DMR, PCME, PE, MeanHead, Network, Point
 from dmrnet.objectives import Distribution, HardCombinations
 
-OURS = {"mutual", "separate"}
+OURS = {"mutual", "separate", "experts"}
 """No paper printed them, no code was released: they have the recipe best alone."""
 
 TASK = Task((Modality("a", "vector", (3,)), Modality("b", "image", (1, 8, 8))), ("no", "yes"))

@@ -58,6 +58,7 @@ METHODS: dict[str, str] = {
     "esanet-md": "dmrnet.methods.esanet_md:ESANetMDSettings",
     "simmlm": "dmrnet.methods.simmlm:SimMLMSettings",
     "mutual": "dmrnet.methods.mutual:MutualSettings",
+    "experts": "dmrnet.methods.experts:ExpertsSettings",
 }
 """Module and class of the settings of each method."""
 

@@ -83,14 +83,7 @@ class DMRSettings(SFMDSettings):
 
     def representation(self, channels: int) -> RepresentationHead:
         """Return the Gaussian head."""
-        from dmrnet.nn.representation import DMR, PCME, PE
-
-        heads: dict[str, type[DMR | PE | PCME]] = {"map": DMR, "vector": PE, "attention": PCME}
-        if self.distribution not in heads:
-            raise ValueError(
-                f"expected distribution as {', '.join(heads)}, got {self.distribution!r}"
-            )
-        return heads[self.distribution](channels, predicts=self.predicts)
+        return gaussian_head(self.distribution, channels, self.predicts)
 
     def build(self, task: Task) -> Method:
         """Return the method for a task.
@@ -104,11 +97,7 @@ class DMRSettings(SFMDSettings):
                 f"expected distribution as {self.fixed_placement} for {self.name}, got "
                 f"{self.distribution!r}; use dmr for another"
             )
-        if task.dense and self.distribution != "map":
-            raise ValueError(
-                "expected distribution as map, since every pixel has a class, got "
-                f"{self.distribution!r}"
-            )
+        check_placement(task, self.distribution)
         return super().build(task)
 
     def terms(self, task: Task) -> Sequence[Term]:
@@ -116,3 +105,27 @@ class DMRSettings(SFMDSettings):
         from dmrnet.objectives.distribution import Distribution
 
         return (Distribution(self.alpha, self.reduction, self.alpha_start, self.alpha_detached),)
+
+
+def gaussian_head(
+    distribution: str, channels: int, predicts: Literal["log_var", "log_sigma"] = "log_var"
+) -> RepresentationHead:
+    """Return the Gaussian head of a `Placement`.
+
+    Raises:
+        ValueError: If the placement is unknown.
+    """
+    from dmrnet.nn.representation import DMR, PCME, PE
+
+    heads: dict[str, type[DMR | PE | PCME]] = {"map": DMR, "vector": PE, "attention": PCME}
+    if distribution not in heads:
+        raise ValueError(f"expected distribution as {', '.join(heads)}, got {distribution!r}")
+    return heads[distribution](channels, predicts=predicts)
+
+
+def check_placement(task: Task, distribution: str) -> None:
+    """Raise a ValueError if the Gaussian of a dense task is on a vector."""
+    if task.dense and distribution != "map":
+        raise ValueError(
+            f"expected distribution as map, since every pixel has a class, got {distribution!r}"
+        )

@@ -1,0 +1,118 @@
+"""experts: a predictor for each modality, and a fused residual on top of them (ours).
+
+1. Each modality has an expert: encoder, trunk and classifier, ``u_v = W_v GAP(trunk_v(f_v))``. It
+   is trained by its own cross-entropy on every sample that has the modality, whatever the mask
+   shows. Encoders learn from these losses alone.
+2. The prediction from a combination S adds a fused residual to the pooled experts,
+
+   ``z_S = r_S + a_|S| mean_{v in S} sg(u_v)``,  ``z_{v} = u_v``,
+
+   where r_S is the shared fusion of `sf-md` on masked detached features sg(f_v), a is one learned
+   scale for each number of modalities, and sg stops the gradient. It is trained by cross-entropy
+   under random masks. So the fused part learns only what the experts together miss, and cannot
+   spoil a single modality.
+3. Gradients are clipped by expert, and those of the fused part by themselves; otherwise experts
+   that learn slowly starve.
+
+The mean of logits is a product of experts: its softmax is the normalised geometric mean of the
+experts' probabilities (Hinton, Neural Computation 2002). The residual may have the paper's
+Gaussian (`distribution`), and the mutual divergence may be added (`mutual`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from dmrnet.methods.dmr import check_placement, gaussian_head
+from dmrnet.methods.sf_md import SFMDSettings
+
+if TYPE_CHECKING:
+    from dmrnet.methods.base import Method
+    from dmrnet.modalities import Task
+    from dmrnet.nn.networks.parts import NetworkParts
+    from dmrnet.nn.representation import RepresentationHead
+    from dmrnet.objectives.term import Term
+
+
+@dataclass(frozen=True)
+class ExpertsSettings(SFMDSettings):
+    """Settings of ``experts``.
+
+    Attributes:
+        pooling: Pooling of the visible experts: mean of logits, mean of probabilities, or mean of
+            logits with learned weights by modality and by number of modalities.
+        residual: Whether a fused residual is added to the pooled experts.
+        distribution: Gaussian in the residual: none, on its map (DMR), on its pooled vector (PE)
+            or on its attention-pooled vector (PCME).
+        alpha: Weight of the distribution term (Eq. 9), if there is a Gaussian.
+        reduction: Reduction of the KL: sum, position (sum over channels, mean over positions) or
+            mean.
+    """
+
+    name: ClassVar[str] = "experts"
+    summary: ClassVar[str] = "a predictor a modality, and a fused residual on top (ours)"
+    recipes: ClassVar[dict[str, dict[str, Any]]] = {"best": {}}
+
+    encodes: Literal["mask", "present"] = "present"
+    pooling: Literal["logits", "probabilities", "weights"] = "logits"
+    residual: bool = True
+    distribution: Literal["none", "map", "vector", "attention"] = "none"
+    alpha: float = 1e-3
+    reduction: Literal["sum", "position", "mean"] = "position"
+
+    @property
+    def method_class(self) -> type[Method]:
+        """Class of the method."""
+        from dmrnet.methods.modules.experts import Experts
+
+        return Experts
+
+    def representation(self, channels: int) -> RepresentationHead:
+        """Return the head of the residual."""
+        if self.distribution == "none":
+            return super().representation(channels)
+        return gaussian_head(self.distribution, channels)
+
+    def build(self, task: Task) -> Method:
+        """Return the method for a task.
+
+        Raises:
+            ValueError: If there is a Gaussian but no residual, or that of a dense task is on a
+                vector.
+        """
+        if self.distribution != "none":
+            check_placement(task, self.distribution)
+            if not self.residual:
+                raise ValueError(
+                    "expected distribution as none, since there is no residual for a Gaussian, "
+                    f"got {self.distribution!r}"
+                )
+        return super().build(task)
+
+    def parts(self, task: Task) -> NetworkParts:
+        """Return the experts, the pool with the residual, and the predictor."""
+        from dmrnet.nn.networks.parts import NetworkParts
+        from dmrnet.nn.systems.expert_network import expert_network
+        from dmrnet.nn.systems.experts import ExpertPool, ExpertsFusion, ResidualPredictor
+        from dmrnet.nn.systems.unimodal import AsLogits
+
+        own = expert_network(self.network, task)
+        pool = ExpertPool(task.modalities, self.pooling)
+        if not self.residual:
+            alone = ExpertsFusion(pool, None, own.stride)
+            return NetworkParts(own.experts, alone, len(task.classes), AsLogits(task.dense))
+        fused = own.build_fused()
+        fusion = ExpertsFusion(pool, fused.fusion, own.stride)
+        predictor = ResidualPredictor(fused.predictor)
+        return NetworkParts(own.experts, fusion, fused.channels, predictor)
+
+    def terms(self, task: Task) -> Sequence[Term]:
+        """Return the experts' losses, and L_DR if there is a Gaussian."""
+        from dmrnet.objectives.distribution import Distribution
+        from dmrnet.objectives.systems.experts import ExpertLosses
+
+        if self.distribution == "none":
+            return (ExpertLosses(),)
+        return (ExpertLosses(), Distribution(self.alpha, self.reduction))

@@ -1,0 +1,309 @@
+"""Experts of single modalities whose logits are pooled, and a fused residual on top of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dmrnet.modalities import CachedFeatures, Inputs, spread_rows, take_rows
+from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
+from dmrnet.nn.encoders.rows import encode_no_rows, encode_rows
+from dmrnet.nn.fusion import Fused, Fusion, masked_all
+from dmrnet.nn.grid import to_grid
+from dmrnet.nn.layers.norm import synchronises
+from dmrnet.nn.layers.precision import at_least_float32
+from dmrnet.nn.networks.level_fusion import ModalityDecoder
+from dmrnet.nn.predictor import Output
+
+Pooling = Literal["logits", "probabilities", "weights"]
+"""Pooling of the visible experts: mean of logits (a product of experts), log of the mean of
+probabilities (a mixture), or a mean of logits with learned weights."""
+
+
+def logits_name(modality: str, scale: int = 0) -> str:
+    """Return the key of an expert's logits; names of modalities hold no ``+``.
+
+    Args:
+        modality: Name of the modality.
+        scale: 0 for the prediction, from 1 for side outputs in dense tasks.
+    """
+    return f"{modality}+logits.{scale}"
+
+
+class ExpertHead(nn.Module):
+    """Trunk and classifier of a single modality's map: ``u_v = W_v GAP(trunk_v(f_v))``.
+
+    Args:
+        trunk: Trunk that reads the map on the grid.
+        predictor: Classifier.
+        grid: Grid that the map is brought to.
+    """
+
+    def __init__(self, trunk: nn.Module, predictor: nn.Module, grid: tuple[int, int]) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.predictor = predictor
+        self.grid = grid
+
+    def forward(self, feature: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)`` to logits ``(B, M)``."""
+        logits: Tensor = self.predictor(self.trunk(to_grid(feature, self.grid)), ()).logits
+        return logits
+
+
+class ModalityExpert(MultiLevelEncoder):
+    """Encoder and head of a single modality as one module.
+
+    Args:
+        encoder: Encoder from ``(B, *shape)`` to a map ``(B, C, H, W)``.
+        head: Module from this map to logits ``(B, M)``.
+        shape: ``(C, H, W)``.
+        classes: Number of classes.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, head: nn.Module, shape: tuple[int, int, int], classes: int
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = head
+        self.shape = shape
+        self.classes = classes
+
+    @property
+    def parts(self) -> tuple[nn.Module, ...]:
+        """The encoder and the head."""
+        return (self.encoder, self.head)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode ``(B, *shape)`` as the map ``(B, C, H, W)``."""
+        encoded: Tensor = self.encoder(x)
+        return encoded
+
+    def encode(self, modality: str, x: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
+        """Return the map by the modality's name, and logits ``(B, M)`` by `logits_name`."""
+        feature = encode_rows(self.encoder, x, rows, self.shape)
+        logits = encode_rows(self.head, feature, rows, (self.classes,))
+        return {modality: feature, logits_name(modality): logits}
+
+
+class PixelModalityExpert(MultiLevelEncoder):
+    """Encoder and decoder of a single modality as one module, for dense prediction.
+
+    Args:
+        encoder: Encoder with several levels.
+        decoder: Decoder of these levels.
+        levels: Numbers of the levels that the decoder reads.
+        classes: Number of classes.
+    """
+
+    def __init__(
+        self,
+        encoder: MultiLevelEncoder,
+        decoder: ModalityDecoder,
+        levels: Sequence[int],
+        classes: int,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.levels = tuple(levels)
+        self.classes = classes
+        self.widths = encoder.widths
+
+    @property
+    def parts(self) -> tuple[nn.Module, ...]:
+        """Modules that an image goes through, in order."""
+        return (*self.encoder.parts, self.decoder)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode ``(B, C, H, W)`` as the deepest map."""
+        deepest: Tensor = self.encoder(x)
+        return deepest
+
+    def encode(self, modality: str, x: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
+        """Return the map of every level, and logits ``(B, M, H, W)`` by `logits_name`.
+
+        There are no side logits if there are no rows.
+        """
+        maps = self.encoder.encode(modality, x, rows)
+        read = [map for number, map in enumerate(maps.values()) if number in self.levels]
+        outputs: tuple[Tensor, ...]
+        if rows is not None and len(rows) == 0 and not synchronises(self.decoder):
+            shape = (self.classes, *x.shape[2:])
+            # Connected to the decoder, and through the deepest map to the encoder.
+            outputs = (encode_no_rows(self.decoder, read[-1], shape),)
+        else:
+            out = self.decoder([take_rows(map, rows) for map in read])
+            outputs = (out.logits, *out.side)
+        if rows is not None:
+            outputs = tuple(spread_rows(logits, rows, x.shape[0]) for logits in outputs)
+        return maps | {logits_name(modality, scale): u for scale, u in enumerate(outputs)}
+
+
+class ExpertPool(nn.Module):
+    r"""Pools the logits of the visible experts.
+
+    .. math:: p_S = a_{|S|} \, \frac{1}{|S|} \sum_{v \in S} u_v
+
+    with one learned scale a for each number of modalities; :math:`a_1 = 1`. The mean of logits is,
+    up to normalisation, the geometric mean of the experts' probabilities (a product of experts,
+    Hinton, Neural Computation 2002). With ``probabilities`` the mean is
+    :math:`\log \frac{1}{|S|} \sum_v softmax(u_v)`; with ``weights`` it is
+    :math:`\sum_v w_v u_v`, w the softmax over S of learned numbers by modality and by :math:`|S|`.
+
+    Args:
+        modalities: Names in the order of mask columns.
+        pooling: See `Pooling`.
+    """
+
+    def __init__(self, modalities: Sequence[str], pooling: Pooling = "logits") -> None:
+        super().__init__()
+        if pooling not in ("logits", "probabilities", "weights"):
+            raise ValueError(
+                f"expected pooling as logits, probabilities or weights, got {pooling!r}"
+            )
+        self.modalities = tuple(modalities)
+        self.pooling = pooling
+        number = len(self.modalities)
+        self.scale = nn.Parameter(torch.ones(number))
+        if pooling == "weights":
+            self.weight = nn.Parameter(torch.zeros(number, number))
+
+    def forward(self, feats: Inputs, mask: Tensor) -> Tensor:
+        """Pool logits ``(B, M, ...)``, by `logits_name`, under bool ``(B, V)``."""
+        logits = masked_all(feats, [logits_name(name) for name in self.modalities], mask)
+        ones = (-1, *[1] * (logits[0].dim() - 1))
+        shown = mask.sum(1)
+        if self.pooling == "probabilities":
+            columns = zip(logits, mask.unbind(1), strict=True)
+            log_p = [
+                at_least_float32(u).log_softmax(1).masked_fill(~column.view(ones), -torch.inf)
+                for u, column in columns
+            ]
+            pooled = torch.stack(log_p).logsumexp(0) - shown.log().view(ones)
+        else:
+            if self.pooling == "weights":
+                score = self.weight.index_select(0, shown - 1).masked_fill(~mask, -torch.inf)
+                share = score.softmax(1)
+            else:
+                share = mask / shown[:, None]
+            weighted = [w.view(ones) * u for w, u in zip(share.unbind(1), logits, strict=True)]
+            pooled = sum(weighted[1:], start=weighted[0])
+        scale = self.scale.index_select(0, shown - 1)
+        return torch.where(shown == 1, 1.0, scale).view(ones) * pooled
+
+
+@dataclass(frozen=True)
+class SelectedExperts:
+    """Selected rows of `CachedExperts`.
+
+    Attributes:
+        maps: What the fusion of the residual reads.
+        logits: Experts' logits ``(b, M, ...)``, by `logits_name`.
+    """
+
+    maps: Any
+    logits: Inputs
+
+
+class CachedExperts(CachedFeatures):
+    """The experts' logits, next to what the fusion of the residual has computed in advance.
+
+    Args:
+        logits: Experts' logits ``(B, M, ...)``, by `logits_name`.
+        maps: Features for the residual; None without one.
+    """
+
+    def __init__(self, logits: Inputs, maps: CachedFeatures | None) -> None:
+        super().__init__(logits)
+        self.maps = maps
+
+    @property
+    def row_size(self) -> int:
+        """Number of values in one selected row."""
+        return super().row_size + (0 if self.maps is None else self.maps.row_size)
+
+    def select(self, rows: Tensor, mask: Tensor) -> SelectedExperts:
+        """Select rows, to be fused under this mask and no other."""
+        maps = None if self.maps is None else self.maps.select(rows, mask)
+        return SelectedExperts(maps, super().select(rows, mask))
+
+
+class ExpertsFusion(Fusion):
+    r"""Pools detached experts' logits, and fuses detached features for the residual.
+
+    The fused map is that of the residual. The last two skips are for `ResidualPredictor`: the
+    pooled logits, and where more than one modality is visible. Without a residual the map is the
+    pooled logits themselves. Nothing is detached in evaluation, so that gradients show what a
+    prediction depends on.
+
+    Args:
+        pool: Pool of the experts' logits.
+        fusion: Fusion of the residual, or None for the experts alone.
+        stride: Number that must divide the height and width of images in a dense task.
+    """
+
+    def __init__(self, pool: ExpertPool, fusion: Fusion | None, stride: int = 1) -> None:
+        super().__init__()
+        self.pool = pool
+        self.residual = fusion
+        self.stride = stride
+
+    def forward(self, feats: Inputs | SelectedExperts, mask: Tensor) -> Fused:
+        """Fuse features and logits under bool ``(B, V)``."""
+        if isinstance(feats, SelectedExperts):
+            maps, logits = feats.maps, feats.logits
+        else:
+            maps, logits = split(detached(feats) if self.training else feats)
+        pooled = self.pool(logits, mask)
+        if self.residual is None:
+            return Fused(pooled if pooled.dim() == 4 else pooled[..., None, None])
+        fused = self.residual(maps, mask)
+        several = (mask.sum(1) > 1).view(-1, *[1] * (pooled.dim() - 1))
+        return Fused(fused.map, (*fused.skips, pooled, several), fused.extras)
+
+    def prepare(self, feats: Inputs) -> CachedFeatures:
+        """Compute what the fusion of the residual computes in advance."""
+        maps, logits = split(feats)
+        return CachedExperts(logits, None if self.residual is None else self.residual.prepare(maps))
+
+
+class ResidualPredictor(nn.Module):
+    """Adds the pooled experts: ``z_S = r_S + p_S``; for a single modality its expert alone.
+
+    Side outputs of a dense residual are added to the pooled experts, averaged to their size.
+
+    Args:
+        predictor: Predictor of the residual r_S.
+    """
+
+    def __init__(self, predictor: nn.Module) -> None:
+        super().__init__()
+        self.predictor = predictor
+
+    def forward(self, value: Tensor, skips: Sequence[Tensor] = ()) -> Output:
+        """Predict from the residual's representation, and the skips of `ExpertsFusion`."""
+        *skips, pooled, several = skips
+        out: Output = self.predictor(value, skips)
+        side = (
+            F.adaptive_avg_pool2d(pooled, (r.shape[2], r.shape[3])) + torch.where(several, r, 0.0)
+            for r in out.side
+        )
+        return Output(pooled + torch.where(several, out.logits, 0.0), tuple(side))
+
+
+def detached(feats: Inputs) -> dict[str, Tensor]:
+    """Return features without their graph."""
+    return {name: feature.detach() for name, feature in feats.items()}
+
+
+def split(feats: Inputs) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return the maps, and the experts' logits."""
+    maps = {name: feature for name, feature in feats.items() if "+" not in name}
+    return maps, {name: feature for name, feature in feats.items() if "+" in name}

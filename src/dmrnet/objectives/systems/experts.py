@@ -1,0 +1,36 @@
+"""The experts' own losses, from which alone their encoders learn."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from dmrnet.objectives.term import Step, Term
+
+LOSSES = "expert_losses"
+"""Name of the extras of a fusion that hold each expert's loss by sample, ``(B,)``, normalised."""
+
+
+class ExpertLosses(Term):
+    r"""``1/N sum_i sum_v present_iv CE(u_v(x_iv), y_i)``: each expert on every present sample.
+
+    In dense tasks a sample's loss covers its pixels and scales; N is that of the task loss.
+
+    Args:
+        weight: Weight of the term.
+    """
+
+    reads_hidden: ClassVar[bool] = True
+
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__("experts", weight)
+
+    def forward(self, step: Step) -> Tensor:
+        """Return the sum over modalities of the mean over the batch."""
+        total = step.task.per_sample.new_zeros(())
+        columns = step.batch.present.unbind(1)
+        for losses, column in zip(step.fused.extras[LOSSES], columns, strict=True):
+            total = total + torch.where(column, losses, 0.0).sum()
+        return total

@@ -1,0 +1,231 @@
+"""experts against its equations in plain loops, for classes and for every pixel."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from tests.methods.test_pixels import WEIGHTS, weighed
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from dmrnet.methods import build_method
+from dmrnet.methods.base import Method
+from dmrnet.methods.probes import embedding
+from dmrnet.modalities import Batch, Modality, Task, all_combinations
+from dmrnet.nn import Network
+
+TASK = Task(tuple(Modality(f"m.{k}", "vector", (k + 2,)) for k in range(3)), ("x", "y", "z", "w"))
+PRESENT = torch.tensor([[1, 1, 1], [1, 1, 1], [1, 0, 1], [0, 1, 0], [1, 1, 1], [0, 1, 1]]).bool()
+MASK = torch.tensor([[1, 1, 1], [0, 1, 0], [1, 0, 1], [0, 1, 0], [1, 0, 1], [0, 1, 1]]).bool()
+
+
+def built(task: Task = TASK, **changes: Any) -> Method:
+    """Return a method whose norms are fixed and whose numbers are none that hide an error."""
+    torch.manual_seed(0)
+    changes = {"network": Network(width=5), **changes}
+    model = build_method("experts", task, **changes).double()
+    for name, parameter in model.named_parameters():
+        if "scale" in name or "pool.weight" in name or parameter.dim() == 1:
+            nn.init.uniform_(parameter, 0.5, 1.5)
+    for part in model.modules():
+        if isinstance(part, _BatchNorm):
+            part.running_mean.normal_()
+            part.running_var.uniform_(0.5, 2.0)
+            part.eval()
+    return model
+
+
+def batch_of(task: Task, present: Tensor, mask: Tensor) -> Batch:
+    draw = torch.Generator().manual_seed(1)
+    inputs = {m.name: torch.randn(len(mask), *m.shape, generator=draw) for m in task.inputs}
+    for v, m in enumerate(task.inputs):
+        inputs[m.name][~present[:, v]] = torch.nan
+    size = task.inputs[0].shape[1:] if task.dense else ()
+    target = torch.randint(-len(size) // 2, len(task.classes), (len(mask), *size), generator=draw)
+    doubles = {name: x.double() for name, x in inputs.items()}
+    batch = Batch(doubles, present, target, torch.arange(len(mask)))
+    return batch.masked(mask, present, task.modalities)
+
+
+def block(x: Tensor, linear: nn.Module, norm: nn.Module) -> Tensor:
+    """Linear layer without bias, batch norm by its running statistics, ReLU; of one vector."""
+    y = linear.weight.flatten(1) @ x
+    y = (y - norm.running_mean) / (norm.running_var + norm.eps).sqrt() * norm.weight + norm.bias
+    return y.clamp(min=0)
+
+
+def cross_entropy(logits: Tensor, target: int, smoothing: float) -> Tensor:
+    log_p = logits - logits.exp().sum().log()
+    total = -(1 - smoothing) * log_p[target]
+    for m in range(len(logits)):
+        total = total - smoothing / len(logits) * log_p[m]
+    return total
+
+
+def pool(model: Method, pooling: str, logits: list[Tensor], shown: list[int]) -> Tensor:
+    """a_|S| times the pooled logits of the experts in S, by their equations."""
+    n = len(shown)
+    if pooling == "logits":
+        pooled = sum(logits) / n
+    elif pooling == "probabilities":
+        pooled = (sum(u.exp() / u.exp().sum() for u in logits) / n).log()
+    else:
+        numbers = [model.fusion.pool.weight[n - 1, v].exp() for v in shown]
+        pooled = sum(w / sum(numbers) * u for w, u in zip(numbers, logits, strict=True))
+    return pooled if n == 1 else model.fusion.pool.scale[n - 1] * pooled
+
+
+def slow(model: Method, batch: Batch, pooling: str, residual: bool) -> tuple[Any, ...]:
+    """Return z_S of every sample, the mean loss of z_S and the mean of the experts' losses."""
+    outputs, fused_loss, expert_loss = [], torch.tensor(0.0), torch.tensor(0.0)
+    for i in range(len(batch)):
+        maps, logits = {}, {}
+        y = int(batch.target[i])
+        for v, name in enumerate(model.modalities):
+            if not batch.present[i, v]:
+                continue
+            expert = model.encoders[v]
+            maps[v] = block(batch.inputs[name][i], *expert.encoder.layers[:2])
+            own = block(maps[v], *expert.head.trunk[:2])
+            classify = expert.head.predictor.linear
+            logits[v] = classify.weight @ own + classify.bias
+            expert_loss = expert_loss + cross_entropy(logits[v], y, model.smoothing)
+        shown = [v for v in range(3) if batch.mask[i, v]]
+        z = pool(model, pooling, [logits[v].detach() for v in shown], shown)
+        if len(shown) > 1 and residual:
+            hidden = torch.zeros(5, dtype=torch.float64)
+            joined = torch.cat([maps[v].detach() if v in shown else hidden for v in range(3)])
+            classify = model.predictor.predictor.linear
+            fused = block(joined, *model.fusion.residual.trunk[:2])
+            z = z + classify.weight @ fused + classify.bias
+        outputs.append(z)
+        fused_loss = fused_loss + cross_entropy(z, y, model.smoothing)
+    return torch.stack(outputs), fused_loss / len(batch), expert_loss / len(batch)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "residual"),
+    [("logits", True), ("probabilities", True), ("weights", True), ("logits", False)],
+)
+def test_outputs_losses_and_gradients_are_those_of_the_equations(
+    pooling: str, residual: bool
+) -> None:
+    model = built(pooling=pooling, residual=residual, smoothing=0.1)
+    batch = batch_of(TASK, PRESENT, MASK)
+    loss = model.training_loss(batch)
+    loss.total.backward()
+    outputs, fused, experts = slow(model, batch, pooling, residual)
+    torch.testing.assert_close(loss.step.out.logits, outputs)
+    assert float(loss.parts["task"]) == pytest.approx(fused.item(), rel=1e-6)
+    assert float(loss.parts["experts"]) == pytest.approx(experts.item(), rel=1e-6)
+    named = dict(model.named_parameters())
+    wanted = torch.autograd.grad(fused + experts, list(named.values()), allow_unused=True)
+    for (name, parameter), gradient in zip(named.items(), wanted, strict=True):
+        expected = torch.zeros_like(parameter) if gradient is None else gradient
+        assert parameter.grad is not None, name
+        torch.testing.assert_close(parameter.grad, expected, msg=name)
+
+
+@pytest.mark.parametrize("pooling", ["logits", "probabilities", "weights"])
+@pytest.mark.parametrize("residual", [True, False])
+def test_every_combination_is_that_of_the_equation_from_one_encoding(
+    pooling: str, residual: bool
+) -> None:
+    model = built(pooling=pooling, residual=residual).eval()
+    masks = all_combinations(3)
+    batch = batch_of(TASK, torch.ones(7, 3).bool(), masks)
+    outputs, *_ = slow(model, batch, pooling, residual)
+    cached = model.cached(batch.inputs, dict.fromkeys(model.modalities))
+    with torch.no_grad():
+        found = model.logits(cached.select(torch.arange(7), masks), masks)
+    torch.testing.assert_close(found, outputs.detach())
+
+
+def test_experts_learn_alike_whatever_the_mask_shows() -> None:
+    model = built()
+    gradients = []
+    for mask in (MASK, PRESENT):
+        model.zero_grad()
+        model.training_loss(batch_of(TASK, PRESENT, mask)).total.backward()
+        gradients.append([p.grad.clone() for p in model.encoders.parameters()])
+    assert all(map(torch.equal, *gradients))
+
+
+def test_every_parameter_is_clipped_once() -> None:
+    model = built(distribution="map", mutual=1.0)
+    groups = model.clip_groups()
+    assert groups[:3] == tuple(model.encoders)
+    clipped = [id(p) for group in groups for p in group.parameters()]
+    assert sorted(clipped) == sorted(id(p) for p in model.parameters())
+
+
+ROOMS = Task(
+    (Modality("rgb", "image", (3, 32, 64)), Modality("depth", "image", (1, 32, 64))),
+    ("wall", "floor", "bed"),
+    dense=True,
+    class_weights=WEIGHTS,
+)
+
+
+@pytest.mark.parametrize("family", ["generic", "esanet"])
+def test_pixels_of_experts_and_of_their_sum(family: str) -> None:
+    small = {"generic": Network(width=16), "esanet": Network(family="esanet", stem=8, layout="r18")}
+    model = built(ROOMS, network=small[family])
+    present = torch.tensor([[1, 1], [1, 1], [0, 1]]).bool()
+    mask = torch.tensor([[1, 1], [1, 0], [0, 1]]).bool()
+    batch = batch_of(ROOMS, present, mask)
+    loss = model.training_loss(batch)
+    expected, logits = 0.0, {}
+    for v, (name, expert) in enumerate(zip(ROOMS.modalities, model.encoders, strict=True)):
+        x = batch.inputs[name].nan_to_num()
+        maps = list(expert.encoder.encode(name, x).values())
+        out = expert.decoder([maps[level] for level in expert.levels])
+        logits[v] = out.logits
+        for scale in (out.logits, *out.side):
+            sums, total = weighed(scale, batch.target)
+            expected += math.fsum(sums[i] for i in range(3) if present[i, v]) / total
+    assert float(loss.parts["experts"]) == pytest.approx(expected, rel=1e-5)
+    found = loss.step.out
+    torch.testing.assert_close(found.logits[1], logits[0][1])
+    torch.testing.assert_close(found.logits[2], logits[1][2])
+    value, skips = loss.step.rep.value, loss.step.fused.skips[:-2]
+    residual = model.predictor.predictor(value, skips)
+    mean = model.fusion.pool.scale[1] * (logits[0][0] + logits[1][0]) / 2
+    torch.testing.assert_close(found.logits[0], mean + residual.logits[0])
+    assert len(found.side) == (3 if family == "esanet" else 0)
+    fused = 0.0
+    for scale in (found.logits, *found.side):
+        sums, total = weighed(scale, batch.target)
+        fused += math.fsum(sums) / total
+    assert float(loss.parts["task"]) == pytest.approx(fused, rel=1e-5)
+    for side, of_residual in zip(found.side, residual.side, strict=True):
+        size = 64 // side.shape[3]
+        blocks = found.logits.new_tensor(
+            [
+                [
+                    [float(p[y : y + size, x : x + size].mean()) for x in range(0, 64, size)]
+                    for y in range(0, 32, size)
+                ]
+                for p in mean.detach()
+            ]
+        )
+        torch.testing.assert_close(side[0], blocks + of_residual[0])
+
+
+def test_mistakes_raise() -> None:
+    for changes, message in (
+        ({"pooling": "votes"}, "pooling as logits, probabilities or weights, got 'votes'"),
+        ({"encodes": "mask"}, "the term experts reads features .* set encodes to present"),
+        ({"distribution": "x"}, "map, vector, attention, got 'x'"),
+        ({"distribution": "map", "residual": False}, "there is no residual for a Gaussian"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            build_method("experts", TASK, **changes)
+    with pytest.raises(ValueError, match="expected distribution as map, since every pixel"):
+        build_method("experts", ROOMS, distribution="vector")
+    model = built()
+    with pytest.raises(ValueError, match="no embedding of a combination"):
+        embedding(model, {}, MASK)
