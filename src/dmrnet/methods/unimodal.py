@@ -8,7 +8,13 @@ sum of their losses,
 ``L = 1/N sum_i sum_v present_iv CE(f_v(x_iv), y_i)``;
 
 in dense tasks a sample's loss covers its pixels and scales. The figure compares single modalities
-only; for a combination we average its networks' probabilities (or logits).
+only; for a combination we average its networks' logits, or their probabilities.
+
+The mean of logits is a product of experts: its softmax is the normalised geometric mean of the
+networks' probabilities (Hinton, Neural Computation 2002), so that one network which is sure that a
+class is wrong can rule it out. The mean of probabilities is a mixture: a class stays likely as long
+as one network is for it. If modalities are independent given the class, log p(y | x) is the sum of
+the log p(y | x_v) up to the class prior, which is the form of the product.
 """
 
 from __future__ import annotations
@@ -29,7 +35,8 @@ class UnimodalSettings(MethodSettings):
     """Settings of ``unimodal``.
 
     Attributes:
-        combine: Average over the visible modalities: probabilities or logits.
+        combine: Average over the visible modalities: logits (a product of experts) or probabilities
+            (a mixture).
     """
 
     name: ClassVar[str] = "unimodal"
@@ -37,7 +44,7 @@ class UnimodalSettings(MethodSettings):
     recipes: ClassVar[dict[str, dict[str, Any]]] = {"best": {}, "paper": {}, "released": {}}
 
     encodes: Literal["mask", "present"] = "present"
-    combine: Literal["probabilities", "logits"] = "probabilities"
+    combine: Literal["probabilities", "logits"] = "logits"
 
     @property
     def method_class(self) -> type[Method]:

@@ -122,19 +122,19 @@ def build_experts(
 class ExpertAverage(Fusion):
     r"""Averages the experts of the visible modalities.
 
-    .. math:: \log \tfrac{1}{|S|} \sum_{v \in S} softmax(l_v)
-        \quad\text{or}\quad \tfrac{1}{|S|} \sum_{v \in S} l_v
+    .. math:: \tfrac{1}{|S|} \sum_{v \in S} l_v
+        \quad\text{or}\quad \log \tfrac{1}{|S|} \sum_{v \in S} softmax(l_v)
 
     Args:
         modalities: Names in the order of mask columns.
-        combine: Whether probabilities (left) or logits (right) are averaged.
+        combine: Whether logits (left) or probabilities (right) are averaged.
         stride: Stride of each `PixelExpert`; None for `Expert`.
     """
 
     def __init__(
         self,
         modalities: Sequence[str],
-        combine: Combine = "probabilities",
+        combine: Combine = "logits",
         stride: int | None = None,
     ) -> None:
         super().__init__()
