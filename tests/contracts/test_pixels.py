@@ -25,6 +25,7 @@ OWN = ["sf-md", "hemis", "rfnet", "shaspec", "mmformer", "unimodal", "experts"]
 
 QUIRKS = [
     ("rfnet", "paper"),
+    ("dgl", "paper"),
     ("shaspec", "released"),
     ("shaspec", "released-seg"),
 ]

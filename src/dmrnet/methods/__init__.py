@@ -57,6 +57,7 @@ METHODS: dict[str, str] = {
     "mmanet": "dmrnet.methods.mmanet:MMANetSettings",
     "esanet-md": "dmrnet.methods.esanet_md:ESANetMDSettings",
     "simmlm": "dmrnet.methods.simmlm:SimMLMSettings",
+    "dgl": "dmrnet.methods.dgl:DGLSettings",
     "mutual": "dmrnet.methods.mutual:MutualSettings",
     "experts": "dmrnet.methods.experts:ExpertsSettings",
 }

@@ -31,6 +31,7 @@ SEARCH: dict[str, dict[str, tuple[Value, ...]]] = {
     "mmanet": {"margin_weight": (3.0, 10.0, 30.0), "weak_weight": (0.2, 0.5, 1.0)},
     "esanet-md": {},
     "simmlm": {"rank_weight": (0.03, 0.1, 0.3), "detach_fewer": (False, True)},
+    "dgl": {"alpha": (1.0, 2.0, 4.0), "heads": ("own", "shared")},
     "experts": {"residual": (False, True), "pooling": ("logits", "probabilities")},
     "mutual": {"mutual": (0.3, 1.0, 3.0), "temperature": (1.0, 2.0, 4.0)},
 }

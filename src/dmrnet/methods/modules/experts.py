@@ -1,4 +1,4 @@
-"""The method of systems whose modalities have predictors of their own (`experts`, `dgl`)."""
+"""Methods in which each modality predicts by itself: `experts` and, with another fusion, `dgl`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from dmrnet.objectives import Step, TaskLoss
 from dmrnet.objectives.systems.experts import LOSSES
 
 
-class Experts(Method):
-    """A method whose encoders predict by themselves, each with a loss of its own."""
+class OwnLosses(Method):
+    """A method in which each modality predicts by itself and has a loss of its own."""
 
     def step(self, batch: Batch, epoch: int = 0, generator: torch.Generator | None = None) -> Step:
         """Run a masked batch through all stages, the task loss and the experts' losses."""
@@ -42,6 +42,10 @@ class Experts(Method):
         """Return each expert and the fused part, so that large gradients slow down no other."""
         fused = nn.ModuleList([self.fusion, self.representation, self.predictor, self.objective])
         return (*self.encoders, fused)
+
+
+class Experts(OwnLosses):
+    """A method that adds the predictions of single modalities to that of the fused map."""
 
 
 @embedding.register

@@ -13,7 +13,8 @@ from dmrnet.nn.fusion import Fusion
 from dmrnet.nn.networks.level_fusion import LevelConcat, LevelFusion, ModalityDecoder
 from dmrnet.nn.networks.levels import levels_of
 from dmrnet.nn.networks.network import Network, feature_shapes
-from dmrnet.nn.networks.parts import check_dense
+from dmrnet.nn.networks.parts import Tail, check_dense
+from dmrnet.nn.predictor import PooledLinear
 from dmrnet.nn.systems.experts import ExpertHead, ModalityExpert, PixelModalityExpert
 
 
@@ -47,12 +48,17 @@ class ExpertNetwork:
     stride: int
 
 
-def expert_network(network: Network, task: Task) -> ExpertNetwork:
+def expert_network(network: Network, task: Task, trunks: bool = True) -> ExpertNetwork:
     """Build a family's network for single modalities, and return a builder of the fused part.
 
     For classification an expert has the family's encoder, trunk and classifier. In dense tasks it
     has a stream with a bottleneck and a decoder, and the fused part concatenates the streams' maps
     at every level; ESANet's main stream does not continue from fused maps.
+
+    Args:
+        network: Settings of the network.
+        task: Task of the network.
+        trunks: Whether experts that classify have a trunk; otherwise they pool and are linear.
 
     Raises:
         ValueError: If the family cannot read the task's modalities or predict its labels.
@@ -67,7 +73,9 @@ def expert_network(network: Network, task: Task) -> ExpertNetwork:
     experts = {}
     for name, shape in shapes.items():
         grid = network.fusion_grid({name: shape})
-        tail = network.build_tail(task, shape[0], grid)
+        tail = Tail(nn.Identity(), shape[0], PooledLinear(shape[0], classes))
+        if trunks:
+            tail = network.build_tail(task, shape[0], grid)
         head = ExpertHead(tail.trunk, tail.predictor, grid)
         experts[name] = ModalityExpert(encoders[name], head, shape, classes)
 

@@ -274,6 +274,32 @@ class ExpertsFusion(Fusion):
         return CachedExperts(logits, None if self.residual is None else self.residual.prepare(maps))
 
 
+class DetachedFusion(Fusion):
+    """Fuses detached features in training, so that encoders learn nothing from the fused loss.
+
+    Args:
+        fusion: Fusion of the features.
+    """
+
+    def __init__(self, fusion: Fusion) -> None:
+        super().__init__()
+        self.fusion = fusion
+        self.stride = fusion.stride
+
+    def forward(self, feats: Any, mask: Tensor) -> Fused:  # noqa: ANN401
+        """Fuse features, or what `CachedFeatures.select` returned, under bool ``(B, V)``."""
+        fused: Fused = self.fusion(detached(feats) if self.training else feats, mask)
+        return fused
+
+    def prepare(self, feats: Inputs) -> CachedFeatures:
+        """Compute what the fusion computes in advance, without experts' logits."""
+        return self.fusion.prepare(split(feats)[0])
+
+    def restrict(self, modalities: Sequence[str]) -> bool:
+        """Drop the weights that only other modalities need, for deployment."""
+        return self.fusion.restrict(modalities)
+
+
 class ResidualPredictor(nn.Module):
     """Adds the pooled experts: ``z_S = r_S + p_S``; for a single modality its expert alone.
 
