@@ -1,0 +1,115 @@
+"""The cheap baselines outside the engine: their fusion, their copies, and their run folders."""
+
+from __future__ import annotations
+
+import runpy
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from dmrnet.report import read_runs
+
+ROOT = Path(__file__).parents[1]
+MADE = runpy.run_path(str(ROOT / "tools" / "baselines.py"))
+
+
+def table(rows: int = 60, seed: int = 0):
+    """Three modalities that say something of three classes; the second is missing at times."""
+    rng = np.random.default_rng(seed)
+    target = np.arange(rows) % 3
+    columns = tuple(
+        (rng.normal(size=(rows, size)) + target[:, None] * (k + 1) / 3).astype(np.float32)
+        for k, size in enumerate((2, 3, 4))
+    )
+    present = np.ones((rows, 3), dtype=bool)
+    present[::7, 1] = False
+    return MADE["Table"](columns, present, target, 3)
+
+
+def test_late_fusion_is_the_mean_of_log_probabilities_of_what_is_visible() -> None:
+    train, test = table(), table(20, seed=1)
+    fused = MADE["late"](train, lambda: MADE["logistic"](1.0))
+    mask = np.array([True, True, False])
+    found = fused(test, mask)
+    models = []
+    for v in range(2):
+        there = train.present[:, v]
+        scaler = StandardScaler().fit(train.columns[v][there])
+        model = LogisticRegression(max_iter=300)
+        models.append(
+            (scaler, model.fit(scaler.transform(train.columns[v][there]), train.target[there]))
+        )
+    for row in range(20):
+        logs = [
+            np.log(model.predict_proba(scaler.transform(test.columns[v][[row]]))[0])
+            for v, (scaler, model) in enumerate(models)
+            if test.present[row, v]
+        ]
+        score = np.exp(sum(logs) / len(logs))
+        np.testing.assert_allclose(np.exp(found[row]), score / score.sum(), rtol=1e-5)
+
+
+def test_copies_show_each_combination_equally_often_and_never_what_is_absent() -> None:
+    train = table(700)
+    features, target = MADE["masked_copies"](train, seed=3)
+    assert len(features) == len(target) == 4 * 700
+    assert (target == np.tile(train.target, 4)).all()
+    seen = ~np.isnan(features[:, [0, 2, 5]])
+    assert not seen[~np.tile(train.present, (4, 1))].any()
+    whole = seen[np.tile(train.present.all(1), 4)]
+    counts = np.bincount(whole @ [1, 2, 4], minlength=8)
+    # 2400 rows, 343 for each of seven combinations: a standard deviation of 17.
+    assert counts[0] == 0
+    assert abs(counts[1:] - len(whole) / 7).max() < 80
+    np.testing.assert_array_equal(
+        features[seen[:, 0], :2], np.tile(train.columns[0], (4, 1))[seen[:, 0]]
+    )
+
+
+def test_a_class_that_a_model_never_saw_is_not_lost() -> None:
+    model = LogisticRegression().fit([[0.0], [1.0]], [0, 2])
+    found = MADE["log_of"](model, np.array([[0.2]]), 3)
+    assert found.shape == (1, 3)
+    assert np.exp(found).sum() == pytest.approx(1)
+    assert found[0].argmin() == 1
+
+
+def test_rows_that_lack_a_modality_are_not_scored_under_it() -> None:
+    test = table(21)
+    scores = {tuple(s.mask): s for s in MADE["scores"](lambda t, m: np.eye(3)[t.target], test)}
+    assert len(scores) == 7
+    assert scores[True, False, True].scored.all()
+    assert scores[False, True, False].scored.tolist() == test.present[:, 1].tolist()
+    assert all(score.accuracy == 1 for score in scores.values())
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("baselines")
+    methods = ["logistic-late", "boosting"]
+    options = Namespace(data="cancer", seeds=1, methods=methods, out=folder)
+    MADE["make_runs"](options, ["--data.rows", "60"])
+    return folder
+
+
+def test_a_report_reads_their_folders(out: Path) -> None:
+    runs = read_runs([out], "test")
+    assert [run.rows[0].method for run in runs] == ["boosting", "logistic-late"]
+    for run in runs:
+        assert run.modalities == ("mean", "error", "worst")
+        assert {row.dataset for row in run.rows} == {"cancer (rows=60)"}
+        assert {row.recipe for row in run.rows} == {"scikit-learn"}
+        assert (run.path / "predictions.npz").is_file()
+        for split, n in {"val": 24, "test": 171}.items():
+            scored = [r for r in run.rows if (r.split, r.metric) == (split, "accuracy")]
+            assert len(scored) == 7
+            assert {row.n for row in scored} == {n}
+            costs = [r for r in run.rows if (r.split, r.metric) == (split, "train_cpu_seconds")]
+            assert [cost.value > 0 for cost in costs] == [True]
+    late = next(run for run in runs if run.rows[0].method == "logistic-late")
+    full = [r.value for r in late.rows if r.combination.count("+") == 2 and r.metric == "accuracy"]
+    assert min(full) > 0.85
