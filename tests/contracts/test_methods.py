@@ -20,7 +20,7 @@ VARIANTS: list[Choice] = [
 """Settings that change the parts, besides those of recipes."""
 
 
-SMALLER: dict[str, dict[str, Any]] = {"mmformer": {"embed": 16}}
+SMALLER: dict[str, dict[str, Any]] = {"mmformer": {"embed": 16}, "flex-moe": {"embed": 16}}
 """What recipes set so large that tests would wait for it."""
 
 

@@ -62,7 +62,7 @@ def each(choices: Iterable[Choice]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("build", choices, ids=label, indirect=True, scope="class")
 
 
-@each([(name, "best", GENERIC) for name in OWN])
+@each([(name, "best", GENERIC) for name in (*OWN, "transformer")])
 class TestGeneric(OnPixels):
     """Everything, for one to three modalities, of one number of channels or of several."""
 
@@ -75,7 +75,7 @@ class TestGeneric(OnPixels):
     }
 
 
-OTHERS = [(name, "best", GENERIC) for name in ("dmrnet", "mutual", "mmanet")]
+OTHERS = [(name, "best", GENERIC) for name in ("dmrnet", "mutual", "mmanet", "flex-moe")]
 
 
 @each(OTHERS + [(name, recipe, GENERIC) for name, recipe in QUIRKS])

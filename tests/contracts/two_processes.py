@@ -55,6 +55,11 @@ def cases() -> dict[str, tuple[Callable[[Task], Method], Task]]:
         partial(listed["mmanet"][0], margin_weight=0.0, start=1, rank_from=0),
         TASKS["maps"],
     )
+    # Noise and an even load are those of one process.
+    listed["flex-moe"] = (
+        partial(listed["flex-moe"][0], noise=False, balance_weight=0.0),
+        TASKS["maps"],
+    )
     # What recipes change of what is encoded, and networks for every pixel.
     for name, recipe, task in OTHERS:
         build = partial(build_method, name, recipe=recipe, network=SMALL, **SMALLER.get(name, {}))

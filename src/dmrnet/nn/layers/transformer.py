@@ -24,13 +24,18 @@ class Attention(nn.Module):
         self.out = nn.Linear(channels, channels)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, tokens: Tensor, shown: Tensor | None = None) -> Tensor:
-        """Attend over tokens ``(B, T, D)``; keys where bool ``(B, T)`` is False are left out."""
+    def forward(
+        self, tokens: Tensor, shown: Tensor | None = None, queries: int | None = None
+    ) -> Tensor:
+        """Attend over tokens ``(B, T, D)``; keys where bool ``(B, T)`` is False are left out.
+
+        Only the first `queries` tokens attend, or all by default.
+        """
         split = self.qkv(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         q, k, v = split.unbind()
         keys = None if shown is None else shown[:, None, None, :]
         p = self.dropout.p if self.dropout.training else 0.0
-        mixed = F.scaled_dot_product_attention(q, k, v, keys, p)
+        mixed = F.scaled_dot_product_attention(q[:, :, :queries], k, v, keys, p)
         attended: Tensor = self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
         return attended
 
@@ -50,8 +55,10 @@ class TransformerBlock(nn.Module):
             nn.Dropout(dropout),
         )
 
-    def forward(self, tokens: Tensor, shown: Tensor | None = None) -> Tensor:
-        """Map tokens ``(B, T, D)`` to ``(B, T, D)``; see `Attention`."""
-        tokens = tokens + self.attention(self.norm1(tokens), shown)
+    def forward(
+        self, tokens: Tensor, shown: Tensor | None = None, queries: int | None = None
+    ) -> Tensor:
+        """Map tokens ``(B, T, D)`` to those of the queries, by default all; see `Attention`."""
+        tokens = tokens[:, :queries] + self.attention(self.norm1(tokens), shown, queries)
         result: Tensor = tokens + self.mlp(self.norm2(tokens))
         return result
