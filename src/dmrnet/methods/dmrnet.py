@@ -32,7 +32,8 @@ class DMRNetSettings(DMRSettings):
         hard_start: First epoch, counted from 0, with the term.
         hard_predictor: Predictor of the term: shared (the task's predictor, as in the paper) or
             own (a copy with parameters of its own; as in the released segmentation code it is used
-            in batches in which a sample shows the last modality alone).
+            in batches in which a sample shows the last modality alone, and the term is divided by
+            the hard samples alone).
         mine_momentum: Share of earlier epochs' sums that is kept when an epoch is added.
         mine_min_count: Number of samples below which a combination is not ranked.
         mine_until: Number of epochs after which the hard set is fixed; by default it is mined

@@ -31,7 +31,7 @@ class HardCombinations(Term):
 
     Attributes:
         predictor: f_r if it has parameters of its own (see `own`), as in the released segmentation
-            code, else None.
+            code, else None. As there, the term is then the task loss of the hard samples alone.
     """
 
     predictor: nn.Module | None
@@ -60,12 +60,23 @@ class HardCombinations(Term):
         task = step.task
         if self.broadcast:
             return hard.sum() * task.mean
-        per_sample = task.per_sample
         if self.predictor is not None:
-            assert self.loss is not None
-            out = self.predictor(step.rep.value, step.fused.skips)
-            # The released code uses its second decoder only if a sample shows depth alone.
-            last_alone = (step.mask.sum(1) == 1) & step.mask[:, -1]
-            own = self.loss(out, step.batch.target).per_sample
-            per_sample = torch.where(last_alone.any(), own, per_sample)
-        return (per_sample * hard).sum() / task.normaliser
+            return self._own_loss(self.predictor, step, hard)
+        return (task.per_sample * hard).sum() / task.normaliser
+
+    def _own_loss(self, predictor: nn.Module, step: Step, hard: Tensor) -> Tensor:
+        """Return the loss of the hard samples alone, by the predictor of the term's own."""
+        assert self.loss is not None
+        own = predictor(step.rep.value, step.fused.skips)
+        # The released code uses its second decoder only if a sample shows depth alone.
+        last_alone = ((step.mask.sum(1) == 1) & step.mask[:, -1]).any()
+        rows = hard.nonzero().squeeze(1)
+        main, *side = (
+            torch.where(last_alone, mine, shared).index_select(0, rows)
+            for mine, shared in zip(
+                (own.logits, *own.side), (step.out.logits, *step.out.side), strict=True
+            )
+        )
+        loss = self.loss(Output(main, tuple(side)), step.batch.target.index_select(0, rows))
+        # Without a hard sample 0 / 0 becomes 0.
+        return loss.per_sample.sum() / loss.normaliser.clamp(min=torch.finfo(main.dtype).tiny)
