@@ -25,6 +25,8 @@ DATA = Path(__file__).parent / "data"
 TOLERANCE = 1e-5
 """Largest difference, as a share of the largest number that is compared (or of 1)."""
 
+COUNTS = "num_batches_tracked"
+
 LARGEST: dict[str, float] = {}
 """Largest difference that each test saw; printed at the end, see ``conftest.py``."""
 
@@ -52,7 +54,7 @@ def classes(name: str, shape: Sequence[int], number: int) -> Tensor:
 
 def parameter(name: str, shape: Sequence[int]) -> Tensor:
     """Value of a parameter or buffer of the released network, by its name there."""
-    if name.endswith("num_batches_tracked"):
+    if name.endswith(COUNTS):
         return torch.zeros((), dtype=torch.int64)
     drawn = numbers(name, shape)
     if name.endswith("running_var"):
@@ -66,7 +68,9 @@ def fill(model: nn.Module) -> dict[str, list[int]]:
     """Give a released network its values; return the shapes by name."""
     state = {name: parameter(name, value.shape) for name, value in model.state_dict().items()}
     model.load_state_dict(state)
-    return {name: list(value.shape) for name, value in state.items()}
+    return {
+        name: list(value.shape) for name, value in state.items() if value.dtype.is_floating_point
+    }
 
 
 def gradient_norms(model: nn.Module) -> dict[str, float]:
@@ -129,7 +133,7 @@ def load(
     state, used = model.state_dict(), set()
     for name, value in state.items():
         theirs = released_name(name, rules)
-        if theirs is None:
+        if theirs is None or name.endswith(COUNTS):
             continue
         assert theirs in shapes, f"{name}: the released network has no {theirs}"
         shape = shapes[theirs]
@@ -137,7 +141,9 @@ def load(
         state[name] = parameter(theirs, shape).reshape(value.shape)
         used.add(theirs)
     model.load_state_dict(state)
-    left = [n for n in shapes if n not in used and not any(re.search(u, n) for u in unused)]
+    left = [
+        n for n in shapes if n not in used and not any(re.search(u, n) for u in (COUNTS, *unused))
+    ]
     assert not left, f"no partner for {left}"
     return model
 

@@ -12,6 +12,7 @@ import sys
 import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -38,7 +39,7 @@ def on_the_cpu() -> None:
 def without(*modules: str) -> None:
     """Let released files import what is not installed and not needed here."""
     for name in modules:
-        sys.modules[name] = MagicMock(name=name)
+        sys.modules[name] = MagicMock(name=name, __spec__=ModuleSpec(name, None))
 
 
 @contextmanager
