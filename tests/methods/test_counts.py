@@ -217,7 +217,10 @@ class Waits(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("name", ["sf-md", "dmrnet", "hemis", "shaspec", "mmformer", "lcr"])
+@pytest.mark.parametrize(
+    "name",
+    ["sf-md", "dmrnet", "hemis", "shaspec", "mmformer", "lcr", "separate", "simmlm", "mmpareto-md"],
+)
 def test_a_training_step_makes_no_host_wait(name: str) -> None:
     method = method_of(3, name).train()
     optimizer = build_optimizer(method, Training().sized(100))

@@ -56,7 +56,7 @@ CLASSES_ONLY = {"pe", "pcme", "ogm-md", "lcr"}
 """Methods that do not predict pixels; they say so, which their own tests hold them to."""
 
 
-REFUSE = {"esanet": CLASSES_ONLY, "generic, every pixel": CLASSES_ONLY}
+REFUSE = {"esanet": CLASSES_ONLY | {"mmpareto-md"}, "generic, every pixel": CLASSES_ONLY}
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))

@@ -50,6 +50,7 @@ METHODS: dict[str, str] = {
     "separate": "dmrnet.methods.separate:SeparateSettings",
     "hemis": "dmrnet.methods.hemis:HeMISSettings",
     "ogm-md": "dmrnet.methods.ogm_md:OGMMDSettings",
+    "mmpareto-md": "dmrnet.methods.mmpareto_md:MMParetoMDSettings",
     "lcr": "dmrnet.methods.lcr:LCRSettings",
     "shaspec": "dmrnet.methods.shaspec:ShaSpecSettings",
     "rfnet": "dmrnet.methods.rfnet:RFNetSettings",

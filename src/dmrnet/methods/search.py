@@ -24,6 +24,7 @@ SEARCH: dict[str, dict[str, tuple[Value, ...]]] = {
     "separate": {},
     "hemis": {"spread": ("population", "sample")},
     "ogm-md": {"modulation": ("none", "ogm", "ogm-ge"), "modulation_alpha": (0.1, 0.3, 0.8)},
+    "mmpareto-md": {"gamma": (1.0, 1.5, 2.0), "rescale": ("encoder", "tensor")},
     "lcr": {"own": (False, True), "correlation": (0.0, 0.01, 0.1)},
     "shaspec": {"align_weight": (0.1, 0.5, 1.0), "tell_weight": (0.02, 0.1)},
     "rfnet": {"region_weight": (0.1, 0.3, 1.0), "separate_weight": (0.1, 0.3, 1.0)},
