@@ -49,7 +49,9 @@ def test_missing_tokens_are_learned_and_each_modality_is_averaged(
     tokens = torch.randn(len(masks), sum(counts), 4, dtype=torch.float64)
     got, extras = mixer(tokens, masks)
     assert got.shape == (7, 12)
-    assert [x.shape for x in extras["gate_logits"]] == [(7, 6, 7)] * ((layers + 1) // 2)
+    shapes = [(7, tokens, 7) for tokens in counts] * ((layers + 1) // 2)
+    for name in ("gate_logits", "gate_weights", "gate_load"):
+        assert [x.shape for x in extras[name]] == shapes
     owner = [0, 0, 1, 2, 2, 2]
     for i, mask in enumerate(masks.tolist()):
         x: Tokens = []

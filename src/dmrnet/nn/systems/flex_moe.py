@@ -128,8 +128,8 @@ class ExpertBlock(nn.Module):
 class FlexMoEMixer(TokenMixer):
     """Fills missing tokens from a bank; layers with experts; each modality's mean, side by side.
 
-    The extras ``gate_logits``, ``gate_weights`` and ``gate_load``, ``(N, T, E)`` for each layer
-    with experts, are read by terms of the loss.
+    The extras ``gate_logits``, ``gate_weights`` and ``gate_load`` are read by terms of the loss: for
+    each layer with experts and each modality v a tensor ``(N, T_v, E)``.
 
     Args:
         counts: Number of tokens of each modality.
@@ -161,10 +161,14 @@ class FlexMoEMixer(TokenMixer):
             else:
                 x = block(x)
         means = [part.mean(1) for part in x.split(self.counts, 1)]
-        shape = tokens.shape[:2]
         extras = {
-            "gate_logits": tuple(gate.logits.unflatten(0, shape) for gate in gates),
-            "gate_weights": tuple(gate.dense.unflatten(0, shape) for gate in gates),
-            "gate_load": tuple(gate.load.unflatten(0, shape) for gate in gates),
+            "gate_logits": self.by_modality([gate.logits for gate in gates]),
+            "gate_weights": self.by_modality([gate.dense for gate in gates]),
+            "gate_load": self.by_modality([gate.load for gate in gates]),
         }
         return torch.cat(means, 1), extras
+
+    def by_modality(self, layers: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Split tensors ``(N T, E)`` of all tokens into those of each modality."""
+        by_sample = [x.unflatten(0, (-1, len(self.owner))) for x in layers]
+        return tuple(part for x in by_sample for part in x.split(self.counts, 1))

@@ -16,10 +16,10 @@ EPSILON = 1e-10
 class ExpertTarget(Term):
     r"""Sends samples that lack a modality to the expert of their combination (S-router).
 
-    .. math:: L = \frac1N \sum_{i: S_i \ne all} \frac1T \sum_t CE(h_{it}, e(S_i))
+    .. math:: L = \sum_v \frac1N \sum_{i: S_i \ne all} \frac1{T_v} \sum_t CE(h_{ivt}, e(S_i))
 
-    with h the logits of a gate for token t, summed over layers. The gates are the fusion's extra
-    ``gate_logits``. The released code divides by the number of samples that lack a modality; here
+    with h the logits of a gate for token t of modality v, summed over layers. The gates are the
+    fusion's extra ``gate_logits``. The released code divides by the number of samples that lack a modality; here
     by that of all samples, as a task loss is.
 
     Args:
@@ -30,7 +30,7 @@ class ExpertTarget(Term):
         super().__init__("expert_target", weight)
 
     def forward(self, step: Step) -> Tensor:
-        """Return the sum over layers of the mean over the batch."""
+        """Return the sum over layers and modalities of the mean over the batch."""
         lacking = ~step.mask.all(1)
         total = step.task.per_sample.new_zeros(())
         for logits in step.fused.extras["gate_logits"]:
@@ -46,9 +46,9 @@ class ExpertBalance(Term):
     r"""Spreads tokens evenly over experts: ``CV(importance)^2 + CV(load)^2`` of each gate.
 
     Importance is the sum of an expert's weights, load that of its probabilities to be chosen
-    (Shazeer et al., ICLR 2017, Eq. 6-11); CV is deviation by mean. As released, it is computed over
-    samples with all modalities (G-router), and, without the expert of these, over the others. The
-    extras are ``gate_weights`` and ``gate_load``.
+    (Shazeer et al., ICLR 2017, Eq. 6-11); CV is deviation by mean. As released, it is computed for
+    each modality's tokens, over samples with all modalities (G-router), and, without the expert of
+    these, over the others. The extras are ``gate_weights`` and ``gate_load``.
 
     It is a statistic of a process's batch: of several processes, each balances its own.
 
@@ -60,7 +60,7 @@ class ExpertBalance(Term):
         super().__init__("expert_balance", weight)
 
     def forward(self, step: Step) -> Tensor:
-        """Return the sum over layers and both groups of samples."""
+        """Return the sum over layers, modalities and both groups of samples."""
         full = step.mask.all(1)[:, None, None]
         total = step.task.per_sample.new_zeros(())
         extras = step.fused.extras
