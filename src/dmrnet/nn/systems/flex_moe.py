@@ -128,8 +128,8 @@ class ExpertBlock(nn.Module):
 class FlexMoEMixer(TokenMixer):
     """Fills missing tokens from a bank; layers with experts; each modality's mean, side by side.
 
-    The extras ``gate_logits``, ``gate_weights`` and ``gate_load`` are read by terms of the loss: for
-    each layer with experts and each modality v a tensor ``(N, T_v, E)``.
+    The extras ``gate_logits``, ``gate_weights`` and ``gate_load`` are read by terms of the loss: a
+    tensor ``(N, T_v, E)`` for each layer with experts and each modality v.
 
     Args:
         counts: Number of tokens of each modality.

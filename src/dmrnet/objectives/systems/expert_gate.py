@@ -19,8 +19,8 @@ class ExpertTarget(Term):
     .. math:: L = \sum_v \frac1N \sum_{i: S_i \ne all} \frac1{T_v} \sum_t CE(h_{ivt}, e(S_i))
 
     with h the logits of a gate for token t of modality v, summed over layers. The gates are the
-    fusion's extra ``gate_logits``. The released code divides by the number of samples that lack a modality; here
-    by that of all samples, as a task loss is.
+    fusion's extra ``gate_logits``. The released code divides by the number of samples that lack a
+    modality; here by that of all samples, as a task loss is.
 
     Args:
         weight: Weight of the term; .01 as released.
