@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from dmrnet.nn.predictor import Output
 from dmrnet.objectives.mining import Miner
+from dmrnet.objectives.task import VOID
 from dmrnet.objectives.term import Step, TaskLoss, Term
 
 
@@ -70,13 +71,14 @@ class HardCombinations(Term):
         own = predictor(step.rep.value, step.fused.skips)
         # The released code uses its second decoder only if a sample shows depth alone.
         last_alone = ((step.mask.sum(1) == 1) & step.mask[:, -1]).any()
-        rows = hard.nonzero().squeeze(1)
         main, *side = (
-            torch.where(last_alone, mine, shared).index_select(0, rows)
+            torch.where(last_alone, mine, shared)
             for mine, shared in zip(
                 (own.logits, *own.side), (step.out.logits, *step.out.side), strict=True
             )
         )
-        loss = self.loss(Output(main, tuple(side)), step.batch.target.index_select(0, rows))
-        # Without a hard sample 0 / 0 becomes 0.
-        return loss.per_sample.sum() / loss.normaliser.clamp(min=torch.finfo(main.dtype).tiny)
+        out, target = Output(main, tuple(side)), step.batch.target
+        if target.dim() == 1:
+            return (self.loss(out, target).per_sample * hard).sum() / hard.sum().clamp(min=1)
+        # Every scale is divided by its own labelled pixels of hard samples.
+        return self.loss(out, torch.where(hard[:, None, None], target, VOID)).mean
