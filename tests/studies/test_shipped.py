@@ -71,7 +71,7 @@ NAMES = [
     # Its search makes many runs.
     pytest.param(name, marks=pytest.mark.slow) if name == "tuned" else name
     for name in STUDIES
-    if name != "methods"
+    if name not in ("methods", "winner")  # of every method
 ]
 
 
