@@ -23,7 +23,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "dmrnet"
 LONGEST_MODULE = 450
 
 # Lowest of all, without torch, so that the command line can have them too.
-FOR_ALL = {"hints", "lazy", "locking", "storage"}
+FOR_ALL = {"hints", "lazy", "locking", "registry", "storage"}
 _METHODS = {"methods", "objectives", "nn", "modalities"}
 _ENGINE = _METHODS | {"data", "evaluation", "settings"}
 # Layer -> the layers it may import, besides itself. A new layer needs a line here.
@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hints": set(),
     "lazy": set(),
     "locking": set(),
+    "registry": {"hints"},
     "storage": set(),
     "modalities": set(),
     "data": {"modalities"},

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from dmrnet.hints import nearest
+from dmrnet.registry import Registry
 
 if TYPE_CHECKING:
     from dmrnet.data.sets.base import DataSettings
 
-DATASETS: dict[str, str] = {
+_BUILT_IN = {
     "arrays": "dmrnet.data.sets.arrays:Arrays",
     "cancer": "dmrnet.data.sets.cancer:Cancer",
     "casia-surf": "dmrnet.data.sets.casia_surf:CasiaSurf",
@@ -30,7 +29,9 @@ DATASETS: dict[str, str] = {
     "spambase": "dmrnet.data.sets.spambase:Spambase",
     "watch": "dmrnet.data.sets.watch:Watch",
 }
-"""Name and settings class of every data set."""
+
+DATASETS: Registry[type[DataSettings]] = Registry("data set", "dmrnet.datasets", _BUILT_IN)
+"""Settings class of every data set: module and class of those of this package, and others'."""
 
 
 def data_class(name: str) -> type[DataSettings]:
@@ -48,8 +49,4 @@ def data_class(name: str) -> type[DataSettings]:
     >>> data_class("mfeat").__name__
     'Mfeat'
     """
-    if name not in DATASETS:
-        raise ValueError(f"unknown data set {name!r}; {nearest(name, DATASETS)}")
-    module, _, attribute = DATASETS[name].partition(":")
-    settings: type[DataSettings] = getattr(import_module(module), attribute)
-    return settings
+    return DATASETS.load(name)

@@ -7,11 +7,10 @@ import torch.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dmrnet.hints import nearest
 from dmrnet.lazy import lazy_names
+from dmrnet.registry import Registry
 
 if TYPE_CHECKING:
     from dmrnet.methods.base import Method
@@ -38,7 +37,7 @@ _HOME = {
 
 __getattr__, __dir__ = lazy_names(__name__, _HOME)
 
-METHODS: dict[str, str] = {
+_BUILT_IN = {
     "sf-md": "dmrnet.methods.sf_md:SFMDSettings",
     "head-only": "dmrnet.methods.head_only:HeadOnlySettings",
     "dmr": "dmrnet.methods.dmr:DMRSettings",
@@ -64,7 +63,9 @@ METHODS: dict[str, str] = {
     "mutual": "dmrnet.methods.mutual:MutualSettings",
     "experts": "dmrnet.methods.experts:ExpertsSettings",
 }
-"""Module and class of the settings of each method."""
+
+METHODS: Registry[type[MethodSettings]] = Registry("method", "dmrnet.methods", _BUILT_IN)
+"""Settings class of each method: module and class of those of this package, and others'."""
 
 
 def method(name: str) -> type[MethodSettings]:
@@ -73,11 +74,7 @@ def method(name: str) -> type[MethodSettings]:
     Raises:
         ValueError: If there is no method of that name.
     """
-    if name not in METHODS:
-        raise ValueError(f"unknown method {name!r}; {nearest(name, METHODS)}")
-    module, _, attribute = METHODS[name].partition(":")
-    settings: type[MethodSettings] = getattr(import_module(module), attribute)
-    return settings
+    return METHODS.load(name)
 
 
 def build_method(name: str, task: Task, recipe: str = "best", **changes: Any) -> Method:  # noqa: ANN401
