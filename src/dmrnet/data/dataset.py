@@ -202,6 +202,7 @@ class Splits:
         standardiser: Standardiser of the training rows; None where nothing was standardised.
         columns: Every array of the training file in its order, also those that `modalities` leaves
             out; it says what the columns of ``present`` in a new file mean. Empty for other data.
+        whole_labels: Whether the labels were given as whole numbers rather than text.
     """
 
     name: str
@@ -211,6 +212,7 @@ class Splits:
     notes: tuple[str, ...] = ()
     standardiser: Standardiser | None = None
     columns: tuple[str, ...] = ()
+    whole_labels: bool = False
 
     def parts(self) -> dict[str, Dataset]:
         """Return the splits by name, without those that are None."""

@@ -16,6 +16,7 @@ _BUILT_IN = {
     "crema-d": "dmrnet.data.sets.crema_d:CremaD",
     "cwfid": "dmrnet.data.sets.cwfid:CWFID",
     "digits": "dmrnet.data.sets.digits:Digits",
+    "given": "dmrnet.data.sets.given:Given",
     "images": "dmrnet.data.sets.images:Images",
     "ionosphere": "dmrnet.data.sets.ionosphere:Ionosphere",
     "kinetics-sounds": "dmrnet.data.sets.kinetics_sounds:KineticsSounds",

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset, fingerprint_of_file
+from dmrnet.data.files.source import ArraySource
 from dmrnet.data.sets.base import DataSettings
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.pixel_results import class_lines, pack_counts, pack_label_maps, shown_rows
@@ -33,7 +34,7 @@ MOST_NUMBERS = 50_000_000
 
 def evaluate_run(
     run: FinishedRun,
-    test: str | None = None,
+    test: str | ArraySource | None = None,
     batch_size: int | None = None,
     tile: int | None = None,
 ) -> tuple[Evaluation, bool]:
@@ -43,7 +44,7 @@ def evaluate_run(
 
     Args:
         run: Run to evaluate.
-        test: File to test on in place of the run's own.
+        test: File, or arrays in Python, to test on in place of the run's own.
         batch_size: Samples encoded together; by default by their size.
         tile: Side, in pixels, of the tiles in which images with a class for every pixel are
             predicted; by default whole, unless they are very large.
@@ -60,7 +61,7 @@ def evaluate_run(
 
 
 def _evaluate_samples(
-    run: FinishedRun, dataset: Dataset, test: str | None, batch_size: int | None
+    run: FinishedRun, dataset: Dataset, test: str | ArraySource | None, batch_size: int | None
 ) -> Evaluation:
     """Score samples of one class each; store rows, and predictions unless they are too many."""
     names, data = run.task.modalities, run.settings.data
@@ -102,7 +103,11 @@ def _evaluate_samples(
 
 
 def _evaluate_images(
-    run: FinishedRun, dataset: Dataset, test: str | None, batch_size: int | None, tile: int | None
+    run: FinishedRun,
+    dataset: Dataset,
+    test: str | ArraySource | None,
+    batch_size: int | None,
+    tile: int | None,
 ) -> PixelEvaluation:
     """Score images with a class for every pixel; store rows, counts and some label maps."""
     names, data = run.task.modalities, run.settings.data
@@ -129,13 +134,14 @@ def _evaluate_images(
 def _store(
     run: FinishedRun,
     dataset: Dataset,
-    test: str | None,
+    test: str | ArraySource | None,
     lines: Iterable[Line],
     contents: Mapping[Path, bytes | None],
 ) -> None:
     folder, settings = run.folder, run.settings
     files = folder.read_facts().get("files", {})
-    if (path := test or settings.data.files().get("test")) is not None:
+    path = settings.data.files().get("test") if test is None else test
+    if isinstance(path, str):
         files = {**files, "test": fingerprint_of_file(path)}
     rows = result_rows(folder.name, settings, "test", lines)
     folder.put_test(rows, contents, test_samples=len(dataset), files=files)

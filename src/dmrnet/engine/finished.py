@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from dmrnet.data.dataset import Dataset, Splits
+from dmrnet.data.files.source import ArraySource
 from dmrnet.data.standardise import Standardiser
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.weights import load_weights
@@ -42,11 +43,11 @@ class FinishedRun:
     standardiser: Standardiser | None
     device: str
 
-    def read(self, path: str, need_target: bool = True) -> Dataset:
+    def read(self, path: str | ArraySource, need_target: bool = True) -> Dataset:
         """Read a file of samples as the run read its own.
 
         Args:
-            path: File of arrays; of images where every pixel has a class.
+            path: File of arrays, of images where every pixel has a class; or arrays in Python.
             need_target: Whether the file must have labels.
 
         Raises:
@@ -60,7 +61,7 @@ class FinishedRun:
         columns = self.folder.read_facts().get("columns") or None
         return self.settings.data.read(path, self.task, standardiser, columns, need_target)
 
-    def samples(self, split: str, test: str | None = None) -> Dataset:
+    def samples(self, split: str, test: str | ArraySource | None = None) -> Dataset:
         """Return the samples of a split, checked to be those of the run's training.
 
         Args:
@@ -79,7 +80,7 @@ class FinishedRun:
             raise ValueError(f"expected no test file with the split val, got {test}; use test")
         return self._checked("val", self._load().val, "restore the data")
 
-    def _test_samples(self, path: str | None) -> Dataset:
+    def _test_samples(self, path: str | ArraySource | None) -> Dataset:
         if path is not None:
             return self.read(path)
         own = self.settings.data.files().get("test")
@@ -111,12 +112,15 @@ class FinishedRun:
         return dataset
 
 
-def open_run(path: Path, device: str = "cpu") -> FinishedRun:
+def open_run(
+    path: Path, device: str = "cpu", encoders: Mapping[str, str] | None = None
+) -> FinishedRun:
     """Open a finished run.
 
     Args:
         path: Folder of the run.
         device: Device for its method.
+        encoders: Names of encoders to build in place of those in its settings, by modality.
 
     Raises:
         FileNotFoundError: If the folder holds no run, or its weights are gone.
@@ -130,6 +134,8 @@ def open_run(path: Path, device: str = "cpu") -> FinishedRun:
     check_finished(folder, facts)
     # Pretrained weights need not be fetched: the run's own follow.
     network = replace(settings.method.network, pretrained=False)
+    if encoders:
+        network = replace(network, encoders={**network.encoders, **encoders})
     method = replace(settings.method, network=network).build(task)
     arrange(method, torch.device(device).type)
     load_weights(method, folder.weights)

@@ -166,6 +166,7 @@ def _write_facts(
         modalities=list(task.modalities),
         inputs={m.name: {"kind": m.kind, "shape": list(m.shape)} for m in task.inputs},
         classes=list(task.classes),
+        whole_labels=splits.whole_labels,
         dense=task.dense,
         score=measure_of(settings.data).name,
         columns=list(splits.columns),

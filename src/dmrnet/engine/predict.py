@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
+from dmrnet.data.files.source import ArraySource
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.scoring import naming_samples, samples_at_once
@@ -90,7 +91,7 @@ def predict_rows(
 
 def predict_run(
     run: FinishedRun,
-    path: str,
+    path: str | ArraySource,
     combination: str | None = None,
     batch_size: int | None = None,
     advance: Callable[[int], None] | None = None,
@@ -99,7 +100,7 @@ def predict_run(
 
     Args:
         run: Run that predicts; one class a sample.
-        path: File of arrays; ``y`` is not needed.
+        path: File of arrays, or arrays in Python; ``y`` is not needed.
         combination: Names joined by ``+``: use no other modalities, and leave out samples that
             have none of these.
         batch_size: Samples predicted together; by default by their size.
@@ -114,5 +115,6 @@ def predict_run(
         NoClassError: If the largest logit of a row is NaN or infinite.
     """
     dataset = run.read(path, need_target=False)
-    rows, visible = predictable_rows(run, dataset, combination, path)
+    where = path if isinstance(path, str) else path.path
+    rows, visible = predictable_rows(run, dataset, combination, where)
     return dataset, rows, predict_rows(run, dataset, rows, visible, batch_size, advance)

@@ -10,15 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from dmrnet.data.files.numbers import Array, Bools, Numbers, checked_numbers
+from dmrnet.data.files.source import PRESENT, RESERVED, SAMPLES, TARGET, ArraySource
 from dmrnet.hints import nearest
 from dmrnet.modalities import check_names
 
-TARGET, PRESENT, SAMPLES = "y", "present", "samples"
-RESERVED = (TARGET, PRESENT, SAMPLES)
-"""Names of the arrays that are no modality."""
 
-
-class Archive:
+class Archive(ArraySource):
     """An ``.npz`` file: `names` of its modalities, in its order, and of its `reserved` arrays.
 
     Raises:
@@ -54,23 +51,6 @@ class Archive:
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
 
-    def check_known(self, known: Sequence[str]) -> None:
-        """Raise ValueError if the file has a modality that is not among the known ones."""
-        for name in self.names:
-            if name not in known:
-                raise ValueError(
-                    f"{self.path}: training had no modality {name!r}, so nothing is known of it: "
-                    f"leave it out, or rename it; {nearest(name, known)}"
-                )
-
-    def check_target(self, what: str = "the labels") -> None:
-        """Raise ValueError if the file has no labels."""
-        if TARGET not in self.reserved:
-            raise ValueError(
-                f"{self.path}: expected {what} as an array named {TARGET!r}; it has "
-                f"{', '.join((*self.names, *self.reserved))}"
-            )
-
     def read(self, name: str) -> Array:
         """Return one array; raise ValueError if it holds Python objects, or is damaged."""
         try:
@@ -87,6 +67,11 @@ class Archive:
                 f"{self.path}: {name!r} is not an array; save the file with numpy.savez"
             )
         return array
+
+
+def open_source(source: str | ArraySource) -> ArraySource:
+    """Return a source of arrays; text is the path of an ``.npz`` file."""
+    return Archive(source) if isinstance(source, str) else source
 
 
 @dataclass
@@ -114,7 +99,7 @@ class SampleTable:
 
 
 def read_table(
-    archive: Archive,
+    archive: ArraySource,
     modalities: Sequence[str],
     columns: Sequence[str],
     fine: Container[str] | None = None,
@@ -223,7 +208,9 @@ def _check_list(path: str, name: str, array: Array, rows: int, kinds: str) -> No
         )
 
 
-def _stated_presence(archive: Archive, rows: int, columns: Sequence[str]) -> Mapping[str, Bools]:
+def _stated_presence(
+    archive: ArraySource, rows: int, columns: Sequence[str]
+) -> Mapping[str, Bools]:
     """Return the columns of `present` by name; empty if the file has no such array.
 
     They are the arrays of the training file, or those of this file; both must be in one order.

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from dmrnet.data.dataset import Dataset, Splits
-from dmrnet.data.files.archive import RESERVED, SAMPLES, TARGET
 from dmrnet.data.files.cache import write_arrays
 from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.source import RESERVED, SAMPLES, TARGET
 
 
 def export(splits: Splits, folder: Path) -> dict[str, Path]:

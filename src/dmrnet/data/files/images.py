@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import UNLABELLED, ArrayDataset
-from dmrnet.data.files.archive import TARGET, Archive, read_table
+from dmrnet.data.files.archive import Archive, read_table
+from dmrnet.data.files.source import TARGET
 from dmrnet.data.standardise import Standardiser
 from dmrnet.modalities import Modality, Task
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import UNLABELLED, ArrayDataset, Splits
-from dmrnet.data.files.archive import RESERVED, Archive, SampleTable, read_table, text
+from dmrnet.data.files.archive import SampleTable, open_source, read_table, text
 from dmrnet.data.files.layout import Layout, guess_layout, matching_layout, parse_kind
 from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.source import RESERVED, ArraySource
 from dmrnet.data.split import generator, hold_out
 from dmrnet.data.standardise import Standardiser
 from dmrnet.hints import nearest
@@ -40,9 +41,10 @@ class _FileReader:
     shapes: Mapping[str, tuple[int, ...]]
     fine: frozenset[str]
 
-    def read(self, path: str, role: str, need_target: bool = True) -> ArrayDataset:
+    def read(self, source: str | ArraySource, role: str, need_target: bool = True) -> ArrayDataset:
         """Return the samples of a file; `role` is the name of the split, for notes."""
-        archive = Archive(path)
+        archive = open_source(source)
+        path = archive.path
         archive.check_known(self.columns)
         if need_target:
             archive.check_target()
@@ -72,7 +74,7 @@ class _FileReader:
 
 
 def read_split(
-    path: str,
+    source: str | ArraySource,
     task: Task,
     standardiser: Standardiser | None,
     kinds: Mapping[str, str] | None = None,
@@ -82,7 +84,7 @@ def read_split(
     """Read one more file as a finished training reads its own; see `DataSettings.read`.
 
     Args:
-        path: ``.npz`` file.
+        source: ``.npz`` file, or arrays in Python.
         task: Modalities and classes of the training.
         standardiser: Standardiser of the training; None only converts the numbers to float32.
         kinds: Layouts by array, as in the settings of the training.
@@ -95,7 +97,7 @@ def read_split(
     stated = {name: parse_kind(kind) for name, kind in (kinds or {}).items()}
     fine = frozenset() if standardiser is None else standardiser.fine
     reader = _FileReader(task, tuple(columns or task.modalities), stated, {}, fine)
-    dataset = reader.read(path, "file", need_target)
+    dataset = reader.read(source, "file", need_target)
     if standardiser is not None:
         dataset.standardise(standardiser)
     return dataset
@@ -155,9 +157,9 @@ def _absence_notes(
 
 
 def read_splits(
-    train: str,
-    val: str | None,
-    test: str | None,
+    train: str | ArraySource,
+    val: str | ArraySource | None,
+    test: str | ArraySource | None,
     seed: int,
     val_share: float = 0.2,
     modalities: Sequence[str] | None = None,
@@ -166,7 +168,7 @@ def read_splits(
     """Read the files of a training; the numbers are not standardised.
 
     Args:
-        train: Training file.
+        train: Training file, or arrays in Python; so are the others.
         val: Validation file; None holds out a share of the training rows.
         test: Test file, if there is one.
         seed: Seed of the rows that are held out.
@@ -178,14 +180,14 @@ def read_splits(
         FileNotFoundError: If a file does not exist.
         ValueError: If a file or an argument is wrong; the message says which and where.
     """
-    archive = Archive(train)
+    archive = open_source(train)
     archive.check_target()
     names = _selected(modalities, archive)
     table = read_table(archive, names, archive.names)
     never = np.flatnonzero(table.present.sum(0) == 0)
     if len(never):
         raise ValueError(
-            f"{train}: modality {names[never[0]]} is absent in every row, so "
+            f"{archive.path}: modality {names[never[0]]} is absent in every row, so "
             "nothing can be learnt of it; leave it out with modalities"
         )
     stated = _stated(kinds or {}, archive)
@@ -195,7 +197,7 @@ def read_splits(
     fine = frozenset(name for name in names if training.arrays[name].dtype == torch.float64)
     reader = _FileReader(task, archive.names, stated, shapes, fine)
     if val is None:
-        training, validation = _hold_out(train, training, val_share, seed)
+        training, validation = _hold_out(archive.path, training, val_share, seed)
         notes.append(
             f"val: {100 * val_share:g} % of train held out ({len(validation)} rows, seed {seed})"
         )
@@ -205,10 +207,19 @@ def read_splits(
     notes.extend(_absence_notes("train", table, training.present, names))
     notes.extend(validation.notes)
     notes.extend(testing.notes if testing else ())
-    return Splits("arrays", training, validation, testing, tuple(notes), columns=archive.names)
+    assert table.target is not None
+    return Splits(
+        "arrays",
+        training,
+        validation,
+        testing,
+        tuple(notes),
+        columns=archive.names,
+        whole_labels=table.target.dtype.kind in "iu",
+    )
 
 
-def _selected(modalities: Sequence[str] | None, archive: Archive) -> tuple[str, ...]:
+def _selected(modalities: Sequence[str] | None, archive: ArraySource) -> tuple[str, ...]:
     """Return the modalities to use, checked against the training file."""
     if modalities is None:
         return archive.names
@@ -220,14 +231,14 @@ def _selected(modalities: Sequence[str] | None, archive: Archive) -> tuple[str, 
     return names
 
 
-def _check_array(setting: str, name: str, archive: Archive) -> None:
+def _check_array(setting: str, name: str, archive: ArraySource) -> None:
     if name not in archive.names:
         raise ValueError(
             f"{setting}: {archive.path} has no array {name!r}; {nearest(name, archive.names)}"
         )
 
 
-def _stated(kinds: Mapping[str, str], archive: Archive) -> dict[str, Layout]:
+def _stated(kinds: Mapping[str, str], archive: ArraySource) -> dict[str, Layout]:
     """Return the layouts that the settings state, checked against the training file."""
     stated = {}
     for name, kind in kinds.items():

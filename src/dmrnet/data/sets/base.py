@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dmrnet.data.dataset import Dataset, Splits
+    from dmrnet.data.files.source import ArraySource
     from dmrnet.data.standardise import Standardiser
     from dmrnet.modalities import Task
 
@@ -81,7 +82,7 @@ class DataSettings(ABC):
 
     def read(
         self,
-        path: str,
+        path: str | ArraySource,
         task: Task,
         standardiser: Standardiser | None,
         columns: Sequence[str] | None = None,
@@ -90,8 +91,8 @@ class DataSettings(ABC):
         """Read one more file as a finished training would read its own.
 
         Args:
-            path: ``.npz`` file in the layout of `arrays`; of `images` where every pixel has a
-                class.
+            path: ``.npz`` file in the layout of `arrays`, or arrays in Python; a file of `images`
+                where every pixel has a class.
             task: Task of the training.
             standardiser: Standardiser of the training.
             columns: `Splits.columns` of the training.
@@ -105,6 +106,8 @@ class DataSettings(ABC):
             from dmrnet.data.files.reading import read_split
 
             return read_split(path, task, standardiser, self.kinds, columns, need_target)
+        if not isinstance(path, str):
+            raise ValueError(f"{path.path}: expected a file, since every pixel has a class")
         if need_target:
             raise ValueError(
                 f"{path}: the run gives every pixel a class, but files of arrays hold one class a "

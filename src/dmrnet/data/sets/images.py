@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dmrnet.data.dataset import Dataset, Splits
     from dmrnet.data.files.images import ImageFile
+    from dmrnet.data.files.source import ArraySource
     from dmrnet.data.mapped import MappedDataset
     from dmrnet.data.standardise import Standardiser
     from dmrnet.modalities import Modality, Task
@@ -113,14 +114,14 @@ class Images(OwnFiles):
 
     def read(
         self,
-        path: str,
+        path: str | ArraySource,
         task: Task,
         standardiser: Standardiser | None,
         columns: Sequence[str] | None = None,
         need_target: bool = True,
     ) -> Dataset:
         """Read one more file of images, of any one size."""
-        if standardiser is None or not need_target:
+        if standardiser is None or not need_target or not isinstance(path, str):
             return super().read(path, task, standardiser, columns, need_target)
         return self._read(path, task, standardiser)
 

@@ -7,6 +7,7 @@ from torch import nn
 from dmrnet.modalities import Modality
 from dmrnet.nn.encoders.basic import ImageEncoder, SequenceEncoder, VectorEncoder, VolumeEncoder
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
+from dmrnet.nn.encoders.own import own_encoder
 from dmrnet.nn.encoders.pixel_stream import PixelStream
 from dmrnet.nn.encoders.timm_encoder import TimmEncoder
 from dmrnet.nn.encoders.timm_models import PREFIX
@@ -26,8 +27,8 @@ def build_encoder(
     Args:
         modality: The modality that it reads.
         width: Number of channels of its map (timm backbones have their own).
-        encoder: ``auto`` for the encoder of the modality's kind, or ``timm:NAME`` for images and
-            volumes (``timm:NAME@MAP`` for an inner map).
+        encoder: ``auto`` for the encoder of the modality's kind, ``timm:NAME`` for images and
+            volumes (``timm:NAME@MAP`` for an inner map), or the name of one of `ENCODERS`.
         depth: Number of blocks of a vector's encoder.
         dropout: Dropout rate of a vector's encoder.
         pretrained: Start a timm backbone from published weights.
@@ -37,6 +38,8 @@ def build_encoder(
         FileNotFoundError: If published weights are not available.
     """
     kind, shape = modality.kind, modality.shape
+    if (own := own_encoder(modality, encoder)) is not None:
+        return own
     if encoder.startswith(PREFIX) and kind in ("image", "volume"):
         # A volume is (C, T, H, W); its frames are images.
         frame = TimmEncoder(encoder.removeprefix(PREFIX), (shape[0], *shape[-2:]), pretrained)

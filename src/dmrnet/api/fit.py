@@ -1,0 +1,132 @@
+"""Training in Python: `fit` is ``dmrnet fit`` with data, encoders and callbacks of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from dmrnet.api.run import Run, temporary_folder
+from dmrnet.data.given import MultimodalDataset
+from dmrnet.data.registry import DATASETS, data_class
+from dmrnet.data.sets.arrays import Arrays
+from dmrnet.data.sets.base import DataSettings
+from dmrnet.data.sets.given import Given
+from dmrnet.engine.finished import open_run as open_finished
+from dmrnet.engine.fit import fit_run
+from dmrnet.engine.training.trainee import Progress
+from dmrnet.hints import nearest
+from dmrnet.methods import method as method_class
+from dmrnet.methods.settings import MethodSettings
+from dmrnet.nn.encoders.own import Factory, give_encoder
+from dmrnet.settings.config import RunSettings
+from dmrnet.settings.training import Training
+
+Samples = MultimodalDataset | str | Path
+
+
+def fit(
+    train: Samples | DataSettings,
+    val: Samples | None = None,
+    test: Samples | None = None,
+    *,
+    method: str | MethodSettings = "dmrnet",
+    recipe: str = "best",
+    encoders: Mapping[str, nn.Module | Factory | str] | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    val_share: float = 0.2,
+    report: Callable[[Progress], None] | None = None,
+    **training: Any,  # noqa: ANN401
+) -> Run:
+    """Train a method and score it on validation, as ``dmrnet fit`` does.
+
+    Args:
+        train: Training samples: a `MultimodalDataset`, an ``.npz`` file, the name of a data set
+            with default settings, or the settings of one.
+        val: Validation samples; by default a share of the training samples is held out.
+        test: Test samples, for `Run.evaluate`.
+        method: Name of the method, or its settings, such as ``dmrnet.method("dmr").recipe("best",
+            alpha=1e-2)``.
+        recipe: Recipe of a method that is named.
+        encoders: Encoder of a modality by name: a module, or a class or function that returns one
+            and may take the `Modality`, from ``(b, *shape)`` to a vector
+            ``(b, C)``, a sequence ``(b, C, T)`` or a map ``(b, C, H, W)``, or the name of a
+            registered one. Others get the encoder of their kind.
+        seed: Seed of splits, weights, order, masks and noise.
+        out: Folder of the run; a run that was stopped there goes on, and a finished one is opened.
+            By default a temporary folder that lasts as long as the run.
+        val_share: Share of the training samples that is held out.
+        report: Called after every epoch.
+        training: Settings of training by name, such as ``max_epochs`` or ``lr``; see
+            `dmrnet.settings.training.Training`.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If data and settings do not fit together.
+        FileNotFoundError: If data are missing.
+    """
+    known = [field.name for field in fields(Training)]
+    for name in training:
+        if name not in known:
+            raise TypeError(f"fit has no setting {name!r}; {nearest(name, known)}")
+    dataset, data = data_settings(train, val, test, val_share)
+    how = method_class(method).recipe(recipe) if isinstance(method, str) else method
+    if encoders:
+        named = {
+            name: encoder if isinstance(encoder, str) else give_encoder(encoder)
+            for name, encoder in encoders.items()
+        }
+        network = replace(how.network, encoders={**how.network.encoders, **named})
+        how = replace(how, network=network)
+    settings = RunSettings(dataset, data, how, recipe, Training(**training), seed)
+    keep: list[object] = [part for part in (train, val, test) if part is not None]
+    if out is None:
+        keep.append(folder := temporary_folder())
+        out = Path(folder.name) / f"{how.name}-seed{seed}"
+    fit_run(settings, Path(out), report)
+    return Run(open_finished(Path(out)), tuple(keep))
+
+
+def data_settings(
+    train: Samples | DataSettings, val: Samples | None, test: Samples | None, val_share: float
+) -> tuple[str, DataSettings]:
+    """Return the name of a data set and its settings.
+
+    Raises:
+        TypeError: If samples are of several kinds, or of none that is known.
+        ValueError: If there is no data set of that name.
+    """
+    parts: Sequence[object] = [part for part in (train, val, test) if part is not None]
+    if all(isinstance(part, MultimodalDataset) for part in parts):
+        train_key, val_key, test_key = (_key(part) for part in (train, val, test))
+        return "given", Given(train_key, val_key, test_key, val_share)
+    if isinstance(train, DataSettings):
+        _alone(val, test)
+        names = {DATASETS.load(name): name for name in DATASETS}
+        return names[type(train)], train
+    if isinstance(train, str) and train in DATASETS:
+        _alone(val, test)
+        return train, data_class(train)()
+    if all(isinstance(part, str | Path) for part in parts):
+        paths = [None if part is None else str(part) for part in (train, val, test)]
+        if not str(paths[0]).endswith(".npz"):
+            data_class(str(train))
+        return "arrays", Arrays(str(paths[0]), paths[1], paths[2], val_share)
+    kinds = ", ".join(type(part).__name__ for part in parts)
+    raise TypeError(
+        "expected train, val and test each as a MultimodalDataset or each as a path of an .npz "
+        f"file, or train as the name of a data set; got {kinds}"
+    )
+
+
+def _key(part: object) -> str:
+    return part.key if isinstance(part, MultimodalDataset) else ""
+
+
+def _alone(val: object, test: object) -> None:
+    if val is not None or test is not None:
+        raise TypeError("expected no val and test with a data set that has splits of its own")

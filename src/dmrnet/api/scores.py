@@ -1,0 +1,270 @@
+"""Scores of a run on every combination of modalities, and what follows from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from itertools import combinations, product
+from typing import Any
+
+from dmrnet.hints import nearest
+from dmrnet.report.records.metrics import lower_is_better, score_label
+
+Seen = frozenset[str]
+
+
+@dataclass(frozen=True, repr=False)
+class Scores:
+    """Scores of a run by combination and metric.
+
+    A combination is scored on the samples that have all its modalities.
+
+    Attributes:
+        modalities: Names of the modalities, in the model's order.
+        split: ``val`` or ``test``.
+        metric: Metric that is shown first: accuracy, miou or acer.
+        values: Value and number of samples by metric and combination; rates are fractions, and an
+            undefined value is NaN.
+
+    >>> scores = Scores(
+    ...     ("a", "b"),
+    ...     "test",
+    ...     "accuracy",
+    ...     {"accuracy": {"a": (0.6, 10), "b": (0.5, 10), "a+b": (0.9, 10)}},
+    ... )
+    >>> round(scores.average, 3), scores.worst, scores["b", "a"]
+    (0.667, ('b', 0.5), 0.9)
+    """
+
+    modalities: tuple[str, ...]
+    split: str
+    metric: str
+    values: Mapping[str, Mapping[str, tuple[float, int]]]
+
+    @classmethod
+    def from_rows(
+        cls, rows: Iterable[Mapping[str, Any]], modalities: Iterable[str], split: str, metric: str
+    ) -> Scores:
+        """Return the scores in the result rows of one run.
+
+        Raises:
+            ValueError: If the rows have no such scores.
+        """
+        values: dict[str, dict[str, tuple[float, int]]] = {}
+        for row in rows:
+            if row["split"] == split and row["combination"]:
+                value = math.nan if row["value"] is None else float(row["value"])
+                by_combination = values.setdefault(str(row["metric"]), {})
+                by_combination[str(row["combination"])] = (value, int(row["n"]))
+        if metric not in values:
+            raise ValueError(f"the run has no {metric} on {split}; evaluate it first")
+        return cls(tuple(modalities), split, metric, values)
+
+    def __getitem__(self, seen: str | Iterable[str]) -> float:
+        """Return the score of a combination: one name, names joined by ``+``, or several names."""
+        return self._by_seen[self._seen(seen)]
+
+    @property
+    def average(self) -> float:
+        """Mean over all combinations whose score is defined."""
+        scores = [value for value in self._by_seen.values() if value == value]
+        return sum(scores) / len(scores)
+
+    @property
+    def worst(self) -> tuple[str, float]:
+        """Combination with the worst score, and its score."""
+        defined = {name: value for name, (value, _) in self._main.items() if value == value}
+        pick = max if lower_is_better(self.metric) else min
+        name = pick(defined, key=lambda one: defined[one])
+        return name, defined[name]
+
+    @property
+    def full(self) -> float:
+        """Score with all modalities."""
+        return self[self.modalities]
+
+    def expected_score(
+        self, rates: Mapping[str, float] | None = None, fails: Mapping[str, float] | None = None
+    ) -> float:
+        r"""Return the score to expect when modalities fail independently.
+
+        .. math:: \frac{\sum_{S \neq \emptyset} p(S)\, s(S)}{1 - p(\emptyset)},\quad
+            p(S) = \prod_{v \in S} r_v \prod_{v \notin S} (1 - r_v)
+
+        Samples without any modality, a share of :math:`p(\emptyset)`, have no prediction and are
+        left out. Exact if failures are independent of each other and of the samples.
+
+        Args:
+            rates: Probability that a modality is there, by name; 1 for those not named.
+            fails: Probability that a modality fails, by name, instead of `rates`.
+
+        Raises:
+            ValueError: If a name is unknown, a probability is outside 0 to 1, or a combination that
+                may occur has no score.
+
+        >>> scores = Scores(
+        ...     ("a", "b"),
+        ...     "test",
+        ...     "accuracy",
+        ...     {"accuracy": {"a": (0.6, 10), "b": (0.5, 10), "a+b": (0.9, 10)}},
+        ... )
+        >>> round(scores.expected_score({"b": 0.5}), 3), scores.expected_score(fails={"a": 1})
+        (0.75, 0.5)
+        """
+        if rates is not None and fails is not None:
+            raise ValueError("expected rates or fails, got both")
+        there = dict.fromkeys(self.modalities, 1.0)
+        for name, rate in (rates or fails or {}).items():
+            self._check(name)
+            if not 0 <= rate <= 1:
+                raise ValueError(f"{name}: expected a probability from 0 to 1, got {rate}")
+            there[name] = rate if fails is None else 1 - rate
+        total = weight = 0.0
+        for shown in product((False, True), repeat=len(self.modalities)):
+            seen = frozenset(n for n, on in zip(self.modalities, shown, strict=True) if on)
+            p = math.prod(there[n] if n in seen else 1 - there[n] for n in self.modalities)
+            if seen and p:
+                total, weight = total + p * self._of(seen), weight + p
+        if not weight:
+            raise ValueError("expected at least one modality that may be there, got none")
+        return total / weight
+
+    def modality_value(self, nothing: float | None = None) -> dict[str, float]:
+        r"""Return the Shapley value of each modality: its mean gain over all orders of adding it.
+
+        .. math:: \phi_v = \sum_{S \not\ni v}
+            \frac{|S|!\,(V - |S| - 1)!}{V!}\,\bigl(s(S \cup v) - s(S)\bigr)
+
+        The values sum up to the score of all modalities less that of none. Exact, since every
+        combination is scored. For a score of which lower is better, a good modality is negative.
+
+        Args:
+            nothing: Score without any modality; by default 0.
+
+        Raises:
+            ValueError: If a combination has no score.
+
+        >>> scores = Scores(
+        ...     ("a", "b"),
+        ...     "test",
+        ...     "accuracy",
+        ...     {"accuracy": {"a": (0.6, 10), "b": (0.5, 10), "a+b": (0.9, 10)}},
+        ... )
+        >>> {name: round(value, 2) for name, value in scores.modality_value().items()}
+        {'a': 0.5, 'b': 0.4}
+        """
+        size = len(self.modalities)
+        values = dict.fromkeys(self.modalities, 0.0)
+        for name in self.modalities:
+            others = [one for one in self.modalities if one != name]
+            for number in range(size):
+                share = 1 / (size * math.comb(size - 1, number))
+                for chosen in combinations(others, number):
+                    before = self._of(frozenset(chosen)) if chosen else (nothing or 0.0)
+                    values[name] += share * (self._of(frozenset(chosen) | {name}) - before)
+        return values
+
+    def next_modality(self, seen: str | Iterable[str]) -> dict[str, float]:
+        """Return by how much each missing modality changes the score, the best first.
+
+        Args:
+            seen: The modalities that are there: one name, names joined by ``+``, or several.
+
+        >>> scores = Scores(
+        ...     ("a", "b"),
+        ...     "test",
+        ...     "accuracy",
+        ...     {"accuracy": {"a": (0.6, 10), "b": (0.5, 10), "a+b": (0.9, 10)}},
+        ... )
+        >>> {name: round(gain, 2) for name, gain in scores.next_modality("a").items()}
+        {'b': 0.3}
+        """
+        now = self._seen(seen)
+        gains = {
+            name: self._of(now | {name}) - self._of(now)
+            for name in self.modalities
+            if name not in now
+        }
+        sign = 1 if lower_is_better(self.metric) else -1
+        return dict(sorted(gains.items(), key=lambda item: sign * item[1]))
+
+    def to_pandas(self) -> Any:  # noqa: ANN401
+        """Return a pandas DataFrame with a row a combination: its metrics, and the samples ``n``.
+
+        Raises:
+            ModuleNotFoundError: If pandas is not installed.
+        """
+        import pandas as pd
+
+        table = pd.DataFrame(
+            {
+                metric: {name: value for name, (value, _) in column.items()}
+                for metric, column in self.values.items()
+            }
+        )
+        table["n"] = [self._main[name][1] for name in table.index]
+        return table.rename_axis("combination")
+
+    def __repr__(self) -> str:
+        """Return the main score of every combination as a table, the fewest modalities first."""
+        rows = [(name, f"{100 * value:.1f}", str(n)) for name, value, n in self._lines()]
+        width = max(len(name) for name, _, _ in rows)
+        name, worst = self.worst
+        return "\n".join(
+            [
+                f"{score_label(self.metric)} on {self.split}, %: average {100 * self.average:.1f}, "
+                f"all {100 * self.full:.1f}, worst {100 * worst:.1f} ({name})",
+                *(f"{name:<{width}}  {value:>5}  n {n}" for name, value, n in rows),
+            ]
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the table with a bar for each score, for notebooks."""
+        bar = "<td style='width:12em'><div style='background:#0078b8;height:.7em;width:{:.1f}%'>"
+        rows = "".join(
+            f"<tr><td style='text-align:left'>{escape(name)}</td><td>{100 * value:.1f}</td>"
+            f"{bar.format(100 * value if value == value else 0)}</div></td><td>{n}</td></tr>"
+            for name, value, n in self._lines()
+        )
+        head, _, _ = repr(self).partition("\n")
+        return (
+            f"<p>{escape(head)}</p><table><tr><th style='text-align:left'>combination</th>"
+            f"<th>{score_label(self.metric)}</th><th></th><th>n</th></tr>{rows}</table>"
+        )
+
+    @property
+    def _main(self) -> Mapping[str, tuple[float, int]]:
+        return self.values[self.metric]
+
+    def _lines(self) -> list[tuple[str, float, int]]:
+        names = sorted(self._main, key=lambda name: name.count("+"))
+        return [(name, *self._main[name]) for name in names]
+
+    @cached_property
+    def _by_seen(self) -> dict[Seen, float]:
+        return {frozenset(name.split("+")): value for name, (value, _) in self._main.items()}
+
+    def _of(self, seen: Seen) -> float:
+        value = self._by_seen.get(seen, math.nan)
+        if value != value:
+            name = "+".join(one for one in self.modalities if one in seen)
+            raise ValueError(
+                f"{name} has no {self.metric} on {self.split}; score samples that have these "
+                "modalities"
+            )
+        return value
+
+    def _seen(self, names: str | Iterable[str]) -> Seen:
+        seen = frozenset(names.split("+") if isinstance(names, str) else names)
+        if not seen:
+            raise ValueError(f"expected some of {', '.join(self.modalities)}, got none")
+        for name in seen:
+            self._check(name)
+        return seen
+
+    def _check(self, name: str) -> None:
+        if name not in self.modalities:
+            raise ValueError(f"unknown modality {name!r}; {nearest(name, self.modalities)}")

@@ -1,0 +1,48 @@
+"""What samples are read from: arrays by name, one a modality, of a file or of Python."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from dmrnet.data.files.numbers import Array
+from dmrnet.hints import nearest
+
+TARGET, PRESENT, SAMPLES = "y", "present", "samples"
+RESERVED = (TARGET, PRESENT, SAMPLES)
+"""Names of the arrays that are no modality."""
+
+
+class ArraySource(ABC):
+    """Arrays by name.
+
+    Attributes:
+        path: Path of the file, or another name of the source, for messages.
+        names: Names of its modalities, in order.
+        reserved: Names of its arrays that are no modality, among `RESERVED`.
+    """
+
+    path: str
+    names: tuple[str, ...]
+    reserved: tuple[str, ...]
+
+    @abstractmethod
+    def read(self, name: str) -> Array:
+        """Return one array; raise `ValueError` if it cannot be read."""
+
+    def check_known(self, known: Sequence[str]) -> None:
+        """Raise ValueError if there is a modality that is not among the known ones."""
+        for name in self.names:
+            if name not in known:
+                raise ValueError(
+                    f"{self.path}: training had no modality {name!r}, so nothing is known of it: "
+                    f"leave it out, or rename it; {nearest(name, known)}"
+                )
+
+    def check_target(self, what: str = "the labels") -> None:
+        """Raise ValueError if there are no labels."""
+        if TARGET not in self.reserved:
+            raise ValueError(
+                f"{self.path}: expected {what} as an array named {TARGET!r}; it has "
+                f"{', '.join((*self.names, *self.reserved))}"
+            )

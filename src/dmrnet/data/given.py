@@ -1,0 +1,324 @@
+"""Samples given in Python: arrays, tensors, lists or tables, one for each modality."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Self
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.source import PRESENT, RESERVED, SAMPLES, TARGET, ArraySource
+from dmrnet.modalities import check_names
+
+_GIVEN: WeakValueDictionary[str, MultimodalDataset] = WeakValueDictionary()
+
+
+class MultimodalDataset(ArraySource):
+    """Samples of several modalities, some of which may be absent, held in memory.
+
+    A sample lacks a modality where its row is None or nothing but NaN, or where `present` is False.
+
+    Args:
+        inputs: Array ``(n, ...)`` of each modality by name: numpy, torch, pandas, or a list with
+            one array a sample, None for absent ones. Row i of every modality is sample i. Images
+            are ``(n, C, H, W)``, sequences ``(n, C, T)``, vectors ``(n, features)``.
+        y: Label of each sample, integers or text, ``(n,)``; None for samples to predict.
+        present: Bool array ``(n, V)`` in the order of `inputs`, or one ``(n,)`` by name; True where
+            a sample has the modality.
+        samples: Names of the samples.
+        kinds: Layout of a modality where its shape does not tell: vector, sequence, image or
+            volume, channels first, or with ``-last`` channels last.
+        name: Name of the data, for messages and reports.
+
+    Raises:
+        TypeError: If something cannot be read as an array.
+        ValueError: If lengths differ, or rows of a modality differ in shape.
+
+    >>> data = MultimodalDataset({"a": [[1.0, 2.0], None], "b": [[3.0], [4.0]]}, y=["x", "z"])
+    >>> data
+    MultimodalDataset(2 samples; a (2,) in 1; b (1,) in 2)
+    """
+
+    def __init__(
+        self,
+        inputs: Mapping[str, Any],
+        y: Any = None,  # noqa: ANN401
+        *,
+        present: Any = None,  # noqa: ANN401
+        samples: Sequence[str] | None = None,
+        kinds: Mapping[str, str] | None = None,
+        name: str = "data",
+    ) -> None:
+        _check_inputs(inputs)
+        self.path = name
+        self.names = check_names(list(inputs))
+        if taken := [one for one in self.names if one in RESERVED]:
+            raise ValueError(f"the name {taken[0]!r} is kept for {', '.join(RESERVED)}")
+        self.kinds = dict(kinds or {})
+        self._arrays = {one: rows_of_modality(one, value) for one, value in inputs.items()}
+        first = self.names[0]
+        self._rows = len(self._arrays[first])
+        if y is not None:
+            self._arrays[TARGET] = _labels(y)
+        if present is not None:
+            self._arrays[PRESENT] = _presence(present, self.names)
+        if samples is not None:
+            self._arrays[SAMPLES] = np.asarray([str(sample) for sample in samples])
+        self.reserved = tuple(one for one in self._arrays if one in RESERVED)
+        for one, array in self._arrays.items():
+            if len(array) != self._rows:
+                raise ValueError(
+                    f"{one} has {len(array)} rows but {first} has {self._rows}; row i of every "
+                    "array must be sample i"
+                )
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,  # noqa: ANN401
+        columns: Mapping[str, Sequence[str]],
+        y: Any = None,  # noqa: ANN401
+        **options: Any,  # noqa: ANN401
+    ) -> Self:
+        """Return the samples of a pandas DataFrame, one a row.
+
+        Args:
+            frame: The table.
+            columns: Columns of each modality, which become its vector.
+            y: Column of the labels, or the labels.
+            options: Other arguments of the class.
+
+        Raises:
+            ValueError: If a column is missing or holds no numbers.
+        """
+        for name in [one for some in columns.values() for one in some]:
+            if name not in frame.columns:
+                raise ValueError(f"expected columns of the table, got {name!r}, which it lacks")
+        inputs = {}
+        for modality, names in columns.items():
+            try:
+                inputs[modality] = frame[list(names)].to_numpy(dtype=np.float64, na_value=np.nan)
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"modality {modality}: expected columns of numbers, got {', '.join(names)} "
+                    f"({error})"
+                ) from error
+        options.setdefault("samples", [str(one) for one in frame.index])
+        return cls(inputs, frame[y] if isinstance(y, str) else y, **options)
+
+    @classmethod
+    def from_records(
+        cls,
+        records: Iterable[Any],
+        y: Any = None,  # noqa: ANN401
+        **options: Any,  # noqa: ANN401
+    ) -> Self:
+        """Return the samples of a sequence of records, or of a torch data set, one a sample.
+
+        Args:
+            records: A mapping from modalities to arrays for each sample, or pairs of such a mapping
+                and a label. A modality that a mapping lacks, or that is None, is absent.
+            y: Key of the label in the mappings, or the labels.
+            options: Other arguments of the class.
+
+        Raises:
+            TypeError: If a record is no mapping.
+            ValueError: If there are none.
+        """
+        rows, labels = zip(*map(_record, _items(records)), strict=True)
+        key = y if isinstance(y, str) else None
+        names = dict.fromkeys(name for row in rows for name in row if name != key)
+        inputs = {name: [row.get(name) for row in rows] for name in names}
+        if key is not None:
+            y = [row.get(key) for row in rows]
+        elif y is None and all(label is not None for label in labels):
+            y = list(labels)
+        return cls(inputs, y, **options)
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return self._rows
+
+    def __repr__(self) -> str:
+        """Return the number of samples, and of each modality the shape and how many have it."""
+        shown = (
+            f"{name} {self._arrays[name].shape[1:]} in {int(self.present[:, column].sum())}"
+            for column, name in enumerate(self.names)
+        )
+        return f"{type(self).__name__}({self._rows} samples; {'; '.join(shown)})"
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities, in order."""
+        return self.names
+
+    @property
+    def y(self) -> Array | None:
+        """Labels ``(n,)``; None if there are none."""
+        return self._arrays.get(TARGET)
+
+    @property
+    def present(self) -> Array:
+        """Bool array ``(n, V)``, True where a sample has the modality."""
+        if PRESENT in self._arrays:
+            return self._arrays[PRESENT]
+        return np.stack([~_absent(self._arrays[name]) for name in self.names], 1)
+
+    def read(self, name: str) -> Array:
+        """Return one array: a modality, ``y``, ``present`` or ``samples``."""
+        return self._arrays[name]
+
+    def subset(self, rows: Any) -> MultimodalDataset:  # noqa: ANN401
+        """Return some samples, by row numbers or a bool array ``(n,)``."""
+        arrays = {name: array[np.asarray(rows)] for name, array in self._arrays.items()}
+        return MultimodalDataset(
+            {name: arrays[name] for name in self.names},
+            arrays.get(TARGET),
+            present=arrays.get(PRESENT),
+            samples=arrays.get(SAMPLES),
+            kinds=self.kinds,
+            name=self.path,
+        )
+
+    @property
+    def key(self) -> str:
+        """Name and fingerprint, by which the settings of a run in this process refer to the data.
+
+        It depends on what is in the arrays, so that a run goes on only with equal data.
+        """
+        digest = blake2b(digest_size=4)
+        for name, array in self._arrays.items():
+            digest.update(repr((name, array.dtype.str, array.shape)).encode())
+            digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+        digest.update(repr(sorted(self.kinds.items())).encode())
+        key = f"{self.path}-{digest.hexdigest()}"
+        _GIVEN[key] = self
+        return key
+
+
+def given(key: str) -> MultimodalDataset:
+    """Return the data set of a `MultimodalDataset.key`.
+
+    Raises:
+        FileNotFoundError: If this process does not hold it.
+    """
+    data = _GIVEN.get(key)
+    if data is None:
+        raise FileNotFoundError(
+            f"the data {key} were given in Python and are not here; give them again, e.g. "
+            "run.evaluate(data)"
+        )
+    return data
+
+
+def rows_of_modality(name: str, value: Any) -> Array:  # noqa: ANN401
+    """Return an array ``(n, ...)``; rows that are None become NaN.
+
+    Raises:
+        TypeError: If it holds no numbers.
+        ValueError: If rows differ in shape, or every row is None.
+    """
+    array = _as_array(value)
+    if array is None or array.dtype == object:
+        rows = [_as_array(row) for row in (value if array is None else array)]
+        shapes = {row.shape: number for number, row in enumerate(rows) if row is not None}
+        if not shapes:
+            raise ValueError(f"modality {name}: every row is None; leave it out")
+        if len(shapes) > 1:
+            (one, first), (other, second) = list(shapes.items())[:2]
+            raise ValueError(
+                f"modality {name}: expected rows of one shape, got {one} in row {first} and "
+                f"{other} in row {second}; resize or pad them"
+            )
+        empty = np.full(next(iter(shapes)), np.nan, dtype=np.float32)
+        array = np.stack([empty if row is None else row for row in rows])
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"modality {name}: expected numbers, got {array.dtype}")
+    if array.ndim == 0:
+        raise TypeError(f"modality {name}: expected one row a sample, got a single number")
+    return array[:, None] if array.ndim == 1 else array
+
+
+def _as_array(value: Any) -> Array | None:  # noqa: ANN401
+    """Return an array of what has one; None for None, and for lists whose rows differ."""
+    if value is None:
+        return None
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        # Numpy has no bfloat16.
+        value = value.float() if str(value.dtype) == "torch.bfloat16" else value
+        return np.asarray(value)
+    if hasattr(value, "to_numpy"):
+        return np.asarray(value.to_numpy())
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return None
+
+
+def _check_inputs(inputs: object) -> None:
+    if not isinstance(inputs, Mapping) or not inputs:
+        raise TypeError(
+            "expected inputs as a mapping from the name of a modality to its array, got "
+            f"{type(inputs).__name__}"
+        )
+
+
+def _absent(array: Array) -> Array:
+    if array.dtype.kind != "f":
+        return np.zeros(len(array), dtype=np.bool_)
+    return np.asarray(np.isnan(array.reshape(len(array), -1)).all(1))
+
+
+def _labels(y: Any) -> Array:  # noqa: ANN401
+    """Return labels as an array of numbers or text."""
+    array = _as_array(y)
+    if array is None:
+        raise TypeError(f"expected y as one label a sample, got {type(y).__name__}")
+    if array.dtype != object:
+        return array
+    none = [row for row, label in enumerate(array) if label is None or label != label]
+    if none:
+        raise ValueError(
+            f"y: row {none[0]} has no label ({len(none)} such rows); leave such rows out"
+        )
+    return np.asarray(array.tolist())
+
+
+def _presence(present: Any, names: Sequence[str]) -> Array:  # noqa: ANN401
+    if isinstance(present, Mapping):
+        if set(present) != set(names):
+            raise ValueError(
+                f"expected present for each of {', '.join(names)}, got {', '.join(present)}"
+            )
+        present = np.stack([np.asarray(_as_array(present[name])) for name in names], 1)
+    array: Array | None = _as_array(present)
+    if array is not None and array.dtype == np.bool_ and array.shape[1:] == (len(names),):
+        return array
+    got = type(present).__name__ if array is None else f"{array.dtype} {array.shape}"
+    raise ValueError(
+        f"expected present as bool (n, {len(names)}), a column for each of {', '.join(names)}; "
+        f"got {got}"
+    )
+
+
+def _items(records: Any) -> Iterator[Any]:  # noqa: ANN401
+    """Iterate over records; torch data sets have items by number and may not be iterable."""
+    if hasattr(records, "__len__") and hasattr(records, "__getitem__"):
+        if not len(records):
+            raise ValueError("expected at least one record, got none")
+        return (records[number] for number in range(len(records)))
+    return iter(records)
+
+
+def _record(item: Any) -> tuple[Mapping[str, Any], Any]:  # noqa: ANN401
+    row, label = item if isinstance(item, tuple) and len(item) == 2 else (item, None)
+    if not isinstance(row, Mapping):
+        raise TypeError(
+            "expected each record as a mapping from modalities to arrays, or a pair of it and a "
+            f"label, got {type(item).__name__}"
+        )
+    return row, label

@@ -1,0 +1,52 @@
+"""given: samples of this process, see `dmrnet.MultimodalDataset`; for Python only.
+
+Settings name the samples by their fingerprint, so that a run folder says which data it is of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dmrnet.data.sets.base import InMemory
+
+if TYPE_CHECKING:
+    from dmrnet.data.dataset import Splits
+
+
+@dataclass(frozen=True)
+class Given(InMemory):
+    """Settings of data given in Python.
+
+    Attributes:
+        train: Key of the training samples.
+        val: Key of the validation samples; without them, a share of the training samples is held
+            out.
+        test: Key of the test samples.
+        val_share: Share of the training samples to hold out when there is no `val`.
+    """
+
+    train: str = ""
+    val: str = ""
+    test: str = ""
+    val_share: float = 0.2
+
+    def raw(self, seed: int) -> Splits:
+        """Return the splits with the numbers as given; the seed draws validation rows."""
+        from dmrnet.data.files.reading import read_splits
+        from dmrnet.data.given import given
+
+        train = given(self.train)
+        val, test = (given(key) if key else None for key in (self.val, self.test))
+        splits = read_splits(train, val, test, seed, self.val_share, None, train.kinds)
+        return replace(splits, name=train.path)
+
+    @property
+    def kinds(self) -> dict[str, str] | None:
+        """Layouts that the training samples state; None where they are not here any more."""
+        from dmrnet.data.given import given
+
+        try:
+            return given(self.train).kinds
+        except FileNotFoundError:
+            return None

@@ -1,0 +1,113 @@
+"""Encoders of the user's own: registered by name, or modules given in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
+from hashlib import blake2b
+from inspect import Parameter, signature
+
+import torch
+from torch import Tensor, nn
+
+from dmrnet.modalities import Modality
+from dmrnet.registry import Registry
+
+Factory = Callable[[Modality], nn.Module] | Callable[[], nn.Module]
+"""Class or function that returns the encoder of a modality; it may take the modality."""
+
+ENCODERS: Registry[Factory] = Registry("encoder", "dmrnet.encoders", {})
+"""What returns the encoder of a modality, by name."""
+
+GIVEN = "given:"
+"""Start of the name of an encoder that is a module of this process."""
+
+_GIVEN: dict[str, Factory] = {}
+
+
+class AsMap(nn.Module):
+    """An encoder whose vectors ``(b, C)`` or sequences ``(b, C, T)`` become maps."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(b, *shape)`` to ``(b, C, 1, 1)`` or ``(b, C, 1, T)``."""
+        out: Tensor = self.encoder(x)
+        return out[..., None, None] if out.dim() == 2 else out[:, :, None]
+
+
+def give_encoder(encoder: nn.Module | Factory) -> str:
+    """Keep an encoder for this process and return the name by which settings refer to it.
+
+    Args:
+        encoder: A class or function, called for every method with the run's seed; or a module, of
+            which every method gets a copy, with the weights that it has now. The name of a module
+            depends on them.
+    """
+    kind = encoder if callable(encoder) and not isinstance(encoder, nn.Module) else type(encoder)
+    name = f"{GIVEN}{kind.__module__}.{getattr(kind, '__qualname__', type(kind).__name__)}"
+    if not isinstance(encoder, nn.Module):
+        _GIVEN[name] = encoder
+        return name
+    digest = blake2b(digest_size=4)
+    for key, tensor in encoder.state_dict().items():
+        digest.update(key.encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    name = f"{name}@{digest.hexdigest()}"
+    _GIVEN[name] = partial(deepcopy, deepcopy(encoder))
+    return name
+
+
+def own_encoder(modality: Modality, name: str) -> nn.Module | None:
+    """Return an encoder of the user's own; None if the name is of another kind.
+
+    Raises:
+        ValueError: If the module is not of this process, or does not return a vector, a sequence or
+            a map.
+    """
+    if name.startswith(GIVEN):
+        if name not in _GIVEN:
+            raise ValueError(
+                f"modality {modality.name}: the encoder {name.removeprefix(GIVEN)} was given in "
+                f"Python; give it again: open_run(..., encoders={{{modality.name!r}: ...}})"
+            )
+        factory = _GIVEN[name]
+    elif name in ENCODERS:
+        factory = ENCODERS.load(name)
+    else:
+        return None
+    parameters = signature(factory).parameters.values()
+    takes = any(one.default is Parameter.empty and one.kind <= 1 for one in parameters)
+    encoder: nn.Module = factory(modality) if takes else factory()  # type: ignore[call-arg]
+    return as_map(modality, encoder)
+
+
+def as_map(modality: Modality, encoder: nn.Module) -> nn.Module:
+    """Return an encoder of a modality that returns maps, after a dry run on two blank samples.
+
+    Raises:
+        TypeError: If it is no module.
+        ValueError: If it fails, or returns something else.
+    """
+    where = f"modality {modality.name}: the encoder {type(encoder).__name__}"
+    if not isinstance(encoder, nn.Module):
+        raise TypeError(f"{where}: expected a torch module")
+    device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
+    try:
+        with torch.no_grad():
+            out = deepcopy(encoder).eval()(torch.zeros(2, *modality.shape, device=device))
+    except Exception as error:
+        raise ValueError(
+            f"{where} cannot read a batch of shape (2, {', '.join(map(str, modality.shape))}): "
+            f"{error}"
+        ) from error
+    got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+    if not isinstance(out, Tensor) or out.dim() not in (2, 3, 4) or len(out) != 2:
+        raise ValueError(
+            f"{where}: expected a vector (b, C), a sequence (b, C, T) or a map (b, C, H, W) of a "
+            f"batch of 2, got {got}"
+        )
+    return encoder if out.dim() == 4 else AsMap(encoder)
