@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": set(),
     "engine": _ENGINE,
     "studies": _ENGINE | {"engine", "report"},
+    "api": _ENGINE | {"engine", "report", "studies"},
     "sklearn": _ENGINE | {"engine", "export"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)

@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from dmrnet.api.run import Run, temporary_folder
+from dmrnet.api.register import register_method
+from dmrnet.api.run import Run, TemporaryFolder
 from dmrnet.data.given import MultimodalDataset
 from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.data.sets.arrays import Arrays
@@ -20,7 +21,9 @@ from dmrnet.engine.fit import fit_run
 from dmrnet.engine.training.trainee import Progress
 from dmrnet.hints import nearest
 from dmrnet.methods import method as method_class
+from dmrnet.methods.function import Build
 from dmrnet.methods.settings import MethodSettings
+from dmrnet.modalities import MaskSampler
 from dmrnet.nn.encoders.own import Factory, give_encoder
 from dmrnet.settings.config import RunSettings
 from dmrnet.settings.training import Training
@@ -33,12 +36,13 @@ def fit(
     val: Samples | None = None,
     test: Samples | None = None,
     *,
-    method: str | MethodSettings = "dmrnet",
+    method: str | MethodSettings | Build = "dmrnet",
     recipe: str = "best",
     encoders: Mapping[str, nn.Module | Factory | str] | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     val_share: float = 0.2,
+    masks: MaskSampler | None = None,
     report: Callable[[Progress], None] | None = None,
     **training: Any,  # noqa: ANN401
 ) -> Run:
@@ -49,8 +53,8 @@ def fit(
             with default settings, or the settings of one.
         val: Validation samples; by default a share of the training samples is held out.
         test: Test samples, for `Run.evaluate`.
-        method: Name of the method, or its settings, such as ``dmrnet.method("dmr").recipe("best",
-            alpha=1e-2)``.
+        method: Name of the method; its settings, such as ``dmrnet.method("dmr").recipe("best",
+            alpha=1e-2)``; or a function from a `Task` to a `Method`, for own fusions and terms.
         recipe: Recipe of a method that is named.
         encoders: Encoder of a modality by name: a module, or a class or function that returns one
             and may take the `Modality`, from ``(b, *shape)`` to a vector
@@ -60,6 +64,8 @@ def fit(
         out: Folder of the run; a run that was stopped there goes on, and a finished one is opened.
             By default a temporary folder that lasts as long as the run.
         val_share: Share of the training samples that is held out.
+        masks: Sampler of the masks: from present, bool ``(B, V)``, and a generator to a non-empty
+            part of it in every row. By default the one that `training` names.
         report: Called after every epoch.
         training: Settings of training by name, such as ``max_epochs`` or ``lr``; see
             `dmrnet.settings.training.Training`.
@@ -74,6 +80,8 @@ def fit(
         if name not in known:
             raise TypeError(f"fit has no setting {name!r}; {nearest(name, known)}")
     dataset, data = data_settings(train, val, test, val_share)
+    if not isinstance(method, str | MethodSettings):
+        method = register_method(method.__name__)(method).__name__
     how = method_class(method).recipe(recipe) if isinstance(method, str) else method
     if encoders:
         named = {
@@ -85,9 +93,9 @@ def fit(
     settings = RunSettings(dataset, data, how, recipe, Training(**training), seed)
     keep: list[object] = [part for part in (train, val, test) if part is not None]
     if out is None:
-        keep.append(folder := temporary_folder())
-        out = Path(folder.name) / f"{how.name}-seed{seed}"
-    fit_run(settings, Path(out), report)
+        keep.append(folder := TemporaryFolder())
+        out = folder.path / f"{how.name}-seed{seed}"
+    fit_run(settings, Path(out), report, masks=masks)
     return Run(open_finished(Path(out)), tuple(keep))
 
 

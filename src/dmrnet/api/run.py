@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 from torch import nn
@@ -17,6 +19,7 @@ from dmrnet.data.given import MultimodalDataset
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.finished import open_run as open_finished
+from dmrnet.engine.own_metrics import MetricFunction
 from dmrnet.engine.predict import predict_run
 from dmrnet.methods.base import Method
 from dmrnet.nn.encoders.own import Factory, give_encoder
@@ -75,7 +78,10 @@ class Run:
         return list(epochs.values())
 
     def evaluate(
-        self, test: MultimodalDataset | str | Path | None = None, batch_size: int | None = None
+        self,
+        test: MultimodalDataset | str | Path | None = None,
+        batch_size: int | None = None,
+        metrics: Mapping[str, MetricFunction] | None = None,
     ) -> Scores:
         """Score every combination of modalities on test samples.
 
@@ -84,12 +90,14 @@ class Run:
         Args:
             test: Test samples, or an ``.npz`` file; by default those that the run was given.
             batch_size: Number of samples encoded together; by default by their size.
+            metrics: Further metrics by name: functions from probabilities ``(n, M)`` and classes,
+                int64 ``(n,)``, to a number, or metric objects of torchmetrics.
 
         Raises:
             ValueError: If there are no test samples, or they do not fit the run.
         """
         test = str(test) if isinstance(test, Path) else test
-        evaluate_run(self._finished, test, batch_size)
+        evaluate_run(self._finished, test, batch_size, metrics=metrics)
         return self._scores("test")
 
     def predict_proba(
@@ -190,6 +198,9 @@ def open_run(
     return Run(open_finished(Path(path), device, names))
 
 
-def temporary_folder() -> TemporaryDirectory[str]:
-    """Return a folder that is removed with the run that keeps it."""
-    return TemporaryDirectory(prefix="dmrnet-", ignore_cleanup_errors=True)
+class TemporaryFolder:
+    """A folder that is removed with this object, or when the process ends."""
+
+    def __init__(self) -> None:
+        self.path = Path(mkdtemp(prefix="dmrnet-"))
+        finalize(self, shutil.rmtree, self.path, ignore_errors=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Self
-from weakref import WeakValueDictionary
+from weakref import WeakSet
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.source import PRESENT, RESERVED, SAMPLES, TARGET, ArraySource
 from dmrnet.modalities import check_names
 
-_GIVEN: WeakValueDictionary[str, MultimodalDataset] = WeakValueDictionary()
+_GIVEN: dict[str, WeakSet[MultimodalDataset]] = {}
 
 
 class MultimodalDataset(ArraySource):
@@ -168,8 +168,11 @@ class MultimodalDataset(ArraySource):
         return np.stack([~_absent(self._arrays[name]) for name in self.names], 1)
 
     def read(self, name: str) -> Array:
-        """Return one array: a modality, ``y``, ``present`` or ``samples``."""
-        return self._arrays[name]
+        """Return a copy of an array: a modality, ``y``, ``present`` or ``samples``.
+
+        Whoever reads may change it, as standardising does.
+        """
+        return self._arrays[name].copy()
 
     def subset(self, rows: Any) -> MultimodalDataset:  # noqa: ANN401
         """Return some samples, by row numbers or a bool array ``(n,)``."""
@@ -195,7 +198,7 @@ class MultimodalDataset(ArraySource):
             digest.update(np.ascontiguousarray(array).view(np.uint8).data)
         digest.update(repr(sorted(self.kinds.items())).encode())
         key = f"{self.path}-{digest.hexdigest()}"
-        _GIVEN[key] = self
+        _GIVEN.setdefault(key, WeakSet()).add(self)
         return key
 
 
@@ -205,7 +208,7 @@ def given(key: str) -> MultimodalDataset:
     Raises:
         FileNotFoundError: If this process does not hold it.
     """
-    data = _GIVEN.get(key)
+    data = next(iter(_GIVEN.get(key, ())), None)
     if data is None:
         raise FileNotFoundError(
             f"the data {key} were given in Python and are not here; give them again, e.g. "

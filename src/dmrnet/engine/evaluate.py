@@ -14,6 +14,7 @@ from dmrnet.data.dataset import Dataset, fingerprint_of_file
 from dmrnet.data.files.source import ArraySource
 from dmrnet.data.sets.base import DataSettings
 from dmrnet.engine.finished import FinishedRun
+from dmrnet.engine.own_metrics import MetricFunction, own_lines
 from dmrnet.engine.pixel_results import class_lines, pack_counts, pack_label_maps, shown_rows
 from dmrnet.engine.rows import Line, result_rows, score_lines
 from dmrnet.engine.scoring import combinations_of, naming_samples, score, score_images
@@ -37,6 +38,7 @@ def evaluate_run(
     test: str | ArraySource | None = None,
     batch_size: int | None = None,
     tile: int | None = None,
+    metrics: Mapping[str, MetricFunction] | None = None,
 ) -> tuple[Evaluation, bool]:
     """Score every combination on the test samples; write rows and predictions.
 
@@ -48,6 +50,8 @@ def evaluate_run(
         batch_size: Samples encoded together; by default by their size.
         tile: Side, in pixels, of the tiles in which images with a class for every pixel are
             predicted; by default whole, unless they are very large.
+        metrics: Metrics to report beside the run's own and the registered ones, by name; not of
+            images where every pixel has a class.
 
     Returns:
         The counts, and whether predictions were stored.
@@ -56,12 +60,16 @@ def evaluate_run(
         dataset = run.samples("test", test)
         if run.task.dense:
             return _evaluate_images(run, dataset, test, batch_size, tile), True
-        result = _evaluate_samples(run, dataset, test, batch_size)
+        result = _evaluate_samples(run, dataset, test, batch_size, metrics or {})
         return result, result.predictions is not None
 
 
 def _evaluate_samples(
-    run: FinishedRun, dataset: Dataset, test: str | ArraySource | None, batch_size: int | None
+    run: FinishedRun,
+    dataset: Dataset,
+    test: str | ArraySource | None,
+    batch_size: int | None,
+    metrics: Mapping[str, MetricFunction],
 ) -> Evaluation:
     """Score samples of one class each; store rows, and predictions unless they are too many."""
     names, data = run.task.modalities, run.settings.data
@@ -81,6 +89,11 @@ def _evaluate_samples(
     lines = [
         *score_lines(measure, result, names),
         *attack_type_lines(measure, result, thresholds, dataset),
+        *own_lines(
+            result.predictions if store else None,
+            [name_of(mask, names) for mask in combinations],
+            metrics,
+        ),
     ]
     if not store:
         result = replace(result, predictions=None)

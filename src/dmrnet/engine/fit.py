@@ -25,6 +25,7 @@ from dmrnet.engine.training.trainer import build_trainer, run_trainer
 from dmrnet.evaluation import measure_of
 from dmrnet.locking import lock_folder
 from dmrnet.methods.base import Method
+from dmrnet.modalities import MaskSampler
 from dmrnet.nn.layers.memory_format import arrange
 from dmrnet.nn.layers.norm import synchronise
 from dmrnet.settings.config import RunSettings, dump, read_config
@@ -48,6 +49,7 @@ def fit_run(
     out: Path,
     report: Callable[[Progress], None] | None = None,
     started: Callable[[Splits, Method, Training], None] | None = None,
+    masks: MaskSampler | None = None,
 ) -> bool:
     """Train a run, or go on with it, and evaluate it on validation.
 
@@ -58,6 +60,7 @@ def fit_run(
         report: Called after every epoch.
         started: Called once before the first epoch with the data, the method and the training
             settings.
+        masks: Sampler of the masks, instead of the one that the settings name.
 
     Returns:
         False if the folder held the finished run already and nothing was done.
@@ -140,7 +143,7 @@ def fit_run(
             if started is not None:
                 started(splits, method, training)
         measure = measure_of(settings.data)
-        trainee = Trainee(method, splits, training, settings.seed, folder, report, measure)
+        trainee = Trainee(method, splits, training, settings.seed, folder, report, measure, masks)
         with ending_together(trainer):
             try:
                 run_trainer(trainer, trainee, None if resumed is None else resumed.path)

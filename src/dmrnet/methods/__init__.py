@@ -14,6 +14,7 @@ from dmrnet.registry import Registry
 
 if TYPE_CHECKING:
     from dmrnet.methods.base import Method
+    from dmrnet.methods.function import Build
     from dmrnet.methods.hooks import Needs, TrainingHooks
     from dmrnet.methods.settings import MethodSettings
     from dmrnet.modalities import Task
@@ -64,17 +65,24 @@ _BUILT_IN = {
     "experts": "dmrnet.methods.experts:ExpertsSettings",
 }
 
-METHODS: Registry[type[MethodSettings]] = Registry("method", "dmrnet.methods", _BUILT_IN)
-"""Settings class of each method: module and class of those of this package, and others'."""
+METHODS: Registry[type[MethodSettings] | Build] = Registry("method", "dmrnet.methods", _BUILT_IN)
+"""Settings class of each method, or the function that builds it, of this package and others."""
 
 
 def method(name: str) -> type[MethodSettings]:
     """Return the settings class of a method, which has its recipes and builds it.
 
+    A method that a function builds has a class without settings of its own.
+
     Raises:
         ValueError: If there is no method of that name.
     """
-    return METHODS.load(name)
+    item = METHODS.load(name)
+    if isinstance(item, type):
+        return item
+    from dmrnet.methods.function import settings_of_function
+
+    return settings_of_function(name, item)
 
 
 def build_method(name: str, task: Task, recipe: str = "best", **changes: Any) -> Method:  # noqa: ANN401

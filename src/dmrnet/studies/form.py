@@ -48,6 +48,15 @@ def _study(path: Path, tree: object) -> Study:
     return study
 
 
+def study_of(tree: Mapping[str, Any], title: str = "study") -> Study:
+    """Return a study from the content of its file.
+
+    Raises:
+        ValueError: If a key or value is unknown; the error names the nearest.
+    """
+    return _at("study", partial(_record, Study, title=title, path=None), tree)
+
+
 def _at(key: object, read: Callable[[Any], T], value: object) -> T:
     """Read a value; an error begins with its key."""
     try:

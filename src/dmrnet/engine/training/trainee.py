@@ -27,7 +27,7 @@ from dmrnet.engine.training.steps import Steps, add_over_ranks, check_steps
 from dmrnet.engine.training.validation import Validation
 from dmrnet.evaluation import Measure
 from dmrnet.methods.base import Method
-from dmrnet.modalities import Batch, Warmup, build_sampler
+from dmrnet.modalities import Batch, MaskSampler, Warmup, build_sampler
 from dmrnet.objectives import Step
 from dmrnet.settings.training import Training
 
@@ -73,6 +73,7 @@ class Trainee(pl.LightningModule):
         folder: Folder of the run, for records and weights.
         report: Called after every epoch.
         measure: Measure that weights are selected by.
+        masks: Sampler of the masks, instead of the one that the settings name.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Trainee(pl.LightningModule):
         folder: RunFolder,
         report: Callable[[Progress], None] | None = None,
         measure: Measure = DEFAULT_MEASURE,
+        masks: MaskSampler | None = None,
     ) -> None:
         super().__init__()
         assert training.max_epochs is not None
@@ -95,6 +97,7 @@ class Trainee(pl.LightningModule):
         self.seed = seed
         self.folder = folder
         self.report = report
+        self.masks = masks or build_sampler(training.sampler, training.rates)
         self.validation = Validation(splits.val, training, measure, folder)
         self.seconds = 0.0
         self.cpu_seconds = 0.0
@@ -138,7 +141,7 @@ class Trainee(pl.LightningModule):
             self.splits.train,
             settings.batch_size,
             self.seed,
-            Warmup(build_sampler(settings.sampler, settings.rates), settings.drop_after),
+            Warmup(self.masks, settings.drop_after),
             self.method.encodes,
             rank=self.global_rank,
             world=self.trainer.world_size,

@@ -1,0 +1,118 @@
+"""Studies and reports in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dmrnet.api.run import Run, open_run
+from dmrnet.report.build import Report
+from dmrnet.report.build import build_report as write_report
+from dmrnet.studies.analyses import analyse_members
+from dmrnet.studies.form import read_study, study_of
+from dmrnet.studies.labels import baseline_of, names_of
+from dmrnet.studies.names import check_names
+from dmrnet.studies.plan import plan
+from dmrnet.studies.resolve import resolve
+from dmrnet.studies.shipped import find_study
+from dmrnet.studies.workers.events import Failed
+from dmrnet.studies.workers.pool import run_jobs
+
+
+@dataclass(frozen=True)
+class FinishedStudy:
+    """A study whose runs are made.
+
+    Attributes:
+        report: Its report: paths of the page, the tables and the figures.
+        folders: Folders of its finished runs.
+        failed: Reason of each run that failed, by its label.
+    """
+
+    report: Report
+    folders: tuple[Path, ...]
+    failed: Mapping[str, str]
+
+    def runs(self) -> list[Run]:
+        """Open the finished runs."""
+        return [open_run(folder) for folder in self.folders]
+
+    def _repr_html_(self) -> str:
+        """Return a link to the page, for notebooks."""
+        return f"<a href='{self.report.page}'>{self.report.page}</a>"
+
+
+def run_study(
+    study: str | Path | Mapping[str, Any],
+    out: str | Path | None = None,
+    workers: int = 1,
+    threads: int = 1,
+    **settings: object,
+) -> FinishedStudy:
+    """Make the runs of a study in worker processes and report them, as ``dmrnet study`` does.
+
+    Finished runs in the folder are not made again. Methods and data sets of other packages are
+    there by their entry points; what only this process has registered is not.
+
+    Args:
+        study: Name of a shipped study, path of a YAML file, or the content of one.
+        out: Folder for runs and report; by default ``runs/NAME``.
+        workers: Largest number of processes.
+        threads: Threads of each process.
+        settings: Settings of every run by name, such as ``max_epochs=3``.
+
+    Raises:
+        FileNotFoundError: If there is no such study.
+        ValueError: If the study or a setting is not understood, it searches settings, or every run
+            failed.
+    """
+    spec = study_of(study) if isinstance(study, Mapping) else read_study(find_study(str(study)))
+    if spec.search is not None:
+        raise ValueError("a study that searches settings is made by the command dmrnet study")
+    out = Path(out or Path("runs") / (spec.path.stem if spec.path else spec.title))
+    flags = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
+    planned = plan(spec, (*flags, "--threads", str(threads)))
+    check_names(spec)
+    members = resolve(planned, out / "runs")
+    jobs = [member.job for member in members if not member.finished]
+    failed: dict[str, str] = {}
+    with closing(run_jobs(jobs, out / "runs", workers, out / "logs", threads=threads)) as events:
+        for event in events:
+            if isinstance(event.message, Failed) and event.job is not None:
+                failed[jobs[event.job].label] = event.message.error
+    finished = [member for member in members if member.finished]
+    if not finished:
+        label, reason = next(iter(failed.items()))
+        raise ValueError(f"every run failed; {label}: {reason}")
+    if spec.analyses:
+        analyse_members(finished, planned.systems, spec.analyses, lambda _: None)
+    folders = tuple(member.folder for member in finished)
+    split = "test" if all(member.tested for member in finished) else "val"
+    baseline = baseline_of(spec, planned, finished)
+    report = write_report(folders, out / "report", baseline, split, names_of(planned, finished))
+    return FinishedStudy(report, folders, failed)
+
+
+def build_report(
+    runs: Iterable[Run | str | Path],
+    out: str | Path,
+    baseline: str = "sf-md",
+    split: str = "test",
+) -> Report:
+    """Write a page with tables and figures that compares runs, as ``dmrnet report`` does.
+
+    Args:
+        runs: Runs, or their folders; evaluated, unless `split` is val.
+        out: Folder for ``report.html``, ``report.md``, ``report.tex`` and ``figures/``.
+        baseline: Method that the others are compared to.
+        split: ``test``, or ``val`` for the scores on validation.
+
+    Raises:
+        ValueError: If a run has no scores on the split.
+        FileNotFoundError: If a folder holds no run.
+    """
+    folders = [run.path if isinstance(run, Run) else Path(run) for run in runs]
+    return write_report(folders, Path(out), baseline, split)

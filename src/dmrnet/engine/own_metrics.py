@@ -1,0 +1,66 @@
+"""Metrics of the user's own, computed from the predictions of every combination."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from dmrnet.engine.rows import Line
+from dmrnet.evaluation import MaskPredictions
+from dmrnet.registry import Registry
+
+MetricFunction = Callable[[Tensor, Tensor], Tensor | float]
+"""From probabilities ``(n, M)`` and classes, int64 ``(n,)``, to a number: a function, or a metric
+object of torchmetrics."""
+
+METRICS: Registry[MetricFunction] = Registry("metric", "dmrnet.metrics", {})
+"""Metrics that every evaluation reports beside its own, by name."""
+
+
+def own_lines(
+    predictions: MaskPredictions | None,
+    names: list[str],
+    metrics: Mapping[str, MetricFunction],
+) -> Iterator[Line]:
+    """Yield the registered metrics and some others of each combination.
+
+    Args:
+        predictions: Predictions of one class a sample.
+        names: Names of the combinations.
+        metrics: Metrics besides the registered ones, by name.
+
+    Raises:
+        ValueError: If predictions were too many to keep, a name is taken, or a metric does not
+            return a number.
+    """
+    wanted = {name: METRICS.load(name) for name in METRICS} | dict(metrics)
+    if not wanted:
+        return
+    if predictions is None:
+        raise ValueError(
+            "expected predictions small enough to keep for own metrics, got too many samples, "
+            "combinations and classes; evaluate fewer samples"
+        )
+    for metric, function in wanted.items():
+        if metric in ("accuracy", "log_loss"):
+            raise ValueError(f"the name {metric!r} stands for a metric already; choose another")
+        for number, name in enumerate(names):
+            rows = predictions.scored[number]
+            value = _value(
+                function, predictions.probabilities[number, rows], predictions.target[rows]
+            )
+            if value is None:
+                raise ValueError(f"metric {metric}: expected a single number, got something else")
+            yield name, metric, value, int(rows.sum())
+
+
+def _value(function: MetricFunction, probabilities: Tensor, target: Tensor) -> float | None:
+    """Return a metric as a number; NaN without samples, None if it is none."""
+    if not len(target):
+        return float("nan")
+    if callable(reset := getattr(function, "reset", None)):
+        reset()
+    value = torch.as_tensor(function(probabilities, target))
+    return float(value) if value.numel() == 1 else None

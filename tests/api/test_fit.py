@@ -1,0 +1,229 @@
+"""Training in Python: the same runs as the command line's, with parts of the user's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import dmrnet
+from dmrnet import Modality, MultimodalDataset, Run, Task
+from dmrnet.cli import main
+from dmrnet.engine.own_metrics import METRICS
+from dmrnet.methods import METHODS
+from dmrnet.methods.base import Method
+from dmrnet.nn import ConcatFusion, Network, Point, PooledLinear, feature_shapes
+from dmrnet.nn.encoders.own import ENCODERS
+
+SHORT: dict[str, Any] = {"max_epochs": 2, "threads": 1}
+RNG = np.random.default_rng(0)
+Y = np.arange(90) % 3
+CAMERA = RNG.normal(size=(90, 8)).astype(np.float32) + 2 * np.eye(8, dtype=np.float32)[Y]
+RADAR = RNG.normal(size=(90, 3, 16)).astype(np.float32) + Y[:, None, None].astype(np.float32)
+RADAR[::5] = np.nan
+
+
+def samples(name: str = "mine") -> MultimodalDataset:
+    return MultimodalDataset({"camera": CAMERA, "radar": RADAR}, Y, name=name)
+
+
+class Radar(nn.Module):
+    """An encoder as a user writes it: it knows its own shapes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(48, 12), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.layers(x)
+        return out
+
+
+def values_in(folder: Path) -> list[Any]:
+    rows = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+    timed = ("train_seconds", "train_cpu_seconds")
+    return [
+        (r["split"], r["combination"], r["metric"], r["value"], r["n"])
+        for r in rows
+        if r["metric"] not in timed
+    ]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    out = tmp_path_factory.mktemp("api") / "mine"
+    encoders = {"radar": Radar}
+    return dmrnet.fit(
+        samples(), test=samples(), method="sf-md", encoders=encoders, out=out, **SHORT
+    )
+
+
+@pytest.fixture
+def registered() -> Iterator[None]:
+    """Forget what a test registers."""
+    lists = (METHODS, ENCODERS, METRICS)
+    before = [(dict(one._paths), dict(one._registered)) for one in lists]
+    yield
+    for one, (paths, items) in zip(lists, before, strict=True):
+        one._paths, one._registered = paths, items
+
+
+def test_a_file_gives_the_rows_of_the_command_line(tmp_path: Path) -> None:
+    path = tmp_path / "train.npz"
+    np.savez(path, camera=CAMERA, radar=RADAR, y=Y)
+    argv = ["fit", "--data", "arrays", "--data.train", str(path), "--method", "dmrnet"]
+    short = ["--max-epochs", "2", "--threads", "1"]
+    assert main([*argv, *short, "--out", str(tmp_path / "command")]) == 0
+    dmrnet.fit(path, out=tmp_path / "file", **SHORT)
+    given = dmrnet.fit(samples(), **SHORT)
+    assert values_in(tmp_path / "file") == values_in(tmp_path / "command")
+    assert values_in(given.path) == values_in(tmp_path / "command")
+
+
+def test_a_run_scores_and_predicts(run: Run) -> None:
+    scores = run.evaluate()
+    assert set(scores.values["accuracy"]) == {"camera", "radar", "camera+radar"}
+    assert scores.values["accuracy"]["radar"][1] == 72
+    assert run.evaluate(samples("other")).values == scores.values
+    probabilities = run.predict_proba({"camera": CAMERA, "radar": RADAR})
+    assert np.allclose(probabilities.sum(1), 1, atol=1e-6)
+    # Labels come back as they were given, so that they compare with y.
+    predicted = run.predict({"camera": CAMERA})
+    assert predicted.dtype.kind == "i"
+    assert float((predicted == Y).mean()) == pytest.approx(scores["camera"])
+    assert np.isnan(run.predict_proba({"radar": RADAR[:6]})).any(1).tolist() == [
+        True,
+        False,
+        False,
+        False,
+        False,
+        True,
+    ]
+    with pytest.raises(ValueError, match="row 0 has nothing"):
+        run.predict({"radar": RADAR})
+    assert [row["epoch"] for row in run.history] == [0, 1]
+    assert "held out" in " ".join(run.notes)
+
+
+def test_a_run_is_opened_with_its_encoder(run: Run) -> None:
+    again = dmrnet.open_run(run.path, encoders={"radar": Radar})
+    inputs = {"camera": CAMERA, "radar": RADAR}
+    assert np.array_equal(again.predict_proba(inputs), run.predict_proba(inputs))
+    module = dmrnet.open_run(run.path, encoders={"radar": Radar()})
+    assert np.array_equal(module.predict_proba(inputs), run.predict_proba(inputs))
+
+
+def test_the_same_call_opens_the_finished_run(run: Run) -> None:
+    changed = (run.path / "checkpoints" / "best.safetensors").stat().st_mtime_ns
+    encoders = {"radar": Radar}
+    dmrnet.fit(samples(), test=samples(), method="sf-md", encoders=encoders, out=run.path, **SHORT)
+    assert (run.path / "checkpoints" / "best.safetensors").stat().st_mtime_ns == changed
+    with pytest.raises(ValueError, match="other settings"):
+        dmrnet.fit(samples(), method="sf-md", out=run.path, **SHORT)
+
+
+def test_a_report_compares_runs_of_python(run: Run, tmp_path: Path) -> None:
+    run.evaluate()
+    report = dmrnet.build_report([run, run.path], tmp_path / "report")
+    assert "sf-md" in report.page.read_text()
+
+
+def own_method(task: Task) -> Method:
+    """Fusion and predictor of the user's own."""
+    encoders = Network(width=16).build_encoders(task)
+    trunk = nn.Sequential(nn.Conv2d(32, 8, 1), nn.ReLU())
+    return Method(
+        task,
+        encoders=encoders,
+        fusion=ConcatFusion(feature_shapes(task, encoders), trunk),
+        representation=Point(8),
+        predictor=PooledLinear(8, len(task.classes)),
+    )
+
+
+def test_a_function_is_a_method(registered: None, tmp_path: Path) -> None:
+    mine = dmrnet.fit(samples(), method=own_method, out=tmp_path / "mine", **SHORT)
+    assert mine.validation.average > 0.3
+    assert np.array_equal(
+        dmrnet.open_run(tmp_path / "mine").predict({"camera": CAMERA}),
+        mine.predict({"camera": CAMERA}),
+    )
+    with pytest.raises(ValueError, match="built by a function"):
+        dmrnet.fit(samples(), method=own_method, encoders={"radar": Radar}, **SHORT)
+    with pytest.raises(TypeError, match="return a Method"):
+        dmrnet.fit(samples(), method=lambda task: nn.Linear(1, 1), **SHORT)
+
+
+def test_registered_parts_go_by_their_names(registered: None) -> None:
+    @dmrnet.register_encoder("narrow")
+    def narrow(modality: Modality) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(modality.shape)), 4))
+
+    @dmrnet.register_metric("certainty")
+    def certainty(probabilities: Tensor, target: Tensor) -> Tensor:
+        return probabilities.amax(1).mean()
+
+    dmrnet.register_method("mine")(own_method)
+    run = dmrnet.fit(samples(), method="sf-md", encoders={"camera": "narrow"}, **SHORT)
+    assert isinstance(run.method.encoders[0], nn.Module)
+    errors = {"errors": lambda p, target: (p.argmax(1) != target).sum()}
+    scores = run.evaluate(samples(), metrics=errors)
+    accuracy, wrong = scores["camera+radar"], scores.values["errors"]["camera+radar"]
+    assert wrong == (round(72 * (1 - accuracy)), 72)
+    assert 1 / 3 <= scores.values["certainty"]["camera"][0] <= 1
+    assert dmrnet.build_method("mine", run.method.task).modalities == ("camera", "radar")
+
+
+def test_masks_of_the_users_own_are_drawn() -> None:
+    drawn = []
+
+    def camera_only(present: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        drawn.append(len(present))
+        mask = present.clone()
+        mask[present[:, 0], 1] = False
+        return mask
+
+    dmrnet.fit(samples(), method="sf-md", masks=camera_only, **SHORT)
+    assert sum(drawn) == 2 * 72
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        ({"epochs": 3}, TypeError, "no setting 'epochs'"),
+        ({"train": "mfaet"}, ValueError, "mfeat"),
+        ({"train": "mfeat", "val": samples()}, TypeError, "no val and test"),
+        ({"val": "val.npz"}, TypeError, "each as a MultimodalDataset"),
+        ({"encoders": {"rader": Radar}}, ValueError, "radar"),
+        (
+            {"encoders": {"radar": nn.Linear(5, 2)}},
+            ValueError,
+            r"cannot read a batch of shape \(2, 3",
+        ),
+        ({"encoders": {"radar": nn.Unflatten(1, (3, 1, 1))}}, ValueError, "expected a vector"),
+        ({"method": "dmrnte"}, ValueError, "dmrnet"),
+    ],
+)
+def test_a_wrong_argument_is_refused(
+    change: dict[str, Any], kind: type[Exception], message: str
+) -> None:
+    arguments = {"train": samples(), "method": "sf-md", **SHORT} | change
+    with pytest.raises(kind, match=message):
+        dmrnet.fit(**arguments)
+
+
+def test_a_study_is_made_from_a_mapping(tmp_path: Path) -> None:
+    path = tmp_path / "train.npz"
+    np.savez(path, camera=CAMERA, y=Y)
+    data = {"arrays": {"train": str(path), "test": str(path)}}
+    spec = {"title": "two", "methods": ["sf-md", "head-only"], "data": data, "seeds": 1}
+    study = dmrnet.run_study(spec, tmp_path / "out", max_epochs=2)
+    assert study.report.page.is_file()
+    assert [run.evaluate().metric for run in study.runs()] == ["accuracy", "accuracy"]
+    assert dict(study.failed) == {}
