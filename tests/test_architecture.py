@@ -131,7 +131,7 @@ def test_imports_follow_the_arrows() -> None:
 
 def test_the_arrows_make_no_circle() -> None:
     order = list(TopologicalSorter(MAY_IMPORT).static_order())
-    assert set(order[:5]) == {*FOR_ALL, "modalities"}
+    assert max(map(order.index, (*FOR_ALL, "modalities"))) < min(map(order.index, ("data", "nn")))
     assert order.index("cli") > order.index("studies") > order.index("engine")
 
 

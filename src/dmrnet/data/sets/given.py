@@ -36,6 +36,8 @@ class Given(InMemory):
         from dmrnet.data.files.reading import read_splits
         from dmrnet.data.given import given
 
+        if not self.train:
+            raise ValueError("data given are of Python: call dmrnet.fit with a MultimodalDataset")
         train = given(self.train)
         val, test = (given(key) if key else None for key in (self.val, self.test))
         splits = read_splits(train, val, test, seed, self.val_share, None, train.kinds)
