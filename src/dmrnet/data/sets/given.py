@@ -31,7 +31,7 @@ class Given(InMemory):
     test: str = ""
     val_share: float = 0.2
 
-    def raw(self, seed: int) -> Splits:
+    def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers as given; the seed draws validation rows."""
         from dmrnet.data.files.reading import read_splits
         from dmrnet.data.given import given
