@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 
 import pytest
 import torch
+from tests.methods.test_families import REFUSE
 from torch import nn
 
 from dmrnet.engine.training.optim import build_optimizer
@@ -27,16 +29,18 @@ CASES = {
     "esanet": (ROOMS, Network(family="esanet", stem=8, layout="r18")),
     "pixels": (ROOMS, Network(width=8)),
 }
-NOT_FOR_PIXELS = {"pe", "pcme", "ogm-md", "lcr"}
+REFUSED = {"esanet": REFUSE["esanet"], "pixels": REFUSE["generic, every pixel"]}
 PAIRS = [
-    (case, name)
-    for case, name in product(CASES, METHODS)
-    if not (CASES[case][0].dense and name in NOT_FOR_PIXELS)
+    (case, name) for case, name in product(CASES, METHODS) if name not in REFUSED.get(case, ())
 ]
 
 LINEAR = {nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d}
-KNOWN = ("bias", "position", ".b1", ".b2")
-"""Ends of the names of parameters that are neither weights nor part of a norm."""
+NO_WEIGHTS = re.compile(
+    r"bias$|\.b[12]$|\.position$"  # of layers; of RFNet's regions; of tokens
+    r"|\.first$|\.(table|base)$"  # first token of transformer, bank of flex-moe
+    r"|fusion\.pool\.(scale|weight)$"  # by number of modalities, of experts
+)
+"""Names of parameters that are neither weights nor part of a norm."""
 
 
 def groups_of(model: nn.Module) -> tuple[set[int], set[int]]:
@@ -59,7 +63,7 @@ def test_exactly_the_weights_of_every_method_are_decayed(case: str, name: str) -
             linear = bool(LINEAR & set(type(owner).__mro__)) and name == "weight"
             products = type(owner).__name__ == "RegionWeights" and name in ("w1", "w2")
             norm = "Norm" in type(owner).__name__
-            known = norm or f"{owner_name}.{name}".endswith(KNOWN)
+            known = norm or NO_WEIGHTS.search(f"{owner_name}.{name}") is not None
             assert (linear or products) != known, f"{owner_name}.{name}: is it a weight?"
             assert (id(parameter) in decayed) is not known
 
