@@ -8,8 +8,8 @@ side by side, and a trunk on 2C channels for any V. Cross-entropy only. All moda
 have the same number of channels.
 
 Departures: the paper divides by K - 1 (`spread sample`, recipe ``paper``). The released adaptation
-of this comparison (``released``) also sums the deviations of hidden modalities; its code that
-should set the variance of a single modality to 0 has no effect. The paper shows all modalities in
+of this comparison (``released``) also sums the deviations of hidden modalities, which are zeros,
+unless a sample shows a single modality, whose variance is 0 there too. The paper shows all modalities in
 its first epochs: that is ``--drop-after``. The dense form is ours: moments take the place of
 ESANet's sums at its five fusions, or of the concatenation at each level of the generic network.
 """

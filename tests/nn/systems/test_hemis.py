@@ -12,11 +12,11 @@ from dmrnet.nn.systems.hemis import Moments
 def slow(values: list[float], seen: list[bool], spread: str) -> tuple[float, float]:
     shown = [x for x, s in zip(values, seen, strict=True) if s]
     mean = sum(shown) / len(shown)
+    if len(shown) == 1:
+        return mean, 0.0
     if spread == "released":
         zeroed = [x if s else 0.0 for x, s in zip(values, seen, strict=True)]
         return mean, sum((x - mean) ** 2 for x in zeroed) / len(shown)
-    if len(shown) == 1:
-        return mean, 0.0
     by = len(shown) - 1 if spread == "sample" else len(shown)
     return mean, sum((x - mean) ** 2 for x in shown) / by
 

@@ -13,7 +13,7 @@ from dmrnet.nn.networks.level_fusion import LevelMixing
 
 Spread = Literal["population", "sample", "released"]
 """Divisor of the squared deviations: the number of visible modalities; that number less one; or, as
-in the released code, the number of visible ones with hidden ones' deviations (of 0) in the sum."""
+in the released code, the number of visible ones, with the deviations of hidden ones in the sum."""
 
 
 class Moments(nn.Module):
@@ -23,7 +23,7 @@ class Moments(nn.Module):
 
     with K the number of visible modalities; the variance of one modality is 0. With ``sample`` the
     sum is divided by K - 1 (or 1 if K is 1), as in the paper; ``released`` also sums over hidden
-    modalities, which adds ``(V - K) / K m^2``.
+    modalities, which are zeros: it adds ``(V - K) / K m^2`` if K is 2 or more.
 
     Args:
         spread: Divisor of the variance; see `Spread`.
@@ -41,8 +41,8 @@ class Moments(nn.Module):
         k = shown.sum(1)
         mean = maps.sum(1) / k
         squares = (maps - mean.unsqueeze(1)).square()
-        if self.spread != "released":
-            squares = torch.where(shown, squares, 0.0)
+        counted = (k > 1).unsqueeze(1) if self.spread == "released" else shown
+        squares = torch.where(counted, squares, 0.0)
         divisor = (k - 1).clamp(min=1) if self.spread == "sample" else k
         return torch.cat([mean, squares.sum(1) / divisor], 1)
 
