@@ -39,8 +39,10 @@ def batch_of(mask: torch.Tensor, present: torch.Tensor, task: Task = ALIKE) -> B
 @pytest.mark.parametrize("impute", ["mean", "first"])
 @pytest.mark.parametrize("residual", ["shared", "specific"])
 @pytest.mark.parametrize("one", [True, False])
-def test_composition_and_imputation_are_their_equations(impute, residual, one) -> None:
-    model = built(impute=impute, residual=residual, one_projection=one).eval()
+@pytest.mark.parametrize("projects", [True, False])
+def test_composition_and_imputation_are_their_equations(impute, residual, one, projects) -> None:
+    changes = {"impute": impute, "residual": residual, "one_projection": one}
+    model = built(**changes, project_missing=projects).eval()
     fusion = model.fusion
     seen: list[torch.Tensor] = []
     fusion.trunk.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
@@ -67,10 +69,12 @@ def test_composition_and_imputation_are_their_equations(impute, residual, one) -
                         s = [0.0] * 8
                     base = r if residual == "shared" else s
                     for c in range(8):
-                        product = sum(m * x for m, x in zip(matrix[c], r + s, strict=True))
-                        assert seen[0][i, v * 8 + c, h, w].item() == pytest.approx(
-                            product + bias[c] + base[c], abs=1e-5
-                        )
+                        expected = r[c]
+                        if mask[v] or projects:
+                            product = sum(m * x for m, x in zip(matrix[c], r + s, strict=True))
+                            expected = product + bias[c] + base[c]
+                        got = seen[0][i, v * 8 + c, h, w].item()
+                        assert got == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("recipe", ["best", "released"])

@@ -64,9 +64,21 @@ def test_composition_and_skips_are_their_equations(recipe: str) -> None:
         )
         return [r[v] if v in shown else stand_in for v in range(3)]
 
+    def blank(level: int, i: int) -> list[torch.Tensor]:
+        """The shared stream's maps of what is shown, and of zero images."""
+        maps = []
+        for v, name in enumerate(model.modalities):
+            x = some.inputs[name][i : i + 1] * mask[i, v]
+            x = model.shared.own[v](x)
+            for part in model.shared.shared[:level]:
+                x = part(x)
+            maps.append(x[0])
+        return maps
+
+    skips = blank if recipe == "released-seg" else filled
     for i in range(len(mask)):
         for level, skip in enumerate(fused.skips):
-            expected = fusion.skips[level].mix(torch.cat(filled(level, i))[None])
+            expected = fusion.skips[level].mix(torch.cat(skips(level, i))[None])
             torch.testing.assert_close(skip[i : i + 1], expected, atol=1e-5, rtol=1e-4)
         parts = []
         for v, (name, r) in enumerate(zip(model.modalities, filled(3, i), strict=True)):
@@ -76,7 +88,8 @@ def test_composition_and_skips_are_their_equations(recipe: str) -> None:
             made = torch.nn.functional.conv2d(
                 torch.cat([r, s])[None], weight, project.bias, padding=weight.shape[2] // 2
             )[0]
-            parts.append(made + (s if recipe == "released" else r))
+            made = made + (s if recipe == "released" else r)
+            parts.append(made if mask[i, v] or recipe == "released" else r)
         torch.testing.assert_close(read[0][i], torch.cat(parts), atol=1e-5, rtol=1e-4)
     assert fusion.project[0].weight.shape[2] == (3 if recipe in ("paper", "released-seg") else 1)
 
@@ -101,6 +114,23 @@ def test_one_stream_is_shared_and_images_of_other_channels_have_a_first_level(ta
             rows = present[:, v]
             torch.testing.assert_close(some[key][rows], feats[key][rows], atol=1e-5, rtol=1e-4)
             assert not some[key][~rows].any()
+
+
+def test_zero_images_do_not_depend_on_the_batch_and_are_encoded_with_it() -> None:
+    """Nor on what is asked for; in training they are in the batch that batch norms see."""
+    model = built(recipe="released-seg").eval()
+    inputs = batch().inputs
+    present = all_combinations(3)
+    some = model.encode(inputs, batch(present=present).where)
+    for v, name in enumerate(model.modalities):
+        x = model.shared.own[v](torch.zeros_like(inputs[name][:1]))
+        torch.testing.assert_close(some[f"{name}.blank.0"], x.expand(7, -1, -1, -1))
+    calls: list[int] = []
+    model.shared.shared[0].register_forward_pre_hook(lambda _, args: calls.append(len(args[0])))
+    model.train().encode(inputs, dict.fromkeys(model.modalities))
+    assert calls == [3 * (7 + 1)]
+    with pytest.raises(ValueError, match="skips as filled or blank, got 'none'"):
+        built(skips="none")
 
 
 def test_terms_cover_the_deepest_maps_of_present_modalities() -> None:

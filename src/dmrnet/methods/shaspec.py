@@ -5,8 +5,8 @@ encoder that all share. The trunk reads, side by side,
 
 ``f_v = P [r_v, s_v] + r_v``.
 
-For a missing modality s_v = 0 and r_v is the mean of the visible modalities' shared features. Added
-to the cross-entropy are ``alpha`` times the distance between shared features, and ``beta`` times
+For a missing modality f_v is the mean of the visible modalities' shared features itself. Added to
+the cross-entropy are ``alpha`` times the distance between shared features, and ``beta`` times
 the cross-entropy of a classifier that predicts the modality from its specific features. Both cover
 the present modalities, so that samples need not be complete.
 
@@ -14,17 +14,21 @@ Modalities of one shape share a whole encoder, as in the source. Otherwise each 
 its own and they share a block after it, since no encoder reads both a vector and an image.
 
 Departures: the recipe ``released`` is the adaptation of this comparison: the residual is the
-specific features, each modality has a projection of its own, the distance is the mean squared one
-between neighbours, and its errors are kept (`impute released`): a missing third modality is filled
-from itself, and others from features that were filled before. P is a 3x3x3 convolution in the
-source: 3x3 in ``paper`` and ``released-seg``, else 1x1 (`project_kernel`). The source draws one
-mask for a batch, uniformly over the number of modalities; here each sample has its own, as for
+specific features, each modality has a projection of its own, the replacement of a missing one is
+projected too (`project_missing`), the distance is the mean squared one between neighbours, and its
+errors are kept (`impute released`): a missing third modality is filled from itself, and others from
+features that were filled before. P is a 3x3x3 convolution in the
+source, with standardised weights: 3x3 in ``paper`` and ``released-seg``, else 1x1
+(`project_kernel`), with plain weights. The source draws one mask for a batch, uniformly over the number of modalities; here each sample has its own, as for
 every method.
 
 In dense tasks, on the generic network or on ESANet without its interleaving, each modality has a
 stream of its own and all share another. The deepest maps are composed as above; the decoder's skips
-are shared maps only, filled where missing, as in the source. The source's code (``released-seg``)
-fills with the first visible modality and aligns neighbours.
+are shared maps only, as in the source, and replaced where missing as the deepest ones are. The
+source's code (``released-seg``) replaces the deepest map by that of the first visible modality (in
+training, where it draws their order, of any), and skips by those of a zero image (`skips blank`; in
+training one zero image of each modality goes through the shared stream with the batch). It aligns
+neighbours.
 """
 
 from __future__ import annotations
@@ -60,6 +64,10 @@ class ShaSpecSettings(SFMDSettings):
         align: Distance between shared features: l1 or mse.
         one_projection: Whether all modalities share one projection, instead of one each.
         project_kernel: Kernel size of the projection: 1, or 3 as in the source.
+        project_missing: Whether a missing modality's replacement is projected, with specific
+            features of 0, as in the released adaptation; by default it is used as it is.
+        skips: Replacement of a missing modality's skips in dense tasks: filled (as its deepest
+            map) or blank (those of a zero image).
     """
 
     name: ClassVar[str] = "shaspec"
@@ -73,8 +81,14 @@ class ShaSpecSettings(SFMDSettings):
             "pairs": "chain",
             "align": "mse",
             "one_projection": False,
+            "project_missing": True,
         },
-        "released-seg": {"impute": "first", "pairs": "cyclic", "project_kernel": 3},
+        "released-seg": {
+            "impute": "first",
+            "pairs": "cyclic",
+            "project_kernel": 3,
+            "skips": "blank",
+        },
     }
 
     encodes: Literal["mask", "present"] = "present"
@@ -86,6 +100,19 @@ class ShaSpecSettings(SFMDSettings):
     align: Literal["l1", "mse"] = "l1"
     one_projection: bool = True
     project_kernel: int = 1
+    project_missing: bool = False
+    skips: Literal["filled", "blank"] = "filled"
+
+    @property
+    def fusion_options(self) -> tuple[Any, ...]:
+        """Last arguments of both fusions."""
+        return (
+            self.residual,
+            self.impute,
+            self.one_projection,
+            self.project_kernel,
+            self.project_missing,
+        )
 
     @property
     def method_class(self) -> type[ShaSpec]:
@@ -108,8 +135,8 @@ class ShaSpecSettings(SFMDSettings):
         grid = self.network.fusion_grid(shapes)
         shared = SharedEncoder(self.network, task, shapes, grid)
         rest = self.network.build_tail(task, channels * len(shapes), grid)
-        options = (self.residual, self.impute, self.one_projection, self.project_kernel)
-        fusion = SharedSpecificFusion(task.modalities, channels, grid, rest.trunk, *options)
+        own = (task.modalities, channels, grid, rest.trunk)
+        fusion = SharedSpecificFusion(*own, *self.fusion_options)
         parts = NetworkParts(encoders, fusion, rest.channels, rest.predictor)
         names = [shared_name(name) for name in task.modalities]
         terms = self.shared_terms(names, task.modalities, channels)
@@ -124,14 +151,14 @@ class ShaSpecSettings(SFMDSettings):
         from dmrnet.nn.systems.shaspec_levels import SharedLevelFusion, SharedStreams
 
         levels = levels_of(self.network, task)
-        options = (self.residual, self.impute, self.one_projection, self.project_kernel)
-        fusion = SharedLevelFusion(task.modalities, levels, *options)
+        fusion = SharedLevelFusion(task.modalities, levels, *self.fusion_options, self.skips)
         parts = NetworkParts(levels.streams, fusion, levels.width, levels.build_decoder())
         specific = [feature_name(name, levels.deepest) for name in task.modalities]
         shared = [feature_name(shared_name(name), levels.deepest) for name in task.modalities]
         terms = self.shared_terms(shared, specific, levels.widths[-1])
         method = self.assemble(task, parts, terms)
-        return with_shared(method, SharedStreams(task, levels_of(self.network, task)))
+        streams = SharedStreams(task, levels_of(self.network, task), self.skips == "blank")
+        return with_shared(method, streams)
 
     def shared_terms(
         self, shared: Sequence[str], specific: Sequence[str], channels: int

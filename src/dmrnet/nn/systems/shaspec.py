@@ -30,6 +30,11 @@ def shared_name(modality: str) -> str:
     return f"{modality}.shared"
 
 
+def blank_name(modality: str) -> str:
+    """Return the key of the shared feature of a zero image of a modality."""
+    return f"{modality}.blank"
+
+
 def split_rows(
     together: Tensor, inputs: Inputs, where: Where, modalities: Sequence[str]
 ) -> dict[str, Tensor]:
@@ -85,8 +90,8 @@ class SharedSpecificFusion(Fusion):
 
     .. math:: f_v = P_v [r_v, s_v] + r_v
 
-    with r_v the shared and s_v the specific features. If a modality is hidden, s_v is zero and r_v
-    is computed from visible modalities.
+    with r_v the shared and s_v the specific features. For a hidden modality r_v is computed from
+    visible ones, and f_v is that r_v itself; with `project_missing` f_v is as above with s_v zero.
 
     Args:
         modalities: Names in the order of mask columns.
@@ -97,6 +102,8 @@ class SharedSpecificFusion(Fusion):
         impute: Replacement of a missing r_v; see `Impute`.
         one_projection: Whether all modalities share one P (the paper).
         kernel: Kernel size of P: 1, or 3 as in the source.
+        project_missing: Whether a hidden modality's replacement is projected too, as in the
+            released adaptation.
     """
 
     def __init__(
@@ -109,6 +116,7 @@ class SharedSpecificFusion(Fusion):
         impute: Impute = "mean",
         one_projection: bool = True,
         kernel: int = 1,
+        project_missing: bool = False,
     ) -> None:
         super().__init__()
         if kernel < 1 or kernel % 2 == 0:
@@ -121,6 +129,7 @@ class SharedSpecificFusion(Fusion):
         self.grid = grid
         self.residual = residual
         self.impute = impute
+        self.project_missing = project_missing
         count = 1 if one_projection else len(self.modalities)
         bias = not one_projection
         self.project = nn.ModuleList(
@@ -141,15 +150,19 @@ class SharedSpecificFusion(Fusion):
         shared = [to_grid(x, self.grid) for x in masked_all(feats, names, mask)]
         specific = [to_grid(x, self.grid) for x in masked_all(feats, self.modalities, mask)]
         filled = self.fill(torch.stack(shared, 1), mask)
-        return Fused(self.trunk(self.combine(filled, specific)))
+        return Fused(self.trunk(self.combine(filled, specific, mask)))
 
-    def combine(self, filled: Tensor, specific: Sequence[Tensor]) -> Tensor:
+    def combine(self, filled: Tensor, specific: Sequence[Tensor], mask: Tensor) -> Tensor:
         """Return the concatenated f_v, ``(B, V C, H, W)``, of filled and specific features."""
         parts = []
         for v, own in enumerate(specific):
+            shared = filled[:, v]
             project = self.project[v if len(self.project) > 1 else 0]
-            base = filled[:, v] if self.residual == "shared" else own
-            parts.append(project(torch.cat([filled[:, v], own], 1)) + base)
+            base = shared if self.residual == "shared" else own
+            fused = project(torch.cat([shared, own], 1)) + base
+            if not self.project_missing:
+                fused = torch.where(mask[:, v].view(-1, 1, 1, 1), fused, shared)
+            parts.append(fused)
         return torch.cat(parts, 1)
 
     def fill(self, shared: Tensor, mask: Tensor) -> Tensor:
