@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from dmrnet.methods import build_method
+from dmrnet.methods.probes import modality_maps
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
 
@@ -163,3 +164,12 @@ def test_the_shared_feature_of_another_stands_in() -> None:
     model.fusion.fill = lambda shared, mask: shared
     moved = (model(some.inputs, some.mask) - before).flatten(1).abs().amax(1) > 1e-6
     assert moved.tolist() == (~some.mask.all(1)).tolist()
+
+
+def test_analyses_see_the_deepest_specific_maps() -> None:
+    model = built(recipe="released-seg").eval()
+    some, everywhere = batch(), dict.fromkeys(model.modalities)
+    feats = model.encode(some.inputs, everywhere)
+    maps = modality_maps(model, some.inputs, everywhere, feats)
+    for name in model.modalities:
+        assert maps[name] is feats[f"{name}.3"]

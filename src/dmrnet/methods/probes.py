@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dmrnet.methods.base import Features, Method
 from dmrnet.modalities import Inputs, Where
+from dmrnet.nn.encoders.multi_level import feature_name
 from dmrnet.nn.predictor import PooledLinear
 
 
@@ -42,11 +43,12 @@ def deepest_maps(method: Method, feats: Inputs) -> Features:
     names = method.modalities
     if all(name in feats for name in names):
         return {name: feats[name] for name in names}
+    # Keys such as ``rgb.3``; ShaSpec has others, such as ``rgb.shared.3``.
     levels = [
-        [key.removeprefix(name) for key in feats if key.startswith(f"{name}.")] for name in names
+        {int(k) for key in feats if (k := key.removeprefix(f"{name}.")).isdigit()} for name in names
     ]
-    common = [level for level in levels[0] if all(level in others for others in levels)]
-    return {name: feats[name + common[-1]] for name in names}
+    deepest = max(set.intersection(*levels))
+    return {name: feats[feature_name(name, deepest)] for name in names}
 
 
 @singledispatch

@@ -67,7 +67,7 @@ class SharedStreams(nn.Module):
                 parts.append(encode_compact(self.own[v], x, rows, (self.widths[0], height, width)))
             else:
                 parts.append(take_rows(x, rows))
-        together, sizes = torch.cat(parts), [len(x) for x in parts]
+        together, sizes = torch.cat(parts), [x.shape[0] for x in parts]
         if len(self.own) == 1:
             together = self.own[0](together)
         feats: dict[str, Tensor] = {}
