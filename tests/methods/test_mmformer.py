@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -52,7 +53,7 @@ def test_hidden_maps_as_released_reach_the_norm_and_the_tokens() -> None:
     plain = (zeroed - norm.running_mean[:, None, None]) / (
         norm.running_var[:, None, None] + norm.eps
     ).sqrt()
-    plain = nn.functional.leaky_relu(plain, 0.2)
+    plain = nn.functional.leaky_relu(plain, 0.01)
     plain = nn.functional.conv2d(plain, intra.embed[2].weight, intra.embed[2].bias, padding=1)
     plain = intra.block(plain.flatten(2).transpose(1, 2) + intra.position)
     torch.testing.assert_close(tokens[:, positions : 2 * positions], plain, atol=1e-5, rtol=1e-4)
@@ -66,12 +67,13 @@ def test_recipes_are_what_they_say() -> None:
     chosen = {}
     for recipe in ("best", "paper", "released", "released-seg"):
         settings = method("mmformer").recipe(recipe)
-        chosen[recipe] = (settings.restore, settings.hides, settings.position_dropout)
+        where = (settings.restore, settings.hides, settings.each_over)
+        chosen[recipe] = (*where, settings.position_dropout, settings.embedding, settings.gelu)
     assert chosen == {
-        "best": (None, "tokens", 0.0),
-        "paper": ("position", "tokens", 0.1),
-        "released": (None, "maps", 0.1),
-        "released-seg": ("packed", "tokens", 0.1),
+        "best": (None, "tokens", "visible", 0.0, "block", "exact"),
+        "paper": ("position", "tokens", "present", 0.0, "conv", "exact"),
+        "released": (None, "maps", "present", 0.1, "block", "tanh"),
+        "released-seg": ("packed", "tokens", "present", 0.0, "conv", "exact"),
     }
     assert built(position_dropout=0.3).fusion.dropout.p == 0.3
     assert built().fusion.restore == "sequence"
@@ -88,10 +90,14 @@ def test_modalities_attend_to_each_other() -> None:
     assert not torch.isclose(model(inputs, mask), before).all(1).any()
 
 
-def test_the_regulariser_covers_visible_modalities() -> None:
-    model = built(embed=16)
+@pytest.mark.parametrize("over", ["visible", "present"])
+def test_the_regulariser_covers_visible_or_present_modalities(over: str) -> None:
+    model = built(embed=16, each_over=over, encodes="present")
     mask = all_combinations(3)
-    loss = model.training_loss(batch_of(mask))
+    present = mask | torch.tensor([True, False, True])
+    plain = batch_of(mask)
+    loss = model.training_loss(replace(plain, present=present).masked(mask, present, "abc"))
+    counted = mask if over == "visible" else present
     term = next(t for t in model.objective.terms if t.name == "each_shown")
     total = 0.0
     for v, n in enumerate("abc"):
@@ -99,7 +105,7 @@ def test_the_regulariser_covers_visible_modalities() -> None:
         assert own.shape[1] == 8
         logits = term.classifier(own.mean((2, 3))).tolist()
         for i, row in enumerate(logits):
-            if mask[i, v]:
+            if counted[i, v]:
                 y = int(loss.step.batch.target[i])
                 total += math.log(sum(math.exp(x) for x in row)) - row[y]
     assert loss.parts["each_shown"].item() == pytest.approx(total / len(mask), rel=1e-5)
@@ -127,6 +133,12 @@ def test_mistakes_raise() -> None:
         built(heads=3)
     with pytest.raises(ValueError, match="hides as tokens or maps, got 'inputs'"):
         built(hides="inputs")
+    for setting, of in (("each_over", "visible or present"), ("embedding", "block or conv"),
+                        ("gelu", "exact or tanh")):  # fmt: skip
+        with pytest.raises(ValueError, match=f"{setting} as {of}, got 'all'"):
+            built(**{setting: "all"})
+    with pytest.raises(ValueError, match=r"the term each_shown reads .* set encodes to present"):
+        built(each_over="present")
     with pytest.raises(ValueError, match="restore as sequence, position or packed, got 'row'"):
         built(restore="row")
     with pytest.raises(ValueError, match="embed and ratio of 1 or more, got 0 and 8"):

@@ -59,13 +59,17 @@ def test_the_deepest_maps_attend_to_each_other() -> None:
     assert (after - before).flatten(1).abs().amax(1).min() > 1e-6
 
 
-def test_the_regulariser_is_of_the_pixels_that_are_shown() -> None:
-    model = built(embed=16)
+@pytest.mark.parametrize("over", ["visible", "present"])
+def test_the_regulariser_is_of_pixels_of_visible_or_present_modalities(over: str) -> None:
+    model = built(embed=16, each_over=over, encodes="present")
+    deepest: list[torch.Tensor] = []
+    model.fusion.stages[-1].register_forward_hook(lambda *args: deepest.append(args[2]))
     loss = model.training_loss(batch())
     step = loss.step
+    counted = step.mask if over == "visible" else step.batch.present
     term = next(t for t in model.objective.terms if t.name == "each_shown")
     total = 0.0
-    for v, own in enumerate(step.fused.extras["deepest"]):
+    for v, own in enumerate((deepest[0], step.feats["depth.4"])):
         logits = term.classifier(own).detach()
         sums, pixels = 0.0, 0
         for i in range(3):
@@ -75,7 +79,7 @@ def test_the_regulariser_is_of_the_pixels_that_are_shown() -> None:
                     if label < 0:
                         continue
                     pixels += 1
-                    if step.mask[i, v]:
+                    if counted[i, v]:
                         row = logits[i, :, y, x].tolist()
                         sums += math.log(sum(math.exp(value) for value in row)) - row[label]
         total += sums / pixels
@@ -117,10 +121,8 @@ def test_on_the_generic_network_the_deepest_maps_attend_and_tell() -> None:
     model = build_method("mmformer", ROOMS, network=Network(width=8))
     some = batch()
     meet = model.fusion.meets[-1]
-    maps = model.step(some).fused.extras["deepest"]
-    for v, name in enumerate(ROOMS.modalities):
-        shown = some.mask[:, v].view(-1, 1, 1, 1)
-        torch.testing.assert_close(maps[v], model.step(some).feats[f"{name}.3"] * shown)
+    term = next(t for t in model.objective.terms if t.name == "each_shown")
+    assert term.maps == ("rgb.3", "depth.3")
     before = model(some.inputs, some.mask)
     with torch.no_grad():
         meet.inter.block.attention.out.weight.zero_()

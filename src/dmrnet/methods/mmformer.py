@@ -9,7 +9,10 @@ visible modality is classified by itself, by a linear layer that all share (weig
 It follows the adaptation released with DMRNet that is nearest to the paper (`SURF_Fomer_N`; it is
 not stated which of its four made the tables): one layer of each kind, 8 heads, dropout .1, hidden
 layers of 8 D, D = 512 in ``paper`` and ``released``; in ``best`` D is the encoders' width. Hidden
-tokens take part in attention, as released, unless `key_mask` is set.
+tokens take part in attention, as released, unless `key_mask` is set. Before the tokens come a batch
+norm, a LeakyReLU and a 3x3 convolution in the adaptation and in ``best``, and a 1x1 convolution in
+the paper's code (`embedding`, ``paper`` and ``released-seg``); the adaptation approximates the GELU
+by a tanh (`gelu`).
 
 `restore` says how V H W tokens become H W: by a linear layer over the sequence (the default, and
 the adaptation); by one over the V tokens of each position, as the paper means (``paper``); or, as
@@ -19,7 +22,11 @@ groups neighbours of one modality instead of one position of all modalities.
 Departures in ``best``: hidden samples do not reach the batch norm before the tokens; the adaptation
 zeros maps and normalises the zeros, so that a missing modality is not zero there (`hides maps` in
 ``released``). There is no dropout on tokens with their positions (`position_dropout`, .1 in
-``paper`` and ``released``).
+``released``; the paper's code has none). The other recipes classify every modality that a sample
+has, masked or not (`each_over present`): the adaptation's network computes logits of all features,
+but its trainer is not released; the paper's trains a decoder on each modality of complete samples.
+The positions of both transformers are parameters of their own, as in the adaptation; in the paper's
+code the second has those of the first ones.
 
 The dense form is ours: both transformers act on the deepest maps, in place of the last of ESANet's
 five sums or of the generic network's deepest concatenation, and a 1x1 convolution classifies each
@@ -61,6 +68,11 @@ class MMFormerSettings(SFMDSettings):
             them).
         key_mask: Whether hidden tokens are left out of attention.
         each_weight: Weight of classifying each modality by itself.
+        each_over: Modalities that are classified by themselves: visible ones, or all that are
+            present (requires encodes present).
+        embedding: Layers before the tokens: block (batch norm, LeakyReLU and a 3x3 convolution, as
+            adapted) or conv (a 1x1 convolution, as in the paper's code).
+        gelu: Nonlinearity in the transformers: exact, or tanh (its approximation, as adapted).
     """
 
     name: ClassVar[str] = "mmformer"
@@ -71,19 +83,23 @@ class MMFormerSettings(SFMDSettings):
             "encodes": "present",
             "embed": 512,
             "restore": "position",
-            "position_dropout": 0.1,
+            "each_over": "present",
+            "embedding": "conv",
         },
         "released": {
             "encodes": "present",
             "embed": 512,
             "hides": "maps",
             "position_dropout": 0.1,
+            "each_over": "present",
+            "gelu": "tanh",
         },
         "released-seg": {
             "encodes": "present",
             "embed": 512,
             "restore": "packed",
-            "position_dropout": 0.1,
+            "each_over": "present",
+            "embedding": "conv",
         },
     }
 
@@ -96,6 +112,9 @@ class MMFormerSettings(SFMDSettings):
     hides: Literal["tokens", "maps"] = "tokens"
     key_mask: bool = False
     each_weight: float = 1.0
+    each_over: Literal["visible", "present"] = "visible"
+    embedding: Literal["block", "conv"] = "block"
+    gelu: Literal["exact", "tanh"] = "exact"
 
     @property
     def method_class(self) -> type[MMFormer]:
@@ -115,7 +134,7 @@ class MMFormerSettings(SFMDSettings):
             IntraTransformer,
             MapsInterFusion,
         )
-        from dmrnet.objectives.systems.each import EachShown
+        from dmrnet.objectives.systems.each import EachPresent, EachShown
 
         if (self.embed is not None and self.embed < 1) or self.ratio < 1:
             raise ValueError(
@@ -123,6 +142,8 @@ class MMFormerSettings(SFMDSettings):
             )
         if self.hides not in ("tokens", "maps"):
             raise ValueError(f"expected hides as tokens or maps, got {self.hides!r}")
+        if self.each_over not in ("visible", "present"):
+            raise ValueError(f"expected each_over as visible or present, got {self.each_over!r}")
         if self.network.family == "esanet":
             return self.build_dense(task, *self.esanet_parts(task))
         if self.network.family == "generic" and task.dense:
@@ -140,7 +161,8 @@ class MMFormerSettings(SFMDSettings):
             encoders = {name: IntraEncoder(e, intra[name]) for name, e in encoders.items()}
             fusion = InterFusion(task.modalities, embed, grid, options)
         parts = NetworkParts(encoders, fusion, embed, PooledLinear(embed, len(task.classes)))
-        each = EachShown(self.each_weight, task.modalities, channels, len(task.classes))
+        term = EachPresent if self.each_over == "present" else EachShown
+        each = term(self.each_weight, task.modalities, channels, len(task.classes))
         return self.assemble(task, parts, (each, *self.mutual_terms()))
 
     def transformers(self, dense: bool = False) -> TransformerOptions:
@@ -164,25 +186,31 @@ class MMFormerSettings(SFMDSettings):
             self.position_dropout,
             self.key_mask,
             self.restore or ("position" if dense else "sequence"),
+            self.embedding,
+            self.gelu,
         )
 
-    def build_dense(self, task: Task, parts: NetworkParts, channels: int) -> Method:
+    def build_dense(self, task: Task, parts: NetworkParts, level: int, channels: int) -> Method:
         """Return the method for a dense task.
 
         Args:
             task: Dense task.
             parts: Parts of the network.
-            channels: Number of channels of each modality's deepest map.
+            level: Number of the deepest level.
+            channels: Number of channels of each modality's map there.
         """
-        from dmrnet.objectives.systems.each import EachShownPixels
+        from dmrnet.nn.encoders.multi_level import feature_name
+        from dmrnet.objectives.systems.each import EachPresentPixels, EachShownPixels
 
-        each = EachShownPixels(self.each_weight, channels, len(task.classes), task.class_weights)
+        term = EachPresentPixels if self.each_over == "present" else EachShownPixels
+        maps = [feature_name(name, level) for name in task.modalities]
+        each = term(self.each_weight, maps, channels, len(task.classes), task.class_weights)
         return self.assemble(task, parts, (each, *self.mutual_terms()))
 
-    def esanet_parts(self, task: Task) -> tuple[NetworkParts, int]:
-        """Return ESANet with transformers on its deepest maps, and their number of channels."""
+    def esanet_parts(self, task: Task) -> tuple[NetworkParts, int, int]:
+        """Return ESANet with transformers on its deepest maps; their level and channels."""
         # Imports torchvision.
-        from dmrnet.nn.networks.esanet.streams import STRIDE
+        from dmrnet.nn.networks.esanet.streams import FUSIONS, STRIDE
         from dmrnet.nn.systems.mmformer_esanet import MMFormerESANetFusion
 
         parts = self.network.build(task)
@@ -196,10 +224,10 @@ class MMFormerSettings(SFMDSettings):
             (height // STRIDE, width // STRIDE),
             self.transformers(dense=True),
         )
-        return replace(parts, fusion=fusion), fusion.deepest
+        return replace(parts, fusion=fusion), FUSIONS - 1, fusion.deepest
 
-    def generic_dense_parts(self, task: Task) -> tuple[NetworkParts, int]:
-        """Return the generic network with transformers on its deepest maps, and their channels."""
+    def generic_dense_parts(self, task: Task) -> tuple[NetworkParts, int, int]:
+        """Return the generic network with them on its deepest maps; their level and channels."""
         from dmrnet.nn.networks.level_fusion import LevelConcat, LevelFusion
         from dmrnet.nn.networks.levels import levels_of
         from dmrnet.nn.networks.parts import NetworkParts
@@ -215,4 +243,5 @@ class MMFormerSettings(SFMDSettings):
         embed, options = self.embed or deepest, self.transformers(dense=True)
         last = LevelTransformers(task.modalities, deepest, embed, levels.grid(task), options)
         fusion = LevelFusion(task.modalities, levels, [*mixings, last])
-        return NetworkParts(levels.streams, fusion, levels.width, levels.build_decoder()), deepest
+        parts = NetworkParts(levels.streams, fusion, levels.width, levels.build_decoder())
+        return parts, levels.deepest, deepest

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+GELU = Literal["exact", "tanh"]
+"""The Gaussian error linear unit itself, or its approximation by a hyperbolic tangent."""
 
 
 class Attention(nn.Module):
     r"""Multi-head self-attention: ``softmax(q k^T / sqrt(D / heads)) v``, heads concatenated.
 
-    `heads` must divide the D channels of a token. Attention weights and output have dropout.
+    `heads` must divide the D channels of a token. Attention weights have dropout of rate
+    `dropout`, the output of rate `output_dropout`, by default the same.
     """
 
-    def __init__(self, channels: int, heads: int, dropout: float) -> None:
+    def __init__(
+        self, channels: int, heads: int, dropout: float, output_dropout: float | None = None
+    ) -> None:
         super().__init__()
         if heads < 1 or channels % heads:
             raise ValueError(
@@ -22,7 +30,8 @@ class Attention(nn.Module):
         self.heads = heads
         self.qkv = nn.Linear(channels, 3 * channels, bias=False)
         self.out = nn.Linear(channels, channels)
-        self.dropout = nn.Dropout(dropout)
+        self.weight_dropout = dropout
+        self.dropout = nn.Dropout(dropout if output_dropout is None else output_dropout)
 
     def forward(
         self, tokens: Tensor, shown: Tensor | None = None, queries: int | None = None
@@ -34,22 +43,33 @@ class Attention(nn.Module):
         split = self.qkv(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         q, k, v = split.unbind()
         keys = None if shown is None else shown[:, None, None, :]
-        p = self.dropout.p if self.dropout.training else 0.0
+        p = self.weight_dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(q[:, :, :queries], k, v, keys, p)
         attended: Tensor = self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
         return attended
 
 
 class TransformerBlock(nn.Module):
-    """Attention and a network of `ratio` D hidden channels, each after a norm and residual."""
+    """Attention and a network of `ratio` D hidden channels, each after a norm and residual.
 
-    def __init__(self, channels: int, heads: int, ratio: int, dropout: float) -> None:
+    See `Attention` for `output_dropout`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        ratio: int,
+        dropout: float,
+        gelu: GELU = "exact",
+        output_dropout: float | None = None,
+    ) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(channels), nn.LayerNorm(channels)
-        self.attention = Attention(channels, heads, dropout)
+        self.attention = Attention(channels, heads, dropout, output_dropout)
         self.mlp = nn.Sequential(
             nn.Linear(channels, ratio * channels),
-            nn.GELU(approximate="tanh"),
+            nn.GELU("tanh" if gelu == "tanh" else "none"),
             nn.Dropout(dropout),
             nn.Linear(ratio * channels, channels),
             nn.Dropout(dropout),

@@ -15,12 +15,16 @@ from dmrnet.nn.fusion import Extras, Fused, Fusion, masked_all
 from dmrnet.nn.grid import shrink_to_grid, to_grid
 from dmrnet.nn.layers.conv_block import conv_block
 from dmrnet.nn.layers.norm import BatchNorm
-from dmrnet.nn.layers.transformer import TransformerBlock
+from dmrnet.nn.layers.transformer import GELU, TransformerBlock
 from dmrnet.nn.networks.level_fusion import LevelMixing
 
 Restore = Literal["sequence", "position", "packed"]
 """How V H W tokens become H W tokens: by a linear layer over the sequence; by one over the V tokens
 of each position; or by one over V consecutive tokens, as in the released segmentation code."""
+
+Embedding = Literal["block", "conv"]
+"""Layers from a map to tokens: batch norm, LeakyReLU and a 3x3 convolution, as in the released
+adaptation; or a 1x1 convolution, as in the released segmentation code."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class TransformerOptions:
         position_dropout: Dropout rate of tokens with their positions.
         key_mask: Whether hidden tokens are left out of the attention.
         restore: How tokens of all modalities become those of one map.
+        embedding: Layers before the tokens.
+        gelu: Nonlinearity of the networks after attention.
     """
 
     heads: int
@@ -42,16 +48,27 @@ class TransformerOptions:
     position_dropout: float = 0.0
     key_mask: bool = False
     restore: Restore = "sequence"
+    embedding: Embedding = "block"
+    gelu: GELU = "exact"
 
     def __post_init__(self) -> None:
+        if self.embedding not in ("block", "conv"):
+            raise ValueError(f"expected embedding as block or conv, got {self.embedding!r}")
+        if self.gelu not in ("exact", "tanh"):
+            raise ValueError(f"expected gelu as exact or tanh, got {self.gelu!r}")
         if self.restore not in ("sequence", "position", "packed"):
             raise ValueError(
                 f"expected restore as sequence, position or packed, got {self.restore!r}"
             )
 
     def block(self, embed: int) -> TransformerBlock:
-        """Return a transformer layer on tokens of `embed` channels."""
-        return TransformerBlock(embed, self.heads, self.ratio, self.dropout)
+        """Return a transformer layer on tokens of `embed` channels.
+
+        In both sources what comes out of attention has dropout twice, which is distributed as once
+        at the rate ``1 - (1 - p)^2``.
+        """
+        twice = 1 - (1 - self.dropout) ** 2
+        return TransformerBlock(embed, self.heads, self.ratio, self.dropout, self.gelu, twice)
 
 
 def resized_positions(position: Tensor, before: tuple[int, int], size: Sequence[int]) -> Tensor:
@@ -76,11 +93,11 @@ class IntraTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.grid = grid
-        kernel = 1 if grid == (1, 1) else 3
+        block = options.embedding == "block"
+        kernel = 3 if block and grid != (1, 1) else 1
+        before = (BatchNorm(channels), nn.LeakyReLU()) if block else ()
         self.embed = nn.Sequential(
-            BatchNorm(channels),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(channels, embed, kernel, padding=kernel // 2),
+            *before, nn.Conv2d(channels, embed, kernel, padding=kernel // 2)
         )
         self.position = nn.Parameter(torch.zeros(1, grid[0] * grid[1], embed))
         self.dropout = nn.Dropout(options.position_dropout)
@@ -235,8 +252,7 @@ class LevelTransformers(LevelMixing):
         self.restore = conv_block(embed, channels, 1)
 
     def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Extras]:
-        """Fuse ``(B, V, C, H, W)``; the extra ``deepest`` holds each modality's map."""
-        own = maps.unbind(1)
-        pairs = zip(self.modalities, self.intra, own, strict=True)
+        """Fuse ``(B, V, C, H, W)``."""
+        pairs = zip(self.modalities, self.intra, maps.unbind(1), strict=True)
         tokens = {name: intra(x) for name, intra, x in pairs}
-        return self.restore(self.inter(tokens, mask).map), {"deepest": own}
+        return self.restore(self.inter(tokens, mask).map), {}

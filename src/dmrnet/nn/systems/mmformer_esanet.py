@@ -49,12 +49,12 @@ class MMFormerESANetFusion(ESANetFusion):
         """Fuse the maps of `ESANetStream.encode` under bool ``(B, V)``.
 
         Returns:
-            As `ESANetFusion`; the extra ``deepest`` holds each modality's deepest map, zeros where
-            hidden.
+            As `ESANetFusion`; the extra ``deepest`` holds the main stream's deepest map, which no
+            encoder returns.
         """
         main, skips = self.run_stages(feats, mask)
         own = self.masked_maps(FUSIONS - 1, main, feats, mask)
         pairs = zip(self.modalities, self.intra, own, strict=True)
         tokens = {name: intra(x) for name, intra, x in pairs}
         fused = self.restore(self.inter(tokens, mask).map)
-        return Fused(self.context(fused), skips, {"deepest": tuple(own)})
+        return Fused(self.context(fused), skips, {"deepest": (main,)})

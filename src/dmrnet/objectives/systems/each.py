@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -34,20 +35,36 @@ class EachShown(Term):
     def forward(self, step: Step) -> Tensor:
         """Return the sum over modalities of the mean over the batch."""
         total = step.task.per_sample.new_zeros(())
-        for name, column in zip(self.modalities, step.mask.unbind(1), strict=True):
+        for name, column in zip(self.modalities, self.rows(step).unbind(1), strict=True):
             pooled = step.feats[name][:, -self.channels :].mean((2, 3))
             losses = cross_entropy(self.classifier(pooled), step.batch.target).per_sample
             total = total + torch.where(column, losses, 0.0).sum()
         return total / len(step.mask)
 
+    def rows(self, step: Step) -> Tensor:
+        """Return bool ``(B, V)``: the modalities of each sample that are classified."""
+        return step.mask
+
+
+class EachPresent(EachShown):
+    """The same over all modalities that a sample has, masked or not."""
+
+    reads_hidden: ClassVar[bool] = True
+
+    def rows(self, step: Step) -> Tensor:
+        """Return bool ``(B, V)``: the modalities of each sample that are classified."""
+        return step.batch.present
+
 
 class EachShownPixels(Term):
     """The same for every pixel: a 1x1 convolution on each visible modality's deepest map.
 
-    The sum is normalised as the task loss is. The maps are the fusion's extra ``deepest``.
+    The sum is normalised as the task loss is.
 
     Args:
         weight: Weight of the term.
+        maps: Names of the modalities' deepest maps in order; one that no encoder returns (that of
+            ESANet's main stream) is the fusion's extra ``deepest``.
         channels: C of the maps.
         classes: Number of classes.
         class_weights: Weight of each class; all 1 if None.
@@ -58,22 +75,38 @@ class EachShownPixels(Term):
     def __init__(
         self,
         weight: float,
+        maps: Sequence[str],
         channels: int,
         classes: int,
         class_weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__("each_shown", weight)
+        self.maps = tuple(maps)
         self.classifier = nn.Conv2d(channels, classes, 1)
         self.register_buffer("class_weights", as_buffer(class_weights), persistent=False)
 
     def forward(self, step: Step) -> Tensor:
         """Return the sum over modalities of the mean over the batch's pixels."""
         total = step.task.per_sample.new_zeros(())
-        maps = step.fused.extras["deepest"]
-        for own, column in zip(maps, step.mask.unbind(1), strict=True):
+        for name, column in zip(self.maps, self.rows(step).unbind(1), strict=True):
+            own = step.feats[name] if name in step.feats else step.fused.extras["deepest"][0]
             losses = pixel_cross_entropy(
                 self.classifier(own), step.batch.target, self.class_weights
             )
-            visible = torch.where(column, losses.per_sample, 0.0)
-            total = total + visible.sum() / losses.normaliser
+            counted = torch.where(column, losses.per_sample, 0.0)
+            total = total + counted.sum() / losses.normaliser
         return total
+
+    def rows(self, step: Step) -> Tensor:
+        """Return bool ``(B, V)``: the modalities of each image that are classified."""
+        return step.mask
+
+
+class EachPresentPixels(EachShownPixels):
+    """The same over all modalities that an image has, masked or not."""
+
+    reads_hidden: ClassVar[bool] = True
+
+    def rows(self, step: Step) -> Tensor:
+        """Return bool ``(B, V)``: the modalities of each image that are classified."""
+        return step.batch.present
