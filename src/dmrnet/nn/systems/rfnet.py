@@ -18,6 +18,9 @@ from dmrnet.nn.networks.level_fusion import LevelMixing
 HIDDEN = 128
 """Hidden units of the networks that predict weights, as in the source."""
 
+BEFORE_REGIONS = 16
+"""Number of channels from which the logits of the regions are computed, as in the source."""
+
 
 class RegionWeights(nn.Module):
     """A small network for each region, from its descriptor to a weight for each modality.
@@ -56,15 +59,16 @@ class RegionMixing(nn.Module):
         d_r = [\tfrac{\text{GAP}(R_{1r})}{\text{GAP}(p_r)}, .., \text{GAP}(p_r)], \quad
         F_r = \sum_v w_{rv}(d_r) R_{vr}
 
-    with f_v zero where hidden and no gradient through p. A 1x1 block of all concatenated F_r gives
-    half of the output's channels, and one of the concatenated masked maps the other half (each
-    V C / 2 by default, so that the trunk reads as many as after a concatenation).
+    with f_v zero where hidden and no gradient through p. The concatenated F_r give half of the
+    output's channels, and the concatenated masked maps the other half: each goes through blocks of
+    1x1, 3x3 and 1x1, of C channels in between. The output has V C channels by default, so that the
+    trunk reads as many as after a concatenation; in the source it has C.
 
     Args:
         modalities: Number of modalities, V.
         channels: Number of channels of each map, C.
         regions: Number of regions, R.
-        plane: Whether maps have more than one position; the region network then uses a 3x3 kernel.
+        plane: Whether maps have more than one position; otherwise all kernels are 1x1.
         after: Number of output channels; None for V C.
     """
 
@@ -80,16 +84,15 @@ class RegionMixing(nn.Module):
         concatenated = modalities * channels
         small = max(1, channels // 4)
         self.bottleneck = nn.Sequential(
-            *_block(concatenated, small, 1),
-            *_block(small, small, 3 if plane else 1),
-            *_block(small, small, 1),
+            *_three_blocks(concatenated, small, channels, plane),
+            *_block(channels, BEFORE_REGIONS, 1),
         )
-        self.regions = nn.Conv2d(small, regions, 1)
+        self.regions = nn.Conv2d(BEFORE_REGIONS, regions, 1)
         self.weights = RegionWeights(regions, concatenated + 1, modalities)
         after = after or concatenated
         half = after // 2
-        self.fuse = nn.Sequential(*_block(regions * channels, half, 1))
-        self.short = nn.Sequential(*_block(concatenated, after - half, 1))
+        self.fuse = nn.Sequential(*_three_blocks(regions * channels, channels, half, plane))
+        self.short = nn.Sequential(*_three_blocks(concatenated, channels, after - half, plane))
 
     def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Mix maps ``(B, V, C, H, W)``, zeros where hidden.
@@ -100,10 +103,10 @@ class RegionMixing(nn.Module):
         concatenated = maps.flatten(1, 2)
         logits = self.regions(self.bottleneck(concatenated))
         p = logits.softmax(1).detach()
-        share = p.mean((2, 3))
+        share = p.mean((2, 3)) + 1e-7
         # Mean of each modality in each region, without storing every R_vr.
         pooled = torch.einsum("brhw,bvchw->brvc", p, maps) / p[0, 0].numel()
-        pooled = pooled.flatten(2) / (share + 1e-7).unsqueeze(2)
+        pooled = pooled.flatten(2) / share.unsqueeze(2)
         weights = self.weights(torch.cat([pooled, share.unsqueeze(2)], 2))
         summed = torch.einsum("brv,bvchw->brchw", weights, maps) * p.unsqueeze(2)
         mixed = torch.cat([self.fuse(summed.flatten(1, 2)), self.short(concatenated)], 1)
@@ -111,6 +114,14 @@ class RegionMixing(nn.Module):
             # If no term reads the regions, their parameters get zero gradients instead of None.
             mixed = mixed + connected_zero(self.bottleneck) + connected_zero(self.regions)
         return mixed, logits
+
+
+def _three_blocks(before: int, between: int, after: int, plane: bool) -> tuple[nn.Module, ...]:
+    return (
+        *_block(before, between, 1),
+        *_block(between, between, 3 if plane else 1),
+        *_block(between, after, 1),
+    )
 
 
 def _block(before: int, after: int, kernel: int) -> tuple[nn.Module, ...]:
