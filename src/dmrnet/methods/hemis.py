@@ -9,9 +9,10 @@ have the same number of channels.
 
 Departures: the paper divides by K - 1 (`spread sample`, recipe ``paper``). The released adaptation
 of this comparison (``released``) also sums the deviations of hidden modalities, which are zeros,
-unless a sample shows a single modality, whose variance is 0 there too. The paper shows all modalities in
-its first epochs: that is ``--drop-after``. The dense form is ours: moments take the place of
-ESANet's sums at its five fusions, or of the concatenation at each level of the generic network.
+unless a sample shows a single modality, whose variance is 0 there too. The paper shows all
+modalities in its first epochs: that is ``--drop-after``. The dense form is ours: moments take the
+place of ESANet's sums at its five fusions, or of the concatenation at each level of the generic
+network.
 """
 
 from __future__ import annotations

@@ -5,12 +5,12 @@ network weighs the modalities by the region's descriptor d_r,
 
 ``F_r = sum_v w_rv(d_r) p_r delta_v f_v``.
 
-The regions' maps and a shortcut of the masked maps, each through three blocks of convolutions, go on
-to the trunk. Two terms of weight 1 are
-added to the cross-entropy: the regions' logits should predict the class, and so should each
-modality alone, by one network that all share. The second covers all present modalities, masked or
-not, so that samples need not be complete. As in the released code no gradient goes through p, and
-the loss of the fused prediction may start late (`fuse_start`; there after 20 of 300 epochs).
+The regions' maps and a shortcut of the masked maps, each through three blocks of convolutions, go
+on to the trunk. Two terms of weight 1 are added to the cross-entropy: the regions' logits should
+predict the class, and so should each modality alone, by one network that all share. The second
+covers all present modalities, masked or not, so that samples need not be complete. As in the
+released code no gradient goes through p, and the loss of the fused prediction may start late
+(`fuse_start`; there after 20 of 300 epochs).
 
 The paper and its code segment volumes. In dense tasks there are regions at each of four levels, of
 the generic network or of ESANet without its interleaving, and the recipes ``paper`` and

@@ -17,10 +17,10 @@ Departures: the recipe ``released`` is the adaptation of this comparison: the re
 specific features, each modality has a projection of its own, the replacement of a missing one is
 projected too (`project_missing`), the distance is the mean squared one between neighbours, and its
 errors are kept (`impute released`): a missing third modality is filled from itself, and others from
-features that were filled before. P is a 3x3x3 convolution in the
-source, with standardised weights: 3x3 in ``paper`` and ``released-seg``, else 1x1
-(`project_kernel`), with plain weights. The source draws one mask for a batch, uniformly over the number of modalities; here each sample has its own, as for
-every method.
+features that were filled before. P is a 3x3x3 convolution with standardised weights in the source:
+here 3x3 in ``paper`` and ``released-seg``, else 1x1 (`project_kernel`), with plain weights. The
+source draws one mask for a batch, uniformly over the number of modalities; here each sample has its
+own, as for every method.
 
 In dense tasks, on the generic network or on ESANet without its interleaving, each modality has a
 stream of its own and all share another. The deepest maps are composed as above; the decoder's skips

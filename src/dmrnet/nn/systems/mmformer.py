@@ -96,9 +96,7 @@ class IntraTransformer(nn.Module):
         block = options.embedding == "block"
         kernel = 3 if block and grid != (1, 1) else 1
         before = (BatchNorm(channels), nn.LeakyReLU()) if block else ()
-        self.embed = nn.Sequential(
-            *before, nn.Conv2d(channels, embed, kernel, padding=kernel // 2)
-        )
+        self.embed = nn.Sequential(*before, nn.Conv2d(channels, embed, kernel, padding=kernel // 2))
         self.position = nn.Parameter(torch.zeros(1, grid[0] * grid[1], embed))
         self.dropout = nn.Dropout(options.position_dropout)
         self.block = options.block(embed)

@@ -122,9 +122,7 @@ class SharedLevelFusion(SharedSpecificFusion):
         """Keep the fused levels."""
         shared = [feature_name(shared_name(n), k) for n in self.modalities for k in self.numbers]
         deepest = [feature_name(name, self.numbers[-1]) for name in self.modalities]
-        blank = [
-            feature_name(blank_name(n), k) for n in self.modalities for k in self.numbers[:-1]
-        ]
+        blank = [feature_name(blank_name(n), k) for n in self.modalities for k in self.numbers[:-1]]
         names = (*shared, *deepest, *(blank if self.blank else ()))
         return CachedFeatures({name: feats[name] for name in names})
 
