@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from dmrnet.methods.base import Method
     from dmrnet.methods.modules.shaspec import ShaSpec
     from dmrnet.modalities import Task
+    from dmrnet.nn.systems.shaspec import Impute, Residual
     from dmrnet.objectives.term import Term
 
 
@@ -104,15 +105,10 @@ class ShaSpecSettings(SFMDSettings):
     skips: Literal["filled", "blank"] = "filled"
 
     @property
-    def fusion_options(self) -> tuple[Any, ...]:
+    def fusion_options(self) -> tuple[Residual, Impute, bool, int, bool]:
         """Last arguments of both fusions."""
-        return (
-            self.residual,
-            self.impute,
-            self.one_projection,
-            self.project_kernel,
-            self.project_missing,
-        )
+        same = (self.one_projection, self.project_kernel, self.project_missing)
+        return (self.residual, self.impute, *same)
 
     @property
     def method_class(self) -> type[ShaSpec]:
@@ -135,8 +131,9 @@ class ShaSpecSettings(SFMDSettings):
         grid = self.network.fusion_grid(shapes)
         shared = SharedEncoder(self.network, task, shapes, grid)
         rest = self.network.build_tail(task, channels * len(shapes), grid)
-        own = (task.modalities, channels, grid, rest.trunk)
-        fusion = SharedSpecificFusion(*own, *self.fusion_options)
+        fusion = SharedSpecificFusion(
+            task.modalities, channels, grid, rest.trunk, *self.fusion_options
+        )
         parts = NetworkParts(encoders, fusion, rest.channels, rest.predictor)
         names = [shared_name(name) for name in task.modalities]
         terms = self.shared_terms(names, task.modalities, channels)
