@@ -116,6 +116,28 @@ def test_notes_say_what_was_guessed_held_out_and_missing(files: Arrays) -> None:
     assert "test: face is absent in all of 12 rows" in notes
     assert any(note.startswith("train: age is absent in ") for note in notes)
     assert not any(note.startswith("face (") for note in notes)
+    assert not any("no row has" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([[1, 1, 0], [1, 0, 1], [0, 1, 1]], "all of a, b, c"),
+        ([[1, 1, 0], [0, 1, 1]], "both a and c"),
+        ([[1, 0, 0], [0, 1, 0], [0, 0, 1]], "both a and b, nor both of 2 other pairs"),
+        ([[1, 1, 1], [1, 0, 0]], None),
+    ],
+)
+def test_combinations_that_no_training_row_has_are_noted(
+    rows, said: str | None, tmp_path: Path
+) -> None:
+    present = np.array(rows * 4, dtype=bool)
+    arrays = {name: np.ones((len(present), 2)) for name in "abc"}
+    path = str(tmp_path / "train.npz")
+    np.savez(path, **arrays, present=present, y=np.arange(len(present)) % 2)
+    notes = [n for n in Arrays(path, val=path).load(0).notes if "no row has" in n]
+    expected = f"train: no row has {said}; predictions from such combinations are not trained"
+    assert notes == ([] if said is None else [expected])
 
 
 def test_modalities_choose_and_order(files: Arrays) -> None:

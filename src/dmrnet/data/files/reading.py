@@ -156,6 +156,25 @@ def _absence_notes(
     return notes
 
 
+def _together_notes(present: Tensor, names: Sequence[str]) -> list[str]:
+    """Return a sentence on combinations that no training row has, if there are any.
+
+    `present` is bool ``(n, V)``.
+    """
+    together = present.T.double() @ present.double()
+    apart = [(names[int(v)], names[int(w)]) for v, w in (together == 0).nonzero() if v < w]
+    if apart:
+        others = len(apart) - 1
+        which = f"both {' and '.join(apart[0])}"
+        if others:
+            which += f", nor both of {others} other pair{'s' if others > 1 else ''}"
+    elif not present.all(1).any():
+        which = f"all of {', '.join(names)}"
+    else:
+        return []
+    return [f"train: no row has {which}; predictions from such combinations are not trained"]
+
+
 def read_splits(
     train: str | ArraySource,
     val: str | ArraySource | None,
@@ -205,6 +224,7 @@ def read_splits(
         validation = reader.read(val, "val")
     testing = None if test is None else reader.read(test, "test")
     notes.extend(_absence_notes("train", table, training.present, names))
+    notes.extend(_together_notes(training.present, names))
     notes.extend(validation.notes)
     notes.extend(testing.notes if testing else ())
     assert table.target is not None
