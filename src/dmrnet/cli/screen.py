@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from dmrnet.cli.failures import discard
 from dmrnet.engine.training.processes import rank
+from dmrnet.lazy import collection_paused
 
 PIPED_WIDTH = 120
 """Width of output to a file or a pipe, in columns."""
@@ -44,10 +45,13 @@ def screen(error: bool = False) -> Console:
     )
 
 
-def loading() -> AbstractContextManager[object]:
+@contextmanager
+def loading() -> Iterator[None]:
     """Show a status while loading, in a terminal; importing PyTorch takes seconds."""
     console = screen(error=True)
-    return console.status("loading") if console.is_terminal else nullcontext()
+    status = console.status("loading") if console.is_terminal else nullcontext()
+    with status, collection_paused():
+        yield
 
 
 def plain_table(words: Iterable[str], numbers: Iterable[str] = ()) -> Table:

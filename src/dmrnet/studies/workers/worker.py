@@ -7,6 +7,7 @@ not at all (`dmrnet.storage`), and an unfinished run resumes from its last check
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import queue
@@ -20,6 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dmrnet.engine.training.memory import hand_back
+from dmrnet.lazy import collection_paused
 from dmrnet.studies.workers.events import Failed, Message, Ready, write
 
 SendMessage = Callable[[Message], None]
@@ -74,7 +76,10 @@ def serve(load: Callable[[], MakeRun]) -> None:
     def report(message: Message) -> None:
         channel.write(write(message))
 
-    make = load()
+    with collection_paused():
+        make = load()
+    # What was imported stays; `hand_back` need not go through it after every run.
+    gc.freeze()
     report(Ready(time.perf_counter() - start))
     while True:
         job = json.loads(jobs.get())
