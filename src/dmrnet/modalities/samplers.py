@@ -7,6 +7,7 @@ them in each row. Samplers never redraw empty rows: they draw from the condition
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Protocol
 
 import torch
@@ -29,11 +30,21 @@ def _check_present(present: Tensor) -> None:
             f"expected present as bool (batch, modalities), got {present.dtype} "
             f"{tuple(present.shape)}"
         )
-    empty = (~present.any(1)).nonzero().flatten()
-    if len(empty):
+    some = present.any(1)
+    if not bool(some.all()):
+        empty = (~some).nonzero().flatten()
         raise ValueError(
             f"expected at least one modality in each row, got none in row {int(empty[0])} "
             f"({len(empty)} such rows); drop them"
+        )
+
+
+def _check_possible(p_first: Tensor) -> None:
+    impossible = (p_first.sum(1) <= 0).nonzero().flatten()
+    if len(impossible):
+        raise ValueError(
+            f"expected a keep rate above 0 in each row, got none in row {int(impossible[0])}; "
+            "raise a rate or drop the row"
         )
 
 
@@ -60,6 +71,7 @@ class Bernoulli:
         self.rates = torch.tensor(rates, dtype=torch.float64)
         if not bool(((self.rates >= 0) & (self.rates <= 1)).all()):
             raise ValueError(f"expected keep rates in [0, 1], got {list(rates)}")
+        self._all_positive = bool((self.rates > 0).all())
 
     def __call__(self, present: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return bool ``(B, V)``."""
@@ -71,18 +83,19 @@ class Bernoulli:
             )
         keep = self.rates.to(present.device) * present
         # P(first kept = k) is keep_k times the probability that none before it is kept.
-        none_kept = torch.cumprod(1 - keep, 1)
-        p_first = keep * torch.cat([torch.ones_like(keep[:, :1]), none_kept[:, :-1]], 1)
-        impossible = (p_first.sum(1) <= 0).nonzero().flatten()
-        if len(impossible):
-            raise ValueError(
-                f"expected a keep rate above 0 in each row, got none in row {int(impossible[0])}; "
-                "raise a rate or drop the row"
-            )
+        p_first = keep.clone()
+        p_first[:, 1:] *= torch.cumprod(1 - keep[:, :-1], 1)
+        if not self._all_positive:
+            _check_possible(p_first)
         first = torch.multinomial(p_first, 1, generator=generator)
         draw = torch.rand(keep.shape, generator=generator, dtype=keep.dtype, device=keep.device)
         column = torch.arange(keep.shape[1], device=keep.device)
         return (column == first) | ((column > first) & (draw < keep))
+
+
+@cache
+def _fair(modalities: int) -> Bernoulli:
+    return Bernoulli([0.5] * modalities)
 
 
 class Uniform:
@@ -93,7 +106,7 @@ class Uniform:
 
     def __call__(self, present: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return bool ``(B, V)``."""
-        return Bernoulli([0.5] * present.shape[1])(present, generator)
+        return _fair(present.shape[1])(present, generator)
 
 
 class Stratified:
