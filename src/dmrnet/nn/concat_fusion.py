@@ -82,13 +82,16 @@ class ConcatFusion(Fusion):
                 )
             assert isinstance(self.trunk, LinearStart)
             return Fused(self.trunk.rest(feats.parts))
-        maps = [to_grid(x, self.grid) for x in masked_all(feats, self.modalities, mask)]
-        return Fused(self.trunk(torch.cat(maps, 1)))
+        return self._fuse(masked_all(feats, self.modalities, mask))
+
+    def _fuse(self, maps: Sequence[Tensor]) -> Fused:
+        return Fused(self.trunk(torch.cat([to_grid(x, self.grid) for x in maps], 1)))
 
     def fuse_rows(self, feats: Inputs, mask: Tensor, rows: Where) -> Fused:
         """Fuse; a trunk with a large start applies it to the visible rows of each modality."""
         if not isinstance(self.trunk, LinearStart) or not self.splits(self.trunk):
-            return super().fuse_rows(feats, mask, rows)
+            # Hidden rows are zero.
+            return self._fuse([feats[name] for name in self.modalities])
         visible = {name: take_rows(feats[name], rows[name]) for name in self.modalities}
         at = [rows[name] for name in self.modalities]
         by_convolution = zip(*self._start(self.trunk, visible).values(), strict=True)

@@ -69,7 +69,8 @@ class Fusion(nn.Module):
         """Fuse under a mask that is also known as row numbers; in training.
 
         Args:
-            feats: Features ``(B, ...)`` by name.
+            feats: Features ``(B, ...)`` by name, zero in the other rows, as `Method.encode` leaves
+                rows that are not encoded.
             mask: Bool tensor of shape ``(B, V)``.
             rows: Int64 rows in which each modality is visible; None for every row.
         """
