@@ -13,6 +13,9 @@ from dmrnet.modalities import index_of
 from dmrnet.modalities.combinations import MAX_TABLE, count
 from dmrnet.objectives.term import Step
 
+STEPS_AT_ONCE = 64
+"""Number of steps whose samples are added together: adding takes a dozen small calls."""
+
 Add = Callable[[Tensor], Tensor]
 """Returns the sum of a tensor over all processes."""
 
@@ -113,14 +116,25 @@ class CombinationStatistics(nn.Module):
         few = modalities <= MAX_TABLE
         self.variance = CombinationSums(modalities) if few else None
         self.loss = CombinationSums(modalities) if few else None
+        self._losses: list[tuple[Tensor, Tensor]] = []
+        self._variances: list[tuple[Tensor, Tensor]] = []
 
     def update(self, step: Step) -> None:
-        """Add the samples of a training step."""
-        if self.loss is None or self.variance is None:
+        """Add the samples of a training step; the tables have them after `close` at the latest."""
+        if self.loss is None:
             return
-        self.loss.update(step.mask, step.task.per_sample / step.task.size)
+        self._losses.append((step.mask, step.task.per_sample.detach() / step.task.size))
         if (variance := step.rep.mean_variance) is not None:
-            self.variance.update(step.mask, variance)
+            self._variances.append((step.mask, variance))
+        if len(self._losses) == STEPS_AT_ONCE:
+            self._fill_tables()
+
+    def _fill_tables(self) -> None:
+        for table, waiting in ((self.loss, self._losses), (self.variance, self._variances)):
+            if table is not None and waiting:
+                masks, values = zip(*waiting, strict=True)
+                table.update(torch.cat(masks), torch.cat(values))
+                waiting.clear()
 
     def close(self, add: Add | None = None) -> EpochStatistics | None:
         """Return the statistics of the epoch over all processes, and start anew.
@@ -130,6 +144,7 @@ class CombinationStatistics(nn.Module):
         """
         if self.loss is None or self.variance is None:
             return None
+        self._fill_tables()
         return EpochStatistics(variance=self.variance.close(add), loss=self.loss.close(add))
 
 
