@@ -20,6 +20,7 @@ from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.rows import statistics_rows
 from dmrnet.engine.training.average import WeightAverage
 from dmrnet.engine.training.checkpoints import OURS
+from dmrnet.engine.training.clip import clip
 from dmrnet.engine.training.divergence import DivergenceMonitor
 from dmrnet.engine.training.optim import build_optimizer, build_schedule
 from dmrnet.engine.training.selection import DEFAULT_MEASURE
@@ -218,7 +219,7 @@ class Trainee(pl.LightningModule):
         bf16 does not use.
         """
         if gradient_clip_val:
-            norms = [nn.utils.clip_grad_norm_(some, gradient_clip_val) for some in self.clip_groups]
+            norms = [clip(some, gradient_clip_val) for some in self.clip_groups]
             self.steps.add_gradients(norms)
 
     def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
