@@ -22,6 +22,7 @@ import argparse
 import json
 import math
 import re
+import runpy
 import shlex
 import sys
 from collections import defaultdict
@@ -90,11 +91,33 @@ def keep_study(name: str, words: list[str]) -> None:
     Runs that several studies of one experiment share are kept once. All trials of a search are
     recorded.
     """
+    study, planned, trials, out, path = planned_study(words)
+    from dmrnet.studies.resolve import resolve
+
+    members = [m for m in resolve(planned, out / "runs") if m.finished]
+    for member in members:
+        to = RESULTS / name / "runs" / member.folder.name
+        to.mkdir(parents=True, exist_ok=True)
+        for file in ("results.jsonl", "analyses.jsonl"):
+            if (member.folder / file).is_file():
+                lines = (member.folder / file).read_text().splitlines()
+                kept = [line + "\n" for line in lines if _wanted(json.loads(line))]
+                (to / file).write_text("".join(kept))
+    record = study_record(study, planned, trials, words)
+    record["runs"] = {member.folder.name: member.system for member in members}
+    (RESULTS / name / f"{path.stem}.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+def planned_study(words: list[str]) -> tuple[Any, ...]:
+    """Return a study, the plan of its own runs, its trials, its folder and its file.
+
+    Args:
+        words: Arguments of ``dmrnet study``.
+    """
     from dmrnet.cli.study.command import arguments, with_methods
     from dmrnet.cli.study.data import with_data
     from dmrnet.studies.form import read_study
     from dmrnet.studies.plan import plan
-    from dmrnet.studies.resolve import resolve
     from dmrnet.studies.search.tuning import best, read_trials, tuned
     from dmrnet.studies.shipped import find_study
 
@@ -110,16 +133,12 @@ def keep_study(name: str, words: list[str]) -> None:
         if not written.is_file():
             raise FileNotFoundError(f"expected {written}, found none: the search is not finished")
         trials = read_trials(written)
-        planned = tuned(planned, best(trials), study.seeds)
-    members = [m for m in resolve(planned, Path(args.out) / "runs") if m.finished]
-    for member in members:
-        to = RESULTS / name / "runs" / member.folder.name
-        to.mkdir(parents=True, exist_ok=True)
-        for file in ("results.jsonl", "analyses.jsonl"):
-            if (member.folder / file).is_file():
-                lines = (member.folder / file).read_text().splitlines()
-                kept = [line + "\n" for line in lines if _wanted(json.loads(line))]
-                (to / file).write_text("".join(kept))
+        planned = tuned(planned, best(trials), study.seeds_by_data)
+    return study, planned, trials, Path(args.out), path
+
+
+def study_record(study: Any, planned: Any, trials: list[Any], words: list[str]) -> dict[str, Any]:  # noqa: ANN401
+    """Return what pages say of a study, as JSON."""
     systems = [{k: v for k, v in asdict(s).items() if k != "argv"} for s in planned.systems]
     record = {
         "title": study.title,
@@ -128,14 +147,13 @@ def keep_study(name: str, words: list[str]) -> None:
         "analyses": list(study.analyses),
         "baseline": study.baseline or study.methods[0].method,
         "systems": systems,
-        "runs": {member.folder.name: member.system for member in members},
     }
     if study.search is not None:
         record["search"] = {
             "seeds": list(study.search.seeds),
-            "trials": [{k: v for k, v in asdict(t).items() if k != "system"} for t in trials],
+            "trials": [asdict(trial) for trial in trials],
         }
-    (RESULTS / name / f"{path.stem}.json").write_text(json.dumps(record, indent=1) + "\n")
+    return record
 
 
 def _wanted(row: dict[str, object]) -> bool:
@@ -152,14 +170,22 @@ def pages() -> dict[str, str]:
     """Return the text of every page by file name."""
     texts, index, names = {}, HEAD, []
     for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()):
-        about = (folder / "about.md").read_text()
-        title, result = re.match(r"# (.*)\n\n((?:.+\n)+)", about).groups()
+        winner = (folder / "winner.json").is_file()
+        page = _winner(folder) if winner else _page(folder, (folder / "about.md").read_text())
+        title, result = re.match(r"# (.*)\n\n((?:.+\n)+)", page).groups()
         index += f"| [{title}]({folder.name}.md) | {' '.join(result.split())} |\n"
         names.append(folder.name)
-        texts[f"{folder.name}.md"] = _page(folder, about)
+        texts[f"{folder.name}.md"] = page
     toctree = "\n".join(names)
     texts["index.md"] = f"{index}\n```{{toctree}}\n:hidden:\n\n{toctree}\n```\n"
     return texts
+
+
+def _winner(folder: Path) -> str:
+    """Return the page of the study `winner`, which another tool makes from its rows alone."""
+    made = runpy.run_path(str(Path(__file__).with_name("winner_page.py")))
+    page: str = made["page"](folder)
+    return page
 
 
 def _page(folder: Path, about: str) -> str:

@@ -127,16 +127,29 @@ def _gain(summary: DataSummary, item: SystemSummary, headline: str) -> GainOnDat
     difference = item.equal.differences[headline]
     sign = -1 if summary.score.lower_is_better else 1
     gain = Estimate(difference.seeds, tuple(sign * value for value in difference.values))
-    least = 1 / max(summary.samples, 1) / math.sqrt(12 * len(gain.seeds))
     return GainOnData(
         gain=gain,
         p=paired_p(gain),
         holm=None,
-        error=None if gain.se is None else max(gain.se, least),
+        error=standard_error(gain, summary.samples),
         against=item.equal.label,
         ratio=item.equal.ratio,
         reached=item.equal.reached,
     )
+
+
+def standard_error(gain: Estimate, samples: int) -> float | None:
+    """Return the standard error over seeds, at least that of rounding a score to one sample.
+
+    Returns:
+        The standard error; None with one seed.
+
+    Example:
+        >>> standard_error(Estimate.of({0: 0.5, 1: 0.5, 2: 0.5}), 100) == 0.01 / 36**0.5
+        True
+    """
+    least = 1 / max(samples, 1) / math.sqrt(12 * len(gain.seeds))
+    return None if gain.se is None else max(gain.se, least)
 
 
 def _pooled(by_data: Mapping[str, GainOnData]) -> Pooled | None:
