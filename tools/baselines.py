@@ -166,7 +166,7 @@ def logistic(strength: float) -> Any:  # noqa: ANN401
 def chosen(fit: Callable[[float], LogProbabilities], val: Table) -> LogProbabilities:
     """Return the fit of the strength with the best average accuracy on validation."""
     fits = [fit(strength) for strength in STRENGTHS]
-    return max(fits, key=lambda predict: np.mean([s.accuracy for s in scores(predict, val)]))
+    return max(fits, key=lambda predict: np.nanmean([s.accuracy for s in scores(predict, val)]))
 
 
 def logistic_late(train: Table, val: Table, seed: int) -> LogProbabilities:
@@ -267,14 +267,17 @@ def run(name: str, settings: RunSettings, splits: Splits, folder: RunFolder) -> 
     }
 
     def rows(split: str, found: list[Score]) -> list[dict[str, Any]]:
-        lines = [("", metric, value, len(tables[split].target)) for metric, value in cost.items()]
+        # As `dmrnet fit` does: cost is of the training, and stands with the rows of validation.
+        costs = cost.items() if split == "val" else ()
+        lines = [("", metric, value, len(tables[split].target)) for metric, value in costs]
         for score in found:
             of = name_of(score.mask.tolist(), names), int(score.scored.sum())
             lines += [(of[0], m, getattr(score, m), of[1]) for m in ("accuracy", "log_loss")]
         keys = ("combination", "metric", "value", "n")
         head = {"run": folder.name, "method": name, "recipe": "scikit-learn", "settings": {}}
         head |= {"dataset": label, "split": split, "seed": settings.seed}
-        return [head | dict(zip(keys, line, strict=True)) for line in lines]
+        values = ((name, metric, None if v != v else v, n) for name, metric, v, n in lines)
+        return [head | dict(zip(keys, line, strict=True)) for line in values]
 
     tested = [*scores(predict, tables["test"])]
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -283,6 +286,7 @@ def run(name: str, settings: RunSettings, splits: Splits, folder: RunFolder) -> 
         modalities=list(names),
         classes=list(splits.train.task.classes),
         score="accuracy",
+        samples={role: len(part) for role, part in splits.parts().items()},
         content=splits.fingerprints(),
         notes=[*splits.notes, "a baseline of scikit-learn, not trained by this package"],
     )
@@ -297,7 +301,7 @@ def run(name: str, settings: RunSettings, splits: Splits, folder: RunFolder) -> 
     }
     files = {folder.predictions: npz_bytes(arrays)}
     folder.put_test(rows("test", tested), files, test_samples=len(splits.test), finished=True)
-    return float(np.mean([score.accuracy for score in tested]))
+    return float(np.nanmean([score.accuracy for score in tested]))
 
 
 def make_runs(options: argparse.Namespace, flags: list[str]) -> None:
