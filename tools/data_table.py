@@ -16,7 +16,15 @@ from dmrnet.report import read_runs
 from dmrnet.report.records.runs import Run
 from dmrnet.storage import read_json
 
-HEAD = ("data", "train, val, test", "classes", "one modality", "all, fused late", "all", "CPU s")
+HEAD = (
+    "data",
+    "train, val, test",
+    "classes",
+    "one modality",
+    "all, late fusion",
+    "all, one model",
+    "CPU s",
+)
 
 
 def accuracy(runs: Iterable[Run], method: str, combination: str) -> str:
