@@ -152,6 +152,8 @@ def test_it_has_the_published_number_of_parameters_and_sizes(layout: str, count:
         fused = net.fusion(feats, mask)
         out = net.predictor(fused.map, fused.skips)
     assert parameters(parts) == count
+    # The second decoder of `released-seg`: 16 million parameters, as documented.
+    assert sum(p.numel() for p in parts.predictor.parameters()) == 16_335_296
     assert f"{count / 1e6:.2f}" in str(esanet.__doc__)  # in millions, as documented
     assert fused.map.shape == (2, parts.channels, 15, 20) == (2, 512, 15, 20)
     assert out.logits.shape == (2, 40, 480, 640)
