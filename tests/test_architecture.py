@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": _ENGINE,
     "studies": _ENGINE | {"engine", "report"},
     "api": _ENGINE | {"engine", "report", "studies"},
-    "sklearn": _ENGINE | {"engine", "export"},
+    "sklearn": {"api", "data"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 MAY_IMPORT["__main__"] = {"cli"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -19,6 +20,7 @@ from dmrnet.data.given import MultimodalDataset
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.finished import open_run as open_finished
+from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.own_metrics import MetricFunction
 from dmrnet.engine.predict import predict_run
 from dmrnet.methods.base import Method
@@ -56,6 +58,11 @@ class Run:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of probabilities."""
         return self._finished.task.classes
+
+    @property
+    def best_epoch(self) -> int:
+        """Epoch whose weights were kept, counted from 0."""
+        return int(self._finished.folder.read_facts()["best_epoch"])
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -171,6 +178,28 @@ class Run:
             f"Run({settings.method.name} on {settings.data_label}, seed {settings.seed}, in "
             f"{self.path})\n{self.validation!r}"
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the files of the run, so that a copy needs no folder of this one."""
+        files = {
+            str(path.relative_to(self.path)): path.read_bytes()
+            for path in self.path.rglob("*")
+            if path.is_file()
+        }
+        return {"files": files, "finished": self._finished, "keep": self._given()}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Write the files into a temporary folder that lasts as long as this object."""
+        folder = TemporaryFolder()
+        for name, content in state["files"].items():
+            path = folder.path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        self._finished = replace(state["finished"], folder=RunFolder(folder.path))
+        self._keep = (folder, *state["keep"])
+
+    def _given(self) -> tuple[object, ...]:
+        return tuple(one for one in self._keep if not isinstance(one, TemporaryFolder))
 
     def _scores(self, split: str) -> Scores:
         folder = self._finished.folder

@@ -36,6 +36,7 @@ class Dataset(ABC):
         attack_types: Names of the types of attack that are known.
         attack_type: int64 tensor ``(n,)``, the number of each sample's type of attack, -1 where it
             has none; None where no types are known.
+        weight: float32 tensor ``(n,)``, the weight of each sample's task loss; None for 1.
     """
 
     task: Task
@@ -46,6 +47,7 @@ class Dataset(ABC):
     pixels: Tensor | None = None
     attack_types: tuple[str, ...] = ()
     attack_type: Tensor | None = None
+    weight: Tensor | None = None
     _content: str = ""
 
     def __len__(self) -> int:
@@ -70,6 +72,7 @@ class Dataset(ABC):
             present=self.present.index_select(0, rows),
             target=self.target.index_select(0, rows) if target is None else target,
             index=rows,
+            weight=None if self.weight is None else self.weight.index_select(0, rows),
         )
 
     @property
@@ -84,6 +87,8 @@ class Dataset(ABC):
         digest.update(repr(self.samples).encode())
         digest.update(_bytes_of(self.present))
         digest.update(_bytes_of(self.target))
+        if self.weight is not None:
+            digest.update(_bytes_of(self.weight))
         digest.update(self.content.encode())
         return digest.hexdigest()
 

@@ -31,6 +31,7 @@ class MultimodalDataset(ArraySource):
         samples: Names of the samples.
         kinds: Layout of a modality where its shape does not tell: vector, sequence, image or
             volume, channels first, or with ``-last`` channels last.
+        weights: Weight of each sample in the training loss, ``(n,)``, 0 or more; by default 1.
         name: Name of the data, for messages and reports.
 
     Raises:
@@ -48,8 +49,9 @@ class MultimodalDataset(ArraySource):
         y: Any = None,  # noqa: ANN401
         *,
         present: Any = None,  # noqa: ANN401
-        samples: Sequence[str] | None = None,
+        samples: Sequence[str] | Array | None = None,
         kinds: Mapping[str, str] | None = None,
+        weights: Any = None,  # noqa: ANN401
         name: str = "data",
     ) -> None:
         _check_inputs(inputs)
@@ -68,6 +70,7 @@ class MultimodalDataset(ArraySource):
         if samples is not None:
             self._arrays[SAMPLES] = np.asarray([str(sample) for sample in samples])
         self.reserved = tuple(one for one in self._arrays if one in RESERVED)
+        self.weights = None if weights is None else _weights(weights, self._rows)
         for one, array in self._arrays.items():
             if len(array) != self._rows:
                 raise ValueError(
@@ -150,6 +153,17 @@ class MultimodalDataset(ArraySource):
         )
         return f"{type(self).__name__}({self._rows} samples; {'; '.join(shown)})"
 
+    def __getitem__(self, rows: Any) -> MultimodalDataset:  # noqa: ANN401
+        """Return some samples, as `subset` does; an integer gives one sample."""
+        if isinstance(rows, tuple):  # as data[rows, ...] is called by scikit-learn
+            rows, *_ = rows
+        return self.subset([rows] if isinstance(rows, int | np.integer) else rows)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of samples and modalities; with it scikit-learn can split the samples."""
+        return self._rows, len(self.names)
+
     @property
     def modalities(self) -> tuple[str, ...]:
         """Names of the modalities, in order."""
@@ -183,6 +197,19 @@ class MultimodalDataset(ArraySource):
             present=arrays.get(PRESENT),
             samples=arrays.get(SAMPLES),
             kinds=self.kinds,
+            weights=None if self.weights is None else self.weights[np.asarray(rows)],
+            name=self.path,
+        )
+
+    def labelled(self, y: Any, weights: Any = None) -> MultimodalDataset:  # noqa: ANN401
+        """Return the same samples with other labels, or none, and weights."""
+        return MultimodalDataset(
+            {name: self._arrays[name] for name in self.names},
+            y,
+            present=self._arrays.get(PRESENT),
+            samples=self._arrays.get(SAMPLES),
+            kinds=self.kinds,
+            weights=weights,
             name=self.path,
         )
 
@@ -197,6 +224,8 @@ class MultimodalDataset(ArraySource):
             digest.update(repr((name, array.dtype.str, array.shape)).encode())
             digest.update(np.ascontiguousarray(array).view(np.uint8).data)
         digest.update(repr(sorted(self.kinds.items())).encode())
+        if self.weights is not None:
+            digest.update(self.weights.data)
         key = f"{self.path}-{digest.hexdigest()}"
         _GIVEN.setdefault(key, WeakSet()).add(self)
         return key
@@ -289,6 +318,17 @@ def _labels(y: Any) -> Array:  # noqa: ANN401
             f"y: row {none[0]} has no label ({len(none)} such rows); leave such rows out"
         )
     return np.asarray(array.tolist())
+
+
+def _weights(weights: Any, rows: int) -> Array:  # noqa: ANN401
+    array = np.ascontiguousarray(_as_array(weights), dtype=np.float32)
+    if array.shape != (rows,) or not np.isfinite(array).all() or (array < 0).any():
+        raise ValueError(
+            f"expected weights of 0 or more of shape ({rows},), got {array.dtype} {array.shape}"
+        )
+    if not array.any():
+        raise ValueError("expected weights that are not all zero, got only zeros")
+    return array
 
 
 def _presence(present: Any, names: Sequence[str]) -> Array:  # noqa: ANN401

@@ -7,7 +7,7 @@ other stages once for every combination of modalities.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -245,6 +245,9 @@ class Method(nn.Module, TrainingHooks):
         first = self.forward_pass(feats, mask, batch.target, generator, rows)
         other = self.objective.second_mask(batch, epoch)
         second = None if other is None else self.forward_pass(feats, other, batch.target, generator)
+        if batch.weight is not None:
+            first = replace(first, task=first.task.weighted(batch.weight))
+            second = second and replace(second, task=second.task.weighted(batch.weight))
         return Step(**vars(first), batch=batch, feats=feats, epoch=epoch, second=second)
 
     def forward_pass(

@@ -50,6 +50,7 @@ class Batch:
             non-empty subset of `present`. None until a sampler or a combination sets it.
         where: Rows that each encoder runs on; None until set.
         exact: Whether `where` lists exactly the modalities that `mask` shows.
+        weight: Weight of each sample's task loss, ``(B,)``, 0 or more; None for 1.
     """
 
     inputs: Inputs
@@ -59,6 +60,7 @@ class Batch:
     mask: Tensor | None = None
     where: Where | None = None
     exact: bool = False
+    weight: Tensor | None = None
 
     def __len__(self) -> int:
         return int(self.index.shape[0])
@@ -92,6 +94,7 @@ class Batch:
             target=function(self.target),
             index=function(self.index),
             mask=optional(self.mask),
+            weight=optional(self.weight),
             where=None
             if self.where is None
             else {name: optional(rows) for name, rows in self.where.items()},

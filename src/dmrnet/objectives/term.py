@@ -38,6 +38,20 @@ class TaskLoss:
         """The task loss of the batch."""
         return self.per_sample.sum() / self.normaliser
 
+    def weighted(self, weight: Tensor) -> TaskLoss:
+        """Return the loss with a weight for each sample, ``(B,)``.
+
+        The normaliser becomes the weighted sum of `size`, so that a weight of 2 is the same as the
+        sample twice.
+
+        >>> loss = TaskLoss(torch.tensor([1.0, 4.0]), torch.tensor(2.0), torch.ones(2))
+        >>> loss.mean.item(), loss.weighted(torch.tensor([2.0, 1.0])).mean.item()
+        (2.5, 2.0)
+        """
+        size = self.size * weight
+        total = size.sum().clamp(min=torch.finfo(size.dtype).tiny)
+        return TaskLoss(self.per_sample * weight, total, size)
+
 
 @dataclass(frozen=True)
 class ForwardPass:

@@ -213,6 +213,8 @@ def read_splits(
     shapes = {name: array.shape[1:] for name, array in table.arrays.items()}
     training, notes = _training(table, names, stated)
     task = training.task
+    if archive.weights is not None:
+        training.weight = torch.from_numpy(archive.weights)
     fine = frozenset(name for name in names if training.arrays[name].dtype == torch.float64)
     reader = _FileReader(task, archive.names, stated, shapes, fine)
     if val is None:
@@ -326,7 +328,9 @@ def _hold_out(
     parts = []
     for rows, arrays in sides:
         names = training.samples and [training.samples[row] for row in rows.tolist()]
-        parts.append(ArrayDataset(task, arrays, present[rows], target[rows], names))
+        part = ArrayDataset(task, arrays, present[rows], target[rows], names)
+        part.weight = None if training.weight is None else training.weight[rows]
+        parts.append(part)
     return parts[0], parts[1]
 
 

@@ -20,11 +20,13 @@ class ArraySource(ABC):
         path: Path of the file, or another name of the source, for messages.
         names: Names of its modalities, in order.
         reserved: Names of its arrays that are no modality, among `RESERVED`.
+        weights: Weight of each sample in training, float32 ``(n,)``; None for 1.
     """
 
     path: str
     names: tuple[str, ...]
     reserved: tuple[str, ...]
+    weights: Array | None = None
 
     @abstractmethod
     def read(self, name: str) -> Array:

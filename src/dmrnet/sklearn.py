@@ -1,0 +1,254 @@
+"""A classifier for scikit-learn: multimodal samples with gaps, in pipelines and searches."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import GroupShuffleSplit
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    assert_all_finite,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from dmrnet.api.fit import fit
+from dmrnet.api.run import Run, open_run
+from dmrnet.api.scores import Scores
+from dmrnet.data.files.numbers import Array
+from dmrnet.data.given import MultimodalDataset
+from dmrnet.storage import write_text
+
+SAVED = "classifier.json"
+"""File of a saved classifier that holds its parameters and classes."""
+
+
+class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Classifier of samples with several modalities, some of which may be absent.
+
+    X is a mapping from modalities to arrays ``(n, ...)``, a `MultimodalDataset`, a DataFrame, or an
+    array ``(n, features)``. A mapping cannot be split by scikit-learn: give cross-validation a
+    `MultimodalDataset`. In a table, a row whose columns of a modality are all NaN lacks it.
+
+    Args:
+        method: Name of the method, or its settings.
+        recipe: Recipe of a method that is named.
+        blocks: Columns of each modality, by name or number, where X is a table or an array; by
+            default all columns are one modality, ``x``.
+        kinds: Layout of a modality where its shape does not tell; see `MultimodalDataset`.
+        encoders: Encoder of a modality by name; see `dmrnet.fit`.
+        training: Settings of training by name, such as ``{"max_epochs": 20, "lr": 0.1}``.
+        val_share: Share of the samples that is held out to choose the epoch; whole groups where
+            `fit` is given groups.
+        refit: Train once more on all samples, for as many epochs as the first training chose.
+        random_state: Seed, generator or None.
+
+    Attributes:
+        classes_: Labels, sorted.
+        run_: The trained `Run`.
+
+    >>> import numpy as np
+    >>> X = {"a": np.eye(2).repeat(20, 0), "b": [None if i % 4 else [1.0] for i in range(40)]}
+    >>> y = np.repeat(["no", "yes"], 20)
+    >>> few = {"max_epochs": 8, "threads": 1}
+    >>> model = MultimodalClassifier("sf-md", training=few, random_state=0).fit(X, y)
+    >>> model.predict({"a": [[1.0, 0.0], [0.0, 1.0]]}).tolist()
+    ['no', 'yes']
+    """
+
+    def __init__(
+        self,
+        method: Any = "dmrnet",  # noqa: ANN401
+        recipe: str = "best",
+        blocks: Mapping[str, Sequence[Any]] | None = None,
+        kinds: Mapping[str, str] | None = None,
+        encoders: Mapping[str, Any] | None = None,
+        training: Mapping[str, Any] | None = None,
+        val_share: float = 0.2,
+        refit: bool = False,
+        random_state: Any = None,  # noqa: ANN401
+    ) -> None:
+        self.method = method
+        self.recipe = recipe
+        self.blocks = blocks
+        self.kinds = kinds
+        self.encoders = encoders
+        self.training = training
+        self.val_share = val_share
+        self.refit = refit
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: Any,  # noqa: ANN401
+        y: Any,  # noqa: ANN401
+        *,
+        present: Any = None,  # noqa: ANN401
+        groups: Any = None,  # noqa: ANN401
+        sample_weight: Any = None,  # noqa: ANN401
+    ) -> Self:
+        """Train on samples.
+
+        Args:
+            X: Samples; see the class.
+            y: Label of each sample, ``(n,)``.
+            present: Bool array ``(n, V)``, True where a sample has a modality.
+            groups: Group of each sample, such as its patient: a group is not split between training
+                and the samples that choose the epoch.
+            sample_weight: Weight of each sample in the training loss, ``(n,)``.
+
+        Raises:
+            ValueError: If something does not fit together; the message says what.
+        """
+        if y is None:
+            raise ValueError("fit requires y to be passed, but the target y is None")
+        data = self._samples(X, present, first=True)
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        if y.shape != (len(data),):
+            raise ValueError(f"expected y of shape ({len(data)},), got {y.shape}")
+        check_classification_targets(y)
+        if len(data) < 2:
+            raise ValueError(f"expected at least 2 samples, got n_samples = {len(data)}")
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError("expected at least two classes, got one class")
+        data = data.labelled(codes, sample_weight)
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        train, val = data, None
+        if groups is not None:
+            split = GroupShuffleSplit(1, test_size=self.val_share, random_state=seed)
+            rows, held = next(split.split(np.zeros(len(data)), codes, groups))
+            train, val = data.subset(rows), data.subset(held)
+        settings = dict(self.training or {})
+        self.run_ = self._train(train, val, seed, settings)
+        if self.refit:
+            best = self.run_.best_epoch
+            settings |= {"max_epochs": best + 1, "stretch": 1.0, "select": "last"}
+            # The last epoch is kept, whatever these samples say.
+            self.run_ = self._train(data, data, seed, settings)
+        return self
+
+    def predict_proba(self, X: Any, present: Any = None) -> Array:  # noqa: ANN401
+        """Return the probability of each of `classes_`, float ``(n, M)``.
+
+        Raises:
+            ValueError: If a sample has no modality.
+        """
+        check_is_fitted(self)
+        data = self._samples(X, present)
+        probabilities = self.run_.predict_proba(data)
+        nothing = np.flatnonzero(np.isnan(probabilities).any(1))
+        if len(nothing):
+            raise ValueError(f"row {nothing[0]} has no modality ({len(nothing)} such rows)")
+        # Normalised in float64, so that rows sum up to 1 to its precision.
+        wide = probabilities.astype(np.float64)
+        return np.asarray(wide / wide.sum(1, keepdims=True))
+
+    def predict(self, X: Any, present: Any = None) -> Array:  # noqa: ANN401
+        """Return the most probable label of each sample, ``(n,)``."""
+        probabilities = self.predict_proba(X, present)
+        return np.asarray(self.classes_[probabilities.argmax(1)])
+
+    def score_combinations(self, X: Any, y: Any, present: Any = None) -> Scores:  # noqa: ANN401
+        """Score every combination of modalities; see `Scores`.
+
+        Raises:
+            ValueError: If `y` has a label that training never had.
+        """
+        check_is_fitted(self)
+        data = self._samples(X, present)
+        codes = np.searchsorted(self.classes_, np.asarray(y)).clip(max=len(self.classes_) - 1)
+        unknown = np.flatnonzero(self.classes_[codes] != np.asarray(y))
+        if len(unknown):
+            raise ValueError(f"y: row {unknown[0]} has a label that training never had")
+        return self.run_.evaluate(data.labelled(codes))
+
+    def save(self, folder: str | Path) -> None:
+        """Write the trained classifier into a new folder, without pickle.
+
+        Raises:
+            FileExistsError: If the folder exists.
+            TypeError: If a label or a parameter is no text, number, list or mapping.
+        """
+        check_is_fitted(self)
+        parameters = {k: v for k, v in self.get_params(deep=False).items() if k != "encoders"}
+        if self.blocks:
+            parameters["blocks"] = {name: list(columns) for name, columns in self.blocks.items()}
+        known = {
+            "parameters": parameters,
+            "classes": self.classes_.tolist(),
+            "columns": getattr(self, "n_features_in_", None),
+        }
+        content = json.dumps(known)
+        shutil.copytree(self.run_.path, folder)
+        write_text(Path(folder) / SAVED, content)
+
+    @classmethod
+    def load(cls, folder: str | Path, encoders: Mapping[str, Any] | None = None) -> Self:
+        """Open a classifier that `save` wrote.
+
+        Args:
+            folder: The folder.
+            encoders: Encoders that were given as modules, by modality.
+
+        Raises:
+            FileNotFoundError: If the folder holds no classifier.
+        """
+        known = json.loads((Path(folder) / SAVED).read_text())
+        model = cls(**known["parameters"], encoders=encoders)
+        model.run_ = open_run(folder, encoders=encoders)
+        model.classes_ = np.asarray(known["classes"])
+        if known["columns"] is not None:
+            model.n_features_in_ = known["columns"]
+        return model
+
+    def _train(
+        self,
+        train: MultimodalDataset,
+        val: MultimodalDataset | None,
+        seed: int,
+        settings: Mapping[str, Any],
+    ) -> Run:
+        return fit(
+            train,
+            val,
+            method=self.method,
+            recipe=self.recipe,
+            encoders=self.encoders,
+            seed=seed,
+            val_share=self.val_share,
+            **{"threads": 1, **settings},
+        )
+
+    def _samples(self, X: Any, present: Any, first: bool = False) -> MultimodalDataset:  # noqa: ANN401
+        """Return samples without labels; a table or array is checked as scikit-learn does."""
+        if isinstance(X, MultimodalDataset):
+            return X.labelled(None)
+        # Some sparse matrices are mappings, too.
+        if isinstance(X, Mapping) and not hasattr(X, "shape"):
+            return MultimodalDataset(X, present=present, kinds=self.kinds)
+        names = list(getattr(X, "columns", ()))
+        # Of one modality alone, NaN could only mean a sample without any.
+        finite = "allow-nan" if self.blocks else True
+        array = validate_data(self, X, reset=first, ensure_all_finite=finite).astype(np.float64)
+        blocks = self.blocks or {"x": range(array.shape[1])}
+        inputs = {}
+        for name, columns in blocks.items():
+            numbers = [names.index(c) if isinstance(c, str) else c for c in columns]
+            inputs[name] = array[:, numbers]
+        return MultimodalDataset(inputs, present=present, kinds=self.kinds)
+
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401
+        """Return what scikit-learn may expect: with blocks, NaN is read, as absence."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = bool(self.blocks)
+        return tags

@@ -1,0 +1,135 @@
+"""The classifier keeps scikit-learn's contract and finds what `dmrnet.fit` finds."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+import dmrnet
+from dmrnet import MultimodalDataset
+from dmrnet.sklearn import MultimodalClassifier
+
+FEW: dict[str, Any] = {"max_epochs": 8, "threads": 1}
+RNG = np.random.default_rng(0)
+LABELS = np.array(["cat", "dog", "owl"])
+Y = LABELS[np.arange(120) % 3]
+A = RNG.normal(size=(120, 4)) + 2 * np.eye(4)[np.arange(120) % 3]
+B = RNG.normal(size=(120, 2)) + 2 * np.eye(3, 2)[np.arange(120) % 3]
+B[::4] = np.nan
+X = {"a": A, "b": B}
+
+
+def classifier(**changes: Any) -> MultimodalClassifier:
+    return MultimodalClassifier("sf-md", **{"training": FEW, "random_state": 0, **changes})
+
+
+CHECKS = list(estimator_checks_generator(classifier(), mark=None))
+
+
+@pytest.mark.parametrize("number", range(len(CHECKS)))
+def test_scikit_learn_checks(number: int) -> None:
+    estimator, check = CHECKS[number]
+    name = getattr(check, "func", check).__name__
+    if "sample_weight_equivalence" in name:
+        pytest.xfail("batches are drawn at random: a row twice is not drawn as one of weight 2")
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def trained() -> MultimodalClassifier:
+    return classifier().fit(X, Y)
+
+
+def test_it_predicts_the_labels_it_was_given(trained: MultimodalClassifier) -> None:
+    assert trained.classes_.tolist() == LABELS.tolist()
+    assert trained.score(MultimodalDataset(X), Y) > 0.8
+    assert trained.predict({"b": B[1:4]}).shape == (3,)
+    scores = trained.score_combinations(X, Y)
+    predicted = trained.predict({"a": A})
+    assert scores["a"] == pytest.approx(float((predicted == Y).mean()))
+    with pytest.raises(ValueError, match="row 0 has no modality"):
+        trained.predict({"b": B})
+    with pytest.raises(ValueError, match="never had"):
+        trained.score_combinations(X, np.full(120, "cow"))
+
+
+def test_it_is_saved_without_pickle_and_pickled(
+    trained: MultimodalClassifier, tmp_path: Path
+) -> None:
+    trained.save(tmp_path / "model")
+    expected = trained.predict_proba(X)
+    again = MultimodalClassifier.load(tmp_path / "model")
+    assert np.array_equal(again.predict_proba(X), expected)
+    assert again.get_params() == trained.get_params()
+    assert again.predict(X).tolist() == trained.predict(X).tolist()
+    copy = pickle.loads(pickle.dumps(trained))
+    assert np.array_equal(copy.predict_proba(X), expected)
+    assert copy.run_.path != trained.run_.path
+    with pytest.raises(FileExistsError):
+        trained.save(tmp_path / "model")
+
+
+def test_it_works_in_searches_folds_and_calibration() -> None:
+    data = MultimodalDataset(X)
+    groups = np.arange(120) // 6
+    scores = cross_val_score(classifier(), data, Y, cv=GroupKFold(2), groups=groups)
+    assert scores.min() > 0.6
+    grid = {"training": [FEW, FEW | {"lr": 0.05}]}
+    search = GridSearchCV(clone(classifier()), grid, cv=2).fit(data, Y)
+    assert search.predict(data).shape == (120,)
+    table = np.concatenate([A, np.nan_to_num(B)], 1)
+    blocks = {"a": range(4), "b": range(4, 6)}
+    scaled = make_pipeline(StandardScaler(), classifier(blocks=blocks)).fit(table, Y)
+    assert scaled.score(table, Y) > 0.8
+    calibrated = CalibratedClassifierCV(classifier(blocks=blocks), cv=2).fit(table, Y)
+    assert calibrated.predict_proba(table).shape == (120, 3)
+
+
+def test_a_group_is_on_one_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {}
+
+    def fit(train: MultimodalDataset, val: MultimodalDataset, **_: object) -> object:
+        seen["train"], seen["val"] = train.read("a")[:, 0], val.read("a")[:, 0]
+        raise InterruptedError
+
+    monkeypatch.setattr("dmrnet.sklearn.fit", fit)
+    groups = np.arange(120) // 6
+    values = np.repeat(groups[:, None].astype(float), 2, 1)
+    with pytest.raises(InterruptedError):
+        classifier().fit({"a": values}, Y, groups=groups)
+    assert set(seen["train"]) & set(seen["val"]) == set()
+    assert set(seen["train"]) | set(seen["val"]) == set(groups)
+
+
+def test_refit_trains_on_every_sample(trained: MultimodalClassifier) -> None:
+    again = classifier(refit=True).fit(X, Y)
+    facts = again.run_._finished.folder.read_facts()
+    assert facts["samples"]["train"] == 120
+    assert facts["max_epochs"] == trained.run_.best_epoch + 1
+
+
+def test_a_weight_of_zero_leaves_a_sample_out_of_the_loss() -> None:
+    wrong = np.where(np.arange(120) < 60, Y, LABELS[(np.arange(120) + 1) % 3])
+    weight = (np.arange(120) < 60).astype(float)
+    plain = classifier().fit({"a": A}, wrong, sample_weight=weight)
+    assert plain.score(MultimodalDataset({"a": A}), Y) > 0.8
+    data = MultimodalDataset({"a": A}, Y, weights=2 * np.ones(120), name="same")
+    ones = MultimodalDataset({"a": A}, Y, weights=np.ones(120), name="same")
+    runs = [dmrnet.fit(one, method="sf-md", **FEW) for one in (data, ones)]
+    assert np.allclose(*(run.predict_proba({"a": A}) for run in runs), atol=1e-5)
+
+
+@pytest.mark.parametrize("weights", [[-1.0] * 120, [0.0] * 120, [1.0] * 119, [np.nan] * 120])
+def test_wrong_weights_are_refused(weights: list[float]) -> None:
+    with pytest.raises(ValueError, match="weights"):
+        classifier().fit({"a": A}, Y, sample_weight=weights)
