@@ -73,6 +73,18 @@ class Batch:
         where = rows_of(encode, modalities)
         return replace(self, mask=mask, where=where, exact=encode is mask)
 
+    def weigh(self, losses: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Return losses of samples times their weights, which are scaled to a mean of 1.
+
+        Args:
+            losses: Tensor of shape ``(b,)``.
+            rows: int64 ``(b,)`` row of each loss; None for every row.
+        """
+        if self.weight is None:
+            return losses
+        weight = self.weight / self.weight.mean().clamp(min=torch.finfo(self.weight.dtype).tiny)
+        return losses * (weight if rows is None else weight[rows])
+
     def to(self, device: torch.device | str, non_blocking: bool = True) -> Batch:
         """Return the batch on another device."""
         return self._map(lambda value: value.to(device, non_blocking=non_blocking))

@@ -28,7 +28,7 @@ class OwnLosses(Method):
         losses = []
         for name in self.modalities:
             loss = self.expert_loss(name, step.feats, batch.target)
-            losses.append(loss.per_sample / loss.normaliser)
+            losses.append(batch.weigh(loss.per_sample) / loss.normaliser)
         extras = {**step.fused.extras, LOSSES: tuple(losses)}
         return replace(step, fused=replace(step.fused, extras=extras))
 

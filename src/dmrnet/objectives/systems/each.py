@@ -38,7 +38,7 @@ class EachShown(Term):
         for name, column in zip(self.modalities, self.rows(step).unbind(1), strict=True):
             pooled = step.feats[name][:, -self.channels :].mean((2, 3))
             losses = cross_entropy(self.classifier(pooled), step.batch.target).per_sample
-            total = total + torch.where(column, losses, 0.0).sum()
+            total = total + torch.where(column, step.batch.weigh(losses), 0.0).sum()
         return total / len(step.mask)
 
     def rows(self, step: Step) -> Tensor:

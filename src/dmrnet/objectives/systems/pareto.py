@@ -49,7 +49,11 @@ class EachPresent(Term):
                 losses = pixel_cross_entropy(head(step.feats[name]), target, self.class_weights)
             else:
                 losses = cross_entropy(head(step.feats[name].mean((2, 3))), target)
-            total = total + torch.where(column, losses.per_sample, 0.0).sum() / losses.normaliser
+            total = (
+                total
+                + torch.where(column, step.batch.weigh(losses.per_sample), 0.0).sum()
+                / losses.normaliser
+            )
         return total
 
 

@@ -37,7 +37,8 @@ class RegionTerm(Term):
     def forward(self, step: Step) -> Tensor:
         """Return the mean over the batch."""
         (logits,) = step.fused.extras["regions"]
-        return cross_entropy(logits.mean((2, 3)), step.batch.target).mean
+        losses = cross_entropy(logits.mean((2, 3)), step.batch.target).per_sample
+        return step.batch.weigh(losses).mean()
 
 
 class PixelRegions(Term):
@@ -176,4 +177,7 @@ class Separate(Term):
         ]
         target = torch.cat([take_rows(step.batch.target, where[n]) for n in self.modalities])
         logits = self.predictor(self.trunk(torch.cat(maps)), ()).logits
-        return cross_entropy(logits, target).per_sample.sum() / len(step.batch)
+        every = torch.arange(len(step.batch), device=target.device)
+        rows = torch.cat([take_rows(every, where[name]) for name in self.modalities])
+        losses = step.batch.weigh(cross_entropy(logits, target).per_sample, rows)
+        return losses.sum() / len(step.batch)
