@@ -126,6 +126,16 @@ def test_layers_for_training_alone_are_removed() -> None:
     assert [r.weight.shape[1] for r in first[1]] == [8, 8]
 
 
+@pytest.mark.parametrize("name", ["experts", "dgl", "unimodal", "simmlm"])
+def test_networks_of_other_modalities_are_left_out(name: str) -> None:
+    method = made(name, "mixed")
+    whole, one = folded(method), folded(method, "wave")
+    kept, *rest = (sum(p.numel() for p in whole.method.encoders[v].parameters()) for v in (1, 0, 2))
+    sizes = [sum(p.numel() for p in encoder.parameters()) for encoder in one.method.encoders]
+    assert all(rest)
+    assert sizes == [0, kept, 0]
+
+
 @pytest.mark.parametrize("combination", [None, "rgb+depth"])
 @pytest.mark.parametrize("network", ["surf", "images"])
 def test_it_exports_with_any_batch_size(combination: str | None, network: str) -> None:

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
 from dmrnet.methods.base import Method
-from dmrnet.modalities import Inputs, all_combinations, parse
+from dmrnet.modalities import Inputs, Modality, all_combinations, parse
 from dmrnet.modalities.combinations import MAX_TABLE
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
 from dmrnet.nn.fusion import masked
@@ -34,6 +34,26 @@ LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 CHECKED = 31
 """Largest number of combinations whose predictions are compared."""
+
+
+class LeftOut(MultiLevelEncoder):
+    """Stands for the encoder of a modality that is never read: zeros of the same shapes.
+
+    Args:
+        encoder: Encoder that is left out.
+        modality: Its modality.
+    """
+
+    def __init__(self, encoder: MultiLevelEncoder, modality: Modality) -> None:
+        super().__init__()
+        first = next(encoder.parameters())
+        none = torch.zeros(0, dtype=torch.int64, device=first.device)
+        feats = encoder.encode(modality.name, first.new_zeros((1, *modality.shape)), none)
+        self.shapes = {name: feature.shape[1:] for name, feature in feats.items()}
+
+    def encode(self, modality: str, x: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
+        """Return zeros for every feature of the encoder."""
+        return {name: x.new_zeros((x.shape[0], *shape)) for name, shape in self.shapes.items()}
 
 
 class Folded(nn.Module):
@@ -59,8 +79,12 @@ class Folded(nn.Module):
         self.register_buffer("visible", visible, persistent=False)
         self.restricted = self.fixed and method.fusion.restrict(self.modalities)
         for v, encoder in enumerate(method.encoders):
-            if not visible[v] and not isinstance(encoder, MultiLevelEncoder):
+            if visible[v]:
+                continue
+            if not isinstance(encoder, MultiLevelEncoder):
                 method.encoders[v] = nn.Identity()
+            elif not method.task.dense:  # there the shapes follow the images'
+                method.encoders[v] = LeftOut(encoder, method.task.inputs[v])
         self.train(False)
 
     def train(self, mode: bool = True) -> Self:
