@@ -8,7 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from dmrnet.engine.training.checkpoints import WholeFiles
+from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.training.checkpoints import OURS, PREFIX, Checkpoints, WholeFiles
+from dmrnet.engine.training.optim import build_optimizer
+from dmrnet.methods import build_method
+from dmrnet.modalities import Modality, Task
+from dmrnet.nn import Network
+from dmrnet.settings.training import Training
 
 
 @pytest.mark.parametrize("hold", [True, False])
@@ -49,3 +55,27 @@ def test_what_is_written_is_what_was_there(tmp_path: Path, hold: bool) -> None:
     )
     assert all(torch.equal(a["momentum_buffer"], b["momentum_buffer"]) for a, b in momenta)
     assert kept["optimizer"]["param_groups"] == before["optimizer"]["param_groups"]
+
+
+def test_a_run_whose_other_parameters_were_decayed_does_not_go_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in runs of versions in which biases of two dimensions were."""
+    task = Task((Modality("a", "vector", (3,)), Modality("b", "vector", (3,))), ("x", "y"))
+    method = build_method("rfnet", task, network=Network(width=8))
+    optimizer = build_optimizer(method, Training().sized(100)).state_dict()
+    checkpoints = Checkpoints(RunFolder(tmp_path))
+    file = checkpoints.folder.checkpoints / "epoch-00001.ckpt"
+    file.parent.mkdir(parents=True)
+    content = {
+        OURS: {},
+        "state_dict": {PREFIX + name: value for name, value in method.state_dict().items()},
+        "optimizer_states": [optimizer],
+    }
+    torch.save(content, file)
+    assert checkpoints.newest(method) is not None
+    decayed, others = (group["params"] for group in optimizer["param_groups"])
+    decayed.append(others.pop())
+    torch.save(content, file)
+    assert checkpoints.newest(method) is None
+    assert "another version decayed other parameters" in caplog.text

@@ -20,6 +20,7 @@ from torch import Tensor
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.weights import misfit
 from dmrnet.methods.base import Method
+from dmrnet.nn.layers.decay import decayed_parameters
 from dmrnet.storage import write_bytes
 
 log = logging.getLogger(__name__)
@@ -166,11 +167,15 @@ class Checkpoints(pl.callbacks.Checkpoint):
         """
         for checkpoint in reversed(self.existing()):
             try:
-                state = WholeFiles().load_checkpoint(checkpoint.path)["state_dict"]
+                content = WholeFiles().load_checkpoint(checkpoint.path)
+                state = content["state_dict"]
                 if method is not None:
                     weights = {name.removeprefix(PREFIX): state[name] for name in state}
                     if wrong := misfit(method.state_dict(), weights):
                         raise ValueError(f"it does not fit the run's method: {wrong}")
+                    decayed = content["optimizer_states"][0]["param_groups"][0]["params"]
+                    if len(decayed) != sum(1 for _ in decayed_parameters(method)):
+                        raise ValueError("another version decayed other parameters of the method")
             except Exception as error:  # whatever is wrong, an older one may do
                 why = " ".join(str(error).split())[:200]
                 log.warning("%s cannot be read (%s); trying the one before", checkpoint.path, why)
