@@ -43,7 +43,7 @@ class Attention(nn.Module):
         split = self.qkv(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         q, k, v = split.unbind()
         keys = None if shown is None else shown[:, None, None, :]
-        p = self.weight_dropout if self.training else 0.0
+        p = self.weight_dropout if self.dropout.training else 0.0
         mixed = F.scaled_dot_product_attention(q[:, :, :queries], k, v, keys, p)
         attended: Tensor = self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
         return attended
