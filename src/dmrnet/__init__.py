@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dmrnet.api.scores import Scores
     from dmrnet.api.studies import build_report, run_study
     from dmrnet.data.given import MultimodalDataset
+    from dmrnet.data.items import LazyDataset
     from dmrnet.methods import build_method, method
     from dmrnet.modalities import Batch, Modality, Task
 
@@ -30,6 +31,7 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "Batch",
+    "LazyDataset",
     "Modality",
     "MultimodalDataset",
     "Run",
@@ -51,6 +53,7 @@ __all__ = [
 # Where each public name lives. A new one has three lines in this file; a test compares them.
 _HOME = {
     "Batch": "dmrnet.modalities",
+    "LazyDataset": "dmrnet.data.items",
     "Modality": "dmrnet.modalities",
     "MultimodalDataset": "dmrnet.data.given",
     "Run": "dmrnet.api.run",

@@ -199,7 +199,7 @@ def test_masks_of_the_users_own_are_drawn() -> None:
         ({"epochs": 3}, TypeError, "no setting 'epochs'"),
         ({"train": "mfaet"}, ValueError, "mfeat"),
         ({"train": "mfeat", "val": samples()}, TypeError, "no val and test"),
-        ({"val": "val.npz"}, TypeError, "each as a MultimodalDataset"),
+        ({"val": "val.npz"}, TypeError, "all as MultimodalDataset"),
         ({"encoders": {"rader": Radar}}, ValueError, "radar"),
         (
             {"encoders": {"radar": nn.Linear(5, 2)}},

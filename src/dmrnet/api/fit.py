@@ -11,7 +11,8 @@ from torch import nn
 
 from dmrnet.api.register import register_method
 from dmrnet.api.run import Run, TemporaryFolder
-from dmrnet.data.given import MultimodalDataset
+from dmrnet.data.given import MultimodalDataset, WeakKeys
+from dmrnet.data.items import LazyDataset
 from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.sets.base import DataSettings
@@ -28,7 +29,7 @@ from dmrnet.nn.encoders.own import Factory, give_encoder
 from dmrnet.settings.config import RunSettings
 from dmrnet.settings.training import Training
 
-Samples = MultimodalDataset | str | Path
+Samples = MultimodalDataset | LazyDataset | str | Path
 
 
 def fit(
@@ -49,8 +50,8 @@ def fit(
     """Train a method and score it on validation, as ``dmrnet fit`` does.
 
     Args:
-        train: Training samples: a `MultimodalDataset`, an ``.npz`` file, the name of a data set
-            with default settings, or the settings of one.
+        train: Training samples: a `MultimodalDataset`, a `LazyDataset`, an ``.npz`` file, the name
+            of a data set with default settings, or the settings of one.
         val: Validation samples; by default a share of the training samples is held out.
         test: Test samples, for `Run.evaluate`.
         method: Name of the method; its settings, such as ``dmrnet.method("dmr").recipe("best",
@@ -109,7 +110,9 @@ def data_settings(
         ValueError: If there is no data set of that name.
     """
     parts: Sequence[object] = [part for part in (train, val, test) if part is not None]
-    if all(isinstance(part, MultimodalDataset) for part in parts):
+    if any(
+        all(isinstance(part, kind) for part in parts) for kind in (MultimodalDataset, LazyDataset)
+    ):
         train_key, val_key, test_key = (_key(part) for part in (train, val, test))
         return "given", Given(train_key, val_key, test_key, val_share)
     if isinstance(train, DataSettings):
@@ -126,13 +129,13 @@ def data_settings(
         return "arrays", Arrays(str(paths[0]), paths[1], paths[2], val_share)
     kinds = ", ".join(type(part).__name__ for part in parts)
     raise TypeError(
-        "expected train, val and test each as a MultimodalDataset or each as a path of an .npz "
-        f"file, or train as the name of a data set; got {kinds}"
+        "expected train, val and test all as MultimodalDataset, all as LazyDataset or all as paths "
+        f"of .npz files, or train as the name of a data set; got {kinds}"
     )
 
 
 def _key(part: object) -> str:
-    return part.key if isinstance(part, MultimodalDataset) else ""
+    return part.key if isinstance(part, WeakKeys) else ""
 
 
 def _alone(val: object, test: object) -> None:

@@ -17,6 +17,7 @@ from torch import nn
 from dmrnet.api.scores import Scores
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.given import MultimodalDataset
+from dmrnet.data.items import LazyDataset
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.finished import open_run as open_finished
@@ -86,7 +87,7 @@ class Run:
 
     def evaluate(
         self,
-        test: MultimodalDataset | str | Path | None = None,
+        test: MultimodalDataset | LazyDataset | str | Path | None = None,
         batch_size: int | None = None,
         metrics: Mapping[str, MetricFunction] | None = None,
     ) -> Scores:
@@ -109,7 +110,7 @@ class Run:
 
     def predict_proba(
         self,
-        inputs: MultimodalDataset | Mapping[str, Any] | str | Path,
+        inputs: MultimodalDataset | LazyDataset | Mapping[str, Any] | str | Path,
         present: Any = None,  # noqa: ANN401
         combination: str | None = None,
     ) -> Array:
@@ -132,8 +133,9 @@ class Run:
             inputs = MultimodalDataset(inputs, present=present, name="inputs")
         elif present is not None:
             raise TypeError("expected present with a mapping of arrays only")
-        if isinstance(inputs, str | Path):
-            dataset, rows, probabilities = predict_run(self._finished, str(inputs), combination)
+        if not isinstance(inputs, MultimodalDataset):
+            source = inputs if isinstance(inputs, LazyDataset) else str(inputs)
+            dataset, rows, probabilities = predict_run(self._finished, source, combination)
             return self._spread(len(dataset), rows.numpy(), probabilities.numpy())
         some = np.flatnonzero(inputs.present.any(1))
         if not len(some):
@@ -148,7 +150,7 @@ class Run:
 
     def predict(
         self,
-        inputs: MultimodalDataset | Mapping[str, Any] | str | Path,
+        inputs: MultimodalDataset | LazyDataset | Mapping[str, Any] | str | Path,
         present: Any = None,  # noqa: ANN401
         combination: str | None = None,
     ) -> Array:

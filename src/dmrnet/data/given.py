@@ -10,13 +10,36 @@ from weakref import WeakSet
 import numpy as np
 
 from dmrnet.data.files.numbers import Array
-from dmrnet.data.files.source import PRESENT, RESERVED, SAMPLES, TARGET, ArraySource
+from dmrnet.data.files.source import PRESENT, RESERVED, SAMPLES, TARGET, ArraySource, Source
 from dmrnet.modalities import check_names
 
-_GIVEN: dict[str, WeakSet[MultimodalDataset]] = {}
+_GIVEN: dict[str, WeakSet[WeakKeys]] = {}
 
 
-class MultimodalDataset(ArraySource):
+class WeakKeys(Source):
+    """Data that settings name by a key, while this process holds them.
+
+    Attributes:
+        path: Name of the data.
+        kinds: Layout of modalities whose shape does not tell.
+    """
+
+    kinds: dict[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hexadecimal digits that depend on what is in the data."""
+        raise NotImplementedError
+
+    @property
+    def key(self) -> str:
+        """Name and fingerprint: a run goes on only with equal data."""
+        key = f"{self.path}-{self.fingerprint}"
+        _GIVEN.setdefault(key, WeakSet()).add(self)
+        return key
+
+
+class MultimodalDataset(WeakKeys, ArraySource):
     """Samples of several modalities, some of which may be absent, held in memory.
 
     A sample lacks a modality where its row is None or nothing but NaN, or where `present` is False.
@@ -131,7 +154,7 @@ class MultimodalDataset(ArraySource):
             TypeError: If a record is no mapping.
             ValueError: If there are none.
         """
-        rows, labels = zip(*map(_record, _items(records)), strict=True)
+        rows, labels = zip(*map(record, _items(records)), strict=True)
         key = y if isinstance(y, str) else None
         names = dict.fromkeys(name for row in rows for name in row if name != key)
         inputs = {name: [row.get(name) for row in rows] for name in names}
@@ -214,11 +237,8 @@ class MultimodalDataset(ArraySource):
         )
 
     @property
-    def key(self) -> str:
-        """Name and fingerprint, by which the settings of a run in this process refer to the data.
-
-        It depends on what is in the arrays, so that a run goes on only with equal data.
-        """
+    def fingerprint(self) -> str:
+        """Hexadecimal digits that depend on what is in the arrays."""
         digest = blake2b(digest_size=4)
         for name, array in self._arrays.items():
             digest.update(repr((name, array.dtype.str, array.shape)).encode())
@@ -226,13 +246,11 @@ class MultimodalDataset(ArraySource):
         digest.update(repr(sorted(self.kinds.items())).encode())
         if self.weights is not None:
             digest.update(self.weights.data)
-        key = f"{self.path}-{digest.hexdigest()}"
-        _GIVEN.setdefault(key, WeakSet()).add(self)
-        return key
+        return digest.hexdigest()
 
 
-def given(key: str) -> MultimodalDataset:
-    """Return the data set of a `MultimodalDataset.key`.
+def given(key: str) -> WeakKeys:
+    """Return the data of a `WeakKeys.key`.
 
     Raises:
         FileNotFoundError: If this process does not hold it.
@@ -253,9 +271,9 @@ def rows_of_modality(name: str, value: Any) -> Array:  # noqa: ANN401
         TypeError: If it holds no numbers.
         ValueError: If rows differ in shape, or every row is None.
     """
-    array = _as_array(value)
+    array = as_array(value)
     if array is None or array.dtype == object:
-        rows = [_as_array(row) for row in (value if array is None else array)]
+        rows = [as_array(row) for row in (value if array is None else array)]
         shapes = {row.shape: number for number, row in enumerate(rows) if row is not None}
         if not shapes:
             raise ValueError(f"modality {name}: every row is None; leave it out")
@@ -274,7 +292,7 @@ def rows_of_modality(name: str, value: Any) -> Array:  # noqa: ANN401
     return array[:, None] if array.ndim == 1 else array
 
 
-def _as_array(value: Any) -> Array | None:  # noqa: ANN401
+def as_array(value: Any) -> Array | None:  # noqa: ANN401
     """Return an array of what has one; None for None, and for lists whose rows differ."""
     if value is None:
         return None
@@ -307,7 +325,7 @@ def _absent(array: Array) -> Array:
 
 def _labels(y: Any) -> Array:  # noqa: ANN401
     """Return labels as an array of numbers or text."""
-    array = _as_array(y)
+    array = as_array(y)
     if array is None:
         raise TypeError(f"expected y as one label a sample, got {type(y).__name__}")
     if array.dtype != object:
@@ -321,7 +339,7 @@ def _labels(y: Any) -> Array:  # noqa: ANN401
 
 
 def _weights(weights: Any, rows: int) -> Array:  # noqa: ANN401
-    array = np.ascontiguousarray(_as_array(weights), dtype=np.float32)
+    array = np.ascontiguousarray(as_array(weights), dtype=np.float32)
     if array.shape != (rows,) or not np.isfinite(array).all() or (array < 0).any():
         raise ValueError(
             f"expected weights of 0 or more of shape ({rows},), got {array.dtype} {array.shape}"
@@ -337,8 +355,8 @@ def _presence(present: Any, names: Sequence[str]) -> Array:  # noqa: ANN401
             raise ValueError(
                 f"expected present for each of {', '.join(names)}, got {', '.join(present)}"
             )
-        present = np.stack([np.asarray(_as_array(present[name])) for name in names], 1)
-    array: Array | None = _as_array(present)
+        present = np.stack([np.asarray(as_array(present[name])) for name in names], 1)
+    array: Array | None = as_array(present)
     if array is not None and array.dtype == np.bool_ and array.shape[1:] == (len(names),):
         return array
     got = type(present).__name__ if array is None else f"{array.dtype} {array.shape}"
@@ -357,7 +375,8 @@ def _items(records: Any) -> Iterator[Any]:  # noqa: ANN401
     return iter(records)
 
 
-def _record(item: Any) -> tuple[Mapping[str, Any], Any]:  # noqa: ANN401
+def record(item: Any) -> tuple[Mapping[str, Any], Any]:  # noqa: ANN401
+    """Return the mapping of a record, and its label or None; raise `TypeError` if it has none."""
     row, label = item if isinstance(item, tuple) and len(item) == 2 else (item, None)
     if not isinstance(row, Mapping):
         raise TypeError(

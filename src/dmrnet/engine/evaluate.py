@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset, fingerprint_of_file
-from dmrnet.data.files.source import ArraySource
+from dmrnet.data.files.source import Source
 from dmrnet.data.sets.base import DataSettings
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.own_metrics import MetricFunction, own_lines
@@ -35,7 +35,7 @@ MOST_NUMBERS = 50_000_000
 
 def evaluate_run(
     run: FinishedRun,
-    test: str | ArraySource | None = None,
+    test: str | Source | None = None,
     batch_size: int | None = None,
     tile: int | None = None,
     metrics: Mapping[str, MetricFunction] | None = None,
@@ -67,7 +67,7 @@ def evaluate_run(
 def _evaluate_samples(
     run: FinishedRun,
     dataset: Dataset,
-    test: str | ArraySource | None,
+    test: str | Source | None,
     batch_size: int | None,
     metrics: Mapping[str, MetricFunction],
 ) -> Evaluation:
@@ -118,7 +118,7 @@ def _evaluate_samples(
 def _evaluate_images(
     run: FinishedRun,
     dataset: Dataset,
-    test: str | ArraySource | None,
+    test: str | Source | None,
     batch_size: int | None,
     tile: int | None,
 ) -> PixelEvaluation:
@@ -147,7 +147,7 @@ def _evaluate_images(
 def _store(
     run: FinishedRun,
     dataset: Dataset,
-    test: str | ArraySource | None,
+    test: str | Source | None,
     lines: Iterable[Line],
     contents: Mapping[Path, bytes | None],
 ) -> None:

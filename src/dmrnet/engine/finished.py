@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from dmrnet.data.dataset import Dataset, Splits
-from dmrnet.data.files.source import ArraySource
+from dmrnet.data.files.source import Source
 from dmrnet.data.standardise import Standardiser
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.weights import load_weights
@@ -43,7 +43,7 @@ class FinishedRun:
     standardiser: Standardiser | None
     device: str
 
-    def read(self, path: str | ArraySource, need_target: bool = True) -> Dataset:
+    def read(self, path: str | Source, need_target: bool = True) -> Dataset:
         """Read a file of samples as the run read its own.
 
         Args:
@@ -61,7 +61,7 @@ class FinishedRun:
         columns = self.folder.read_facts().get("columns") or None
         return self.settings.data.read(path, self.task, standardiser, columns, need_target)
 
-    def samples(self, split: str, test: str | ArraySource | None = None) -> Dataset:
+    def samples(self, split: str, test: str | Source | None = None) -> Dataset:
         """Return the samples of a split, checked to be those of the run's training.
 
         Args:
@@ -80,7 +80,7 @@ class FinishedRun:
             raise ValueError(f"expected no test file with the split val, got {test}; use test")
         return self._checked("val", self._load().val, "restore the data")
 
-    def _test_samples(self, path: str | ArraySource | None) -> Dataset:
+    def _test_samples(self, path: str | Source | None) -> Dataset:
         if path is not None:
             return self.read(path)
         own = self.settings.data.files().get("test")

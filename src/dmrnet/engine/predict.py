@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.files.source import ArraySource
+from dmrnet.data.files.source import Source
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.scoring import naming_samples, samples_at_once
@@ -91,7 +91,7 @@ def predict_rows(
 
 def predict_run(
     run: FinishedRun,
-    path: str | ArraySource,
+    path: str | Source,
     combination: str | None = None,
     batch_size: int | None = None,
     advance: Callable[[int], None] | None = None,

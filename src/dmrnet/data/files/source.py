@@ -13,17 +13,25 @@ RESERVED = (TARGET, PRESENT, SAMPLES)
 """Names of the arrays that are no modality."""
 
 
-class ArraySource(ABC):
-    """Arrays by name.
+class Source:
+    """Samples of Python.
 
     Attributes:
         path: Path of the file, or another name of the source, for messages.
+    """
+
+    path: str
+
+
+class ArraySource(Source, ABC):
+    """Arrays by name.
+
+    Attributes:
         names: Names of its modalities, in order.
         reserved: Names of its arrays that are no modality, among `RESERVED`.
         weights: Weight of each sample in training, float32 ``(n,)``; None for 1.
     """
 
-    path: str
     names: tuple[str, ...]
     reserved: tuple[str, ...]
     weights: Array | None = None

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dmrnet.data.dataset import Dataset, Splits
-    from dmrnet.data.files.source import ArraySource
+    from dmrnet.data.files.source import Source
     from dmrnet.data.standardise import Standardiser
     from dmrnet.modalities import Task
 
@@ -82,7 +82,7 @@ class DataSettings(ABC):
 
     def read(
         self,
-        path: str | ArraySource,
+        path: str | Source,
         task: Task,
         standardiser: Standardiser | None,
         columns: Sequence[str] | None = None,
@@ -104,7 +104,12 @@ class DataSettings(ABC):
         """
         if not task.dense:
             from dmrnet.data.files.reading import read_split
+            from dmrnet.data.files.source import ArraySource
+            from dmrnet.data.items import LazyDataset, every_row
 
+            if isinstance(path, LazyDataset):
+                return every_row(path, task, None, standardiser, need_target)
+            assert isinstance(path, str | ArraySource)
             return read_split(path, task, standardiser, self.kinds, columns, need_target)
         if not isinstance(path, str):
             raise ValueError(f"{path.path}: expected a file, since every pixel has a class")

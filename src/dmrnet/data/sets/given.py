@@ -34,14 +34,28 @@ class Given(InMemory):
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers as given; the seed draws validation rows."""
         from dmrnet.data.files.reading import read_splits
-        from dmrnet.data.given import given
+        from dmrnet.data.given import MultimodalDataset, given
+        from dmrnet.data.items import LazyDataset, lazy_splits
 
         if not self.train:
             raise ValueError("data given are of Python: call dmrnet.fit with a MultimodalDataset")
-        train = given(self.train)
-        val, test = (given(key) if key else None for key in (self.val, self.test))
+        parts = [given(key) if key else None for key in (self.train, self.val, self.test)]
+        if isinstance(parts[0], LazyDataset):
+            lazy, *others = (one if isinstance(one, LazyDataset) else None for one in parts)
+            assert lazy is not None
+            return lazy_splits(lazy, others[0], others[1], seed, self.val_share)
+        train, val, test = (one if isinstance(one, MultimodalDataset) else None for one in parts)
+        assert train is not None
         splits = read_splits(train, val, test, seed, self.val_share, None, train.kinds)
         return replace(splits, name=train.path)
+
+    def load(self, seed: int) -> Splits:
+        """Return the splits, standardised by the present training rows."""
+        from dmrnet.data.dataset import standardised
+
+        splits = self.raw(seed)
+        # What is read lazily is standardised when it is read.
+        return splits if splits.standardiser is not None else standardised(splits)
 
     @property
     def kinds(self) -> dict[str, str] | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dmrnet.data.dataset import Dataset, Splits
     from dmrnet.data.files.images import ImageFile
-    from dmrnet.data.files.source import ArraySource
+    from dmrnet.data.files.source import Source
     from dmrnet.data.mapped import MappedDataset
     from dmrnet.data.standardise import Standardiser
     from dmrnet.modalities import Modality, Task
@@ -114,7 +114,7 @@ class Images(OwnFiles):
 
     def read(
         self,
-        path: str | ArraySource,
+        path: str | Source,
         task: Task,
         standardiser: Standardiser | None,
         columns: Sequence[str] | None = None,

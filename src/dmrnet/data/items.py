@@ -1,0 +1,335 @@
+"""Samples that are read one by one while they are used: a map-style data set of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from dmrnet.data.dataset import UNLABELLED, Dataset, Splits
+from dmrnet.data.files.layout import Layout, guess_layout, matching_layout, parse_kind
+from dmrnet.data.files.reading import arranged
+from dmrnet.data.given import WeakKeys, as_array, record
+from dmrnet.data.split import generator, hold_out
+from dmrnet.data.standardise import Standardiser
+from dmrnet.hints import nearest
+from dmrnet.modalities import Batch, Modality, Task
+
+Item = tuple[dict[str, Any], Any]
+
+
+class LazyDataset(WeakKeys):
+    """Samples that are read when they are needed, from a map-style data set such as torch's.
+
+    All of them are read once before training, for what each sample has, its label, and the mean and
+    deviation of each modality; then again in every epoch, by ``num_workers`` processes.
+
+    Args:
+        items: What has ``len(items)`` and ``items[i]``: a mapping from modalities to arrays, or a
+            pair of it and a label. A modality that it lacks, that is None or nothing but NaN, is
+            absent. It must be picklable for worker processes.
+        y: Key of the label in the mappings; None for pairs.
+        kinds: Layout of a modality where its shape does not tell; see `MultimodalDataset`.
+        workers: Number of processes for the first reading.
+        name: Name of the data, for messages and reports.
+    """
+
+    def __init__(
+        self,
+        items: Any,  # noqa: ANN401
+        y: str | None = None,
+        *,
+        kinds: Mapping[str, str] | None = None,
+        workers: int = 0,
+        name: str = "data",
+    ) -> None:
+        if not (hasattr(items, "__len__") and hasattr(items, "__getitem__")):
+            raise TypeError(
+                f"expected items with len() and [i], got {type(items).__name__}; read an iterable "
+                "with MultimodalDataset.from_records"
+            )
+        if not len(items):
+            raise ValueError("expected at least one sample, got none")
+        self.items, self.y, self.kinds, self.workers = items, y, dict(kinds or {}), workers
+        self.path = name
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.items)
+
+    def __getitem__(self, row: int) -> Item:
+        """Return the arrays of a sample that it has, and its label or None."""
+        found, label = record(self.items[row])
+        if self.y is not None:
+            label = found.get(self.y)
+        inputs = {}
+        for name, value in found.items():
+            array = None if name == self.y else as_array(value)
+            if array is None:
+                continue
+            if array.dtype.kind not in "biuf":
+                raise TypeError(
+                    f"sample {row}, modality {name}: expected numbers, got {array.dtype}"
+                )
+            array = np.asarray(array, dtype=np.float32)
+            if np.isnan(array).all():
+                continue
+            if not np.isfinite(array).all():
+                raise ValueError(
+                    f"sample {row}, modality {name}: it holds NaN or infinity; mend the value, or "
+                    "leave the modality out"
+                )
+            inputs[name] = array
+        if not inputs:
+            raise ValueError(f"sample {row} has no modality; leave such samples out")
+        return inputs, label.item() if hasattr(label, "item") else label
+
+    def get(self, rows: Sequence[int]) -> list[Item]:
+        """Return some samples."""
+        return [self[row] for row in rows]
+
+    @cached_property
+    def summary(self) -> Summary:
+        """What one reading of all samples finds."""
+        return Summary.of(self)
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of all samples."""
+        return self.summary.digest
+
+
+@dataclass
+class Summary:
+    """What one reading of all samples finds.
+
+    Attributes:
+        shapes: Shape of a sample of each modality, as it is read.
+        has: Names of the modalities of each sample.
+        labels: Label of each sample.
+        digest: Fingerprint of all of it.
+    """
+
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    has: list[frozenset[str]] = field(default_factory=list)
+    labels: list[Any] = field(default_factory=list)
+    digest: str = ""
+
+    @classmethod
+    def of(cls, data: LazyDataset) -> Summary:
+        """Read all samples.
+
+        Raises:
+            ValueError: If samples of a modality differ in shape.
+        """
+        summary, digest = cls(), blake2b(digest_size=4)
+        for row, (inputs, label) in enumerate(_in_order(data)):
+            for name, array in inputs.items():
+                shape = summary.shapes.setdefault(name, array.shape)
+                if shape != array.shape:
+                    raise ValueError(
+                        f"modality {name}: expected samples of one shape, got {shape} before and "
+                        f"{array.shape} in sample {row}; resize or pad them"
+                    )
+                digest.update(name.encode())
+                digest.update(np.ascontiguousarray(array).data)
+            digest.update(repr(label).encode())
+            summary.has.append(frozenset(inputs))
+            summary.labels.append(label)
+        summary.digest = digest.hexdigest()
+        return summary
+
+
+class ItemRows(Dataset):
+    """Some samples of a `LazyDataset`, standardised when they are taken.
+
+    Args:
+        data: The samples.
+        rows: int64 ``(n,)``, those that belong to this split.
+        task: Modalities in order, and classes.
+        layouts: Layout of each modality.
+        need_target: Whether every sample must have a label that the task knows.
+
+    Raises:
+        ValueError: If a sample has a modality or a label that the task does not know.
+    """
+
+    def __init__(
+        self,
+        data: LazyDataset,
+        rows: Tensor,
+        task: Task,
+        layouts: Mapping[str, Layout],
+        need_target: bool = True,
+    ) -> None:
+        self.data, self.rows, self.task, self.layouts = data, rows, task, dict(layouts)
+        self.standardiser: Standardiser | None = None
+        summary = data.summary
+        for name in summary.shapes:
+            if name not in task.modalities:
+                raise ValueError(
+                    f"{data.path}: training had no modality {name!r}, so nothing is known of it; "
+                    f"{nearest(name, task.modalities)}"
+                )
+        self.present = torch.tensor(
+            [[name in summary.has[row] for name in task.modalities] for row in rows.tolist()]
+        )
+        numbers = {name: number for number, name in enumerate(task.classes)}
+        target = []
+        for row in rows.tolist():
+            label = summary.labels[row]
+            if need_target and str(label) not in numbers:
+                raise ValueError(
+                    f"{data.path}: sample {row} has the label {label!r}, which training never had; "
+                    f"{nearest(str(label), task.classes)}"
+                )
+            target.append(numbers.get(str(label), UNLABELLED) if need_target else UNLABELLED)
+        self.target = torch.tensor(target)
+        self._content = f"{summary.digest}-{blake2b(rows.numpy().data, digest_size=4).hexdigest()}"
+
+    def take(self, rows: Tensor, epoch: int = 0) -> Batch:
+        """Read some samples."""
+        found = self.data.get(self.rows[rows].tolist())
+        inputs = {}
+        for modality in self.task.inputs:
+            name, layout = modality.name, self.layouts.get(modality.name)
+            x = torch.zeros(len(rows), *modality.shape)
+            at = [k for k, (arrays, _) in enumerate(found) if name in arrays]
+            if at and layout is not None:
+                values = arranged(np.stack([found[k][0][name] for k in at]), layout)
+                if self.standardiser is not None:
+                    values = self.standardiser.apply(name, values)
+                x[torch.tensor(at)] = values
+            inputs[name] = x
+        return self._batch(inputs, rows)
+
+
+def lazy_splits(
+    train: LazyDataset,
+    val: LazyDataset | None,
+    test: LazyDataset | None,
+    seed: int,
+    val_share: float,
+) -> Splits:
+    """Return the splits of samples that are read lazily, with the training rows' standardiser.
+
+    Raises:
+        ValueError: If samples do not fit together, or there are fewer than two classes.
+    """
+    summary = train.summary
+    layouts, notes = {}, []
+    for name, shape in summary.shapes.items():
+        stated = train.kinds.get(name)
+        layouts[name] = parse_kind(stated) if stated else guess_layout(shape)
+        if layouts[name].guessed:
+            notes.append(f"{name} {shape} read as {layouts[name]}; kinds changes that")
+    labels = sorted(set(summary.labels), key=lambda one: (isinstance(one, str), one or 0))
+    if len(labels) < 2 or None in labels:
+        got = "samples without a label" if None in labels else f"only {labels[0]!r}"
+        raise ValueError(f"{train.path}: expected labels of at least two classes, got {got}")
+    task = Task(
+        tuple(
+            Modality(name, layouts[name].kind, layouts[name].shape(shape))
+            for name, shape in summary.shapes.items()
+        ),
+        tuple(str(label) for label in labels),
+    )
+    whole = ItemRows(train, torch.arange(len(train)), task, layouts)
+    rows = torch.arange(len(train))
+    if val is None:
+        held = hold_out(whole.target, val_share, generator(seed, "split"))
+        training = ItemRows(train, rows[~held], task, layouts)
+        validation = ItemRows(train, rows[held], task, layouts)
+        notes.append(f"val: {100 * val_share:g} % of train held out ({int(held.sum())} samples)")
+    else:
+        training, validation = whole, every_row(val, task, layouts)
+    testing = None if test is None else every_row(test, task, layouts)
+    standardiser = _standardiser(training)
+    for part in (training, validation, testing):
+        if part is not None:
+            part.standardiser = standardiser
+    integers = all(isinstance(label, int) for label in labels)
+    columns = task.modalities
+    return Splits(
+        train.path, training, validation, testing, tuple(notes), standardiser, columns, integers
+    )
+
+
+def every_row(
+    data: LazyDataset,
+    task: Task,
+    layouts: Mapping[str, Layout] | None = None,
+    standardiser: Standardiser | None = None,
+    need_target: bool = True,
+) -> ItemRows:
+    """Return all samples as a training reads them.
+
+    Raises:
+        ValueError: If the shape of a modality is not that of the task.
+    """
+    stated = {name: parse_kind(kind) for name, kind in data.kinds.items()}
+    found = {}
+    for modality in task.inputs:
+        if modality.name in data.summary.shapes:
+            shape = data.summary.shapes[modality.name]
+            try:
+                known = stated.get(modality.name) or (layouts or {}).get(modality.name)
+                found[modality.name] = matching_layout(shape, modality, known)
+            except ValueError as error:
+                raise ValueError(f"{data.path}: modality {modality.name}: {error}") from error
+    rows = ItemRows(data, torch.arange(len(data)), task, found, need_target)
+    rows.standardiser = standardiser
+    return rows
+
+
+def _standardiser(train: ItemRows) -> Standardiser:
+    """Return mean and deviation by feature or channel, from one more reading of training rows."""
+    sums: dict[str, Tensor] = {}
+    first: dict[str, Tensor] = {}
+    for inputs, _ in _in_order(train.data, train.rows.tolist()):
+        for name, array in inputs.items():
+            x = arranged(array[None], train.layouts[name])[0].double()
+            x = x.reshape(len(x), -1)
+            # Shifted by the first sample, so that large means do not cancel.
+            shift = first.setdefault(name, x.mean(1))
+            x = x - shift[:, None]
+            found = torch.cat([x.sum(1), x.square().sum(1), torch.tensor([x.shape[1]])])
+            sums[name] = sums.get(name, torch.zeros(1)) + found
+    mean, std = {}, {}
+    for name, found in sums.items():
+        total, squares = found[:-1].chunk(2)
+        offset = total / found[-1]
+        spread = (squares / found[-1] - offset.square()).clamp(min=0).sqrt()
+        mean[name] = first[name] + offset
+        std[name] = torch.where(spread <= 1e-9 * mean[name].abs(), 1.0, spread)
+    never = [name for name in train.task.modalities if name not in mean]
+    if never:
+        raise ValueError(f"modality {never[0]} is present in no training sample; leave it out")
+    return Standardiser(mean, std)
+
+
+def _in_order(data: LazyDataset, rows: Sequence[int] | None = None) -> Iterator[Item]:
+    rows = range(len(data)) if rows is None else rows
+    if not data.workers:
+        return (data[row] for row in rows)
+    loader: DataLoader[Item] = DataLoader(
+        data,  # type: ignore[arg-type]
+        batch_size=None,
+        sampler=rows,
+        num_workers=data.workers,
+        collate_fn=_unchanged,
+        # The seed of the workers is not used, and must not be drawn from the global generator.
+        generator=torch.Generator(),
+    )
+    return iter(loader)
+
+
+def _unchanged(item: Any) -> Any:  # noqa: ANN401
+    return item

@@ -1,0 +1,94 @@
+"""Samples read one by one are the samples read at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import dmrnet
+from dmrnet import LazyDataset, MultimodalDataset
+from dmrnet.data.dataset import standardised
+from dmrnet.data.files.reading import read_splits
+from dmrnet.data.items import lazy_splits
+
+RNG = np.random.default_rng(0)
+Y = np.arange(60) % 3
+IMAGES = RNG.integers(0, 255, (60, 6, 7, 3)).astype(np.uint8)
+VECTORS = (RNG.normal(size=(60, 4)) + Y[:, None] + 100).astype(np.float32)
+
+
+class Recordings:
+    """A map-style data set as a user writes it."""
+
+    def __len__(self) -> int:
+        return 60
+
+    def __getitem__(self, row: int) -> tuple[dict[str, Any], int]:
+        inputs: dict[str, Any] = {"camera": torch.from_numpy(IMAGES[row])}
+        if row % 5:
+            inputs["radar"] = VECTORS[row]
+        return inputs, int(Y[row])
+
+
+def in_memory() -> MultimodalDataset:
+    radar = [VECTORS[row] if row % 5 else None for row in range(60)]
+    return MultimodalDataset({"camera": IMAGES, "radar": radar}, Y)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_it_is_what_is_read_at_once(workers: int) -> None:
+    data = LazyDataset(Recordings(), workers=workers)
+    lazy = lazy_splits(data, None, data, 0, 0.25)
+    whole = standardised(read_splits(in_memory(), None, in_memory(), 0, 0.25))
+    assert lazy.train.task == whole.train.task
+    for name, part in whole.parts().items():
+        mine = lazy.parts()[name]
+        assert torch.equal(mine.present, part.present)
+        assert torch.equal(mine.target, part.target)
+        rows = torch.arange(len(part)).flip(0)[:9]
+        one, other = mine.take(rows), part.take(rows)
+        for modality in one.inputs:
+            torch.testing.assert_close(one.inputs[modality], other.inputs[modality])
+
+
+def test_it_trains_with_workers_and_predicts() -> None:
+    data = LazyDataset(Recordings(), name="recordings")
+    run = dmrnet.fit(data, method="sf-md", max_epochs=2, num_workers=1, threads=1)
+    scores = run.evaluate(LazyDataset(Recordings()))
+    assert scores.values["accuracy"]["radar"][1] == 48
+    probabilities = run.predict_proba(data)
+    assert np.allclose(run.predict_proba({"camera": IMAGES})[::5], probabilities[::5], atol=1e-5)
+    assert run.evaluate(in_memory()).values["accuracy"] == scores.values["accuracy"]
+
+
+class Broken(Recordings):
+    def __init__(self, change: dict[str, Any], label: Any = 0) -> None:
+        self.change, self.label = change, label
+
+    def __getitem__(self, row: int) -> tuple[dict[str, Any], Any]:
+        inputs, label = super().__getitem__(row)
+        return (inputs | self.change, self.label) if row == 7 else (inputs, label)
+
+
+@pytest.mark.parametrize(
+    ("change", "label", "message"),
+    [
+        ({"radar": np.ones(5)}, 0, r"\(4,\) before and \(5,\) in sample 7"),
+        ({"radar": np.array([1, np.nan, 1, 1])}, 0, "sample 7, modality radar: it holds NaN"),
+        ({"radar": None, "camera": None}, 0, "sample 7 has no modality"),
+        ({}, None, "without a label"),
+    ],
+)
+def test_a_wrong_sample_is_named(change: dict[str, Any], label: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        lazy_splits(LazyDataset(Broken(change, label)), None, None, 0, 0.25)
+
+
+def test_what_cannot_be_read_by_number_is_refused() -> None:
+    with pytest.raises(TypeError, match="from_records"):
+        LazyDataset(iter([1]))
+    with pytest.raises(ValueError, match="at least one"):
+        LazyDataset([])
