@@ -2,8 +2,8 @@
 
 Statlog (Landsat Satellite), Ashwin Srinivasan, 1993, https://doi.org/10.24432/C55887, CC BY 4.0;
 see ``LICENSES/``. Green, red and two near-infrared bands of one scene; the class is that of the
-pixel in the middle. Patches next to one another share six of nine pixels, and any split at random
-has such neighbours on both sides, the published one too: scores hold for this scene only.
+pixel in the middle. Patches next to one another share six of nine pixels, and a split at random has
+such neighbours on both sides: scores hold for this scene only.
 """
 
 from __future__ import annotations
