@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
+from dmrnet.methods.modules.experts import draw_combinations
 from dmrnet.methods.probes import embedding
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
@@ -28,7 +29,7 @@ def built(task: Task = TASK, **changes: Any) -> Method:
     changes = {"network": Network(width=5), **changes}
     model = build_method("experts", task, **changes).double()
     for name, parameter in model.named_parameters():
-        if "scale" in name or "pool.weight" in name or parameter.dim() == 1:
+        if "scale" in name or parameter.dim() == 1:
             nn.init.uniform_(parameter, 0.5, 1.5)
     for part in model.modules():
         if isinstance(part, _BatchNorm):
@@ -68,13 +69,9 @@ def cross_entropy(logits: Tensor, target: int, smoothing: float) -> Tensor:
 def pool(model: Method, pooling: str, logits: list[Tensor], shown: list[int]) -> Tensor:
     """a_|S| times the pooled logits of the experts in S, by their equations."""
     n = len(shown)
-    if pooling == "logits":
-        pooled = sum(logits) / n
-    elif pooling == "probabilities":
+    pooled = sum(logits) / n
+    if pooling == "probabilities":
         pooled = (sum(u.exp() / u.exp().sum() for u in logits) / n).log()
-    else:
-        numbers = [model.fusion.pool.weight[n - 1, v].exp() for v in shown]
-        pooled = sum(w / sum(numbers) * u for w, u in zip(numbers, logits, strict=True))
     return pooled if n == 1 else model.fusion.pool.scale[n - 1] * pooled
 
 
@@ -142,6 +139,50 @@ def test_every_combination_is_that_of_the_equation_from_one_encoding(
     with torch.no_grad():
         found = model.logits(cached.select(torch.arange(7), masks), masks)
     torch.testing.assert_close(found, outputs.detach())
+
+
+def test_weights_are_fitted_on_validation_for_each_number_of_modalities() -> None:
+    model = built(pooling="weights").eval()
+    masks = all_combinations(3)
+    # Samples without a modality, and pairs of which two are drawn.
+    present = torch.tensor([[1, 1, 1], [0, 1, 1], [1, 1, 0], [0, 1, 0]]).bool().repeat(20, 1)
+    validation = batch_of(TASK, present, present)
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    model.fit_on_validation([validation])
+    assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
+    pool, batch = model.fusion.pool, batch_of(TASK, torch.ones(7, 3).bool(), masks)
+    assert pool.fitted.tolist() == [False, True, True]
+    assert bool((pool.expert_weights >= 0).all())
+    weights = [*pool.expert_weights[1].tolist(), float(pool.residual_weights[1])]
+    with torch.no_grad():
+        found = model(batch.inputs, masks)
+        cached = model.cached(batch.inputs, dict.fromkeys(model.modalities))
+        columns = model.columns(cached.select(torch.arange(7), masks), masks)
+    for i, mask in enumerate(masks.tolist()):
+        if sum(mask) == 1:
+            torch.testing.assert_close(found[i], columns[i, mask.index(True)])
+        if sum(mask) == 2:
+            wanted = sum(w * x for w, x in zip(weights, columns[i], strict=True))
+            torch.testing.assert_close(found[i], wanted)
+    # The fit is at least as good as equal weights on what it was fitted to.
+    three = validation.present.all(1)
+    rows = {n: x[three] for n, x in validation.inputs.items()}
+    fitted, plain = model(rows, present[three]), None
+    pool.fitted[:] = False
+    plain = model(rows, present[three])
+    losses = [nn.functional.cross_entropy(z, validation.target[three]) for z in (fitted, plain)]
+    assert losses[0] < losses[1]
+
+
+def test_one_number_of_modalities_is_drawn_from_those_present() -> None:
+    present = torch.tensor([[1, 1, 1, 0], [1, 0, 0, 0], [0, 1, 0, 1]]).bool().repeat(300, 1)
+    rows, mask = draw_combinations(present, 2, torch.Generator().manual_seed(0))
+    assert rows.tolist() == [i for i in range(900) if i % 3 != 1]
+    assert bool((mask.sum(1) == 2).all())
+    assert not bool((mask & ~present[rows]).any())
+    counts = mask[rows % 3 == 0].sum(0).tolist()
+    assert counts[3] == 0
+    assert all(abs(count - 200) < 40 for count in counts[:3])
 
 
 def test_experts_learn_alike_whatever_the_mask_shows() -> None:
@@ -224,6 +265,8 @@ def test_mistakes_raise() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             build_method("experts", TASK, **changes)
+    with pytest.raises(ValueError, match="pooling as logits or probabilities, since every pixel"):
+        build_method("experts", ROOMS, pooling="weights")
     with pytest.raises(ValueError, match="expected distribution as map, since every pixel"):
         build_method("experts", ROOMS, distribution="vector")
     model = built()

@@ -41,8 +41,9 @@ class ExpertsSettings(SFMDSettings):
     """Settings of ``experts``.
 
     Attributes:
-        pooling: Pooling of the visible experts: mean of logits, mean of probabilities, or mean of
-            logits with learned weights by modality and by number of modalities.
+        pooling: Pooling of the visible experts: mean of logits, mean of probabilities, or sum of
+            logits with weights by modality and by number of modalities (weights), which are fitted
+            on validation, as is the residual's; not in dense tasks.
         residual: Whether a fused residual is added to the pooled experts.
         distribution: Gaussian in the residual: none, on its map (DMR), on its pooled vector (PE)
             or on its attention-pooled vector (PCME).
@@ -79,9 +80,14 @@ class ExpertsSettings(SFMDSettings):
         """Return the method for a task.
 
         Raises:
-            ValueError: If there is a Gaussian but no residual, or that of a dense task is on a
-                vector.
+            ValueError: If there is a Gaussian but no residual, or a dense task has that on a
+                vector or fitted weights.
         """
+        if task.dense and self.pooling == "weights":
+            raise ValueError(
+                "expected pooling as logits or probabilities, since every pixel has a class, got "
+                "'weights'"
+            )
         if self.distribution != "none":
             check_placement(task, self.distribution)
             if not self.residual:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
 
+from dmrnet.modalities import Batch
 from dmrnet.objectives import Add, EpochStatistics, Step
 
 
@@ -70,6 +71,15 @@ class TrainingHooks:
 
         Args:
             counts: Int64 tensor of shape ``(K, M)``, in the order of `combinations_to_validate`.
+        """
+
+    def fit_on_validation(self, batches: Iterable[Batch]) -> None:
+        """Fit what is learnt from validation samples, just before these weights are scored on them.
+
+        Called in the first process alone, in evaluation mode, and not for dense tasks.
+
+        Args:
+            batches: Validation samples, with row numbers of the present modalities.
         """
 
     def on_epoch_end(self, statistics: EpochStatistics | None, add: Add | None) -> None:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
+from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.scoring import naming_samples
+from dmrnet.engine.scoring import naming_samples, samples_at_once
 from dmrnet.engine.training.selection import (
     better,
     predicted_classes,
@@ -101,14 +102,19 @@ class Validation:
         return score
 
     def score(self, model: Method, trainer: pl.Trainer) -> float:
-        """Return the score of weights, in this process."""
+        """Return the score of weights, in this process; first the method fits what it has to."""
         was_training = model.training
         model.eval()
+        device = str(trainer.strategy.root_device)
+        task = self.val.task
+        if not task.dense:
+            batches = evaluation_batches(self.val, samples_at_once(task))
+            model.fit_on_validation(batch.to(device) for batch in batches)
         score = selection_score(
             model,
             self.val,
             self.training.select_budget,
-            str(trainer.strategy.root_device),
+            device,
             self.measure,
             self.complete,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import count, takewhile
 from typing import Any
@@ -13,8 +13,15 @@ from torch import Tensor, nn
 from dmrnet.methods.base import Method
 from dmrnet.methods.probes import embedding
 from dmrnet.modalities import Batch, Inputs
+from dmrnet.nn.fusion import masked_all
 from dmrnet.nn.predictor import Output
-from dmrnet.nn.systems.experts import logits_name
+from dmrnet.nn.systems.experts import (
+    ExpertsFusion,
+    ResidualPredictor,
+    SelectedExperts,
+    logits_name,
+)
+from dmrnet.nn.systems.mixture import fit_weights
 from dmrnet.objectives import Step, TaskLoss
 from dmrnet.objectives.systems.experts import LOSSES
 
@@ -46,6 +53,61 @@ class OwnLosses(Method):
 
 class Experts(OwnLosses):
     """A method that adds the predictions of single modalities to that of the fused map."""
+
+    @torch.no_grad()
+    def fit_on_validation(self, batches: Iterable[Batch]) -> None:
+        """Fit the weights of the experts and of the residual, for each number of modalities.
+
+        Each sample is read under one random combination of each number.
+        """
+        assert isinstance(self.fusion, ExpertsFusion)
+        pool, v = self.fusion.pool, len(self.modalities)
+        if pool.pooling != "weights":
+            return
+        draw = torch.Generator().manual_seed(0)
+        read: list[list[tuple[Tensor, Tensor]]] = [[] for _ in range(v + 1)]
+        for batch in batches:
+            assert batch.where is not None
+            cached = self.cached(batch.inputs, batch.where)
+            for number in range(2, v + 1):
+                rows, mask = draw_combinations(batch.present, number, draw)
+                if len(rows):
+                    columns = self.columns(cached.select(rows, mask), mask)
+                    read[number].append((columns, batch.target[rows]))
+        for number, parts in enumerate(read):
+            if parts:
+                columns, target = (torch.cat(part) for part in zip(*parts, strict=True))
+                start = columns.new_full((v + 1,), 1 / number)
+                start[-1] = 1
+                pool.set_weights(number, fit_weights(columns, target, start))
+
+    def columns(self, feats: SelectedExperts, mask: Tensor) -> Tensor:
+        """Return the logits of each expert, zeros where hidden, and of the residual.
+
+        Returns:
+            Tensor of shape ``(b, V + 1, M)``.
+        """
+        names = [logits_name(name) for name in self.modalities]
+        logits = masked_all(feats.logits, names, mask)
+        residual = torch.zeros_like(logits[0])
+        if isinstance(self.predictor, ResidualPredictor):
+            fused = self.fuse(feats, mask)
+            value = self.representation.infer(fused.map)
+            residual = self.predictor.predictor(value, fused.skips[:-2]).logits
+        return torch.stack([*logits, residual], 1)
+
+
+def draw_combinations(present: Tensor, number: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw a combination of a number of modalities for each sample that has as many.
+
+    Returns:
+        The samples' rows, int64 ``(b,)``, and their masks, bool ``(b, V)``.
+    """
+    order = torch.rand(present.shape, generator=draw).to(present.device)
+    chosen = order.masked_fill(~present, -1.0).topk(number, 1).indices
+    mask = torch.zeros_like(present).scatter_(1, chosen, True)
+    rows = (present.sum(1) >= number).nonzero().flatten()
+    return rows, mask[rows]
 
 
 @embedding.register

@@ -22,7 +22,7 @@ from dmrnet.nn.predictor import Output
 
 Pooling = Literal["logits", "probabilities", "weights"]
 """Pooling of the visible experts: mean of logits (a product of experts), log of the mean of
-probabilities (a mixture), or a mean of logits with learned weights."""
+probabilities (a mixture), or sum of logits with weights that are fitted on validation."""
 
 
 def logits_name(modality: str, scale: int = 0) -> str:
@@ -154,13 +154,17 @@ class ExpertPool(nn.Module):
     with one learned scale a for each number of modalities; :math:`a_1 = 1`. The mean of logits is,
     up to normalisation, the geometric mean of the experts' probabilities (a product of experts,
     Hinton, Neural Computation 2002). With ``probabilities`` the mean is
-    :math:`\log \frac{1}{|S|} \sum_v softmax(u_v)`; with ``weights`` it is
-    :math:`\sum_v w_v u_v`, w the softmax over S of learned numbers by modality and by :math:`|S|`.
+    :math:`\log \frac{1}{|S|} \sum_v softmax(u_v)`. With ``weights`` training is as with ``logits``,
+    and inference takes :math:`\sum_v w_{|S|, v} u_v`, w fitted on validation (`set_weights`).
 
     Args:
         modalities: Names in the order of mask columns.
         pooling: See `Pooling`.
     """
+
+    expert_weights: Tensor
+    residual_weights: Tensor
+    fitted: Tensor
 
     def __init__(self, modalities: Sequence[str], pooling: Pooling = "logits") -> None:
         super().__init__()
@@ -173,30 +177,47 @@ class ExpertPool(nn.Module):
         number = len(self.modalities)
         self.scale = nn.Parameter(torch.ones(number))
         if pooling == "weights":
-            self.weight = nn.Parameter(torch.zeros(number, number))
+            # Float64, which an average of weights copies and does not average.
+            zeros = torch.zeros(number, number, dtype=torch.float64)
+            self.register_buffer("expert_weights", zeros)
+            self.register_buffer("residual_weights", zeros[0].clone())
+            self.register_buffer("fitted", torch.zeros(number, dtype=torch.bool))
 
     def forward(self, feats: Inputs, mask: Tensor) -> Tensor:
         """Pool logits ``(B, M, ...)``, by `logits_name`, under bool ``(B, V)``."""
         logits = masked_all(feats, [logits_name(name) for name in self.modalities], mask)
         ones = (-1, *[1] * (logits[0].dim() - 1))
-        shown = mask.sum(1)
+        row = mask.sum(1) - 1
+        scale = torch.where(row == 0, 1.0, self.scale.index_select(0, row))
         if self.pooling == "probabilities":
             columns = zip(logits, mask.unbind(1), strict=True)
             log_p = [
                 at_least_float32(u).log_softmax(1).masked_fill(~column.view(ones), -torch.inf)
                 for u, column in columns
             ]
-            pooled = torch.stack(log_p).logsumexp(0) - shown.log().view(ones)
-        else:
-            if self.pooling == "weights":
-                score = self.weight.index_select(0, shown - 1).masked_fill(~mask, -torch.inf)
-                share = score.softmax(1)
-            else:
-                share = mask / shown[:, None]
-            weighted = [w.view(ones) * u for w, u in zip(share.unbind(1), logits, strict=True)]
-            pooled = sum(weighted[1:], start=weighted[0])
-        scale = self.scale.index_select(0, shown - 1)
-        return torch.where(shown == 1, 1.0, scale).view(ones) * pooled
+            pooled = torch.stack(log_p).logsumexp(0) - (row + 1).log().view(ones)
+            return scale.view(ones) * pooled
+        share = mask * (scale / (row + 1))[:, None]
+        if self.pooling == "weights" and not self.training:
+            weights = self.expert_weights.to(share).index_select(0, row)
+            share = torch.where(self.fitted.index_select(0, row)[:, None], mask * weights, share)
+        weighted = [w.view(ones) * u for w, u in zip(share.unbind(1), logits, strict=True)]
+        return sum(weighted[1:], start=weighted[0])
+
+    def residual_share(self, mask: Tensor) -> Tensor:
+        """Return the weight of the residual in each row, ``(B,)``; 0 for a single modality."""
+        row = mask.sum(1) - 1
+        share = (row > 0).to(self.scale.dtype)
+        if self.pooling == "weights" and not self.training:
+            weights = self.residual_weights.to(share).index_select(0, row)
+            share = torch.where(self.fitted.index_select(0, row), weights, share)
+        return share
+
+    def set_weights(self, number: int, weights: Tensor) -> None:
+        """Set the weights for a number of modalities: float64 ``(V + 1,)``, the residual's last."""
+        self.expert_weights[number - 1] = weights[:-1]
+        self.residual_weights[number - 1] = weights[-1]
+        self.fitted[number - 1] = True
 
 
 @dataclass(frozen=True)
@@ -239,8 +260,8 @@ class ExpertsFusion(Fusion):
     r"""Pools detached experts' logits, and fuses detached features for the residual.
 
     The fused map is that of the residual. The last two skips are for `ResidualPredictor`: the
-    pooled logits, and where more than one modality is visible. Without a residual the map is the
-    pooled logits themselves. Nothing is detached in evaluation, so that gradients show what a
+    pooled logits, and the weight of the residual. Without a residual the map is the pooled logits
+    themselves. Nothing is detached in evaluation, so that gradients show what a
     prediction depends on.
 
     Args:
@@ -265,8 +286,8 @@ class ExpertsFusion(Fusion):
         if self.residual is None:
             return Fused(pooled if pooled.dim() == 4 else pooled[..., None, None])
         fused = self.residual(maps, mask)
-        several = (mask.sum(1) > 1).view(-1, *[1] * (pooled.dim() - 1))
-        return Fused(fused.map, (*fused.skips, pooled, several), fused.extras)
+        share = self.pool.residual_share(mask).view(-1, *[1] * (pooled.dim() - 1))
+        return Fused(fused.map, (*fused.skips, pooled, share), fused.extras)
 
     def prepare(self, feats: Inputs) -> CachedFeatures:
         """Compute what the fusion of the residual computes in advance."""
@@ -303,6 +324,8 @@ class DetachedFusion(Fusion):
 class ResidualPredictor(nn.Module):
     """Adds the pooled experts: ``z_S = r_S + p_S``; for a single modality its expert alone.
 
+    The residual may have a weight, see `ExpertPool.residual_share`.
+
     Side outputs of a dense residual are added to the pooled experts, averaged to their size.
 
     Args:
@@ -315,13 +338,12 @@ class ResidualPredictor(nn.Module):
 
     def forward(self, value: Tensor, skips: Sequence[Tensor] = ()) -> Output:
         """Predict from the residual's representation, and the skips of `ExpertsFusion`."""
-        *skips, pooled, several = skips
+        *skips, pooled, share = skips
         out: Output = self.predictor(value, skips)
         side = (
-            F.adaptive_avg_pool2d(pooled, (r.shape[2], r.shape[3])) + torch.where(several, r, 0.0)
-            for r in out.side
+            F.adaptive_avg_pool2d(pooled, (r.shape[2], r.shape[3])) + share * r for r in out.side
         )
-        return Output(pooled + torch.where(several, out.logits, 0.0), tuple(side))
+        return Output(pooled + share * out.logits, tuple(side))
 
 
 def detached(feats: Inputs) -> dict[str, Tensor]:
