@@ -66,17 +66,23 @@ def cross_entropy(logits: Tensor, target: int, smoothing: float) -> Tensor:
     return total
 
 
-def pool(model: Method, pooling: str, logits: list[Tensor], shown: list[int]) -> Tensor:
+def pool(model: Method, settings: dict[str, Any], logits: list[Tensor], shown: list[int]) -> Tensor:
     """a_|S| times the pooled logits of the experts in S, by their equations."""
     n = len(shown)
     pooled = sum(logits) / n
-    if pooling == "probabilities":
+    if settings["pooling"] == "probabilities":
         pooled = (sum(u.exp() / u.exp().sum() for u in logits) / n).log()
+    if settings["fuses"] == "network":
+        return pooled / 2
     return pooled if n == 1 else model.fusion.pool.scale[n - 1] * pooled
 
 
-def slow(model: Method, batch: Batch, pooling: str, residual: bool) -> tuple[Any, ...]:
-    """Return z_S of every sample, the mean loss of z_S and the mean of the experts' losses."""
+def slow(model: Method, batch: Batch, settings: dict[str, Any]) -> tuple[Any, ...]:
+    """Return z_S of every sample, the mean loss of z_S and the mean of the experts' losses.
+
+    In training z_S of a fused network is its own prediction.
+    """
+    fuses, share = settings["fuses"], settings["share"]
     outputs, fused_loss, expert_loss = [], torch.tensor(0.0), torch.tensor(0.0)
     for i in range(len(batch)):
         maps, logits = {}, {}
@@ -86,35 +92,45 @@ def slow(model: Method, batch: Batch, pooling: str, residual: bool) -> tuple[Any
                 continue
             expert = model.encoders[v]
             maps[v] = block(batch.inputs[name][i], *expert.encoder.layers[:2])
-            own = block(maps[v], *expert.head.trunk[:2])
+            read = share * maps[v] + (1 - share) * maps[v].detach()
+            own = block(read, *expert.head.trunk[:2])
             classify = expert.head.predictor.linear
             logits[v] = classify.weight @ own + classify.bias
             expert_loss = expert_loss + cross_entropy(logits[v], y, model.smoothing)
         shown = [v for v in range(3) if batch.mask[i, v]]
-        z = pool(model, pooling, [logits[v].detach() for v in shown], shown)
-        if len(shown) > 1 and residual:
+        z = torch.zeros(4, dtype=torch.float64)
+        if fuses != "network" or not model.training:
+            z = pool(model, settings, [logits[v].detach() for v in shown], shown)
+        if fuses == "network" or (len(shown) > 1 and fuses == "residual"):
             hidden = torch.zeros(5, dtype=torch.float64)
-            joined = torch.cat([maps[v].detach() if v in shown else hidden for v in range(3)])
+            read = maps if fuses == "network" else {v: f.detach() for v, f in maps.items()}
+            joined = torch.cat([read[v] if v in shown else hidden for v in range(3)])
             classify = model.predictor.predictor.linear
             fused = block(joined, *model.fusion.residual.trunk[:2])
-            z = z + classify.weight @ fused + classify.bias
+            half = 0.5 if fuses == "network" and not model.training else 1.0
+            z = z + half * (classify.weight @ fused + classify.bias)
         outputs.append(z)
         fused_loss = fused_loss + cross_entropy(z, y, model.smoothing)
     return torch.stack(outputs), fused_loss / len(batch), expert_loss / len(batch)
 
 
-@pytest.mark.parametrize(
-    ("pooling", "residual"),
-    [("logits", True), ("probabilities", True), ("weights", True), ("logits", False)],
-)
-def test_outputs_losses_and_gradients_are_those_of_the_equations(
-    pooling: str, residual: bool
-) -> None:
-    model = built(pooling=pooling, residual=residual, smoothing=0.1)
+SETTINGS: list[dict[str, Any]] = [
+    {"pooling": "logits", "fuses": "residual", "share": 1.0},
+    {"pooling": "probabilities", "fuses": "residual", "share": 0.5},
+    {"pooling": "weights", "fuses": "residual", "share": 1.0},
+    {"pooling": "logits", "fuses": "none", "share": 1.0},
+    {"pooling": "logits", "fuses": "network", "share": 0.0},
+    {"pooling": "weights", "fuses": "network", "share": 0.1},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: "-".join(map(str, s.values())))
+def test_outputs_losses_and_gradients_are_those_of_the_equations(settings: dict[str, Any]) -> None:
+    model = built(smoothing=0.1, **settings)
     batch = batch_of(TASK, PRESENT, MASK)
     loss = model.training_loss(batch)
     loss.total.backward()
-    outputs, fused, experts = slow(model, batch, pooling, residual)
+    outputs, fused, experts = slow(model, batch, settings)
     torch.testing.assert_close(loss.step.out.logits, outputs)
     assert float(loss.parts["task"]) == pytest.approx(fused.item(), rel=1e-6)
     assert float(loss.parts["experts"]) == pytest.approx(experts.item(), rel=1e-6)
@@ -126,15 +142,14 @@ def test_outputs_losses_and_gradients_are_those_of_the_equations(
         torch.testing.assert_close(parameter.grad, expected, msg=name)
 
 
-@pytest.mark.parametrize("pooling", ["logits", "probabilities", "weights"])
-@pytest.mark.parametrize("residual", [True, False])
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: "-".join(map(str, s.values())))
 def test_every_combination_is_that_of_the_equation_from_one_encoding(
-    pooling: str, residual: bool
+    settings: dict[str, Any],
 ) -> None:
-    model = built(pooling=pooling, residual=residual).eval()
+    model = built(**settings).eval()
     masks = all_combinations(3)
     batch = batch_of(TASK, torch.ones(7, 3).bool(), masks)
-    outputs, *_ = slow(model, batch, pooling, residual)
+    outputs, *_ = slow(model, batch, settings)
     cached = model.cached(batch.inputs, dict.fromkeys(model.modalities))
     with torch.no_grad():
         found = model.logits(cached.select(torch.arange(7), masks), masks)
@@ -260,13 +275,13 @@ def test_mistakes_raise() -> None:
     for changes, message in (
         ({"pooling": "votes"}, "pooling as logits, probabilities or weights, got 'votes'"),
         ({"encodes": "mask"}, "the term experts reads features .* set encodes to present"),
+        ({"fuses": "x"}, "fuses as residual, network or none, got 'x'"),
+        ({"share": 1.5}, "share from 0 to 1, got 1.5"),
         ({"distribution": "x"}, "map, vector, attention, got 'x'"),
-        ({"distribution": "map", "residual": False}, "there is no residual for a Gaussian"),
+        ({"distribution": "map", "fuses": "none"}, "there is no fused part for a Gaussian"),
     ):
         with pytest.raises(ValueError, match=message):
             build_method("experts", TASK, **changes)
-    with pytest.raises(ValueError, match="pooling as logits or probabilities, since every pixel"):
-        build_method("experts", ROOMS, pooling="weights")
     with pytest.raises(ValueError, match="expected distribution as map, since every pixel"):
         build_method("experts", ROOMS, distribution="vector")
     model = built()

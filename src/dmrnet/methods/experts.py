@@ -43,8 +43,10 @@ class ExpertsSettings(SFMDSettings):
     Attributes:
         pooling: Pooling of the visible experts: mean of logits, mean of probabilities, or sum of
             logits with weights by modality and by number of modalities (weights), which are fitted
-            on validation, as is the residual's; not in dense tasks.
-        residual: Whether a fused residual is added to the pooled experts.
+            on validation, as is that of the fused part. In dense tasks they are not fitted.
+        fuses: Fused part: a residual of the pooled experts on detached features, a network that
+            learns by itself and whose loss reaches the encoders too, or none.
+        share: Share of an expert's gradient that reaches its encoder.
         distribution: Gaussian in the residual: none, on its map (DMR), on its pooled vector (PE)
             or on its attention-pooled vector (PCME).
         alpha: Weight of the distribution term (Eq. 9), if there is a Gaussian.
@@ -58,7 +60,8 @@ class ExpertsSettings(SFMDSettings):
 
     encodes: Literal["mask", "present"] = "present"
     pooling: Literal["logits", "probabilities", "weights"] = "logits"
-    residual: bool = True
+    fuses: Literal["residual", "network", "none"] = "residual"
+    share: float = 1.0
     distribution: Literal["none", "map", "vector", "attention"] = "none"
     alpha: float = 1e-3
     reduction: Literal["sum", "position", "mean"] = "position"
@@ -80,19 +83,18 @@ class ExpertsSettings(SFMDSettings):
         """Return the method for a task.
 
         Raises:
-            ValueError: If there is a Gaussian but no residual, or a dense task has that on a
-                vector or fitted weights.
+            ValueError: If there is a Gaussian but no fused part, that of a dense task is on a
+                vector, or a setting has no such value.
         """
-        if task.dense and self.pooling == "weights":
-            raise ValueError(
-                "expected pooling as logits or probabilities, since every pixel has a class, got "
-                "'weights'"
-            )
+        if self.fuses not in ("residual", "network", "none"):
+            raise ValueError(f"expected fuses as residual, network or none, got {self.fuses!r}")
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"expected share from 0 to 1, got {self.share}")
         if self.distribution != "none":
             check_placement(task, self.distribution)
-            if not self.residual:
+            if self.fuses == "none":
                 raise ValueError(
-                    "expected distribution as none, since there is no residual for a Gaussian, "
+                    "expected distribution as none, since there is no fused part for a Gaussian, "
                     f"got {self.distribution!r}"
                 )
         return super().build(task)
@@ -101,17 +103,18 @@ class ExpertsSettings(SFMDSettings):
         """Return the experts, the pool with the residual, and the predictor."""
         from dmrnet.nn.networks.parts import NetworkParts
         from dmrnet.nn.systems.expert_network import expert_network
-        from dmrnet.nn.systems.experts import ExpertPool, ExpertsFusion, ResidualPredictor
+        from dmrnet.nn.systems.experts import ExpertPool, ExpertsFusion, Fuses, ResidualPredictor
         from dmrnet.nn.systems.unimodal import AsLogits
 
-        own = expert_network(self.network, task)
-        pool = ExpertPool(task.modalities, self.pooling)
-        if not self.residual:
+        own = expert_network(self.network, task, share=self.share)
+        fuses: Fuses = "network" if self.fuses == "network" else "residual"
+        pool = ExpertPool(task.modalities, self.pooling, fuses)
+        if self.fuses == "none":
             alone = ExpertsFusion(pool, None, own.stride)
             return NetworkParts(own.experts, alone, len(task.classes), AsLogits(task.dense))
         fused = own.build_fused()
         fusion = ExpertsFusion(pool, fused.fusion, own.stride)
-        predictor = ResidualPredictor(fused.predictor)
+        predictor = ResidualPredictor(fused.predictor, fuses)
         return NetworkParts(own.experts, fusion, fused.channels, predictor)
 
     def terms(self, task: Task) -> Sequence[Term]:

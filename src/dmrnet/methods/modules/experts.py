@@ -69,7 +69,7 @@ class Experts(OwnLosses):
         for batch in batches:
             assert batch.where is not None
             cached = self.cached(batch.inputs, batch.where)
-            for number in range(2, v + 1):
+            for number in range(2 if pool.fuses == "residual" else 1, v + 1):
                 rows, mask = draw_combinations(batch.present, number, draw)
                 if len(rows):
                     columns = self.columns(cached.select(rows, mask), mask)
@@ -77,8 +77,9 @@ class Experts(OwnLosses):
         for number, parts in enumerate(read):
             if parts:
                 columns, target = (torch.cat(part) for part in zip(*parts, strict=True))
-                start = columns.new_full((v + 1,), 1 / number)
-                start[-1] = 1
+                weight = 1.0 if pool.fuses == "residual" else 0.5
+                start = columns.new_full((v + 1,), weight / number)
+                start[-1] = weight
                 pool.set_weights(number, fit_weights(columns, target, start))
 
     def columns(self, feats: SelectedExperts, mask: Tensor) -> Tensor:

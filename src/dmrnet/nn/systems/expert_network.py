@@ -48,7 +48,9 @@ class ExpertNetwork:
     stride: int
 
 
-def expert_network(network: Network, task: Task, trunks: bool = True) -> ExpertNetwork:
+def expert_network(
+    network: Network, task: Task, trunks: bool = True, share: float = 1.0
+) -> ExpertNetwork:
     """Build a family's network for single modalities, and return a builder of the fused part.
 
     For classification an expert has the family's encoder, trunk and classifier. In dense tasks it
@@ -59,12 +61,13 @@ def expert_network(network: Network, task: Task, trunks: bool = True) -> ExpertN
         network: Settings of the network.
         task: Task of the network.
         trunks: Whether experts that classify have a trunk; otherwise they pool and are linear.
+        share: Share of an expert's gradient that reaches its encoder.
 
     Raises:
         ValueError: If the family cannot read the task's modalities or predict its labels.
     """
     if task.dense:
-        return _dense(network, task)
+        return _dense(network, task, share)
     network.check_encoders()
     check_dense(task, network.family, dense=network.family == "esanet")
     encoders = network.build_encoders(task)
@@ -77,7 +80,7 @@ def expert_network(network: Network, task: Task, trunks: bool = True) -> ExpertN
         if trunks:
             tail = network.build_tail(task, shape[0], grid)
         head = ExpertHead(tail.trunk, tail.predictor, grid)
-        experts[name] = ModalityExpert(encoders[name], head, shape, classes)
+        experts[name] = ModalityExpert(encoders[name], head, shape, classes, share)
 
     def build_fused() -> FusedParts:
         channels = sum(shape[0] for shape in shapes.values())
@@ -88,11 +91,11 @@ def expert_network(network: Network, task: Task, trunks: bool = True) -> ExpertN
     return ExpertNetwork(experts, build_fused, 1)
 
 
-def _dense(network: Network, task: Task) -> ExpertNetwork:
+def _dense(network: Network, task: Task, share: float) -> ExpertNetwork:
     levels = levels_of(network, task)
     classes = len(task.classes)
     experts = {
-        name: PixelModalityExpert(stream, ModalityDecoder(levels), levels.numbers, classes)
+        name: PixelModalityExpert(stream, ModalityDecoder(levels), levels.numbers, classes, share)
         for name, stream in levels.streams.items()
     }
 

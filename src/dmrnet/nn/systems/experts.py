@@ -25,6 +25,11 @@ Pooling = Literal["logits", "probabilities", "weights"]
 probabilities (a mixture), or sum of logits with weights that are fitted on validation."""
 
 
+Fuses = Literal["residual", "network"]
+"""How the fused part is trained: as a residual of the pooled experts, on detached features; or as a
+network by itself, whose loss also reaches the encoders."""
+
+
 def logits_name(modality: str, scale: int = 0) -> str:
     """Return the key of an expert's logits; names of modalities hold no ``+``.
 
@@ -64,16 +69,23 @@ class ModalityExpert(MultiLevelEncoder):
         head: Module from this map to logits ``(B, M)``.
         shape: ``(C, H, W)``.
         classes: Number of classes.
+        share: Share of the head's gradient that reaches the encoder.
     """
 
     def __init__(
-        self, encoder: nn.Module, head: nn.Module, shape: tuple[int, int, int], classes: int
+        self,
+        encoder: nn.Module,
+        head: nn.Module,
+        shape: tuple[int, int, int],
+        classes: int,
+        share: float = 1.0,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.head = head
         self.shape = shape
         self.classes = classes
+        self.share = share
 
     @property
     def parts(self) -> tuple[nn.Module, ...]:
@@ -88,7 +100,8 @@ class ModalityExpert(MultiLevelEncoder):
     def encode(self, modality: str, x: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
         """Return the map by the modality's name, and logits ``(B, M)`` by `logits_name`."""
         feature = encode_rows(self.encoder, x, rows, self.shape)
-        logits = encode_rows(self.head, feature, rows, (self.classes,))
+        read = scale_gradient(feature, self.share) if self.training else feature
+        logits = encode_rows(self.head, read, rows, (self.classes,))
         return {modality: feature, logits_name(modality): logits}
 
 
@@ -100,6 +113,7 @@ class PixelModalityExpert(MultiLevelEncoder):
         decoder: Decoder of these levels.
         levels: Numbers of the levels that the decoder reads.
         classes: Number of classes.
+        share: Share of the decoder's gradient that reaches the encoder.
     """
 
     def __init__(
@@ -108,12 +122,14 @@ class PixelModalityExpert(MultiLevelEncoder):
         decoder: ModalityDecoder,
         levels: Sequence[int],
         classes: int,
+        share: float = 1.0,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.levels = tuple(levels)
         self.classes = classes
+        self.share = share
         self.widths = encoder.widths
 
     @property
@@ -133,6 +149,8 @@ class PixelModalityExpert(MultiLevelEncoder):
         """
         maps = self.encoder.encode(modality, x, rows)
         read = [map for number, map in enumerate(maps.values()) if number in self.levels]
+        if self.training:
+            read = [scale_gradient(map, self.share) for map in read]
         outputs: tuple[Tensor, ...]
         if rows is not None and len(rows) == 0 and not synchronises(self.decoder):
             shape = (self.classes, *x.shape[2:])
@@ -157,16 +175,22 @@ class ExpertPool(nn.Module):
     :math:`\log \frac{1}{|S|} \sum_v softmax(u_v)`. With ``weights`` training is as with ``logits``,
     and inference takes :math:`\sum_v w_{|S|, v} u_v`, w fitted on validation (`set_weights`).
 
+    Next to a fused network both have a weight of 1/2, :math:`z_S = (r_S + p_S) / 2`, for a single
+    modality too, and a is 1.
+
     Args:
         modalities: Names in the order of mask columns.
         pooling: See `Pooling`.
+        fuses: How the fused part is trained; see `Fuses`.
     """
 
     expert_weights: Tensor
     residual_weights: Tensor
     fitted: Tensor
 
-    def __init__(self, modalities: Sequence[str], pooling: Pooling = "logits") -> None:
+    def __init__(
+        self, modalities: Sequence[str], pooling: Pooling = "logits", fuses: Fuses = "residual"
+    ) -> None:
         super().__init__()
         if pooling not in ("logits", "probabilities", "weights"):
             raise ValueError(
@@ -174,8 +198,10 @@ class ExpertPool(nn.Module):
             )
         self.modalities = tuple(modalities)
         self.pooling = pooling
+        self.fuses = fuses
         number = len(self.modalities)
-        self.scale = nn.Parameter(torch.ones(number))
+        if fuses == "residual":
+            self.scale = nn.Parameter(torch.ones(number))
         if pooling == "weights":
             # Float64, which an average of weights copies and does not average.
             zeros = torch.zeros(number, number, dtype=torch.float64)
@@ -188,7 +214,10 @@ class ExpertPool(nn.Module):
         logits = masked_all(feats, [logits_name(name) for name in self.modalities], mask)
         ones = (-1, *[1] * (logits[0].dim() - 1))
         row = mask.sum(1) - 1
-        scale = torch.where(row == 0, 1.0, self.scale.index_select(0, row))
+        if self.fuses == "residual":
+            scale = torch.where(row == 0, 1.0, self.scale.index_select(0, row))
+        else:
+            scale = torch.full_like(row, 0.5, dtype=logits[0].dtype)
         if self.pooling == "probabilities":
             columns = zip(logits, mask.unbind(1), strict=True)
             log_p = [
@@ -205,9 +234,12 @@ class ExpertPool(nn.Module):
         return sum(weighted[1:], start=weighted[0])
 
     def residual_share(self, mask: Tensor) -> Tensor:
-        """Return the weight of the residual in each row, ``(B,)``; 0 for a single modality."""
+        """Return the weight of the fused part in each row, ``(B,)``.
+
+        That of a residual is 0 for a single modality.
+        """
         row = mask.sum(1) - 1
-        share = (row > 0).to(self.scale.dtype)
+        share = (row > 0).float() if self.fuses == "residual" else 0.5 * torch.ones_like(row)
         if self.pooling == "weights" and not self.training:
             weights = self.residual_weights.to(share).index_select(0, row)
             share = torch.where(self.fitted.index_select(0, row), weights, share)
@@ -257,7 +289,7 @@ class CachedExperts(CachedFeatures):
 
 
 class ExpertsFusion(Fusion):
-    r"""Pools detached experts' logits, and fuses detached features for the residual.
+    r"""Pools detached experts' logits, and fuses features, detached ones for a residual.
 
     The fused map is that of the residual. The last two skips are for `ResidualPredictor`: the
     pooled logits, and the weight of the residual. Without a residual the map is the pooled logits
@@ -281,7 +313,10 @@ class ExpertsFusion(Fusion):
         if isinstance(feats, SelectedExperts):
             maps, logits = feats.maps, feats.logits
         else:
-            maps, logits = split(detached(feats) if self.training else feats)
+            maps, logits = split(feats)
+            if self.training:
+                logits = detached(logits)
+                maps = detached(maps) if self.pool.fuses == "residual" else maps
         pooled = self.pool(logits, mask)
         if self.residual is None:
             return Fused(pooled if pooled.dim() == 4 else pooled[..., None, None])
@@ -328,22 +363,42 @@ class ResidualPredictor(nn.Module):
 
     Side outputs of a dense residual are added to the pooled experts, averaged to their size.
 
+    A fused network predicts by itself in training.
+
     Args:
         predictor: Predictor of the residual r_S.
+        fuses: How the fused part is trained; see `Fuses`.
     """
 
-    def __init__(self, predictor: nn.Module) -> None:
+    def __init__(self, predictor: nn.Module, fuses: Fuses = "residual") -> None:
         super().__init__()
         self.predictor = predictor
+        self.fuses = fuses
 
     def forward(self, value: Tensor, skips: Sequence[Tensor] = ()) -> Output:
         """Predict from the residual's representation, and the skips of `ExpertsFusion`."""
         *skips, pooled, share = skips
         out: Output = self.predictor(value, skips)
+        if self.training and self.fuses == "network":
+            return out
         side = (
             F.adaptive_avg_pool2d(pooled, (r.shape[2], r.shape[3])) + share * r for r in out.side
         )
         return Output(pooled + share * out.logits, tuple(side))
+
+
+def scale_gradient(x: Tensor, share: float) -> Tensor:
+    """Return a tensor whose gradient is multiplied by a share.
+
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> scale_gradient(3 * x, 0.5).sum().backward()
+    >>> x.grad.tolist()
+    [1.5, 1.5]
+    """
+    if share == 1:
+        return x
+    constant = x.detach()
+    return constant if share == 0 else constant + share * (x - constant)
 
 
 def detached(feats: Inputs) -> dict[str, Tensor]:
