@@ -39,7 +39,7 @@ def built(task: Task = TASK, **changes: Any) -> Method:
     return model
 
 
-def batch_of(task: Task, present: Tensor, mask: Tensor) -> Batch:
+def batch_of(task: Task, present: Tensor, mask: Tensor, encodes: str = "present") -> Batch:
     draw = torch.Generator().manual_seed(1)
     inputs = {m.name: torch.randn(len(mask), *m.shape, generator=draw) for m in task.inputs}
     for v, m in enumerate(task.inputs):
@@ -48,7 +48,7 @@ def batch_of(task: Task, present: Tensor, mask: Tensor) -> Batch:
     target = torch.randint(-len(size) // 2, len(task.classes), (len(mask), *size), generator=draw)
     doubles = {name: x.double() for name, x in inputs.items()}
     batch = Batch(doubles, present, target, torch.arange(len(mask)))
-    return batch.masked(mask, present, task.modalities)
+    return batch.masked(mask, mask if encodes == "mask" else present, task.modalities)
 
 
 def block(x: Tensor, linear: nn.Module, norm: nn.Module) -> Tensor:
@@ -88,7 +88,8 @@ def slow(model: Method, batch: Batch, settings: dict[str, Any]) -> tuple[Any, ..
         maps, logits = {}, {}
         y = int(batch.target[i])
         for v, name in enumerate(model.modalities):
-            if not batch.present[i, v]:
+            encoded = batch.mask if settings.get("encodes") == "mask" else batch.present
+            if not encoded[i, v]:
                 continue
             expert = model.encoders[v]
             maps[v] = block(batch.inputs[name][i], *expert.encoder.layers[:2])
@@ -121,13 +122,14 @@ SETTINGS: list[dict[str, Any]] = [
     {"pooling": "logits", "fuses": "none", "share": 1.0},
     {"pooling": "logits", "fuses": "network", "share": 0.0},
     {"pooling": "weights", "fuses": "network", "share": 0.1},
+    {"pooling": "weights", "fuses": "network", "share": 0.5, "encodes": "mask"},
 ]
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: "-".join(map(str, s.values())))
 def test_outputs_losses_and_gradients_are_those_of_the_equations(settings: dict[str, Any]) -> None:
     model = built(smoothing=0.1, **settings)
-    batch = batch_of(TASK, PRESENT, MASK)
+    batch = batch_of(TASK, PRESENT, MASK, model.encodes)
     loss = model.training_loss(batch)
     loss.total.backward()
     outputs, fused, experts = slow(model, batch, settings)
@@ -210,10 +212,12 @@ def test_experts_learn_alike_whatever_the_mask_shows() -> None:
     assert all(map(torch.equal, *gradients))
 
 
-def test_every_parameter_is_clipped_once() -> None:
-    model = built(distribution="map", mutual=1.0)
+@pytest.mark.parametrize("fuses", ["residual", "network"])
+def test_every_parameter_is_clipped_once(fuses: str) -> None:
+    model = built(distribution="map", mutual=1.0, fuses=fuses)
     groups = model.clip_groups()
-    assert groups[:3] == tuple(model.encoders)
+    own = model.encoders if fuses == "residual" else (expert.head for expert in model.encoders)
+    assert groups[:3] == tuple(own)
     clipped = [id(p) for group in groups for p in group.parameters()]
     assert sorted(clipped) == sorted(id(p) for p in model.parameters())
 
@@ -238,7 +242,7 @@ def test_pixels_of_experts_and_of_their_sum(family: str) -> None:
     for v, (name, expert) in enumerate(zip(ROOMS.modalities, model.encoders, strict=True)):
         x = batch.inputs[name].nan_to_num()
         maps = list(expert.encoder.encode(name, x).values())
-        out = expert.decoder([maps[level] for level in expert.levels])
+        out = expert.head([maps[level] for level in expert.levels])
         logits[v] = out.logits
         for scale in (out.logits, *out.side):
             sums, total = weighed(scale, batch.target)
@@ -274,7 +278,6 @@ def test_pixels_of_experts_and_of_their_sum(family: str) -> None:
 def test_mistakes_raise() -> None:
     for changes, message in (
         ({"pooling": "votes"}, "pooling as logits, probabilities or weights, got 'votes'"),
-        ({"encodes": "mask"}, "the term experts reads features .* set encodes to present"),
         ({"fuses": "x"}, "fuses as residual, network or none, got 'x'"),
         ({"share": 1.5}, "share from 0 to 1, got 1.5"),
         ({"distribution": "x"}, "map, vector, attention, got 'x'"),

@@ -120,8 +120,9 @@ class ExpertsSettings(SFMDSettings):
     def terms(self, task: Task) -> Sequence[Term]:
         """Return the experts' losses, and L_DR if there is a Gaussian."""
         from dmrnet.objectives.distribution import Distribution
-        from dmrnet.objectives.systems.experts import ExpertLosses
+        from dmrnet.objectives.systems.experts import ExpertLosses, VisibleExpertLosses
 
+        own = ExpertLosses() if self.encodes == "present" else VisibleExpertLosses()
         if self.distribution == "none":
-            return (ExpertLosses(),)
-        return (ExpertLosses(), Distribution(self.alpha, self.reduction))
+            return (own,)
+        return (own, Distribution(self.alpha, self.reduction))

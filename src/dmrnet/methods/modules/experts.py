@@ -17,6 +17,8 @@ from dmrnet.nn.fusion import masked_all
 from dmrnet.nn.predictor import Output
 from dmrnet.nn.systems.experts import (
     ExpertsFusion,
+    ModalityExpert,
+    PixelModalityExpert,
     ResidualPredictor,
     SelectedExperts,
     logits_name,
@@ -53,6 +55,19 @@ class OwnLosses(Method):
 
 class Experts(OwnLosses):
     """A method that adds the predictions of single modalities to that of the fused map."""
+
+    def clip_groups(self) -> Sequence[nn.Module]:
+        """Return each expert and the residual; or each head, and a fused network with encoders."""
+        assert isinstance(self.fusion, ExpertsFusion)
+        if self.fusion.pool.fuses == "residual":
+            return super().clip_groups()
+        heads: list[nn.Module] = []
+        rest: list[nn.Module] = [self.fusion, self.representation, self.predictor, self.objective]
+        for expert in self.encoders:
+            assert isinstance(expert, ModalityExpert | PixelModalityExpert)
+            heads.append(expert.head)
+            rest.append(expert.encoder)
+        return (*heads, nn.ModuleList(rest))
 
     @torch.no_grad()
     def fit_on_validation(self, batches: Iterable[Batch]) -> None:

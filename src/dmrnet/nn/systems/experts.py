@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dmrnet.modalities import CachedFeatures, Inputs, spread_rows, take_rows
+from dmrnet.modalities import CachedFeatures, Inputs, Where, spread_rows, take_rows
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
 from dmrnet.nn.encoders.rows import encode_no_rows, encode_rows
 from dmrnet.nn.fusion import Fused, Fusion, masked_all
@@ -110,23 +110,23 @@ class PixelModalityExpert(MultiLevelEncoder):
 
     Args:
         encoder: Encoder with several levels.
-        decoder: Decoder of these levels.
+        head: Decoder of these levels.
         levels: Numbers of the levels that the decoder reads.
         classes: Number of classes.
-        share: Share of the decoder's gradient that reaches the encoder.
+        share: Share of the head's gradient that reaches the encoder.
     """
 
     def __init__(
         self,
         encoder: MultiLevelEncoder,
-        decoder: ModalityDecoder,
+        head: ModalityDecoder,
         levels: Sequence[int],
         classes: int,
         share: float = 1.0,
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.decoder = decoder
+        self.head = head
         self.levels = tuple(levels)
         self.classes = classes
         self.share = share
@@ -135,7 +135,7 @@ class PixelModalityExpert(MultiLevelEncoder):
     @property
     def parts(self) -> tuple[nn.Module, ...]:
         """Modules that an image goes through, in order."""
-        return (*self.encoder.parts, self.decoder)
+        return (*self.encoder.parts, self.head)
 
     def forward(self, x: Tensor) -> Tensor:
         """Encode ``(B, C, H, W)`` as the deepest map."""
@@ -152,12 +152,12 @@ class PixelModalityExpert(MultiLevelEncoder):
         if self.training:
             read = [scale_gradient(map, self.share) for map in read]
         outputs: tuple[Tensor, ...]
-        if rows is not None and len(rows) == 0 and not synchronises(self.decoder):
+        if rows is not None and len(rows) == 0 and not synchronises(self.head):
             shape = (self.classes, *x.shape[2:])
             # Connected to the decoder, and through the deepest map to the encoder.
-            outputs = (encode_no_rows(self.decoder, read[-1], shape),)
+            outputs = (encode_no_rows(self.head, read[-1], shape),)
         else:
-            out = self.decoder([take_rows(map, rows) for map in read])
+            out = self.head([take_rows(map, rows) for map in read])
             outputs = (out.logits, *out.side)
         if rows is not None:
             outputs = tuple(spread_rows(logits, rows, x.shape[0]) for logits in outputs)
@@ -308,8 +308,10 @@ class ExpertsFusion(Fusion):
         self.residual = fusion
         self.stride = stride
 
-    def forward(self, feats: Inputs | SelectedExperts, mask: Tensor) -> Fused:
-        """Fuse features and logits under bool ``(B, V)``."""
+    def forward(
+        self, feats: Inputs | SelectedExperts, mask: Tensor, rows: Where | None = None
+    ) -> Fused:
+        """Fuse features and logits under bool ``(B, V)``, also known as row numbers or not."""
         if isinstance(feats, SelectedExperts):
             maps, logits = feats.maps, feats.logits
         else:
@@ -320,9 +322,16 @@ class ExpertsFusion(Fusion):
         pooled = self.pool(logits, mask)
         if self.residual is None:
             return Fused(pooled if pooled.dim() == 4 else pooled[..., None, None])
-        fused = self.residual(maps, mask)
+        if rows is None:
+            fused = self.residual(maps, mask)
+        else:
+            fused = self.residual.fuse_rows(maps, mask, rows)
         share = self.pool.residual_share(mask).view(-1, *[1] * (pooled.dim() - 1))
         return Fused(fused.map, (*fused.skips, pooled, share), fused.extras)
+
+    def fuse_rows(self, feats: Inputs, mask: Tensor, rows: Where) -> Fused:
+        """Fuse under a mask that is also known as row numbers; in training."""
+        return self.forward(feats, mask, rows)
 
     def prepare(self, feats: Inputs) -> CachedFeatures:
         """Compute what the fusion of the residual computes in advance."""

@@ -27,10 +27,24 @@ class ExpertLosses(Term):
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__("experts", weight)
 
+    def rows(self, step: Step) -> Tensor:
+        """Return the modalities of each sample that the term covers, bool ``(B, V)``."""
+        return step.batch.present
+
     def forward(self, step: Step) -> Tensor:
         """Return the sum over modalities of the mean over the batch."""
         total = step.task.per_sample.new_zeros(())
-        columns = step.batch.present.unbind(1)
+        columns = self.rows(step).unbind(1)
         for losses, column in zip(step.fused.extras[LOSSES], columns, strict=True):
             total = total + torch.where(column, losses, 0.0).sum()
         return total
+
+
+class VisibleExpertLosses(ExpertLosses):
+    """The same over what the mask shows, where encoders run on nothing else."""
+
+    reads_hidden: ClassVar[bool] = False
+
+    def rows(self, step: Step) -> Tensor:
+        """Return the mask."""
+        return step.mask
