@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +12,15 @@ from tests.methods.test_pixels import WEIGHTS, weighed
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from dmrnet.engine.finished import open_run
+from dmrnet.engine.fit import fit_run
 from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
 from dmrnet.methods.modules.experts import draw_combinations
 from dmrnet.methods.probes import embedding
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
 from dmrnet.nn import Network
+from dmrnet.settings.config import parse_run
 
 TASK = Task(tuple(Modality(f"m.{k}", "vector", (k + 2,)) for k in range(3)), ("x", "y", "z", "w"))
 PRESENT = torch.tensor([[1, 1, 1], [1, 1, 1], [1, 0, 1], [0, 1, 0], [1, 1, 1], [0, 1, 1]]).bool()
@@ -26,7 +30,13 @@ MASK = torch.tensor([[1, 1, 1], [0, 1, 0], [1, 0, 1], [0, 1, 0], [1, 0, 1], [0, 
 def built(task: Task = TASK, **changes: Any) -> Method:
     """Return a method whose norms are fixed and whose numbers are none that hide an error."""
     torch.manual_seed(0)
-    changes = {"network": Network(width=5), **changes}
+    fuses = changes.get("fuses", "residual")
+    changes = {
+        "network": Network(width=5),
+        "fuses": fuses,
+        "pooling": "logits",
+        "share": 1.0,
+    } | changes
     model = build_method("experts", task, **changes).double()
     for name, parameter in model.named_parameters():
         if "scale" in name or parameter.dim() == 1:
@@ -117,7 +127,7 @@ def slow(model: Method, batch: Batch, settings: dict[str, Any]) -> tuple[Any, ..
 
 SETTINGS: list[dict[str, Any]] = [
     {"pooling": "logits", "fuses": "residual", "share": 1.0},
-    {"pooling": "probabilities", "fuses": "residual", "share": 0.5},
+    {"pooling": "probabilities", "fuses": "residual", "share": 1.0},
     {"pooling": "weights", "fuses": "residual", "share": 1.0},
     {"pooling": "logits", "fuses": "none", "share": 1.0},
     {"pooling": "logits", "fuses": "network", "share": 0.0},
@@ -189,6 +199,22 @@ def test_weights_are_fitted_on_validation_for_each_number_of_modalities() -> Non
     plain = model(rows, present[three])
     losses = [nn.functional.cross_entropy(z, validation.target[three]) for z in (fitted, plain)]
     assert losses[0] < losses[1]
+
+
+def test_a_run_keeps_the_weights_that_fit_its_validation(tmp_path: Path) -> None:
+    data = ["--data", "mfeat", "--data.train", "0.06", "--data.val", "0.03"]
+    quick = ["--max-epochs", "1", "--threads", "1", "--accelerator", "cpu"]
+    small = ["--data.modalities", "fou,pix,mor", "--method.network.width", "8"]
+    assert fit_run(parse_run([*data, *quick, *small, "--method", "experts"]), tmp_path / "run")
+    run = open_run(tmp_path / "run")
+    pool = run.method.fusion.pool
+    assert bool(pool.fitted.all())
+    kept = pool.expert_weights.clone()
+    validation = run.samples("val").take(torch.arange(len(run.samples("val"))))
+    run.method.fit_on_validation(
+        [validation.masked(*2 * (validation.present,), run.task.modalities)]
+    )
+    torch.testing.assert_close(pool.expert_weights, kept, rtol=1e-4, atol=1e-4)
 
 
 def test_one_number_of_modalities_is_drawn_from_those_present() -> None:
@@ -280,8 +306,12 @@ def test_mistakes_raise() -> None:
         ({"pooling": "votes"}, "pooling as logits, probabilities or weights, got 'votes'"),
         ({"fuses": "x"}, "fuses as residual, network or none, got 'x'"),
         ({"share": 1.5}, "share from 0 to 1, got 1.5"),
+        ({"fuses": "none"}, "share as 1, since only experts train .* fuses is none, got 0.1"),
         ({"distribution": "x"}, "map, vector, attention, got 'x'"),
-        ({"distribution": "map", "fuses": "none"}, "there is no fused part for a Gaussian"),
+        (
+            {"distribution": "map", "fuses": "none", "share": 1.0},
+            "there is no fused part for a Gaussian",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             build_method("experts", TASK, **changes)

@@ -1,22 +1,29 @@
-"""experts: a predictor for each modality, and a fused residual on top of them (ours).
+"""experts: a predictor for each modality beside the shared fusion, weighed on validation (ours).
 
-1. Each modality has an expert: encoder, trunk and classifier, ``u_v = W_v GAP(trunk_v(f_v))``. It
-   is trained by its own cross-entropy on every sample that has the modality, whatever the mask
-   shows. Encoders learn from these losses alone.
-2. The prediction from a combination S adds a fused residual to the pooled experts,
+1. The fused part r_S is `sf-md`'s network, trained by cross-entropy under random masks.
+2. Each modality has an expert: trunk and classifier on its encoder's map,
+   ``u_v = W_v GAP(trunk_v(f_v))``, trained by its own cross-entropy on every sample that has the
+   modality, whatever the mask shows (with ``encodes mask``, on those that show it). A share of its
+   gradient reaches the encoder, beside the gradient of the fused part. Experts that may change
+   their encoders learn most if each modality tells the class; if it does not, they memorise labels,
+   and the encoder forgets what only several modalities together tell.
+3. The prediction weighs both by the number of visible modalities,
 
-   ``z_S = r_S + a_|S| mean_{v in S} sg(u_v)``,  ``z_{v} = u_v``,
+   ``z_S = b_|S| r_S + sum_{v in S} w_{|S|,v} u_v``,  ``b, w >= 0``.
 
-   where r_S is the shared fusion of `sf-md` on masked detached features sg(f_v), a is one learned
-   scale for each number of modalities, and sg stops the gradient. It is trained by cross-entropy
-   under random masks. So the fused part learns only what the experts together miss, and cannot
-   spoil a single modality.
-3. Gradients are clipped by expert, and those of the fused part by themselves; otherwise experts
-   that learn slowly starve.
+   The weights are fitted on validation, since on the training samples experts that have memorised
+   them look certain. They cost one pass over validation whenever weights are selected.
+4. Gradients are clipped by head, and those of the fused part with the encoders by themselves.
 
 The mean of logits is a product of experts: its softmax is the normalised geometric mean of the
-experts' probabilities (Hinton, Neural Computation 2002). The residual may have the paper's
-Gaussian (`distribution`), and the mutual divergence may be added (`mutual`).
+experts' probabilities (Hinton, Neural Computation 2002).
+
+Other forms: ``fuses residual`` is ``z_S = r_S + a_|S| mean_{v in S} sg(u_v)``, ``z_{v} = u_v``,
+with r on detached features sg(f_v), sg the stop-gradient, and one learned scale a for each number
+of modalities; encoders learn from the experts alone, gradients are clipped by expert, and the fused
+part learns only what the experts together miss. ``fuses none`` leaves the experts alone. The fused
+part may have the paper's Gaussian (`distribution`), and the mutual divergence may be added
+(`mutual`).
 """
 
 from __future__ import annotations
@@ -44,9 +51,10 @@ class ExpertsSettings(SFMDSettings):
         pooling: Pooling of the visible experts: mean of logits, mean of probabilities, or sum of
             logits with weights by modality and by number of modalities (weights), which are fitted
             on validation, as is that of the fused part. In dense tasks they are not fitted.
-        fuses: Fused part: a residual of the pooled experts on detached features, a network that
-            learns by itself and whose loss reaches the encoders too, or none.
-        share: Share of an expert's gradient that reaches its encoder.
+        fuses: Fused part: a network that learns by itself and whose loss reaches the encoders, a
+            residual of the pooled experts on detached features, or none.
+        share: Share of an expert's gradient that reaches its encoder; 1 without a fused network,
+            since nothing else trains the encoders.
         distribution: Gaussian in the residual: none, on its map (DMR), on its pooled vector (PE)
             or on its attention-pooled vector (PCME).
         alpha: Weight of the distribution term (Eq. 9), if there is a Gaussian.
@@ -55,13 +63,15 @@ class ExpertsSettings(SFMDSettings):
     """
 
     name: ClassVar[str] = "experts"
-    summary: ClassVar[str] = "a predictor a modality, and a fused residual on top (ours)"
+    summary: ClassVar[str] = (
+        "a predictor a modality beside the fusion, weighed on validation (ours)"
+    )
     recipes: ClassVar[dict[str, dict[str, Any]]] = {"best": {}}
 
     encodes: Literal["mask", "present"] = "present"
-    pooling: Literal["logits", "probabilities", "weights"] = "logits"
-    fuses: Literal["residual", "network", "none"] = "residual"
-    share: float = 1.0
+    pooling: Literal["logits", "probabilities", "weights"] = "weights"
+    fuses: Literal["network", "residual", "none"] = "network"
+    share: float = 0.1
     distribution: Literal["none", "map", "vector", "attention"] = "none"
     alpha: float = 1e-3
     reduction: Literal["sum", "position", "mean"] = "position"
@@ -90,6 +100,11 @@ class ExpertsSettings(SFMDSettings):
             raise ValueError(f"expected fuses as residual, network or none, got {self.fuses!r}")
         if not 0 <= self.share <= 1:
             raise ValueError(f"expected share from 0 to 1, got {self.share}")
+        if self.fuses != "network" and self.share < 1:
+            raise ValueError(
+                "expected share as 1, since only experts train the encoders if fuses is "
+                f"{self.fuses}, got {self.share}"
+            )
         if self.distribution != "none":
             check_placement(task, self.distribution)
             if self.fuses == "none":

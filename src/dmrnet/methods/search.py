@@ -33,11 +33,7 @@ SEARCH: dict[str, dict[str, tuple[Value, ...]]] = {
     "esanet-md": {},
     "simmlm": {"rank_weight": (0.03, 0.1, 0.3), "detach_fewer": (False, True)},
     "dgl": {"alpha": (1.0, 2.0, 4.0), "heads": ("own", "shared")},
-    "experts": {
-        "fuses": ("residual", "network"),
-        "share": (0.1, 1.0),
-        "pooling": ("logits", "weights"),
-    },
+    "experts": {"share": (0.0, 0.1, 0.3, 1.0), "encodes": ("mask", "present")},
     "transformer": {"layers": (1, 2, 4), "attention_dropout": (0.0, 0.1, 0.3)},
     "flex-moe": {"gate_weight": (0.001, 0.01, 0.1), "active": (1, 2, 4)},
     "mutual": {"mutual": (0.3, 1.0, 3.0), "temperature": (1.0, 2.0, 4.0)},

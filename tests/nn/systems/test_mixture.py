@@ -26,7 +26,7 @@ def test_no_weights_of_a_grid_are_better(seed: int) -> None:
     target = torch.randint(3, (12,), generator=draw)
     columns = torch.randn(12, 2, 3, generator=draw) * torch.tensor([3.0, 1.0])[:, None]
     columns[:, 0] += torch.nn.functional.one_hot(target, 3)
-    found = fit_weights(columns, target, torch.full((2,), 0.5))
+    found = fit_weights(columns, target, torch.full((2,), 0.5), strength=1.0)
     assert bool((found >= 0).all())
     best = loss(columns, target, tuple(found.tolist()))
     grid = [k / 10 for k in range(21)]

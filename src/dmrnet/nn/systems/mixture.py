@@ -10,7 +10,7 @@ STEPS = 30
 """Largest number of Newton steps; the loss is convex, and a few suffice."""
 
 
-def fit_weights(columns: Tensor, target: Tensor, start: Tensor, strength: float = 1.0) -> Tensor:
+def fit_weights(columns: Tensor, target: Tensor, start: Tensor, strength: float = 10.0) -> Tensor:
     r"""Fit weights of 0 or more to the logits of C predictors, by Newton's method.
 
     .. math:: \min_{w \ge 0} \sum_i CE\Big(\sum_c w_c x_{ic}, y_i\Big)
@@ -27,9 +27,9 @@ def fit_weights(columns: Tensor, target: Tensor, start: Tensor, strength: float 
     Returns:
         Float64 tensor of shape ``(C,)``.
 
-    >>> right = 4 * torch.eye(3)
-    >>> columns = torch.stack([right, right.roll(1, 0)], 1)
-    >>> fit_weights(columns, torch.arange(3), torch.ones(2))[1].item()
+    >>> right = torch.eye(3).repeat(50, 1)
+    >>> columns = torch.stack([right, right.roll(1, 1)], 1)
+    >>> fit_weights(columns, right.argmax(1), torch.full((2,), 0.5))[1].item()
     0.0
     """
     columns, weights = columns.double(), start.double()
