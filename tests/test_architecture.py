@@ -48,13 +48,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "studies": _ENGINE | {"engine", "report"},
     "api": _ENGINE | {"engine", "report", "studies"},
     "sklearn": {"api", "data"},
+    # The promises of methods, as tests of packages that offer one.
+    "testing": _METHODS,
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 MAY_IMPORT["__main__"] = {"cli"}
 
 LIGHTNING = {"lightning", "lightning_fabric", "pytorch_lightning"}
 # What must not be loaded before a command knows that it needs it.
-HEAVY = ("torch", "torchvision", "lightning", "timm", "torchmetrics", "matplotlib")
+HEAVY = ("torch", "torchvision", "lightning", "timm", "torchmetrics", "matplotlib", "pytest")
 
 
 class Import(NamedTuple):
@@ -95,6 +97,8 @@ def objection(layer: str, module: str) -> str | None:
         return "only engine may import Lightning"
     if root in LIGHTNING - {"lightning"}:
         return "Lightning has two import names and they do not mix: use lightning.pytorch"
+    if root == "pytest" and layer != "testing":
+        return "only testing may import pytest"
     if layer == "modalities" and module.startswith("torch.nn"):
         return "modalities has no torch.nn"
     if root != "dmrnet" or rest[:1] == ["__version__"]:
@@ -175,6 +179,7 @@ def test_the_arrows_make_no_circle() -> None:
         pytest.param(
             "engine/fit.py", "import pytorch_lightning", "do not mix", id="the-other-lightning"
         ),
+        pytest.param("engine/fit.py", "import pytest", "only testing", id="pytest"),
         pytest.param("modalities/names.py", "from torch import nn", "torch.nn", id="torch.nn"),
         pytest.param("hints.py", "import dmrnet.modalities", "hints may", id="from-the-bottom"),
         pytest.param("helpers/stuff.py", "", "no line in MAY_IMPORT", id="unknown-layer"),

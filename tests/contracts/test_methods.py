@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import pytest
-from tests.contracts.batches import SMALL, TASKS
-from tests.contracts.method import MethodContract, MethodTests
 
 from dmrnet.methods import METHODS, build_method, method
+from dmrnet.testing import MethodCase, MethodTests
+from dmrnet.testing.batches import SMALL, TASKS
 
 Choice = tuple[str, str, dict[str, Any]]
 
@@ -56,7 +56,7 @@ COVERED = {
 """Recipes that set numbers, and choices that another recipe of the same parts brings."""
 
 
-class Listed(MethodTests):
+class Listed(MethodCase):
     @pytest.fixture(scope="class")
     @classmethod
     def build(cls, request: pytest.FixtureRequest):
@@ -74,14 +74,14 @@ FEW = ["separate"]
 
 
 @each([(name, "best", {}) for name in METHODS if name not in FEW] + VARIANTS)
-class TestMethods(Listed, MethodContract):
+class TestMethods(Listed, MethodTests):
     """Everything, for every task."""
 
     small: ClassVar = "two-images"
 
 
 @each([(name, "best", {}) for name in FEW])
-class TestFewModalities(Listed, MethodContract):
+class TestFewModalities(Listed, MethodTests):
     """Everything, for the tasks with up to four modalities."""
 
     tasks: ClassVar = {name: task for name, task in TASKS.items() if len(task.inputs) <= 4}
@@ -89,12 +89,12 @@ class TestFewModalities(Listed, MethodContract):
 
 
 @each([choice for choice in recipes() if choice[:2] not in COVERED])
-class TestRecipes(Listed, MethodContract):
+class TestRecipes(Listed, MethodTests):
     """For two tasks; exporting and misuse are those of the recipe best."""
 
     tasks: ClassVar = {name: TASKS[name] for name in ("maps", "five")}
     test_it_exports_with_any_batch_size = None
-    test_misuse_is_told = None
+    test_misuse_raises = None
 
 
 @each([choice for choice in recipes() if choice[:2] in COVERED])
@@ -102,9 +102,7 @@ class TestCoveredRecipes(Listed):
     """A handful of promises, for one task."""
 
     tasks: ClassVar = {"maps": TASKS["maps"]}
-    test_every_combination_is_finite = MethodContract.test_every_combination_is_finite
-    test_hidden_inputs = MethodContract.test_hidden_inputs_cannot_change_inference
-    test_absent_inputs = MethodContract.test_absent_inputs_cannot_change_training
-    test_every_parameter = (
-        MethodContract.test_every_parameter_has_a_gradient_from_the_first_epoch_on
-    )
+    test_every_combination_is_finite = MethodTests.test_every_combination_is_finite
+    test_hidden_inputs = MethodTests.test_hidden_inputs_cannot_change_inference
+    test_absent_inputs = MethodTests.test_absent_inputs_cannot_change_training
+    test_every_parameter = MethodTests.test_every_parameter_has_a_gradient_from_the_first_epoch_on

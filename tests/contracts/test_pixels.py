@@ -7,8 +7,6 @@ from dataclasses import replace
 from typing import ClassVar
 
 import pytest
-from tests.contracts.batches import task_of
-from tests.contracts.method import MethodContract
 from torch import Tensor
 
 from dmrnet.methods import build_method
@@ -16,6 +14,8 @@ from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch
 from dmrnet.nn import Network
 from dmrnet.nn.encoders.resnet_layouts import LAYOUTS
+from dmrnet.testing import MethodTests
+from dmrnet.testing.batches import task_of
 
 GENERIC = Network(width=8)
 ESANET = Network(family="esanet", stem=8, layout="r18")
@@ -37,7 +37,7 @@ THREE = task_of(("image", (3, 32, 16)), ("image", (1, 32, 16)), ("image", (1, 32
 Choice = tuple[str, str, Network]
 
 
-class OnPixels(MethodContract):
+class OnPixels(MethodTests):
     @pytest.fixture(scope="class")
     @classmethod
     def build(cls, request: pytest.FixtureRequest):
@@ -86,7 +86,7 @@ class TestOthers(OnPixels):
     tasks: ClassVar = {"three": THREE}
     test_it_exports_with_any_batch_size = None
     test_training_lowers_the_loss = None
-    test_misuse_is_told = None
+    test_misuse_raises = None
 
 
 TIMM = Network(width=8, encoder="timm:test_resnet", encoders={"m1": "auto"})
@@ -100,7 +100,7 @@ class TestTimm(OnPixels):
     tasks: ClassVar = {"three": THREE}
     test_it_exports_with_any_batch_size = None
     test_training_lowers_the_loss = None
-    test_misuse_is_told = None
+    test_misuse_raises = None
 
 
 @each([(name, "best", ESANET) for name in OWN[1:]])
@@ -112,7 +112,7 @@ class TestESANet(OnPixels):
     test_it_exports_with_any_batch_size = None
     test_training_lowers_the_loss = None
     test_float64_works_all_the_way = None
-    test_misuse_is_told = None
+    test_misuse_raises = None
     test_the_same_seed_gives_the_same_loss = None
     test_mean_at_inference_and_sample_in_training = None
     test_an_epoch_is_counted_by_combination = None

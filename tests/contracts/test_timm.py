@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import pytest
-from tests.contracts.batches import task_of
-from tests.contracts.method import MethodContract
 
 from dmrnet.methods import build_method
 from dmrnet.nn import Network
+from dmrnet.testing import MethodTests
+from dmrnet.testing.batches import task_of
 
 # A convolutional one with batch norms; a transformer next to the first map of one of those.
 NETWORKS = {
@@ -25,14 +25,14 @@ NETWORKS = {
     indirect=True,
     scope="class",
 )
-class TestTimm(MethodContract):
+class TestTimm(MethodTests):
     tasks: ClassVar = {
         "three": task_of(
             ("image", (3, 32, 48)), ("image", (1, 32, 32)), ("volume", (2, 2, 32, 32))
         ),
     }
     main = "three"
-    test_misuse_is_told = None
+    test_misuse_raises = None
 
     @pytest.fixture(scope="class")
     @classmethod

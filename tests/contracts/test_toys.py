@@ -7,18 +7,19 @@ from typing import ClassVar
 
 import pytest
 import torch
-from tests.contracts.batches import SMALL, TASKS, a_batch, every_combination, task_of
-from tests.contracts.method import MethodContract, loss_of, rows_encoded
 from tests.contracts.toys import ESANetShaped, ShaSpecShaped, Taught
 
 from dmrnet.methods import build_method
 from dmrnet.objectives import pixel_cross_entropy
+from dmrnet.testing import MethodTests
+from dmrnet.testing.batches import SMALL, TASKS, every_combination, random_batch, task_of
+from dmrnet.testing.steps import loss_of, rows_encoded
 
 DENSE = task_of(("image", (3, 8, 12)), ("image", (1, 8, 12)), dense=True)
 ALIKE = task_of(*[("vector", (4,))] * 3)
 
 
-class TestESANetShaped(MethodContract):
+class TestESANetShaped(MethodTests):
     tasks: ClassVar = {"dense": DENSE}
     main = "dense"
 
@@ -48,7 +49,7 @@ class TestESANetShaped(MethodContract):
 
     def test_the_depth_stream_is_encoded_and_the_rgb_stages_are_not(self, build) -> None:
         method = self.new(build).eval()
-        batch = a_batch(DENSE, every_combination(DENSE))
+        batch = random_batch(DENSE, every_combination(DENSE))
         feats = method.encode(batch.inputs, batch.where)
         assert {n: tuple(f.shape[1:]) for n, f in feats.items()} == {
             "m0": (8, 4, 6),
@@ -72,7 +73,7 @@ class TestESANetShaped(MethodContract):
         assert statistics.loss.means[2:].isfinite().all()
 
 
-class TestShaSpecShaped(MethodContract):
+class TestShaSpecShaped(MethodTests):
     tasks: ClassVar = {"alike": ALIKE}
     main = "alike"
 
@@ -111,7 +112,7 @@ class TestShaSpecShaped(MethodContract):
 
     def test_hidden_shared_features_are_the_mean_of_the_seen(self, build) -> None:
         method = self.new(build).eval()
-        batch = a_batch(ALIKE, torch.tensor([[True, True, False]]))
+        batch = random_batch(ALIKE, torch.tensor([[True, True, False]]))
         feats = method.encode(batch.inputs, batch.where)
         mean = (feats["m0.shared"] + feats["m1.shared"]) / 2
         given = {**feats, "m2.shared": mean, "m2": torch.zeros_like(mean)}
@@ -120,7 +121,7 @@ class TestShaSpecShaped(MethodContract):
         )
 
 
-class TestTaught(MethodContract):
+class TestTaught(MethodTests):
     tasks: ClassVar = {name: TASKS[name] for name in ("two-images", "maps", "five")}
 
     @pytest.fixture
@@ -148,7 +149,7 @@ class TestTaught(MethodContract):
     def test_without_a_teacher_training_says_so_and_inference_does_not_care(self, build) -> None:
         task = self.tasks[self.main]
         method = build(task)
-        batch = a_batch(task, every_combination(task))
+        batch = random_batch(task, every_combination(task))
         with pytest.raises(ValueError, match="no teacher; set one"):
             method.training_loss(batch)
         assert method.eval()(batch.inputs, batch.mask).isfinite().all()

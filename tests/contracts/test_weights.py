@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.contracts.batches import SMALL, TASKS, a_batch
 
 from dmrnet.methods import build_method
 from dmrnet.modalities import Batch
+from dmrnet.testing.batches import SMALL, TASKS, random_batch
 
 
 def only(batch: Batch, rows: list[int]) -> Batch:
@@ -33,7 +33,7 @@ def test_a_weight_is_a_number_of_times(name: str) -> None:
     mask = torch.tensor([[1, 1, 1], [1, 0, 1], [0, 1, 0], [1, 1, 0]], dtype=torch.bool)
     if name == "unimodal":
         mask = torch.ones_like(mask)
-    batch = a_batch(task, mask, encode=torch.ones_like(mask))
+    batch = random_batch(task, mask, encode=torch.ones_like(mask))
     batch = Batch(**{**vars(batch), "inputs": {k: v.double() for k, v in batch.inputs.items()}})
     weighted = Batch(**{**vars(batch), "weight": torch.tensor([2.0, 1.0, 0.0, 1.0]).double()})
     totals = [method.training_loss(one).total for one in (weighted, only(batch, [0, 0, 1, 3]))]

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from tests.contracts.batches import SMALL, TASKS, a_batch, ready, task_of
 from tests.contracts.toys import ESANetShaped, ShaSpecShaped, Taught
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -19,6 +18,7 @@ from dmrnet.methods import METHODS, build_method
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch, Task, rows_of
 from dmrnet.objectives import Step
+from dmrnet.testing.batches import SMALL, TASKS, random_batch, ready, task_of
 
 ROWS, STEPS, EPOCHS = 8, 3, 2
 DENSE = task_of(("image", (3, 8, 12)), ("image", (1, 8, 12)), dense=True)
@@ -107,7 +107,7 @@ def batch_of(method: Method, step: int, rank: int, world: int) -> Batch:
     if step == 1:  # nobody has the last one
         mask[:, -1], mask[:, 0] = False, True
     present = torch.ones_like(mask) if method.needs.complete else mask
-    whole = a_batch(method.task, mask, present=present, seed=step)
+    whole = random_batch(method.task, mask, present=present, seed=step)
     mine = torch.arange(rank, ROWS, world)
     part = replace(
         whole,

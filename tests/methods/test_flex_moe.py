@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.contracts.batches import task_of
 
 from dmrnet.methods import build_method
 from dmrnet.nn import Network
+from dmrnet.testing.batches import task_of
 
 TASK = task_of(("image", (1, 16, 16)), ("sequence", (2, 40)), ("vector", (3,)), ("vector", (2,)))
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.contracts.batches import a_batch, every_combination, task_of
 from torch import nn
 
 from dmrnet.methods import build_method
@@ -17,6 +16,7 @@ from dmrnet.methods.modules.mmpareto_md import MMParetoMD
 from dmrnet.modalities import Batch, Task
 from dmrnet.nn import Network
 from dmrnet.objectives.systems.pareto import EachPresent, integrate
+from dmrnet.testing.batches import every_combination, random_batch, task_of
 
 TASK = task_of(("vector", (3,)), ("image", (1, 8, 8)), ("sequence", (2, 9)))
 PIXELS = task_of(("image", (1, 16, 16)), ("image", (2, 16, 16)), dense=True)
@@ -137,7 +137,7 @@ def test_a_step_has_the_integrated_gradients(task: Task, recipe: str, gamma: flo
     mask = every_combination(task, 2)
     present = mask.clone()
     present[::2] = True
-    batch = a_batch(task, mask, present, present)
+    batch = random_batch(task, mask, present, present)
     fused, own = backward(model, batch, "fused"), backward(model, batch, "own")
     loss = model.training_loss(batch)
     loss.total.backward()
@@ -182,7 +182,7 @@ def test_the_integrated_gradient_opposes_neither(one: list[float], two: list[flo
 def test_an_encoder_without_a_sample_stands_still_and_others_do_not() -> None:
     model = built()
     present = torch.tensor([[True, False, True]] * 4)
-    batch = a_batch(TASK, present, present, present)
+    batch = random_batch(TASK, present, present, present)
     loss = model.training_loss(batch)
     loss.total.backward()
     model.on_gradients(loss.step)
@@ -193,7 +193,7 @@ def test_an_encoder_without_a_sample_stands_still_and_others_do_not() -> None:
 
 def test_gradients_are_kept_in_training_alone_and_used_once() -> None:
     model = built()
-    batch = a_batch(TASK, every_combination(TASK), torch.ones(7, 3, dtype=torch.bool))
+    batch = random_batch(TASK, every_combination(TASK), torch.ones(7, 3, dtype=torch.bool))
     loss = model.training_loss(batch)
     loss.total.backward()
     model.on_gradients(loss.step)
@@ -212,7 +212,7 @@ def test_frozen_parameters_are_left_out() -> None:
     model.encoders[0].requires_grad_(False)
     first = next(model.encoders[1].parameters())
     first.requires_grad_(False)
-    batch = a_batch(TASK, every_combination(TASK), torch.ones(7, 3, dtype=torch.bool))
+    batch = random_batch(TASK, every_combination(TASK), torch.ones(7, 3, dtype=torch.bool))
     loss = model.training_loss(batch)
     loss.total.backward()
     model.on_gradients(loss.step)

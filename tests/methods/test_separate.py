@@ -6,7 +6,6 @@ import dataclasses
 
 import pytest
 import torch
-from tests.contracts.batches import a_batch, task_of
 
 from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
@@ -15,6 +14,7 @@ from dmrnet.methods.modules.separate import Separate
 from dmrnet.modalities import Batch, Task, all_combinations
 from dmrnet.nn import Network
 from dmrnet.nn.systems.separate import CombinationNetwork, common_rows
+from dmrnet.testing.batches import random_batch, task_of
 
 TASK = task_of(("vector", (3,)), ("image", (1, 8, 8)), ("vector", (2,)))
 PIXELS = task_of(("image", (1, 16, 16)), ("image", (2, 16, 16)), dense=True)
@@ -73,7 +73,7 @@ def test_each_network_learns_what_it_would_learn_alone(task: Task) -> None:
         for name, single in singles.items()
     }
     for step in range(2):
-        batch = a_batch(task, torch.ones(5, every.shape[1], dtype=torch.bool), seed=step)
+        batch = random_batch(task, torch.ones(5, every.shape[1], dtype=torch.bool), seed=step)
         optimizer.zero_grad()
         loss = model.training_loss(batch).total
         loss.backward()
@@ -108,7 +108,7 @@ def test_a_network_reads_only_samples_that_have_all_of_its_combination(task: Tas
     model = built(task)
     present = torch.tensor([[1, 1, 0], [1, 1, 1], [0, 1, 1], [1, 1, 0], [0, 1, 1]]).bool()
     present = present[:, : len(task.inputs)]
-    batch = a_batch(task, present, present, present)
+    batch = random_batch(task, present, present, present)
     for v, x in enumerate(batch.inputs.values()):
         x[~present[:, v]] = torch.nan
     singles = {name: alone(model, name) for name in networks(model)}

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.contracts.batches import a_batch, every_combination, task_of
 from torch import Tensor
 
 from dmrnet.methods import build_method
@@ -16,6 +15,7 @@ from dmrnet.methods.base import Method
 from dmrnet.modalities import Task, all_combinations
 from dmrnet.nn import Network
 from dmrnet.objectives.systems.more_vs_fewer import MoreVsFewer, nested_mask
+from dmrnet.testing.batches import every_combination, random_batch, task_of
 
 TASK = task_of(("vector", (3,)), ("image", (1, 8, 8)), ("sequence", (2, 9)))
 PIXELS = task_of(("image", (1, 32, 32)), ("image", (2, 32, 32)), dense=True)
@@ -77,7 +77,7 @@ def test_many_modalities_are_nested_too() -> None:
 
 
 def test_masks_depend_on_sample_epoch_and_seed_alone() -> None:
-    term, batch = MoreVsFewer(0.1), a_batch(TASK, every_combination(TASK, 3))
+    term, batch = MoreVsFewer(0.1), random_batch(TASK, every_combination(TASK, 3))
     first = term.second_mask(batch, 2)
     assert torch.equal(term.second_mask(batch, 2), first)
     assert not torch.equal(term.second_mask(batch, 3), first)
@@ -105,7 +105,7 @@ def slow_mixture(scores: list[list[float]], logits: list[list[float]], mask: lis
 def test_visible_experts_are_mixed_class_by_class() -> None:
     model = built().eval()
     masks = all_combinations(3)
-    batch = a_batch(TASK, masks)
+    batch = random_batch(TASK, masks)
     got = model(batch.inputs, masks)
     for i, mask in enumerate(masks.tolist()):
         gates, logits = [], []
@@ -123,7 +123,7 @@ def test_visible_experts_are_mixed_class_by_class() -> None:
 def test_pixels_share_the_weights_of_their_image_at_every_scale(network: Network) -> None:
     model = built(PIXELS, network).train()
     masks = torch.tensor([[True, True], [True, False], [False, True]])
-    batch = a_batch(PIXELS, masks, torch.ones_like(masks))
+    batch = random_batch(PIXELS, masks, torch.ones_like(masks))
     step = model.step(batch)
     gates = [step.feats[f"{name}.gate"].flatten(1) for name in PIXELS.modalities]
     scales = [step.out.logits, *step.out.side]
@@ -137,7 +137,7 @@ def test_pixels_share_the_weights_of_their_image_at_every_scale(network: Network
             torch.testing.assert_close(mixed[i, :, 0, 0], expected, atol=1e-4, rtol=1e-3)
     # A modality that no sample has leaves the others as they are.
     nobody = torch.tensor([[True, False]] * 3)
-    loss = model.training_loss(a_batch(PIXELS, nobody, nobody, nobody)).total
+    loss = model.training_loss(random_batch(PIXELS, nobody, nobody, nobody)).total
     loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
     assert not any(p.grad.any() for p in model.encoders[1].parameters() if p.grad is not None)
@@ -159,7 +159,7 @@ def test_the_loss_is_its_equation(weight: float) -> None:
     present = every_combination(TASK, 4)
     mask = present & (torch.rand(present.shape, generator=torch.Generator().manual_seed(2)) < 0.7)
     mask = torch.where(mask.any(1, keepdim=True), mask, present)
-    loss = model.training_loss(a_batch(TASK, mask, present, present), 3)
+    loss = model.training_loss(random_batch(TASK, mask, present, present), 3)
     step, target = loss.step, loss.step.batch.target
     one, two = slow_losses(step.out.logits, target), slow_losses(step.second.out.logits, target)
     excess, pairs = [], 0
@@ -183,7 +183,7 @@ def test_the_ranking_raises_the_smaller_combinations_loss_only_as_released(detac
     model = built(detach_fewer=detach)
     first = torch.tensor([[1, 1, 0], [1, 1, 0], [1, 0, 0], [1, 0, 0]]).bool()
     second = torch.tensor([[1, 0, 0], [0, 1, 0], [1, 1, 1], [1, 0, 0]]).bool()
-    step = model.step(a_batch(TASK, first, torch.ones_like(first)))
+    step = model.step(random_batch(TASK, first, torch.ones_like(first)))
     one = torch.tensor([2.0, 1.0, 1.0, 3.0], requires_grad=True)
     two = torch.tensor([1.0, 2.0, 4.0, 1.0], requires_grad=True)
     step = replace(
@@ -215,7 +215,7 @@ def test_recipes_and_mistakes() -> None:
 def test_one_modality_is_its_expert_and_ranks_nothing() -> None:
     task = Task(TASK.inputs[:1], TASK.classes)
     model = built(task)
-    batch = a_batch(task, torch.ones(5, 1, dtype=torch.bool))
+    batch = random_batch(task, torch.ones(5, 1, dtype=torch.bool))
     loss = model.training_loss(batch)
     assert loss.parts["more_vs_fewer"] == 0
     logits = loss.step.feats["m0"][:, :3, 0, 0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.contracts.batches import slow_index
 from tests.nn.layers.test_transformer import slow_attention
 from tests.nn.systems.slow_tokens import Tokens, doubled, gelu, linear, norm, plus, slow_block
 
@@ -17,6 +16,7 @@ from dmrnet.nn.systems.flex_moe import (
     expert_of,
 )
 from dmrnet.nn.systems.sparse_experts import SparseExperts
+from dmrnet.testing.batches import slow_index
 
 
 def slow_mixture(experts: SparseExperts, token: list[float]) -> list[float]:

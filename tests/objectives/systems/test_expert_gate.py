@@ -7,11 +7,11 @@ import statistics
 
 import pytest
 import torch
-from tests.contracts.batches import a_batch, slow_index, task_of
 
 from dmrnet.methods import build_method
 from dmrnet.modalities import all_combinations
 from dmrnet.nn import Network
+from dmrnet.testing.batches import random_batch, slow_index, task_of
 
 TASK = task_of(("image", (1, 8, 8)), ("vector", (3,)), ("sequence", (2, 9)))
 
@@ -20,7 +20,7 @@ def loss_of(mask: torch.Tensor, **changes):
     torch.manual_seed(0)
     task = task_of(*((m.kind, m.shape) for m in TASK.inputs[: mask.shape[1]]))
     model = build_method("flex-moe", task, network=Network(width=8), tokens=2, **changes)
-    return model.training_loss(a_batch(task, mask), 3)
+    return model.training_loss(random_batch(task, mask), 3)
 
 
 def test_samples_that_lack_a_modality_are_sent_to_their_expert() -> None:
@@ -75,7 +75,7 @@ def test_the_target_teaches_the_gate_alone_its_experts() -> None:
     task = task_of(*[("vector", (3,))] * 3)
     model = build_method("flex-moe", task, network=Network(width=8), gate_weight=1.0, noise=False)
     masks = all_combinations(3)
-    batch = a_batch(task, masks)
+    batch = random_batch(task, masks)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(40):
         optimizer.zero_grad()

@@ -49,7 +49,7 @@ def combinations_of(task: Task, most: int = 24) -> Tensor:
     return some_combinations(len(task.inputs), most, torch.Generator().manual_seed(0))
 
 
-def a_batch(
+def random_batch(
     task: Task,
     mask: Tensor,
     encode: Tensor | None = None,
@@ -107,5 +107,5 @@ def every_combination(task: Task, times: int = 1) -> Tensor:
 
 
 def slow_index(row: Sequence[bool]) -> int:
-    """j of Eq. 10 by its sum."""
+    """J of Eq. 10 by its sum."""
     return sum(2**k for k, seen in enumerate(row) if seen)
