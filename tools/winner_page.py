@@ -32,7 +32,6 @@ from dmrnet.report.records.runs import Run, read_runs, without_settings
 from dmrnet.report.records.systems import System
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate
-from dmrnet.report.statistics.inference import interval
 from dmrnet.report.statistics.over_data import Pooled, pool
 from dmrnet.report.summary.gains import Gain, gains_over_data, standard_error
 from dmrnet.report.summary.ranks import Ranking, rank_over_data
@@ -247,8 +246,9 @@ def _regimes(results: Results) -> Iterator[str]:
     yield "### Set by set"
     yield (
         "All over best: the baseline's score with all modalities minus that of its best single "
-        "one. Fused over late: see above. In brackets 95% intervals over seeds. Then the methods "
-        "with the largest gains."
+        "one. Fused over late: see above. Points, ± one standard error over seeds. Then the "
+        "methods with the largest gains, bold where beyond chance after Holm's correction on the "
+        "set."
     )
     yield markdown_table(set_table(results))
     if results.cheap and results.choice is not None:
@@ -269,8 +269,17 @@ def _best(gains: Iterable[Gain], datasets: list[str]) -> Cell:
     return Cell(first, f"then {second[0]}" if second else "")
 
 
+def _best_on(gains: Iterable[Gain], dataset: str) -> Cell:
+    """Return the method with the largest gain on a set, bold if it is beyond chance."""
+    known = [(g.by_data[dataset], g.label) for g in gains if dataset in g.by_data]
+    one, label = max(known, key=lambda pair: pair[0].gain.mean)
+    if one.gain.mean <= 0:
+        return Cell("the baseline")
+    return Cell(f"{label} {fmt.points(one.gain.mean)}", best=one.beyond_chance)
+
+
 def set_table(results: Results) -> Table:
-    """Return a row for each set: its regime, the best methods, and the best cheap baseline."""
+    """Return a row for each set: its regime, and the best methods."""
     rows = []
     for regime in results.regimes:
         summary = results.summaries[regime.dataset]
@@ -281,17 +290,20 @@ def set_table(results: Results) -> Table:
                 Cell(str(regime.modalities)),
                 EMPTY if regime.rows is None else Cell(f"{regime.rows:,}"),
                 Cell(str(min(seeds))),
-                _gained(regime.over_single),
-                _gained(regime.over_late),
-                *(_best(results.over_all[k], [regime.dataset]) for k in SHOWN),
+                _points(regime.over_single),
+                _points(regime.over_late),
+                *(_best_on(results.over_all[k], regime.dataset) for k in SHOWN),
             )
         )
     header = ("Set", "Modalities", "Training rows", "Seeds", "All over best", "Fused over late")
     return Table((*header, *(HEADLINE_TITLES[key] for key in SHOWN)), tuple(rows))
 
 
-def _gained(value: Estimate | None) -> Cell:
-    return EMPTY if value is None else Cell(fmt.points(value.mean, 1), fmt.ends(interval(value), 1))
+def _points(value: Estimate | None) -> Cell:
+    if value is None:
+        return EMPTY
+    error = "" if value.se is None else f" ± {100 * value.se:.1f}"
+    return Cell(fmt.points(value.mean, 1) + error)
 
 
 def cheap_table(results: Results, label: str) -> Table:
@@ -327,7 +339,7 @@ def _over_data(results: Results) -> Iterator[str]:
         return
     yield "## Over data sets"
     yield f"One version of each data set. {HOW_GAINED}"
-    yield markdown_table(gain_table(results.over_main))
+    yield markdown_table(gain_table({key: results.over_main[key] for key in SHOWN}))
     yield f"![{RANKS_SHOWN}](../images/winner-ranks.svg)"
     yield escape_markdown(how_ranked(ranking))
 

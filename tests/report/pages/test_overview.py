@@ -42,7 +42,7 @@ def test_tables_hold_the_gains(rows):
     pooled = gains["average"][0].pooled
     assert (row[1].text, row[1].below) == (points(pooled.mean), ends((pooled.low, pooled.high)))
     assert row[3].text == "2 of 2"
-    assert row[3].below == "2 better beyond chance"
+    assert row[3].below == "+2"
     (by_data,) = gain_by_data_table(gains["average"]).rows
     assert [cell.text for cell in by_data] == ["dmr", "+3.10", "+2.10"]
     assert "to sf-md at 1.00 times the cost" in by_data[1].hint

@@ -23,8 +23,8 @@ HOW_GAINED = (
     "Difference in percentage points to the shortest training of the baseline that costs at least "
     "as much; positive is better. Mean over data sets by a random-effects model, with its 95% "
     "interval (DerSimonian and Laird; Knapp and Hartung) and p after Holm's correction over the "
-    "methods. Sets: those with a gain, and those where it is beyond chance after Holm's correction "
-    "on that set (paired t test over seeds)."
+    "methods. Sets: on how many it gains, and on how many a gain (+) or a loss (\N{MINUS SIGN}) is "
+    "beyond chance after Holm's correction on that set (paired t test over seeds)."
 )
 
 
@@ -123,14 +123,11 @@ def gain_cell(one: GainOnData | None) -> Cell:
 
 
 def _sets(gain: Gain) -> Cell:
-    sure = [
-        f"{len(names)} {word}"
-        for names, word in ((gain.better_on, "better"), (gain.worse_on, "worse"))
-        if names
-    ]
-    below = f"{', '.join(sure)} beyond chance" if sure else ""
+    beyond = [f"+{len(gain.better_on)}"] if gain.better_on else []
+    beyond += [f"{fmt.MINUS}{len(gain.worse_on)}"] if gain.worse_on else []
     hint = f"sign test p {fmt.probability(gain.sign_p)}"
-    return Cell(f"{gain.wins} of {len(gain.by_data)}", below, hint=hint, value=gain.wins)
+    text = f"{gain.wins} of {len(gain.by_data)}"
+    return Cell(text, ", ".join(beyond), hint=hint, value=gain.wins)
 
 
 def gain_by_data_table(gains: Sequence[Gain]) -> Table:
