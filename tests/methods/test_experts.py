@@ -16,6 +16,7 @@ from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit_run
 from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
+from dmrnet.methods.modules import experts
 from dmrnet.methods.modules.experts import draw_combinations
 from dmrnet.methods.probes import embedding
 from dmrnet.modalities import Batch, Modality, Task, all_combinations
@@ -142,12 +143,12 @@ def test_outputs_losses_and_gradients_are_those_of_the_equations(settings: dict[
     batch = batch_of(TASK, PRESENT, MASK, model.encodes)
     loss = model.training_loss(batch)
     loss.total.backward()
-    outputs, fused, experts = slow(model, batch, settings)
+    outputs, fused, own = slow(model, batch, settings)
     torch.testing.assert_close(loss.step.out.logits, outputs)
     assert float(loss.parts["task"]) == pytest.approx(fused.item(), rel=1e-6)
-    assert float(loss.parts["experts"]) == pytest.approx(experts.item(), rel=1e-6)
+    assert float(loss.parts["experts"]) == pytest.approx(own.item(), rel=1e-6)
     named = dict(model.named_parameters())
-    wanted = torch.autograd.grad(fused + experts, list(named.values()), allow_unused=True)
+    wanted = torch.autograd.grad(fused + own, list(named.values()), allow_unused=True)
     for (name, parameter), gradient in zip(named.items(), wanted, strict=True):
         expected = torch.zeros_like(parameter) if gradient is None else gradient
         assert parameter.grad is not None, name
@@ -210,11 +211,26 @@ def test_a_run_keeps_the_weights_that_fit_its_validation(tmp_path: Path) -> None
     pool = run.method.fusion.pool
     assert bool(pool.fitted.all())
     kept = pool.expert_weights.clone()
-    validation = run.samples("val").take(torch.arange(len(run.samples("val"))))
-    run.method.fit_on_validation(
-        [validation.masked(*2 * (validation.present,), run.task.modalities)]
-    )
+    validation = run.samples("val")
+    order = torch.randperm(len(validation), generator=torch.Generator().manual_seed(0))
+    batch = validation.take(order)
+    run.method.fit_on_validation([batch.masked(*2 * (batch.present,), run.task.modalities)])
     torch.testing.assert_close(pool.expert_weights, kept, rtol=1e-4, atol=1e-4)
+
+
+def test_weights_are_fitted_to_no_more_samples_than_fit_into_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = built(pooling="weights").eval()
+    read: list[int] = []
+    monkeypatch.setattr(experts, "MOST_NUMBERS", 4 * 4 * 10)
+    monkeypatch.setattr(
+        experts, "fit_weights", lambda columns, *_: read.append(len(columns)) or torch.ones(4)
+    )
+    batch = batch_of(TASK, PRESENT, PRESENT)
+    model.fit_on_validation(iter([batch] * 50))
+    # Of five samples with two modalities three combinations each, of three samples all.
+    assert read == [15, 12]
 
 
 def test_one_number_of_modalities_is_drawn_from_those_present() -> None:

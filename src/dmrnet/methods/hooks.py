@@ -79,7 +79,8 @@ class TrainingHooks:
         Called in the first process alone, in evaluation mode, and not for dense tasks.
 
         Args:
-            batches: Validation samples, with row numbers of the present modalities.
+            batches: Validation samples in a random order that is the same each time, with row
+                numbers of the present modalities.
         """
 
     def on_epoch_end(self, statistics: EpochStatistics | None, add: Add | None) -> None:

@@ -108,7 +108,8 @@ class Validation:
         device = str(trainer.strategy.root_device)
         task = self.val.task
         if not task.dense:
-            batches = evaluation_batches(self.val, samples_at_once(task))
+            rows = torch.randperm(len(self.val), generator=torch.Generator().manual_seed(0))
+            batches = evaluation_batches(self.val, samples_at_once(task), rows=rows)
             model.fit_on_validation(batch.to(device) for batch in batches)
         score = selection_score(
             model,

@@ -27,6 +27,12 @@ from dmrnet.nn.systems.mixture import fit_weights
 from dmrnet.objectives import Step, TaskLoss
 from dmrnet.objectives.systems.experts import LOSSES
 
+DRAWS = 3
+"""Number of combinations of each size under which a validation sample is read to fit weights."""
+
+MOST_NUMBERS = 1 << 24
+"""Weights are fitted to as many samples as have this number of logits: 128 MB in float64."""
+
 
 class OwnLosses(Method):
     """A method in which each modality predicts by itself and has a loss of its own."""
@@ -73,28 +79,34 @@ class Experts(OwnLosses):
     def fit_on_validation(self, batches: Iterable[Batch]) -> None:
         """Fit the weights of the experts and of the residual, for each number of modalities.
 
-        Each sample is read under one random combination of each number.
+        Each sample is read under `DRAWS` random combinations of each number.
         """
         assert isinstance(self.fusion, ExpertsFusion)
         pool, v = self.fusion.pool, len(self.modalities)
         if pool.pooling != "weights":
             return
+        residual = pool.fuses == "residual"
+        most = max(1, MOST_NUMBERS // ((v + 1) * len(self.task.classes)))
         draw = torch.Generator().manual_seed(0)
-        read: list[list[tuple[Tensor, Tensor]]] = [[] for _ in range(v + 1)]
+        read: dict[int, list[tuple[Tensor, Tensor]]] = {n: [] for n in range(1 + residual, v + 1)}
         for batch in batches:
+            missing = [n for n, parts in read.items() if sum(len(y) for _, y in parts) < most]
+            if not missing:
+                break
             assert batch.where is not None
             cached = self.cached(batch.inputs, batch.where)
-            for number in range(2 if pool.fuses == "residual" else 1, v + 1):
-                rows, mask = draw_combinations(batch.present, number, draw)
-                if len(rows):
-                    columns = self.columns(cached.select(rows, mask), mask)
-                    read[number].append((columns, batch.target[rows]))
-        for number, parts in enumerate(read):
+            for number in missing:
+                for _ in range(min(DRAWS, v) if number < v else 1):
+                    rows, mask = draw_combinations(batch.present, number, draw)
+                    if len(rows):
+                        columns = self.columns(cached.select(rows, mask), mask)
+                        read[number].append((columns, batch.target[rows]))
+        whole = 1.0 if residual else 0.5
+        for number, parts in read.items():
             if parts:
                 columns, target = (torch.cat(part) for part in zip(*parts, strict=True))
-                weight = 1.0 if pool.fuses == "residual" else 0.5
-                start = columns.new_full((v + 1,), weight / number)
-                start[-1] = weight
+                start = columns.new_full((v + 1,), whole / number)
+                start[-1] = whole
                 pool.set_weights(number, fit_weights(columns, target, start))
 
     def columns(self, feats: SelectedExperts, mask: Tensor) -> Tensor:
