@@ -9,7 +9,8 @@ abstract and summaries of it were read, so that layers, heads, dropout and e_v a
 is no recipe ``paper``.
 
 By default each modality has one token, its pooled features; with `tokens` more, each position of
-its map is one, or each part of a larger map. The dense form is ours: at every position of the
+its map is one, or each part of a larger map. There is no trunk, so that for classes the network's
+settings of trunk and grid are not read. The dense form is ours: at every position of the
 deepest maps a class token attends over the visible modalities there, in place of the concatenation
 of the generic network or ESANet; other levels are concatenated.
 """
