@@ -63,6 +63,7 @@ def test_parts_of_a_study_become_one_page(kept: Path) -> None:
     record = json.loads((kept / "winner.json").read_text())
     counts = {key: (of["finished"], of["runs"]) for key, of in record["data"].items()}
     assert counts == dict.fromkeys(("cancer", "ionosphere", "again"), (9, 9))
+    assert record["command"] == "dmrnet study winner --root prepared --workers 2 --out runs/winner"
     assert len(record["search"]["trials"]) == 3 * 3
     rows = [json.loads(s) for s in (kept / "rows" / "again.jsonl").read_text().splitlines()]
     assert {row["dataset"] for row in rows} == {"cancer (rows=40)"}

@@ -38,6 +38,8 @@ def keep(words: list[str], baselines: Path | None, folder: Path) -> None:
     rows = folder / "rows"
     rows.mkdir(parents=True, exist_ok=True)
     record = made["study_record"](study, planned, trials, words)
+    # Without the folders of whoever keeps them.
+    record["command"] = f"dmrnet study {NAME} --root prepared --workers 2 --out runs/{NAME}"
     record |= {"shared": [*study.settings], "chosen": [*searched_settings(study)], "data": {}}
     members = resolve(planned, out / "runs")
     for data in study.data:

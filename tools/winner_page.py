@@ -283,13 +283,14 @@ def set_table(results: Results) -> Table:
     rows = []
     for regime in results.regimes:
         summary = results.summaries[regime.dataset]
-        seeds = {len(i.seeds) for i in summary.systems if i.system.recipe != CHEAP}
+        counts = {len(i.seeds) for i in summary.systems if i.system.recipe != CHEAP}
+        few, most = min(counts), max(counts)
         rows.append(
             (
                 Cell(regime.dataset),
                 Cell(str(regime.modalities)),
                 EMPTY if regime.rows is None else Cell(f"{regime.rows:,}"),
-                Cell(str(min(seeds))),
+                Cell(str(few) if few == most else f"{few} to {most}"),
                 _points(regime.over_single),
                 _points(regime.over_late),
                 *(_best_on(results.over_all[k], regime.dataset) for k in SHOWN),
@@ -354,7 +355,8 @@ def _how(results: Results) -> Iterator[str]:
     unfinished = [f"{key} {done} of {of} runs" for key, (done, of) in sets.items() if done < of]
     lines = [
         "The plan was committed before its first test row; `dmrnet study winner --help` describes "
-        "it. Learning rates were chosen on validation with seed "
+        "it. Later the seeds of five sets were cut for their cost, before any of their runs. "
+        "Learning rates were chosen on validation with seed "
         f"{', '.join(map(str, record['search']['seeds']))}, three for every system and set alike, "
         "also for every length of the baseline.",
         "Each method is compared with the shortest training of the baseline that cost at least .95 "

@@ -34,8 +34,9 @@ def test_of_sure_gains_the_largest_is_chosen():
     assert (choice.label, choice.sure, choice.methods) == ("experts", True, 2)
     assert answers.which(choice, "sf-md") == (
         "**Take `experts`**: over 3 data sets it gains +2.00 [+1.00, +3.00] points in the average "
-        "over combinations (p 0.010) and +5.00 [+4.00, +6.00] in the worst combination (p 0.20) "
-        "over `sf-md` trained as long, p after Holm's correction over 2 methods."
+        "over combinations (p 0.010; better on 2, sign test p 1.00) and +5.00 [+4.00, +6.00] in "
+        "the worst combination (p 0.20; better on 3, sign test p 0.25) over `sf-md` trained as "
+        "long. The first p is after Holm's correction over 2 methods."
     )
 
 

@@ -65,7 +65,7 @@ def _scale(axes: Axes, count: int, ink: str) -> None:
     step = next(step for step in (1, 2, 5, 10, 20) if count / step <= 10)
     for rank in sorted({1, *range(step, count + 1, step), count}):
         axes.plot([rank, rank], [0, 0.05], color=ink, linewidth=0.8)
-        if rank == count or count - rank >= step / 2:
+        if rank in (1, count) or min(rank - 1, count - rank) >= 0.75 * step:
             axes.text(rank, 0.07, str(rank), color=ink, ha="center", va="bottom")
 
 

@@ -46,11 +46,10 @@ def choose(gains: Mapping[str, Sequence[Gain]]) -> Choice | None:
 def which(choice: Choice, baseline: str) -> str:
     """Return which method to take, with its gains over data sets."""
     average, worst = choice.gains["average"], choice.gains.get("worst")
-    sets, p = len(average.by_data), fmt.probability(average.holm)
-    gained = f"{_pooled(average)} points in the average over combinations (p {p})"
+    sets = len(average.by_data)
+    gained = f"{_pooled(average)} points in the average over combinations ({_tests(average)})"
     if worst is not None:
-        p = fmt.probability(worst.holm)
-        gained += f" and {_pooled(worst)} in the worst combination (p {p})"
+        gained += f" and {_pooled(worst)} in the worst combination ({_tests(worst)})"
     if choice.sure:
         start = f"**Take `{choice.label}`**: over {sets} data sets it gains {gained}"
     else:
@@ -59,7 +58,13 @@ def which(choice: Choice, baseline: str) -> str:
             f"data sets together; the closest is `{choice.label}` with {gained}"
         )
     over = f" over `{baseline}` trained as long" if choice.sure else ""
-    return f"{start}{over}, p after Holm's correction over {choice.methods} methods."
+    return f"{start}{over}. The first p is after Holm's correction over {choice.methods} methods."
+
+
+def _tests(gain: Gain) -> str:
+    """Return the tests of a mean gain and of its signs."""
+    signs = f"better on {gain.wins}, sign test p {fmt.probability(gain.sign_p)}"
+    return f"p {fmt.probability(gain.holm)}; {signs}"
 
 
 def where(gains: Mapping[str, Gain]) -> str:
