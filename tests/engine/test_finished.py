@@ -149,6 +149,18 @@ def test_a_run_that_goes_on_drops_the_scores_it_had(
     assert left == (["epoch-00001.ckpt"] if from_epoch else [])
 
 
+def test_a_run_of_another_version_of_its_method_is_told_of(
+    path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = RunFolder(Path(shutil.copytree(path, tmp_path / "run")))
+    assert folder.read_facts()["method_version"] == 1
+    open_run(folder.path)
+    assert caplog.records == []
+    folder.write_facts(method_version=0)
+    open_run(folder.path)
+    assert "train it again" in caplog.text
+
+
 def test_modalities_keep_their_order(path: Path) -> None:
     assert open_run(path).task.modalities == NAMES
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from dmrnet.modalities import Modality, Task
 from dmrnet.nn.layers.memory_format import arrange
 from dmrnet.settings.config import RunSettings, read_config
 from dmrnet.settings.paths import after_move
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,13 @@ def open_run(
     settings = replace(settings, data=after_move(settings.data, path, facts.get("beside", {})))
     task = task_of(folder, facts)
     check_finished(folder, facts)
+    if facts.get("method_version", 1) != settings.method.version:
+        log.warning(
+            "%s was trained with another version of %s, whose weights predicted differently; its "
+            "scores from now on are not those of before: train it again",
+            path,
+            settings.method.name,
+        )
     # Pretrained weights need not be fetched: the run's own follow.
     network = replace(settings.method.network, pretrained=False)
     if encoders:

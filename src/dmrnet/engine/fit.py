@@ -166,6 +166,7 @@ def _write_facts(
     task = splits.train.task
     folder.write_facts(
         dataset=splits.name,
+        method_version=settings.method.version,
         modalities=list(task.modalities),
         inputs={m.name: {"kind": m.kind, "shape": list(m.shape)} for m in task.inputs},
         classes=list(task.classes),

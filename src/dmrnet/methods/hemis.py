@@ -46,6 +46,11 @@ class HeMISSettings(SFMDSettings):
 
     spread: Literal["population", "sample", "released"] = "population"
 
+    @property
+    def version(self) -> int:
+        """Number that is raised when the same weights begin to predict something else."""
+        return 2 if self.spread == "released" else 1
+
     def parts(self, task: Task) -> NetworkParts:
         """Return the network with moments between encoders and trunk."""
         from dmrnet.nn.networks.custom_fusion import build_mixed_network

@@ -117,6 +117,11 @@ class MMFormerSettings(SFMDSettings):
     gelu: Literal["exact", "tanh"] = "exact"
 
     @property
+    def version(self) -> int:
+        """Number that is raised when the same weights begin to predict something else."""
+        return 2
+
+    @property
     def method_class(self) -> type[MMFormer]:
         """Class of the method."""
         from dmrnet.methods.modules.mmformer import MMFormer

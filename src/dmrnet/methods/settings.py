@@ -46,6 +46,11 @@ class MethodSettings:
     smoothing: float = 0.0
 
     @property
+    def version(self) -> int:
+        """Number that is raised when the same weights begin to predict something else."""
+        return 1
+
+    @property
     def method_class(self) -> type[Method]:
         """Class of the method."""
         from dmrnet.methods.base import Method

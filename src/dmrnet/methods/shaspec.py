@@ -111,6 +111,11 @@ class ShaSpecSettings(SFMDSettings):
         return (self.residual, self.impute, *same)
 
     @property
+    def version(self) -> int:
+        """Number that is raised when the same weights begin to predict something else."""
+        return 2
+
+    @property
     def method_class(self) -> type[ShaSpec]:
         """Class of the method."""
         from dmrnet.methods.modules.shaspec import ShaSpec
