@@ -199,6 +199,13 @@ class Trainee(pl.LightningModule):
         self.last_step = loss.step
         return total
 
+    def optimizer_zero_grad(
+        self, epoch: int, batch_idx: int, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Forget the gradients of the step before, without the optimizer's hooks."""
+        for parameter in self.trained:
+            parameter.grad = None
+
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Let the method change its gradients, which are already reduced over processes."""
         if self.last_step is not None:

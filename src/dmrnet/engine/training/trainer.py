@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import signal
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.profilers import PassThroughProfiler
 
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.training.checkpoints import Checkpoints
@@ -19,6 +21,16 @@ from dmrnet.engine.training.trainee import Trainee
 from dmrnet.settings.training import Training
 
 log = logging.getLogger(__name__)
+
+
+class NoProfiler(PassThroughProfiler):
+    """Times nothing; Lightning's own makes a generator for each of some fifty hooks of a step."""
+
+    _nothing = nullcontext()
+
+    def profile(self, action_name: str) -> AbstractContextManager[None]:
+        """Return a context that does nothing."""
+        return self._nothing
 
 
 def build_trainer(training: Training, folder: RunFolder, checkpoints: Checkpoints) -> pl.Trainer:
@@ -45,6 +57,7 @@ def build_trainer(training: Training, folder: RunFolder, checkpoints: Checkpoint
             enable_model_summary=False,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
+            profiler=NoProfiler(),
         )
     except MisconfigurationException as error:
         raise ValueError(
