@@ -18,11 +18,12 @@ from benchmarks.data import loaders
 from benchmarks.epochs import epochs
 from benchmarks.memory import memories
 from benchmarks.report import plot, read, show, write
+from benchmarks.shares import shares
 from dmrnet.engine.training.memory import keep_freed
 from dmrnet.methods import METHODS
 
 NETWORKS = ("surf", "ogm", "esanet")
-KEEPING = ("methods", "data", "epoch")
+KEEPING = ("methods", "data", "epoch", "shares")
 """Parts that have this process keep the memory that a step frees, as training does, to its end."""
 
 PARTS = ("step", "evaluation", "sample", "modalities", "memory", "growth", *KEEPING)
@@ -69,9 +70,10 @@ def main(arguments: list[str] | None = None) -> list[Row]:
         plot(rows, given.out / "performance.svg")
         return rows
     torch.set_num_threads(given.threads)
-    if given.device != "cpu" and {"epoch", "memory", "data"} & set(given.only):
+    if given.device != "cpu" and {"epoch", "memory", "data", "shares"} & set(given.only):
         parser.error(
-            "epoch, memory and data are measured on the CPU alone; name the others by --only"
+            "epoch, memory, data and shares are measured on the CPU alone; name the others by "
+            "--only"
         )
     setting = Setting(
         given.repeats,
@@ -96,6 +98,7 @@ def main(arguments: list[str] | None = None) -> list[Row]:
         "methods": lambda: parts.methods(setting, given.methods),
         "data": lambda: loaders(setting, given.digits),
         "epoch": lambda: epochs(setting, given.digits),
+        "shares": lambda: shares(setting),
     }
     for part in sorted(given.only, key=PARTS.index):
         found = sorted(run[part](), key=lambda row: row.part) if part == "growth" else run[part]()

@@ -128,7 +128,7 @@ def test_parts_that_keep_memory_run_behind_all_others(command, monkeypatch, tmp_
     def instead(name: str):
         def run(*_: object) -> list[Row]:
             ran.append(name)
-            if name in ("methods", "data", "epoch"):
+            if name in module.KEEPING:
                 kept.append(len(ran))
             return [Row(name, "a case", "a subject", seconds=[1.0])]
 
@@ -141,12 +141,13 @@ def test_parts_that_keep_memory_run_behind_all_others(command, monkeypatch, tmp_
     monkeypatch.setattr(module, "epochs", instead("epoch"))
     monkeypatch.setattr(module, "memories", instead("memory"))
     monkeypatch.setattr(module, "loaders", instead("data"))
+    monkeypatch.setattr(module, "shares", instead("shares"))
     command(["--quick", "--only", *reversed(module.PARTS), "--out", str(tmp_path)])
     assert len(ran) == len(module.PARTS)
     # No other part follows the first that keeps memory.
     assert kept == list(range(min(kept), len(ran) + 1))
     written = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
-    assert "freed memory: as the system has it, but kept in methods, data, epoch" in written
+    assert "freed memory: as the system has it, but kept in methods, data, epoch, shares" in written
 
 
 def test_the_loader_is_timed_beside_the_step_that_it_feeds(command) -> None:
@@ -199,6 +200,14 @@ def test_an_epoch_and_a_peak_are_measured(command) -> None:
     rows = command(["--quick", "--repeats", "1", "--only", "epoch"])
     assert [row.subject for row in rows] == ["bare loop", "dmrnet's engine", "dmrnet's engine"]
     assert all(row.median > 0 for row in rows)
+
+
+def test_shares_are_of_a_step_and_its_arithmetic_is_replayed(command) -> None:
+    whole, *parts, arithmetic = command(["--quick", "--only", "shares"])
+    assert (whole.subject, arithmetic.subject) == ("whole step", "arithmetic")
+    steps = [sum(times) for times in zip(*(part.seconds for part in parts), strict=True)]
+    assert whole.seconds == pytest.approx(steps)
+    assert min(arithmetic.seconds) > 0
 
 
 def test_a_column_stands_where_a_row_has_something_in_it(command) -> None:
