@@ -14,11 +14,11 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 # Figures are drawn without a screen.
 os.environ["MPLBACKEND"] = "Agg"
 
-# What is imported and collected stays; garbage collection would go through it again and again.
-gc.disable()
-
 import pytest
 from hypothesis import HealthCheck, settings
+
+# What is imported and collected stays; garbage collection would go through it again and again.
+gc.disable()
 
 # No deadline: the first example pays for imports. Derandomised: a build fails for what changed,
 # not for the examples it happened to draw; HYPOTHESIS_PROFILE=explore searches afresh.
