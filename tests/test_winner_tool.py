@@ -38,10 +38,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patched.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
         # The report of each part is tested elsewhere.
         patched.setattr("dmrnet.cli.study.end.finish", lambda *_: 0)
-        for data in (["cancer", "ionosphere"], ["again"]):
-            assert main(["study", str(path), "--out", str(out), "--data", *data]) == 0
+        parts = {out: ["cancer", "ionosphere"], tmp_path / "other": ["again"]}
+        for to, data in parts.items():
+            assert main(["study", str(path), "--out", str(to), "--data", *data]) == 0
     words = [str(path), "--out", str(out)]
-    KEEP["keep"](words, None, folder)
+    KEEP["keep"](words, None, folder, [tmp_path / "other"])
     cheap = tmp_path / "cheap" / "runs" / "forest"
     cheap.mkdir(parents=True)
     lines = (folder / "rows" / "cancer.jsonl").read_text().splitlines()
@@ -49,7 +50,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     own = [r for r in rows if r["method"] == "unimodal"]
     facts = {"method": "forest-late", "recipe": "scikit-learn", "settings": {}}
     (cheap / "results.jsonl").write_text("".join(json.dumps(r | facts) + "\n" for r in own))
-    KEEP["keep"](words, tmp_path / "cheap", folder)
+    KEEP["keep"](words, tmp_path / "cheap", folder, [tmp_path / "other"])
     return folder
 
 

@@ -5,6 +5,8 @@ run folders of the cheap baselines (``tools/baselines.py``), if there are any::
 
     python tools/winner.py keep --baselines runs/cheap -- winner --root prepared --out runs/winner
 
+``--also OUT`` adds what another folder of the study has, for example of a method that came later.
+
 Rows go to ``results/winner/rows``, one file a data set. ``python tools/make_results.py pages`` then
 writes the page ``docs/results/winner.md`` (`winner_page`), and ``python tools/winner.py figures``
 its figures.
@@ -16,7 +18,7 @@ import argparse
 import json
 import runpy
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dmrnet.report.figures.figure import standalone
@@ -27,35 +29,54 @@ KEPT = ("train_cpu_seconds", "train_seconds", "train_samples", "epochs", "parame
 """Metrics of whole runs that are kept."""
 
 
-def keep(words: list[str], baselines: Path | None, folder: Path) -> None:
-    """Copy the rows of finished runs, one file a data set, and record the study."""
-    from dmrnet.settings.config import parse_run
-    from dmrnet.studies.resolve import resolve
-    from dmrnet.studies.search.spaces import searched_settings
+def keep(words: list[str], baselines: Path | None, folder: Path, also: Sequence[Path] = ()) -> None:
+    """Copy the rows of finished runs, one file a data set, and record the study.
 
-    made = runpy.run_path(str(ROOT / "tools" / "make_results.py"))
-    study, planned, trials, out, _ = made["planned_study"](words)
+    Args:
+        words: Arguments of ``dmrnet study``.
+        baselines: Folder of cheap baselines; None without.
+        folder: Folder to write to.
+        also: Other folders of the study (``--out``); what they have replaces systems of the first.
+    """
+    from dmrnet.settings.config import parse_run
+    from dmrnet.studies.plan import Plan, StudySystem
+    from dmrnet.studies.resolve import Member, resolve
+    from dmrnet.studies.search.spaces import searched_settings
+    from dmrnet.studies.search.tuning import Trial, full_label
+
+    make_results = runpy.run_path(str(ROOT / "tools" / "make_results.py"))
+    systems: dict[str, StudySystem] = {}
+    runs: dict[str, list[Member]] = {}
+    trials: dict[str, list[Trial]] = {}
+    for more in [[], *(["--out", str(out)] for out in also)]:
+        study, planned, tried, out, _ = make_results["planned_study"]([*words, *more])
+        systems |= {full_label(one): one for one in planned.systems}
+        found: dict[str, list[Member]] = {}
+        for member in resolve(planned, out / "runs"):
+            found.setdefault(full_label(planned.systems[member.system]), []).append(member)
+        runs |= found
+        trials |= {label: [t for t in tried if t.label == label] for label in found}
     rows = folder / "rows"
     rows.mkdir(parents=True, exist_ok=True)
-    record = made["study_record"](study, planned, trials, words)
+    plan = Plan(tuple(systems.values()), (), (), ())
+    every = [trial for of in trials.values() for trial in of]
+    record = make_results["study_record"](study, plan, every, words)
     # Without the folders of whoever keeps them.
     record["command"] = f"dmrnet study {NAME} --root prepared --workers 2 --out runs/{NAME}"
     record |= {"shared": [*study.settings], "chosen": [*searched_settings(study)], "data": {}}
-    members = resolve(planned, out / "runs")
     for data in study.data:
-        mine = [m for m in members if planned.systems[m.system].data == data]
+        mine = [label for label, one in systems.items() if one.data == data]
         if not mine:
             continue
-        finished = [member for member in mine if member.finished]
+        members = [member for label in mine for member in runs[label]]
+        finished = [member for member in members if member.finished]
         lines = [line for member in finished for line in _test_lines(member.folder)]
         if lines:
             (rows / f"{data}.jsonl").write_text("".join(lines))
-        first = next(one for one in planned.systems if one.data == data)
-        label = parse_run((*first.argv, "--seed", "0")).data_label
         record["data"][data] = {
-            "label": label,
+            "label": parse_run((*systems[mine[0]].argv, "--seed", "0")).data_label,
             "set": study.dataset(data),
-            "runs": len(mine),
+            "runs": len(members),
             "finished": len(finished),
         }
     if baselines is not None:
@@ -89,12 +110,13 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     keeping = verbs.add_parser("keep")
     keeping.add_argument("--baselines", type=Path, help="folder of tools/baselines.py")
+    keeping.add_argument("--also", type=Path, nargs="*", default=[], help="more folders of it")
     keeping.add_argument("words", nargs="+", help="arguments of dmrnet study, after --")
     verbs.add_parser("figures")
     options = parser.parse_args()
     folder = ROOT / "results" / NAME
     if options.verb == "keep":
-        keep(options.words, options.baselines, folder)
+        keep(options.words, options.baselines, folder, options.also)
     else:
         page = runpy.run_path(str(ROOT / "tools" / "winner_page.py"))
         for figure in page["figures"](folder):

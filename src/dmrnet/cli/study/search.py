@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from dmrnet.locking import lock_folder
 from dmrnet.studies.plan import Plan
 from dmrnet.studies.spec import Study
 from dmrnet.studies.workers.events import Job
@@ -56,7 +57,9 @@ def search(
         return known
 
     trials = tune(planned, study.search, fixed, run)
-    write_trials(folder / "trials.jsonl", trials)
+    # Parts of a study that run at the same time join their trials in one file.
+    with lock_folder(folder):
+        write_trials(folder / "trials.jsonl", trials)
     chosen = best(trials)
     for label, settings in chosen.items():
         flags = " ".join(f"--{name} {value}" for name, value in settings.items())
