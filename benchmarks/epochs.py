@@ -105,5 +105,6 @@ def bare_epochs(setting: Setting, run: RunSettings) -> float:
             torch.nn.utils.clip_grad_norm_(method.parameters(), training.clip)
             optimizer.step()
             schedule.step()
+        method.end_epoch()
         ends.append(setting.now())
     return (ends[-1] - ends[0]) / (len(ends) - 1)

@@ -51,6 +51,7 @@ def test_mistakes_raise() -> None:
     model = build_method("mmanet", TASK, network=SMALL)
     batch = batch_of(all_combinations(3))
     model.training_loss(batch, 4)
+    model.end_epoch()
     with pytest.raises(ValueError, match="expected a teacher, got none"):
         model.training_loss(batch, 5)
     other = Task(TASK.inputs[:2], TASK.classes)

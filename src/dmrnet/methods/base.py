@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
+from dmrnet.methods.epochs import EpochReminder
 from dmrnet.methods.hooks import TrainingHooks
-from dmrnet.modalities import Batch, CachedFeatures, Inputs, Task, Where
+from dmrnet.modalities import Batch, CachedFeatures, Inputs, MaskSampler, Task, Uniform, Where
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
 from dmrnet.nn.encoders.rows import encode_rows
 from dmrnet.nn.fusion import Fused, Fusion, masked
@@ -114,6 +115,8 @@ class Method(nn.Module, TrainingHooks):
         self.predictor = predictor
         self.objective = TotalLoss([TaskTerm(), *terms])
         self.statistics = CombinationStatistics(len(task.modalities))
+        learns = type(self).on_epoch_end is not TrainingHooks.on_epoch_end
+        self._reminder = EpochReminder() if learns else None
         safe_batch_norm(self)
 
     @property
@@ -218,15 +221,43 @@ class Method(nn.Module, TrainingHooks):
 
     # --- training -------------------------------------------------------------------------------
 
+    def train(self, mode: bool = True) -> Self:
+        """Set training or evaluation mode."""
+        if mode and not self.training and self._reminder is not None:
+            self._reminder.on_training_again()
+        return super().train(mode)
+
+    def draw_masks(
+        self,
+        batch: Batch,
+        generator: torch.Generator | None = None,
+        sampler: MaskSampler | None = None,
+    ) -> Batch:
+        """Return a batch with a random mask for each sample, ready for `training_loss`.
+
+        Call it before the batch moves to a device, since rows are counted on the CPU.
+
+        Args:
+            batch: Samples, such as those of `Batch.of`.
+            generator: Generator of the masks; by default torch's global one.
+            sampler: Sampler of the masks; by default `Uniform`.
+        """
+        mask = (sampler or Uniform())(batch.present, generator)
+        encode = mask if self.encodes == "mask" else batch.present
+        return batch.masked(mask, encode, self.modalities)
+
     def training_loss(
         self, batch: Batch, epoch: int = 0, generator: torch.Generator | None = None
     ) -> StepLoss:
         """Return the total loss of a masked batch (Eq. 13), its terms, and the step.
 
-        In training mode the samples are added to the statistics of their combinations.
+        In training mode the samples are added to the statistics of their combinations, which
+        `end_epoch` closes. A method that learns from them warns once if that is forgotten.
         """
         step = self.step(batch, epoch, generator)
         if self.training:
+            if self._reminder is not None:
+                self._reminder.on_step(epoch)
             self.statistics.update(step)
         total, parts = self.objective(step)
         return StepLoss(total, parts, step)
@@ -279,6 +310,8 @@ class Method(nn.Module, TrainingHooks):
         Args:
             add: Sums a tensor over processes; None for a single process.
         """
+        if self._reminder is not None:
+            self._reminder.on_close()
         statistics = self.statistics.close(add)
         self.on_epoch_end(statistics, add)
         return statistics

@@ -20,6 +20,7 @@ class TrainingTests(MethodCase):
         for epoch in (0, 3, 8):
             loss_of(method, batch, epoch)
             assert all(g.isfinite().all() for g in gradients(method))
+            method.end_epoch()
 
     def test_training_lowers_the_loss(self, build: Build) -> None:
         """To 60% or less within 25 steps on one batch."""

@@ -1,0 +1,43 @@
+"""A reminder for training loops that never close an epoch."""
+
+from __future__ import annotations
+
+import warnings
+
+MEND = "call method.end_epoch() after every epoch: until then this method learns nothing from it"
+
+
+class EpochReminder:
+    """Warns once where a method that learns at the end of an epoch is never told of one.
+
+    That is seen in two ways: a step of a later epoch comes while an earlier one is open; or, for
+    loops that do not pass the epoch, evaluation has come and gone twice and none was ever closed.
+    """
+
+    def __init__(self) -> None:
+        self._open: int | None = None
+        self._evaluations = 0
+        self._closed = self._done = False
+
+    def on_step(self, epoch: int) -> None:
+        """Note a training step."""
+        if self._open is None:
+            self._open = epoch
+        elif epoch > self._open and not self._done:
+            self._warn(f"epoch {epoch} of training begins, but epoch {self._open} is still open")
+
+    def on_training_again(self) -> None:
+        """Note that the method goes from evaluation back to training."""
+        if self._open is None or self._closed or self._done:
+            return
+        self._evaluations += 1
+        if self._evaluations == 2:
+            self._warn("training goes on after a second evaluation, but no epoch was ever closed")
+
+    def on_close(self) -> None:
+        """Note that an epoch is closed; from now on evaluations within an epoch are no sign."""
+        self._open, self._closed = None, True
+
+    def _warn(self, what: str) -> None:
+        self._done = True
+        warnings.warn(f"{what}; {MEND}", UserWarning, stacklevel=4)
