@@ -1,16 +1,21 @@
-"""The job template: bash reads it, and dmrnet has its flags."""
+"""Loops of one's own train, and job templates are read by bash and have dmrnet's flags."""
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 import shlex
 import shutil
+import socket
 import subprocess
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tests import forked
 
 from dmrnet.cli import main
 from dmrnet.cli.arguments import pop_flag
@@ -18,8 +23,6 @@ from dmrnet.settings.config import parse_run
 from dmrnet.studies import Board, Job
 
 JOB = Path(__file__).parents[1] / "examples" / "slurm.sh"
-
-
 STUDY = JOB.with_name("slurm-study.sh")
 
 
@@ -75,3 +78,76 @@ def test_its_command_is_one_of_dmrnet() -> None:
 def test_it_has_one_task_for_each_gpu() -> None:
     asked = dict(re.findall(r"^#SBATCH --([a-z-]+)=(\S+)", JOB.read_text(encoding="utf-8"), re.M))
     assert asked["ntasks-per-node"] == asked["gpus-per-node"]
+
+
+# ---- loops of one's own ----------------------------------------------------------------------
+
+LONGEST_LOOP = 25
+SCORED = {"camera", "radar", "camera+radar"}
+
+
+@pytest.fixture
+def on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the examples import each other, as they do when they are run."""
+    monkeypatch.syspath_prepend(str(JOB.parent))
+
+
+@pytest.mark.usefixtures("on_path")
+def test_a_plain_loop_trains() -> None:
+    import plain_torch
+
+    scores = plain_torch.main(epochs=2, rows=256)
+    assert scores.keys() == SCORED
+    assert min(scores.values()) > 0.8
+    source = Path(plain_torch.__file__).read_text(encoding="utf-8")
+    (loop,) = (
+        node
+        for node in ast.parse(source).body
+        if isinstance(node, ast.FunctionDef) and node.name == "train"
+    )
+    assert loop.end_lineno is not None
+    assert loop.end_lineno - loop.lineno < LONGEST_LOOP
+
+
+@pytest.mark.usefixtures("on_path")
+def test_a_lightning_module_trains(tmp_path: Path) -> None:
+    import lightning_module
+
+    quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar"), False)
+    scores = lightning_module.main(
+        2, 256, **quiet, enable_model_summary=False, default_root_dir=tmp_path, accelerator="cpu"
+    )
+    assert scores.keys() == SCORED
+    assert min(scores.values()) > 0.8
+
+
+def train_distributed(folder: str, out: str) -> None:
+    """Run the example, as torchrun runs it on each of its processes."""
+    sys.path.insert(0, folder)
+    import distributed
+
+    Path(out).write_text(json.dumps(distributed.main(epochs=2, rows=256)), encoding="utf-8")
+
+
+@pytest.mark.ddp
+def test_two_processes_train_one_method(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    processes = [
+        forked.start(
+            "tests.test_examples:train_distributed",
+            *(str(JOB.parent), str(tmp_path / f"{rank}.json")),
+            streams=tmp_path / str(rank),
+            environment={**group, "RANK": str(rank), "GLOO_SOCKET_IFNAME": "lo"},
+        )
+        for rank in range(2)
+    ]
+    for rank, process in enumerate(processes):
+        process.join(forked.SECONDS)
+        assert process.exitcode == 0, (tmp_path / f"{rank}.err").read_text()
+    scores = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
+    assert scores[0].keys() == SCORED
+    assert scores[0] == scores[1]
+    assert min(scores[0].values()) > 0.8

@@ -8,7 +8,15 @@ from torch import nn
 
 from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
-from dmrnet.modalities import Batch, Modality, Task, all_combinations
+from dmrnet.modalities import (
+    Batch,
+    Everything,
+    Modality,
+    Task,
+    Uniform,
+    all_combinations,
+    rows_of,
+)
 from dmrnet.nn import ConcatFusion, Network, Point, PooledLinear, feature_shapes
 
 TASK = Task((Modality("a", "vector", (3,)), Modality("b", "vector", (2,))), ("no", "yes"))
@@ -112,3 +120,21 @@ def test_too_many_modalities_for_a_table_have_no_hard_set() -> None:
     task = Task(tuple(Modality(f"m{k}", "vector", (2,)) for k in range(21)), ("no", "yes"))
     method = build_method("sf-md", task)
     assert method.hard_set() is None
+
+
+@pytest.mark.parametrize("encodes", ["mask", "present"])
+def test_drawn_masks_come_with_the_rows_that_are_encoded(encodes: str) -> None:
+    method = build_method("sf-md", TASK, network=Network(width=4), encodes=encodes)
+    inputs = {"a": torch.randn(64, 3), "b": torch.randn(64, 2)}
+    inputs["b"][::2] = torch.nan
+    plain = Batch.of(TASK, inputs, torch.arange(64) % 2)
+    batch = method.draw_masks(plain, torch.Generator().manual_seed(0))
+    assert torch.equal(batch.mask, Uniform()(plain.present, torch.Generator().manual_seed(0)))
+    encoded = batch.mask if encodes == "mask" else plain.present
+    for name, rows in rows_of(encoded, TASK.modalities).items():
+        assert rows is None or rows.tolist() == batch.where[name].tolist()
+        assert (rows is None) == (batch.where[name] is None)
+    assert batch.exact == (encodes == "mask")
+    assert method.training_loss(batch).total.isfinite()
+    whole = method.draw_masks(plain, sampler=Everything())
+    assert torch.equal(whole.mask, plain.present)

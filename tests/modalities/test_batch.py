@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmrnet.modalities import Batch, rows_of
+from dmrnet.modalities import Batch, Modality, Task, rows_of
 
 TABLES = st.integers(1, 5).flatmap(
     lambda v: st.lists(st.lists(st.booleans(), min_size=v, max_size=v), min_size=1, max_size=12)
@@ -100,3 +100,51 @@ def test_page_locked_memory_holds_the_same() -> None:
     pinned = batch.pin_memory()
     assert pinned.inputs["a"].is_pinned()
     assert torch.equal(pinned.inputs["a"], batch.inputs["a"])
+
+
+VECTORS = Task((Modality("a", "vector", (2,)), Modality("b", "image", (1, 2, 2))), ("x", "y"))
+NAN = float("nan")
+
+
+def test_absence_looks_the_same_whichever_way_it_is_said() -> None:
+    a, b, y = torch.randn(3, 2), torch.randn(3, 1, 2, 2), torch.tensor([0, 1, 0])
+    one_nan = a.clone()
+    one_nan[1, 0] = NAN  # a value is missing, not the row
+    a[1] = NAN
+    batch = Batch.of(VECTORS, {"b": b, "a": a}, y)
+    assert list(batch.inputs) == ["a", "b"]
+    assert batch.present.tolist() == [[True, True], [False, True], [True, True]]
+    assert batch.inputs["a"][1].tolist() == [0, 0]
+    assert batch.index.tolist() == [0, 1, 2]
+    table = torch.tensor([[True, True], [False, True], [True, False]])
+    told = Batch.of(VECTORS, {"a": a, "b": b}, y, present=table, index=torch.tensor([7, 8, 9]))
+    assert torch.equal(told.present, table)
+    assert not told.inputs["b"][2].any()
+    assert told.index.tolist() == [7, 8, 9]
+    for inputs in ({"b": b}, {"b": b, "a": None}):
+        alone = Batch.of(VECTORS, inputs, y)
+        assert alone.present.tolist() == [[False, True]] * 3
+        assert alone.inputs["a"].shape == (3, 2)
+    assert Batch.of(VECTORS, {"a": one_nan, "b": b}, y).present.all()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "present", "message"),
+    [
+        (
+            {"a": torch.zeros(3, 2), "c": torch.zeros(3, 2)},
+            None,
+            "expected inputs of a, b, got 'c'",
+        ),
+        ({"a": torch.zeros(3, 4)}, None, r"modality a: expected shape \(3, 2\), got \(3, 4\)"),
+        ({"a": torch.zeros(4, 2)}, None, r"modality a: expected shape \(3, 2\), got \(4, 2\)"),
+        ({"b": torch.zeros(3, 4)}, None, "modality b: expected shape"),
+        ({"a": torch.zeros(3, 2)}, torch.ones(3, 2), r"expected present as bool \(3, 2\)"),
+        ({"a": torch.zeros(3, 2)}, torch.ones(2, 2).bool(), r"expected present as bool \(3, 2\)"),
+    ],
+)
+def test_what_does_not_fit_the_task_is_refused(
+    inputs: dict[str, torch.Tensor], present: torch.Tensor | None, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Batch.of(VECTORS, inputs, torch.tensor([0, 1, 0]), present)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
+
+from dmrnet.modalities.task import Task
 
 Inputs = Mapping[str, Tensor]
 """One tensor ``(B, ...)`` for each modality, keyed by its name."""
@@ -64,6 +67,72 @@ class Batch:
 
     def __len__(self) -> int:
         return int(self.index.shape[0])
+
+    @classmethod
+    def of(
+        cls,
+        task: Task,
+        inputs: Mapping[str, Tensor | None],
+        target: Tensor,
+        present: Tensor | None = None,
+        index: Tensor | None = None,
+    ) -> Self:
+        """Return a batch of plain tensors, as a data loader of your own yields them.
+
+        A sample lacks a modality that `inputs` lacks or that is None there, whose row is nothing
+        but NaN, or where `present` is False.
+
+        Args:
+            task: Modalities, whose order is that of the columns of `present`.
+            inputs: Tensor ``(B, *shape)`` of each modality by name, in any order.
+            target: Int64 tensor of shape ``(B,)`` or, for dense tasks, ``(B, H, W)``.
+            present: Bool tensor of shape ``(B, V)``; by default all that is given.
+            index: Number of each sample in its data set, ``(B,)``; by default its row.
+
+        Raises:
+            ValueError: If a modality is unknown, or shapes differ from those of the task.
+
+        >>> from dmrnet.modalities import Modality
+        >>> task = Task((Modality("a", "vector", (2,)), Modality("b", "vector", (1,))), ("x", "y"))
+        >>> a = torch.tensor([[1.0, 2.0], [float("nan"), float("nan")]])
+        >>> batch = Batch.of(task, {"b": torch.ones(2, 1), "a": a}, torch.tensor([0, 1]))
+        >>> batch.present.tolist(), batch.inputs["a"].tolist()
+        ([[True, True], [False, True]], [[1.0, 2.0], [0.0, 0.0]])
+        """
+        rows, names = len(target), task.modalities
+        if unknown := [name for name in inputs if name not in names]:
+            raise ValueError(f"expected inputs of {', '.join(names)}, got {unknown[0]!r}")
+        if present is not None and (
+            present.dtype != torch.bool or tuple(present.shape) != (rows, len(names))
+        ):
+            raise ValueError(
+                f"expected present as bool ({rows}, {len(names)}), a column for each of "
+                f"{', '.join(names)}; got {present.dtype} {tuple(present.shape)}"
+            )
+        filled: dict[str, Tensor] = {}
+        columns: list[Tensor] = []
+        for column, modality in enumerate(task.inputs):
+            x = inputs.get(modality.name)
+            if x is None:
+                has = torch.zeros(rows, dtype=torch.bool, device=target.device)
+                x = torch.zeros((rows, *modality.shape), device=target.device)
+            else:
+                # Images of a dense task may be of any size.
+                sizes = slice(1, 2 if task.dense else None)
+                shape = (rows, *modality.shape)
+                if x.dim() != len(shape) or x.shape[0] != rows or x.shape[sizes] != shape[sizes]:
+                    raise ValueError(
+                        f"modality {modality.name}: expected shape {shape}, got {tuple(x.shape)}"
+                    )
+                has = ~x.flatten(1).isnan().all(1)
+                if present is not None:
+                    has &= present[:, column]
+                x = torch.where(has.view(-1, *[1] * len(modality.shape)), x, x.new_zeros(()))
+            filled[modality.name] = x
+            columns.append(has)
+        index = torch.arange(rows, device=target.device) if index is None else index
+        table = torch.stack(columns, 1)
+        return cls(filled, table, target, index, where=rows_of(table, names))
 
     def masked(self, mask: Tensor, encode: Tensor, modalities: tuple[str, ...]) -> Batch:
         """Return the batch with a mask, and with the row numbers of what is encoded.
