@@ -322,7 +322,6 @@ def test_mistakes_raise() -> None:
         ({"pooling": "votes"}, "pooling as logits, probabilities or weights, got 'votes'"),
         ({"fuses": "x"}, "fuses as residual, network or none, got 'x'"),
         ({"share": 1.5}, "share from 0 to 1, got 1.5"),
-        ({"fuses": "none"}, "share as 1, since only experts train .* fuses is none, got 0.1"),
         ({"distribution": "x"}, "map, vector, attention, got 'x'"),
         (
             {"distribution": "map", "fuses": "none", "share": 1.0},

@@ -4,9 +4,10 @@
 2. Each modality has an expert: trunk and classifier on its encoder's map,
    ``u_v = W_v GAP(trunk_v(f_v))``, trained by its own cross-entropy on every sample that has the
    modality, whatever the mask shows (with ``encodes mask``, on those that show it). A share of its
-   gradient reaches the encoder, beside the gradient of the fused part. Experts that may change
-   their encoders learn most if each modality tells the class; if it does not, they memorise labels,
-   and the encoder forgets what only several modalities together tell.
+   gradient reaches the encoder, beside the gradient of the fused part; by default none does, and
+   the experts read what the fused part has learnt. Experts that may change their encoders help if
+   each modality tells the class and others keep its encoder from learning; if it does not tell
+   the class, they memorise labels, and the encoder forgets what only several modalities tell.
 3. The prediction weighs both by the number of visible modalities,
 
    ``z_S = b_|S| r_S + sum_{v in S} w_{|S|,v} u_v``,  ``b, w >= 0``.
@@ -53,8 +54,8 @@ class ExpertsSettings(SFMDSettings):
             on validation, as is that of the fused part. In dense tasks they are not fitted.
         fuses: Fused part: a network that learns by itself and whose loss reaches the encoders, a
             residual of the pooled experts on detached features, or none.
-        share: Share of an expert's gradient that reaches its encoder; 1 without a fused network,
-            since nothing else trains the encoders.
+        share: Share of an expert's gradient that reaches its encoder, next to a fused network;
+            otherwise all of it does, since nothing else trains the encoders.
         distribution: Gaussian in the residual: none, on its map (DMR), on its pooled vector (PE)
             or on its attention-pooled vector (PCME).
         alpha: Weight of the distribution term (Eq. 9), if there is a Gaussian.
@@ -71,7 +72,7 @@ class ExpertsSettings(SFMDSettings):
     encodes: Literal["mask", "present"] = "present"
     pooling: Literal["logits", "probabilities", "weights"] = "weights"
     fuses: Literal["network", "residual", "none"] = "network"
-    share: float = 0.1
+    share: float = 0.0
     distribution: Literal["none", "map", "vector", "attention"] = "none"
     alpha: float = 1e-3
     reduction: Literal["sum", "position", "mean"] = "position"
@@ -100,11 +101,6 @@ class ExpertsSettings(SFMDSettings):
             raise ValueError(f"expected fuses as residual, network or none, got {self.fuses!r}")
         if not 0 <= self.share <= 1:
             raise ValueError(f"expected share from 0 to 1, got {self.share}")
-        if self.fuses != "network" and self.share < 1:
-            raise ValueError(
-                "expected share as 1, since only experts train the encoders if fuses is "
-                f"{self.fuses}, got {self.share}"
-            )
         if self.distribution != "none":
             check_placement(task, self.distribution)
             if self.fuses == "none":
@@ -121,7 +117,8 @@ class ExpertsSettings(SFMDSettings):
         from dmrnet.nn.systems.experts import ExpertPool, ExpertsFusion, Fuses, ResidualPredictor
         from dmrnet.nn.systems.unimodal import AsLogits
 
-        own = expert_network(self.network, task, share=self.share)
+        share = self.share if self.fuses == "network" else 1.0
+        own = expert_network(self.network, task, share=share)
         fuses: Fuses = "network" if self.fuses == "network" else "residual"
         pool = ExpertPool(task.modalities, self.pooling, fuses)
         if self.fuses == "none":
