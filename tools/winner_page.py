@@ -36,6 +36,7 @@ from dmrnet.report.statistics.over_data import Pooled, pool
 from dmrnet.report.summary.gains import Gain, gains_over_data, standard_error
 from dmrnet.report.summary.ranks import Ranking, rank_over_data
 from dmrnet.report.summary.regimes import Regime, best_in, regime_of, regimes_by_kind
+from dmrnet.report.summary.row_index import system_of
 from dmrnet.report.summary.summary import DataSummary, summarise
 from dmrnet.report.summary.system_summary import SystemSummary
 
@@ -53,7 +54,7 @@ LATE = "unimodal"
 """Late fusion of networks."""
 
 FEWEST = 3
-"""Fewest seeds of every system with which a data set is reported."""
+"""Fewest seeds with which a system is reported on a data set."""
 
 
 # ---- what the rows say ---------------------------------------------------------------------------
@@ -73,24 +74,27 @@ class Results:
 
     @cached_property
     def summaries(self) -> dict[str, DataSummary]:
-        """Every data set with enough seeds of all its systems, by its name in the study."""
-        systems = Counter(one["data"] for one in self.record["systems"])
+        """Every data set with all lengths of the baseline, by its name in the study."""
+        lengths = Counter(
+            one["data"] for one in self.record["systems"] if one["method"] == self.baseline
+        )
         every = {key: self._summary(key) for key in self.record["data"]}
         return {
-            key: summary
-            for key, summary in every.items()
-            if summary is not None and _complete(summary, systems[key])
+            key: of
+            for key, of in every.items()
+            if of and sum(i.system.method == self.baseline for i in of.systems) == lengths[key]
         }
 
     def _summary(self, key: str) -> DataSummary | None:
-        """Return the summary of a set, with its cheap baselines; None without rows."""
+        """Return the summary of the systems of a set that have enough seeds; None without any."""
         paths = [self.folder / "rows" / f"{key}{end}.jsonl" for end in ("", "-cheap")]
         if not paths[0].is_file():
             return None
         dropped = [*self.record["chosen"], *(s.replace("-", "_") for s in self.record["shared"])]
         runs = read_runs([path for path in paths if path.is_file()], "test")
-        runs = [_renamed(run, key) for run in without_settings(runs, dropped)]
-        return summarise(runs, "test", self.baseline, self.names)[0]
+        runs = [_reported(run, key) for run in without_settings(runs, dropped)]
+        runs = [run for run in runs if run.rows]
+        return summarise(runs, "test", self.baseline, self.names)[0] if runs else None
 
     @cached_property
     def names(self) -> dict[System, str]:
@@ -172,14 +176,14 @@ class Results:
         return (label, pooled) if "average" in pooled else None
 
 
-def _renamed(run: Run, dataset: str) -> Run:
-    return replace(run, rows=tuple(replace(row, dataset=dataset) for row in run.rows))
-
-
-def _complete(summary: DataSummary, systems: int) -> bool:
-    """Whether every planned system of a data set has enough seeds."""
-    own = [item for item in summary.systems if item.system.recipe != CHEAP]
-    return len(own) == systems and min(len(item.seeds) for item in own) >= FEWEST
+def _reported(run: Run, dataset: str) -> Run:
+    """Return the rows of systems with enough seeds, under another name of the data set."""
+    seeds: dict[System, set[int]] = {}
+    for row in run.rows:
+        seeds.setdefault(system_of(row), set()).add(row.seed)
+    known = {system for system, of in seeds.items() if len(of) >= FEWEST}
+    rows = (replace(row, dataset=dataset) for row in run.rows if system_of(row) in known)
+    return replace(run, rows=tuple(rows))
 
 
 # ---- the page ------------------------------------------------------------------------------------
@@ -272,6 +276,8 @@ def _best(gains: Iterable[Gain], datasets: list[str]) -> Cell:
 def _best_on(gains: Iterable[Gain], dataset: str) -> Cell:
     """Return the method with the largest gain on a set, bold if it is beyond chance."""
     known = [(g.by_data[dataset], g.label) for g in gains if dataset in g.by_data]
+    if not known:
+        return EMPTY
     one, label = max(known, key=lambda pair: pair[0].gain.mean)
     if one.gain.mean <= 0:
         return Cell("the baseline")
@@ -351,7 +357,6 @@ def _how(results: Results) -> Iterator[str]:
     yield "## What was run"
     yield f"`{record['command']}`"
     sets = {key: (of["finished"], of["runs"]) for key, of in record["data"].items()}
-    missing = [key for key in sets if key not in results.summaries]
     unfinished = [f"{key} {done} of {of} runs" for key, (done, of) in sets.items() if done < of]
     lines = [
         "The plan was committed before its first test row; `dmrnet study winner --help` describes "
@@ -369,8 +374,7 @@ def _how(results: Results) -> Iterator[str]:
     ]
     if unfinished:
         lines.append(f"Not finished: {fmt.listed(unfinished)}.")
-    if missing:
-        lines.append(f"Left out, with fewer than {FEWEST} seeds: {fmt.listed(missing)}.")
+        lines.append(f"Systems are left out of sets on which they have fewer than {FEWEST} seeds.")
     yield "\n".join(f"- {line}" for line in lines)
 
 
@@ -433,6 +437,8 @@ def ranks_figure(results: Results) -> Figure:
 
 
 def figures(folder: Path) -> list[Figure]:
-    """Return the figures of the page of a folder of rows."""
+    """Return the figures of the page of a folder of rows; none if it has no answer yet."""
     results = Results(folder)
+    if results.choice is None:
+        return []
     return [gains_figure(results), ranks_figure(results)]

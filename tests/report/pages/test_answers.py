@@ -55,6 +55,11 @@ def test_a_sure_loss_is_no_gain():
     assert (choice.label, choice.sure) == ("dgl", False)
 
 
+def test_a_method_of_few_sets_is_not_chosen():
+    of_few = gain_of("separate", 0.09, 0.001, u=(0.09, 0.001))
+    assert answers.choose({"average": [of_few, LARGER]}).label == "dgl"
+
+
 def test_nothing_to_choose_from_on_one_data_set():
     assert answers.choose({"average": [replace(EXPERTS, pooled=None)]}) is None
     assert answers.choose({}) is None

@@ -20,7 +20,7 @@ class Choice:
 
     Attributes:
         label: Label of the method with the largest mean gain in the average, among those whose gain
-            is beyond chance, or among all.
+            is beyond chance, or among all; only methods that were run on most data sets count.
         sure: Whether its gain in the average, over data sets, is beyond chance after correction.
         gains: Its gains by headline.
         methods: Number of methods compared.
@@ -34,7 +34,12 @@ class Choice:
 
 def choose(gains: Mapping[str, Sequence[Gain]]) -> Choice | None:
     """Choose the method to take from the gains by headline; None without gains over data sets."""
-    known = [gain for gain in gains.get("average", ()) if gain.pooled is not None]
+    sets = max((len(gain.by_data) for gain in gains.get("average", ())), default=0)
+    known = [
+        gain
+        for gain in gains.get("average", ())
+        if gain.pooled is not None and 2 * len(gain.by_data) > sets
+    ]
     if not known:
         return None
     sure = [gain for gain in known if _beyond_chance(gain) and _mean(gain) > 0]
