@@ -74,13 +74,14 @@ def _tests(gain: Gain) -> str:
 
 def where(gains: Mapping[str, Gain]) -> str:
     """Return on which data sets a method is better or worse beyond chance."""
-    parts = []
-    for headline, words in (("average", "The average"), ("worst", "the worst combination")):
+    parts: list[str] = []
+    for headline, words in (("average", "the average"), ("worst", "the worst combination")):
         gain = gains.get(headline)
         if gain is None:
             continue
         better, sets = gain.better_on, len(gain.by_data)
-        part = f"{words} is better beyond chance on {len(better)} of {sets} sets"
+        of = "" if parts else f" of `{gain.label}`"
+        part = f"{words}{of} is better beyond chance on {len(better)} of {sets} sets"
         part += f" ({_listed(better)})" if better else ""
         part += f" and worse on {_listed(gain.worse_on)}" if gain.worse_on else ""
         parts.append(part)
@@ -96,7 +97,10 @@ def with_all(gain: Gain, on_all: Gain, baseline: str) -> str:
         baseline: Label of the baseline.
     """
     below = [name for name, one in on_all.by_data.items() if _high(one.gain) < 0]
-    text = f"**With all modalities** its gain over `{baseline}` trained as long is {_pooled(gain)}"
+    text = (
+        f"**With all modalities** the gain of `{gain.label}` over `{baseline}` trained as long is "
+        f"{_pooled(gain)}"
+    )
     if not below:
         return f"{text}, and on no set is it below by more than its interval."
     return f"{text}; below by more than its interval on {_listed(below)}."
@@ -155,6 +159,8 @@ def when_not(label: str, cheap: Mapping[str, Cheap]) -> str:
     if equal:
         labels = _listed(dict.fromkeys(cheap[name].label for name in equal), code=True)
         text += f"on {_listed(equal)} a cheap baseline ({labels}) is level or better in the average"
+        ahead = max(-100 * cheap[name].gains["average"].mean for name in equal)
+        text += f" (by up to {ahead:.1f} points)" if ahead >= 0.05 else ""
         costs = [100 * cost for name in equal if (cost := cheap[name].cost) is not None]
         text += f", at {_span(costs, '{:.2g}')} % of the CPU time" if costs else ""
     else:
