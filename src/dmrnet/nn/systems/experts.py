@@ -292,9 +292,9 @@ class ExpertsFusion(Fusion):
     r"""Pools detached experts' logits, and fuses features, detached ones for a residual.
 
     The fused map is that of the residual. The last two skips are for `ResidualPredictor`: the
-    pooled logits, and the weight of the residual. Without a residual the map is the pooled logits
-    themselves. Nothing is detached in evaluation, so that gradients show what a
-    prediction depends on.
+    pooled logits, and the weight of the residual; a fused network has none in training. Without a
+    residual the map is the pooled logits themselves. Nothing is detached in evaluation, so that
+    gradients show what a prediction depends on.
 
     Args:
         pool: Pool of the experts' logits.
@@ -319,13 +319,17 @@ class ExpertsFusion(Fusion):
             if self.training:
                 logits = detached(logits)
                 maps = detached(maps) if self.pool.fuses == "residual" else maps
-        pooled = self.pool(logits, mask)
         if self.residual is None:
+            pooled = self.pool(logits, mask)
             return Fused(pooled if pooled.dim() == 4 else pooled[..., None, None])
+        fused: Fused
         if rows is None:
             fused = self.residual(maps, mask)
         else:
             fused = self.residual.fuse_rows(maps, mask, rows)
+        if self.training and self.pool.fuses == "network":
+            return fused
+        pooled = self.pool(logits, mask)
         share = self.pool.residual_share(mask).view(-1, *[1] * (pooled.dim() - 1))
         return Fused(fused.map, (*fused.skips, pooled, share), fused.extras)
 
@@ -386,10 +390,12 @@ class ResidualPredictor(nn.Module):
 
     def forward(self, value: Tensor, skips: Sequence[Tensor] = ()) -> Output:
         """Predict from the residual's representation, and the skips of `ExpertsFusion`."""
-        *skips, pooled, share = skips
-        out: Output = self.predictor(value, skips)
+        out: Output
         if self.training and self.fuses == "network":
+            out = self.predictor(value, skips)
             return out
+        *skips, pooled, share = skips
+        out = self.predictor(value, skips)
         side = (
             F.adaptive_avg_pool2d(pooled, (r.shape[2], r.shape[3])) + share * r for r in out.side
         )
