@@ -113,8 +113,13 @@ class ExpertsSettings(SFMDSettings):
     def parts(self, task: Task) -> NetworkParts:
         """Return the experts, the pool with the residual, and the predictor."""
         from dmrnet.nn.networks.parts import NetworkParts
+        from dmrnet.nn.systems.expert_fusion import (
+            ExpertPool,
+            ExpertsFusion,
+            Fuses,
+            ResidualPredictor,
+        )
         from dmrnet.nn.systems.expert_network import expert_network
-        from dmrnet.nn.systems.experts import ExpertPool, ExpertsFusion, Fuses, ResidualPredictor
         from dmrnet.nn.systems.unimodal import AsLogits
 
         share = self.share if self.fuses == "network" else 1.0

@@ -15,14 +15,8 @@ from dmrnet.methods.probes import embedding
 from dmrnet.modalities import Batch, Inputs
 from dmrnet.nn.fusion import masked_all
 from dmrnet.nn.predictor import Output
-from dmrnet.nn.systems.experts import (
-    ExpertsFusion,
-    ModalityExpert,
-    PixelModalityExpert,
-    ResidualPredictor,
-    SelectedExperts,
-    logits_name,
-)
+from dmrnet.nn.systems.expert_fusion import ExpertsFusion, ResidualPredictor, SelectedExperts
+from dmrnet.nn.systems.experts import ModalityExpert, PixelModalityExpert, logits_name
 from dmrnet.nn.systems.mixture import fit_weights
 from dmrnet.objectives import Step, TaskLoss
 from dmrnet.objectives.systems.experts import LOSSES
