@@ -41,21 +41,6 @@ def label(choice: Choice) -> str:
     return "-".join(map(str, (*choice[:2], *choice[2].values())))
 
 
-COVERED = {
-    ("head-only", "paper"),
-    ("dmr", "released"),
-    ("pe", "paper"),
-    ("pe", "released"),
-    ("pcme", "paper"),
-    ("pcme", "released"),
-    ("ogm-md", "paper"),
-    ("simmlm", "paper"),
-    ("mmanet", "released-seg"),
-    ("esanet-md", "paper"),
-}
-"""Recipes that set numbers, and choices that another recipe of the same parts brings."""
-
-
 class Listed(MethodCase):
     @pytest.fixture(scope="class")
     @classmethod
@@ -75,9 +60,21 @@ FEW = ["separate"]
 
 @each([(name, "best", {}) for name in METHODS if name not in FEW] + VARIANTS)
 class TestMethods(Listed, MethodTests):
-    """Everything, for every task."""
+    """Everything, for tasks of one, of some and of many modalities."""
 
+    tasks: ClassVar = {name: TASKS[name] for name in ("one", "two-images", "maps", "five")}
     small: ClassVar = "two-images"
+
+
+@pytest.mark.slow
+@each([(name, "best", {}) for name in METHODS if name not in FEW] + VARIANTS)
+class TestMoreTasks(Listed, MethodTests):
+    """For mixed kinds of modalities, and for ten of them."""
+
+    main: ClassVar = "mixed"
+    tasks: ClassVar = {name: TASKS[name] for name in ("mixed", "ten")}
+    test_it_exports_with_any_batch_size = None
+    test_misuse_raises = None
 
 
 @each([(name, "best", {}) for name in FEW])
@@ -88,7 +85,8 @@ class TestFewModalities(Listed, MethodTests):
     small: ClassVar = "two-images"
 
 
-@each([choice for choice in recipes() if choice[:2] not in COVERED])
+@pytest.mark.slow
+@each(recipes())
 class TestRecipes(Listed, MethodTests):
     """For two tasks; exporting and misuse are those of the recipe best."""
 
@@ -97,9 +95,9 @@ class TestRecipes(Listed, MethodTests):
     test_misuse_raises = None
 
 
-@each([choice for choice in recipes() if choice[:2] in COVERED])
-class TestCoveredRecipes(Listed):
-    """A handful of promises, for one task."""
+@each(recipes())
+class TestEveryRecipe(Listed):
+    """A handful of promises, for one task; the numbers of released code are those of its parity."""
 
     tasks: ClassVar = {"maps": TASKS["maps"]}
     test_every_combination_is_finite = MethodTests.test_every_combination_is_finite

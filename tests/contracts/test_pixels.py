@@ -78,7 +78,19 @@ class TestGeneric(OnPixels):
 OTHERS = [(name, "best", GENERIC) for name in ("dmrnet", "mutual", "mmanet", "flex-moe")]
 
 
-@each(OTHERS + [(name, recipe, GENERIC) for name, recipe in QUIRKS])
+@pytest.mark.slow
+@each([*OTHERS[1:], *((name, recipe, GENERIC) for name, recipe in QUIRKS)])
+class TestMore(OnPixels):
+    """As `TestOthers`."""
+
+    main: ClassVar = "three"
+    tasks: ClassVar = {"three": THREE}
+    test_it_exports_with_any_batch_size = None
+    test_training_lowers_the_loss = None
+    test_misuse_raises = None
+
+
+@each(OTHERS[:1])
 class TestOthers(OnPixels):
     """For one task; exporting, learning and misuse are those of the ones above."""
 
@@ -92,6 +104,7 @@ class TestOthers(OnPixels):
 TIMM = Network(width=8, encoder="timm:test_resnet", encoders={"m1": "auto"})
 
 
+@pytest.mark.slow
 @each([(name, "best", TIMM) for name in ("dmrnet", "hemis")])
 class TestTimm(OnPixels):
     """With a backbone of timm's next to a small encoder; others test exporting and learning."""
