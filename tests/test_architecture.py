@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).parents[1] / "src" / "dmrnet"
 LONGEST_MODULE = 450
 
-# Lowest of all, without torch, so that the command line can have them too.
+# Lowest of all, without torch, so that the command line may import them too.
 FOR_ALL = {"hints", "lazy", "locking", "registry", "storage"}
 _METHODS = {"methods", "objectives", "nn", "modalities"}
 _ENGINE = _METHODS | {"data", "evaluation", "settings"}
@@ -41,14 +41,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "objectives": {"nn", "modalities"},
     "methods": _METHODS - {"methods"},
     "settings": {"data", "methods", "modalities"},
-    "export": _METHODS,
     # Run folders are read as files: a report knows nothing of what made them.
     "report": set(),
     "engine": _ENGINE,
     "studies": _ENGINE | {"engine", "report"},
     "api": _ENGINE | {"engine", "report", "studies"},
     "sklearn": {"api", "data"},
-    # The promises of methods, as tests of packages that offer one.
+    # The tests of methods, for packages that offer one.
     "testing": _METHODS,
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)

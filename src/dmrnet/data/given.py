@@ -28,7 +28,7 @@ class WeakKeys(Source):
 
     @property
     def fingerprint(self) -> str:
-        """Hexadecimal digits that depend on what is in the data."""
+        """Hexadecimal digits that depend on the content of the data."""
         raise NotImplementedError
 
     @property
@@ -207,7 +207,7 @@ class MultimodalDataset(WeakKeys, ArraySource):
     def read(self, name: str) -> Array:
         """Return a copy of an array: a modality, ``y``, ``present`` or ``samples``.
 
-        Whoever reads may change it, as standardising does.
+        The caller may change the copy, as standardising does.
         """
         return self._arrays[name].copy()
 
@@ -238,7 +238,7 @@ class MultimodalDataset(WeakKeys, ArraySource):
 
     @property
     def fingerprint(self) -> str:
-        """Hexadecimal digits that depend on what is in the arrays."""
+        """Hexadecimal digits that depend on the content of the arrays."""
         digest = blake2b(digest_size=4)
         for name, array in self._arrays.items():
             digest.update(repr((name, array.dtype.str, array.shape)).encode())

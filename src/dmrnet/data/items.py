@@ -28,16 +28,17 @@ Item = tuple[dict[str, Any], Any]
 class LazyDataset(WeakKeys):
     """Samples that are read when they are needed, from a map-style data set such as torch's.
 
-    All of them are read once before training, for what each sample has, its label, and the mean and
-    deviation of each modality; then again in every epoch, by ``num_workers`` processes.
+    Before training all samples are read once, for their modalities and labels, and the training
+    samples once more, for the mean and deviation of each modality. In training they are read in
+    every epoch, by ``num_workers`` processes.
 
     Args:
-        items: What has ``len(items)`` and ``items[i]``: a mapping from modalities to arrays, or a
-            pair of it and a label. A modality that it lacks, that is None or nothing but NaN, is
-            absent. It must be picklable for worker processes.
+        items: Object with ``len(items)`` and ``items[i]``, which is a mapping from modalities to
+            arrays, or a pair of one and a label. A modality is absent if the mapping lacks it, or
+            if it is None or nothing but NaN. Worker processes need to pickle the object.
         y: Key of the label in the mappings; None for pairs.
         kinds: Layout of a modality where its shape does not tell; see `MultimodalDataset`.
-        workers: Number of processes for the first reading.
+        workers: Number of processes that read before training.
         name: Name of the data, for messages and reports.
     """
 
@@ -66,11 +67,11 @@ class LazyDataset(WeakKeys):
 
     def __getitem__(self, row: int) -> Item:
         """Return the arrays of a sample that it has, and its label or None."""
-        found, label = record(self.items[row])
+        values, label = record(self.items[row])
         if self.y is not None:
-            label = found.get(self.y)
+            label = values.get(self.y)
         inputs = {}
-        for name, value in found.items():
+        for name, value in values.items():
             array = None if name == self.y else as_array(value)
             if array is None:
                 continue
@@ -97,7 +98,7 @@ class LazyDataset(WeakKeys):
 
     @cached_property
     def summary(self) -> Summary:
-        """What one reading of all samples finds."""
+        """Modalities, labels and shapes of all samples; the first call reads them."""
         return Summary.of(self)
 
     @property
@@ -108,13 +109,13 @@ class LazyDataset(WeakKeys):
 
 @dataclass
 class Summary:
-    """What one reading of all samples finds.
+    """Modalities, labels and shapes of all samples.
 
     Attributes:
-        shapes: Shape of a sample of each modality, as it is read.
+        shapes: Shape of one sample of each modality.
         has: Names of the modalities of each sample.
         labels: Label of each sample.
-        digest: Fingerprint of all of it.
+        digest: Fingerprint of arrays and labels.
     """
 
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -152,7 +153,7 @@ class ItemRows(Dataset):
 
     Args:
         data: The samples.
-        rows: int64 ``(n,)``, those that belong to this split.
+        rows: int64 ``(n,)``, row numbers of the samples of this split.
         task: Modalities in order, and classes.
         layouts: Layout of each modality.
         need_target: Whether every sample must have a label that the task knows.
@@ -196,14 +197,14 @@ class ItemRows(Dataset):
 
     def take(self, rows: Tensor, epoch: int = 0) -> Batch:
         """Read some samples."""
-        found = self.data.get(self.rows[rows].tolist())
+        samples = self.data.get(self.rows[rows].tolist())
         inputs = {}
         for modality in self.task.inputs:
             name, layout = modality.name, self.layouts.get(modality.name)
             x = torch.zeros(len(rows), *modality.shape)
-            at = [k for k, (arrays, _) in enumerate(found) if name in arrays]
+            at = [k for k, (arrays, _) in enumerate(samples) if name in arrays]
             if at and layout is not None:
-                values = arranged(np.stack([found[k][0][name] for k in at]), layout)
+                values = arranged(np.stack([samples[k][0][name] for k in at]), layout)
                 if self.standardiser is not None:
                     values = self.standardiser.apply(name, values)
                 x[torch.tensor(at)] = values
@@ -275,22 +276,22 @@ def every_row(
         ValueError: If the shape of a modality is not that of the task.
     """
     stated = {name: parse_kind(kind) for name, kind in data.kinds.items()}
-    found = {}
+    read_as = {}
     for modality in task.inputs:
         if modality.name in data.summary.shapes:
             shape = data.summary.shapes[modality.name]
             try:
                 known = stated.get(modality.name) or (layouts or {}).get(modality.name)
-                found[modality.name] = matching_layout(shape, modality, known)
+                read_as[modality.name] = matching_layout(shape, modality, known)
             except ValueError as error:
                 raise ValueError(f"{data.path}: modality {modality.name}: {error}") from error
-    rows = ItemRows(data, torch.arange(len(data)), task, found, need_target)
+    rows = ItemRows(data, torch.arange(len(data)), task, read_as, need_target)
     rows.standardiser = standardiser
     return rows
 
 
 def _standardiser(train: ItemRows) -> Standardiser:
-    """Return mean and deviation by feature or channel, from one more reading of training rows."""
+    """Return the mean and deviation of each feature or channel; read the training rows for it."""
     sums: dict[str, Tensor] = {}
     first: dict[str, Tensor] = {}
     for inputs, _ in _in_order(train.data, train.rows.tolist()):
@@ -300,13 +301,13 @@ def _standardiser(train: ItemRows) -> Standardiser:
             # Shifted by the first sample, so that large means do not cancel.
             shift = first.setdefault(name, x.mean(1))
             x = x - shift[:, None]
-            found = torch.cat([x.sum(1), x.square().sum(1), torch.tensor([x.shape[1]])])
-            sums[name] = sums.get(name, torch.zeros(1)) + found
+            added = torch.cat([x.sum(1), x.square().sum(1), torch.tensor([x.shape[1]])])
+            sums[name] = sums.get(name, torch.zeros(1)) + added
     mean, std = {}, {}
-    for name, found in sums.items():
-        total, squares = found[:-1].chunk(2)
-        offset = total / found[-1]
-        spread = (squares / found[-1] - offset.square()).clamp(min=0).sqrt()
+    for name, summed in sums.items():
+        (total, squares), count = summed[:-1].chunk(2), summed[-1]
+        offset = total / count
+        spread = (squares / count - offset.square()).clamp(min=0).sqrt()
         mean[name] = first[name] + offset
         std[name] = torch.where(spread <= 1e-9 * mean[name].abs(), 1.0, spread)
     never = [name for name in train.task.modalities if name not in mean]

@@ -32,7 +32,7 @@ _BUILT_IN = {
 }
 
 DATASETS: Registry[type[DataSettings]] = Registry("data set", "dmrnet.datasets", _BUILT_IN)
-"""Settings class of every data set: module and class of those of this package, and others'."""
+"""Settings class of every data set, of this package and others."""
 
 
 def data_class(name: str) -> type[DataSettings]:

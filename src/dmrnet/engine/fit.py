@@ -36,8 +36,7 @@ from dmrnet.storage import write_bytes, write_text
 log = logging.getLogger(__name__)
 
 PATIENCE = 10.0
-"""Seconds to wait for another process that trains the same run; a killed one may take some to
-end."""
+"""Seconds to wait for another process that trains the same run: a killed one takes some to end."""
 
 
 class UnfitError(ValueError):
@@ -55,8 +54,8 @@ def fit_run(
 
     Args:
         settings: Settings of the run.
-        out: Folder of the run. If it holds the same run unfinished, that one goes on from its last
-            checkpoint (at most five seconds old, or an epoch where that takes longer).
+        out: Folder of the run. If it holds the same run unfinished, training goes on from the last
+            checkpoint; one is written at the end of an epoch, at most every five seconds.
         report: Called after every epoch.
         started: Called once before the first epoch with the data, the method and the training
             settings.
@@ -83,7 +82,7 @@ def fit_run(
     try:
         splits = settings.data.load(settings.seed)
     except FileNotFoundError:
-        # A finished run needs its data no more.
+        # A finished run no longer needs its data.
         if finished and paths_of(settings.data) == paths_of(read_config(folder.config).data):
             return False
         raise
@@ -148,13 +147,13 @@ def fit_run(
             try:
                 run_trainer(trainer, trainee, None if resumed is None else resumed.path)
             except (KeyboardInterrupt, SystemExit, ValueError):
-                # Asked to end, or a loss that is not finite: no finished epoch is lost.
+                # Interrupted, or the loss is not finite: keep every finished epoch.
                 checkpoints.files.write_held()
                 raise
             if trainer.is_global_zero:
                 write_final_scores(trainee, settings, folder, device, teacher_cost)
                 checkpoints.clear()
-            # Processes that go on from here find the folder finished.
+            # Afterwards every process finds the folder finished.
             trainer.strategy.barrier()
     return True
 

@@ -1,7 +1,7 @@
-"""Methods: the systems of the paper's tables, and the base class of all.
+"""Methods: the systems of the paper's tables, newer ones, our own, and the base class of all.
 
 Each system has a file of settings, which build it, and may have a subclass of `Method` in
-`dmrnet.methods.modules`. A new one needs a line in `METHODS`. Importing this package does not
+`dmrnet.methods.modules`. A new one needs a line in the list below. Importing this package does not
 import torch.
 """
 
@@ -66,7 +66,7 @@ _BUILT_IN = {
 }
 
 METHODS: Registry[type[MethodSettings] | Build] = Registry("method", "dmrnet.methods", _BUILT_IN)
-"""Settings class of each method, or the function that builds it, of this package and others."""
+"""Settings class of each method, or the function that builds it; of this package and others."""
 
 
 def method(name: str) -> type[MethodSettings]:

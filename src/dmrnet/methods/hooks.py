@@ -1,4 +1,4 @@
-"""Hooks of training, for what a method does besides its loss. By default they do nothing."""
+"""Hooks of training, for what a method does besides its loss."""
 
 from __future__ import annotations
 
@@ -27,21 +27,24 @@ class Needs:
 
 
 class TrainingHooks:
-    """Hooks that the engine calls in training, in this order.
+    """Hooks that the engine calls in training, in this order. By default they do nothing.
 
     Attributes:
-        needs: What the method cannot be trained without.
+        needs: Requirements of the method before training.
     """
 
     needs: ClassVar[Needs] = Needs()
 
     def set_teacher(self, teacher: nn.Module) -> None:
-        """Take the trained method that `needs` names, before training starts.
+        """Keep the trained method that `needs` names; called before training starts.
 
-        Keep it in `Frozen`, which hides it from optimizers, checkpoints and process groups.
+        `Frozen` hides it from optimizers, checkpoints and process groups.
 
         Args:
             teacher: A `Method` in evaluation mode.
+
+        Raises:
+            TypeError: By default, since the method names none.
         """
         raise TypeError(f"{type(self).__name__} needs no other method to be trained first")
 
@@ -73,16 +76,6 @@ class TrainingHooks:
             counts: Int64 tensor of shape ``(K, M)``, in the order of `combinations_to_validate`.
         """
 
-    def fit_on_validation(self, batches: Iterable[Batch]) -> None:
-        """Fit what is learnt from validation samples, just before these weights are scored on them.
-
-        Called in the first process alone, in evaluation mode, and not for dense tasks.
-
-        Args:
-            batches: Validation samples in a random order that is the same each time, with row
-                numbers of the present modalities.
-        """
-
     def on_epoch_end(self, statistics: EpochStatistics | None, add: Add | None) -> None:
         """Learn from the statistics of an epoch, as mining does (Eq. 10).
 
@@ -90,6 +83,18 @@ class TrainingHooks:
             statistics: Statistics of each combination, over all processes; None if the
                 combinations are too many to count.
             add: Sums a tensor over processes; None for a single process.
+        """
+
+    def fit_on_validation(self, batches: Iterable[Batch]) -> None:
+        """Fit parameters on validation samples, before the method is scored on the same samples.
+
+        Called at the end of epochs whose weights are scored, on the method that is scored (a copy
+        with averaged weights, if training keeps an average); in the first process alone, in
+        evaluation mode, and not in dense tasks.
+
+        Args:
+            batches: Validation samples in a random order that is the same each time, with row
+                numbers of the present modalities.
         """
 
     def hard_set(self) -> Tensor | None:

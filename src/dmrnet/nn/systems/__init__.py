@@ -1,1 +1,1 @@
-"""Parts of single compared systems, in files named after them; `dmrnet.methods` builds them in."""
+"""Parts of single systems, in files named after them; `dmrnet.methods` builds them in."""

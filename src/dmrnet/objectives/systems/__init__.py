@@ -1,1 +1,1 @@
-"""Terms that one compared system brings: LCR, mmFormer, MMANet, OGM, RFNet, ShaSpec."""
+"""Terms of single systems, in files named after the term; `dmrnet.methods` adds them."""
