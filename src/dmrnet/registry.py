@@ -65,6 +65,10 @@ class Registry(Mapping[str, str], Generic[T]):
         """Return the number of names."""
         return len(self._known())
 
+    def is_builtin(self, name: str) -> bool:
+        """Return whether a name stands for something of this package."""
+        return name in self._builtin
+
     def check(self, name: str) -> None:
         """Raise `ValueError` if there is nothing of that name; it has the nearest one."""
         if name not in self._known():

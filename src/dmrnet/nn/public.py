@@ -6,11 +6,12 @@ from dmrnet.nn.encoders.build import build_encoder
 from dmrnet.nn.encoders.rows import encode_rows, output_shape
 from dmrnet.nn.encoders.timm_encoder import TimmEncoder
 from dmrnet.nn.encoders.timm_stream import TimmStream
-from dmrnet.nn.fusion import Fused, Fusion, masked
+from dmrnet.nn.fusion import Fused, Fusion, masked, masked_all
 from dmrnet.nn.layers.connected_zero import connected_zero
 from dmrnet.nn.layers.frozen import Frozen
 from dmrnet.nn.layers.norm import BatchNorm, safe_batch_norm, synchronise
 from dmrnet.nn.networks.network import Network, feature_shapes
+from dmrnet.nn.networks.parts import NetworkParts
 from dmrnet.nn.predictor import Output, PooledLinear
 from dmrnet.nn.representation import (
     DMR,
@@ -35,6 +36,7 @@ __all__ = [
     "ImageEncoder",
     "MeanHead",
     "Network",
+    "NetworkParts",
     "Output",
     "Point",
     "PooledLinear",
@@ -50,6 +52,7 @@ __all__ = [
     "encode_rows",
     "feature_shapes",
     "masked",
+    "masked_all",
     "output_shape",
     "safe_batch_norm",
     "sample",
