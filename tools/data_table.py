@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import fmean
 
 from dmrnet.report import read_runs
-from dmrnet.report.records.runs import Run
+from dmrnet.report.records.runs import RunRecord
 from dmrnet.storage import read_json
 
 HEAD = (
@@ -27,7 +27,7 @@ HEAD = (
 )
 
 
-def accuracy(runs: Iterable[Run], method: str, combination: str) -> str:
+def accuracy(runs: Iterable[RunRecord], method: str, combination: str) -> str:
     """Return a method's mean accuracy under a combination, in percent."""
     values = [
         row.value
@@ -40,7 +40,7 @@ def accuracy(runs: Iterable[Run], method: str, combination: str) -> str:
     return f"{100 * fmean(values):.1f}" if values else "–"
 
 
-def cost(runs: Iterable[Run]) -> str:
+def cost(runs: Iterable[RunRecord]) -> str:
     """Return the CPU seconds of a training of ``sf-md``."""
     values = [
         row.value
@@ -52,7 +52,7 @@ def cost(runs: Iterable[Run]) -> str:
     return f"{fmean(values):.1f}" if values else "–"
 
 
-def line(runs: list[Run]) -> tuple[str, ...]:
+def line(runs: list[RunRecord]) -> tuple[str, ...]:
     """Return the cells of a data set."""
     facts = next(read_json(run.path / "run.json") for run in runs if run.rows[0].method == "sf-md")
     names = facts["modalities"]
@@ -68,7 +68,7 @@ def line(runs: list[Run]) -> tuple[str, ...]:
 
 def main() -> None:
     """Print the table."""
-    by_data: dict[str, list[Run]] = {}
+    by_data: dict[str, list[RunRecord]] = {}
     for run in read_runs([Path(word) for word in sys.argv[1:]], "test"):
         by_data.setdefault(run.rows[0].dataset, []).append(run)
     lines = [HEAD, ("---",) * len(HEAD), *(line(runs) for runs in by_data.values())]

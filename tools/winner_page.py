@@ -28,7 +28,7 @@ from dmrnet.report.pages.overview import (
 )
 from dmrnet.report.pages.table import EMPTY, Cell, Table, best_of, score_cell
 from dmrnet.report.pages.tables import HEADLINE_TITLES, cost_table, main_table, rank_table
-from dmrnet.report.records.runs import Run, read_runs, without_settings
+from dmrnet.report.records.runs import RunRecord, read_runs, without_settings
 from dmrnet.report.records.systems import System
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate
@@ -176,7 +176,7 @@ class Results:
         return (label, pooled) if "average" in pooled else None
 
 
-def _reported(run: Run, dataset: str) -> Run:
+def _reported(run: RunRecord, dataset: str) -> RunRecord:
     """Return the rows of systems with enough seeds, under another name of the data set."""
     seeds: dict[System, set[int]] = {}
     for row in run.rows:

@@ -15,7 +15,7 @@ from dmrnet.methods import build_method
 from dmrnet.methods.modules.mmpareto_md import MMParetoMD
 from dmrnet.modalities import Batch, Task
 from dmrnet.nn import Network
-from dmrnet.objectives.systems.pareto import EachPresent, integrate
+from dmrnet.objectives.systems.pareto import UnimodalLosses, integrate
 from dmrnet.testing.batches import every_combination, random_batch, task_of
 
 TASK = task_of(("vector", (3,)), ("image", (1, 8, 8)), ("sequence", (2, 9)))
@@ -30,8 +30,8 @@ def built(task: Task = TASK, recipe: str = "best", **changes: object) -> MMParet
     return model
 
 
-def term_of(model: MMParetoMD) -> EachPresent:
-    (term,) = (t for t in model.objective.terms if isinstance(t, EachPresent))
+def term_of(model: MMParetoMD) -> UnimodalLosses:
+    (term,) = (t for t in model.objective.terms if isinstance(t, UnimodalLosses))
     return term
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from dmrnet.api.register import register_method
 from dmrnet.api.run import Run, TemporaryFolder
-from dmrnet.data.given import MultimodalDataset, WeakKeys
+from dmrnet.data.given import GivenData, MultimodalDataset
 from dmrnet.data.items import LazyDataset
 from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.data.sets.arrays import Arrays
@@ -135,7 +135,7 @@ def data_settings(
 
 
 def _key(part: object) -> str:
-    return part.key if isinstance(part, WeakKeys) else ""
+    return part.key if isinstance(part, GivenData) else ""
 
 
 def _alone(val: object, test: object) -> None:

@@ -13,11 +13,11 @@ from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.source import PRESENT, RESERVED, SAMPLES, TARGET, ArraySource, Source
 from dmrnet.modalities import check_names
 
-_GIVEN: dict[str, WeakSet[WeakKeys]] = {}
+_GIVEN: dict[str, WeakSet[GivenData]] = {}
 
 
-class WeakKeys(Source):
-    """Data that settings name by a key, while this process holds them.
+class GivenData(Source):
+    """Data given in Python, which settings name by a key while this process holds them.
 
     Attributes:
         path: Name of the data.
@@ -39,7 +39,7 @@ class WeakKeys(Source):
         return key
 
 
-class MultimodalDataset(WeakKeys, ArraySource):
+class MultimodalDataset(GivenData, ArraySource):
     """Samples of several modalities, some of which may be absent, held in memory.
 
     A sample lacks a modality where its row is None or nothing but NaN, or where `present` is False.
@@ -249,8 +249,8 @@ class MultimodalDataset(WeakKeys, ArraySource):
         return digest.hexdigest()
 
 
-def given(key: str) -> WeakKeys:
-    """Return the data of a `WeakKeys.key`.
+def given(key: str) -> GivenData:
+    """Return the data of a `GivenData.key`.
 
     Raises:
         FileNotFoundError: If this process does not hold it.

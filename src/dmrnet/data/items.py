@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from dmrnet.data.dataset import UNLABELLED, Dataset, Splits
 from dmrnet.data.files.layout import Layout, guess_layout, matching_layout, parse_kind
 from dmrnet.data.files.reading import arranged
-from dmrnet.data.given import WeakKeys, as_array, record
+from dmrnet.data.given import GivenData, as_array, record
 from dmrnet.data.split import generator, hold_out
 from dmrnet.data.standardise import Standardiser
 from dmrnet.hints import nearest
@@ -25,7 +25,7 @@ from dmrnet.modalities import Batch, Modality, Task
 Item = tuple[dict[str, Any], Any]
 
 
-class LazyDataset(WeakKeys):
+class LazyDataset(GivenData):
     """Samples that are read when they are needed, from a map-style data set such as torch's.
 
     Before training all samples are read once, for their modalities and labels, and the training

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dmrnet.methods.modules.mmpareto_md import MMParetoMD
     from dmrnet.modalities import Task
     from dmrnet.nn.networks.parts import NetworkParts
-    from dmrnet.objectives.systems.pareto import EachPresent
+    from dmrnet.objectives.systems.pareto import UnimodalLosses
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,11 @@ class MMParetoMDSettings(SFMDSettings):
         method.gamma, method.rescale = self.gamma, self.rescale
         return method
 
-    def own_losses(self, task: Task, parts: NetworkParts) -> EachPresent:
+    def own_losses(self, task: Task, parts: NetworkParts) -> UnimodalLosses:
         """Return the losses of single modalities, on each one's deepest map."""
         from dmrnet.nn.encoders.multi_level import MultiLevelEncoder, feature_name
         from dmrnet.nn.encoders.rows import output_shape
-        from dmrnet.objectives.systems.pareto import EachPresent
+        from dmrnet.objectives.systems.pareto import UnimodalLosses
 
         features, channels = [], []
         for modality in task.inputs:
@@ -100,4 +100,4 @@ class MMParetoMDSettings(SFMDSettings):
             else:
                 features.append(modality.name)
                 channels.append(output_shape(encoder, modality.shape)[0])
-        return EachPresent(task, features, channels)
+        return UnimodalLosses(task, features, channels)

@@ -71,7 +71,7 @@ class RFNetSettings(SFMDSettings):
         from dmrnet.nn.networks.custom_fusion import common_width
         from dmrnet.nn.networks.parts import NetworkParts
         from dmrnet.nn.systems.rfnet import RegionFusion, RegionMixing
-        from dmrnet.objectives.systems.regions import RegionTerm, Separate
+        from dmrnet.objectives.systems.regions import RegionTerm, SeparatePrediction
 
         if self.regions is not None and self.regions < 1:
             raise ValueError(f"expected regions of 1 or more, got {self.regions}")
@@ -86,7 +86,7 @@ class RFNetSettings(SFMDSettings):
         mix = RegionMixing(len(shapes), channels, regions, plane=grid != (1, 1))
         rest = self.network.build_tail(task, channels * len(shapes), grid)
         single = self.network.build_tail(task, channels, grid)
-        separate = Separate(
+        separate = SeparatePrediction(
             self.separate_weight, task.modalities, single.trunk, single.predictor, grid
         )
         terms: list[Term] = [separate, *self.mutual_terms()]
@@ -103,7 +103,7 @@ class RFNetSettings(SFMDSettings):
         from dmrnet.nn.networks.parts import NetworkParts
         from dmrnet.nn.systems.rfnet import LevelRegions
         from dmrnet.objectives.systems.dice import DiceTerm
-        from dmrnet.objectives.systems.regions import PixelRegions, PixelSeparate
+        from dmrnet.objectives.systems.regions import PixelRegions, PixelSeparatePrediction
 
         levels = levels_of(self.network, task)
         many, classes = len(task.modalities), len(task.classes)
@@ -114,7 +114,7 @@ class RFNetSettings(SFMDSettings):
         ]
         weights = task.class_weights
         terms: list[Term] = [
-            PixelSeparate(
+            PixelSeparatePrediction(
                 self.separate_weight,
                 task.modalities,
                 levels.numbers,

@@ -9,7 +9,7 @@ from dmrnet.methods.base import Method, StepLoss
 from dmrnet.modalities import Batch
 from dmrnet.objectives import Step
 from dmrnet.objectives.systems.modulation import over_processes
-from dmrnet.objectives.systems.pareto import EachPresent, Rescale, integrate
+from dmrnet.objectives.systems.pareto import Rescale, UnimodalLosses, integrate
 
 
 class MMParetoMD(Method):
@@ -36,7 +36,7 @@ class MMParetoMD(Method):
         """Return the total loss of a masked batch; its backward pass keeps the own gradient."""
         loss = super().training_loss(batch, epoch, generator)
         if self.training and loss.total.requires_grad:
-            (term,) = (t for t in self.objective.terms if isinstance(t, EachPresent))
+            (term,) = (t for t in self.objective.terms if isinstance(t, UnimodalLosses))
             losses: Tensor = term(loss.step)
             loss.total.register_hook(lambda weight: self.keep_own(losses, weight))
         return loss

@@ -16,7 +16,7 @@ Rescale = Literal["encoder", "tensor"]
 """What is brought to the size of the summed gradient: an encoder's, or each tensor's (released)."""
 
 
-class EachPresent(Term):
+class UnimodalLosses(Term):
     """``L = 1/N sum_n sum_{v in n} CE(W_v GAP(f_v) + b_v, y)``, over present modalities.
 
     In dense tasks W_v is a 1x1 convolution on the map, and the loss covers labelled pixels. The

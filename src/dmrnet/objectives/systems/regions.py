@@ -72,7 +72,7 @@ class PixelRegions(Term):
         return total
 
 
-class PixelSeparate(Term):
+class PixelSeparatePrediction(Term):
     """Prediction of every pixel from each modality alone, by one network that all share.
 
     ``L_sep = sum_v CE(D(f_v), y)`` over the pixels of samples that have v, masked or not, divided
@@ -138,7 +138,7 @@ class PixelSeparate(Term):
         return size.clamp(min=torch.finfo(size.dtype).tiny)
 
 
-class Separate(Term):
+class SeparatePrediction(Term):
     """Prediction from each modality alone, by one network that all share.
 
     ``L_sep = 1/N sum_n sum_{v in n} CE(D(f_v), y)`` over the modalities that a sample has, masked

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dmrnet.report.records.combinations import canonical
 from dmrnet.report.records.rows import RowError
-from dmrnet.report.records.runs import Run
+from dmrnet.report.records.runs import RunRecord
 
 PREDICTIONS = "predictions.npz"
 PICTURES = "pictures.npz"
@@ -69,7 +69,7 @@ def load_arrays(path: Path, content: str, mend: str) -> dict[str, NDArray[Any]]:
         ) from error
 
 
-def read_predictions(run: Run, order: tuple[str, ...]) -> Predictions | None:
+def read_predictions(run: RunRecord, order: tuple[str, ...]) -> Predictions | None:
     """Read the predictions of a run folder, combinations named in the given order of modalities.
 
     Returns:
@@ -115,7 +115,7 @@ def read_predictions(run: Run, order: tuple[str, ...]) -> Predictions | None:
     )
 
 
-def _confusion(path: Path, run: Run, order: tuple[str, ...], arrays: _Saved) -> Predictions:
+def _confusion(path: Path, run: RunRecord, order: tuple[str, ...], arrays: _Saved) -> Predictions:
     confusion, scored = arrays["confusion"], arrays.get("scored")
     names = arrays.get("combination", np.array([]))
     shape = confusion.shape
@@ -142,7 +142,7 @@ def _confusion(path: Path, run: Run, order: tuple[str, ...], arrays: _Saved) -> 
     )
 
 
-def _sources(path: Path, run: Run, arrays: _Saved) -> NDArray[Any]:
+def _sources(path: Path, run: RunRecord, arrays: _Saved) -> NDArray[Any]:
     if "source" in arrays:
         return arrays["source"]
     # Rows of one split are the same samples in every run on it.

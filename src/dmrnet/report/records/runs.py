@@ -23,7 +23,7 @@ _Fingerprints = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunRecord:
     """One source of rows: a run folder, or a file of rows.
 
     Attributes:
@@ -57,7 +57,7 @@ class Run:
         return self.path.suffix != ".jsonl"
 
 
-def read_runs(paths: Sequence[Path], split: str) -> list[Run]:
+def read_runs(paths: Sequence[Path], split: str) -> list[RunRecord]:
     """Read runs.
 
     Args:
@@ -87,7 +87,7 @@ def read_runs(paths: Sequence[Path], split: str) -> list[Run]:
     return _separate_by_content(runs, split)
 
 
-def without_settings(runs: Sequence[Run], names: Iterable[str]) -> list[Run]:
+def without_settings(runs: Sequence[RunRecord], names: Iterable[str]) -> list[RunRecord]:
     """Drop settings from rows, so that runs that differ only in these are of one system.
 
     For settings that were chosen for each system and data set, such as a learning rate: the
@@ -106,12 +106,12 @@ def without_settings(runs: Sequence[Run], names: Iterable[str]) -> list[Run]:
     return [replace(run, rows=tuple(map(kept, run.rows))) for run in runs]
 
 
-def _has_rows_of(run: Run, split: str) -> bool:
+def _has_rows_of(run: RunRecord, split: str) -> bool:
     measured = [row.split for row in run.rows if row.combination]
     return split in measured or any(row.split == split for row in run.published)
 
 
-def _separate_by_content(runs: Sequence[Run], split: str) -> list[Run]:
+def _separate_by_content(runs: Sequence[RunRecord], split: str) -> list[RunRecord]:
     """Rename data sets of one name and different content, so that they are never compared.
 
     Content means the files that a run was trained and selected on and, for test rows, tested on.
@@ -159,7 +159,7 @@ def _run_paths(path: Path) -> list[Path]:
     )
 
 
-def _read_run(path: Path) -> Run:
+def _read_run(path: Path) -> RunRecord:
     if path.is_file():
         return _read_file(path)
     rows = read_rows(path / RESULTS)
@@ -176,7 +176,7 @@ def _read_run(path: Path) -> Run:
     epoch, mining = read_kept_epoch(path / VARIANCE, facts.get("best_epoch"))
     files = _fingerprints(facts.get("files"))
     content = [*_fingerprints(facts.get("content")), *files]
-    return Run(
+    return RunRecord(
         path=path,
         rows=tuple(rows),
         mining=mining,
@@ -189,7 +189,7 @@ def _read_run(path: Path) -> Run:
     )
 
 
-def _read_file(path: Path) -> Run:
+def _read_file(path: Path) -> RunRecord:
     rows = [
         parse_published(record, where) if "source" in record else parse_row(record, where)
         for where, record in read_records(path)
@@ -197,7 +197,7 @@ def _read_file(path: Path) -> Run:
     if not rows:
         raise RowError(f"{path}: expected at least one row, got an empty file")
     published = tuple(row for row in rows if isinstance(row, PublishedRow))
-    return Run(path, tuple(row for row in rows if isinstance(row, Row)), published=published)
+    return RunRecord(path, tuple(row for row in rows if isinstance(row, Row)), published=published)
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmrnet.report.records.predictions import Predictions, read_predictions
-from dmrnet.report.records.runs import Run
+from dmrnet.report.records.runs import RunRecord
 from dmrnet.report.summary.rescore import Floats, factors_of, headlines_of
 from dmrnet.report.summary.row_index import system_of
 from dmrnet.report.summary.summary import DataSummary
@@ -51,7 +51,7 @@ class Resampled:
 
 
 def resample(
-    summary: DataSummary, runs: Sequence[Run], draws: int = 1000, seed: int = 0
+    summary: DataSummary, runs: Sequence[RunRecord], draws: int = 1000, seed: int = 0
 ) -> Resampled | None:
     """Draw the test samples of a data set repeatedly; runs without predictions are left out.
 
@@ -108,7 +108,9 @@ def resample(
     )
 
 
-def _predictions(summary: DataSummary, runs: Sequence[Run]) -> dict[tuple[str, int], Predictions]:
+def _predictions(
+    summary: DataSummary, runs: Sequence[RunRecord]
+) -> dict[tuple[str, int], Predictions]:
     """Return the first predictions of each system and seed that have all compared combinations."""
     labels = {item.system: item.label for item in summary.systems}
     dense = summary.score.name == "miou"

@@ -10,7 +10,7 @@ from dmrnet.report.records.combinations import canonical, in_table_order, modali
 from dmrnet.report.records.mining import MiningRecord
 from dmrnet.report.records.published import PublishedRow
 from dmrnet.report.records.rows import Row, unique
-from dmrnet.report.records.runs import Run
+from dmrnet.report.records.runs import RunRecord
 from dmrnet.report.records.systems import System, data_name, system
 from dmrnet.report.statistics.estimates import Estimate
 
@@ -72,7 +72,7 @@ def system_of(row: Row | PublishedRow) -> System:
     return system(row.method, row.recipe, row.settings, source)
 
 
-def index_rows(runs: Sequence[Run], dataset: str, split: str) -> RowIndex:
+def index_rows(runs: Sequence[RunRecord], dataset: str, split: str) -> RowIndex:
     """Index the rows of a data set, with combinations named in one order and repeats dropped.
 
     Raises:
@@ -168,7 +168,7 @@ def _run_metrics(rows: Sequence[Row], split: str) -> dict[tuple[System, str], di
 
 
 def _mining(
-    runs: Sequence[Run], order: Sequence[str]
+    runs: Sequence[RunRecord], order: Sequence[str]
 ) -> dict[System, dict[int, Sequence[MiningRecord]]]:
     mining: dict[System, dict[int, Sequence[MiningRecord]]] = defaultdict(dict)
     for run in runs:

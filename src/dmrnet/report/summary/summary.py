@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dmrnet.report.records.metrics import COMPLETE, SCORES, Score, scores_of
-from dmrnet.report.records.runs import Run
+from dmrnet.report.records.runs import RunRecord
 from dmrnet.report.records.systems import (
     System,
     data_name,
@@ -96,7 +96,7 @@ class DataSummary:
 
 
 def summarise(
-    runs: Sequence[Run],
+    runs: Sequence[RunRecord],
     split: str,
     baseline: str,
     names: Mapping[System, str] | None = None,
@@ -131,7 +131,7 @@ def summarise(
 
 
 def _summarise_dataset(
-    runs: Sequence[Run],
+    runs: Sequence[RunRecord],
     dataset: str,
     split: str,
     baseline: str,
@@ -190,7 +190,7 @@ def _summarise_systems(
     )
 
 
-def _data_notes(runs: Sequence[Run], dataset: str) -> tuple[str, ...]:
+def _data_notes(runs: Sequence[RunRecord], dataset: str) -> tuple[str, ...]:
     """Return the notes that all runs share, and those on samples that any run lacks.
 
     Notes on the split of one seed are only in its run folder.
@@ -204,7 +204,7 @@ def _data_notes(runs: Sequence[Run], dataset: str) -> tuple[str, ...]:
 
 
 def _run_lines(
-    runs: Sequence[Run], dataset: str, labels: Mapping[System, str]
+    runs: Sequence[RunRecord], dataset: str, labels: Mapping[System, str]
 ) -> tuple[RunLine, ...]:
     lines: dict[tuple[str, str, int], RunLine] = {}
     for run in runs:
