@@ -15,6 +15,10 @@ from pathlib import Path
 import pytest
 
 import dmrnet
+from dmrnet.data.registry import DATASETS
+from dmrnet.engine.own_metrics import METRICS
+from dmrnet.methods import METHODS
+from dmrnet.nn.encoders.own import ENCODERS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "dmrnet"
@@ -161,6 +165,10 @@ def test_python_on_the_pages_runs(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    # What a page registers is forgotten after it.
+    for registry in (METHODS, DATASETS, ENCODERS, METRICS):
+        monkeypatch.setattr(registry, "_paths", dict(registry._paths))
+        monkeypatch.setattr(registry, "_registered", dict(registry._registered))
     for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
         exec(compile(block, by_path(page), "exec"), {})
 
