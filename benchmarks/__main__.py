@@ -24,25 +24,27 @@ from dmrnet.methods import METHODS
 
 NETWORKS = ("surf", "ogm", "esanet")
 KEEPING = ("methods", "data", "epoch", "shares")
-"""Parts that have this process keep the memory that a step frees, as training does, to its end."""
+"""Parts after which this process keeps the memory that steps free, as training does."""
 
 PARTS = ("step", "evaluation", "sample", "modalities", "memory", "growth", *KEEPING)
-"""In the order they run, whatever the order they are asked for: what keeps memory comes last."""
+"""Parts in the order in which they run; those that keep memory come last."""
 
 WIDTH = 140
-"""Of tables that no terminal shows."""
+"""Width of tables that are not printed to a terminal."""
 
 
 def main(arguments: list[str] | None = None) -> list[Row]:
-    """Run what was asked for, show it and write it."""
+    """Run the chosen parts, and show and write their rows."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to run")
-    parser.add_argument("--repeats", type=int, default=5, help="of every subject (default 5)")
-    parser.add_argument("--threads", type=int, default=1, help="of torch (default 1)")
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="repeats of every subject (default 5)"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch (default 1)")
     parser.add_argument("--device", default="cpu", help="cpu (default), or cuda (not tried)")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS)
     parser.add_argument(
-        "--methods", nargs="+", choices=METHODS, help="of the part `methods`, beside sf-md"
+        "--methods", nargs="+", choices=METHODS, help="methods of the part `methods`, next to sf-md"
     )
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does it all run?")
     parser.add_argument(
@@ -59,7 +61,7 @@ def main(arguments: list[str] | None = None) -> list[Row]:
         nargs="+",
         type=Path,
         metavar="JSON",
-        help="measure nothing: plot what stands there",
+        help="plot the rows of these files instead of measuring",
     )
     given = parser.parse_args(arguments)
     if given.draw:
@@ -111,7 +113,7 @@ def main(arguments: list[str] | None = None) -> list[Row]:
 
 
 def facts(setting: Setting, kept: bool = False) -> dict[str, str]:
-    """Return what the numbers depend on."""
+    """Return machine, versions, clock and settings of the measurement."""
     on_gpu = setting.device != "cpu"
     graphics = torch.cuda.get_device_name(setting.device) if on_gpu else "no GPU used"
     of_process = setting.threads == 1 and not on_gpu

@@ -1,4 +1,4 @@
-"""Both sides compute the same, or nothing is timed."""
+"""Check that both sides compute the same before anything is timed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from benchmarks.subjects import Case, Pair
 from dmrnet.methods.base import Encodes
 
 TOLERANCE = 1e-9
-"""Relative, of loss and gradients in float64: sums taken in another order, and nothing else. In
+"""Relative difference of loss and gradients in float64, where only the order of sums differs. In
 float32 the gradients of a deep network with batch norm differ by 1e-3 from rounding alone."""
 
 TOLERANCE_FP32 = 1e-4
-"""Relative, of logits in float32."""
+"""Relative difference of logits in float32."""
 
 TOLERANCE_BF16 = 0.1
-"""Relative, of logits in mixed precision: bfloat16 keeps eight bits."""
+"""Relative difference of logits in mixed precision: bfloat16 keeps eight bits."""
 
 CHECKED = 4
-"""Steps are compared on so many samples, whose masks show every modality: products in float64 are
-slow."""
+"""Number of samples on which steps are compared, since products in float64 are slow. Their masks
+show every modality."""
 
 
 def exact(case: Case, device: str = "cpu") -> Pair:
@@ -32,7 +32,7 @@ def exact(case: Case, device: str = "cpu") -> Pair:
 
 
 def relative(a: Tensor, b: Tensor) -> float:
-    """Return the norm of a difference over the norm of what it differs from.
+    """Return the norm of ``a - b`` over the norm of ``b``.
 
     >>> relative(torch.tensor([3.0, 4.0]), torch.tensor([3.0, 4.0]))
     0.0
@@ -55,14 +55,14 @@ def gradients(pair: Pair) -> tuple[Tensor, Tensor]:
 
 
 def check_steps(pair: Pair) -> dict[str, float]:
-    """Compare loss and gradients of a step in float64 (see `exact`), by what is encoded.
+    """Compare loss and gradients of a step in float64 (see `exact`), for both values of `encodes`.
 
-    Encoding only what the mask shows changes the batch statistics of the encoders, as it must; it
-    is compared with running statistics in their place.
+    Encoding visible modalities only changes the batch statistics of the encoders, as it must; it is
+    compared with running statistics instead.
 
     Raises:
-        ValueError: If they differ by more than `TOLERANCE`, or a modality is shown by no mask, so
-            that its encoder would not be compared.
+        ValueError: If they differ by more than `TOLERANCE`, or no mask shows some modality, so that
+            its encoder would not be compared.
     """
     assert pair.batch.mask is not None
     if not bool(pair.batch.mask.any(0).all()):
@@ -83,10 +83,10 @@ def check_steps(pair: Pair) -> dict[str, float]:
 
 
 def check_evaluation(pair: Pair, bf16: bool) -> dict[str, float]:
-    """Compare the logits of all combinations, those in mixed precision too, with float32's.
+    """Compare logits of all combinations, in mixed precision too, with the released code's.
 
     Raises:
-        ValueError: If they differ by more than is tolerated.
+        ValueError: If they differ by more than the tolerance.
     """
     theirs = pair.released_evaluation()()
     found = _checked(pair, {"fp32": relative(pair.evaluation()(), theirs)}, TOLERANCE_FP32)

@@ -1,4 +1,4 @@
-"""Timing on a machine that others use as well: interleaved, repeated, median and spread."""
+"""Timing on a shared machine: interleaved, repeated, median and spread."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Work = Callable[[], object]
 
 @dataclass
 class Row:
-    """What one subject took in one case.
+    """Measurements of one subject in one case.
 
     Attributes:
-        part: Of the benchmark: step, evaluation, ...
-        case: What was computed.
-        subject: Who computed it; the first of a case is what the others are compared with.
-        seconds: Of each repeat.
-        ratio: Of the first subject's seconds to these: median over repeats, lowest and highest.
-        flops: Floating-point operations of matrix products and convolutions, as counted.
-        rate: Share of the measured matrix rate of that precision that `flops` ran at.
-        speed: Samples a second, by the median.
-        memory: Peak memory in MiB above what stood before.
-        difference: From the first subject's results, relative.
-        note: What has to be known beside.
+        part: Part of the benchmark: step, evaluation, ...
+        case: Network, batch and sizes.
+        subject: Implementation that is measured; the others of a case are compared with the first.
+        seconds: Seconds of each repeat.
+        ratio: First subject's seconds over these: median over repeats, lowest and highest.
+        flops: Counted floating-point operations of matrix products and convolutions.
+        rate: Operations per second, as a share of the measured matrix rate of that precision.
+        speed: Samples per second, from the median.
+        memory: Rise of the peak memory, in MiB.
+        difference: Relative difference to the first subject's results.
+        note: Further text for the table.
     """
 
     part: str
@@ -52,7 +52,7 @@ class Row:
 
     @property
     def over_first(self) -> str:
-        """What it costs over the first subject: median over repeats, lowest and highest.
+        """Cost over the first subject: median over repeats, lowest and highest.
 
         >>> Row("", "", "", ratio=(0.98, 0.8, 1.0)).over_first
         '+2.0% (+0.0% to +25.0%)'
@@ -64,16 +64,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Setting:
-    """How the benchmark is run.
+    """Settings of the benchmark.
 
     Attributes:
-        repeats: Of every subject, interleaved.
-        threads: Of torch. With one, seconds of this process on the CPU are taken, which other
-            processes do not lengthen (much); with more, seconds that passed.
-        quick: Tiny sizes, for the test that everything runs.
-        bf16: Also run in mixed precision.
-        device: Where things run; a GPU was not there to try this on.
-        networks: Of the cases, those of these families.
+        repeats: Number of repeats of every subject, interleaved.
+        threads: Number of torch's threads. With one, CPU seconds of this process are measured,
+            which other processes hardly lengthen; with more, elapsed seconds.
+        quick: Whether to use tiny sizes, for the test that everything runs.
+        bf16: Whether to run in mixed precision too.
+        device: Device of all subjects; not tried on a GPU.
+        networks: Families of networks to run.
         rates: Measured matrix rates in operations a second, by precision.
     """
 
@@ -86,7 +86,7 @@ class Setting:
     rates: dict[str, float] = field(default_factory=dict)
 
     def now(self) -> float:
-        """Read the clock, when the device has done what it was asked to."""
+        """Wait for the device, then read the clock."""
         if self.device != "cpu":
             torch.cuda.synchronize()
             return time.perf_counter()
@@ -100,14 +100,14 @@ class Setting:
         samples: int,
         repeats: int | None = None,
     ) -> list[Row]:
-        """Time some subjects by turns, after one run of each that is not counted.
+        """Time subjects in turn, after one run of each that is not counted.
 
         Args:
-            part: Of the benchmark.
-            case: What is computed.
-            subjects: What is timed, by name; the others are compared with the first.
-            samples: Of one run.
-            repeats: Away from the setting's.
+            part: Part of the benchmark.
+            case: Network, batch and sizes.
+            subjects: Functions to time, by name; the others are compared with the first.
+            samples: Number of samples in one run.
+            repeats: Number of repeats; by default the setting's.
         """
         rows = {name: Row(part, case, name) for name in subjects}
         for repeat in range((repeats or self.repeats) + 1):
@@ -129,7 +129,7 @@ class Setting:
 
 
 def ratio(first: list[float], other: list[float]) -> tuple[float, float, float]:
-    """Return median, lowest and highest ratio of repeats that stood side by side.
+    """Return the median, lowest and highest ratio of repeats that ran next to each other.
 
     >>> ratio([4.0, 4.0, 6.0], [2.0, 1.0, 2.0])
     (3.0, 2.0, 4.0)
@@ -146,10 +146,10 @@ def operations(work: Work) -> int:
 
 
 def matrix_rates(setting: Setting) -> dict[str, float]:
-    """Measure how many operations a second this machine reaches, by precision.
+    """Measure the operations per second that this machine reaches, by precision.
 
-    The best of a large square product and of a convolution of the middle of a ResNet: on some
-    processors the library for the one is twice as quick as that for the other.
+    The better one of a large square product and a convolution as in the middle of a ResNet counts:
+    on some processors the library for one is twice as fast as that for the other.
     """
     rates = {}
     kinds = {"fp32": torch.float32, **({"bf16": torch.bfloat16} if setting.bf16 else {})}
@@ -175,7 +175,7 @@ def matrix_rates(setting: Setting) -> dict[str, float]:
 
 
 def has_bf16(device: str = "cpu") -> bool:
-    """Return whether the device multiplies bfloat16 by instructions of its own (a CPU: Linux)."""
+    """Return whether the device has instructions for bfloat16; CPUs are checked on Linux only."""
     if device != "cpu":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     try:

@@ -1,4 +1,4 @@
-"""The seconds that the training loader takes for a batch, against the step that it feeds."""
+"""Seconds of the training loader for a batch, against the step that reads the batch."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from dmrnet.nn.networks.network import Network
 from dmrnet.settings.training import Training
 
 WORKERS = {0: "0 workers", 1: "1 worker"}
-"""Processes that read for the training one."""
+"""Names of the numbers of worker processes that read."""
 
 
 def loaders(setting: Setting, digits: str | None) -> Iterator[Row]:
-    """Time an epoch's batches by themselves, and the steps on them, in seconds that pass."""
-    # As the engine trains.
+    """Time the batches of an epoch, and the steps on them, in elapsed seconds."""
+    # As in the engine.
     keep_freed()
     yield from _loader(setting, "mfeat", Mfeat().load(0).train, Network())
     if digits is not None:
@@ -44,7 +44,7 @@ def loaders(setting: Setting, digits: str | None) -> Iterator[Row]:
         write_faces(Path(folder), 16 if setting.quick else 256)
         faces = CasiaSurf(root=folder).load(0).train
         network = Network(family="surf", stem=4 if setting.quick else 64)
-        # The batch of the paper, and of the part `step`.
+        # Batch size of the paper, and of the part `step`.
         yield from _loader(setting, "faces in files", faces, network, None if setting.quick else 64)
 
 
@@ -58,10 +58,10 @@ def _loader(
     arrange(method)
     sampler = Warmup(build_sampler(training.sampler, training.rates), training.drop_after)
     by_workers = {
-        f"loader, {told}": TrainLoader(
+        f"loader, {label}": TrainLoader(
             train, training.batch_size, 0, sampler, method.encodes, num_workers=workers
         )
-        for workers, told in WORKERS.items()
+        for workers, label in WORKERS.items()
     }
     batches = list(next(iter(by_workers.values())))
     step = steps(method, training, batches)
@@ -88,7 +88,7 @@ def _loader(
 
 
 def drained(loader: TrainLoader) -> Callable[[], None]:
-    """Return work that takes all batches of an epoch and does nothing with them."""
+    """Return a function that reads all batches of an epoch and does nothing with them."""
 
     def run() -> None:
         for _ in loader:
@@ -98,7 +98,7 @@ def drained(loader: TrainLoader) -> Callable[[], None]:
 
 
 def steps(method: Method, training: Training, batches: list[Batch]) -> Callable[[], None]:
-    """Return work that trains on batches that are there: a step each, as the engine takes it."""
+    """Return a function that makes one training step on each batch, as the engine does."""
     optimizer = build_optimizer(method, training)
     method.train()
 
@@ -114,11 +114,11 @@ def steps(method: Method, training: Training, batches: list[Batch]) -> Callable[
 
 
 def write_faces(root: Path, samples: int) -> None:
-    """Write noise in the form of prepared casia-surf, whose pictures are read from the disk.
+    """Write noise in the layout of prepared casia-surf, whose images are read from disk.
 
     Args:
         root: Folder of the prepared data.
-        samples: For training.
+        samples: Number of training samples.
     """
     draw = np.random.default_rng(0)
     arrays: dict[str, Array] = {}

@@ -37,7 +37,7 @@ def epochs(setting: Setting, digits: str | None) -> Iterator[Row]:
 
 def _epoch(setting: Setting, name: str, data: object) -> Iterator[Row]:
     whole = Training(threads=setting.threads).sized(len(data.load(0).train))  # type: ignore[attr-defined]
-    # As many epochs with a selection, for each without one, as a run by default has.
+    # The same share of epochs with a selection as in a run with default settings.
     number = 3 if setting.quick else EPOCHS
     assert whole.max_epochs is not None
     selections = max(1, round(whole.select_times * number / whole.max_epochs))
@@ -62,10 +62,10 @@ def _epoch(setting: Setting, name: str, data: object) -> Iterator[Row]:
 
 
 def engine_epochs(setting: Setting, run: RunSettings) -> tuple[float, float]:
-    """Return mean seconds of an epoch behind the first, and seconds until the first began.
+    """Return the mean seconds of an epoch after the first, and the seconds until the first began.
 
-    The first has no selection where they are fewer than epochs, so that the share of epochs with
-    one is a little higher here than in the run.
+    If there are fewer selections than epochs, the first epoch has none, so the share of epochs with
+    a selection is slightly higher here than in the run.
     """
     ends: list[float] = []
     begun: list[float] = []
@@ -81,7 +81,7 @@ def engine_epochs(setting: Setting, run: RunSettings) -> tuple[float, float]:
 
 
 def bare_epochs(setting: Setting, run: RunSettings) -> float:
-    """Return mean seconds of an epoch behind the first, with nothing but the steps."""
+    """Return the mean seconds of an epoch after the first, with steps only."""
     splits = run.data.load(run.seed)
     training = run.training.sized(len(splits.train))
     assert training.batch_size is not None

@@ -31,7 +31,7 @@ SUBJECTS: dict[str, dict[str, Callable[[Pair], Callable[[], object]]]] = {
 
 
 def memories(setting: Setting) -> Iterator[Row]:
-    """Measure the peak of every subject, and of ten modalities' 1023 combinations."""
+    """Measure the peak of every subject, and of all combinations of 2, 6 and 10 modalities."""
     chosen = cases(setting)
     for case in chosen[:1] if setting.quick else chosen:
         for kind, subjects in SUBJECTS.items():
@@ -53,17 +53,17 @@ def _measured(setting: Setting, kind: str, case: Case, name: str) -> Row:
 
 
 def peak() -> float:
-    """Return the most memory that this process has held so far, in MiB."""
+    """Return the peak memory of this process so far, in MiB."""
     status = Path("/proc/self/status")
     if status.exists():
-        # Linux hands `ru_maxrss` on from the process that started this one, and counts in KiB.
+        # On Linux `ru_maxrss` is inherited from the parent process.
         lines = status.read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
 
 
 def main() -> None:
-    """Build a subject, run it twice, and write how far the peak rose."""
+    """Build a subject, run it twice, and print the rise of the peak."""
     parser = argparse.ArgumentParser()
     parser.add_argument("subject")
     parser.add_argument("threads", type=int)

@@ -1,4 +1,4 @@
-"""The parts of the benchmark: what is timed, in which sizes."""
+"""Parts of the benchmark, with their networks and sizes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RGBD = ((3, 256, 320), (1, 256, 320))
 
 
 def cases(setting: Setting) -> list[Case]:
-    """Return the paper's networks that were asked for, in sizes that a CPU bears."""
+    """Return the chosen networks of the paper, in sizes that a CPU can run."""
     if setting.quick:
         every = [
             Case("surf", ((3, 32, 32),) * 3, 4, stem=4),
@@ -106,7 +106,7 @@ def samples(setting: Setting) -> Iterator[Row]:
 
 
 def _sample(setting: Setting, pair: Pair, shown: int) -> list[Row]:
-    """Time the prediction of one sample that shows so many of its modalities."""
+    """Time the prediction of one sample with its first `shown` modalities."""
     names = pair.task.modalities
     mask = torch.zeros(1, len(names), dtype=torch.bool)
     mask[:, :shown] = True
@@ -169,7 +169,7 @@ def growth(setting: Setting) -> Iterator[Row]:
         if v <= 6:
             yield from _evaluation(few, case, "evaluation by modalities")
         else:
-            # 255 and more passes of the whole network; nothing is compared with here.
+            # The released code would need 255 or more passes, so there is no comparison.
             work = {"dmrnet": Pair(case, device=setting.device).evaluation()}
             yield from few.time("evaluation by modalities", case.name, work, case.batch)
     for samples_ in (1, 4) if setting.quick else (1, 4, 16, 64):
@@ -197,14 +197,14 @@ def modalities(setting: Setting) -> Iterator[Row]:
 
 
 def methods(setting: Setting, names: Sequence[str] | None = None) -> Iterator[Row]:
-    """Time a training step of methods on SURF, in each precision beside sf-md in the same.
+    """Time a training step of methods on SURF, next to sf-md in the same precision.
 
     Args:
-        setting: How.
-        names: Of methods, on the batch of the steps, three times as often; all on half of it by
-            default.
+        setting: Settings of the benchmark.
+        names: Methods to time with the batch of the steps and three times the repeats; by default
+            all, with half the batch.
     """
-    # As the engine trains. Beside the released code only `--keep-freed` does so, for both.
+    # As in the engine. Next to the released code only `--keep-freed` does this, for both sides.
     keep_freed()
     base = cases(replace(setting, networks=("surf",)))[0]
     case = base if setting.quick or names else replace(base, batch=32)
@@ -238,7 +238,7 @@ def _method_step(case: Case, name: str, device: str, bf16: bool) -> Callable[[],
     method.train()
 
     def run() -> None:
-        # Behind any warm-up. Nothing was mined or told: such terms are zeros, and cost the same.
+        # An epoch after any warm-up. Terms that wait for mining are zeros and cost the same.
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16):
             loss = method.training_loss(batch, 20).total
         loss.backward()

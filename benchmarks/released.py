@@ -1,4 +1,4 @@
-"""How the released code computes, stated plainly: every encoder on every sample, zeros afterwards.
+"""The released code's computation: every encoder on every sample, then masked features are zeroed.
 
 Channels first, torch's ordinary layers as functions, one whole pass for every combination. Nothing
 of dmrnet is used but the names of its weights, so that both sides compute from the same ones: the
@@ -39,7 +39,7 @@ class Layers:
         self.statistics = {n: v.detach().clone() for n, v in state.items() if "running" in n}
 
     def parameters(self) -> list[nn.Parameter]:
-        """Return what is trained."""
+        """Return the trained parameters."""
         return list(self.weights.values())
 
     def conv(
@@ -147,7 +147,7 @@ class Released(Layers):
         return self.norm(f"{name}.1", out)
 
     def drawn(self, fused: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the classifier reads, and the divergence summed over the batch."""
+        """Return the classifier's input, and the divergence summed over the batch."""
         mu = full(self.head("representation.mu", fused))
         log_var = full(self.head("representation.log_var", fused))
         divergence = 0.5 * (mu**2 + log_var.exp() - log_var - 1).sum()
@@ -161,7 +161,7 @@ class ReleasedSURF(Released):
     """The face anti-spoofing network: shallow encoders side by side, a deep trunk."""
 
     def logits(self, inputs: Mapping[str, Tensor], mask: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Encode all, multiply by the mask, go on together."""
+        """Encode all, multiply by the mask, run the trunk on the concatenation."""
         maps = []
         for v, name in enumerate(self.modalities):
             x = self.conv_norm_relu(f"encoders.{v}.resnet.stem", inputs[name], 2, 1)
@@ -180,7 +180,7 @@ class ReleasedOGM(Released):
     """The audio-visual network: a ResNet each, pooled, side by side; frames are averaged."""
 
     def logits(self, inputs: Mapping[str, Tensor], mask: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Encode all frames, multiply by the mask, pool, go on together."""
+        """Encode all frames, multiply by the mask, pool, classify the concatenation."""
         vectors = []
         for v, name in enumerate(self.modalities):
             x = inputs[name]
@@ -257,7 +257,7 @@ class ReleasedESANet(Released):
         return [x, *outputs], divergence
 
     def context(self, x: Tensor) -> Tensor:
-        """Mix the map with its averages over 1 and 5 x 5 bins."""
+        """Concatenate the map with its averages over 1 and 5 x 5 bins, and mix."""
         parts = [x]
         for k, side in enumerate((1, 5)):
             y = F.adaptive_avg_pool2d(x, side)

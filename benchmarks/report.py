@@ -1,4 +1,4 @@
-"""What was measured, as a table for the terminal, Markdown, JSON and a plot."""
+"""Measurements as tables in the terminal, Markdown, JSON and a plot."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def _seconds(value: float) -> str:
-    """Return seconds in a unit that needs no zeros.
+    """Return seconds as text, in s or ms.
 
     >>> _seconds(2.5), _seconds(0.0125)
     ('2.50 s', '12.5 ms')
@@ -57,13 +57,13 @@ def _seconds(value: float) -> str:
 
 
 def columns(rows: Sequence[Row]) -> list[int]:
-    """Return which columns the table of a case has: those with something in a row."""
+    """Return the numbers of the columns that are not empty in every row of a case."""
     filled = zip(*(cells(row) for row in rows), strict=True)
     return [place for place, of_column in enumerate(filled) if any(of_column)]
 
 
 def groups(rows: Sequence[Row]) -> list[tuple[str, str, list[Row]]]:
-    """Return the rows of each part's cases, in the order they came."""
+    """Return the rows by part and case, in order."""
     return [
         (part, case, list(of_case))
         for (part, case), of_case in groupby(rows, lambda row: (row.part, row.case))
@@ -104,7 +104,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     """Draw how many times as fast as the released code's way each subject is, and growth with V."""
     from matplotlib.figure import Figure
 
-    # What the others are compared with is the line at 1.
+    # The line at 1 is the released code.
     compared = [row for row in rows if row.part in ("step", "evaluation") and row.ratio is not None]
     shown = [row for row in compared if row.subject != "released"]
     grown = [row for row in rows if row.part == "a combination of all"]

@@ -1,4 +1,4 @@
-"""Where a training step of small data spends its time, and what its arithmetic alone would take."""
+"""Shares of the time of a training step on small data, and the time of its arithmetic alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dmrnet.nn.layers.memory_format import arrange
 from dmrnet.settings.training import Training
 
 EPOCHS = 12
-"""Of the steps that are timed, one after another; shares are medians over steps."""
+"""Number of epochs whose steps are timed; shares are medians over steps."""
 
 HEAVY = ("convolution", "mm", "addmm", "native_batch_norm")
 """Operations that are arithmetic, forward and backward."""

@@ -1,4 +1,4 @@
-"""The two sides: a method of dmrnet, and the plain statement with its weights, on one batch."""
+"""The two sides: a method of dmrnet, and plain released code with its weights, on one batch."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from dmrnet.nn.networks.network import Network
 
 @dataclass(frozen=True)
 class Case:
-    """A network, a batch, and how the released code would compute with them.
+    """A network and the sizes of its batch.
 
     Attributes:
         family: surf, ogm or esanet.
         inputs: ``(C, H, W)`` or ``(C, T, H, W)`` of each modality.
-        batch: Samples.
-        stem: Channels of the network's stem.
-        layout: Of ESANet's ResNets.
+        batch: Number of samples.
+        stem: Number of channels of the network's stem.
+        layout: Layout of ESANet's ResNets.
     """
 
     family: str
@@ -38,12 +38,12 @@ class Case:
 
     @property
     def dense(self) -> bool:
-        """Every pixel has a class."""
+        """Whether every pixel has a class."""
         return self.family == "esanet"
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Name in tables."""
         shapes = list(dict.fromkeys("×".join(map(str, shape)) for shape in self.inputs))
         width = "" if self.stem == 64 else f", stem {self.stem}"
         return (
@@ -68,9 +68,9 @@ class Pair:
     """Both sides of a case, with the same weights.
 
     Args:
-        case: What is computed.
+        case: Network and sizes.
         dtype: float32, or float64 to compare the sides.
-        device: Where both are.
+        device: Device of both sides.
     """
 
     def __init__(self, case: Case, dtype: torch.dtype = torch.float32, device: str = "cpu") -> None:
@@ -82,7 +82,7 @@ class Pair:
         network = Network(family=case.family, form=form, layout=layout, stem=case.stem)  # type: ignore[arg-type]
         recipe = "released-av" if case.family == "ogm" else "released"
         method = build_method("dmrnet", self.task, recipe, network=network)
-        # As the engine does.
+        # As in the engine.
         self.method: Method = method.to(self.device, dtype)
         arrange(self.method, self.device.type)
         self.generator = torch.Generator(self.device)
@@ -106,7 +106,7 @@ class Pair:
         return masked.to(self.device)
 
     def our_loss(self, batch: Batch, what: Encodes) -> Tensor:
-        """Return the loss of a batch under dmrnet, set to encode so."""
+        """Return dmrnet's loss of a batch, with this value of `encodes`."""
         self.method.encodes = what
         self.generator.manual_seed(0)
         return self.method.training_loss(batch, 0, self.generator).total
@@ -191,11 +191,11 @@ def made_batch(case: Case, dtype: torch.dtype = torch.float32) -> Batch:
 def balanced_masks(batch: int, modalities: int) -> Tensor:
     """Return masks that show each modality as often as combinations drawn uniformly do on average.
 
-    Every combination in turn, as often as that goes; what is left over is pairs of a combination
-    and all that it leaves out, which show each modality once in two. An odd one shows so many that
-    the sum is nearest. Masks drawn at random would show more or less: both of two samples
-    everything, in one measurement. The first of all combinations, in their order, would show the
-    first modalities alone.
+    Every combination is repeated as often as the batch allows. The rest of the batch is pairs of a
+    combination and its complement, which together show each modality once. If one mask is left, it
+    shows the number of modalities that brings the total nearest to the average. Random masks would
+    make measurements of small batches differ, and the first combinations in order would show the
+    first modalities only.
 
     Returns:
         bool ``(batch, V)``, always the same; no mask twice up to ``2^V - 1``.
@@ -206,7 +206,7 @@ def balanced_masks(batch: int, modalities: int) -> Tensor:
     combinations = all_combinations(modalities)
     whole, left = divmod(batch, len(combinations))
     chosen = [combinations.repeat(whole, 1)]
-    # Of each pair the one with the first modality; everything has nothing to go with.
+    # The half of each pair with the first modality; the full combination has no complement.
     firsts = combinations[combinations[:, 0] & ~combinations.all(1)]
     firsts = firsts[torch.randperm(len(firsts), generator=torch.Generator().manual_seed(0))]
     if left % 2:

@@ -117,7 +117,7 @@ def test_no_part_but_methods_keeps_memory(command, measured: Measured, monkeypat
     assert kept
 
 
-def test_parts_that_keep_memory_run_behind_all_others(command, monkeypatch, tmp_path) -> None:
+def test_parts_that_keep_memory_run_last(command, monkeypatch, tmp_path) -> None:
     from benchmarks import __main__ as module
     from benchmarks import parts
     from benchmarks.clock import Row
@@ -150,7 +150,7 @@ def test_parts_that_keep_memory_run_behind_all_others(command, monkeypatch, tmp_
     assert "freed memory: as the system has it, but kept in methods, data, epoch, shares" in written
 
 
-def test_the_loader_is_timed_beside_the_step_that_it_feeds(command) -> None:
+def test_the_loader_is_timed_next_to_the_step(command) -> None:
     rows = command(["--quick", "--repeats", "2", "--only", "data"])
     assert [row.subject for row in rows] == ["step", "loader, 0 workers", "loader, 1 worker"] * 2
     assert [row.case.split(",")[0] for row in rows] == ["mfeat"] * 3 + ["faces in files"] * 3
@@ -210,7 +210,7 @@ def test_shares_are_of_a_step_and_its_arithmetic_is_replayed(command) -> None:
     assert min(arithmetic.seconds) > 0
 
 
-def test_a_column_stands_where_a_row_has_something_in_it(command) -> None:
+def test_empty_columns_are_left_out(command) -> None:
     from benchmarks.clock import Row
     from benchmarks.report import markdown
 
@@ -259,14 +259,14 @@ def test_masks_show_every_modality_as_often_as_uniform_ones(command) -> None:
         assert masks.equal(balanced_masks(batch, modalities))
 
 
-def test_three_modalities_of_the_batch_that_is_reported_are_balanced(command) -> None:
+def test_the_reported_batch_of_three_modalities_is_balanced(command) -> None:
     from benchmarks.subjects import balanced_masks
 
     # On average 64 * 4 / 7 = 36.6 each.
     assert sorted(balanced_masks(64, 3).sum(0).tolist()) == [36, 37, 37]
 
 
-def test_every_encoder_is_compared_whatever_the_number_of_modalities(command) -> None:
+def test_every_encoder_is_compared_for_any_number_of_modalities(command) -> None:
     from benchmarks import agreement
     from benchmarks.subjects import Case
 
@@ -287,9 +287,7 @@ def test_every_encoder_is_compared_whatever_the_number_of_modalities(command) ->
 
 
 @pytest.mark.parametrize("family", ["surf", "ogm", "esanet"])
-def test_a_step_needs_the_released_operations_less_the_encoders_of_what_is_hidden(
-    command, family: str
-) -> None:
+def test_a_step_saves_the_operations_of_hidden_encoders(command, family: str) -> None:
     from benchmarks.clock import Setting, operations
     from benchmarks.parts import cases
     from benchmarks.subjects import Pair
