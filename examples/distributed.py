@@ -50,7 +50,7 @@ def main(epochs: int = 3, rows: int = 512) -> dict[str, float]:
     method = build_method("dmrnet", TASK).to(device)
     loss_of = DistributedDataParallel(TrainingLoss(method))
     samples = load(rows)
-    sampler = DistributedSampler(samples)
+    sampler: DistributedSampler[tuple[torch.Tensor, ...]] = DistributedSampler(samples)
     loader = DataLoader(samples, batch_size=32, sampler=sampler)
     optimizer = torch.optim.AdamW(method.parameters(), lr=1e-3)
     masks = torch.Generator().manual_seed(dist.get_rank())

@@ -32,7 +32,9 @@ class MissingModalities(pl.LightningModule):
         """Return the loss, and log its terms."""
         loss = self.method.training_loss(batch, self.current_epoch)
         self.last_step = loss.step
-        self.log_dict(dict(loss.parts), on_step=False, on_epoch=True, batch_size=len(batch))
+        self.log_dict(
+            dict(loss.parts), on_step=False, on_epoch=True, sync_dist=True, batch_size=len(batch)
+        )
         return loss.total
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
@@ -41,7 +43,8 @@ class MissingModalities(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Close the epoch, over all processes."""
-        self.method.end_epoch(lambda table: self.all_gather(table).view(-1, *table.shape).sum(0))
+        reduce = self.trainer.strategy.reduce
+        self.method.end_epoch(lambda table: reduce(table.clone(), reduce_op="sum"))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return the optimizer."""
