@@ -140,7 +140,7 @@ def test_bad_images(
     assert not (tmp_path / "maps").exists()
 
 
-# Words behind `dmrnet`; {published}, {root} and {run} are folders.
+# Arguments of `dmrnet`; {published}, {root} and {run} are folders.
 BAD_PIXEL_COMMANDS: dict[str, tuple[str, str]] = {
     "not prepared": (
         "fit --data cwfid --data.root nowhere",
@@ -227,7 +227,7 @@ def test_bad_commands(
 def refused(result: Any, said: str) -> None:
     assert result.code == 2
     *before, line = result.err.splitlines()
-    # What preparing went through is told before.
+    # Progress of preparing is printed before.
     assert not any(text.startswith("dmrnet: error") for text in before)
     assert line.startswith("dmrnet: error: ")
     assert said in line

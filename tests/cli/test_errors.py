@@ -263,7 +263,7 @@ def test_fewer_rows_than_a_batch_is_no_mistake(cli: Cli, tmp_path: Path) -> None
     assert cli(*FIT[:-1], tmp_path / "out", *flags).code == 0
 
 
-# Words behind `dmrnet`; {made} and {run} are folders.
+# Arguments of `dmrnet`; {made} and {run} are folders.
 BAD_COMMANDS: dict[str, tuple[str, str]] = {
     "no such command": ("fti", "unknown command 'fti'; did you mean 'fit'?"),
     "no such option": ("report {run} --outt x", "did you mean '--out'?"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def fill(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """Let the disk be full after so many files."""
+    """Let the disk be full after a number of files."""
     real, left = os.fsync, [after]
 
     def full(handle: int) -> None:

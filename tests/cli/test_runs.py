@@ -123,7 +123,7 @@ def test_a_stopped_run_goes_on_and_ends_the_same(
         raise KeyboardInterrupt
 
     run = tmp_path / "run"
-    # Two epochs: the first is stopped as it is reported, before its checkpoint or behind it.
+    # Two epochs: the first is stopped as it is reported, before or after its checkpoint.
     with monkeypatch.context() as patch:
         patch.setattr(FitProgress, "__call__", stop)
         said = cli("fit", *data_flags, *QUICK, "--out", run)

@@ -1,4 +1,4 @@
-"""Tiny runs of one or two processes whose sampling is held still.
+"""Tiny runs of one or two processes without sampling noise.
 
 ``python tests/engine/pair.py RUN FLAG...`` trains on the arrays beside RUN. Environment variables
 arrange mishaps: ``PAIR_SLOW`` seconds a step, ``PAIR_BREAK`` breaks the second process's loss,
@@ -33,7 +33,7 @@ _score = Validation.score
 
 
 def step(self: Trainee, batch, batch_idx: int):
-    """Train, unless a mishap is arranged."""
+    """Make a training step, or the requested mishap."""
     time.sleep(float(os.environ.get("PAIR_SLOW", 0)))
     second = self.global_rank == 1 and (self.current_epoch, batch_idx) == (1, 2)
     if second and "PAIR_RAISE" in os.environ:
@@ -43,14 +43,14 @@ def step(self: Trainee, batch, batch_idx: int):
 
 
 def score(self: Validation, model, trainer) -> float:
-    """Score on validation, unless a mishap is arranged."""
+    """Score on validation, or make the requested mishap."""
     if trainer.current_epoch and "PAIR_NO_CLASS" in os.environ:
         raise NoClassError([3], "age")
     return _score(self, model, trainer)
 
 
 def start(self: Trainee) -> None:
-    """Begin an epoch without noise, which is each process's own."""
+    """Begin an epoch without noise, which differs between processes."""
     _start(self)
     self.method.representation.eval()
 
@@ -70,7 +70,7 @@ def train(run: Path, *flags: str) -> int:
 
 
 def main(run: str, *flags: str) -> None:
-    """Train to the end, and leave as the command line does."""
+    """Train to the end, and exit as the command line does."""
     exit_process(guarded(lambda: train(Path(run), *flags)))
 
 

@@ -1,4 +1,4 @@
-"""Tiny runs through the engine, and what a run leaves that must repeat to the last bit."""
+"""Tiny runs through the engine, and the results that must repeat bit for bit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TRAIN, VAL, TEST = 50, 21, 18
 
 
 def write_arrays(folder: Path) -> None:
-    """Write three files of a sequence, an image and a vector; some rows lack some of them."""
+    """Write files of a sequence, an image and a vector for three splits; some rows lack some."""
     for part, rows in enumerate((TRAIN, VAL, TEST)):
         rng = np.random.default_rng(part)
         y = np.arange(rows) % 3
@@ -34,7 +34,7 @@ def write_arrays(folder: Path) -> None:
 
 
 def settings_in(folder: Path, *flags: str, method: str = "dmrnet", epochs: int = 5) -> RunSettings:
-    """Return settings of a small run on the arrays that stand in a folder."""
+    """Return settings of a small run on the arrays in a folder."""
     if not (folder / "train.npz").is_file():
         write_arrays(folder)
     files = [f"--data.{part}={folder / part}.npz" for part in ("train", "val", "test")]
@@ -53,7 +53,7 @@ def rows_of(path: Path) -> list[dict[str, object]]:
 
 
 def metrics_of(path: Path) -> list[tuple[int, str, float]]:
-    """Return the figures of every epoch, without the time they took."""
+    """Return the figures of every epoch, without seconds."""
     with path.open(newline="") as stream:
         head, *lines = csv.reader(stream)
     assert head == ["epoch", "metric", "value"]
@@ -63,7 +63,7 @@ def metrics_of(path: Path) -> list[tuple[int, str, float]]:
 def result_of(
     path: Path, without: Sequence[str] = ("train_seconds", "train_cpu_seconds")
 ) -> dict[str, object]:
-    """Return all that must come out the same, whatever happened on the way."""
+    """Return the results of a run that interruptions must not change."""
     folder = RunFolder(path)
     rows = [{**row, "run": ""} for row in folder.rows() if row["metric"] not in without]
     return {

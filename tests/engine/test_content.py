@@ -1,4 +1,4 @@
-"""A run goes on, and is tested, on the data that it began with, and on no others."""
+"""A run continues on the data that it began with and is tested on its own, or is refused."""
 
 from __future__ import annotations
 
@@ -107,12 +107,12 @@ def test_ctrl_c_costs_no_finished_epoch(tmp_path: Path) -> None:
     assert told == [4, 5]
 
 
-def test_nor_does_the_signal(tmp_path: Path) -> None:
+def test_sigint_costs_no_finished_epoch(tmp_path: Path) -> None:
     def press(progress: Progress) -> None:
         if progress.epoch == 4:
             signal.raise_signal(signal.SIGINT)
 
-    # A shell's background job is deaf to Ctrl-C, and so would be this.
+    # A background job of a shell ignores Ctrl-C, and its children inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
@@ -142,7 +142,7 @@ def test_the_report_keeps_files_of_one_name_apart(tmp_path: Path) -> None:
 
 
 def typed(folder: Path, *flags: str) -> RunSettings:
-    """Return settings whose files are typed as they are reached from a folder."""
+    """Return settings with paths relative to a folder."""
     found = settings_in(folder, *flags)
     files = {part: os.path.relpath(folder / f"{part}.npz") for part in ("train", "val", "test")}
     return replace(found, data=replace(found.data, **files))
@@ -170,7 +170,7 @@ def test_a_run_finds_its_files_from_anywhere_and_after_a_move(
     # The project moved as a whole.
     shutil.move(project, tmp_path / "elsewhere")
     assert scored(tmp_path / "elsewhere/runs/one") == before
-    # What is found there is held to the content all the same.
+    # The content of the files is checked there too.
     change(tmp_path / "elsewhere/set/test.npz")
     with pytest.raises(ValueError, match="expected the test samples with which"):
         scored(tmp_path / "elsewhere/runs/one")
@@ -179,7 +179,7 @@ def test_a_run_finds_its_files_from_anywhere_and_after_a_move(
         scored(tmp_path / "elsewhere/runs/one")
 
 
-def test_a_run_goes_on_where_the_same_data_lie_elsewhere(tmp_path: Path) -> None:
+def test_a_run_goes_on_if_its_data_have_moved(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     interrupted(settings_in(here), tmp_path / "run")
@@ -190,7 +190,7 @@ def test_a_run_goes_on_where_the_same_data_lie_elsewhere(tmp_path: Path) -> None
     )
     assert told == [3, 4, 5]
     assert str(there / "train.npz") in (tmp_path / "run" / "config.yaml").read_text()
-    # Finished, it needs them no more, but a path that leads nowhere is no such path.
+    # A finished run does not need them, but other paths to missing files are refused.
     assert not fit_run(settings_in(there), tmp_path / "run")
     settings = settings_in(there)
     nowhere = replace(settings, data=replace(settings.data, train=str(there / "trian.npz")))

@@ -1,4 +1,4 @@
-"""Operations of a prediction, against a count by hand."""
+"""Operations of a prediction, against a separate count."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_attention_is_counted(monkeypatch) -> None:
     assert not model.training
 
 
-def test_what_only_terms_use_costs_nothing() -> None:
+def test_parts_of_terms_cost_nothing() -> None:
     torch.manual_seed(0)
     plain = inference_flops(build_method("sf-md", IMAGES, network=Network(width=8)))
     taught = inference_flops(build_method("mmanet", IMAGES, network=Network(width=8)))

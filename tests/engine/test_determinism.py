@@ -1,4 +1,4 @@
-"""What repeats to the last bit, and what within rounding, by device."""
+"""Runs repeat bit for bit on a CPU, and within rounding on a GPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A finished run, taken up again: test rows, kept predictions, new files."""
+"""A finished run is opened again: test rows, kept predictions, new files."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_test_rows_and_predictions_agree(path: Path) -> None:
             right = saved["probabilities"][k].argmax(1) == saved["target"]
             assert scores[name]["value"] == pytest.approx(right[scored].mean())
             assert saved["predicted"][k].tolist() == saved["probabilities"][k].argmax(1).tolist()
-    # Twice is once.
+    # A second evaluation changes nothing.
     evaluate_run(run, batch_size=5)
     again = RunFolder(path).rows()
     assert [(r["combination"], r["metric"], r["n"]) for r in again] == [
@@ -77,7 +77,7 @@ def test_each_sample_is_predicted_from_what_it_has(path: Path, tmp_path: Path) -
         torch.testing.assert_close(probabilities[i], expected, rtol=1e-4, atol=1e-6)
 
 
-def test_samples_that_have_nothing_of_a_combination_are_left_out(path: Path) -> None:
+def test_samples_without_any_modality_of_a_combination_are_left_out(path: Path) -> None:
     run = open_run(path)
     data, rows, alone = predict_run(run, str(path.parent / "test.npz"), "face", batch_size=4)
     here = data.present[:, list(data.task.modalities).index("face")]
@@ -105,7 +105,7 @@ def test_rows_without_a_class_are_named(path: Path) -> None:
         evaluate_run(run)
 
 
-def test_what_is_no_finished_run_is_refused(path: Path, tmp_path: Path) -> None:
+def test_an_unfinished_run_is_refused(path: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="holds no run"):
         open_run(tmp_path)
     for name in ("config.yaml", "run.json"):
@@ -120,7 +120,7 @@ def test_what_is_no_finished_run_is_refused(path: Path, tmp_path: Path) -> None:
         open_run(tmp_path)
 
 
-def test_predictions_too_many_to_keep_leave_no_older_ones(
+def test_too_many_predictions_to_keep_remove_older_ones(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = open_run(Path(shutil.copytree(path, tmp_path / "run")))
@@ -136,7 +136,7 @@ def test_predictions_too_many_to_keep_leave_no_older_ones(
 def test_a_run_that_goes_on_drops_the_scores_it_had(
     path: Path, tmp_path: Path, from_epoch: int
 ) -> None:
-    """Rows of a test before the end are of other weights than those that will be kept."""
+    """Test rows from before the end belong to other weights than the final ones."""
     folder = RunFolder(Path(shutil.copytree(path, tmp_path / "run")))
     evaluate_run(open_run(folder.path))
     for number in (1, 2, 7):
@@ -149,7 +149,7 @@ def test_a_run_that_goes_on_drops_the_scores_it_had(
     assert left == (["epoch-00001.ckpt"] if from_epoch else [])
 
 
-def test_a_run_of_another_version_of_its_method_is_told_of(
+def test_a_run_of_another_version_of_its_method_causes_a_warning(
     path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = RunFolder(Path(shutil.copytree(path, tmp_path / "run")))
@@ -165,7 +165,7 @@ def test_modalities_keep_their_order(path: Path) -> None:
     assert open_run(path).task.modalities == NAMES
 
 
-def test_what_has_finished_waits_for_no_trainer() -> None:
+def test_a_finished_run_imports_no_lightning() -> None:
     """Lightning takes longer to import than an evaluation takes."""
     script = (
         "import sys, dmrnet.engine.finished; "

@@ -1,4 +1,4 @@
-"""A run from its settings into its folder: what is written, what repeats, what is refused."""
+"""Training from settings into a folder: files, repetition, refusals."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_files_of_a_run(tmp_path: Path, method: str) -> None:
         *("config.yaml", "run.json", "results.jsonl", "metrics.csv", "variance.jsonl"),
         *("standardiser.safetensors", "checkpoints"),
     }
-    # Those to go on from are gone.
+    # Checkpoints are removed.
     assert [p.name for p in folder.checkpoints.iterdir()] == ["best.safetensors"]
 
     rows = folder.rows()
@@ -121,12 +121,12 @@ def test_the_rows_are_those_of_the_kept_weights(tmp_path: Path) -> None:
     found = evaluate(method.eval(), evaluation_batches(splits.val, 4), combinations, 3)
     scores = [row["value"] for row in folder.rows() if row["metric"] == "accuracy"]
     assert scores == accuracy(found.confusion).tolist()
-    # ... and the best epoch is the first of the highest average that was measured.
+    # The best epoch is the first with the highest measured average.
     averages = [(e, v) for e, name, v in metrics_of(folder.metrics) if name == "val_average"]
     best = max(averages, key=lambda pair: (pair[1], -pair[0]))
     assert folder.read_facts()["best_epoch"] == best[0]
     assert math.isclose(sum(scores) / 7, best[1])
-    # The hard set among as many of the truly worst.
+    # Agreement of the hard set with the same number of worst combinations.
     hard = {j for j in range(8) if method.hard_set()[j]}
     worst = sorted(range(1, 8), key=lambda j: (scores[j - 1], j))[: len(hard)]
     [share] = [row["value"] for row in folder.rows() if row["metric"] == "hard_agreement"]
@@ -162,7 +162,7 @@ class Counted(nn.Module):
 
 
 @pytest.mark.parametrize("encodes", ["mask", "present"])
-def test_encoders_run_once_a_step_on_what_they_must_see(tmp_path: Path, encodes: str) -> None:
+def test_encoders_run_once_per_step_on_the_rows_they_need(tmp_path: Path, encodes: str) -> None:
     settings = settings_in(tmp_path, "--method.encodes", encodes, "--ema", "0", epochs=2)
     methods: list[Method] = []
 
@@ -283,7 +283,7 @@ def test_fused_with_clipping_in_bf16_computes_what_unfused_does(
     fit_run(settings_in(tmp_path, *flags, epochs=2), tmp_path / "unfused")
     half = len(seen) // 2
     assert [fused for fused, _ in seen] == [True] * half + [False] * half
-    # The default bound of 1 was reached, and held.
+    # The default bound of 1 was reached and kept.
     assert any(cut[:half])
     assert max(norm for _, norm in seen) <= 1.001
     losses = [
@@ -294,10 +294,10 @@ def test_fused_with_clipping_in_bf16_computes_what_unfused_does(
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
-def test_kernels_stand_channels_last_while_a_run_trains(
+def test_kernels_are_channels_last_while_a_run_trains(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Kernels of a single channel stand both ways at once, and tell nothing."""
+    """Kernels of one channel have both layouts at once, so they are left out."""
     stood: list[bool] = []
     end = Trainee.on_train_batch_end
 
@@ -318,7 +318,7 @@ def test_kernels_stand_channels_last_while_a_run_trains(
     assert all(stood)
 
 
-def test_ctrl_c_comes_out_and_the_run_goes_on(tmp_path: Path) -> None:
+def test_ctrl_c_is_raised_and_the_run_can_go_on(tmp_path: Path) -> None:
     fit_run(settings_in(tmp_path), tmp_path / "whole")
 
     def stop(progress: Progress) -> None:
@@ -335,7 +335,7 @@ def test_ctrl_c_comes_out_and_the_run_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_missing_gpu_is_an_error_of_one_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cannot train on accelerator gpu with devices 1"):
         fit_run(settings_in(tmp_path, "--accelerator", "gpu"), tmp_path / "run")
 
@@ -364,7 +364,7 @@ def test_rates_are_counted_before_training(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("method", "clip"), [("sf-md", "0.5"), ("unimodal", "0.5"), ("sf-md", "0")]
 )
-def test_the_gradient_is_bounded_of_all_or_of_what_stands_apart(
+def test_gradients_are_clipped_together_or_by_group(
     method: str, clip: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     norms: list[list[float]] = []
@@ -394,10 +394,10 @@ def test_the_gradient_is_bounded_of_all_or_of_what_stands_apart(
             assert norm > 10
 
 
-def test_naming_a_hook_costs_no_look_for_parameters(
+def test_naming_a_hook_does_not_search_for_parameters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Lightning names the hook that runs, before and behind it, some fifty times a step."""
+    """Lightning names the hook before and after each call, about fifty times a step."""
     named: list[str] = []
     slow, hook = nn.Module.__setattr__, Trainee.training_step
 

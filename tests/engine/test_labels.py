@@ -1,4 +1,4 @@
-"""How rows name data and code, so that what differs is not taken for the same."""
+"""Rows name data and code, so that different ones are not mixed."""
 
 import subprocess
 from pathlib import Path

@@ -107,7 +107,7 @@ def forked(
 
 
 def told(err: str) -> list[str]:
-    """Return our own lines; torchrun has some of its own."""
+    """Return our own lines, without those of torchrun."""
     return [line for line in err.splitlines() if line.startswith("dmrnet: ")]
 
 
@@ -120,7 +120,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def two(data: Path) -> Path:
-    """A run of two processes that nothing happened to."""
+    """An undisturbed run of two processes."""
     out, err = pair(data / "two", "--sync-batch-norm")
     # One process writes.
     assert out.splitlines() == [f"epoch {i}" for i in range(1, 7)]
@@ -129,7 +129,7 @@ def two(data: Path) -> Path:
 
 
 def test_two_processes_train_as_one(data: Path, two: Path) -> None:
-    """Batches of 13 and 12 rows: the processes have a row more or less, and absent modalities."""
+    """Batches of 13 and 12 rows, so that the processes differ by a row, with absent modalities."""
     single(data / "one", "--sync-batch-norm")
     one = RunFolder(data / "one")
     alone, shared = rows_of(one.variance), rows_of(RunFolder(two).variance)
@@ -152,7 +152,7 @@ def test_two_processes_train_as_one(data: Path, two: Path) -> None:
 
 
 def test_a_teacher_and_a_ranking_on_validation_are_those_of_one_process(data: Path) -> None:
-    """The teacher stands in the run of the two, and the first process tells what is predicted."""
+    """The teacher lies in the run of two processes; the first process sends the predictions."""
     ranked = ("--method.rank_on", "val", "--method.rank_from", "0", "--method.start", "1")
     # Similarities are between the samples of one process.
     flags = ("--method", "mmanet", *ranked, "--method.margin_weight", "0", "--sync-batch-norm")
@@ -208,13 +208,13 @@ def test_one_of_two_is_killed_and_the_run_goes_on(data: Path, two: Path, by: str
     assert result_of(run) == result_of(two)
 
 
-def test_a_broken_loss_on_one_process_is_told_once(data: Path) -> None:
+def test_a_broken_loss_on_one_process_is_reported_once(data: Path) -> None:
     _, err = pair(data / "nan", code=2, PAIR_BREAK="1")
     (line,) = told(err)
     assert "training stopped in epoch 2, step 3" in line
 
 
-def test_what_the_first_process_finds_on_validation_ends_both_with_one_line(data: Path) -> None:
+def test_an_error_on_validation_ends_both_processes_with_one_line(data: Path) -> None:
     _, err = pair(data / "no-class", code=2, PAIR_NO_CLASS="1")
     (line,) = told(err)
     assert "training stopped at the end of epoch" in line
@@ -223,7 +223,7 @@ def test_what_the_first_process_finds_on_validation_ends_both_with_one_line(data
 
 
 @pytest.mark.slow
-def test_an_error_on_one_process_is_told_and_ends_both(data: Path) -> None:
+def test_an_error_on_one_process_is_reported_and_ends_both(data: Path) -> None:
     _, err = ran(PAIR, str(data / "raised"), "--devices", "2", code=None, PAIR_RAISE="1")
     lines = told(err)
     assert any("the disk of the second process is gone" in line for line in lines)
@@ -242,7 +242,7 @@ def test_ctrl_c_ends_both_with_one_line(data: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_command_line_says_what_contradicts(data: Path) -> None:
+def test_the_command_line_reports_contradictions(data: Path) -> None:
     words = ["-m", "dmrnet", "fit", "--out", str(data / "no"), "--devices", "3"]
     _, err = ran(*TORCHRUN, *words, code=1)
     (line,) = told(err)

@@ -1,4 +1,4 @@
-"""A run on data whose every pixel has a class, from fitting to its rows and files."""
+"""A dense run, from training to its rows and files."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def value(rows: list[dict], split: str, metric: str, combination: str) -> float:
     return row["value"]
 
 
-def test_rows_are_what_the_counts_of_images_say() -> None:
+def test_rows_follow_from_the_counts_of_images() -> None:
     folder = RunFolder(run())
     rows = folder.rows()
     with np.load(folder.predictions) as kept:
@@ -93,14 +93,14 @@ def test_rows_are_what_the_counts_of_images_say() -> None:
         for c, text in enumerate(("soil", "crop", "weed")):
             assert value(rows, "test", f"iou/{text}", name) == pytest.approx(of_class[c])
         assert value(rows, "test", "pixel_accuracy", name) == pytest.approx((truth == guess).mean())
-    # Rows stand on images, of which there are 4 to test on and 1 to validate on.
+    # n counts images: 4 of test and 1 of validation.
     assert {r["n"] for r in rows if r["split"] == "test"} == {4}
     assert {r["n"] for r in rows if r["split"] == "val"} == {1}
     # Both plants are bright in one and dark in the other: learnt, in the end.
     assert value(rows, "test", "pixel_accuracy", "red+nir") > 0.9
 
 
-def test_label_maps_stand_beside_the_truth() -> None:
+def test_label_maps_are_kept_with_the_truth() -> None:
     folder = RunFolder(run())
     with np.load(folder.pictures) as maps, np.load(folder.predictions) as kept:
         index = maps["index"].tolist()
@@ -180,7 +180,7 @@ def test_selection_is_by_mean_iou_of_whole_images() -> None:
     assert selection_score(one.method, test, 6, measure=measure) == pytest.approx(expected)
 
 
-def test_the_loss_weighs_classes_as_the_data_say(tmp_path: Path) -> None:
+def test_the_loss_uses_the_class_weights_of_the_data(tmp_path: Path) -> None:
     weighed = settings("--data.weights", "median")
     splits = weighed.data.load(0)
     task = splits.train.task
@@ -262,7 +262,7 @@ def test_label_maps_are_those_of_the_evaluation(tmp_path: Path) -> None:
             assert [len(maps) for _, maps in found] == [3, 1]
             assert torch.equal(torch.cat([index for index, _ in found]), torch.arange(4))
             share = (torch.cat([maps for _, maps in found]) == predicted).float().mean()
-            # Rounding may turn a tie round.
+            # Rounding may change the winner of a tie.
             assert share > 0.9999
     # In tiles they are predicted as `evaluate_pixels` does it.
     batch = test.take(torch.arange(2)).masked(*[torch.ones(2, 2) > 0] * 2, names)
@@ -277,7 +277,7 @@ def test_each_image_is_predicted_from_what_it_has(tmp_path: Path) -> None:
     one = open_run(run())
     planes = made.planes()[:3]
     present = np.array([[True, False], [False, True], [True, True]])
-    # What is absent may hold anything.
+    # Absent inputs may hold anything.
     planes[0, 1], planes[1, 0] = 255, 0
     np.savez(tmp_path / "own.npz", red=planes[:, 0], nir=planes[:, 1], present=present)
     own = one.read(str(tmp_path / "own.npz"), need_target=False)

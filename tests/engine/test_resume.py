@@ -1,4 +1,4 @@
-"""A run that was killed, wherever it was, ends as one that never was, to the last bit."""
+"""A killed run ends with the same bits as an undisturbed one, wherever it was killed."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ EPOCHS = 7
 
 
 class KilledError(Exception):
-    """Stands for a kill, without the seconds that a new process takes."""
+    """Stands for a kill, without the seconds of a new process."""
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the data and a run that was never killed."""
+    """A folder with the data and an undisturbed run."""
     folder = tmp_path_factory.mktemp("whole")
     fit_run(settings_in(folder, epochs=EPOCHS), folder / "run")
     return folder
@@ -103,10 +103,10 @@ def test_killed_after_the_last_epoch(
     assert result_of(tmp_path / "run") == result_of(whole / "run")
 
 
-def test_asked_to_end_it_saves_the_epoch(
+def test_sigterm_saves_the_epoch(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A scheduler that takes the machine away sends SIGTERM first."""
+    """A scheduler sends SIGTERM before it ends a job."""
     monkeypatch.setattr(Checkpoints, "every", 1e9)
 
     def ask(progress: Progress) -> None:
@@ -169,7 +169,7 @@ def stopped_run(data: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> RunFo
 
 
 class Bomb:
-    """Pickled code; whoever loads it leaves a trace."""
+    """Pickled code that leaves a trace when it is loaded."""
 
     def __init__(self, trace: Path) -> None:
         self.trace = trace

@@ -1,4 +1,4 @@
-"""Every method's run, killed and taken up again, ends as one that never was, to the last bit."""
+"""A killed run of every method ends with the same bits as an undisturbed one."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ FLAGS = {
     "mmanet": ("--method.start", "1", "--method.rank_from", "0"),
     "dmrnet": ("--method.hard_start", "1"),
 }
-"""So that what has a state of its own has one before the kill."""
+"""Settings that give methods with a state of their own such a state before the kill."""
 
 
 class KilledError(Exception):
-    """Stands for a kill, without the seconds that a new process takes."""
+    """Stands for a kill, without the seconds of a new process."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def killed_at(epoch: int) -> Callable[[Progress], None]:
-    """Kill at the end of so many epochs from the start of the command."""
+    """Kill after a number of epochs, counted from the start of the command."""
     seen: list[int] = []
 
     def report(progress: Progress) -> None:
@@ -43,12 +43,12 @@ def killed_at(epoch: int) -> Callable[[Progress], None]:
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "esanet-md"])
-def test_a_killed_run_ends_as_one_that_never_was(
+def test_a_killed_run_ends_as_an_undisturbed_one(
     name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Checkpoints, "every", 0.0)
     settings = settings_in(data, *FLAGS.get(name, ()), method=name, epochs=3)
-    # Apart, so that mmanet trains its teacher in both.
+    # Two folders, so that mmanet trains its teacher in each.
     fit_run(settings, tmp_path / "one" / "whole")
     # The second kill of mmanet meets the student: its teacher has gone on through epochs 2 and 3.
     for at in (2, 4) if name == "mmanet" else (2,):

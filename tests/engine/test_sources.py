@@ -1,4 +1,4 @@
-"""What samples share is kept in the order of the predictions."""
+"""Common sources of samples are kept in the order of the predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ten real kills at random moments, one after the other, of one run."""
+"""Ten real kills of one run at random moments."""
 
 from __future__ import annotations
 

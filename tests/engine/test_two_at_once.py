@@ -1,4 +1,4 @@
-"""Two processes that want one run's folder: it is trained once, and its records stay whole."""
+"""Two processes with one run folder: it is trained once, and its records stay whole."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def hold(place: Path, until: threading.Event) -> None:
         until.wait(60)
 
 
-def test_who_waited_finds_the_run_finished(
+def test_a_waiting_process_finds_the_run_finished(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "run"
@@ -62,7 +62,7 @@ def test_who_waited_finds_the_run_finished(
     before: dict[str, object] = {}
     monkeypatch.setattr(RunFolder, "trained", property(trained))
     assert not fit_run(settings_in(made, epochs=1), place)
-    # The lock stood there when it was looked at.
+    # The lock was held at the time of the first look.
     assert before.pop("left") == [".lock"]
     assert result_of(place) == {**before, "left": []}
 

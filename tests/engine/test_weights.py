@@ -16,7 +16,7 @@ from dmrnet.nn import Network
 TASK = Task((Modality("a", "vector", (3,)), Modality("b", "vector", (2,))), ("no", "yes"))
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_saved_weights_are_loaded(tmp_path: Path) -> None:
     one, two = build_method("dmrnet", TASK), build_method("dmrnet", TASK)
     one.hard_set().fill_(True)
     save_weights(one, tmp_path / "w.safetensors")
@@ -48,7 +48,7 @@ def test_weights_of_another_task_are_refused_in_one_line(tmp_path: Path) -> None
 
 
 def test_weights_of_small_encoders_where_a_timm_one_is_named_come_with_a_remedy(tmp_path) -> None:
-    """As of dense runs of methods that passed over the setting."""
+    """Dense runs of methods that once ignored the setting have such weights."""
     path = tmp_path / "w.safetensors"
     images = tuple(Modality(name, "image", (1, 16, 16)) for name in "ab")
     task = Task(images, TASK.classes, dense=True)
@@ -63,7 +63,7 @@ def test_weights_of_small_encoders_where_a_timm_one_is_named_come_with_a_remedy(
     assert "config.yaml" not in str(caught.value)
 
 
-def test_what_is_no_safetensors_file_is_refused(tmp_path: Path) -> None:
+def test_other_files_are_refused(tmp_path: Path) -> None:
     method = build_method("sf-md", TASK)
     path = tmp_path / "w.safetensors"
     with pytest.raises(FileNotFoundError, match="there are no weights at"):

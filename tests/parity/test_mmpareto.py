@@ -34,7 +34,7 @@ NAMES: Rules = [
     ("target", "conflicts"), [("target 0", 1), ("target 3", 0), ("target 7", 2)]
 )
 def test_gradients_are_integrated_as_released(target: str, conflicts: int) -> None:
-    """Of two encoders, so many have gradients that oppose each other."""
+    """0, 1 or both encoders have gradients that oppose each other."""
     released = fixtures.read("mmpareto")
     model = build_method("mmpareto-md", TASK, "released", network=NETWORK)
     load(model, released["shapes"], NAMES)

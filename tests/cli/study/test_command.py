@@ -69,7 +69,7 @@ def test_it_makes_each_run_once_and_goes_on_where_it_stopped(
     # From here on in this process and without figures: both have been made once.
     monkeypatch.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
     request.getfixturevalue("no_pictures")
-    # A damaged record is told; nothing that is finished is lost or made again.
+    # A damaged record is reported; no finished run is lost or made again.
     broken = out / "runs" / next(name for name in made if "-sf-md-" in name)
     rows = (broken / "results.jsonl").read_text()
     # Amid a row; half of the file can end between two.
@@ -82,7 +82,7 @@ def test_it_makes_each_run_once_and_goes_on_where_it_stopped(
     assert made_in(out) == made
 
     (broken / "results.jsonl").write_text(rows)
-    # A row that is whole but cannot be is told with its place; the other runs are reported.
+    # An impossible row is reported with its path and line; so are the other runs.
     (broken / "results.jsonl").write_text(rows.replace('"seed": 0', '"seed": "zero"', 1))
     told = cli(*command)
     assert told.code == 1

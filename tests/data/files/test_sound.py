@@ -79,7 +79,7 @@ def written(kind: str, subtype: str, values: np.ndarray) -> bytes:
 
 
 def noise(bits: int, channels: int) -> np.ndarray:
-    """Samples that so many bits hold exactly; both ends of the range are among them."""
+    """Samples that a number of bits holds exactly, both ends of the range included."""
     full = 2 ** (bits - 1)
     values = np.random.default_rng(bits).integers(-full, full, (3000, channels))
     values[0], values[1] = -full, full - 1

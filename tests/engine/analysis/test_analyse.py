@@ -43,7 +43,7 @@ def copied(run: Path, tmp_path: Path) -> Path:
     return folder.path
 
 
-def test_rows_have_the_schema_and_twice_is_once(made: Path, tmp_path: Path) -> None:
+def test_rows_have_the_schema_and_are_made_once(made: Path, tmp_path: Path) -> None:
     run = copied(made / "dmrnet", tmp_path)
     rows = analyse_run(run, ALL)
     folder = RunFolder(run)
@@ -61,7 +61,7 @@ def test_rows_have_the_schema_and_twice_is_once(made: Path, tmp_path: Path) -> N
     assert len(folder.analysis_rows()) == len(rows)
 
 
-def test_what_an_older_version_made_is_made_again(
+def test_rows_of_an_older_version_are_made_again(
     made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = RunFolder(made / "sf-md")
@@ -72,7 +72,7 @@ def test_what_an_older_version_made_is_made_again(
     assert folder.analyses.stat().st_mtime_ns > before
 
 
-def test_what_stands_there_is_read_without_the_method(
+def test_existing_rows_are_read_without_the_method(
     made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = analyse_run(made / "dmrnet", ALL)
@@ -91,7 +91,7 @@ def test_a_run_that_has_not_finished_is_refused(made: Path, tmp_path: Path) -> N
         analyse_run(run, ["hard-set"])
 
 
-def test_agreement_follows_scores_that_were_made_anew(made: Path, tmp_path: Path) -> None:
+def test_agreement_follows_new_scores(made: Path, tmp_path: Path) -> None:
     run = copied(made / "dmrnet", tmp_path)
     first = {r["metric"]: r["value"] for r in analyse_run(run, ["hard-set"])}
     folder = RunFolder(run)
@@ -106,7 +106,7 @@ def test_agreement_follows_scores_that_were_made_anew(made: Path, tmp_path: Path
     assert len(folder.analysis_rows()) == len({json.dumps(x) for x in folder.analysis_rows()})
 
 
-def test_a_split_more_leaves_the_other_as_it_was(made: Path, tmp_path: Path) -> None:
+def test_another_split_leaves_the_first_unchanged(made: Path, tmp_path: Path) -> None:
     run = copied(made / "sf-md", tmp_path)
     before = analyse_run(run, [MAPS, "angles"])
     after = analyse_run(run, [MAPS], "test")
@@ -163,7 +163,7 @@ def test_channel_distances_are_those_of_the_encoders_maps(made: Path, method: st
             assert counts.sum() == int((~flat.isnan()).sum())
 
 
-def test_angles_are_those_of_what_the_predictor_reads(made: Path) -> None:
+def test_angles_are_those_of_the_predictors_input(made: Path) -> None:
     rows = {
         (r["combination"], r["metric"]): r["value"] for r in analyse_run(made / "sf-md", ["angles"])
     }
@@ -240,7 +240,7 @@ def test_variance_is_of_the_kept_epoch(made: Path) -> None:
     assert rows == {"": pytest.approx(np.mean(list(kept.values()))), **kept}
 
 
-def test_the_mined_set_agrees_as_the_fit_said(made: Path) -> None:
+def test_the_mined_set_agrees_as_recorded_by_fit(made: Path) -> None:
     rows = {r["metric"]: r["value"] for r in analyse_run(made / "dmrnet", ["hard-set"])}
     fitted = {r["metric"]: r["value"] for r in RunFolder(made / "dmrnet").rows()}
     if "hard_agreement" in fitted:
@@ -250,14 +250,14 @@ def test_the_mined_set_agrees_as_the_fit_said(made: Path) -> None:
     assert -1 <= rows["loss_rank"] <= 1
 
 
-def test_of_many_samples_so_many_are_looked_at(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_samples_is_limited(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(analysis_samples, "SAMPLES", 9)
     rows = analyse_run(made / "sf-md", ["angles@age"], again=True)
     assert next(r["n"] for r in rows if r["metric"] == "between") == 9
 
 
 @pytest.mark.parametrize(
-    ("method", "name", "split", "told"),
+    ("method", "name", "split", "message"),
     [
         ("dmrnet", "channel-distance", "val", "modality age gives one position"),
         ("dmrnet", "angels", "val", "did you mean 'angles'"),
@@ -269,16 +269,16 @@ def test_of_many_samples_so_many_are_looked_at(made: Path, monkeypatch: pytest.M
         ("unimodal", "angles", "val", "no embedding of a combination"),
     ],
 )
-def test_what_cannot_be_made_is_told(
-    made: Path, method: str, name: str, split: str, told: str
+def test_an_impossible_analysis_is_refused(
+    made: Path, method: str, name: str, split: str, message: str
 ) -> None:
     before = RunFolder(made / method).analysis_rows()
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         analyse_run(made / method, [name], split)
     assert RunFolder(made / method).analysis_rows() == before
 
 
-def test_what_cannot_be_made_is_refused_and_the_rest_is_made_with_one_encoding(
+def test_an_impossible_analysis_leaves_the_others_to_one_encoding(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = copied(made / "sf-md", tmp_path)
@@ -308,7 +308,7 @@ def test_a_test_file_is_for_the_test_split(made: Path) -> None:
     own = analyse_run(made / "dmrnet", ["angles@age"], "test")
     other = analyse_run(made / "dmrnet", ["angles@age"], "test", test=file)
     assert own[0]["n"] != other[0]["n"]
-    # The run's own samples again, and not what stands there of others.
+    # Rows of the run's own samples again, not those of the other file.
     assert analyse_run(made / "dmrnet", ["angles@age"], "test") == own
 
 
@@ -323,7 +323,7 @@ def test_other_validation_samples_are_refused(made: Path, tmp_path: Path) -> Non
         analyse_run(folder / "run", ["angles"])
 
 
-def test_what_was_cut_short_is_made_again(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_analysis_is_made_again(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = made / "unimodal"
     whole = analyse_run(path, ["channel-distance@face"])
     before = RunFolder(path).analysis_rows()

@@ -1,4 +1,4 @@
-"""A checkpoint that is kept in memory is of the epoch in which it was taken."""
+"""A checkpoint held in memory keeps the weights of its epoch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dmrnet.settings.training import Training
 
 
 @pytest.mark.parametrize("hold", [True, False])
-def test_what_is_written_is_what_was_there(tmp_path: Path, hold: bool) -> None:
+def test_the_weights_of_the_epoch_are_written(tmp_path: Path, hold: bool) -> None:
     model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
     model[0].weight.data = model[0].weight.data.t().contiguous().t()
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0, momentum=0.9)
@@ -60,7 +60,7 @@ def test_what_is_written_is_what_was_there(tmp_path: Path, hold: bool) -> None:
 def test_a_run_whose_other_parameters_were_decayed_does_not_go_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As in runs of versions in which biases of two dimensions were."""
+    """Earlier versions decayed biases of two dimensions."""
     task = Task((Modality("a", "vector", (3,)), Modality("b", "vector", (3,))), ("x", "y"))
     method = build_method("rfnet", task, network=Network(width=8))
     optimizer = build_optimizer(method, Training().sized(100)).state_dict()

@@ -1,4 +1,4 @@
-"""A loss that rises is said, in training and in the report; the defaults do not let it rise."""
+"""A rising loss is reported in training and on the page; with the defaults it does not rise."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dmrnet.settings.training import Training
 
 
 def small_set(folder: Path, rows: int) -> list[str]:
-    """Write three files of three vectors that say little each; return the flags that name them."""
+    """Write three files of three weak vectors; return the flags that name them."""
     rng = np.random.default_rng(rows)
     means = rng.normal(size=(3, 3, 8))
     flags = []
@@ -54,11 +54,11 @@ def test_the_defaults_learn_from_few_rows(
     assert not any("diverges" in record.getMessage() for record in caplog.records)
 
 
-def test_a_rising_loss_is_said_and_recorded(
+def test_a_rising_loss_is_reported_and_recorded(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     flags = ["--data", "arrays", *small_set(tmp_path, 60), "--accelerator", "cpu"]
-    # What the defaults were once: this data made the loss rise thousandfold.
+    # Former defaults, with which the loss rose a thousandfold on this data.
     settings = parse_run(
         [*flags, "--method", "dmrnet", "--recipe", "paper", "--clip", "0", "--batch-size", "8"]
     )

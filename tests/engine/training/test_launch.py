@@ -1,4 +1,4 @@
-"""What torchrun and SLURM started, what settings may say about it, and which process reports."""
+"""Processes of torchrun and SLURM, settings about them, and which process reports."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_without_a_launcher_there_is_one_process() -> None:
     [(TORCHRUN, Launch("torchrun", 4, 2)), (SLURM, Launch("SLURM", 2, 3))],
     ids=["torchrun", "slurm"],
 )
-def test_what_a_launcher_started_is_taken(
+def test_the_processes_of_a_launcher_are_used(
     monkeypatch: pytest.MonkeyPatch, values: dict[str, str], expected: Launch
 ) -> None:
     started(monkeypatch, **values)
@@ -83,14 +83,14 @@ def test_a_shell_in_an_allocation_is_no_launcher(monkeypatch: pytest.MonkeyPatch
     assert rank() == 0
 
 
-def test_a_forgotten_srun_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_forgotten_srun_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     started(monkeypatch, **SLURM)
     monkeypatch.delenv("SLURM_STEP_ID")
     with pytest.raises(ValueError, match=r"6 tasks.*write srun before the command"):
         launch()
 
 
-def test_uneven_machines_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uneven_machines_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     started(monkeypatch, **{**SLURM, "SLURM_NTASKS": "7"})
     with pytest.raises(ValueError, match="got 7 on 3 from SLURM"):
         launch()

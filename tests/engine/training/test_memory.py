@@ -1,4 +1,4 @@
-"""What a step frees is kept for the next one."""
+"""Memory that a step frees is kept for the next one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dmrnet.engine.training.memory import CHOSEN, hand_back, keep_freed
 
 
 def unsettle() -> None:
-    """Forget what the user has settled for this process."""
+    """Remove the user's settings of this process."""
     for name in CHOSEN:
         os.environ.pop(name, None)
 
@@ -65,7 +65,7 @@ def test_training_on_a_cpu_asks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert asked == [True]
 
 
-def test_what_the_user_settled_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_the_user_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "131072")
     assert not keep_freed()
 
@@ -81,7 +81,7 @@ class Cycle:
 
 
 def count_handed_back() -> None:
-    """Print the MiB that 192 in a cycle leave behind, and that are handed back."""
+    """Print the MiB that are handed back after a cycle of 192 MiB is dropped."""
     unsettle()
 
     def resident() -> int:

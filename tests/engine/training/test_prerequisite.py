@@ -1,4 +1,4 @@
-"""A method that needs another one trained first: in one command, once, or given."""
+"""A method with a teacher, which is trained in the same command, reused, or given."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_the_teacher_is_trained_first_with_the_same_data_and_training(made: Path
     assert not (made / "run" / FOLDER).exists()
     assert teacher.settings.method.name == "full"
     assert teacher.settings.data == student.settings.data
-    # It is selected by what it is asked about, which is no mean over combinations.
+    # The teacher is selected on complete samples, not by the average over combinations.
     assert student.settings.training.select == "best"
     wanted = replace(student.settings.training, select="complete")
     assert teacher.settings.training == wanted
@@ -66,7 +66,7 @@ def test_its_cost_counts(made: Path) -> None:
     assert theirs["train_samples"] == 3 * TRAIN
     assert mine["train_samples"] == 2 * theirs["train_samples"]
     assert mine["train_seconds"] > theirs["train_seconds"]
-    # The second trunk and classifier are the term's own; a teacher is nobody's parameters.
+    # The term has a second trunk and classifier; a teacher adds no parameters.
     assert mine["inference_parameters"] == theirs["parameters"]
     assert theirs["inference_parameters"] == theirs["parameters"]
     fusion = open_run(made / "run").method.fusion
@@ -97,7 +97,7 @@ def test_a_teacher_is_trained_once_for_every_student_of_it(made: Path, tmp_path:
     )
 
 
-def test_what_decides_a_teacher_decides_its_place(made: Path) -> None:
+def test_the_folder_of_a_teacher_follows_from_its_settings(made: Path) -> None:
     content = {"train": "a", "val": "b", "test": "c"}
 
     def place(*flags: str, epochs: int = 3, **changed: str) -> str:
@@ -119,7 +119,7 @@ def test_what_decides_a_teacher_decides_its_place(made: Path) -> None:
 
 
 def test_a_teacher_that_was_begun_elsewhere_is_finished(made: Path, tmp_path: Path) -> None:
-    """Killed half-way; then the same samples are in other files, which its own config knows not."""
+    """Its training is killed; then the same samples are in files that its config does not name."""
     settings = settings_in(tmp_path, *EARLY, method="mmanet", epochs=3)
 
     class KilledError(Exception):
@@ -141,8 +141,8 @@ def test_a_teacher_that_was_begun_elsewhere_is_finished(made: Path, tmp_path: Pa
     assert result_of(tmp_path / "run2")["metrics"] == result_of(made / "run")["metrics"]
 
 
-def test_a_teacher_in_the_runs_own_folder_is_taken(made: Path) -> None:
-    """Where many processes train together it is there, and where an older version put it."""
+def test_a_teacher_in_the_runs_own_folder_is_used(made: Path) -> None:
+    """Several processes keep it there, and so did an older version."""
     shutil.copytree(teachers(made)[0], made / "old" / FOLDER)
     weights = RunFolder(made / "old" / FOLDER).weights
     before = weights.stat().st_mtime_ns
@@ -178,14 +178,14 @@ def test_another_teacher_teaches_something_else(made: Path) -> None:
 def test_a_method_that_needs_complete_samples_refuses_others(
     made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """None of the listed does; what a method declares is checked all the same."""
+    """No method of the list does, but the declaration is checked."""
     monkeypatch.setattr(Method, "needs", Needs(complete=True))
     with pytest.raises(ValueError, match="every modality, but sample 1 lacks face"):
         fit_run(settings_in(made, method="sf-md", epochs=1), made / "refused")
 
 
 def test_combinations_are_ranked_on_validation(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the engine tells is what the student predicts on validation at that moment."""
+    """The engine reports the student's predictions on validation at that moment."""
     settings = settings_in(
         made, *EARLY, "--recipe", "released", "--method.rank_from", "0", method="mmanet", epochs=3
     )
@@ -213,7 +213,7 @@ def test_combinations_are_ranked_on_validation(made: Path, monkeypatch: pytest.M
     assert min(heard) > 0
 
 
-def test_mistakes_are_told(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mistakes_are_errors(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*flags: str, error: type[Exception] = ValueError, match: str) -> None:
         settings = settings_in(made, *EARLY, *flags, method="mmanet", epochs=2)
         with pytest.raises(error, match=match):

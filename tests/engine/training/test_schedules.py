@@ -1,4 +1,4 @@
-"""Learning rates against tables written out by hand, and against torch's own one-cycle."""
+"""Learning rates against written tables, and against torch's one-cycle schedule."""
 
 import math
 
@@ -66,7 +66,7 @@ def test_by_step_rises_to_one_and_stays_within(schedule: str, epochs: int, warmu
     assert top == max(1, round(5 * epochs * warmup)) - 1
 
 
-def test_cosine_by_hand() -> None:
+def test_cosine_against_its_formula() -> None:
     rate = learning_rate(Training(max_epochs=10, schedule="cosine", warmup=0.2), 1)
     expected = [0.5, 1.0] + [(1 + math.cos(math.pi * k / 8)) / 2 for k in range(1, 9)]
     assert [rate(step) for step in range(10)] == pytest.approx(expected)

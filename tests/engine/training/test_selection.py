@@ -1,4 +1,4 @@
-"""Which epochs are candidates, what is scored of them, and how much at once."""
+"""Candidate epochs, their scores, and the number of samples scored at once."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_score_is_the_mean_over_combinations() -> None:
             shares.append(float((logits.argmax(1) == batch.target).double().mean()))
     expected = sum(shares) / len(shares)
     assert selection_score(method, data, 20 * 7) == pytest.approx(expected)
-    # One pair too few: a draw, the same each time.
+    # One pair too few: a random draw that is the same each time.
     drawn = selection_score(method, data, 20 * 7 - 1)
     assert drawn == selection_score(method, data, 20 * 7 - 1)
 
@@ -90,7 +90,7 @@ def test_complete_of_faces_is_the_mean_over_what_they_have() -> None:
 
 
 @pytest.mark.parametrize("threshold", ["half", "eer"])
-def test_what_faces_are_judged_by_selects(threshold: str) -> None:
+def test_faces_are_selected_by_their_own_metric(threshold: str) -> None:
     data = a_dataset(90, 3, classes=2)
     method = build_method("sf-md", data.task).eval()
     measure = AttackErrors(threshold=threshold)
@@ -105,7 +105,7 @@ def test_what_faces_are_judged_by_selects(threshold: str) -> None:
         rates.append(metric.compute())
     found = selection_score(method, data, 90 * 7, measure=measure)
     assert found == pytest.approx(float(torch.stack(rates).mean()))
-    # So many pairs that each combination has all of its own, but not enough for all together.
+    # One pair too few to score everything: the draw has a similar score.
     pairs = selection_score(method, data, 90 * 7 - 1, measure=measure)
     assert pairs == pytest.approx(found, abs=0.03)
 

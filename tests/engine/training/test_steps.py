@@ -1,4 +1,4 @@
-"""The stop at what is not finite: where it was, in which term, on which samples."""
+"""Training stops at values that are not finite, and names step, term and samples."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_the_first_break_is_named(
 ) -> None:
     values = [{"loss": 1.0, "task": 1.0, "kl": 2.0} for _ in range(6)]
     values[place] |= change
-    # What comes after it is broken as well.
+    # Later values are broken as well.
     values[place + 1 :] = [dict.fromkeys(v, torch.nan) for v in values[place + 1 :]]
     gradients = [0.0] * place + [gradient] + [torch.nan] * (5 - place)
     with pytest.raises(NotFiniteError) as caught:
@@ -89,7 +89,7 @@ def test_the_first_break_is_named(
     assert "\n" not in message
 
 
-def test_samples_go_by_their_names_and_not_all_of_many() -> None:
+def test_samples_are_named_up_to_a_limit() -> None:
     steps = Steps(0, names=[f"s{k}" for k in range(200)])
     steps.add(torch.arange(100, 200), {"loss": torch.tensor(torch.nan)})
     steps.add_gradients([torch.zeros(1)])
@@ -129,7 +129,7 @@ def test_a_term_that_breaks_stops_the_run_and_spoils_nothing(
         "epoch-00001.ckpt",
     ]
     assert {epoch for epoch, _, _ in metrics_of(folder.metrics)} == {0, 1}
-    # What is kept is finite, and the run goes on from there.
+    # The kept weights are finite, and the run goes on from there.
     assert fit_run(settings, tmp_path / "run")
 
 

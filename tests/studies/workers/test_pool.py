@@ -1,4 +1,4 @@
-"""Worker processes: every job ends once, a death is told, and no process outlives its study."""
+"""Worker processes: every job ends once, a death is reported, no process outlives its study."""
 
 from __future__ import annotations
 
