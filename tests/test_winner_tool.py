@@ -19,7 +19,10 @@ PAGE = runpy.run_path(str(ROOT / "tools" / "winner_page.py"))
 SMALL = """
 # A small one
 title: What wins here
-methods: [sf-md, {method: sf-md, grid: {stretch: [2]}}, unimodal]
+methods:
+  - sf-md
+  - {method: sf-md, grid: {stretch: [2]}}
+  - {method: unimodal, label: late, settings: {method.combine: probabilities}}
 data: {cancer: {rows: 30}, ionosphere: {rows: 30}, again: {name: cancer, rows: 40}}
 seeds: 3
 settings: {method.network.width: 8, max-epochs: 1}
@@ -75,18 +78,18 @@ def test_parts_of_a_study_become_one_page(kept: Path) -> None:
     # Numbers over data sets count one version of each.
     assert [summary.dataset for summary in results.main] == ["cancer", "ionosphere"]
     (gain,) = results.over_main["average"]
-    assert (gain.label, list(gain.by_data)) == ("unimodal", ["cancer", "ionosphere"])
+    assert (gain.label, list(gain.by_data)) == ("late", ["cancer", "ionosphere"])
     labels = {item.label for item in results.summaries["cancer"].systems}
-    assert labels == {"sf-md", "sf-md stretch=2", "unimodal", "forest-late"}
+    assert labels == {"sf-md", "sf-md stretch=2", "late", "forest-late"}
 
     text = PAGE["page"](kept)
     first = text.partition("\n## ")[0]
     assert first.count("\n- **") == 4
-    assert first.index("`unimodal`") < first.index("winner-gains.svg")
+    assert first.index("`late`") < first.index("winner-gains.svg")
     assert "a cheap baseline (`forest-late`) is level" in first
     for title in ("Which one, by regime", "Over data sets", "What was run", "Tables"):
         assert f"\n## {title}\n" in text
-    assert "| unimodal | 0." in text  # the chosen learning rate
+    assert "| late | 0." in text  # the chosen learning rate
     assert "Not finished" not in text
 
 

@@ -20,6 +20,7 @@ import runpy
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from dmrnet.report.figures.figure import standalone
 
@@ -37,6 +38,7 @@ def keep(words: list[str], baselines: Path | None, folder: Path, also: Sequence[
         baselines: Folder of cheap baselines; None without.
         folder: Folder to write to.
         also: Other folders of the study (``--out``); what they have replaces systems of the first.
+            A folder whose search is not finished has none.
     """
     from dmrnet.settings.config import parse_run
     from dmrnet.studies.plan import Plan, StudySystem
@@ -48,7 +50,8 @@ def keep(words: list[str], baselines: Path | None, folder: Path, also: Sequence[
     systems: dict[str, StudySystem] = {}
     runs: dict[str, list[Member]] = {}
     trials: dict[str, list[Trial]] = {}
-    for more in [[], *(["--out", str(out)] for out in also)]:
+    searched = [out for out in also if (out / "search" / "trials.jsonl").is_file()]
+    for more in [[], *(["--out", str(out)] for out in searched)]:
         study, planned, tried, out, _ = make_results["planned_study"]([*words, *more])
         systems |= {full_label(one): one for one in planned.systems}
         found: dict[str, list[Member]] = {}
@@ -64,6 +67,7 @@ def keep(words: list[str], baselines: Path | None, folder: Path, also: Sequence[
     # Without the folders of whoever keeps them.
     record["command"] = f"dmrnet study {NAME} --root prepared --workers 2 --out runs/{NAME}"
     record |= {"shared": [*study.settings], "chosen": [*searched_settings(study)], "data": {}}
+    record["names"] = []
     for data in study.data:
         mine = [label for label, one in systems.items() if one.data == data]
         if not mine:
@@ -73,6 +77,13 @@ def keep(words: list[str], baselines: Path | None, folder: Path, also: Sequence[
         lines = [line for member in finished for line in _test_lines(member.folder)]
         if lines:
             (rows / f"{data}.jsonl").write_text("".join(lines))
+        record["names"] += [
+            {"name": systems[label].name, **_system_of(member.folder)}
+            for label in mine
+            if systems[label].name != systems[label].method
+            for member in runs[label][:1]
+            if member.finished
+        ]
         record["data"][data] = {
             "label": parse_run((*systems[mine[0]].argv, "--seed", "0")).data_label,
             "set": study.dataset(data),
@@ -82,6 +93,13 @@ def keep(words: list[str], baselines: Path | None, folder: Path, also: Sequence[
     if baselines is not None:
         _keep_baselines(baselines, rows, {of["label"]: key for key, of in record["data"].items()})
     (folder / f"{NAME}.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _system_of(folder: Path) -> dict[str, Any]:
+    """Return what tells the system of a run apart, as in its rows."""
+    with (folder / "results.jsonl").open() as lines:
+        row = json.loads(next(lines))
+    return {key: row[key] for key in ("method", "recipe", "settings")}
 
 
 def _test_lines(folder: Path) -> Iterator[str]:

@@ -29,7 +29,7 @@ from dmrnet.report.pages.overview import (
 from dmrnet.report.pages.table import EMPTY, Cell, Table, best_of, score_cell
 from dmrnet.report.pages.tables import HEADLINE_TITLES, cost_table, main_table, rank_table
 from dmrnet.report.records.runs import RunRecord, read_runs, without_settings
-from dmrnet.report.records.systems import System
+from dmrnet.report.records.systems import System, system
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.over_data import Pooled, pool
@@ -90,16 +90,25 @@ class Results:
         paths = [self.folder / "rows" / f"{key}{end}.jsonl" for end in ("", "-cheap")]
         if not paths[0].is_file():
             return None
-        dropped = [*self.record["chosen"], *(s.replace("-", "_") for s in self.record["shared"])]
         runs = read_runs([path for path in paths if path.is_file()], "test")
-        runs = [_reported(run, key) for run in without_settings(runs, dropped)]
+        runs = [_reported(run, key) for run in without_settings(runs, self.dropped)]
         runs = [run for run in runs if run.rows]
         return summarise(runs, "test", self.baseline, self.names)[0] if runs else None
 
     @cached_property
+    def dropped(self) -> list[str]:
+        """Settings that do not tell systems apart: chosen ones, and those of the whole study."""
+        shared = [name.replace("-", "_") for name in self.record["shared"]]
+        return [*self.record["chosen"], *shared]
+
+    @cached_property
     def names(self) -> dict[System, str]:
-        """Names of the cheap baselines."""
-        return {System(name, CHEAP, ()): name for name in self.cheap}
+        """Names of the cheap baselines, and of systems that have one in the study."""
+        names = {System(name, CHEAP, ()): name for name in self.cheap}
+        for one in self.record["names"]:
+            own = {k: v for k, v in one["settings"].items() if k not in self.dropped}
+            names[system(one["method"], one["recipe"], own)] = one["name"]
+        return names
 
     @cached_property
     def cheap(self) -> list[str]:
@@ -181,7 +190,7 @@ def _reported(run: RunRecord, dataset: str) -> RunRecord:
     seeds: dict[System, set[int]] = {}
     for row in run.rows:
         seeds.setdefault(system_of(row), set()).add(row.seed)
-    known = {system for system, of in seeds.items() if len(of) >= FEWEST}
+    known = {one for one, of in seeds.items() if len(of) >= FEWEST}
     rows = (replace(row, dataset=dataset) for row in run.rows if system_of(row) in known)
     return replace(run, rows=tuple(rows))
 
@@ -419,26 +428,13 @@ def _fold(title: str, *parts: str) -> str:
     return f"<details><summary>{escape(title)}</summary>\n\n{inside}\n\n</details>"
 
 
-def gains_figure(results: Results) -> Figure:
-    """Draw the gains at equal cost over data sets."""
-    cheap = {key: results.gains(results.main, key, cheap=True) for key in HEADLINES}
-    return gain_diagram(results.over_main, results.baseline, f"{NAME}-gains", cheap)
-
-
-def ranks_figure(results: Results) -> Figure:
-    """Draw the average ranks over data sets.
-
-    Raises:
-        ValueError: If there is nothing to rank.
-    """
-    if results.ranking is None:
-        raise ValueError("expected two systems on two data sets, got fewer")
-    return rank_diagram(results.ranking, f"{NAME}-ranks")
-
-
 def figures(folder: Path) -> list[Figure]:
     """Return the figures of the page of a folder of rows; none if it has no answer yet."""
     results = Results(folder)
-    if results.choice is None:
+    if results.choice is None or results.ranking is None:
         return []
-    return [gains_figure(results), ranks_figure(results)]
+    cheap = {key: results.gains(results.main, key, cheap=True) for key in HEADLINES}
+    return [
+        gain_diagram(results.over_main, results.baseline, f"{NAME}-gains", cheap),
+        rank_diagram(results.ranking, f"{NAME}-ranks"),
+    ]
