@@ -19,8 +19,9 @@ class Choice:
     """The method to take.
 
     Attributes:
-        label: Label of the method with the largest mean gain in the average, among those whose gain
-            is beyond chance, or among all; only methods that were run on most data sets count.
+        label: Label of the method with the largest mean gain in the average among those whose gain
+            is beyond chance; if there is none, of the gain with the smallest p value. Only methods
+            that were run on most data sets count.
         sure: Whether its gain in the average, over data sets, is beyond chance after correction.
         gains: Its gains by headline.
         methods: Number of methods compared.
@@ -43,7 +44,8 @@ def choose(gains: Mapping[str, Sequence[Gain]]) -> Choice | None:
     if not known:
         return None
     sure = [gain for gain in known if _beyond_chance(gain) and _mean(gain) > 0]
-    best = max(sure or known, key=_mean)
+    positive = [gain for gain in known if _mean(gain) > 0]
+    best = max(sure, key=_mean) if sure else min(positive or known, key=_p)
     mine = {key: g for key, of in gains.items() for g in of if g.label == best.label}
     return Choice(best.label, bool(sure), mine, len(known))
 
@@ -205,6 +207,11 @@ def _beyond_chance(gain: Gain) -> bool:
 def _mean(gain: Gain) -> float:
     assert gain.pooled is not None
     return gain.pooled.mean
+
+
+def _p(gain: Gain) -> float:
+    assert gain.pooled is not None
+    return gain.pooled.p
 
 
 def _high(gain: Estimate) -> float:
