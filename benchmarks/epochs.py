@@ -21,7 +21,7 @@ from dmrnet.settings.config import RunSettings
 from dmrnet.settings.training import Training
 
 EPOCHS = 10
-"""Of a run that is timed."""
+"""Number of epochs of a timed run."""
 
 
 def epochs(setting: Setting, digits: str | None) -> Iterator[Row]:

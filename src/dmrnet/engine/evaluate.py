@@ -50,7 +50,7 @@ def evaluate_run(
         batch_size: Samples encoded together; by default by their size.
         tile: Side, in pixels, of the tiles in which images with a class for every pixel are
             predicted; by default whole, unless they are very large.
-        metrics: Metrics to report beside the run's own and the registered ones, by name; not of
+        metrics: Metrics to report besides the run's own and the registered ones, by name; not of
             images where every pixel has a class.
 
     Returns:

@@ -16,7 +16,7 @@ MetricFunction = Callable[[Tensor, Tensor], Tensor | float]
 object of torchmetrics."""
 
 METRICS: Registry[MetricFunction] = Registry("metric", "dmrnet.metrics", {})
-"""Metrics that every evaluation reports beside its own, by name."""
+"""Metrics that every evaluation reports besides its own, by name."""
 
 
 def own_lines(

@@ -13,7 +13,7 @@ from dmrnet.modalities import Batch, Inputs, Modality, Task, all_combinations, s
 from dmrnet.nn import Network
 
 POISONS = (float("nan"), float("inf"), 1e30)
-"""Values that must not reach anything where they stand in hidden inputs."""
+"""Values of hidden inputs, which must have no influence."""
 
 SMALL = Network(width=8, depth=1, trunk_depth=1)
 CLASSES = ("a", "b", "c")
@@ -63,7 +63,7 @@ def random_batch(
         mask: bool ``(B, V)``.
         encode: What encoders run on; the mask if None.
         present: What samples have; everything if None. Absent rows hold zeros.
-        seed: Of the samples.
+        seed: Seed of the samples.
     """
     generator = torch.Generator().manual_seed(seed)
     rows = len(mask)

@@ -1,4 +1,4 @@
-"""Sound as a model hears it: its sampling rate, its length, and log-spectrograms."""
+"""Sound as input of a model: sampling rate, length, and log-spectrograms."""
 
 from __future__ import annotations
 

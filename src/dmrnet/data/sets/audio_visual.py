@@ -41,8 +41,8 @@ class SoundInput:
     Attributes:
         spectrogram: Spectrogram to compute.
         rate: Sampling rate at which it is computed, in Hz.
-        seconds: Length that the model hears. Of a longer stored sound, it hears a random part in
-            training and the middle elsewhere.
+        seconds: Length of the input. A longer stored sound is cut: at random in training, to its
+            middle elsewhere.
     """
 
     spectrogram: Spectrogram
