@@ -91,6 +91,7 @@ def test_parts_of_a_study_become_one_page(kept: Path) -> None:
         assert f"\n## {title}\n" in text
     assert "| late | 0." in text  # the chosen learning rate
     assert "Not finished" not in text
+    assert "Interim" not in text
 
 
 @pytest.mark.parametrize("method", ["unimodal", "sf-md"])
@@ -109,6 +110,14 @@ def test_what_has_too_few_seeds_is_left_out(kept: Path, method: str) -> None:
     assert list(results.summaries) == ["cancer", *["ionosphere"][: method != "sf-md"], "again"]
     # The method has one data set left, so nothing can be said over data sets.
     assert "no answer yet" in text
+
+
+def test_before_the_last_run_the_answer_is_called_interim(kept: Path) -> None:
+    record = json.loads((kept / "winner.json").read_text())
+    assert record["planned"] == 27
+    record["planned"] = 1234
+    (kept / "winner.json").write_text(json.dumps(record))
+    assert "\n\nInterim, 27 of 1,234 planned runs: **" in PAGE["page"](kept)
 
 
 def test_figures_are_drawn(kept: Path) -> None:

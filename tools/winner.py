@@ -41,7 +41,9 @@ def keep(words: list[str], baselines: Path | None, folder: Path, also: Sequence[
             A folder whose search is not finished has none.
     """
     from dmrnet.settings.config import parse_run
+    from dmrnet.studies.form import read_study
     from dmrnet.studies.plan import Plan, StudySystem
+    from dmrnet.studies.plan import plan as whole
     from dmrnet.studies.resolve import Member, resolve
     from dmrnet.studies.search.spaces import searched_settings
     from dmrnet.studies.search.tuning import Trial, full_label
@@ -52,7 +54,7 @@ def keep(words: list[str], baselines: Path | None, folder: Path, also: Sequence[
     trials: dict[str, list[Trial]] = {}
     searched = [out for out in also if (out / "search" / "trials.jsonl").is_file()]
     for more in [[], *(["--out", str(out)] for out in searched)]:
-        study, planned, tried, out, _ = make_results["planned_study"]([*words, *more])
+        study, planned, tried, out, path = make_results["planned_study"]([*words, *more])
         systems |= {full_label(one): one for one in planned.systems}
         found: dict[str, list[Member]] = {}
         for member in resolve(planned, out / "runs"):
@@ -61,13 +63,13 @@ def keep(words: list[str], baselines: Path | None, folder: Path, also: Sequence[
         trials |= {label: [t for t in tried if t.label == label] for label in found}
     rows = folder / "rows"
     rows.mkdir(parents=True, exist_ok=True)
-    plan = Plan(tuple(systems.values()), (), (), ())
+    done = Plan(tuple(systems.values()), (), (), ())
     every = [trial for of in trials.values() for trial in of]
-    record = make_results["study_record"](study, plan, every, words)
+    record = make_results["study_record"](study, done, every, words)
     # Without the folders of whoever keeps them.
     record["command"] = f"dmrnet study {NAME} --root prepared --workers 2 --out runs/{NAME}"
     record |= {"shared": [*study.settings], "chosen": [*searched_settings(study)], "data": {}}
-    record["names"] = []
+    record |= {"names": [], "planned": len(whole(read_study(path)).jobs)}
     for data in study.data:
         mine = [label for label, one in systems.items() if one.data == data]
         if not mine:

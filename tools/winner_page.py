@@ -212,7 +212,12 @@ def _answers(results: Results) -> Iterator[str]:
     if choice is None:
         yield "Fewer than two data sets have enough runs, so there is no answer yet."
         return
-    yield answers.which(choice, results.baseline)
+    made, planned = (
+        sum(o["finished"] for o in results.record["data"].values()),
+        results.record["planned"],
+    )
+    interim = f"Interim, {made:,} of {planned:,} planned runs: " if made < planned else ""
+    yield interim + answers.which(choice, results.baseline)
     yield f"![{GAINS_SHOWN}](../images/winner-gains.svg)"
     cheap = {
         key: one
