@@ -1,4 +1,4 @@
-"""A reminder for training loops that never close an epoch."""
+"""A warning for training loops that never close an epoch."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ MEND = "call method.end_epoch() after every epoch: until then this method learns
 
 
 class EpochReminder:
-    """Warns once where a method that learns at the end of an epoch is never told of one.
+    """Warns once if `Method.end_epoch` is never called for a method that learns from epochs.
 
-    That is seen in two ways: a step of a later epoch comes while an earlier one is open; or, for
-    loops that do not pass the epoch, evaluation has come and gone twice and none was ever closed.
+    The signs are a step of a later epoch while an earlier one is open or, in loops that do not pass
+    the epoch, a return to training after a second evaluation without any closed epoch.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class EpochReminder:
             self._warn(f"epoch {epoch} of training begins, but epoch {self._open} is still open")
 
     def on_training_again(self) -> None:
-        """Note that the method goes from evaluation back to training."""
+        """Note a change from evaluation to training mode."""
         if self._open is None or self._closed or self._done:
             return
         self._evaluations += 1
@@ -35,7 +35,7 @@ class EpochReminder:
             self._warn("training goes on after a second evaluation, but no epoch was ever closed")
 
     def on_close(self) -> None:
-        """Note that an epoch is closed; from now on evaluations within an epoch are no sign."""
+        """Note the end of an epoch; evaluations within later epochs are then ignored."""
         self._open, self._closed = None, True
 
     def _warn(self, what: str) -> None:
