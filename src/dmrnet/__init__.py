@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dmrnet.api.run import Run, open_run
     from dmrnet.api.scores import Scores
     from dmrnet.api.studies import build_report, run_study
+    from dmrnet.data.ampute import ampute
     from dmrnet.data.given import MultimodalDataset
     from dmrnet.data.items import LazyDataset
     from dmrnet.methods import build_method, method
@@ -38,6 +39,7 @@ __all__ = [
     "Scores",
     "Task",
     "__version__",
+    "ampute",
     "build_method",
     "build_report",
     "fit",
@@ -59,6 +61,7 @@ _HOME = {
     "Run": "dmrnet.api.run",
     "Scores": "dmrnet.api.scores",
     "Task": "dmrnet.modalities",
+    "ampute": "dmrnet.data.ampute",
     "build_method": "dmrnet.methods",
     "build_report": "dmrnet.api.studies",
     "fit": "dmrnet.api.fit",

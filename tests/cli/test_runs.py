@@ -165,6 +165,51 @@ def test_evaluate_takes_several_runs_and_another_file(
     assert rows_of(run, "test") == rows_of(run, "val") == rows_of(again, "test")
 
 
+def test_evaluate_tells_what_to_expect_where_modalities_fail(
+    cli: Cli, finished: Path, tmp_path: Path
+) -> None:
+    run = copied(finished, tmp_path)
+    said = cli("evaluate", run, "--rates", "camera=.5")
+    assert said.code == 0
+    value = rows_of(run, "test")
+    expected = (value["radar+camera+sound"] + value["radar+sound"]) / 2
+    (line,) = [line for line in said.out.splitlines() if line.startswith("accuracy to expect  ")]
+    assert line.split()[-2:] == [f"{100 * expected:.1f}", "%"]
+    words = [line.split() for line in said.out.splitlines()]
+    points = [float(w[1]) for w in words if len(w) == 2 and w[0] in ("radar", "camera", "sound")]
+    assert points == sorted(points, reverse=True)
+    assert sum(points) == pytest.approx(100 * value["radar+camera+sound"], abs=0.2)
+    best = max(value["radar+sound"], value["camera+sound"]) - value["sound"]
+    added = [w[2] for w in words if len(w) == 3 and w[0] == "sound" and w[2] != "%"]
+    assert added == [f"{100 * best:+.1f}"]
+    fails = cli("evaluate", run, "--fail-rates", "camera=.5,sound=0")
+    assert line in fails.out
+    assert "none is there" not in fails.out
+    assert "12.5 %" in cli("evaluate", run, "--rates", "camera=.5,radar=.5,sound=.5").out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--rates", "camra=.5"], "did you mean 'camera'"),
+        (["--rates", "camera=1.5"], "camera: expected a probability from 0 to 1, got '1.5'"),
+        (["--rates", "camera=nan"], "from 0 to 1, got 'nan'"),
+        (["--rates", "camera"], "expected NAME=NUMBER"),
+        (["--rates", "camera=.1,camera=.2"], "stands twice"),
+        (["--rates", "camera=.5", "--fail-rates", "radar=.5"], "not allowed with"),
+        (["--fail-rates", "camera=1,radar=1,sound=1"], "at least one modality"),
+        (["--rates", "camera=.5", "--analyse", "angles"], "leave --analyse out"),
+    ],
+)
+def test_evaluate_refuses_bad_rates(
+    cli: Cli, finished: Path, words: list[str], message: str
+) -> None:
+    said = cli("evaluate", finished, *words)
+    assert said.code == 2
+    assert said.err.count("\n") == 1
+    assert message in said.err
+
+
 def test_evaluate_analyses_on_validation_and_writes_rows(
     cli: Cli, finished: Path, tmp_path: Path
 ) -> None:

@@ -7,13 +7,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from itertools import combinations, product
 from typing import Any
 
 from dmrnet.hints import nearest
 from dmrnet.report.records.metrics import lower_is_better, score_label
-
-Seen = frozenset[str]
+from dmrnet.report.statistics.failures import (
+    Seen,
+    expected_score,
+    gains_of_next,
+    shapley_values,
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -122,15 +125,7 @@ class Scores:
             if not 0 <= rate <= 1:
                 raise ValueError(f"{name}: expected a probability from 0 to 1, got {rate}")
             there[name] = rate if fails is None else 1 - rate
-        total = weight = 0.0
-        for shown in product((False, True), repeat=len(self.modalities)):
-            seen = frozenset(n for n, on in zip(self.modalities, shown, strict=True) if on)
-            p = math.prod(there[n] if n in seen else 1 - there[n] for n in self.modalities)
-            if seen and p:
-                total, weight = total + p * self._of(seen), weight + p
-        if not weight:
-            raise ValueError("expected at least one modality that may be there, got none")
-        return total / weight
+        return expected_score(self._of, there)
 
     def modality_value(self, nothing: float | None = None) -> dict[str, float]:
         r"""Return the Shapley value of each modality: its mean gain over all orders of adding it.
@@ -156,16 +151,7 @@ class Scores:
         >>> {name: round(value, 2) for name, value in scores.modality_value().items()}
         {'a': 0.5, 'b': 0.4}
         """
-        size = len(self.modalities)
-        values = dict.fromkeys(self.modalities, 0.0)
-        for name in self.modalities:
-            others = [one for one in self.modalities if one != name]
-            for number in range(size):
-                share = 1 / (size * math.comb(size - 1, number))
-                for chosen in combinations(others, number):
-                    before = self._of(frozenset(chosen)) if chosen else (nothing or 0.0)
-                    values[name] += share * (self._of(frozenset(chosen) | {name}) - before)
-        return values
+        return shapley_values(self._of, self.modalities, nothing or 0.0)
 
     def next_modality(self, seen: str | Iterable[str]) -> dict[str, float]:
         """Return by how much each missing modality changes the score, the best first.
@@ -182,14 +168,8 @@ class Scores:
         >>> {name: round(gain, 2) for name, gain in scores.next_modality("a").items()}
         {'b': 0.3}
         """
-        now = self._seen(seen)
-        gains = {
-            name: self._of(now | {name}) - self._of(now)
-            for name in self.modalities
-            if name not in now
-        }
-        sign = 1 if lower_is_better(self.metric) else -1
-        return dict(sorted(gains.items(), key=lambda item: sign * item[1]))
+        lower = lower_is_better(self.metric)
+        return gains_of_next(self._of, self.modalities, self._seen(seen), lower)
 
     def to_pandas(self) -> Any:  # noqa: ANN401
         """Return a pandas DataFrame with a row a combination: its metrics, and the samples ``n``.

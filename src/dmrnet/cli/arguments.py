@@ -99,6 +99,37 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def probabilities(text: str) -> dict[str, float]:
+    """Read probabilities by name, for argparse.
+
+    >>> probabilities("camera=.7,radar=.9")
+    {'camera': 0.7, 'radar': 0.9}
+    """
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, number = part.rpartition("=")
+        if not equals or not name.strip():
+            raise argparse.ArgumentTypeError(f"expected NAME=NUMBER,NAME=NUMBER, got {text!r}")
+        if name.strip() in found:
+            raise argparse.ArgumentTypeError(f"{name.strip()} stands twice in {text!r}")
+        found[name.strip()] = probability(number, name.strip())
+    return found
+
+
+def probability(text: str, name: str = "") -> float:
+    """Read a number from 0 to 1, for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        before = f"{name}: " if name else ""
+        raise argparse.ArgumentTypeError(
+            f"{before}expected a probability from 0 to 1, got {text.strip()!r}"
+        )
+    return value
+
+
 def check_run_flags(
     command: str, data: str, methods: Sequence[str], words: Sequence[str], own: Iterable[str]
 ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmrnet.cli.arguments import Arguments, positive
+from dmrnet.cli.arguments import Arguments, positive, probabilities
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +26,20 @@ def run(argv: Sequence[str]) -> int:
     add("--test", metavar="FILE", help="test on this .npz file [the run's test set]")
     add("--batch-size", type=positive, default=512, metavar="INT", help="samples per step [512]")
     add("--tile", type=positive, metavar="INT", help="predict images in tiles of this size")
+    rates = parser.options.add_mutually_exclusive_group()
+    rates.add_argument(
+        "--rates",
+        type=probabilities,
+        metavar="NAME=P,...",
+        help="probability that a modality is there (1 for those not named): also print the score "
+        "to expect, what each modality is worth, and which one to add next",
+    )
+    rates.add_argument(
+        "--fail-rates",
+        type=probabilities,
+        metavar="NAME=P,...",
+        help="the same, by the probability that a modality fails",
+    )
     add("--device", default="auto", help="auto, cpu or cuda [auto]")
     add(
         "--analyse",
@@ -38,6 +52,8 @@ def run(argv: Sequence[str]) -> int:
     args = parser.read(argv)
     if args.split is not None and args.analyse is None:
         raise ValueError("--split needs --analyse; scores always use the test set")
+    if args.analyse and (args.rates or args.fail_rates):
+        raise ValueError("--rates and --fail-rates need scores; leave --analyse out")
     console = analyse(args) if args.analyse else score(args)
     console.print(f"next: dmrnet report {' '.join(args.runs)} --out report", soft_wrap=True)
     return 0
@@ -47,6 +63,7 @@ def score(args: argparse.Namespace) -> Console:
     """Score runs on their test sets; return the console."""
     from dmrnet.cli.scores import FEW, show_scores
     from dmrnet.cli.screen import loading, screen
+    from dmrnet.cli.worth import check_rates, show_worth
 
     with loading():
         from dmrnet.cli.devices import device
@@ -56,11 +73,17 @@ def score(args: argparse.Namespace) -> Console:
 
     console, where = screen(), device(args.device)
     opened = [open_run(Path(path), where) for path in args.runs]
+    asked = bool(args.rates or args.fail_rates)
+    for one in opened if asked else ():
+        check_rates(args.rates, args.fail_rates, one.task.modalities)
     for path, one in zip(args.runs, opened, strict=True):
         if len(opened) > 1:
             console.print(path, style="bold", soft_wrap=True)
         result, kept = evaluate_run(one, args.test, args.batch_size, args.tile)
         show_scores(console, one.folder.rows(), "test", one.folder.read_facts(), each=True)
+        if asked:
+            console.print()
+            show_worth(console, one.folder, args.rates, args.fail_rates)
         files = "results.jsonl" + (" and predictions.npz" if kept else "")
         number, of = len(result.combinations), count(len(one.task.modalities))
         scored = (

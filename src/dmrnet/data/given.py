@@ -236,6 +236,32 @@ class MultimodalDataset(GivenData, ArraySource):
             name=self.path,
         )
 
+    def without(self, absent: Array) -> MultimodalDataset:
+        """Return the same samples with some modalities erased.
+
+        Args:
+            absent: Bool array ``(n, V)``, True where a sample is to lack the modality. It becomes
+                NaN, or 0 in arrays of integers.
+        """
+        arrays, present = {}, self._arrays.get(PRESENT)
+        for column, name in enumerate(self.names):
+            rows, array = absent[:, column], self._arrays[name]
+            if rows.any():
+                if array.dtype.kind != "f" and present is None:
+                    present = self.present
+                array = array.copy()
+                array[rows] = np.nan if array.dtype.kind == "f" else 0
+            arrays[name] = array
+        return MultimodalDataset(
+            arrays,
+            self._arrays.get(TARGET),
+            present=None if present is None else present & ~absent,
+            samples=self._arrays.get(SAMPLES),
+            kinds=self.kinds,
+            weights=self.weights,
+            name=self.path,
+        )
+
     @property
     def fingerprint(self) -> str:
         """Hexadecimal digits that depend on the content of the arrays."""

@@ -94,3 +94,37 @@ def test_mistakes(cli: Cli, argv: list[str], said: str) -> None:
     assert result.code == 2
     assert said in result.err
     assert len(result.err.splitlines()) == 1
+
+
+def test_ampute_writes_another_file(cli: Cli, made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "less.npz"
+    words = ["data", "ampute", made / "train.npz", "--out", out, "--mechanism", "block"]
+    said = cli(*words, "--rate", "camera=.5,radar=.2")
+    assert said.code == 0
+    assert said.last == f"written: {out}; next: dmrnet data check {out}"
+    with np.load(out) as after, np.load(made / "train.npz") as before:
+        assert set(after.files) == set(before.files)
+        assert np.isnan(after["camera"]).all((1, 2, 3)).sum() == 30
+        assert (after["sound"] == before["sound"]).all()
+        assert (after["y"] == before["y"]).all()
+    again = cli(*words, "--rate", ".3")
+    assert again.code == 2
+    assert "exists" in again.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--rate", "1.3"], "expected a probability from 0 to 1, got '1.3'"),
+        (["--rate", "camra=.3"], "did you mean 'camera'"),
+        (["--rate", ".3", "--mechanism", "marr"], "did you mean 'mar'"),
+        ([], "--rate"),
+    ],
+)
+def test_ampute_refuses(
+    cli: Cli, made: Path, tmp_path: Path, words: list[str], message: str
+) -> None:
+    said = cli("data", "ampute", made / "train.npz", "--out", tmp_path / "x.npz", *words)
+    assert said.code == 2
+    assert message in said.err
+    assert not (tmp_path / "x.npz").exists()

@@ -22,6 +22,7 @@ ACTIONS = {
     "list": "list the data sets",
     "show NAME": "show modalities, kinds, shapes, presence and classes",
     "check FILE ...": "read .npz files as fit would (the first as training file)",
+    "ampute FILE --rate R --out OUT": "make modalities of a .npz file absent, by a mechanism",
     "export NAME --out DIR": "write train.npz, val.npz and test.npz",
     "prepare NAME --source PATH --root DIR": "check and decode published files, once",
 }
@@ -46,7 +47,13 @@ def run(argv: Sequence[str]) -> int:
         Arguments("dmrnet data list", "List the data sets.").read(rest)
         sys.stdout.write(as_lines(summaries(DATASETS)) + "\n")
         return 0
-    actions = {"show": _show, "check": _check, "export": _export, "prepare": _prepare}
+    actions = {
+        "show": _show,
+        "check": _check,
+        "ampute": _ampute,
+        "export": _export,
+        "prepare": _prepare,
+    }
     if action not in actions:
         raise ValueError(f"unknown action {action!r}; {nearest(action, ['list', *actions])}")
     return actions[action](rest)
@@ -156,6 +163,12 @@ def _export(argv: Sequence[str]) -> int:
     for path in export(parse_data(name, flags).raw(seed), Path(out)).values():
         screen().print(f"written: {path}", soft_wrap=True)
     return 0
+
+
+def _ampute(argv: Sequence[str]) -> int:
+    from dmrnet.cli.data.ampute import run as ampute
+
+    return ampute(argv)
 
 
 def _prepare(argv: Sequence[str]) -> int:

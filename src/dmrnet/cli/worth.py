@@ -1,0 +1,89 @@
+"""Terminal tables of what follows from a run's scores: for failures, and of each modality."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from dmrnet.cli.screen import percent, plain_table
+from dmrnet.hints import nearest
+from dmrnet.report.records.metrics import lower_is_better, score_label
+from dmrnet.report.statistics.failures import MOST_MODALITIES
+
+if TYPE_CHECKING:
+    from dmrnet.engine.folder import RunFolder
+
+WITHOUT = 0.5
+"""Error rate without any modality, where lower is better: that of a coin."""
+
+
+def check_rates(
+    rates: Mapping[str, float] | None, fails: Mapping[str, float] | None, modalities: Sequence[str]
+) -> None:
+    """Refuse rates that cannot be used, before anything is scored.
+
+    Raises:
+        ValueError: If a modality is unknown, none may be there, or there are too many.
+    """
+    for name in rates or fails or {}:
+        if name not in modalities:
+            raise ValueError(f"unknown modality {name!r}; {nearest(name, modalities)}")
+    never = [name for name, p in (rates or fails or {}).items() if p == (1 if fails else 0)]
+    if len(never) == len(modalities):
+        raise ValueError("expected at least one modality that may be there, got none")
+    if len(modalities) > MOST_MODALITIES:
+        raise ValueError(
+            f"expected at most {MOST_MODALITIES} modalities for rates, which need the score of "
+            f"every combination; got {len(modalities)}"
+        )
+
+
+def show_worth(
+    console: Console,
+    folder: RunFolder,
+    rates: Mapping[str, float] | None,
+    fails: Mapping[str, float] | None,
+) -> None:
+    """Print the score to expect, each modality's Shapley value, and the one to add to each.
+
+    Raises:
+        ValueError: If a combination has no score.
+    """
+    from dmrnet.api.scores import Scores
+
+    facts = folder.read_facts()
+    metric = str(facts.get("score", "accuracy"))
+    scores = Scores.from_rows(folder.rows(), facts["modalities"], "test", metric)
+    expected = scores.expected_score(rates, fails)
+    there = {name: 1 - p for name, p in fails.items()} if fails else dict(rates or {})
+    label = score_label(metric)
+    console.print(f"{label} to expect where modalities fail independently", style="bold")
+    table = plain_table(["modality"], ["is there"])
+    for name in scores.modalities:
+        table.add_row(name, percent(there.get(name, 1.0)))
+    table.add_row("", "")
+    if none := math.prod(1 - there.get(name, 1.0) for name in scores.modalities):
+        table.add_row("none is there (left out)", percent(none))
+    table.add_row(f"{label} to expect", percent(expected))
+    console.print(table)
+    console.print()
+    lower = lower_is_better(metric)
+    values = scores.modality_value(nothing=WITHOUT if lower else 0.0)
+    of = f"add up to {label} with all" + (f" less {percent(WITHOUT)}" if lower else "")
+    console.print(f"what each modality is worth (Shapley values; {of})", style="bold")
+    table = plain_table(["modality"], ["points"])
+    for name, value in sorted(values.items(), key=lambda pair: pair[1], reverse=not lower):
+        table.add_row(name, f"{100 * value:+.1f}")
+    console.print(table)
+    if len(scores.modalities) < 2:
+        return
+    console.print()
+    console.print("which one to add", style="bold")
+    table = plain_table(["seen", "add"], ["points"])
+    for name in scores.modalities:
+        best, gain = next(iter(scores.next_modality([name]).items()))
+        table.add_row(name, best, f"{100 * gain:+.1f}")
+    console.print(table)
