@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from dmrnet import MultimodalDataset, ampute
@@ -41,9 +41,9 @@ def test_no_sample_loses_everything_and_nothing_comes_back(
     data = made(n, modalities, seed, absent)
     try:
         after = ampute(data, rate, mechanism, seed)
-    except ValueError as error:
-        assert "lower the rates" in str(error)
-        assert rate > 0
+    except ValueError:
+        # What cannot be reached is refused; the test of refusals looks at the message.
+        event("refused")
         return
     assert after.present.any(1).all()
     assert not (after.present & ~data.present).any()
