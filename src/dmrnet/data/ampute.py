@@ -142,7 +142,7 @@ def _independent(present: Array, rates: Array, logits: Array, draw: torch.Genera
     lost = several & (_uniform(present.shape, draw) < chance)
     while (again := several.any(1) & ~(present & ~lost).any(1)).any():
         lost[again] = several[again] & (_uniform(lost[again].shape, draw) < chance[again])
-    return lost
+    return np.asarray(lost)
 
 
 def _given_some(chance: Array, others: Array) -> Array:
