@@ -243,8 +243,7 @@ def test_variance_is_of_the_kept_epoch(made: Path) -> None:
 def test_the_mined_set_agrees_as_recorded_by_fit(made: Path) -> None:
     rows = {r["metric"]: r["value"] for r in analyse_run(made / "dmrnet", ["hard-set"])}
     fitted = {r["metric"]: r["value"] for r in RunFolder(made / "dmrnet").rows()}
-    if "hard_agreement" in fitted:
-        assert rows["mined"] == pytest.approx(fitted["hard_agreement"])
+    assert rows["mined"] == pytest.approx(fitted["hard_agreement"])
     assert rows["by_loss_chance"] == pytest.approx(3 / 7)
     assert 0 <= rows["by_variance"] <= 1
     assert -1 <= rows["loss_rank"] <= 1
