@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save
 
 from dmrnet.data.dataset import Splits, fingerprint_of_file
+from dmrnet.data.presence import patterns
 from dmrnet.engine.final_scores import write_final_scores
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.guard import check_needs, check_rates, check_samples, check_settings
@@ -174,6 +175,7 @@ def _write_facts(
         score=measure_of(settings.data).name,
         columns=list(splits.columns),
         samples={name: len(part) for name, part in splits.parts().items()},
+        presence=patterns(splits.train),
         content=splits.fingerprints(),
         files={name: fingerprint_of_file(path) for name, path in settings.data.files().items()},
         beside=relative_paths(settings.data, folder.path),

@@ -38,6 +38,21 @@ def test_check_reads_files_as_fit_would(cli: Cli, made: Path) -> None:
     assert said.last.startswith("dmrnet fit --data arrays --data.train ")
 
 
+def test_check_shows_which_combinations_occur(cli: Cli, made: Path, tmp_path: Path) -> None:
+    with np.load(made / "train.npz") as arrays:
+        camera = arrays["camera"].copy()
+        camera[arrays["y"] == 2] = np.nan
+        np.savez(tmp_path / "train.npz", **{**arrays, "camera": camera})
+    said = cli("data", "check", tmp_path / "train.npz", made / "test.npz")
+    assert said.code == 0
+    # Columns: train, test, and train by class. A seventh of the rows lacks radar.
+    rows = [line.split()[-5:] for line in said.out.splitlines()]
+    assert sum(int(row[0]) for row in rows if len(row) == 5 and row[0].isdecimal()) == 60
+    assert "presence of camera tells the class" in said.out
+    assert "in 100.0 % of 1, in 0.0 % of 2" in said.out
+    assert "presence of radar" not in said.out
+
+
 def test_one_file_beside_the_training_file_is_the_test_file(cli: Cli, made: Path) -> None:
     train, test, val = (made / f"{role}.npz" for role in ("train", "test", "val"))
     assert f"--data.test {test}" in cli("data", "check", train, test).last

@@ -111,6 +111,7 @@ def _check(argv: Sequence[str]) -> int:
         # Report misspelt flags before missing files.
         parse_data("arrays", ["--data.train", "FILE", *flags])
         parser.read([])
+    from dmrnet.cli.data.presence import show_presence
     from dmrnet.cli.screen import screen
     from dmrnet.data.description import describe
 
@@ -121,6 +122,7 @@ def _check(argv: Sequence[str]) -> int:
     settings = parse_data("arrays", ["--data.train", train, *words, *flags])
     splits = settings.load(0)
     show_description(console, describe(splits))
+    show_presence(console, splits)
     for file in others[2:]:
         more = parse_data("arrays", ["--data.train", train, "--data.test", file, *flags]).load(0)
         assert more.test is not None
