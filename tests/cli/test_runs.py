@@ -51,6 +51,8 @@ def test_fit_shows_the_data_and_the_next_command(
     assert said.last == f"next: dmrnet evaluate {tmp_path / 'run'}"
     assert "epoch 2/2" in said.err
     assert len(rows_of(tmp_path / "run", "val")) == COMBINATIONS
+    presence = json.loads((tmp_path / "run" / "run.json").read_text())["presence"]
+    assert presence == {"radar+camera+sound": [17, 17, 17], "camera+sound": [3, 3, 3]}
 
 
 def test_fit_does_nothing_where_the_run_is_finished(

@@ -45,9 +45,11 @@ def test_check_shows_which_combinations_occur(cli: Cli, made: Path, tmp_path: Pa
         np.savez(tmp_path / "train.npz", **{**arrays, "camera": camera})
     said = cli("data", "check", tmp_path / "train.npz", made / "test.npz")
     assert said.code == 0
-    # Columns: train, test, and train by class. A seventh of the rows lacks radar.
-    rows = [line.split()[-5:] for line in said.out.splitlines()]
-    assert sum(int(row[0]) for row in rows if len(row) == 5 and row[0].isdecimal()) == 60
+    # Numbers are those in train, val and test, and in train by class.
+    rows = [line.split()[-6:] for line in said.out.splitlines()]
+    counts = np.array([row for row in rows if len(row) == 6 and all(map(str.isdecimal, row))], int)
+    assert f"{counts[:, 0].sum()} train, {counts[:, 1].sum()} val, 30 test" in said.out
+    assert (counts[:, 3:].sum(1) == counts[:, 0]).all()
     assert "presence of camera tells the class" in said.out
     assert "in 100.0 % of 1, in 0.0 % of 2" in said.out
     assert "presence of radar" not in said.out
