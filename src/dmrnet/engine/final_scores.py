@@ -73,7 +73,7 @@ def _figures(
         "inference_flops": inference_flops(method),
         "train_seconds": trainee.seconds + teacher_cost.get("train_seconds", 0.0),
         "train_samples": trainee.samples + teacher_cost.get("train_samples", 0),
-        "epochs": trainee.epochs,
+        "epochs": trainee.trainer.current_epoch,
         "best_epoch": -1 if best is None else best + 1,
     }
     if device.type == "cpu" and trainee.trainer.world_size == 1:

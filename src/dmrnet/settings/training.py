@@ -52,6 +52,8 @@ class Training:
         select_budget: Number of (sample, combination) pairs to score at a selection; all if there
             are fewer.
         select_times: Number of epochs, evenly spaced, that are candidates for selection.
+        patience: Number of selections in a row without a new best after which training stops; 0
+            trains every epoch.
         precision: 32, or bf16 (mixed: Gaussian and loss stay in 32).
         accelerator: auto, cpu or gpu.
         devices: Devices of a machine, with one process each; by default as many as torchrun or
@@ -79,6 +81,7 @@ class Training:
     select: Select = "best"
     select_budget: int = 20_000
     select_times: int = 20
+    patience: int = 0
     precision: Precision = "32"
     accelerator: Accelerator = "auto"
     devices: int | None = None
@@ -98,9 +101,13 @@ class Training:
         for name in ("ema", "warmup"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"expected {name} from 0 to below 1, got {getattr(self, name)}")
-        for name in ("weight_decay", "clip", "drop_after", "num_workers", "threads"):
+        for name in ("weight_decay", "clip", "drop_after", "patience", "num_workers", "threads"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"expected {name} of 0 or more, got {getattr(self, name)}")
+        if self.patience and self.select == "last":
+            raise ValueError(
+                "patience waits for a better score, so select must be best or complete"
+            )
         if self.sampler == "bernoulli" and not self.rates:
             raise ValueError("expected rates for the bernoulli sampler, one for each modality")
         if self.rates and self.sampler != "bernoulli":

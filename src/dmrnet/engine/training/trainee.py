@@ -250,6 +250,8 @@ class Trainee(pl.LightningModule):
         figures = self._means()
         if epoch in validation.epochs:
             figures[validation.metric] = validation.select(self.evaluated, self.trainer)
+            if validation.out_of_patience(epoch):
+                self.trainer.should_stop = True
         if not self.trainer.is_global_zero:
             return
         self.folder.add_metrics(epoch, figures | {"seconds": self.seconds})

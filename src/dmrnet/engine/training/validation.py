@@ -101,6 +101,13 @@ class Validation:
                 save_weights(model, self.folder.weights)
         return score
 
+    def out_of_patience(self, epoch: int) -> bool:
+        """Whether the last selections, up to an epoch, were all without a new best."""
+        if not self.training.patience or self.best_epoch is None:
+            return False
+        since = sum(self.best_epoch < one <= epoch for one in self.epochs)
+        return since >= self.training.patience
+
     def score(self, model: Method, trainer: pl.Trainer) -> float:
         """Return the score of weights, in this process; first the method fits what it has to."""
         was_training = model.training
