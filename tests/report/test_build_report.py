@@ -25,7 +25,7 @@ def test_writes_page_markdown_and_figures(four_systems, tmp_path):
         path.relative_to(out)
         for path in (report.page, report.markdown, report.latex, *report.figures)
     }
-    assert len(report.figures) == 2 * 4
+    assert len(report.figures) == 2 * 6
     for path in report.figures:
         if path.suffix == ".svg":
             assert f"figures/{path.name}" in report.markdown.read_text()

@@ -12,12 +12,14 @@ from dmrnet.report.figures.by_variance import variance_figures
 from dmrnet.report.figures.figure import standalone
 from dmrnet.report.figures.label_maps import map_figures
 from dmrnet.report.figures.scores import score_figures
+from dmrnet.report.figures.worth import worth_figures
 from dmrnet.report.pages.analysis_blocks import analysis_blocks
 from dmrnet.report.pages.html import render_html
 from dmrnet.report.pages.latex import latex
 from dmrnet.report.pages.markdown import render_markdown
 from dmrnet.report.pages.overview import make_overview
 from dmrnet.report.pages.section import make_section
+from dmrnet.report.pages.worth_table import worth_table
 from dmrnet.report.records.mining import read_variance_by_epoch
 from dmrnet.report.records.predictions import PICTURES, read_label_maps, read_predictions
 from dmrnet.report.records.rows import SPLITS
@@ -26,6 +28,7 @@ from dmrnet.report.records.systems import System
 from dmrnet.report.summary.analyses import read_run
 from dmrnet.report.summary.bootstrap import resample
 from dmrnet.report.summary.summary import DataSummary, summarise
+from dmrnet.report.summary.worth import Worth, worth_of
 from dmrnet.storage import write_together
 
 _FIGURES = "figures"
@@ -78,6 +81,7 @@ def build_report(
         replace(item, chosen=tuple(chosen)) for item in summarise(read, split, baseline, names)
     )
     scores = Counter(item.dataset for item in summaries)
+    worth: list[list[Worth]] = [worth_of(item) for item in summaries]
     sections = [
         make_section(
             item,
@@ -89,9 +93,11 @@ def build_report(
             anchor,
             resample(item, read),
             analysis_blocks(item, anchor),
+            worth_table(of, item),
+            worth_figures(item, of, anchor),
             with_score=scores[item.dataset] > 1,
         )
-        for item, anchor in zip(summaries, _anchors(summaries), strict=True)
+        for item, of, anchor in zip(summaries, worth, _anchors(summaries), strict=True)
     ]
     contents: dict[Path, bytes] = {}
     overview = make_overview(summaries, names)

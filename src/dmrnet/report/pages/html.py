@@ -15,6 +15,7 @@ from dmrnet.report.pages.prose import facts, lead
 from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.table import SEEN, UNSEEN
 from dmrnet.report.pages.tables import cost_table, main_table
+from dmrnet.report.pages.worth_table import HOW_WORTH
 from dmrnet.report.summary.notes import notes_on
 
 
@@ -40,6 +41,7 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
         sections=sections,
         overview=overview,
         how_gained=HOW_GAINED,
+        how_worth=HOW_WORTH,
         style=style,
         script=Markup(script),
         # The browser runs this script and no other, whatever a name may hold.

@@ -11,6 +11,7 @@ from dmrnet.report.pages.prose import facts, lead
 from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.table import SEEN, UNSEEN, Cell, Table
 from dmrnet.report.pages.tables import combination_table, cost_table, main_table
+from dmrnet.report.pages.worth_table import HOW_WORTH
 from dmrnet.report.summary.notes import notes_on
 
 _READING = (
@@ -41,6 +42,10 @@ def render_markdown(
             parts += ["### Differences\n", markdown_table(section.differences)]
             parts.append(f"{section.compared}\n")
         parts += _figures(section.figures, figure_folder)
+        if section.worth.rows:
+            parts += ["### What each modality is worth\n", markdown_table(section.worth)]
+            parts.append(f"{HOW_WORTH}\n")
+            parts += _figures(section.worth_figures, figure_folder)
         if section.hardness.rows:
             parts += ["### Hard combinations\n", markdown_table(section.hardness)]
         if section.mined:

@@ -25,6 +25,8 @@ class Section:
         figures: Figures of the scores.
         differences: Differences to the baseline; no rows without a baseline.
         compared: How to read the differences.
+        worth: What each modality is worth; no rows where not all combinations are scored.
+        worth_figures: Figures of that.
         hardness: Mined and truly worst combinations; no rows without mining.
         mined: The analysis of hard sets, shown with `hardness`; None without it.
         analyses: The other analyses.
@@ -36,6 +38,8 @@ class Section:
     figures: tuple[Figure, ...]
     differences: Table
     compared: str
+    worth: Table
+    worth_figures: tuple[Figure, ...]
     hardness: Table
     mined: AnalysisBlock | None
     analyses: tuple[AnalysisBlock, ...]
@@ -43,7 +47,8 @@ class Section:
     @property
     def all_figures(self) -> tuple[Figure, ...]:
         """Figures of the scores, then those of analyses."""
-        return self.figures + tuple(figure for block in self.analyses for figure in block.figures)
+        analysed = (figure for block in self.analyses for figure in block.figures)
+        return (*self.figures, *self.worth_figures, *analysed)
 
     @property
     def groups(self) -> list[tuple[str, list[str], Table]]:
@@ -82,6 +87,8 @@ def make_section(
     anchor: str,
     resampled: Resampled | None,
     analyses: Sequence[AnalysisBlock],
+    worth: Table,
+    worth_figures: Sequence[Figure],
     *,
     with_score: bool,
 ) -> Section:
@@ -95,6 +102,8 @@ def make_section(
         figures=tuple(figures),
         differences=difference_table(summary, resampled),
         compared=how_compared(summary, resampled),
+        worth=worth,
+        worth_figures=tuple(worth_figures),
         hardness=hardness_table(summary, measured=False) if mined else hardness,
         mined=mined,
         analyses=tuple(block for block in analyses if block is not mined),

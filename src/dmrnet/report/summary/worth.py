@@ -1,0 +1,77 @@
+"""What each modality is worth to a system, and its score to expect when modalities fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dmrnet.report.records.combinations import members
+from dmrnet.report.statistics.estimates import Estimate
+from dmrnet.report.statistics.failures import (
+    MOST_MODALITIES,
+    Seen,
+    expected_of_sizes,
+    mean_by_size,
+    shapley_values,
+)
+from dmrnet.report.summary.summary import DataSummary
+from dmrnet.report.summary.system_summary import SystemSummary
+
+FAILURES = tuple(percent / 100 for percent in range(0, 100, 10))
+"""Probabilities, the same for every modality, at which the score is drawn."""
+
+COIN = 0.5
+"""Error rate without any modality, where lower is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What the scores of all combinations tell of a system.
+
+    Attributes:
+        label: The system.
+        values: Shapley value of each modality; they add up to the score with all, or where lower is
+            better to what is missing from it to `COIN`.
+        expected: Score to expect at each of `FAILURES`.
+    """
+
+    label: str
+    values: Mapping[str, Estimate]
+    expected: tuple[Estimate, ...]
+
+
+def worth_of(summary: DataSummary) -> list[Worth]:
+    """Return the systems whose every combination is scored, for 2 to 10 modalities."""
+    if not 2 <= len(summary.modalities) <= MOST_MODALITIES:
+        return []
+    found = [_worth(item, summary) for item in summary.systems]
+    return [one for one in found if one is not None]
+
+
+def _worth(item: SystemSummary, summary: DataSummary) -> Worth | None:
+    names = summary.modalities
+    seeds = set(item.seeds)
+    for value in item.scores.values():
+        seeds &= set(value.seeds)
+    if len(item.scores) < 2 ** len(names) - 1 or not seeds:
+        return None
+    values: dict[str, dict[int, float]] = {name: {} for name in names}
+    expected: list[dict[int, float]] = [{} for _ in FAILURES]
+    by_seed = {frozenset(members(name)): value.by_seed for name, value in item.scores.items()}
+    lower = summary.score.lower_is_better
+    for seed in sorted(seeds):
+        table = {seen: scores[seed] for seen, scores in by_seed.items()}
+
+        def gained(seen: Seen, table: Mapping[Seen, float] = table) -> float:
+            return COIN - table[seen] if lower else table[seen]
+
+        for name, value in shapley_values(gained, names).items():
+            values[name][seed] = value
+        sizes = mean_by_size(table.__getitem__, names)
+        for column, fails in zip(expected, FAILURES, strict=True):
+            column[seed] = expected_of_sizes(sizes, fails)
+    return Worth(
+        item.label,
+        {name: Estimate.of(of) for name, of in values.items()},
+        tuple(Estimate.of(column) for column in expected),
+    )
