@@ -65,8 +65,8 @@ def _worth(item: SystemSummary, summary: DataSummary) -> Worth | None:
         def gained(seen: Seen, table: Mapping[Seen, float] = table) -> float:
             return COIN - table[seen] if lower else table[seen]
 
-        for name, value in shapley_values(gained, names).items():
-            values[name][seed] = value
+        for name, gain in shapley_values(gained, names).items():
+            values[name][seed] = gain
         sizes = mean_by_size(table.__getitem__, names)
         for column, fails in zip(expected, FAILURES, strict=True):
             column[seed] = expected_of_sizes(sizes, fails)
