@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import io
+import json
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from dmrnet.report.pages.markdown import markdown_table
 from dmrnet.report.pages.table import Cell, Table
-from dmrnet.report.pages.tables import combination_table, cost_table, hardness_table, main_table
+from dmrnet.report.pages.tables import (
+    combination_table,
+    cost_table,
+    hardness_table,
+    main_table,
+    presence_table,
+)
 from dmrnet.report.pages.terminal import terminal_table
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.summary import summarise
@@ -157,3 +165,18 @@ def test_terminal_shows_names_as_they_are(make_run):
         read_runs([make_run("[bold]x[/nothing]", name="r")], "test"), "test", "sf-md"
     )
     assert "[bold]x[/nothing]" in shown(found)
+
+
+def test_presence_is_counted_by_combination_and_class(make_run):
+    run = make_run("sf-md", modalities=("a", "b"))
+    facts = json.loads((run / "run.json").read_text())
+    counts = {"a+b": [5, 6], "b": [0, 2]}
+    (run / "run.json").write_text(json.dumps({**facts, "presence": counts, "classes": ["x", "y"]}))
+    (summary,) = summarise(read_runs([run], "test"), "test", "sf-md")
+    table = presence_table(summary)
+    assert table.header == ("a", "b", "Samples", "x", "y")
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["●", "●", "11", "5", "6"],
+        ["○", "●", "2", "0", "2"],
+    ]
+    assert not presence_table(replace(summary, presence=summary.presence[:1])).rows

@@ -14,7 +14,7 @@ from dmrnet.report.pages.overview import HOW_GAINED, Overview
 from dmrnet.report.pages.prose import facts, lead
 from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.table import SEEN, UNSEEN
-from dmrnet.report.pages.tables import cost_table, main_table
+from dmrnet.report.pages.tables import cost_table, main_table, presence_table
 from dmrnet.report.pages.worth_table import HOW_WORTH
 from dmrnet.report.summary.notes import notes_on
 
@@ -26,7 +26,8 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
     )
     environment.filters |= {"breakable": _breakable, "interval": _interval}
     environment.globals |= {
-        function.__name__: function for function in (lead, facts, notes_on, main_table, cost_table)
+        function.__name__: function
+        for function in (lead, facts, notes_on, main_table, cost_table, presence_table)
     }
     folder = files("dmrnet.report.pages")
     template = environment.from_string(folder.joinpath("page.html.j2").read_text("utf-8"))

@@ -10,7 +10,7 @@ from dmrnet.report.pages.overview import HOW_GAINED, Overview
 from dmrnet.report.pages.prose import facts, lead
 from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.table import SEEN, UNSEEN, Cell, Table
-from dmrnet.report.pages.tables import combination_table, cost_table, main_table
+from dmrnet.report.pages.tables import combination_table, cost_table, main_table, presence_table
 from dmrnet.report.pages.worth_table import HOW_WORTH
 from dmrnet.report.summary.notes import notes_on
 
@@ -42,6 +42,8 @@ def render_markdown(
             parts += ["### Differences\n", markdown_table(section.differences)]
             parts.append(f"{section.compared}\n")
         parts += _figures(section.figures, figure_folder)
+        if (presence := presence_table(summary)).rows:
+            parts += ["### What training samples have\n", markdown_table(presence)]
         if section.worth.rows:
             parts += ["### What each modality is worth\n", markdown_table(section.worth)]
             parts.append(f"{HOW_WORTH}\n")

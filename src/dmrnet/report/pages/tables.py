@@ -20,6 +20,9 @@ HEADLINE_TITLES = {
     "complete": "Average, complete samples",
 }
 
+MOST_CLASSES = 6
+"""Largest number of classes whose samples are counted one by one."""
+
 _COSTS = {
     "parameters": ("Parameters", fmt.count),
     "inference_parameters": ("At inference", fmt.count),
@@ -83,6 +86,21 @@ def combination_table(summary: DataSummary, combinations: Sequence[str]) -> Tabl
         rows.append(tuple(cells))
     counts = ("n",) if with_counts else ()
     header = (*summary.modalities, *counts, *(item.label for item in summary.systems))
+    return Table(header, tuple(rows), names=len(summary.modalities))
+
+
+def presence_table(summary: DataSummary) -> Table:
+    """One row a combination that training samples have; no rows where all have everything."""
+    shown = summary.presence if len(summary.presence) > 1 else ()
+    few = len(summary.classes) <= MOST_CLASSES
+    classes = summary.classes if few else ()
+    rows = []
+    for name, counts in shown:
+        seen = set(members(name))
+        marks = [Cell(SEEN if part in seen else UNSEEN) for part in summary.modalities]
+        by_class = [Cell(str(n)) for n in counts] if classes else []
+        rows.append((*marks, Cell(str(sum(counts))), *by_class))
+    header = (*summary.modalities, "Samples", *classes)
     return Table(header, tuple(rows), names=len(summary.modalities))
 
 

@@ -38,6 +38,8 @@ class RunRecord:
         published: Rows that name a source; only in a file.
         tested_on: Fingerprint of the test samples; empty if unknown.
         notes: Notes of the data set on its samples; none for a file.
+        presence: Number of training samples by combination that they have, of each class.
+        classes: Names of the classes; empty if unknown.
     """
 
     path: Path
@@ -50,6 +52,8 @@ class RunRecord:
     published: tuple[PublishedRow, ...] = ()
     tested_on: str = ""
     notes: tuple[str, ...] = ()
+    presence: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    classes: tuple[str, ...] = ()
 
     @property
     def is_folder(self) -> bool:
@@ -186,6 +190,8 @@ def _read_run(path: Path) -> RunRecord:
         files=files,
         tested_on=" ".join(value for split, value in content if split == "test"),
         notes=_texts(facts.get("notes")),
+        presence=_counts(facts.get("presence")),
+        classes=_texts(facts.get("classes")),
     )
 
 
@@ -202,6 +208,13 @@ def _read_file(path: Path) -> RunRecord:
 
 def _texts(value: object) -> tuple[str, ...]:
     return tuple(map(str, value)) if isinstance(value, list) else ()
+
+
+def _counts(value: object) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    if not isinstance(value, dict):
+        return ()
+    lists = ((str(name), of) for name, of in value.items() if isinstance(of, list))
+    return tuple((name, tuple(int(n) for n in of if isinstance(n, int))) for name, of in lists)
 
 
 def _fingerprints(value: object) -> _Fingerprints:

@@ -59,6 +59,8 @@ class DataSummary:
         sources: Sources of published systems; the first is [1] in labels.
         data_notes: Notes of the data set on its samples that hold for all seeds.
         chosen: Names of settings that were chosen on validation for each system.
+        presence: Training samples of the first run by combination that they have, of each class.
+        classes: Names of the classes; empty if unknown.
     """
 
     dataset: str
@@ -78,6 +80,8 @@ class DataSummary:
     selected_on: int
     data_notes: tuple[str, ...]
     chosen: tuple[str, ...] = ()
+    presence: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    classes: tuple[str, ...] = ()
 
     @property
     def full(self) -> str:
@@ -142,6 +146,8 @@ def _summarise_dataset(
     labels = labels_of(index.systems, names)
     scores = scores_of(index.metrics)
     shown = {name for score in scores for name in (score.name, score.name + COMPLETE)}
+    ours = (run for run in runs if run.presence and run.rows[0].dataset == dataset)
+    known = next(ours, None)
     for score in scores:
         combinations, compared = index.combinations(score.name)
         systems = _summarise_systems(index, labels, score, compared, reference)
@@ -163,6 +169,8 @@ def _summarise_dataset(
             sources=sources_of(index.systems),
             selected_on=index.selected_on,
             data_notes=_data_notes(runs, dataset),
+            presence=known.presence if known else (),
+            classes=known.classes if known else (),
         )
 
 
