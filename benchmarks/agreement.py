@@ -77,6 +77,7 @@ def check_steps(pair: Pair) -> dict[str, float]:
         theirs.backward()
         apart = relative(ours.detach(), theirs.detach())
         found[what] = max(apart, relative(*gradients(pair)))
+        pair.method.end_epoch()
         for parameter in (*pair.method.parameters(), *pair.released.parameters()):
             parameter.grad = None
     return _checked(pair, found, TOLERANCE)

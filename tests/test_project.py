@@ -130,7 +130,10 @@ def test_no_tracked_file_is_large() -> None:
     paths = [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
     assert paths
     large = {name for name in paths if (ROOT / name).stat().st_size > LARGEST_FILE}
-    assert large <= LARGE_FILES
+    # A set's rows of some twenty systems and several seeds, each with every combination.
+    rows = {name for name in large if name.startswith("results/winner/rows/")}
+    assert all((ROOT / name).stat().st_size < 10 * LARGEST_FILE for name in rows)
+    assert large - rows <= LARGE_FILES
 
 
 # ---- the pages -----------------------------------------------------------------------------

@@ -17,10 +17,11 @@ class EpochReminder:
     def __init__(self) -> None:
         self._open: int | None = None
         self._evaluations = 0
-        self._closed = self._done = False
+        self._stepped = self._closed = self._done = False
 
     def on_step(self, epoch: int) -> None:
         """Note a training step."""
+        self._stepped = True
         if self._open is None:
             self._open = epoch
         elif epoch > self._open and not self._done:
@@ -28,8 +29,10 @@ class EpochReminder:
 
     def on_training_again(self) -> None:
         """Note a change from evaluation to training mode."""
-        if self._open is None or self._closed or self._done:
+        if self._open is None or self._closed or self._done or not self._stepped:
             return
+        # Two evaluations in a row, as of two sets of samples, are one.
+        self._stepped = False
         self._evaluations += 1
         if self._evaluations == 2:
             self._warn("training goes on after a second evaluation, but no epoch was ever closed")
