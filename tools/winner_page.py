@@ -374,7 +374,10 @@ def _how(results: Results) -> Iterator[str]:
     unfinished = [f"{key} {done} of {of} runs" for key, (done, of) in sets.items() if done < of]
     lines = [
         "The plan was committed before its first test row; `dmrnet study winner --help` describes "
-        "it. Later the seeds of five sets were cut for their cost, before any of their runs. "
+        "it. Later the seeds of five sets were cut for their cost, before any of their runs, and "
+        "three forms of `experts` were named before any run of them. Of these the default, `share` "
+        "1, was chosen on the validation rows of the first four sets: their test rows are of a "
+        "method chosen next to them. ",
         "Learning rates were chosen on validation with seed "
         f"{', '.join(map(str, record['search']['seeds']))}, three for every system and set alike, "
         "also for every length of the baseline.",

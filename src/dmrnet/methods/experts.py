@@ -4,10 +4,10 @@
 2. Each modality has an expert: trunk and classifier on its encoder's map,
    ``u_v = W_v GAP(trunk_v(f_v))``, trained by its own cross-entropy on every sample that has the
    modality, whatever the mask shows (with ``encodes mask``, on those that show it). A share of its
-   gradient reaches the encoder, beside the gradient of the fused part; by default none does, and
-   the experts read what the fused part has learnt. Experts that may change their encoders help if
-   each modality tells the class and others keep its encoder from learning; if it does not tell
-   the class, they memorise labels, and the encoder forgets what only several modalities tell.
+   gradient reaches the encoder, beside the gradient of the fused part; all of it by default, which
+   was no worse on validation of four real sets. With `share` 0 the experts read what the fused
+   part has learnt: better where single modalities do not tell the class, since experts that may
+   change their encoders then memorise labels, and the encoder forgets what only several tell.
 3. The prediction weighs both by the number of visible modalities,
 
    ``z_S = b_|S| r_S + sum_{v in S} w_{|S|,v} u_v``,  ``b, w >= 0``.
@@ -72,7 +72,7 @@ class ExpertsSettings(SFMDSettings):
     encodes: Literal["mask", "present"] = "present"
     pooling: Literal["logits", "probabilities", "weights"] = "weights"
     fuses: Literal["network", "residual", "none"] = "network"
-    share: float = 0.0
+    share: float = 1.0
     distribution: Literal["none", "map", "vector", "attention"] = "none"
     alpha: float = 1e-3
     reduction: Literal["sum", "position", "mean"] = "position"
