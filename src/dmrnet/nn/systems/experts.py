@@ -151,6 +151,7 @@ class PixelModalityExpert(MultiLevelEncoder):
 def scale_gradient(x: Tensor, share: float) -> Tensor:
     """Return a tensor whose gradient is multiplied by a share.
 
+    >>> import torch
     >>> x = torch.ones(2, requires_grad=True)
     >>> scale_gradient(3 * x, 0.5).sum().backward()
     >>> x.grad.tolist()
