@@ -15,6 +15,8 @@ from torch import Tensor, nn
 import dmrnet
 from dmrnet import Modality, MultimodalDataset, Run, Task
 from dmrnet.cli import main
+from dmrnet.data.sets.given import Given
+from dmrnet.data.sets.mfeat import Mfeat
 from dmrnet.engine.own_metrics import METRICS
 from dmrnet.methods import METHODS
 from dmrnet.methods.base import Method
@@ -180,7 +182,7 @@ def test_registered_parts_go_by_their_names(registered: None) -> None:
     assert dmrnet.build_method("mine", run.method.task).modalities == ("camera", "radar")
 
 
-def test_masks_of_the_users_own_are_drawn() -> None:
+def test_masks_of_the_users_own_are_drawn(tmp_path: Path) -> None:
     drawn = []
 
     def camera_only(present: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -189,8 +191,20 @@ def test_masks_of_the_users_own_are_drawn() -> None:
         mask[present[:, 0], 1] = False
         return mask
 
-    dmrnet.fit(samples(), method="sf-md", masks=camera_only, **SHORT)
+    out = tmp_path / "masked"
+    dmrnet.fit(samples(), method="sf-md", masks=camera_only, out=out, **SHORT)
     assert sum(drawn) == 2 * 72
+    with pytest.raises(ValueError, match=r"masks of .*camera_only"):
+        dmrnet.fit(samples(), method="sf-md", out=out, **SHORT)
+
+
+def test_settings_of_a_data_set_that_is_not_registered_are_refused() -> None:
+    class Unlisted(Given):
+        pass
+
+    assert dmrnet.fit(Mfeat(rows=60), method="sf-md", **SHORT).modalities[0] == "fou"
+    with pytest.raises(TypeError, match="register_dataset"):
+        dmrnet.fit(Unlisted(), method="sf-md", **SHORT)
 
 
 @pytest.mark.parametrize(

@@ -117,8 +117,11 @@ def data_settings(
         return "given", Given(train_key, val_key, test_key, val_share)
     if isinstance(train, DataSettings):
         _alone(val, test)
-        names = {DATASETS.load(name): name for name in DATASETS}
-        return names[type(train)], train
+        path = f"{type(train).__module__}:{type(train).__qualname__}"
+        names = {path: name for name, path in DATASETS.items()}
+        if path not in names:
+            raise TypeError(f"{path} is no registered data set; see dmrnet.register_dataset")
+        return names[path], train
     if isinstance(train, str) and train in DATASETS:
         _alone(val, test)
         return train, data_class(train)()

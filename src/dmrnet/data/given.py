@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Self
@@ -16,7 +17,7 @@ from dmrnet.modalities import check_names
 _GIVEN: dict[str, WeakSet[GivenData]] = {}
 
 
-class GivenData(Source):
+class GivenData(Source, ABC):
     """Data given in Python, which settings name by a key while this process holds them.
 
     Attributes:
@@ -27,9 +28,9 @@ class GivenData(Source):
     kinds: dict[str, str]
 
     @property
+    @abstractmethod
     def fingerprint(self) -> str:
         """Hexadecimal digits that depend on the content of the data."""
-        raise NotImplementedError
 
     @property
     def key(self) -> str:

@@ -104,7 +104,9 @@ class LazyDataset(GivenData):
     @property
     def fingerprint(self) -> str:
         """Fingerprint of all samples."""
-        return self.summary.digest
+        digest = blake2b(self.summary.digest.encode(), digest_size=4)
+        digest.update(repr((self.y, sorted(self.kinds.items()))).encode())
+        return digest.hexdigest()
 
 
 @dataclass

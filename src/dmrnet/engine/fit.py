@@ -16,7 +16,14 @@ from dmrnet.data.dataset import Splits, fingerprint_of_file
 from dmrnet.data.presence import patterns
 from dmrnet.engine.final_scores import write_final_scores
 from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.guard import check_needs, check_rates, check_samples, check_settings
+from dmrnet.engine.guard import (
+    check_masks,
+    check_needs,
+    check_rates,
+    check_samples,
+    check_settings,
+    sampler_name,
+)
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.memory import keep_freed
 from dmrnet.engine.training.prerequisite import cost_of, prerequisite
@@ -89,6 +96,7 @@ def fit_run(
         raise
     if finished or checkpoints.existing():
         check_samples(splits, folder)
+        check_masks(masks, folder)
     if finished:
         return False
 
@@ -137,6 +145,7 @@ def fit_run(
         if trainer.is_global_zero:
             write_text(folder.config, dump(settings))
             _write_facts(folder, settings, splits, training)
+            folder.write_facts(masks=sampler_name(masks))
             folder.begin_at(0 if resumed is None else resumed.epoch + 1)
             if resumed is not None:
                 log.warning("going on after epoch %d of %s", resumed.epoch + 1, out)

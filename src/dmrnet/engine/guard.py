@@ -6,6 +6,7 @@ from dmrnet.data.dataset import Dataset, Splits
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.methods.base import Method
+from dmrnet.modalities import MaskSampler
 from dmrnet.settings.config import RunSettings, read_config
 from dmrnet.settings.files import flat
 from dmrnet.settings.paths import paths_of
@@ -55,6 +56,28 @@ def check_samples(splits: Splits, folder: RunFolder) -> None:
         raise ValueError(
             f"expected the {' and '.join(changed)} samples with which {folder.path} began, got "
             "others; restore the data, choose another --out, or delete that folder"
+        )
+
+
+def sampler_name(masks: MaskSampler | None) -> str | None:
+    """Return the name of a sampler of the user's own; None without one."""
+    if masks is None:
+        return None
+    kind = masks if hasattr(masks, "__qualname__") else type(masks)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def check_masks(masks: MaskSampler | None, folder: RunFolder) -> None:
+    """Refuse to go on with a run whose masks another sampler drew.
+
+    Raises:
+        ValueError: If the sampler differs.
+    """
+    before, now = folder.read_facts().get("masks"), sampler_name(masks)
+    if before != now:
+        raise ValueError(
+            f"{folder.path} holds a run with masks of {before or 'its settings'}, now they are of "
+            f"{now or 'the settings'}; choose another out, or delete that folder"
         )
 
 

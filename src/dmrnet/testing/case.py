@@ -27,7 +27,7 @@ def builder(name: str, recipe: str) -> Build:
 
 
 class MethodCase:
-    """What tests of a method share: its tasks, methods made for them, and batches."""
+    """Base class of the tests of a method: its tasks, methods made for them, and batches."""
 
     name: ClassVar[str | None] = None
     """Name of the method, registered or of an entry point."""

@@ -1,4 +1,4 @@
-"""What samples are read from: arrays by name, one a modality, of a file or of Python."""
+"""Sources of samples: arrays by name, one for each modality, in a file or in Python."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ Factory = Callable[[Modality], nn.Module] | Callable[[], nn.Module]
 """Class or function that returns the encoder of a modality; it may take the modality."""
 
 ENCODERS: Registry[Factory] = Registry("encoder", "dmrnet.encoders", {})
-"""What returns the encoder of a modality, by name."""
+"""Classes and functions that return the encoder of a modality, by name."""
 
 GIVEN = "given:"
 """Start of the name of an encoder that is a module of this process."""

@@ -23,7 +23,7 @@ from dmrnet.nn.systems.shaspec import (
 )
 
 Skips = Literal["filled", "blank"]
-"""What a hidden modality's skips are: as its shared features, or those of a zero image."""
+"""Skips of a hidden modality: its shared features, or those of a zero image."""
 
 
 class SharedStreams(nn.Module):

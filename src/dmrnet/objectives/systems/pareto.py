@@ -13,7 +13,7 @@ from dmrnet.objectives.task import as_buffer, cross_entropy, pixel_cross_entropy
 from dmrnet.objectives.term import Step, Term
 
 Rescale = Literal["encoder", "tensor"]
-"""What is brought to the size of the summed gradient: an encoder's, or each tensor's (released)."""
+"""Gradients that are scaled to the size of the sum: an encoder's, or each tensor's (released)."""
 
 
 class UnimodalLosses(Term):

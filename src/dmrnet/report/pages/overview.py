@@ -1,4 +1,4 @@
-"""What a report of several data sets says over all of them: ranks, and gains at equal cost."""
+"""Overview of a report of several data sets: ranks, and gains at equal cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the scores of all combinations tell: expected scores, Shapley values, next modalities.
+"""Figures from the scores of all combinations: expected scores, Shapley values, next modality.
 
 A score is looked up by the set of the modalities that are seen.
 """

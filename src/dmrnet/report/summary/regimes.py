@@ -20,7 +20,7 @@ SMALL = 500
 
 @dataclass(frozen=True, slots=True)
 class Regime:
-    """What was measured of a data set.
+    """Measured properties of a data set.
 
     Attributes:
         dataset: Name of the data set.

@@ -1,4 +1,4 @@
-"""What each modality is worth to a system, and its score to expect when modalities fail."""
+"""Worth of each modality to a system, and the score to expect when modalities fail."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COIN = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What the scores of all combinations tell of a system.
+    """Figures of a system that follow from its scores of all combinations.
 
     Attributes:
         label: The system.
