@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from dmrnet.methods import build_method
+from dmrnet.methods import METHODS, build_method, method
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch
 from dmrnet.testing import SMALL, random_batch, task_of
@@ -79,3 +79,10 @@ def test_evaluation_does_not_open_an_epoch(quiet: None) -> None:
     for epoch in range(3):
         method.training_loss(batch(), epoch)
     method.train().eval().train()
+
+
+def test_every_method_says_whether_it_learns_from_epochs() -> None:
+    classes = {method(name)().method_class for name in METHODS}
+    overriding = {one for one in classes if one.on_epoch_end is not Method.on_epoch_end}
+    assert overriding == {one for one in classes if one.learns_from_epochs}
+    assert len(overriding) >= 2

@@ -115,8 +115,7 @@ class Method(nn.Module, TrainingHooks):
         self.predictor = predictor
         self.objective = TotalLoss([TaskTerm(), *terms])
         self.statistics = CombinationStatistics(len(task.modalities))
-        learns = type(self).on_epoch_end is not TrainingHooks.on_epoch_end
-        self._reminder = EpochReminder() if learns else None
+        self._reminder = EpochReminder() if self.learns_from_epochs else None
         safe_batch_norm(self)
 
     @property

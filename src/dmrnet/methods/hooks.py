@@ -35,6 +35,9 @@ class TrainingHooks:
 
     needs: ClassVar[Needs] = Needs()
 
+    learns_from_epochs: ClassVar[bool] = False
+    """Whether `on_epoch_end` changes what is learnt: a forgotten `end_epoch` is then warned of."""
+
     def set_teacher(self, teacher: nn.Module) -> None:
         """Keep the trained method that `needs` names; called before training starts.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from dmrnet.methods.base import Method
@@ -10,6 +12,8 @@ from dmrnet.objectives import Add, EpochStatistics, HardCombinations, Miner
 
 class MiningMethod(Method):
     """A method with a hard-combination term."""
+
+    learns_from_epochs: ClassVar[bool] = True
 
     @property
     def hard_term(self) -> HardCombinations:

@@ -23,6 +23,7 @@ class MMANet(Method):
     """A student with a teacher, which ranks combinations by their predictions."""
 
     needs: ClassVar[Needs] = Needs(prerequisite="full")
+    learns_from_epochs: ClassVar[bool] = True
 
     @property
     def weak(self) -> WeakCombinations:
