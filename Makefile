@@ -14,7 +14,7 @@ PYTEST_FLAGS ?= --numprocesses 2 --dist loadscope
 help:  ## Say what each verb does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-quickstart:  ## Fresh environment, install, then train and compare four methods on real data
+quickstart:  ## Fresh environment, install, then train and compare five methods on real data
 	$(PYTHON) -m venv --clear $(QUICKSTART_VENV)
 	$(QUICKSTART_VENV)/bin/python -m pip install .
 	$(QUICKSTART_VENV)/bin/dmrnet quickstart

@@ -33,10 +33,10 @@ def test_it_makes_each_run_once_and_ends_with_the_page(
     assert first.code == 0, first.err
     assert first.last == f"page: {out / 'report' / 'report.html'}"
     assert (out / "report" / "report.html").is_file()
-    assert "4/4" in first.err
+    assert "5/5" in first.err
     assert "train 0:0" in first.out
     made = {path: path.stat().st_mtime_ns for path in (out / "runs").glob("*/run.json")}
-    assert len(made) == 4
+    assert len(made) == 5
 
     # One more seed, and a run that is damaged: what is there is not made again, the damage is
     # told, and the others are reported all the same.
@@ -46,11 +46,11 @@ def test_it_makes_each_run_once_and_ends_with_the_page(
     broken.write_text("{")
     second = cli(*command, "2", "--workers", "1")
     assert second.code == 1
-    assert second.err.count("was finished") == 3
+    assert second.err.count("was finished") == 4
     assert second.err.count("failed: ") == 1
     assert second.last == first.last
     runs = {path: path.stat().st_mtime_ns for path in (out / "runs").glob("*/run.json")}
-    assert len(runs) == 8
+    assert len(runs) == 10
     assert all(runs[path] == time for path, time in made.items() if path != broken)
 
 
@@ -113,7 +113,7 @@ def test_without_one_finished_run_there_is_no_page(
     pretend(monkeypatch, Started("runs/a"), Failed("the disk is full"))
     said = cli("quickstart", "--out", tmp_path)
     assert said.code == 1
-    assert "sf-md seed 0" in said.err
+    assert "full seed 0" in said.err
     assert "failed: the disk is full" in said.err
     assert "page:" not in said.out
 

@@ -21,7 +21,7 @@ COMMANDS = {
     "report": "report runs as a table, Markdown and one page",
     "data": "show a data set, check your files, export a set to files",
     "study": "make the runs behind a table, a figure or your own study",
-    "quickstart": "train and compare four methods on the embedded digits",
+    "quickstart": "train and compare five methods on the embedded digits",
 }
 """Subcommands with their summaries; each is a module of this package with a `run(argv)`."""
 

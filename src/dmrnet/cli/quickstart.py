@@ -1,4 +1,4 @@
-"""``dmrnet quickstart``: train and compare four methods on real data on one page."""
+"""``dmrnet quickstart``: train and compare five methods on real data on one page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dmrnet.cli.arguments import Arguments, check_run_flags, positive
 if TYPE_CHECKING:
     from dmrnet.studies import Board
 
-METHODS = ("sf-md", "head-only", "dmr", "dmrnet")
+METHODS = ("full", "sf-md", "head-only", "dmr", "dmrnet")
 WORKERS = 2
 """Default number of processes, fewer on a machine with fewer cores."""
 

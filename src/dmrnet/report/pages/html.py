@@ -10,6 +10,7 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
+from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.overview import HOW_GAINED, Overview
 from dmrnet.report.pages.prose import facts, lead
 from dmrnet.report.pages.section import Section
@@ -27,7 +28,7 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
     environment.filters |= {"breakable": _breakable, "interval": _interval}
     environment.globals |= {
         function.__name__: function
-        for function in (lead, facts, notes_on, main_table, cost_table, presence_table)
+        for function in (opening, lead, facts, notes_on, main_table, cost_table, presence_table)
     }
     folder = files("dmrnet.report.pages")
     template = environment.from_string(folder.joinpath("page.html.j2").read_text("utf-8"))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from dmrnet.report.figures.figure import Figure
+from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.overview import HOW_GAINED, Overview
 from dmrnet.report.pages.prose import facts, lead
 from dmrnet.report.pages.section import Section
@@ -33,7 +34,10 @@ def render_markdown(
         parts += _figures(overview.figures, figure_folder)
     for section in sections:
         summary = section.summary
-        parts += [f"## {escape_markdown(section.title)}\n", f"{escape_markdown(lead(summary))}\n"]
+        parts.append(f"## {escape_markdown(section.title)}\n")
+        parts += [
+            f"{escape_markdown(text)}\n" for text in (opening(summary), lead(summary)) if text
+        ]
         parts += [*(f"- {name}: {escape_markdown(text)}" for name, text in facts(summary)), ""]
         if notes := notes_on(summary):
             parts += ["\n".join(f"> {escape_markdown(note)}\\" for note in notes)[:-1], ""]

@@ -10,6 +10,7 @@ from rich.constrain import Constrain
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.table import Cell
 from dmrnet.report.pages.tables import main_table
 from dmrnet.report.summary.notes import notes_on
@@ -50,7 +51,10 @@ def _one(summary: DataSummary) -> list[RenderableType]:
     lines = [Text(f"{reading}.", style="dim")]
     lines += [Text(f"Note: {note}", style="yellow") for note in notes_on(summary)]
     # A table is as wide as it needs to be; a sentence is no wider than a terminal.
-    return [grid, Text(""), *(Constrain(line, 80) for line in lines), Text("")]
+    parts: list[RenderableType] = [grid, Text(""), *(Constrain(line, 80) for line in lines)]
+    if text := opening(summary):
+        parts = [Constrain(Text(text, style="bold"), 80), Text(""), *parts]
+    return [*parts, Text("")]
 
 
 def _cell(cell: Cell) -> Text:
