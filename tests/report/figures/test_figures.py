@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from xml.etree import ElementTree
 
 import pytest
+from tests.report.conftest import write_lines
 
 from dmrnet.report.figures.axes import MOST_COLUMNS
 from dmrnet.report.figures.by_variance import variance_figures
 from dmrnet.report.figures.figure import INK, standalone
 from dmrnet.report.figures.scores import score_figures
 from dmrnet.report.figures.systems import COLOURS, MOST_SYSTEMS, legend_entries, marks
+from dmrnet.report.pages.tables import hardness_table
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.summary import summarise
 
@@ -134,6 +137,28 @@ def test_nothing_to_draw(make_run):
     (run / "results.jsonl").write_text(re.sub(r'"value": [\d.]+', '"value": null', text))
     (summary,) = summarise(read_runs([run], "test"), "test", "sf-md")
     assert drawn(summary) == []
+
+
+@pytest.mark.parametrize("shared", [0, 2])
+def test_combinations_that_training_never_saw(make_run, shared):
+    # Of many modalities a random part is scored, and training sees another.
+    unscored = ("a+c", "b+c", "a+b+c")
+    run = make_run("dmrnet", modalities=("a", "b", "c"), without=unscored)
+    lines = [json.loads(line) for line in (run / "variance.jsonl").read_text().splitlines()]
+    seen = [*unscored, "a", "b"][: 3 + shared]
+    lines = [one | {"hard": True} for one in lines if one["combination"] in seen]
+    write_lines(run / "variance.jsonl", lines)
+    (summary,) = summarise(read_runs([run], "test"), "test", "sf-md")
+    drawn = variance_figures(summary, "made")
+    assert len(drawn) == (1 if shared else 0)
+    assert all("Training saw 2 of the 4 combinations scored" in one.caption for one in drawn)
+    overlap = hardness_table(summary).rows[0][3]
+    if shared:
+        # Random 2 of 4 share 2 * 3 / 4 with the worst 3.
+        assert overlap.below.startswith("chance 1.5;")
+        assert overlap.below.endswith("; 3 mined were not scored")
+    else:
+        assert (overlap.text, overlap.below) == ("-", "none of 3 mined was scored")
 
 
 def luminance(colour):

@@ -30,7 +30,8 @@ def variance_figures(summary: DataSummary, prefix: str) -> list[Figure]:
     systems = [
         item
         for item in summary.systems
-        if item.hardness is not None and item.hardness.variance and item.scores
+        # Of many modalities, training may have seen none of the combinations that are scored.
+        if item.hardness is not None and item.hardness.variance.keys() & item.scores.keys()
     ]
     more = len(systems) - _MOST_SYSTEMS
     note = f" {more} more systems are in the table above." if more > 0 else ""
@@ -45,7 +46,7 @@ def _by_variance(summary: DataSummary, item: SystemSummary, name: str, note: str
     hardness = item.hardness
     assert hardness is not None
     error = {k: summary.score.error(v.mean) for k, v in item.scores.items()}
-    columns = [k for k in error if k in hardness.variance]
+    both = columns = [k for k in error if k in hardness.variance]
     columns.sort(key=lambda k: (-error[k], k))
     if len(columns) > MOST_COLUMNS:
         keep = {*columns[:HARDEST], *hardness.mined, *hardness.worst}
@@ -83,11 +84,13 @@ def _by_variance(summary: DataSummary, item: SystemSummary, name: str, note: str
         "variance marked hard combinations, both would fall from left to right."
         + _rank(hardness.variance_rank)
     )
-    if len(columns) < len(item.scores):
+    if len(columns) < len(both):
         caption += (
-            f" Shown are {len(columns)} of {len(item.scores)} combinations: the {HARDEST} worst "
+            f" Shown are {len(columns)} of {len(both)} combinations: the {HARDEST} worst "
             "and the mined ones; the correlation is over all."
         )
+    if len(both) < len(item.scores):
+        caption += f" Training saw {len(both)} of the {len(item.scores)} combinations scored."
     title = f"Variance and error, {item.label}"
     wide = is_wide(columns)
     return make_figure(name, title, caption + note, draw, wide=wide, system=item.label)

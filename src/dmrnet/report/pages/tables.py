@@ -135,7 +135,7 @@ def hardness_table(summary: DataSummary, *, measured: bool = True) -> Table:
                 Cell(item.label),
                 Cell(_mined(hardness.hard, hardness.seeds) or "none"),
                 Cell(", ".join(hardness.worst) or fmt.NOTHING),
-                _overlap(hardness),
+                _overlap(hardness, item.scores),
                 Cell(f"{fmt.estimate(agreement, 0)}%") if agreement else EMPTY,
                 Cell(_correlation(hardness.variance_rank)),
                 Cell(_correlation(hardness.loss_rank)),
@@ -163,13 +163,20 @@ def _mined(hard: Mapping[str, int], seeds: int) -> str:
     )
 
 
-def _overlap(hardness: Hardness) -> Cell:
+def _overlap(hardness: Hardness, scores: Mapping[str, Estimate]) -> Cell:
     """Write how many combinations are both, and how many would be by chance."""
-    mined, worst = len(hardness.mined), len(hardness.worst)
-    if not mined:
+    every, worst = len(hardness.mined), len(hardness.worst)
+    if not every:
         return EMPTY
-    expected, p = by_chance(mined, worst, hardness.combinations, hardness.agreement)
+    mined = sum(name in scores for name in hardness.mined)
+    # Of many modalities only some combinations are scored, perhaps none of the mined ones.
+    if not mined:
+        return Cell(fmt.NOTHING, f"none of {every} mined was scored")
+    among = hardness.combinations if mined == every else len(scores)
+    expected, p = by_chance(mined, worst, among, hardness.agreement)
     below = f"chance {expected:.1f}; p {fmt.probability(p)}"
+    if mined < every:
+        below += f"; {every - mined} mined were not scored"
     return Cell(f"{hardness.agreement} of {mined}", below)
 
 
