@@ -23,7 +23,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "dmrnet"
 LONGEST_MODULE = 450
 
 # Lowest of all, without torch, so that the command line may import them too.
-FOR_ALL = {"hints", "lazy", "locking", "registry", "storage"}
+FOR_ALL = {"hints", "lazy", "locking", "registry", "storage", "text"}
 _METHODS = {"methods", "objectives", "nn", "modalities"}
 _ENGINE = _METHODS | {"data", "evaluation", "settings"}
 # Layer -> the layers it may import, besides itself. A new layer needs a line here.
@@ -31,8 +31,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hints": set(),
     "lazy": set(),
     "locking": set(),
-    "registry": {"hints"},
+    "registry": {"hints", "text"},
     "storage": set(),
+    "text": set(),
     "modalities": set(),
     "data": {"modalities"},
     "evaluation": {"modalities"},

@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
 from dmrnet.hints import nearest
+from dmrnet.text import is_plain
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -103,7 +104,7 @@ class Registry(Mapping[str, str], Generic[T]):
         Raises:
             ValueError: If the name is empty, or stands for something else already.
         """
-        if not name or any(letter.isspace() or letter in ":=" for letter in name):
+        if not name or not is_plain(name) or any(c.isspace() or c in ":=" for c in name):
             raise ValueError(
                 f"expected a name of the {self.kind} without spaces, ':' and '=', got {name!r}"
             )

@@ -9,10 +9,12 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from typing import IO
 
 from dmrnet.engine.training.processes import rank, reports
+from dmrnet.text import LOSSY, escaped
 
 MENDABLE = (
     ValueError,
@@ -36,7 +38,7 @@ class Stopped(KeyboardInterrupt):
 def guarded(command: Callable[[], int], debug: bool = False) -> int:
     """Run a command; turn an exception into one line, with a traceback if debug, and a code."""
     try:
-        with one_line_each():
+        with plain_streams(), one_line_each():
             code = command()
             sys.stdout.flush()
             return code
@@ -82,7 +84,8 @@ def one_line(error: BaseException) -> str:
 
 
 def _say(text: str) -> None:
-    _write(f"dmrnet: {text}\n")
+    with plain_streams():
+        _write(f"dmrnet: {escaped(text)}\n")
 
 
 def _write(text: str) -> None:
@@ -110,6 +113,22 @@ def discard(stream: IO[str]) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+@contextmanager
+def plain_streams() -> Iterator[None]:
+    """Write what a stream's encoding lacks in other characters, instead of failing."""
+    streams = [
+        (one, one.errors) for one in (sys.stdout, sys.stderr) if isinstance(one, TextIOWrapper)
+    ]
+    for stream, _ in streams:
+        stream.reconfigure(errors=LOSSY)
+    try:
+        yield
+    finally:
+        for stream, before in streams:
+            with suppress(ValueError):  # closed meanwhile
+                stream.reconfigure(errors=before)
 
 
 @contextmanager

@@ -53,6 +53,7 @@ def run(argv: Sequence[str]) -> int:
         from dmrnet.engine.predict import predict_rows, predictable_rows
         from dmrnet.modalities import name_of
         from dmrnet.storage import write_bytes
+        from dmrnet.text import escaped
 
     dense = bool(RunFolder(Path(args.run)).read_facts().get("dense"))
     check_out(out, dense)
@@ -98,7 +99,8 @@ def run(argv: Sequence[str]) -> int:
         # File names need not be Unicode: written as on the disk, shown escaped.
         content = text.encode(errors="surrogateescape")
         if out is None:
-            sys.stdout.write(content.decode(errors="backslashreplace"))
+            text = content.decode(errors="backslashreplace")
+            sys.stdout.write(escaped(text, keep="\n") if sys.stdout.isatty() else text)
         else:
             write_bytes(out, content)
     if out is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections import Counter
@@ -17,6 +16,7 @@ from torch import Tensor
 from dmrnet.data.files.numbers import Array
 from dmrnet.modalities import name_of
 from dmrnet.storage import npz_bytes, write_bytes, write_text
+from dmrnet.text import csv_text
 
 LONGEST = 80
 """Longest file name, in characters."""
@@ -32,7 +32,7 @@ def classes_as_csv(
         [name, mask, classes[label], *(f"{value:.6g}" for value in row)]
         for name, mask, label, row in zip(samples, seen, best, probabilities.tolist(), strict=True)
     ]
-    return as_csv(rows)
+    return csv_text(rows)
 
 
 def as_npz(
@@ -74,7 +74,7 @@ def write_label_maps(
         [str(number), name, "#{:02x}{:02x}{:02x}".format(*colour)]
         for number, (name, colour) in enumerate(zip(classes, colours.tolist(), strict=True))
     ]
-    write_text(folder / "classes.csv", as_csv([["value", "class", "colour"], *rows]))
+    write_text(folder / "classes.csv", csv_text([["value", "class", "colour"], *rows]))
     listed = [["file", "sample", "seen", *(f"share({name})" for name in classes)]]
     files = iter(zip(file_names(samples), samples, seen, strict=True))
     for maps in batches:
@@ -84,7 +84,7 @@ def write_label_maps(
             names = name_of(seen, modalities)
             listed.append([file, sample, names, *(f"{value:.6g}" for value in share)])
     # Names of samples need not be Unicode.
-    write_bytes(folder / "images.csv", as_csv(listed).encode(errors="surrogateescape"))
+    write_bytes(folder / "images.csv", csv_text(listed).encode(errors="surrogateescape"))
 
 
 def as_png(
@@ -119,10 +119,3 @@ def file_names(samples: Sequence[str]) -> list[str]:
     if len({name.lower() for name in names}) < len(names):
         names = [f"{row}-{name}" for row, name in enumerate(plain)]
     return [f"{name}.png" for name in names]
-
-
-def as_csv(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as CSV."""
-    stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(rows)
-    return stream.getvalue()

@@ -6,14 +6,17 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from dmrnet.cli.failures import discard
 from dmrnet.engine.training.processes import rank
 from dmrnet.lazy import collection_paused
+from dmrnet.text import escaped, is_plain
 
 PIPED_WIDTH = 120
 """Width of output to a file or a pipe, in columns."""
@@ -21,6 +24,20 @@ PIPED_WIDTH = 120
 
 class Screen(Console):
     """Console that survives a closed pipe: a training does not end because ``head`` has."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Show hidden characters of users' names as escapes; rich's own controls stay."""
+        for segment in super().render(renderable, options):
+            if segment.control or is_plain(segment.text):
+                yield segment
+            else:
+                yield Segment(escaped(segment.text, keep="\n"), segment.style)
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401
+        """Escape before columns are measured."""
+        return super().render_str(escaped(text, keep="\n"), **options)
 
     def on_broken_pipe(self) -> None:
         """Stop writing and let the command continue."""
@@ -58,9 +75,9 @@ def plain_table(words: Iterable[str], numbers: Iterable[str] = ()) -> Table:
     """Return a table without lines, with columns of words, then right-aligned ones of numbers."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in words:
-        table.add_column(Text(name))
+        table.add_column(Text(escaped(name)))
     for name in numbers:
-        table.add_column(Text(name), justify="right")
+        table.add_column(Text(escaped(name)), justify="right")
     return table
 
 

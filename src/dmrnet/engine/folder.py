@@ -20,6 +20,7 @@ from dmrnet.storage import (
     write_text,
     write_together,
 )
+from dmrnet.text import escaped
 
 METRICS_HEAD = "epoch,metric,value\n"
 
@@ -48,8 +49,8 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        """Name of the folder, which is the run's name in its rows."""
-        return self.path.resolve().name
+        """Name of the folder, which is the run's name in its rows; hidden characters escaped."""
+        return escaped(self.path.resolve().name)
 
     @property
     def trained(self) -> bool:

@@ -10,6 +10,7 @@ from torch import Tensor
 from dmrnet.engine.rows import Line
 from dmrnet.evaluation import MaskPredictions
 from dmrnet.registry import Registry
+from dmrnet.text import check_plain
 
 MetricFunction = Callable[[Tensor, Tensor], Tensor | float]
 """From probabilities ``(n, M)`` and classes, int64 ``(n,)``, to a number: a function, or a metric
@@ -44,6 +45,7 @@ def own_lines(
             "combinations and classes; evaluate fewer samples"
         )
     for metric, function in wanted.items():
+        check_plain("metric name", metric)
         if metric in ("accuracy", "log_loss"):
             raise ValueError(f"the name {metric!r} stands for a metric already; choose another")
         for number, name in enumerate(names):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from dmrnet.hints import nearest
+from dmrnet.text import check_plain
 
 SEPARATOR = "+"
 """Joins the modalities of a combination: ``rgb+ir``."""
@@ -19,7 +20,8 @@ def check_names(names: Iterable[str]) -> tuple[str, ...]:
     Raises:
         TypeError: If `names` is a single string, or a name is not a string.
         ValueError: If there are no names, or a name is empty, has leading or trailing blanks,
-            holds ``+`` (which joins names into combinations), or occurs twice.
+            holds ``+`` (which joins names into combinations), a line break or a control or
+            direction character, or occurs twice.
 
     >>> check_names(["rgb", "depth"])
     ('rgb', 'depth')
@@ -34,6 +36,7 @@ def check_names(names: Iterable[str]) -> tuple[str, ...]:
             raise TypeError(f"expected modality names as strings, got {name!r}")
         if not name or name != name.strip():
             raise ValueError(f"modality name {name!r} is empty or has outer blanks; rename it")
+        check_plain("modality name", name)
         if SEPARATOR in name:
             raise ValueError(
                 f"modality name {name!r} holds {SEPARATOR!r}, which joins the names of a "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dmrnet.modalities.names import check_names
+from dmrnet.text import check_plain
 
 Kind = Literal["vector", "sequence", "image", "volume"]
 """Layout of a modality; it selects the default encoder."""
@@ -64,6 +65,8 @@ class Task:
                 f"expected at least two classes, got {len(self.classes)} "
                 f"({', '.join(self.classes) or 'none'})"
             )
+        for name in self.classes:
+            check_plain("class name", name)
         if len(set(self.classes)) < len(self.classes):
             twice = next(name for name in self.classes if self.classes.count(name) > 1)
             raise ValueError(f"expected distinct class names, got {twice!r} twice")

@@ -29,6 +29,7 @@ from dmrnet.settings.options import REQUIRED, Option, flag_of, options_of
 from dmrnet.settings.paths import paths_of
 from dmrnet.settings.training import Training
 from dmrnet.settings.values import check, mismatch
+from dmrnet.text import escaped
 
 if TYPE_CHECKING:
     from dmrnet.data.sets.base import DataSettings
@@ -110,7 +111,7 @@ class RunSettings:
             if (value := getattr(self.data, field.name)) != field.default
             and field.name not in paths
         ]
-        return " ".join([*parts, *([f"({', '.join(changed)})"] if changed else [])])
+        return escaped(" ".join([*parts, *([f"({', '.join(changed)})"] if changed else [])]))
 
 
 def _data_name(data: str) -> Option:

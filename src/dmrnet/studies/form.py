@@ -17,6 +17,7 @@ from dmrnet.methods import METHODS
 from dmrnet.settings.files import flat, read_tree
 from dmrnet.settings.values import check
 from dmrnet.studies.spec import Change, Entry, Range, Search, Study, as_flag
+from dmrnet.text import check_plain
 
 MOST_SEEDS = 10_000
 OTHERS = "others"
@@ -94,7 +95,12 @@ def _mapping(value: object, lines: str) -> Mapping[Any, Any]:
 def _text(value: object) -> str:
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         raise ValueError(f"expected text, got {value!r}")
-    return str(value).strip()
+    return check_plain("the text", str(value).strip())
+
+
+def _lines(value: object) -> str:
+    """Read text that may have several lines."""
+    return "\n".join(map(_text, str(value).splitlines() if isinstance(value, str) else [value]))
 
 
 def _known(known: Iterable[str], kind: str, value: object) -> str:
@@ -213,7 +219,7 @@ def _costs(value: object) -> dict[str, float]:
 
 def _reasons(value: object) -> dict[str, str]:
     reasons = _mapping(value, "`name: why` lines")
-    return {str(name): _at(name, _text, why) for name, why in reasons.items()}
+    return {_text(name): _at(name, _lines, why) for name, why in reasons.items()}
 
 
 def _search(value: object) -> Search:
@@ -238,7 +244,8 @@ def _range(value: object) -> tuple[str, ...] | Range:
 
 
 READERS: dict[str, Reader] = {
-    **dict.fromkeys(("title", "about", "baseline", "label"), _text),
+    **dict.fromkeys(("title", "baseline", "label"), _text),
+    "about": _lines,
     **dict.fromkeys(("recipes", "analyses", "printed"), partial(_list, _text)),
     **dict.fromkeys(("method", "printed_as"), _method),
     **dict.fromkeys(("protocol", "own", "log", "whole"), partial(check, bool)),

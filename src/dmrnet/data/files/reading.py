@@ -297,7 +297,10 @@ def _training(
         raise ValueError(
             f"{table.path}: every label is {text(labels[0])!r}; expected at least two classes"
         )
-    task = Task(tuple(inputs), tuple(text(label) for label in labels))
+    try:
+        task = Task(tuple(inputs), tuple(text(label) for label in labels))
+    except ValueError as error:
+        raise ValueError(f"{table.path}: {error}") from error
     target = _class_numbers(table.path, table.target, task.classes)
     present = torch.from_numpy(table.present)
     return ArrayDataset(task, arrays, present, target, table.samples), notes

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from dmrnet.storage import read_json_lines
+from dmrnet.text import is_plain
 
 SPLITS = ("val", "test")
 _SCORES = ("accuracy", "acer", "apcer", "bpcer", "miou")
@@ -81,7 +82,7 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
 def text(record: Mapping[str, object], key: str, where: str, *, empty: bool = False) -> str:
     """Return ``record[key]``; raise `RowError` unless printable text, not empty by default."""
     value = record.get(key)
-    if not isinstance(value, str) or (not value and not empty) or not value.isprintable():
+    if not isinstance(value, str) or (not value and not empty) or not is_plain(value):
         raise RowError(f"{where}: expected {key!r} to be printable text, got {value!r}")
     return value
 
