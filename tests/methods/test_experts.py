@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save
 from tests.methods.test_pixels import WEIGHTS, weighed
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit_run
+from dmrnet.engine.weights import load_weights
 from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
 from dmrnet.methods.modules import experts
@@ -117,8 +119,8 @@ def slow(model: Method, batch: Batch, settings: dict[str, Any]) -> tuple[Any, ..
             hidden = torch.zeros(5, dtype=torch.float64)
             read = maps if fuses == "network" else {v: f.detach() for v, f in maps.items()}
             joined = torch.cat([read[v] if v in shown else hidden for v in range(3)])
-            classify = model.predictor.predictor.linear
-            fused = block(joined, *model.fusion.residual.trunk[:2])
+            classify = model.predictor.linear
+            fused = block(joined, *model.fusion.fusion.trunk[:2])
             half = 0.5 if fuses == "network" and not model.training else 1.0
             z = z + half * (classify.weight @ fused + classify.bias)
         outputs.append(z)
@@ -181,7 +183,7 @@ def test_weights_are_fitted_on_validation_for_each_number_of_modalities() -> Non
     pool, batch = model.fusion.pool, batch_of(TASK, torch.ones(7, 3).bool(), masks)
     assert pool.fitted.tolist() == [False, True, True]
     assert bool((pool.expert_weights >= 0).all())
-    weights = [*pool.expert_weights[1].tolist(), float(pool.residual_weights[1])]
+    weights = [*pool.expert_weights[1].tolist(), float(pool.fused_weights[1])]
     with torch.no_grad():
         found = model(batch.inputs, masks)
         cached = model.cached(batch.inputs, dict.fromkeys(model.modalities))
@@ -284,7 +286,7 @@ def test_pixels_of_experts_and_of_their_sum(family: str) -> None:
     for v, (name, expert) in enumerate(zip(ROOMS.modalities, model.encoders, strict=True)):
         x = batch.inputs[name].nan_to_num()
         maps = list(expert.encoder.encode(name, x).values())
-        out = expert.head([maps[level] for level in expert.levels])
+        out = expert.head([maps[level] for level in expert.reads])
         logits[v] = out.logits
         for scale in (out.logits, *out.side):
             sums, total = weighed(scale, batch.target)
@@ -293,8 +295,7 @@ def test_pixels_of_experts_and_of_their_sum(family: str) -> None:
     found = loss.step.out
     torch.testing.assert_close(found.logits[1], logits[0][1])
     torch.testing.assert_close(found.logits[2], logits[1][2])
-    value, skips = loss.step.rep.value, loss.step.fused.skips[:-2]
-    residual = model.predictor.predictor(value, skips)
+    residual = model.predictor(loss.step.rep.value, loss.step.fused.skips)
     mean = model.fusion.pool.scale[1] * (logits[0][0] + logits[1][0]) / 2
     torch.testing.assert_close(found.logits[0], mean + residual.logits[0])
     assert len(found.side) == (3 if family == "esanet" else 0)
@@ -315,6 +316,25 @@ def test_pixels_of_experts_and_of_their_sum(family: str) -> None:
             ]
         )
         torch.testing.assert_close(side[0], blocks + of_residual[0])
+
+
+def test_weights_with_the_names_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    model, other = built(pooling="weights"), built(pooling="weights")
+    old = {"fusion.pool.residual_weights": model.fusion.pool.fused_weights}
+    old |= {f"fusion.residual.{n}": x for n, x in model.fusion.fusion.state_dict().items()}
+    old |= {f"predictor.predictor.{n}": x for n, x in model.predictor.state_dict().items()}
+    kept = ("encoders.", "fusion.pool.expert", "fusion.pool.fitted", "fusion.pool.scale")
+    rest = ("representation.", "objective.", "statistics.")
+    old |= {n: x for n, x in model.state_dict().items() if n.startswith((*kept, *rest))}
+    for number, parameter in enumerate(other.parameters()):
+        nn.init.constant_(parameter, float(number))
+    (tmp_path / "weights").write_bytes(save({n: x.contiguous() for n, x in old.items()}))
+    load_weights(other, tmp_path / "weights")
+    assert all(map(torch.equal, model.state_dict().values(), other.state_dict().values()))
+    # A checkpoint holds the method as a part.
+    whole = nn.ModuleDict({"method": built(pooling="weights")})
+    whole.load_state_dict({f"method.{n}": x for n, x in old.items()})
+    assert all(map(torch.equal, model.state_dict().values(), whole.state_dict().values()))
 
 
 def test_mistakes_raise() -> None:

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from dmrnet.methods.base import Method
+from dmrnet.methods.base import Method, rename_weights
 from dmrnet.storage import write_bytes
 
 
@@ -36,6 +36,7 @@ def load_weights(method: Method, path: Path) -> None:
         state = load(path.read_bytes())
     except SafetensorError as error:
         raise ValueError(f"{path} is corrupt or no safetensors file: {error}") from error
+    rename_weights(method, state)
     expected = method.state_dict()
     if wrong := misfit(expected, state):
         # Methods that fuse by level once ignored the setting, and trained small encoders.

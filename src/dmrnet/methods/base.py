@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -74,6 +74,9 @@ class Method(nn.Module, TrainingHooks):
 
     class_weights: Tensor | None
 
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Starts of names of weights that earlier versions wrote, with what they are now."""
+
     def __init__(
         self,
         task: Task,
@@ -117,6 +120,8 @@ class Method(nn.Module, TrainingHooks):
         self.statistics = CombinationStatistics(len(task.modalities))
         self._reminder = EpochReminder() if self.learns_from_epochs else None
         safe_batch_norm(self)
+        if self.renamed:
+            self.register_load_state_dict_pre_hook(rename_weights)  # type: ignore[no-untyped-call]
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -166,9 +171,9 @@ class Method(nn.Module, TrainingHooks):
         assert isinstance(rep, Representation)
         return rep
 
-    def predict(self, value: Tensor, skips: Sequence[Tensor] = ()) -> Output:
-        """Predict from a representation's value (Eq. 8)."""
-        out = self.predictor(value, skips)
+    def predict(self, value: Tensor, fused: Fused) -> Output:
+        """Predict from a representation's value, and the skips of the fusion (Eq. 8)."""
+        out = self.predictor(value, fused.skips)
         assert isinstance(out, Output)
         return out
 
@@ -216,7 +221,7 @@ class Method(nn.Module, TrainingHooks):
             value = self.represent(fused.map).value
         else:
             value = self.representation.infer(fused.map)
-        return self.predict(value, fused.skips).logits
+        return self.predict(value, fused).logits
 
     # --- training -------------------------------------------------------------------------------
 
@@ -291,7 +296,7 @@ class Method(nn.Module, TrainingHooks):
         """Run encoded samples through the other stages and the task loss, under one mask."""
         fused = self.fuse(feats, mask) if rows is None else self.fuse(feats, mask, rows)
         rep = self.represent(fused.map, generator)
-        out = self.predict(rep.value, fused.skips)
+        out = self.predict(rep.value, fused)
         return ForwardPass(mask, fused, rep, out, self.task_loss(out, target))
 
     def training_mask(self, batch: Batch) -> Tensor:
@@ -314,3 +319,10 @@ class Method(nn.Module, TrainingHooks):
         statistics = self.statistics.close(add)
         self.on_epoch_end(statistics, add)
         return statistics
+
+
+def rename_weights(method: Method, state: dict[str, Any], prefix: str = "", *_: object) -> None:
+    """Give weights that an earlier version wrote their names of today; see `Method.renamed`."""
+    for old, new in method.renamed.items():
+        for name in [name for name in state if name.startswith(prefix + old)]:
+            state[prefix + new + name.removeprefix(prefix + old)] = state.pop(name)

@@ -56,7 +56,7 @@ class ExpertsSettings(SFMDSettings):
             residual of the pooled experts on detached features, or none.
         share: Share of an expert's gradient that reaches its encoder, next to a fused network;
             otherwise all of it does, since nothing else trains the encoders.
-        distribution: Gaussian in the residual: none, on its map (DMR), on its pooled vector (PE)
+        distribution: Gaussian in the fused part: none, on its map (DMR), on its pooled vector (PE)
             or on its attention-pooled vector (PCME).
         alpha: Weight of the distribution term (Eq. 9), if there is a Gaussian.
         reduction: Reduction of the KL: sum, position (sum over channels, mean over positions) or
@@ -85,7 +85,7 @@ class ExpertsSettings(SFMDSettings):
         return Experts
 
     def representation(self, channels: int) -> RepresentationHead:
-        """Return the head of the residual."""
+        """Return the head of the fused part."""
         if self.distribution == "none":
             return super().representation(channels)
         return gaussian_head(self.distribution, channels)
@@ -111,14 +111,9 @@ class ExpertsSettings(SFMDSettings):
         return super().build(task)
 
     def parts(self, task: Task) -> NetworkParts:
-        """Return the experts, the pool with the residual, and the predictor."""
+        """Return the experts, the pool with the fused part, and its predictor."""
         from dmrnet.nn.networks.parts import NetworkParts
-        from dmrnet.nn.systems.expert_fusion import (
-            ExpertPool,
-            ExpertsFusion,
-            Fuses,
-            ResidualPredictor,
-        )
+        from dmrnet.nn.systems.expert_fusion import ExpertPool, ExpertsFusion, Fuses
         from dmrnet.nn.systems.expert_network import expert_network
         from dmrnet.nn.systems.unimodal import AsLogits
 
@@ -131,8 +126,7 @@ class ExpertsSettings(SFMDSettings):
             return NetworkParts(own.experts, alone, len(task.classes), AsLogits(task.dense))
         fused = own.build_fused()
         fusion = ExpertsFusion(pool, fused.fusion, own.stride)
-        predictor = ResidualPredictor(fused.predictor, fuses)
-        return NetworkParts(own.experts, fusion, fused.channels, predictor)
+        return NetworkParts(own.experts, fusion, fused.channels, fused.predictor)
 
     def terms(self, task: Task) -> Sequence[Term]:
         """Return the experts' losses, and L_DR if there is a Gaussian."""

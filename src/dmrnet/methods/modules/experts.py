@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import count, takewhile
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from dmrnet.methods.base import Method
 from dmrnet.methods.probes import embedding
 from dmrnet.modalities import Batch, Inputs
-from dmrnet.nn.fusion import masked_all
+from dmrnet.nn.fusion import Fused, masked_all
 from dmrnet.nn.predictor import Output
-from dmrnet.nn.systems.expert_fusion import ExpertsFusion, ResidualPredictor, SelectedExperts
-from dmrnet.nn.systems.experts import ModalityExpert, PixelModalityExpert, logits_name
+from dmrnet.nn.systems.expert_fusion import POOLED, SHARE, ExpertsFusion, SelectedExperts
+from dmrnet.nn.systems.experts import ModalityExpert, logits_name
 from dmrnet.nn.systems.mixture import fit_weights
 from dmrnet.objectives import Step, TaskLoss
 from dmrnet.objectives.systems.experts import LOSSES
@@ -64,22 +65,42 @@ class OwnLosses(Method):
 class Experts(OwnLosses):
     """A method that adds the predictions of single modalities to that of the fused map."""
 
+    renamed: ClassVar = {
+        "fusion.residual.": "fusion.fusion.",
+        "fusion.pool.residual_weights": "fusion.pool.fused_weights",
+        "predictor.predictor.": "predictor.",
+    }
+
+    def predict(self, value: Tensor, fused: Fused) -> Output:
+        """Predict by the fused part, and add its weighted logits to those of the pooled experts.
+
+        In dense tasks the pooled logits are averaged to the size of each side output.
+        """
+        out = super().predict(value, fused)
+        if POOLED not in fused.extras:
+            return out
+        (pooled,), (share,) = fused.extras[POOLED], fused.extras[SHARE]
+        side = (
+            F.adaptive_avg_pool2d(pooled, (r.shape[2], r.shape[3])) + share * r for r in out.side
+        )
+        return Output(pooled + share * out.logits, tuple(side))
+
     def clip_groups(self) -> Sequence[nn.Module]:
-        """Return each expert and the residual; or each head, and a fused network with encoders."""
+        """Return each expert and a residual; or each head, and a fused network with encoders."""
         assert isinstance(self.fusion, ExpertsFusion)
         if self.fusion.pool.fuses == "residual":
             return super().clip_groups()
         heads: list[nn.Module] = []
         rest: list[nn.Module] = [self.fusion, self.representation, self.predictor, self.objective]
         for expert in self.encoders:
-            assert isinstance(expert, ModalityExpert | PixelModalityExpert)
+            assert isinstance(expert, ModalityExpert)
             heads.append(expert.head)
             rest.append(expert.encoder)
         return (*heads, nn.ModuleList(rest))
 
     @torch.no_grad()
     def fit_on_validation(self, batches: Iterable[Batch]) -> None:
-        """Fit the weights of the experts and of the residual, for each number of modalities.
+        """Fit the weights of the experts and of the fused part, for each number of modalities.
 
         Each sample is read under `DRAWS` random combinations of each number.
         """
@@ -112,19 +133,19 @@ class Experts(OwnLosses):
                 pool.set_weights(number, fit_weights(columns, target, start))
 
     def columns(self, feats: SelectedExperts, mask: Tensor) -> Tensor:
-        """Return the logits of each expert, zeros where hidden, and of the residual.
+        """Return the logits of each expert, zeros where hidden, and of the fused part.
 
         Returns:
             Tensor of shape ``(b, V + 1, M)``.
         """
         names = [logits_name(name) for name in self.modalities]
         logits = masked_all(feats.logits, names, mask)
-        residual = torch.zeros_like(logits[0])
-        if isinstance(self.predictor, ResidualPredictor):
+        own = torch.zeros_like(logits[0])
+        assert isinstance(self.fusion, ExpertsFusion)
+        if self.fusion.fusion is not None:
             fused = self.fuse(feats, mask)
-            value = self.representation.infer(fused.map)
-            residual = self.predictor.predictor(value, fused.skips[:-2]).logits
-        return torch.stack([*logits, residual], 1)
+            own = super().predict(self.representation.infer(fused.map), fused).logits
+        return torch.stack([*logits, own], 1)
 
 
 def draw_combinations(present: Tensor, number: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:

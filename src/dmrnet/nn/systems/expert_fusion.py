@@ -1,19 +1,17 @@
-"""Pooled experts of single modalities, and a fused part beside them."""
+"""Pooled experts of single modalities, next to a fused part."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from dmrnet.modalities import CachedFeatures, Inputs, Where
 from dmrnet.nn.fusion import Fused, Fusion, masked_all
 from dmrnet.nn.layers.precision import at_least_float32
-from dmrnet.nn.predictor import Output
 from dmrnet.nn.systems.experts import logits_name
 
 Pooling = Literal["logits", "probabilities", "weights"]
@@ -24,6 +22,12 @@ probabilities (a mixture), or sum of logits with weights that are fitted on vali
 Fuses = Literal["residual", "network"]
 """How the fused part is trained: as a residual of the pooled experts, on detached features; or as a
 network by itself, whose loss also reaches the encoders."""
+
+POOLED = "pooled_logits"
+"""Name of the extras of a fusion that hold the pooled logits of the experts ``(B, M, ...)``."""
+
+SHARE = "fused_share"
+"""Name of the extras that hold the weight of the fused part's logits, ``(B, 1, ...)``."""
 
 
 class ExpertPool(nn.Module):
@@ -47,7 +51,7 @@ class ExpertPool(nn.Module):
     """
 
     expert_weights: Tensor
-    residual_weights: Tensor
+    fused_weights: Tensor
     fitted: Tensor
 
     def __init__(
@@ -68,7 +72,7 @@ class ExpertPool(nn.Module):
             # Float64, which an average of weights copies and does not average.
             zeros = torch.zeros(number, number, dtype=torch.float64)
             self.register_buffer("expert_weights", zeros)
-            self.register_buffer("residual_weights", zeros[0].clone())
+            self.register_buffer("fused_weights", zeros[0].clone())
             self.register_buffer("fitted", torch.zeros(number, dtype=torch.bool))
 
     def forward(self, feats: Inputs, mask: Tensor) -> Tensor:
@@ -95,22 +99,22 @@ class ExpertPool(nn.Module):
         weighted = [w.view(ones) * u for w, u in zip(share.unbind(1), logits, strict=True)]
         return sum(weighted[1:], start=weighted[0])
 
-    def residual_share(self, mask: Tensor) -> Tensor:
+    def fused_share(self, mask: Tensor) -> Tensor:
         """Return the weight of the fused part in each row, ``(B,)``.
 
-        That of a residual is 0 for a single modality.
+        A residual has 0 for a single modality.
         """
         row = mask.sum(1) - 1
         share = (row > 0).float() if self.fuses == "residual" else 0.5 * torch.ones_like(row)
         if self.pooling == "weights" and not self.training:
-            weights = self.residual_weights.to(share).index_select(0, row)
+            weights = self.fused_weights.to(share).index_select(0, row)
             share = torch.where(self.fitted.index_select(0, row), weights, share)
         return share
 
     def set_weights(self, number: int, weights: Tensor) -> None:
-        """Set the weights for a number of modalities: float64 ``(V + 1,)``, the residual's last."""
+        """Set the weights for a number of modalities: float64 ``(V + 1,)``, the fusion last."""
         self.expert_weights[number - 1] = weights[:-1]
-        self.residual_weights[number - 1] = weights[-1]
+        self.fused_weights[number - 1] = weights[-1]
         self.fitted[number - 1] = True
 
 
@@ -119,7 +123,7 @@ class SelectedExperts:
     """Selected rows of `CachedExperts`.
 
     Attributes:
-        maps: What the fusion of the residual reads.
+        maps: What the fusion of the features reads.
         logits: Experts' logits ``(b, M, ...)``, by `logits_name`.
     """
 
@@ -128,11 +132,11 @@ class SelectedExperts:
 
 
 class CachedExperts(CachedFeatures):
-    """The experts' logits, next to what the fusion of the residual has computed in advance.
+    """The experts' logits, next to what the fusion of the features has computed in advance.
 
     Args:
         logits: Experts' logits ``(B, M, ...)``, by `logits_name`.
-        maps: Features for the residual; None without one.
+        maps: Features for the fused part; None without one.
     """
 
     def __init__(self, logits: Inputs, maps: CachedFeatures | None) -> None:
@@ -151,23 +155,23 @@ class CachedExperts(CachedFeatures):
 
 
 class ExpertsFusion(Fusion):
-    r"""Pools detached experts' logits, and fuses features, detached ones for a residual.
+    """Pools the experts' logits, detached in training, and fuses the features.
 
-    The fused map is that of the residual. The last two skips are for `ResidualPredictor`: the
-    pooled logits, and the weight of the residual; a fused network has none in training. Without a
-    residual the map is the pooled logits themselves. Nothing is detached in evaluation, so that
-    gradients show what a prediction depends on.
+    The map is that of the fusion; the extras `POOLED` and `SHARE` hold the pooled logits and the
+    weight of the fused part. A fused network has neither in training, where it predicts by itself.
+    Without a fusion the map is the pooled logits. A residual reads detached features in training.
+    Nothing is detached in evaluation, so that gradients show what a prediction depends on.
 
     Args:
         pool: Pool of the experts' logits.
-        fusion: Fusion of the residual, or None for the experts alone.
+        fusion: Fusion of the features, or None for the experts alone.
         stride: Number that must divide the height and width of images in a dense task.
     """
 
     def __init__(self, pool: ExpertPool, fusion: Fusion | None, stride: int = 1) -> None:
         super().__init__()
         self.pool = pool
-        self.residual = fusion
+        self.fusion = fusion
         self.stride = stride
 
     def forward(
@@ -181,28 +185,26 @@ class ExpertsFusion(Fusion):
             if self.training:
                 logits = detached(logits)
                 maps = detached(maps) if self.pool.fuses == "residual" else maps
-        if self.residual is None:
+        if self.fusion is None:
             pooled = self.pool(logits, mask)
             return Fused(pooled if pooled.dim() == 4 else pooled[..., None, None])
-        fused: Fused
-        if rows is None:
-            fused = self.residual(maps, mask)
-        else:
-            fused = self.residual.fuse_rows(maps, mask, rows)
+        fused: Fused = (
+            self.fusion(maps, mask) if rows is None else self.fusion.fuse_rows(maps, mask, rows)
+        )
         if self.training and self.pool.fuses == "network":
             return fused
         pooled = self.pool(logits, mask)
-        share = self.pool.residual_share(mask).view(-1, *[1] * (pooled.dim() - 1))
-        return Fused(fused.map, (*fused.skips, pooled, share), fused.extras)
+        share = self.pool.fused_share(mask).view(-1, *[1] * (pooled.dim() - 1))
+        return replace(fused, extras={**fused.extras, POOLED: (pooled,), SHARE: (share,)})
 
     def fuse_rows(self, feats: Inputs, mask: Tensor, rows: Where) -> Fused:
         """Fuse under a mask that is also known as row numbers; in training."""
         return self.forward(feats, mask, rows)
 
     def prepare(self, feats: Inputs) -> CachedFeatures:
-        """Compute what the fusion of the residual computes in advance."""
+        """Compute what the fusion of the features computes in advance."""
         maps, logits = split(feats)
-        return CachedExperts(logits, None if self.residual is None else self.residual.prepare(maps))
+        return CachedExperts(logits, None if self.fusion is None else self.fusion.prepare(maps))
 
 
 class DetachedFusion(Fusion):
@@ -229,39 +231,6 @@ class DetachedFusion(Fusion):
     def restrict(self, modalities: Sequence[str]) -> bool:
         """Drop the weights that only other modalities need, for deployment."""
         return self.fusion.restrict(modalities)
-
-
-class ResidualPredictor(nn.Module):
-    """Adds the pooled experts: ``z_S = r_S + p_S``; for a single modality its expert alone.
-
-    The residual may have a weight, see `ExpertPool.residual_share`.
-
-    Side outputs of a dense residual are added to the pooled experts, averaged to their size.
-
-    A fused network predicts by itself in training.
-
-    Args:
-        predictor: Predictor of the residual r_S.
-        fuses: How the fused part is trained; see `Fuses`.
-    """
-
-    def __init__(self, predictor: nn.Module, fuses: Fuses = "residual") -> None:
-        super().__init__()
-        self.predictor = predictor
-        self.fuses = fuses
-
-    def forward(self, value: Tensor, skips: Sequence[Tensor] = ()) -> Output:
-        """Predict from the residual's representation, and the skips of `ExpertsFusion`."""
-        out: Output
-        if self.training and self.fuses == "network":
-            out = self.predictor(value, skips)
-            return out
-        *skips, pooled, share = skips
-        out = self.predictor(value, skips)
-        side = (
-            F.adaptive_avg_pool2d(pooled, (r.shape[2], r.shape[3])) + share * r for r in out.side
-        )
-        return Output(pooled + share * out.logits, tuple(side))
 
 
 def detached(feats: Inputs) -> dict[str, Tensor]:

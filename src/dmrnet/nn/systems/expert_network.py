@@ -15,7 +15,7 @@ from dmrnet.nn.networks.levels import levels_of
 from dmrnet.nn.networks.network import Network, feature_shapes
 from dmrnet.nn.networks.parts import Tail, check_dense
 from dmrnet.nn.predictor import PooledLinear
-from dmrnet.nn.systems.experts import ExpertHead, ModalityExpert, PixelModalityExpert
+from dmrnet.nn.systems.experts import ExpertHead, ModalityExpert
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def expert_network(
         if trunks:
             tail = network.build_tail(task, shape[0], grid)
         head = ExpertHead(tail.trunk, tail.predictor, grid)
-        experts[name] = ModalityExpert(encoders[name], head, shape, classes, share)
+        experts[name] = ModalityExpert(encoders[name], head, classes, shape, share)
 
     def build_fused() -> FusedParts:
         channels = sum(shape[0] for shape in shapes.values())
@@ -95,7 +95,7 @@ def _dense(network: Network, task: Task, share: float) -> ExpertNetwork:
     levels = levels_of(network, task)
     classes = len(task.classes)
     experts = {
-        name: PixelModalityExpert(stream, ModalityDecoder(levels), levels.numbers, classes, share)
+        name: ModalityExpert(stream, ModalityDecoder(levels), classes, levels.numbers, share)
         for name, stream in levels.streams.items()
     }
 

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from dmrnet.modalities import spread_rows, take_rows
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
-from dmrnet.nn.encoders.rows import encode_no_rows, encode_rows
+from dmrnet.nn.encoders.rows import encode_rows
 from dmrnet.nn.grid import to_grid
-from dmrnet.nn.layers.norm import synchronises
-from dmrnet.nn.networks.level_fusion import ModalityDecoder
+from dmrnet.nn.predictor import Output, predict_rows
 
 
 def logits_name(modality: str, scale: int = 0) -> str:
@@ -39,20 +37,22 @@ class ExpertHead(nn.Module):
         self.predictor = predictor
         self.grid = grid
 
-    def forward(self, feature: Tensor) -> Tensor:
-        """Map ``(B, C, H, W)`` to logits ``(B, M)``."""
-        logits: Tensor = self.predictor(self.trunk(to_grid(feature, self.grid)), ()).logits
-        return logits
+    def forward(self, maps: Sequence[Tensor]) -> Output:
+        """Map one map ``(B, C, H, W)`` to logits ``(B, M)``."""
+        (feature,) = maps
+        out: Output = self.predictor(self.trunk(to_grid(feature, self.grid)), ())
+        return out
 
 
 class ModalityExpert(MultiLevelEncoder):
     """Encoder and head of a single modality as one module.
 
     Args:
-        encoder: Encoder from ``(B, *shape)`` to a map ``(B, C, H, W)``.
-        head: Module from this map to logits ``(B, M)``.
-        shape: ``(C, H, W)``.
+        encoder: Encoder from ``(B, *shape)`` to a map ``(B, C, H, W)``, or with several levels.
+        head: Module from the maps that it reads to `Output`.
         classes: Number of classes.
+        reads: Shape ``(C, H, W)`` of the encoder's map; of an encoder with several levels, for
+            dense prediction, the numbers of those that the head reads.
         share: Share of the head's gradient that reaches the encoder.
     """
 
@@ -60,91 +60,44 @@ class ModalityExpert(MultiLevelEncoder):
         self,
         encoder: nn.Module,
         head: nn.Module,
-        shape: tuple[int, int, int],
         classes: int,
+        reads: Sequence[int],
         share: float = 1.0,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.head = head
-        self.shape = shape
         self.classes = classes
+        self.reads = tuple(reads)
         self.share = share
 
     @property
     def parts(self) -> tuple[nn.Module, ...]:
-        """The encoder and the head."""
+        """Modules that an input goes through, in order."""
+        if isinstance(self.encoder, MultiLevelEncoder):
+            return (*self.encoder.parts, self.head)
         return (self.encoder, self.head)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Encode ``(B, *shape)`` as the map ``(B, C, H, W)``."""
+        """Encode ``(B, *shape)`` as the map ``(B, C, H, W)``, the deepest of several."""
         encoded: Tensor = self.encoder(x)
         return encoded
 
     def encode(self, modality: str, x: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
-        """Return the map by the modality's name, and logits ``(B, M)`` by `logits_name`."""
-        feature = encode_rows(self.encoder, x, rows, self.shape)
-        read = scale_gradient(feature, self.share) if self.training else feature
-        logits = encode_rows(self.head, read, rows, (self.classes,))
-        return {modality: feature, logits_name(modality): logits}
+        """Return the map of every level, and logits ``(B, M, ...)`` by `logits_name`.
 
-
-class PixelModalityExpert(MultiLevelEncoder):
-    """Encoder and decoder of a single modality as one module, for dense prediction.
-
-    Args:
-        encoder: Encoder with several levels.
-        head: Decoder of these levels.
-        levels: Numbers of the levels that the decoder reads.
-        classes: Number of classes.
-        share: Share of the head's gradient that reaches the encoder.
-    """
-
-    def __init__(
-        self,
-        encoder: MultiLevelEncoder,
-        head: ModalityDecoder,
-        levels: Sequence[int],
-        classes: int,
-        share: float = 1.0,
-    ) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.head = head
-        self.levels = tuple(levels)
-        self.classes = classes
-        self.share = share
-        self.widths = encoder.widths
-
-    @property
-    def parts(self) -> tuple[nn.Module, ...]:
-        """Modules that an image goes through, in order."""
-        return (*self.encoder.parts, self.head)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Encode ``(B, C, H, W)`` as the deepest map."""
-        deepest: Tensor = self.encoder(x)
-        return deepest
-
-    def encode(self, modality: str, x: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
-        """Return the map of every level, and logits ``(B, M, H, W)`` by `logits_name`.
-
-        There are no side logits if there are no rows.
+        A single map has the modality's name. There are no side logits if there are no rows.
         """
-        maps = self.encoder.encode(modality, x, rows)
-        read = [map for number, map in enumerate(maps.values()) if number in self.levels]
+        size: Sequence[int] = ()
+        if isinstance(self.encoder, MultiLevelEncoder):
+            maps, size = self.encoder.encode(modality, x, rows), x.shape[2:]
+            read = [map for number, map in enumerate(maps.values()) if number in self.reads]
+        else:
+            maps = {modality: encode_rows(self.encoder, x, rows, self.reads)}
+            read = list(maps.values())
         if self.training:
             read = [scale_gradient(map, self.share) for map in read]
-        outputs: tuple[Tensor, ...]
-        if rows is not None and len(rows) == 0 and not synchronises(self.head):
-            shape = (self.classes, *x.shape[2:])
-            # Connected to the decoder, and through the deepest map to the encoder.
-            outputs = (encode_no_rows(self.head, read[-1], shape),)
-        else:
-            out = self.head([take_rows(map, rows) for map in read])
-            outputs = (out.logits, *out.side)
-        if rows is not None:
-            outputs = tuple(spread_rows(logits, rows, x.shape[0]) for logits in outputs)
+        outputs = predict_rows(self.head, self.head, read, rows, (self.classes, *size))
         return maps | {logits_name(modality, scale): u for scale, u in enumerate(outputs)}
 
 

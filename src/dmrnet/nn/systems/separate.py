@@ -7,14 +7,12 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from dmrnet.modalities import Inputs, Where, index_of, spread_rows, take_rows
+from dmrnet.modalities import Inputs, Where, index_of
 from dmrnet.modalities.names import SEPARATOR
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder, feature_name
-from dmrnet.nn.encoders.rows import encode_no_rows
 from dmrnet.nn.fusion import Fused, Fusion
-from dmrnet.nn.layers.norm import synchronises
 from dmrnet.nn.networks.parts import NetworkParts
-from dmrnet.nn.predictor import Output
+from dmrnet.nn.predictor import Output, predict_rows
 
 
 class CombinationNetwork(nn.Module):
@@ -62,20 +60,17 @@ class CombinationNetwork(nn.Module):
             Logits ``(B, M, 1, 1)`` by the combination's name; in dense tasks ``(B, M, H, W)`` as
             level 0 and side logits as further levels (`feature_name`).
         """
-        name, first = SEPARATOR.join(self.modalities), inputs[self.modalities[0]]
-        size = first.shape[0]
-        rows = common_rows([where[n] for n in self.modalities], size)
-        outputs: tuple[Tensor, ...]
-        if rows is not None and len(rows) == 0 and not synchronises(self):
-            shape = (self.classes, *(first.shape[2:] if self.dense else (1, 1)))
-            outputs = (encode_no_rows(self, first, shape),)
-        else:
-            out = self({n: take_rows(inputs[n], rows) for n in self.modalities})
-            outputs = (out.logits, *out.side) if self.dense else (out.logits[..., None, None],)
-        if rows is not None:
-            outputs = tuple(spread_rows(logits, rows, size) for logits in outputs)
+        name, tensors = SEPARATOR.join(self.modalities), [inputs[n] for n in self.modalities]
+        rows = common_rows([where[n] for n in self.modalities], tensors[0].shape[0])
+        outputs = predict_rows(
+            self,
+            lambda shown: self(dict(zip(self.modalities, shown, strict=True))),
+            tensors,
+            rows,
+            (self.classes, *(tensors[0].shape[2:] if self.dense else ())),
+        )
         if not self.dense:
-            return {name: outputs[0]}
+            return {name: outputs[0][..., None, None]}
         return {feature_name(name, level): logits for level, logits in enumerate(outputs)}
 
 

@@ -8,17 +8,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from dmrnet.modalities import Inputs, Task, spread_rows, take_rows
+from dmrnet.modalities import Inputs, Task
 from dmrnet.modalities.names import position
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder, feature_name
-from dmrnet.nn.encoders.rows import encode_no_rows
 from dmrnet.nn.fusion import Fused, Fusion, masked_all
-from dmrnet.nn.layers.norm import synchronises
 from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.nn.networks.custom_fusion import sub_network
 from dmrnet.nn.networks.network import Network
 from dmrnet.nn.networks.parts import NetworkParts
-from dmrnet.nn.predictor import Output
+from dmrnet.nn.predictor import Output, predict_rows
 
 Combine = Literal["probabilities", "logits"]
 """Predictions that are averaged over the experts of the visible modalities."""
@@ -75,14 +73,8 @@ class PixelExpert(MultiLevelEncoder):
 
         There are no side logits if there are no rows.
         """
-        outputs: tuple[Tensor, ...]
-        if rows is not None and len(rows) == 0 and not synchronises(self):
-            outputs = (encode_no_rows(self, x, (self.classes, *x.shape[2:])),)
-        else:
-            out = self.predict(take_rows(x, rows))
-            outputs = (out.logits, *out.side)
-        if rows is not None:
-            outputs = tuple(spread_rows(logits, rows, x.shape[0]) for logits in outputs)
+        shape = (self.classes, *x.shape[2:])
+        outputs = predict_rows(self, lambda images: self.predict(*images), [x], rows, shape)
         return {feature_name(modality, level): logits for level, logits in enumerate(outputs)}
 
 

@@ -55,7 +55,7 @@ class MarginAware(Term):
             feats = teacher.encode(step.batch.inputs, step.batch.where)  # type: ignore[operator]
             fused = teacher.fuse(feats, step.batch.present)  # type: ignore[operator]
             rep = teacher.represent(fused.map)  # type: ignore[operator]
-            logits = teacher.predict(rep.value, fused.skips).logits  # type: ignore[operator]
+            logits = teacher.predict(rep.value, fused).logits  # type: ignore[operator]
         if logits.dim() == 4:
             return self.over_positions(step.fused.map, fused.map, logits)
         difference = similarities(step.fused.map) - similarities(fused.map)
