@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterable
 
@@ -84,6 +85,15 @@ def escaped(text: str, keep: str = "") -> str:
     )
 
 
+def shell(*words: object) -> str:
+    r"""Return words as a shell reads them, quoted where need be.
+
+    >>> print(shell("dmrnet", "evaluate", "my runs/1", "a\nb"))
+    dmrnet evaluate 'my runs/1' $'a\nb'
+    """
+    return " ".join(map(_shell_word, map(str, words)))
+
+
 def csv_text(rows: Iterable[Iterable[str]]) -> str:
     r"""Return rows as CSV; cells that a spreadsheet would run as a formula begin with ``'``.
 
@@ -107,6 +117,13 @@ def guarded_cell(cell: str) -> str:
 def _quoted(cell: str) -> str:
     """Return a cell in quotes if it needs them; the csv module leaves a carriage return bare."""
     return '"' + cell.replace('"', '""') + '"' if any(c in cell for c in ',"\r\n') else cell
+
+
+def _shell_word(word: str) -> str:
+    if is_plain(word):
+        return shlex.quote(word)
+    letters = (_escape(c) if is_hidden(c) else f"\\{c}" if c in "\\'" else c for c in word)
+    return f"$'{''.join(letters)}'"
 
 
 def _escape(letter: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmrnet.cli.arguments import Arguments, positive, probabilities
+from dmrnet.text import shell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +56,8 @@ def run(argv: Sequence[str]) -> int:
     if args.analyse and (args.rates or args.fail_rates):
         raise ValueError("--rates and --fail-rates need scores; leave --analyse out")
     console = analyse(args) if args.analyse else score(args)
-    console.print(f"next: dmrnet report {' '.join(args.runs)} --out report", soft_wrap=True)
+    command = shell("dmrnet", "report", *args.runs, "--out", "report")
+    console.print(f"next: {command}", soft_wrap=True)
     return 0
 
 

@@ -22,6 +22,7 @@ from dmrnet.modalities import Modality, Task
 from dmrnet.nn.layers.memory_format import arrange
 from dmrnet.settings.config import RunSettings, read_config
 from dmrnet.settings.paths import after_move
+from dmrnet.text import shell
 
 log = logging.getLogger(__name__)
 
@@ -165,8 +166,8 @@ def check_finished(folder: RunFolder, facts: Mapping[str, Any]) -> None:
         epochs = facts.get("max_epochs", "?")
         raise ValueError(
             f"the run {folder.path} has not finished: it stopped after epoch "
-            f"{len(folder.losses())} of {epochs}; go on with dmrnet fit --config {folder.config} "
-            f"--out {folder.path}"
+            f"{len(folder.losses())} of {epochs}; go on with "
+            + shell("dmrnet", "fit", "--config", folder.config, "--out", folder.path)
         )
 
 

@@ -20,7 +20,7 @@ from dmrnet.storage import (
     write_text,
     write_together,
 )
-from dmrnet.text import escaped
+from dmrnet.text import escaped, shell
 
 METRICS_HEAD = "epoch,metric,value\n"
 
@@ -67,7 +67,7 @@ class RunFolder:
         if not self.facts.is_file():
             raise FileNotFoundError(
                 f"{self.path} holds no run (no run.json); train one with "
-                f"dmrnet fit --out {self.path}"
+                + shell("dmrnet", "fit", "--out", self.path)
             )
         try:
             return read_json(self.facts)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.methods import METHODS, method
-from dmrnet.settings.files import flat
+from dmrnet.settings.files import dump_tree, flat
 from dmrnet.settings.flags import (
     Flags,
     naming,
@@ -250,7 +250,4 @@ def following(content: Mapping[str, Any], names: tuple[str, str, str]) -> dict[s
 
 def dump(settings: RunSettings) -> str:
     """Return the text of ``config.yaml``."""
-    import yaml
-
-    text: str = yaml.safe_dump(settings.to_dict(), allow_unicode=True, sort_keys=False)
-    return text
+    return dump_tree(settings.to_dict())

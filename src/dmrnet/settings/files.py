@@ -1,32 +1,92 @@
-"""Reading of YAML files of settings."""
+"""Reading and writing of YAML of settings.
+
+Unlike PyYAML's own, ``1e-3`` is a number, ``010`` is ten, a date and ``12:30`` are text, and a key
+that stands twice is an error. A path that is no Unicode is ``!!binary``: its bytes in base64.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from dmrnet.text import is_plain
+
 _FLOAT = re.compile(
     r"[-+]?(\d[\d_]*\.[\d_]*([eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.\d[\d_]*([eE][-+]?\d+)?"
     r"|\.(inf|Inf|INF))$|\.(nan|NaN|NAN)$"
 )
+_INTEGER = re.compile(r"[-+]?(\d[\d_]*|0x[\da-fA-F_]+|0o[0-7_]+)$")
+_BINARY = "tag:yaml.org,2002:binary"
 
 
 @cache
 def _loader() -> Any:  # noqa: ANN401
-    """Return PyYAML's safe loader, changed so that ``1e-3`` is a number and a date is text."""
+    """Return PyYAML's safe loader, changed as the module says."""
     import yaml
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
         yaml_implicit_resolvers = {  # noqa: RUF012
-            first: [pair for pair in pairs if not pair[0].endswith((":float", ":timestamp"))]
+            first: [p for p in pairs if not p[0].endswith((":float", ":int", ":timestamp"))]
             for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
         }
 
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: ANN401
+            lines: dict[str, int] = {}
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                    line = key.start_mark.line + 1
+                    if (first := lines.setdefault(key.value, line)) != line:
+                        raise ValueError(
+                            f"{key.value} stands in line {first} and in line {line}; leave one"
+                        )
+            return super().construct_mapping(node, deep)
+
+        def construct_integer(self, node: Any) -> int:  # noqa: ANN401
+            text = str(self.construct_scalar(node)).replace("_", "")
+            return int(text, 0 if text.lstrip("-+")[:2] in ("0x", "0o") else 10)
+
+        def construct_path(self, node: Any) -> str:  # noqa: ANN401
+            return os.fsdecode(self.construct_yaml_binary(node))
+
     Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+    Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INTEGER, list("-+0123456789"))
+    Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_integer)
+    Loader.add_constructor(_BINARY, Loader.construct_path)
     return Loader
+
+
+@cache
+def _dumper() -> Any:  # noqa: ANN401
+    import yaml
+
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc]
+        def represent_text(self, text: str) -> Any:  # noqa: ANN401
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                return self.represent_binary(os.fsencode(text))
+            # In another style PyYAML writes some line breaks as they are, and reads others.
+            style = None if is_plain(text) else '"'
+            return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+    Dumper.add_representer(str, Dumper.represent_text)
+    return Dumper
+
+
+def dump_tree(tree: Any) -> str:  # noqa: ANN401
+    r"""Return the YAML text of plain values, which `parse_tree` reads.
+
+    >>> dump_tree({"seed": 1, "train": "\udcff.npz"})
+    'seed: 1\ntrain: !!binary |\n  /y5ucHo=\n'
+    """
+    import yaml
+
+    text: str = yaml.dump(tree, Dumper=_dumper(), allow_unicode=True, sort_keys=False)
+    return text
 
 
 def parse_tree(text: str, source: str = "") -> Any:  # noqa: ANN401
@@ -63,13 +123,17 @@ def read_tree(path: Path, kind: str = "config") -> Any:  # noqa: ANN401
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return a nested mapping with dotted keys.
 
+    Raises:
+        ValueError: If two keys are one.
+
     >>> flat({"a": {"b": 1}, "c": 2})
     {'a.b': 1, 'c': 2}
     """
     result: dict[str, Any] = {}
     for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            result.update(flat(value, f"{prefix}{key}."))
-        else:
-            result[f"{prefix}{key}"] = value
+        name = f"{prefix}{key}"
+        inside = flat(value, f"{name}.") if isinstance(value, Mapping) and value else {name: value}
+        if twice := inside.keys() & result.keys():
+            raise ValueError(f"{min(twice)} is set twice; leave one")
+        result |= inside
     return result

@@ -85,8 +85,14 @@ def read_file(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(tree, dict):
         raise ValueError(f"{path}: expected a mapping of settings, got {type(tree).__name__}")
-    values = flat(tree)
-    return {ALIASES.get(key, key) if value else key: value for key, value in values.items()}
+    with naming(str(path)):
+        values: dict[str, Any] = {}
+        for key, value in flat(tree).items():
+            name = ALIASES.get(key, key) if value else key
+            if name in values:
+                raise ValueError(f"{name} is set twice; leave one")
+            values[name] = value
+    return values
 
 
 def values_of_file(
@@ -106,6 +112,8 @@ def values_of_file(
                     raise ValueError(f"expected settings under {name}, got {value!r}")
                 continue
             key, kind = find(name, options, flag=False)
+            if key in values:
+                raise ValueError(f"{key} is set twice; leave one")
             with naming(key):
                 # A number in quotes is one.
                 word = isinstance(value, str) and without_none(kind) in (bool, int, float)

@@ -73,12 +73,15 @@ def _record(
     **values: Any,  # noqa: ANN401
 ) -> Record:
     """Read a dataclass; ``recipe`` means ``recipes``, hyphens mean underscores."""
-    names = [field.name for field in fields(kind) if field.name != "path"]
+    names, read = [field.name for field in fields(kind) if field.name != "path"], set[str]()
     for key, value in _mapping(tree, "`name: value` lines").items():
         name = str(key).replace("-", "_")
         name = "recipes" if name == "recipe" and "recipes" in names else name
         if name not in names:
             raise ValueError(f"unknown key {key!r}; {nearest(name, names)}")
+        if name in read:
+            raise ValueError(f"{name} stands twice; leave one")
+        read.add(name)
         values[name] = _at(key, {**READERS, **(readers or {})}[name], value)
     for field in fields(kind):
         if field.default is field.default_factory is MISSING and field.name not in values:
@@ -177,12 +180,23 @@ def _setting(key: object) -> str:
 
 def _settings(value: object) -> dict[str, str]:
     tree = _mapping({} if value is None else value, "`setting: value` lines")
-    return {_setting(key): as_flag(item) for key, item in flat(tree).items()}
+    return _by_setting(flat(tree), as_flag)
+
+
+def _by_setting(tree: Mapping[Any, Any], read: Callable[[Any], T]) -> dict[str, T]:
+    """Read the values of settings, which may be spelt with hyphens or underscores, but once."""
+    values: dict[str, T] = {}
+    for key, value in tree.items():
+        name = _setting(key)
+        if name in values:
+            raise ValueError(f"{name} is set twice; leave one")
+        values[name] = _at(key, read, value)
+    return values
 
 
 def _grid(value: object) -> dict[str, tuple[str, ...]]:
     tree = _mapping({} if value is None else value, "`setting: [values]` lines")
-    return {_setting(key): _at(key, _choices, items) for key, items in flat(tree).items()}
+    return _by_setting(flat(tree), _choices)
 
 
 def _choices(value: object) -> tuple[str, ...]:
@@ -228,7 +242,7 @@ def _search(value: object) -> Search:
 
 def _ranges(value: object) -> dict[str, tuple[str, ...] | Range]:
     ranges = _mapping(value or {}, "`setting: range` lines")
-    return {_setting(key): _at(key, _range, item) for key, item in ranges.items()}
+    return _by_setting(ranges, _range)
 
 
 def _range(value: object) -> tuple[str, ...] | Range:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dmrnet.cli.arguments import Arguments, positive, probabilities, probability
+from dmrnet.text import shell
 
 PROG = "dmrnet data ampute"
 
@@ -74,7 +75,8 @@ def run(argv: Sequence[str]) -> int:
     for name, old, new in zip(data.names, data.present.T, made.present.T, strict=True):
         table.add_row(name, percent(old.sum() / rows), percent(new.sum() / rows))
     console.print(table)
-    console.print(f"\nwritten: {out}; next: dmrnet data check {out}", soft_wrap=True)
+    check = shell("dmrnet", "data", "check", out)
+    console.print(f"\nwritten: {out}; next: {check}", soft_wrap=True)
     return 0
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from dmrnet.cli.arguments import Arguments, pop_flag
 from dmrnet.hints import nearest
+from dmrnet.text import shell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -129,10 +130,9 @@ def _check(argv: Sequence[str]) -> int:
         console.print(f"{file}: {len(more.test)} samples, read as the training file")
         for note in more.test.notes:
             console.print(f"  {note}", style="dim", soft_wrap=True)
-    role_flags = " ".join(f"{flag} {file}" for flag, file in roles.items())
+    command = shell("dmrnet", "fit", "--data", "arrays", "--data.train", train, *words, *flags)
     console.print(
-        f"\nnothing is wrong with {'these files' if others else 'this file'}; next:\n"
-        f"dmrnet fit --data arrays --data.train {train} {' '.join([role_flags, *flags])}".rstrip(),
+        f"\nnothing is wrong with {'these files' if others else 'this file'}; next:\n{command}",
         soft_wrap=True,
     )
     return 0

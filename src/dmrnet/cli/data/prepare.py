@@ -16,6 +16,7 @@ from rich.progress import (
 
 from dmrnet.cli.arguments import Arguments
 from dmrnet.cli.screen import screen
+from dmrnet.text import shell
 
 PLAIN_LINES = 10
 """Number of lines per kind of file outside a terminal."""
@@ -70,8 +71,8 @@ def run(argv: Sequence[str]) -> int:
             progress=bars,
         )
     if args.name in DATASETS:
-        line = f"next: dmrnet fit --data {args.name} --data.root {args.root}"
-        console.print(line, soft_wrap=True)
+        command = shell("dmrnet", "fit", "--data", args.name, "--data.root", args.root)
+        console.print(f"next: {command}", soft_wrap=True)
     return 0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmrnet.cli.arguments import pop_flag
+from dmrnet.text import shell
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
@@ -58,7 +59,7 @@ def run(argv: Sequence[str]) -> int:
         console.print(_trained(facts, rows), soft_wrap=True)
     show_scores(console, rows, "val", facts)
     more = "" if "test" in facts["samples"] else " --test FILE"
-    console.print(f"\nnext: dmrnet evaluate {folder}{more}", soft_wrap=True)
+    console.print(f"\nnext: {shell('dmrnet', 'evaluate', folder)}{more}", soft_wrap=True)
     return 0
 
 

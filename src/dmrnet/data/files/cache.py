@@ -19,6 +19,7 @@ import numpy as np
 
 from dmrnet.data.files.numbers import Array
 from dmrnet.storage import read_json, replacing, write_bytes, write_text
+from dmrnet.text import shell
 
 ProgressCallback = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -219,7 +220,8 @@ def read_cache(
         ValueError: If the cache is damaged or has another version.
     """
     path, record = cache_paths(name, Path(root))
-    command = f"dmrnet data prepare {name} --source DIR --root {root}{flags and ' '}{flags}"
+    where = shell("--root", root)
+    command = f"dmrnet data prepare {name} --source DIR {where}{flags and ' '}{flags}"
     if not path.exists() and not record.exists():
         page = "papers-data" if name in OF_THE_PAPER else "public-data"
         raise FileNotFoundError(

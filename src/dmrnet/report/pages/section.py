@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from dmrnet.report.pages.tables import combination_table, hardness_table
 from dmrnet.report.records.combinations import members
 from dmrnet.report.summary.bootstrap import Resampled
 from dmrnet.report.summary.summary import DataSummary
+from dmrnet.text import shell
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,12 @@ class Section:
         lines = []
         for run in self.summary.runs:
             if run.repeatable:
-                config = shlex.quote(str(run.path / "config.yaml"))
-                again = shlex.quote(f"{run.path}-again")
+                config = shell(run.path / "config.yaml")
+                again = shell(f"{run.path}-again")
                 lines.append(f"dmrnet fit --config {config} --out {again}")
                 if self.summary.split == "test":
                     lines.append(f"dmrnet evaluate {again}")
-        folders = dict.fromkeys(shlex.quote(str(run.path)) for run in self.summary.runs)
+        folders = dict.fromkeys(shell(run.path) for run in self.summary.runs)
         return [*lines, f"dmrnet report {' '.join(folders)} --out report"]
 
 

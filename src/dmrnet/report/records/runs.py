@@ -12,6 +12,7 @@ from dmrnet.report.records.mining import VARIANCE, MiningRecord, read_kept_epoch
 from dmrnet.report.records.published import PublishedRow, parse_published
 from dmrnet.report.records.rows import Row, RowError, parse_row, read_records, read_rows
 from dmrnet.storage import read_json
+from dmrnet.text import shell
 
 RESULTS = "results.jsonl"
 FACTS = "run.json"
@@ -81,7 +82,7 @@ def read_runs(paths: Sequence[Path], split: str) -> list[RunRecord]:
     runs = [_read_run(run_path) for run_path in unique.values()]
     lacking = [run for run in runs if not _has_rows_of(run, split)]
     if lacking:
-        names = " ".join(str(run.path) for run in lacking)
+        names = shell(*(run.path for run in lacking))
         mend = (
             f"run `dmrnet evaluate {names}`, or report the validation rows with split 'val'"
             if split == "test"
@@ -143,7 +144,7 @@ def _run_paths(path: Path) -> list[Path]:
     if (path / CONFIG).is_file():
         raise FileNotFoundError(
             f"expected {RESULTS} in the run {path}, got none: its training has not finished; "
-            f"`dmrnet fit --config {path / CONFIG} --out {path}` finishes it"
+            f"`{shell('dmrnet', 'fit', '--config', path / CONFIG, '--out', path)}` finishes it"
         )
     children = sorted(path.glob("*"))
     finished = [child for child in children if (child / RESULTS).is_file()]
