@@ -11,6 +11,7 @@ from weakref import WeakSet
 import numpy as np
 
 from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.objects import as_array, plain_labels, rows_of_modality
 from dmrnet.data.files.source import PRESENT, RESERVED, SAMPLES, TARGET, ArraySource, Source
 from dmrnet.modalities import check_names
 
@@ -291,51 +292,6 @@ def given(key: str) -> GivenData:
     return data
 
 
-def rows_of_modality(name: str, value: Any) -> Array:  # noqa: ANN401
-    """Return an array ``(n, ...)``; rows that are None become NaN.
-
-    Raises:
-        TypeError: If it holds no numbers.
-        ValueError: If rows differ in shape, or every row is None.
-    """
-    array = as_array(value)
-    if array is None or array.dtype == object:
-        rows = [as_array(row) for row in (value if array is None else array)]
-        shapes = {row.shape: number for number, row in enumerate(rows) if row is not None}
-        if not shapes:
-            raise ValueError(f"modality {name}: every row is None; leave it out")
-        if len(shapes) > 1:
-            (one, first), (other, second) = list(shapes.items())[:2]
-            raise ValueError(
-                f"modality {name}: expected rows of one shape, got {one} in row {first} and "
-                f"{other} in row {second}; resize or pad them"
-            )
-        empty = np.full(next(iter(shapes)), np.nan, dtype=np.float32)
-        array = np.stack([empty if row is None else row for row in rows])
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"modality {name}: expected numbers, got {array.dtype}")
-    if array.ndim == 0:
-        raise TypeError(f"modality {name}: expected one row a sample, got a single number")
-    return array[:, None] if array.ndim == 1 else array
-
-
-def as_array(value: Any) -> Array | None:  # noqa: ANN401
-    """Return an array of what has one; None for None, and for lists whose rows differ."""
-    if value is None:
-        return None
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        # Numpy has no bfloat16.
-        value = value.float() if str(value.dtype) == "torch.bfloat16" else value
-        return np.asarray(value)
-    if hasattr(value, "to_numpy"):
-        return np.asarray(value.to_numpy())
-    try:
-        return np.asarray(value)
-    except ValueError:
-        return None
-
-
 def _check_inputs(inputs: object) -> None:
     if not isinstance(inputs, Mapping) or not inputs:
         raise TypeError(
@@ -355,14 +311,7 @@ def _labels(y: Any) -> Array:  # noqa: ANN401
     array = as_array(y)
     if array is None:
         raise TypeError(f"expected y as one label a sample, got {type(y).__name__}")
-    if array.dtype != object:
-        return array
-    none = [row for row, label in enumerate(array) if label is None or label != label]
-    if none:
-        raise ValueError(
-            f"y: row {none[0]} has no label ({len(none)} such rows); leave such rows out"
-        )
-    return np.asarray(array.tolist())
+    return plain_labels("y", array)
 
 
 def _weights(weights: Any, rows: int) -> Array:  # noqa: ANN401

@@ -15,8 +15,9 @@ from torch.utils.data import DataLoader
 
 from dmrnet.data.dataset import UNLABELLED, Dataset, Splits
 from dmrnet.data.files.layout import Layout, guess_layout, matching_layout, parse_kind
+from dmrnet.data.files.objects import as_array
 from dmrnet.data.files.reading import arranged
-from dmrnet.data.given import GivenData, as_array, record
+from dmrnet.data.given import GivenData, record
 from dmrnet.data.split import generator, hold_out
 from dmrnet.data.standardise import Standardiser
 from dmrnet.hints import nearest

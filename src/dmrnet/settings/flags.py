@@ -9,7 +9,7 @@ from typing import Any
 
 from dmrnet.settings.files import flat, read_tree
 from dmrnet.settings.options import Option, find, flag_of
-from dmrnet.settings.values import check, read, without_none
+from dmrnet.settings.values import check, holds, read, without_none
 
 ALIASES = {
     "data": "data.name",
@@ -55,21 +55,26 @@ def naming(place: str) -> Iterator[None]:
 
 
 def values_of_flags(flags: Flags, options: Mapping[str, Option]) -> dict[str, Any]:
-    """Return the values of flags by key; the last of several of one name counts.
+    """Return the values of flags by key.
+
+    Of several flags of one name the last counts; names with a value each are put together.
 
     Raises:
         ValueError: If a flag is unknown, has no value, or its value does not fit.
     """
-    words: dict[str, tuple[Any, str]] = {}
+    words: dict[str, list[tuple[Any, str]]] = {}
     for name, word in flags:
         key, kind = find(name, options)
         if word is None and kind is not bool:
             raise ValueError(f"expected a value after {flag_of(key)}")
-        words[key] = kind, "true" if word is None else word
-    values = {}
-    for key, (kind, word) in words.items():
-        with naming(flag_of(key)):
-            values[key] = read(kind, word)
+        several = words.setdefault(key, []) if holds(kind, dict) else []
+        words[key] = [*several, (kind, "true" if word is None else word)]
+    values: dict[str, Any] = {}
+    for key, some in words.items():
+        for kind, word in some:
+            with naming(flag_of(key)):
+                value = read(kind, word)
+            values[key] = {**(values.get(key) or {}), **(value or {})} if len(some) > 1 else value
     return values
 
 

@@ -67,13 +67,16 @@ def read(annotation: object, text: str) -> Any:  # noqa: ANN401
 
     Args:
         annotation: Type of the setting.
-        text: The word; ``null`` for None, ``a,b`` or ``[a,b]`` for a list.
+        text: The word; ``null`` for None, ``a,b`` or ``[a,b]`` for a list, ``a=1,b=2`` or
+            ``{a: 1, b: 2}`` for names with a value each.
 
     Raises:
         ValueError: If the word does not fit the type.
 
     >>> read(list[float] | None, ".5,1e-3"), read(int | None, "null"), read(str, "1")
     ([0.5, 0.001], None, '1')
+    >>> read(dict[str, float] | None, "camera=0,radar=-999")
+    {'camera': 0.0, 'radar': -999.0}
     """
     if text in ("null", "~") and NoneType in get_args(annotation):
         return None
@@ -82,6 +85,11 @@ def read(annotation: object, text: str) -> Any:  # noqa: ANN401
         return check(kind, text)
     if holds(kind, list) and not text.startswith("["):
         plain = f"[{text}]"
+    if holds(kind, dict) and "=" in text and not text.startswith("{"):
+        pairs = [pair.strip().partition("=") for pair in text.split(",")]
+        if not all(name and equals for name, equals, _ in pairs):
+            raise ValueError(mismatch(kind, text))
+        return {name: read(get_args(kind)[1], value) for name, _, value in pairs}
     try:
         # YAML would read 010 as octal.
         decimal = plain.strip().lstrip("+-").isdecimal()
@@ -135,7 +143,7 @@ def expected(annotation: object) -> str:
         return f"{', '.join(some)} or {last}" if some else str(last)
     if holds(kind, list):
         return f"a list of {_NAMES[get_args(kind)[0]][1]}, e.g. a,b"
-    return "names with a value each" if holds(kind, dict) else _NAMES[kind][0]
+    return "names with a value each, e.g. a=1,b=2" if holds(kind, dict) else _NAMES[kind][0]
 
 
 def placeholder(annotation: object) -> str:

@@ -6,10 +6,13 @@ import zipfile
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 
 from dmrnet.data.files.numbers import Array, Bools, Numbers, checked_numbers
+from dmrnet.data.files.objects import plain_labels, rows_of_modality
+from dmrnet.data.files.pickles import read_npy
 from dmrnet.data.files.source import PRESENT, RESERVED, SAMPLES, TARGET, ArraySource
 from dmrnet.hints import nearest
 from dmrnet.modalities import check_names
@@ -36,11 +39,13 @@ class Archive(ArraySource):
             raise ValueError(f"{path}: expected an .npz file, got a folder")
         try:
             with zipfile.ZipFile(file) as archive:
-                members = [name.removesuffix(".npy") for name in archive.namelist()]
+                files = archive.namelist()
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise ValueError(
                 f"{path}: expected an .npz file as numpy.savez writes it ({error})"
             ) from error
+        members = [name.removesuffix(".npy") for name in files]
+        self.members = dict(zip(members, files, strict=True))
         for name in members:
             if (count := members.count(name)) > 1:
                 raise ValueError(f"{path}: expected one array {name!r}, got {count}; save it once")
@@ -52,21 +57,20 @@ class Archive(ArraySource):
             raise ValueError(f"{path}: {error}") from error
 
     def read(self, name: str) -> Array:
-        """Return one array; raise ValueError if it holds Python objects, or is damaged."""
+        """Return one array; raise ValueError if it is damaged, or holds more than data.
+
+        Objects are read as `read_npy` does: numbers, text, None and arrays of them.
+        """
         try:
-            with np.load(self.path, allow_pickle=False) as archive:
-                array = archive[name]
+            with zipfile.ZipFile(self.path) as archive, archive.open(self.members[name]) as stream:
+                return read_npy(cast("BinaryIO", stream))
         # Numpy, zlib and zipfile raise a dozen kinds of error on a damaged or hostile file.
         except Exception as error:
             raise ValueError(
-                f"{self.path}: the array {name!r} cannot be read ({error}); expected plain "
-                "numbers or text, no Python objects: convert it before numpy.savez"
+                f"{self.path}: the array {name!r} cannot be read ({error}); expected numbers, "
+                "text, or an object array of arrays and None, no other Python objects: save "
+                "numbers, for example numpy.savez(file, name=numpy.stack(rows))"
             ) from error
-        if not isinstance(array, np.ndarray):
-            raise ValueError(
-                f"{self.path}: {name!r} is not an array; save the file with numpy.savez"
-            )
-        return array
 
 
 def open_source(source: str | ArraySource) -> ArraySource:
@@ -119,14 +123,14 @@ def read_table(
             f"{path}: expected at least one of {', '.join(modalities)}; it has "
             f"{', '.join(archive.names)}"
         )
-    target = archive.read(TARGET) if TARGET in archive.reserved else None
-    samples = archive.read(SAMPLES) if SAMPLES in archive.reserved else None
+    target = _list(archive, TARGET)
+    samples = _list(archive, SAMPLES)
     arrays: dict[str, Numbers] = {}
     rows, first = (0, "") if target is None else (_rows(path, TARGET, target), TARGET)
     stated: Mapping[str, Bools] = {}
     present = np.zeros((0, 0), dtype=np.bool_)
     for name in available:
-        array = archive.read(name)
+        array = _numbers(path, name, archive.read(name))
         length = _rows(path, name, array)
         if not first:
             rows, first = length, name
@@ -176,6 +180,26 @@ def read_table(
 def text(value: object) -> str:
     """Return a label or the name of a sample as text."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _list(archive: ArraySource, name: str) -> Array | None:
+    """Return labels or names of samples as numbers or text; None if the file has none."""
+    if name not in archive.reserved:
+        return None
+    try:
+        return plain_labels(name, archive.read(name))
+    except ValueError as error:
+        raise ValueError(f"{archive.path}: {error}") from error
+
+
+def _numbers(path: str, name: str, array: Array) -> Array:
+    """Return an array of the file; of objects, the rows put together, NaN where one is None."""
+    if array.dtype != object or not array.ndim:
+        return array
+    try:
+        return rows_of_modality(name, array)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _rows(path: str, name: str, array: Array) -> int:

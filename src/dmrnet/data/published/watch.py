@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.pickles import read_npy
 from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import FilesByGroup, locate, unpacked
 from dmrnet.data.published.work import Work
@@ -21,30 +20,6 @@ PUBLISHED = 140
 """Number of published recordings."""
 
 
-class _NumbersOnly(pickle.Unpickler):
-    """Opens a pickle of arrays, lists and dicts; any other class or function is refused."""
-
-    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401
-        # numpy 2 moved the module of this function. The pickle sets shape and content next.
-        if module.endswith("core.multiarray") and name == "_reconstruct":
-            return lambda kind, shape, dtype: np.zeros(0, dtype=np.int8)
-        if module == "numpy" and name in ("ndarray", "dtype"):
-            return getattr(np, name)
-        if (module, name) == ("_codecs", "encode"):
-            return _encode
-        # Protocol 2 writes the content of an empty array as a call without arguments.
-        if module in ("__builtin__", "builtins") and name == "bytes":
-            return lambda: b""
-        raise ValueError(f"it asks for {module}.{name}, which is neither number nor text")
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    """Return the bytes that text stands for, in pickles of protocol 2."""
-    if encoding not in ("latin1", "latin-1"):
-        raise ValueError(f"it holds bytes written as {encoding!r}")
-    return text.encode("latin-1")
-
-
 def unpickled(content: bytes) -> object:
     """Return the object in a ``.npy`` file that holds one.
 
@@ -52,19 +27,13 @@ def unpickled(content: bytes) -> object:
         ValueError: If it is another kind of file, is damaged, or holds more than arrays, lists,
             dicts, numbers and text.
     """
-    stream = io.BytesIO(content)
     try:
-        version = np.lib.format.read_magic(stream)
-        one, two = np.lib.format.read_array_header_1_0, np.lib.format.read_array_header_2_0
-        shape, _, dtype = (one if version == (1, 0) else two)(stream)
-        if shape != () or not dtype.hasobject:
-            raise ValueError(f"expected one object, got {dtype} of shape {shape}")
-        # An array without axes is pickled as the object itself or as an array of it.
-        value = _NumbersOnly(stream).load()
-    # Unpickling damaged bytes raises nearly anything.
-    except Exception as error:
+        value = read_npy(io.BytesIO(content))
+        if value.shape != () or value.dtype != object:
+            raise ValueError(f"expected one object, got {value.dtype} of shape {value.shape}")
+    except ValueError as error:
         raise ValueError(f"{FILE} cannot be opened: {error}") from error
-    return value.item() if isinstance(value, np.ndarray) and value.shape == () else value
+    return value.item()
 
 
 def find(sources: Sequence[Path]) -> FilesByGroup:
