@@ -5,19 +5,21 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 from weakref import finalize
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from dmrnet.api.scores import Scores
+from dmrnet.confidence import Confidence
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.given import MultimodalDataset
 from dmrnet.data.items import LazyDataset
+from dmrnet.engine.confidence import confidence_of, read_confidence
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.finished import open_run as open_finished
@@ -25,6 +27,7 @@ from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.own_metrics import MetricFunction
 from dmrnet.engine.predict import predict_run
 from dmrnet.methods.base import Method
+from dmrnet.modalities import parse
 from dmrnet.nn.encoders.own import Factory, give_encoder
 
 
@@ -113,6 +116,7 @@ class Run:
         inputs: MultimodalDataset | LazyDataset | Mapping[str, Any] | str | Path,
         present: Any = None,  # noqa: ANN401
         combination: str | None = None,
+        calibrated: bool = True,
     ) -> Array:
         """Return the probability of each class from the modalities that each sample has.
 
@@ -122,6 +126,8 @@ class Run:
             present: Bool array ``(n, V)``, a column for each of `inputs`, True where a sample has
                 the modality.
             combination: Names joined by ``+``: use no other modalities.
+            calibrated: Whether probabilities are calibrated on the run's validation samples, by
+                combination; `False` for those that the network gives.
 
         Returns:
             float32 array ``(n, M)``; NaN for samples that have none of the modalities.
@@ -129,24 +135,102 @@ class Run:
         Raises:
             ValueError: If the inputs do not fit the run, or no sample has anything to predict from.
         """
+        confidence = read_confidence(self._finished.folder) if calibrated else None
+        found = self._predicted(inputs, present, combination, confidence)
+        return _spread(found, found.probabilities.numpy(), np.float32(np.nan))
+
+    def predict_sets(
+        self,
+        inputs: MultimodalDataset | LazyDataset | Mapping[str, Any] | str | Path,
+        present: Any = None,  # noqa: ANN401
+        combination: str | None = None,
+        level: float = 0.9,
+    ) -> Array:
+        """Return conformal sets: classes that hold the true one at a level, in each combination.
+
+        Args:
+            inputs: See `predict_proba`.
+            present: See `predict_proba`.
+            combination: See `predict_proba`.
+            level: Rate at which sets are to hold the true class, between 0 and 1.
+
+        Returns:
+            bool array ``(n, M)``; all True, so that nothing is ruled out, for samples that have
+            none of the modalities, and where too few validation samples have the combination.
+
+        Raises:
+            ValueError: Also if the run has too few validation samples.
+        """
+        confidence = confidence_of(self._finished)
+        found = self._predicted(inputs, present, combination, confidence)
+        sets = confidence.sets(found.probabilities, found.seen, level)
+        return _spread(found, sets.numpy(), np.bool_(True))
+
+    def advise(
+        self,
+        inputs: MultimodalDataset | LazyDataset | Mapping[str, Any] | str | Path,
+        present: Any = None,  # noqa: ANN401
+        combination: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return for each sample the missing modality that would lower its expected error most.
+
+        Measured on the run's validation samples that were predicted from the same modalities as the
+        same class.
+
+        Args:
+            inputs: See `predict_proba`.
+            present: See `predict_proba`.
+            combination: See `predict_proba`.
+
+        Returns:
+            For each sample ``modality``, None where validation does not tell; ``gain``, by how much
+            the error rate falls; and ``error``, the standard error of the gain.
+
+        Raises:
+            ValueError: Also if the run has too few validation samples.
+        """
+        confidence = confidence_of(self._finished)
+        found = self._predicted(inputs, present, combination, confidence)
+        which, gain, error = confidence.advise(found.probabilities, found.seen)
+        said: list[dict[str, Any]] = [
+            {"modality": None, "gain": float("nan"), "error": float("nan")}
+            for _ in range(found.samples)
+        ]
+        columns = (found.rows.tolist(), which.tolist(), gain.tolist(), error.tolist())
+        for row, modality, fall, spread in zip(*columns, strict=True):
+            name = None if modality < 0 else self.modalities[modality]
+            said[row] = {"modality": name, "gain": fall, "error": spread}
+        return said
+
+    def _predicted(
+        self,
+        inputs: MultimodalDataset | LazyDataset | Mapping[str, Any] | str | Path,
+        present: Any,  # noqa: ANN401
+        combination: str | None,
+        confidence: Confidence | None,
+    ) -> _Predicted:
+        """Predict the samples that have something to predict from."""
         if isinstance(inputs, Mapping):
             inputs = MultimodalDataset(inputs, present=present, name="inputs")
         elif present is not None:
             raise TypeError("expected present with a mapping of arrays only")
-        if not isinstance(inputs, MultimodalDataset):
+        if isinstance(inputs, MultimodalDataset):
+            some, samples = np.flatnonzero(inputs.present.any(1)), len(inputs)
+            if not len(some):
+                raise ValueError(f"{inputs.path}: no sample has any modality")
+            source: MultimodalDataset | LazyDataset | str = inputs.subset(some)
+        else:
+            some, samples = None, 0
             source = inputs if isinstance(inputs, LazyDataset) else str(inputs)
-            dataset, rows, probabilities = predict_run(self._finished, source, combination)
-            return self._spread(len(dataset), rows.numpy(), probabilities.numpy())
-        some = np.flatnonzero(inputs.present.any(1))
-        if not len(some):
-            raise ValueError(f"{inputs.path}: no sample has any modality")
-        _, rows, probabilities = predict_run(self._finished, inputs.subset(some), combination)
-        return self._spread(len(inputs), some[rows.numpy()], probabilities.numpy())
-
-    def _spread(self, samples: int, rows: Array, probabilities: Array) -> Array:
-        out = np.full((samples, len(self.classes)), np.nan, dtype=np.float32)
-        out[rows] = probabilities
-        return out
+        dataset, rows, probabilities = predict_run(
+            self._finished, source, combination, confidence=confidence
+        )
+        seen = dataset.present[rows]
+        if combination is not None:
+            seen = seen & parse(combination, self.modalities)
+        if some is None:
+            return _Predicted(len(dataset), rows.numpy(), seen, probabilities)
+        return _Predicted(samples, some[rows.numpy()], seen, probabilities)
 
     def predict(
         self,
@@ -227,6 +311,23 @@ def open_run(
     """
     names = {name: give_encoder(encoder) for name, encoder in (encoders or {}).items()}
     return Run(open_finished(Path(path), device, names))
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    """Samples that were predicted: their rows among all, what each was predicted from."""
+
+    samples: int
+    rows: Array
+    seen: Tensor
+    probabilities: Tensor
+
+
+def _spread(found: _Predicted, values: Array, empty: np.generic) -> Array:
+    """Return the values of all samples, ``(n, M)``; `empty` where nothing was predicted."""
+    out = np.full((found.samples, values.shape[1]), empty, dtype=values.dtype)
+    out[found.rows] = values
+    return out
 
 
 class TemporaryFolder:

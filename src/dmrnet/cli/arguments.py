@@ -92,6 +92,21 @@ def pop_flag(argv: Sequence[str], flag: str) -> tuple[str | None, list[str]]:
     return value, rest
 
 
+def share(text: str) -> float:
+    """Read a number between 0 and 1.
+
+    >>> share("0.9")
+    0.9
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {text!r}")
+    return value
+
+
 def positive(text: str) -> int:
     """Read a whole number above 0, for argparse."""
     if not text.isdecimal() or int(text) < 1:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmrnet.cli.arguments import Arguments, positive
+from dmrnet.cli.arguments import Arguments, positive, share
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Dataset
@@ -35,6 +35,15 @@ def run(argv: Sequence[str]) -> int:
     add("--combination", metavar="NAMES", help="use only these modalities, e.g. rgb+ir")
     add("--batch-size", type=positive, default=512, metavar="INT", help="samples per step [512]")
     add("--tile", type=positive, metavar="INT", help="predict images in tiles of this size")
+    add("--uncalibrated", action="store_true", help="probabilities as the network gives them")
+    add("--abstain-below", type=share, metavar="P", help="no class where its probability is lower")
+    add(
+        "--conformal",
+        type=share,
+        metavar="LEVEL",
+        help="sets that hold the true class at this rate",
+    )
+    add("--advise", action="store_true", help="the missing modality that would help most")
     add("--device", default="auto", help="auto, cpu or cuda [auto]")
     args = parser.read(argv)
     if (args.input is None) == (args.split is None):
@@ -47,7 +56,9 @@ def run(argv: Sequence[str]) -> int:
         import numpy as np
 
         from dmrnet.cli.devices import device
+        from dmrnet.cli.how_sure import HowSure
         from dmrnet.cli.predictions import as_npz, classes_as_csv, write_label_maps
+        from dmrnet.engine.confidence import confidence_of, read_confidence
         from dmrnet.engine.finished import open_run
         from dmrnet.engine.folder import RunFolder
         from dmrnet.engine.predict import predict_rows, predictable_rows
@@ -56,6 +67,15 @@ def run(argv: Sequence[str]) -> int:
         from dmrnet.text import escaped
 
     dense = bool(RunFolder(Path(args.run)).read_facts().get("dense"))
+    if args.uncalibrated and (args.conformal or args.advise):
+        raise ValueError(
+            "--conformal and --advise need calibrated probabilities: no --uncalibrated"
+        )
+    if dense and (args.abstain_below or args.conformal or args.advise):
+        raise ValueError(
+            "expected a run with one class a sample for --abstain-below, --conformal and --advise, "
+            f"got a class for every pixel in {args.run}"
+        )
     check_out(out, dense)
     opened = open_run(Path(args.run), device(args.device))
     if args.input is None:
@@ -89,13 +109,28 @@ def run(argv: Sequence[str]) -> int:
             write_label_maps(out, rows, seen, names, classes, maps)
         screen().print(f"{counted(len(rows), 'image')} predicted: {out}", soft_wrap=True)
         return 0
-    probabilities = predict_rows(opened, dataset, found, may, args.batch_size)
+    confidence = None if args.uncalibrated else read_confidence(opened.folder)
+    if args.conformal or args.advise:
+        confidence = confidence_of(opened)
+    probabilities = predict_rows(
+        opened, dataset, found, may, args.batch_size, confidence=confidence
+    )
+    sure = HowSure()
+    if args.abstain_below:
+        sure.abstain(probabilities, args.abstain_below)
+    if confidence is not None and args.conformal:
+        sure.add_sets(confidence.sets(probabilities, seen, args.conformal), classes, args.conformal)
+    if confidence is not None and args.advise:
+        sure.add_advice(confidence.advise(probabilities, seen), names)
+    for note in sure.notes:
+        screen(error=True).print(note, style="dim", soft_wrap=True, markup=False)
     if out is not None and out.suffix == ".npz":
         best = np.array(classes)[probabilities.argmax(1).numpy()]
-        arrays = {"predicted": best, "probabilities": probabilities.numpy()}
+        arrays = {"predicted": best, "probabilities": probabilities.numpy(), **sure.arrays}
         write_bytes(out, as_npz(rows, seen, names, classes, **arrays))
     else:
-        text = classes_as_csv(rows, [name_of(mask, names) for mask in seen], classes, probabilities)
+        shown = [name_of(mask, names) for mask in seen]
+        text = classes_as_csv(rows, shown, classes, probabilities, sure.abstains, sure.columns)
         # File names need not be Unicode: written as on the disk, shown escaped.
         content = text.encode(errors="surrogateescape")
         if out is None:

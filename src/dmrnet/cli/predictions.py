@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,35 @@ LONGEST = 80
 
 
 def classes_as_csv(
-    samples: Sequence[str], seen: Sequence[str], classes: Sequence[str], probabilities: Tensor
+    samples: Sequence[str],
+    seen: Sequence[str],
+    classes: Sequence[str],
+    probabilities: Tensor,
+    abstains: Sequence[bool] = (),
+    more: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
-    """Return one line per sample: name, modalities used, class, probabilities."""
-    rows = [["sample", "seen", "predicted", *(f"p({name})" for name in classes)]]
-    best = probabilities.argmax(1).tolist()
+    """Return one line per sample: name, modalities used, class, probabilities, further columns.
+
+    Args:
+        samples: Names of the n samples.
+        seen: Names of the modalities that each is predicted from.
+        classes: Names of the M classes.
+        probabilities: float ``(n, M)``.
+        abstains: Whether a sample gets no class; none abstains by default.
+        more: Further columns by name, n texts each.
+    """
+    more = more or {}
+    rows = [["sample", "seen", "predicted", *(f"p({name})" for name in classes), *more]]
+    named = [classes[label] for label in probabilities.argmax(1).tolist()]
+    if abstains:
+        named = ["" if left else name for name, left in zip(named, abstains, strict=True)]
+    texts = [[f"{value:.6g}" for value in row] for row in probabilities.tolist()]
+    columns = zip(*more.values(), strict=True) if more else ([] for _ in named)
     rows += [
-        [name, mask, classes[label], *(f"{value:.6g}" for value in row)]
-        for name, mask, label, row in zip(samples, seen, best, probabilities.tolist(), strict=True)
+        [name, mask, label, *values, *others]
+        for name, mask, label, values, others in zip(
+            samples, seen, named, texts, columns, strict=True
+        )
     ]
     return csv_text(rows)
 

@@ -75,11 +75,11 @@ def _fit(
 ) -> Tensor:
     """Return the temperature of each group of combinations, float64 ``(G,)``.
 
-    The true class of n samples has the probability (n + 1) / (n + 2), as in Platt's scaling: where a
-    combination makes no error on validation, its predictions do not become certain. The loss is
-    convex in 1 / T: Newton's method, all groups at once. The derivative by 1 / T is E_q[log p] less
-    the mean of log p under the labels, the second the variance of log p under q, where q is the
-    softmax of log p / T.
+    The true class of n samples has the probability (n + 1) / (n + 2), as in Platt's scaling: where
+    a combination makes no error on validation, its predictions do not become certain. The loss is
+    convex in 1 / T: Newton's method, all groups at once. The derivative by 1 / T is E_q[log p]
+    less the mean of log p under the labels, the second the variance of log p under q, where q is
+    the softmax of log p / T.
     """
     log_p = probabilities.double().clamp_min(_SMALL).log()
     of_target = log_p.gather(2, target.expand(len(log_p), -1)[..., None])[..., 0]

@@ -13,11 +13,18 @@ from torch import Tensor
 from dmrnet.data.dataset import Dataset, fingerprint_of_file
 from dmrnet.data.files.source import Source
 from dmrnet.data.sets.base import DataSettings
+from dmrnet.engine.confidence import calibration_lines, read_confidence
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.own_metrics import MetricFunction, own_lines
 from dmrnet.engine.pixel_results import class_lines, pack_counts, pack_label_maps, shown_rows
 from dmrnet.engine.rows import Line, result_rows, score_lines
-from dmrnet.engine.scoring import combinations_of, naming_samples, score, score_images
+from dmrnet.engine.scoring import (
+    combinations_of,
+    keeps_predictions,
+    naming_samples,
+    score,
+    score_images,
+)
 from dmrnet.engine.thresholds import (
     apply_thresholds,
     attack_type_lines,
@@ -28,9 +35,6 @@ from dmrnet.evaluation import Evaluation, PixelEvaluation, measure_of
 from dmrnet.locking import lock_folder
 from dmrnet.modalities import name_of
 from dmrnet.storage import npz_bytes
-
-MOST_NUMBERS = 50_000_000
-"""Most probabilities (samples by combinations by classes) that are stored; of more, none are."""
 
 
 def evaluate_run(
@@ -74,7 +78,7 @@ def _evaluate_samples(
     """Score samples of one class each; store rows, and predictions unless they are too many."""
     names, data = run.task.modalities, run.settings.data
     combinations = combinations_of(len(names))
-    store = len(dataset) * len(combinations) * len(run.task.classes) <= MOST_NUMBERS
+    store = keeps_predictions(dataset, len(combinations))
     measure = measure_of(data)
     with naming_samples("test", dataset):
         result = score(
@@ -89,6 +93,9 @@ def _evaluate_samples(
     lines = [
         *score_lines(measure, result, names),
         *attack_type_lines(measure, result, thresholds, dataset),
+        *calibration_lines(
+            read_confidence(run.folder), result.predictions if store else None, combinations, names
+        ),
         *own_lines(
             result.predictions if store else None,
             [name_of(mask, names) for mask in combinations],

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from dmrnet.engine.confidence import fit_confidence
 from dmrnet.engine.cost import inference_flops
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.rows import Line, result_rows, score_lines
-from dmrnet.engine.scoring import combinations_of, naming_samples, score
+from dmrnet.engine.scoring import combinations_of, keeps_predictions, naming_samples, score
 from dmrnet.engine.thresholds import set_thresholds, sets_thresholds
 from dmrnet.engine.training.trainee import Trainee
 from dmrnet.engine.weights import load_weights
@@ -44,7 +45,10 @@ def write_final_scores(
     combinations = combinations_of(len(modalities))
     measure = measure_of(settings.data)
     with naming_samples("validation", val):
-        result = score(method, val, combinations, device, keep=sets_thresholds(measure))
+        keep = keeps_predictions(val, len(combinations)) or sets_thresholds(measure)
+        result = score(method, val, combinations, device, keep=keep)
+    if not val.task.dense:
+        fit_confidence(folder, result)
     result = set_thresholds(measure, result, folder, modalities)
     figures = _figures(trainee, method, device, teacher_cost)
     scores, _ = measure.columns(result.confusion)[measure.name]

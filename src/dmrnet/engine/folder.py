@@ -44,6 +44,7 @@ class RunFolder:
         self.analyses = path / "analyses.jsonl"
         self.analysis_arrays = path / "analyses.npz"
         self.standardiser = path / "standardiser.safetensors"
+        self.confidence = path / "confidence.npz"
         self.checkpoints = path / "checkpoints"
         self.weights = self.checkpoints / "best.safetensors"
 
@@ -159,7 +160,8 @@ class RunFolder:
         be unreadable, and, from the first epoch on, the weights.
         """
         outdated = [self.results, self.predictions, self.pictures]
-        outdated += [self.analyses, self.analysis_arrays, *([] if epoch else [self.weights])]
+        outdated += [self.analyses, self.analysis_arrays, self.confidence]
+        outdated += [] if epoch else [self.weights]
         for path in outdated:
             path.unlink(missing_ok=True)
         for path in self.checkpoints.glob("epoch-*.ckpt"):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from dmrnet.confidence import Confidence
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.source import Source
 from dmrnet.data.loader import evaluation_batches
@@ -55,6 +56,7 @@ def predict_rows(
     visible: Tensor,
     batch_size: int | None = None,
     advance: Callable[[int], None] | None = None,
+    confidence: Confidence | None = None,
 ) -> Tensor:
     """Predict samples, each from the visible modalities that it has.
 
@@ -65,6 +67,7 @@ def predict_rows(
         visible: bool ``(V,)``, True for modalities that may be used.
         batch_size: Samples predicted together; by default by their size.
         advance: Called with the number of samples predicted in each step.
+        confidence: What calibrates the probabilities; None leaves them as the network gives them.
 
     Returns:
         Probabilities, float32 ``(m, M)``.
@@ -86,7 +89,10 @@ def predict_rows(
             advance(len(batch))
     with naming_samples("", dataset):
         watch.check()
-    return torch.cat(parts)
+    probabilities = torch.cat(parts)
+    if confidence is None:
+        return probabilities
+    return confidence.calibrate(probabilities, (dataset.present & visible)[rows])
 
 
 def predict_run(
@@ -95,6 +101,7 @@ def predict_run(
     combination: str | None = None,
     batch_size: int | None = None,
     advance: Callable[[int], None] | None = None,
+    confidence: Confidence | None = None,
 ) -> tuple[Dataset, Tensor, Tensor]:
     """Predict each sample of a file from the modalities that it has, or from some of them.
 
@@ -105,6 +112,7 @@ def predict_run(
             have none of these.
         batch_size: Samples predicted together; by default by their size.
         advance: Called with the number of samples predicted in each step.
+        confidence: See `predict_rows`.
 
     Returns:
         The samples of the file; the row numbers of those predicted, int64 ``(m,)``; and
@@ -117,4 +125,5 @@ def predict_run(
     dataset = run.read(path, need_target=False)
     where = path if isinstance(path, str) else path.path
     rows, visible = predictable_rows(run, dataset, combination, where)
-    return dataset, rows, predict_rows(run, dataset, rows, visible, batch_size, advance)
+    predicted = predict_rows(run, dataset, rows, visible, batch_size, advance, confidence)
+    return dataset, rows, predicted

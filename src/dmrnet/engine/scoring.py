@@ -36,6 +36,9 @@ FEW_SAMPLES = 32
 
 MOST_SAMPLES_AT_ONCE = 512
 
+MOST_PREDICTIONS = 50_000_000
+"""Most probabilities (samples by combinations by classes) that are kept; of more, none are."""
+
 LARGEST_SIDE = 2048
 """Images with a longer side, in pixels, are predicted in tiles by default."""
 
@@ -46,6 +49,12 @@ TILE_SIDE = 1024
 def combinations_of(modalities: int) -> Tensor:
     """Return the combinations to evaluate, bool ``(K, V)``: all, or a fixed draw of them."""
     return some_combinations(modalities, MOST_COMBINATIONS, torch.Generator().manual_seed(0))
+
+
+def keeps_predictions(dataset: Dataset, combinations: int) -> bool:
+    """Return whether the probabilities of every sample and combination are kept."""
+    numbers = len(dataset) * combinations * len(dataset.task.classes)
+    return not dataset.task.dense and numbers <= MOST_PREDICTIONS
 
 
 def samples_at_once(task: Task) -> int:
