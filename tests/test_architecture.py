@@ -25,7 +25,7 @@ LONGEST_MODULE = 450
 # Lowest of all, without torch, so that the command line may import them too.
 FOR_ALL = {"hints", "lazy", "locking", "registry", "storage", "text"}
 _METHODS = {"methods", "objectives", "nn", "modalities"}
-_ENGINE = _METHODS | {"data", "evaluation", "settings"}
+_ENGINE = _METHODS | {"data", "evaluation", "confidence", "settings"}
 # Layer -> the layers it may import, besides itself. A new layer needs a line here.
 MAY_IMPORT: dict[str, set[str]] = {
     "hints": set(),
@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "modalities": set(),
     "data": {"modalities"},
     "evaluation": {"modalities"},
+    "confidence": {"modalities"},
     "nn": {"modalities"},
     # A term reads what the parts return (Fused, Representation, Output); no part knows a term.
     "objectives": {"nn", "modalities"},

@@ -126,7 +126,7 @@ def test_too_many_predictions_to_keep_remove_older_ones(
     run = open_run(Path(shutil.copytree(path, tmp_path / "run")))
     evaluate_run(run)
     assert run.folder.predictions.is_file()
-    monkeypatch.setattr("dmrnet.engine.evaluate.MOST_NUMBERS", 1)
+    monkeypatch.setattr("dmrnet.engine.scoring.MOST_PREDICTIONS", 1)
     _, kept = evaluate_run(run)
     assert not kept
     assert not run.folder.predictions.exists()
