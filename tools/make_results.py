@@ -116,9 +116,12 @@ def planned_study(words: list[str]) -> tuple[Any, ...]:
     """
     from dmrnet.cli.study.command import arguments, with_methods
     from dmrnet.cli.study.data import with_data
+    from dmrnet.settings.flags import read_flags
     from dmrnet.studies.form import read_study
     from dmrnet.studies.plan import plan
-    from dmrnet.studies.search.tuning import best, read_trials, tuned
+    from dmrnet.studies.resolve import scores_of
+    from dmrnet.studies.search.trials import trials_of
+    from dmrnet.studies.search.tuning import best, tuned
     from dmrnet.studies.shipped import find_study
 
     path = find_study(words[0])
@@ -132,7 +135,11 @@ def planned_study(words: list[str]) -> tuple[Any, ...]:
         written = Path(args.out) / "search" / "trials.jsonl"
         if not written.is_file():
             raise FileNotFoundError(f"expected {written}, found none: the search is not finished")
-        trials = read_trials(written)
+        fixed = [setting for setting, _ in read_flags(flags)]
+        runs = written.with_name("runs")
+        trials = trials_of(
+            written, planned, study.search, fixed, lambda jobs: scores_of(jobs, runs)
+        )
         planned = tuned(planned, best(trials), study.seeds_by_data)
     return study, planned, trials, Path(args.out), path
 

@@ -46,7 +46,7 @@ def keep(words: list[str], baselines: Path | None, folder: Path, also: Sequence[
     from dmrnet.studies.plan import plan as whole
     from dmrnet.studies.resolve import Member, resolve
     from dmrnet.studies.search.spaces import searched_settings
-    from dmrnet.studies.search.tuning import Trial, full_label
+    from dmrnet.studies.search.trials import Trial, full_label
 
     make_results = runpy.run_path(str(ROOT / "tools" / "make_results.py"))
     systems: dict[str, StudySystem] = {}

@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.studies.here import run_here
 
+from dmrnet import methods
 from dmrnet.cli import main
 from dmrnet.engine.folder import RunFolder
 from dmrnet.methods.search import SEARCH, search_settings
 from dmrnet.studies import Job
 from dmrnet.studies.form import read_study
-from dmrnet.studies.plan import plan
+from dmrnet.studies.plan import Plan, StudySystem, plan
 from dmrnet.studies.search.spaces import first_of, size_of, space_of
-from dmrnet.studies.search.tuning import Trial, best, read_trials, tune, tuned, write_trials
+from dmrnet.studies.search.trials import Trial, jobs_of, read_trials, trials_of, write_trials
+from dmrnet.studies.search.tuning import best, tune, tuned
 from dmrnet.studies.spec import Entry, Range, Search, Study
 
 RATE = {"lr": Range(0.01, 1.0, log=True)}
@@ -124,7 +127,7 @@ def test_trials_are_written(tmp_path: Path) -> None:
     write_trials(tmp_path / "trials.jsonl", trials)
     assert read_trials(tmp_path / "trials.jsonl") == trials
     assert (tmp_path / "trials.jsonl").read_text() == (
-        '{"label": "a", "settings": {"lr": "1"}, "score": 0.5}\n'
+        '{"label": "a", "settings": {"lr": "1"}, "score": 0.5, "key": ""}\n'
     )
 
 
@@ -136,6 +139,50 @@ def test_parts_of_a_search_are_joined(tmp_path: Path) -> None:
     write_trials(path, [Trial("b", {"lr": "4"}, 0.3)])
     assert read_trials(path) == [Trial("a", {"lr": "1"}, 0.5), Trial("b", {"lr": "4"}, 0.3)]
     assert best(read_trials(path)) == {"a": {"lr": "1"}, "b": {"lr": "4"}}
+
+
+def test_trials_of_other_settings_are_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, scores = tmp_path / "trials.jsonl", dict[Job, float | None]()
+    search = Search(trials=2, seeds=(7, 8), settings={"lr": ("0.1", "0.3")}, own=False)
+    made = plan(Study("", (Entry("sf-md"), Entry("dmr"))))
+
+    def held(changed: Search = search, planned: Plan = made) -> list[str]:
+        trials = trials_of(path, planned, changed, (), lambda jobs: scores)
+        return sorted(f"{trial.label.split()[1]} {trial.settings['lr']}" for trial in trials)
+
+    tried = tune(made, search, (), peak)
+    write_trials(path, tried)
+    every = ["dmr 0.1", "dmr 0.3", "sf-md 0.1", "sf-md 0.3"]
+    assert held() == every
+    assert not caplog.records
+    # Another space, number of trials, seed, setting of an entry, or flag: other searches.
+    assert not held(replace(search, settings={"lr": ("0.1", "0.2")}))
+    assert not held(replace(search, settings={"lr": ("0.1", "0.2", "0.3")}, trials=3))
+    assert not held(replace(search, seeds=(7, 9)))
+    entry = Entry("dmr", settings={"method.alpha": "0.5"})
+    assert held(planned=plan(Study("", (Entry("sf-md"), entry)))) == every[2:]
+    assert not held(planned=plan(Study("", (Entry("sf-md"), Entry("dmr"))), ("--ema", "0.5")))
+    # How fast a run is made is not what it is.
+    quiet = ("--threads", "1")
+    assert held(planned=plan(Study("", (Entry("sf-md"), Entry("dmr"))), quiet)) == every
+    with monkeypatch.context() as newer:
+        newer.setitem(methods.method("dmr").recipes["best"], "alpha", 0.125)
+        assert held() == every[2:]
+    assert "search again" in caplog.text
+    # Records without a key are those of the runs that are there.
+    write_trials(path, [replace(trial, key="") for trial in tried])
+    assert held() == []
+    jobs = [job for s in made.systems for rate in ("0.1", "0.3") for job in _runs(s, rate)]
+    scores |= peak(jobs)
+    assert held() == every
+    scores[jobs[0]] = 0.25
+    assert held() == [*every[:2], "sf-md 0.3"]
+
+
+def _runs(system: StudySystem, rate: str) -> list[Job]:
+    return jobs_of(system, {"lr": rate}, (7, 8))
 
 
 SEARCHED = """

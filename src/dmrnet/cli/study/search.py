@@ -43,7 +43,8 @@ def search(
     Settings of the command line are fixed; `make` makes runs into a subfolder of `out`.
     """
     from dmrnet.studies.resolve import scores_of
-    from dmrnet.studies.search.tuning import best, tune, tuned, write_trials
+    from dmrnet.studies.search.trials import write_trials
+    from dmrnet.studies.search.tuning import best, tune, tuned
 
     assert study.search is not None
     folder = out / "search"

@@ -9,38 +9,21 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import replace
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmrnet.storage import json_lines, read_json_lines, write_text
 from dmrnet.studies.plan import Plan, StudySystem, as_argv, with_seeds
 from dmrnet.studies.search.spaces import Space, first_of, size_of, space_of, tries
+from dmrnet.studies.search.trials import Scores, Trial, full_label, jobs_of, mean_of, search_key
 from dmrnet.studies.spec import Range, Search, as_flag
 from dmrnet.studies.workers.events import Job
 
 if TYPE_CHECKING:
     import optuna
 
-Scores = Mapping[Job, float | None]
-"""Validation score of each run, higher is better; None for a failed run."""
-
 AGAIN = 20
 """Largest number of proposals to find a point that was not tried before."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """Settings that were tried for the system of a label.
-
-    The score is the mean validation score over the search's seeds, higher is better; None if a
-    training failed.
-    """
-
-    label: str
-    settings: dict[str, str]
-    score: float | None
 
 
 def tune(
@@ -62,15 +45,12 @@ def tune(
             job
             for searcher in active
             for point in searcher.proposed
-            for job in searcher.jobs(point, search.seeds)
+            for job in searcher.jobs(point)
         ]
         scores = run(jobs)
         for searcher in active:
             for point in searcher.proposed:
-                values = [scores.get(job) for job in searcher.jobs(point, search.seeds)]
-                known = [value for value in values if value is not None]
-                whole = len(known) == len(values)
-                searcher.record(point, sum(known) / len(known) if whole and known else None)
+                searcher.record(point, mean_of(searcher.jobs(point), scores))
     return [trial for searcher in searchers for trial in searcher.trials]
 
 
@@ -101,25 +81,6 @@ def tuned(
     return with_seeds(systems, seeds, left_out, with_data=True, with_recipe=True)
 
 
-def full_label(system: StudySystem) -> str:
-    """Return the label that no other system of a study has."""
-    return system.label(with_data=True, with_recipe=True)
-
-
-def write_trials(path: Path, trials: Sequence[Trial]) -> None:
-    """Write trials, one JSON object per line; earlier ones of other systems are kept."""
-    searched = {trial.label for trial in trials}
-    earlier = read_trials(path) if path.is_file() else []
-    kept = [trial for trial in earlier if trial.label not in searched]
-    write_text(path, json_lines(map(asdict, [*kept, *trials])))
-
-
-def read_trials(path: Path) -> list[Trial]:
-    """Return the trials that `write_trials` wrote."""
-    names = [field.name for field in fields(Trial)]
-    return [Trial(**{name: record[name] for name in names}) for _, record in read_json_lines(path)]
-
-
 class _Searcher:
     """Proposals of settings for a system; `number` seeds the sampler."""
 
@@ -127,6 +88,7 @@ class _Searcher:
         self, number: int, system: StudySystem, search: Search, fixed: Sequence[str]
     ) -> None:
         self.system, self.label, self.trials = system, full_label(system), list[Trial]()
+        self.key, self.seeds = search_key(system, search, fixed), search.seeds
         self.space: Space = space_of(system.method, search, [*fixed, *dict(system.values)])
         self.proposed: list[dict[str, str]] = []
         size = size_of(self.space)
@@ -170,18 +132,13 @@ class _Searcher:
             self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
         return None
 
-    def jobs(self, point: Mapping[str, str], seeds: Sequence[int]) -> list[Job]:
+    def jobs(self, point: Mapping[str, str]) -> list[Job]:
         """Return the jobs of a point."""
-        values = " ".join(f"{name.rpartition('.')[2]}={value}" for name, value in point.items())
-        label = " ".join([self.label, *([values] if values else [])])
-        return [
-            Job(f"{label} seed {s}", (*self.system.argv, *as_argv(point), "--seed", str(s)), False)
-            for s in seeds
-        ]
+        return jobs_of(self.system, point, self.seeds)
 
     def record(self, point: dict[str, str], score: float | None) -> None:
         """Record the score of a point."""
-        self.trials.append(Trial(self.label, point, score))
+        self.trials.append(Trial(self.label, point, score, self.key))
         if self.every:
             return
         import optuna

@@ -37,17 +37,18 @@ def folder_of(settings: RunSettings, runs: Path) -> Path:
     """
     settings = replace(settings, data=absolute(settings.data))
     names = (settings.dataset, settings.method.name, settings.recipe, f"seed{settings.seed}")
-    stem, wanted = "-".join(names), _identity(settings)
-    folder = runs / f"{stem}-{_key(_changed(settings))}"
+    stem, wanted = "-".join(names), identity(settings)
+    folder = runs / f"{stem}-{key_of(_changed(settings))}"
     # The folder's own name first, then others of the same stem.
     for candidate in (folder, *sorted(runs.glob(f"{stem}-*"))):
         if _read(candidate) == wanted:
             return candidate
     taken = (folder / "config.yaml").is_file() and _read(folder) is not None
-    return runs / f"{stem}-{_key(wanted)}" if taken else folder
+    return runs / f"{stem}-{key_of(wanted)}" if taken else folder
 
 
-def _identity(settings: RunSettings) -> dict[str, Any]:
+def identity(settings: RunSettings) -> dict[str, Any]:
+    """Return every setting that decides the result of a run, by key as in ``config.yaml``."""
     return {key: value for key, value in flat(settings.to_dict()).items() if key not in QUIET}
 
 
@@ -61,7 +62,8 @@ def _changed(settings: RunSettings) -> dict[str, Any]:
     return {**settings.changed(), **data_changes}
 
 
-def _key(values: dict[str, Any]) -> str:
+def key_of(values: dict[str, Any]) -> str:
+    """Return the digest of settings."""
     text = json.dumps(values, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
 
@@ -77,7 +79,7 @@ def _read(folder: Path) -> dict[str, Any] | None:
 
 @cache
 def _read_once(config: Path, changed: int) -> dict[str, Any]:
-    return _identity(read_config(config))
+    return identity(read_config(config))
 
 
 def is_finished(folder: RunFolder) -> bool:
