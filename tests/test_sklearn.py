@@ -95,20 +95,19 @@ def test_it_works_in_searches_folds_and_calibration() -> None:
     assert calibrated.predict_proba(table).shape == (120, 3)
 
 
-def test_a_group_is_on_one_side(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_reach_the_split(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = {}
 
-    def fit(train: MultimodalDataset, val: MultimodalDataset, **_: object) -> object:
-        seen["train"], seen["val"] = train.read("a")[:, 0], val.read("a")[:, 0]
+    def fit(train: MultimodalDataset, val: object, **_: object) -> object:
+        seen["groups"], seen["val"] = train.read("groups"), val
         raise InterruptedError
 
     monkeypatch.setattr("dmrnet.sklearn.fit", fit)
     groups = np.arange(120) // 6
-    values = np.repeat(groups[:, None].astype(float), 2, 1)
     with pytest.raises(InterruptedError):
-        classifier().fit({"a": values}, Y, groups=groups)
-    assert set(seen["train"]) & set(seen["val"]) == set()
-    assert set(seen["train"]) | set(seen["val"]) == set(groups)
+        classifier().fit(X, Y, groups=groups)
+    assert seen["val"] is None
+    assert seen["groups"].tolist() == groups.astype(str).tolist()
 
 
 def test_refit_trains_on_every_sample(trained: MultimodalClassifier) -> None:

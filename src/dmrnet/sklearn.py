@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -121,15 +120,10 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("expected at least two classes, got one class")
-        data = data.labelled(codes, sample_weight)
+        data = data.labelled(codes, sample_weight, groups)
         seed = int(check_random_state(self.random_state).randint(2**31))
-        train, val = data, None
-        if groups is not None:
-            split = GroupShuffleSplit(1, test_size=self.val_share, random_state=seed)
-            rows, held = next(split.split(np.zeros(len(data)), codes, groups))
-            train, val = data.subset(rows), data.subset(held)
         settings = dict(self.training or {})
-        self.run_ = self._train(train, val, seed, settings)
+        self.run_ = self._train(data, None, seed, settings)
         if self.refit:
             best = self.run_.best_epoch
             settings |= {"max_epochs": best + 1, "stretch": 1.0, "select": "last"}

@@ -63,6 +63,7 @@ def write_run(
     rise=None,
     seconds=None,
     notes=(),
+    warnings=(),
 ):
     """Write a run folder; each modality is worth something, and more of them is better."""
     name = name or f"{dataset}-{method}-{recipe}-{seed}"
@@ -146,6 +147,7 @@ def write_run(
                 "versions": {"dmrnet": "0.1.0"},
                 "classes": 10,
                 "notes": list(notes),
+                "warnings": list(warnings),
             }
         )
     )

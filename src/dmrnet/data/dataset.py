@@ -37,6 +37,9 @@ class Dataset(ABC):
         attack_type: int64 tensor ``(n,)``, the number of each sample's type of attack, -1 where it
             has none; None where no types are known.
         weight: float32 tensor ``(n,)``, the weight of each sample's task loss; None for 1.
+        groups: Group of each sample, such as its patient; None where samples are independent.
+        row_hashes: int64 tensor ``(n, V)``, hashes of each sample's modalities before
+            standardising, 0 where one is absent; None where they are not computed.
     """
 
     task: Task
@@ -48,6 +51,8 @@ class Dataset(ABC):
     attack_types: tuple[str, ...] = ()
     attack_type: Tensor | None = None
     weight: Tensor | None = None
+    groups: tuple[str, ...] | None = None
+    row_hashes: Tensor | None = None
     _content: str = ""
 
     def __len__(self) -> int:
@@ -208,6 +213,7 @@ class Splits:
         columns: Every array of the training file in its order, also those that `modalities` leaves
             out; it says what the columns of ``present`` in a new file mean. Empty for other data.
         whole_labels: Whether the labels were given as whole numbers rather than text.
+        warnings: Sentences about what is probably wrong with the data.
     """
 
     name: str
@@ -218,6 +224,7 @@ class Splits:
     standardiser: Standardiser | None = None
     columns: tuple[str, ...] = ()
     whole_labels: bool = False
+    warnings: tuple[str, ...] = ()
 
     def parts(self) -> dict[str, Dataset]:
         """Return the splits by name, without those that are None."""

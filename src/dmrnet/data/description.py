@@ -38,6 +38,7 @@ class Description:
         classes: Classes in order.
         notes: Notes of the splits.
         dense: Whether classes are counted in pixels.
+        warnings: What is probably wrong.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Description:
     classes: tuple[ClassRows, ...]
     notes: tuple[str, ...]
     dense: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 def describe(splits: Splits) -> Description:
@@ -68,6 +70,7 @@ def describe(splits: Splits) -> Description:
         ),
         notes=splits.notes,
         dense=task.dense,
+        warnings=splits.warnings,
     )
 
 

@@ -12,7 +12,15 @@ import numpy as np
 
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.objects import as_array, plain_labels, rows_of_modality
-from dmrnet.data.files.source import PRESENT, RESERVED, SAMPLES, TARGET, ArraySource, Source
+from dmrnet.data.files.source import (
+    GROUPS,
+    PRESENT,
+    RESERVED,
+    SAMPLES,
+    TARGET,
+    ArraySource,
+    Source,
+)
 from dmrnet.modalities import check_names
 
 _GIVEN: dict[str, WeakSet[GivenData]] = {}
@@ -53,7 +61,9 @@ class MultimodalDataset(GivenData, ArraySource):
         y: Label of each sample, integers or text, ``(n,)``; None for samples to predict.
         present: Bool array ``(n, V)`` in the order of `inputs`, or one ``(n,)`` by name; True where
             a sample has the modality.
-        samples: Names of the samples.
+        samples: Names of the samples. Samples of one name belong together, as those of a group do.
+        groups: Group of each sample, such as its patient, ``(n,)``: where a share of the samples is
+            held out, it is whole groups. ``range(n)`` makes each sample a group of its own.
         kinds: Layout of a modality where its shape does not tell: vector, sequence, image or
             volume, channels first, or with ``-last`` channels last.
         weights: Weight of each sample in the training loss, ``(n,)``, 0 or more; by default 1.
@@ -75,6 +85,7 @@ class MultimodalDataset(GivenData, ArraySource):
         *,
         present: Any = None,  # noqa: ANN401
         samples: Sequence[str] | Array | None = None,
+        groups: Any = None,  # noqa: ANN401
         kinds: Mapping[str, str] | None = None,
         weights: Any = None,  # noqa: ANN401
         name: str = "data",
@@ -94,6 +105,8 @@ class MultimodalDataset(GivenData, ArraySource):
             self._arrays[PRESENT] = _presence(present, self.names)
         if samples is not None:
             self._arrays[SAMPLES] = np.asarray([str(sample) for sample in samples])
+        if groups is not None:
+            self._arrays[GROUPS] = np.asarray([str(group) for group in groups])
         self.reserved = tuple(one for one in self._arrays if one in RESERVED)
         self.weights = None if weights is None else _weights(weights, self._rows)
         for one, array in self._arrays.items():
@@ -117,7 +130,7 @@ class MultimodalDataset(GivenData, ArraySource):
             frame: The table.
             columns: Columns of each modality, which become its vector.
             y: Column of the labels, or the labels.
-            options: Other arguments of the class.
+            options: Other arguments of the class; `groups` may be a column, too.
 
         Raises:
             ValueError: If a column is missing or holds no numbers.
@@ -134,7 +147,12 @@ class MultimodalDataset(GivenData, ArraySource):
                     f"modality {modality}: expected columns of numbers, got {', '.join(names)} "
                     f"({error})"
                 ) from error
-        options.setdefault("samples", [str(one) for one in frame.index])
+        index = list(frame.index)
+        # Numbers repeat where tables were joined, not because rows belong together.
+        joined = len(set(index)) < len(index) and all(isinstance(one, int) for one in index)
+        options.setdefault("samples", range(len(index)) if joined else index)
+        if isinstance(options.get(GROUPS), str):
+            options[GROUPS] = frame[options[GROUPS]]
         return cls(inputs, frame[y] if isinstance(y, str) else y, **options)
 
     @classmethod
@@ -221,18 +239,26 @@ class MultimodalDataset(GivenData, ArraySource):
             arrays.get(TARGET),
             present=arrays.get(PRESENT),
             samples=arrays.get(SAMPLES),
+            groups=arrays.get(GROUPS),
             kinds=self.kinds,
             weights=None if self.weights is None else self.weights[np.asarray(rows)],
             name=self.path,
         )
 
-    def labelled(self, y: Any, weights: Any = None) -> MultimodalDataset:  # noqa: ANN401
-        """Return the same samples with other labels, or none, and weights."""
+    def labelled(self, y: Any, weights: Any = None, groups: Any = None) -> MultimodalDataset:  # noqa: ANN401
+        """Return the same samples with other labels, or none, and weights.
+
+        Args:
+            y: Labels; None for none.
+            weights: Weights; None for none.
+            groups: Groups; None keeps those that there are.
+        """
         return MultimodalDataset(
             {name: self._arrays[name] for name in self.names},
             y,
             present=self._arrays.get(PRESENT),
             samples=self._arrays.get(SAMPLES),
+            groups=self._arrays.get(GROUPS) if groups is None else groups,
             kinds=self.kinds,
             weights=weights,
             name=self.path,
@@ -259,6 +285,7 @@ class MultimodalDataset(GivenData, ArraySource):
             self._arrays.get(TARGET),
             present=None if present is None else present & ~absent,
             samples=self._arrays.get(SAMPLES),
+            groups=self._arrays.get(GROUPS),
             kinds=self.kinds,
             weights=self.weights,
             name=self.path,

@@ -13,11 +13,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from dmrnet.data.concerns import combination_notes, warnings_of
 from dmrnet.data.dataset import UNLABELLED, Dataset, Splits
 from dmrnet.data.files.layout import Layout, guess_layout, matching_layout, parse_kind
+from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.objects import as_array
 from dmrnet.data.files.reading import arranged
 from dmrnet.data.given import GivenData, record
+from dmrnet.data.groups import group_codes, hold_out_groups
 from dmrnet.data.split import generator, hold_out
 from dmrnet.data.standardise import Standardiser
 from dmrnet.hints import nearest
@@ -40,6 +43,7 @@ class LazyDataset(GivenData):
         y: Key of the label in the mappings; None for pairs.
         kinds: Layout of a modality where its shape does not tell; see `MultimodalDataset`.
         workers: Number of processes that read before training.
+        groups: Group of each sample, such as its patient, ``(n,)``; see `MultimodalDataset`.
         name: Name of the data, for messages and reports.
     """
 
@@ -50,6 +54,7 @@ class LazyDataset(GivenData):
         *,
         kinds: Mapping[str, str] | None = None,
         workers: int = 0,
+        groups: Sequence[Any] | None = None,
         name: str = "data",
     ) -> None:
         if not (hasattr(items, "__len__") and hasattr(items, "__getitem__")):
@@ -61,6 +66,9 @@ class LazyDataset(GivenData):
             raise ValueError("expected at least one sample, got none")
         self.items, self.y, self.kinds, self.workers = items, y, dict(kinds or {}), workers
         self.path = name
+        self.groups = None if groups is None else tuple(str(group) for group in groups)
+        if self.groups is not None and len(self.groups) != len(items):
+            raise ValueError(f"expected {len(items)} groups, one a sample, got {len(self.groups)}")
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -107,6 +115,8 @@ class LazyDataset(GivenData):
         """Fingerprint of all samples."""
         digest = blake2b(self.summary.digest.encode(), digest_size=4)
         digest.update(repr((self.y, sorted(self.kinds.items()))).encode())
+        if self.groups is not None:
+            digest.update(repr(self.groups).encode())
         return digest.hexdigest()
 
 
@@ -119,12 +129,14 @@ class Summary:
         has: Names of the modalities of each sample.
         labels: Label of each sample.
         digest: Fingerprint of arrays and labels.
+        hashes: Hash of the array of each modality of each sample.
     """
 
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     has: list[frozenset[str]] = field(default_factory=list)
     labels: list[Any] = field(default_factory=list)
     digest: str = ""
+    hashes: list[dict[str, int]] = field(default_factory=list)
 
     @classmethod
     def of(cls, data: LazyDataset) -> Summary:
@@ -135,6 +147,7 @@ class Summary:
         """
         summary, digest = cls(), blake2b(digest_size=4)
         for row, (inputs, label) in enumerate(_in_order(data)):
+            hashes: dict[str, int] = {}
             for name, array in inputs.items():
                 shape = summary.shapes.setdefault(name, array.shape)
                 if shape != array.shape:
@@ -143,7 +156,10 @@ class Summary:
                         f"{array.shape} in sample {row}; resize or pad them"
                     )
                 digest.update(name.encode())
-                digest.update(np.ascontiguousarray(array).data)
+                numbers = np.ascontiguousarray(array)
+                digest.update(numbers.data)
+                hashes[name] = _hash(numbers)
+            summary.hashes.append(hashes)
             digest.update(repr(label).encode())
             summary.has.append(frozenset(inputs))
             summary.labels.append(label)
@@ -186,6 +202,14 @@ class ItemRows(Dataset):
             [[name in summary.has[row] for name in task.modalities] for row in rows.tolist()]
         )
         numbers = {name: number for number, name in enumerate(task.classes)}
+        self.row_hashes = torch.tensor(
+            [
+                [summary.hashes[row].get(name, 0) for name in task.modalities]
+                for row in rows.tolist()
+            ]
+        )
+        if data.groups is not None:
+            self.groups = tuple(data.groups[row] for row in rows.tolist())
         target = []
         for row in rows.tolist():
             label = summary.labels[row]
@@ -248,10 +272,21 @@ def lazy_splits(
     whole = ItemRows(train, torch.arange(len(train)), task, layouts)
     rows = torch.arange(len(train))
     if val is None:
-        held = hold_out(whole.target, val_share, generator(seed, "split"))
+        draw = generator(seed, "split")
+        held, wholly = hold_out(whole.target, val_share, draw), ""
+        if whole.groups is not None:
+            wholly = " in whole groups"
+            held = hold_out_groups(whole.target, group_codes(whole.groups), val_share, draw)
+            if not held.any():
+                raise ValueError(
+                    f"{train.path}: {len(set(whole.groups))} groups are too few to hold "
+                    f"{100 * val_share:g} % out for validation; give val"
+                )
         training = ItemRows(train, rows[~held], task, layouts)
         validation = ItemRows(train, rows[held], task, layouts)
-        notes.append(f"val: {100 * val_share:g} % of train held out ({int(held.sum())} samples)")
+        notes.append(
+            f"val: {100 * val_share:g} % of train held out{wholly} ({int(held.sum())} samples)"
+        )
     else:
         training, validation = whole, every_row(val, task, layouts)
     testing = None if test is None else every_row(test, task, layouts)
@@ -259,10 +294,17 @@ def lazy_splits(
     for part in (training, validation, testing):
         if part is not None:
             part.standardiser = standardiser
-    integers = all(isinstance(label, int) for label in labels)
-    columns = task.modalities
+    notes.extend(combination_notes(training.present, task.modalities))
     return Splits(
-        train.path, training, validation, testing, tuple(notes), standardiser, columns, integers
+        train.path,
+        training,
+        validation,
+        testing,
+        tuple(notes),
+        standardiser,
+        columns=task.modalities,
+        whole_labels=all(isinstance(label, int) for label in labels),
+        warnings=warnings_of(training, validation, testing),
     )
 
 
@@ -333,6 +375,12 @@ def _in_order(data: LazyDataset, rows: Sequence[int] | None = None) -> Iterator[
         generator=torch.Generator(),
     )
     return iter(loader)
+
+
+def _hash(array: Array) -> int:
+    """Return 64 bits of an array, as a number with a sign; not 0."""
+    digest = blake2b(array.data, digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True) or 1
 
 
 def _unchanged(item: Any) -> Any:  # noqa: ANN401

@@ -46,7 +46,7 @@ def _some(part: Dataset, share: float, draw: torch.Generator) -> ArrayDataset:
     assert isinstance(part, ArrayDataset)
     # Rows that are not held out stay, since hold_out leaves at least one of each class.
     kept = (~hold_out(part.target, 1 - share, draw)).nonzero().flatten()
-    return ArrayDataset(
+    some = ArrayDataset(
         part.task,
         {name: array[kept] for name, array in part.arrays.items()},
         part.present[kept],
@@ -54,3 +54,6 @@ def _some(part: Dataset, share: float, draw: torch.Generator) -> ArrayDataset:
         None if part.samples is None else [part.samples[row] for row in kept.tolist()],
         part.notes,
     )
+    some.weight = None if part.weight is None else part.weight[kept]
+    some.groups = part.groups and tuple(part.groups[row] for row in kept.tolist())
+    return some

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -17,13 +18,17 @@ NOTABLE = 0.01
 """Largest p, times the number of modalities, at which presence is said to tell the class."""
 
 
+LEAST_DIFFERENCE = 0.05
+"""Smallest difference between classes, in the share of samples with a modality, worth a warning."""
+
+
 @dataclass(frozen=True)
 class Dependence:
     """A modality whose presence depends on the class.
 
     Attributes:
         modality: Its name.
-        p: p of the chi-square test of independence.
+        p: p of the test of independence.
         shares: Share of the samples of each class that have it; NaN for classes without samples.
     """
 
@@ -60,8 +65,9 @@ def patterns(part: Dataset, most: int = MOST_PATTERNS) -> dict[str, list[int]]:
 def dependences(part: Dataset) -> list[Dependence]:
     """Return the modalities whose presence depends on the class, the clearest first.
 
-    Tested by chi-square, Bonferroni's correction for the number of modalities, where Cochran's
-    rule allows it: no expected count below 1, at most a fifth below 5.
+    Tested by chi-square where Cochran's rule allows it (no expected count below 1, at most a fifth
+    below 5), else each class against the rest by Fisher's exact test; Bonferroni's correction for
+    the number of tests.
     """
     number, known = len(part.task.classes), part.target >= 0
     target, present = part.target[known], part.present[known]
@@ -69,10 +75,90 @@ def dependences(part: Dataset) -> list[Dependence]:
     found = []
     for column, name in enumerate(part.task.modalities):
         having = target[present[:, column]].bincount(minlength=number).double()
-        p = chi_square_p(torch.stack([having, size - having]))
-        if p is not None and p * present.shape[1] <= NOTABLE:
+        table = torch.stack([having, size - having])
+        p = chi_square_p(table)
+        p = fisher_p(table) if p is None else p
+        if p * present.shape[1] <= NOTABLE:
             found.append(Dependence(name, p, tuple((having / size).tolist())))
     return sorted(found, key=lambda one: one.p)
+
+
+def presence_warnings(part: Dataset) -> list[str]:
+    """Return sentences on presence that tells the class.
+
+    A modality is named where its presence does; where only the combination that a sample has tells
+    the class, that is said.
+    """
+    task = part.task
+    if task.dense or bool(part.present.all()):
+        return []
+    found = []
+    for one in dependences(part):
+        shares = [
+            (share, name)
+            for share, name in zip(one.shares, task.classes, strict=True)
+            if not math.isnan(share)
+        ]
+        (least, rare), (most, often) = min(shares), max(shares)
+        if most - least < LEAST_DIFFERENCE:
+            continue
+        found.append(
+            f"train: presence of {one.modality} tells the class (p {one.p:.1g}): in "
+            f"{_percent(most)} of {often}, in {_percent(least)} of {rare}"
+        )
+    counts = torch.tensor(list(patterns(part, MOST_PATTERNS).values())).double()
+    if not found:
+        p = chi_square_p(_frequent(counts))
+        if p is not None and p <= NOTABLE:
+            found.append(f"train: which modalities a row has tells the class (p {p:.1g})")
+    if found:
+        guess = float(counts.max(1).values.sum() / counts.sum())
+        majority = float(counts.sum(0).max() / counts.sum())
+        found[-1] += (
+            f"; guessing the class from what is present alone is right in {_percent(guess)} of "
+            f"rows, the most frequent class in {_percent(majority)}: a model may learn the gaps "
+            "instead of the data"
+        )
+    return found
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _frequent(counts: Tensor) -> Tensor:
+    """Return counts ``(P, M)`` in which rows with small expected counts are one row."""
+    expected = counts.sum(1, keepdim=True) * counts.sum(0, keepdim=True) / counts.sum()
+    few = (expected < 5).any(1)
+    return torch.cat([counts[~few], counts[few].sum(0, keepdim=True)])
+
+
+def fisher_p(counts: Tensor) -> float:
+    """Return p that rows of a table are independent of columns: each column against the rest.
+
+    Fisher's exact test of each column, two-sided by doubling the smaller tail, times the number of
+    columns (Bonferroni); at most 1.
+
+    Args:
+        counts: float64 ``(2, C)``.
+    """
+    rows, columns = counts.sum(1), counts.sum(0)
+    total, first = float(counts.sum()), float(rows[0])
+    smallest = 1.0
+    for one, size in zip(counts[0].tolist(), columns.tolist(), strict=True):
+        number = torch.arange(max(0.0, first + size - total), min(first, size) + 1).double()
+        # Hypergeometric: number rows of the column among the first.
+        log_p = _log_choose(size, number) + _log_choose(total - size, first - number)
+        probability = (log_p - _log_choose(total, torch.tensor(first).double())).exp()
+        tails = probability[number <= one].sum(), probability[number >= one].sum()
+        smallest = min(smallest, 2 * float(min(tails)))
+    return min(1.0, smallest * len(columns))
+
+
+def _log_choose(total: float, some: Tensor) -> Tensor:
+    """Return the logarithm of the number of ways to choose some of a total."""
+    whole = torch.tensor(total + 1).double().lgamma()
+    return whole - (some + 1).lgamma() - (total - some + 1).lgamma()
 
 
 def chi_square_p(counts: Tensor) -> float | None:

@@ -189,6 +189,7 @@ def _write_facts(
         files={name: fingerprint_of_file(path) for name, path in settings.data.files().items()},
         beside=relative_paths(settings.data, folder.path),
         notes=list(splits.notes),
+        warnings=list(splits.warnings),
         standardised=splits.standardiser is not None,
         max_epochs=training.max_epochs,
         batch_size=training.batch_size,

@@ -135,7 +135,8 @@ def test_combinations_that_no_training_row_has_are_noted(
     arrays = {name: np.ones((len(present), 2)) for name in "abc"}
     path = str(tmp_path / "train.npz")
     np.savez(path, **arrays, present=present, y=np.arange(len(present)) % 2)
-    notes = [n for n in Arrays(path, val=path).load(0).notes if "no row has" in n]
+    splits = Arrays(path, val=path).load(0)
+    notes = [n for n in (*splits.notes, *splits.warnings) if "no row has" in n]
     expected = f"train: no row has {said}; predictions from such combinations are not trained"
     assert notes == ([] if said is None else [expected])
 

@@ -45,6 +45,17 @@ def test_what_the_data_set_says_whatever_the_seed(notes):
     assert f"Data: {paired}." in one
 
 
+def test_what_is_probably_wrong_with_any_run_comes_first(notes):
+    shared = "val: 12 of 40 rows are in train too, number for number"
+    runs = [
+        run("dmr", s, notes=["paired"], warnings=[shared.replace("12", str(9 + s))] * (s < 3))
+        for s in range(5)
+    ]
+    text = notes(*runs, baseline="dmr")
+    assert text.startswith(f"Warning: {shared.replace('12', '9')}. Data: paired.")
+    assert text.count("Warning") == 1
+
+
 def test_a_run_that_diverged(notes):
     text = notes(
         *(run(m, s) for m in ("sf-md", "dmr") for s in range(5)), run("dmrnet", 0, rise=215.2)

@@ -113,7 +113,7 @@ def _check(argv: Sequence[str]) -> int:
         parse_data("arrays", ["--data.train", "FILE", *flags])
         parser.read([])
     from dmrnet.cli.data.presence import show_presence
-    from dmrnet.cli.screen import screen
+    from dmrnet.cli.screen import counted, screen
     from dmrnet.data.description import describe
 
     console = screen()
@@ -131,8 +131,11 @@ def _check(argv: Sequence[str]) -> int:
         for note in more.test.notes:
             console.print(f"  {note}", style="dim", soft_wrap=True)
     command = shell("dmrnet", "fit", "--data", "arrays", "--data.train", train, *words, *flags)
+    said = f"nothing is wrong with {'these files' if others else 'this file'}; next:"
+    if number := len(splits.warnings):
+        said = f"{counted(number, 'warning')}, see above; if all is as you mean it, next:"
     console.print(
-        f"\nnothing is wrong with {'these files' if others else 'this file'}; next:\n{command}",
+        f"\n{said}\n{command}",
         soft_wrap=True,
     )
     return 0
@@ -194,6 +197,8 @@ def show_description(console: Console, description: Description) -> None:
     console.print(_classes(description))
     for note in description.notes:
         console.print(f"note: {note}", style="dim", soft_wrap=True, markup=False)
+    for warning in description.warnings:
+        console.print(f"warning: {warning}", style="yellow", soft_wrap=True, markup=False)
 
 
 def _modalities(description: Description) -> Table:

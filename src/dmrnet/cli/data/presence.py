@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-from dmrnet.cli.screen import percent, plain_table
+from dmrnet.cli.screen import plain_table
 from dmrnet.report.pages.table import SEEN, UNSEEN
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ MOST_CLASSES = 6
 
 def show_presence(console: Console, splits: Splits) -> None:
     """Print the combinations that occur, where some samples lack a modality."""
-    from dmrnet.data.presence import dependences, patterns
+    from dmrnet.data.presence import patterns
 
     parts, task = splits.parts(), splits.train.task
     if all(bool(part.present.all()) for part in parts.values()):
@@ -46,16 +45,3 @@ def show_presence(console: Console, splits: Splits) -> None:
     console.print(table)
     if (more := len(every) - MOST_ROWS) > 0:
         console.print(f"and {more} more combinations")
-    for one in [] if task.dense else dependences(splits.train):
-        shares = [
-            (share, name)
-            for share, name in zip(one.shares, task.classes, strict=True)
-            if not math.isnan(share)
-        ]
-        (least, rare), (most, often) = min(shares), max(shares)
-        console.print(
-            f"presence of {one.modality} tells the class (train, chi-square p {one.p:.1g}): in "
-            f"{percent(most)} of {often}, in {percent(least)} of {rare}; a model may learn the "
-            "gaps instead of the data",
-            soft_wrap=True,
-        )

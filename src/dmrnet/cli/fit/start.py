@@ -41,6 +41,9 @@ def show_start(
     console.print(_modalities(settings, splits, method))
     for note in splits.notes:
         console.print(Text(f"  {note}", style="dim"), soft_wrap=not console.is_terminal)
+    for warning in splits.warnings:
+        line = Text(f"  warning: {warning}", style="yellow")
+        console.print(line, soft_wrap=not console.is_terminal)
     parts = splits.parts()
     sizes = ", ".join(f"{len(part)} {role}" for role, part in parts.items())
     sizes += "" if "test" in parts else ", no test file"
@@ -57,8 +60,8 @@ def show_start(
     }
     for name, text in facts.items():
         if text:
-            line = Text.assemble((f"{name:<9}", "bold"), text)
-            console.print(line, soft_wrap=not console.is_terminal)
+            fact = Text.assemble((f"{name:<9}", "bold"), text)
+            console.print(fact, soft_wrap=not console.is_terminal)
     console.print()
 
 

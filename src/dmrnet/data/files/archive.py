@@ -13,7 +13,8 @@ import numpy as np
 from dmrnet.data.files.numbers import Array, Bools, Numbers, checked_numbers
 from dmrnet.data.files.objects import plain_labels, rows_of_modality
 from dmrnet.data.files.pickles import read_npy
-from dmrnet.data.files.source import PRESENT, RESERVED, SAMPLES, TARGET, ArraySource
+from dmrnet.data.files.source import GROUPS, PRESENT, RESERVED, SAMPLES, TARGET, ArraySource
+from dmrnet.data.groups import NO_GROUPS
 from dmrnet.hints import nearest
 from dmrnet.modalities import check_names
 
@@ -21,13 +22,17 @@ from dmrnet.modalities import check_names
 class Archive(ArraySource):
     """An ``.npz`` file: `names` of its modalities, in its order, and of its `reserved` arrays.
 
+    Args:
+        path: Path of the file.
+        groups: Name of the array that holds the group of each row; the file may lack it.
+
     Raises:
         FileNotFoundError: If there is no such file; the message has the nearest name in its folder.
         ValueError: If it is no ``.npz``, or two of its arrays have one name.
     """
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, path: str, groups: str = GROUPS) -> None:
+        self.path, self.groups = path, groups
         file = Path(path)
         if not file.exists():
             near = f"nor a folder {file.parent}"
@@ -49,8 +54,9 @@ class Archive(ArraySource):
         for name in members:
             if (count := members.count(name)) > 1:
                 raise ValueError(f"{path}: expected one array {name!r}, got {count}; save it once")
-        self.names = tuple(name for name in members if name not in RESERVED)
-        self.reserved = tuple(name for name in members if name in RESERVED)
+        reserved = {*RESERVED, groups}
+        self.names = tuple(name for name in members if name not in reserved)
+        self.reserved = tuple(name for name in members if name in reserved)
         try:
             check_names(self.names)
         except ValueError as error:
@@ -73,9 +79,15 @@ class Archive(ArraySource):
             ) from error
 
 
-def open_source(source: str | ArraySource) -> ArraySource:
-    """Return a source of arrays; text is the path of an ``.npz`` file."""
-    return Archive(source) if isinstance(source, str) else source
+def open_source(source: str | ArraySource, groups: str | None = None) -> ArraySource:
+    """Return a source of arrays; text is the path of an ``.npz`` file.
+
+    Args:
+        source: Path or source.
+        groups: Name of the array of a file that holds the group of each row.
+    """
+    named = GROUPS if groups in (None, NO_GROUPS) else groups
+    return Archive(source, named) if isinstance(source, str) else source
 
 
 @dataclass
@@ -91,6 +103,7 @@ class SampleTable:
         target: Labels as in the file, ``(rows,)``; None if there are none.
         samples: Names of the samples, if the file has any; row numbers where rows are left out.
         left_out: Number of rows left out because they have only modalities that are not read.
+        groups: Group of each row, if the file has any.
     """
 
     path: str
@@ -100,6 +113,7 @@ class SampleTable:
     target: Array | None
     samples: tuple[str, ...] | None
     left_out: int = 0
+    groups: tuple[str, ...] | None = None
 
 
 def read_table(
@@ -125,6 +139,7 @@ def read_table(
         )
     target = _list(archive, TARGET)
     samples = _list(archive, SAMPLES)
+    groups = _list(archive, archive.groups)
     arrays: dict[str, Numbers] = {}
     rows, first = (0, "") if target is None else (_rows(path, TARGET, target), TARGET)
     stated: Mapping[str, Bools] = {}
@@ -160,11 +175,14 @@ def read_table(
         )
     if samples is not None:
         _check_list(path, SAMPLES, samples, rows, "iuUS")
+    if groups is not None:
+        _check_list(path, archive.groups, groups, rows, "biuUS")
     if target is not None:
         _check_list(path, TARGET, target, rows, "biuUS")
     names = None if samples is None else tuple(text(value) for value in samples)
+    of = None if groups is None else tuple(text(value) for value in groups)
     if not len(empty):
-        return SampleTable(path, rows, arrays, present, target, names)
+        return SampleTable(path, rows, arrays, present, target, names, 0, of)
     kept = np.delete(np.arange(rows), empty)
     return SampleTable(
         path,
@@ -174,6 +192,7 @@ def read_table(
         None if target is None else target[kept],
         tuple(names[row] if names else str(row) for row in kept),
         len(empty),
+        None if of is None else tuple(of[row] for row in kept),
     )
 
 
@@ -216,6 +235,8 @@ def _check_list(path: str, name: str, array: Array, rows: int, kinds: str) -> No
         if name == TARGET and array.ndim in (2, 3):
             one_hot, dense = "one-hot labels: y.argmax(1)", "a class for every pixel: --data images"
             mend = f"; {one_hot if array.ndim == 2 else dense}"
+        if name == GROUPS:
+            mend = "; it holds what rows belong to: rename the array if it is a modality"
         raise ValueError(f"{path}: expected {name} of shape ({rows},), got {array.shape}{mend}")
     none = np.isnan(array) if array.dtype.kind == "f" else np.zeros(rows, dtype=np.bool_)
     if array.dtype.kind in "US":

@@ -10,7 +10,7 @@ import torch
 from dmrnet.data.dataset import Dataset, Splits
 from dmrnet.data.files.cache import write_arrays
 from dmrnet.data.files.numbers import Array
-from dmrnet.data.files.source import RESERVED, SAMPLES, TARGET
+from dmrnet.data.files.source import GROUPS, RESERVED, SAMPLES, TARGET
 
 
 def export(splits: Splits, folder: Path) -> dict[str, Path]:
@@ -61,6 +61,8 @@ def _write(part: Dataset, splits: Splits, path: Path) -> None:
     arrays[TARGET] = _labels(part.task.classes)[part.target.numpy()]
     if part.samples is not None:
         arrays[SAMPLES] = np.array(part.samples)
+    if part.groups is not None:
+        arrays[GROUPS] = np.array(part.groups)
     write_arrays(path, arrays)
 
 

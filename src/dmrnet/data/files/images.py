@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import UNLABELLED, ArrayDataset
-from dmrnet.data.files.archive import Archive, read_table
-from dmrnet.data.files.source import TARGET
+from dmrnet.data.files.archive import open_source, read_table
+from dmrnet.data.files.reading import check_groups, groups_of
+from dmrnet.data.files.source import TARGET, ArraySource
 from dmrnet.data.standardise import Standardiser
 from dmrnet.modalities import Modality, Task
 
@@ -29,6 +30,7 @@ class ImageFile:
         present: Bool ``(n, V)``, True where the image has the modality.
         samples: Names of the images, if they have any.
         labels: int64 ``(n, H, W)`` as in the file; None if they were not read.
+        groups: Group of each image; None where images are independent.
     """
 
     inputs: tuple[Modality, ...]
@@ -36,6 +38,7 @@ class ImageFile:
     present: Tensor
     samples: tuple[str, ...] | None
     labels: Tensor | None = None
+    groups: tuple[str, ...] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -44,7 +47,11 @@ class ImageFile:
 
 
 def read_image_file(
-    path: str, known: Sequence[Modality], labelled: bool, fine: Collection[str] | None = frozenset()
+    path: str,
+    known: Sequence[Modality],
+    labelled: bool,
+    fine: Collection[str] | None = frozenset(),
+    groups: str | None = None,
 ) -> ImageFile:
     """Read images of one size.
 
@@ -54,12 +61,15 @@ def read_image_file(
         known: Modalities of the training, whose size need not agree; empty for the training file.
         labelled: Whether to read ``y``, whole numbers ``(n, H, W)``.
         fine: Modalities that stay in float64; None keeps it where float32 is too coarse.
+        groups: Name of the array with the group of each image, as in the settings of `images`.
 
     Raises:
         FileNotFoundError: If the file does not exist.
         ValueError: If the file is wrong; the message says where.
     """
-    archive = Archive(path)
+    archive = open_source(path, groups)
+    if not known:
+        check_groups(archive, groups)
     names = tuple(modality.name for modality in known) or archive.names
     archive.check_known(names)
     labels = _labels(archive) if labelled else None
@@ -95,7 +105,8 @@ def read_image_file(
         arrays[name] = array.reshape(table.rows, *shape)
         arrays[name][torch.from_numpy(~table.present[:, column])] = 0.0
     present = torch.from_numpy(table.present)
-    return ImageFile(tuple(inputs), arrays, present, table.samples, labels)
+    of = groups_of(table, groups)
+    return ImageFile(tuple(inputs), arrays, present, table.samples, labels, of)
 
 
 def image_layout(
@@ -134,7 +145,7 @@ def image_layout(
     )
 
 
-def _labels(archive: Archive) -> Tensor:
+def _labels(archive: ArraySource) -> Tensor:
     """Return the class of every pixel, int64 ``(n, H, W)``."""
     archive.check_target("the classes of pixels, (n, H, W),")
     labels = archive.read(TARGET)
@@ -148,7 +159,11 @@ def _labels(archive: Archive) -> Tensor:
 
 
 def read_images(
-    path: str, task: Task, standardiser: Standardiser, holes: Collection[str] = ()
+    path: str,
+    task: Task,
+    standardiser: Standardiser,
+    holes: Collection[str] = (),
+    groups: str | None = None,
 ) -> ArrayDataset:
     """Read images to predict, of any one size and without labels; see `read_image_file`.
 
@@ -157,8 +172,10 @@ def read_images(
         task: Task of the training; the size of its images need not agree.
         standardiser: Standardiser of the training.
         holes: Modalities in which 0 is a hole and stays 0.
+        groups: Name of the array with the group of each image, as in the settings of `images`.
     """
-    images = read_image_file(path, task.inputs, labelled=False, fine=standardiser.fine)
+    fine = standardiser.fine
+    images = read_image_file(path, task.inputs, labelled=False, fine=fine, groups=groups)
     empty = {name: images.arrays[name] == 0 for name in holes}
     target = torch.full((len(images.present),), UNLABELLED)
     task = replace(task, inputs=images.inputs)

@@ -9,11 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dmrnet.data.concerns import combination_notes, warnings_of
 from dmrnet.data.dataset import UNLABELLED, ArrayDataset, Splits
 from dmrnet.data.files.archive import SampleTable, open_source, read_table, text
 from dmrnet.data.files.layout import Layout, guess_layout, matching_layout, parse_kind
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.source import RESERVED, ArraySource
+from dmrnet.data.groups import NO_GROUPS, group_codes, hold_out_groups
+from dmrnet.data.overlap import row_hashes
 from dmrnet.data.split import generator, hold_out
 from dmrnet.data.standardise import Standardiser
 from dmrnet.hints import nearest
@@ -33,6 +36,8 @@ class _FileReader:
         stated: Layouts that the settings state, by modality.
         shapes: Shape of one sample in the training file, by modality; empty where it is not known.
         fine: Modalities that stay in float64 until they are standardised.
+        groups: Name of the array that holds the group of each row; None for the usual one.
+        by_samples: Whether the names of the samples are the groups, as in the training file.
     """
 
     task: Task
@@ -40,10 +45,12 @@ class _FileReader:
     stated: Mapping[str, Layout]
     shapes: Mapping[str, tuple[int, ...]]
     fine: frozenset[str]
+    groups: str | None = None
+    by_samples: bool = False
 
     def read(self, source: str | ArraySource, role: str, need_target: bool = True) -> ArrayDataset:
         """Return the samples of a file; `role` is the name of the split, for notes."""
-        archive = open_source(source)
+        archive = open_source(source, self.groups)
         path = archive.path
         archive.check_known(self.columns)
         if need_target:
@@ -70,7 +77,9 @@ class _FileReader:
             target = _class_numbers(path, table.target, self.task.classes)
         present = torch.from_numpy(table.present)
         notes = _absence_notes(role, table, present, self.task.modalities)
-        return ArrayDataset(self.task, arrays, present, target, table.samples, tuple(notes))
+        part = ArrayDataset(self.task, arrays, present, target, table.samples, tuple(notes))
+        part.groups = groups_of(table, self.groups, self.by_samples)
+        return part
 
 
 def read_split(
@@ -80,6 +89,7 @@ def read_split(
     kinds: Mapping[str, str] | None = None,
     columns: Sequence[str] | None = None,
     need_target: bool = True,
+    groups: str | None = None,
 ) -> ArrayDataset:
     """Read one more file as a finished training reads its own; see `DataSettings.read`.
 
@@ -90,13 +100,15 @@ def read_split(
         kinds: Layouts by array, as in the settings of the training.
         columns: Every array of the training file in its order; None stands for those of the task.
         need_target: Whether the file must have labels ``y``; targets are -1 without them.
+        groups: Name of the array that holds the group of each row, as in the settings of the
+            training.
 
     Returns:
         The data set; its `notes` say what the file lacks.
     """
     stated = {name: parse_kind(kind) for name, kind in (kinds or {}).items()}
     fine = frozenset() if standardiser is None else standardiser.fine
-    reader = _FileReader(task, tuple(columns or task.modalities), stated, {}, fine)
+    reader = _FileReader(task, tuple(columns or task.modalities), stated, {}, fine, groups)
     dataset = reader.read(source, "file", need_target)
     if standardiser is not None:
         dataset.standardise(standardiser)
@@ -156,25 +168,6 @@ def _absence_notes(
     return notes
 
 
-def _together_notes(present: Tensor, names: Sequence[str]) -> list[str]:
-    """Return a sentence on combinations that no training row has, if there are any.
-
-    `present` is bool ``(n, V)``.
-    """
-    together = present.T.double() @ present.double()
-    apart = [(names[int(v)], names[int(w)]) for v, w in (together == 0).nonzero() if v < w]
-    if apart:
-        others = len(apart) - 1
-        which = f"both {' and '.join(apart[0])}"
-        if others:
-            which += f", nor both of {others} other pair{'s' if others > 1 else ''}"
-    elif not present.all(1).any():
-        which = f"all of {', '.join(names)}"
-    else:
-        return []
-    return [f"train: no row has {which}; predictions from such combinations are not trained"]
-
-
 def read_splits(
     train: str | ArraySource,
     val: str | ArraySource | None,
@@ -183,6 +176,7 @@ def read_splits(
     val_share: float = 0.2,
     modalities: Sequence[str] | None = None,
     kinds: Mapping[str, str] | None = None,
+    groups: str | None = None,
 ) -> Splits:
     """Read the files of a training; the numbers are not standardised.
 
@@ -194,13 +188,15 @@ def read_splits(
         val_share: Share of the training rows to hold out.
         modalities: Arrays to use, in this order; None uses every array of the training file.
         kinds: Layouts by array, as in the settings of `arrays`.
+        groups: Name of the array that holds the group of each row, as in the settings of `arrays`.
 
     Raises:
         FileNotFoundError: If a file does not exist.
         ValueError: If a file or an argument is wrong; the message says which and where.
     """
-    archive = open_source(train)
+    archive = open_source(train, groups)
     archive.check_target()
+    check_groups(archive, groups)
     names = _selected(modalities, archive)
     table = read_table(archive, names, archive.names)
     never = np.flatnonzero(table.present.sum(0) == 0)
@@ -215,21 +211,34 @@ def read_splits(
     task = training.task
     if archive.weights is not None:
         training.weight = torch.from_numpy(archive.weights)
+    training.groups = groups_of(table, groups)
     fine = frozenset(name for name in names if training.arrays[name].dtype == torch.float64)
-    reader = _FileReader(task, archive.names, stated, shapes, fine)
+    by_samples = table.groups is None and training.groups is not None
+    reader = _FileReader(task, archive.names, stated, shapes, fine, groups, by_samples)
     if val is None:
         training, validation = _hold_out(archive.path, training, val_share, seed)
-        notes.append(
-            f"val: {100 * val_share:g} % of train held out ({len(validation)} rows, seed {seed})"
-        )
+        share = f"val: {100 * val_share:g} % of train held out"
+        if validation.groups is None:
+            notes.append(f"{share} ({len(validation)} rows, seed {seed})")
+        else:
+            kept, held = len(set(training.groups or ())), len(set(validation.groups))
+            named = "samples, whose names repeat" if by_samples else archive.groups
+            notes.append(
+                f"{share} in whole groups ({held} of {kept + held} groups, {len(validation)} rows, "
+                f"seed {seed}); groups are those of {named}"
+            )
     else:
         validation = reader.read(val, "val")
     testing = None if test is None else reader.read(test, "test")
     notes.extend(_absence_notes("train", table, training.present, names))
-    notes.extend(_together_notes(training.present, names))
+    notes.extend(combination_notes(training.present, names))
     notes.extend(validation.notes)
     notes.extend(testing.notes if testing else ())
     assert table.target is not None
+    parts = (training, validation, testing)
+    for part in parts:
+        if part is not None:
+            part.row_hashes = row_hashes([part.arrays[name] for name in names], part.present)
     return Splits(
         "arrays",
         training,
@@ -238,7 +247,38 @@ def read_splits(
         tuple(notes),
         columns=archive.names,
         whole_labels=table.target.dtype.kind in "iu",
+        warnings=warnings_of(training, validation, testing),
     )
+
+
+def check_groups(archive: ArraySource, groups: str | None) -> None:
+    """Raise ValueError if the training file lacks the array of groups that a setting names."""
+    if groups not in (None, NO_GROUPS, *archive.reserved):
+        named = [*archive.reserved, *archive.names]
+        raise ValueError(
+            f"groups: {archive.path} has no array {groups!r}; {nearest(str(groups), named)}"
+        )
+
+
+def groups_of(
+    table: SampleTable, setting: str | None, by_samples: bool | None = None
+) -> tuple[str, ...] | None:
+    """Return the group of each row; None where rows are independent.
+
+    A row whose group is empty text is a group of its own.
+
+    Args:
+        table: Content of the file.
+        setting: Name of the array of groups, as in the settings of `arrays`.
+        by_samples: Whether the names of the samples are groups; None: if they repeat.
+    """
+    groups = table.groups
+    if setting == NO_GROUPS:
+        return None
+    if groups is None and table.samples is not None:
+        repeat = len(set(table.samples)) < len(table.samples) and setting is None
+        groups = table.samples if (repeat if by_samples is None else by_samples) else None
+    return groups and tuple(name or f"(row {row})" for row, name in enumerate(groups))
 
 
 def _selected(modalities: Sequence[str] | None, archive: ArraySource) -> tuple[str, ...]:
@@ -316,11 +356,17 @@ def _hold_out(
     # One row of each incomplete modality stays, so that training has all modalities.
     kept = torch.zeros(len(target), dtype=torch.bool)
     kept[present.int().argmax(0)[~present.all(0)]] = True
-    held = hold_out(target, share, generator(seed, "split"), kept)
+    draw, groups = generator(seed, "split"), training.groups
+    if groups is None:
+        held, what = hold_out(target, share, draw, kept), f"{len(target)} rows"
+    else:
+        held = hold_out_groups(target, group_codes(groups), share, draw, kept)
+        what = f"{len(set(groups))} groups ({groups[0]!r}, ...) of {len(target)} rows"
     if not held.any():
+        row_wise = "" if groups is None else ", or set groups to none to split row by row"
         raise ValueError(
-            f"{path}: {len(target)} rows in {len(task.classes)} classes are too few to "
-            f"hold {100 * share:g} % out for validation; give val, or raise val_share"
+            f"{path}: {what} in {len(task.classes)} classes are too few to "
+            f"hold {100 * share:g} % out for validation; give val, or raise val_share{row_wise}"
         )
     sides: list[tuple[Tensor, dict[str, Tensor]]]
     sides = [((~held).nonzero().flatten(), {}), (held.nonzero().flatten(), {})]
@@ -333,6 +379,7 @@ def _hold_out(
         names = training.samples and [training.samples[row] for row in rows.tolist()]
         part = ArrayDataset(task, arrays, present[rows], target[rows], names)
         part.weight = None if training.weight is None else training.weight[rows]
+        part.groups = groups and tuple(groups[row] for row in rows.tolist())
         parts.append(part)
     return parts[0], parts[1]
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dmrnet.data.files.numbers import Array
 from dmrnet.hints import nearest
 
-TARGET, PRESENT, SAMPLES = "y", "present", "samples"
-RESERVED = (TARGET, PRESENT, SAMPLES)
+TARGET, PRESENT, SAMPLES, GROUPS = "y", "present", "samples", "groups"
+RESERVED = (TARGET, PRESENT, SAMPLES, GROUPS)
 """Names of the arrays that are no modality."""
 
 
@@ -28,12 +28,15 @@ class ArraySource(Source, ABC):
 
     Attributes:
         names: Names of its modalities, in order.
-        reserved: Names of its arrays that are no modality, among `RESERVED`.
+        reserved: Names of its arrays that are no modality: those among `RESERVED`, and the array
+            of groups.
+        groups: Name of the array that holds the group of each row.
         weights: Weight of each sample in training, float32 ``(n,)``; None for 1.
     """
 
     names: tuple[str, ...]
     reserved: tuple[str, ...]
+    groups: str = GROUPS
     weights: Array | None = None
 
     @abstractmethod

@@ -20,7 +20,8 @@ class Arrays(OwnFiles, InMemory):
 
     A file has one array ``(n, ...)`` a modality and the labels ``y``, integers or text. A row of
     NaN says that the sample lacks the modality; so does ``present``, bool ``(n, V)``, whose columns
-    follow the order of the arrays in the training file. ``samples`` may name the rows.
+    follow the order of the arrays in the training file. ``samples`` may name the rows, and
+    ``groups`` what they belong to, such as a patient.
 
     Attributes:
         modalities: Arrays to use, in this order; by default every array of the training file.
@@ -36,5 +37,12 @@ class Arrays(OwnFiles, InMemory):
         from dmrnet.data.files.reading import read_splits
 
         return read_splits(
-            self.train, self.val, self.test, seed, self.val_share, self.modalities, self.kinds
+            self.train,
+            self.val,
+            self.test,
+            seed,
+            self.val_share,
+            self.modalities,
+            self.kinds,
+            self.groups,
         )

@@ -60,6 +60,11 @@ class DataSettings(ABC):
         return None
 
     @property
+    def groups(self) -> str | None:
+        """Array in the user's own files that holds the group of each row."""
+        return None
+
+    @property
     def holes(self) -> tuple[str, ...]:
         """Modalities of images in which 0 is a hole that stays 0 after standardising."""
         return ()
@@ -110,7 +115,9 @@ class DataSettings(ABC):
             if isinstance(path, LazyDataset):
                 return every_row(path, task, None, standardiser, need_target)
             assert isinstance(path, str | ArraySource)
-            return read_split(path, task, standardiser, self.kinds, columns, need_target)
+            return read_split(
+                path, task, standardiser, self.kinds, columns, need_target, self.groups
+            )
         if not isinstance(path, str):
             raise ValueError(f"{path.path}: expected a file, since every pixel has a class")
         if need_target:
@@ -126,7 +133,7 @@ class DataSettings(ABC):
             )
         from dmrnet.data.files.images import read_images
 
-        return read_images(path, task, standardiser, self.holes)
+        return read_images(path, task, standardiser, self.holes, self.groups)
 
 
 @dataclass(frozen=True)
@@ -169,12 +176,16 @@ class OwnFiles(DataSettings):
         val: Validation file; without one, a share of the training samples is held out.
         test: Test file.
         val_share: Share of the training samples to hold out when there is no `val`.
+        groups: Array with the group of each row, such as its patient: the share is held out in
+            whole groups; by default the array `groups`, else `samples` if names repeat; none
+            splits row by row.
     """
 
     train: str
     val: str | None = None
     test: str | None = None
     val_share: float = 0.2
+    groups: str | None = None
 
     def files(self) -> dict[str, str]:
         """Return the paths by split."""

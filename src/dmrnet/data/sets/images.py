@@ -63,8 +63,10 @@ class Images(OwnFiles):
         """Return the splits: tiles to train on, whole images to validate and test on."""
         import torch
 
+        from dmrnet.data.concerns import warnings_of
         from dmrnet.data.dataset import Splits
         from dmrnet.data.dense import TileDataset, class_weights
+        from dmrnet.data.groups import group_codes, hold_out_groups
         from dmrnet.data.split import generator, hold_out
         from dmrnet.data.standardise import Standardiser
         from dmrnet.data.transforms import RandomFlip, Symmetry
@@ -78,7 +80,11 @@ class Images(OwnFiles):
         pixels = pixels_of(self.train, labels, classes)
         rows, held = torch.arange(len(pixels)), torch.arange(0)
         if self.val is None:
-            drawn = hold_out(pixels.argmax(1), self.val_share, generator(seed, "images", "val"))
+            draw, most = generator(seed, "images", "val"), pixels.argmax(1)
+            if images.groups is None:
+                drawn = hold_out(most, self.val_share, draw)
+            else:
+                drawn = hold_out_groups(most, group_codes(images.groups), self.val_share, draw)
             rows, held = (~drawn).nonzero().flatten(), drawn.nonzero().flatten()
             if not len(held):
                 raise ValueError(
@@ -109,8 +115,9 @@ class Images(OwnFiles):
         seldom = tuple(label for label in range(len(classes)) if label != frequent)
         change = {"none": None, "mirror": RandomFlip(), "turn": Symmetry()}[self.augment]
         tiles = TileDataset(train, side, self.tiles, seldom, self.seldom, seed, change)
-        notes = self._notes(images, task, side, len(held), seed)
-        return Splits("images", tiles, val, test, notes, standardiser)
+        notes = self._notes(images, task, side, val, seed)
+        warnings = warnings_of(train, val, test)
+        return Splits("images", tiles, val, test, notes, standardiser, warnings=warnings)
 
     def read(
         self,
@@ -139,7 +146,7 @@ class Images(OwnFiles):
         """Return the content of a file, and its labels with -1 where a pixel has no class."""
         from dmrnet.data.files.images import read_image_file
 
-        images = read_image_file(path, known, labelled=True, fine=fine)
+        images = read_image_file(path, known, labelled=True, fine=fine, groups=self.groups)
         assert images.labels is not None
         return images, images.labels.masked_fill(images.labels == self.ignore, -1).clamp(min=-1)
 
@@ -156,7 +163,7 @@ class Images(OwnFiles):
         return tuple(self.classes or (str(number) for number in range(highest + 1)))
 
     def _notes(
-        self, images: ImageFile, task: Task, side: int, held: int, seed: int
+        self, images: ImageFile, task: Task, side: int, val: Dataset, seed: int
     ) -> tuple[str, ...]:
         """Say what was held out, how tiles are laid, and what is absent."""
         notes = [
@@ -165,7 +172,10 @@ class Images(OwnFiles):
         ]
         if self.val is None:
             share = f"{100 * self.val_share:g} %"
-            notes.insert(0, f"val: {share} of train held out ({held} images, seed {seed})")
+            wholly = "" if val.groups is None else f" in {len(set(val.groups))} whole groups"
+            notes.insert(
+                0, f"val: {share} of train held out{wholly} ({len(val)} images, seed {seed})"
+            )
         for name, absent in zip(task.modalities, (~images.present).sum(0).tolist(), strict=True):
             if absent:
                 notes.append(f"train: {name} is absent in {absent} of {len(images.present)} images")
@@ -207,11 +217,13 @@ def part(
 
     from dmrnet.data.dataset import fingerprint_of_arrays
     from dmrnet.data.mapped import MappedDataset
+    from dmrnet.data.overlap import row_hashes
     from dmrnet.data.views import ImageView
 
     labels, present = labels[rows], images.present[rows]
     arrays = {name: images.arrays[name][rows] for name in task.modalities}
     content = fingerprint_of_arrays({**arrays, "y": labels})
+    hashes = row_hashes(list(arrays.values()), present)
     stored = {
         name: standardiser.apply(name, array, present[:, column]).numpy()
         for column, (name, array) in enumerate(arrays.items())
@@ -221,5 +233,6 @@ def part(
     names = [names[row] for row in rows.tolist()]
     stored_rows = torch.arange(len(rows))
     dataset = MappedDataset(task, stored, stored_rows, pixels[rows], names, ImageView({}), content)
-    dataset.present = present
+    dataset.present, dataset.row_hashes = present, hashes
+    dataset.groups = images.groups and tuple(images.groups[row] for row in rows.tolist())
     return dataset

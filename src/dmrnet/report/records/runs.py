@@ -39,6 +39,7 @@ class RunRecord:
         published: Rows that name a source; only in a file.
         tested_on: Fingerprint of the test samples; empty if unknown.
         notes: Notes of the data set on its samples; none for a file.
+        warnings: What is probably wrong with the samples; none for a file.
         presence: Number of training samples by combination that they have, of each class.
         classes: Names of the classes; empty if unknown.
     """
@@ -55,6 +56,7 @@ class RunRecord:
     notes: tuple[str, ...] = ()
     presence: tuple[tuple[str, tuple[int, ...]], ...] = ()
     classes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_folder(self) -> bool:
@@ -193,6 +195,7 @@ def _read_run(path: Path) -> RunRecord:
         notes=_texts(facts.get("notes")),
         presence=_counts(facts.get("presence")),
         classes=_texts(facts.get("classes")),
+        warnings=_texts(facts.get("warnings")),
     )
 
 

@@ -24,6 +24,7 @@ def notes_on(summary: DataSummary) -> list[str]:
             for item in summary.systems
             if (rise := item.run_metrics.get("loss_rise"))
         ),
+        *(f"Warning: {warning}." for warning in summary.data_warnings),
         *(f"Data: {note}." for note in summary.data_notes),
         *_on_combinations(summary),
         *_on_baseline(summary),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,7 @@ class DataSummary:
         ignored: Metrics in the rows that no report shows.
         sources: Sources of published systems; the first is [1] in labels.
         data_notes: Notes of the data set on its samples that hold for all seeds.
+        data_warnings: What is probably wrong with the samples of a run.
         chosen: Names of settings that were chosen on validation for each system.
         presence: Training samples of the first run by combination that they have, of each class.
         classes: Names of the classes; empty if unknown.
@@ -82,6 +84,7 @@ class DataSummary:
     chosen: tuple[str, ...] = ()
     presence: tuple[tuple[str, tuple[int, ...]], ...] = ()
     classes: tuple[str, ...] = ()
+    data_warnings: tuple[str, ...] = ()
 
     @property
     def full(self) -> str:
@@ -171,6 +174,7 @@ def _summarise_dataset(
             data_notes=_data_notes(runs, dataset),
             presence=known.presence if known else (),
             classes=known.classes if known else (),
+            data_warnings=_data_warnings(runs, dataset),
         )
 
 
@@ -209,6 +213,15 @@ def _data_notes(runs: Sequence[RunRecord], dataset: str) -> tuple[str, ...]:
         for note in dict.fromkeys(note for notes in notes_of_runs for note in notes)
         if note.startswith("skipped") or all(note in notes for notes in notes_of_runs)
     )
+
+
+def _data_warnings(runs: Sequence[RunRecord], dataset: str) -> tuple[str, ...]:
+    """Return the warnings of any run; one that differs between seeds only in figures once."""
+    found = [
+        one for run in runs if run.rows and run.rows[0].dataset == dataset for one in run.warnings
+    ]
+    shapes = {re.sub(r"[\d.]+", "#", one): one for one in reversed(found)}
+    return tuple(reversed(shapes.values()))
 
 
 def _run_lines(

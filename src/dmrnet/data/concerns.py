@@ -1,0 +1,112 @@
+"""What is probably wrong with the splits of a data set, in words with their figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from dmrnet.data.dataset import Dataset
+from dmrnet.data.overlap import group_warnings, overlap_warnings
+from dmrnet.data.presence import presence_warnings
+from dmrnet.modalities import all_combinations
+
+MOST_NAMES = 3
+"""Number of classes that a sentence names."""
+
+MOST_MODALITIES = 8
+"""Largest number of modalities of which every combination is looked at."""
+
+
+def warnings_of(train: Dataset, val: Dataset, test: Dataset | None) -> tuple[str, ...]:
+    """Return sentences on rows and groups in two splits, classes without rows, and presence.
+
+    Args:
+        train: Training samples; their `groups` and `row_hashes` are compared with the others'.
+        val: Validation samples.
+        test: Test samples, if there are any.
+    """
+    parts = {"train": train, "val": val} | ({} if test is None else {"test": test})
+    hashes = {name: part.row_hashes for name, part in parts.items() if part.row_hashes is not None}
+    return (
+        *overlap_warnings(hashes, train.task.modalities),
+        *_shared_names(parts),
+        *class_warnings(parts),
+        *pair_warnings(train.present, train.task.modalities),
+        *presence_warnings(train),
+    )
+
+
+def _shared_names(parts: Mapping[str, Dataset]) -> list[str]:
+    """Return sentences on groups in two splits; without groups on names, unless they are numbers.
+
+    Rows are often numbered anew in each file.
+    """
+    if parts["train"].groups is not None:
+        groups = {name: part.groups for name, part in parts.items() if part.groups is not None}
+        return group_warnings(groups)
+    names = {name: part.samples for name, part in parts.items() if part.samples is not None}
+    if all(one.isdecimal() for some in names.values() for one in some):
+        return []
+    return group_warnings(names, "sample names")
+
+
+def class_warnings(parts: Mapping[str, Dataset]) -> list[str]:
+    """Return sentences on classes of the training samples that another split has no row of."""
+    found = []
+    classes = parts["train"].task.classes
+    for role, part in parts.items():
+        if role == "train" or part.task.dense or not bool((part.target >= 0).all()):
+            continue
+        there = part.target.bincount(minlength=len(classes))
+        missing = [name for name, n in zip(classes, there.tolist(), strict=True) if not n]
+        if missing:
+            names = ", ".join(missing[:MOST_NAMES]) + (", ..." if missing[MOST_NAMES:] else "")
+            found.append(
+                f"{role}: no row of {len(missing)} of {len(classes)} classes ({names}); scores on "
+                f"{role} say nothing about {'it' if len(missing) == 1 else 'them'}"
+            )
+    return found
+
+
+def pair_warnings(present: Tensor, names: Sequence[str]) -> list[str]:
+    """Return a sentence on pairs of modalities that no training row has, if there are any.
+
+    Args:
+        present: Bool tensor ``(n, V)``.
+        names: V names.
+    """
+    together = present.T.double() @ present.double()
+    apart = [(names[int(v)], names[int(w)]) for v, w in (together == 0).nonzero() if v < w]
+    if not apart:
+        return []
+    others = len(apart) - 1
+    which = f"both {' and '.join(apart[0])}"
+    if others:
+        which += f", nor both of {others} other pair{'s' if others > 1 else ''}"
+    return [f"train: no row has {which}; predictions from such combinations are not trained"]
+
+
+def combination_notes(present: Tensor, names: Sequence[str]) -> list[str]:
+    """Return a sentence on combinations that no training row has, though it has every pair.
+
+    Only the smallest such combinations are named, and with more than `MOST_MODALITIES` only that of
+    all modalities.
+
+    Args:
+        present: Bool tensor ``(n, V)``.
+        names: V names.
+    """
+    if pair_warnings(present, names) or bool(present.all(1).any()):
+        return []
+    which = f"all of {', '.join(names)}" if len(names) <= MOST_MODALITIES else "every modality"
+    if len(names) <= MOST_MODALITIES:
+        masks = all_combinations(len(names))
+        # Bool (2^V - 1,): whether a pattern of presence includes the combination.
+        seen = (present.unique(dim=0)[:, None] | ~masks).all(-1).any(0)
+        never = masks[~seen]
+        smallest = never[never.sum(1) == never.sum(1).min()]
+        which = "all of " + ", ".join(names[k] for k in smallest[0].nonzero().flatten().tolist())
+        if (others := len(never) - 1) > 0:
+            which += f", nor {others} other combination{'s' if others > 1 else ''}"
+    return [f"train: no row has {which}; predictions from such combinations are not trained"]
