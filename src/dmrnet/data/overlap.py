@@ -70,7 +70,7 @@ def copies(hashes: Tensor, known: Tensor) -> Tensor:
         hashes: int64 tensor ``(n, V)``, as `row_hashes` returns them.
         known: int64 tensor ``(m, V)``.
     """
-    found = torch.isin(_one(hashes), _one(known))
+    found: Tensor = torch.isin(_one(hashes), _one(known))
     patterns, number, size = (hashes != 0).unique(dim=0, return_inverse=True, return_counts=True)
     for row in size.argsort(descending=True)[:MOST_PATTERNS].tolist():
         pattern, mine = patterns[row], number == row
