@@ -94,7 +94,8 @@ def _one(hashes: Tensor) -> Tensor:
 def _telling(blocks: Tensor) -> Tensor:
     """Return the blocks that occur once; none where many repeat, so that equal ones say little."""
     values, number = blocks.unique(return_counts=True)
-    return values[number == 1] if len(values) >= DISTINCT * len(blocks) else values[:0]
+    once: Tensor = values[number == 1]
+    return once if len(values) >= DISTINCT * len(blocks) else once[:0]
 
 
 def overlap_warnings(hashes: Mapping[str, Tensor], modalities: Sequence[str]) -> list[str]:
