@@ -7,6 +7,8 @@ from io import BytesIO
 from zipfile import BadZipFile
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dmrnet.confidence import Confidence, calibration_error, reliability, temper
@@ -98,6 +100,23 @@ def calibration_lines(
         errors, numbers = calibration_error(*counts), counts[0].sum(1)
         for name, error, n in zip(names, errors.tolist(), numbers.tolist(), strict=True):
             yield name, metric, error, int(n)
+
+
+def reliability_counts(
+    confidence: Confidence | None, predictions: MaskPredictions, combinations: Tensor
+) -> NDArray[np.float64]:
+    """Return counts for reliability diagrams, ``(S, K, B, 3)``.
+
+    S stages, before and after calibration (one if the run has none); in each bin the number of
+    predictions, the sum of their confidences and the number of right ones (`reliability`).
+    """
+    stages = [predictions.probabilities]
+    if confidence is not None:
+        stages.append(calibrated(confidence, predictions.probabilities, combinations))
+    counts = [
+        torch.stack(reliability(p, predictions.target, predictions.scored), -1) for p in stages
+    ]
+    return torch.stack(counts).numpy()
 
 
 def calibrated(confidence: Confidence, probabilities: Tensor, combinations: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from dmrnet.data.dataset import Dataset, fingerprint_of_file
 from dmrnet.data.files.source import Source
 from dmrnet.data.sets.base import DataSettings
-from dmrnet.engine.confidence import calibration_lines, read_confidence
+from dmrnet.engine.confidence import calibration_lines, read_confidence, reliability_counts
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.own_metrics import MetricFunction, own_lines
 from dmrnet.engine.pixel_results import class_lines, pack_counts, pack_label_maps, shown_rows
@@ -90,12 +90,11 @@ def _evaluate_samples(
             keep=store or sets_thresholds(measure),
         )
     result, thresholds = apply_thresholds(measure, result, run.folder, names)
+    confidence = read_confidence(run.folder)
     lines = [
         *score_lines(measure, result, names),
         *attack_type_lines(measure, result, thresholds, dataset),
-        *calibration_lines(
-            read_confidence(run.folder), result.predictions if store else None, combinations, names
-        ),
+        *calibration_lines(confidence, result.predictions if store else None, combinations, names),
         *own_lines(
             result.predictions if store else None,
             [name_of(mask, names) for mask in combinations],
@@ -115,6 +114,7 @@ def _evaluate_samples(
                 "scored": predictions.scored.numpy(),
                 "probabilities": predictions.probabilities.numpy(),
                 "predicted": labels.numpy().astype(np.int16),
+                "reliability": reliability_counts(confidence, predictions, combinations),
                 **sources_of(data if test is None else None, dataset, predictions.index),
             }
         )

@@ -11,9 +11,11 @@ from pathlib import Path
 from dmrnet.report.figures.by_variance import variance_figures
 from dmrnet.report.figures.figure import standalone
 from dmrnet.report.figures.label_maps import map_figures
+from dmrnet.report.figures.reliability import reliability_figures
 from dmrnet.report.figures.scores import score_figures
 from dmrnet.report.figures.worth import worth_figures
 from dmrnet.report.pages.analysis_blocks import analysis_blocks
+from dmrnet.report.pages.calibration_table import calibration_table
 from dmrnet.report.pages.html import render_html
 from dmrnet.report.pages.latex import latex
 from dmrnet.report.pages.markdown import render_markdown
@@ -27,6 +29,7 @@ from dmrnet.report.records.runs import read_runs, without_settings
 from dmrnet.report.records.systems import System
 from dmrnet.report.summary.analyses import read_run
 from dmrnet.report.summary.bootstrap import resample
+from dmrnet.report.summary.calibration import Calibration, calibration_of
 from dmrnet.report.summary.summary import DataSummary, summarise
 from dmrnet.report.summary.worth import Worth, worth_of
 from dmrnet.storage import write_together
@@ -82,6 +85,7 @@ def build_report(
     )
     scores = Counter(item.dataset for item in summaries)
     worth: list[list[Worth]] = [worth_of(item) for item in summaries]
+    calibrations: list[list[Calibration]] = [calibration_of(item) for item in summaries]
     sections = [
         make_section(
             item,
@@ -95,9 +99,13 @@ def build_report(
             analysis_blocks(item, anchor),
             worth_table(of, item),
             worth_figures(item, of, anchor),
+            calibration_table(sure),
+            reliability_figures(item, sure, anchor),
             with_score=scores[item.dataset] > 1,
         )
-        for item, of, anchor in zip(summaries, worth, _anchors(summaries), strict=True)
+        for item, of, sure, anchor in zip(
+            summaries, worth, calibrations, _anchors(summaries), strict=True
+        )
     ]
     contents: dict[Path, bytes] = {}
     overview = make_overview(summaries, names)

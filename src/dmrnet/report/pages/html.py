@@ -10,6 +10,7 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
+from dmrnet.report.pages.calibration_table import HOW_CALIBRATED
 from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.overview import HOW_GAINED, Overview
 from dmrnet.report.pages.prose import facts, lead
@@ -44,6 +45,7 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
         overview=overview,
         how_gained=HOW_GAINED,
         how_worth=HOW_WORTH,
+        how_calibrated=HOW_CALIBRATED,
         style=style,
         script=Markup(script),
         # The browser runs this script and no other, whatever a name may hold.

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from dmrnet.report.figures.figure import Figure
+from dmrnet.report.pages.calibration_table import HOW_CALIBRATED
 from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.overview import HOW_GAINED, Overview
 from dmrnet.report.pages.prose import facts, lead
@@ -52,6 +53,10 @@ def render_markdown(
             parts += ["### What each modality is worth\n", markdown_table(section.worth)]
             parts.append(f"{HOW_WORTH}\n")
             parts += _figures(section.worth_figures, figure_folder)
+        if section.calibration.rows:
+            parts += ["### Can probabilities be believed?\n", markdown_table(section.calibration)]
+            parts.append(f"{HOW_CALIBRATED}\n")
+            parts += _figures(section.calibration_figures, figure_folder)
         if section.hardness.rows:
             parts += ["### Hard combinations\n", markdown_table(section.hardness)]
         if section.mined:

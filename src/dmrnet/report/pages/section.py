@@ -27,6 +27,8 @@ class Section:
         compared: How to read the differences.
         worth: What each modality is worth; no rows where not all combinations are scored.
         worth_figures: Figures of that.
+        calibration: Calibration errors; no rows where no run keeps what they need.
+        calibration_figures: Reliability diagram of that.
         hardness: Mined and truly worst combinations; no rows without mining.
         mined: The analysis of hard sets, shown with `hardness`; None without it.
         analyses: The other analyses.
@@ -40,6 +42,8 @@ class Section:
     compared: str
     worth: Table
     worth_figures: tuple[Figure, ...]
+    calibration: Table
+    calibration_figures: tuple[Figure, ...]
     hardness: Table
     mined: AnalysisBlock | None
     analyses: tuple[AnalysisBlock, ...]
@@ -48,7 +52,7 @@ class Section:
     def all_figures(self) -> tuple[Figure, ...]:
         """Figures of the scores, then those of analyses."""
         analysed = (figure for block in self.analyses for figure in block.figures)
-        return (*self.figures, *self.worth_figures, *analysed)
+        return (*self.figures, *self.worth_figures, *self.calibration_figures, *analysed)
 
     @property
     def groups(self) -> list[tuple[str, list[str], Table]]:
@@ -89,6 +93,8 @@ def make_section(
     analyses: Sequence[AnalysisBlock],
     worth: Table,
     worth_figures: Sequence[Figure],
+    calibration: Table,
+    calibration_figures: Sequence[Figure],
     *,
     with_score: bool,
 ) -> Section:
@@ -104,6 +110,8 @@ def make_section(
         compared=how_compared(summary, resampled),
         worth=worth,
         worth_figures=tuple(worth_figures),
+        calibration=calibration,
+        calibration_figures=tuple(calibration_figures),
         hardness=hardness_table(summary, measured=False) if mined else hardness,
         mined=mined,
         analyses=tuple(block for block in analyses if block is not mined),
