@@ -10,6 +10,8 @@ import pytest
 
 from dmrnet.storage import (
     append_json_lines,
+    check_folder,
+    check_outputs,
     complete_lines,
     read_json,
     read_json_lines,
@@ -52,6 +54,41 @@ def test_no_file_of_several_is_replaced_before_all_are_written(
     with pytest.raises(OSError, match=rf"No space left.*{re.escape(str(tmp_path / 'c'))}"):
         write_together(dict.fromkeys(files, b"new"))
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
+def test_an_existing_file_is_replaced_only_if_asked(tmp_path: Path) -> None:
+    path, source = tmp_path / "out.csv", tmp_path / "in.csv"
+    check_outputs(path, tmp_path / "new" / "folder" / "out.csv")
+    path.write_text("mine")
+    with pytest.raises(FileExistsError, match=r"out\.csv exists; name another"):
+        check_outputs(tmp_path / "other", path)
+    check_outputs(path, overwrite=True)
+    # What is read is never replaced, under whatever name.
+    source.write_text("read")
+    for name in (source, tmp_path / "." / "in.csv"):
+        with pytest.raises(ValueError, match="is the file that is read"):
+            check_outputs(name, overwrite=True, sources=[source])
+    (tmp_path / "link.csv").symlink_to(source)
+    with pytest.raises(ValueError, match="is the file that is read"):
+        check_outputs(tmp_path / "link.csv", overwrite=True, sources=[str(source)])
+    (tmp_path / "dangling.csv").symlink_to("nowhere")
+    with pytest.raises(FileExistsError):
+        check_outputs(tmp_path / "dangling.csv")
+    with pytest.raises(IsADirectoryError, match="is a folder; name a file"):
+        check_outputs(tmp_path, overwrite=True)
+
+
+def test_what_cannot_be_a_folder(tmp_path: Path) -> None:
+    check_folder(tmp_path)
+    check_folder(tmp_path / "new" / "folder")
+    (tmp_path / "file").write_text("mine")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(NotADirectoryError, match="file is no folder"):
+            check_folder(path)
+    (tmp_path / "link").symlink_to("nowhere")
+    for path in (tmp_path / "link", tmp_path / "link" / "below"):
+        with pytest.raises(FileNotFoundError, match="link is a link to nowhere, which does not"):
+            check_folder(path)
 
 
 def test_an_interrupted_block_leaves_the_old_file(tmp_path: Path) -> None:

@@ -17,6 +17,54 @@ PARTIAL = ".part"
 """Suffix of the names of files that are being written."""
 
 
+def check_outputs(
+    *paths: Path, overwrite: bool = False, sources: Iterable[str | Path] = ()
+) -> None:
+    """Refuse to replace files, before anything is computed; every writer of new files calls this.
+
+    Args:
+        paths: Files to write.
+        overwrite: Whether existing ones may be replaced.
+        sources: Files that are read; these are never replaced.
+
+    Raises:
+        FileExistsError: If a file exists.
+        IsADirectoryError: If a folder is in its place.
+        ValueError: If a file is one that is read.
+    """
+    read = [source for source in map(Path, sources) if source.exists()]
+    for path in paths:
+        check_folder(path.parent)
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder; name a file")
+        if path.exists() and any(path.samefile(source) for source in read):
+            raise ValueError(f"{path} is the file that is read; name another to write to")
+        if os.path.lexists(path) and not overwrite:
+            raise FileExistsError(
+                f"{path} exists; name another, remove it, or replace it with --overwrite"
+            )
+
+
+def check_folder(path: Path) -> None:
+    """Refuse what cannot become a folder of files.
+
+    Raises:
+        NotADirectoryError: If it, or a folder that it is in, is a file.
+        FileNotFoundError: If it is a link to something that does not exist.
+    """
+    for folder in (path, *path.parents):
+        if folder.is_dir():
+            return
+        if folder.is_symlink() and not folder.exists():
+            target = folder.readlink()
+            raise FileNotFoundError(
+                f"{folder} is a link to {target}, which does not exist; make that folder, or name "
+                "another"
+            )
+        if folder.exists():
+            raise NotADirectoryError(f"{folder} is no folder; name another")
+
+
 @contextmanager
 def replacing(*paths: Path) -> Iterator[tuple[Path, ...]]:
     """Yield a temporary path for each path; move the files there once the block has written them.

@@ -81,7 +81,7 @@ def test_predict_leaves_what_was_there(
     before = out.read_bytes()
     with monkeypatch.context() as patched:
         fill(patched, 0)
-        result = cli(*command)
+        result = cli(*command, "--overwrite")
     assert result.code in (1, 2)
     told_in_one_line(result.err)
     assert out.read_bytes() == before

@@ -91,11 +91,15 @@ def label_maps(cli: Cli, folder: Path) -> None:
         assert kept["seen"].tolist() == [[False, True]] * 2
         assert kept["sample"].tolist() == ["süd/1", "nord"]
     assert cli(*given, "--out", folder / "maps").code == 0
+    again = cli(*given, "--out", folder / "maps")
+    assert (again.code, "classes.csv exists" in again.err) == (2, True)
+    assert cli(*given, "--out", folder / "maps", "--overwrite").code == 0
     assert (folder / "maps" / "süd_1.png").is_file()
     for out, message in (
         ([], "--out DIR"),
         (["--out", folder / "maps.csv"], "expected a folder for PNGs"),
-        (["--out", folder / "own.npz", "--combination", "red"], "none among 2"),
+        (["--out", folder / "new.npz", "--combination", "red"], "none among 2"),
+        (["--out", folder / "own.npz", "--overwrite"], "is the file that is read"),
     ):
         said = cli(*given, *out)
         assert said.code == 2

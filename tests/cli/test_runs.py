@@ -259,6 +259,13 @@ def test_predict_writes_the_same_to_a_file_and_the_terminal(
     for name in ("p.csv", "p.npz"):
         said = cli("predict", finished, "--input", made / "test.npz", "--out", tmp_path / name)
         assert said.last == f"30 samples predicted: {tmp_path / name}"
+    # What exists is replaced if asked, and what is read never.
+    words = ["predict", finished, "--input", made / "test.npz", "--out"]
+    again = cli(*words, tmp_path / "p.csv")
+    assert (again.code, "p.csv exists; name another" in again.err) == (2, True)
+    assert cli(*words, tmp_path / "p.csv", "--overwrite").code == 0
+    itself = cli(*words, made / "test.npz", "--overwrite")
+    assert (itself.code, "is the file that is read" in itself.err) == (2, True)
     assert (tmp_path / "p.csv").read_text() == shown.out
     with np.load(tmp_path / "p.npz") as arrays:
         assert arrays["predicted"].tolist() == [row["predicted"] for row in table]

@@ -45,10 +45,30 @@ def test_an_empty_folder_holds_no_run(tmp_path: Path) -> None:
 
 def test_facts_add_up(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    folder.write_facts(a=1, finished=False)
+    folder.write_facts(first=True, a=1, finished=False)
     started = folder.read_facts()["started"]
     folder.write_facts(finished=True)
     facts = folder.read_facts()
     assert facts["a"] == 1
     assert facts["finished"] is True
     assert facts["started"] == started
+
+
+def test_files_that_are_of_no_run_stay(tmp_path: Path) -> None:
+    RunFolder(tmp_path / "new" / "folder").check_own()
+    (tmp_path / "notes.txt").write_text("mine")
+    RunFolder(tmp_path).check_own()
+    (tmp_path / "config.yaml").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"config\.yaml exists and is of no run"):
+        RunFolder(tmp_path).check_own()
+    RunFolder(tmp_path).write_facts(first=True, finished=False)
+    RunFolder(tmp_path).check_own()
+    (tmp_path / "run.json").write_text('{"mine": 1}')
+    with pytest.raises(FileExistsError):
+        RunFolder(tmp_path).check_own()
+
+
+def test_a_folder_removed_in_training_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"run\.json is gone: it, or its folder"):
+        RunFolder(tmp_path / "gone").write_facts(finished=True)
+    assert not (tmp_path / "gone").exists()

@@ -81,6 +81,23 @@ def test_refuses_an_unknown_split(make_run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_files_of_the_user_stay(make_run, tmp_path):
+    run, out = make_run(modalities=("a", "b")), tmp_path / "out"
+    first = build_report([run], out)
+    (out / "notes.md").write_text("mine")
+    (out / "report.tex").write_text("mine")
+    before = contents(out)
+    with pytest.raises(FileExistsError, match=r"report\.tex exists; name another"):
+        build_report([run], out)
+    assert contents(out) == before
+    build_report([run], out, overwrite=True)
+    assert (out / "notes.md").read_text() == "mine"
+    # A figure that no earlier report names is not ours.
+    first.markdown.unlink()
+    with pytest.raises(FileExistsError, match=r"figures/.* exists"):
+        build_report([run], out)
+
+
 def test_another_baseline(make_run, tmp_path):
     runs = [make_run(method, modalities=("a", "b")) for method in ("sf-md", "head-only")]
     report = build_report(runs, tmp_path / "out", baseline="head-only")

@@ -101,6 +101,7 @@ def build_report(
     out: str | Path,
     baseline: str = "sf-md",
     split: str = "test",
+    overwrite: bool = False,
 ) -> Report:
     """Write a page with tables and figures that compares runs, as ``dmrnet report`` does.
 
@@ -109,10 +110,12 @@ def build_report(
         out: Folder for ``report.html``, ``report.md``, ``report.tex`` and ``figures/``.
         baseline: Method that the others are compared to.
         split: ``test``, or ``val`` for the scores on validation.
+        overwrite: Whether files of these names that are of no earlier report are replaced as well.
 
     Raises:
+        FileExistsError: If a file would be replaced that is of no report.
         ValueError: If a run has no scores on the split.
         FileNotFoundError: If a folder holds no run.
     """
     folders = [run.path if isinstance(run, Run) else Path(run) for run in runs]
-    return write_report(folders, Path(out), baseline, split)
+    return write_report(folders, Path(out), baseline, split, overwrite=overwrite)

@@ -32,6 +32,7 @@ def run(argv: Sequence[str]) -> int:
         metavar="PATH",
         help="output, .csv or .npz [CSV to the terminal]; for label maps a folder of PNGs, or .npz",
     )
+    add("--overwrite", action="store_true", help="replace an existing output")
     add("--combination", metavar="NAMES", help="use only these modalities, e.g. rgb+ir")
     add("--batch-size", type=positive, default=512, metavar="INT", help="samples per step [512]")
     add("--tile", type=positive, metavar="INT", help="predict images in tiles of this size")
@@ -63,7 +64,7 @@ def run(argv: Sequence[str]) -> int:
         from dmrnet.engine.folder import RunFolder
         from dmrnet.engine.predict import predict_rows, predictable_rows
         from dmrnet.modalities import name_of
-        from dmrnet.storage import write_bytes
+        from dmrnet.storage import check_outputs, write_bytes
         from dmrnet.text import escaped
 
     dense = bool(RunFolder(Path(args.run)).read_facts().get("dense"))
@@ -77,6 +78,8 @@ def run(argv: Sequence[str]) -> int:
             f"got a class for every pixel in {args.run}"
         )
     check_out(out, dense)
+    if out is not None and (out.suffix == ".npz" or not dense):
+        check_outputs(out, overwrite=args.overwrite, sources=[args.input] if args.input else ())
     opened = open_run(Path(args.run), device(args.device))
     if args.input is None:
         dataset = opened.samples(args.split)
@@ -106,7 +109,7 @@ def run(argv: Sequence[str]) -> int:
             array = np.concatenate([batch.numpy() for batch in maps])
             write_bytes(out, as_npz(rows, seen, names, classes, predicted=array))
         else:
-            write_label_maps(out, rows, seen, names, classes, maps)
+            write_label_maps(out, rows, seen, names, classes, maps, args.overwrite)
         screen().print(f"{counted(len(rows), 'image')} predicted: {out}", soft_wrap=True)
         return 0
     confidence = None if args.uncalibrated else read_confidence(opened.folder)

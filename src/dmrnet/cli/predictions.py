@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dmrnet.data.files.numbers import Array
 from dmrnet.modalities import name_of
-from dmrnet.storage import npz_bytes, write_bytes, write_text
+from dmrnet.storage import check_outputs, npz_bytes, write_bytes, write_text
 from dmrnet.text import csv_text
 
 LONGEST = 80
@@ -81,12 +81,16 @@ def write_label_maps(
     modalities: Sequence[str],
     classes: Sequence[str],
     batches: Iterable[Tensor],
+    overwrite: bool = False,
 ) -> None:
     """Write each image's PNG as soon as it is predicted, ``classes.csv`` and ``images.csv``.
 
     Batches are uint8 ``(b, H, W)``, of the images in order; `seen` is bool ``(n, V)``.
-    A pixel's value is the number of its class, coloured by the palette. Existing files of these
-    names are replaced; ``images.csv`` is written last.
+    A pixel's value is the number of its class, coloured by the palette. ``images.csv`` is written
+    last.
+
+    Raises:
+        FileExistsError: If one of these files exists, unless `overwrite`; nothing is predicted.
     """
     from dmrnet.report.figures.label_maps import palette
 
@@ -95,9 +99,13 @@ def write_label_maps(
         [str(number), name, "#{:02x}{:02x}{:02x}".format(*colour)]
         for number, (name, colour) in enumerate(zip(classes, colours.tolist(), strict=True))
     ]
+    made = file_names(samples)
+    check_outputs(
+        *(folder / name for name in ("classes.csv", "images.csv", *made)), overwrite=overwrite
+    )
     write_text(folder / "classes.csv", csv_text([["value", "class", "colour"], *rows]))
     listed = [["file", "sample", "seen", *(f"share({name})" for name in classes)]]
-    files = iter(zip(file_names(samples), samples, seen, strict=True))
+    files = iter(zip(made, samples, seen, strict=True))
     for maps in batches:
         for labels, (file, sample, seen) in zip(maps.numpy(), files, strict=False):
             write_bytes(folder / file, as_png(labels, colours))

@@ -29,6 +29,7 @@ def run(argv: Sequence[str]) -> int:
     )
     add = parser.options.add_argument
     add("--out", metavar="DIR", default="report", help="folder for the report [report]")
+    add("--overwrite", action="store_true", help="replace files in DIR that are of no report")
     add("--baseline", metavar="METHOD", default=BASELINE, help=f"method to compare to [{BASELINE}]")
     add(
         "--printed",
@@ -45,7 +46,14 @@ def run(argv: Sequence[str]) -> int:
     from dmrnet.studies.printed import find_printed
 
     printed = [find_printed(name) for name in args.printed]
-    show_report(screen(), [*args.runs, *printed], Path(args.out), args.baseline, args.split)
+    show_report(
+        screen(),
+        [*args.runs, *printed],
+        Path(args.out),
+        args.baseline,
+        args.split,
+        overwrite=args.overwrite,
+    )
     return 0
 
 
@@ -56,12 +64,14 @@ def show_report(
     baseline: str,
     split: str,
     summary: str = "",
+    overwrite: bool = False,
 ) -> None:
     """Write the report of runs into a folder; print its table, the summary and the page's path."""
     from dmrnet.report.build import build_report
     from dmrnet.report.pages.terminal import terminal_table
 
-    report = build_report([Path(run) for run in runs], out, baseline, split)
+    paths = [Path(run) for run in runs]
+    report = build_report(paths, out, baseline, split, overwrite=overwrite)
     console.print(terminal_table(report.summaries))
     if summary:
         console.print(summary, style="dim", soft_wrap=True)

@@ -76,11 +76,13 @@ def fit_run(
         ValueError: If the folder holds another run, another process uses it, or data and settings
             do not fit together.
         FileNotFoundError: If data are missing.
+        FileExistsError: If the folder holds files of these names that are of no run.
     """
     settings = replace(
         settings, training=with_launch(settings.training), data=absolute(settings.data)
     )
     folder = RunFolder(out)
+    folder.check_own()
     checkpoints = Checkpoints(folder)
     finished = folder.trained
     if finished:
@@ -143,8 +145,8 @@ def fit_run(
                 return False
         resumed = checkpoints.newest(method)
         if trainer.is_global_zero:
-            write_text(folder.config, dump(settings))
             _write_facts(folder, settings, splits, training)
+            write_text(folder.config, dump(settings))
             folder.write_facts(masks=sampler_name(masks))
             folder.begin_at(0 if resumed is None else resumed.epoch + 1)
             if resumed is not None:
@@ -174,6 +176,7 @@ def _write_facts(
     """Write what is known before training: the task, the sizes, the standardiser."""
     task = splits.train.task
     folder.write_facts(
+        first=True,
         dataset=splits.name,
         method_version=settings.method.version,
         modalities=list(task.modalities),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from dmrnet.engine.environment import environment
 from dmrnet.storage import (
     append_json_lines,
+    check_folder,
     complete_lines,
     json_lines,
     read_json,
@@ -53,6 +55,35 @@ class RunFolder:
         """Name of the folder, which is the run's name in its rows; hidden characters escaped."""
         return escaped(self.path.resolve().name)
 
+    def check_own(self) -> None:
+        """Refuse a folder with files of these names that no run has written.
+
+        Raises:
+            FileExistsError: If there is such a file.
+            NotADirectoryError: If a file is in the folder's place.
+        """
+        check_folder(self.path)
+        if self.facts.is_file() and {"versions", "finished"} & self.read_facts().keys():
+            return
+        paths = [path for name, path in vars(self).items() if name not in ("path", "weights")]
+        foreign = next((path for path in paths if os.path.lexists(path)), None)
+        if foreign is not None:
+            raise FileExistsError(
+                f"{foreign} exists and is of no run; choose another --out, or move it away"
+            )
+
+    def check_there(self) -> None:
+        """Refuse to go on where another process has removed the folder of a run in training.
+
+        Raises:
+            FileNotFoundError: If ``run.json`` is gone.
+        """
+        if not self.facts.is_file():
+            raise FileNotFoundError(
+                f"{self.facts} is gone: it, or its folder, was removed while the run was trained; "
+                "train it again"
+            )
+
     @property
     def trained(self) -> bool:
         """Whether the folder holds a run that was trained to its end."""
@@ -75,8 +106,10 @@ class RunFolder:
         except ValueError as error:
             raise ValueError(f"{error}, or train into another --out") from error
 
-    def write_facts(self, **facts: Any) -> None:  # noqa: ANN401
+    def write_facts(self, first: bool = False, **facts: Any) -> None:  # noqa: ANN401
         """Add facts to ``run.json``; when first written, also versions and the git commit."""
+        if not first:
+            self.check_there()
         write_bytes(self.facts, self._with_facts(facts))
 
     def _with_facts(self, new: Mapping[str, Any]) -> bytes:

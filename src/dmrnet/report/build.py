@@ -32,9 +32,18 @@ from dmrnet.report.summary.bootstrap import resample
 from dmrnet.report.summary.calibration import Calibration, calibration_of
 from dmrnet.report.summary.summary import DataSummary, summarise
 from dmrnet.report.summary.worth import Worth, worth_of
-from dmrnet.storage import write_together
+from dmrnet.storage import check_folder, check_outputs, write_together
 
 _FIGURES = "figures"
+
+_BEGINNINGS = {
+    "tex": b"% Tables for \\input{report}.",
+    "md": b"# Missing-modality report\n",
+    "html": b"<title>Missing-modality report",
+}
+"""What stands near the beginning of each file of a report, by the end of its name."""
+
+_NEAR = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,7 @@ def build_report(
     split: str = "test",
     names: Mapping[System, str] | None = None,
     chosen: Sequence[str] = (),
+    overwrite: bool = False,
 ) -> Report:
     """Write the report of some runs.
 
@@ -71,14 +81,20 @@ def build_report(
         names: Labels of some systems, instead of method, recipe and settings.
         chosen: Names of settings that were chosen for each system, such as ``lr``: systems are not
             told apart by them.
+        overwrite: Whether files that are not of an earlier report are replaced as well.
 
     Raises:
+        FileExistsError: If a file in the folder would be replaced that is of no report.
         ValueError: If the split is unknown, a row is corrupt, two rows disagree, a run has no rows
             of the split, or the baseline could be several systems.
         FileNotFoundError: If a path holds no rows.
     """
     if split not in SPLITS:
         raise ValueError(f"expected split 'test' or 'val', got {split!r}")
+    pages = {kind: out / f"report.{kind}" for kind in _BEGINNINGS}
+    foreign = [path for kind, path in pages.items() if not _is_report(path, _BEGINNINGS[kind])]
+    check_outputs(*foreign, overwrite=overwrite)
+    check_folder(out)
     read = without_settings(read_runs([Path(run) for run in runs], split), chosen)
     summaries = tuple(
         replace(item, chosen=tuple(chosen)) for item in summarise(read, split, baseline, names)
@@ -115,14 +131,15 @@ def build_report(
         contents[out / _FIGURES / f"{figure.name}.png"] = figure.png
     figures = tuple(contents)
     # The page is last: once it exists, so do the files that belong to it.
-    contents[out / "report.tex"] = latex(summaries).encode()
-    contents[out / "report.md"] = render_markdown(sections, _FIGURES, overview).encode()
-    contents[out / "report.html"] = render_html(sections, overview).encode()
+    contents[pages["tex"]] = latex(summaries).encode()
+    contents[pages["md"]] = render_markdown(sections, _FIGURES, overview).encode()
+    contents[pages["html"]] = render_html(sections, overview).encode()
     earlier = _figures_of(out)
+    check_outputs(*(path for path in figures if path not in earlier), overwrite=overwrite)
     write_together(contents)
     for path in earlier - contents.keys():
         path.unlink(missing_ok=True)
-    return Report(out / "report.html", out / "report.md", out / "report.tex", figures, summaries)
+    return Report(pages["html"], pages["md"], pages["tex"], figures, summaries)
 
 
 def find_damage(folder: Path, split: str) -> str | None:
@@ -137,6 +154,14 @@ def find_damage(folder: Path, split: str) -> str | None:
     except (ValueError, OSError) as error:
         return str(error)
     return None
+
+
+def _is_report(path: Path, beginning: bytes) -> bool:
+    """Return whether a file is of an earlier report."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return beginning in stream.read(_NEAR)
 
 
 def _figures_of(out: Path) -> set[Path]:

@@ -127,6 +127,10 @@ def test_ampute_writes_another_file(cli: Cli, made: Path, tmp_path: Path) -> Non
     again = cli(*words, "--rate", ".3")
     assert again.code == 2
     assert "exists" in again.err
+    assert cli(*words, "--rate", ".3", "--overwrite").code == 0
+    itself = cli("data", "ampute", out, "--rate", ".3", "--out", out, "--overwrite")
+    assert itself.code == 2
+    assert "is the file that is read" in itself.err
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,14 @@ def small(classes=("no", "yes"), name="file", target=(0, 1, 1)) -> Splits:
     return Splits("small", part, part, None)
 
 
+def test_a_file_of_the_user_stays(tmp_path) -> None:
+    (tmp_path / "val.npz").write_bytes(b"mine")
+    with pytest.raises(FileExistsError, match=r"val\.npz exists"):
+        export(small(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["val.npz"]
+    assert export(small(), str(tmp_path), overwrite=True)["val"].stat().st_size > 100
+
+
 @pytest.mark.parametrize(
     ("classes", "kind"), [(("no", "yes"), "U"), (("-1", "7"), "i"), (("01", "2"), "U")]
 )

@@ -369,12 +369,11 @@ def change(root: Path) -> None:
         cut,
         change,
         lambda root: (root / "toy.npz").unlink(),
-        lambda root: (root / "toy.json").unlink(),
         lambda root: (root / "toy.json").write_text("{}"),
         lambda root: (root / "toy.json").write_text("[1"),
         lambda root: (root / "toy.json").write_text("[]"),
     ],
-    ids=["cut", "changed", "no-arrays", "no-json", "empty-json", "cut-json", "other-json"],
+    ids=["cut", "changed", "no-arrays", "empty-json", "cut-json", "other-json"],
 )
 def test_a_damaged_cache_is_reported_and_made_again(
     harm, toy: Toy, source: Path, tmp_path: Path
@@ -386,6 +385,22 @@ def test_a_damaged_cache_is_reported_and_made_again(
         read_cache("toy", str(root), 1)
     prepare("toy", [source], root)
     is_right(root)
+
+
+def test_files_that_are_of_no_preparation_stay(toy: Toy, source: Path, tmp_path: Path) -> None:
+    for name, content in (("toy.npz", b"mine"), ("toy.json", b'{"mine": 1}')):
+        root = tmp_path / name
+        root.mkdir()
+        (root / name).write_bytes(content)
+        with pytest.raises(FileExistsError, match=f"{name} exists and is of no preparation"):
+            prepare("toy", [source], root)
+        assert [path.read_bytes() for path in root.iterdir()] == [content]
+        with pytest.raises(ValueError, match="dmrnet data prepare toy"):
+            read_cache("toy", str(root), 1)
+    prepare("toy", [source], tmp_path / "root")
+    (tmp_path / "root" / "toy.json").unlink()
+    with pytest.raises(ValueError, match=r"is gone; remove .*toy\.npz, and dmrnet data prepare"):
+        read_cache("toy", str(tmp_path / "root"), 1)
 
 
 def test_a_cache_of_another_version_is_refused(toy: Toy, source: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dmrnet.cli.arguments import Arguments, positive, probabilities, probability
+from dmrnet.storage import check_outputs
 from dmrnet.text import shell
 
 PROG = "dmrnet data ampute"
@@ -17,7 +18,7 @@ def run(argv: Sequence[str]) -> int:
         PROG,
         "Make modalities of some samples of a .npz file absent, never all of a sample, and write "
         "the rest to another file.",
-        usage=f"{PROG} FILE --rate R [--mechanism NAME] --out OUT.npz",
+        usage=f"{PROG} FILE --rate R [--mechanism NAME] --out OUT.npz [--overwrite]",
     )
     parser.add_argument("file", metavar="FILE", help="file in the layout of --data arrays")
     add = parser.options.add_argument
@@ -35,7 +36,8 @@ def run(argv: Sequence[str]) -> int:
         help="mcar: at random; mar: by the value of a modality that is kept; mnar: by its own "
         "value; block: runs of rows [mcar]",
     )
-    add("--out", required=True, metavar="OUT.npz", help="file to write; it must not exist")
+    add("--out", required=True, metavar="OUT.npz", help="file to write")
+    add("--overwrite", action="store_true", help="replace OUT.npz if it exists")
     add("--seed", type=int, default=0, metavar="INT", help="seed of the draws [0]")
     add("--strength", type=float, default=2.0, metavar="S", help="slope of mar and mnar [2]")
     add("--block", type=positive, metavar="INT", help="rows of an outage [a twentieth of all]")
@@ -43,8 +45,7 @@ def run(argv: Sequence[str]) -> int:
     out = Path(args.out)
     if out.suffix != ".npz":
         raise ValueError(f"--out: expected a name that ends in .npz, got {args.out}")
-    if out.exists():
-        raise FileExistsError(f"{out} exists; name another file, or remove it")
+    check_outputs(out, overwrite=args.overwrite, sources=[args.file])
     from dmrnet.cli.screen import percent, plain_table, screen
     from dmrnet.data.ampute import ampute
     from dmrnet.data.files.archive import Archive

@@ -66,12 +66,15 @@ def _read_name(argv: Sequence[str], prog: str, summary: str) -> tuple[str, int, 
         prog,
         f"{summary} Flags --data.SETTING are those of dmrnet fit.",
         usage=f"{prog} NAME [--seed INT] [--data.SETTING VALUE ...]"
-        + (" --out DIR" if prog.endswith("export") else ""),
+        + (" --out DIR [--overwrite]" if prog.endswith("export") else ""),
     )
     parser.add_argument("name", metavar="NAME", help="data set; dmrnet data list names them")
     parser.options.add_argument("--seed", metavar="INT", help="seed of the splits [0]")
     if prog.endswith("export"):
         parser.options.add_argument("--out", metavar="DIR", help="folder to write to (required)")
+        parser.options.add_argument(
+            "--overwrite", action="store_true", help="replace files of these names"
+        )
     seed, rest = pop_flag(argv, "--seed")
     if seed is not None and not seed.isdecimal():
         raise ValueError(f"--seed: expected a whole number of 0 or more, got {seed!r}")
@@ -158,6 +161,8 @@ def roles_of(others: Sequence[str]) -> dict[str, str]:
 
 def _export(argv: Sequence[str]) -> int:
     out, rest = pop_flag(argv, "--out")
+    overwrite = "--overwrite" in rest
+    rest = [word for word in rest if word != "--overwrite"]
     name, seed, flags = _read_name(rest, "dmrnet data export", "Export a data set to .npz files.")
     if out is None:
         raise ValueError("dmrnet data export: --out DIR is missing, the folder to write to")
@@ -165,7 +170,7 @@ def _export(argv: Sequence[str]) -> int:
     from dmrnet.data.files.export import export
     from dmrnet.settings.config import parse_data
 
-    for path in export(parse_data(name, flags).raw(seed), Path(out)).values():
+    for path in export(parse_data(name, flags).raw(seed), Path(out), overwrite).values():
         screen().print(f"written: {path}", soft_wrap=True)
     return 0
 

@@ -17,6 +17,7 @@ from dmrnet.report.pages.markdown import markdown_table
 from dmrnet.report.pages.table import Table
 from dmrnet.report.pages.terminal import terminal_table
 from dmrnet.report.summary.summary import DataSummary
+from dmrnet.storage import write_text
 from dmrnet.studies.labels import baseline_of, names_of
 from dmrnet.studies.plan import Plan
 from dmrnet.studies.printed import find_printed, for_report, read_printed
@@ -81,8 +82,7 @@ def finish(
     if printed:
         names = list(dict.fromkeys(member.settings.data_label for member in finished))
         published = out / "report" / "printed.jsonl"
-        published.parent.mkdir(parents=True, exist_ok=True)
-        published.write_text(for_report(printed, names), encoding="utf-8")
+        write_text(published, for_report(printed, names))
         # What the paper prints is of a test set.
         folders += [published] if split == "test" else []
     chosen = searched_settings(study)
@@ -158,7 +158,7 @@ def show_printed(
             if table is not None:
                 parts.append(markdown_table(table))
                 _show(console, _grid(table, title))
-    path.write_text("\n".join(parts), encoding="utf-8")
+    write_text(path, "\n".join(parts))
     console.print(Text(EXPLAINED, style="dim"), soft_wrap=True)
 
 

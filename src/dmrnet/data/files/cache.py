@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from dmrnet.data.files.numbers import Array
-from dmrnet.storage import read_json, replacing, write_bytes, write_text
+from dmrnet.storage import check_folder, read_json, replacing, write_bytes, write_text
 from dmrnet.text import shell
 
 ProgressCallback = Callable[[str, int, int], None]
@@ -143,6 +144,28 @@ def sha256(path: Path, progress: ProgressCallback = no_progress) -> str:
     return digest.hexdigest()
 
 
+def check_cache(name: str, root: Path) -> None:
+    """Refuse to replace files with the names of a cache that no preparation has written.
+
+    Raises:
+        FileExistsError: If there are such files.
+    """
+    path, record = cache_paths(name, root)
+    check_folder(root)
+    if record.is_file():
+        try:
+            if not (values := read_json(record)) or values.get("name") == name:
+                return
+        except ValueError:  # cut short
+            return
+    for file in (record, path):
+        if os.path.lexists(file):
+            raise FileExistsError(
+                f"{file} exists and is of no preparation of {name}; move it away, or choose "
+                "another --root"
+            )
+
+
 def write_cache(
     name: str,
     root: Path,
@@ -158,8 +181,8 @@ def write_cache(
     `Provenance` describes the arguments; `progress` is called while large arrays are hashed.
     """
     path, record = cache_paths(name, root)
-    # Without this file the arrays are not valid, so a cache is never half old and half new.
-    record.unlink(missing_ok=True)
+    # Without provenance the arrays are not valid, so a cache is never half old and half new.
+    write_text(record, json.dumps({"name": name, "complete": False}) + "\n")
     large, hashes = {}, {}
     for key, array in arrays.items():
         if isinstance(array, np.memmap):
@@ -229,6 +252,8 @@ def read_cache(
             f"{command}  (docs/how-to/{page}.md says where to get what DIR holds)"
         )
     provenance = read_provenance(name, Path(root))
+    if not record.exists():
+        raise ValueError(f"{record}, which describes it, is gone; remove {path}, and {command}")
     if provenance is None:
         raise ValueError(f"{path} and {record.name} are damaged or do not agree; run: {command}")
     if provenance.version != version:

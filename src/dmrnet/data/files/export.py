@@ -11,9 +11,10 @@ from dmrnet.data.dataset import Dataset, Splits
 from dmrnet.data.files.cache import write_arrays
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.source import GROUPS, RESERVED, SAMPLES, TARGET
+from dmrnet.storage import check_outputs
 
 
-def export(splits: Splits, folder: Path) -> dict[str, Path]:
+def export(splits: Splits, folder: str | Path, overwrite: bool = False) -> dict[str, Path]:
     """Write ``train.npz``, ``val.npz`` and ``test.npz``, which `Arrays` reads.
 
     A modality that a sample lacks is a row of NaN. Standardising is undone, up to rounding; the
@@ -21,12 +22,14 @@ def export(splits: Splits, folder: Path) -> dict[str, Path]:
 
     Args:
         splits: Splits to write; they are read into memory whole.
-        folder: Folder of the files, made if need be; files of these names are replaced.
+        folder: Folder of the files, made if need be.
+        overwrite: Whether files of these names are replaced.
 
     Returns:
         The path of each split.
 
     Raises:
+        FileExistsError: If one of the files exists, unless `overwrite`.
         ValueError: If a modality has the name of another array of the layout, or every pixel has a
             class, which the layout cannot hold.
     """
@@ -38,7 +41,8 @@ def export(splits: Splits, folder: Path) -> dict[str, Path]:
     for name in splits.train.task.modalities:
         if name in RESERVED:
             raise ValueError(f"a modality cannot be exported under the name {name!r}; rename it")
-    paths = {role: folder / f"{role}.npz" for role in splits.parts()}
+    paths = {role: Path(folder) / f"{role}.npz" for role in splits.parts()}
+    check_outputs(*paths.values(), overwrite=overwrite)
     for role, part in splits.parts().items():
         _write(part, splits, paths[role])
     return paths

@@ -19,6 +19,7 @@ from dmrnet.data.files.cache import (
     ProgressCallback,
     Provenance,
     cache_paths,
+    check_cache,
     large_path,
     no_progress,
     read_provenance,
@@ -95,6 +96,7 @@ def prepare(
         The path of the cache.
 
     Raises:
+        FileExistsError: If the folder holds files of these names that are of no preparation.
         FileNotFoundError: If a source does not exist or does not hold the data set.
         ValueError: If files are bad and `bad` is `refuse`, the sources are ambiguous, or a source
             may not be opened.
@@ -124,6 +126,7 @@ def prepare(
     for group, some in files.items():
         count = "1 file" if len(some) == 1 else f"{len(some)} files"
         log(f"{group}: {count} in {common_path(some)}")
+    check_cache(name, root)
     root.mkdir(parents=True, exist_ok=True)
     folder = root / f".{name}-{plan.version}-parts"
     work = Work(files, folder, allow_pickle, log, progress)
@@ -171,6 +174,6 @@ def _is_unchanged(cache: Provenance, root: Path, log: Log, progress: ProgressCal
         if unhashed:
             log(
                 f"{', '.join(unhashed)}: prepared by an older version and not checked; remove "
-                f"{record} to have all made anew"
+                f"{path} and {record} to have all made anew"
             )
     return unchanged

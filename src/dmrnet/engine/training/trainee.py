@@ -238,6 +238,8 @@ class Trainee(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Mine, select, record."""
+        if self.trainer.is_global_zero:
+            self.folder.check_there()
         check_steps(self.trainer, self.steps, now=True)
         self.validation.report_predictions(self.method, self.trainer)
         many = self.trainer.world_size > 1
