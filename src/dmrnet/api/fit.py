@@ -80,6 +80,8 @@ def fit(
     for name in training:
         if name not in known:
             raise TypeError(f"fit has no setting {name!r}; {nearest(name, known)}")
+    if isinstance(weights := training.get("class_weights"), Mapping):
+        training["class_weights"] = ",".join(f"{name}={weight}" for name, weight in weights.items())
     dataset, data = data_settings(train, val, test, val_share)
     if not isinstance(method, str | MethodSettings):
         method = register_method(method.__name__)(method).__name__

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from dmrnet.data.balance import balanced_rows
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.split import generator
 from dmrnet.modalities import Batch, Warmup, rows_of
@@ -38,6 +39,9 @@ class TrainLoader:
         num_workers: Number of worker processes that read rows, kept over epochs; 0 reads in this
             process. Masks are drawn in this process in any case.
         pin_memory: Whether batches are copied into page-locked memory, for a GPU.
+        class_weights: Weight of each class in the loss, float32 ``(M,)``; None for 1.
+        balanced: Whether the rows of an epoch are drawn with replacement, each class as likely as
+            another, rather than each row once.
 
     Raises:
         ValueError: If an argument is out of range, or a rank would get no row of a batch.
@@ -54,6 +58,8 @@ class TrainLoader:
         world: int = 1,
         num_workers: int = 0,
         pin_memory: bool = False,
+        class_weights: Tensor | None = None,
+        balanced: bool = False,
     ) -> None:
         if batch_size < 1 or num_workers < 0:
             raise ValueError(
@@ -72,6 +78,7 @@ class TrainLoader:
         self.dataset, self.seed, self.sampler, self.encode = dataset, seed, sampler, encode
         self.rank, self.world = rank, world
         self.num_workers, self.pin_memory = num_workers, pin_memory
+        self.class_weights, self.balanced = class_weights, balanced
         self.epoch = 0
         # The list outlives an epoch, as the workers do; each epoch fills it anew.
         self._requests: list[Request] = []
@@ -93,7 +100,11 @@ class TrainLoader:
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of the epoch."""
         epoch = self.epoch
-        order = torch.randperm(len(self.dataset), generator=generator(self.seed, epoch, "order"))
+        draw = generator(self.seed, epoch, "order")
+        if self.balanced:
+            order = balanced_rows(self.dataset.target, draw)
+        else:
+            order = torch.randperm(len(self.dataset), generator=draw)
         parts = order.tensor_split(self._batches)
         mine = [part[self.rank :: self.world] for part in parts]
         masks = generator(self.seed, epoch, "masks")
@@ -101,6 +112,10 @@ class TrainLoader:
         names = self.dataset.task.modalities
         for part, batch in zip(parts, self._fetch(mine, epoch), strict=True):
             mask = sampler(self.dataset.present[part], masks)[self.rank :: self.world]
+            if self.class_weights is not None:
+                weight = self.class_weights[batch.target]
+                known = batch.weight
+                batch = replace(batch, weight=weight if known is None else weight * known)
             batch = batch.masked(mask, mask if self.encode == "mask" else batch.present, names)
             yield batch.pin_memory() if self.pin_memory else batch
 

@@ -12,6 +12,7 @@ Schedule = Literal[
     "cosine", "one-cycle", "constant", "casia", "casia-released", "audio-visual", "nyuv2"
 ]
 Select = Literal["best", "last", "complete"]
+Draw = Literal["each", "balanced"]
 Precision = Literal["32", "bf16"]
 Accelerator = Literal["auto", "cpu", "gpu"]
 
@@ -54,6 +55,10 @@ class Training:
         select_times: Number of epochs, evenly spaced, that are candidates for selection.
         patience: Number of selections in a row without a new best after which training stops; 0
             trains every epoch.
+        class_weights: Weights of classes in the loss: none; balanced, inversely to their numbers of
+            samples; root, the square root of that; or by name, e.g. `ill=10,well=1`.
+        draw: Rows of an epoch: each of them once, or as many drawn with replacement, balanced over
+            classes.
         precision: 32, or bf16 (mixed: Gaussian and loss stay in 32).
         accelerator: auto, cpu or gpu.
         devices: Devices of a machine, with one process each; by default as many as torchrun or
@@ -82,6 +87,8 @@ class Training:
     select_budget: int = 20_000
     select_times: int = 20
     patience: int = 0
+    class_weights: str = "none"
+    draw: Draw = "each"
     precision: Precision = "32"
     accelerator: Accelerator = "auto"
     devices: int | None = None
@@ -107,6 +114,11 @@ class Training:
         if self.patience and self.select == "last":
             raise ValueError(
                 "patience waits for a better score, so select must be best or complete"
+            )
+        if self.draw == "balanced" and self.class_weights in ("balanced", "root"):
+            raise ValueError(
+                f"expected draw balanced or class_weights {self.class_weights}, got both, which "
+                "would balance the classes twice"
             )
         if self.sampler == "bernoulli" and not self.rates:
             raise ValueError("expected rates for the bernoulli sampler, one for each modality")

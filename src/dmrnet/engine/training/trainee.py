@@ -13,7 +13,8 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from dmrnet.data.dataset import Splits
+from dmrnet.data.balance import NO_WEIGHTS, class_weights_of
+from dmrnet.data.dataset import Dataset, Splits
 from dmrnet.data.loader import TrainLoader
 from dmrnet.data.split import generator
 from dmrnet.engine.folder import RunFolder
@@ -63,6 +64,24 @@ class Progress:
     score: str = "accuracy"
 
 
+def loss_weights(training: Training, train: Dataset) -> Tensor | None:
+    """Return the weight of each class in the loss, float32 ``(M,)``; None for 1 each.
+
+    Raises:
+        ValueError: If classes are to be weighted, or drawn evenly, where samples have no one class.
+    """
+    task = train.task
+    if training.class_weights == NO_WEIGHTS and training.draw == "each":
+        return None
+    if task.dense:
+        raise ValueError(
+            "class_weights and draw are for one class a sample, but every pixel has a class; see "
+            "--data.weights and --data.seldom of images"
+        )
+    counts = train.target.bincount(minlength=len(task.classes))
+    return class_weights_of(training.class_weights, task.classes, counts)
+
+
 class Trainee(pl.LightningModule):
     """Trains a method, selects weights on validation, records every epoch.
 
@@ -95,6 +114,7 @@ class Trainee(pl.LightningModule):
         self.splits = splits
         self.training_settings = training
         self.epochs = training.max_epochs
+        self.class_weights = loss_weights(training, splits.train)
         self.seed = seed
         self.folder = folder
         self.report = report
@@ -148,6 +168,8 @@ class Trainee(pl.LightningModule):
             world=self.trainer.world_size,
             num_workers=settings.num_workers,
             pin_memory=self.device.type == "cuda",
+            class_weights=self.class_weights,
+            balanced=settings.draw == "balanced",
         )
         return self.loader
 
