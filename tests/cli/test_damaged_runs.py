@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from safetensors.torch import load, save
 
 from dmrnet.cli import main
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .conftest import Cli
 
 Damage = Callable[[Path], object]
+NAN = float("nan")
 QUICK = ["--max-epochs", "2", "--method.network.width", "8", "--threads", "1"]
 
 # What is done to a finished run, and what `dmrnet evaluate RUN` says of it.
@@ -53,7 +55,19 @@ DAMAGED: dict[str, tuple[Damage, str]] = {
         ),
         "expected mean and std of radar, camera, sound",
     ),
+    "a standardiser of another shape": (
+        lambda run: change(run / "standardiser.safetensors", "radar.mean", torch.zeros(3)),
+        "standardiser.safetensors: expected mean of radar of shape (5,), got (3,)",
+    ),
+    "a standardiser with NaN in it": (
+        lambda run: change(run / "standardiser.safetensors", "sound.std", torch.full((2,), NAN)),
+        "standardiser.safetensors: std of sound holds NaN, infinity or a deviation of 0",
+    ),
 }
+
+
+def change(path: Path, key: str, value: torch.Tensor) -> None:
+    path.write_bytes(save({**load(path.read_bytes()), key: value.double()}))
 
 
 def cut(path: Path) -> None:

@@ -116,7 +116,8 @@ def data_settings(
         all(isinstance(part, kind) for part in parts) for kind in (MultimodalDataset, LazyDataset)
     ):
         train_key, val_key, test_key = (_key(part) for part in (train, val, test))
-        return "given", Given(train_key, val_key, test_key, val_share)
+        absent = dict(train.absent) if isinstance(train, GivenData) else {}
+        return "given", Given(train_key, val_key, test_key, val_share, absent or None)
     if isinstance(train, DataSettings):
         _alone(val, test)
         path = f"{type(train).__module__}:{type(train).__qualname__}"

@@ -21,6 +21,8 @@ MOST_MODALITIES = 8
 def warnings_of(train: Dataset, val: Dataset, test: Dataset | None) -> tuple[str, ...]:
     """Return sentences on rows and groups in two splits, classes without rows, and presence.
 
+    The warnings of each split come first.
+
     Args:
         train: Training samples; their `groups` and `row_hashes` are compared with the others'.
         val: Validation samples.
@@ -29,6 +31,7 @@ def warnings_of(train: Dataset, val: Dataset, test: Dataset | None) -> tuple[str
     parts = {"train": train, "val": val} | ({} if test is None else {"test": test})
     hashes = {name: part.row_hashes for name, part in parts.items() if part.row_hashes is not None}
     return (
+        *(sentence for part in parts.values() for sentence in part.warnings),
         *overlap_warnings(hashes, train.task.modalities),
         *_shared_names(parts),
         *class_warnings(parts),

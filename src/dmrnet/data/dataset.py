@@ -31,6 +31,7 @@ class Dataset(ABC):
             images with a class for every pixel, the most frequent class.
         samples: Names of the samples; None where they have none.
         notes: Sentences about how the samples were read.
+        warnings: Sentences about what is probably wrong with them.
         pixels: int64 tensor ``(n, M)``, the number of pixels of each class in each image; None
             unless every pixel has a class.
         attack_types: Names of the types of attack that are known.
@@ -47,6 +48,7 @@ class Dataset(ABC):
     target: Tensor
     samples: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     pixels: Tensor | None = None
     attack_types: tuple[str, ...] = ()
     attack_type: Tensor | None = None

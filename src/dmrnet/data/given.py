@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any, Self
 from weakref import WeakSet
 
 import numpy as np
 
+from dmrnet.data.files.disguise import absent_rows
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.objects import as_array, plain_labels, rows_of_modality
 from dmrnet.data.files.source import (
@@ -21,6 +23,7 @@ from dmrnet.data.files.source import (
     ArraySource,
     Source,
 )
+from dmrnet.hints import nearest
 from dmrnet.modalities import check_names
 
 _GIVEN: dict[str, WeakSet[GivenData]] = {}
@@ -32,9 +35,11 @@ class GivenData(Source, ABC):
     Attributes:
         path: Name of the data.
         kinds: Layout of modalities whose shape does not tell.
+        absent: Number that stands for an absent block, by modality.
     """
 
     kinds: dict[str, str]
+    absent: Mapping[str, float] = MappingProxyType({})
 
     @property
     @abstractmethod
@@ -67,6 +72,8 @@ class MultimodalDataset(GivenData, ArraySource):
         kinds: Layout of a modality where its shape does not tell: vector, sequence, image or
             volume, channels first, or with ``-last`` channels last.
         weights: Weight of each sample in the training loss, ``(n,)``, 0 or more; by default 1.
+        absent: Number that stands for an absent block, by modality: a sample lacks a modality that
+            is this number throughout. A run keeps it for later samples.
         name: Name of the data, for messages and reports.
 
     Raises:
@@ -88,6 +95,7 @@ class MultimodalDataset(GivenData, ArraySource):
         groups: Any = None,  # noqa: ANN401
         kinds: Mapping[str, str] | None = None,
         weights: Any = None,  # noqa: ANN401
+        absent: Mapping[str, float] | None = None,
         name: str = "data",
     ) -> None:
         _check_inputs(inputs)
@@ -115,6 +123,10 @@ class MultimodalDataset(GivenData, ArraySource):
                     f"{one} has {len(array)} rows but {first} has {self._rows}; row i of every "
                     "array must be sample i"
                 )
+        self.absent = dict(absent or {})
+        for one in self.absent:
+            if one not in self.names:
+                raise ValueError(f"absent: no modality {one!r}; {nearest(one, self.names)}")
 
     @classmethod
     def from_frame(
@@ -202,6 +214,10 @@ class MultimodalDataset(GivenData, ArraySource):
             rows, *_ = rows
         return self.subset([rows] if isinstance(rows, int | np.integer) else rows)
 
+    def setting(self, name: str, modality: str, value: float) -> str:
+        """Return how a setting by modality is written in Python."""
+        return f"{name}={{{modality!r}: {value:g}}} of MultimodalDataset"
+
     @property
     def shape(self) -> tuple[int, int]:
         """Numbers of samples and modalities; with it scikit-learn can split the samples."""
@@ -221,8 +237,12 @@ class MultimodalDataset(GivenData, ArraySource):
     def present(self) -> Array:
         """Bool array ``(n, V)``, True where a sample has the modality."""
         if PRESENT in self._arrays:
-            return self._arrays[PRESENT]
-        return np.stack([~_absent(self._arrays[name]) for name in self.names], 1)
+            present = self._arrays[PRESENT].copy()
+        else:
+            present = np.stack([~_absent(self._arrays[name]) for name in self.names], 1)
+        for name, value in self.absent.items():
+            present[:, self.names.index(name)] &= ~absent_rows(self._arrays[name], value)
+        return present
 
     def read(self, name: str) -> Array:
         """Return a copy of an array: a modality, ``y``, ``present`` or ``samples``.
@@ -242,6 +262,7 @@ class MultimodalDataset(GivenData, ArraySource):
             groups=arrays.get(GROUPS),
             kinds=self.kinds,
             weights=None if self.weights is None else self.weights[np.asarray(rows)],
+            absent=self.absent,
             name=self.path,
         )
 
@@ -261,6 +282,7 @@ class MultimodalDataset(GivenData, ArraySource):
             groups=self._arrays.get(GROUPS) if groups is None else groups,
             kinds=self.kinds,
             weights=weights,
+            absent=self.absent,
             name=self.path,
         )
 
@@ -288,6 +310,7 @@ class MultimodalDataset(GivenData, ArraySource):
             groups=self._arrays.get(GROUPS),
             kinds=self.kinds,
             weights=self.weights,
+            absent=self.absent,
             name=self.path,
         )
 
@@ -299,6 +322,8 @@ class MultimodalDataset(GivenData, ArraySource):
             digest.update(repr((name, array.dtype.str, array.shape)).encode())
             digest.update(np.ascontiguousarray(array).view(np.uint8).data)
         digest.update(repr(sorted(self.kinds.items())).encode())
+        if self.absent:
+            digest.update(repr(sorted(self.absent.items())).encode())
         if self.weights is not None:
             digest.update(self.weights.data)
         return digest.hexdigest()

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from dmrnet.data.concerns import combination_notes, warnings_of
 from dmrnet.data.dataset import UNLABELLED, Dataset, Splits
+from dmrnet.data.files.disguise import absent_rows
 from dmrnet.data.files.layout import Layout, guess_layout, matching_layout, parse_kind
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.objects import as_array
@@ -44,6 +45,7 @@ class LazyDataset(GivenData):
         kinds: Layout of a modality where its shape does not tell; see `MultimodalDataset`.
         workers: Number of processes that read before training.
         groups: Group of each sample, such as its patient, ``(n,)``; see `MultimodalDataset`.
+        absent: Number that stands for an absent block, by modality; see `MultimodalDataset`.
         name: Name of the data, for messages and reports.
     """
 
@@ -55,6 +57,7 @@ class LazyDataset(GivenData):
         kinds: Mapping[str, str] | None = None,
         workers: int = 0,
         groups: Sequence[Any] | None = None,
+        absent: Mapping[str, float] | None = None,
         name: str = "data",
     ) -> None:
         if not (hasattr(items, "__len__") and hasattr(items, "__getitem__")):
@@ -65,6 +68,7 @@ class LazyDataset(GivenData):
         if not len(items):
             raise ValueError("expected at least one sample, got none")
         self.items, self.y, self.kinds, self.workers = items, y, dict(kinds or {}), workers
+        self.absent = dict(absent or {})
         self.path = name
         self.groups = None if groups is None else tuple(str(group) for group in groups)
         if self.groups is not None and len(self.groups) != len(items):
@@ -89,7 +93,9 @@ class LazyDataset(GivenData):
                     f"sample {row}, modality {name}: expected numbers, got {array.dtype}"
                 )
             array = np.asarray(array, dtype=np.float32)
-            if np.isnan(array).all():
+            if np.isnan(array).all() or (
+                name in self.absent and absent_rows(array[None], self.absent[name])[0]
+            ):
                 continue
             if not np.isfinite(array).all():
                 raise ValueError(
@@ -100,6 +106,19 @@ class LazyDataset(GivenData):
         if not inputs:
             raise ValueError(f"sample {row} has no modality; leave such samples out")
         return inputs, label.item() if hasattr(label, "item") else label
+
+    def where_absent(self, absent: Mapping[str, float]) -> LazyDataset:
+        """Return the same samples where further numbers stand for absent blocks."""
+        if all(self.absent.get(name) == value for name, value in absent.items()):
+            return self
+        return LazyDataset(
+            self.items,
+            self.y,
+            kinds=self.kinds,
+            workers=self.workers,
+            absent={**absent, **self.absent},
+            name=self.path,
+        )
 
     def get(self, rows: Sequence[int]) -> list[Item]:
         """Return some samples."""
@@ -117,6 +136,8 @@ class LazyDataset(GivenData):
         digest.update(repr((self.y, sorted(self.kinds.items()))).encode())
         if self.groups is not None:
             digest.update(repr(self.groups).encode())
+        if self.absent:
+            digest.update(repr(sorted(self.absent.items())).encode())
         return digest.hexdigest()
 
 

@@ -114,6 +114,14 @@ class Standardiser:
             out[rows] = tensor[rows].double().mul_(std).add_(mean).to(tensor.dtype)
         return out.index_fill_(0, (~present).nonzero().flatten(), 0.0)
 
+    def constants(self) -> dict[str, float]:
+        """Return the number that a modality is throughout training, where it is one."""
+        return {
+            name: float(mean[0])
+            for name, mean in self.mean.items()
+            if bool((mean == mean[0]).all()) and bool((self.std[name] == 1.0).all())
+        }
+
     def state(self) -> dict[str, Tensor]:
         """Return tensors to save: ``NAME.mean``, ``NAME.std`` and, if fine, ``NAME.fine``."""
         state = {

@@ -14,6 +14,7 @@ from safetensors.torch import load
 
 from dmrnet.data.dataset import Dataset, Splits
 from dmrnet.data.files.source import Source
+from dmrnet.data.shift import shift_notes
 from dmrnet.data.standardise import Standardiser
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.weights import load_weights
@@ -63,7 +64,10 @@ class FinishedRun:
             # Runs of earlier versions did not store it, but it follows from their data.
             standardiser = self._load().standardiser
         columns = self.folder.read_facts().get("columns") or None
-        return self.settings.data.read(path, self.task, standardiser, columns, need_target)
+        dataset = self.settings.data.read(path, self.task, standardiser, columns, need_target)
+        for sentence in (*dataset.warnings, *shift_notes(dataset, standardiser)):
+            log.warning("%s", sentence)
+        return dataset
 
     def samples(self, split: str, test: str | Source | None = None) -> Dataset:
         """Return the samples of a split, checked to be those of the run's training.
@@ -211,4 +215,18 @@ def _read_standardiser(folder: RunFolder, task: Task) -> Standardiser:
             f"{path}: expected mean and std of {', '.join(task.modalities)}, got "
             f"{', '.join(sorted(state)[:6])}; {mend}"
         )
+    for modality in task.inputs:
+        for half in ("mean", "std"):
+            values = state[f"{modality.name}.{half}"]
+            # One number may stand for all channels.
+            if values.shape not in ((modality.shape[0],), (1,)):
+                raise ValueError(
+                    f"{path}: expected {half} of {modality.name} of shape ({modality.shape[0]},), "
+                    f"got {tuple(values.shape)}: it is of another run; {mend}"
+                )
+            if not values.isfinite().all() or (half == "std" and not (values > 0).all()):
+                raise ValueError(
+                    f"{path}: {half} of {modality.name} holds NaN, infinity or a deviation of 0: "
+                    f"the file is damaged; {mend}"
+                )
     return Standardiser.from_state(state)

@@ -527,6 +527,11 @@ class TestReadSplit:
         assert found.samples == tuple(f"p{n}" for n in range(12))
         assert "file: face is absent in all of 12 rows" in found.notes
         assert torch.equal(found.arrays["wave"], splits.test.arrays["wave"])
+        # Labels that are not needed are not read.
+        for y in (np.full(12, 7), np.ones((12, 2)), np.full(12, np.nan), np.array([Path()] * 12)):
+            np.savez(files.test, wave=some(12, 2)["wave"], age=some(12, 2)["age"], y=y)
+            found = read_split(str(files.test), task, known, need_target=False)
+            assert found.target.tolist() == [-1] * 12
 
     def test_numbers_stay_as_they_are_without_a_standardiser(self, files: Arrays) -> None:
         splits = files.raw(0)

@@ -10,6 +10,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
+from dmrnet.data.files.disguise import absent_rows
 from dmrnet.data.files.numbers import Array, Bools, Numbers, checked_numbers
 from dmrnet.data.files.objects import plain_labels, rows_of_modality
 from dmrnet.data.files.pickles import read_npy
@@ -121,6 +122,8 @@ def read_table(
     modalities: Sequence[str],
     columns: Sequence[str],
     fine: Container[str] | None = None,
+    absent: Mapping[str, float] | None = None,
+    labelled: bool = True,
 ) -> SampleTable:
     """Read some modalities, those that the file lacks as absent, and check every row.
 
@@ -129,15 +132,17 @@ def read_table(
         modalities: Names in the model's order.
         columns: Every array of the training file in its order.
         fine: Modalities that stay in float64; None keeps it where float32 is too coarse.
+        absent: Number that stands for an absent block, by modality, besides those of the archive.
+        labelled: Whether to read the labels.
     """
-    path = archive.path
+    path, absent = archive.path, {**(absent or {}), **archive.absent}
     available = [name for name in modalities if name in archive.names]
     if not available:
         raise ValueError(
             f"{path}: expected at least one of {', '.join(modalities)}; it has "
             f"{', '.join(archive.names)}"
         )
-    target = _list(archive, TARGET)
+    target = _list(archive, TARGET) if labelled else None
     samples = _list(archive, SAMPLES)
     groups = _list(archive, archive.groups)
     arrays: dict[str, Numbers] = {}
@@ -158,9 +163,17 @@ def read_table(
             present = np.zeros((rows, len(modalities)), dtype=np.bool_)
             stated = _stated_presence(archive, rows, columns)
         keep_fine = None if fine is None else name in fine
-        arrays[name], present[:, modalities.index(name)] = checked_numbers(
-            f"{path}: modality {name}", array, stated.get(name), keep_fine
+        said, gone = stated.get(name), np.zeros(0, dtype=np.bool_)
+        if name in absent and array.dtype.kind in "biuf":
+            gone = absent_rows(array, absent[name])
+            said = None if said is None else said & ~gone
+            if array.dtype.kind == "f":
+                array[gone] = np.nan
+        number = modalities.index(name)
+        arrays[name], present[:, number] = checked_numbers(
+            f"{path}: modality {name}", array, said, keep_fine
         )
+        present[: len(gone), number] &= ~gone
     for name, column in stated.items():
         if name in modalities and name not in archive.names and column.any():
             raise ValueError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,13 +11,11 @@ from torch import Tensor
 
 from dmrnet.data.dataset import UNLABELLED, ArrayDataset
 from dmrnet.data.files.archive import open_source, read_table
+from dmrnet.data.files.disguise import disguise_notes
 from dmrnet.data.files.reading import check_groups, groups_of
 from dmrnet.data.files.source import TARGET, ArraySource
 from dmrnet.data.standardise import Standardiser
 from dmrnet.modalities import Modality, Task
-
-MIN_DEVIATION = 0.05
-"""Below this standard deviation, standardised images are probably in another unit."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,7 @@ class ImageFile:
         samples: Names of the images, if they have any.
         labels: int64 ``(n, H, W)`` as in the file; None if they were not read.
         groups: Group of each image; None where images are independent.
+        warnings: Sentences on what is probably wrong.
     """
 
     inputs: tuple[Modality, ...]
@@ -39,6 +38,7 @@ class ImageFile:
     samples: tuple[str, ...] | None
     labels: Tensor | None = None
     groups: tuple[str, ...] | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -52,6 +52,8 @@ def read_image_file(
     labelled: bool,
     fine: Collection[str] | None = frozenset(),
     groups: str | None = None,
+    absent: Mapping[str, float] | None = None,
+    usual: Mapping[str, float] | None = None,
 ) -> ImageFile:
     """Read images of one size.
 
@@ -62,6 +64,8 @@ def read_image_file(
         labelled: Whether to read ``y``, whole numbers ``(n, H, W)``.
         fine: Modalities that stay in float64; None keeps it where float32 is too coarse.
         groups: Name of the array with the group of each image, as in the settings of `images`.
+        absent: Number that stands for an absent image, by modality.
+        usual: Numbers that modalities are throughout training; None for the training file.
 
     Raises:
         FileNotFoundError: If the file does not exist.
@@ -75,7 +79,9 @@ def read_image_file(
     labels = _labels(archive) if labelled else None
     # `read_table` expects one label a sample.
     archive.reserved = tuple(name for name in archive.reserved if name != TARGET)
-    table = read_table(archive, names, names, fine)
+    table = read_table(archive, names, names, fine, absent)
+    here = dict(zip(names, table.present.T, strict=True))
+    doubts = disguise_notes(table.arrays, here, usual, archive.setting)
     if labels is not None and len(labels) != table.rows:
         raise ValueError(
             f"{path}: {next(iter(table.arrays))} has {table.rows} rows but {TARGET} has "
@@ -106,7 +112,8 @@ def read_image_file(
         arrays[name][torch.from_numpy(~table.present[:, column])] = 0.0
     present = torch.from_numpy(table.present)
     of = groups_of(table, groups)
-    return ImageFile(tuple(inputs), arrays, present, table.samples, labels, of)
+    warnings = tuple(doubts)
+    return ImageFile(tuple(inputs), arrays, present, table.samples, labels, of, warnings)
 
 
 def image_layout(
@@ -164,6 +171,7 @@ def read_images(
     standardiser: Standardiser,
     holes: Collection[str] = (),
     groups: str | None = None,
+    absent: Mapping[str, float] | None = None,
 ) -> ArrayDataset:
     """Read images to predict, of any one size and without labels; see `read_image_file`.
 
@@ -173,9 +181,17 @@ def read_images(
         standardiser: Standardiser of the training.
         holes: Modalities in which 0 is a hole and stays 0.
         groups: Name of the array with the group of each image, as in the settings of `images`.
+        absent: Number that stands for an absent image, by modality.
     """
-    fine = standardiser.fine
-    images = read_image_file(path, task.inputs, labelled=False, fine=fine, groups=groups)
+    images = read_image_file(
+        path,
+        task.inputs,
+        labelled=False,
+        fine=standardiser.fine,
+        groups=groups,
+        absent=absent,
+        usual=standardiser.constants(),
+    )
     empty = {name: images.arrays[name] == 0 for name in holes}
     target = torch.full((len(images.present),), UNLABELLED)
     task = replace(task, inputs=images.inputs)
@@ -183,20 +199,5 @@ def read_images(
     dataset.standardise(standardiser)
     for name, hole in empty.items():
         dataset.arrays[name].masked_fill_(hole, 0.0)
-    dataset.notes = tuple(
-        f"{name} hardly varies compared with the training; expected images in the same unit (mean "
-        f"{_numbers(standardiser.mean[name])}, deviation {_numbers(standardiser.std[name])})"
-        for column, name in enumerate(task.modalities)
-        if _is_flat(dataset.arrays[name], dataset.present[:, column])
-    )
+    dataset.warnings = tuple(f"file: {note}" for note in images.warnings)
     return dataset
-
-
-def _is_flat(array: Tensor, present: Tensor) -> bool:
-    # A few images are enough.
-    rows = present.nonzero().flatten()[:16]
-    return bool(len(rows)) and float(array[rows].std(correction=0)) < MIN_DEVIATION
-
-
-def _numbers(values: Tensor) -> str:
-    return " ".join(f"{value:.4g}" for value in values.tolist())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from dmrnet.data.concerns import combination_notes, warnings_of
 from dmrnet.data.dataset import UNLABELLED, ArrayDataset, Splits
 from dmrnet.data.files.archive import SampleTable, open_source, read_table, text
+from dmrnet.data.files.disguise import constants, disguise_notes
 from dmrnet.data.files.layout import Layout, guess_layout, matching_layout, parse_kind
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.source import RESERVED, ArraySource
@@ -38,6 +39,9 @@ class _FileReader:
         fine: Modalities that stay in float64 until they are standardised.
         groups: Name of the array that holds the group of each row; None for the usual one.
         by_samples: Whether the names of the samples are the groups, as in the training file.
+        absent: Number that stands for an absent block, by modality.
+        usual: Numbers that modalities are throughout training, where they do not vary there; None
+            where nothing is known of the training's numbers.
     """
 
     task: Task
@@ -47,6 +51,8 @@ class _FileReader:
     fine: frozenset[str]
     groups: str | None = None
     by_samples: bool = False
+    absent: Mapping[str, float] = field(default_factory=dict)
+    usual: Mapping[str, float] | None = None
 
     def read(self, source: str | ArraySource, role: str, need_target: bool = True) -> ArrayDataset:
         """Return the samples of a file; `role` is the name of the split, for notes."""
@@ -55,7 +61,14 @@ class _FileReader:
         archive.check_known(self.columns)
         if need_target:
             archive.check_target()
-        table = read_table(archive, self.task.modalities, self.columns, self.fine)
+        table = read_table(
+            archive, self.task.modalities, self.columns, self.fine, self.absent, need_target
+        )
+        doubts = (
+            []
+            if self.usual is None
+            else _doubts(role, archive, table, self.task.modalities, self.usual)
+        )
         arrays = {}
         for name, modality in zip(self.task.modalities, self.task.inputs, strict=True):
             if name not in table.arrays:
@@ -79,6 +92,7 @@ class _FileReader:
         notes = _absence_notes(role, table, present, self.task.modalities)
         part = ArrayDataset(self.task, arrays, present, target, table.samples, tuple(notes))
         part.groups = groups_of(table, self.groups, self.by_samples)
+        part.warnings = tuple(doubts)
         return part
 
 
@@ -90,6 +104,7 @@ def read_split(
     columns: Sequence[str] | None = None,
     need_target: bool = True,
     groups: str | None = None,
+    absent: Mapping[str, float] | None = None,
 ) -> ArrayDataset:
     """Read one more file as a finished training reads its own; see `DataSettings.read`.
 
@@ -99,16 +114,20 @@ def read_split(
         standardiser: Standardiser of the training; None only converts the numbers to float32.
         kinds: Layouts by array, as in the settings of the training.
         columns: Every array of the training file in its order; None stands for those of the task.
-        need_target: Whether the file must have labels ``y``; targets are -1 without them.
         groups: Name of the array that holds the group of each row, as in the settings of the
             training.
+        need_target: Whether the file must have labels ``y``; else they are not read, and targets
+            are -1.
+        absent: Number that stands for an absent block, by modality.
 
     Returns:
-        The data set; its `notes` say what the file lacks.
+        The data set; its `notes` say what the file lacks, its `warnings` what is probably wrong.
     """
     stated = {name: parse_kind(kind) for name, kind in (kinds or {}).items()}
     fine = frozenset() if standardiser is None else standardiser.fine
-    reader = _FileReader(task, tuple(columns or task.modalities), stated, {}, fine, groups)
+    usual = None if standardiser is None else standardiser.constants()
+    known = tuple(columns or task.modalities)
+    reader = _FileReader(task, known, stated, {}, fine, groups, absent=absent or {}, usual=usual)
     dataset = reader.read(source, "file", need_target)
     if standardiser is not None:
         dataset.standardise(standardiser)
@@ -168,6 +187,21 @@ def _absence_notes(
     return notes
 
 
+def _doubts(
+    role: str,
+    archive: ArraySource,
+    table: SampleTable,
+    names: Sequence[str],
+    usual: Mapping[str, float] | None = None,
+) -> list[str]:
+    """Return sentences on blocks that are probably absent; see `disguise_notes`."""
+    present = {
+        name: table.present[:, column] for column, name in enumerate(names) if name in table.arrays
+    }
+    notes = disguise_notes(table.arrays, present, usual, archive.setting)
+    return [f"{role}: {note}" for note in notes]
+
+
 def read_splits(
     train: str | ArraySource,
     val: str | ArraySource | None,
@@ -177,6 +211,7 @@ def read_splits(
     modalities: Sequence[str] | None = None,
     kinds: Mapping[str, str] | None = None,
     groups: str | None = None,
+    absent: Mapping[str, float] | None = None,
 ) -> Splits:
     """Read the files of a training; the numbers are not standardised.
 
@@ -189,6 +224,7 @@ def read_splits(
         modalities: Arrays to use, in this order; None uses every array of the training file.
         kinds: Layouts by array, as in the settings of `arrays`.
         groups: Name of the array that holds the group of each row, as in the settings of `arrays`.
+        absent: Number that stands for an absent block, by modality.
 
     Raises:
         FileNotFoundError: If a file does not exist.
@@ -198,7 +234,10 @@ def read_splits(
     archive.check_target()
     check_groups(archive, groups)
     names = _selected(modalities, archive)
-    table = read_table(archive, names, archive.names)
+    absent = absent or {}
+    for name in absent:
+        _check_array("absent", name, archive)
+    table = read_table(archive, names, archive.names, absent=absent)
     never = np.flatnonzero(table.present.sum(0) == 0)
     if len(never):
         raise ValueError(
@@ -207,6 +246,10 @@ def read_splits(
         )
     stated = _stated(kinds or {}, archive)
     shapes = {name: array.shape[1:] for name, array in table.arrays.items()}
+    doubts = _doubts("train", archive, table, names)
+    usual = constants(
+        table.arrays, {name: table.present[:, column] for column, name in enumerate(names)}
+    )
     training, notes = _training(table, names, stated)
     task = training.task
     if archive.weights is not None:
@@ -214,7 +257,9 @@ def read_splits(
     training.groups = groups_of(table, groups)
     fine = frozenset(name for name in names if training.arrays[name].dtype == torch.float64)
     by_samples = table.groups is None and training.groups is not None
-    reader = _FileReader(task, archive.names, stated, shapes, fine, groups, by_samples)
+    reader = _FileReader(
+        task, archive.names, stated, shapes, fine, groups, by_samples, absent=absent, usual=usual
+    )
     if val is None:
         training, validation = _hold_out(archive.path, training, val_share, seed)
         share = f"val: {100 * val_share:g} % of train held out"
@@ -235,6 +280,7 @@ def read_splits(
     notes.extend(validation.notes)
     notes.extend(testing.notes if testing else ())
     assert table.target is not None
+    training.warnings = tuple(doubts)
     parts = (training, validation, testing)
     for part in parts:
         if part is not None:

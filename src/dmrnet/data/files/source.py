@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from dmrnet.data.files.numbers import Array
 from dmrnet.hints import nearest
@@ -32,12 +33,18 @@ class ArraySource(Source, ABC):
             of groups.
         groups: Name of the array that holds the group of each row.
         weights: Weight of each sample in training, float32 ``(n,)``; None for 1.
+        absent: Number that stands for an absent block, by modality.
     """
 
     names: tuple[str, ...]
     reserved: tuple[str, ...]
     groups: str = GROUPS
     weights: Array | None = None
+    absent: Mapping[str, float] = MappingProxyType({})
+
+    def setting(self, name: str, modality: str, value: float) -> str:
+        """Return how a setting by modality is written for this source, for advice."""
+        return f"--data.{name} {modality}={value:g}"
 
     @abstractmethod
     def read(self, name: str) -> Array:

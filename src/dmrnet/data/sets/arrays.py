@@ -44,5 +44,6 @@ class Arrays(OwnFiles, InMemory):
             self.val_share,
             self.modalities,
             self.kinds,
-            self.groups,
+            groups=self.groups,
+            absent=self.absent,
         )

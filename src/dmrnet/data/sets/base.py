@@ -65,6 +65,11 @@ class DataSettings(ABC):
         return None
 
     @property
+    def absent_values(self) -> dict[str, float]:
+        """Number that stands for an absent block in the user's own files, by modality."""
+        return getattr(self, "absent", None) or {}
+
+    @property
     def holes(self) -> tuple[str, ...]:
         """Modalities of images in which 0 is a hole that stays 0 after standardising."""
         return ()
@@ -113,10 +118,18 @@ class DataSettings(ABC):
             from dmrnet.data.items import LazyDataset, every_row
 
             if isinstance(path, LazyDataset):
+                path = path.where_absent(self.absent_values)
                 return every_row(path, task, None, standardiser, need_target)
             assert isinstance(path, str | ArraySource)
             return read_split(
-                path, task, standardiser, self.kinds, columns, need_target, self.groups
+                path,
+                task,
+                standardiser,
+                self.kinds,
+                columns,
+                need_target,
+                groups=self.groups,
+                absent=self.absent_values,
             )
         if not isinstance(path, str):
             raise ValueError(f"{path.path}: expected a file, since every pixel has a class")
@@ -133,7 +146,14 @@ class DataSettings(ABC):
             )
         from dmrnet.data.files.images import read_images
 
-        return read_images(path, task, standardiser, self.holes, self.groups)
+        return read_images(
+            path,
+            task,
+            standardiser,
+            self.holes,
+            groups=self.groups,
+            absent=self.absent_values,
+        )
 
 
 @dataclass(frozen=True)
@@ -163,8 +183,9 @@ class InMemory(DataSettings):
     def load(self, seed: int) -> Splits:
         """Return the splits, standardised by the present training rows."""
         from dmrnet.data.dataset import standardised
+        from dmrnet.data.shift import with_shift_warnings
 
-        return standardised(self.raw(seed))
+        return with_shift_warnings(standardised(self.raw(seed)))
 
 
 @dataclass(frozen=True)
@@ -179,6 +200,8 @@ class OwnFiles(DataSettings):
         groups: Array with the group of each row, such as its patient: the share is held out in
             whole groups; by default the array `groups`, else `samples` if names repeat; none
             splits row by row.
+        absent: Number that stands for an absent block by modality, e.g. `camera=0,radar=-999`: a
+            sample lacks a modality that is this number throughout.
     """
 
     train: str
@@ -186,6 +209,7 @@ class OwnFiles(DataSettings):
     test: str | None = None
     val_share: float = 0.2
     groups: str | None = None
+    absent: dict[str, float] | None = field(default=None, kw_only=True)
 
     def files(self) -> dict[str, str]:
         """Return the paths by split."""

@@ -24,12 +24,14 @@ class Given(InMemory):
             out.
         test: Key of the test samples.
         val_share: Share of the training samples to hold out when there is no `val`.
+        absent: Number that stands for an absent block, by modality.
     """
 
     train: str = ""
     val: str = ""
     test: str = ""
     val_share: float = 0.2
+    absent: dict[str, float] | None = None
 
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers as given; the seed draws validation rows."""
@@ -46,16 +48,20 @@ class Given(InMemory):
             return lazy_splits(lazy, others[0], others[1], seed, self.val_share)
         train, val, test = (one if isinstance(one, MultimodalDataset) else None for one in parts)
         assert train is not None
-        splits = read_splits(train, val, test, seed, self.val_share, None, train.kinds)
+        splits = read_splits(
+            train, val, test, seed, self.val_share, None, train.kinds, absent=self.absent
+        )
         return replace(splits, name=train.path)
 
     def load(self, seed: int) -> Splits:
         """Return the splits, standardised by the present training rows."""
         from dmrnet.data.dataset import standardised
+        from dmrnet.data.shift import with_shift_warnings
 
         splits = self.raw(seed)
         # What is read lazily is standardised when it is read.
-        return splits if splits.standardiser is not None else standardised(splits)
+        lazy = splits.standardiser is not None
+        return with_shift_warnings(splits if lazy else standardised(splits))
 
     @property
     def kinds(self) -> dict[str, str] | None:

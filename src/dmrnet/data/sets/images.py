@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from dmrnet.data.sets.base import OwnFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from torch import Tensor
 
@@ -116,6 +116,12 @@ class Images(OwnFiles):
         change = {"none": None, "mirror": RandomFlip(), "turn": Symmetry()}[self.augment]
         tiles = TileDataset(train, side, self.tiles, seldom, self.seldom, seed, change)
         notes = self._notes(images, task, side, val, seed)
+        train.warnings = tuple(f"train: {note}" for note in images.warnings)
+        for role, other in (("val", val), ("test", test)):
+            if other is not None:
+                other.warnings = tuple(
+                    note.replace("file: ", f"{role}: ", 1) for note in other.warnings
+                )
         warnings = warnings_of(train, val, test)
         return Splits("images", tiles, val, test, notes, standardiser, warnings=warnings)
 
@@ -136,17 +142,34 @@ class Images(OwnFiles):
         """Read one more file of images and their labels."""
         import torch
 
-        images, labels = self._read_labelled(path, task.inputs, standardiser.fine)
+        images, labels = self._read_labelled(
+            path, task.inputs, standardiser.fine, standardiser.constants()
+        )
         pixels = pixels_of(path, labels, task.classes)
-        return part(images, labels, pixels, task, standardiser, torch.arange(len(labels)))
+        rows = torch.arange(len(labels))
+        dataset = part(images, labels, pixels, task, standardiser, rows)
+        dataset.warnings = tuple(f"file: {note}" for note in images.warnings)
+        return dataset
 
     def _read_labelled(
-        self, path: str, known: tuple[Modality, ...], fine: Collection[str] | None
+        self,
+        path: str,
+        known: tuple[Modality, ...],
+        fine: Collection[str] | None,
+        usual: Mapping[str, float] | None = None,
     ) -> tuple[ImageFile, Tensor]:
         """Return the content of a file, and its labels with -1 where a pixel has no class."""
         from dmrnet.data.files.images import read_image_file
 
-        images = read_image_file(path, known, labelled=True, fine=fine, groups=self.groups)
+        images = read_image_file(
+            path,
+            known,
+            labelled=True,
+            fine=fine,
+            groups=self.groups,
+            absent=self.absent,
+            usual=usual,
+        )
         assert images.labels is not None
         return images, images.labels.masked_fill(images.labels == self.ignore, -1).clamp(min=-1)
 
