@@ -1,0 +1,88 @@
+"""Uncertainty of predictions, by several measures: from the probabilities and from the Gaussian.
+
+DMR, PE and PCME learn a variance (Eq. 6). At inference only the mean is read; here the variance,
+and how far predictions from samples of the Gaussian (Eq. 7) differ, are returned next to what the
+probabilities say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from dmrnet.data.dataset import Dataset
+from dmrnet.data.loader import evaluation_batches
+from dmrnet.engine.finished import FinishedRun
+from dmrnet.engine.scoring import samples_at_once
+from dmrnet.methods.base import Method
+from dmrnet.nn.representation import sample
+
+FROM_PROBABILITIES = ("softmax", "entropy")
+FROM_GAUSSIAN = ("variance", "spread")
+
+
+@torch.inference_mode()
+def uncertainty_rows(
+    run: FinishedRun,
+    dataset: Dataset,
+    rows: Tensor,
+    visible: Tensor,
+    draws: int = 16,
+    seed: int = 0,
+    advance: Callable[[int], None] | None = None,
+) -> dict[str, Tensor]:
+    """Return the uncertainty of samples, each predicted from the visible modalities that it has.
+
+    Args:
+        run: Run that predicts; one class a sample.
+        dataset: The samples.
+        rows: int64 ``(m,)`` row numbers of the samples.
+        visible: bool ``(V,)``, True for modalities that may be used.
+        draws: Number of samples of the Gaussian.
+        seed: Seed of these.
+        advance: Called with the number of samples of each step.
+
+    Returns:
+        Float32 ``(m,)`` by name, higher is less sure: ``softmax``, 1 less the probability of the
+        predicted class, and ``entropy`` of the probabilities in nats. For methods with a Gaussian
+        also ``variance``, the mean sigma^2 of the representation (Eq. 10), and ``spread``, the
+        variance over draws of the probability of each class, summed over classes.
+    """
+    generator = torch.Generator(run.device).manual_seed(seed)
+    parts: list[dict[str, Tensor]] = []
+    for batch in evaluation_batches(dataset, samples_at_once(run.task), rows=rows):
+        mask = batch.present & visible
+        masked = batch.masked(mask, mask, run.task.modalities).to(run.device)
+        assert masked.mask is not None
+        assert masked.where is not None
+        feats = run.method.cached(masked.inputs, masked.where)
+        every = torch.arange(len(batch), device=masked.mask.device)
+        parts.append(
+            _of_batch(run.method, feats.select(every, masked.mask), masked.mask, draws, generator)
+        )
+        if advance is not None:
+            advance(len(batch))
+    return {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
+
+
+def _of_batch(
+    method: Method, feats: object, mask: Tensor, draws: int, generator: torch.Generator
+) -> dict[str, Tensor]:
+    fused = method.fuse(feats, mask)
+    p = method.logits(feats, mask).float().softmax(-1)
+    found = {"softmax": 1 - p.max(-1).values, "entropy": torch.special.entr(p).sum(-1)}
+    rep = method.represent(fused.map)
+    if rep.log_var is None:
+        return found
+    variance = rep.mean_variance
+    assert variance is not None
+    total, square = torch.zeros_like(p), torch.zeros_like(p)
+    for _ in range(draws):
+        drawn = method.predict(sample(rep.mu, rep.log_var, generator), fused).logits
+        one = drawn.float().softmax(-1)
+        total += one
+        square += one.square()
+    spread = (square / draws - (total / draws).square()).clamp_min(0).sum(-1)
+    return found | {"variance": variance.float(), "spread": spread}
