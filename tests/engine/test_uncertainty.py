@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import dmrnet
 from dmrnet.engine import open_run
 from dmrnet.engine.uncertainty import uncertainty_rows
 from dmrnet.nn.representation import sample
@@ -56,3 +57,11 @@ def test_a_method_without_a_gaussian_has_only_its_probabilities() -> None:
     visible = torch.ones(len(run.task.modalities), dtype=torch.bool)
     found = uncertainty_rows(run, dataset, torch.tensor([0, 1]), visible)
     assert set(found) == {"softmax", "entropy"}
+
+
+def test_python_returns_it_for_every_sample() -> None:
+    run = dmrnet.open_run(OLD_RUNS / "arrays-dmrnet")
+    found = run.uncertainty(str(OLD_RUNS / "data" / "test.npz"))
+    p = run.predict_proba(str(OLD_RUNS / "data" / "test.npz"))
+    torch.testing.assert_close(torch.tensor(found["softmax"]), torch.tensor(1 - p.max(1)))
+    assert found["spread"].shape == (len(p),)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from dmrnet.api.scores import Scores
 from dmrnet.confidence import Confidence
+from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.given import MultimodalDataset
 from dmrnet.data.items import LazyDataset
@@ -26,6 +27,7 @@ from dmrnet.engine.finished import open_run as open_finished
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.own_metrics import MetricFunction
 from dmrnet.engine.predict import predict_run
+from dmrnet.engine.uncertainty import uncertainty_rows
 from dmrnet.methods.base import Method
 from dmrnet.modalities import parse
 from dmrnet.nn.encoders.own import Factory, give_encoder
@@ -225,12 +227,45 @@ class Run:
         dataset, rows, probabilities = predict_run(
             self._finished, source, combination, confidence=confidence
         )
-        seen = dataset.present[rows]
-        if combination is not None:
-            seen = seen & parse(combination, self.modalities)
+        visible = parse(combination or "all", self.modalities)
+        seen = dataset.present[rows] & visible
         if some is None:
-            return _Predicted(len(dataset), rows.numpy(), seen, probabilities)
-        return _Predicted(samples, some[rows.numpy()], seen, probabilities)
+            return _Predicted(
+                len(dataset), rows.numpy(), seen, probabilities, dataset, rows, visible
+            )
+        given = some[rows.numpy()]
+        return _Predicted(samples, given, seen, probabilities, dataset, rows, visible)
+
+    def uncertainty(
+        self,
+        inputs: MultimodalDataset | LazyDataset | Mapping[str, Any] | str | Path,
+        present: Any = None,  # noqa: ANN401
+        combination: str | None = None,
+        draws: int = 16,
+        seed: int = 0,
+    ) -> dict[str, Array]:
+        """Return the uncertainty of each prediction by several measures, higher is less sure.
+
+        Args:
+            inputs: See `predict_proba`.
+            present: See `predict_proba`.
+            combination: See `predict_proba`.
+            draws: Number of samples of a Gaussian representation.
+            seed: Seed of these.
+
+        Returns:
+            float32 ``(n,)`` by name, NaN for samples that have none of the modalities: ``softmax``,
+            ``entropy``, and for methods with a Gaussian (DMR, PE, PCME) ``variance`` and
+            ``spread``; see `dmrnet.engine.uncertainty`.
+        """
+        found = self._predicted(inputs, present, combination, None)
+        values = uncertainty_rows(
+            self._finished, found.dataset, found.own_rows, found.visible, draws, seed
+        )
+        spread = {
+            k: _spread(found, v.numpy()[:, None], np.float32(np.nan)) for k, v in values.items()
+        }
+        return {name: column[:, 0] for name, column in spread.items()}
 
     def predict(
         self,
@@ -315,12 +350,25 @@ def open_run(
 
 @dataclass(frozen=True)
 class _Predicted:
-    """Samples that were predicted: their rows among all, what each was predicted from."""
+    """Samples that were predicted.
+
+    Attributes:
+        samples: Number of all samples, also of those without any modality.
+        rows: int64 ``(m,)``, rows of the predicted ones among all.
+        seen: bool ``(m, V)``, what each was predicted from.
+        probabilities: float32 ``(m, M)``.
+        dataset: The samples as they were read.
+        own_rows: Rows of the predicted ones in it.
+        visible: bool ``(V,)``, the modalities that could be used.
+    """
 
     samples: int
     rows: Array
     seen: Tensor
     probabilities: Tensor
+    dataset: Dataset
+    own_rows: Tensor
+    visible: Tensor
 
 
 def _spread(found: _Predicted, values: Array, empty: np.generic) -> Array:
