@@ -58,12 +58,36 @@ FEW = ["separate"]
 """Methods for up to four modalities."""
 
 
+EXPORTED = ["dmr", "experts", "shaspec"]
+"""Methods that are exported each time; tracing takes longer than all other promises together.
+
+That a forward pass reads no value, on which tracing would fail, is tested of all."""
+
+
 @each([(name, "best", {}) for name in METHODS if name not in FEW] + VARIANTS)
 class TestMethods(Listed, MethodTests):
-    """Everything, for tasks of one, of some and of many modalities."""
+    """Everything but exporting, for tasks of one, of some and of many modalities."""
 
     tasks: ClassVar = {name: TASKS[name] for name in ("one", "two-images", "maps", "five")}
     small: ClassVar = "two-images"
+    test_it_exports_with_any_batch_size = None
+
+
+@each([(name, "best", {}) for name in EXPORTED])
+class TestExports(Listed):
+    """Exporting, for two images."""
+
+    main: ClassVar = "two-images"
+    test_it_exports = MethodTests.test_it_exports_with_any_batch_size
+
+
+@pytest.mark.slow
+@each([(name, "best", {}) for name in METHODS if name not in EXPORTED] + VARIANTS)
+class TestMoreExports(Listed):
+    """As `TestExports`."""
+
+    main: ClassVar = "two-images"
+    test_it_exports = MethodTests.test_it_exports_with_any_batch_size
 
 
 @pytest.mark.slow
@@ -83,6 +107,7 @@ class TestFewModalities(Listed, MethodTests):
 
     tasks: ClassVar = {name: task for name, task in TASKS.items() if len(task.inputs) <= 4}
     small: ClassVar = "two-images"
+    test_it_exports_with_any_batch_size = None
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch
 from dmrnet.nn import Network
 from dmrnet.nn.encoders.resnet_layouts import LAYOUTS
-from dmrnet.testing import MethodTests
+from dmrnet.testing import MethodCase, MethodTests
 from dmrnet.testing.batches import task_of
 
 GENERIC = Network(width=8)
@@ -37,7 +37,7 @@ THREE = task_of(("image", (3, 32, 16)), ("image", (1, 32, 16)), ("image", (1, 32
 Choice = tuple[str, str, Network]
 
 
-class OnPixels(MethodTests):
+class OnPixels(MethodCase):
     @pytest.fixture(scope="class")
     @classmethod
     def build(cls, request: pytest.FixtureRequest):
@@ -62,16 +62,64 @@ def each(choices: Iterable[Choice]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("build", choices, ids=label, indirect=True, scope="class")
 
 
+ALIKE = task_of(("image", (1, 16, 16)), ("image", (1, 16, 16)), dense=True)
+ROOMS = task_of(("image", (3, 32, 64)), ("image", (1, 32, 64)), dense=True)
+
+WHOLE = ["sf-md", "rfnet", "shaspec", "experts"]
+"""Methods that keep every promise each time: of each kind of fusion one."""
+
+
+class Handful(OnPixels):
+    """The promises that depend on how a method reads and fuses levels."""
+
+    main: ClassVar = "three"
+    tasks: ClassVar = {"three": THREE}
+    test_every_combination_is_finite = MethodTests.test_every_combination_is_finite
+    test_hidden_inputs = MethodTests.test_hidden_inputs_cannot_change_inference
+    test_absent_inputs = MethodTests.test_absent_inputs_cannot_change_training
+    test_every_parameter = MethodTests.test_every_parameter_has_a_gradient_from_the_first_epoch_on
+    test_zero_gradients = MethodTests.test_an_encoder_that_nobody_needs_gets_zero_gradients
+    test_a_step_on_a_device = (
+        MethodTests.test_a_step_on_a_device_waits_for_nothing_and_mixes_no_devices
+    )
+    test_one_sample = MethodTests.test_one_sample
+
+
+@each([(name, "best", GENERIC) for name in WHOLE])
+class TestGeneric(OnPixels, MethodTests):
+    """Everything but exporting, for modalities of one number of channels or of several."""
+
+    main: ClassVar = "three"
+    small: ClassVar = "alike"
+    tasks: ClassVar = {"three": THREE, "alike": ALIKE}
+    test_it_exports_with_any_batch_size = None
+
+
+@each([(name, "best", GENERIC) for name in ("hemis", "mmformer", "unimodal", "transformer")])
+class TestMoreGeneric(Handful):
+    """A handful of promises, for one task."""
+
+
+@each([("experts", "best", GENERIC)])
+class TestExports(OnPixels):
+    """Exporting, for two images."""
+
+    main: ClassVar = "alike"
+    tasks: ClassVar = {"alike": ALIKE}
+    test_it_exports = MethodTests.test_it_exports_with_any_batch_size
+
+
+@pytest.mark.slow
 @each([(name, "best", GENERIC) for name in (*OWN, "transformer")])
-class TestGeneric(OnPixels):
-    """Everything, for one to three modalities, of one number of channels or of several."""
+class TestAllOfGeneric(OnPixels, MethodTests):
+    """Everything, for one modality, too."""
 
     main: ClassVar = "three"
     small: ClassVar = "alike"
     tasks: ClassVar = {
         "one": task_of(("image", (2, 16, 32)), dense=True),
         "three": THREE,
-        "alike": task_of(("image", (1, 16, 16)), ("image", (1, 16, 16)), dense=True),
+        "alike": ALIKE,
     }
 
 
@@ -80,7 +128,7 @@ OTHERS = [(name, "best", GENERIC) for name in ("dmrnet", "mutual", "mmanet", "fl
 
 @pytest.mark.slow
 @each([*OTHERS[1:], *((name, recipe, GENERIC) for name, recipe in QUIRKS)])
-class TestMore(OnPixels):
+class TestMore(OnPixels, MethodTests):
     """As `TestOthers`."""
 
     main: ClassVar = "three"
@@ -91,7 +139,7 @@ class TestMore(OnPixels):
 
 
 @each(OTHERS[:1])
-class TestOthers(OnPixels):
+class TestOthers(OnPixels, MethodTests):
     """For one task; exporting, learning and misuse are those of the ones above."""
 
     main: ClassVar = "three"
@@ -106,7 +154,7 @@ TIMM = Network(width=8, encoder="timm:test_resnet", encoders={"m1": "auto"})
 
 @pytest.mark.slow
 @each([(name, "best", TIMM) for name in ("dmrnet", "hemis")])
-class TestTimm(OnPixels):
+class TestTimm(OnPixels, MethodTests):
     """With a backbone of timm's next to a small encoder; others test exporting and learning."""
 
     main: ClassVar = "three"
@@ -116,17 +164,26 @@ class TestTimm(OnPixels):
     test_misuse_raises = None
 
 
-@each([(name, "best", ESANET) for name in OWN[1:] if name != "experts"])
-class TestESANet(OnPixels):
-    """For one task, without what differs by the network alone."""
+FAMILY = [(name, "best", ESANET) for name in OWN[1:] if name != "experts"]
+
+
+@each(FAMILY)
+class TestESANet(Handful):
+    """A handful of promises on the other network."""
 
     main: ClassVar = "rooms"
-    tasks: ClassVar = {"rooms": task_of(("image", (3, 32, 64)), ("image", (1, 32, 64)), dense=True)}
+    tasks: ClassVar = {"rooms": ROOMS}
+    test_a_step_on_a_device = None
+    test_one_sample = None
+
+
+@pytest.mark.slow
+@each(FAMILY)
+class TestAllOfESANet(OnPixels, MethodTests):
+    """Everything but what differs by the network alone."""
+
+    main: ClassVar = "rooms"
+    tasks: ClassVar = {"rooms": ROOMS}
     test_it_exports_with_any_batch_size = None
     test_training_lowers_the_loss = None
-    test_float64_works_all_the_way = None
     test_misuse_raises = None
-    test_the_same_seed_gives_the_same_loss = None
-    test_mean_at_inference_and_sample_in_training = None
-    test_an_epoch_is_counted_by_combination = None
-    test_inference_is_not_random = None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import lightning.pytorch as pl
 import torch
 from safetensors.torch import save
 
@@ -24,7 +25,7 @@ from dmrnet.engine.guard import (
     check_settings,
     sampler_name,
 )
-from dmrnet.engine.training.checkpoints import Checkpoints
+from dmrnet.engine.training.checkpoints import Checkpoint, Checkpoints
 from dmrnet.engine.training.memory import keep_freed
 from dmrnet.engine.training.prerequisite import cost_of, prerequisite
 from dmrnet.engine.training.processes import ending_together, with_launch
@@ -84,55 +85,18 @@ def fit_run(
     folder = RunFolder(out)
     folder.check_own()
     checkpoints = Checkpoints(folder)
-    finished = folder.trained
-    if finished:
-        # A process that was killed after its last step may have left some.
-        checkpoints.clear()
-    check_settings(settings, folder, checkpoints)
-    try:
-        splits = settings.data.load(settings.seed)
-    except FileNotFoundError:
-        # A finished run no longer needs its data.
-        if finished and paths_of(settings.data) == paths_of(read_config(folder.config).data):
-            return False
-        raise
-    if finished or checkpoints.existing():
-        check_samples(splits, folder)
-        check_masks(masks, folder)
-    if finished:
+    splits = _data_to_train_on(settings, folder, checkpoints, masks)
+    if splits is None:
         return False
-
-    task = splits.train.task
-    pixels = math.prod(task.inputs[0].shape[-2:]) if task.dense else None
-    training = settings.training.sized(len(splits.train), pixels)
-    check_rates(training, task.modalities)
-    if training.threads:
-        torch.set_num_threads(training.threads)
+    training = _training_of(settings, splits)
     trainer = build_trainer(training, folder, checkpoints)
-    device = trainer.strategy.root_device
-    if device.type == "cpu":
+    if trainer.strategy.root_device.type == "cpu":
         keep_freed()
-
-    torch.manual_seed(settings.seed)
-    try:
-        method = settings.method.build(task)
-    except ValueError as error:
-        raise UnfitError(str(error)) from error
-    check_needs(method, splits.train)
-    teacher_cost: dict[str, float] = {}
-    if (name := method.needs.prerequisite) is not None:
-        teacher = prerequisite(
-            settings,
-            name,
-            folder,
-            splits.fingerprints(),
-            lambda run, to: fit_run(run, to, report),
-        )
-        method.set_teacher(teacher.method)
-        teacher_cost = cost_of(teacher)
+    method = _build_method(settings, splits)
+    teacher_cost = _set_teacher(method, settings, splits, folder, report)
     if trainer.world_size == 1:
         # Processes that share their gradients would copy them.
-        arrange(method, device.type)
+        arrange(method, trainer.strategy.root_device.type)
     if training.sync_batch_norm:
         synchronise(method)
 
@@ -145,29 +109,122 @@ def fit_run(
                 return False
         resumed = checkpoints.newest(method)
         if trainer.is_global_zero:
-            _write_facts(folder, settings, splits, training)
-            write_text(folder.config, dump(settings))
-            folder.write_facts(masks=sampler_name(masks))
-            folder.begin_at(0 if resumed is None else resumed.epoch + 1)
-            if resumed is not None:
-                log.warning("going on after epoch %d of %s", resumed.epoch + 1, out)
+            _write_start(settings, folder, splits, training, masks, resumed)
             if started is not None:
                 started(splits, method, training)
         measure = measure_of(settings.data)
         trainee = Trainee(method, splits, training, settings.seed, folder, report, measure, masks)
-        with ending_together(trainer):
-            try:
-                run_trainer(trainer, trainee, None if resumed is None else resumed.path)
-            except (KeyboardInterrupt, SystemExit, ValueError):
-                # Interrupted, or the loss is not finite: keep every finished epoch.
-                checkpoints.files.write_held()
-                raise
-            if trainer.is_global_zero:
-                write_final_scores(trainee, settings, folder, device, teacher_cost)
-                checkpoints.clear()
-            # Afterwards every process finds the folder finished.
-            trainer.strategy.barrier()
+        _train(trainer, trainee, settings, folder, checkpoints, resumed, teacher_cost)
     return True
+
+
+def _data_to_train_on(
+    settings: RunSettings, folder: RunFolder, checkpoints: Checkpoints, masks: MaskSampler | None
+) -> Splits | None:
+    """Return the data of a run after comparing them with its folder; None if it is finished."""
+    finished = folder.trained
+    if finished:
+        # A process that was killed after its last step may have left some.
+        checkpoints.clear()
+    check_settings(settings, folder, checkpoints)
+    try:
+        splits = settings.data.load(settings.seed)
+    except FileNotFoundError:
+        # A finished run no longer needs its data.
+        if finished and paths_of(settings.data) == paths_of(read_config(folder.config).data):
+            return None
+        raise
+    if finished or checkpoints.existing():
+        check_samples(splits, folder)
+        check_masks(masks, folder)
+    return None if finished else splits
+
+
+def _training_of(settings: RunSettings, splits: Splits) -> Training:
+    """Return the training settings for the size of the data, and set the number of threads."""
+    task = splits.train.task
+    pixels = math.prod(task.inputs[0].shape[-2:]) if task.dense else None
+    training = settings.training.sized(len(splits.train), pixels)
+    check_rates(training, task.modalities)
+    if training.threads:
+        torch.set_num_threads(training.threads)
+    return training
+
+
+def _build_method(settings: RunSettings, splits: Splits) -> Method:
+    """Build the method from the run's seed.
+
+    Raises:
+        UnfitError: If the method does not support the task.
+        ValueError: If it needs complete samples and the data have others.
+    """
+    torch.manual_seed(settings.seed)
+    try:
+        method = settings.method.build(splits.train.task)
+    except ValueError as error:
+        raise UnfitError(str(error)) from error
+    check_needs(method, splits.train)
+    return method
+
+
+def _set_teacher(
+    method: Method,
+    settings: RunSettings,
+    splits: Splits,
+    folder: RunFolder,
+    report: Callable[[Progress], None] | None,
+) -> dict[str, float]:
+    """Train or open the method's prerequisite, if it has one; return what training it cost."""
+    name = method.needs.prerequisite
+    if name is None:
+        return {}
+    teacher = prerequisite(
+        settings, name, folder, splits.fingerprints(), lambda run, to: fit_run(run, to, report)
+    )
+    method.set_teacher(teacher.method)
+    return cost_of(teacher)
+
+
+def _train(
+    trainer: pl.Trainer,
+    trainee: Trainee,
+    settings: RunSettings,
+    folder: RunFolder,
+    checkpoints: Checkpoints,
+    resumed: Checkpoint | None,
+    teacher_cost: Mapping[str, float],
+) -> None:
+    """Train from a checkpoint or from the start, and write the validation scores."""
+    with ending_together(trainer):
+        try:
+            run_trainer(trainer, trainee, None if resumed is None else resumed.path)
+        except (KeyboardInterrupt, SystemExit, ValueError):
+            # Interrupted, or the loss is not finite: keep every finished epoch.
+            checkpoints.files.write_held()
+            raise
+        if trainer.is_global_zero:
+            device = trainer.strategy.root_device
+            write_final_scores(trainee, settings, folder, device, teacher_cost)
+            checkpoints.clear()
+        # Afterwards every process finds the folder finished.
+        trainer.strategy.barrier()
+
+
+def _write_start(
+    settings: RunSettings,
+    folder: RunFolder,
+    splits: Splits,
+    training: Training,
+    masks: MaskSampler | None,
+    resumed: Checkpoint | None,
+) -> None:
+    """Write what is known before training, and drop records after the checkpoint."""
+    _write_facts(folder, settings, splits, training)
+    write_text(folder.config, dump(settings))
+    folder.write_facts(masks=sampler_name(masks))
+    folder.begin_at(0 if resumed is None else resumed.epoch + 1)
+    if resumed is not None:
+        log.warning("going on after epoch %d of %s", resumed.epoch + 1, folder.path)
 
 
 def _write_facts(

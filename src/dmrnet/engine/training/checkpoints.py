@@ -19,7 +19,7 @@ from torch import Tensor
 
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.weights import misfit
-from dmrnet.methods.base import Method
+from dmrnet.methods.base import Method, rename_weights
 from dmrnet.nn.layers.decay import decayed_parameters
 from dmrnet.storage import write_bytes
 
@@ -171,6 +171,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
                 state = content["state_dict"]
                 if method is not None:
                     weights = {name.removeprefix(PREFIX): state[name] for name in state}
+                    rename_weights(method, weights)
                     if wrong := misfit(method.state_dict(), weights):
                         raise ValueError(f"it does not fit the run's method: {wrong}")
                     decayed = content["optimizer_states"][0]["param_groups"][0]["params"]
