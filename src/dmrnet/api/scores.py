@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from dmrnet.hints import nearest
-from dmrnet.report.records.metrics import lower_is_better, score_label
+from dmrnet.report.records.metrics import counted_combinations, lower_is_better, score_label
 from dmrnet.report.statistics.failures import (
     Seen,
     expected_score,
@@ -72,17 +72,30 @@ class Scores:
 
     @property
     def average(self) -> float:
-        """Mean over all combinations whose score is defined."""
-        scores = [value for value in self._by_seen.values() if value == value]
+        """Mean over the combinations whose score is defined, without those in `left_out`."""
+        scores = list(self._counted.values())
         return sum(scores) / len(scores)
 
     @property
     def worst(self) -> tuple[str, float]:
-        """Combination with the worst score, and its score."""
-        defined = {name: value for name, (value, _) in self._main.items() if value == value}
+        """Combination with the worst score, without those in `left_out`, and its score."""
         pick = max if lower_is_better(self.metric) else min
-        name = pick(defined, key=lambda one: defined[one])
-        return name, defined[name]
+        name = pick(self._counted, key=lambda one: self._counted[one])
+        return name, self._counted[name]
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Combinations scored on fewer than 20 samples, which average and worst leave out.
+
+        None where all combinations have so few.
+
+        >>> main = {"a": (0.6, 90), "b": (0.5, 80), "a+b": (0.0, 1)}
+        >>> scores = Scores(("a", "b"), "test", "accuracy", {"accuracy": main})
+        >>> scores.left_out, scores.worst
+        (('a+b',), ('b', 0.5))
+        """
+        defined = (name for name, (value, _) in self._main.items() if value == value)
+        return tuple(name for name in defined if name not in self._counted)
 
     @property
     def full(self) -> float:
@@ -193,10 +206,12 @@ class Scores:
         rows = [(name, f"{100 * value:.1f}", str(n)) for name, value, n in self._lines()]
         width = max(len(name) for name, _, _ in rows)
         name, worst = self.worst
+        few = len(self.left_out)
+        less = f"; without {few} combination{'s' * (few > 1)} of few samples" if few else ""
         return "\n".join(
             [
                 f"{score_label(self.metric)} on {self.split}, %: average {100 * self.average:.1f}, "
-                f"all {100 * self.full:.1f}, worst {100 * worst:.1f} ({name})",
+                f"all {100 * self.full:.1f}, worst {100 * worst:.1f} ({name}){less}",
                 *(f"{name:<{width}}  {value:>5}  n {n}" for name, value, n in rows),
             ]
         )
@@ -218,6 +233,13 @@ class Scores:
     @property
     def _main(self) -> Mapping[str, tuple[float, int]]:
         return self.values[self.metric]
+
+    @cached_property
+    def _counted(self) -> dict[str, float]:
+        """Defined scores of the combinations with enough samples."""
+        defined = {name: one for name, one in self._main.items() if one[0] == one[0]}
+        enough = counted_combinations({name: n for name, (_, n) in defined.items()})
+        return {name: value for name, (value, _) in defined.items() if name in enough}
 
     def _lines(self) -> list[tuple[str, float, int]]:
         names = sorted(self._main, key=lambda name: name.count("+"))

@@ -11,7 +11,13 @@ from rich.table import Table
 
 from dmrnet.cli.screen import counted, percent, plain_table
 from dmrnet.report.pages.table import SEEN, UNSEEN
-from dmrnet.report.records.metrics import COMPLETE, lower_is_better, score_label
+from dmrnet.report.records.metrics import (
+    COMPLETE,
+    LEAST_SAMPLES,
+    counted_combinations,
+    lower_is_better,
+    score_label,
+)
 
 FEW = 15
 """Largest number of combinations shown one by one: those of four modalities."""
@@ -25,15 +31,21 @@ class SplitScores:
     lower_is_better: bool = False
 
     @property
+    def counted(self) -> list[str]:
+        """Combinations that average and worst are of: those with enough samples."""
+        enough = counted_combinations({name: n for name, (_, n) in self.by_name.items()})
+        return [name for name in self.by_name if name in enough]
+
+    @property
     def average(self) -> float:
-        """Mean over combinations."""
-        return sum(rate for rate, _ in self.by_name.values()) / len(self.by_name)
+        """Mean over combinations with enough samples."""
+        return sum(self.by_name[name][0] for name in self.counted) / len(self.counted)
 
     @property
     def worst(self) -> str:
-        """Combination with the worst score."""
+        """Combination with the worst score, among those with enough samples."""
         pick = max if self.lower_is_better else min
-        return pick(self.by_name, key=lambda name: self.by_name[name][0])
+        return pick(self.counted, key=lambda name: self.by_name[name][0])
 
     def rate(self, name: str) -> float | None:
         """Return the score of a combination; None if undefined."""
@@ -82,6 +94,30 @@ def show_scores(
         console.print()
     console.print(f"{label} on {split} ({samples_text(scores)})", style="bold", soft_wrap=True)
     console.print(_summary(scores, complete, [] if shown else names))
+    for line in few_lines(scores):
+        console.print(line, soft_wrap=True)
+
+
+def few_lines(scores: SplitScores) -> list[str]:
+    """Return sentences on combinations that were scored on few samples.
+
+    >>> few_lines(SplitScores({"a": (0.5, 40), "b": (0.0, 1), "a+b": (0.4, 30)}))
+    ['left out of average and worst: 1 combination scored on fewer than 20 samples (b: n 1)']
+    """
+    counts = {name: n for name, (_, n) in scores.by_name.items()}
+    few = {name: n for name, n in counts.items() if n < LEAST_SAMPLES}
+    if not few:
+        return []
+    fewest = min(few, key=lambda name: few[name])
+    if len(few) == len(counts):
+        return [
+            f"every combination was scored on fewer than {LEAST_SAMPLES} samples: one sample of "
+            f"{few[fewest]} is {percent(1 / few[fewest])} of a score"
+        ]
+    return [
+        f"left out of average and worst: {counted(len(few), 'combination')} scored on fewer than "
+        f"{LEAST_SAMPLES} samples ({fewest}: n {few[fewest]})"
+    ]
 
 
 def _each(scores: SplitScores, complete: SplitScores | None, names: list[str], label: str) -> Table:
@@ -123,9 +159,12 @@ def _summary(scores: SplitScores, complete: SplitScores | None, names: list[str]
         # One combination is its own average and its own worst.
         lines = {scores.worst: scores.worst}
     else:
-        average = f"average of {len(scores.by_name)} combinations"
+        average = f"average of {counted(len(scores.counted), 'combination')}"
         table.add_row(average, *(percent(split.average) for split in splits))
-        lines = {f"worst: {scores.worst}": scores.worst}
+        n = scores.by_name[scores.worst][1]
+        uneven = len({count for _, count in scores.by_name.values()}) > 1
+        of = f" ({counted(n, 'sample')})" if uneven else ""
+        lines = {f"worst: {scores.worst}{of}": scores.worst}
         lines |= {"all modalities": "+".join(names)} if len(names) > 1 else {}
         lines |= {f"{name} alone": name for name in names}
     for text, name in lines.items():

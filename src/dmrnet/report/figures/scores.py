@@ -127,7 +127,10 @@ def _columns(summary: DataSummary) -> list[str]:
     """Sort the combinations by number of modalities, then by the first system's score."""
     first = summary.systems[0].scores
     hard = {
-        name: summary.score.error(first[name].mean) if name in first else -1.0
+        # A score of few samples may be bad by chance.
+        name: summary.score.error(first[name].mean)
+        if name in first and name not in summary.few
+        else -1.0
         for name in summary.combinations
     }
     names = sorted(summary.combinations, key=lambda name: (len(members(name)), -hard[name]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -41,6 +41,26 @@ SCORES = (
 
 COMPLETE = "_complete"
 """Suffix of a metric scored only on samples with every modality."""
+
+
+LEAST_SAMPLES = 20
+"""Fewest samples of a combination that counts in averages and as the worst: of one sample, a score
+is 0 or 100 %."""
+
+
+def counted_combinations(counts: Mapping[str, int]) -> frozenset[str]:
+    """Return the combinations that averages and the worst are taken over.
+
+    Those with `LEAST_SAMPLES` or more; all where none has that many.
+
+    Args:
+        counts: Number of samples of each combination.
+
+    >>> sorted(counted_combinations({"a": 300, "a+b": 60, "a+b+c": 2}))
+    ['a', 'a+b']
+    """
+    enough = frozenset(name for name, n in counts.items() if n >= LEAST_SAMPLES)
+    return enough or frozenset(counts)
 
 
 def scores_of(metrics: Iterable[str]) -> list[Score]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from dmrnet.report.records.metrics import LEAST_SAMPLES
 from dmrnet.report.statistics.formatting import listed, percent
 from dmrnet.report.statistics.inference import fewest_seeds, smallest_sign_p, t_quantile
 from dmrnet.report.summary.summary import DataSummary
@@ -36,7 +37,21 @@ def notes_on(summary: DataSummary) -> list[str]:
 
 def _on_combinations(summary: DataSummary) -> Iterator[str]:
     possible = 2 ** len(summary.modalities) - 1
-    missing = [name for name in summary.combinations if name not in summary.compared]
+    if summary.few:
+        fewest = min(summary.few, key=lambda name: summary.counts[name])
+        n = summary.counts[fewest][0]
+        yield (
+            f"Average and worst leave out {len(summary.few)} combinations scored on fewer than "
+            f"{LEAST_SAMPLES} samples: one sample is {percent(1 / n, 1)} points of {fewest}, which "
+            f"has {n}."
+        )
+    elif summary.fewest and summary.fewest < LEAST_SAMPLES:
+        yield (
+            f"Combinations were scored on as few as {summary.fewest} samples: one of them is "
+            f"{percent(1 / summary.fewest, 1)} points of a score."
+        )
+    valued = {*summary.compared, *summary.few}
+    missing = [name for name in summary.combinations if name not in valued]
     if missing:
         shown = listed([*missing[:5], *([f"{len(missing) - 5} more"] if missing[5:] else [])])
         lacking = [

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dmrnet.report.records.metrics import COMPLETE, SCORES, Score, scores_of
+from dmrnet.report.records.metrics import COMPLETE, SCORES, Score, counted_combinations, scores_of
 from dmrnet.report.records.runs import RunRecord
 from dmrnet.report.records.systems import (
     System,
@@ -48,7 +48,8 @@ class DataSummary:
     Attributes:
         modalities: Every modality, in order.
         combinations: Every combination with any value, in table order.
-        compared: Combinations with a value in every run; averages are over these.
+        compared: Combinations with a value in every run and enough samples, for averages.
+        few: Combinations with a value in every run and too few samples.
         counts: Smallest and largest number of samples scored in a run, for each combination.
         systems: The systems, the baseline first, published ones last.
         baseline: Label of the baseline; None without one.
@@ -85,6 +86,7 @@ class DataSummary:
     presence: tuple[tuple[str, tuple[int, ...]], ...] = ()
     classes: tuple[str, ...] = ()
     data_warnings: tuple[str, ...] = ()
+    few: tuple[str, ...] = ()
 
     @property
     def full(self) -> str:
@@ -152,9 +154,12 @@ def _summarise_dataset(
     ours = (run for run in runs if run.presence and run.rows[0].dataset == dataset)
     known = next(ours, None)
     for score in scores:
-        combinations, compared = index.combinations(score.name)
-        systems = _summarise_systems(index, labels, score, compared, reference)
+        combinations, valued = index.combinations(score.name)
         counts = {name: index.counts.get((score.name, name)) for name in combinations}
+        enough = counted_combinations({c: min(n) for c in valued if (n := counts[c])})
+        few = tuple(name for name in valued if counts[name] and name not in enough)
+        compared = tuple(name for name in valued if name not in few)
+        systems = _summarise_systems(index, labels, score, compared, reference)
         yield DataSummary(
             dataset=dataset,
             split=split,
@@ -175,6 +180,7 @@ def _summarise_dataset(
             presence=known.presence if known else (),
             classes=known.classes if known else (),
             data_warnings=_data_warnings(runs, dataset),
+            few=few,
         )
 
 
