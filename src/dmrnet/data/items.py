@@ -16,7 +16,13 @@ from torch.utils.data import DataLoader
 from dmrnet.data.concerns import combination_notes, warnings_of
 from dmrnet.data.dataset import UNLABELLED, Dataset, Splits
 from dmrnet.data.files.disguise import absent_rows
-from dmrnet.data.files.layout import Layout, guess_layout, matching_layout, parse_kind
+from dmrnet.data.files.layout import (
+    Layout,
+    guess_layout,
+    matching_layout,
+    parse_kind,
+    reading_notes,
+)
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.objects import as_array
 from dmrnet.data.files.reading import arranged
@@ -273,12 +279,11 @@ def lazy_splits(
         ValueError: If samples do not fit together, or there are fewer than two classes.
     """
     summary = train.summary
-    layouts, notes = {}, []
+    layouts = {}
     for name, shape in summary.shapes.items():
         stated = train.kinds.get(name)
-        layouts[name] = parse_kind(stated) if stated else guess_layout(shape)
-        if layouts[name].guessed:
-            notes.append(f"{name} {shape} read as {layouts[name]}; kinds changes that")
+        layouts[name] = parse_kind(stated) if stated else guess_layout(shape, name)
+    notes = reading_notes({name: (summary.shapes[name], layouts[name]) for name in layouts})
     labels = sorted(set(summary.labels), key=lambda one: (isinstance(one, str), one or 0))
     if len(labels) < 2 or None in labels:
         got = "samples without a label" if None in labels else f"only {labels[0]!r}"

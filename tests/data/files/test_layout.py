@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from dmrnet.data.files.layout import KINDS, Layout, guess_layout, matching_layout, parse_kind
+from dmrnet.data.files.layout import (
+    KINDS,
+    Layout,
+    guess_layout,
+    matching_layout,
+    parse_kind,
+    reading_notes,
+)
 from dmrnet.data.files.reading import arranged
 from dmrnet.modalities import Modality
 
@@ -35,14 +42,82 @@ from dmrnet.modalities import Modality
         ((7, 5, 9), "image", (7, 5, 9)),
         ((3, 8, 16, 20), "volume", (3, 8, 16, 20)),
         ((8, 16, 20, 3), "volume", (3, 8, 16, 20)),
+        ((32, 32, 13), "image", (13, 32, 32)),
+        ((11, 11, 144), "image", (144, 11, 11)),
+        ((144, 11, 11), "image", (144, 11, 11)),
+        ((13, 32, 32), "image", (13, 32, 32)),
+        ((480, 640, 13), "image", (13, 480, 640)),
+        ((13, 480, 640), "image", (13, 480, 640)),
+        ((32, 32, 32), "image", (32, 32, 32)),
+        ((9, 9, 8), "image", (8, 9, 9)),
+        ((16, 64, 64, 13), "volume", (13, 16, 64, 64)),
+        ((13, 16, 64, 64), "volume", (13, 16, 64, 64)),
+        ((16, 16, 16, 2), "volume", (2, 16, 16, 16)),
+        ((2, 16, 16, 16), "volume", (2, 16, 16, 16)),
+        ((8, 3, 64, 64), "volume", (8, 3, 64, 64)),
     ],
 )
 def test_the_rule(shape, kind, result) -> None:
     layout = guess_layout(shape)
     assert layout.kind == kind
     assert layout.shape(shape) == result
-    # A vector or an image channels first needs no guess; all else is one and gets a note.
-    assert layout.guessed == (len(shape) == 2 or (len(shape) > 2 and shape != result))
+    # A vector or an image that is clearly channels first needs no guess; all else is one.
+    unclear = [(3, 5, 3), (7, 5, 9), (32, 32, 32), (8, 3, 64, 64)]
+    moved = len(shape) > 2 and shape != result
+    assert layout.guessed == (len(shape) == 2 or moved or shape in unclear)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "kind", "result"),
+    [
+        ("rna", (1, 5000), "vector", (5000,)),
+        ("clinical_table", (24, 1), "vector", (24,)),
+        ("ecg", (1, 5000), "sequence", (1, 5000)),
+        ("m", (1, 5000), "sequence", (1, 5000)),
+        ("eeg", (64, 128), "sequence", (64, 128)),
+        ("leftIMU", (128, 64), "sequence-last", (64, 128)),
+        ("mel_spectrogram", (64, 128), "image", (1, 64, 128)),
+        ("depth", (6, 128), "image", (1, 6, 128)),
+        ("text", (50, 300), "sequence-last", (300, 50)),
+        ("tokens", (50, 50), "sequence-last", (50, 50)),
+        ("m", (64, 128), "image", (1, 64, 128)),
+        ("image_of_sound", (64, 128), "image", (1, 64, 128)),
+    ],
+)
+def test_names_decide_what_shapes_leave_open(name, shape, kind, result) -> None:
+    layout = guess_layout(shape, name)
+    assert (str(layout), layout.shape(shape)) == (kind, result)
+    assert layout.guessed
+    modality = Modality(name, layout.kind, result)
+    again = matching_layout(shape, modality, None)
+    assert (again.shape(shape), again.channels_last) == (result, layout.channels_last)
+    (note,) = reading_notes({name: (shape, layout)})
+    assert (" by its name" in note) == layout.named
+    assert f"--data.kinds {name}=" in note
+    assert f"={layout} or" not in note
+
+
+def test_every_array_is_noted_and_guesses_say_what_else() -> None:
+    shapes = {"bands": (32, 32, 13), "tab": (24,), "cam": (1, 16, 16), "age": (24,)}
+    notes = reading_notes(
+        {name: (shape, guess_layout(shape, name)) for name, shape in shapes.items()}
+    )
+    assert notes == [
+        "bands (32x32x13) read as image 13x32x32, channels last in the file; if that is wrong, "
+        "--data.kinds bands=image or vector",
+        "tab, age read as vector 24",
+        "cam read as image 1x16x16",
+    ]
+    many = {f"m{k}": ((4,), Layout("vector")) for k in range(20)}
+    assert reading_notes(many) == ["20 modalities read as vector 4"]
+
+
+def test_a_square_is_read_as_in_training_before_and_now() -> None:
+    # A run that read 32 channels of 32 x 13 goes on to do so.
+    old = matching_layout((32, 32, 13), Modality("m", "image", (32, 32, 13)), None)
+    assert not old.channels_last
+    new = matching_layout((32, 32, 13), Modality("m", "image", (13, 32, 32)), None)
+    assert new.channels_last
 
 
 def test_too_many_axes_are_refused() -> None:

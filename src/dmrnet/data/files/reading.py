@@ -13,7 +13,13 @@ from dmrnet.data.concerns import combination_notes, warnings_of
 from dmrnet.data.dataset import UNLABELLED, ArrayDataset, Splits
 from dmrnet.data.files.archive import SampleTable, open_source, read_table, text
 from dmrnet.data.files.disguise import constants, disguise_notes
-from dmrnet.data.files.layout import Layout, guess_layout, matching_layout, parse_kind
+from dmrnet.data.files.layout import (
+    Layout,
+    guess_layout,
+    matching_layout,
+    parse_kind,
+    reading_notes,
+)
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.source import RESERVED, ArraySource
 from dmrnet.data.groups import NO_GROUPS, group_codes, hold_out_groups
@@ -362,21 +368,18 @@ def _training(
     table: SampleTable, names: tuple[str, ...], stated: Mapping[str, Layout]
 ) -> tuple[ArrayDataset, list[str]]:
     """Return the training rows, and notes on guessed layouts; the table loses its arrays."""
-    inputs, arrays, notes = [], {}, []
+    inputs, arrays = [], {}
+    read_as: dict[str, tuple[tuple[int, ...], Layout]] = {}
     for name in names:
         array = table.arrays.pop(name)
         shape = array.shape[1:]
         try:
-            layout = stated.get(name) or guess_layout(shape)
+            layout = stated.get(name) or guess_layout(shape, name)
             inputs.append(Modality(name, layout.kind, layout.shape(shape)))
         except ValueError as error:
             raise ValueError(f"{table.path}: modality {name}: {error}") from error
         arrays[name] = arranged(array, layout)
-        if layout.guessed:
-            notes.append(
-                f"{name} ({_by(shape)}) read as {layout.kind} {_by(inputs[-1].shape)}, channels "
-                "first; --data.kinds changes that"
-            )
+        read_as[name] = shape, layout
     assert table.target is not None
     labels = np.unique(table.target)
     if len(labels) < 2:
@@ -389,7 +392,7 @@ def _training(
         raise ValueError(f"{table.path}: {error}") from error
     target = _class_numbers(table.path, table.target, task.classes)
     present = torch.from_numpy(table.present)
-    return ArrayDataset(task, arrays, present, target, table.samples), notes
+    return ArrayDataset(task, arrays, present, target, table.samples), reading_notes(read_as)
 
 
 def _hold_out(
@@ -428,7 +431,3 @@ def _hold_out(
         part.groups = groups and tuple(groups[row] for row in rows.tolist())
         parts.append(part)
     return parts[0], parts[1]
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return "x".join(str(size) for size in shape)
