@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Run folders are read as files: a report knows nothing of what made them.
     "report": set(),
     "engine": _ENGINE,
+    "peers": _ENGINE | {"engine"},
     "studies": _ENGINE | {"engine", "report"},
     "api": _ENGINE | {"engine", "report", "studies"},
     "sklearn": {"api", "data"},

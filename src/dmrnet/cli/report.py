@@ -38,6 +38,12 @@ def run(argv: Sequence[str]) -> int:
         default=[],
         help="show the paper's printed rows next to the runs: table1 to table7; may be repeated",
     )
+    add(
+        "--baselines",
+        action="store_true",
+        help="fit what one would use instead on the same rows, and show it: logistic regressions, "
+        "forests, boosting (scikit-learn)",
+    )
     add("--split", metavar="SPLIT", default="test", help="test, or val for the rows of fit [test]")
     args = parser.read(argv)
     if not args.runs and not args.printed:
@@ -46,9 +52,14 @@ def run(argv: Sequence[str]) -> int:
     from dmrnet.studies.printed import find_printed
 
     printed = [find_printed(name) for name in args.printed]
+    peers: list[Path] = []
+    if args.baselines:
+        from dmrnet.cli.peers import peers_of
+
+        peers = peers_of([Path(run) for run in args.runs], args.split, Path(args.out) / "baselines")
     show_report(
         screen(),
-        [*args.runs, *printed],
+        [*args.runs, *printed, *peers],
         Path(args.out),
         args.baseline,
         args.split,

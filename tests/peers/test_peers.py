@@ -1,9 +1,7 @@
-"""The cheap baselines outside the engine: their fusion, their copies, and their run folders."""
+"""What one would use instead: fusion, masked copies, run folders, and reports with them."""
 
 from __future__ import annotations
 
-import runpy
-from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +9,12 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from dmrnet.peers import PEERS
+from dmrnet.peers.classifiers import CLASSIFIERS, late, log_of, logistic
+from dmrnet.peers.runs import make_peers
+from dmrnet.peers.table import Table, masked_copies, scores
 from dmrnet.report import read_runs
-
-ROOT = Path(__file__).parents[1]
-MADE = runpy.run_path(str(ROOT / "tools" / "baselines.py"))
+from dmrnet.settings.config import parse_run
 
 
 def table(rows: int = 60, seed: int = 0):
@@ -27,12 +27,12 @@ def table(rows: int = 60, seed: int = 0):
     )
     present = np.ones((rows, 3), dtype=bool)
     present[::7, 1] = False
-    return MADE["Table"](columns, present, target, 3)
+    return Table(columns, present, target, 3)
 
 
 def test_late_fusion_is_the_mean_of_log_probabilities_of_what_is_visible() -> None:
     train, test = table(), table(20, seed=1)
-    fused = MADE["late"](train, lambda: MADE["logistic"](1.0))
+    fused = late(train, lambda: logistic(1.0))
     mask = np.array([True, True, False])
     found = fused(test, mask)
     models = []
@@ -55,7 +55,7 @@ def test_late_fusion_is_the_mean_of_log_probabilities_of_what_is_visible() -> No
 
 def test_copies_show_each_combination_equally_often_and_never_what_is_absent() -> None:
     train = table(700)
-    features, target = MADE["masked_copies"](train, seed=3)
+    features, target = masked_copies(train, seed=3)
     assert len(features) == len(target) == 4 * 700
     assert (target == np.tile(train.target, 4)).all()
     seen = ~np.isnan(features[:, [0, 2, 5]])
@@ -72,7 +72,7 @@ def test_copies_show_each_combination_equally_often_and_never_what_is_absent() -
 
 def test_a_class_that_a_model_never_saw_is_not_lost() -> None:
     model = LogisticRegression().fit([[0.0], [1.0]], [0, 2])
-    found = MADE["log_of"](model, np.array([[0.2]]), 3)
+    found = log_of(model, np.array([[0.2]]), 3)
     assert found.shape == (1, 3)
     assert np.exp(found).sum() == pytest.approx(1)
     assert found[0].argmin() == 1
@@ -80,20 +80,34 @@ def test_a_class_that_a_model_never_saw_is_not_lost() -> None:
 
 def test_rows_that_lack_a_modality_are_not_scored_under_it() -> None:
     test = table(21)
-    scores = {tuple(s.mask): s for s in MADE["scores"](lambda t, m: np.eye(3)[t.target], test)}
-    assert len(scores) == 7
-    assert scores[True, False, True].scored.all()
-    assert scores[False, True, False].scored.tolist() == test.present[:, 1].tolist()
-    assert all(score.accuracy == 1 for score in scores.values())
+    found = {tuple(s.mask): s for s in scores(lambda t, m: np.eye(3)[t.target], test)}
+    assert len(found) == 7
+    assert found[True, False, True].scored.all()
+    assert found[False, True, False].scored.tolist() == test.present[:, 1].tolist()
+    assert all(score.accuracy == 1 for score in found.values())
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     folder = tmp_path_factory.mktemp("baselines")
-    methods = ["logistic-late", "boosting"]
-    options = Namespace(data="cancer", seeds=1, methods=methods, out=folder)
-    MADE["make_runs"](options, ["--data.rows", "60"])
+    settings = parse_run(["--data", "cancer", "--data.rows", "60"])
+    make_peers(settings, folder, ["logistic-late", "boosting"])
     return folder
+
+
+def test_every_name_has_its_classifier() -> None:
+    assert tuple(CLASSIFIERS) == PEERS
+
+
+def test_what_is_finished_is_not_fitted_again(out: Path) -> None:
+    settings = parse_run(["--data", "cancer", "--data.rows", "60"])
+    said: list[str] = []
+    again = make_peers(settings, out, ["logistic-late", "boosting"], said.append)
+    assert [path.name.split("-seed")[0] for path in again] == [
+        "cancer-logistic-late",
+        "cancer-boosting",
+    ]
+    assert not said
 
 
 def test_a_report_reads_their_folders(out: Path) -> None:

@@ -1,0 +1,126 @@
+"""Run folders of the classifiers, which reports read like those of any method."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dmrnet.data import Splits
+from dmrnet.engine.evaluate import sources_of
+from dmrnet.engine.folder import RunFolder
+from dmrnet.modalities import name_of
+from dmrnet.peers import PEERS
+from dmrnet.peers.classifiers import fit, too_many
+from dmrnet.peers.table import Score, scores, table_of
+from dmrnet.settings.config import RunSettings
+from dmrnet.storage import npz_bytes
+
+
+def make_peers(
+    settings: RunSettings,
+    out: Path,
+    names: Sequence[str] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> list[Path]:
+    """Fit classifiers on the splits of a run; those that are finished are not fitted again.
+
+    Args:
+        settings: Settings of the run; its data set and seed count.
+        out: Folder for the run folders.
+        names: Which classifiers; all by default.
+        say: Called with a line for each.
+
+    Returns:
+        Folders of the classifiers, without those that would take many minutes.
+
+    Raises:
+        ValueError: If the data set has no test split, or its samples no single class.
+    """
+    splits = settings.data.load(settings.seed)
+    if splits.test is None or splits.train.task.dense:
+        raise ValueError(
+            f"{settings.data_label}: expected one class a sample and a test split, got "
+            f"{'a class for every pixel' if splits.train.task.dense else 'no test split'}"
+        )
+    label, folders = settings.data_label, []
+    key = "" if label == settings.dataset else hashlib.sha256(label.encode()).hexdigest()[:8]
+    content = splits.fingerprints()
+    for name in PEERS if names is None else names:
+        stem = "-".join(filter(None, (settings.dataset, name, f"seed{settings.seed}", key)))
+        folder = RunFolder(out / stem)
+        if folder.trained and folder.read_facts().get("content") == content:
+            folders.append(folder.path)
+            continue
+        if too_many(name, table_of(splits.train)):
+            line = f"{label} {name}: left out, it would take many minutes"
+        else:
+            started = time.perf_counter()
+            write_run(name, settings, splits, folder)
+            folders.append(folder.path)
+            line = f"{label} {name} seed {settings.seed}: {time.perf_counter() - started:.1f} s"
+        if say is not None:
+            say(line)
+    return folders
+
+
+def write_run(name: str, settings: RunSettings, splits: Splits, folder: RunFolder) -> None:
+    """Fit and score a classifier, and write its run folder."""
+    if splits.test is None:
+        raise ValueError("expected a test split, got none")
+    tables = {role: table_of(part) for role, part in splits.parts().items()}
+    names, label = splits.train.task.modalities, settings.data_label
+    started, cpu_started = time.perf_counter(), time.process_time()
+    predict = fit(name, tables["train"], tables["val"], settings.seed)
+    cost = {
+        "train_seconds": time.perf_counter() - started,
+        "train_cpu_seconds": time.process_time() - cpu_started,
+    }
+
+    def rows(split: str, found: list[Score]) -> list[dict[str, Any]]:
+        # As `dmrnet fit` does: cost is of the training, and stands with the rows of validation.
+        costs = cost.items() if split == "val" else ()
+        lines = [("", metric, value, len(tables[split].target)) for metric, value in costs]
+        for score in found:
+            of = name_of(score.mask.tolist(), names), int(score.scored.sum())
+            lines += [(of[0], m, getattr(score, m), of[1]) for m in ("accuracy", "log_loss")]
+        keys = ("combination", "metric", "value", "n")
+        head: dict[str, Any] = {
+            "run": folder.name,
+            "method": name,
+            "recipe": "scikit-learn",
+            "settings": {},
+        }
+        head |= {"dataset": label, "split": split, "seed": settings.seed}
+        values = ((name, metric, None if v != v else v, n) for name, metric, v, n in lines)
+        return [head | dict(zip(keys, line, strict=True)) for line in values]
+
+    tested = [*scores(predict, tables["test"])]
+    folder.check_own()
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.write_facts(
+        first=True,
+        dataset=settings.dataset,
+        modalities=list(names),
+        classes=list(splits.train.task.classes),
+        score="accuracy",
+        samples={role: len(part) for role, part in splits.parts().items()},
+        content=splits.fingerprints(),
+        notes=[*splits.notes, "a baseline of scikit-learn, not trained by this package"],
+    )
+    folder.put_rows("val", rows("val", [*scores(predict, tables["val"])]))
+    arrays = {
+        "index": np.arange(len(tables["test"].target)),
+        "combination": np.array([name_of(score.mask.tolist(), names) for score in tested]),
+        "target": tables["test"].target,
+        "scored": np.stack([score.scored for score in tested]),
+        "predicted": np.stack([score.log.argmax(1) for score in tested]).astype(np.int16),
+        **sources_of(settings.data, splits.test, torch.arange(len(splits.test))),
+    }
+    files = {folder.predictions: npz_bytes(arrays)}
+    folder.put_test(rows("test", tested), files, test_samples=len(splits.test), finished=True)
