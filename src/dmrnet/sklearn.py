@@ -24,6 +24,7 @@ from dmrnet.api.run import Run, open_run
 from dmrnet.api.scores import Scores
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.given import MultimodalDataset
+from dmrnet.data.sets.base import Cells
 from dmrnet.storage import write_text
 
 SAVED = "classifier.json"
@@ -49,6 +50,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             `fit` is given groups.
         refit: Train once more on all samples, for as many epochs as the first training chose.
         random_state: Seed, generator or None.
+        cells: What stands for missing cells, NaN in part of a modality; see `dmrnet.fit`.
 
     Attributes:
         classes_: Labels, sorted.
@@ -74,6 +76,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         val_share: float = 0.2,
         refit: bool = False,
         random_state: Any = None,  # noqa: ANN401
+        cells: Cells = "refuse",
     ) -> None:
         self.method = method
         self.recipe = recipe
@@ -82,6 +85,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         self.encoders = encoders
         self.training = training
         self.val_share = val_share
+        self.cells = cells
         self.refit = refit
         self.random_state = random_state
 
@@ -220,6 +224,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             encoders=self.encoders,
             seed=seed,
             val_share=self.val_share,
+            cells=self.cells,
             **{"threads": 1, **settings},
         )
 
@@ -231,8 +236,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         if isinstance(X, Mapping) and not hasattr(X, "shape"):
             return MultimodalDataset(X, present=present, kinds=self.kinds)
         names = list(getattr(X, "columns", ()))
-        # Of one modality alone, NaN could only mean a sample without any.
-        finite = "allow-nan" if self.blocks else True
+        # Of one modality alone, NaN could only mean a sample without any, or a missing cell.
+        finite = "allow-nan" if self._reads_nan else True
         array = validate_data(self, X, reset=first, ensure_all_finite=finite).astype(np.float64)
         blocks = self.blocks or {"x": range(array.shape[1])}
         inputs = {}
@@ -244,5 +249,9 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     def __sklearn_tags__(self) -> Any:  # noqa: ANN401
         """Return what scikit-learn may expect: with blocks, NaN is read, as absence."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = bool(self.blocks)
+        tags.input_tags.allow_nan = self._reads_nan
         return tags
+
+    @property
+    def _reads_nan(self) -> bool:
+        return bool(self.blocks) or self.cells != "refuse"

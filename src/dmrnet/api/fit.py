@@ -15,7 +15,7 @@ from dmrnet.data.given import GivenData, MultimodalDataset
 from dmrnet.data.items import LazyDataset
 from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.data.sets.arrays import Arrays
-from dmrnet.data.sets.base import DataSettings
+from dmrnet.data.sets.base import Cells, DataSettings
 from dmrnet.data.sets.given import Given
 from dmrnet.engine.finished import open_run as open_finished
 from dmrnet.engine.fit import fit_run
@@ -43,6 +43,7 @@ def fit(
     seed: int = 0,
     out: str | Path | None = None,
     val_share: float = 0.2,
+    cells: Cells = "refuse",
     masks: MaskSampler | None = None,
     report: Callable[[Progress], None] | None = None,
     **training: Any,  # noqa: ANN401
@@ -65,6 +66,10 @@ def fit(
         out: Folder of the run; a run that was stopped there goes on, and a finished one is opened.
             By default a temporary folder that lasts as long as the run.
         val_share: Share of the training samples that is held out.
+        cells: What stands for missing cells, NaN in part of a modality that a sample has: with
+            ``refuse`` they are an error; ``mean`` and ``median`` are those of its feature or
+            channel over the training samples, ``zero`` is 0; ``mean+indicator`` and so on append
+            which cells are missing. The run keeps it for later samples.
         masks: Sampler of the masks: from present, bool ``(B, V)``, and a generator to a non-empty
             part of it in every row. By default the one that `training` names.
         report: Called after every epoch.
@@ -82,7 +87,7 @@ def fit(
             raise TypeError(f"fit has no setting {name!r}; {nearest(name, known)}")
     if isinstance(weights := training.get("class_weights"), Mapping):
         training["class_weights"] = ",".join(f"{name}={weight}" for name, weight in weights.items())
-    dataset, data = data_settings(train, val, test, val_share)
+    dataset, data = data_settings(train, val, test, val_share, cells)
     if not isinstance(method, str | MethodSettings):
         method = register_method(method.__name__)(method).__name__
     how = method_class(method).recipe(recipe) if isinstance(method, str) else method
@@ -103,7 +108,11 @@ def fit(
 
 
 def data_settings(
-    train: Samples | DataSettings, val: Samples | None, test: Samples | None, val_share: float
+    train: Samples | DataSettings,
+    val: Samples | None,
+    test: Samples | None,
+    val_share: float,
+    cells: Cells = "refuse",
 ) -> tuple[str, DataSettings]:
     """Return the name of a data set and its settings.
 
@@ -117,22 +126,23 @@ def data_settings(
     ):
         train_key, val_key, test_key = (_key(part) for part in (train, val, test))
         absent = dict(train.absent) if isinstance(train, GivenData) else {}
-        return "given", Given(train_key, val_key, test_key, val_share, absent or None)
+        keys = (train_key, val_key, test_key)
+        return "given", Given(*keys, val_share, absent or None, cells=cells)
     if isinstance(train, DataSettings):
-        _alone(val, test)
+        _alone(val, test, cells)
         path = f"{type(train).__module__}:{type(train).__qualname__}"
         names = {path: name for name, path in DATASETS.items()}
         if path not in names:
             raise TypeError(f"{path} is no registered data set; see dmrnet.register_dataset")
         return names[path], train
     if isinstance(train, str) and train in DATASETS:
-        _alone(val, test)
+        _alone(val, test, cells)
         return train, data_class(train)()
     if all(isinstance(part, str | Path) for part in parts):
         paths = [None if part is None else str(part) for part in (train, val, test)]
         if not str(paths[0]).endswith(".npz"):
             data_class(str(train))
-        return "arrays", Arrays(str(paths[0]), paths[1], paths[2], val_share)
+        return "arrays", Arrays(str(paths[0]), paths[1], paths[2], val_share, cells=cells)
     kinds = ", ".join(type(part).__name__ for part in parts)
     raise TypeError(
         "expected train, val and test all as MultimodalDataset, all as LazyDataset or all as paths "
@@ -144,6 +154,8 @@ def _key(part: object) -> str:
     return part.key if isinstance(part, GivenData) else ""
 
 
-def _alone(val: object, test: object) -> None:
+def _alone(val: object, test: object, cells: Cells) -> None:
+    if cells != "refuse":
+        raise TypeError("expected cells in the settings of the data set, if it has that setting")
     if val is not None or test is not None:
         raise TypeError("expected no val and test with a data set that has splits of its own")

@@ -105,9 +105,10 @@ def _levels(data: MultimodalDataset, present: Array) -> Array:
         rows = present[:, column]
         if rows.any():
             values = data.read(name)[rows].reshape(int(rows.sum()), -1)
-            mean = values.mean(1, dtype=np.float64)
+            # Missing cells do not count.
+            mean = np.nanmean(values, 1, dtype=np.float64)
             if not np.isfinite(mean).all():
-                raise ValueError(f"modality {name}: it holds NaN or infinity; mend the values")
+                raise ValueError(f"modality {name}: it holds infinity; mend the values")
             spread = mean.std()
             levels[rows, column] = (mean - mean.mean()) / spread if spread > 0 else 0.0
     return levels

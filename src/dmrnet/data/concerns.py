@@ -14,6 +14,9 @@ from dmrnet.modalities import all_combinations
 MOST_NAMES = 3
 """Number of classes that a sentence names."""
 
+MOST_NOTES = 4
+"""Above this number of absent modalities, one sentence covers all of them."""
+
 MOST_MODALITIES = 8
 """Largest number of modalities of which every combination is looked at."""
 
@@ -113,3 +116,35 @@ def combination_notes(present: Tensor, names: Sequence[str]) -> list[str]:
         if (others := len(never) - 1) > 0:
             which += f", nor {others} other combination{'s' if others > 1 else ''}"
     return [f"train: no row has {which}; predictions from such combinations are not trained"]
+
+
+def absence_notes(
+    role: str, present: Tensor, names: Sequence[str], left_out: int, of: int
+) -> list[str]:
+    """Return sentences on rows that are left out, and on how often each modality is absent.
+
+    Args:
+        role: Name of the split.
+        present: Bool tensor ``(n, V)``, of a training file without the rows that are held out.
+        names: V names.
+        left_out: Number of rows that have none of the modalities.
+        of: Number of rows of the file, with these.
+    """
+    notes = []
+    if left_out:
+        notes.append(f"{role}: {left_out} of {of} rows have none of {', '.join(names)}: left out")
+    counts = (~present).sum(0).tolist()
+    some = [count for count in counts if count]
+    if len(some) > MOST_NOTES:
+        notes.append(
+            f"{role}: {len(some)} of {len(names)} modalities are absent in some rows, in "
+            f"{min(some)} to {max(some)} of {len(present)}"
+        )
+    else:
+        notes += [
+            f"{role}: {name} is absent in {'all' if count == len(present) else count} of "
+            f"{len(present)} rows"
+            for name, count in zip(names, counts, strict=True)
+            if count
+        ]
+    return notes

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dmrnet.data.sets.base import Cells
 from dmrnet.data.standardise import Standardiser
 from dmrnet.modalities import Batch, Task
 
@@ -183,13 +184,21 @@ class ArrayDataset(Dataset):
         return self._content
 
     def standardise(self, standardiser: Standardiser) -> None:
-        """Standardise every modality; float32 arrays in place, float64 arrays become float32."""
+        """Standardise every modality; float32 arrays in place, float64 arrays become float32.
+
+        Missing cells are filled, and indicators become part of the task.
+        """
         assert self.content  # computed before the numbers change
         for column, name in enumerate(self.task.modalities):
             present, array = self.present[:, column], self.arrays[name]
             if present.any():
                 out = array if array.dtype == torch.float32 else None
                 self.arrays[name] = standardiser.apply(name, array, present, out)
+        self.task = standardiser.with_flags(self.task)
+        for modality in self.task.inputs:
+            if self.arrays[modality.name].shape[1:] != modality.shape:
+                rows = torch.zeros(1, *modality.shape).expand(len(self), *modality.shape)
+                self.arrays[modality.name] = rows
 
 
 def check_classes(task: Task, target: Tensor, lowest: int = 0) -> None:
@@ -216,6 +225,7 @@ class Splits:
             out; it says what the columns of ``present`` in a new file mean. Empty for other data.
         whole_labels: Whether the labels were given as whole numbers rather than text.
         warnings: Sentences about what is probably wrong with the data.
+        cells: What stands for missing cells, which are NaN until the splits are standardised.
     """
 
     name: str
@@ -227,6 +237,7 @@ class Splits:
     columns: tuple[str, ...] = ()
     whole_labels: bool = False
     warnings: tuple[str, ...] = ()
+    cells: Cells = "refuse"
 
     def parts(self) -> dict[str, Dataset]:
         """Return the splits by name, without those that are None."""
@@ -246,7 +257,8 @@ def standardised(splits: Splits) -> Splits:
     """
     train = splits.train
     assert isinstance(train, ArrayDataset)
-    standardiser = Standardiser.fit(train.arrays, train.present, train.task.modalities)
+    names = train.task.modalities
+    standardiser = Standardiser.fit(train.arrays, train.present, names, splits.cells)
     for part in splits.parts().values():
         assert isinstance(part, ArrayDataset)
         part.standardise(standardiser)

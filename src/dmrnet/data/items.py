@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from dmrnet.data.cells import MissingCells, cell_notes
 from dmrnet.data.concerns import combination_notes, warnings_of
 from dmrnet.data.dataset import UNLABELLED, Dataset, Splits
 from dmrnet.data.files.disguise import absent_rows
@@ -23,13 +25,15 @@ from dmrnet.data.files.layout import (
     parse_kind,
     reading_notes,
 )
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.numbers import FILL_IN, Array
 from dmrnet.data.files.objects import as_array
 from dmrnet.data.files.reading import arranged
 from dmrnet.data.given import GivenData, record
 from dmrnet.data.groups import group_codes, hold_out_groups
+from dmrnet.data.sets.base import Cells
 from dmrnet.data.split import generator, hold_out
 from dmrnet.data.standardise import Standardiser
+from dmrnet.data.streaming import fit_streamed
 from dmrnet.hints import nearest
 from dmrnet.modalities import Batch, Modality, Task
 
@@ -103,10 +107,10 @@ class LazyDataset(GivenData):
                 name in self.absent and absent_rows(array[None], self.absent[name])[0]
             ):
                 continue
-            if not np.isfinite(array).all():
+            if np.isinf(array).any():
                 raise ValueError(
-                    f"sample {row}, modality {name}: it holds NaN or infinity; mend the value, or "
-                    "leave the modality out"
+                    f"sample {row}, modality {name}: it holds infinity; mend the value, or leave "
+                    "the modality out"
                 )
             inputs[name] = array
         if not inputs:
@@ -155,6 +159,8 @@ class Summary:
         shapes: Shape of one sample of each modality.
         has: Names of the modalities of each sample.
         labels: Label of each sample.
+        missing: Number of missing cells, which are NaN, by modality and sample; those without any
+            are left out.
         digest: Fingerprint of arrays and labels.
         hashes: Hash of the array of each modality of each sample.
     """
@@ -162,6 +168,7 @@ class Summary:
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     has: list[frozenset[str]] = field(default_factory=list)
     labels: list[Any] = field(default_factory=list)
+    missing: dict[str, dict[int, int]] = field(default_factory=dict)
     digest: str = ""
     hashes: list[dict[str, int]] = field(default_factory=list)
 
@@ -182,6 +189,8 @@ class Summary:
                         f"modality {name}: expected samples of one shape, got {shape} before and "
                         f"{array.shape} in sample {row}; resize or pad them"
                     )
+                if gaps := int(np.isnan(array).sum()):
+                    summary.missing.setdefault(name, {})[row] = gaps
                 digest.update(name.encode())
                 numbers = np.ascontiguousarray(array)
                 digest.update(numbers.data)
@@ -203,9 +212,11 @@ class ItemRows(Dataset):
         task: Modalities in order, and classes.
         layouts: Layout of each modality.
         need_target: Whether every sample must have a label that the task knows.
+        cells: Whether samples may hold NaN, for cells that are missing.
 
     Raises:
-        ValueError: If a sample has a modality or a label that the task does not know.
+        ValueError: If a sample has a modality or a label that the task does not know, or NaN in
+            part of a modality without `cells`.
     """
 
     def __init__(
@@ -215,6 +226,7 @@ class ItemRows(Dataset):
         task: Task,
         layouts: Mapping[str, Layout],
         need_target: bool = True,
+        cells: bool = False,
     ) -> None:
         self.data, self.rows, self.task, self.layouts = data, rows, task, dict(layouts)
         self.standardiser: Standardiser | None = None
@@ -228,6 +240,14 @@ class ItemRows(Dataset):
         self.present = torch.tensor(
             [[name in summary.has[row] for name in task.modalities] for row in rows.tolist()]
         )
+        for name, gaps in summary.missing.items():
+            some = [row for row in rows.tolist() if row in gaps]
+            if some and not cells:
+                raise ValueError(
+                    f"{data.path}: sample {some[0]}, modality {name}"
+                    f"{f' (and {len(some) - 1} more)' if some[1:] else ''}: it holds NaN in part "
+                    f"of its numbers; {FILL_IN}"
+                )
         numbers = {name: number for number, name in enumerate(task.classes)}
         self.row_hashes = torch.tensor(
             [
@@ -260,10 +280,31 @@ class ItemRows(Dataset):
             if at and layout is not None:
                 values = arranged(np.stack([samples[k][0][name] for k in at]), layout)
                 if self.standardiser is not None:
+                    if self.standardiser.imputer is None and values.isnan().any():
+                        # An item that was another one when it was first read.
+                        raise ValueError(f"modality {name}: NaN in part of a sample; {FILL_IN}")
                     values = self.standardiser.apply(name, values)
                 x[torch.tensor(at)] = values
             inputs[name] = x
         return self._batch(inputs, rows)
+
+    def standardise(self, standardiser: Standardiser | None) -> None:
+        """Standardise samples from now on; indicators of missing cells become part of the task."""
+        self.standardiser = standardiser
+        if standardiser is not None:
+            self.task = standardiser.with_flags(self.task)
+
+    def missing_cells(self) -> dict[str, MissingCells]:
+        """Count the missing cells of each modality; those without any are left out."""
+        counted = {}
+        for column, name in enumerate(self.task.modalities):
+            gaps = self.data.summary.missing.get(name, {})
+            counts = [gaps[row] for row in self.rows.tolist() if row in gaps]
+            if counts:
+                of = int(self.present[:, column].sum())
+                numbers = of * math.prod(self.data.summary.shapes[name])
+                counted[name] = MissingCells(len(counts), of, sum(counts) / numbers)
+        return counted
 
 
 def lazy_splits(
@@ -272,12 +313,15 @@ def lazy_splits(
     test: LazyDataset | None,
     seed: int,
     val_share: float,
+    cells: Cells = "refuse",
 ) -> Splits:
     """Return the splits of samples that are read lazily, with the training rows' standardiser.
 
     Raises:
-        ValueError: If samples do not fit together, or there are fewer than two classes.
+        ValueError: If samples do not fit together, there are fewer than two classes, or `cells` is
+            the median, which needs all samples at once.
     """
+    filled = cells != "refuse"
     summary = train.summary
     layouts = {}
     for name, shape in summary.shapes.items():
@@ -295,7 +339,7 @@ def lazy_splits(
         ),
         tuple(str(label) for label in labels),
     )
-    whole = ItemRows(train, torch.arange(len(train)), task, layouts)
+    whole = ItemRows(train, torch.arange(len(train)), task, layouts, cells=filled)
     rows = torch.arange(len(train))
     if val is None:
         draw = generator(seed, "split")
@@ -308,18 +352,20 @@ def lazy_splits(
                     f"{train.path}: {len(set(whole.groups))} groups are too few to hold "
                     f"{100 * val_share:g} % out for validation; give val"
                 )
-        training = ItemRows(train, rows[~held], task, layouts)
-        validation = ItemRows(train, rows[held], task, layouts)
+        training = ItemRows(train, rows[~held], task, layouts, cells=filled)
+        validation = ItemRows(train, rows[held], task, layouts, cells=filled)
         notes.append(
             f"val: {100 * val_share:g} % of train held out{wholly} ({int(held.sum())} samples)"
         )
     else:
-        training, validation = whole, every_row(val, task, layouts)
-    testing = None if test is None else every_row(test, task, layouts)
-    standardiser = _standardiser(training)
-    for part in (training, validation, testing):
+        training, validation = whole, every_row(val, task, layouts, cells=filled)
+    testing = None if test is None else every_row(test, task, layouts, cells=filled)
+    standardiser = fit_streamed(_training_tensors(training), task.modalities, cells)
+    parts = {"train": training, "val": validation, "test": testing}
+    for role, part in parts.items():
         if part is not None:
-            part.standardiser = standardiser
+            part.standardise(standardiser)
+            notes += cell_notes(role, part.missing_cells(), cells if role == "train" else None)
     notes.extend(combination_notes(training.present, task.modalities))
     return Splits(
         train.path,
@@ -331,6 +377,7 @@ def lazy_splits(
         columns=task.modalities,
         whole_labels=all(isinstance(label, int) for label in labels),
         warnings=warnings_of(training, validation, testing),
+        cells=cells,
     )
 
 
@@ -340,13 +387,16 @@ def every_row(
     layouts: Mapping[str, Layout] | None = None,
     standardiser: Standardiser | None = None,
     need_target: bool = True,
+    cells: bool = False,
 ) -> ItemRows:
-    """Return all samples as a training reads them.
+    """Return all samples as a training reads them; `cells` allows missing ones.
 
     Raises:
         ValueError: If the shape of a modality is not that of the task.
     """
     stated = {name: parse_kind(kind) for name, kind in data.kinds.items()}
+    if standardiser is not None:
+        task, cells = standardiser.without_flags(task), standardiser.imputer is not None
     read_as = {}
     for modality in task.inputs:
         if modality.name in data.summary.shapes:
@@ -356,35 +406,17 @@ def every_row(
                 read_as[modality.name] = matching_layout(shape, modality, known)
             except ValueError as error:
                 raise ValueError(f"{data.path}: modality {modality.name}: {error}") from error
-    rows = ItemRows(data, torch.arange(len(data)), task, read_as, need_target)
-    rows.standardiser = standardiser
+    rows = ItemRows(data, torch.arange(len(data)), task, read_as, need_target, cells)
+    rows.standardise(standardiser)
     return rows
 
 
-def _standardiser(train: ItemRows) -> Standardiser:
-    """Return the mean and deviation of each feature or channel; read the training rows for it."""
-    sums: dict[str, Tensor] = {}
-    first: dict[str, Tensor] = {}
+def _training_tensors(train: ItemRows) -> Iterator[dict[str, Tensor]]:
+    """Read the training samples in order, channels first."""
     for inputs, _ in _in_order(train.data, train.rows.tolist()):
-        for name, array in inputs.items():
-            x = arranged(array[None], train.layouts[name])[0].double()
-            x = x.reshape(len(x), -1)
-            # Shifted by the first sample, so that large means do not cancel.
-            shift = first.setdefault(name, x.mean(1))
-            x = x - shift[:, None]
-            added = torch.cat([x.sum(1), x.square().sum(1), torch.tensor([x.shape[1]])])
-            sums[name] = sums.get(name, torch.zeros(1)) + added
-    mean, std = {}, {}
-    for name, summed in sums.items():
-        (total, squares), count = summed[:-1].chunk(2), summed[-1]
-        offset = total / count
-        spread = (squares / count - offset.square()).clamp(min=0).sqrt()
-        mean[name] = first[name] + offset
-        std[name] = torch.where(spread <= 1e-9 * mean[name].abs(), 1.0, spread)
-    never = [name for name in train.task.modalities if name not in mean]
-    if never:
-        raise ValueError(f"modality {never[0]} is present in no training sample; leave it out")
-    return Standardiser(mean, std)
+        yield {
+            name: arranged(array[None], train.layouts[name])[0] for name, array in inputs.items()
+        }
 
 
 def _in_order(data: LazyDataset, rows: Sequence[int] | None = None) -> Iterator[Item]:

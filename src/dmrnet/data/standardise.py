@@ -7,6 +7,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from dmrnet.data.cells import (
+    Imputer,
+    check_observed,
+    fill_values,
+    missing_by_channel,
+    split_choice,
+)
+from dmrnet.data.sets.base import Cells
+from dmrnet.modalities import Task
+
 BLOCK = 2**20
 """Approximate number of values that are held in float64 at a time (8 MB)."""
 
@@ -29,6 +39,7 @@ class Standardiser:
         mean: float64 tensor of each modality, ``(features,)`` or ``(channels,)``.
         std: Deviation (divided by n, not n - 1), of the same shapes.
         fine: Modalities for which float32 is too coarse before standardising.
+        imputer: What fills missing cells; None where there must be none.
     """
 
     def __init__(
@@ -36,12 +47,18 @@ class Standardiser:
         mean: Mapping[str, Tensor],
         std: Mapping[str, Tensor],
         fine: Collection[str] = (),
+        imputer: Imputer | None = None,
     ) -> None:
         self.mean, self.std, self.fine = dict(mean), dict(std), frozenset(fine)
+        self.imputer = imputer
 
     @classmethod
     def fit(
-        cls, arrays: Mapping[str, Tensor], present: Tensor, modalities: Sequence[str]
+        cls,
+        arrays: Mapping[str, Tensor],
+        present: Tensor,
+        modalities: Sequence[str],
+        cells: Cells = "refuse",
     ) -> Standardiser:
         """Return the standardiser of training rows.
 
@@ -49,9 +66,11 @@ class Standardiser:
             arrays: Tensor ``(n, ...)`` of each modality, float32; float64 makes it `fine`.
             present: Bool tensor ``(n, V)``, True where a row has the modality; others do not count.
             modalities: Name of each column of `present`.
+            cells: What stands for missing cells, which are NaN and do not count; with ``refuse``
+                there must be none.
 
         Raises:
-            ValueError: If a modality is present in no row.
+            ValueError: If a modality is present in no row, or a feature has no value in any.
 
         >>> table = {"a": torch.tensor([[1.0], [3.0], [0.0]])}
         >>> present = torch.tensor([[True], [True], [False]])
@@ -59,13 +78,27 @@ class Standardiser:
         >>> standardiser.apply("a", table["a"], present[:, 0]).flatten().tolist()
         [-1.0, 1.0, 0.0]
         """
-        mean, std = {}, {}
+        mean, std, missing = {}, {}, {}
         for column, name in enumerate(modalities):
-            rows = present[:, column]
+            rows, array = present[:, column], arrays[name]
             if not rows.any():
                 raise ValueError(f"modality {name} is present in no training row; leave it out")
-            mean[name], std[name] = _moments(arrays[name], rows)
-        return cls(mean, std, [name for name in mean if arrays[name].dtype == torch.float64])
+            number = torch.full((array.shape[1],), int(rows.sum()) * array[0, 0].numel())
+            if cells != "refuse":
+                missing[name] = missing_by_channel(array, rows)
+                number -= missing[name]
+                check_observed(name, number)
+            mean[name], std[name] = _moments(array, rows, number)
+        fine = [name for name in mean if arrays[name].dtype == torch.float64]
+        if cells == "refuse":
+            return cls(mean, std, fine)
+        fill, indicator = split_choice(cells)
+        flagged = {
+            name: (count > 0 if indicator else count < 0).nonzero().flatten()
+            for name, count in missing.items()
+        }
+        imputer = Imputer(fill_values(arrays, present, modalities, fill, mean), flagged)
+        return cls(mean, std, fine, imputer)
 
     @classmethod
     def from_scales(cls, scales: Mapping[str, Scale]) -> Standardiser:
@@ -83,21 +116,32 @@ class Standardiser:
         present: Tensor | None = None,
         out: Tensor | None = None,
     ) -> Tensor:
-        """Return standardised rows as float32; absent rows are zero.
+        """Return standardised rows as float32, with indicators of missing cells if there are any.
+
+        Absent rows are zero.
 
         Args:
             name: Name of the modality.
             tensor: float32 or float64 tensor ``(n, ...)``.
             present: Bool tensor ``(n,)``, True where the modality is present; None: everywhere.
-            out: Tensor to write to, for example a float32 `tensor` itself; None: a new one.
+            out: Tensor to write to, for example a float32 `tensor` itself; None: a new one, as
+                there is with indicators.
 
         Raises:
             ValueError: If a standardised number is too large for float32.
         """
-        out = torch.empty_like(tensor, dtype=torch.float32) if out is None else out
+        flags = 0 if self.imputer is None else len(self.imputer.flagged[name])
+        if out is None or flags:
+            shape = (len(tensor), tensor.shape[1] + flags, *tensor.shape[2:])
+            out = torch.empty(shape, dtype=torch.float32)
         mean, std = (_broadcast(values[name], tensor) for values in (self.mean, self.std))
         for rows in _slices(tensor):
-            block = tensor[rows].to(torch.float64, copy=True).sub_(mean).div_(std).float()
+            block = tensor[rows].to(torch.float64, copy=True)
+            if self.imputer is None:
+                block = block.sub_(mean).div_(std).float()
+            else:
+                block, indicators = self.imputer.apply(name, block)
+                block = torch.cat([block.sub_(mean).div_(std).float(), indicators], 1)
             if present is not None and not present[rows].all():
                 block[~present[rows]] = 0.0
             # One sum is cheaper than a test of every value, and finite only if all of them are.
@@ -107,7 +151,12 @@ class Standardiser:
         return out
 
     def invert(self, name: str, tensor: Tensor, present: Tensor) -> Tensor:
-        """Return the values before `apply`, up to rounding; absent rows stay zero."""
+        """Return the values before `apply`, up to rounding; absent rows stay zero.
+
+        Missing cells stay filled, and indicators are left out.
+        """
+        flags = 0 if self.imputer is None else len(self.imputer.flagged[name])
+        tensor = tensor[:, : tensor.shape[1] - flags]
         mean, std = (_broadcast(values[name], tensor) for values in (self.mean, self.std))
         out = torch.empty_like(tensor)
         for rows in _slices(tensor):
@@ -122,23 +171,42 @@ class Standardiser:
             if bool((mean == mean[0]).all()) and bool((self.std[name] == 1.0).all())
         }
 
+    def with_flags(self, task: Task) -> Task:
+        """Return the task of a method for the task of the data; see `Imputer`."""
+        return task if self.imputer is None else self.imputer.with_flags(task)
+
+    def without_flags(self, task: Task) -> Task:
+        """Return the task of the data for the task of a method; see `Imputer`."""
+        return task if self.imputer is None else self.imputer.without_flags(task)
+
     def state(self) -> dict[str, Tensor]:
-        """Return tensors to save: ``NAME.mean``, ``NAME.std`` and, if fine, ``NAME.fine``."""
+        """Return tensors to save: ``NAME.mean`` and ``NAME.std``.
+
+        Also ``NAME.fine`` where it is; ``NAME.fill`` and ``NAME.flagged`` with an imputer.
+        """
         state = {
             f"{name}.{key}": values[name]
             for name in self.mean
             for key, values in (("mean", self.mean), ("std", self.std))
         }
-        return state | {f"{name}.fine": torch.tensor(True) for name in sorted(self.fine)}
+        state |= {f"{name}.fine": torch.tensor(True) for name in sorted(self.fine)}
+        if self.imputer is not None:
+            # Means that fill are the same tensors, which files cannot share.
+            state |= {f"{name}.fill": values.clone() for name, values in self.imputer.fill.items()}
+            state |= {f"{name}.flagged": rows for name, rows in self.imputer.flagged.items()}
+        return state
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Standardiser:
         """Return the standardiser of a `state`."""
-        parts: dict[str, dict[str, Tensor]] = {"mean": {}, "std": {}, "fine": {}}
+        parts: dict[str, dict[str, Tensor]] = {
+            part: {} for part in ("mean", "std", "fine", "fill", "flagged")
+        }
         for key, values in state.items():
             name, _, part = key.rpartition(".")
-            parts[part][name] = values.double()
-        return cls(parts["mean"], parts["std"], parts["fine"])
+            parts[part][name] = values.long() if part == "flagged" else values.double()
+        imputer = Imputer(parts["fill"], parts["flagged"]) if parts["fill"] else None
+        return cls(parts["mean"], parts["std"], parts["fine"], imputer)
 
 
 def _slices(tensor: Tensor) -> Iterator[slice]:
@@ -161,10 +229,14 @@ def _check_finite(name: str, block: Tensor, start: int) -> None:
         )
 
 
-def _moments(tensor: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and deviation over present rows, at least one, and all positions, float64."""
+def _moments(tensor: Tensor, present: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and deviation over present rows, at least one, and all positions, float64.
+
+    `number` is that of the values of each feature or channel, ``(C,)``; others are NaN.
+    """
     across = [axis for axis in range(tensor.dim()) if axis != 1]
-    number = int(present.sum()) * tensor[0, 0].numel()
+    complete = bool((number == int(present.sum()) * tensor[0, 0].numel()).all())
+    add = torch.sum if complete else torch.nansum
 
     def blocks() -> Iterator[Tensor]:
         for rows in _slices(tensor):
@@ -175,16 +247,17 @@ def _moments(tensor: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
 
     mean = torch.zeros(tensor.shape[1], dtype=torch.float64)
     for block in blocks():
-        mean += block.sum(across) / number
+        mean += add(block, across) / number
     variance = torch.zeros_like(mean)
     for block in blocks():
-        variance += block.sub_(_broadcast(mean, tensor)).square_().sum(across) / number
+        variance += add(block.sub_(_broadcast(mean, tensor)).square_(), across) / number
     std = variance.sqrt()
     # The deviation of a constant is rounding error, and dividing by it would amplify noise. Whether
     # all values are equal is only tested where the deviation is that small.
     for channel in (std <= 1e-9 * mean.abs()).nonzero().flatten().tolist():
-        values = tensor[present, channel]
-        first = values.flatten()[0]
+        values = tensor[present, channel].flatten()
+        values = values if complete else values[~values.isnan()]
+        first = values[0]
         if bool(((values - first).abs() <= ROUNDING * first.abs()).all()):
             mean[channel], std[channel] = first.double(), 1.0
     return mean, std

@@ -208,20 +208,26 @@ def _read_standardiser(folder: RunFolder, task: Task) -> Standardiser:
         state = load(path.read_bytes())
     except SafetensorError as error:
         raise ValueError(f"{path} is corrupt or no safetensors file: {error}; {mend}") from error
-    required = {f"{name}.{half}" for name in task.modalities for half in ("mean", "std")}
-    optional = {f"{name}.fine" for name in task.modalities}
+    halves: tuple[str, ...] = ("mean", "std")
+    if any(key.endswith(".flagged") for key in state):
+        # Missing cells are filled.
+        halves = (*halves, "fill")
+    required = {f"{name}.{half}" for name in task.modalities for half in halves}
+    optional = {f"{name}.{part}" for name in task.modalities for part in ("fine", "flagged")}
     if not required <= set(state) <= required | optional:
         raise ValueError(
             f"{path}: expected mean and std of {', '.join(task.modalities)}, got "
             f"{', '.join(sorted(state)[:6])}; {mend}"
         )
     for modality in task.inputs:
-        for half in ("mean", "std"):
+        # An indicator of missing cells is no channel of the data.
+        channels = modality.shape[0] - len(state.get(f"{modality.name}.flagged", ()))
+        for half in halves:
             values = state[f"{modality.name}.{half}"]
             # One number may stand for all channels.
-            if values.shape not in ((modality.shape[0],), (1,)):
+            if values.shape not in ((channels,), (1,)):
                 raise ValueError(
-                    f"{path}: expected {half} of {modality.name} of shape ({modality.shape[0]},), "
+                    f"{path}: expected {half} of {modality.name} of shape ({channels},), "
                     f"got {tuple(values.shape)}: it is of another run; {mend}"
                 )
             if not values.isfinite().all() or (half == "std" and not (values > 0).all()):

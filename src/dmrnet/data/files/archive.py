@@ -124,6 +124,7 @@ def read_table(
     fine: Container[str] | None = None,
     absent: Mapping[str, float] | None = None,
     labelled: bool = True,
+    cells: bool = False,
 ) -> SampleTable:
     """Read some modalities, those that the file lacks as absent, and check every row.
 
@@ -134,6 +135,7 @@ def read_table(
         fine: Modalities that stay in float64; None keeps it where float32 is too coarse.
         absent: Number that stands for an absent block, by modality, besides those of the archive.
         labelled: Whether to read the labels.
+        cells: Whether rows may hold NaN, for cells that are missing.
     """
     path, absent = archive.path, {**(absent or {}), **archive.absent}
     available = [name for name in modalities if name in archive.names]
@@ -171,7 +173,7 @@ def read_table(
                 array[gone] = np.nan
         number = modalities.index(name)
         arrays[name], present[:, number] = checked_numbers(
-            f"{path}: modality {name}", array, said, keep_fine
+            f"{path}: modality {name}", array, said, keep_fine, cells
         )
         present[: len(gone), number] &= ~gone
     for name, column in stated.items():

@@ -12,6 +12,12 @@ Array = npt.NDArray[Any]
 Bools = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
+FILL_IN = (
+    "train with --data.cells mean+indicator (cells= in Python), which fills them in; or set the "
+    "whole row to NaN if the modality is absent"
+)
+"""Advice on NaN in part of a row."""
+
 NUMBERS_AT_ONCE = 2**22
 """Number of array elements that are checked at a time."""
 
@@ -21,7 +27,7 @@ column (Unix timestamps, for example)."""
 
 
 def checked_numbers(
-    where: str, array: Array, stated: Bools | None, fine: bool | None
+    where: str, array: Array, stated: Bools | None, fine: bool | None, cells: bool = False
 ) -> tuple[Numbers, Bools]:
     """Return an array as float32 or float64, and in which rows the modality is present.
 
@@ -30,10 +36,11 @@ def checked_numbers(
         array: Array of the file, ``(n, ...)``.
         stated: Column of `present`, bool ``(n,)``, if there is one; absent rows are not checked.
         fine: Whether to keep float64; None keeps it where float32 is too coarse.
+        cells: Whether present rows may hold NaN, for cells that are missing.
 
     Raises:
-        ValueError: If the array holds no numbers, or a present row holds NaN or infinity; a row of
-            nothing but NaN is absent.
+        ValueError: If the array holds no numbers, or a present row holds infinity, or NaN without
+            `cells`; a row of nothing but NaN is absent.
     """
     if array.dtype.kind not in "biuf":
         raise ValueError(
@@ -49,8 +56,9 @@ def checked_numbers(
         flat = values.reshape(len(values), -1)
         for rows in _row_blocks(flat):
             if not np.isfinite(flat[rows]).all():
+                told = stated is not None
                 present[rows] = _finite_rows(
-                    where, rows.start, array[rows], flat[rows], present[rows], stated is not None
+                    where, rows.start, array[rows], flat[rows], present[rows], told, cells
                 )
     # Smaller types are exact in float32.
     kind, size = array.dtype.kind, array.dtype.itemsize
@@ -75,8 +83,10 @@ def _is_coarse(array: Array, values: npt.NDArray[np.float32], present: Bools) ->
         chosen = present[rows]
         if chosen.any():
             block = exact[rows][chosen].astype(np.float64)
-            low, high = np.minimum(low, block.min(0)), np.maximum(high, block.max(0))
-            error = np.maximum(error, np.abs(block - rounded[rows][chosen]).max(0))
+            # Missing cells are NaN, which these functions pass over.
+            low = np.fmin(low, np.fmin.reduce(block))
+            high = np.fmax(high, np.fmax.reduce(block))
+            error = np.fmax(error, np.fmax.reduce(np.abs(block - rounded[rows][chosen])))
     spread = high - low
     # A column that differs only by float64's own rounding is a constant.
     varies = spread > 1e-12 * np.maximum(abs(low), abs(high))
@@ -84,12 +94,18 @@ def _is_coarse(array: Array, values: npt.NDArray[np.float32], present: Bools) ->
 
 
 def _finite_rows(
-    where: str, start: int, array: Array, block: Numbers, present: Bools, stated: bool
+    where: str,
+    start: int,
+    array: Array,
+    block: Numbers,
+    present: Bools,
+    stated: bool,
+    cells: bool,
 ) -> Bools:
     """Return the present rows of a block, from row `start` on, without those of nothing but NaN.
 
     `array` is the block as in the file, `block` in float32 ``(n, numbers)``; `stated` is whether
-    the file says which rows are present.
+    the file says which rows are present, `cells` whether NaN in part of one is left.
     """
     missing = np.isnan(block).sum(1)
     absent: Bools = np.asarray(missing == block.shape[1])
@@ -106,9 +122,9 @@ def _finite_rows(
     if infinite.any() and not np.isinf(array).any():
         refuse(infinite, "a number is too large for float32; scale this modality")
     refuse(infinite, "it holds infinity; mend the value, or set the whole row to NaN if absent")
-    refuse(
-        np.asarray(missing > 0) & ~absent,
-        f"it holds NaN in part of its {block.shape[1]} numbers; fill them in, or set the whole row "
-        "to NaN if the modality is absent",
-    )
+    if not cells:
+        refuse(
+            np.asarray(missing > 0) & ~absent,
+            f"it holds NaN in part of its {block.shape[1]} numbers; {FILL_IN}",
+        )
     return present & ~absent

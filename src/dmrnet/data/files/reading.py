@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmrnet.data.concerns import combination_notes, warnings_of
+from dmrnet.data.cells import cell_notes, count_missing
+from dmrnet.data.concerns import absence_notes, combination_notes, warnings_of
 from dmrnet.data.dataset import UNLABELLED, ArrayDataset, Splits
 from dmrnet.data.files.archive import SampleTable, open_source, read_table, text
 from dmrnet.data.files.disguise import constants, disguise_notes
@@ -24,13 +25,11 @@ from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.source import RESERVED, ArraySource
 from dmrnet.data.groups import NO_GROUPS, group_codes, hold_out_groups
 from dmrnet.data.overlap import row_hashes
+from dmrnet.data.sets.base import Cells
 from dmrnet.data.split import generator, hold_out
 from dmrnet.data.standardise import Standardiser
 from dmrnet.hints import nearest
 from dmrnet.modalities import Modality, Task, check_names
-
-MOST_NOTES = 4
-"""Above this number of absent modalities, one sentence covers all of them."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,7 @@ class _FileReader:
         stated: Layouts that the settings state, by modality.
         shapes: Shape of one sample in the training file, by modality; empty where it is not known.
         fine: Modalities that stay in float64 until they are standardised.
+        cells: Whether rows may hold NaN, for cells that are missing.
         groups: Name of the array that holds the group of each row; None for the usual one.
         by_samples: Whether the names of the samples are the groups, as in the training file.
         absent: Number that stands for an absent block, by modality.
@@ -55,6 +55,7 @@ class _FileReader:
     stated: Mapping[str, Layout]
     shapes: Mapping[str, tuple[int, ...]]
     fine: frozenset[str]
+    cells: bool = False
     groups: str | None = None
     by_samples: bool = False
     absent: Mapping[str, float] = field(default_factory=dict)
@@ -68,7 +69,13 @@ class _FileReader:
         if need_target:
             archive.check_target()
         table = read_table(
-            archive, self.task.modalities, self.columns, self.fine, self.absent, need_target
+            archive,
+            self.task.modalities,
+            self.columns,
+            self.fine,
+            self.absent,
+            need_target,
+            self.cells,
         )
         doubts = (
             []
@@ -95,7 +102,10 @@ class _FileReader:
         if table.target is not None:
             target = _class_numbers(path, table.target, self.task.classes)
         present = torch.from_numpy(table.present)
-        notes = _absence_notes(role, table, present, self.task.modalities)
+        notes = absence_notes(
+            role, present, self.task.modalities, table.left_out, table.rows + table.left_out
+        )
+        notes += cell_notes(role, count_missing(arrays, present)) if self.cells else []
         part = ArrayDataset(self.task, arrays, present, target, table.samples, tuple(notes))
         part.groups = groups_of(table, self.groups, self.by_samples)
         part.warnings = tuple(doubts)
@@ -130,10 +140,14 @@ def read_split(
         The data set; its `notes` say what the file lacks, its `warnings` what is probably wrong.
     """
     stated = {name: parse_kind(kind) for name, kind in (kinds or {}).items()}
-    fine = frozenset() if standardiser is None else standardiser.fine
-    usual = None if standardiser is None else standardiser.constants()
+    fine, usual, cells = frozenset[str](), None, False
+    if standardiser is not None:
+        fine, usual = standardiser.fine, standardiser.constants()
+        cells, task = standardiser.imputer is not None, standardiser.without_flags(task)
     known = tuple(columns or task.modalities)
-    reader = _FileReader(task, known, stated, {}, fine, groups, absent=absent or {}, usual=usual)
+    reader = _FileReader(
+        task, known, stated, {}, fine, cells, groups, absent=absent or {}, usual=usual
+    )
     dataset = reader.read(source, "file", need_target)
     if standardiser is not None:
         dataset.standardise(standardiser)
@@ -163,36 +177,6 @@ def _class_numbers(path: str, labels: Array, classes: tuple[str, ...]) -> Tensor
     return torch.from_numpy(codes[inverse.reshape(-1)])
 
 
-def _absence_notes(
-    role: str, table: SampleTable, present: Tensor, names: Sequence[str]
-) -> list[str]:
-    """Return sentences on rows that are left out, and on how often each modality is absent.
-
-    `present` is bool ``(n, V)``, of a training file without the rows that are held out.
-    """
-    notes = []
-    if table.left_out:
-        rows = table.rows + table.left_out
-        notes.append(
-            f"{role}: {table.left_out} of {rows} rows have none of {', '.join(names)}: left out"
-        )
-    counts = (~present).sum(0).tolist()
-    some = [count for count in counts if count]
-    if len(some) > MOST_NOTES:
-        notes.append(
-            f"{role}: {len(some)} of {len(names)} modalities are absent in some rows, in "
-            f"{min(some)} to {max(some)} of {len(present)}"
-        )
-    else:
-        notes += [
-            f"{role}: {name} is absent in {'all' if count == len(present) else count} of "
-            f"{len(present)} rows"
-            for name, count in zip(names, counts, strict=True)
-            if count
-        ]
-    return notes
-
-
 def _doubts(
     role: str,
     archive: ArraySource,
@@ -218,6 +202,7 @@ def read_splits(
     kinds: Mapping[str, str] | None = None,
     groups: str | None = None,
     absent: Mapping[str, float] | None = None,
+    cells: Cells = "refuse",
 ) -> Splits:
     """Read the files of a training; the numbers are not standardised.
 
@@ -231,6 +216,7 @@ def read_splits(
         kinds: Layouts by array, as in the settings of `arrays`.
         groups: Name of the array that holds the group of each row, as in the settings of `arrays`.
         absent: Number that stands for an absent block, by modality.
+        cells: What stands for missing cells.
 
     Raises:
         FileNotFoundError: If a file does not exist.
@@ -240,10 +226,11 @@ def read_splits(
     archive.check_target()
     check_groups(archive, groups)
     names = _selected(modalities, archive)
+    filled = cells != "refuse"
     absent = absent or {}
     for name in absent:
         _check_array("absent", name, archive)
-    table = read_table(archive, names, archive.names, absent=absent)
+    table = read_table(archive, names, archive.names, absent=absent, cells=filled)
     never = np.flatnonzero(table.present.sum(0) == 0)
     if len(never):
         raise ValueError(
@@ -264,7 +251,16 @@ def read_splits(
     fine = frozenset(name for name in names if training.arrays[name].dtype == torch.float64)
     by_samples = table.groups is None and training.groups is not None
     reader = _FileReader(
-        task, archive.names, stated, shapes, fine, groups, by_samples, absent=absent, usual=usual
+        task,
+        archive.names,
+        stated,
+        shapes,
+        fine,
+        filled,
+        groups,
+        by_samples,
+        absent,
+        usual,
     )
     if val is None:
         training, validation = _hold_out(archive.path, training, val_share, seed)
@@ -281,8 +277,11 @@ def read_splits(
     else:
         validation = reader.read(val, "val")
     testing = None if test is None else reader.read(test, "test")
-    notes.extend(_absence_notes("train", table, training.present, names))
+    whole = table.rows + table.left_out
+    notes.extend(absence_notes("train", training.present, names, table.left_out, whole))
     notes.extend(combination_notes(training.present, names))
+    if filled:
+        notes.extend(cell_notes("train", count_missing(training.arrays, training.present), cells))
     notes.extend(validation.notes)
     notes.extend(testing.notes if testing else ())
     assert table.target is not None
@@ -300,6 +299,7 @@ def read_splits(
         columns=archive.names,
         whole_labels=table.target.dtype.kind in "iu",
         warnings=warnings_of(training, validation, testing),
+        cells=cells,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dmrnet.data.sets.base import InMemory, OwnFiles
+from dmrnet.data.sets.base import Cells, InMemory, OwnFiles
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
@@ -19,18 +19,22 @@ class Arrays(OwnFiles, InMemory):
     """Settings of your own data in files.
 
     A file has one array ``(n, ...)`` a modality and the labels ``y``, integers or text. A row of
-    NaN says that the sample lacks the modality; so does ``present``, bool ``(n, V)``, whose columns
-    follow the order of the arrays in the training file. ``samples`` may name the rows, and
+    only NaN says that the sample lacks the modality; so does ``present``, bool ``(n, V)``, whose
+    columns follow the order of the arrays in the training file. ``samples`` may name the rows, and
     ``groups`` what they belong to, such as a patient.
 
     Attributes:
         modalities: Arrays to use, in this order; by default every array of the training file.
         kinds: Layout of an array where its shape does not tell, e.g. `{"eeg": "sequence"}`:
             vector, sequence, image or volume, channels first, or with `-last` channels last.
+        cells: What stands for missing cells, NaN in part of a modality that a sample has: its
+            feature's or channel's mean or median over the training rows, or zero;
+            `+indicator` appends which are missing.
     """
 
     modalities: list[str] | None = None
     kinds: dict[str, str] | None = None
+    cells: Cells = "refuse"
 
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers of the files; the seed draws validation rows."""
@@ -46,4 +50,5 @@ class Arrays(OwnFiles, InMemory):
             self.kinds,
             groups=self.groups,
             absent=self.absent,
+            cells=self.cells,
         )

@@ -6,6 +6,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+Cells = Literal[
+    "refuse", "mean", "median", "zero", "mean+indicator", "median+indicator", "zero+indicator"
+]
+"""What stands for missing cells: NaN in part of a modality that a sample has."""
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dmrnet.data.sets.base import InMemory
+from dmrnet.data.sets.base import Cells, InMemory
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
@@ -25,6 +25,7 @@ class Given(InMemory):
         test: Key of the test samples.
         val_share: Share of the training samples to hold out when there is no `val`.
         absent: Number that stands for an absent block, by modality.
+        cells: What stands for missing cells, as in `arrays`.
     """
 
     train: str = ""
@@ -32,6 +33,7 @@ class Given(InMemory):
     test: str = ""
     val_share: float = 0.2
     absent: dict[str, float] | None = None
+    cells: Cells = "refuse"
 
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers as given; the seed draws validation rows."""
@@ -45,11 +47,19 @@ class Given(InMemory):
         if isinstance(parts[0], LazyDataset):
             lazy, *others = (one if isinstance(one, LazyDataset) else None for one in parts)
             assert lazy is not None
-            return lazy_splits(lazy, others[0], others[1], seed, self.val_share)
+            return lazy_splits(lazy, others[0], others[1], seed, self.val_share, self.cells)
         train, val, test = (one if isinstance(one, MultimodalDataset) else None for one in parts)
         assert train is not None
         splits = read_splits(
-            train, val, test, seed, self.val_share, None, train.kinds, absent=self.absent
+            train,
+            val,
+            test,
+            seed,
+            self.val_share,
+            None,
+            train.kinds,
+            absent=self.absent,
+            cells=self.cells,
         )
         return replace(splits, name=train.path)
 
