@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tests.engine.runs import COMBINATIONS, NAMES, TEST, settings_in
 
 from dmrnet.engine.evaluate import evaluate_run
@@ -103,6 +106,99 @@ def test_rows_without_a_class_are_named(path: Path) -> None:
         predict_run(run, str(path.parent / "test.npz"))
     with pytest.raises(ValueError, match="test: expected finite logits"):
         evaluate_run(run)
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def reverse(path: Path, key: str) -> None:
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps(facts | {key: facts[key][::-1]}))
+
+
+def other_weights(path: Path) -> None:
+    save_file({name: 2 * x for name, x in load_file(path).items()}, path)
+
+
+PARTS_OF_OTHERS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "another method": (
+        lambda run: edit(run / "config.yaml", "name: dmrnet", "name: dmr"),
+        "method dmr",
+    ),
+    "another setting": (
+        lambda run: edit(run / "config.yaml", "\nlr: 0.05", "\nlr: 0.3"),
+        r"config\.yaml has lr 0\.3, but the run was trained with 0\.05",
+    ),
+    "another seed": (
+        lambda run: edit(run / "config.yaml", "\nseed: 0", "\nseed: 1"),
+        "seed 1, but the run was trained with 0",
+    ),
+    "classes in another order": (
+        lambda run: reverse(run / "run.json", "classes"),
+        r"run\.json: classes differs",
+    ),
+    "modalities in another order": (
+        lambda run: reverse(run / "run.json", "modalities"),
+        r"run\.json: modalities differs",
+    ),
+    "other weights": (
+        lambda run: other_weights(run / "checkpoints" / "best.safetensors"),
+        r"best\.safetensors is not what this run's training wrote",
+    ),
+    "another standardiser": (
+        lambda run: other_weights(run / "standardiser.safetensors"),
+        r"standardiser\.safetensors is not what this run's training wrote",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "said"), PARTS_OF_OTHERS.values(), ids=PARTS_OF_OTHERS)
+def test_parts_that_do_not_belong_together_are_named(
+    path: Path, tmp_path: Path, change: Callable[[Path], None], said: str
+) -> None:
+    run = Path(shutil.copytree(path, tmp_path / "run"))
+    change(run)
+    with pytest.raises(ValueError, match=said):
+        open_run(run)
+    # Runs of earlier versions have no fingerprints.
+    facts = json.loads((run / "run.json").read_text())
+    kept = {key: value for key, value in facts.items() if key not in ("seal", "settings")}
+    (run / "run.json").write_text(json.dumps(kept))
+    if not any(word in said for word in ("config", "method", "modalities")):
+        open_run(run)
+
+
+def test_what_decides_no_result_may_be_edited(path: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(path, tmp_path / "run"))
+    edit(run / "config.yaml", "num_workers: 0", "num_workers: 2")
+    edit(run / "config.yaml", str(path.parent), str(tmp_path))
+    for name in ("train.npz", "val.npz", "test.npz"):
+        shutil.copy(path.parent / name, tmp_path)
+    open_run(run).samples("test")
+
+
+def test_a_run_moved_with_its_data_does_not_read_what_is_at_the_old_path(
+    path: Path, tmp_path: Path
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    shutil.copytree(path.parent, new)
+    edit(new / "run" / "config.yaml", str(path.parent), str(old))
+    old.mkdir()
+    for name in ("train.npz", "val.npz", "test.npz"):
+        with np.load(new / name) as arrays:
+            np.savez(old / name, **{key: arrays[key][::-1] for key in arrays.files})
+    run = open_run(new / "run")
+    assert run.settings.data.files() == {
+        name: str(new / f"{name}.npz") for name in ("train", "val", "test")
+    }
+    run.samples("test")
+    # Where neither is what the run was trained with, the path in config.yaml is named.
+    shutil.copy(old / "test.npz", new / "test.npz")
+    with pytest.raises(ValueError, match="expected the test samples"):
+        open_run(new / "run").samples("test")
 
 
 def test_an_unfinished_run_is_refused(path: Path, tmp_path: Path) -> None:

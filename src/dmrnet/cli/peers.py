@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from dmrnet.cli.screen import screen
+from dmrnet.engine.finished import settings_of as settings_of_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.report import read_runs
-from dmrnet.settings.config import RunSettings, read_config
-from dmrnet.settings.paths import after_move
+from dmrnet.settings.config import RunSettings
 
 
 def peers_of(runs: Sequence[Path], split: str, out: Path) -> list[Path]:
@@ -47,9 +46,7 @@ def settings_of(runs: Sequence[Path], split: str) -> list[RunSettings]:
         folder = RunFolder(record.path)
         if not folder.config.is_file():
             continue
-        settings = read_config(folder.config)
-        beside = folder.read_facts().get("beside", {})
-        settings = replace(settings, data=after_move(settings.data, record.path, beside))
+        settings = settings_of_run(folder, folder.read_facts())
         distinct.setdefault((settings.data_label, settings.seed), settings)
     if not distinct:
         raise ValueError("expected run folders with --baselines, got rows only")

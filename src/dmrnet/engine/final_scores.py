@@ -12,6 +12,7 @@ from dmrnet.engine.cost import inference_flops
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.rows import Line, result_rows, score_lines
 from dmrnet.engine.scoring import combinations_of, keeps_predictions, naming_samples, score
+from dmrnet.engine.seal import seal
 from dmrnet.engine.thresholds import set_thresholds, sets_thresholds
 from dmrnet.engine.training.trainee import Trainee
 from dmrnet.engine.weights import load_weights
@@ -60,7 +61,8 @@ def write_final_scores(
         *(("", metric, value, len(val)) for metric, value in figures.items()),
     ]
     folder.put_rows("val", result_rows(folder.name, settings, "val", lines))
-    folder.write_facts(finished=True, best_epoch=trainee.validation.best_epoch)
+    folder.write_facts(best_epoch=trainee.validation.best_epoch)
+    folder.write_facts(finished=True, seal=seal(folder))
 
 
 def _figures(

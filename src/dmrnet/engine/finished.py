@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from dmrnet.data.files.source import Source
 from dmrnet.data.shift import shift_notes
 from dmrnet.data.standardise import Standardiser
 from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.seal import check_config, check_facts, check_files, source_print
 from dmrnet.engine.weights import load_weights
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Modality, Task
@@ -136,10 +138,10 @@ def open_run(
     """
     folder = RunFolder(path)
     facts = folder.read_facts()
-    settings = read_config(folder.config)
-    settings = replace(settings, data=after_move(settings.data, path, facts.get("beside", {})))
     task = task_of(folder, facts)
     check_finished(folder, facts)
+    settings = settings_of(folder, facts)
+    check_facts(folder, facts)
     if facts.get("method_version", 1) != settings.method.version:
         log.warning(
             "%s was trained with another version of %s, whose weights predicted differently; its "
@@ -157,7 +159,27 @@ def open_run(
     # Runs of earlier versions do not say whether they were standardised.
     standardised = facts.get("standardised", folder.standardiser.is_file())
     standardiser = _read_standardiser(folder, task) if standardised else None
+    check_files(folder, facts)
     return FinishedRun(folder, settings, task, method.to(device).eval(), standardiser, device)
+
+
+def settings_of(folder: RunFolder, facts: Mapping[str, Any]) -> RunSettings:
+    """Return the settings of a run, with paths of data that moved together with it found again.
+
+    Args:
+        folder: Folder of the run.
+        facts: Content of its ``run.json``.
+
+    Raises:
+        ValueError: If ``config.yaml`` is not what the run was trained with.
+    """
+    settings = read_config(folder.config)
+    check_config(folder, facts, settings)
+    # Runs of earlier versions kept the fingerprints of files only.
+    known = facts.get("sources", facts.get("files", {}))
+    same = partial(source_print, dataset=settings.dataset)
+    data = after_move(settings.data, folder.path, facts.get("beside", {}), known, same)
+    return replace(settings, data=data)
 
 
 def check_finished(folder: RunFolder, facts: Mapping[str, Any]) -> None:

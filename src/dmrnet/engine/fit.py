@@ -25,6 +25,7 @@ from dmrnet.engine.guard import (
     check_settings,
     sampler_name,
 )
+from dmrnet.engine.seal import decisive_settings, sources_of
 from dmrnet.engine.training.checkpoints import Checkpoint, Checkpoints
 from dmrnet.engine.training.memory import keep_freed
 from dmrnet.engine.training.prerequisite import cost_of, prerequisite
@@ -248,6 +249,8 @@ def _write_facts(
         content=splits.fingerprints(),
         files={name: fingerprint_of_file(path) for name, path in settings.data.files().items()},
         beside=relative_paths(settings.data, folder.path),
+        sources=sources_of(settings.data, settings.dataset),
+        settings=decisive_settings(settings),
         notes=list(splits.notes),
         warnings=list(splits.warnings),
         standardised=splits.standardiser is not None,

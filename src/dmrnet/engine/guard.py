@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dmrnet.data.dataset import Dataset, Splits
 from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.seal import check_config
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.methods.base import Method
 from dmrnet.modalities import MaskSampler
@@ -27,8 +28,11 @@ def check_settings(settings: RunSettings, folder: RunFolder, checkpoints: Checkp
     """
     if not (folder.config.is_file() and (folder.trained or checkpoints.existing())):
         return
+    there = read_config(folder.config)
+    if folder.facts.is_file():
+        check_config(folder, folder.read_facts(), there)
     paths = {f"data.{name}" for name in paths_of(settings.data)}
-    before, now = flat(read_config(folder.config).to_dict()), flat(settings.to_dict())
+    before, now = flat(there.to_dict()), flat(settings.to_dict())
     differing = [
         f"{key} (there {before.get(key)}, now {now.get(key)})"
         for key in {**before, **now}

@@ -7,7 +7,7 @@ whole. The data that are found there must still be those that the run began with
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,18 +50,34 @@ def relative_paths(data: Any, folder: Path) -> dict[str, str]:  # noqa: ANN401
     return paths
 
 
-def after_move(data: Data, folder: Path, relative: Mapping[str, str]) -> Data:
-    """Return settings of a data set with paths that no longer exist replaced, if their data moved.
+def after_move(
+    data: Data,
+    folder: Path,
+    relative: Mapping[str, str],
+    known: Mapping[str, str],
+    fingerprint: Callable[[str], str | None],
+) -> Data:
+    """Return settings of a data set with paths replaced whose data moved together with the run.
+
+    A path is replaced if nothing is there any more, or other data than the run was trained with.
 
     Args:
         data: Settings in ``config.yaml`` of the run.
         folder: Folder of the run.
         relative: What `relative_paths` returned when the run was trained.
+        known: Fingerprint of what was at a path then, by field; some may be missing.
+        fingerprint: Returns the fingerprint of what is at a path now.
     """
     paths = {}
     for name, path in paths_of(data).items():
         moved = os.path.normpath(folder.absolute() / relative.get(name, path))
-        if not Path(path).exists() and Path(moved).exists():
+        if not Path(moved).exists():
+            continue
+        if not Path(path).exists():
             paths[name] = moved
+        elif name in known and not Path(path).samefile(moved):
+            there, here = fingerprint(path), fingerprint(moved)
+            if here == known[name] and there != here:
+                paths[name] = moved
     settings: Data = replace(data, **paths)  # type: ignore[type-var]
     return settings

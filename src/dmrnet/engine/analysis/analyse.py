@@ -21,6 +21,7 @@ from dmrnet.engine.analysis.samples import analyse_samples
 from dmrnet.engine.finished import check_finished, open_run, task_of
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.rows import result_rows
+from dmrnet.engine.seal import check_config
 from dmrnet.locking import lock_folder
 from dmrnet.modalities import Task
 from dmrnet.settings.config import RunSettings, read_config
@@ -77,6 +78,7 @@ def analyse_run(
     check_finished(run_folder, facts)
     task = task_of(run_folder, facts)
     settings = read_config(run_folder.config)
+    check_config(run_folder, facts, settings)
     wanted = [read_analysis(text, task.modalities) for text in dict.fromkeys(names)]
     run, dataset, content = None, None, facts.get("content", {}).get(split)
     if test is not None:

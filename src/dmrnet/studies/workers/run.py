@@ -15,6 +15,7 @@ from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.seal import check_config
 from dmrnet.evaluation import measure_of
 from dmrnet.locking import BusyError, lock_folder
 from dmrnet.settings.config import QUIET, RunSettings, read_config
@@ -79,7 +80,10 @@ def _read(folder: Path) -> dict[str, Any] | None:
 
 @cache
 def _read_once(config: Path, changed: int) -> dict[str, Any]:
-    return identity(read_config(config))
+    settings, folder = read_config(config), RunFolder(config.parent)
+    if folder.facts.is_file():
+        check_config(folder, folder.read_facts(), settings)
+    return identity(settings)
 
 
 def is_finished(folder: RunFolder) -> bool:
