@@ -373,6 +373,22 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
         "fit --accelerator cuda",
         "--accelerator: expected auto, cpu or gpu, got 'cuda'; did you mean 'gpu'?",
     ),
+    "another name for a precision": (
+        "fit --precision 16-mixed",
+        "--precision: expected 32 or bf16, got '16-mixed'; did you mean 'bf16'?",
+    ),
+    "GPUs as other tools ask for them": (
+        "fit --gpus 2",
+        "unknown setting --gpus; --accelerator gpu trains on a GPU, and --devices N on several",
+    ),
+    "resuming as other tools do": (
+        "fit --resume x.ckpt",
+        "unknown setting --resume; the same command goes on with a run that was stopped; --out",
+    ),
+    "selection as other tools name it": (
+        "fit --metric f1",
+        "unknown setting --metric; weights are selected by the metric of the data set, as --select",
+    ),
     "another name for a device": (
         "evaluate {run} --device gpu",
         "unknown device 'gpu'; did you mean 'cuda'?",

@@ -7,6 +7,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
 from torch import nn
 
 from dmrnet.api.register import register_method
@@ -46,6 +48,8 @@ def fit(
     cells: Cells = "refuse",
     masks: MaskSampler | None = None,
     report: Callable[[Progress], None] | None = None,
+    logger: str | Logger | Sequence[Logger] | None = None,
+    callbacks: Sequence[Callback] = (),
     **training: Any,  # noqa: ANN401
 ) -> Run:
     """Train a method and score it on validation, as ``dmrnet fit`` does.
@@ -73,6 +77,12 @@ def fit(
         masks: Sampler of the masks: from present, bool ``(B, V)``, and a generator to a non-empty
             part of it in every row. By default the one that `training` names.
         report: Called after every epoch.
+        logger: csv, tensorboard, mlflow or wandb; or a logger of Lightning, or several. They get
+            the figures of `Run.history`, the learning rate and the score of each combination.
+        callbacks: Callbacks of Lightning. They find these figures in ``trainer.callback_metrics``,
+            for example ``EarlyStopping("val_average", mode="max")``, and the method as
+            ``pl_module.method``; hooks of validation are called in epochs that are scored. One
+            that changes the training is recorded in ``run.json`` by its name alone.
         training: Settings of training by name, such as ``max_epochs`` or ``lr``; see
             `dmrnet.settings.training.Training`.
 
@@ -98,12 +108,20 @@ def fit(
         }
         network = replace(how.network, encoders={**how.network.encoders, **named})
         how = replace(how, network=network)
+    if isinstance(logger, str):
+        training["logger"], logger = logger, None
+    loggers = [logger] if isinstance(logger, Logger) else list(logger or ())
     settings = RunSettings(dataset, data, how, recipe, Training(**training), seed)
     keep: list[object] = [part for part in (train, val, test) if part is not None]
     if out is None:
+        if settings.training.logger in ("csv", "tensorboard"):
+            raise ValueError(
+                f"the logger {settings.training.logger} writes into the folder of the run, which "
+                "is temporary without out; give out, or a logger of Lightning with its own folder"
+            )
         keep.append(folder := TemporaryFolder())
         out = folder.path / f"{how.name}-seed{seed}"
-    fit_run(settings, Path(out), report, masks=masks)
+    fit_run(settings, Path(out), report, masks=masks, loggers=loggers, callbacks=callbacks)
     return Run(open_finished(Path(out)), tuple(keep))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
@@ -24,12 +24,14 @@ from dmrnet.engine.confidence import confidence_of, read_confidence
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.finished import open_run as open_finished
+from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.own_metrics import MetricFunction
 from dmrnet.engine.predict import predict_run
+from dmrnet.engine.training.trainee import Progress
 from dmrnet.engine.uncertainty import uncertainty_rows
 from dmrnet.methods.base import Method
-from dmrnet.modalities import parse
+from dmrnet.modalities import MaskSampler, parse
 from dmrnet.nn.encoders.own import Factory, give_encoder
 
 
@@ -89,6 +91,35 @@ class Run:
                 epoch = epochs.setdefault(int(row["epoch"]), {"epoch": int(row["epoch"])})
                 epoch[row["metric"]] = float(row["value"])
         return list(epochs.values())
+
+    def continue_training(
+        self,
+        max_epochs: int,
+        report: Callable[[Progress], None] | None = None,
+        masks: MaskSampler | None = None,
+    ) -> Run:
+        """Train for more epochs, as `fit` with the same arguments and a larger `max_epochs` does.
+
+        The result is that of one training with the schedule and the selections of the first part.
+        Scores on test samples are removed, since they are of other weights.
+
+        Args:
+            max_epochs: Number of epochs of the whole training.
+            report: Called after every epoch.
+            masks: Sampler that `fit` was given, if any.
+
+        Returns:
+            The run, trained on.
+
+        Raises:
+            ValueError: If the schedule is as long as the training (``cosine``, ``one-cycle``,
+                ``nyuv2``), or the run cannot go on for another reason.
+            FileNotFoundError: If its training samples are gone.
+        """
+        settings = self._finished.settings
+        training = replace(settings.training, max_epochs=max_epochs)
+        fit_run(replace(settings, training=training), self.path, report, masks=masks)
+        return Run(open_finished(self.path), self._keep)
 
     def evaluate(
         self,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
 from safetensors.torch import save
 
 from dmrnet.data.dataset import Splits, fingerprint_of_file
@@ -22,11 +24,13 @@ from dmrnet.engine.guard import (
     check_needs,
     check_rates,
     check_samples,
-    check_settings,
+    qualified_name,
     sampler_name,
+    to_go_on,
 )
 from dmrnet.engine.seal import decisive_settings, sources_of
 from dmrnet.engine.training.checkpoints import Checkpoint, Checkpoints
+from dmrnet.engine.training.loggers import check_observers, end_logger, logger_by_name
 from dmrnet.engine.training.memory import keep_freed
 from dmrnet.engine.training.prerequisite import cost_of, prerequisite
 from dmrnet.engine.training.processes import ending_together, with_launch
@@ -40,7 +44,7 @@ from dmrnet.nn.layers.memory_format import arrange
 from dmrnet.nn.layers.norm import synchronise
 from dmrnet.settings.config import RunSettings, dump, read_config
 from dmrnet.settings.paths import absolute, paths_of, relative_paths
-from dmrnet.settings.training import Training
+from dmrnet.settings.training import LENGTHENED, Training
 from dmrnet.storage import write_bytes, write_text
 
 log = logging.getLogger(__name__)
@@ -59,17 +63,22 @@ def fit_run(
     report: Callable[[Progress], None] | None = None,
     started: Callable[[Splits, Method, Training], None] | None = None,
     masks: MaskSampler | None = None,
+    loggers: Sequence[Logger] = (),
+    callbacks: Sequence[Callback] = (),
 ) -> bool:
     """Train a run, or go on with it, and evaluate it on validation.
 
     Args:
         settings: Settings of the run.
         out: Folder of the run. If it holds the same run unfinished, training goes on from the last
-            checkpoint; one is written at the end of an epoch, at most every five seconds.
+            checkpoint; one is written at the end of an epoch, at most every five seconds. If it
+            holds the same run finished after fewer epochs, it goes on where its schedule does.
         report: Called after every epoch.
         started: Called once before the first epoch with the data, the method and the training
             settings.
         masks: Sampler of the masks, instead of the one that the settings name.
+        loggers: Loggers of Lightning besides the one that the settings name.
+        callbacks: Callbacks of Lightning; a teacher is trained without them.
 
     Returns:
         False if the folder held the finished run already and nothing was done.
@@ -83,14 +92,21 @@ def fit_run(
     settings = replace(
         settings, training=with_launch(settings.training), data=absolute(settings.data)
     )
+    check_observers(loggers, callbacks)
     folder = RunFolder(out)
     folder.check_own()
     checkpoints = Checkpoints(folder)
-    splits = _data_to_train_on(settings, folder, checkpoints, masks)
+    if folder.trained:
+        # A process that was killed after its last step may have left some.
+        checkpoints.clear(keep_last=settings.training.schedule in LENGTHENED)
+    asked = settings
+    settings, finished = to_go_on(asked, folder, checkpoints)
+    splits = _data_to_train_on(settings, folder, checkpoints, masks, finished)
     if splits is None:
         return False
     training = _training_of(settings, splits)
-    trainer = build_trainer(training, folder, checkpoints)
+    named = [logger_by_name(training.logger, folder)] if training.logger else []
+    trainer = build_trainer(training, folder, checkpoints, [*named, *loggers], callbacks)
     if trainer.strategy.root_device.type == "cpu":
         keep_freed()
     method = _build_method(settings, splits)
@@ -105,29 +121,34 @@ def fit_run(
     with lock_folder(out, PATIENCE) if trainer.is_global_zero else nullcontext():
         if trainer.world_size == 1:
             # Another process, which had the lock, may have trained the run meanwhile.
-            check_settings(settings, folder, checkpoints)
-            if folder.trained:
+            settings, finished = to_go_on(asked, folder, checkpoints)
+            if finished:
                 return False
         resumed = checkpoints.newest(method)
         if trainer.is_global_zero:
             _write_start(settings, folder, splits, training, masks, resumed)
+            folder.write_facts(callbacks=[qualified_name(one) for one in callbacks])
+            for logger in trainer.loggers:
+                logger.log_hyperparams(settings.to_dict())
             if started is not None:
                 started(splits, method, training)
         measure = measure_of(settings.data)
         trainee = Trainee(method, splits, training, settings.seed, folder, report, measure, masks)
         _train(trainer, trainee, settings, folder, checkpoints, resumed, teacher_cost)
+        if trainer.is_global_zero:
+            for logger in named:
+                end_logger(logger)
     return True
 
 
 def _data_to_train_on(
-    settings: RunSettings, folder: RunFolder, checkpoints: Checkpoints, masks: MaskSampler | None
+    settings: RunSettings,
+    folder: RunFolder,
+    checkpoints: Checkpoints,
+    masks: MaskSampler | None,
+    finished: bool,
 ) -> Splits | None:
     """Return the data of a run after comparing them with its folder; None if it is finished."""
-    finished = folder.trained
-    if finished:
-        # A process that was killed after its last step may have left some.
-        checkpoints.clear()
-    check_settings(settings, folder, checkpoints)
     try:
         splits = settings.data.load(settings.seed)
     except FileNotFoundError:
@@ -206,7 +227,10 @@ def _train(
         if trainer.is_global_zero:
             device = trainer.strategy.root_device
             write_final_scores(trainee, settings, folder, device, teacher_cost)
-            checkpoints.clear()
+            # What patience or a callback has stopped does not go on.
+            training = trainee.training_settings
+            whole = trainer.current_epoch == training.max_epochs
+            checkpoints.clear(keep_last=whole and training.schedule in LENGTHENED)
         # Afterwards every process finds the folder finished.
         trainer.strategy.barrier()
 

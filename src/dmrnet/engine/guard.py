@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from dmrnet.data.dataset import Dataset, Splits
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.seal import check_config
@@ -11,40 +14,114 @@ from dmrnet.modalities import MaskSampler
 from dmrnet.settings.config import RunSettings, read_config
 from dmrnet.settings.files import flat
 from dmrnet.settings.paths import paths_of
-from dmrnet.settings.training import Training
+from dmrnet.settings.training import LENGTHENED, Training
+
+CHANGES = {"max_epochs"}
+"""Settings that may change when a finished run goes on."""
 
 MOST_SHOWN = 3
 """Number of settings that differ which a message names."""
 
 
+def to_go_on(
+    settings: RunSettings, folder: RunFolder, checkpoints: Checkpoints
+) -> tuple[RunSettings, bool]:
+    """Return the settings to train a folder's run with, and whether it is finished with them.
+
+    If the folder holds the same run finished after fewer epochs, `continued_after` gets their
+    number: what was trained stays as it is, and the result is that of one training with these
+    settings. Of a run that went on before `continued_after` is kept.
+
+    Raises:
+        ValueError: If the folder holds a run of other settings, or the finished run cannot go on
+            for more epochs; the message says why, and what to do.
+    """
+    if not _holds_run(folder, checkpoints):
+        return settings, False
+    before, now = read_config(folder.config).training, settings.training
+    if now.continued_after is None and now.schedule == before.schedule:
+        now = replace(now, continued_after=before.continued_after)
+        settings = replace(settings, training=now)
+    done = int(folder.read_facts()["max_epochs"]) if folder.trained else 0
+    longer = now.max_epochs is not None and now.stretched(now.max_epochs) > done
+    if not (folder.trained and longer and {*differing(settings, folder)} == CHANGES):
+        check_settings(settings, folder, checkpoints)
+        return settings, folder.trained
+    if why := _why_not(settings, folder, checkpoints, done):
+        raise ValueError(
+            f"{folder.path} holds this run, finished after {done} epochs; it cannot go on to "
+            f"{now.max_epochs}, since {why}; choose another --out to train for more epochs from "
+            "the start"
+        )
+    ends = [*(now.continued_after or ()), done]
+    return replace(settings, training=replace(now, continued_after=ends)), False
+
+
+def _why_not(settings: RunSettings, folder: RunFolder, checkpoints: Checkpoints, done: int) -> str:
+    """Return why a finished run cannot go on after its last epoch; empty if it can."""
+    schedule, of_method = settings.training.schedule, settings.method
+    if schedule not in LENGTHENED:
+        return (
+            f"the schedule {schedule} is as long as the training, and its learning rate has come "
+            f"to the end (schedules without an end: {', '.join(sorted(LENGTHENED))})"
+        )
+    if (trained := len(folder.losses())) < done:
+        return f"patience or a callback stopped it after epoch {trained}"
+    if of_method.method_class.needs.prerequisite and of_method.prerequisite_run() is None:
+        return "its teacher was trained for as many epochs as it"
+    newest = checkpoints.newest()
+    if newest is None or newest.epoch + 1 != done:
+        return "the state of its optimizer was not kept"
+    return ""
+
+
+def _holds_run(folder: RunFolder, checkpoints: Checkpoints) -> bool:
+    """Whether there is something to lose; not if a run failed before the end of its first epoch."""
+    return folder.config.is_file() and (folder.trained or bool(checkpoints.existing()))
+
+
+def differing(settings: RunSettings, folder: RunFolder) -> dict[str, tuple[object, object]]:
+    """Return the settings that could change a result and differ from those of a folder's run.
+
+    Paths of data may differ, since data may have moved; `check_samples` compares their content.
+
+    Returns:
+        What stands there and what is asked for now, by key.
+    """
+    paths = {f"data.{name}" for name in paths_of(settings.data)}
+    there = read_config(folder.config)
+    if folder.facts.is_file():
+        check_config(folder, folder.read_facts(), there)
+    before, now = flat(there.to_dict()), flat(settings.to_dict())
+    return {
+        key: (before.get(key), now.get(key))
+        for key in {**before, **now}
+        if before.get(key) != now.get(key)
+        and key not in ("threads", "num_workers", "logger")
+        and not (key in paths and isinstance(before.get(key), str))
+    }
+
+
 def check_settings(settings: RunSettings, folder: RunFolder, checkpoints: Checkpoints) -> None:
     """Refuse to go on with a folder that holds a run of other settings.
 
-    Paths of data may differ, since data may have moved; `check_samples` compares their content. A
-    run that failed before the end of its first epoch has nothing to lose and is not compared.
+    A run that failed before the end of its first epoch has nothing to lose and is not compared.
 
     Raises:
         ValueError: If a setting differs that could change the result.
     """
-    if not (folder.config.is_file() and (folder.trained or checkpoints.existing())):
+    if not _holds_run(folder, checkpoints):
         return
-    there = read_config(folder.config)
-    if folder.facts.is_file():
-        check_config(folder, folder.read_facts(), there)
-    paths = {f"data.{name}" for name in paths_of(settings.data)}
-    before, now = flat(there.to_dict()), flat(settings.to_dict())
-    differing = [
-        f"{key} (there {before.get(key)}, now {now.get(key)})"
-        for key in {**before, **now}
-        if before.get(key) != now.get(key)
-        and key not in ("threads", "num_workers")
-        and not (key in paths and isinstance(before.get(key), str))
-    ]
-    if differing:
-        raise ValueError(
-            f"{folder.path} holds a run with other settings: {'; '.join(differing[:MOST_SHOWN])}; "
-            "choose another --out, or delete that folder"
-        )
+    changed = differing(settings, folder)
+    if not changed:
+        return
+    shown = [f"{key} (there {old}, now {new})" for key, (old, new) in changed.items()]
+    way_out = "choose another --out, or delete that folder"
+    if not folder.trained:
+        way_out = f"go on with its own (--config {folder.config}), {way_out}"
+    raise ValueError(
+        f"{folder.path} holds a run with other settings: {'; '.join(shown[:MOST_SHOWN])}; {way_out}"
+    )
 
 
 def check_samples(splits: Splits, folder: RunFolder) -> None:
@@ -65,9 +142,16 @@ def check_samples(splits: Splits, folder: RunFolder) -> None:
 
 def sampler_name(masks: MaskSampler | None) -> str | None:
     """Return the name of a sampler of the user's own; None without one."""
-    if masks is None:
-        return None
-    kind = masks if hasattr(masks, "__qualname__") else type(masks)
+    return None if masks is None else qualified_name(masks)
+
+
+def qualified_name(part: object) -> str:
+    """Return the import path of a function or class, or of the class of an object.
+
+    >>> qualified_name(RunFolder), qualified_name(Training())
+    ('dmrnet.engine.folder.RunFolder', 'dmrnet.settings.training.Training')
+    """
+    kind: Any = part if hasattr(part, "__qualname__") else type(part)
     return f"{kind.__module__}.{kind.__qualname__}"
 
 

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 DEFAULTS = {"data.name": "mfeat", "method.name": "dmrnet", "recipe": "best"}
 """Names of the run that no flag and no file changes."""
 
-QUIET = frozenset({"threads", "num_workers", "accelerator", "devices", "nodes"})
-"""Settings that say where and how fast a run is made, not what it is."""
+QUIET = frozenset({"threads", "num_workers", "accelerator", "devices", "nodes", "logger"})
+"""Settings that say where and how fast a run is made and who is shown it, not what it is."""
 
 
 @dataclass(frozen=True)

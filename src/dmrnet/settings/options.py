@@ -23,8 +23,27 @@ OTHER_NAMES = {
     "bs": "batch-size",
     "wd": "weight-decay",
     "workers": "num-workers",
+    "epochs": "max-epochs",
+    "gradient-clip-val": "clip",
+    "loggers": "logger",
 }
 """Names that other tools have for a setting."""
+
+ELSEWHERE = {
+    "amp": "mixed precision is --precision bf16",
+    "fp16": "mixed precision is --precision bf16",
+    "early-stopping": "--patience N stops after N selections without a new best",
+    "gpu": "--accelerator gpu trains on a GPU, and --devices N on several",
+    "gpus": "--accelerator gpu trains on a GPU, and --devices N on several",
+    "ngpus": "--accelerator gpu trains on a GPU, and --devices N on several",
+    "metric": "weights are selected by the metric of the data set, as --select says; all metrics "
+    "are in the rows that evaluate writes",
+    "monitor": "weights are selected by the metric of the data set, as --select says",
+    "resume": "the same command goes on with a run that was stopped; --out names its folder",
+    "checkpoint": "the same command goes on with a run that was stopped; --out names its folder",
+    "ckpt-path": "the same command goes on with a run that was stopped; --out names its folder",
+}
+"""What stands here for settings of other tools that have no counterpart of one name."""
 
 SHORT = ("data", "method", "config", "out")
 """Flags of ``fit`` that are not settings of that name."""
@@ -136,6 +155,8 @@ def _hint(wrong: str, options: Mapping[str, Option], flag: bool) -> str:
     """Return a hint at the setting that was meant, found by its last part or within its group."""
     keys = {key.replace("_", "-"): key for key in options if not key.endswith(".name")}
     word = wrong.replace("_", "-")
+    if word in ELSEWHERE:
+        return ELSEWHERE[word]
     last = {other: key for other, key in OTHER_NAMES.items() if key in keys}
     last |= {key.rpartition(".")[2]: key for key in reversed(keys)}
     group, _, tail = word.rpartition(".")

@@ -15,9 +15,13 @@ Select = Literal["best", "last", "complete"]
 Draw = Literal["each", "balanced"]
 Precision = Literal["32", "bf16"]
 Accelerator = Literal["auto", "cpu", "gpu"]
+Logger = Literal["csv", "tensorboard", "mlflow", "wandb"]
 
 BATCH_PIXELS = 32 * 96 * 96
 """Pixels of a batch if every pixel has a class and no batch size is set."""
+
+LENGTHENED = frozenset({"constant", "casia", "casia-released", "audio-visual"})
+"""Schedules that do not end with the last epoch: a finished run can go on for more of them."""
 
 MIN_STEPS = 360
 """Smallest number of steps by default, however few the samples."""
@@ -30,6 +34,9 @@ class Training:
     Attributes:
         max_epochs: Passes over the training data; by default 80000 / n for n training samples,
             from 15 to 45, and on small data more, for 360 steps.
+        continued_after: Numbers of epochs after which the run had finished before it went on to
+            max_epochs; set by training a finished run for more. The rise of the learning rate
+            and the epochs that are scored stay those of the first part.
         stretch: Multiplies the number of epochs, given or by default, for example to train a
             baseline at equal cost.
         batch_size: Samples per step; by default n / 8, from 32 to 64, or all if there are fewer;
@@ -68,9 +75,12 @@ class Training:
             of each process.
         num_workers: Processes that load data; 0 for data in memory.
         threads: CPU threads of torch; 0 for torch's own choice.
+        logger: Also log losses, scores on validation and the learning rate of every epoch with
+            csv, tensorboard, mlflow or wandb (Weights & Biases).
     """
 
     max_epochs: int | None = None
+    continued_after: list[int] | None = None
     stretch: float = 1.0
     batch_size: int | None = None
     lr: float | None = None
@@ -96,6 +106,7 @@ class Training:
     sync_batch_norm: bool = False
     num_workers: int = 0
     threads: int = 0
+    logger: Logger | None = None
 
     def __post_init__(self) -> None:
         for name in (
@@ -111,6 +122,11 @@ class Training:
         for name in ("weight_decay", "clip", "drop_after", "patience", "num_workers", "threads"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"expected {name} of 0 or more, got {getattr(self, name)}")
+        ends = self.continued_after or []
+        if ends != sorted(set(ends)) or any(end < 1 for end in ends):
+            raise ValueError(f"expected continued_after as rising numbers of epochs, got {ends}")
+        if ends and self.schedule not in LENGTHENED:
+            raise ValueError(f"the schedule {self.schedule} does not go on after its last epoch")
         if self.patience and self.select == "last":
             raise ValueError(
                 "patience waits for a better score, so select must be best or complete"
@@ -124,6 +140,10 @@ class Training:
             raise ValueError("expected rates for the bernoulli sampler, one for each modality")
         if self.rates and self.sampler != "bernoulli":
             raise ValueError(f"rates are read by the bernoulli sampler only, not by {self.sampler}")
+
+    def stretched(self, epochs: int) -> int:
+        """Return the number of epochs of the training, by `stretch`."""
+        return max(1, round(self.stretch * epochs))
 
     def sized(self, samples: int, pixels: int | None = None) -> Training:
         """Return the settings with defaults for what is None.
@@ -154,9 +174,15 @@ class Training:
         batch_size = self.batch_size or default
         steps = math.ceil(samples / batch_size)
         epochs = max(min(45, max(15, round(80_000 / samples))), math.ceil(MIN_STEPS / steps))
+        length = self.stretched(self.max_epochs or epochs)
+        if self.continued_after and self.continued_after[-1] >= length:
+            raise ValueError(
+                f"expected more than {self.continued_after[-1]} epochs, after which the run is to "
+                f"go on, got {length}"
+            )
         return replace(
             self,
-            max_epochs=max(1, round(self.stretch * (self.max_epochs or epochs))),
+            max_epochs=length,
             batch_size=batch_size,
             lr=self.lr or (3e-3 if self.optimizer != "sgd" else 0.2 if pixels is None else 0.1),
         )

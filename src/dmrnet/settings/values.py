@@ -13,7 +13,11 @@ from typing import Any, Literal, Union, get_args, get_origin
 from dmrnet.hints import closest
 from dmrnet.settings.files import parse_tree
 
-OTHER_WORDS = {"cuda": "gpu", "fp32": "32", "bfloat16": "bf16"}
+OTHER_WORDS = {
+    **{"cuda": "gpu", "mps": "cpu", "fp32": "32", "32-true": "32", "float32": "32"},
+    **dict.fromkeys(("bfloat16", "bf16-mixed", "16", "16-mixed", "fp16", "float16"), "bf16"),
+    **{"adam": "adamw", "cos": "cosine", "onecycle": "one-cycle"},
+}
 """Names that other tools have for a choice."""
 
 _NAMES: dict[Any, tuple[str, str, str]] = {

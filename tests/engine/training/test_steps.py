@@ -15,7 +15,7 @@ from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.training import validation
 from dmrnet.engine.training.checkpoints import Checkpoints
-from dmrnet.engine.training.selection import selection_score
+from dmrnet.engine.training.selection import select_on
 from dmrnet.engine.training.steps import NotFiniteError, Steps, any_not_finite
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Uniform, Warmup
@@ -143,11 +143,11 @@ def test_validation_without_a_class_stops_the_run_and_spoils_nothing(
         calls.append(1)
         if len(calls) == 2:
             next(model.predictor.parameters()).data.fill_(torch.nan)
-        return selection_score(model, *args)
+        return select_on(model, *args)
 
     settings = settings_in(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(validation, "selection_score", broken)
+        patch.setattr(validation, "select_on", broken)
         with pytest.raises(NotFiniteError) as caught:
             fit_run(settings, tmp_path / "run")
     message = str(caught.value)

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from dmrnet.methods.base import Method
     from dmrnet.settings.training import Training
 
+WATCH = {
+    "csv": "{logs}/csv",
+    "tensorboard": "tensorboard --logdir {logs}",
+    "mlflow": "mlflow ui",
+}
+"""What shows the figures of a logger; W&B says it itself."""
+
 
 def run(argv: Sequence[str]) -> int:
     """Train a run, or resume it; a finished run is left as it is."""
@@ -58,6 +65,9 @@ def run(argv: Sequence[str]) -> int:
     if trained:
         console.print(_trained(facts, rows), soft_wrap=True)
     show_scores(console, rows, "val", facts)
+    if trained and settings.training.logger in WATCH:
+        watch = WATCH[settings.training.logger].format(logs=folder / "logs")
+        console.print(f"\nwatch: {watch}", soft_wrap=True)
     more = "" if "test" in facts["samples"] else " --test FILE"
     console.print(f"\nnext: {shell('dmrnet', 'evaluate', folder)}{more}", soft_wrap=True)
     return 0

@@ -50,7 +50,7 @@ class WholeFiles(CheckpointIO):
     """Writes a checkpoint whole or not at all, and reads tensors and plain values only.
 
     Attributes:
-        hold: Whether the next checkpoint stays in memory, until `write_held` or the one after it.
+        hold: Whether the next checkpoint stays in memory, until `write_held` or the next such one.
     """
 
     def __init__(self) -> None:
@@ -60,11 +60,12 @@ class WholeFiles(CheckpointIO):
     def write_held(self) -> None:
         """Write the checkpoint that is held in memory, if there is one."""
         if self._held is not None:
-            path, checkpoint = self._held
-            buffer = BytesIO()
-            torch.save(checkpoint, buffer)
-            write_bytes(path, buffer.getvalue())
-            self._held = None
+            _write(*self._held)
+            self.drop_held()
+
+    def drop_held(self) -> None:
+        """Forget the checkpoint that is held in memory."""
+        self._held = None
 
     def save_checkpoint(
         self,
@@ -74,9 +75,10 @@ class WholeFiles(CheckpointIO):
     ) -> None:
         """Write a checkpoint, or hold a copy of it."""
         # Most are never written, and serialising one takes five times as long as copying it.
-        self._held = (Path(path), copied(checkpoint) if self.hold else checkpoint)
-        if not self.hold:
-            self.write_held()
+        if self.hold:
+            self._held = (Path(path), copied(checkpoint))
+        else:
+            _write(Path(path), checkpoint)
 
     def load_checkpoint(
         self,
@@ -103,6 +105,12 @@ class WholeFiles(CheckpointIO):
     def remove_checkpoint(self, path: str | Path) -> None:
         """Remove a checkpoint."""
         Path(path).unlink(missing_ok=True)
+
+
+def _write(path: Path, checkpoint: dict[str, Any]) -> None:
+    buffer = BytesIO()
+    torch.save(checkpoint, buffer)
+    write_bytes(path, buffer.getvalue())
 
 
 def copied(value: Any) -> Any:  # noqa: ANN401
@@ -152,9 +160,10 @@ class Checkpoints(pl.callbacks.Checkpoint):
         existing = [Checkpoint(int(n), path) for n, path in numbers.items() if n.isdecimal()]
         return sorted(existing, key=lambda checkpoint: checkpoint.epoch)
 
-    def clear(self) -> None:
-        """Remove all checkpoints of a finished run."""
-        for checkpoint in self.existing():
+    def clear(self, keep_last: bool = False) -> None:
+        """Remove the checkpoints of a finished run, but the last where it could go on later."""
+        existing = self.existing()
+        for checkpoint in existing[:-1] if keep_last else existing:
             # They only cost disk space, so a folder that cannot be written to may keep them.
             with suppress(OSError):
                 checkpoint.path.unlink(missing_ok=True)
@@ -204,8 +213,11 @@ class Checkpoints(pl.callbacks.Checkpoint):
         due = trainer.strategy.broadcast(due)
         self.files.hold = not due
         trainer.save_checkpoint(self.folder.checkpoints / f"epoch-{epoch:05d}.ckpt")
+        # Those of other callbacks are written at once.
+        self.files.hold = False
         if not due:
             return
+        self.files.drop_held()
         if trainer.is_global_zero:
             for old in self.existing()[:-KEPT]:
                 old.path.unlink(missing_ok=True)

@@ -47,7 +47,8 @@ def learning_rate(training: Training, steps_per_epoch: int) -> Callable[[int], f
     assert training.max_epochs is not None
     schedule, epochs = training.schedule, training.max_epochs
     steps = epochs * steps_per_epoch
-    rising = max(1, round(steps * training.warmup))
+    first = (training.continued_after or [epochs])[0] * steps_per_epoch
+    rising = max(1, round(first * training.warmup))
 
     def share(step: int) -> float:
         rise = min(1.0, (step + 1) / rising)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -23,20 +26,46 @@ from dmrnet.evaluation import (
     threshold_of,
 )
 from dmrnet.evaluation.combinations import Model
-from dmrnet.modalities import all_combinations, count, index_of
+from dmrnet.modalities import all_combinations, count, index_of, name_of
 from dmrnet.modalities.combinations import MAX_TABLE
 
 DEFAULT_MEASURE = Accuracy()
 
+MOST_NAMED = 64
+"""Largest number of combinations whose scores are kept one by one."""
 
-def selection_epochs(epochs: int, times: int) -> frozenset[int]:
+
+@dataclass(frozen=True)
+class Selection:
+    """What weights score on validation.
+
+    Attributes:
+        score: Mean over combinations, by which weights are selected.
+        by_combination: Score of each combination by its name, where each of them was scored on
+            every sample that has it; empty where some were drawn, or they are more than 64.
+    """
+
+    score: float
+    by_combination: Mapping[str, float] = field(default_factory=dict)
+
+
+def selection_epochs(epochs: int, times: int, ends: Sequence[int] = ()) -> frozenset[int]:
     """Return the epochs, counted from 0, after which weights are scored; the last is one of them.
 
-    >>> sorted(selection_epochs(10, 4))
-    [2, 4, 7, 9]
+    Args:
+        epochs: Number of epochs.
+        times: Number of epochs that are scored in each part of the training.
+        ends: Numbers of epochs after which earlier parts ended.
+
+    >>> sorted(selection_epochs(10, 4)), sorted(selection_epochs(6, 2, [4]))
+    ([2, 4, 7, 9], [1, 3, 4, 5])
     """
-    times = min(times, epochs)
-    return frozenset(-(-epochs * (i + 1) // times) - 1 for i in range(times))
+    bounds, chosen = [0, *ends, epochs], set[int]()
+    for start, end in pairwise(bounds):
+        length = end - start
+        some = min(times, length)
+        chosen.update(start - (-length * (i + 1) // some) - 1 for i in range(some))
+    return frozenset(chosen)
 
 
 def selection_score(
@@ -47,7 +76,19 @@ def selection_score(
     measure: Measure = DEFAULT_MEASURE,
     complete: bool = False,
 ) -> float:
-    """Return the mean score over combinations: of all where they fit, else of fixed pairs.
+    """Return the mean score over combinations; see `select_on`."""
+    return select_on(model, dataset, budget, device, measure, complete).score
+
+
+def select_on(
+    model: Model,
+    dataset: Dataset,
+    budget: int,
+    device: str = "cpu",
+    measure: Measure = DEFAULT_MEASURE,
+    complete: bool = False,
+) -> Selection:
+    """Score combinations: all where they fit, else of fixed pairs.
 
     Args:
         model: Model in evaluation mode.
@@ -68,8 +109,7 @@ def selection_score(
         if isinstance(measure, AttackErrors) and result.predictions is not None:
             result = measure.at(result, measure.thresholds(result.predictions))
         values, _ = measure.columns(result.confusion)[measure.name]
-        # NaN where no sample has all modalities of a combination.
-        return float(values.nanmean())
+        return _mean(values, all_combinations(modalities), task.modalities)
     if complete:
         sample = torch.tensor(spread(len(dataset), budget))
         pairs = Pairs(sample, index_of(dataset.present[sample]), modalities)
@@ -77,9 +117,11 @@ def selection_score(
         pairs = draw_pairs(dataset.present, budget, torch.Generator().manual_seed(0))
     batches = (batch.to(device) for batch in evaluation_batches(dataset, samples_at_once(task)))
     if isinstance(measure, AttackErrors):
-        return float(_acer_of_pairs(score_pairs(model, batches, pairs), measure).nanmean())
+        values = _acer_of_pairs(score_pairs(model, batches, pairs), measure)
+        return Selection(float(values.nanmean()))
     _, right, seen = evaluate_pairs(model, batches, pairs)
-    return float(right.sum() / seen.sum()) if complete else float((right / seen).nanmean())
+    mean = right.sum() / seen.sum() if complete else (right / seen).nanmean()
+    return Selection(float(mean))
 
 
 def predicted_classes(
@@ -98,7 +140,7 @@ def predicted_classes(
 
 def _score_of_images(
     model: Model, dataset: Dataset, budget: int, device: str, measure: Measure, complete: bool
-) -> float:
+) -> Selection:
     """Score whole images; a pair of the budget is an image and a combination."""
     combinations = combinations_of(len(dataset.task.modalities))
     if complete:
@@ -107,7 +149,21 @@ def _score_of_images(
     rows = None if len(dataset) <= most else torch.tensor(spread(len(dataset), most))
     result = score_images(model, dataset, combinations, device, rows=rows)
     values, _ = measure.columns(result.confusion)[measure.name]
-    return float(values.nanmean())
+    if rows is not None or complete:
+        return Selection(float(values.nanmean()))
+    return _mean(values, combinations, dataset.task.modalities)
+
+
+def _mean(values: Tensor, combinations: Tensor, modalities: tuple[str, ...]) -> Selection:
+    """Return the mean of values ``(K,)``; NaN where no sample has the combination."""
+    named = combinations if len(combinations) <= MOST_NAMED else ()
+    names = [name_of(one, modalities) for one in named]
+    scored = {
+        name: value
+        for name, value in zip(names, values.tolist(), strict=False)
+        if not math.isnan(value)
+    }
+    return Selection(float(values.nanmean()), scored)
 
 
 def _acer_of_pairs(scored: ScoredPairs, measure: AttackErrors) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from dmrnet.engine.training.average import WeightAverage
 from dmrnet.engine.training.checkpoints import OURS
 from dmrnet.engine.training.clip import clip
 from dmrnet.engine.training.divergence import DivergenceMonitor
+from dmrnet.engine.training.loggers import call_callbacks
 from dmrnet.engine.training.optim import build_optimizer, build_schedule
 from dmrnet.engine.training.selection import DEFAULT_MEASURE
 from dmrnet.engine.training.steps import Steps, add_over_ranks, check_steps
@@ -129,6 +130,7 @@ class Trainee(pl.LightningModule):
         self.last_step: Step | None = None
         self.started = 0.0
         self.cpu_started = 0.0
+        self.lr = 0.0
         self.loader: TrainLoader
         self.trained: list[nn.Parameter] = []
         self.clip_groups: list[list[nn.Parameter]] = []
@@ -202,6 +204,7 @@ class Trainee(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Seed order, masks, noise and layer dropout by seed and epoch, so that it repeats."""
         self.started, self.cpu_started = time.perf_counter(), time.process_time()
+        self.lr = self.trainer.optimizers[0].param_groups[0]["lr"]
         # The loader reads its epoch when its first batch is asked for, which is later.
         self.loader.set_epoch(self.current_epoch)
         key = (self.seed, self.current_epoch, self.global_rank)
@@ -273,9 +276,13 @@ class Trainee(pl.LightningModule):
         epoch, validation = self.current_epoch, self.validation
         figures = self._means()
         if epoch in validation.epochs:
+            call_callbacks(self.trainer, self, "on_validation_start", "on_validation_epoch_start")
             figures[validation.metric] = validation.select(self.evaluated, self.trainer)
             if validation.out_of_patience(epoch):
                 self.trainer.should_stop = True
+        self._log(figures)
+        if epoch in validation.epochs:
+            call_callbacks(self.trainer, self, "on_validation_epoch_end", "on_validation_end")
         if not self.trainer.is_global_zero:
             return
         self.folder.add_metrics(epoch, figures | {"seconds": self.seconds})
@@ -296,6 +303,23 @@ class Trainee(pl.LightningModule):
                     validation.measure.label,
                 )
             )
+
+    def _log(self, figures: Mapping[str, float]) -> None:
+        """Show loggers and callbacks the figures of an epoch, by the names of ``metrics.csv``.
+
+        Added are ``lr``, the learning rate of its first step, and, where weights were scored,
+        ``val_METRIC/COMBINATION``.
+        """
+        values = {**figures, "lr": self.lr}
+        if self.current_epoch in self.validation.epochs:
+            start = f"val_{self.validation.measure.name}/"
+            values |= {start + name: x for name, x in self.validation.by_combination.items()}
+        if len(self.trainer.callbacks) > 1:  # type: ignore[attr-defined]
+            # Where callbacks look. The same on every process, so there is nothing to add up.
+            self.log_dict(values, logger=False)
+        for logger in self.trainer.loggers:
+            logger.log_metrics(values, self.current_epoch)
+            logger.save()
 
     def _means(self) -> dict[str, float]:
         """Return the mean of every term over the epoch and all processes; count the samples."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import warnings
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import lightning.pytorch as pl
 import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import Callback, ModelSummary, ProgressBar
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import PassThroughProfiler
 
 from dmrnet.engine.folder import RunFolder
@@ -34,7 +37,13 @@ class NoProfiler(PassThroughProfiler):
         return self._nothing
 
 
-def build_trainer(training: Training, folder: RunFolder, checkpoints: Checkpoints) -> pl.Trainer:
+def build_trainer(
+    training: Training,
+    folder: RunFolder,
+    checkpoints: Checkpoints,
+    loggers: Sequence[Logger] = (),
+    callbacks: Sequence[Callback] = (),
+) -> pl.Trainer:
     """Return the trainer of a run.
 
     Raises:
@@ -51,11 +60,11 @@ def build_trainer(training: Training, folder: RunFolder, checkpoints: Checkpoint
             max_epochs=training.max_epochs,
             gradient_clip_val=training.clip or None,
             default_root_dir=folder.path,
-            callbacks=[checkpoints],
+            callbacks=[*callbacks, checkpoints],
             plugins=[checkpoints.files, *_cluster()],
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
+            logger=list(loggers),
+            enable_progress_bar=any(isinstance(one, ProgressBar) for one in callbacks),
+            enable_model_summary=any(isinstance(one, ModelSummary) for one in callbacks),
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
             profiler=NoProfiler(),

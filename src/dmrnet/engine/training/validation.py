@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import lightning.pytorch as pl
@@ -14,10 +14,11 @@ from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.scoring import naming_samples, samples_at_once
 from dmrnet.engine.training.selection import (
+    Selection,
     better,
     predicted_classes,
+    select_on,
     selection_epochs,
-    selection_score,
 )
 from dmrnet.engine.training.steps import NotFiniteError
 from dmrnet.engine.weights import save_weights
@@ -41,6 +42,7 @@ class Validation:
         best: Score of the weights that are kept.
         best_epoch: Epoch after which they were kept, counted from 0.
         last_score: Score when last measured.
+        by_combination: Score of each combination, when last measured; see `Selection`.
     """
 
     def __init__(
@@ -51,10 +53,13 @@ class Validation:
         self.training = training
         self.measure = measure
         self.folder = folder
-        self.epochs = selection_epochs(training.max_epochs, training.select_times)
+        self.epochs = selection_epochs(
+            training.max_epochs, training.select_times, training.continued_after or ()
+        )
         self.best: float | None = None
         self.best_epoch: int | None = None
         self.last_score: float | None = None
+        self.by_combination: Mapping[str, float] = {}
 
     @property
     def complete(self) -> bool:
@@ -93,8 +98,9 @@ class Validation:
             NotFiniteError: If a sample has no class.
         """
         # Those of the first process, whose normalisation statistics are the ones that are kept.
-        score = self._on_first_rank(lambda: self.score(model, trainer), 0.0, trainer)
-        self.last_score = score
+        found = self._on_first_rank(lambda: self.score(model, trainer), Selection(0.0), trainer)
+        score = found.score
+        self.last_score, self.by_combination = score, found.by_combination
         if self.training.select == "last" or better(self.measure, score, self.best):
             self.best, self.best_epoch = score, trainer.current_epoch
             if trainer.is_global_zero:
@@ -108,8 +114,8 @@ class Validation:
         since = sum(self.best_epoch < one <= epoch for one in self.epochs)
         return since >= self.training.patience
 
-    def score(self, model: Method, trainer: pl.Trainer) -> float:
-        """Return the score of weights, in this process; first the method fits what it has to."""
+    def score(self, model: Method, trainer: pl.Trainer) -> Selection:
+        """Return the scores of weights, in this process; first the method fits what it has to."""
         was_training = model.training
         model.eval()
         device = str(trainer.strategy.root_device)
@@ -118,7 +124,7 @@ class Validation:
             rows = torch.randperm(len(self.val), generator=torch.Generator().manual_seed(0))
             batches = evaluation_batches(self.val, samples_at_once(task), rows=rows)
             model.fit_on_validation(batch.to(device) for batch in batches)
-        score = selection_score(
+        scores = select_on(
             model,
             self.val,
             self.training.select_budget,
@@ -127,7 +133,7 @@ class Validation:
             self.complete,
         )
         model.train(was_training)
-        return score
+        return scores
 
     def _on_first_rank(self, work: Callable[[], T], otherwise: T, trainer: pl.Trainer) -> T:
         """Return on all processes what `work` returns in the first; its error stops all."""
