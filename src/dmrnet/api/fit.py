@@ -7,8 +7,6 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import Logger
 from torch import nn
 
 from dmrnet.api.register import register_method
@@ -21,6 +19,7 @@ from dmrnet.data.sets.base import Cells, DataSettings
 from dmrnet.data.sets.given import Given
 from dmrnet.engine.finished import open_run as open_finished
 from dmrnet.engine.fit import fit_run
+from dmrnet.engine.training.loggers import Callback, Logger
 from dmrnet.engine.training.trainee import Progress
 from dmrnet.hints import nearest
 from dmrnet.methods import method as method_class

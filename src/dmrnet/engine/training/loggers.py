@@ -19,6 +19,15 @@ from lightning.pytorch.loggers import (
 from dmrnet.engine.folder import RunFolder
 from dmrnet.settings.training import Logger as LoggerName
 
+__all__ = [
+    "Callback",
+    "Logger",
+    "call_callbacks",
+    "check_observers",
+    "end_logger",
+    "logger_by_name",
+]
+
 PROJECT = "dmrnet"
 """MLflow experiment and W&B project, unless the variables of these tools name another."""
 
