@@ -23,7 +23,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "dmrnet"
 LONGEST_MODULE = 450
 
 # Lowest of all, without torch, so that the command line may import them too.
-FOR_ALL = {"hints", "lazy", "locking", "registry", "storage", "text"}
+FOR_ALL = {"hints", "lazy", "locking", "registry", "storage", "text", "untrusted"}
 _METHODS = {"methods", "objectives", "nn", "modalities"}
 _ENGINE = _METHODS | {"data", "evaluation", "confidence", "settings"}
 # Layer -> the layers it may import, besides itself. A new layer needs a line here.
@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "registry": {"hints", "text"},
     "storage": set(),
     "text": set(),
+    "untrusted": set(),
     "modalities": set(),
     "data": {"modalities"},
     "evaluation": {"modalities"},

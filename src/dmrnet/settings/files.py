@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dmrnet.text import is_plain
+from dmrnet.untrusted import check_regular
 
 _FLOAT = re.compile(
     r"[-+]?(\d[\d_]*\.[\d_]*([eE][-+]?\d+)?|\d[\d_]*[eE][-+]?\d+|\.\d[\d_]*([eE][-+]?\d+)?"
@@ -111,8 +112,9 @@ def read_tree(path: Path, kind: str = "config") -> Any:  # noqa: ANN401
         FileNotFoundError: If the file does not exist.
         ValueError: If the file is not YAML.
     """
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"there is no {kind} file {path}")
+    check_regular(path)
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

@@ -18,6 +18,7 @@ from dmrnet.data.files.source import GROUPS, PRESENT, RESERVED, SAMPLES, TARGET,
 from dmrnet.data.groups import NO_GROUPS
 from dmrnet.hints import nearest
 from dmrnet.modalities import check_names
+from dmrnet.untrusted import check_inflation, check_regular
 
 
 class Archive(ArraySource):
@@ -41,11 +42,13 @@ class Archive(ArraySource):
                 names = sorted(other.name for other in file.parent.glob("*.npz"))
                 near = nearest(file.name, names) if names else f"{file.parent} holds no .npz file"
             raise FileNotFoundError(f"there is no file {path}; {near}")
-        if not file.is_file():
+        if file.is_dir():
             raise ValueError(f"{path}: expected an .npz file, got a folder")
+        check_regular(file)
         try:
             with zipfile.ZipFile(file) as archive:
                 files = archive.namelist()
+                check_inflation(archive, file.stat().st_size)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise ValueError(
                 f"{path}: expected an .npz file as numpy.savez writes it ({error})"

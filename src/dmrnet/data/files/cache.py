@@ -21,6 +21,7 @@ import numpy as np
 from dmrnet.data.files.numbers import Array
 from dmrnet.storage import check_folder, read_json, replacing, write_bytes, write_text
 from dmrnet.text import shell
+from dmrnet.untrusted import check_inflation
 
 ProgressCallback = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -128,6 +129,7 @@ def read_arrays(path: Path) -> dict[str, Array]:
     try:
         # Given a path, numpy leaves a file open whose end is damaged.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            check_inflation(archive.zip, path.stat().st_size)
             return {key: archive[key] for key in archive.files}
     # Numpy, zlib and zipfile raise a dozen kinds of error on a damaged file.
     except Exception as error:

@@ -37,7 +37,7 @@ def find(sources: Sequence[Path]) -> FilesByGroup:
     for split, name in LISTS.items():
         path = locate(sources, (name,), f"list of the {split} split", hint)
         files[f"{split}.list"] = [File(name, path)]
-        rows = parse(path.read_bytes(), str(path)).rows.values()
+        rows = parse(File(name, path).read(), str(path)).rows.values()
         for column, modality in enumerate(MODALITIES):
             files[f"{split}.{modality}"] = [
                 File(row.files[column], path.parent / row.files[column]) for row in rows

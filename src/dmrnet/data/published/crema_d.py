@@ -34,7 +34,7 @@ def find(sources: Sequence[Path]) -> FilesByGroup:
     for split, name in LISTS.items():
         path = locate(sources, (f"CREMAD/{name}", name), f"list of the {split} split", hint)
         files[f"{split}.list"] = [File(name, path)]
-        names += [clip for clip, _ in parse(path.read_bytes(), str(path)).rows.values()]
+        names += [clip for clip, _ in parse(File(name, path).read(), str(path)).rows.values()]
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise ValueError(

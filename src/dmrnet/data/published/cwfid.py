@@ -27,7 +27,7 @@ def find(sources: Sequence[Path]) -> FilesByGroup:
     """Find the list, and the pictures and annotations that it names."""
     hint = "it is in the published repository cwfid/dataset, next to images and annotations"
     path = locate(sources, (SPLIT,), SPLIT, hint)
-    numbers = sorted(set().union(*split_of(path.read_bytes()).values()))
+    numbers = sorted(set().union(*split_of(File(SPLIT, path).read()).values()))
 
     def files(folder: str, kind: str) -> list[File]:
         names = [f"{number:03}_{kind}.png" for number in numbers]
@@ -69,8 +69,10 @@ def usual_size(files: Sequence[File]) -> tuple[int, int]:
     sizes: Counter[tuple[int, int]] = Counter()
     for file in files:
         # What is wrong with a picture is reported when it is decoded.
-        with suppress(Exception), Image.open(file.path) as picture:
-            sizes[picture.height, picture.width] += 1
+        with suppress(Exception):
+            file.check()
+            with Image.open(file.path) as picture:
+                sizes[picture.height, picture.width] += 1
     return sizes.most_common(1)[0][0] if sizes else (0, 0)
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import math
 import re
-import zlib
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -22,6 +20,7 @@ from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import File, FilesByGroup, Lines, locate, parse_lines, unpacked
 from dmrnet.data.published.work import Work
 from dmrnet.data.sets.digits import IMAGE, SECONDS, SIGN, VERSION
+from dmrnet.untrusted import gunzip
 
 RATE = 8_000
 """Sampling rate of the published recordings in Hz."""
@@ -114,8 +113,8 @@ def _labelled(group: str, values: Array, names: list[str]) -> dict[str, Array]:
 def parse_table(content: bytes, path: str) -> Lines[Array]:
     """Parse the compressed table of images: 784 pixels and a digit a line, uint8 ``(785,)``."""
     try:
-        text = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
+        text = gunzip(content)
+    except ValueError as error:
         raise ValueError(f"{path} is damaged ({error})") from error
     return parse_lines(text, path, "<pixel>,<pixel>,...,<digit>", _parse_line)
 

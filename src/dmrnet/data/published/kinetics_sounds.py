@@ -125,7 +125,7 @@ def _clips(folder: Path | None, table: Path | None) -> dict[str, Path]:
 
 def _listed(table: Path) -> Iterator[str]:
     """Yield ``class/stem`` of the clips in an annotation file of Kinetics."""
-    text = table.read_text(encoding="utf-8-sig")
+    text = File(table.name, table).read().decode("utf-8-sig")
     columns = ("label", "youtube_id", "time_start", "time_end")
     for number, row in enumerate(csv.DictReader(io.StringIO(text)), 2):
         try:

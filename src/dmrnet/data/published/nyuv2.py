@@ -16,6 +16,7 @@ from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import File, FilesByGroup, locate
 from dmrnet.data.published.work import Work
 from dmrnet.data.sets.nyuv2 import CLASSES, VERSION
+from dmrnet.untrusted import check_regular
 
 if TYPE_CHECKING:
     import h5py
@@ -58,6 +59,7 @@ def opened(path: Path) -> h5py.File:
         raise ModuleNotFoundError(
             f'{path.name} is read by h5py, which is not installed: pip install "dmrnet[hdf5]"'
         ) from error
+    check_regular(path)
     try:
         return h5py.File(path, "r")
     except OSError as error:
@@ -78,7 +80,7 @@ def find(sources: Sequence[Path]) -> FilesByGroup:
     if len(set(sizes.values())) != 1:
         raise ValueError(f"{labelled}: expected arrays of one length, got {sizes}")
     files: dict[str, list[File]] = {
-        group: [Slice(f"image {row + 1}", labelled, "", key, row) for row in range(sizes[key])]
+        group: [Slice(f"image {row + 1}", labelled, key=key, row=row) for row in range(sizes[key])]
         for group, key in KEYS.items()
     }
     return files | {"splits": [File(SPLITS, splits)], "mapping": [File(MAPPING, mapping)]}

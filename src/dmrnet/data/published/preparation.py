@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
@@ -33,6 +33,7 @@ from dmrnet.data.published.sources import FilesByGroup, common_path
 from dmrnet.data.published.work import Log, Work, digest
 from dmrnet.data.registry import DATASETS
 from dmrnet.hints import nearest
+from dmrnet.untrusted import folders_of
 
 PREPARATIONS = ("casia-surf", "crema-d", "cwfid", "digits", "kinetics-sounds", "nyuv2", "watch")
 """Data sets that are prepared before use; the module of each holds its `PREPARATION`."""
@@ -109,7 +110,12 @@ def prepare(
     for source in sources:
         if not Path(source).exists():
             raise FileNotFoundError(f"there is no source {source}")
-    files = plan.find([Path(source) for source in sources])
+    paths = [Path(source) for source in sources]
+    roots = folders_of(paths)
+    files = {
+        group: [replace(file, roots=roots) for file in some]
+        for group, some in plan.find(paths).items()
+    }
     stamps = {group: [file.stamp() for file in some] for group, some in files.items()}
     fingerprint = digest([name, plan.version, stamps])
     root = Path(root)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from dmrnet.untrusted import check_inflation, check_inside, check_regular
+
 DEPTH = 2
 """Number of levels of folders below a source that are searched."""
 
@@ -25,17 +27,37 @@ class File:
         name: Name in messages; unique within its group.
         path: Path of the file, or of the zip file.
         member: Name inside the zip file; empty for a file on disk.
+        roots: Folders that the file must be in, by `folders_of`; empty for anywhere.
     """
 
     name: str
     path: Path
     member: str = ""
+    roots: tuple[Path, ...] = ()
+
+    def check(self) -> None:
+        """Refuse what is no regular file, or is outside the sources.
+
+        Raises:
+            ValueError: If it is.
+            FileNotFoundError: If there is no such file.
+        """
+        if self.roots:
+            check_inside(self.path, self.roots)
+        check_regular(self.path)
 
     def read(self) -> bytes:
-        """Return the content; raise ValueError if it is empty, or a Git LFS pointer to a file."""
+        """Return the content.
+
+        Raises:
+            ValueError: If the file is empty, a Git LFS pointer, no regular file, outside the
+                sources, or inflates without measure.
+        """
+        self.check()
         if self.member:
             try:
                 with zipfile.ZipFile(self.path) as archive:
+                    check_inflation(archive, self.path.stat().st_size)
                     content = archive.read(self.member)
             except zipfile.BadZipFile as error:
                 raise ValueError(f"{self.path} is damaged ({error})") from error
@@ -64,7 +86,7 @@ def common_path(files: Sequence[File]) -> Path:
     """Return the path of a single file, or the folder that holds all of several."""
     if len(files) == 1:
         return files[0].path
-    return Path(os.path.commonpath([file.path.parent for file in files]))
+    return Path(os.path.commonpath([file.path.parent.absolute() for file in files]))
 
 
 def locate(sources: Sequence[Path], patterns: Sequence[str], what: str, hint: str) -> Path:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dmrnet.report.records.combinations import canonical
 from dmrnet.report.records.rows import RowError
 from dmrnet.report.records.runs import RunRecord
+from dmrnet.untrusted import check_inflation
 
 PREDICTIONS = "predictions.npz"
 PICTURES = "pictures.npz"
@@ -60,6 +61,7 @@ def load_arrays(path: Path, content: str, mend: str) -> dict[str, NDArray[Any]]:
     try:
         # Opened here: given a path, numpy leaves a file open whose end is damaged.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            check_inflation(saved.zip, path.stat().st_size)
             # The largest array is read only if it is needed.
             unused = {"probabilities"} if "predicted" in saved.files else set()
             return {name: saved[name] for name in saved.files if name not in unused}
