@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+import dmrnet
+
 if TYPE_CHECKING:
     from .conftest import Cli
 
@@ -296,6 +298,72 @@ def test_predict_leaves_out_rows_that_have_nothing_of_a_combination(
     table = list(csv.DictReader(said.out.splitlines()))
     assert [int(row["sample"]) for row in table] == here.tolist()
     assert {row["seen"] for row in table} == {"radar"}
+
+
+def test_bad_rows_are_refused_or_named(
+    cli: Cli, finished: Path, tmp_path: Path, made: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with np.load(made / "test.npz") as arrays:
+        whole = dict(arrays)
+    path, clean = tmp_path / "bad.npz", tmp_path / "clean.npz"
+    np.savez(clean, **whole)
+    whole["camera"][4, 0, 0, 0] = np.nan
+    np.savez(path, **whole)
+    words = ("predict", finished, "--input", path)
+    refused = cli(*words)
+    assert refused.code == 2
+    assert "modality camera, row 4: it holds NaN in part" in refused.err
+    said = cli(*words, "--bad-rows", "skip")
+    assert said.code == 0
+    assert "row 4: skipped: camera: it holds NaN in part of its 64 numbers" in said.err
+    lines = said.out.splitlines()
+    assert len(lines) == 31
+    assert lines[5] == "4,,,,,"
+    good = cli("predict", finished, "--input", clean).out.splitlines()
+    for mine, other in zip([*lines[1:5], *lines[6:]], [*good[1:5], *good[6:]], strict=True):
+        assert mine.split(",")[:3] == other.split(",")[:3]
+        pair = ([float(word) for word in line.split(",")[3:]] for line in (mine, other))
+        np.testing.assert_allclose(*pair, atol=1e-5)
+    cli(*words, "--bad-rows", "skip", "--out", tmp_path / "p.npz")
+    with np.load(tmp_path / "p.npz") as found:
+        assert found["skipped"].tolist() == ["4"]
+        assert found["skipped_reason"][0].startswith("camera: it holds NaN")
+        assert len(found["predicted"]) == 29
+    run = copied(finished, tmp_path)
+    assert cli("evaluate", run, "--test", path, "--bad-rows", "skip").code == 0
+    facts = json.loads((run / "run.json").read_text())
+    assert (facts["test_samples"], facts["test_skipped"][0]["row"]) == (29, 4)
+    opened = dmrnet.open_run(finished)
+    probabilities = opened.predict_proba(path, bad_rows="skip")
+    assert np.isnan(probabilities).any(1).nonzero()[0].tolist() == [4]
+    inputs = {name: array for name, array in whole.items() if name != "y"}
+    again = opened.predict_proba(inputs, bad_rows="skip")
+    np.testing.assert_array_equal(again, probabilities)
+    with pytest.raises(ValueError, match="NaN in part"):
+        opened.predict_proba(inputs)
+
+
+def test_absent_blocks_and_other_units_are_told(
+    cli: Cli, finished: Path, tmp_path: Path, made: Path
+) -> None:
+    with np.load(made / "test.npz") as arrays:
+        whole = dict(arrays)
+    off = {**whole, "camera": whole["camera"] * 0, "sound": whole["sound"] * 1000, "y": [99] * 30}
+    np.savez(tmp_path / "off.npz", **off)
+    words = ("predict", finished, "--input", tmp_path / "off.npz")
+    said = cli(*words)
+    assert said.code == 0
+    assert "camera is 0 throughout in every row, in training it was not" in said.err
+    assert "if so, --data.absent camera=0 says it" in said.err
+    assert "sound: expected values as in training" in said.err
+    told = cli(*words, "--data.absent", "camera=0")
+    assert "camera" not in told.err
+    assert all(line.split(",")[1] in ("sound", "radar+sound") for line in told.out.splitlines()[1:])
+    without = {name: array for name, array in off.items() if name != "camera"}
+    np.savez(tmp_path / "without.npz", **without)
+    assert told.out == cli("predict", finished, "--input", tmp_path / "without.npz").out
+    wrong = cli(*words, "--data.absent", "camra=0")
+    assert "absent: no modality 'camra'; did you mean 'camera'" in wrong.err
 
 
 def test_predict_agrees_with_evaluate(cli: Cli, finished: Path, tmp_path: Path, made: Path) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from dmrnet.api.scores import Scores
 from dmrnet.confidence import Confidence
 from dmrnet.data.dataset import Dataset
+from dmrnet.data.files.bad_rows import BadRows
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.given import MultimodalDataset
 from dmrnet.data.items import LazyDataset
@@ -126,6 +127,7 @@ class Run:
         test: MultimodalDataset | LazyDataset | str | Path | None = None,
         batch_size: int | None = None,
         metrics: Mapping[str, MetricFunction] | None = None,
+        bad_rows: BadRows = "refuse",
     ) -> Scores:
         """Score every combination of modalities on test samples.
 
@@ -136,12 +138,14 @@ class Run:
             batch_size: Number of samples encoded together; by default by their size.
             metrics: Further metrics by name: functions from probabilities ``(n, M)`` and classes,
                 int64 ``(n,)``, to a number, or metric objects of torchmetrics.
+            bad_rows: ``skip`` leaves out test samples that cannot be used, such as NaN in part of a
+                modality, and warns of each; by default they are an error.
 
         Raises:
             ValueError: If there are no test samples, or they do not fit the run.
         """
         test = str(test) if isinstance(test, Path) else test
-        evaluate_run(self._finished, test, batch_size, metrics=metrics)
+        evaluate_run(self._finished, test, batch_size, metrics=metrics, bad_rows=bad_rows)
         return self._scores("test")
 
     def predict_proba(
@@ -150,6 +154,7 @@ class Run:
         present: Any = None,  # noqa: ANN401
         combination: str | None = None,
         calibrated: bool = True,
+        bad_rows: BadRows = "refuse",
     ) -> Array:
         """Return the probability of each class from the modalities that each sample has.
 
@@ -161,15 +166,18 @@ class Run:
             combination: Names joined by ``+``: use no other modalities.
             calibrated: Whether probabilities are calibrated on the run's validation samples, by
                 combination; `False` for those that the network gives.
+            bad_rows: ``skip`` leaves out samples that cannot be used, such as NaN in part of a
+                modality, and warns of each; by default they are an error.
 
         Returns:
-            float32 array ``(n, M)``; NaN for samples that have none of the modalities.
+            float32 array ``(n, M)``; NaN for samples that have none of the modalities, or are
+            skipped.
 
         Raises:
             ValueError: If the inputs do not fit the run, or no sample has anything to predict from.
         """
         confidence = read_confidence(self._finished.folder) if calibrated else None
-        found = self._predicted(inputs, present, combination, confidence)
+        found = self._predicted(inputs, present, combination, confidence, bad_rows)
         return _spread(found, found.probabilities.numpy(), np.float32(np.nan))
 
     def predict_sets(
@@ -241,6 +249,7 @@ class Run:
         present: Any,  # noqa: ANN401
         combination: str | None,
         confidence: Confidence | None,
+        bad_rows: BadRows = "refuse",
     ) -> _Predicted:
         """Predict the samples that have something to predict from."""
         if isinstance(inputs, Mapping):
@@ -248,6 +257,7 @@ class Run:
         elif present is not None:
             raise TypeError("expected present with a mapping of arrays only")
         if isinstance(inputs, MultimodalDataset):
+            inputs = inputs.where_absent(self._finished.settings.data.absent_values)
             some, samples = np.flatnonzero(inputs.present.any(1)), len(inputs)
             if not len(some):
                 raise ValueError(f"{inputs.path}: no sample has any modality")
@@ -256,15 +266,15 @@ class Run:
             some, samples = None, 0
             source = inputs if isinstance(inputs, LazyDataset) else str(inputs)
         dataset, rows, probabilities = predict_run(
-            self._finished, source, combination, confidence=confidence
+            self._finished, source, combination, confidence=confidence, bad_rows=bad_rows
         )
         visible = parse(combination or "all", self.modalities)
         seen = dataset.present[rows] & visible
+        given = (rows if dataset.file_rows is None else dataset.file_rows[rows]).numpy()
         if some is None:
-            return _Predicted(
-                len(dataset), rows.numpy(), seen, probabilities, dataset, rows, visible
-            )
-        given = some[rows.numpy()]
+            samples = dataset.rows_in_file or len(dataset)
+        else:
+            given = some[given]
         return _Predicted(samples, given, seen, probabilities, dataset, rows, visible)
 
     def uncertainty(

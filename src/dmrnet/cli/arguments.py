@@ -131,6 +131,21 @@ def probabilities(text: str) -> dict[str, float]:
     return found
 
 
+def constants(text: str) -> dict[str, float]:
+    """Read numbers by name, for argparse.
+
+    >>> constants("camera=0,radar=-999")
+    {'camera': 0.0, 'radar': -999.0}
+    """
+    from dmrnet.settings.values import read
+
+    try:
+        found: dict[str, float] = read(dict[str, float], text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return found
+
+
 def probability(text: str, name: str = "") -> float:
     """Read a number from 0 to 1, for argparse."""
     try:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmrnet.cli.arguments import Arguments, positive, probabilities
+from dmrnet.cli.arguments import Arguments, constants, positive, probabilities
 from dmrnet.text import shell
 
 if TYPE_CHECKING:
@@ -25,6 +25,19 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a finished run")
     add = parser.options.add_argument
     add("--test", metavar="FILE", help="test on this .npz file [the run's test set]")
+    add(
+        "--bad-rows",
+        choices=("refuse", "skip"),
+        default="refuse",
+        help="rows of that file that cannot be used: an error, or named and left out [refuse]",
+    )
+    add(
+        "--data.absent",
+        dest="absent",
+        type=constants,
+        metavar="NAME=NUM,...",
+        help="a modality of that file that is this number throughout is absent",
+    )
     add("--batch-size", type=positive, default=512, metavar="INT", help="samples per step [512]")
     add("--tile", type=positive, metavar="INT", help="predict images in tiles of this size")
     rates = parser.options.add_mutually_exclusive_group()
@@ -53,6 +66,10 @@ def run(argv: Sequence[str]) -> int:
     args = parser.read(argv)
     if args.split is not None and args.analyse is None:
         raise ValueError("--split needs --analyse; scores always use the test set")
+    if args.test is None and (args.absent or args.bad_rows == "skip"):
+        raise ValueError("--data.absent and --bad-rows need --test FILE")
+    if args.analyse and (args.absent or args.bad_rows == "skip"):
+        raise ValueError("--data.absent and --bad-rows need scores; leave --analyse out")
     if args.analyse and (args.rates or args.fail_rates):
         raise ValueError("--rates and --fail-rates need scores; leave --analyse out")
     console = analyse(args) if args.analyse else score(args)
@@ -81,7 +98,14 @@ def score(args: argparse.Namespace) -> Console:
     for path, one in zip(args.runs, opened, strict=True):
         if len(opened) > 1:
             console.print(path, style="bold", soft_wrap=True)
-        result, kept = evaluate_run(one, args.test, args.batch_size, args.tile)
+        result, kept = evaluate_run(
+            one,
+            args.test,
+            args.batch_size,
+            args.tile,
+            absent=args.absent,
+            bad_rows=args.bad_rows,
+        )
         show_scores(console, one.folder.rows(), "test", one.folder.read_facts(), each=True)
         if asked:
             console.print()

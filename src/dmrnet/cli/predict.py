@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmrnet.cli.arguments import Arguments, positive, share
+from dmrnet.cli.arguments import Arguments, constants, positive, share
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Dataset
@@ -32,6 +32,20 @@ def run(argv: Sequence[str]) -> int:
         metavar="PATH",
         help="output, .csv or .npz [CSV to the terminal]; for label maps a folder of PNGs, or .npz",
     )
+    add(
+        "--bad-rows",
+        choices=("refuse", "skip"),
+        default="refuse",
+        help="rows of the file that cannot be used, such as NaN in part of a modality: an error, "
+        "or named without a prediction [refuse]",
+    )
+    add(
+        "--data.absent",
+        dest="absent",
+        type=constants,
+        metavar="NAME=NUM,...",
+        help="a modality that is this number throughout is absent",
+    )
     add("--overwrite", action="store_true", help="replace an existing output")
     add("--combination", metavar="NAMES", help="use only these modalities, e.g. rgb+ir")
     add("--batch-size", type=positive, default=512, metavar="INT", help="samples per step [512]")
@@ -49,6 +63,8 @@ def run(argv: Sequence[str]) -> int:
     args = parser.read(argv)
     if (args.input is None) == (args.split is None):
         raise ValueError("dmrnet predict: expected either --input FILE or --split val or test")
+    if args.input is None and (args.absent or args.bad_rows == "skip"):
+        raise ValueError("--data.absent and --bad-rows need --input FILE")
     out = None if args.out is None else Path(args.out)
 
     from dmrnet.cli.screen import counted, loading, screen
@@ -58,7 +74,13 @@ def run(argv: Sequence[str]) -> int:
 
         from dmrnet.cli.devices import device
         from dmrnet.cli.how_sure import HowSure
-        from dmrnet.cli.predictions import as_npz, classes_as_csv, write_label_maps
+        from dmrnet.cli.predictions import (
+            as_npz,
+            classes_as_csv,
+            skipped_arrays,
+            with_skipped,
+            write_label_maps,
+        )
         from dmrnet.engine.confidence import confidence_of, read_confidence
         from dmrnet.engine.finished import open_run
         from dmrnet.engine.folder import RunFolder
@@ -84,7 +106,7 @@ def run(argv: Sequence[str]) -> int:
     if args.input is None:
         dataset = opened.samples(args.split)
     else:
-        dataset = opened.read(args.input, need_target=False)
+        dataset = opened.read(args.input, False, args.absent, args.bad_rows)
     where = args.input or args.split
     found, may = predictable_rows(opened, dataset, args.combination, where)
     names, classes = opened.task.modalities, opened.task.classes
@@ -107,7 +129,8 @@ def run(argv: Sequence[str]) -> int:
         maps = (batch for _, batch in predicted)
         if out.suffix == ".npz":
             array = np.concatenate([batch.numpy() for batch in maps])
-            write_bytes(out, as_npz(rows, seen, names, classes, predicted=array))
+            skipped = skipped_arrays(dataset.skipped)
+            write_bytes(out, as_npz(rows, seen, names, classes, predicted=array, **skipped))
         else:
             write_label_maps(out, rows, seen, names, classes, maps, args.overwrite)
         screen().print(f"{counted(len(rows), 'image')} predicted: {out}", soft_wrap=True)
@@ -130,10 +153,13 @@ def run(argv: Sequence[str]) -> int:
     if out is not None and out.suffix == ".npz":
         best = np.array(classes)[probabilities.argmax(1).numpy()]
         arrays = {"predicted": best, "probabilities": probabilities.numpy(), **sure.arrays}
+        arrays |= skipped_arrays(dataset.skipped)
         write_bytes(out, as_npz(rows, seen, names, classes, **arrays))
     else:
         shown = [name_of(mask, names) for mask in seen]
         text = classes_as_csv(rows, shown, classes, probabilities, sure.abstains, sure.columns)
+        positions = found if dataset.file_rows is None else dataset.file_rows[found]
+        text = with_skipped(text, positions.tolist(), dataset.skipped)
         # File names need not be Unicode: written as on the disk, shown escaped.
         content = text.encode(errors="surrogateescape")
         if out is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 from collections import Counter
@@ -13,6 +14,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from dmrnet.data.files.bad_rows import SkippedRow
 from dmrnet.data.files.numbers import Array
 from dmrnet.modalities import name_of
 from dmrnet.storage import check_outputs, npz_bytes, write_bytes, write_text
@@ -72,6 +74,35 @@ def as_npz(
         "classes": np.array(classes),
     }
     return npz_bytes(arrays)
+
+
+def with_skipped(text: str, rows: Sequence[int], skipped: Sequence[SkippedRow]) -> str:
+    r"""Return a CSV of predictions with a line for each skipped row, of its name alone.
+
+    Args:
+        text: CSV with a line for each prediction.
+        rows: Row numbers in the file of those predictions, ascending.
+        skipped: Rows of the file that have no prediction.
+
+    >>> with_skipped("sample,predicted\n0,a\n2,b\n", [0, 2], [SkippedRow(1, "1", "NaN")])
+    'sample,predicted\n0,a\n1,\n2,b\n'
+    """
+    if not skipped:
+        return text
+    head, *lines = csv.reader(io.StringIO(text, newline=""))
+    by_row = dict(zip(rows, lines, strict=True))
+    by_row |= {one.row: [one.name, *[""] * (len(head) - 1)] for one in skipped}
+    return csv_text([head, *(by_row[row] for row in sorted(by_row))])
+
+
+def skipped_arrays(skipped: Sequence[SkippedRow]) -> dict[str, Array]:
+    """Return the names of skipped rows and what is wrong with them, if there are any."""
+    if not skipped:
+        return {}
+    return {
+        "skipped": np.array([one.name for one in skipped]),
+        "skipped_reason": np.array([one.reason for one in skipped]),
+    }
 
 
 def write_label_maps(

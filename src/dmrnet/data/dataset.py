@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.sets.base import Cells
+from dmrnet.data.files.bad_rows import SkippedRow
 from dmrnet.data.standardise import Standardiser
 from dmrnet.modalities import Batch, Task
 
@@ -33,6 +34,9 @@ class Dataset(ABC):
         samples: Names of the samples; None where they have none.
         notes: Sentences about how the samples were read.
         warnings: Sentences about what is probably wrong with them.
+        skipped: Rows of the file that are left out because they cannot be used.
+        file_rows: Row number of each sample in the file, int64 ``(n,)``, where rows are left out.
+        rows_in_file: Number of rows of the file, where some are left out.
         pixels: int64 tensor ``(n, M)``, the number of pixels of each class in each image; None
             unless every pixel has a class.
         attack_types: Names of the types of attack that are known.
@@ -50,6 +54,9 @@ class Dataset(ABC):
     samples: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    skipped: tuple[SkippedRow, ...] = ()
+    file_rows: Tensor | None = None
+    rows_in_file: int = 0
     pixels: Tensor | None = None
     attack_types: tuple[str, ...] = ()
     attack_type: Tensor | None = None

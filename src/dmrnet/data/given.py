@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, Self
@@ -285,6 +286,13 @@ class MultimodalDataset(GivenData, ArraySource):
             absent=self.absent,
             name=self.path,
         )
+
+    def where_absent(self, absent: Mapping[str, float]) -> MultimodalDataset:
+        """Return the same samples where further numbers stand for absent blocks."""
+        more = {name: value for name, value in absent.items() if name in self.names}
+        made = copy(self)
+        made.absent = {**more, **self.absent}
+        return made
 
     def without(self, absent: Array) -> MultimodalDataset:
         """Return the same samples with some modalities erased.

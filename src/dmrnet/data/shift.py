@@ -73,8 +73,11 @@ def _note(values: Tensor, mean: Tensor, std: Tensor) -> str:
     # A feature that is constant in training has deviation 1, and its spread says nothing.
     varies = (std != 1.0).nonzero().flatten()
     values = values.flatten(2) if values.dim() > 2 else values[:, :, None]
-    if len(std) == values.shape[1]:
+    if len(std) > 1 or values.shape[1] == 1:
+        # Indicators of missing cells follow the features.
         values, mean, std = values[:, varies], mean[varies], std[varies]
+    else:
+        mean, std = mean.expand(values.shape[1]), std.expand(values.shape[1])
     if not values.numel():
         return ""
     by_channel = values.transpose(0, 1).flatten(1)

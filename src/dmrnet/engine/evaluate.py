@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset, fingerprint_of_file
+from dmrnet.data.files.bad_rows import BadRows
 from dmrnet.data.files.source import Source
 from dmrnet.data.sets.base import DataSettings
 from dmrnet.engine.confidence import calibration_lines, read_confidence, reliability_counts
@@ -43,6 +44,8 @@ def evaluate_run(
     batch_size: int | None = None,
     tile: int | None = None,
     metrics: Mapping[str, MetricFunction] | None = None,
+    absent: Mapping[str, float] | None = None,
+    bad_rows: BadRows = "refuse",
 ) -> tuple[Evaluation, bool]:
     """Score every combination on the test samples; write rows and predictions.
 
@@ -56,12 +59,14 @@ def evaluate_run(
             predicted; by default whole, unless they are very large.
         metrics: Metrics to report besides the run's own and the registered ones, by name; not of
             images where every pixel has a class.
+        absent: Number that stands for an absent block of `test`, by modality.
+        bad_rows: ``skip`` scores `test` without rows that cannot be used.
 
     Returns:
         The counts, and whether predictions were stored.
     """
     with lock_folder(run.folder.path):
-        dataset = run.samples("test", test)
+        dataset = run.samples("test", test, absent, bad_rows)
         if run.task.dense:
             return _evaluate_images(run, dataset, test, batch_size, tile), True
         result = _evaluate_samples(run, dataset, test, batch_size, metrics or {})
@@ -164,7 +169,9 @@ def _store(
     if isinstance(path, str):
         files = {**files, "test": fingerprint_of_file(path)}
     rows = result_rows(folder.name, settings, "test", lines)
-    folder.put_test(rows, contents, test_samples=len(dataset), files=files)
+    skipped = [one._asdict() for one in dataset.skipped]
+    counts = {"test_samples": len(dataset), "test_skipped": skipped}
+    folder.put_test(rows, contents, files=files, **counts)
 
 
 def sources_of(data: DataSettings | None, dataset: Dataset, index: Tensor) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,12 +15,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from dmrnet.data.dataset import Dataset, Splits
-from dmrnet.data.files.source import Source
+from dmrnet.data.files.archive import open_source
+from dmrnet.data.files.bad_rows import BadRows
+from dmrnet.data.files.source import ArraySource, Source
+from dmrnet.data.items import LazyDataset
 from dmrnet.data.shift import shift_notes
 from dmrnet.data.standardise import Standardiser
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.seal import check_config, check_facts, check_files, source_print
 from dmrnet.engine.weights import load_weights
+from dmrnet.hints import nearest
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Modality, Task
 from dmrnet.nn.layers.memory_format import arrange
@@ -50,12 +55,21 @@ class FinishedRun:
     standardiser: Standardiser | None
     device: str
 
-    def read(self, path: str | Source, need_target: bool = True) -> Dataset:
+    def read(
+        self,
+        path: str | Source,
+        need_target: bool = True,
+        absent: Mapping[str, float] | None = None,
+        bad_rows: BadRows = "refuse",
+    ) -> Dataset:
         """Read a file of samples as the run read its own.
 
         Args:
             path: File of arrays, of images where every pixel has a class; or arrays in Python.
             need_target: Whether the file must have labels.
+            absent: Number that stands for an absent block, by modality, besides the run's own.
+            bad_rows: ``skip`` leaves rows out that cannot be used; they are the data set's
+                `skipped`.
 
         Raises:
             FileNotFoundError: If the file does not exist.
@@ -66,33 +80,76 @@ class FinishedRun:
             # Runs of earlier versions did not store it, but it follows from their data.
             standardiser = self._load().standardiser
         columns = self.folder.read_facts().get("columns") or None
+        path = self._with_options(path, absent or {}, bad_rows)
         dataset = self.settings.data.read(path, self.task, standardiser, columns, need_target)
         for sentence in (*dataset.warnings, *shift_notes(dataset, standardiser)):
             log.warning("%s", sentence)
         return dataset
 
-    def samples(self, split: str, test: str | Source | None = None) -> Dataset:
+    def _with_options(
+        self, source: str | Source, absent: Mapping[str, float], bad_rows: BadRows
+    ) -> str | Source:
+        """Return a source that is read with these options."""
+        for name in absent:
+            if name not in self.task.modalities:
+                raise ValueError(
+                    f"absent: no modality {name!r}; {nearest(name, self.task.modalities)}"
+                )
+        if not absent and bad_rows == "refuse":
+            return source
+        if isinstance(source, LazyDataset):
+            if bad_rows != "refuse":
+                raise ValueError(
+                    "bad rows of a LazyDataset cannot be skipped, since its samples are read one "
+                    "by one; leave them out there"
+                )
+            return source.where_absent(absent)
+        assert isinstance(source, str | ArraySource)
+        opened = open_source(source, self.settings.data.groups)
+        opened = opened if isinstance(source, str) else copy(opened)
+        opened.absent, opened.bad_rows = {**absent, **opened.absent}, bad_rows
+        return opened
+
+    def samples(
+        self,
+        split: str,
+        test: str | Source | None = None,
+        absent: Mapping[str, float] | None = None,
+        bad_rows: BadRows = "refuse",
+    ) -> Dataset:
         """Return the samples of a split, checked to be those of the run's training.
 
         Args:
             split: ``val`` or ``test``.
             test: File to take test samples from in place of the run's own; it is not checked.
+            absent: Number that stands for an absent block of that file, by modality.
+            bad_rows: Whether rows of that file that cannot be used are an error, or skipped.
 
         Raises:
             FileNotFoundError: If the data are gone.
             ValueError: If there is no such split, or its samples are not those of the training.
         """
         if split == "test":
-            return self._test_samples(test)
+            if test is None and (absent or bad_rows != "refuse"):
+                raise ValueError(
+                    "expected a test file with absent and bad_rows: the run's own test samples are "
+                    "those of its training"
+                )
+            return self._test_samples(test, absent, bad_rows)
         if split != "val":
             raise ValueError(f"expected the split val or test, got {split!r}")
         if test is not None:
             raise ValueError(f"expected no test file with the split val, got {test}; use test")
         return self._checked("val", self._load().val, "restore the data")
 
-    def _test_samples(self, path: str | Source | None) -> Dataset:
+    def _test_samples(
+        self,
+        path: str | Source | None,
+        absent: Mapping[str, float] | None = None,
+        bad_rows: BadRows = "refuse",
+    ) -> Dataset:
         if path is not None:
-            return self.read(path)
+            return self.read(path, absent=absent, bad_rows=bad_rows)
         own = self.settings.data.files().get("test")
         if own is None:
             test = self._load().test

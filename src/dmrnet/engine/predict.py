@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dmrnet.confidence import Confidence
 from dmrnet.data.dataset import Dataset
+from dmrnet.data.files.bad_rows import BadRows
 from dmrnet.data.files.source import Source
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.finished import FinishedRun
@@ -102,6 +103,7 @@ def predict_run(
     batch_size: int | None = None,
     advance: Callable[[int], None] | None = None,
     confidence: Confidence | None = None,
+    bad_rows: BadRows = "refuse",
 ) -> tuple[Dataset, Tensor, Tensor]:
     """Predict each sample of a file from the modalities that it has, or from some of them.
 
@@ -113,6 +115,7 @@ def predict_run(
         batch_size: Samples predicted together; by default by their size.
         advance: Called with the number of samples predicted in each step.
         confidence: See `predict_rows`.
+        bad_rows: ``skip`` leaves rows out that cannot be used.
 
     Returns:
         The samples of the file; the row numbers of those predicted, int64 ``(m,)``; and
@@ -122,7 +125,7 @@ def predict_run(
         ValueError: If no sample has any of the combination's modalities.
         NoClassError: If the largest logit of a row is NaN or infinite.
     """
-    dataset = run.read(path, need_target=False)
+    dataset = run.read(path, need_target=False, bad_rows=bad_rows)
     where = path if isinstance(path, str) else path.path
     rows, visible = predictable_rows(run, dataset, combination, where)
     predicted = predict_rows(run, dataset, rows, visible, batch_size, advance, confidence)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
 
+from dmrnet.data.files.bad_rows import SkippedRow, failing_rows, skipped_rows
 from dmrnet.data.files.disguise import absent_rows
 from dmrnet.data.files.numbers import Array, Bools, Numbers, checked_numbers
-from dmrnet.data.files.objects import plain_labels, rows_of_modality
+from dmrnet.data.files.objects import odd_rows, plain_labels, rows_of_modality
 from dmrnet.data.files.pickles import read_npy
 from dmrnet.data.files.source import GROUPS, PRESENT, RESERVED, SAMPLES, TARGET, ArraySource
 from dmrnet.data.groups import NO_GROUPS
@@ -108,6 +110,8 @@ class SampleTable:
         samples: Names of the samples, if the file has any; row numbers where rows are left out.
         left_out: Number of rows left out because they have only modalities that are not read.
         groups: Group of each row, if the file has any.
+        skipped: Rows left out because they are bad; none unless they are skipped.
+        file_rows: Row number of each sample in the file, where rows are left out.
     """
 
     path: str
@@ -118,6 +122,8 @@ class SampleTable:
     samples: tuple[str, ...] | None
     left_out: int = 0
     groups: tuple[str, ...] | None = None
+    skipped: tuple[SkippedRow, ...] = ()
+    file_rows: Array | None = None
 
 
 def read_table(
@@ -141,6 +147,7 @@ def read_table(
         cells: Whether rows may hold NaN, for cells that are missing.
     """
     path, absent = archive.path, {**(absent or {}), **archive.absent}
+    skip, bad = archive.bad_rows == "skip", dict[int, str]()
     available = [name for name in modalities if name in archive.names]
     if not available:
         raise ValueError(
@@ -155,7 +162,12 @@ def read_table(
     stated: Mapping[str, Bools] = {}
     present = np.zeros((0, 0), dtype=np.bool_)
     for name in available:
-        array = _numbers(path, name, archive.read(name))
+        array = archive.read(name)
+        if skip and array.dtype == object and array.ndim:
+            odd = odd_rows(name, array)
+            array[list(odd)] = None
+            bad |= {row: f"{name}: {reason}" for row, reason in odd.items() if row not in bad}
+        array = _numbers(path, name, array)
         length = _rows(path, name, array)
         if not first:
             rows, first = length, name
@@ -174,10 +186,15 @@ def read_table(
             said = None if said is None else said & ~gone
             if array.dtype.kind == "f":
                 array[gone] = np.nan
-        number = modalities.index(name)
-        arrays[name], present[:, number] = checked_numbers(
-            f"{path}: modality {name}", array, said, keep_fine, cells
-        )
+        number, where = modalities.index(name), f"{path}: modality {name}"
+        if skip:
+            failing = failing_rows(
+                partial(_check_rows, where, array, said, keep_fine, cells), np.arange(rows)
+            )
+            if len(failing) < rows:
+                array[list(failing)] = 0
+                bad |= {row: f"{name}: {why}" for row, why in failing.items() if row not in bad}
+        arrays[name], present[:, number] = checked_numbers(where, array, said, keep_fine, cells)
         present[: len(gone), number] &= ~gone
     for name, column in stated.items():
         if name in modalities and name not in archive.names and column.any():
@@ -186,6 +203,12 @@ def read_table(
                 "has no such array"
             )
     empty = np.flatnonzero(~present.any(1))
+    if skip:
+        none = f"it has none of {', '.join(modalities)}"
+        bad = {row: none for row in empty.tolist()} | bad
+        empty = empty[:0]
+        if len(bad) == rows:
+            raise ValueError(f"{path}: every row is bad; row 0: {bad[0]}")
     if len(empty) and (len(modalities) >= len(columns) or len(empty) == rows):
         raise ValueError(
             f"{path}: row {empty[0]} has none of {', '.join(modalities)} ({len(empty)} such "
@@ -199,9 +222,9 @@ def read_table(
         _check_list(path, TARGET, target, rows, "biuUS")
     names = None if samples is None else tuple(text(value) for value in samples)
     of = None if groups is None else tuple(text(value) for value in groups)
-    if not len(empty):
+    if not len(empty) and not bad:
         return SampleTable(path, rows, arrays, present, target, names, 0, of)
-    kept = np.delete(np.arange(rows), empty)
+    kept = np.delete(np.arange(rows), [*empty, *bad])
     return SampleTable(
         path,
         len(kept),
@@ -211,7 +234,19 @@ def read_table(
         tuple(names[row] if names else str(row) for row in kept),
         len(empty),
         None if of is None else tuple(of[row] for row in kept),
+        skipped_rows(bad, names),
+        kept,
     )
+
+
+def _check_rows(
+    where: str, array: Array, stated: Bools | None, fine: bool | None, cells: bool, rows: Array
+) -> None:
+    """Check some rows; the message is only what is wrong with the first bad one."""
+    try:
+        checked_numbers(where, array[rows], None if stated is None else stated[rows], fine, cells)
+    except ValueError as error:
+        raise ValueError(str(error).partition(", row 0: ")[2] or str(error)) from error
 
 
 def text(value: object) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dmrnet.data.dataset import UNLABELLED, ArrayDataset
 from dmrnet.data.files.archive import open_source, read_table
+from dmrnet.data.files.bad_rows import SkippedRow, skipped_notes
 from dmrnet.data.files.disguise import disguise_notes
 from dmrnet.data.files.reading import check_groups, groups_of
 from dmrnet.data.files.source import TARGET, ArraySource
@@ -30,6 +31,7 @@ class ImageFile:
         labels: int64 ``(n, H, W)`` as in the file; None if they were not read.
         groups: Group of each image; None where images are independent.
         warnings: Sentences on what is probably wrong.
+        skipped: Images that are left out because they cannot be used.
     """
 
     inputs: tuple[Modality, ...]
@@ -39,6 +41,7 @@ class ImageFile:
     labels: Tensor | None = None
     groups: tuple[str, ...] | None = None
     warnings: tuple[str, ...] = ()
+    skipped: tuple[SkippedRow, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -47,7 +50,7 @@ class ImageFile:
 
 
 def read_image_file(
-    path: str,
+    source: str | ArraySource,
     known: Sequence[Modality],
     labelled: bool,
     fine: Collection[str] | None = frozenset(),
@@ -58,7 +61,7 @@ def read_image_file(
     """Read images of one size.
 
     Args:
-        path: ``.npz`` file with an array ``(n, C, H, W)``, ``(n, H, W, C)`` or, of one channel,
+        source: ``.npz`` file with an array ``(n, C, H, W)``, ``(n, H, W, C)`` or, of one channel,
             ``(n, H, W)`` a modality, and optionally ``present`` and ``samples``.
         known: Modalities of the training, whose size need not agree; empty for the training file.
         labelled: Whether to read ``y``, whole numbers ``(n, H, W)``.
@@ -71,7 +74,8 @@ def read_image_file(
         FileNotFoundError: If the file does not exist.
         ValueError: If the file is wrong; the message says where.
     """
-    archive = open_source(path, groups)
+    archive = open_source(source, groups)
+    path = archive.path
     if not known:
         check_groups(archive, groups)
     names = tuple(modality.name for modality in known) or archive.names
@@ -82,6 +86,8 @@ def read_image_file(
     table = read_table(archive, names, names, fine, absent)
     here = dict(zip(names, table.present.T, strict=True))
     doubts = disguise_notes(table.arrays, here, usual, archive.setting)
+    if labels is not None and table.file_rows is not None:
+        labels = labels[torch.from_numpy(table.file_rows)]
     if labels is not None and len(labels) != table.rows:
         raise ValueError(
             f"{path}: {next(iter(table.arrays))} has {table.rows} rows but {TARGET} has "
@@ -112,8 +118,10 @@ def read_image_file(
         arrays[name][torch.from_numpy(~table.present[:, column])] = 0.0
     present = torch.from_numpy(table.present)
     of = groups_of(table, groups)
-    warnings = tuple(doubts)
-    return ImageFile(tuple(inputs), arrays, present, table.samples, labels, of, warnings)
+    warnings = (*skipped_notes(table.skipped), *doubts)
+    return ImageFile(
+        tuple(inputs), arrays, present, table.samples, labels, of, warnings, table.skipped
+    )
 
 
 def image_layout(
@@ -166,7 +174,7 @@ def _labels(archive: ArraySource) -> Tensor:
 
 
 def read_images(
-    path: str,
+    source: str | ArraySource,
     task: Task,
     standardiser: Standardiser,
     holes: Collection[str] = (),
@@ -176,7 +184,7 @@ def read_images(
     """Read images to predict, of any one size and without labels; see `read_image_file`.
 
     Args:
-        path: Path of the file.
+        source: Path of the file, or the file.
         task: Task of the training; the size of its images need not agree.
         standardiser: Standardiser of the training.
         holes: Modalities in which 0 is a hole and stays 0.
@@ -184,7 +192,7 @@ def read_images(
         absent: Number that stands for an absent image, by modality.
     """
     images = read_image_file(
-        path,
+        source,
         task.inputs,
         labelled=False,
         fine=standardiser.fine,
@@ -200,4 +208,5 @@ def read_images(
     for name, hole in empty.items():
         dataset.arrays[name].masked_fill_(hole, 0.0)
     dataset.warnings = tuple(f"file: {note}" for note in images.warnings)
+    dataset.skipped = images.skipped
     return dataset

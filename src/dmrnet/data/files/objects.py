@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from numbers import Real
 from typing import Any
 
@@ -49,6 +50,27 @@ def rows_of_modality(name: str, value: Any) -> Array:  # noqa: ANN401
     if array.ndim == 0:
         raise TypeError(f"modality {name}: expected one row a sample, got a single number")
     return array[:, None] if array.ndim == 1 else array
+
+
+def odd_rows(name: str, array: Array) -> dict[int, str]:
+    """Return the rows of an object array that hold no numbers, or not in the shape of most rows.
+
+    The messages say why.
+    """
+    shapes, bad = {}, {}
+    for number, value in enumerate(array):
+        try:
+            row = _row(name, value)
+            if row is not None:
+                rows_of_modality(name, row[None])
+                shapes[number] = row.shape
+        except (TypeError, ValueError) as error:
+            bad[number] = str(error).removeprefix(f"modality {name}: ")
+    usual = Counter(shapes.values()).most_common(1)
+    for number, shape in shapes.items():
+        if shape != usual[0][0]:
+            bad[number] = f"its shape is {shape}, that of most rows {usual[0][0]}"
+    return bad
 
 
 def _row(name: str, value: Any) -> Array | None:  # noqa: ANN401

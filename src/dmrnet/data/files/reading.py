@@ -13,6 +13,7 @@ from dmrnet.data.cells import cell_notes, count_missing
 from dmrnet.data.concerns import absence_notes, combination_notes, warnings_of
 from dmrnet.data.dataset import UNLABELLED, ArrayDataset, Splits
 from dmrnet.data.files.archive import SampleTable, open_source, read_table, text
+from dmrnet.data.files.bad_rows import skipped_notes
 from dmrnet.data.files.disguise import constants, disguise_notes
 from dmrnet.data.files.layout import (
     Layout,
@@ -108,7 +109,11 @@ class _FileReader:
         notes += cell_notes(role, count_missing(arrays, present)) if self.cells else []
         part = ArrayDataset(self.task, arrays, present, target, table.samples, tuple(notes))
         part.groups = groups_of(table, self.groups, self.by_samples)
-        part.warnings = tuple(doubts)
+        part.warnings = (*skipped_notes(table.skipped), *doubts)
+        part.skipped = table.skipped
+        if table.file_rows is not None:
+            part.file_rows = torch.from_numpy(table.file_rows)
+            part.rows_in_file = table.rows + table.left_out + len(table.skipped)
         return part
 
 

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from dmrnet.data.files.bad_rows import BadRows
 from dmrnet.data.files.numbers import Array
 from dmrnet.hints import nearest
 
@@ -34,6 +35,7 @@ class ArraySource(Source, ABC):
         groups: Name of the array that holds the group of each row.
         weights: Weight of each sample in training, float32 ``(n,)``; None for 1.
         absent: Number that stands for an absent block, by modality.
+        bad_rows: Whether rows that cannot be used are an error, or skipped.
     """
 
     names: tuple[str, ...]
@@ -41,6 +43,7 @@ class ArraySource(Source, ABC):
     groups: str = GROUPS
     weights: Array | None = None
     absent: Mapping[str, float] = MappingProxyType({})
+    bad_rows: BadRows = "refuse"
 
     def setting(self, name: str, modality: str, value: float) -> str:
         """Return how a setting by modality is written for this source, for advice."""

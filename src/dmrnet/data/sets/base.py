@@ -136,17 +136,20 @@ class DataSettings(ABC):
                 groups=self.groups,
                 absent=self.absent_values,
             )
-        if not isinstance(path, str):
+        from dmrnet.data.files.archive import Archive
+
+        if not isinstance(path, str | Archive):
             raise ValueError(f"{path.path}: expected a file, since every pixel has a class")
+        where = path if isinstance(path, str) else path.path
         if need_target:
             raise ValueError(
-                f"{path}: the run gives every pixel a class, but files of arrays hold one class a "
+                f"{where}: the run gives every pixel a class, but files of arrays hold one class a "
                 "sample; it is tested on its own data set alone. dmrnet predict makes label maps "
                 "of a file's images"
             )
         if standardiser is None:
             raise ValueError(
-                f"{path}: the data set does not say how its images are standardised; predict its "
+                f"{where}: the data set does not say how its images are standardised; predict its "
                 "own with --split"
             )
         from dmrnet.data.files.images import read_images

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dmrnet.data.dataset import Dataset, Splits
+    from dmrnet.data.files.archive import Archive
     from dmrnet.data.files.images import ImageFile
     from dmrnet.data.files.source import Source
     from dmrnet.data.mapped import MappedDataset
@@ -134,26 +135,30 @@ class Images(OwnFiles):
         need_target: bool = True,
     ) -> Dataset:
         """Read one more file of images, of any one size."""
-        if standardiser is None or not need_target or not isinstance(path, str):
+        from dmrnet.data.files.archive import Archive
+
+        if standardiser is None or not need_target or not isinstance(path, str | Archive):
             return super().read(path, task, standardiser, columns, need_target)
         return self._read(path, task, standardiser)
 
-    def _read(self, path: str, task: Task, standardiser: Standardiser) -> MappedDataset:
+    def _read(self, path: str | Archive, task: Task, standardiser: Standardiser) -> MappedDataset:
         """Read one more file of images and their labels."""
         import torch
 
         images, labels = self._read_labelled(
             path, task.inputs, standardiser.fine, standardiser.constants()
         )
-        pixels = pixels_of(path, labels, task.classes)
+        where = path if isinstance(path, str) else path.path
+        pixels = pixels_of(where, labels, task.classes)
         rows = torch.arange(len(labels))
         dataset = part(images, labels, pixels, task, standardiser, rows)
         dataset.warnings = tuple(f"file: {note}" for note in images.warnings)
+        dataset.skipped = images.skipped
         return dataset
 
     def _read_labelled(
         self,
-        path: str,
+        path: str | Archive,
         known: tuple[Modality, ...],
         fine: Collection[str] | None,
         usual: Mapping[str, float] | None = None,
