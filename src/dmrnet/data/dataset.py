@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dmrnet.data.sets.base import Cells
 from dmrnet.data.files.bad_rows import SkippedRow
+from dmrnet.data.sets.base import Cells
 from dmrnet.data.standardise import Standardiser
 from dmrnet.modalities import Batch, Task
 
