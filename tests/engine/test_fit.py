@@ -33,6 +33,7 @@ from dmrnet.evaluation import accuracy, evaluate
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Uniform, Warmup, all_combinations, index_of
 from dmrnet.modalities.rows import channels_last
+from dmrnet.report.records.metrics import CLASS_METRICS, RECALL
 
 KEYS = [
     *("run", "method", "recipe", "settings", "dataset", "split", "seed", "combination"),
@@ -60,7 +61,10 @@ def test_the_files_of_a_run(tmp_path: Path, method: str) -> None:
     by_metric: dict[str, list[dict[str, object]]] = {}
     for row in rows:
         by_metric.setdefault(row["metric"], []).append(row)
-    for metric in ("accuracy", "accuracy_complete", "log_loss"):
+    beside = [*CLASS_METRICS, "majority", "predicted_classes"]
+    beside += [metric for metric in by_metric if metric.startswith(RECALL)]
+    assert len(beside) == 7 + 3
+    for metric in ("accuracy", "accuracy_complete", "log_loss", *beside):
         assert [row["combination"] for row in by_metric.pop(metric)] == COMBINATIONS
     once = {metric: row["value"] for metric, [row] in by_metric.items()}
     assert all(row["combination"] == "" and row["n"] == VAL for [row] in by_metric.values())

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from dmrnet.cli.class_scores import majority, show_class_scores, values_of
 from dmrnet.cli.screen import counted, percent, plain_table
 from dmrnet.report.pages.table import SEEN, UNSEEN
 from dmrnet.report.records.metrics import (
@@ -93,9 +94,11 @@ def show_scores(
         console.print(_each(scores, complete, names, label))
         console.print()
     console.print(f"{label} on {split} ({samples_text(scores)})", style="bold", soft_wrap=True)
-    console.print(_summary(scores, complete, [] if shown else names))
+    alone = majority(values_of(rows, split)) if metric == "accuracy" else None
+    console.print(_summary(scores, complete, [] if shown else names, alone))
     for line in few_lines(scores):
         console.print(line, soft_wrap=True)
+    show_class_scores(console, rows, split, names)
 
 
 def few_lines(scores: SplitScores) -> list[str]:
@@ -147,8 +150,13 @@ def samples_text(scores: SplitScores) -> str:
     return f"{least} to {most} samples, those that have all modalities of a combination"
 
 
-def _summary(scores: SplitScores, complete: SplitScores | None, names: list[str]) -> Table:
-    """Return average and worst; with names also all of them together and each alone."""
+def _summary(
+    scores: SplitScores, complete: SplitScores | None, names: list[str], alone: float | None
+) -> Table:
+    """Return average and worst; with names also all of them together and each alone.
+
+    Last comes the score of the most frequent class alone, if it is known.
+    """
     splits, header = [scores], ["on all"]
     if complete is not None:
         splits.append(complete)
@@ -169,4 +177,6 @@ def _summary(scores: SplitScores, complete: SplitScores | None, names: list[str]
         lines |= {f"{name} alone": name for name in names}
     for text, name in lines.items():
         table.add_row(text, *(percent(split.rate(name)) for split in splits))
+    if alone is not None:
+        table.add_row("most frequent class alone", percent(alone), *([""] * (len(splits) - 1)))
     return table

@@ -14,9 +14,10 @@ from dmrnet.data.dataset import Dataset, fingerprint_of_file
 from dmrnet.data.files.bad_rows import BadRows
 from dmrnet.data.files.source import Source
 from dmrnet.data.sets.base import DataSettings
+from dmrnet.engine.class_rows import class_metric_lines
 from dmrnet.engine.confidence import calibration_lines, read_confidence, reliability_counts
 from dmrnet.engine.finished import FinishedRun
-from dmrnet.engine.own_metrics import MetricFunction, own_lines
+from dmrnet.engine.own_metrics import METRICS, MetricFunction, own_lines
 from dmrnet.engine.pixel_results import class_lines, pack_counts, pack_label_maps, shown_rows
 from dmrnet.engine.rows import Line, result_rows, score_lines
 from dmrnet.engine.scoring import (
@@ -96,8 +97,10 @@ def _evaluate_samples(
         )
     result, thresholds = apply_thresholds(measure, result, run.folder, names)
     confidence = read_confidence(run.folder)
+    own = {*METRICS, *metrics}
     lines = [
         *score_lines(measure, result, names),
+        *class_metric_lines(result if store else replace(result, predictions=None), run.task, own),
         *attack_type_lines(measure, result, thresholds, dataset),
         *calibration_lines(confidence, result.predictions if store else None, combinations, names),
         *own_lines(

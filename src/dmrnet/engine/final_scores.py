@@ -7,9 +7,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from dmrnet.engine.class_rows import class_metric_lines
 from dmrnet.engine.confidence import fit_confidence
 from dmrnet.engine.cost import inference_flops
 from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.own_metrics import METRICS
 from dmrnet.engine.rows import Line, result_rows, score_lines
 from dmrnet.engine.scoring import combinations_of, keeps_predictions, naming_samples, score
 from dmrnet.engine.seal import seal
@@ -58,6 +60,7 @@ def write_final_scores(
         figures["hard_agreement"] = agreement
     lines: list[Line] = [
         *score_lines(measure, result, modalities),
+        *class_metric_lines(result, val.task, METRICS),
         *(("", metric, value, len(val)) for metric, value in figures.items()),
     ]
     folder.put_rows("val", result_rows(folder.name, settings, "val", lines))

@@ -10,6 +10,16 @@ from typing import TYPE_CHECKING
 from dmrnet.evaluation.acer import ErrorRates, error_rates, threshold_of
 from dmrnet.evaluation.angles import Angles, centred, class_vector_angles, embedding_angles
 from dmrnet.evaluation.channel_distance import Distances, channel_distance
+from dmrnet.evaluation.class_measures import further_columns
+from dmrnet.evaluation.class_metrics import (
+    balanced_accuracy,
+    macro_f1,
+    majority_share,
+    predicted_classes,
+    ranking_metrics,
+    recalls,
+    worst_recall,
+)
 from dmrnet.evaluation.combinations import Evaluation, MaskPredictions, evaluate, predict_masks
 from dmrnet.evaluation.finite import NoClassError
 from dmrnet.evaluation.hard_sets import Agreement, hard_set_agreement
@@ -56,6 +66,7 @@ __all__ = [
     "ScoredPairs",
     "Tiling",
     "accuracy",
+    "balanced_accuracy",
     "centred",
     "channel_distance",
     "class_vector_angles",
@@ -65,17 +76,24 @@ __all__ = [
     "evaluate",
     "evaluate_pairs",
     "evaluate_pixels",
+    "further_columns",
     "goodness",
     "hard_set_agreement",
     "ious",
+    "macro_f1",
+    "majority_share",
     "mean_iou",
     "measure_of",
     "predict_masks",
     "predict_pixels",
+    "predicted_classes",
+    "ranking_metrics",
+    "recalls",
     "score_pairs",
     "threshold_of",
     "windows",
     "worst",
+    "worst_recall",
 ]
 
 _HOME = {

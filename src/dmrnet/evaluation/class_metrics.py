@@ -39,6 +39,17 @@ def balanced_accuracy(confusion: Tensor) -> Tensor:
     return recalls(confusion).nanmean(-1)
 
 
+def worst_recall(confusion: Tensor) -> Tensor:
+    """Return the lowest of `recalls` over the classes that have samples, float64 ``(...)``.
+
+    >>> worst_recall(torch.tensor([[90, 10, 0], [5, 5, 0], [0, 0, 0]])).item()
+    0.5
+    """
+    values = recalls(confusion)
+    lowest = values.nan_to_num(torch.inf).amin(-1)
+    return torch.where(values.isnan().all(-1), torch.nan, lowest)
+
+
 def macro_f1(confusion: Tensor) -> Tensor:
     """Return the mean over classes of F1, 2 TP / (2 TP + FP + FN), float64 ``(...)``.
 

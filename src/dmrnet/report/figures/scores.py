@@ -59,6 +59,12 @@ def by_number(summary: DataSummary, name: str) -> Figure:
             axes.plot(xs, [100 * mean.mean for mean in averages], markersize=4.5, **mark.style)
             hollow: dict[str, Any] = {"markerfacecolor": "none", "linestyle": ":", "linewidth": 0.9}
             axes.plot(xs, worst, markersize=3.5, **hollow, **mark.style)
+        if summary.majority:
+            for size, names in sizes.items():
+                shares = [summary.majority[c] for c in names if c in summary.majority]
+                if shares:
+                    share = 100 * sum(shares) / len(shares)
+                    axes.hlines(share, size - 0.4, size + 0.4, **constant_line(ink))
         axes.set_xticks(sorted(sizes))
         axes.set_xlim(min(sizes) - 0.4, max(sizes) + 0.4)
         axes.set_xlabel("modalities seen")
@@ -72,6 +78,7 @@ def by_number(summary: DataSummary, name: str) -> Figure:
         "Filled: average over the combinations of this many modalities; bars are ± one standard "
         "error over seeds. Hollow and dotted: the worst of these combinations."
     )
+    caption += _on_constant(summary)
     return make_figure(name, title, caption + worse_left_out(summary), draw)
 
 
@@ -99,6 +106,10 @@ def by_combination(summary: DataSummary, name: str) -> Figure:
         scores = axes_at(figure, left, base + 0.06 + matrix + lower, width, upper)
         for item, mark in zip(systems, shown, strict=True):
             _points(scores, columns, item.scores, mark)
+        for i, column in enumerate(columns):
+            if column in summary.majority:
+                share = 100 * summary.majority[column]
+                scores.hlines(share, i - 0.5, i + 0.5, **constant_line(ink))
         panel(scores, f"{summary.score.label} in %", ink)
         panels.append(scores)
         for axes in panels:
@@ -119,8 +130,17 @@ def by_combination(summary: DataSummary, name: str) -> Figure:
             f" Shown are {len(columns)} of {len(summary.combinations)} combinations: single "
             f"modalities, all modalities, and the {HARDEST} worst; the tables have every one."
         )
-    caption += worse_left_out(summary)
+    caption += _on_constant(summary) + worse_left_out(summary)
     return make_figure(name, "Every combination", caption, draw, wide=is_wide(columns))
+
+
+def constant_line(ink: str) -> dict[str, Any]:
+    """Return the style of the line of the most frequent class alone."""
+    return {"color": ink, "linestyle": (0, (4, 2)), "linewidth": 0.9, "alpha": 0.7, "zorder": 1}
+
+
+def _on_constant(summary: DataSummary) -> str:
+    return " Dashed: the most frequent class alone." if summary.majority else ""
 
 
 def _columns(summary: DataSummary) -> list[str]:

@@ -11,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from dmrnet.report.pages.calibration_table import HOW_CALIBRATED
+from dmrnet.report.pages.class_table import HOW_CLASSES, class_table, constant_text
 from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.overview import HOW_GAINED, Overview
 from dmrnet.report.pages.prose import facts, lead
@@ -29,7 +30,10 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
     environment.filters |= {"breakable": _breakable, "interval": _interval}
     environment.globals |= {
         function.__name__: function
-        for function in (opening, lead, facts, notes_on, main_table, cost_table, presence_table)
+        for function in (
+            *(opening, lead, facts, notes_on, constant_text),
+            *(main_table, class_table, cost_table, presence_table),
+        )
     }
     folder = files("dmrnet.report.pages")
     template = environment.from_string(folder.joinpath("page.html.j2").read_text("utf-8"))
@@ -46,6 +50,7 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
         how_gained=HOW_GAINED,
         how_worth=HOW_WORTH,
         how_calibrated=HOW_CALIBRATED,
+        how_classes=HOW_CLASSES,
         style=style,
         script=Markup(script),
         # The browser runs this script and no other, whatever a name may hold.

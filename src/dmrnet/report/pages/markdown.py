@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from dmrnet.report.figures.figure import Figure
 from dmrnet.report.pages.calibration_table import HOW_CALIBRATED
+from dmrnet.report.pages.class_table import HOW_CLASSES, class_table, constant_text
 from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.overview import HOW_GAINED, Overview
 from dmrnet.report.pages.prose import facts, lead
@@ -43,6 +44,10 @@ def render_markdown(
         if notes := notes_on(summary):
             parts += ["\n".join(f"> {escape_markdown(note)}\\" for note in notes)[:-1], ""]
         parts += [markdown_table(main_table(summary)), f"{_READING}\n"]
+        if constant := constant_text(summary):
+            parts.append(f"{escape_markdown(constant)}\n")
+        if (classes := class_table(summary)).rows:
+            parts += ["### Beside accuracy\n", markdown_table(classes), f"{HOW_CLASSES}\n"]
         if section.differences.rows:
             parts += ["### Differences\n", markdown_table(section.differences)]
             parts.append(f"{section.compared}\n")

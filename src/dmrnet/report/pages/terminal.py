@@ -10,6 +10,7 @@ from rich.constrain import Constrain
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from dmrnet.report.pages.class_table import constant_text
 from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.table import Cell
 from dmrnet.report.pages.tables import main_table
@@ -49,6 +50,8 @@ def _one(summary: DataSummary) -> list[RenderableType]:
             "interval"
         )
     lines = [Text(f"{reading}.", style="dim")]
+    if constant := constant_text(summary):
+        lines.append(Text(constant.replace(" (dashed in the figures)", ""), style="dim"))
     lines += [Text(f"Note: {note}", style="yellow") for note in notes_on(summary)]
     # A table is as wide as it needs to be; a sentence is no wider than a terminal.
     parts: list[RenderableType] = [grid, Text(""), *(Constrain(line, 80) for line in lines)]

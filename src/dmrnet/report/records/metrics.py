@@ -14,6 +14,8 @@ class Score:
     label: str
     lower_is_better: bool
     explained: str
+    main: bool = True
+    """Whether it is shown wherever rows have it, or only where a run is selected by it."""
 
     def error(self, value: float) -> float:
         """Return a value as an error: a fraction, larger is worse."""
@@ -36,8 +38,55 @@ SCORES = (
         "mIoU is the overlap of predicted and true regions divided by their union, averaged over "
         "the classes.",
     ),
+    Score(
+        "balanced_accuracy",
+        "balanced accuracy",
+        False,
+        "Balanced accuracy is the mean over classes of the share of their samples that is "
+        "classified correctly.",
+        main=False,
+    ),
+    Score(
+        "worst_recall",
+        "worst recall",
+        False,
+        "Worst recall is the share of samples classified correctly of the class with the lowest.",
+        main=False,
+    ),
+    Score("macro_f1", "macro F1", False, "Macro F1 is the mean over classes of F1.", main=False),
+    Score(
+        "auroc",
+        "AUROC",
+        False,
+        "AUROC is the probability that a sample of a class has a larger probability of it than "
+        "another sample, averaged over classes.",
+        main=False,
+    ),
+    Score(
+        "average_precision",
+        "average precision",
+        False,
+        "Average precision is the area under the curve of precision by recall, averaged over "
+        "classes.",
+        main=False,
+    ),
     Score("accuracy", "accuracy", False, "Accuracy is the share of samples classified correctly."),
 )
+
+CLASS_METRICS = {
+    "balanced_accuracy": "Balanced accuracy",
+    "worst_recall": "Worst recall",
+    "macro_f1": "Macro F1",
+    "auroc": "AUROC",
+    "average_precision": "Average precision",
+}
+"""Metrics of classes beside accuracy, by name in the rows, with their titles."""
+
+RECALL = "recall/"
+"""Start of the metric that is the recall of a class."""
+
+BESIDE = frozenset({*CLASS_METRICS, "majority", "predicted_classes"})
+"""Metrics in the rows that a report shows beside a score."""
 
 COMPLETE = "_complete"
 """Suffix of a metric scored only on samples with every modality."""
@@ -63,10 +112,15 @@ def counted_combinations(counts: Mapping[str, int]) -> frozenset[str]:
     return enough or frozenset(counts)
 
 
-def scores_of(metrics: Iterable[str]) -> list[Score]:
-    """Return the scores among some metrics, in the order of `SCORES`."""
-    names = set(metrics)
-    return [score for score in SCORES if score.name in names]
+def scores_of(metrics: Iterable[str], selected_by: Iterable[str] = ()) -> list[Score]:
+    """Return the scores among some metrics, in the order of `SCORES`.
+
+    Args:
+        metrics: Metrics in the rows.
+        selected_by: Metrics that runs are selected by.
+    """
+    names, first = set(metrics), set(selected_by)
+    return [s for s in SCORES if s.name in names and (s.main or s.name in first)]
 
 
 def score_label(metric: str) -> str:

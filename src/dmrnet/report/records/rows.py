@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from dmrnet.report.records.metrics import CLASS_METRICS
 from dmrnet.storage import read_json_lines
 from dmrnet.text import is_plain
 
 SPLITS = ("val", "test")
-_SCORES = ("accuracy", "acer", "apcer", "bpcer", "miou")
+_SCORES = ("accuracy", "acer", "apcer", "bpcer", "miou", *CLASS_METRICS, "majority")
 RATES = frozenset({*_SCORES, *(f"{name}_complete" for name in _SCORES), "hard_agreement"})
 """Metrics that are fractions between 0 and 1."""
 

@@ -40,6 +40,7 @@ class RunRecord:
         tested_on: Fingerprint of the test samples; empty if unknown.
         notes: Notes of the data set on its samples; none for a file.
         warnings: What is probably wrong with the samples; none for a file.
+        score: Metric that the run is selected by; empty if unknown.
         presence: Number of training samples by combination that they have, of each class.
         classes: Names of the classes; empty if unknown.
     """
@@ -57,6 +58,7 @@ class RunRecord:
     presence: tuple[tuple[str, tuple[int, ...]], ...] = ()
     classes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    score: str = ""
 
     @property
     def is_folder(self) -> bool:
@@ -196,6 +198,7 @@ def _read_run(path: Path) -> RunRecord:
         presence=_counts(facts.get("presence")),
         classes=_texts(facts.get("classes")),
         warnings=_texts(facts.get("warnings")),
+        score=str(facts.get("score", "")),
     )
 
 

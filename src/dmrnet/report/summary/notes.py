@@ -27,12 +27,32 @@ def notes_on(summary: DataSummary) -> list[str]:
         ),
         *(f"Warning: {warning}." for warning in summary.data_warnings),
         *(f"Data: {note}." for note in summary.data_notes),
+        *_on_constants(summary),
         *_on_combinations(summary),
         *_on_baseline(summary),
         *_on_seeds(summary),
         *_on_training(summary),
         *_on_origin(summary),
     ]
+
+
+def _on_constants(summary: DataSummary) -> Iterator[str]:
+    """Yield sentences on systems that predict one class, and on samples that are of one class."""
+    if summary.majority and min(summary.majority.values()) == 1:
+        yield (
+            "All samples are of one class, so no score says whether another would be recognised. "
+            "Score samples of every class."
+        )
+    for one in summary.of_classes:
+        if one.constant:
+            first, more = one.constant[:3], len(one.constant) - 3
+            names = listed([*first, *([f"{more} more combinations"] if more > 0 else [])])
+            every = len(one.constant) == len(summary.combinations)
+            yield (
+                f"{one.label} predicts one class for every sample with "
+                f"{'every combination' if every else names}: such a score is that of a constant, "
+                "whatever its value. Try --class-weights balanced."
+            )
 
 
 def _on_combinations(summary: DataSummary) -> Iterator[str]:

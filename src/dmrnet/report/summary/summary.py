@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from dmrnet.report.records.metrics import COMPLETE, SCORES, Score, counted_combinations, scores_of
+from dmrnet.report.records.metrics import (
+    BESIDE,
+    COMPLETE,
+    RECALL,
+    SCORES,
+    Score,
+    counted_combinations,
+    scores_of,
+)
 from dmrnet.report.records.runs import RunRecord
 from dmrnet.report.records.systems import (
     System,
@@ -17,6 +25,7 @@ from dmrnet.report.records.systems import (
     shared_settings,
     sources_of,
 )
+from dmrnet.report.summary.class_scores import ClassScores, class_scores_of, majority_of
 from dmrnet.report.summary.row_index import RowIndex, index_rows, system_of
 from dmrnet.report.summary.system_summary import SystemSummary, compare, summarise_system
 
@@ -50,6 +59,8 @@ class DataSummary:
         combinations: Every combination with any value, in table order.
         compared: Combinations with a value in every run and enough samples, for averages.
         few: Combinations with a value in every run and too few samples.
+        majority: Accuracy of the most frequent class alone, by combination; for accuracy only.
+        of_classes: Metrics of classes of the systems that have them.
         counts: Smallest and largest number of samples scored in a run, for each combination.
         systems: The systems, the baseline first, published ones last.
         baseline: Label of the baseline; None without one.
@@ -87,6 +98,8 @@ class DataSummary:
     classes: tuple[str, ...] = ()
     data_warnings: tuple[str, ...] = ()
     few: tuple[str, ...] = ()
+    majority: Mapping[str, float] = field(default_factory=dict)
+    of_classes: tuple[ClassScores, ...] = ()
 
     @property
     def full(self) -> str:
@@ -149,7 +162,8 @@ def _summarise_dataset(
     index = index_rows(runs, dataset, split)
     reference = find_baseline(index.systems, baseline, names)
     labels = labels_of(index.systems, names)
-    scores = scores_of(index.metrics)
+    selected_by = {run.score for run in runs if run.rows and run.rows[0].dataset == dataset}
+    scores = scores_of(index.metrics, selected_by)
     shown = {name for score in scores for name in (score.name, score.name + COMPLETE)}
     ours = (run for run in runs if run.presence and run.rows[0].dataset == dataset)
     known = next(ours, None)
@@ -173,7 +187,11 @@ def _summarise_dataset(
             requested_baseline=baseline,
             shared=tuple(f"{k}={v}" for k, v in sorted(shared_settings(index.systems))),
             runs=_run_lines(runs, dataset, labels),
-            ignored=tuple(sorted(set(index.metrics) - shown)),
+            ignored=tuple(
+                metric
+                for metric in sorted(set(index.metrics) - shown - BESIDE)
+                if not metric.startswith(RECALL)
+            ),
             sources=sources_of(index.systems),
             selected_on=index.selected_on,
             data_notes=_data_notes(runs, dataset),
@@ -181,6 +199,8 @@ def _summarise_dataset(
             classes=known.classes if known else (),
             data_warnings=_data_warnings(runs, dataset),
             few=few,
+            majority=majority_of(index, combinations) if score.name == "accuracy" else {},
+            of_classes=_of_classes(index, labels, combinations, compared),
         )
 
 
@@ -206,6 +226,19 @@ def _summarise_systems(
             key=lambda one: (bool(one.system.source), bool(ours) and one.system != reference),
         )
     )
+
+
+def _of_classes(
+    index: RowIndex,
+    labels: Mapping[System, str],
+    combinations: Sequence[str],
+    compared: Sequence[str],
+) -> tuple[ClassScores, ...]:
+    found = (
+        class_scores_of(index, system, labels[system], combinations, compared)
+        for system in index.systems
+    )
+    return tuple(one for one in found if one)
 
 
 def _data_notes(runs: Sequence[RunRecord], dataset: str) -> tuple[str, ...]:

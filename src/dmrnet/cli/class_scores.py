@@ -1,0 +1,116 @@
+"""What the terminal shows beside accuracy: metrics of classes, and predictions of one class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+
+from dmrnet.cli.screen import counted, percent, plain_table
+from dmrnet.report.records.metrics import CLASS_METRICS, RECALL, counted_combinations
+
+MOST_CLASSES = 6
+"""Largest number of classes whose recalls are shown."""
+
+Values = Mapping[str, Mapping[str, tuple[float, int]]]
+"""Value and number of samples by metric and combination; an undefined value is NaN."""
+
+
+def values_of(rows: Iterable[Mapping[str, Any]], split: str) -> Values:
+    """Return the values of a split in a run's rows, by metric and combination."""
+    values: dict[str, dict[str, tuple[float, int]]] = {}
+    for row in rows:
+        if row["split"] == split and row["combination"]:
+            value = math.nan if row["value"] is None else float(row["value"])
+            values.setdefault(row["metric"], {})[row["combination"]] = value, int(row["n"])
+    return values
+
+
+def majority(values: Values) -> float | None:
+    """Return the accuracy of the most frequent class alone, averaged as accuracy is."""
+    return _average(values.get("majority", {}))
+
+
+def show_class_scores(
+    console: Console, rows: Iterable[Mapping[str, Any]], split: str, names: list[str]
+) -> None:
+    """Print metrics of classes, on average and with all modalities; nothing without them.
+
+    Args:
+        console: Console to print to.
+        rows: Rows of the run.
+        split: Split to show.
+        names: Modalities.
+    """
+    values, whole = values_of(rows, split), "+".join(names)
+    shown = {metric: title for metric, title in CLASS_METRICS.items() if metric in values}
+    if not shown:
+        return
+    many = len(values[next(iter(shown))]) > 1
+    table = plain_table([""], ["average", "all modalities"] if many else [""])
+    table.show_header = many
+    for metric, title in shown.items():
+        full, _ = values[metric].get(whole, (math.nan, 0))
+        texts = [percent(_average(values[metric])), percent(_defined(full))]
+        label = title if title.isupper() else title[0].lower() + title[1:]
+        table.add_row(label, *texts[not many :])
+    console.print()
+    console.print(table)
+    recalls = {
+        metric.removeprefix(RECALL): of[whole]
+        for metric, of in values.items()
+        if metric.startswith(RECALL) and whole in of
+    }
+    if 0 < len(recalls) <= MOST_CLASSES:
+        each = ", ".join(
+            f"{name} {percent(_defined(value))} (n {n})" for name, (value, n) in recalls.items()
+        )
+        console.print(f"recall with all modalities: {each}", soft_wrap=True, markup=False)
+    if text := constant_text(values):
+        console.print(text, style="yellow", soft_wrap=True, markup=False)
+
+
+def constant_text(values: Values) -> str:
+    """Return a sentence on combinations that predict one class for every sample; empty if none.
+
+    Where all samples are of one class, that is said instead.
+    """
+    shares = values.get("majority", {})
+    if shares and all(share == 1 for share, n in shares.values() if n):
+        return (
+            "all samples are of one class: no score says whether another would be recognised; "
+            "score samples of every class"
+        )
+    constant = [
+        name
+        for name, (number, _) in values.get("predicted_classes", {}).items()
+        if number == 1 and shares.get(name, (1.0, 0))[0] < 1
+    ]
+    if not constant:
+        return ""
+    always = {
+        metric.removeprefix(RECALL)
+        for metric, of in values.items()
+        if metric.startswith(RECALL) and all(of.get(name, (0.0, 0))[0] == 1 for name in constant)
+    }
+    which = f" ({always.pop()})" if len(always) == 1 else ""
+    every = len(constant) == len(values["predicted_classes"])
+    more = f" and {counted(len(constant) - 3, 'more combination')}" if len(constant) > 3 else ""
+    names = "any combination" if every else f"{', '.join(constant[:3])}{more}"
+    return (
+        f"every prediction from {names} is one class{which}: such a score is that of a constant; "
+        "try --class-weights balanced"
+    )
+
+
+def _average(of: Mapping[str, tuple[float, int]]) -> float | None:
+    """Return the mean of the defined values over combinations with enough samples."""
+    defined = {name: (value, n) for name, (value, n) in of.items() if value == value}
+    enough = counted_combinations({name: n for name, (_, n) in defined.items()})
+    return sum(defined[name][0] for name in enough) / len(enough) if enough else None
+
+
+def _defined(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,59 @@
+"""The table of metrics of classes, and sentences on constants."""
+
+from __future__ import annotations
+
+from dmrnet.report.pages.table import EMPTY, Cell, Table, best_of
+from dmrnet.report.records.metrics import CLASS_METRICS
+from dmrnet.report.statistics import formatting as fmt
+from dmrnet.report.summary.summary import DataSummary
+
+MOST_CLASSES = 6
+"""Largest number of classes whose recall is in the table."""
+
+HOW_CLASSES = (
+    "Percent; average over combinations, below it with all modalities. Balanced accuracy is the "
+    "mean recall of the classes, macro F1 the mean of their F1; AUROC and average precision are "
+    "means over classes, each against the rest. A constant prediction has a balanced accuracy of "
+    "one over the number of classes, and an AUROC of 50%. Recall of a class is with all modalities."
+)
+
+
+def class_table(summary: DataSummary) -> Table:
+    """One row a system: averages of metrics of classes, and the recall of few classes."""
+    metrics = [m for m in CLASS_METRICS if any(m in one.averages for one in summary.of_classes)]
+    classes = list(dict.fromkeys(name for one in summary.of_classes for name in one.recalls))
+    classes = classes if len(classes) <= MOST_CLASSES else []
+    rows = []
+    best = {
+        m: best_of(summary, [one.averages.get(m) for one in summary.of_classes]) for m in metrics
+    }
+    for one in summary.of_classes:
+        cells = [Cell(one.label)]
+        for metric in metrics:
+            mean, full, top = one.averages.get(metric), one.full.get(metric), best[metric]
+            if mean is None:
+                cells.append(EMPTY)
+                continue
+            below = f"all {fmt.percent(full.mean, 1)}" if full else ""
+            is_best = top is not None and fmt.percent(mean.mean, 1) == fmt.percent(top.mean, 1)
+            cells.append(Cell(fmt.estimate(mean, 1), below, is_best, fmt.by_seed(mean)))
+        for name in classes:
+            recall = one.recalls.get(name)
+            cells.append(
+                Cell(fmt.estimate(recall, 1), hint=fmt.by_seed(recall)) if recall else EMPTY
+            )
+        rows.append(tuple(cells))
+    header = ("System", *(CLASS_METRICS[m] for m in metrics), *(f"Recall of {n}" for n in classes))
+    return Table(header, tuple(rows if metrics else ()))
+
+
+def constant_text(summary: DataSummary) -> str:
+    """Return what the most frequent class alone scores; empty where that is not known."""
+    shares = sorted({fmt.percent(value) for value in summary.majority.values()}, key=float)
+    if not shares:
+        return ""
+    between = shares[0] if len(shares) == 1 else f"{shares[0]} to {shares[-1]}"
+    return (
+        f"Predicting the most frequent class for every sample scores {between}% (dashed in the "
+        "figures)."
+    )

@@ -1,0 +1,84 @@
+"""What accuracy hides: metrics of classes, the best constant, and predictions of one class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dmrnet.report.records.metrics import CLASS_METRICS, RECALL
+from dmrnet.report.records.systems import System
+from dmrnet.report.statistics.estimates import Estimate, average
+from dmrnet.report.summary.row_index import RowIndex
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScores:
+    """Metrics of classes of one system.
+
+    Attributes:
+        label: Name of the system on the page.
+        averages: Average over the compared combinations, by metric.
+        full: With all modalities, by metric.
+        recalls: Recall of each class with all modalities, by class.
+        constant: Combinations with which some seed predicts one class for every sample, though
+            samples are of several.
+    """
+
+    label: str
+    averages: Mapping[str, Estimate]
+    full: Mapping[str, Estimate]
+    recalls: Mapping[str, Estimate]
+    constant: tuple[str, ...]
+
+
+def class_scores_of(
+    index: RowIndex,
+    system: System,
+    label: str,
+    combinations: Sequence[str],
+    compared: Sequence[str],
+) -> ClassScores | None:
+    """Return the metrics of classes of a system; None where its rows have none.
+
+    Args:
+        index: Rows of the data set.
+        system: The system.
+        label: Its name on the page.
+        combinations: Every combination.
+        compared: Combinations that averages are over.
+    """
+
+    def value(metric: str, name: str) -> Estimate | None:
+        found = index.scores.get((system, metric, name))
+        return Estimate.of(found) if found else None
+
+    whole = "+".join(index.modalities)
+    averages, full = {}, {}
+    for metric in CLASS_METRICS:
+        each = [one for name in compared if (one := value(metric, name))]
+        if each and (mean := average(each)):
+            averages[metric] = mean
+        if one := value(metric, whole):
+            full[metric] = one
+    if not averages and not full:
+        return None
+    classes = [metric for metric in index.metrics if metric.startswith(RECALL)]
+    recalls = {
+        metric.removeprefix(RECALL): one for metric in classes if (one := value(metric, whole))
+    }
+    constant = tuple(
+        name
+        for name in combinations
+        if 1 in index.scores.get((system, "predicted_classes", name), {}).values()
+        and min(index.scores.get((system, "majority", name), {0: 1.0}).values()) < 1
+    )
+    return ClassScores(label, averages, full, recalls, constant)
+
+
+def majority_of(index: RowIndex, combinations: Sequence[str]) -> dict[str, float]:
+    """Return the accuracy of the most frequent class alone, by combination; mean over runs."""
+    values: dict[str, list[float]] = {}
+    for (_, metric, name), by_seed in index.scores.items():
+        if metric == "majority":
+            values.setdefault(name, []).extend(by_seed.values())
+    return {name: sum(of) / len(of) for name in combinations if (of := values.get(name))}
