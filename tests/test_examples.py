@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import runpy
 import shlex
 import shutil
 import socket
@@ -19,6 +20,7 @@ from tests import forked
 
 from dmrnet.cli import main
 from dmrnet.cli.arguments import pop_flag
+from dmrnet.methods import METHODS
 from dmrnet.settings.config import parse_run
 from dmrnet.studies import Board, Job
 
@@ -119,6 +121,43 @@ def test_a_lightning_module_trains(tmp_path: Path) -> None:
     )
     assert scores.keys() == SCORED
     assert min(scores.values()) > 0.8
+
+
+def code_lines(nodes: Sequence[ast.stmt]) -> int:
+    return sum(node.end_lineno - node.lineno + 1 for node in nodes if node.end_lineno)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_an_own_encoder_takes_twelve_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = JOB.with_name("own_encoder.py")
+    _, *code = ast.parse(source.read_text(encoding="utf-8")).body
+    code = [node for node in code if not isinstance(node, ast.Import | ast.ImportFrom)]
+    assert code_lines(code) <= 12
+    left = runpy.run_path(str(source))
+    assert [run.method.modalities for run in left["runs"]] == 2 * [("camera", "radar")]
+    assert type(left["runs"][0].method.encoders[1].encoder).__name__ == "RadarNet"
+    assert left["report"].page.is_file()
+    assert capsys.readouterr().out.count("camera+radar") == 2
+
+
+@pytest.mark.usefixtures("on_path", "no_pictures")
+def test_an_own_method_takes_forty_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(METHODS, "_paths", dict(METHODS._paths))
+    monkeypatch.setattr(METHODS, "_registered", dict(METHODS._registered))
+    import own_method
+
+    body = ast.parse(Path(own_method.__file__).read_text(encoding="utf-8")).body
+    parts = [
+        n for n in body if isinstance(n, ast.ClassDef) or getattr(n, "name", "") == "mean_fusion"
+    ]
+    assert len(parts) == 3
+    assert code_lines(parts) <= 40
+    runs = own_method.main(str(tmp_path / "report"), epochs=1)
+    assert "certain" in runs[0].history[0]
+    assert "mean-fusion" in (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
 
 
 def train_distributed(folder: str, out: str) -> None:

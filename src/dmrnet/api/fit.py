@@ -27,6 +27,8 @@ from dmrnet.methods.function import Build
 from dmrnet.methods.settings import MethodSettings
 from dmrnet.modalities import MaskSampler
 from dmrnet.nn.encoders.own import Factory, give_encoder
+from dmrnet.objectives.own import TermFunction, own_terms
+from dmrnet.objectives.term import Term
 from dmrnet.settings.config import RunSettings
 from dmrnet.settings.training import Training
 
@@ -41,6 +43,8 @@ def fit(
     method: str | MethodSettings | Build = "dmrnet",
     recipe: str = "best",
     encoders: Mapping[str, nn.Module | Factory | str] | None = None,
+    fusion: nn.Module | Callable[..., nn.Module] | None = None,
+    terms: Sequence[Term | TermFunction] = (),
     seed: int = 0,
     out: str | Path | None = None,
     val_share: float = 0.2,
@@ -65,6 +69,13 @@ def fit(
             and may take the `Modality`, from ``(b, *shape)`` to a vector
             ``(b, C)``, a sequence ``(b, C, T)`` or a map ``(b, C, H, W)``, or the name of a
             registered one. Others get the encoder of their kind.
+        fusion: Fusion in place of the network's: a module, or a class or function that returns one
+            and may take the shapes ``(C, H, W)`` of the features by name. It maps features
+            ``(b, C, H, W)`` by name, zeros where hidden, and a mask, bool ``(b, V)``, to a vector
+            ``(b, C)`` or a map ``(b, C, H, W)``. A `dmrnet.nn.Fusion` gets hidden rows as they are.
+        terms: Terms that are added to the total loss (Eq. 13): functions from a
+            `dmrnet.objectives.Step` to a scalar, logged by their names, or a
+            `dmrnet.objectives.Term`, which has a weight and a first epoch.
         seed: Seed of splits, weights, order, masks and noise.
         out: Folder of the run; a run that was stopped there goes on, and a finished one is opened.
             By default a temporary folder that lasts as long as the run.
@@ -107,6 +118,8 @@ def fit(
         }
         network = replace(how.network, encoders={**how.network.encoders, **named})
         how = replace(how, network=network)
+    if fusion is not None:
+        how = replace(how, network=replace(how.network, fusion=give_encoder(fusion)))
     if isinstance(logger, str):
         training["logger"], logger = logger, None
     loggers = [logger] if isinstance(logger, Logger) else list(logger or ())
@@ -120,7 +133,15 @@ def fit(
             )
         keep.append(folder := TemporaryFolder())
         out = folder.path / f"{how.name}-seed{seed}"
-    fit_run(settings, Path(out), report, masks=masks, loggers=loggers, callbacks=callbacks)
+    fit_run(
+        settings,
+        Path(out),
+        report,
+        masks=masks,
+        loggers=loggers,
+        callbacks=callbacks,
+        terms=own_terms(terms),
+    )
     return Run(open_finished(Path(out)), tuple(keep))
 
 

@@ -373,6 +373,7 @@ def open_run(
     path: str | Path,
     device: str = "cpu",
     encoders: Mapping[str, nn.Module | Factory] | None = None,
+    fusion: nn.Module | Callable[..., nn.Module] | None = None,
 ) -> Run:
     """Open a finished run.
 
@@ -380,13 +381,15 @@ def open_run(
         path: Folder of the run.
         device: Device for its method.
         encoders: Encoders that `fit` was given, by modality; they get the run's weights.
+        fusion: Fusion that `fit` was given.
 
     Raises:
         FileNotFoundError: If the folder holds no run, or its weights are gone.
         ValueError: If the run has not finished, or its files do not fit together.
     """
     names = {name: give_encoder(encoder) for name, encoder in (encoders or {}).items()}
-    return Run(open_finished(Path(path), device, names))
+    fused = None if fusion is None else give_encoder(fusion)
+    return Run(open_finished(Path(path), device, names, fused))
 
 
 @dataclass(frozen=True)

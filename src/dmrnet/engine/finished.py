@@ -180,7 +180,10 @@ class FinishedRun:
 
 
 def open_run(
-    path: Path, device: str = "cpu", encoders: Mapping[str, str] | None = None
+    path: Path,
+    device: str = "cpu",
+    encoders: Mapping[str, str] | None = None,
+    fusion: str | None = None,
 ) -> FinishedRun:
     """Open a finished run.
 
@@ -188,6 +191,7 @@ def open_run(
         path: Folder of the run.
         device: Device for its method.
         encoders: Names of encoders to build in place of those in its settings, by modality.
+        fusion: Name of the fusion to build in place of that in its settings.
 
     Raises:
         FileNotFoundError: If the folder holds no run, or its weights are gone.
@@ -210,6 +214,8 @@ def open_run(
     network = replace(settings.method.network, pretrained=False)
     if encoders:
         network = replace(network, encoders={**network.encoders, **encoders})
+    if fusion:
+        network = replace(network, fusion=fusion)
     method = replace(settings.method, network=network).build(task)
     arrange(method, torch.device(device).type)
     load_weights(method, folder.weights)

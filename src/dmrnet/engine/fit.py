@@ -20,10 +20,12 @@ from dmrnet.data.presence import patterns
 from dmrnet.engine.final_scores import write_final_scores
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.guard import (
+    check_fusion,
     check_masks,
     check_needs,
     check_rates,
     check_samples,
+    check_terms,
     qualified_name,
     sampler_name,
     to_go_on,
@@ -42,6 +44,7 @@ from dmrnet.methods.base import Method
 from dmrnet.modalities import MaskSampler
 from dmrnet.nn.layers.memory_format import arrange
 from dmrnet.nn.layers.norm import synchronise
+from dmrnet.objectives import Term
 from dmrnet.settings.config import RunSettings, dump, read_config
 from dmrnet.settings.paths import absolute, paths_of, relative_paths
 from dmrnet.settings.training import LENGTHENED, Training
@@ -65,6 +68,7 @@ def fit_run(
     masks: MaskSampler | None = None,
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[Callback] = (),
+    terms: Sequence[Term] = (),
 ) -> bool:
     """Train a run, or go on with it, and evaluate it on validation.
 
@@ -79,6 +83,7 @@ def fit_run(
         masks: Sampler of the masks, instead of the one that the settings name.
         loggers: Loggers of Lightning besides the one that the settings name.
         callbacks: Callbacks of Lightning; a teacher is trained without them.
+        terms: Terms that are added to the method's loss; a teacher is trained without them.
 
     Returns:
         False if the folder held the finished run already and nothing was done.
@@ -102,6 +107,8 @@ def fit_run(
     asked = settings
     settings, finished = to_go_on(asked, folder, checkpoints)
     splits = _data_to_train_on(settings, folder, checkpoints, masks, finished)
+    if finished or checkpoints.existing():
+        check_terms(terms, folder)
     if splits is None:
         return False
     training = _training_of(settings, splits)
@@ -110,6 +117,7 @@ def fit_run(
     if trainer.strategy.root_device.type == "cpu":
         keep_freed()
     method = _build_method(settings, splits)
+    method.add_terms(terms)
     teacher_cost = _set_teacher(method, settings, splits, folder, report)
     if trainer.world_size == 1:
         # Processes that share their gradients would copy them.
@@ -127,7 +135,10 @@ def fit_run(
         resumed = checkpoints.newest(method)
         if trainer.is_global_zero:
             _write_start(settings, folder, splits, training, masks, resumed)
-            folder.write_facts(callbacks=[qualified_name(one) for one in callbacks])
+            folder.write_facts(
+                callbacks=[qualified_name(one) for one in callbacks],
+                terms=[term.name for term in terms],
+            )
             for logger in trainer.loggers:
                 logger.log_hyperparams(settings.to_dict())
             if started is not None:
@@ -185,6 +196,7 @@ def _build_method(settings: RunSettings, splits: Splits) -> Method:
         method = settings.method.build(splits.train.task)
     except ValueError as error:
         raise UnfitError(str(error)) from error
+    check_fusion(method, settings)
     check_needs(method, splits.train)
     return method
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from dmrnet.engine.seal import check_config
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.methods.base import Method
 from dmrnet.modalities import MaskSampler
+from dmrnet.objectives import Term
 from dmrnet.settings.config import RunSettings, read_config
 from dmrnet.settings.files import flat
 from dmrnet.settings.paths import paths_of
@@ -166,6 +168,34 @@ def check_masks(masks: MaskSampler | None, folder: RunFolder) -> None:
         raise ValueError(
             f"{folder.path} holds a run with masks of {before or 'its settings'}, now they are of "
             f"{now or 'the settings'}; choose another out, or delete that folder"
+        )
+
+
+def check_terms(terms: Sequence[Term], folder: RunFolder) -> None:
+    """Refuse to go on with a run whose loss had other terms of the user's own.
+
+    Raises:
+        ValueError: If their names differ.
+    """
+    before, now = folder.read_facts().get("terms", []), [term.name for term in terms]
+    if before != now:
+        raise ValueError(
+            f"{folder.path} holds a run with the own terms {', '.join(before) or 'none'}, now they "
+            f"are {', '.join(now) or 'none'}; choose another out, or delete that folder"
+        )
+
+
+def check_fusion(method: Method, settings: RunSettings) -> None:
+    """Refuse a fusion of the user's own that the method has not built in.
+
+    Raises:
+        ValueError: If the method has a fusion of its own.
+    """
+    name = settings.method.network.fusion
+    if name != "auto" and not method.fusion.given:
+        raise ValueError(
+            f"the method {settings.method.name} has a fusion of its own; give yours to another, "
+            "such as sf-md, dmr or dmrnet"
         )
 
 

@@ -97,12 +97,7 @@ class Method(nn.Module, TrainingHooks):
             )
         if encodes not in ("mask", "present"):
             raise ValueError(f"expected encodes as mask or present, got {encodes!r}")
-        hidden = [term.name for term in terms if term.reads_hidden]
-        if encodes == "mask" and hidden:
-            raise ValueError(
-                f"the term {hidden[0]} reads features of modalities that are present but masked; "
-                "set encodes to present"
-            )
+        _check_reading(terms, encodes)
         self.task = task
         weights = task.class_weights
         self.register_buffer(
@@ -308,6 +303,16 @@ class Method(nn.Module, TrainingHooks):
         """Return the task loss of each sample; side outputs are added in dense tasks."""
         return output_loss(out, target, self.class_weights, self.smoothing)
 
+    def add_terms(self, terms: Sequence[Term]) -> None:
+        """Add terms to the loss (Eq. 13).
+
+        Raises:
+            ValueError: If a name is taken, or a term reads features that are not encoded.
+        """
+        present = [one for one in self.objective.terms if isinstance(one, Term)]
+        _check_reading(terms, self.encodes)
+        self.objective = TotalLoss([*present, *terms])
+
     def end_epoch(self, add: Add | None = None) -> EpochStatistics | None:
         """Close an epoch: return its statistics, after the method has learnt from them.
 
@@ -326,3 +331,13 @@ def rename_weights(method: Method, state: dict[str, Any], prefix: str = "", *_: 
     for old, new in method.renamed.items():
         for name in [name for name in state if name.startswith(prefix + old)]:
             state[prefix + new + name.removeprefix(prefix + old)] = state.pop(name)
+
+
+def _check_reading(terms: Sequence[Term], encodes: Encodes) -> None:
+    """Refuse terms that read features which are not encoded."""
+    hidden = [term.name for term in terms if term.reads_hidden]
+    if encodes == "mask" and hidden:
+        raise ValueError(
+            f"the term {hidden[0]} reads features of modalities that are present but masked; "
+            "set encodes to present"
+        )

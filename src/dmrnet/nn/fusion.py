@@ -52,9 +52,11 @@ class Fusion(nn.Module):
 
     Attributes:
         stride: Number that must divide the height and width of images in a dense task.
+        given: Whether it is one that the user gave in place of the network's.
     """
 
     stride: int = 1
+    given: bool = False
 
     def forward(self, feats: Any, mask: Tensor) -> Fused:  # noqa: ANN401
         """Fuse the visible modalities.

@@ -7,6 +7,7 @@ from copy import deepcopy
 from functools import partial
 from hashlib import blake2b
 from inspect import Parameter, signature
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ class AsMap(nn.Module):
 
 
 def give_encoder(encoder: nn.Module | Factory) -> str:
-    """Keep an encoder for this process and return the name by which settings refer to it.
+    """Keep an encoder, or a fusion, for this process; return its name in settings.
 
     Args:
         encoder: A class or function, called for every method with the run's seed; or a module, of
@@ -61,6 +62,31 @@ def give_encoder(encoder: nn.Module | Factory) -> str:
     return name
 
 
+def given_part(name: str, argument: str) -> Factory:
+    """Return what was given under a name.
+
+    Args:
+        name: Name that `give_encoder` returned.
+        argument: Argument of `open_run` that gives it again, for the message.
+
+    Raises:
+        ValueError: If the process has not been given it.
+    """
+    if name not in _GIVEN:
+        raise ValueError(
+            f"{name.removeprefix(GIVEN)} was given in Python; give it again: "
+            f"open_run(..., {argument})"
+        )
+    return _GIVEN[name]
+
+
+def built(factory: Callable[..., Any], argument: object) -> Any:  # noqa: ANN401
+    """Return what a class or function returns; it gets the argument if it needs one."""
+    parameters = signature(factory).parameters.values()
+    takes = any(one.default is Parameter.empty and one.kind <= 1 for one in parameters)
+    return factory(argument) if takes else factory()
+
+
 def own_encoder(modality: Modality, name: str) -> nn.Module | None:
     """Return an encoder of the user's own; None if the name is of another kind.
 
@@ -69,19 +95,12 @@ def own_encoder(modality: Modality, name: str) -> nn.Module | None:
             a map.
     """
     if name.startswith(GIVEN):
-        if name not in _GIVEN:
-            raise ValueError(
-                f"modality {modality.name}: the encoder {name.removeprefix(GIVEN)} was given in "
-                f"Python; give it again: open_run(..., encoders={{{modality.name!r}: ...}})"
-            )
-        factory = _GIVEN[name]
+        factory = given_part(name, f"encoders={{{modality.name!r}: ...}}")
     elif name in ENCODERS:
         factory = ENCODERS.load(name)
     else:
         return None
-    parameters = signature(factory).parameters.values()
-    takes = any(one.default is Parameter.empty and one.kind <= 1 for one in parameters)
-    encoder: nn.Module = factory(modality) if takes else factory()  # type: ignore[call-arg]
+    encoder: nn.Module = built(factory, modality)
     return as_map(modality, encoder)
 
 

@@ -54,6 +54,7 @@ class Network:
         encoder: Encoder of all modalities: auto (by kind), or timm:NAME for images and volumes
             (timm:NAME@1 for its second inner map). In dense prediction, images only and no @.
         encoders: Encoders of single modalities, by name; they override `encoder`.
+        fusion: Fusion: auto (the family's), or the name of one that was given in Python.
     """
 
     family: Family = "generic"
@@ -70,6 +71,7 @@ class Network:
     grid: Literal["auto", "pooled"] = "auto"
     encoder: str = "auto"
     encoders: dict[str, str] = field(default_factory=dict)
+    fusion: str = "auto"
 
     def __post_init__(self) -> None:
         if self.family not in (families := get_args(Family)):
@@ -95,6 +97,12 @@ class Network:
             FileNotFoundError: If published weights are not available.
         """
         self.check_encoders()
+        own = self.fusion != "auto"
+        if own and (self.family != "generic" or task.dense):
+            raise ValueError(
+                "a fusion of your own is for the generic network and one class a sample; otherwise "
+                "write a method: a function from a task to a Method"
+            )
         if self.family == "esanet":
             from dmrnet.nn.networks.esanet import esanet
 
@@ -114,6 +122,12 @@ class Network:
         check_dense(task, self.family, dense=False)
         encoders = self.build_encoders(task)
         shapes = feature_shapes(task, encoders)
+        if own:
+            from dmrnet.nn.networks.own_fusion import own_fusion
+            from dmrnet.nn.predictor import PooledLinear
+
+            mine, width = own_fusion(self.fusion, shapes)
+            return NetworkParts(encoders, mine, width, PooledLinear(width, len(task.classes)))
         channels = sum(shape[0] for shape in shapes.values())
         tail = self.build_tail(task, channels, self.fusion_grid(shapes))
         fusion = ConcatFusion(shapes, tail.trunk, self.grid_choice)

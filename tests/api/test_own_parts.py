@@ -1,0 +1,127 @@
+"""Terms and fusions of the user's own, as arguments of `fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import dmrnet
+from dmrnet.nn import Fused, Fusion
+from dmrnet.objectives import Step, Term
+
+Y = np.arange(60) % 2
+RNG = np.random.default_rng(0)
+DATA = dmrnet.MultimodalDataset(
+    {"a": RNG.normal(size=(60, 3)) + Y[:, None], "b": RNG.normal(size=(60, 2, 8))}, Y
+)
+SHORT: dict[str, Any] = {"method": "sf-md", "max_epochs": 2, "threads": 1}
+
+
+def small_logits(step: Step) -> Tensor:
+    return 0.1 * step.out.logits.square().mean()
+
+
+class Late(Term):
+    def forward(self, step: Step) -> Tensor:
+        return step.fused.map.abs().mean()
+
+
+class Mean(nn.Module):
+    """Mean of the visible modalities."""
+
+    def __init__(self, shapes: Mapping[str, tuple[int, int, int]]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(c, 6) for c, _, _ in shapes.values())
+
+    def forward(self, feats: Mapping[str, Tensor], mask: Tensor) -> Tensor:
+        both = [layer(x.mean((2, 3))) for layer, x in zip(self.layers, feats.values(), strict=True)]
+        seen = mask[:, :, None].float()
+        out: Tensor = (torch.stack(both, 1) * seen).sum(1) / seen.sum(1)
+        return out
+
+
+class Leaky(Fusion):
+    def forward(self, feats: Any, mask: Tensor) -> Fused:
+        return Fused(torch.cat([x.mean((2, 3), keepdim=True) for x in feats.values()], 1))
+
+
+def test_own_terms_are_added_and_logged_by_name(tmp_path: Path) -> None:
+    terms = [small_logits, Late("late", weight=0.5, start_epoch=1)]
+    run = dmrnet.fit(DATA, terms=terms, out=tmp_path / "run", **SHORT)
+    first, second = run.history
+    assert first["loss"] == pytest.approx(first["task"] + first["small_logits"], rel=1e-5)
+    assert "late" not in first
+    total = second["task"] + second["small_logits"] + 0.5 * second["late"]
+    assert second["loss"] == pytest.approx(total, rel=1e-5)
+    alone = dmrnet.fit(DATA, **SHORT)
+    assert alone.history[0]["task"] != first["task"], "it trains"
+    # The kept weights are those of the method: they open without the terms.
+    again = dmrnet.open_run(tmp_path / "run")
+    assert again.validation.values == run.validation.values
+    dmrnet.fit(DATA, terms=terms, out=tmp_path / "run", **SHORT)
+    with pytest.raises(ValueError, match="own terms small_logits, late, now they are none"):
+        dmrnet.fit(DATA, out=tmp_path / "run", **SHORT)
+
+
+class Learnt(Term):
+    def __init__(self) -> None:
+        super().__init__("learnt")
+        self.scale = nn.Parameter(torch.ones(()))
+
+
+@pytest.mark.parametrize(
+    ("term", "kind", "message"),
+    [
+        (lambda step: step.out.logits, TypeError, r"term: expected a scalar .* \(24, 2\)"),
+        (lambda step: 0.5, TypeError, "expected a scalar tensor of a floating type.* got float"),
+        (lambda step: step.mask.sum(), TypeError, r"got torch.int64 of shape \(\)"),
+        ("mse", TypeError, "as a function from a Step to a scalar, or a Term, got str"),
+        (Learnt(), ValueError, "learnt has parameters or buffers"),
+        (Late("task"), ValueError, "terms of different names"),
+    ],
+)
+def test_a_wrong_term_is_refused(term: Any, kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        dmrnet.fit(DATA, terms=[term], **{**SHORT, "batch_size": 32})
+
+
+def test_a_term_without_a_gradient_is_warned_of_once() -> None:
+    def constant(step: Step) -> Tensor:
+        return step.out.logits.detach().mean()
+
+    with pytest.warns(UserWarning, match="the term constant has no gradient") as caught:
+        dmrnet.fit(DATA, terms=[constant], **SHORT)
+    assert len(caught) == 1
+
+
+def test_an_own_fusion_is_used_and_opened_again(tmp_path: Path) -> None:
+    run = dmrnet.fit(DATA, test=DATA, fusion=Mean, out=tmp_path / "run", **SHORT)
+    fusion = run.method.fusion
+    assert isinstance(fusion.get_submodule("module"), Mean)
+    scores = run.evaluate()
+    again = dmrnet.open_run(tmp_path / "run", fusion=Mean)
+    assert again.evaluate(DATA).values == scores.values
+    # Absent is absent, in evaluation as in single predictions.
+    assert np.allclose(
+        run.predict_proba(DATA, combination="a"), run.predict_proba({"a": DATA.read("a")})
+    )
+    dmrnet.fit(DATA, method="dmrnet", fusion=Mean, max_epochs=1, threads=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fusion": Leaky}, "Leaky: its output changes with features that the mask hides"),
+        ({"fusion": lambda shapes: nn.Linear(1, 1)}, "Linear cannot fuse a"),
+        ({"fusion": Mean, "method": "hemis"}, "hemis has a fusion of its own"),
+    ],
+)
+def test_a_wrong_fusion_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        dmrnet.fit(DATA, **{**SHORT, **change})
