@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dmrnet.report.figures.by_variance import variance_figures
+from dmrnet.report.figures.curves import curve_figures
 from dmrnet.report.figures.figure import standalone
 from dmrnet.report.figures.label_maps import map_figures
 from dmrnet.report.figures.reliability import reliability_figures
@@ -22,6 +23,7 @@ from dmrnet.report.pages.markdown import render_markdown
 from dmrnet.report.pages.overview import make_overview
 from dmrnet.report.pages.section import make_section
 from dmrnet.report.pages.worth_table import worth_table
+from dmrnet.report.records.history import read_history
 from dmrnet.report.records.mining import read_variance_by_epoch
 from dmrnet.report.records.predictions import PICTURES, read_label_maps, read_predictions
 from dmrnet.report.records.rows import SPLITS
@@ -109,6 +111,7 @@ def build_report(
                 *score_figures(item, anchor),
                 *variance_figures(item, f"{anchor}-variance"),
                 *map_figures(item, anchor),
+                *curve_figures(item, anchor),
             ],
             anchor,
             resample(item, read),
@@ -149,6 +152,7 @@ def find_damage(folder: Path, split: str) -> str | None:
         read_predictions(run, run.modalities)
         read_run(folder)
         read_variance_by_epoch([folder], run.modalities)
+        read_history(folder)
         if (folder / PICTURES).is_file():
             read_label_maps(folder / PICTURES)
     except (ValueError, OSError) as error:

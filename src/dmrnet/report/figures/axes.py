@@ -131,3 +131,22 @@ def dot_matrix(
     axes.spines["left"].set_visible(False)
     axes.spines["bottom"].set_visible(False)
     axes.tick_params(length=0)
+
+
+def shade_sizes(panels: Sequence[Axes], columns: Sequence[str], ink: str) -> None:
+    """Shade the combinations of every second size, and write each size below the first panel."""
+    sizes = [len(members(name)) for name in columns]
+    for index, size in enumerate(dict.fromkeys(sizes)):
+        first, count = sizes.index(size), sizes.count(size)
+        if index % 2:
+            for axes in panels:
+                axes.axvspan(first - 0.5, first + count - 0.5, color=ink, alpha=0.05, linewidth=0)
+        panels[0].text(
+            first + count / 2 - 0.5,
+            -0.02,
+            f"{size} seen" if count * column_width(columns) > 0.5 else str(size),
+            color=ink,
+            ha="center",
+            va="top",
+            transform=panels[0].get_xaxis_transform(),
+        )

@@ -23,7 +23,7 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "dmrnet",
     "text.parse_math": False,
     "font.family": "sans-serif",
-    "font.size": 8.0,
+    "font.size": 9.0,
     "axes.linewidth": 0.6,
     "lines.linewidth": 1.0,
     "path.simplify": True,

@@ -59,7 +59,7 @@ def gain_diagram(
             _panel(axes, shown, labels, _limits(of, under), ink)
             if len(labels) > len(methods):
                 axes.axhline(len(methods) - 0.5, color=ink, linewidth=0.6, alpha=0.5)
-            axes.set_title(TITLES[headline], color=ink, fontsize=8, pad=4)
+            axes.set_title(TITLES[headline], color=ink, fontsize=9, pad=4)
             names = [shortened(label, _LONGEST) for label in labels] if number == 0 else []
             axes.set_yticks(range(len(labels)), names or [""] * len(labels))
             axes.tick_params(axis="y", length=0)

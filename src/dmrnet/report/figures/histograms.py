@@ -76,7 +76,7 @@ def draw_panels(
         axes = axes_at(figure, _LEFT + column * (width + _BETWEEN), bottom, width, height)
         _draw_panel(axes, panel, edges, shown)
         axes.set_xlim(low, high)
-        axes.set_title(panel.title, fontsize=8, color=ink, loc="left", pad=9)
+        axes.set_title(panel.title, fontsize=9, color=ink, loc="left", pad=9)
         axes.set_yticks([])
         bare(axes, ink)
         axes.spines["left"].set_visible(False)

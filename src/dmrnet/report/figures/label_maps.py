@@ -105,7 +105,7 @@ def _image_figure(
                 if text in maps:
                     _show(axes, _coloured(maps[text], colours), "" if r else text, ink)
             left = grid[r][len(inputs) + 1]
-            title = left.text(-0.02, 0.5, fmt.shortened(label, 18), fontsize=6.5, color=ink)
+            title = left.text(-0.02, 0.5, fmt.shortened(label, 18), fontsize=9, color=ink)
             title.set(transform=left.transAxes, rotation=90, ha="right", va="center")
         _legend(figure, first.classes, colours, used, ink)
         return figure
@@ -141,7 +141,7 @@ def _coloured(labels: NDArray[np.uint8], colours: NDArray[np.float64]) -> NDArra
 def _show(axes: Axes, picture: NDArray[np.uint8], text: str, ink: str) -> None:
     """Show a picture ``(H, W, 3)`` in colours, or ``(H, W)`` in grey."""
     axes.imshow(picture, interpolation="none", cmap="gray", vmin=0, vmax=255)
-    axes.set_title(text, fontsize=6.5, color=ink, pad=2)
+    axes.set_title(text, fontsize=9, color=ink, pad=2)
 
 
 def _legend(
@@ -157,7 +157,7 @@ def _legend(
     if NO_CLASS in used:
         patches.append(Patch(facecolor=VOID, edgecolor=ink, label="no label"))
     key = figure.legend(
-        handles=patches, loc="lower center", ncols=min(7, len(patches)), frameon=False, fontsize=6.5
+        handles=patches, loc="lower center", ncols=min(7, len(patches)), frameon=False, fontsize=9
     )
     for text in key.get_texts():
         text.set_color(ink)

@@ -13,19 +13,23 @@ from dmrnet.report.figures.axes import (
     MOST_COLUMNS,
     axes_at,
     bare_grid,
-    column_width,
     dot_matrix,
     error_bars,
     is_wide,
     matrix_size,
     panel,
+    shade_sizes,
 )
 from dmrnet.report.figures.figure import Figure, data_id, make_figure
+from dmrnet.report.figures.heat_map import heat_map
 from dmrnet.report.figures.systems import Mark, best_systems, legend, legend_height, worse_left_out
 from dmrnet.report.records.combinations import members
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate, average
 from dmrnet.report.summary.summary import DataSummary
+
+MOST_MARKS = 31
+"""Above this number of combinations, marks of several systems are too close to be told apart."""
 
 
 def score_figures(summary: DataSummary, prefix: str) -> list[Figure]:
@@ -33,7 +37,10 @@ def score_figures(summary: DataSummary, prefix: str) -> list[Figure]:
     if not summary.combinations:
         return []
     figures = [by_number(summary, f"{prefix}-number")] if len(summary.modalities) > 2 else []
-    return [*figures, by_combination(summary, f"{prefix}-combinations")]
+    columns, name = _columns(summary), f"{prefix}-combinations"
+    if len(columns) > MOST_MARKS and len([i for i in summary.systems if i.scores]) > 1:
+        return [*figures, heat_map(summary, columns, name)]
+    return [*figures, by_combination(summary, name)]
 
 
 def by_number(summary: DataSummary, name: str) -> Figure:
@@ -114,7 +121,7 @@ def by_combination(summary: DataSummary, name: str) -> Figure:
         panels.append(scores)
         for axes in panels:
             axes.set_xlim(-0.6, len(columns) - 0.4)
-        _shade_sizes(panels, columns, ink)
+        shade_sizes(panels, columns, ink)
         legend(scores, shown, ink)
         return figure
 
@@ -169,22 +176,3 @@ def _points(axes: Axes, columns: Sequence[str], values: Mapping[str, Estimate], 
     style = mark.style | {"gid": data_id(mark.label, names), "linestyle": "none"}
     means = [100 * values[name].mean for name in names]
     axes.plot(xs, means, markersize=3.4 if len(columns) > 31 else 4.6, **style)
-
-
-def _shade_sizes(panels: Sequence[Axes], columns: Sequence[str], ink: str) -> None:
-    """Shade the combinations of every second size, and write each size below the first panel."""
-    sizes = [len(members(name)) for name in columns]
-    for index, size in enumerate(dict.fromkeys(sizes)):
-        first, count = sizes.index(size), sizes.count(size)
-        if index % 2:
-            for axes in panels:
-                axes.axvspan(first - 0.5, first + count - 0.5, color=ink, alpha=0.05, linewidth=0)
-        panels[0].text(
-            first + count / 2 - 0.5,
-            -0.02,
-            f"{size} seen" if count * column_width(columns) > 0.5 else str(size),
-            color=ink,
-            ha="center",
-            va="top",
-            transform=panels[0].get_xaxis_transform(),
-        )
