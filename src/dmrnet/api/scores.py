@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from typing import Any
 
 from dmrnet.hints import nearest
-from dmrnet.report.records.metrics import counted_combinations, lower_is_better, score_label
+from dmrnet.report.records.metrics import RECALL, counted_combinations, lower_is_better, score_label
 from dmrnet.report.statistics.failures import (
     Seen,
     expected_score,
@@ -82,6 +82,33 @@ class Scores:
         pick = max if lower_is_better(self.metric) else min
         name = pick(self._counted, key=lambda one: self._counted[one])
         return name, self._counted[name]
+
+    @property
+    def majority(self) -> float | None:
+        """Accuracy of the most frequent class alone, averaged as scores are; None if not known."""
+        column = self.values.get("majority", {})
+        shares = [column[name][0] for name in self._counted if name in column]
+        return sum(shares) / len(shares) if shares else None
+
+    @property
+    def recalls(self) -> dict[str, float]:
+        """Recall of each class with all modalities, by class; empty if not known."""
+        whole = "+".join(self.modalities)
+        return {
+            metric.removeprefix(RECALL): column[whole][0]
+            for metric, column in self.values.items()
+            if metric.startswith(RECALL) and whole in column
+        }
+
+    def by(self, metric: str) -> Scores:
+        """Return the same scores with another metric first, such as ``balanced_accuracy``.
+
+        Raises:
+            ValueError: If there is no such metric.
+        """
+        if metric not in self.values:
+            raise ValueError(f"there is no metric {metric!r}; {nearest(metric, self.values)}")
+        return replace(self, metric=metric)
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -206,12 +233,15 @@ class Scores:
         rows = [(name, f"{100 * value:.1f}", str(n)) for name, value, n in self._lines()]
         width = max(len(name) for name, _, _ in rows)
         name, worst = self.worst
+        alone = ""
+        if self.metric == "accuracy" and (share := self.majority) is not None:
+            alone = f", most frequent class alone {100 * share:.1f}"
         few = len(self.left_out)
         less = f"; without {few} combination{'s' * (few > 1)} of few samples" if few else ""
         return "\n".join(
             [
                 f"{score_label(self.metric)} on {self.split}, %: average {100 * self.average:.1f}, "
-                f"all {100 * self.full:.1f}, worst {100 * worst:.1f} ({name}){less}",
+                f"all {100 * self.full:.1f}, worst {100 * worst:.1f} ({name}){alone}{less}",
                 *(f"{name:<{width}}  {value:>5}  n {n}" for name, value, n in rows),
             ]
         )

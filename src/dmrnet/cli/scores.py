@@ -85,6 +85,14 @@ def show_scores(
     metric = str(facts.get("score", "accuracy"))
     label = score_label(metric)
     scores = scores_of(rows, split, metric)
+    if scores is None and metric == "acer" and (rate := _defined_rate(rows, split)):
+        metric, missing, scores = rate
+        console.print(
+            f"no ACER on {split} is defined, since no sample is {missing}; {metric.upper()} is",
+            style="yellow",
+            soft_wrap=True,
+        )
+        label = metric.upper()
     if scores is None:
         console.print(f"no {label} on {split} is defined", soft_wrap=True)
         return
@@ -99,6 +107,17 @@ def show_scores(
     for line in few_lines(scores):
         console.print(line, soft_wrap=True)
     show_class_scores(console, rows, split, names)
+
+
+def _defined_rate(
+    rows: Iterable[Mapping[str, Any]], split: str
+) -> tuple[str, str, SplitScores] | None:
+    """Return the error rate that is defined where ACER is not: its metric, and what is missing."""
+    rows = list(rows)
+    for metric, missing in (("apcer", "bona fide"), ("bpcer", "an attack")):
+        if found := scores_of(rows, split, metric):
+            return metric, missing, SplitScores(found.by_name, lower_is_better=True)
+    return None
 
 
 def few_lines(scores: SplitScores) -> list[str]:

@@ -50,7 +50,8 @@ def show_start(
     parameters = sum(p.numel() for p in method.parameters())
     changed = ", ".join(f"{key} {value}" for key, value in settings.changed().items())
     facts = {
-        "data": f"{splits.name}: {sizes}; {len(splits.train.task.classes)} classes",
+        "data": f"{splits.name}: {sizes}; {len(splits.train.task.classes)} classes"
+        f"{_most_frequent(splits)}",
         "method": f"{settings.method.name}, recipe {settings.recipe}, seed {settings.seed}, "
         f"{parameters:,} parameters",
         "training": f"{training.max_epochs} epochs, batches of {training.batch_size}, "
@@ -63,6 +64,15 @@ def show_start(
             fact = Text.assemble((f"{name:<9}", "bold"), text)
             console.print(fact, soft_wrap=not console.is_terminal)
     console.print()
+
+
+def _most_frequent(splits: Splits) -> str:
+    """Return what the most frequent class alone would score on validation."""
+    target = splits.val.target
+    if splits.val.task.dense or target.dim() != 1 or not bool((target >= 0).all()):
+        return ""
+    share = float(target.bincount().max()) / len(target)
+    return f" (the most frequent alone: {percent(share)} of val)"
 
 
 def _modalities(settings: RunSettings, splits: Splits, method: Method) -> Table:

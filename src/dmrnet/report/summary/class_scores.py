@@ -82,3 +82,21 @@ def majority_of(index: RowIndex, combinations: Sequence[str]) -> dict[str, float
         if metric == "majority":
             values.setdefault(name, []).extend(by_seed.values())
     return {name: sum(of) / len(of) for name in combinations if (of := values.get(name))}
+
+
+def undefined_acer(index: RowIndex) -> str:
+    """Return why ACER is undefined, and the error rate that is defined; empty if neither is."""
+    for metric, missing in (("apcer", "bona fide"), ("bpcer", "an attack")):
+        values = [
+            value
+            for (_, of, name), by_seed in index.scores.items()
+            if of == metric and name
+            for value in by_seed.values()
+        ]
+        if values:
+            return (
+                f"ACER is not defined, since no sample is {missing}. {metric.upper()} is: "
+                f"{100 * sum(values) / len(values):.1f}% on average over combinations and runs, "
+                f"{100 * max(values):.1f}% at worst."
+            )
+    return ""

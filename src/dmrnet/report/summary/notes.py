@@ -18,6 +18,7 @@ _COSTLIER = 1.2
 def notes_on(summary: DataSummary) -> list[str]:
     """Return sentences on what limits the numbers of a summary, the most important first."""
     return [
+        *([summary.undefined] if summary.undefined else []),
         *(
             f"Training of {item.label} diverged ({_numbered(rise.seeds)}): the loss rose to "
             f"{max(rise.values):.0f} times that of the first epoch. The kept weights may be those "

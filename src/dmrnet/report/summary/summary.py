@@ -25,7 +25,12 @@ from dmrnet.report.records.systems import (
     shared_settings,
     sources_of,
 )
-from dmrnet.report.summary.class_scores import ClassScores, class_scores_of, majority_of
+from dmrnet.report.summary.class_scores import (
+    ClassScores,
+    class_scores_of,
+    majority_of,
+    undefined_acer,
+)
 from dmrnet.report.summary.row_index import RowIndex, index_rows, system_of
 from dmrnet.report.summary.system_summary import SystemSummary, compare, summarise_system
 
@@ -59,6 +64,7 @@ class DataSummary:
         combinations: Every combination with any value, in table order.
         compared: Combinations with a value in every run and enough samples, for averages.
         few: Combinations with a value in every run and too few samples.
+        undefined: Why no combination has a value, and what is defined instead; empty if unknown.
         majority: Accuracy of the most frequent class alone, by combination; for accuracy only.
         of_classes: Metrics of classes of the systems that have them.
         counts: Smallest and largest number of samples scored in a run, for each combination.
@@ -98,6 +104,7 @@ class DataSummary:
     classes: tuple[str, ...] = ()
     data_warnings: tuple[str, ...] = ()
     few: tuple[str, ...] = ()
+    undefined: str = ""
     majority: Mapping[str, float] = field(default_factory=dict)
     of_classes: tuple[ClassScores, ...] = ()
 
@@ -199,6 +206,7 @@ def _summarise_dataset(
             classes=known.classes if known else (),
             data_warnings=_data_warnings(runs, dataset),
             few=few,
+            undefined=undefined_acer(index) if score.name == "acer" and not combinations else "",
             majority=majority_of(index, combinations) if score.name == "accuracy" else {},
             of_classes=_of_classes(index, labels, combinations, compared),
         )
