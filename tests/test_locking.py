@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from dmrnet.locking import LOCK, BusyError, lock_folder
+from dmrnet.locking import LOCK, BusyError, holder_of, lock_folder
 
 HOLD = (
     "import sys; from pathlib import Path; from dmrnet.locking import lock_folder\n"
@@ -55,6 +55,7 @@ def test_a_second_one_names_the_first_and_gets_the_folder_when_that_is_killed(
     with another_process(folder) as process:
         with pytest.raises(BusyError, match=rf"one is in use by process {process.pid} on "):
             try_to_lock(folder, 0.2)
+        assert str(holder_of(folder)).startswith(f"process {process.pid} on ")
         with caplog.at_level(logging.WARNING):
             thread = threading.Thread(target=second)
             thread.start()

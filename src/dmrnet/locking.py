@@ -74,6 +74,17 @@ def lock_folder(folder: Path, timeout: float | None = None) -> Iterator[None]:
                 folder.rmdir()
 
 
+def holder_of(folder: Path) -> str | None:
+    """Return the process that has locked a folder; None if none has, or this one."""
+    if not (folder / LOCK).exists():
+        return None
+    try:
+        with lock_folder(folder, 0.0):
+            return None
+    except BusyError as busy:
+        return busy.holder
+
+
 def _acquire(folder: Path, timeout: float | None) -> BaseFileLock | None:
     """Return the lock once this thread has it; None where there are no locks."""
     from filelock import FileLock, Timeout

@@ -16,11 +16,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from tests.engine.runs import COMBINATIONS, NAMES, TEST, settings_in
 
+from dmrnet.engine import finished
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit_run
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.predict import predict_run
+from dmrnet.locking import LOCK
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +203,9 @@ def test_a_run_moved_with_its_data_does_not_read_what_is_at_the_old_path(
         open_run(new / "run").samples("test")
 
 
-def test_an_unfinished_run_is_refused(path: Path, tmp_path: Path) -> None:
+def test_an_unfinished_run_is_refused(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(FileNotFoundError, match="holds no run"):
         open_run(tmp_path)
     for name in ("config.yaml", "run.json"):
@@ -213,6 +217,13 @@ def test_an_unfinished_run_is_refused(path: Path, tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"not finished: it stopped after epoch 3 of 3; go on with"
     ):
+        open_run(tmp_path)
+    # A lock that a killed process left, and that of a process that trains the run.
+    (tmp_path / LOCK).write_text("process 1 on here")
+    with pytest.raises(ValueError, match="it stopped"):
+        open_run(tmp_path)
+    monkeypatch.setattr(finished, "holder_of", lambda _: "process 1 on here")
+    with pytest.raises(ValueError, match=r"trained by process 1 on here: 3 of 3 epochs are done"):
         open_run(tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 import sys
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dmrnet.cli.arguments import seed_of
 from dmrnet.settings.config import dump, parse_run, read_config
 from dmrnet.settings.files import dump_tree, flat, parse_tree
 from dmrnet.studies.form import study_of
@@ -102,3 +104,14 @@ def test_commands_are_quoted(words):
 def test_flat_keeps_every_value():
     with pytest.raises(ValueError, match=r"a\.b is set twice"):
         flat({"a.b": 1, "a": {"b": 2}})
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**63), str(2**70), "9" * 5000])
+def test_a_seed_is_one_that_torch_takes(seed, tmp_path):
+    with pytest.raises(ValueError, match="seed"):
+        parse_run(["--seed", seed])
+    with pytest.raises(ValueError, match="seed"):
+        study_of({"methods": ["dmr"], "data": "mfeat", "seeds": [int(seed[:30])]})
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a"):
+        seed_of(seed)
+    assert parse_run(["--seed", str(2**63 - 1)]).seed == seed_of(str(2**63 - 1))

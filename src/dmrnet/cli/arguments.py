@@ -19,6 +19,10 @@ def columns() -> int:
     return min(shutil.get_terminal_size().columns, WIDEST) - 2
 
 
+MOST_DIGITS = 15
+"""Largest number of digits of a count."""
+
+
 class _Format(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=26, width=columns())
@@ -109,8 +113,20 @@ def share(text: str) -> float:
 
 def positive(text: str) -> int:
     """Read a whole number above 0, for argparse."""
-    if not text.isdecimal() or int(text) < 1:
+    if not (text.isascii() and text.isdecimal()) or len(text) > MOST_DIGITS or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return int(text)
+
+
+def seed_of(text: str) -> int:
+    """Read a seed, for argparse."""
+    from dmrnet.settings.values import LARGEST_SEED
+
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, got {text!r}")
+    # Python refuses to read numbers of thousands of digits.
+    if len(text) > MOST_DIGITS and int(text[: 2 * MOST_DIGITS]) > LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"expected a seed from 0 to {LARGEST_SEED}, got more")
     return int(text)
 
 

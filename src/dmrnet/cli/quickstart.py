@@ -44,6 +44,7 @@ def run(argv: Sequence[str]) -> int:
     from dmrnet.cli.report import BASELINE, show_report
     from dmrnet.cli.screen import clock, screen
     from dmrnet.cli.study.progress import watch
+    from dmrnet.storage import check_folder
     from dmrnet.studies.plan import plan
     from dmrnet.studies.spec import Entry, Study
 
@@ -51,6 +52,7 @@ def run(argv: Sequence[str]) -> int:
     check_run_flags("quickstart", args.data, METHODS, more, own)
     console, out, start = screen(), Path(args.out), time.monotonic()
     # Report a folder that cannot be written to once, not for every run.
+    check_folder(out / "runs")
     (out / "runs").mkdir(parents=True, exist_ok=True)
     seeds = tuple(range(args.seeds))
     study = Study("quickstart", tuple(map(Entry, METHODS)), data={args.data: {}}, seeds=seeds)

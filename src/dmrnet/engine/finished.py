@@ -25,6 +25,7 @@ from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.seal import check_config, check_facts, check_files, source_print
 from dmrnet.engine.weights import load_weights
 from dmrnet.hints import nearest
+from dmrnet.locking import holder_of
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Modality, Task
 from dmrnet.nn.layers.memory_format import arrange
@@ -253,6 +254,11 @@ def check_finished(folder: RunFolder, facts: Mapping[str, Any]) -> None:
     """
     if not facts.get("finished"):
         epochs = facts.get("max_epochs", "?")
+        if (holder := holder_of(folder.path)) is not None:
+            raise ValueError(
+                f"the run {folder.path} is being trained by {holder}: {len(folder.losses())} of "
+                f"{epochs} epochs are done; wait until it has finished"
+            )
         raise ValueError(
             f"the run {folder.path} has not finished: it stopped after epoch "
             f"{len(folder.losses())} of {epochs}; go on with "

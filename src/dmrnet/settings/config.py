@@ -28,7 +28,7 @@ from dmrnet.settings.flags import (
 from dmrnet.settings.options import REQUIRED, Option, flag_of, options_of
 from dmrnet.settings.paths import paths_of
 from dmrnet.settings.training import Training
-from dmrnet.settings.values import check, mismatch
+from dmrnet.settings.values import check, check_seed, mismatch
 from dmrnet.text import escaped
 
 if TYPE_CHECKING:
@@ -72,8 +72,7 @@ class RunSettings:
                 with naming(option.key):
                     if check(kind, value) != value:
                         raise ValueError(mismatch(kind, value))
-        if check(int, self.seed) < 0:
-            raise ValueError(f"expected a seed of 0 or more, got {self.seed}")
+        check_seed(check(int, self.seed))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, in the form of ``config.yaml``."""

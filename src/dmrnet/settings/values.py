@@ -20,6 +20,8 @@ OTHER_WORDS = {
 }
 """Names that other tools have for a choice."""
 
+LARGEST_SEED = 2**63 - 1
+
 _NAMES: dict[Any, tuple[str, str, str]] = {
     int: ("a whole number", "whole numbers", "INT"),
     float: ("a number", "numbers", "NUM"),
@@ -38,6 +40,17 @@ def without_none(annotation: Any) -> Any:  # noqa: ANN401
         return annotation
     (kind,) = (kind for kind in get_args(annotation) if kind is not NoneType)
     return kind
+
+
+def check_seed(seed: int) -> int:
+    """Return a seed that torch takes.
+
+    Raises:
+        ValueError: If it is below 0 or too large.
+    """
+    if not 0 <= seed <= LARGEST_SEED:
+        raise ValueError(f"expected a seed from 0 to {LARGEST_SEED}, got {seed}")
+    return seed
 
 
 def holds(annotation: object, kind: type) -> bool:

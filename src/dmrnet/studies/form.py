@@ -15,7 +15,7 @@ from dmrnet.data.registry import DATASETS
 from dmrnet.hints import nearest
 from dmrnet.methods import METHODS
 from dmrnet.settings.files import flat, read_tree
-from dmrnet.settings.values import check
+from dmrnet.settings.values import LARGEST_SEED, check
 from dmrnet.studies.spec import Change, Entry, Range, Search, Study, as_flag
 from dmrnet.text import check_plain
 
@@ -160,7 +160,9 @@ def _seeds(value: object) -> tuple[int, ...]:
 
 
 def _is_seed(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if not isinstance(value, int) or isinstance(value, bool):
+        return False
+    return 0 <= value <= LARGEST_SEED
 
 
 def _count(value: object) -> int:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from importlib.resources import files
 from pathlib import Path
 
 from dmrnet.hints import nearest
 from dmrnet.report.records.published import PublishedRow, parse_published
 from dmrnet.report.records.rows import read_records
+from dmrnet.studies.resources import shipped_folder
 
 
 def printed_tables() -> dict[str, Path]:
     """Return the shipped tables by name."""
-    folder = Path(str(files("dmrnet.studies").joinpath("printed")))
+    folder = shipped_folder("printed")
     return {path.stem: path for path in sorted(folder.glob("*.jsonl"))}
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from dmrnet.hints import nearest
 from dmrnet.settings.files import flat, parse_tree
+from dmrnet.studies.resources import shipped_folder
 from dmrnet.studies.spec import as_flag
 
 FILE = "protocols.yaml"
@@ -17,7 +17,7 @@ FILE = "protocols.yaml"
 
 def shipped() -> dict[str, Path]:
     """Return the files of the shipped studies by name."""
-    folder = Path(str(files("dmrnet.studies").joinpath("files")))
+    folder = shipped_folder("files")
     return {path.stem: path for path in sorted(folder.glob("*.yaml")) if path.name != FILE}
 
 
@@ -46,7 +46,7 @@ def find_study(word: str) -> Path:
 @cache
 def protocols() -> dict[str, dict[str, Any]]:
     """Return the settings by data set and recipe, of all methods and of single ones."""
-    text = files("dmrnet.studies").joinpath("files", FILE).read_text(encoding="utf-8")
+    text = (shipped_folder("files") / FILE).read_text(encoding="utf-8")
     tree: dict[str, dict[str, Any]] = parse_tree(text, FILE)
     return tree
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dmrnet.cli.arguments import Arguments, positive, probabilities, probability
+from dmrnet.cli.arguments import Arguments, positive, probabilities, probability, seed_of
 from dmrnet.storage import check_outputs
 from dmrnet.text import shell
 
@@ -38,7 +38,7 @@ def run(argv: Sequence[str]) -> int:
     )
     add("--out", required=True, metavar="OUT.npz", help="file to write")
     add("--overwrite", action="store_true", help="replace OUT.npz if it exists")
-    add("--seed", type=int, default=0, metavar="INT", help="seed of the draws [0]")
+    add("--seed", type=seed_of, default=0, metavar="INT", help="seed of the draws [0]")
     add("--strength", type=float, default=2.0, metavar="S", help="slope of mar and mnar [2]")
     add("--block", type=positive, metavar="INT", help="rows of an outage [a twentieth of all]")
     args = parser.read(argv)

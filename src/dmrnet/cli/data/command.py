@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmrnet.cli.arguments import Arguments, pop_flag
+from dmrnet.cli.arguments import Arguments, pop_flag, seed_of
 from dmrnet.hints import nearest
 from dmrnet.text import shell
 
@@ -76,14 +77,16 @@ def _read_name(argv: Sequence[str], prog: str, summary: str) -> tuple[str, int, 
             "--overwrite", action="store_true", help="replace files of these names"
         )
     seed, rest = pop_flag(argv, "--seed")
-    if seed is not None and not seed.isdecimal():
-        raise ValueError(f"--seed: expected a whole number of 0 or more, got {seed!r}")
+    try:
+        number = seed_of(seed or "0")
+    except argparse.ArgumentTypeError as error:
+        raise ValueError(f"--seed: {error}") from error
     names = [word for word in rest[:1] if not word.startswith("-")]
     if not names or "--help" in rest or "-h" in rest:
         parser.refuse_near(argv)
         parser.read([word for word in rest if word in ("-h", "--help")])
     parser.refuse_near(rest[1:])
-    return names[0], int(seed or 0), rest[1:]
+    return names[0], number, rest[1:]
 
 
 def _show(argv: Sequence[str]) -> int:

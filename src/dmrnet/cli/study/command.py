@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from dmrnet.cli.arguments import Arguments, check_run_flags, positive
 from dmrnet.locking import lock_folder
+from dmrnet.storage import check_folder
 
 if TYPE_CHECKING:
     from dmrnet.studies import Board, Job
@@ -126,8 +127,7 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
         words = as_argv({key: value for key, value in settings.items() if key != "data"})
         check_run_flags("study", study.dataset(data), methods, [*words, *flags], own)
     out = Path(args.out or Path("runs") / path.stem)
-    if out.exists() and not out.is_dir():
-        raise NotADirectoryError(f"--out {out} is a file; expected a folder, or a new name")
+    check_folder(out)
     planned = plan(study, (*flags, "--threads", str(args.threads)))
     console = screen()
     with loading():
