@@ -52,5 +52,5 @@ coverage:  ## The tests again, with the lines they miss
 	$(PYTHON) -m pytest $(PYTEST_FLAGS) --cov
 
 clean:  ## Remove the environments and everything built
-	rm -rf $(QUICKSTART_VENV) $(TEST_VENV) build dist docs/_build htmlcov
+	rm -rf $(QUICKSTART_VENV) $(TEST_VENV) build dist docs/_build docs/jupyter_execute htmlcov
 	rm -rf .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

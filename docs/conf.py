@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dmrnet
+
+HERE = Path(__file__).parent
+# The notebook is an example; a copy is shown as a page, with the outputs that it holds.
+notebook = (HERE.parent / "examples" / "quickstart.ipynb").read_text(encoding="utf-8")
+(HERE / "tutorials" / "quickstart.ipynb").write_text(
+    notebook.replace("../docs/tutorials/", ""), encoding="utf-8"
+)
 
 project = "dmrnet"
 author = "The dmrnet authors"
@@ -10,17 +19,18 @@ copyright = author
 release = dmrnet.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "jupyter_execute"]
 
 html_theme = "furo"
 html_title = "dmrnet"
 
+nb_execution_mode = "off"
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 # [text](page.md#a-heading) works as it does on a code host.
 myst_heading_anchors = 3

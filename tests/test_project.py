@@ -186,11 +186,30 @@ def test_commands_on_the_pages_exist() -> None:
     assert used <= set(re.findall(r"[a-z]+", done.stdout))
 
 
-def test_every_layer_has_its_reference() -> None:
-    reference = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
-    listed = set(re.findall(r"automodule:: dmrnet\.(\w+)", reference))
-    layers = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    assert layers - {"cli"} == listed
+def packages() -> set[str]:
+    return {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {"cli", "api"}
+
+
+def test_every_package_has_its_reference() -> None:
+    folder = ROOT / "docs" / "reference"
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in (folder / "python").iterdir()}
+    assert set(pages) == packages() | {"dmrnet", "sklearn"}
+    for name in packages():
+        assert f".. automodule:: dmrnet.{name}\n   :members:\n" in pages[name]
+    index = (folder / "python.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^python/(\w+)$", index, re.MULTILINE)) == set(pages)
+
+
+def test_what_is_public_is_on_its_page() -> None:
+    page = (ROOT / "docs" / "public-api.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(dmrnet.__all__)
+    (exported,) = re.findall(r"\*\*Names that a package exports\*\*(.*?)\n\n", page, re.DOTALL)
+    assert set(re.findall(r"`dmrnet\.(\w+)`", exported)) == packages() | {"sklearn"}
+    for name in packages():
+        assert importlib.import_module(f"dmrnet.{name}").__all__
+    (groups,) = re.findall(r"\*\*Entry points\*\*.*", page)
+    registries = (METHODS, DATASETS, ENCODERS, METRICS)
+    assert re.findall(r"`([\w.]+)`", groups) == [registry.group for registry in registries]
 
 
 # ---- the public names ----------------------------------------------------------------------

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dmrnet.nn.public import *  # noqa: F403
 else:
+    from importlib import import_module
 
     def __getattr__(name: str) -> object:
         """Import a public name when it is first asked for."""
-        from importlib import import_module
-
-        if name.startswith("__"):
+        if name.startswith("__") and name != "__all__":
             raise AttributeError(name)
-        public = import_module("dmrnet.nn.public")
-        return getattr(public, name)
+        return getattr(import_module("dmrnet.nn.public"), name)
+
+    def __dir__() -> list[str]:
+        """Return the public names, too."""
+        return sorted({*globals(), *import_module("dmrnet.nn.public").__all__})
