@@ -165,7 +165,8 @@ def data_settings(
         train_key, val_key, test_key = (_key(part) for part in (train, val, test))
         absent = dict(train.absent) if isinstance(train, GivenData) else {}
         keys = (train_key, val_key, test_key)
-        return "given", Given(*keys, val_share, absent or None, cells=cells)
+        size = train.size if isinstance(train, MultimodalDataset) else None
+        return "given", Given(*keys, val_share, absent or None, cells=cells, size=size)
     if isinstance(train, DataSettings):
         _alone(val, test, cells)
         path = f"{type(train).__module__}:{type(train).__qualname__}"

@@ -253,7 +253,8 @@ class Run:
     ) -> _Predicted:
         """Predict the samples that have something to predict from."""
         if isinstance(inputs, Mapping):
-            inputs = MultimodalDataset(inputs, present=present, name="inputs")
+            size = self._finished.settings.data.image_size
+            inputs = MultimodalDataset(inputs, present=present, size=size, name="inputs")
         elif present is not None:
             raise TypeError("expected present with a mapping of arrays only")
         if isinstance(inputs, MultimodalDataset):

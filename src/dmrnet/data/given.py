@@ -15,6 +15,7 @@ import numpy as np
 from dmrnet.data.files.disguise import absent_rows
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.objects import as_array, plain_labels, rows_of_modality
+from dmrnet.data.files.resize import parse_size, size_text, sized
 from dmrnet.data.files.source import (
     GROUPS,
     PRESENT,
@@ -75,6 +76,8 @@ class MultimodalDataset(GivenData, ArraySource):
         weights: Weight of each sample in the training loss, ``(n,)``, 0 or more; by default 1.
         absent: Number that stands for an absent block, by modality: a sample lacks a modality that
             is this number throughout. A run keeps it for later samples.
+        size: Height and width to which images are resized, a side or a pair for all images, or by
+            modality. A run keeps it for later arrays.
         name: Name of the data, for messages and reports.
 
     Raises:
@@ -97,6 +100,7 @@ class MultimodalDataset(GivenData, ArraySource):
         kinds: Mapping[str, str] | None = None,
         weights: Any = None,  # noqa: ANN401
         absent: Mapping[str, float] | None = None,
+        size: Any = None,  # noqa: ANN401
         name: str = "data",
     ) -> None:
         _check_inputs(inputs)
@@ -105,7 +109,13 @@ class MultimodalDataset(GivenData, ArraySource):
         if taken := [one for one in self.names if one in RESERVED]:
             raise ValueError(f"the name {taken[0]!r} is kept for {', '.join(RESERVED)}")
         self.kinds = dict(kinds or {})
-        self._arrays = {one: rows_of_modality(one, value) for one, value in inputs.items()}
+        sizes = parse_size(size)
+        if unknown := [one for one in sizes if one and one not in self.names]:
+            raise ValueError(f"size: no modality {unknown[0]!r}; {nearest(unknown[0], self.names)}")
+        self.size = size_text(sizes)
+        self._arrays = {
+            one: rows_of_modality(one, sized(one, value, sizes)) for one, value in inputs.items()
+        }
         first = self.names[0]
         self._rows = len(self._arrays[first])
         if y is not None:
@@ -264,6 +274,7 @@ class MultimodalDataset(GivenData, ArraySource):
             kinds=self.kinds,
             weights=None if self.weights is None else self.weights[np.asarray(rows)],
             absent=self.absent,
+            size=self.size,
             name=self.path,
         )
 
@@ -284,6 +295,7 @@ class MultimodalDataset(GivenData, ArraySource):
             kinds=self.kinds,
             weights=weights,
             absent=self.absent,
+            size=self.size,
             name=self.path,
         )
 
@@ -319,6 +331,7 @@ class MultimodalDataset(GivenData, ArraySource):
             kinds=self.kinds,
             weights=self.weights,
             absent=self.absent,
+            size=self.size,
             name=self.path,
         )
 

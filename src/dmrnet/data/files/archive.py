@@ -12,10 +12,11 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from dmrnet.data.files.bad_rows import SkippedRow, failing_rows, skipped_rows
-from dmrnet.data.files.disguise import absent_rows
+from dmrnet.data.files.disguise import absent_rows, disguise_notes
 from dmrnet.data.files.numbers import Array, Bools, Numbers, checked_numbers
 from dmrnet.data.files.objects import odd_rows, plain_labels, rows_of_modality
 from dmrnet.data.files.pickles import read_npy
+from dmrnet.data.files.resize import Sizes, sized
 from dmrnet.data.files.source import GROUPS, PRESENT, RESERVED, SAMPLES, TARGET, ArraySource
 from dmrnet.data.groups import NO_GROUPS
 from dmrnet.hints import nearest
@@ -37,6 +38,7 @@ class Archive(ArraySource):
 
     def __init__(self, path: str, groups: str = GROUPS) -> None:
         self.path, self.groups = path, groups
+        self.sizes: Sizes = {}
         file = Path(path)
         if not file.exists():
             near = f"nor a folder {file.parent}"
@@ -75,7 +77,7 @@ class Archive(ArraySource):
         """
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(self.members[name]) as stream:
-                return read_npy(cast("BinaryIO", stream))
+                array = read_npy(cast("BinaryIO", stream))
         # Numpy, zlib and zipfile raise a dozen kinds of error on a damaged or hostile file.
         except Exception as error:
             raise ValueError(
@@ -83,17 +85,29 @@ class Archive(ArraySource):
                 "text, or an object array of arrays and None, no other Python objects: save "
                 "numbers, for example numpy.savez(file, name=numpy.stack(rows))"
             ) from error
+        if not self.sizes or name not in self.names or not array.ndim:
+            return array
+        try:
+            return np.asarray(sized(name, array, self.sizes))
+        except ValueError as error:
+            raise ValueError(f"{self.path}: {error}") from error
 
 
-def open_source(source: str | ArraySource, groups: str | None = None) -> ArraySource:
+def open_source(
+    source: str | ArraySource, groups: str | None = None, sizes: Sizes | None = None
+) -> ArraySource:
     """Return a source of arrays; text is the path of an ``.npz`` file.
 
     Args:
         source: Path or source.
         groups: Name of the array of a file that holds the group of each row.
+        sizes: Height and width of the images of a file, to which they are resized, by modality.
     """
     named = GROUPS if groups in (None, NO_GROUPS) else groups
-    return Archive(source, named) if isinstance(source, str) else source
+    opened = Archive(source, named) if isinstance(source, str) else source
+    if isinstance(opened, Archive) and sizes:
+        opened.sizes = sizes
+    return opened
 
 
 @dataclass
@@ -237,6 +251,29 @@ def read_table(
         skipped_rows(bad, names),
         kept,
     )
+
+
+def doubts_of(
+    role: str,
+    archive: ArraySource,
+    table: SampleTable,
+    names: Sequence[str],
+    usual: Mapping[str, float] | None = None,
+) -> list[str]:
+    """Return sentences on blocks that are probably absent; see `disguise_notes`.
+
+    Args:
+        role: Name of the split, with which they begin.
+        archive: The file.
+        table: Its content.
+        names: Names of the columns of `present`.
+        usual: See `disguise_notes`.
+    """
+    present = {
+        name: table.present[:, column] for column, name in enumerate(names) if name in table.arrays
+    }
+    notes = disguise_notes(table.arrays, present, usual, archive.setting)
+    return [f"{role}: {note}" for note in notes]
 
 
 def _check_rows(

@@ -101,7 +101,8 @@ def _stacked(name: str, rows: list[Array | None]) -> Array:
         (one, first), (other, second) = list(shapes.items())[:2]
         raise ValueError(
             f"modality {name}: expected rows of one shape, got {one} in row {first} and "
-            f"{other} in row {second}; resize or pad them"
+            f"{other} in row {second}; images are resized by --data.size {name}=32x32 (size= in "
+            "Python); pad others"
         )
     if all(row is not None for row in rows):
         return np.stack([row for row in rows if row is not None])

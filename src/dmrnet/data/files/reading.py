@@ -12,9 +12,9 @@ from torch import Tensor
 from dmrnet.data.cells import cell_notes, count_missing
 from dmrnet.data.concerns import absence_notes, combination_notes, warnings_of
 from dmrnet.data.dataset import UNLABELLED, ArrayDataset, Splits
-from dmrnet.data.files.archive import SampleTable, open_source, read_table, text
+from dmrnet.data.files.archive import SampleTable, doubts_of, open_source, read_table, text
 from dmrnet.data.files.bad_rows import skipped_notes
-from dmrnet.data.files.disguise import constants, disguise_notes
+from dmrnet.data.files.disguise import constants
 from dmrnet.data.files.layout import (
     Layout,
     guess_layout,
@@ -23,6 +23,7 @@ from dmrnet.data.files.layout import (
     reading_notes,
 )
 from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.resize import Sizes, parse_size
 from dmrnet.data.files.source import RESERVED, ArraySource
 from dmrnet.data.groups import NO_GROUPS, group_codes, hold_out_groups
 from dmrnet.data.overlap import row_hashes
@@ -47,6 +48,7 @@ class _FileReader:
         groups: Name of the array that holds the group of each row; None for the usual one.
         by_samples: Whether the names of the samples are the groups, as in the training file.
         absent: Number that stands for an absent block, by modality.
+        sizes: Height and width to which images are resized, by modality.
         usual: Numbers that modalities are throughout training, where they do not vary there; None
             where nothing is known of the training's numbers.
     """
@@ -60,11 +62,12 @@ class _FileReader:
     groups: str | None = None
     by_samples: bool = False
     absent: Mapping[str, float] = field(default_factory=dict)
+    sizes: Sizes = field(default_factory=dict)
     usual: Mapping[str, float] | None = None
 
     def read(self, source: str | ArraySource, role: str, need_target: bool = True) -> ArrayDataset:
         """Return the samples of a file; `role` is the name of the split, for notes."""
-        archive = open_source(source, self.groups)
+        archive = open_source(source, self.groups, self.sizes)
         path = archive.path
         archive.check_known(self.columns)
         if need_target:
@@ -78,11 +81,9 @@ class _FileReader:
             need_target,
             self.cells,
         )
-        doubts = (
-            []
-            if self.usual is None
-            else _doubts(role, archive, table, self.task.modalities, self.usual)
-        )
+        doubts = []
+        if self.usual is not None:
+            doubts = doubts_of(role, archive, table, self.task.modalities, self.usual)
         arrays = {}
         for name, modality in zip(self.task.modalities, self.task.inputs, strict=True):
             if name not in table.arrays:
@@ -126,6 +127,7 @@ def read_split(
     need_target: bool = True,
     groups: str | None = None,
     absent: Mapping[str, float] | None = None,
+    size: str | None = None,
 ) -> ArrayDataset:
     """Read one more file as a finished training reads its own; see `DataSettings.read`.
 
@@ -140,6 +142,7 @@ def read_split(
         need_target: Whether the file must have labels ``y``; else they are not read, and targets
             are -1.
         absent: Number that stands for an absent block, by modality.
+        size: Size of images, as in the settings of `arrays`.
 
     Returns:
         The data set; its `notes` say what the file lacks, its `warnings` what is probably wrong.
@@ -151,7 +154,16 @@ def read_split(
         cells, task = standardiser.imputer is not None, standardiser.without_flags(task)
     known = tuple(columns or task.modalities)
     reader = _FileReader(
-        task, known, stated, {}, fine, cells, groups, absent=absent or {}, usual=usual
+        task,
+        known,
+        stated,
+        {},
+        fine,
+        cells,
+        groups,
+        absent=absent or {},
+        sizes=parse_size(size),
+        usual=usual,
     )
     dataset = reader.read(source, "file", need_target)
     if standardiser is not None:
@@ -182,21 +194,6 @@ def _class_numbers(path: str, labels: Array, classes: tuple[str, ...]) -> Tensor
     return torch.from_numpy(codes[inverse.reshape(-1)])
 
 
-def _doubts(
-    role: str,
-    archive: ArraySource,
-    table: SampleTable,
-    names: Sequence[str],
-    usual: Mapping[str, float] | None = None,
-) -> list[str]:
-    """Return sentences on blocks that are probably absent; see `disguise_notes`."""
-    present = {
-        name: table.present[:, column] for column, name in enumerate(names) if name in table.arrays
-    }
-    notes = disguise_notes(table.arrays, present, usual, archive.setting)
-    return [f"{role}: {note}" for note in notes]
-
-
 def read_splits(
     train: str | ArraySource,
     val: str | ArraySource | None,
@@ -208,6 +205,7 @@ def read_splits(
     groups: str | None = None,
     absent: Mapping[str, float] | None = None,
     cells: Cells = "refuse",
+    size: str | None = None,
 ) -> Splits:
     """Read the files of a training; the numbers are not standardised.
 
@@ -222,12 +220,17 @@ def read_splits(
         groups: Name of the array that holds the group of each row, as in the settings of `arrays`.
         absent: Number that stands for an absent block, by modality.
         cells: What stands for missing cells.
+        size: Size to which images are resized, as in the settings of `arrays`.
 
     Raises:
         FileNotFoundError: If a file does not exist.
         ValueError: If a file or an argument is wrong; the message says which and where.
     """
-    archive = open_source(train, groups)
+    sizes = parse_size(size)
+    archive = open_source(train, groups, sizes)
+    for name in sizes:
+        if name:
+            _check_array("size", name, archive)
     archive.check_target()
     check_groups(archive, groups)
     names = _selected(modalities, archive)
@@ -244,7 +247,7 @@ def read_splits(
         )
     stated = _stated(kinds or {}, archive)
     shapes = {name: array.shape[1:] for name, array in table.arrays.items()}
-    doubts = _doubts("train", archive, table, names)
+    doubts = doubts_of("train", archive, table, names)
     usual = constants(
         table.arrays, {name: table.present[:, column] for column, name in enumerate(names)}
     )
@@ -265,6 +268,7 @@ def read_splits(
         groups,
         by_samples,
         absent,
+        sizes,
         usual,
     )
     if val is None:

@@ -30,11 +30,14 @@ class Arrays(OwnFiles, InMemory):
         cells: What stands for missing cells, NaN in part of a modality that a sample has: its
             feature's or channel's mean or median over the training rows, or zero;
             `+indicator` appends which are missing.
+        size: Height and width to which images are resized, `32x48` for all of three axes, or by
+            modality: `camera=32x48,depth=16`.
     """
 
     modalities: list[str] | None = None
     kinds: dict[str, str] | None = None
     cells: Cells = "refuse"
+    size: str | None = None
 
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers of the files; the seed draws validation rows."""
@@ -51,4 +54,5 @@ class Arrays(OwnFiles, InMemory):
             groups=self.groups,
             absent=self.absent,
             cells=self.cells,
+            size=self.size,
         )

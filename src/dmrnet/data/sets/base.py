@@ -75,6 +75,12 @@ class DataSettings(ABC):
         return getattr(self, "absent", None) or {}
 
     @property
+    def image_size(self) -> str | None:
+        """Size to which images of the user's own files are resized."""
+        size: str | None = getattr(self, "size", None)
+        return size
+
+    @property
     def holes(self) -> tuple[str, ...]:
         """Modalities of images in which 0 is a hole that stays 0 after standardising."""
         return ()
@@ -135,6 +141,7 @@ class DataSettings(ABC):
                 need_target,
                 groups=self.groups,
                 absent=self.absent_values,
+                size=self.image_size,
             )
         from dmrnet.data.files.archive import Archive
 

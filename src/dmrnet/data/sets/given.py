@@ -26,6 +26,7 @@ class Given(InMemory):
         val_share: Share of the training samples to hold out when there is no `val`.
         absent: Number that stands for an absent block, by modality.
         cells: What stands for missing cells, as in `arrays`.
+        size: Size to which images were resized, as in `arrays`.
     """
 
     train: str = ""
@@ -34,6 +35,7 @@ class Given(InMemory):
     val_share: float = 0.2
     absent: dict[str, float] | None = None
     cells: Cells = "refuse"
+    size: str | None = None
 
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers as given; the seed draws validation rows."""
