@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from torch import nn
 
 from dmrnet.api.register import register_method
 from dmrnet.api.run import Run, TemporaryFolder
+from dmrnet.data.dataset import Splits
 from dmrnet.data.given import GivenData, MultimodalDataset
 from dmrnet.data.items import LazyDataset
 from dmrnet.data.registry import DATASETS, data_class
@@ -31,6 +33,8 @@ from dmrnet.objectives.own import TermFunction, own_terms
 from dmrnet.objectives.term import Term
 from dmrnet.settings.config import RunSettings
 from dmrnet.settings.training import Training
+
+log = logging.getLogger(__name__)
 
 Samples = MultimodalDataset | LazyDataset | str | Path
 
@@ -137,12 +141,19 @@ def fit(
         settings,
         Path(out),
         report,
+        _log_warnings,
         masks=masks,
         loggers=loggers,
         callbacks=callbacks,
         terms=own_terms(terms),
     )
     return Run(open_finished(Path(out)), tuple(keep))
+
+
+def _log_warnings(splits: Splits, *_: object) -> None:
+    """Log what is probably wrong with the data, which the command line prints."""
+    for warning in splits.warnings:
+        log.warning("%s", warning)
 
 
 def data_settings(

@@ -74,6 +74,11 @@ class Run:
         return int(self._finished.folder.read_facts()["best_epoch"])
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences about what is probably wrong with the data, such as rows in two splits."""
+        return tuple(self._finished.folder.read_facts().get("warnings", ()))
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Sentences about how the data were read, split and understood."""
         return tuple(self._finished.folder.read_facts().get("notes", ()))

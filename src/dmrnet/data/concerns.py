@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
@@ -16,6 +17,9 @@ MOST_NAMES = 3
 
 MOST_NOTES = 4
 """Above this number of absent modalities, one sentence covers all of them."""
+
+UNEQUAL = 10
+"""Ratio of the most to the least frequent class from which on a note says so."""
 
 MOST_MODALITIES = 8
 """Largest number of modalities of which every combination is looked at."""
@@ -41,6 +45,21 @@ def warnings_of(train: Dataset, val: Dataset, test: Dataset | None) -> tuple[str
         *pair_warnings(train.present, train.task.modalities),
         *presence_warnings(train),
     )
+
+
+def class_notes(train: Dataset) -> list[str]:
+    """Return a sentence on classes of very unequal frequency, if they are."""
+    if train.task.dense or train.target.dtype != torch.int64 or train.target.dim() != 1:
+        return []
+    counts = train.target.bincount(minlength=len(train.task.classes))
+    least, most, rows = int(counts.min()), int(counts.max()), len(train)
+    if most < UNEQUAL * least:
+        return []
+    rare = train.task.classes[int(counts.argmin())]
+    return [
+        f"train: {least} of {rows} rows are of class {rare}; the most frequent class alone is "
+        f"right in {100 * most / rows:.1f} %: see balanced accuracy, --class-weights and --draw"
+    ]
 
 
 def _shared_names(parts: Mapping[str, Dataset]) -> list[str]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from dmrnet.data.cells import MissingCells, cell_notes
-from dmrnet.data.concerns import combination_notes, warnings_of
+from dmrnet.data.concerns import class_notes, combination_notes, warnings_of
 from dmrnet.data.dataset import UNLABELLED, Dataset, Splits
 from dmrnet.data.files.disguise import absent_rows
 from dmrnet.data.files.layout import (
@@ -367,6 +367,7 @@ def lazy_splits(
             part.standardise(standardiser)
             notes += cell_notes(role, part.missing_cells(), cells if role == "train" else None)
     notes.extend(combination_notes(training.present, task.modalities))
+    notes.extend(class_notes(training))
     return Splits(
         train.path,
         training,

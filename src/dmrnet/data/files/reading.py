@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.cells import cell_notes, count_missing
-from dmrnet.data.concerns import absence_notes, combination_notes, warnings_of
+from dmrnet.data.concerns import absence_notes, class_notes, combination_notes, warnings_of
 from dmrnet.data.dataset import UNLABELLED, ArrayDataset, Splits
 from dmrnet.data.files.archive import SampleTable, doubts_of, open_source, read_table, text
 from dmrnet.data.files.bad_rows import skipped_notes
@@ -289,6 +289,7 @@ def read_splits(
     whole = table.rows + table.left_out
     notes.extend(absence_notes("train", training.present, names, table.left_out, whole))
     notes.extend(combination_notes(training.present, names))
+    notes.extend(class_notes(training))
     if filled:
         notes.extend(cell_notes("train", count_missing(training.arrays, training.present), cells))
     notes.extend(validation.notes)

@@ -1,0 +1,30 @@
+"""The page "Before you train": what it prints is what the commands print."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dmrnet.cli import main
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "before-you-train.md"
+
+
+def test_its_outputs_are_real(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    text = PAGE.read_text(encoding="utf-8")
+    files = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert files is not None
+    exec(compile(files[1], str(PAGE), "exec"), {})
+    blocks = re.findall(r"```console\n\$ dmrnet (.*?)\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 6
+    for command, printed in blocks:
+        capsys.readouterr()
+        assert main(command.split()) == 0
+        lines = [line.rstrip() for line in capsys.readouterr().out.strip().splitlines()]
+        assert lines == [line.rstrip() for line in printed.strip().splitlines()], command
