@@ -41,7 +41,7 @@ from dmrnet.storage import npz_bytes
 
 def evaluate_run(
     run: FinishedRun,
-    test: str | Source | None = None,
+    test: str | Path | Source | None = None,
     batch_size: int | None = None,
     tile: int | None = None,
     metrics: Mapping[str, MetricFunction] | None = None,
@@ -77,7 +77,7 @@ def evaluate_run(
 def _evaluate_samples(
     run: FinishedRun,
     dataset: Dataset,
-    test: str | Source | None,
+    test: str | Path | Source | None,
     batch_size: int | None,
     metrics: Mapping[str, MetricFunction],
 ) -> Evaluation:
@@ -133,7 +133,7 @@ def _evaluate_samples(
 def _evaluate_images(
     run: FinishedRun,
     dataset: Dataset,
-    test: str | Source | None,
+    test: str | Path | Source | None,
     batch_size: int | None,
     tile: int | None,
 ) -> PixelEvaluation:
@@ -162,14 +162,14 @@ def _evaluate_images(
 def _store(
     run: FinishedRun,
     dataset: Dataset,
-    test: str | Source | None,
+    test: str | Path | Source | None,
     lines: Iterable[Line],
     contents: Mapping[Path, bytes | None],
 ) -> None:
     folder, settings = run.folder, run.settings
     files = folder.read_facts().get("files", {})
     path = settings.data.files().get("test") if test is None else test
-    if isinstance(path, str):
+    if isinstance(path, str | Path):
         files = {**files, "test": fingerprint_of_file(path)}
     rows = result_rows(folder.name, settings, "test", lines)
     skipped = [one._asdict() for one in dataset.skipped]

@@ -58,7 +58,7 @@ class FinishedRun:
 
     def read(
         self,
-        path: str | Source,
+        path: str | Path | Source,
         need_target: bool = True,
         absent: Mapping[str, float] | None = None,
         bad_rows: BadRows = "refuse",
@@ -81,6 +81,7 @@ class FinishedRun:
             # Runs of earlier versions did not store it, but it follows from their data.
             standardiser = self._load().standardiser
         columns = self.folder.read_facts().get("columns") or None
+        path = str(path) if isinstance(path, Path) else path
         path = self._with_options(path, absent or {}, bad_rows)
         dataset = self.settings.data.read(path, self.task, standardiser, columns, need_target)
         for sentence in (*dataset.warnings, *shift_notes(dataset, standardiser)):
@@ -114,7 +115,7 @@ class FinishedRun:
     def samples(
         self,
         split: str,
-        test: str | Source | None = None,
+        test: str | Path | Source | None = None,
         absent: Mapping[str, float] | None = None,
         bad_rows: BadRows = "refuse",
     ) -> Dataset:
@@ -145,7 +146,7 @@ class FinishedRun:
 
     def _test_samples(
         self,
-        path: str | Source | None,
+        path: str | Path | Source | None,
         absent: Mapping[str, float] | None = None,
         bad_rows: BadRows = "refuse",
     ) -> Dataset:
@@ -181,7 +182,7 @@ class FinishedRun:
 
 
 def open_run(
-    path: Path,
+    path: str | Path,
     device: str = "cpu",
     encoders: Mapping[str, str] | None = None,
     fusion: str | None = None,

@@ -62,7 +62,7 @@ class UnfitError(ValueError):
 
 def fit_run(
     settings: RunSettings,
-    out: Path,
+    out: str | Path,
     report: Callable[[Progress], None] | None = None,
     started: Callable[[Splits, Method, Training], None] | None = None,
     masks: MaskSampler | None = None,
@@ -126,7 +126,7 @@ def fit_run(
         synchronise(method)
 
     # Of several processes only the first writes; the others wait for it when training starts.
-    with lock_folder(out, PATIENCE) if trainer.is_global_zero else nullcontext():
+    with lock_folder(folder.path, PATIENCE) if trainer.is_global_zero else nullcontext():
         if trainer.world_size == 1:
             # Another process, which had the lock, may have trained the run meanwhile.
             settings, finished = to_go_on(asked, folder, checkpoints)

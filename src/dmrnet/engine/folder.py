@@ -34,7 +34,8 @@ class RunFolder:
         path: The folder; made when something is first written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
+        path = Path(path)
         self.path = path
         self.config = path / "config.yaml"
         self.facts = path / "run.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -98,7 +99,7 @@ def predict_rows(
 
 def predict_run(
     run: FinishedRun,
-    path: str | Source,
+    path: str | Path | Source,
     combination: str | None = None,
     batch_size: int | None = None,
     advance: Callable[[int], None] | None = None,
@@ -126,7 +127,7 @@ def predict_run(
         NoClassError: If the largest logit of a row is NaN or infinite.
     """
     dataset = run.read(path, need_target=False, bad_rows=bad_rows)
-    where = path if isinstance(path, str) else path.path
+    where = str(path) if isinstance(path, str | Path) else path.path
     rows, visible = predictable_rows(run, dataset, combination, where)
     predicted = predict_rows(run, dataset, rows, visible, batch_size, advance, confidence)
     return dataset, rows, predicted

@@ -60,8 +60,8 @@ class Report:
 
 
 def build_report(
-    runs: Sequence[Path],
-    out: Path,
+    runs: Sequence[str | Path],
+    out: str | Path,
     baseline: str = "sf-md",
     split: str = "test",
     names: Mapping[System, str] | None = None,
@@ -93,11 +93,12 @@ def build_report(
     """
     if split not in SPLITS:
         raise ValueError(f"expected split 'test' or 'val', got {split!r}")
+    out = Path(out)
     pages = {kind: out / f"report.{kind}" for kind in _BEGINNINGS}
     foreign = [path for kind, path in pages.items() if not _is_report(path, _BEGINNINGS[kind])]
     check_outputs(*foreign, overwrite=overwrite)
     check_folder(out)
-    read = without_settings(read_runs([Path(run) for run in runs], split), chosen)
+    read = without_settings(read_runs(runs, split), chosen)
     summaries = tuple(
         replace(item, chosen=tuple(chosen)) for item in summarise(read, split, baseline, names)
     )

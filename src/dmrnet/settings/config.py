@@ -132,7 +132,7 @@ def run_options(data: str, of_method: str) -> Mapping[str, Option]:
     return {option.key: option for option in options}
 
 
-def read_config(path: Path, changes: Sequence[str] = ()) -> RunSettings:
+def read_config(path: str | Path, changes: Sequence[str] = ()) -> RunSettings:
     """Read ``config.yaml``.
 
     Args:

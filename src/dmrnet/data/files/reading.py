@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -119,7 +120,7 @@ class _FileReader:
 
 
 def read_split(
-    source: str | ArraySource,
+    source: str | Path | ArraySource,
     task: Task,
     standardiser: Standardiser | None,
     kinds: Mapping[str, str] | None = None,
@@ -165,6 +166,7 @@ def read_split(
         sizes=parse_size(size),
         usual=usual,
     )
+    source = str(source) if isinstance(source, Path) else source
     dataset = reader.read(source, "file", need_target)
     if standardiser is not None:
         dataset.standardise(standardiser)

@@ -34,11 +34,11 @@ AnalysisRow = dict[str, Any]
 
 
 def analyse_run(
-    folder: Path,
+    folder: str | Path,
     names: Sequence[str],
     split: str = "val",
     *,
-    test: str | None = None,
+    test: str | Path | None = None,
     batch_size: int | None = None,
     device: str = "cpu",
     again: bool = False,
@@ -74,6 +74,7 @@ def analyse_run(
         raise ValueError(f"expected the split val or test, got {split!r}")
     refuse = refuse or _raise
     run_folder = RunFolder(folder)
+    folder = run_folder.path
     facts = run_folder.read_facts()
     check_finished(run_folder, facts)
     task = task_of(run_folder, facts)

@@ -66,7 +66,7 @@ class RunRecord:
         return self.path.suffix != ".jsonl"
 
 
-def read_runs(paths: Sequence[Path], split: str) -> list[RunRecord]:
+def read_runs(paths: Sequence[str | Path], split: str) -> list[RunRecord]:
     """Read runs.
 
     Args:
@@ -81,7 +81,7 @@ def read_runs(paths: Sequence[Path], split: str) -> list[RunRecord]:
     if not paths:
         raise ValueError("expected at least one run folder, got none")
     unique: dict[Path, Path] = {}
-    for run_path in (child for path in paths for child in _run_paths(path)):
+    for run_path in (child for path in paths for child in _run_paths(Path(path))):
         unique.setdefault(run_path.resolve(), run_path)
     runs = [_read_run(run_path) for run_path in unique.values()]
     lacking = [run for run in runs if not _has_rows_of(run, split)]

@@ -103,9 +103,9 @@ def _quietly_close(stream: IO[str] | None) -> None:
 
 def run_jobs(
     jobs: Sequence[Job],
-    runs: Path,
+    runs: str | Path,
     workers: int,
-    logs: Path,
+    logs: str | Path,
     program: str = PROGRAM,
     threads: int = 1,
     gpus: tuple[str, ...] = (),
@@ -126,7 +126,7 @@ def run_jobs(
     Yields:
         Events as they happen; `Done` or `Failed` once per job.
     """
-    team = _Team(jobs, runs, logs, program, threads, gpus)
+    team = _Team(jobs, Path(runs), Path(logs), program, threads, gpus)
     for number in range(len(jobs)):
         team.todo.put(number)
     serving = [
