@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.studies.here import run_here
 from torch import Tensor, nn
 
 import dmrnet
@@ -240,4 +241,29 @@ def test_a_study_is_made_from_a_mapping(tmp_path: Path) -> None:
     study = dmrnet.run_study(spec, tmp_path / "out", max_epochs=2)
     assert study.report.page.is_file()
     assert [run.evaluate().metric for run in study.runs()] == ["accuracy", "accuracy"]
-    assert dict(study.failed) == {}
+    assert dict(study.failed) == {} == study.chosen
+
+
+def test_a_study_from_a_mapping_searches(
+    tmp_path: Path, no_pictures: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dmrnet.api.studies.run_jobs", run_here)
+    path = tmp_path / "train.npz"
+    np.savez(path, camera=CAMERA, y=Y)
+    search = {"trials": 2, "seeds": [9], "own": False, "settings": {"lr": [1e-5, 0.1]}}
+    spec: dict[str, Any] = {"title": "searched", "methods": ["sf-md"], "seeds": 1}
+    spec |= {"data": {"arrays": {"train": str(path), "test": str(path)}}, "search": search}
+    study = dmrnet.run_study(spec, tmp_path / "out", max_epochs=4)
+    trials = (tmp_path / "out" / "search" / "trials.jsonl").read_text().splitlines()
+    scores = {float(t["settings"]["lr"]): t["score"] for t in map(json.loads, trials)}
+    best = max(scores, key=lambda lr: scores[lr])
+    assert scores.keys() == {1e-5, 0.1}
+    assert scores[best] > min(scores.values())
+    assert [float(one["lr"]) for one in study.chosen.values()] == [best]
+    (run,) = study.runs()
+    settings = run._finished.settings
+    assert (settings.training.lr, settings.seed) == (best, 0)
+    # The choice is no part of the name, as in reports of the command.
+    assert "lr" not in study.report.page.with_suffix(".md").read_text().partition("\n")[0]
+    with pytest.raises(ValueError, match="other seeds for the study's own runs"):
+        dmrnet.run_study(spec | {"search": search | {"seeds": [0]}}, tmp_path / "other")

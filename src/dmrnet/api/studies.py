@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from dmrnet.studies.labels import baseline_of, names_of
 from dmrnet.studies.names import check_names
 from dmrnet.studies.plan import plan
 from dmrnet.studies.resolve import resolve
+from dmrnet.studies.search.run import check_search, run_search
+from dmrnet.studies.search.spaces import searched_settings
 from dmrnet.studies.shipped import find_study
-from dmrnet.studies.workers.events import Failed
+from dmrnet.studies.workers.events import Failed, Job
 from dmrnet.studies.workers.pool import run_jobs
 
 
@@ -30,11 +32,13 @@ class FinishedStudy:
         report: Its report: paths of the page, the tables and the figures.
         folders: Folders of its finished runs.
         failed: Reason of each run that failed, by its label.
+        chosen: Settings that the study's search chose, by system and name; empty without a search.
     """
 
     report: Report
     folders: tuple[Path, ...]
     failed: Mapping[str, str]
+    chosen: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def runs(self) -> list[Run]:
         """Open the finished runs."""
@@ -54,7 +58,8 @@ def run_study(
 ) -> FinishedStudy:
     """Make the runs of a study in worker processes and report them, as ``dmrnet study`` does.
 
-    Finished runs in the folder are not made again. Methods and data sets of other packages are
+    A study with a search first chooses settings on validation. Finished runs in the folder are not
+    made again. Methods and data sets of other packages are
     there by their entry points; what only this process has registered is not.
 
     Args:
@@ -66,23 +71,34 @@ def run_study(
 
     Raises:
         FileNotFoundError: If there is no such study.
-        ValueError: If the study or a setting is not understood, it searches settings, or every run
-            failed.
+        ValueError: If the study or a setting is not understood, or every run failed.
+        ModuleNotFoundError: If it has a search that needs Optuna, which is not installed.
     """
     spec = study_of(study) if isinstance(study, Mapping) else read_study(find_study(str(study)))
     if spec.search is not None:
-        raise ValueError("a study that searches settings is made by the command dmrnet study")
+        check_search(spec)
     out = Path(out or Path("runs") / (spec.path.stem if spec.path else spec.title))
     flags = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
     planned = plan(spec, (*flags, "--threads", str(threads)))
     check_names(spec)
-    members = resolve(planned, out / "runs")
-    jobs = [member.job for member in members if not member.finished]
     failed: dict[str, str] = {}
-    with closing(run_jobs(jobs, out / "runs", workers, out / "logs", threads=threads)) as events:
-        for event in events:
-            if isinstance(event.message, Failed) and event.job is not None:
-                failed[jobs[event.job].label] = event.message.error
+
+    def make(jobs: Sequence[Job], folder: Path) -> None:
+        made = run_jobs(jobs, folder / "runs", workers, folder / "logs", threads=threads)
+        with closing(made) as events:
+            for event in events:
+                if isinstance(event.message, Failed) and event.job is not None:
+                    failed[jobs[event.job].label] = event.message.error
+
+    chosen: Mapping[str, Mapping[str, str]] = {}
+    if spec.search is not None:
+        fixed = [name.replace("_", "-") for name in settings]
+        planned, _, chosen = run_search(spec, planned, fixed, make, out)
+        if not planned.systems:
+            label, reason = next(iter(failed.items()))
+            raise ValueError(f"no setting could be trained; {label}: {reason}")
+    members = resolve(planned, out / "runs")
+    make([member.job for member in members if not member.finished], out)
     finished = [member for member in members if member.finished]
     if not finished:
         label, reason = next(iter(failed.items()))
@@ -91,9 +107,11 @@ def run_study(
         analyse_members(finished, planned.systems, spec.analyses, lambda _: None)
     folders = tuple(member.folder for member in finished)
     split = "test" if all(member.tested for member in finished) else "val"
-    baseline = baseline_of(spec, planned, finished)
-    report = write_report(folders, out / "report", baseline, split, names_of(planned, finished))
-    return FinishedStudy(report, folders, failed)
+    searched = searched_settings(spec)
+    baseline = baseline_of(spec, planned, finished, searched)
+    names = names_of(planned, finished, searched)
+    report = write_report(folders, out / "report", baseline, split, names, searched)
+    return FinishedStudy(report, folders, failed, chosen)
 
 
 def build_report(
