@@ -84,8 +84,7 @@ def test_calls_in_sentences_are_calls() -> None:
             name = ast.unparse(call.func)
             if not re.fullmatch(r"dmrnet(\.\w+)+", name):
                 continue
-            module, _, attribute = name.rpartition(".")
-            function = getattr(import_module(module), attribute)
+            function = pkgutil.resolve_name(name)
             if not any(isinstance(one, ast.Constant) and one.value is ... for one in call.args):
                 words = {word.arg: None for word in call.keywords if word.arg}
                 inspect.signature(function).bind(*call.args, **words)
