@@ -259,7 +259,9 @@ class Run:
         """Predict the samples that have something to predict from."""
         if isinstance(inputs, Mapping):
             size = self._finished.settings.data.image_size
-            inputs = MultimodalDataset(inputs, present=present, size=size, name="inputs")
+            inputs = MultimodalDataset(
+                inputs, present=present, kinds=self._kinds(inputs), size=size, name="inputs"
+            )
         elif present is not None:
             raise TypeError("expected present with a mapping of arrays only")
         if isinstance(inputs, MultimodalDataset):
@@ -338,6 +340,16 @@ class Run:
         whole = self._finished.folder.read_facts().get("whole_labels", False)
         names = np.asarray([int(name) for name in self.classes] if whole else self.classes)
         return np.asarray(names[probabilities.argmax(1)])
+
+    def _kinds(self, inputs: Mapping[str, Any]) -> dict[str, str]:
+        """Return the kinds of given inputs, as far as the training knows them."""
+        run, known = self._finished, dict(self._finished.settings.data.kinds or {})
+        task = run.task if run.standardiser is None else run.standardiser.without_flags(run.task)
+        for one in task.inputs:
+            if one.ragged and one.shape[0] == 1:
+                # Rows of one axis would not say that they are sequences.
+                known.setdefault(one.name, "sequence")
+        return {name: kind for name, kind in known.items() if name in inputs}
 
     def __repr__(self) -> str:
         """Return method, data, folder and scores on validation."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.sets.base import Cells
-from dmrnet.modalities import Task
+from dmrnet.data.steps import steps_there
+from dmrnet.modalities import Modality
 
 BLOCK = 2**20
 """Approximate number of values that are looked at together."""
@@ -60,21 +61,6 @@ class Imputer:
         flags = missing.index_select(1, self.flagged[name]).float()
         return torch.where(missing, fill, block), flags
 
-    def with_flags(self, task: Task) -> Task:
-        """Return the task of a method: with the indicators."""
-        return self._changed(task, 1)
-
-    def without_flags(self, task: Task) -> Task:
-        """Return the task of the data: without the indicators."""
-        return self._changed(task, -1)
-
-    def _changed(self, task: Task, sign: int) -> Task:
-        inputs = (
-            replace(one, shape=(one.shape[0] + sign * len(self.flagged[one.name]), *one.shape[1:]))
-            for one in task.inputs
-        )
-        return replace(task, inputs=tuple(inputs))
-
 
 def split_choice(cells: Cells) -> tuple[Fill, bool]:
     """Return the statistic of a choice other than ``refuse``, and whether indicators are appended.
@@ -85,12 +71,19 @@ def split_choice(cells: Cells) -> tuple[Fill, bool]:
     return cast("Fill", cells.removesuffix(INDICATOR)), cells.endswith(INDICATOR)
 
 
-def missing_by_channel(tensor: Tensor, present: Tensor) -> Tensor:
+def gaps(block: Tensor, ragged: bool) -> Tensor:
+    """Return which cells of rows ``(n, C, ...)`` are missing; not those after a sequence's end."""
+    missing = block.isnan()
+    return missing & steps_there(block) if ragged else missing
+
+
+def missing_by_channel(tensor: Tensor, present: Tensor, ragged: bool = False) -> Tensor:
     """Return the number of missing cells of present rows in each feature or channel.
 
     Args:
         tensor: Rows ``(n, C, ...)``, NaN where a cell is missing.
         present: Bool tensor ``(n,)``, True where the row counts.
+        ragged: Whether rows are sequences that are NaN after their end.
 
     Returns:
         int64 tensor ``(C,)``.
@@ -98,7 +91,7 @@ def missing_by_channel(tensor: Tensor, present: Tensor) -> Tensor:
     across = [axis for axis in range(tensor.dim()) if axis != 1]
     missing = torch.zeros(tensor.shape[1], dtype=torch.int64)
     for rows in _slices(tensor):
-        missing += tensor[rows][present[rows]].isnan().sum(across)
+        missing += gaps(tensor[rows][present[rows]], ragged).sum(across)
     return missing
 
 
@@ -141,21 +134,27 @@ class MissingCells:
     share: float
 
 
-def count_missing(arrays: Mapping[str, Tensor], present: Tensor) -> dict[str, MissingCells]:
+def count_missing(
+    arrays: Mapping[str, Tensor], present: Tensor, inputs: Sequence[Modality]
+) -> dict[str, MissingCells]:
     """Count the missing cells of each modality; those without any are left out.
 
     Args:
-        arrays: Rows ``(n, ...)`` of each modality, in the order of the columns of `present`.
+        arrays: Rows ``(n, ...)`` of each modality.
         present: Bool tensor ``(n, V)``.
+        inputs: Modality of each column of `present`.
     """
     counted = {}
-    for column, (name, array) in enumerate(arrays.items()):
-        of, missing, rows = int(present[:, column].sum()), 0, 0
+    for column, modality in enumerate(inputs):
+        array, ragged = arrays[modality.name], modality.ragged
+        of, cells, missing, rows = int(present[:, column].sum()), 0, 0, 0
         for part in _slices(array):
-            cells = array[part][present[part, column]].isnan().flatten(1).sum(1)
-            missing, rows = missing + int(cells.sum()), rows + int((cells > 0).sum())
+            block = array[part][present[part, column]]
+            lost = gaps(block, ragged).flatten(1).sum(1)
+            cells += int(steps_there(block).sum()) * block.shape[1] if ragged else block.numel()
+            missing, rows = missing + int(lost.sum()), rows + int((lost > 0).sum())
         if missing:
-            counted[name] = MissingCells(rows, of, missing / (of * array[0].numel()))
+            counted[modality.name] = MissingCells(rows, of, missing / cells)
     return counted
 
 

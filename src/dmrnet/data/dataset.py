@@ -14,6 +14,7 @@ from torch import Tensor
 from dmrnet.data.files.bad_rows import SkippedRow
 from dmrnet.data.sets.base import Cells
 from dmrnet.data.standardise import Standardiser
+from dmrnet.data.steps import numbers_of_steps, trimmed
 from dmrnet.modalities import Batch, Task
 
 UNLABELLED = -1
@@ -42,6 +43,8 @@ class Dataset(ABC):
         attack_types: Names of the types of attack that are known.
         attack_type: int64 tensor ``(n,)``, the number of each sample's type of attack, -1 where it
             has none; None where no types are known.
+        steps: int64 tensor ``(n,)``, the number of steps of each sample's ragged sequences; None
+            without any.
         weight: float32 tensor ``(n,)``, the weight of each sample's task loss; None for 1.
         groups: Group of each sample, such as its patient; None where samples are independent.
         row_hashes: int64 tensor ``(n, V)``, hashes of each sample's modalities before
@@ -60,6 +63,7 @@ class Dataset(ABC):
     pixels: Tensor | None = None
     attack_types: tuple[str, ...] = ()
     attack_type: Tensor | None = None
+    steps: Tensor | None = None
     weight: Tensor | None = None
     groups: tuple[str, ...] | None = None
     row_hashes: Tensor | None = None
@@ -179,9 +183,8 @@ class ArrayDataset(Dataset):
     def take(self, rows: Tensor, epoch: int = 0) -> Batch:
         """Return a batch of some samples; the epoch does not matter."""
         arrays = self.arrays.items()
-        return self._batch(
-            {name: array.index_select(0, rows).float() for name, array in arrays}, rows
-        )
+        inputs = {name: array.index_select(0, rows).float() for name, array in arrays}
+        return self._batch(inputs if self.steps is None else trimmed(inputs, self.task), rows)
 
     @property
     def content(self) -> str:
@@ -193,7 +196,7 @@ class ArrayDataset(Dataset):
     def standardise(self, standardiser: Standardiser) -> None:
         """Standardise every modality; float32 arrays in place, float64 arrays become float32.
 
-        Missing cells are filled, and indicators become part of the task.
+        Missing cells are filled, and what is appended becomes part of the task.
         """
         assert self.content  # computed before the numbers change
         for column, name in enumerate(self.task.modalities):
@@ -206,6 +209,7 @@ class ArrayDataset(Dataset):
             if self.arrays[modality.name].shape[1:] != modality.shape:
                 rows = torch.zeros(1, *modality.shape).expand(len(self), *modality.shape)
                 self.arrays[modality.name] = rows
+        self.steps = numbers_of_steps(self.arrays, self.task)
 
 
 def check_classes(task: Task, target: Tensor, lowest: int = 0) -> None:
@@ -265,7 +269,8 @@ def standardised(splits: Splits) -> Splits:
     train = splits.train
     assert isinstance(train, ArrayDataset)
     names = train.task.modalities
-    standardiser = Standardiser.fit(train.arrays, train.present, names, splits.cells)
+    ragged = [one.name for one in train.task.inputs if one.ragged]
+    standardiser = Standardiser.fit(train.arrays, train.present, names, splits.cells, ragged)
     for part in splits.parts().values():
         assert isinstance(part, ArrayDataset)
         part.standardise(standardiser)

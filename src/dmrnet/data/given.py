@@ -13,6 +13,7 @@ from weakref import WeakSet
 import numpy as np
 
 from dmrnet.data.files.disguise import absent_rows
+from dmrnet.data.files.ends import nan_after
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.objects import as_array, plain_labels, rows_of_modality
 from dmrnet.data.files.resize import parse_size, size_text, sized
@@ -78,11 +79,13 @@ class MultimodalDataset(GivenData, ArraySource):
             is this number throughout. A run keeps it for later samples.
         size: Height and width to which images are resized, a side or a pair for all images, or by
             modality. A run keeps it for later arrays.
+        lengths: Number of steps of each sample, ``(n,)``, by the name of a padded sequence. Lists
+            and object arrays of sequences that differ in length need none, nor do steps of NaN.
         name: Name of the data, for messages and reports.
 
     Raises:
         TypeError: If something cannot be read as an array.
-        ValueError: If lengths differ, or rows of a modality differ in shape.
+        ValueError: If numbers of rows differ, or rows of a modality differ in shape.
 
     >>> data = MultimodalDataset({"a": [[1.0, 2.0], None], "b": [[3.0], [4.0]]}, y=["x", "z"])
     >>> data
@@ -101,6 +104,7 @@ class MultimodalDataset(GivenData, ArraySource):
         weights: Any = None,  # noqa: ANN401
         absent: Mapping[str, float] | None = None,
         size: Any = None,  # noqa: ANN401
+        lengths: Mapping[str, Any] | None = None,
         name: str = "data",
     ) -> None:
         _check_inputs(inputs)
@@ -114,7 +118,8 @@ class MultimodalDataset(GivenData, ArraySource):
             raise ValueError(f"size: no modality {unknown[0]!r}; {nearest(unknown[0], self.names)}")
         self.size = size_text(sizes)
         self._arrays = {
-            one: rows_of_modality(one, sized(one, value, sizes)) for one, value in inputs.items()
+            one: rows_of_modality(one, sized(one, value, sizes), self.kinds)
+            for one, value in inputs.items()
         }
         first = self.names[0]
         self._rows = len(self._arrays[first])
@@ -134,6 +139,10 @@ class MultimodalDataset(GivenData, ArraySource):
                     f"{one} has {len(array)} rows but {first} has {self._rows}; row i of every "
                     "array must be sample i"
                 )
+        for one, values in (lengths or {}).items():
+            if one not in self.names:
+                raise ValueError(f"lengths: no modality {one!r}; {nearest(one, self.names)}")
+            self._arrays[one] = nan_after(one, self._arrays[one], np.asarray(values), self.kinds)
         self.absent = dict(absent or {})
         for one in self.absent:
             if one not in self.names:
@@ -227,6 +236,8 @@ class MultimodalDataset(GivenData, ArraySource):
 
     def setting(self, name: str, modality: str, value: float) -> str:
         """Return how a setting by modality is written in Python."""
+        if name == "padding":
+            return f"lengths={{{modality!r}: ...}} of MultimodalDataset"
         return f"{name}={{{modality!r}: {value:g}}} of MultimodalDataset"
 
     @property

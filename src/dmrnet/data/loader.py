@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -19,6 +19,10 @@ Request = tuple[Tensor, int]
 """Row numbers, and the epoch."""
 
 
+POOLED = 32
+"""Number of batches whose rows are sorted by length together."""
+
+
 class TrainLoader:
     """The training batches of one rank, with their masks.
 
@@ -26,7 +30,7 @@ class TrainLoader:
     epoch and two samplers are compared on the same order. They are drawn for the whole batch, of
     which rank r gets the rows ``r::world``, so they do not depend on the number of ranks. The n
     rows are split into ``ceil(n / batch_size)`` batches whose sizes differ by at most one: no row
-    is dropped and no batch is tiny.
+    is dropped and no batch is tiny. Of ragged sequences, rows of similar length share a batch.
 
     Args:
         dataset: Training samples.
@@ -106,6 +110,8 @@ class TrainLoader:
         else:
             order = torch.randperm(len(self.dataset), generator=draw)
         parts = order.tensor_split(self._batches)
+        if self.dataset.steps is not None:
+            parts = by_length(parts, self.dataset.steps, draw)
         mine = [part[self.rank :: self.world] for part in parts]
         masks = generator(self.seed, epoch, "masks")
         sampler = self.sampler.at(epoch)
@@ -175,6 +181,29 @@ def evaluation_batches(
         if len(part):
             batch = dataset.take(part)
             yield replace(batch, where=rows_of(batch.present, names))
+
+
+def by_length(parts: Sequence[Tensor], steps: Tensor, draw: torch.Generator) -> tuple[Tensor, ...]:
+    """Put samples of similar length into one batch; the batches stay in random order.
+
+    Rows are sorted by length among `POOLED` batches at a time, so that they still meet others.
+
+    Args:
+        parts: Row numbers of each batch, in random order.
+        steps: Number of steps of each row, int64 ``(n,)``.
+        draw: Generator of the order of the batches.
+
+    Returns:
+        Row numbers of each batch, as many in each as before.
+    """
+    batches = list(parts)
+    for start in range(0, len(parts), POOLED):
+        pool = torch.cat(batches[start : start + POOLED])
+        pool = pool[steps[pool].argsort(stable=True)]
+        for place in torch.randperm(len(batches[start : start + POOLED]), generator=draw).tolist():
+            size = len(batches[start + place])
+            batches[start + place], pool = pool[:size], pool[size:]
+    return tuple(batches)
 
 
 def _check_rank(rank: int, world: int) -> None:

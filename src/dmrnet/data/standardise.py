@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from dmrnet.data.cells import (
     split_choice,
 )
 from dmrnet.data.sets.base import Cells
+from dmrnet.data.steps import steps_there
 from dmrnet.modalities import Task
 
 BLOCK = 2**20
@@ -40,6 +42,7 @@ class Standardiser:
         std: Deviation (divided by n, not n - 1), of the same shapes.
         fine: Modalities for which float32 is too coarse before standardising.
         imputer: What fills missing cells; None where there must be none.
+        ragged: Modalities whose sequences differ in length, with NaN after the end of each.
     """
 
     def __init__(
@@ -48,9 +51,10 @@ class Standardiser:
         std: Mapping[str, Tensor],
         fine: Collection[str] = (),
         imputer: Imputer | None = None,
+        ragged: Collection[str] = (),
     ) -> None:
         self.mean, self.std, self.fine = dict(mean), dict(std), frozenset(fine)
-        self.imputer = imputer
+        self.imputer, self.ragged = imputer, frozenset(ragged)
 
     @classmethod
     def fit(
@@ -59,6 +63,7 @@ class Standardiser:
         present: Tensor,
         modalities: Sequence[str],
         cells: Cells = "refuse",
+        ragged: Collection[str] = (),
     ) -> Standardiser:
         """Return the standardiser of training rows.
 
@@ -68,6 +73,7 @@ class Standardiser:
             modalities: Name of each column of `present`.
             cells: What stands for missing cells, which are NaN and do not count; with ``refuse``
                 there must be none.
+            ragged: Modalities whose sequences end in steps of NaN, which do not count.
 
         Raises:
             ValueError: If a modality is present in no row, or a feature has no value in any.
@@ -84,21 +90,22 @@ class Standardiser:
             if not rows.any():
                 raise ValueError(f"modality {name} is present in no training row; leave it out")
             number = torch.full((array.shape[1],), int(rows.sum()) * array[0, 0].numel())
-            if cells != "refuse":
-                missing[name] = missing_by_channel(array, rows)
-                number -= missing[name]
+            if cells != "refuse" or name in ragged:
+                missing[name] = missing_by_channel(array, rows, name in ragged)
+                # What comes after the end of a sequence is NaN, but not missing.
+                number -= missing_by_channel(array, rows) if name in ragged else missing[name]
                 check_observed(name, number)
             mean[name], std[name] = _moments(array, rows, number)
         fine = [name for name in mean if arrays[name].dtype == torch.float64]
         if cells == "refuse":
-            return cls(mean, std, fine)
+            return cls(mean, std, fine, None, ragged)
         fill, indicator = split_choice(cells)
         flagged = {
             name: (count > 0 if indicator else count < 0).nonzero().flatten()
             for name, count in missing.items()
         }
         imputer = Imputer(fill_values(arrays, present, modalities, fill, mean), flagged)
-        return cls(mean, std, fine, imputer)
+        return cls(mean, std, fine, imputer, ragged)
 
     @classmethod
     def from_scales(cls, scales: Mapping[str, Scale]) -> Standardiser:
@@ -116,32 +123,37 @@ class Standardiser:
         present: Tensor | None = None,
         out: Tensor | None = None,
     ) -> Tensor:
-        """Return standardised rows as float32, with indicators of missing cells if there are any.
+        """Return standardised rows as float32; absent rows are zero.
 
-        Absent rows are zero.
+        Appended are the indicators of missing cells, if there are any, and the steps that there are
+        of ragged sequences, which are zero after their end (see `Modality`).
 
         Args:
             name: Name of the modality.
             tensor: float32 or float64 tensor ``(n, ...)``.
             present: Bool tensor ``(n,)``, True where the modality is present; None: everywhere.
             out: Tensor to write to, for example a float32 `tensor` itself; None: a new one, as
-                there is with indicators.
+                there is where something is appended.
 
         Raises:
             ValueError: If a standardised number is too large for float32.
         """
-        flags = 0 if self.imputer is None else len(self.imputer.flagged[name])
-        if out is None or flags:
-            shape = (len(tensor), tensor.shape[1] + flags, *tensor.shape[2:])
+        more, ragged = self._appended(name), name in self.ragged
+        if out is None or more:
+            shape = (len(tensor), tensor.shape[1] + more, *tensor.shape[2:])
             out = torch.empty(shape, dtype=torch.float32)
         mean, std = (_broadcast(values[name], tensor) for values in (self.mean, self.std))
         for rows in _slices(tensor):
             block = tensor[rows].to(torch.float64, copy=True)
+            there = steps_there(block) if ragged else None
             if self.imputer is None:
                 block = block.sub_(mean).div_(std).float()
             else:
                 block, indicators = self.imputer.apply(name, block)
                 block = torch.cat([block.sub_(mean).div_(std).float(), indicators], 1)
+            if there is not None:
+                block = torch.cat([block, torch.ones_like(block[:, :1])], 1)
+                block = torch.where(there, block, 0.0)
             if present is not None and not present[rows].all():
                 block[~present[rows]] = 0.0
             # One sum is cheaper than a test of every value, and finite only if all of them are.
@@ -153,14 +165,16 @@ class Standardiser:
     def invert(self, name: str, tensor: Tensor, present: Tensor) -> Tensor:
         """Return the values before `apply`, up to rounding; absent rows stay zero.
 
-        Missing cells stay filled, and indicators are left out.
+        Missing cells stay filled, and what was appended is left out.
         """
-        flags = 0 if self.imputer is None else len(self.imputer.flagged[name])
-        tensor = tensor[:, : tensor.shape[1] - flags]
+        there = tensor[:, -1:] if name in self.ragged else None
+        tensor = tensor[:, : tensor.shape[1] - self._appended(name)]
         mean, std = (_broadcast(values[name], tensor) for values in (self.mean, self.std))
         out = torch.empty_like(tensor)
         for rows in _slices(tensor):
             out[rows] = tensor[rows].double().mul_(std).add_(mean).to(tensor.dtype)
+        if there is not None:
+            out.masked_fill_(there == 0, torch.nan)
         return out.index_fill_(0, (~present).nonzero().flatten(), 0.0)
 
     def constants(self) -> dict[str, float]:
@@ -172,17 +186,29 @@ class Standardiser:
         }
 
     def with_flags(self, task: Task) -> Task:
-        """Return the task of a method for the task of the data; see `Imputer`."""
-        return task if self.imputer is None else self.imputer.with_flags(task)
+        """Return the task of a method for the task of the data: with what `apply` appends."""
+        return self._changed(task, 1)
 
     def without_flags(self, task: Task) -> Task:
-        """Return the task of the data for the task of a method; see `Imputer`."""
-        return task if self.imputer is None else self.imputer.without_flags(task)
+        """Return the task of the data for the task of a method: without what `apply` appends."""
+        return self._changed(task, -1)
+
+    def _appended(self, name: str) -> int:
+        flags = 0 if self.imputer is None else len(self.imputer.flagged[name])
+        return flags + (name in self.ragged)
+
+    def _changed(self, task: Task, sign: int) -> Task:
+        inputs = (
+            replace(one, shape=(one.shape[0] + sign * self._appended(one.name), *one.shape[1:]))
+            for one in task.inputs
+        )
+        return replace(task, inputs=tuple(inputs))
 
     def state(self) -> dict[str, Tensor]:
         """Return tensors to save: ``NAME.mean`` and ``NAME.std``.
 
-        Also ``NAME.fine`` where it is; ``NAME.fill`` and ``NAME.flagged`` with an imputer.
+        Also ``NAME.fine`` and ``NAME.ragged`` where it is; ``NAME.fill`` and ``NAME.flagged`` with
+        an imputer.
         """
         state = {
             f"{name}.{key}": values[name]
@@ -190,6 +216,7 @@ class Standardiser:
             for key, values in (("mean", self.mean), ("std", self.std))
         }
         state |= {f"{name}.fine": torch.tensor(True) for name in sorted(self.fine)}
+        state |= {f"{name}.ragged": torch.tensor(True) for name in sorted(self.ragged)}
         if self.imputer is not None:
             # Means that fill are the same tensors, which files cannot share.
             state |= {f"{name}.fill": values.clone() for name, values in self.imputer.fill.items()}
@@ -200,13 +227,13 @@ class Standardiser:
     def from_state(cls, state: Mapping[str, Tensor]) -> Standardiser:
         """Return the standardiser of a `state`."""
         parts: dict[str, dict[str, Tensor]] = {
-            part: {} for part in ("mean", "std", "fine", "fill", "flagged")
+            part: {} for part in ("mean", "std", "fine", "fill", "flagged", "ragged")
         }
         for key, values in state.items():
             name, _, part = key.rpartition(".")
             parts[part][name] = values.long() if part == "flagged" else values.double()
         imputer = Imputer(parts["fill"], parts["flagged"]) if parts["fill"] else None
-        return cls(parts["mean"], parts["std"], parts["fine"], imputer)
+        return cls(parts["mean"], parts["std"], parts["fine"], imputer, parts["ragged"])
 
 
 def _slices(tensor: Tensor) -> Iterator[slice]:

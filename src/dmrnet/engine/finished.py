@@ -279,7 +279,12 @@ def task_of(folder: RunFolder, facts: Mapping[str, Any]) -> Task:
     """
     try:
         inputs = tuple(
-            Modality(name, facts["inputs"][name]["kind"], tuple(facts["inputs"][name]["shape"]))
+            Modality(
+                name,
+                facts["inputs"][name]["kind"],
+                tuple(facts["inputs"][name]["shape"]),
+                bool(facts["inputs"][name].get("ragged", False)),
+            )
             for name in facts["modalities"]
         )
         # Runs of earlier versions have one class a sample.
@@ -305,15 +310,18 @@ def _read_standardiser(folder: RunFolder, task: Task) -> Standardiser:
         # Missing cells are filled.
         halves = (*halves, "fill")
     required = {f"{name}.{half}" for name in task.modalities for half in halves}
-    optional = {f"{name}.{part}" for name in task.modalities for part in ("fine", "flagged")}
+    optional = {
+        f"{name}.{part}" for name in task.modalities for part in ("fine", "flagged", "ragged")
+    }
     if not required <= set(state) <= required | optional:
         raise ValueError(
             f"{path}: expected mean and std of {', '.join(task.modalities)}, got "
             f"{', '.join(sorted(state)[:6])}; {mend}"
         )
     for modality in task.inputs:
-        # An indicator of missing cells is no channel of the data.
-        channels = modality.shape[0] - len(state.get(f"{modality.name}.flagged", ()))
+        # What standardising appends is no channel of the data.
+        flags = len(state.get(f"{modality.name}.flagged", ()))
+        channels = modality.shape[0] - flags - (f"{modality.name}.ragged" in state)
         for half in halves:
             values = state[f"{modality.name}.{half}"]
             # One number may stand for all channels.

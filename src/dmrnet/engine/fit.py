@@ -274,7 +274,14 @@ def _write_facts(
         dataset=splits.name,
         method_version=settings.method.version,
         modalities=list(task.modalities),
-        inputs={m.name: {"kind": m.kind, "shape": list(m.shape)} for m in task.inputs},
+        inputs={
+            m.name: {
+                "kind": m.kind,
+                "shape": list(m.shape),
+                **({"ragged": True} if m.ragged else {}),
+            }
+            for m in task.inputs
+        },
         classes=list(task.classes),
         whole_labels=splits.whole_labels,
         dense=task.dense,

@@ -22,6 +22,7 @@ from dmrnet.modalities.samplers import (
     Warmup,
     build_sampler,
 )
+from dmrnet.modalities.steps import mark_steps
 from dmrnet.modalities.task import Kind, Modality, Task
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "count",
     "from_index",
     "index_of",
+    "mark_steps",
     "name_of",
     "parse",
     "repeat_rows",

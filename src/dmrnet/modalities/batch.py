@@ -117,8 +117,8 @@ class Batch:
                 has = torch.zeros(rows, dtype=torch.bool, device=target.device)
                 x = torch.zeros((rows, *modality.shape), device=target.device)
             else:
-                # Images of a dense task may be of any size.
-                sizes = slice(1, 2 if task.dense else None)
+                # Images of a dense task may be of any size, sequences of any length if they differ.
+                sizes = slice(1, 2 if task.dense or modality.ragged else None)
                 shape = (rows, *modality.shape)
                 if x.dim() != len(shape) or x.shape[0] != rows or x.shape[sizes] != shape[sizes]:
                     raise ValueError(

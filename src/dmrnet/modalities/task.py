@@ -24,11 +24,15 @@ class Modality:
         kind: ``vector`` (d,), ``sequence`` (C, T), ``image`` (C, H, W) or ``volume``
             (C, T, H, W).
         shape: Shape of one sample, channels first.
+        ragged: Whether samples of a sequence differ in their number of steps, T at most in
+            training. What methods read has one more channel, the last: 1 at the steps of a sample;
+            after them all channels are 0.
     """
 
     name: str
     kind: Kind
     shape: tuple[int, ...]
+    ragged: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in RANKS:
@@ -39,6 +43,10 @@ class Modality:
             raise ValueError(
                 f"modality {self.name}: expected {RANKS[self.kind]} sizes of at least 1 for a "
                 f"{self.kind}, got {self.shape}"
+            )
+        if self.ragged and self.kind != "sequence":
+            raise ValueError(
+                f"modality {self.name}: expected a sequence, got a {self.kind} of ragged samples"
             )
 
 

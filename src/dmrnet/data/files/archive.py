@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -13,6 +13,8 @@ import numpy as np
 
 from dmrnet.data.files.bad_rows import SkippedRow, failing_rows, skipped_rows
 from dmrnet.data.files.disguise import absent_rows, disguise_notes
+from dmrnet.data.files.ends import LENGTHS, Ends, SequenceRules, find_ends
+from dmrnet.data.files.layout import Layout, guess_layout, parse_kind
 from dmrnet.data.files.numbers import Array, Bools, Numbers, checked_numbers
 from dmrnet.data.files.objects import odd_rows, plain_labels, rows_of_modality
 from dmrnet.data.files.pickles import read_npy
@@ -63,12 +65,27 @@ class Archive(ArraySource):
             if (count := members.count(name)) > 1:
                 raise ValueError(f"{path}: expected one array {name!r}, got {count}; save it once")
         reserved = {*RESERVED, groups}
-        self.names = tuple(name for name in members if name not in reserved)
+        self.lengths = self._lengths_of(members)
+        others = {*reserved, *self.lengths.values()}
+        self.names = tuple(name for name in members if name not in others)
         self.reserved = tuple(name for name in members if name in reserved)
         try:
             check_names(self.names)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
+
+    def _lengths_of(self, members: Sequence[str]) -> dict[str, str]:
+        """Return the arrays that hold the lengths of a modality's sequences, by modality.
+
+        An array of the name alone, of whole numbers, holds those of the only sequence.
+        """
+        ending = f"__{LENGTHS}"
+        found = {name: f"{name}{ending}" for name in members if f"{name}{ending}" in members}
+        if LENGTHS in members and not found:
+            array = self.read(LENGTHS)
+            if array.ndim == 1 and array.dtype.kind in "iu":
+                found[""] = LENGTHS
+        return found
 
     def read(self, name: str) -> Array:
         """Return one array; raise ValueError if it is damaged, or holds more than data.
@@ -126,6 +143,8 @@ class SampleTable:
         groups: Group of each row, if the file has any.
         skipped: Rows left out because they are bad; none unless they are skipped.
         file_rows: Row number of each sample in the file, where rows are left out.
+        ends: Where the sequences of a modality end, if they differ in length; what comes after is
+            the first step of each.
     """
 
     path: str
@@ -138,6 +157,7 @@ class SampleTable:
     groups: tuple[str, ...] | None = None
     skipped: tuple[SkippedRow, ...] = ()
     file_rows: Array | None = None
+    ends: Mapping[str, Ends] = field(default_factory=dict)
 
 
 def read_table(
@@ -148,6 +168,7 @@ def read_table(
     absent: Mapping[str, float] | None = None,
     labelled: bool = True,
     cells: bool = False,
+    sequences: SequenceRules | None = None,
 ) -> SampleTable:
     """Read some modalities, those that the file lacks as absent, and check every row.
 
@@ -159,6 +180,8 @@ def read_table(
         absent: Number that stands for an absent block, by modality, besides those of the archive.
         labelled: Whether to read the labels.
         cells: Whether rows may hold NaN, for cells that are missing.
+        sequences: What settings say about sequences, which may differ in length; None where there
+            are none.
     """
     path, absent = archive.path, {**(absent or {}), **archive.absent}
     skip, bad = archive.bad_rows == "skip", dict[int, str]()
@@ -175,13 +198,15 @@ def read_table(
     rows, first = (0, "") if target is None else (_rows(path, TARGET, target), TARGET)
     stated: Mapping[str, Bools] = {}
     present = np.zeros((0, 0), dtype=np.bool_)
+    ends: dict[str, Ends] = {}
     for name in available:
+        known = None if sequences is None else sequences.stated.get(name)
         array = archive.read(name)
         if skip and array.dtype == object and array.ndim:
-            odd = odd_rows(name, array)
+            odd = odd_rows(name, array, None if known is None else str(known))
             array[list(odd)] = None
             bad |= {row: f"{name}: {reason}" for row, reason in odd.items() if row not in bad}
-        array = _numbers(path, name, array)
+        array, kind = _numbers(path, name, array, known)
         length = _rows(path, name, array)
         if not first:
             rows, first = length, name
@@ -200,6 +225,9 @@ def read_table(
             said = None if said is None else said & ~gone
             if array.dtype.kind == "f":
                 array[gone] = np.nan
+        if sequences is not None and array.dtype.kind in "biuf":
+            array, end = _ends(archive, name, array, kind, sequences)
+            ends |= {} if end is None else {name: end}
         number, where = modalities.index(name), f"{path}: modality {name}"
         if skip:
             failing = failing_rows(
@@ -237,7 +265,7 @@ def read_table(
     names = None if samples is None else tuple(text(value) for value in samples)
     of = None if groups is None else tuple(text(value) for value in groups)
     if not len(empty) and not bad:
-        return SampleTable(path, rows, arrays, present, target, names, 0, of)
+        return SampleTable(path, rows, arrays, present, target, names, 0, of, ends=ends)
     kept = np.delete(np.arange(rows), [*empty, *bad])
     return SampleTable(
         path,
@@ -250,6 +278,7 @@ def read_table(
         None if of is None else tuple(of[row] for row in kept),
         skipped_rows(bad, names),
         kept,
+        {name: replace(end, lengths=end.lengths[kept]) for name, end in ends.items()},
     )
 
 
@@ -301,14 +330,35 @@ def _list(archive: ArraySource, name: str) -> Array | None:
         raise ValueError(f"{archive.path}: {error}") from error
 
 
-def _numbers(path: str, name: str, array: Array) -> Array:
-    """Return an array of the file; of objects, the rows put together, NaN where one is None."""
+def _numbers(path: str, name: str, array: Array, stated: Layout | None) -> tuple[Array, str | None]:
+    """Return an array of the file, and its kind where rows of different length tell.
+
+    Of objects, the rows are put together, with NaN where one is None or has ended.
+    """
     if array.dtype != object or not array.ndim:
-        return array
+        return array, None
+    found = {} if stated is None else {name: str(stated)}
     try:
-        return rows_of_modality(name, array)
+        return rows_of_modality(name, array, found), found.get(name)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _ends(
+    archive: ArraySource, name: str, array: Array, kind: str | None, rules: SequenceRules
+) -> tuple[Array, Ends | None]:
+    """Return an array cut to its longest sequence, and where its sequences end."""
+    layout = rules.stated.get(name) or (parse_kind(kind) if kind else None)
+    key = archive.lengths.get(name)
+    if key is None and LENGTHS in archive.lengths.values():
+        # The lengths of the only sequence.
+        guess = layout or (guess_layout(array.shape[1:], name) if array.ndim == 3 else None)
+        key = LENGTHS if guess is not None and guess.kind == "sequence" else None
+    lengths = None if key is None else archive.read(key)
+    try:
+        return find_ends(name, array, layout, lengths, rules.padding.get(name))
+    except ValueError as error:
+        raise ValueError(f"{archive.path}: modality {name}: {error}") from error
 
 
 def _rows(path: str, name: str, array: Array) -> int:

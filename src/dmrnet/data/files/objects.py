@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from dmrnet.data.files.layout import guess_layout, named_kind
 from dmrnet.data.files.numbers import Array
+
+FEW = 0.1
+"""Share of rows up to which another size is more likely a fault than another length."""
 
 
 def as_array(value: Any) -> Array | None:  # noqa: ANN401
@@ -28,12 +33,20 @@ def as_array(value: Any) -> Array | None:  # noqa: ANN401
         return None
 
 
-def rows_of_modality(name: str, value: Any) -> Array:  # noqa: ANN401
+def rows_of_modality(
+    name: str,
+    value: Any,  # noqa: ANN401
+    kinds: dict[str, str] | None = None,
+) -> Array:
     """Return an array ``(n, ...)`` of numbers; rows that are None become NaN.
+
+    Rows of one or two axes that differ in the length of one are sequences: NaN comes after the end
+    of each.
 
     Args:
         name: Name of the modality, for messages.
         value: Anything that `as_array` reads, or one such thing a sample.
+        kinds: Kinds that are known, by name; gets those of such sequences.
 
     Raises:
         TypeError: If it holds no numbers.
@@ -44,7 +57,12 @@ def rows_of_modality(name: str, value: Any) -> Array:  # noqa: ANN401
     """
     array = as_array(value)
     if array is None or array.dtype == object:
-        array = _stacked(name, [_row(name, row) for row in (value if array is None else array)])
+        rows = [_row(name, row) for row in (value if array is None else array)]
+        if kind := _kind_of_ragged(name, rows, None if kinds is None else kinds.get(name)):
+            if kinds is not None:
+                kinds[name] = kind
+            return _padded(rows, time=0 if kind.endswith("-last") else -1)
+        array = _stacked(name, rows)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"modality {name}: expected numbers, got {array.dtype}")
     if array.ndim == 0:
@@ -52,25 +70,45 @@ def rows_of_modality(name: str, value: Any) -> Array:  # noqa: ANN401
     return array[:, None] if array.ndim == 1 else array
 
 
-def odd_rows(name: str, array: Array) -> dict[int, str]:
+def odd_rows(name: str, array: Array, stated: str | None = None) -> dict[int, str]:
     """Return the rows of an object array that hold no numbers, or not in the shape of most rows.
 
-    The messages say why.
+    Sequences may differ in length. The messages say why.
+
+    Args:
+        name: Name of the modality.
+        array: Object array with one sample a row.
+        stated: Kind of the modality, if it is known.
     """
-    shapes, bad = {}, {}
+    there: dict[int, Array] = {}
+    bad: dict[int, str] = {}
     for number, value in enumerate(array):
         try:
             row = _row(name, value)
             if row is not None:
                 rows_of_modality(name, row[None])
-                shapes[number] = row.shape
+                there[number] = row
         except (TypeError, ValueError) as error:
             bad[number] = str(error).removeprefix(f"modality {name}: ")
-    usual = Counter(shapes.values()).most_common(1)
-    for number, shape in shapes.items():
-        if shape != usual[0][0]:
-            bad[number] = f"its shape is {shape}, that of most rows {usual[0][0]}"
+    alike = _alike(name, there, stated)
+    for number, row in there.items():
+        if number not in alike:
+            usual = there[min(alike)].shape
+            bad[number] = f"its shape is {row.shape}, that of most rows {usual}"
     return bad
+
+
+def _alike(name: str, there: Mapping[int, Array], stated: str | None) -> set[int]:
+    """Return the rows of the most frequent shape, or of the sequences of most channels."""
+    sizes = Counter(row.shape for row in there.values())
+    alike = {number for number, row in there.items() if row.shape == sizes.most_common(1)[0][0]}
+    for axis in (0, 1):
+        channels = Counter(row.shape[axis] for row in there.values() if row.ndim == 2)
+        for size, _ in channels.most_common(1):
+            rows = {n: row for n, row in there.items() if row.ndim == 2 and row.shape[axis] == size}
+            if len(rows) > len(alike) and _kind_of_ragged(name, list(rows.values()), stated):
+                alike = set(rows)
+    return alike
 
 
 def _row(name: str, value: Any) -> Array | None:  # noqa: ANN401
@@ -92,6 +130,45 @@ def _row(name: str, value: Any) -> Array | None:  # noqa: ANN401
     return np.array([np.nan if cell is None else float(cell) for cell in cells]).reshape(row.shape)
 
 
+def _kind_of_ragged(name: str, rows: Sequence[Array | None], stated: str | None) -> str | None:
+    """Return the kind of sequences whose rows differ in length; None for others.
+
+    Rows of one axis are sequences only where their name or `stated` says so, and a few rows that
+    differ in what would be channels are none either: they are more likely a fault.
+    """
+    there = [row for row in rows if row is not None]
+    sizes = Counter(row.shape for row in there)
+    if len(sizes) < 2 or any(row.dtype.kind not in "biuf" for row in there):
+        return None
+    axes = {len(shape) for shape in sizes}
+    differing = [k for k, some in enumerate(zip(*sizes, strict=False)) if len({*some}) > 1]
+    if len(axes) > 1 or max(axes) > 2 or len(differing) != 1:
+        return None
+    kind = "sequence" if differing == [max(axes) - 1] else "sequence-last"
+    if stated is not None:
+        single = max(axes) == 2 and {shape[1 - differing[0]] for shape in sizes} == {1}
+        return kind if stated == kind or (single and stated.startswith("sequence")) else None
+    if max(axes) == 1:
+        return kind if (named_kind(name) or "").startswith("sequence") else None
+    (usual, number), *_ = sizes.most_common(1)
+    expected = str(guess_layout(usual, name))
+    return kind if kind == expected or number < (1 - FEW) * len(there) else None
+
+
+def _padded(rows: list[Array | None], time: int) -> Array:
+    """Return rows that differ in their length on one axis, NaN after the end of each."""
+    there = [row if row.ndim == 2 else row[None] for row in rows if row is not None]
+    shape = list(there[0].shape)
+    shape[time] = max(row.shape[time] for row in there)
+    wide = np.result_type(*{row.dtype for row in there}, np.float32)
+    array = np.full((len(rows), *shape), np.nan, wide)
+    for out, row in zip(array, rows, strict=True):
+        if row is not None:
+            steps = slice(row.shape[time])
+            out[(steps, ...) if time == 0 else (..., steps)] = row
+    return array
+
+
 def _stacked(name: str, rows: list[Array | None]) -> Array:
     """Return the array of all samples, NaN where a row is None."""
     shapes = {row.shape: number for number, row in enumerate(rows) if row is not None}
@@ -102,7 +179,8 @@ def _stacked(name: str, rows: list[Array | None]) -> Array:
         raise ValueError(
             f"modality {name}: expected rows of one shape, got {one} in row {first} and "
             f"{other} in row {second}; images are resized by --data.size {name}=32x32 (size= in "
-            "Python); pad others"
+            f"Python), sequences that differ in length are read with kinds {name}=sequence (or "
+            "sequence-last, for steps first)"
         )
     if all(row is not None for row in rows):
         return np.stack([row for row in rows if row is not None])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from dmrnet.data.dataset import UNLABELLED, ArrayDataset, Splits
 from dmrnet.data.files.archive import SampleTable, doubts_of, open_source, read_table, text
 from dmrnet.data.files.bad_rows import skipped_notes
 from dmrnet.data.files.disguise import constants
+from dmrnet.data.files.ends import SequenceRules, layout_of_ragged, padding_notes, steps_notes
 from dmrnet.data.files.layout import (
     Layout,
     guess_layout,
@@ -26,11 +27,12 @@ from dmrnet.data.files.layout import (
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.resize import Sizes, parse_size
 from dmrnet.data.files.source import RESERVED, ArraySource
-from dmrnet.data.groups import NO_GROUPS, group_codes, hold_out_groups
+from dmrnet.data.groups import NO_GROUPS
+from dmrnet.data.held_out import validation_of
 from dmrnet.data.overlap import row_hashes
 from dmrnet.data.sets.base import Cells
-from dmrnet.data.split import generator, hold_out
 from dmrnet.data.standardise import Standardiser
+from dmrnet.data.steps import ended
 from dmrnet.hints import nearest
 from dmrnet.modalities import Modality, Task, check_names
 
@@ -52,6 +54,7 @@ class _FileReader:
         sizes: Height and width to which images are resized, by modality.
         usual: Numbers that modalities are throughout training, where they do not vary there; None
             where nothing is known of the training's numbers.
+        padding: Number that padded steps of a sequence hold, by modality.
     """
 
     task: Task
@@ -65,6 +68,7 @@ class _FileReader:
     absent: Mapping[str, float] = field(default_factory=dict)
     sizes: Sizes = field(default_factory=dict)
     usual: Mapping[str, float] | None = None
+    padding: Mapping[str, float] = field(default_factory=dict)
 
     def read(self, source: str | ArraySource, role: str, need_target: bool = True) -> ArrayDataset:
         """Return the samples of a file; `role` is the name of the split, for notes."""
@@ -81,17 +85,32 @@ class _FileReader:
             self.absent,
             need_target,
             self.cells,
+            SequenceRules(self.stated, self.padding),
         )
         doubts = []
         if self.usual is not None:
             doubts = doubts_of(role, archive, table, self.task.modalities, self.usual)
-        arrays = {}
+        arrays, inputs = {}, []
         for name, modality in zip(self.task.modalities, self.task.inputs, strict=True):
+            inputs.append(modality)
             if name not in table.arrays:
                 arrays[name] = torch.zeros(1, *modality.shape).expand(table.rows, *modality.shape)
                 continue
             array = table.arrays.pop(name)
             shape = array.shape[1:]
+            if modality.ragged:
+                stated, ends = self.stated.get(name), table.ends.get(name)
+                layout = layout_of_ragged(path, array.shape[1:], modality, stated, ends)
+                arrays[name] = arranged(array, layout)
+                if ends:
+                    arrays[name] = ended(arrays[name], torch.from_numpy(ends.lengths))
+                inputs[-1] = replace(modality, shape=layout.shape(array.shape[1:]))
+                continue
+            if name in table.ends:
+                raise ValueError(
+                    f"{path}: modality {name}: expected sequences of {modality.shape[-1]} steps as "
+                    "in training, got some that are shorter; train with such sequences"
+                )
             try:
                 if shape != (expected := self.shapes.get(name, shape)):
                     raise ValueError(
@@ -108,8 +127,10 @@ class _FileReader:
         notes = absence_notes(
             role, present, self.task.modalities, table.left_out, table.rows + table.left_out
         )
-        notes += cell_notes(role, count_missing(arrays, present)) if self.cells else []
-        part = ArrayDataset(self.task, arrays, present, target, table.samples, tuple(notes))
+        notes += steps_notes(role, inputs, table.ends)
+        notes += cell_notes(role, count_missing(arrays, present, inputs)) if self.cells else []
+        task = replace(self.task, inputs=tuple(inputs))
+        part = ArrayDataset(task, arrays, present, target, table.samples, tuple(notes))
         part.groups = groups_of(table, self.groups, self.by_samples)
         part.warnings = (*skipped_notes(table.skipped), *doubts)
         part.skipped = table.skipped
@@ -129,6 +150,7 @@ def read_split(
     groups: str | None = None,
     absent: Mapping[str, float] | None = None,
     size: str | None = None,
+    padding: Mapping[str, float] | None = None,
 ) -> ArrayDataset:
     """Read one more file as a finished training reads its own; see `DataSettings.read`.
 
@@ -144,6 +166,7 @@ def read_split(
             are -1.
         absent: Number that stands for an absent block, by modality.
         size: Size of images, as in the settings of `arrays`.
+        padding: Number that padded steps of a sequence hold, by modality.
 
     Returns:
         The data set; its `notes` say what the file lacks, its `warnings` what is probably wrong.
@@ -165,6 +188,7 @@ def read_split(
         absent=absent or {},
         sizes=parse_size(size),
         usual=usual,
+        padding=padding or {},
     )
     source = str(source) if isinstance(source, Path) else source
     dataset = reader.read(source, "file", need_target)
@@ -208,6 +232,7 @@ def read_splits(
     absent: Mapping[str, float] | None = None,
     cells: Cells = "refuse",
     size: str | None = None,
+    padding: Mapping[str, float] | None = None,
 ) -> Splits:
     """Read the files of a training; the numbers are not standardised.
 
@@ -223,6 +248,7 @@ def read_splits(
         absent: Number that stands for an absent block, by modality.
         cells: What stands for missing cells.
         size: Size to which images are resized, as in the settings of `arrays`.
+        padding: Number that padded steps of a sequence hold, by modality.
 
     Raises:
         FileNotFoundError: If a file does not exist.
@@ -237,17 +263,25 @@ def read_splits(
     check_groups(archive, groups)
     names = _selected(modalities, archive)
     filled = cells != "refuse"
-    absent = absent or {}
-    for name in absent:
-        _check_array("absent", name, archive)
-    table = read_table(archive, names, archive.names, absent=absent, cells=filled)
+    absent, padding = absent or {}, padding or {}
+    for setting, values in (("absent", absent), ("padding", padding)):
+        for name in values:
+            _check_array(setting, name, archive)
+    stated = _stated(kinds or {}, archive)
+    table = read_table(
+        archive,
+        names,
+        archive.names,
+        absent=absent,
+        cells=filled,
+        sequences=SequenceRules(stated, padding),
+    )
     never = np.flatnonzero(table.present.sum(0) == 0)
     if len(never):
         raise ValueError(
             f"{archive.path}: modality {names[never[0]]} is absent in every row, so "
             "nothing can be learnt of it; leave it out with modalities"
         )
-    stated = _stated(kinds or {}, archive)
     shapes = {name: array.shape[1:] for name, array in table.arrays.items()}
     doubts = doubts_of("train", archive, table, names)
     usual = constants(
@@ -255,6 +289,7 @@ def read_splits(
     )
     training, notes = _training(table, names, stated)
     task = training.task
+    doubts += padding_notes("train", task.inputs, training.arrays, training.present, archive)
     if archive.weights is not None:
         training.weight = torch.from_numpy(archive.weights)
     training.groups = groups_of(table, groups)
@@ -272,9 +307,10 @@ def read_splits(
         absent,
         sizes,
         usual,
+        padding,
     )
     if val is None:
-        training, validation = _hold_out(archive.path, training, val_share, seed)
+        training, validation = validation_of(archive.path, training, val_share, seed)
         share = f"val: {100 * val_share:g} % of train held out"
         if validation.groups is None:
             notes.append(f"{share} ({len(validation)} rows, seed {seed})")
@@ -292,8 +328,10 @@ def read_splits(
     notes.extend(absence_notes("train", training.present, names, table.left_out, whole))
     notes.extend(combination_notes(training.present, names))
     notes.extend(class_notes(training))
+    notes.extend(steps_notes("train", task.inputs, table.ends))
     if filled:
-        notes.extend(cell_notes("train", count_missing(training.arrays, training.present), cells))
+        missing = count_missing(training.arrays, training.present, task.inputs)
+        notes.extend(cell_notes("train", missing, cells))
     notes.extend(validation.notes)
     notes.extend(testing.notes if testing else ())
     assert table.target is not None
@@ -384,13 +422,15 @@ def _training(
     read_as: dict[str, tuple[tuple[int, ...], Layout]] = {}
     for name in names:
         array = table.arrays.pop(name)
-        shape = array.shape[1:]
+        shape, ends = array.shape[1:], table.ends.get(name)
         try:
-            layout = stated.get(name) or guess_layout(shape, name)
-            inputs.append(Modality(name, layout.kind, layout.shape(shape)))
+            layout = ends.layout if ends else stated.get(name) or guess_layout(shape, name)
+            inputs.append(Modality(name, layout.kind, layout.shape(shape), ragged=bool(ends)))
         except ValueError as error:
             raise ValueError(f"{table.path}: modality {name}: {error}") from error
         arrays[name] = arranged(array, layout)
+        if ends:
+            arrays[name] = ended(arrays[name], torch.from_numpy(ends.lengths))
         read_as[name] = shape, layout
     assert table.target is not None
     labels = np.unique(table.target)
@@ -405,41 +445,3 @@ def _training(
     target = _class_numbers(table.path, table.target, task.classes)
     present = torch.from_numpy(table.present)
     return ArrayDataset(task, arrays, present, target, table.samples), reading_notes(read_as)
-
-
-def _hold_out(
-    path: str, training: ArrayDataset, share: float, seed: int
-) -> tuple[ArrayDataset, ArrayDataset]:
-    """Return the training rows that stay and those held out; one array is copied at a time."""
-    if not 0 < share < 1:
-        raise ValueError(f"expected val_share between 0 and 1, got {share}")
-    task, present, target = training.task, training.present, training.target
-    # One row of each incomplete modality stays, so that training has all modalities.
-    kept = torch.zeros(len(target), dtype=torch.bool)
-    kept[present.int().argmax(0)[~present.all(0)]] = True
-    draw, groups = generator(seed, "split"), training.groups
-    if groups is None:
-        held, what = hold_out(target, share, draw, kept), f"{len(target)} rows"
-    else:
-        held = hold_out_groups(target, group_codes(groups), share, draw, kept)
-        what = f"{len(set(groups))} groups ({groups[0]!r}, ...) of {len(target)} rows"
-    if not held.any():
-        row_wise = "" if groups is None else ", or set groups to none to split row by row"
-        raise ValueError(
-            f"{path}: {what} in {len(task.classes)} classes are too few to "
-            f"hold {100 * share:g} % out for validation; give val, or raise val_share{row_wise}"
-        )
-    sides: list[tuple[Tensor, dict[str, Tensor]]]
-    sides = [((~held).nonzero().flatten(), {}), (held.nonzero().flatten(), {})]
-    for name in task.modalities:
-        array = training.arrays.pop(name)
-        for rows, arrays in sides:
-            arrays[name] = array[rows]
-    parts = []
-    for rows, arrays in sides:
-        names = training.samples and [training.samples[row] for row in rows.tolist()]
-        part = ArrayDataset(task, arrays, present[rows], target[rows], names)
-        part.weight = None if training.weight is None else training.weight[rows]
-        part.groups = groups and tuple(groups[row] for row in rows.tolist())
-        parts.append(part)
-    return parts[0], parts[1]

@@ -36,6 +36,8 @@ class ArraySource(Source, ABC):
         weights: Weight of each sample in training, float32 ``(n,)``; None for 1.
         absent: Number that stands for an absent block, by modality.
         bad_rows: Whether rows that cannot be used are an error, or skipped.
+        lengths: Name of the array of lengths of a sequence by modality; under no name, that of the
+            only sequence.
     """
 
     names: tuple[str, ...]
@@ -44,6 +46,7 @@ class ArraySource(Source, ABC):
     weights: Array | None = None
     absent: Mapping[str, float] = MappingProxyType({})
     bad_rows: BadRows = "refuse"
+    lengths: Mapping[str, str] = MappingProxyType({})
 
     def setting(self, name: str, modality: str, value: float) -> str:
         """Return how a setting by modality is written for this source, for advice."""

@@ -32,12 +32,15 @@ class Arrays(OwnFiles, InMemory):
             `+indicator` appends which are missing.
         size: Height and width to which images are resized, `32x48` for all of three axes, or by
             modality: `camera=32x48,depth=16`.
+        padding: Number that the steps after the end of a sequence hold, by modality, e.g. `walk=0`;
+            NaN and arrays of lengths, `walk__lengths`, need no setting.
     """
 
     modalities: list[str] | None = None
     kinds: dict[str, str] | None = None
     cells: Cells = "refuse"
     size: str | None = None
+    padding: dict[str, float] | None = None
 
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers of the files; the seed draws validation rows."""
@@ -55,4 +58,5 @@ class Arrays(OwnFiles, InMemory):
             absent=self.absent,
             cells=self.cells,
             size=self.size,
+            padding=self.padding,
         )

@@ -142,6 +142,7 @@ class DataSettings(ABC):
                 groups=self.groups,
                 absent=self.absent_values,
                 size=self.image_size,
+                padding=getattr(self, "padding", None),
             )
         from dmrnet.data.files.archive import Archive
 

@@ -9,6 +9,7 @@ from dmrnet.nn.encoders.basic import ImageEncoder, SequenceEncoder, VectorEncode
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
 from dmrnet.nn.encoders.own import own_encoder
 from dmrnet.nn.encoders.pixel_stream import PixelStream
+from dmrnet.nn.encoders.ragged import RaggedEncoder
 from dmrnet.nn.encoders.timm_encoder import TimmEncoder
 from dmrnet.nn.encoders.timm_models import PREFIX
 from dmrnet.nn.encoders.timm_stream import TimmStream
@@ -53,6 +54,8 @@ def build_encoder(
     if kind == "vector":
         return VectorEncoder(shape[0], width, depth, dropout)
     if kind == "sequence":
+        if modality.ragged:
+            return RaggedEncoder(shape[0] - 1, shape[1], width)
         return SequenceEncoder(shape[0], shape[1], width)
     image = ImageEncoder(shape[0], shape[-2], shape[-1], width)
     return VolumeEncoder(image) if kind == "volume" else image

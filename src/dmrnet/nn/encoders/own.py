@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dmrnet.modalities import Modality
+from dmrnet.modalities import Modality, mark_steps
 from dmrnet.registry import Registry
 
 Factory = Callable[[Modality], nn.Module] | Callable[[], nn.Module]
@@ -129,4 +129,28 @@ def as_map(modality: Modality, encoder: nn.Module) -> nn.Module:
             f"{where}: expected a vector (b, C), a sequence (b, C, T) or a map (b, C, H, W) of a "
             f"batch of 2, got {got}"
         )
+    if modality.ragged:
+        _check_padding(where, encoder, modality, out.shape[1:])
     return encoder if out.dim() == 4 else AsMap(encoder)
+
+
+def _check_padding(
+    where: str, encoder: nn.Module, modality: Modality, shape: tuple[int, ...]
+) -> None:
+    """Raise `ValueError` if what an encoder returns depends on padded steps."""
+    draw, (channels, steps) = torch.Generator().manual_seed(0), modality.shape
+    x = torch.randn(2, channels - 1, steps, generator=draw)
+    x = mark_steps(x, torch.tensor([steps, -(-steps // 2)]))
+    device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
+    module, mend = deepcopy(encoder).eval(), "average over the steps where the last channel is 1"
+    padded = nn.functional.pad(x, (0, 8))
+    with torch.no_grad():
+        out = module(x.to(device))
+        try:
+            more = module(padded.to(device))
+        except Exception as error:
+            raise ValueError(
+                f"{where} cannot read sequences of another length ({error}); {mend}"
+            ) from error
+    if more.shape[1:] != shape or not torch.allclose(out, more, rtol=1e-3, atol=1e-4):
+        raise ValueError(f"{where} returns something else where a sequence is padded; {mend}")

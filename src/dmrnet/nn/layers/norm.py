@@ -36,35 +36,50 @@ class BatchNorm(_BatchNorm):
         if input.dim() < 2:
             raise ValueError(f"expected (batch, channels, ...), got {tuple(input.shape)}")
 
-    def forward(self, input: Tensor) -> Tensor:
-        """Normalise ``(B, C, ...)``; B may be 0 if synchronised."""
-        if self.training and self.synchronised and _processes() > 1:
+    def forward(self, input: Tensor, counted: Tensor | None = None) -> Tensor:
+        """Normalise ``(B, C, ...)``; B may be 0 if synchronised.
+
+        Args:
+            input: Tensor of shape ``(B, C, ...)``.
+            counted: Bool tensor ``(B, 1, ...)``, False for positions that training statistics leave
+                out, such as padding; None counts all.
+        """
+        together = self.synchronised and _processes() > 1
+        if self.training and (together or counted is not None):
             self._check_input_dim(input)
-            return self._synchronised_forward(input)
+            return self._counted_forward(input, counted, together)
         if self.training and _one_value(input):
             return F.batch_norm(
                 input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
         return super().forward(input)
 
-    def _synchronised_forward(self, input: Tensor) -> Tensor:
-        """Normalise by the statistics of all processes, which must all call this together.
+    def _counted_forward(self, input: Tensor, counted: Tensor | None, together: bool) -> Tensor:
+        """Normalise by the statistics of counted positions, of all processes if `together`.
 
-        The variance is summed around the common mean in a second exchange: a difference of sums
-        of squares loses precision for values far from zero.
+        All processes must then call this together. The variance is summed around the common mean in
+        a second exchange: a difference of sums of squares loses precision for values far from zero.
         """
         assert self.running_mean is not None
         assert self.running_var is not None
         x = input if input.dtype == torch.float64 else input.float()
         shape = (1, -1, *[1] * (input.dim() - 2))
         others = [dim for dim in range(input.dim()) if dim != 1]
-        count = x.new_tensor([input.numel() // max(1, input.shape[1])])
-        totals = _AllReduceSum.apply(torch.cat([x.sum(others), count]))
+        chosen = x
+        if counted is None:
+            count = x.new_tensor([input.numel() // max(1, input.shape[1])])
+        else:
+            chosen = torch.where(counted, x, 0.0)
+            count = counted.sum().to(x.dtype).reshape(1)
+        add = _AllReduceSum.apply if together else nn.Identity()
+        totals = add(torch.cat([chosen.sum(others), count]))
         n = totals[-1].detach()
         mean = totals[:-1] / n.clamp(min=1)
         # Deviations sum to zero, so the gradient through this mean is zero.
-        squares = (x - mean.detach().view(shape)).square().sum(others)
-        variance = _AllReduceSum.apply(squares) / n.clamp(min=1)
+        deviations = x - mean.detach().view(shape)
+        if counted is not None:
+            deviations = torch.where(counted, deviations, 0.0)
+        variance = add(deviations.square().sum(others)) / n.clamp(min=1)
         several = n > 1
         self._update(mean.detach(), variance.detach() * n / (n - 1).clamp(min=1), several)
         mean = torch.where(several, mean, self.running_mean)

@@ -58,7 +58,8 @@ class SharedEncoder(nn.Module):
         super().__init__()
         self.modalities = task.modalities
         kinds = {
-            (m.kind, m.shape, network.encoders.get(m.name, network.encoder)) for m in task.inputs
+            (m.kind, m.shape, m.ragged, network.encoders.get(m.name, network.encoder))
+            for m in task.inputs
         }
         first = task.modalities[0]
         self.own: nn.ModuleList | None = None
