@@ -167,13 +167,15 @@ def _store(
     contents: Mapping[Path, bytes | None],
 ) -> None:
     folder, settings = run.folder, run.settings
-    files = folder.read_facts().get("files", {})
+    facts = folder.read_facts()
+    files = facts.get("files", {})
     path = settings.data.files().get("test") if test is None else test
     if isinstance(path, str | Path):
         files = {**files, "test": fingerprint_of_file(path)}
     rows = result_rows(folder.name, settings, "test", lines)
-    skipped = [one._asdict() for one in dataset.skipped]
-    counts = {"test_samples": len(dataset), "test_skipped": skipped}
+    counts: dict[str, Any] = {"test_samples": len(dataset)}
+    if dataset.skipped or "test_skipped" in facts:
+        counts["test_skipped"] = [one._asdict() for one in dataset.skipped]
     folder.put_test(rows, contents, files=files, **counts)
 
 

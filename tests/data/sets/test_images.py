@@ -158,11 +158,15 @@ Change = Callable[[dict[str, np.ndarray]], object]
             {},
             r"modality red: expected images \(n, C, 69, 90\) or \(n, 69, 90, C\), or \(n, 69, 90\)",
         ),
-        (lambda a: None, {"ignore": -1}, r"got 255; .*--data\.ignore 255"),
+        (
+            lambda a: None,
+            {"ignore": -1},
+            r"is 255 a class, or .* none\? Set --data\.labels 0,1,2,255, or --data\.ignore 255",
+        ),
         (
             lambda a: None,
             {"classes": ["soil", "crop"]},
-            r"bad\.npz: row \d: expected classes from 0 to 1, got 2",
+            r"bad\.npz: the labels are 0, 1, 2, which are 3 classes, but classes names 2",
         ),
         (lambda a: a.update(y=a["y"] * 0 - 1), {}, "no pixel has a class"),
         (lambda a: a.update(red=a["red"] * np.nan), {}, "modality red is present in no training"),
@@ -181,3 +185,61 @@ def test_what_is_wrong_is_refused(
     np.savez(tmp_path / "bad.npz", **given)
     with pytest.raises(ValueError, match=said):
         settings({"train": str(tmp_path / "bad.npz")}, **more).load(0)
+
+
+def picture(labels: np.ndarray) -> dict[str, np.ndarray]:
+    return {"mri": labels[:, None] + RNG.normal(size=(*labels.shape[:1], 1, *labels.shape[1:])) / 3}
+
+
+RNG = np.random.default_rng(0)
+BRAIN = np.array([0, 1, 2, 4])[RNG.integers(0, 4, (8, 32, 32))]
+MASK = RNG.integers(0, 2, (8, 32, 32)) * 255
+
+
+@pytest.mark.parametrize(
+    ("y", "numbers", "said"),
+    [
+        (BRAIN, (0, 1, 2, 4), "the labels are 0, 1, 2, 4: read as 4 classes, 4 is the fourth"),
+        (MASK, (0, 255), "the labels are 0, 255: read as 2 classes, 255 is the second"),
+        (BRAIN + 1, (1, 2, 3, 5), "the labels are 1, 2, 3, 5: read as 4 classes, 5 is the fourth"),
+    ],
+)
+def test_numbers_that_are_left_out_drop_nothing(y, numbers, said: str, tmp_path: Path) -> None:
+    path = str(tmp_path / "a.npz")
+    np.savez(path, **picture(y), y=y)
+    splits = settings({"train": path, "val": path}, ignore=-1).load(0)
+    assert splits.train.task.classes == tuple(map(str, numbers))
+    assert any(note.startswith(said) for note in splits.notes)
+    expected = [[int((one == number).sum()) for number in numbers] for one in y]
+    assert splits.val.pixels.tolist() == expected
+    target = splits.val.take(torch.arange(8)).target
+    assert np.array_equal(np.array(numbers)[target], y)
+    # A later file is read in the same way, and the order of stated numbers is kept.
+    task, known = splits.train.task, splits.standardiser
+    again = settings({"train": path}, ignore=-1).read(path, task, known)
+    assert again.pixels.tolist() == expected
+    names = ["abcd"[k] for k in range(len(numbers))]
+    stated = {"classes": names, "labels": [*numbers][::-1], "ignore": -1}
+    turned = settings({"train": path, "val": path}, **stated).load(0)
+    assert turned.train.task.classes == tuple(names)
+    assert turned.val.pixels.tolist() == [one[::-1] for one in expected]
+
+
+def test_named_classes_say_which_number_is_theirs(tmp_path: Path) -> None:
+    path = str(tmp_path / "a.npz")
+    np.savez(path, **picture(BRAIN), y=BRAIN)
+    names = ["none", "core", "edema", "enhancing"]
+    with pytest.raises(ValueError, match=r"4 is the fourth class; if so, --data\.labels 0,1,2,4"):
+        settings({"train": path}, classes=names).load(0)
+    with pytest.raises(ValueError, match=r"are 4 classes, but classes names 2; name every"):
+        settings({"train": path}, classes=names[:2]).load(0)
+    with pytest.raises(ValueError, match="a number in labels for each of 4 classes, got 3"):
+        settings({"train": path}, classes=names, labels=[0, 1, 2]).load(0)
+    with pytest.raises(ValueError, match="different labels"):
+        settings({"train": path}, labels=[0, 1, 1, 4]).load(0)
+    splits = settings({"train": path}, labels=[0, 1, 2, 3, 4]).load(0)
+    assert splits.train.task.classes == ("0", "1", "2", "3", "4")
+    np.savez(tmp_path / "b.npz", **picture(BRAIN), y=np.where(BRAIN == 4, 3, BRAIN))
+    splits = settings({"train": path}).load(0)
+    with pytest.raises(ValueError, match=r"expected labels 0, 1, 2, 4, got 3; .* 0,1,2,3,4"):
+        settings({"train": path, "val": str(tmp_path / "b.npz")}).load(0)

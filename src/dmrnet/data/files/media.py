@@ -15,6 +15,11 @@ from PIL import Image
 if TYPE_CHECKING:
     from av.container import InputContainer
 
+BILINEAR = Image.Resampling.BILINEAR
+
+DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
+"""Modes of Pillow with one channel of more than 8 bits."""
+
 JPEG = b"\xff\xd8\xff"
 """First bytes of a JPEG file."""
 
@@ -33,9 +38,48 @@ def opened_picture(content: bytes, formats: tuple[str, ...] | None = None) -> It
         raise ValueError(f"is not a readable picture ({error})") from error
 
 
+def pixel_values(
+    picture: Image.Image, size: tuple[int, int] | None = None
+) -> npt.NDArray[np.uint8 | np.uint16 | np.int32 | np.float32]:
+    """Return the values of a picture ``(C, H, W)``, in the range that its file has.
+
+    Pictures of one channel keep their bits: uint8, uint16 as of a depth camera, int32 or float32.
+    Others are RGB, uint8, without transparency.
+
+    Args:
+        picture: The picture.
+        size: Height and width, to which it is resized; None keeps its size.
+
+    >>> depth = Image.fromarray(np.full((2, 3), 4300, dtype=np.uint16))
+    >>> int(pixel_values(depth).max()), pixel_values(depth, (1, 1)).dtype
+    (4300, dtype('uint16'))
+    """
+    if picture.mode in DEEP or picture.mode in ("1", "L"):
+        values = np.asarray(picture.convert("L") if picture.mode == "1" else picture)
+        if size is not None:
+            # Pillow resizes 16 bits as if they were 8; as floating point it keeps them.
+            small = Image.fromarray(values.astype(np.float32)).resize(size[::-1], BILINEAR)
+            floats = np.asarray(small)
+            values = (floats if values.dtype == np.float32 else floats.round()).astype(values.dtype)
+        return np.ascontiguousarray(values[None])
+    rgb = picture.convert("RGB")
+    rgb = rgb if size is None else rgb.resize(size[::-1], BILINEAR)
+    return np.ascontiguousarray(np.asarray(rgb, dtype=np.uint8).transpose(2, 0, 1))
+
+
+def as_rgb(picture: Image.Image) -> Image.Image:
+    """Return a picture in RGB with 8 bits; raise ValueError if that would cut its values off."""
+    if picture.mode in DEEP:
+        raise ValueError(
+            f"has more than 8 bits a pixel ({picture.mode}), of which RGB would keep only values "
+            "up to 255"
+        )
+    return picture.convert("RGB")
+
+
 def resized(picture: Image.Image, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Return a picture in RGB at another size, uint8 ``(3, height, width)``."""
-    small = picture.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    """Return a picture in RGB at another size, uint8 ``(3, height, width)``; see `as_rgb`."""
+    small = as_rgb(picture).resize((width, height), BILINEAR)
     return np.ascontiguousarray(np.asarray(small, dtype=np.uint8).transpose(2, 0, 1))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dmrnet.data.files.media import opened_picture
+from dmrnet.data.files.media import as_rgb, opened_picture
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import File, FilesByGroup, locate
@@ -86,7 +86,7 @@ def decoder(size: tuple[int, int], convert: Callable[[Array], Array]) -> Decoder
         with opened_picture(content) as picture:
             height, width = picture.height, picture.width
             # Pixels are decoded only at the expected size.
-            values = np.asarray(picture.convert("RGB")) if (height, width) == size else None
+            values = np.asarray(as_rgb(picture)) if (height, width) == size else None
         if values is None:
             raise ValueError(f"is {height} x {width}, where most are {size[0]} x {size[1]}")
         return convert(values)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dmrnet.data.sets.base import OwnFiles
@@ -38,6 +38,8 @@ class Images(OwnFiles):
 
     Attributes:
         classes: Names of the classes from 0 on; by default their numbers.
+        labels: Number in ``y`` of each class, e.g. `0,1,2,4`; by default those of the training
+            file, which count from 0 where classes are named.
         ignore: One more number in ``y`` that stands for no class, e.g. 255.
         tile: Height and width, in pixels, of a training tile; less where images are smaller.
         tiles: Number of tiles of each training image in an epoch, drawn anew in every epoch.
@@ -50,6 +52,7 @@ class Images(OwnFiles):
     """
 
     classes: list[str] | None = None
+    labels: list[int] | None = field(default=None, kw_only=True)
     ignore: int = -1
     tile: int = 96
     tiles: int = 16
@@ -68,6 +71,7 @@ class Images(OwnFiles):
         from dmrnet.data.dataset import Splits
         from dmrnet.data.dense import TileDataset, class_weights
         from dmrnet.data.groups import group_codes, hold_out_groups
+        from dmrnet.data.pixel_labels import class_numbers, numbers_of_training
         from dmrnet.data.split import generator, hold_out
         from dmrnet.data.standardise import Standardiser
         from dmrnet.data.transforms import RandomFlip, Symmetry
@@ -77,8 +81,10 @@ class Images(OwnFiles):
         images, labels = self._read_labelled(self.train, (), None)
         if "labels" in images.arrays:
             raise ValueError(f"{self.train}: a modality cannot have the name 'labels'; rename it")
-        classes = self._classes(labels)
-        pixels = pixels_of(self.train, labels, classes)
+        numbers, told = numbers_of_training(self.train, labels, self.classes, self.labels)
+        classes = tuple(self.classes or map(str, numbers))
+        labels = class_numbers(self.train, labels, numbers)
+        pixels = pixels_of(labels, classes)
         rows, held = torch.arange(len(pixels)), torch.arange(0)
         if self.val is None:
             draw, most = generator(seed, "images", "val"), pixels.argmax(1)
@@ -116,7 +122,7 @@ class Images(OwnFiles):
         seldom = tuple(label for label in range(len(classes)) if label != frequent)
         change = {"none": None, "mirror": RandomFlip(), "turn": Symmetry()}[self.augment]
         tiles = TileDataset(train, side, self.tiles, seldom, self.seldom, seed, change)
-        notes = self._notes(images, task, side, val, seed)
+        notes = (*self._notes(images, task, side, val, seed), *([told] if told else []))
         train.warnings = tuple(f"train: {note}" for note in images.warnings)
         for role, other in (("val", val), ("test", test)):
             if other is not None:
@@ -145,11 +151,14 @@ class Images(OwnFiles):
         """Read one more file of images and their labels."""
         import torch
 
+        from dmrnet.data.pixel_labels import class_numbers
+
         images, labels = self._read_labelled(
             path, task.inputs, standardiser.fine, standardiser.constants()
         )
         where = path if isinstance(path, str) else path.path
-        pixels = pixels_of(where, labels, task.classes)
+        labels = class_numbers(where, labels, self._numbers(task))
+        pixels = pixels_of(labels, task.classes)
         rows = torch.arange(len(labels))
         dataset = part(images, labels, pixels, task, standardiser, rows)
         dataset.warnings = tuple(f"file: {note}" for note in images.warnings)
@@ -178,17 +187,13 @@ class Images(OwnFiles):
         assert images.labels is not None
         return images, images.labels.masked_fill(images.labels == self.ignore, -1).clamp(min=-1)
 
-    def _classes(self, labels: Tensor) -> tuple[str, ...]:
-        """Return the names of the classes of the training file."""
-        highest = int(labels.max())
-        if highest < 0:
-            raise ValueError(f"{self.train}: no pixel has a class, so there is nothing to learn")
-        if self.classes is None and highest > 254:
-            raise ValueError(
-                f"{self.train}: expected classes from 0 to 254, got {highest}; if it stands for no "
-                f"class, set --data.ignore {highest}"
-            )
-        return tuple(self.classes or (str(number) for number in range(highest + 1)))
+    def _numbers(self, task: Task) -> tuple[int, ...]:
+        """Return the number in files of each class of a training."""
+        if self.labels is not None:
+            return tuple(self.labels)
+        # Classes that are not named have their numbers as names.
+        named = self.classes is not None or not all(name.isdecimal() for name in task.classes)
+        return tuple(range(len(task.classes)) if named else map(int, task.classes))
 
     def _notes(
         self, images: ImageFile, task: Task, side: int, val: Dataset, seed: int
@@ -218,17 +223,10 @@ class Images(OwnFiles):
                 raise ValueError(f"images: expected {name} from 0 to 1, got {getattr(self, name)}")
 
 
-def pixels_of(path: str, labels: Tensor, classes: tuple[str, ...]) -> Tensor:
+def pixels_of(labels: Tensor, classes: tuple[str, ...]) -> Tensor:
     """Return the number of pixels of each class in each image of a file, int64 ``(n, M)``."""
     import torch
 
-    highest = int(labels.max())
-    if highest >= len(classes):
-        row = int((labels == highest).flatten(1).any(1).nonzero()[0])
-        raise ValueError(
-            f"{path}: row {row}: expected classes from 0 to {len(classes) - 1}, got {highest}; "
-            f"name it in classes, or set --data.ignore {highest} if it stands for no class"
-        )
     return torch.stack([one[one >= 0].bincount(minlength=len(classes)) for one in labels])
 
 
