@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b, file_digest
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -237,6 +238,7 @@ class Splits:
         whole_labels: Whether the labels were given as whole numbers rather than text.
         warnings: Sentences about what is probably wrong with the data.
         cells: What stands for missing cells, which are NaN until the splits are standardised.
+        encoding: How the columns of a table were read, for further tables; None for other data.
     """
 
     name: str
@@ -249,6 +251,7 @@ class Splits:
     whole_labels: bool = False
     warnings: tuple[str, ...] = ()
     cells: Cells = "refuse"
+    encoding: Mapping[str, Any] | None = None
 
     def parts(self) -> dict[str, Dataset]:
         """Return the splits by name, without those that are None."""

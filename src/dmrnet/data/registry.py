@@ -28,6 +28,7 @@ _BUILT_IN = {
     "quadrants": "dmrnet.data.sets.quadrants:Quadrants",
     "segment": "dmrnet.data.sets.segment:Segment",
     "spambase": "dmrnet.data.sets.spambase:Spambase",
+    "table": "dmrnet.data.sets.table:Table",
     "watch": "dmrnet.data.sets.watch:Watch",
 }
 

@@ -81,7 +81,8 @@ class FinishedRun:
             # Runs of earlier versions did not store it, but it follows from their data.
             standardiser = self._load().standardiser
         columns = self.folder.read_facts().get("columns") or None
-        path = str(path) if isinstance(path, Path) else path
+        if isinstance(path, str | Path):
+            path = self.settings.data.open(str(path))
         path = self._with_options(path, absent or {}, bad_rows)
         dataset = self.settings.data.read(path, self.task, standardiser, columns, need_target)
         for sentence in (*dataset.warnings, *shift_notes(dataset, standardiser)):
@@ -244,7 +245,7 @@ def settings_of(folder: RunFolder, facts: Mapping[str, Any]) -> RunSettings:
     known = facts.get("sources", facts.get("files", {}))
     same = partial(source_print, dataset=settings.dataset)
     data = after_move(settings.data, folder.path, facts.get("beside", {}), known, same)
-    return replace(settings, data=data)
+    return replace(settings, data=data.recalled(facts))
 
 
 def check_finished(folder: RunFolder, facts: Mapping[str, Any]) -> None:

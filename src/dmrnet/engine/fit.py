@@ -287,6 +287,7 @@ def _write_facts(
         dense=task.dense,
         score=measure_of(settings.data).name,
         columns=list(splits.columns),
+        **({} if splits.encoding is None else {"encoding": splits.encoding}),
         samples={name: len(part) for name, part in splits.parts().items()},
         presence=patterns(splits.train),
         content=splits.fingerprints(),

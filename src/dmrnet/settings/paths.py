@@ -18,10 +18,11 @@ Data = TypeVar("Data")
 def paths_of(data: Any) -> dict[str, str]:  # noqa: ANN401
     """Return the paths among the settings of a data set, by field.
 
-    Text without a default is a path; text with one is a choice.
+    Text without a default is a path; text with one is a choice, and so is text whose field has the
+    metadata ``path=False``.
 
     >>> from dmrnet.data.sets.arrays import Arrays
-    >>> paths_of(Arrays("train.npz", test="test.npz"))
+    >>> paths_of(Arrays("train.npz", test="test.npz", groups="patient"))
     {'train': 'train.npz', 'test': 'test.npz'}
     """
     return {
@@ -29,6 +30,7 @@ def paths_of(data: Any) -> dict[str, str]:  # noqa: ANN401
         for field in fields(data)
         if isinstance(value := getattr(data, field.name), str)
         and not isinstance(field.default, str)
+        and field.metadata.get("path", True)
     }
 
 

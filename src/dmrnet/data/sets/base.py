@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 Cells = Literal[
     "refuse", "mean", "median", "zero", "mean+indicator", "median+indicator", "zero+indicator"
@@ -12,10 +12,10 @@ Cells = Literal[
 """What stands for missing cells: NaN in part of a modality that a sample has."""
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dmrnet.data.dataset import Dataset, Splits
-    from dmrnet.data.files.source import Source
+    from dmrnet.data.files.source import ArraySource, Source
     from dmrnet.data.standardise import Standardiser
     from dmrnet.modalities import Task
 
@@ -88,6 +88,14 @@ class DataSettings(ABC):
     def files(self) -> dict[str, str]:
         """Return the paths of the user's own files by split; empty for other data sets."""
         return {}
+
+    def open(self, path: str) -> str | ArraySource:
+        """Return the source of a further file; by default its path, of an ``.npz`` file."""
+        return path
+
+    def recalled(self, facts: Mapping[str, Any]) -> Self:
+        """Return the settings with what a finished run's facts say of its data."""
+        return self
 
     def sources(self, sample: str) -> str | tuple[str, ...]:
         """Return what a sample was made of: samples with a common source are not independent.
@@ -224,7 +232,7 @@ class OwnFiles(DataSettings):
     val: str | None = None
     test: str | None = None
     val_share: float = 0.2
-    groups: str | None = None
+    groups: str | None = field(default=None, metadata={"path": False})
     absent: dict[str, float] | None = field(default=None, kw_only=True)
 
     def files(self) -> dict[str, str]:

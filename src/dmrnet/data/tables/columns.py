@@ -1,0 +1,126 @@
+"""Reading a table into columns of text, and telling what a column holds."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from dmrnet.untrusted import check_regular
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>"})
+"""Cells that hold nothing, in lower case."""
+
+Table = Mapping[str, Sequence[str | None]]
+"""Text of every row by column; None where a cell holds nothing."""
+
+ColumnKind = Literal["number", "category", "image", "sound", "array"]
+
+SUFFIXES: dict[ColumnKind, tuple[str, ...]] = {
+    "image": (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"),
+    "sound": (".wav", ".flac", ".ogg"),
+    "array": (".npy",),
+}
+
+
+def read_columns(path: Path) -> Table:
+    """Read a CSV file, or a Parquet file by its ending.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no table: no header, no row, a column twice, a row of another length.
+        ModuleNotFoundError: If it is a Parquet file and pyarrow is not installed.
+    """
+    check_regular(path)
+    if path.suffix.lower() in (".parquet", ".pq"):
+        return _read_parquet(path)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            start = stream.read(65536)
+            stream.seek(0)
+            header, *rows = [row for row in csv.reader(stream, _dialect(start)) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: expected a CSV file in UTF-8, got {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: expected a header and rows, got an empty file") from error
+    names = [name.strip() for name in header]
+    for name in names:
+        if names.count(name) > 1 or not name:
+            raise ValueError(
+                f"{path}: expected each column to have a name of its own, got {name!r}"
+            )
+    if not rows:
+        raise ValueError(f"{path}: expected rows below the header, got none")
+    for number, row in enumerate(rows):
+        if len(row) != len(names):
+            raise ValueError(
+                f"{path}: row {number} has {len(row)} cells, but the header has {len(names)}"
+            )
+    return {name: [_cell(row[at]) for row in rows] for at, name in enumerate(names)}
+
+
+def _dialect(start: str) -> type[csv.Dialect]:
+    """Return whether cells are parted by commas, semicolons or tabs, by the header."""
+    head = start.partition("\n")[0]
+    best = max(",;\t", key=head.count)
+
+    class Found(csv.excel):
+        delimiter = best
+
+    return Found
+
+
+def _read_parquet(path: Path) -> Table:
+    try:
+        from pyarrow import parquet
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{path.name} is read by pyarrow, which is not installed: pip install 'dmrnet[parquet]'"
+        ) from error
+    try:
+        columns = parquet.read_table(path).to_pydict()
+    # pyarrow raises many kinds of error on a damaged file.
+    except Exception as error:
+        raise ValueError(f"{path}: expected a Parquet file, got {error}") from error
+    return {
+        str(name): [None if value is None else _cell(str(value)) for value in values]
+        for name, values in columns.items()
+    }
+
+
+def _cell(text: str) -> str | None:
+    """Return the text of a cell; None if it holds nothing.
+
+    >>> _cell(" 3.5 "), _cell("NaN"), _cell("")
+    ('3.5', None, None)
+    """
+    text = text.strip()
+    return None if text.lower() in MISSING else text
+
+
+def kind_of(values: Sequence[str | None]) -> ColumnKind:
+    """Return what a column holds.
+
+    >>> kind_of(["1", None, "2.5"]), kind_of(["a", "b"]), kind_of(["x/1.png", None])
+    ('number', 'category', 'image')
+    """
+    known = [value for value in values if value is not None]
+    for kind, suffixes in SUFFIXES.items():
+        if known and all(value.lower().endswith(suffixes) for value in known):
+            return kind
+    return "number" if all(number(value) is not None for value in known) else "category"
+
+
+def number(text: str) -> float | None:
+    """Return the number of a cell; None if it is none.
+
+    >>> number("1e3"), number("12 kg")
+    (1000.0, None)
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

@@ -1,0 +1,153 @@
+"""How the columns of a table become modalities; kept with a run, for further tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from dmrnet.data.tables.columns import ColumnKind, Table, kind_of
+from dmrnet.hints import nearest
+
+JOINS = "+"
+"""Joins the columns of a modality in settings."""
+
+PARTS = "."
+"""Parts the name of a modality from that of its column."""
+
+
+@dataclass(frozen=True)
+class ModalityEncoding:
+    """How one modality is read.
+
+    Attributes:
+        kind: ``vector`` of numbers and categories, or ``image``, ``sound`` or ``array`` from files.
+        columns: Its columns; one column of file names.
+        categories: Values of each column of categories, which become one feature each.
+    """
+
+    kind: Literal["vector", "image", "sound", "array"]
+    columns: tuple[str, ...]
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a table is read.
+
+    Attributes:
+        modalities: Every modality by name, in order.
+        size: Height and width of images; None keeps that of the files.
+        samples_in_sound: Number of samples of every sound; None keeps that of the files.
+    """
+
+    modalities: Mapping[str, ModalityEncoding]
+    size: tuple[int, int] | None = None
+    samples_in_sound: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the encoding as JSON holds it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Encoding:
+        """Return the encoding that `as_dict` returned."""
+        modalities = {
+            name: ModalityEncoding(
+                one["kind"],
+                tuple(one["columns"]),
+                {column: tuple(values) for column, values in one["categories"].items()},
+            )
+            for name, one in stored["modalities"].items()
+        }
+        size = None if stored["size"] is None else (stored["size"][0], stored["size"][1])
+        return cls(modalities, size, stored["samples_in_sound"])
+
+
+def fit_encoding(
+    path: str,
+    table: Table,
+    columns: Mapping[str, str] | None,
+    others: Sequence[str],
+    size: tuple[int, int] | None,
+    samples_in_sound: int | None,
+) -> Encoding:
+    """Return how a training table is read.
+
+    Args:
+        path: Path of the table, for messages.
+        table: Its columns.
+        columns: Columns of each modality, joined by ``+``; None takes columns named
+            ``modality.column`` together, and each column of files as a modality.
+        others: Columns that are no modality: labels, names, groups.
+        size: See `Encoding`.
+        samples_in_sound: See `Encoding`.
+
+    Raises:
+        ValueError: If a column is missing, or a modality holds columns that do not go together.
+    """
+    chosen = _by_name(path, table, others) if columns is None else _stated(path, table, columns)
+    modalities = {name: _modality(path, name, table, of) for name, of in chosen.items()}
+    return Encoding(modalities, size, samples_in_sound)
+
+
+def _stated(path: str, table: Table, columns: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    stated = {}
+    for modality, joined in columns.items():
+        # A column may hold the sign itself.
+        names = (joined,) if joined in table else tuple(joined.split(JOINS))
+        for name in names:
+            if name not in table:
+                raise ValueError(
+                    f"columns: {path} has no column {name!r} for {modality}; "
+                    f"{nearest(name, list(table))}"
+                )
+        stated[modality] = names
+    return stated
+
+
+def _by_name(path: str, table: Table, others: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for name, values in table.items():
+        if name in others:
+            continue
+        modality, parts, _ = name.partition(PARTS)
+        if not parts and kind_of(values) in ("number", "category"):
+            raise ValueError(
+                f"{path}: the column {name!r} belongs to no modality: name it modality.{name}, or "
+                f"say which columns each modality has, e.g. --data.columns "
+                f"vitals=age+weight,camera=photo"
+            )
+        found[modality] = (*found.get(modality, ()), name)
+    return found
+
+
+def _modality(path: str, name: str, table: Table, columns: Sequence[str]) -> ModalityEncoding:
+    kinds: dict[str, ColumnKind] = {column: kind_of(table[column]) for column in columns}
+    files = [column for column, kind in kinds.items() if kind not in ("number", "category")]
+    if files:
+        if len(columns) > 1:
+            raise ValueError(
+                f"{path}: modality {name}: expected one column of file names or columns of numbers "
+                f"and categories, got {', '.join(f'{c} ({k})' for c, k in kinds.items())}; make "
+                "each column of files a modality"
+            )
+        return ModalityEncoding(_file_kind(kinds[files[0]]), tuple(columns))
+    categories = {
+        column: tuple(sorted({value for value in table[column] if value is not None}))
+        for column, kind in kinds.items()
+        if kind == "category"
+    }
+    for column, values in categories.items():
+        rows = sum(value is not None for value in table[column])
+        if len(values) > max(20, rows // 2):
+            raise ValueError(
+                f"{path}: the column {column!r} of modality {name} has {len(values)} different "
+                f"texts in {rows} rows, too many for categories; leave it out, or make it numbers"
+            )
+    return ModalityEncoding("vector", tuple(columns), categories)
+
+
+def _file_kind(kind: ColumnKind) -> Literal["image", "sound", "array"]:
+    assert kind in ("image", "sound", "array")
+    return kind

@@ -1,0 +1,108 @@
+"""Decoding the files that a column names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from dmrnet.data.files.media import opened_picture
+from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.sound import read_sound
+from dmrnet.data.files.spectrogram import HALF, repeat_to, resample
+from dmrnet.untrusted import check_inside, check_regular
+
+RATE = 16_000
+"""Sampling rate of every sound, in Hz."""
+
+
+def find_files(
+    path: str, column: str, names: Sequence[str | None]
+) -> tuple[list[Path | None], list[int]]:
+    """Return the file of each row, None where there is none, and the rows whose file is missing.
+
+    File names are relative to the table's folder, and stay in it.
+
+    Raises:
+        ValueError: If a name leads out of the folder, or is no regular file.
+    """
+    root = Path(path).resolve().parent
+    files: list[Path | None] = []
+    missing: list[int] = []
+    for row, name in enumerate(names):
+        file = None if name is None else root / name
+        if file is not None:
+            try:
+                check_inside(file, (root,))
+                if file.exists():
+                    check_regular(file)
+            except (ValueError, OSError) as error:
+                raise ValueError(f"{path}: row {row}, column {column!r}: {name} {error}") from error
+            if not file.exists():
+                missing.append(row)
+                file = None
+        files.append(file)
+    return files, missing
+
+
+def decode(kind: str, file: Path, size: tuple[int, int] | None, samples: int | None) -> Array:
+    """Return the content of a file, float32; equal files are decoded once.
+
+    Args:
+        kind: image, sound or array.
+        file: The file.
+        size: Height and width of images; None keeps them.
+        samples: Number of samples of a sound at `RATE`; None keeps them.
+
+    Returns:
+        An image ``(C, H, W)`` with its range as stored, 16 bits too; the log-spectrogram of a sound
+        ``(1, F, T)``; or an array as it is.
+
+    Raises:
+        ValueError: If the file cannot be read.
+    """
+    stamp = file.stat().st_mtime_ns
+    return _decode(kind, file, size, samples, stamp)
+
+
+@lru_cache(maxsize=50_000)
+def _decode(
+    kind: str, file: Path, size: tuple[int, int] | None, samples: int | None, _stamp: int
+) -> Array:
+    try:
+        if kind == "array":
+            array = np.load(file, allow_pickle=False)
+            if array.dtype.kind not in "fiub":
+                raise ValueError(f"expected an array of numbers, got {array.dtype}")
+            return np.asarray(array, dtype=np.float32)
+        content = file.read_bytes()
+        return _image(content, size) if kind == "image" else _sound(content, samples)
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"{file}: cannot be read ({error})") from error
+
+
+def _image(content: bytes, size: tuple[int, int] | None) -> Array:
+    with opened_picture(content) as picture:
+        if picture.mode in ("1", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV"):
+            picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+        if picture.mode in ("I;16", "I;16B", "I;16L", "I"):
+            # Sixteen bits keep their range.
+            picture = Image.fromarray(np.asarray(picture).astype(np.float32))
+        bands = [
+            band if size is None else band.resize(size[::-1], Image.Resampling.BILINEAR)
+            for band in picture.split()
+        ]
+        return np.stack([np.asarray(band, dtype=np.float32) for band in bands])
+
+
+def _sound(content: bytes, samples: int | None) -> Array:
+    values, rate = read_sound(content)
+    sound = resample(torch.from_numpy(values), rate, RATE)
+    if samples is not None:
+        sound = repeat_to(sound, samples)
+    spectrogram: Array = HALF(sound)[None].numpy()
+    return spectrogram

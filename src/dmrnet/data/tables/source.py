@@ -1,0 +1,181 @@
+"""A table as a source of arrays, one for each modality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.source import GROUPS, SAMPLES, TARGET, ArraySource
+from dmrnet.data.tables.columns import Table, number, read_columns
+from dmrnet.data.tables.encoding import Encoding, ModalityEncoding, fit_encoding
+from dmrnet.data.tables.files import decode, find_files
+from dmrnet.hints import nearest
+from dmrnet.modalities import check_names
+
+
+class TableSource(ArraySource):
+    """Samples in the rows of a table.
+
+    A cell that holds nothing, or names a file that does not exist, is missing; a sample lacks a
+    modality of which every cell is missing.
+
+    Args:
+        path: CSV or Parquet file.
+        table: Its columns.
+        encoding: How they are read.
+        roles: Columns of ``y``, ``samples`` and ``groups``, those that there are.
+
+    Attributes:
+        missing_files: Number of missing files by modality, after `read`.
+    """
+
+    def __init__(
+        self, path: str, table: Table, encoding: Encoding, roles: Mapping[str, str]
+    ) -> None:
+        self.path = path
+        self.table = table
+        self.encoding = encoding
+        # A later table may lack a modality, wholly.
+        self.names = tuple(
+            name for name, of in encoding.modalities.items() if set(of.columns) <= set(table)
+        )
+        for name, of in encoding.modalities.items():
+            there = [column for column in of.columns if column in table]
+            if there and name not in self.names:
+                lost = next(column for column in of.columns if column not in table)
+                raise ValueError(
+                    f"{path}: modality {name} has the column {there[0]!r} but not {lost!r}; "
+                    f"{nearest(lost, list(table))}"
+                )
+        self.roles = {role: column for role, column in roles.items() if column in table}
+        self.reserved = tuple(self.roles)
+        self.missing_files: dict[str, int] = {}
+        self.rows = len(next(iter(table.values())))
+
+    def read(self, name: str) -> Array:
+        """Return one array; raise `ValueError` if it cannot be read."""
+        if name in self.roles:
+            return self._texts(name)
+        modality = self.encoding.modalities[name]
+        if modality.kind == "vector":
+            return self._vectors(modality)
+        return self._decoded(name, modality)
+
+    def _texts(self, role: str) -> Array:
+        column = self.roles[role]
+        values = self.table[column]
+        if role == TARGET:
+            for row, value in enumerate(values):
+                if value is None:
+                    raise ValueError(f"{self.path}: row {row} has no label in column {column!r}")
+            whole = all(value is not None and value.lstrip("-").isdecimal() for value in values)
+            if whole:
+                return np.array([int(value or 0) for value in values])
+            if all(number(value or "") is not None for value in values):
+                return np.array([float(value or 0) for value in values])
+        return np.array(["" if value is None else value for value in values])
+
+    def _vectors(self, modality: ModalityEncoding) -> Array:
+        features = []
+        for column in modality.columns:
+            values, categories = self.table[column], modality.categories.get(column)
+            for row, value in enumerate(values):
+                if value is None:
+                    continue
+                if categories is None and number(value) is None:
+                    raise ValueError(
+                        f"{self.path}: row {row}, column {column!r}: expected a number, got "
+                        f"{value!r}"
+                    )
+                if categories is not None and value not in categories:
+                    raise ValueError(
+                        f"{self.path}: row {row}, column {column!r}: training never had {value!r}; "
+                        f"{nearest(value, categories)}; leave the cell empty if it is not known"
+                    )
+            if categories is None:
+                features.append([_float(value) for value in values])
+            else:
+                features += [
+                    [np.nan if value is None else float(value == one) for value in values]
+                    for one in categories
+                ]
+        return np.array(features, dtype=np.float64).T
+
+    def _decoded(self, name: str, modality: ModalityEncoding) -> Array:
+        (column,) = modality.columns
+        files, missing = find_files(self.path, column, self.table[column])
+        self.missing_files[name] = len(missing)
+        encoding = self.encoding
+        arrays = [
+            None
+            if file is None
+            else decode(modality.kind, file, encoding.size, encoding.samples_in_sound)
+            for file in files
+        ]
+        known = {row: array for row, array in enumerate(arrays) if array is not None}
+        if not known:
+            raise ValueError(
+                f"{self.path}: none of the files in column {column!r} exists under "
+                f"{Path(self.path).resolve().parent}; file names are relative to the table"
+            )
+        first = next(iter(known))
+        shape = known[first].shape
+        for row, array in known.items():
+            if array.shape != shape:
+                raise ValueError(
+                    f"{self.path}: modality {name}: row {first} has shape {shape} and row {row} "
+                    f"{array.shape}; {_ADVICE[modality.kind]}"
+                )
+        stacked = np.full((self.rows, *shape), np.nan, dtype=np.float32)
+        for row, array in known.items():
+            stacked[row] = array
+        return stacked
+
+
+_ADVICE = {
+    "image": "give all one size with --data.size HEIGHTxWIDTH, and one number of channels",
+    "sound": "give all one length with --data.seconds",
+    "array": "save arrays of one shape",
+}
+
+
+def _float(value: str | None) -> float:
+    return np.nan if value is None else float(value)
+
+
+def fit_source(
+    path: str,
+    columns: Mapping[str, str] | None,
+    roles: Mapping[str, str],
+    size: tuple[int, int] | None,
+    samples_in_sound: int | None,
+) -> TableSource:
+    """Return a training table with the encoding that follows from it.
+
+    Args:
+        path: CSV or Parquet file.
+        columns: Columns of each modality, joined by ``+``; see `fit_encoding`.
+        roles: Columns of ``y``, ``samples`` and ``groups``.
+        size: Height and width of images.
+        samples_in_sound: Number of samples of a sound.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no table, or a column is missing.
+    """
+    table = read_columns(Path(path))
+    for role, column in roles.items():
+        if column not in table and (role == TARGET or column not in (SAMPLES, GROUPS)):
+            raise ValueError(
+                f"{path}: expected {_ROLES[role]} in a column {column!r}; "
+                f"{nearest(column, list(table))}"
+            )
+    encoding = fit_encoding(path, table, columns, [*roles.values()], size, samples_in_sound)
+    check_names(list(encoding.modalities))
+    return TableSource(path, table, encoding, roles)
+
+
+_ROLES = {TARGET: "the label", SAMPLES: "the name of the sample", GROUPS: "the group"}

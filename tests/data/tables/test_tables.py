@@ -1,0 +1,186 @@
+"""Tables of samples: how columns become modalities, what is missing, and a run from end to end."""
+
+from __future__ import annotations
+
+import csv
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import dmrnet
+from dmrnet.cli import main
+from dmrnet.data.registry import data_class
+from dmrnet.data.tables import Encoding, TableSource, fit_source
+from dmrnet.data.tables.columns import read_columns
+
+ROLES = {"y": "ill", "samples": "samples", "groups": "groups"}
+
+
+def write(path: Path, rows: list[dict[str, object]], delimiter: str = ",") -> Path:
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def sound(path: Path, seconds: float, pitch: float, rate: int = 8000) -> None:
+    time = np.arange(int(seconds * rate)) / rate
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((8000 * np.sin(6.28 * pitch * time)).astype("<i2").tobytes())
+
+
+def make(folder: Path, name: str = "train.csv", n: int = 40, seed: int = 0) -> Path:
+    """Numbers, a category, images of two modes and sounds; some cells and files are missing."""
+    rng = np.random.default_rng(seed)
+    (folder / "photos").mkdir(exist_ok=True)
+    rows: list[dict[str, object]] = []
+    for row in range(n):
+        ill = row % 2
+        photo, clip = f"photos/{name}-{row}.png", f"photos/{name}-{row}.wav"
+        pixels = rng.integers(0, 60, (9, 7)) + 120 * ill
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / photo)
+        if row % 5:
+            sound(folder / clip, 0.1 + 0.01 * (row % 3), 300 + 600 * ill)
+        rows.append(
+            {
+                "samples": f"patient {row}",
+                "age": "" if row % 7 == 0 else 40 + row,
+                "sex": "" if row % 7 == 0 else ("f", "m")[row % 3 == 0],
+                "photo": "" if row % 6 == 1 else photo,
+                "clip": clip,
+                "ill": ("no", "yes")[ill],
+            }
+        )
+    return write(folder / name, rows)
+
+
+COLUMNS = {"vitals": "age+sex", "photo": "photo", "clip": "clip"}
+
+
+def test_columns_become_modalities(tmp_path: Path) -> None:
+    source = fit_source(str(make(tmp_path)), COLUMNS, ROLES, (4, 6), 1600)
+    assert source.names == ("vitals", "photo", "clip")
+    vitals = source.read("vitals")
+    assert vitals.shape == (40, 3)
+    assert np.isnan(vitals[0]).all()
+    # age, then one feature for each category in alphabetical order.
+    np.testing.assert_array_equal(vitals[1:4], [[41, 1, 0], [42, 1, 0], [43, 0, 1]])
+    photo = source.read("photo")
+    assert photo.shape == (40, 1, 4, 6)
+    assert np.isnan(photo[1]).all()
+    assert np.isfinite(photo[0]).all()
+    clip = source.read("clip")
+    assert clip.shape[:2] == (40, 1)
+    assert np.isnan(clip[[0, 5]]).all()
+    assert source.missing_files == {"photo": 0, "clip": 8}
+    assert source.read("y")[:2].tolist() == ["no", "yes"]
+    again = Encoding.from_dict(source.encoding.as_dict())
+    assert again.as_dict() == source.encoding.as_dict()
+
+
+@pytest.mark.parametrize(("delimiter", "header"), [(";", "a.x;a.y;y"), ("\t", "a.x\ta.y\ty")])
+def test_modalities_by_the_names_of_columns(tmp_path: Path, delimiter: str, header: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("\ufeff" + header + "\n" + f"1{delimiter}x{delimiter}0\n" * 3, encoding="utf-8")
+    source = fit_source(str(path), None, {"y": "y"}, None, None)
+    assert source.names == ("a",)
+    assert source.read("a").tolist() == [[1, 1]] * 3
+    assert source.read("y").tolist() == [0, 0, 0]
+
+
+def test_what_training_never_had_is_named(tmp_path: Path) -> None:
+    train = fit_source(str(make(tmp_path)), COLUMNS, ROLES, (4, 6), 1600)
+    rows = [{"age": 3, "sex": "x", "ill": "no"}]
+    new = write(tmp_path / "new.csv", rows)
+    source = TableSource(str(new), read_columns(new), train.encoding, ROLES)
+    assert source.names == ("vitals",)
+    with pytest.raises(ValueError, match="row 0, column 'sex': training never had 'x'"):
+        source.read("vitals")
+    rows[0]["age"] = "old"
+    new = write(tmp_path / "new.csv", rows)
+    source = TableSource(str(new), read_columns(new), train.encoding, ROLES)
+    with pytest.raises(ValueError, match="column 'age': expected a number, got 'old'"):
+        source.read("vitals")
+    new = write(tmp_path / "new.csv", [{"age": 3}])
+    with pytest.raises(ValueError, match="has the column 'age' but not 'sex'"):
+        TableSource(str(new), read_columns(new), train.encoding, ROLES)
+
+
+def read_first(path: Path) -> None:
+    source = fit_source(str(path), None, {"y": "y"}, None, None)
+    source.read(source.names[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "empty file"),
+        ("a.x,y\n", "got none"),
+        ("a.x,a.x\n1,2\n", "a name of its own"),
+        ("a.x,y\n1\n", "row 0 has 1 cells, but the header has 2"),
+        ("x,y\n1,2\n", "'x' belongs to no modality"),
+        ("a.x\n1\n", "expected the label in a column 'y'"),
+        ("a.x,a.f,y\n1,b.png,0\n", "make each column of files a modality"),
+        ("a.x,y\n" + "".join(f"t{i},{i % 2}\n" for i in range(60)), "too many for categories"),
+        ("a,y\nnone.png,0\n../b.png,1\n", "leads out of"),
+        ("a,y\nnone.png,0\n", "none of the files in column 'a' exists"),
+    ],
+)
+def test_a_wrong_table_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=said):
+        read_first(path)
+
+
+def test_sizes_that_differ_need_a_setting(tmp_path: Path) -> None:
+    for row, side in enumerate((4, 5)):
+        Image.new("L", (side, side)).save(tmp_path / f"{row}.png")
+    path = write(tmp_path / "t.csv", [{"a": f"{row}.png", "y": row} for row in range(2)])
+    source = fit_source(str(path), None, {"y": "y"}, None, None)
+    with pytest.raises(ValueError, match=r"row 0 has shape \(1, 4, 4\) and row 1 .*--data.size"):
+        source.read("a")
+    assert fit_source(str(path), None, {"y": "y"}, (3, 3), None).read("a").shape == (2, 1, 3, 3)
+
+
+def test_sixteen_bits_keep_their_range(tmp_path: Path) -> None:
+    pixels = np.array([[0, 40_000], [65_535, 256]], dtype=np.uint16)
+    Image.fromarray(pixels).save(tmp_path / "0.png")
+    np.save(tmp_path / "0.npy", np.arange(3))
+    path = write(tmp_path / "t.csv", [{"a": "0.png", "b": "0.npy", "y": 0}])
+    source = fit_source(str(path), None, {"y": "y"}, None, None)
+    np.testing.assert_array_equal(source.read("a")[0, 0], pixels)
+    np.testing.assert_array_equal(source.read("b"), [[0, 1, 2]])
+
+
+def test_a_run_trains_evaluates_and_predicts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, test = make(tmp_path), make(tmp_path, "test.csv", 30, seed=1)
+    flags = ["--data", "table", "--data.train", str(train), "--data.test", str(test)]
+    flags += ["--data.columns", ",".join(f"{k}={v}" for k, v in COLUMNS.items())]
+    flags += ["--data.target", "ill", "--data.size", "8x8", "--data.seconds", "0.1"]
+    run = tmp_path / "run"
+    small = ["--max-epochs", "2", "--method.network.width", "8"]
+    assert main(["fit", *flags, *small, "--out", str(run)]) == 0
+    assert "files of clip are missing" in capsys.readouterr().out
+    assert main(["evaluate", str(run)]) == 0
+    new = write(tmp_path / "new.csv", [{"samples": "n", "age": 50, "sex": "f"}])
+    capsys.readouterr()
+    assert main(["predict", str(run), "--input", str(new)]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("n,vitals,")
+    again = dmrnet.open_run(run).predict_proba(new)
+    assert again.shape == (1, 2)
+
+
+def test_its_settings_say_what_they_expect() -> None:
+    table = data_class("table")
+    with pytest.raises(ValueError, match="such as 64x64"):
+        table(train="t.csv", size="big").load(0)
