@@ -160,6 +160,36 @@ def test_sixteen_bits_keep_their_range(tmp_path: Path) -> None:
     np.testing.assert_array_equal(source.read("b"), [[0, 1, 2]])
 
 
+def test_files_of_folders_are_found_by_the_name_of_the_sample(tmp_path: Path) -> None:
+    for folder in ("camera", "depth"):
+        (tmp_path / folder).mkdir()
+    for row in range(3):
+        Image.new("RGB", (4, 4), (row, 0, 0)).save(tmp_path / "camera" / f"s{row}.png")
+    np.save(tmp_path / "depth" / "s1.npy", np.ones((1, 4, 4)))
+    path = write(tmp_path / "t.csv", [{"samples": f"s{row}", "y": row % 2} for row in range(3)])
+    roles = {"y": "y", "samples": "samples"}
+    source = fit_source(str(path), None, roles, None, None, ["camera", "depth"])
+    assert source.names == ("camera", "depth")
+    assert source.read("camera")[:, 0, 0, 0].tolist() == [0, 1, 2]
+    assert np.isnan(source.read("depth")[:, 0, 0, 0]).tolist() == [True, False, True]
+    (tmp_path / "camera" / "s1.jpg").write_bytes(b"")
+    with pytest.raises(ValueError, match="two files of one name"):
+        fit_source(str(path), None, roles, None, None, ["camera"])
+    with pytest.raises(ValueError, match="is no folder"):
+        fit_source(str(path), None, roles, None, None, ["lidar"])
+
+
+def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    columns = {"a.x": [1.5, None], "a.s": ["u", None], "y": [0, 1]}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "t.parquet")
+    source = fit_source(str(tmp_path / "t.parquet"), None, {"y": "y"}, None, None)
+    np.testing.assert_array_equal(source.read("a"), [[1.5, 1], [np.nan, np.nan]])
+    assert source.read("y").tolist() == [0, 1]
+
+
 def test_a_run_trains_evaluates_and_predicts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,6 +28,8 @@ class Table(OwnFiles, InMemory):
     Attributes:
         columns: Columns of each modality, joined by +, e.g. `vitals=age+sex,camera=photo`; by
             default columns named `vitals.age` go together, and a column of files is a modality.
+        folders: Folders next to the table, each a modality: a sample's file is named like the
+            sample, e.g. `camera/17.png`.
         target: Column of the labels.
         samples: Column of the samples' names.
         size: Height and width of images, e.g. `64x64`; by default as in the files.
@@ -37,6 +39,7 @@ class Table(OwnFiles, InMemory):
     """
 
     columns: dict[str, str] | None = None
+    folders: list[str] | None = None
     target: str = "y"
     samples: str = "samples"
     size: str | None = field(default=None, metadata={"path": False})
@@ -49,7 +52,12 @@ class Table(OwnFiles, InMemory):
         from dmrnet.data.tables import fit_source
 
         train = fit_source(
-            self.train, self.columns, self._roles(), self._size(), self._samples_in_sound()
+            self.train,
+            self.columns,
+            self._roles(),
+            self._size(),
+            self._samples_in_sound(),
+            self.folders or (),
         )
         known = self.recalled({"encoding": train.encoding.as_dict()})
         val, test = (None if path is None else known.open(path) for path in (self.val, self.test))
@@ -84,13 +92,14 @@ class Table(OwnFiles, InMemory):
 
         from dmrnet.data.tables import Encoding, TableSource
         from dmrnet.data.tables.columns import read_columns
+        from dmrnet.data.tables.files import with_folders
 
         stored = getattr(self, "_encoding", None)
         if stored is None:
             raise ValueError(f"{path}: the run does not say how its table was read; train it again")
-        return TableSource(
-            path, read_columns(Path(path)), Encoding.from_dict(stored), self._roles()
-        )
+        folders = [one for one in self.folders or () if (Path(path).parent / one).is_dir()]
+        table = with_folders(path, read_columns(Path(path)), folders, self.samples)
+        return TableSource(path, table, Encoding.from_dict(stored), self._roles())
 
     def recalled(self, facts: Mapping[str, Any]) -> Self:
         """Return the settings with how the training table was read."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from dmrnet.data.files.media import opened_picture
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.sound import read_sound
 from dmrnet.data.files.spectrogram import HALF, repeat_to, resample
+from dmrnet.hints import nearest
 from dmrnet.untrusted import check_inside, check_regular
 
 RATE = 16_000
@@ -47,6 +48,43 @@ def find_files(
                 file = None
         files.append(file)
     return files, missing
+
+
+def with_folders(
+    path: str, table: Mapping[str, Sequence[str | None]], folders: Sequence[str], samples: str
+) -> dict[str, Sequence[str | None]]:
+    """Return a table with a column for each folder: the file in it named like the sample.
+
+    Args:
+        path: Path of the table; the folders are next to it.
+        table: Its columns.
+        folders: Names of the folders, which become the names of the columns.
+        samples: Column of the samples' names.
+
+    Raises:
+        ValueError: If the table has no names, a folder does not exist, or two files have one name.
+    """
+    if folders and samples not in table:
+        raise ValueError(
+            f"{path}: expected the samples' names in a column {samples!r}, by which files of "
+            f"{', '.join(folders)} are found; {nearest(samples, list(table))}"
+        )
+    found = dict(table)
+    for folder in folders:
+        place = Path(path).resolve().parent / folder
+        if not place.is_dir():
+            raise ValueError(f"folders: {place} is no folder; it should be next to {path}")
+        by_stem: dict[str, str] = {}
+        for file in sorted(place.iterdir()):
+            if file.stem in by_stem:
+                raise ValueError(
+                    f"folders: {place} has two files of one name, {by_stem[file.stem]} and "
+                    f"{file.name}; keep one"
+                )
+            by_stem[file.stem] = file.name
+        names = (None if name is None else by_stem.get(name) for name in table[samples])
+        found[folder] = [None if name is None else f"{folder}/{name}" for name in names]
+    return found
 
 
 def decode(kind: str, file: Path, size: tuple[int, int] | None, samples: int | None) -> Array:

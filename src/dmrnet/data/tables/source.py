@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.source import GROUPS, SAMPLES, TARGET, ArraySource
 from dmrnet.data.tables.columns import Table, number, read_columns
 from dmrnet.data.tables.encoding import Encoding, ModalityEncoding, fit_encoding
-from dmrnet.data.tables.files import decode, find_files
+from dmrnet.data.tables.files import decode, find_files, with_folders
 from dmrnet.hints import nearest
 from dmrnet.modalities import check_names
 
@@ -152,6 +152,7 @@ def fit_source(
     roles: Mapping[str, str],
     size: tuple[int, int] | None,
     samples_in_sound: int | None,
+    folders: Sequence[str] = (),
 ) -> TableSource:
     """Return a training table with the encoding that follows from it.
 
@@ -161,12 +162,13 @@ def fit_source(
         roles: Columns of ``y``, ``samples`` and ``groups``.
         size: Height and width of images.
         samples_in_sound: Number of samples of a sound.
+        folders: Folders of files named like the samples; see `with_folders`.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no table, or a column is missing.
     """
-    table = read_columns(Path(path))
+    table = with_folders(path, read_columns(Path(path)), folders, roles.get(SAMPLES, SAMPLES))
     for role, column in roles.items():
         if column not in table and (role == TARGET or column not in (SAMPLES, GROUPS)):
             raise ValueError(
