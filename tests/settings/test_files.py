@@ -115,3 +115,20 @@ def test_a_seed_is_one_that_torch_takes(seed, tmp_path):
     with pytest.raises(argparse.ArgumentTypeError, match="expected a"):
         seed_of(seed)
     assert parse_run(["--seed", str(2**63 - 1)]).seed == seed_of(str(2**63 - 1))
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--model", "--method NAME"),
+        ("--missing-rate", "did you mean '--rates'"),
+        ("--device", "--accelerator cpu or gpu"),
+        ("--test", "--data.test FILE"),
+        ("--save-dir", "--out names the folder"),
+        ("--resume-from", "the same command goes on"),
+        ("--deterministic", "follows from --seed"),
+    ],
+)
+def test_flags_of_other_tools_are_answered(flag, said):
+    with pytest.raises(ValueError, match=f"unknown setting {flag}; {said}|; .*{said}"):
+        parse_run([flag, "1"])

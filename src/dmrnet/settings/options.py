@@ -26,6 +26,8 @@ OTHER_NAMES = {
     "epochs": "max-epochs",
     "gradient-clip-val": "clip",
     "loggers": "logger",
+    "missing-rate": "rates",
+    "p-missing": "rates",
 }
 """Names that other tools have for a setting."""
 
@@ -42,6 +44,18 @@ ELSEWHERE = {
     "resume": "the same command goes on with a run that was stopped; --out names its folder",
     "checkpoint": "the same command goes on with a run that was stopped; --out names its folder",
     "ckpt-path": "the same command goes on with a run that was stopped; --out names its folder",
+    "model": "--method NAME says what is trained",
+    "ckpt": "the same command goes on with a run that was stopped; --out names its folder",
+    "resume-from": "the same command goes on with a run that was stopped; --out names its folder",
+    "cuda": "--accelerator gpu trains on a GPU, and --devices N on several",
+    "device": "--accelerator cpu or gpu says where to train, --devices N on how many",
+    "num-gpus": "--accelerator gpu trains on a GPU, and --devices N on several",
+    "test": "files of your own are named with --data arrays --data.train FILE --data.test FILE",
+    "save-dir": "--out names the folder of the run",
+    "output-dir": "--out names the folder of the run",
+    "name": "--out names the folder of the run, whose name is that of the run",
+    "run-name": "--out names the folder of the run, whose name is that of the run",
+    "deterministic": "runs are repeatable as they are: everything random follows from --seed",
 }
 """What stands here for settings of other tools that have no counterpart of one name."""
 
