@@ -24,7 +24,7 @@ LONGEST_MODULE = 450
 
 # Lowest of all, without torch, so that the command line may import them too.
 FOR_ALL = {"hints", "lazy", "locking", "registry", "storage", "text", "untrusted"}
-_METHODS = {"methods", "objectives", "nn", "modalities"}
+_METHODS = {"methods", "objectives", "nn", "modalities", "targets"}
 _ENGINE = _METHODS | {"data", "evaluation", "confidence", "settings"}
 # Layer -> the layers it may import, besides itself. A new layer needs a line here.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -36,12 +36,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "text": set(),
     "untrusted": set(),
     "modalities": set(),
-    "data": {"modalities"},
-    "evaluation": {"modalities"},
-    "confidence": {"modalities"},
-    "nn": {"modalities"},
+    # What a task predicts: outputs, loss, predictions.
+    "targets": {"modalities"},
+    "data": {"modalities", "targets"},
+    "evaluation": {"modalities", "targets"},
+    "confidence": {"modalities", "targets"},
+    "nn": {"modalities", "targets"},
     # A term reads what the parts return (Fused, Representation, Output); no part knows a term.
-    "objectives": {"nn", "modalities"},
+    "objectives": {"nn", "modalities", "targets"},
     "methods": _METHODS - {"methods"},
     "settings": {"data", "methods", "modalities"},
     # Run folders are read as files: a report knows nothing of what made them.

@@ -79,7 +79,7 @@ class Broken(Recordings):
         ({"radar": np.ones(5)}, 0, r"\(4,\) before and \(5,\) in sample 7"),
         ({"radar": np.array([1, np.nan, 1, 1])}, 0, "sample 7, modality radar: it holds NaN"),
         ({"radar": None, "camera": None}, 0, "sample 7 has no modality"),
-        ({}, None, "without a label"),
+        ({}, None, "sample 7 has no label"),
     ],
 )
 def test_a_wrong_sample_is_named(change: dict[str, Any], label: object, message: str) -> None:

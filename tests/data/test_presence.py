@@ -6,9 +6,10 @@ import pytest
 import torch
 from scipy.stats import chi2_contingency
 
-from dmrnet.data.dataset import UNLABELLED, ArrayDataset
+from dmrnet.data.dataset import ArrayDataset
 from dmrnet.data.presence import chi_square_p, dependences, patterns
 from dmrnet.modalities import Modality, Task
+from dmrnet.targets.classes import UNLABELLED
 
 TASK = Task((Modality("a", "vector", (2,)), Modality("b", "vector", (1,))), ("x", "y", "z"))
 

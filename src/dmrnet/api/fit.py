@@ -10,8 +10,9 @@ from typing import Any
 
 from torch import nn
 
+from dmrnet.api.outputs import TemporaryFolder
 from dmrnet.api.register import register_method
-from dmrnet.api.run import Run, TemporaryFolder
+from dmrnet.api.run import Run
 from dmrnet.data.dataset import Splits
 from dmrnet.data.given import GivenData, MultimodalDataset
 from dmrnet.data.items import LazyDataset

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
-from weakref import finalize
 
 import numpy as np
 from torch import Tensor, nn
 
+from dmrnet.api.outputs import TemporaryFolder, decided_as_given
 from dmrnet.api.scores import Scores
 from dmrnet.confidence import Confidence
 from dmrnet.data.dataset import Dataset
@@ -65,7 +63,7 @@ class Run:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of probabilities."""
+        """Names of the classes or labels, in the order of probabilities; or of the numbers."""
         return self._finished.task.classes
 
     @property
@@ -161,7 +159,7 @@ class Run:
         calibrated: bool = True,
         bad_rows: BadRows = "refuse",
     ) -> Array:
-        """Return the probability of each class from the modalities that each sample has.
+        """Return the probability of each class or label, from the modalities a sample has.
 
         Args:
             inputs: Array ``(n, ...)`` of each modality by name, as `MultimodalDataset` takes them;
@@ -181,6 +179,8 @@ class Run:
         Raises:
             ValueError: If the inputs do not fit the run, or no sample has anything to predict from.
         """
+        if self._finished.task.target == "regression":
+            raise ValueError("the run predicts numbers, which have no probability; use predict")
         confidence = read_confidence(self._finished.folder) if calibrated else None
         found = self._predicted(inputs, present, combination, confidence, bad_rows)
         return _spread(found, found.probabilities.numpy(), np.float32(np.nan))
@@ -322,15 +322,20 @@ class Run:
         present: Any = None,  # noqa: ANN401
         combination: str | None = None,
     ) -> Array:
-        """Return the most probable class of each sample; see `predict_proba`.
+        """Return what is predicted for each sample; see `predict_proba` for the arguments.
 
         Returns:
-            Labels as in the training samples, ``(n,)``: whole numbers, or text.
+            The most probable label, as in the training samples, ``(n,)``: whole numbers, or text;
+            of ordered classes the median. int64 ``(n, M)`` of 0 and 1 for several labels. Numbers
+            in their unit, float64 ``(n,)``, or ``(n, D)`` for several.
 
         Raises:
-            ValueError: Also if a sample has none of the modalities.
+            ValueError: If the inputs do not fit the run, or a sample has none of the modalities.
         """
-        probabilities = self.predict_proba(inputs, present, combination)
+        task = self._finished.task
+        confidence = read_confidence(self._finished.folder)
+        found = self._predicted(inputs, present, combination, confidence)
+        probabilities = _spread(found, found.probabilities.numpy(), np.float64(np.nan))
         nothing = np.flatnonzero(np.isnan(probabilities).any(1))
         if len(nothing):
             raise ValueError(
@@ -338,8 +343,7 @@ class Run:
                 "such rows out, or use predict_proba, which returns NaN for them"
             )
         whole = self._finished.folder.read_facts().get("whole_labels", False)
-        names = np.asarray([int(name) for name in self.classes] if whole else self.classes)
-        return np.asarray(names[probabilities.argmax(1)])
+        return decided_as_given(task, probabilities, whole)
 
     def _kinds(self, inputs: Mapping[str, Any]) -> dict[str, str]:
         """Return the kinds of given inputs, as far as the training knows them."""
@@ -438,11 +442,3 @@ def _spread(found: _Predicted, values: Array, empty: np.generic) -> Array:
     out = np.full((found.samples, values.shape[1]), empty, dtype=values.dtype)
     out[found.rows] = values
     return out
-
-
-class TemporaryFolder:
-    """A folder that is removed with this object, or when the process ends."""
-
-    def __init__(self) -> None:
-        self.path = Path(mkdtemp(prefix="dmrnet-"))
-        finalize(self, shutil.rmtree, self.path, ignore_errors=True)

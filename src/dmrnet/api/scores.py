@@ -10,7 +10,13 @@ from html import escape
 from typing import Any
 
 from dmrnet.hints import nearest
-from dmrnet.report.records.metrics import RECALL, counted_combinations, lower_is_better, score_label
+from dmrnet.report.records.metrics import (
+    RECALL,
+    counted_combinations,
+    is_rate,
+    lower_is_better,
+    score_label,
+)
 from dmrnet.report.statistics.failures import (
     Seen,
     expected_score,
@@ -28,7 +34,7 @@ class Scores:
     Attributes:
         modalities: Names of the modalities, in the model's order.
         split: ``val`` or ``test``.
-        metric: Metric that is shown first: accuracy, miou or acer.
+        metric: Metric that is shown first, such as accuracy.
         values: Value and number of samples by metric and combination; rates are fractions, and an
             undefined value is NaN.
 
@@ -230,7 +236,8 @@ class Scores:
 
     def __repr__(self) -> str:
         """Return the main score of every combination as a table, the fewest modalities first."""
-        rows = [(name, f"{100 * value:.1f}", str(n)) for name, value, n in self._lines()]
+        rows = [(name, self._text(value), str(n)) for name, value, n in self._lines()]
+        sign = ", %" if is_rate(self.metric) else ""
         width = max(len(name) for name, _, _ in rows)
         name, worst = self.worst
         alone = ""
@@ -240,8 +247,9 @@ class Scores:
         less = f"; without {few} combination{'s' * (few > 1)} of few samples" if few else ""
         return "\n".join(
             [
-                f"{score_label(self.metric)} on {self.split}, %: average {100 * self.average:.1f}, "
-                f"all {100 * self.full:.1f}, worst {100 * worst:.1f} ({name}){alone}{less}",
+                f"{score_label(self.metric)} on {self.split}{sign}: average "
+                f"{self._text(self.average)}, all {self._text(self.full)}, worst "
+                f"{self._text(worst)} ({name}){alone}{less}",
                 *(f"{name:<{width}}  {value:>5}  n {n}" for name, value, n in rows),
             ]
         )
@@ -249,9 +257,13 @@ class Scores:
     def _repr_html_(self) -> str:
         """Return the table with a bar for each score, for notebooks."""
         bar = "<td style='width:12em'><div style='background:#0078b8;height:.7em;width:{:.1f}%'>"
+        # A rate is a share of the bar; another number one of the largest.
+        defined = [abs(value) for _, value, _ in self._lines() if value == value]
+        whole = 1.0 if is_rate(self.metric) else max(defined, default=0.0) or 1.0
         rows = "".join(
-            f"<tr><td style='text-align:left'>{escape(name)}</td><td>{100 * value:.1f}</td>"
-            f"{bar.format(100 * value if value == value else 0)}</div></td><td>{n}</td></tr>"
+            f"<tr><td style='text-align:left'>{escape(name)}</td><td>{self._text(value)}</td>"
+            f"{bar.format(max(0, 100 * value / whole) if value == value else 0)}</div></td>"
+            f"<td>{n}</td></tr>"
             for name, value, n in self._lines()
         )
         head, _, _ = repr(self).partition("\n")
@@ -259,6 +271,10 @@ class Scores:
             f"<p>{escape(head)}</p><table><tr><th style='text-align:left'>combination</th>"
             f"<th>{score_label(self.metric)}</th><th></th><th>n</th></tr>{rows}</table>"
         )
+
+    def _text(self, value: float) -> str:
+        """Return a rate in percent, another number with four significant digits."""
+        return f"{100 * value:.1f}" if is_rate(self.metric) else f"{value:.4g}"
 
     @property
     def _main(self) -> Mapping[str, tuple[float, int]]:

@@ -77,6 +77,8 @@ def run(argv: Sequence[str]) -> int:
         from dmrnet.cli.predictions import (
             as_npz,
             classes_as_csv,
+            decided_names,
+            numbers_as_csv,
             skipped_arrays,
             with_skipped,
             write_label_maps,
@@ -87,6 +89,7 @@ def run(argv: Sequence[str]) -> int:
         from dmrnet.engine.predict import predict_rows, predictable_rows
         from dmrnet.modalities import name_of
         from dmrnet.storage import check_outputs, write_bytes
+        from dmrnet.targets import target_of
         from dmrnet.text import escaped
 
     dense = bool(RunFolder(Path(args.run)).read_facts().get("dense"))
@@ -135,6 +138,12 @@ def run(argv: Sequence[str]) -> int:
             write_label_maps(out, rows, seen, names, classes, maps, args.overwrite)
         screen().print(f"{counted(len(rows), 'image')} predicted: {out}", soft_wrap=True)
         return 0
+    kind, numbers = target_of(opened.task), opened.task.target == "regression"
+    if opened.task.target != "classes" and (args.abstain_below or args.conformal or args.advise):
+        raise ValueError(
+            "expected a run with one class a sample for --abstain-below, --conformal and --advise, "
+            f"got {opened.task.target} in {args.run}"
+        )
     confidence = None if args.uncalibrated else read_confidence(opened.folder)
     if args.conformal or args.advise:
         confidence = confidence_of(opened)
@@ -151,13 +160,21 @@ def run(argv: Sequence[str]) -> int:
     for note in sure.notes:
         screen(error=True).print(note, style="dim", soft_wrap=True, markup=False)
     if out is not None and out.suffix == ".npz":
-        best = np.array(classes)[probabilities.argmax(1).numpy()]
-        arrays = {"predicted": best, "probabilities": probabilities.numpy(), **sure.arrays}
+        decided = kind.decide(probabilities).numpy()
+        arrays = {"predicted": np.array(classes)[decided] if kind.counts else decided}
+        if not numbers:
+            arrays |= {"probabilities": probabilities.numpy(), **sure.arrays}
         arrays |= skipped_arrays(dataset.skipped)
         write_bytes(out, as_npz(rows, seen, names, classes, **arrays))
     else:
         shown = [name_of(mask, names) for mask in seen]
-        text = classes_as_csv(rows, shown, classes, probabilities, sure.abstains, sure.columns)
+        if numbers:
+            text = numbers_as_csv(rows, shown, classes, probabilities)
+        else:
+            named = decided_names(kind, classes, probabilities)
+            text = classes_as_csv(
+                rows, shown, classes, probabilities, named, sure.abstains, sure.columns
+            )
         positions = found if dataset.file_rows is None else dataset.file_rows[found]
         text = with_skipped(text, positions.tolist(), dataset.skipped)
         # File names need not be Unicode: written as on the disk, shown escaped.

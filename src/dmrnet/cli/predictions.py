@@ -18,6 +18,7 @@ from dmrnet.data.files.bad_rows import SkippedRow
 from dmrnet.data.files.numbers import Array
 from dmrnet.modalities import name_of
 from dmrnet.storage import check_outputs, npz_bytes, write_bytes, write_text
+from dmrnet.targets import Target
 from dmrnet.text import csv_text
 
 LONGEST = 80
@@ -29,6 +30,7 @@ def classes_as_csv(
     seen: Sequence[str],
     classes: Sequence[str],
     probabilities: Tensor,
+    named: Sequence[str],
     abstains: Sequence[bool] = (),
     more: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
@@ -39,12 +41,12 @@ def classes_as_csv(
         seen: Names of the modalities that each is predicted from.
         classes: Names of the M classes.
         probabilities: float ``(n, M)``.
+        named: What is predicted for each sample; see `decided_names`.
         abstains: Whether a sample gets no class; none abstains by default.
         more: Further columns by name, n texts each.
     """
     more = more or {}
     rows = [["sample", "seen", "predicted", *(f"p({name})" for name in classes), *more]]
-    named = [classes[label] for label in probabilities.argmax(1).tolist()]
     if abstains:
         named = ["" if left else name for name, left in zip(named, abstains, strict=True)]
     texts = [[f"{value:.6g}" for value in row] for row in probabilities.tolist()]
@@ -56,6 +58,36 @@ def classes_as_csv(
         )
     ]
     return csv_text(rows)
+
+
+def numbers_as_csv(
+    samples: Sequence[str], seen: Sequence[str], targets: Sequence[str], values: Tensor
+) -> str:
+    """Return one line per sample: name, modalities used, and the predicted numbers ``(n, D)``."""
+    rows = [["sample", "seen", *(f"predicted({name})" for name in targets)]]
+    if len(targets) == 1:
+        rows[0][-1] = "predicted"
+    rows += [
+        [name, mask, *(f"{value:.9g}" for value in row)]
+        for name, mask, row in zip(samples, seen, values.tolist(), strict=True)
+    ]
+    return csv_text(rows)
+
+
+def decided_names(kind: Target, classes: Sequence[str], probabilities: Tensor) -> list[str]:
+    """Return what is predicted for each sample as text: a class, or labels joined by semicolons.
+
+    Args:
+        kind: What is predicted, with classes or labels.
+        classes: Their M names.
+        probabilities: float ``(n, M)``.
+    """
+    decided = kind.decide(probabilities).tolist()
+    if kind.counts:
+        return [classes[label] for label in decided]
+    return [
+        ";".join(name for name, has in zip(classes, row, strict=True) if has) for row in decided
+    ]
 
 
 def as_npz(

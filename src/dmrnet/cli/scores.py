@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from dmrnet.cli.class_scores import majority, show_class_scores, values_of
-from dmrnet.cli.screen import counted, percent, plain_table
+from dmrnet.cli.screen import counted, percent, plain_table, score_text
 from dmrnet.report.pages.table import SEEN, UNSEEN
 from dmrnet.report.records.metrics import (
     COMPLETE,
     LEAST_SAMPLES,
     counted_combinations,
+    is_rate,
     lower_is_better,
     score_label,
 )
@@ -30,6 +31,11 @@ class SplitScores:
 
     by_name: Mapping[str, tuple[float, int]]
     lower_is_better: bool = False
+    metric: str = "accuracy"
+
+    def text(self, value: float | None) -> str:
+        """Return a score as text."""
+        return score_text(self.metric, value)
 
     @property
     def counted(self) -> list[str]:
@@ -62,7 +68,9 @@ def scores_of(
         for row in rows
         if row["split"] == split and row["metric"] == metric and row["value"] is not None
     }
-    return SplitScores(found, lower_is_better(metric.removesuffix(COMPLETE))) if found else None
+    if not found:
+        return None
+    return SplitScores(found, lower_is_better(metric.removesuffix(COMPLETE)), metric)
 
 
 def show_scores(
@@ -132,9 +140,11 @@ def few_lines(scores: SplitScores) -> list[str]:
         return []
     fewest = min(few, key=lambda name: few[name])
     if len(few) == len(counts):
+        least = few[fewest]
+        what = f": one sample of {least} is {percent(1 / least)} of a score"
         return [
-            f"every combination was scored on fewer than {LEAST_SAMPLES} samples: one sample of "
-            f"{few[fewest]} is {percent(1 / few[fewest])} of a score"
+            f"every combination was scored on fewer than {LEAST_SAMPLES} samples"
+            f"{what if is_rate(scores.metric) else ''}"
         ]
     return [
         f"left out of average and worst: {counted(len(few), 'combination')} scored on fewer than "
@@ -151,8 +161,8 @@ def _each(scores: SplitScores, complete: SplitScores | None, names: list[str], l
         rate, n = scores.by_name[name]
         parts = name.split("+")
         marks = [SEEN if one in parts else UNSEEN for one in names]
-        more = [] if complete is None else [percent(complete.rate(name))]
-        table.add_row(*marks, percent(rate), str(n), *more)
+        more = [] if complete is None else [complete.text(complete.rate(name))]
+        table.add_row(*marks, scores.text(rate), str(n), *more)
     return table
 
 
@@ -187,7 +197,7 @@ def _summary(
         lines = {scores.worst: scores.worst}
     else:
         average = f"average of {counted(len(scores.counted), 'combination')}"
-        table.add_row(average, *(percent(split.average) for split in splits))
+        table.add_row(average, *(split.text(split.average) for split in splits))
         n = scores.by_name[scores.worst][1]
         uneven = len({count for _, count in scores.by_name.values()}) > 1
         of = f" ({counted(n, 'sample')})" if uneven else ""
@@ -195,7 +205,7 @@ def _summary(
         lines |= {"all modalities": "+".join(names)} if len(names) > 1 else {}
         lines |= {f"{name} alone": name for name in names}
     for text, name in lines.items():
-        table.add_row(text, *(percent(split.rate(name)) for split in splits))
+        table.add_row(text, *(split.text(split.rate(name)) for split in splits))
     if alone is not None:
         table.add_row("most frequent class alone", percent(alone), *([""] * (len(splits) - 1)))
     return table

@@ -16,6 +16,7 @@ from rich.text import Text
 from dmrnet.cli.failures import discard
 from dmrnet.engine.training.processes import rank
 from dmrnet.lazy import collection_paused
+from dmrnet.report.records.metrics import is_rate
 from dmrnet.text import escaped, is_plain
 
 PIPED_WIDTH = 120
@@ -97,6 +98,17 @@ def percent(rate: float | None) -> str:
     '91.3 %'
     """
     return "-" if rate is None else f"{100 * rate:.1f} %"
+
+
+def score_text(metric: str, value: float | None) -> str:
+    """Return a score as text: a rate in percent, another number with four significant digits.
+
+    >>> score_text("accuracy", 0.9126), score_text("mae", 12.3456)
+    ('91.3 %', '12.35')
+    """
+    if value is None or is_rate(metric):
+        return percent(value)
+    return f"{value:.4g}"
 
 
 def clock(seconds: float) -> str:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from dmrnet.cli.screen import percent, plain_table
+from dmrnet.cli.screen import percent, plain_table, score_text
 from dmrnet.hints import nearest
-from dmrnet.report.records.metrics import lower_is_better, score_label
+from dmrnet.report.records.metrics import is_rate, lower_is_better, score_label
 from dmrnet.report.statistics.failures import MOST_MODALITIES
 
 if TYPE_CHECKING:
@@ -67,23 +67,26 @@ def show_worth(
     table.add_row("", "")
     if none := math.prod(1 - there.get(name, 1.0) for name in scores.modalities):
         table.add_row("none is there (left out)", percent(none))
-    table.add_row(f"{label} to expect", percent(expected))
+    table.add_row(f"{label} to expect", score_text(metric, expected))
     console.print(table)
     console.print()
     lower = lower_is_better(metric)
+    factor, unit = (100, "points") if is_rate(metric) else (1, label)
+    digits = ".1f" if is_rate(metric) else ".4g"
     values = scores.modality_value(nothing=WITHOUT if lower else 0.0)
-    of = f"add up to {label} with all" + (f" less {percent(WITHOUT)}" if lower else "")
+    of = f"add up to {label} with all"
+    of += f" less {score_text(metric, WITHOUT)}" if lower else ""
     console.print(f"what each modality is worth (Shapley values; {of})", style="bold")
-    table = plain_table(["modality"], ["points"])
+    table = plain_table(["modality"], [unit])
     for name, value in sorted(values.items(), key=lambda pair: pair[1], reverse=not lower):
-        table.add_row(name, f"{100 * value:+.1f}")
+        table.add_row(name, f"{factor * value:+{digits}}")
     console.print(table)
     if len(scores.modalities) < 2:
         return
     console.print()
     console.print("which one to add", style="bold")
-    table = plain_table(["seen", "add"], ["points"])
+    table = plain_table(["seen", "add"], [unit])
     for name in scores.modalities:
         best, gain = next(iter(scores.next_modality([name]).items()))
-        table.add_row(name, best, f"{100 * gain:+.1f}")
+        table.add_row(name, best, f"{factor * gain:+{digits}}")
     console.print(table)

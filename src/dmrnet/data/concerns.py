@@ -11,6 +11,7 @@ from dmrnet.data.dataset import Dataset
 from dmrnet.data.overlap import group_warnings, overlap_warnings
 from dmrnet.data.presence import presence_warnings
 from dmrnet.modalities import all_combinations
+from dmrnet.targets import target_of
 
 MOST_NAMES = 3
 """Number of classes that a sentence names."""
@@ -77,13 +78,16 @@ def _shared_names(parts: Mapping[str, Dataset]) -> list[str]:
 
 
 def class_warnings(parts: Mapping[str, Dataset]) -> list[str]:
-    """Return sentences on classes of the training samples that another split has no row of."""
+    """Return sentences on classes or labels that another split than training has no row of."""
     found = []
-    classes = parts["train"].task.classes
+    task, kind = parts["train"].task, target_of(parts["train"].task)
+    classes = task.classes
     for role, part in parts.items():
-        if role == "train" or part.task.dense or not bool((part.target >= 0).all()):
+        if role == "train" or task.dense or not bool(kind.labelled(part.target).all()):
             continue
-        there = part.target.bincount(minlength=len(classes))
+        there = kind.rows_by_class(part.target, len(classes))
+        if there is None:
+            continue
         missing = [name for name, n in zip(classes, there.tolist(), strict=True) if not n]
         if missing:
             names = ", ".join(missing[:MOST_NAMES]) + (", ..." if missing[MOST_NAMES:] else "")

@@ -17,9 +17,7 @@ from dmrnet.data.sets.base import Cells
 from dmrnet.data.standardise import Standardiser
 from dmrnet.data.steps import numbers_of_steps, trimmed
 from dmrnet.modalities import Batch, Task
-
-UNLABELLED = -1
-"""Value of `target` where a file to predict on has no labels."""
+from dmrnet.targets import scale_of, target_of
 
 
 class Dataset(ABC):
@@ -29,10 +27,11 @@ class Dataset(ABC):
     Augmentation is seeded by (seed, epoch, row): results do not depend on workers or batching.
 
     Attributes:
-        task: Modalities in order, and classes.
+        task: Modalities in order, and what is predicted.
         present: Bool tensor ``(n, V)`` on the CPU, True where the sample has the modality.
         target: int64 tensor ``(n,)`` of classes, `UNLABELLED` where the class is not known; of
-            images with a class for every pixel, the most frequent class.
+            images with a class for every pixel, the most frequent class. int64 ``(n, M)`` of
+            labels; float64 ``(n, D)`` of numbers, NaN where they are not known.
         samples: Names of the samples; None where they have none.
         notes: Sentences about how the samples were read.
         warnings: Sentences about what is probably wrong with them.
@@ -104,6 +103,8 @@ class Dataset(ABC):
         """Return 16 hexadecimal digits that depend on the samples of the split and their order."""
         digest = blake2b(digest_size=8)
         digest.update(repr((self.task.modalities, self.task.classes, len(self))).encode())
+        if self.task.target != "classes":
+            digest.update(self.task.target.encode())
         digest.update(repr(self.samples).encode())
         digest.update(_bytes_of(self.present))
         digest.update(_bytes_of(self.target))
@@ -121,7 +122,7 @@ class ArrayDataset(Dataset):
         arrays: One tensor ``(n, ...)`` a modality, float32; or float64 where float32 is too coarse
             before standardising. Rows of absent modalities are set to zero, in place.
         present: Bool tensor ``(n, V)``, True where the sample has the modality.
-        target: int64 tensor ``(n,)`` of classes.
+        target: Targets of the task's kind, such as int64 ``(n,)`` of classes.
         samples: Names of the samples, if they have any.
         notes: Sentences about how the samples were read.
 
@@ -147,11 +148,7 @@ class ArrayDataset(Dataset):
             )
         if not rows:
             raise ValueError("expected at least one sample, got none")
-        if target.dtype != torch.int64 or target.dim() != 1:
-            raise ValueError(
-                f"expected target as int64 (samples,), got {target.dtype} {tuple(target.shape)}"
-            )
-        check_classes(task, target, UNLABELLED)
+        target_of(task).check(target, task)
         empty = (~present.any(1)).nonzero().flatten()
         if len(empty):
             raise ValueError(
@@ -213,15 +210,6 @@ class ArrayDataset(Dataset):
         self.steps = numbers_of_steps(self.arrays, self.task)
 
 
-def check_classes(task: Task, target: Tensor, lowest: int = 0) -> None:
-    """Raise `ValueError` if a target is below `lowest`, or no class of the task."""
-    low, high = int(target.min()), int(target.max())
-    if low < lowest or high >= len(task.classes):
-        raise ValueError(
-            f"expected targets from {lowest} to {len(task.classes) - 1}, got {low} to {high}"
-        )
-
-
 @dataclass(frozen=True)
 class Splits:
     """The three splits of a data set.
@@ -277,7 +265,19 @@ def standardised(splits: Splits) -> Splits:
     for part in splits.parts().values():
         assert isinstance(part, ArrayDataset)
         part.standardise(standardiser)
-    return replace(splits, standardiser=standardiser)
+    return scale_targets(replace(splits, standardiser=standardiser))
+
+
+def scale_targets(splits: Splits) -> Splits:
+    """Let the task of all splits know the mean and deviation of the training rows' numbers.
+
+    Does nothing where no numbers are predicted. The targets themselves keep their unit.
+    """
+    task, train = splits.train.task, splits.train
+    if task.target == "regression":
+        for part in splits.parts().values():
+            part.task = replace(task, scale=scale_of(train.target))
+    return splits
 
 
 def fingerprint_of_arrays(arrays: dict[str, Tensor]) -> str:

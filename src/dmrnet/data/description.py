@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from dmrnet.data.dataset import Dataset, Splits
-from dmrnet.modalities import Modality
+from dmrnet.modalities import Modality, TargetName
+from dmrnet.targets import target_of
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Description:
         classes: Classes in order.
         notes: Notes of the splits.
         dense: Whether classes are counted in pixels.
+        target: What is predicted; `classes` are the labels, or empty for numbers.
         warnings: What is probably wrong.
     """
 
@@ -48,6 +50,7 @@ class Description:
     classes: tuple[ClassRows, ...]
     notes: tuple[str, ...]
     dense: bool = False
+    target: TargetName = "classes"
     warnings: tuple[str, ...] = ()
 
 
@@ -56,6 +59,7 @@ def describe(splits: Splits) -> Description:
     parts, task = splits.parts(), splits.train.task
     present = {role: part.present.sum(0).tolist() for role, part in parts.items()}
     labels = {role: _class_counts(part).tolist() for role, part in parts.items()}
+    classes = task.classes if labels["train"] else ()
     return Description(
         name=splits.name,
         rows={role: len(part) for role, part in parts.items()},
@@ -66,16 +70,18 @@ def describe(splits: Splits) -> Description:
         ),
         classes=tuple(
             ClassRows(name, {role: labels[role][number] for role in parts})
-            for number, name in enumerate(task.classes)
+            for number, name in enumerate(classes)
         ),
         notes=splits.notes,
         dense=task.dense,
+        target=task.target,
         warnings=splits.warnings,
     )
 
 
 def _class_counts(part: Dataset) -> torch.Tensor:
-    """Return the number of samples, or of pixels, of each class, int64 ``(M,)``."""
+    """Return the number of samples, or of pixels, of each class, ``(M,)``; none for numbers."""
     if part.pixels is not None:
         return part.pixels.sum(0)
-    return part.target[part.target >= 0].bincount(minlength=len(part.task.classes))
+    counts = target_of(part.task).rows_by_class(part.target, len(part.task.classes))
+    return torch.empty(0) if counts is None else counts

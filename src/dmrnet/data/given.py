@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from hashlib import blake2b
 from types import MappingProxyType
@@ -14,6 +14,7 @@ import numpy as np
 
 from dmrnet.data.files.disguise import absent_rows
 from dmrnet.data.files.ends import nan_after
+from dmrnet.data.files.labels import Choice, check_target
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.objects import as_array, plain_labels, rows_of_modality
 from dmrnet.data.files.resize import parse_size, size_text, sized
@@ -26,6 +27,7 @@ from dmrnet.data.files.source import (
     ArraySource,
     Source,
 )
+from dmrnet.data.records import items_of, record
 from dmrnet.hints import nearest
 from dmrnet.modalities import check_names
 
@@ -39,10 +41,19 @@ class GivenData(Source, ABC):
         path: Name of the data.
         kinds: Layout of modalities whose shape does not tell.
         absent: Number that stands for an absent block, by modality.
+        target: What labels are.
+        labels: Names of the columns of labels, or ordered classes.
     """
 
     kinds: dict[str, str]
     absent: Mapping[str, float] = MappingProxyType({})
+    target: Choice = "auto"
+    labels: list[str] | None = None
+
+    @property
+    def stated(self) -> tuple[object, ...]:
+        """What is said about the labels, for fingerprints; empty by default."""
+        return () if self.target == "auto" and self.labels is None else (self.target, self.labels)
 
     @property
     @abstractmethod
@@ -66,7 +77,9 @@ class MultimodalDataset(GivenData, ArraySource):
         inputs: Array ``(n, ...)`` of each modality by name: numpy, torch, pandas, or a list with
             one array a sample, None for absent ones. Row i of every modality is sample i. Images
             are ``(n, C, H, W)``, sequences ``(n, C, T)``, vectors ``(n, features)``.
-        y: Label of each sample, integers or text, ``(n,)``; None for samples to predict.
+        y: What is to be predicted; None for samples to predict. Text or whole numbers ``(n,)`` are
+            classes, numbers with fractions ``(n,)`` or ``(n, D)`` regression, 0 and 1 ``(n, M)``
+            several labels.
         present: Bool array ``(n, V)`` in the order of `inputs`, or one ``(n,)`` by name; True where
             a sample has the modality.
         samples: Names of the samples. Samples of one name belong together, as those of a group do.
@@ -81,6 +94,10 @@ class MultimodalDataset(GivenData, ArraySource):
             modality. A run keeps it for later arrays.
         lengths: Number of steps of each sample, ``(n,)``, by the name of a padded sequence. Lists
             and object arrays of sequences that differ in length need none, nor do steps of NaN.
+        target: What `y` is: classes, ordinal (ordered classes), multi-label or regression; by
+            default it is recognised.
+        labels: Names of the columns of `y`, of labels or numbers; or ordered classes from the
+            lowest to the highest.
         name: Name of the data, for messages and reports.
 
     Raises:
@@ -105,6 +122,8 @@ class MultimodalDataset(GivenData, ArraySource):
         absent: Mapping[str, float] | None = None,
         size: Any = None,  # noqa: ANN401
         lengths: Mapping[str, Any] | None = None,
+        target: Choice = "auto",
+        labels: Sequence[str] | None = None,
         name: str = "data",
     ) -> None:
         _check_inputs(inputs)
@@ -113,6 +132,7 @@ class MultimodalDataset(GivenData, ArraySource):
         if taken := [one for one in self.names if one in RESERVED]:
             raise ValueError(f"the name {taken[0]!r} is kept for {', '.join(RESERVED)}")
         self.kinds = dict(kinds or {})
+        self.target, self.labels = check_target(target, labels)
         sizes = parse_size(size)
         if unknown := [one for one in sizes if one and one not in self.names]:
             raise ValueError(f"size: no modality {unknown[0]!r}; {nearest(unknown[0], self.names)}")
@@ -206,7 +226,7 @@ class MultimodalDataset(GivenData, ArraySource):
             TypeError: If a record is no mapping.
             ValueError: If there are none.
         """
-        rows, labels = zip(*map(record, _items(records)), strict=True)
+        rows, labels = zip(*map(record, items_of(records)), strict=True)
         key = y if isinstance(y, str) else None
         names = dict.fromkeys(name for row in rows for name in row if name != key)
         inputs = {name: [row.get(name) for row in rows] for name in names}
@@ -252,7 +272,7 @@ class MultimodalDataset(GivenData, ArraySource):
 
     @property
     def y(self) -> Array | None:
-        """Labels ``(n,)``; None if there are none."""
+        """Labels ``(n,)`` or ``(n, columns)``; None if there are none."""
         return self._arrays.get(TARGET)
 
     @property
@@ -274,8 +294,13 @@ class MultimodalDataset(GivenData, ArraySource):
         return self._arrays[name].copy()
 
     def subset(self, rows: Any) -> MultimodalDataset:  # noqa: ANN401
-        """Return some samples, by row numbers or a bool array ``(n,)``."""
-        arrays = {name: array[np.asarray(rows)] for name, array in self._arrays.items()}
+        """Return some samples, by row numbers, a bool array ``(n,)`` or a slice."""
+        rows = np.arange(self._rows)[rows if isinstance(rows, slice) else np.asarray(rows)]
+        arrays = {name: array[rows] for name, array in self._arrays.items()}
+        return self._like(arrays, None if self.weights is None else self.weights[rows])
+
+    def _like(self, arrays: Mapping[str, Any], weights: Any) -> MultimodalDataset:  # noqa: ANN401
+        """Return samples with other arrays by name, and weights, read as these are."""
         return MultimodalDataset(
             {name: arrays[name] for name in self.names},
             arrays.get(TARGET),
@@ -283,9 +308,11 @@ class MultimodalDataset(GivenData, ArraySource):
             samples=arrays.get(SAMPLES),
             groups=arrays.get(GROUPS),
             kinds=self.kinds,
-            weights=None if self.weights is None else self.weights[np.asarray(rows)],
+            weights=weights,
             absent=self.absent,
             size=self.size,
+            target=self.target,
+            labels=self.labels,
             name=self.path,
         )
 
@@ -297,18 +324,10 @@ class MultimodalDataset(GivenData, ArraySource):
             weights: Weights; None for none.
             groups: Groups; None keeps those that there are.
         """
-        return MultimodalDataset(
-            {name: self._arrays[name] for name in self.names},
-            y,
-            present=self._arrays.get(PRESENT),
-            samples=self._arrays.get(SAMPLES),
-            groups=self._arrays.get(GROUPS) if groups is None else groups,
-            kinds=self.kinds,
-            weights=weights,
-            absent=self.absent,
-            size=self.size,
-            name=self.path,
-        )
+        arrays = {**self._arrays, TARGET: y}
+        if groups is not None:
+            arrays[GROUPS] = groups
+        return self._like(arrays, weights)
 
     def where_absent(self, absent: Mapping[str, float]) -> MultimodalDataset:
         """Return the same samples where further numbers stand for absent blocks."""
@@ -324,7 +343,7 @@ class MultimodalDataset(GivenData, ArraySource):
             absent: Bool array ``(n, V)``, True where a sample is to lack the modality. It becomes
                 NaN, or 0 in arrays of integers.
         """
-        arrays, present = {}, self._arrays.get(PRESENT)
+        arrays, present = dict(self._arrays), self._arrays.get(PRESENT)
         for column, name in enumerate(self.names):
             rows, array = absent[:, column], self._arrays[name]
             if rows.any():
@@ -333,18 +352,9 @@ class MultimodalDataset(GivenData, ArraySource):
                 array = array.copy()
                 array[rows] = np.nan if array.dtype.kind == "f" else 0
             arrays[name] = array
-        return MultimodalDataset(
-            arrays,
-            self._arrays.get(TARGET),
-            present=None if present is None else present & ~absent,
-            samples=self._arrays.get(SAMPLES),
-            groups=self._arrays.get(GROUPS),
-            kinds=self.kinds,
-            weights=self.weights,
-            absent=self.absent,
-            size=self.size,
-            name=self.path,
-        )
+        if present is not None:
+            arrays[PRESENT] = present & ~absent
+        return self._like(arrays, self.weights)
 
     @property
     def fingerprint(self) -> str:
@@ -353,7 +363,7 @@ class MultimodalDataset(GivenData, ArraySource):
         for name, array in self._arrays.items():
             digest.update(repr((name, array.dtype.str, array.shape)).encode())
             digest.update(np.ascontiguousarray(array).view(np.uint8).data)
-        digest.update(repr(sorted(self.kinds.items())).encode())
+        digest.update(repr((sorted(self.kinds.items()), *self.stated)).encode())
         if self.absent:
             digest.update(repr(sorted(self.absent.items())).encode())
         if self.weights is not None:
@@ -393,7 +403,7 @@ def _absent(array: Array) -> Array:
 def _labels(y: Any) -> Array:  # noqa: ANN401
     """Return labels as an array of numbers or text."""
     array = as_array(y)
-    if array is None:
+    if array is None or not array.ndim:
         raise TypeError(f"expected y as one label a sample, got {type(y).__name__}")
     return plain_labels("y", array)
 
@@ -424,23 +434,3 @@ def _presence(present: Any, names: Sequence[str]) -> Array:  # noqa: ANN401
         f"expected present as bool (n, {len(names)}), a column for each of {', '.join(names)}; "
         f"got {got}"
     )
-
-
-def _items(records: Any) -> Iterator[Any]:  # noqa: ANN401
-    """Iterate over records; torch data sets have items by number and may not be iterable."""
-    if hasattr(records, "__len__") and hasattr(records, "__getitem__"):
-        if not len(records):
-            raise ValueError("expected at least one record, got none")
-        return (records[number] for number in range(len(records)))
-    return iter(records)
-
-
-def record(item: Any) -> tuple[Mapping[str, Any], Any]:  # noqa: ANN401
-    """Return the mapping of a record, and its label or None; raise `TypeError` if it has none."""
-    row, label = item if isinstance(item, tuple) and len(item) == 2 else (item, None)
-    if not isinstance(row, Mapping):
-        raise TypeError(
-            "expected each record as a mapping from modalities to arrays, or a pair of it and a "
-            f"label, got {type(item).__name__}"
-        )
-    return row, label

@@ -8,6 +8,7 @@ from torch import Tensor
 from dmrnet.data.dataset import ArrayDataset
 from dmrnet.data.groups import group_codes, hold_out_groups
 from dmrnet.data.split import generator, hold_out
+from dmrnet.targets import target_of
 
 
 def validation_of(
@@ -30,16 +31,16 @@ def validation_of(
     # One row of each incomplete modality stays, so that training has all modalities.
     kept = torch.zeros(len(target), dtype=torch.bool)
     kept[present.int().argmax(0)[~present.all(0)]] = True
-    draw, groups = generator(seed, "split"), training.groups
+    draw, groups, strata = generator(seed, "split"), training.groups, target_of(task).strata(target)
     if groups is None:
-        held, what = hold_out(target, share, draw, kept), f"{len(target)} rows"
+        held, what = hold_out(strata, share, draw, kept), f"{len(target)} rows"
     else:
-        held = hold_out_groups(target, group_codes(groups), share, draw, kept)
+        held = hold_out_groups(strata, group_codes(groups), share, draw, kept)
         what = f"{len(set(groups))} groups ({groups[0]!r}, ...) of {len(target)} rows"
     if not held.any():
         row_wise = "" if groups is None else ", or set groups to none to split row by row"
         raise ValueError(
-            f"{path}: {what} in {len(task.classes)} classes are too few to "
+            f"{path}: {what} in {len(strata.unique())} classes are too few to "
             f"hold {100 * share:g} % out for validation; give val, or raise val_share{row_wise}"
         )
     sides: list[tuple[Tensor, dict[str, Tensor]]]

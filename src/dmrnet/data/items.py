@@ -16,8 +16,9 @@ from torch.utils.data import DataLoader
 
 from dmrnet.data.cells import MissingCells, cell_notes
 from dmrnet.data.concerns import class_notes, combination_notes, warnings_of
-from dmrnet.data.dataset import UNLABELLED, Dataset, Splits
+from dmrnet.data.dataset import Dataset, Splits
 from dmrnet.data.files.disguise import absent_rows
+from dmrnet.data.files.labels import Choice, check_target, known_target, learn_target, listed_labels
 from dmrnet.data.files.layout import (
     Layout,
     guess_layout,
@@ -26,16 +27,18 @@ from dmrnet.data.files.layout import (
     reading_notes,
 )
 from dmrnet.data.files.numbers import FILL_IN, Array
-from dmrnet.data.files.objects import as_array
+from dmrnet.data.files.objects import array_hash, as_array, plain_label
 from dmrnet.data.files.reading import arranged
-from dmrnet.data.given import GivenData, record
+from dmrnet.data.given import GivenData
 from dmrnet.data.groups import group_codes, hold_out_groups
+from dmrnet.data.records import record
 from dmrnet.data.sets.base import Cells
 from dmrnet.data.split import generator, hold_out
 from dmrnet.data.standardise import Standardiser
 from dmrnet.data.streaming import fit_streamed
 from dmrnet.hints import nearest
 from dmrnet.modalities import Batch, Modality, Task
+from dmrnet.targets import target_of
 
 Item = tuple[dict[str, Any], Any]
 
@@ -51,11 +54,13 @@ class LazyDataset(GivenData):
         items: Object with ``len(items)`` and ``items[i]``, which is a mapping from modalities to
             arrays, or a pair of one and a label. A modality is absent if the mapping lacks it, or
             if it is None or nothing but NaN. Worker processes need to pickle the object.
-        y: Key of the label in the mappings; None for pairs.
+        y: Key of the label in the mappings; None for pairs. Labels are as in `MultimodalDataset`.
         kinds: Layout of a modality where its shape does not tell; see `MultimodalDataset`.
         workers: Number of processes that read before training.
         groups: Group of each sample, such as its patient, ``(n,)``; see `MultimodalDataset`.
         absent: Number that stands for an absent block, by modality; see `MultimodalDataset`.
+        target: What labels are; see `MultimodalDataset`.
+        labels: Names of the columns of labels, or ordered classes.
         name: Name of the data, for messages and reports.
     """
 
@@ -68,6 +73,8 @@ class LazyDataset(GivenData):
         workers: int = 0,
         groups: Sequence[Any] | None = None,
         absent: Mapping[str, float] | None = None,
+        target: Choice = "auto",
+        labels: Sequence[str] | None = None,
         name: str = "data",
     ) -> None:
         if not (hasattr(items, "__len__") and hasattr(items, "__getitem__")):
@@ -83,6 +90,7 @@ class LazyDataset(GivenData):
         self.groups = None if groups is None else tuple(str(group) for group in groups)
         if self.groups is not None and len(self.groups) != len(items):
             raise ValueError(f"expected {len(items)} groups, one a sample, got {len(self.groups)}")
+        self.target, self.labels = check_target(target, labels)
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -115,7 +123,15 @@ class LazyDataset(GivenData):
             inputs[name] = array
         if not inputs:
             raise ValueError(f"sample {row} has no modality; leave such samples out")
-        return inputs, label.item() if hasattr(label, "item") else label
+        return inputs, plain_label(label)
+
+    def labels_of(self, rows: Tensor) -> Array:
+        """Return the labels of some samples, numbers or text.
+
+        Raises:
+            ValueError: If a sample has none.
+        """
+        return listed_labels(self.path, self.summary.labels, rows.tolist())
 
     def where_absent(self, absent: Mapping[str, float]) -> LazyDataset:
         """Return the same samples where further numbers stand for absent blocks."""
@@ -143,7 +159,7 @@ class LazyDataset(GivenData):
     def fingerprint(self) -> str:
         """Fingerprint of all samples."""
         digest = blake2b(self.summary.digest.encode(), digest_size=4)
-        digest.update(repr((self.y, sorted(self.kinds.items()))).encode())
+        digest.update(repr((self.y, sorted(self.kinds.items()), *self.stated)).encode())
         if self.groups is not None:
             digest.update(repr(self.groups).encode())
         if self.absent:
@@ -194,7 +210,7 @@ class Summary:
                 digest.update(name.encode())
                 numbers = np.ascontiguousarray(array)
                 digest.update(numbers.data)
-                hashes[name] = _hash(numbers)
+                hashes[name] = array_hash(numbers)
             summary.hashes.append(hashes)
             digest.update(repr(label).encode())
             summary.has.append(frozenset(inputs))
@@ -248,7 +264,6 @@ class ItemRows(Dataset):
                     f"{f' (and {len(some) - 1} more)' if some[1:] else ''}: it holds NaN in part "
                     f"of its numbers; {FILL_IN}"
                 )
-        numbers = {name: number for number, name in enumerate(task.classes)}
         self.row_hashes = torch.tensor(
             [
                 [summary.hashes[row].get(name, 0) for name in task.modalities]
@@ -257,16 +272,10 @@ class ItemRows(Dataset):
         )
         if data.groups is not None:
             self.groups = tuple(data.groups[row] for row in rows.tolist())
-        target = []
-        for row in rows.tolist():
-            label = summary.labels[row]
-            if need_target and str(label) not in numbers:
-                raise ValueError(
-                    f"{data.path}: sample {row} has the label {label!r}, which training never had; "
-                    f"{nearest(str(label), task.classes)}"
-                )
-            target.append(numbers.get(str(label), UNLABELLED) if need_target else UNLABELLED)
-        self.target = torch.tensor(target)
+        if need_target:
+            self.target = known_target(data.path, data.labels_of(rows), task)
+        else:
+            self.target = target_of(task).unlabelled(len(rows), task)
         self._content = f"{summary.digest}-{blake2b(rows.numpy().data, digest_size=4).hexdigest()}"
 
     def take(self, rows: Tensor, epoch: int = 0) -> Batch:
@@ -318,7 +327,7 @@ def lazy_splits(
     """Return the splits of samples that are read lazily, with the training rows' standardiser.
 
     Raises:
-        ValueError: If samples do not fit together, there are fewer than two classes, or `cells` is
+        ValueError: If samples do not fit together, their labels are of no known kind, or `cells` is
             the median, which needs all samples at once.
     """
     filled = cells != "refuse"
@@ -328,25 +337,26 @@ def lazy_splits(
         stated = train.kinds.get(name)
         layouts[name] = parse_kind(stated) if stated else guess_layout(shape, name)
     notes = reading_notes({name: (summary.shapes[name], layouts[name]) for name in layouts})
-    labels = sorted(set(summary.labels), key=lambda one: (isinstance(one, str), one or 0))
-    if len(labels) < 2 or None in labels:
-        got = "samples without a label" if None in labels else f"only {labels[0]!r}"
-        raise ValueError(f"{train.path}: expected labels of at least two classes, got {got}")
+    column = learn_target(
+        train.path, train.labels_of(torch.arange(len(train))), train.target, train.labels
+    )
+    notes.extend(column.notes)
     task = Task(
         tuple(
             Modality(name, layouts[name].kind, layouts[name].shape(shape))
             for name, shape in summary.shapes.items()
         ),
-        tuple(str(label) for label in labels),
+        column.classes,
+        target=column.target,
     )
     whole = ItemRows(train, torch.arange(len(train)), task, layouts, cells=filled)
     rows = torch.arange(len(train))
     if val is None:
-        draw = generator(seed, "split")
-        held, wholly = hold_out(whole.target, val_share, draw), ""
+        draw, strata = generator(seed, "split"), target_of(task).strata(whole.target)
+        held, wholly = hold_out(strata, val_share, draw), ""
         if whole.groups is not None:
             wholly = " in whole groups"
-            held = hold_out_groups(whole.target, group_codes(whole.groups), val_share, draw)
+            held = hold_out_groups(strata, group_codes(whole.groups), val_share, draw)
             if not held.any():
                 raise ValueError(
                     f"{train.path}: {len(set(whole.groups))} groups are too few to hold "
@@ -376,7 +386,7 @@ def lazy_splits(
         tuple(notes),
         standardiser,
         columns=task.modalities,
-        whole_labels=all(isinstance(label, int) for label in labels),
+        whole_labels=column.whole,
         warnings=warnings_of(training, validation, testing),
         cells=cells,
     )
@@ -434,12 +444,6 @@ def _in_order(data: LazyDataset, rows: Sequence[int] | None = None) -> Iterator[
         generator=torch.Generator(),
     )
     return iter(loader)
-
-
-def _hash(array: Array) -> int:
-    """Return 64 bits of an array, as a number with a sign; not 0."""
-    digest = blake2b(array.data, digest_size=8).digest()
-    return int.from_bytes(digest, "little", signed=True) or 1
 
 
 def _unchanged(item: Any) -> Any:  # noqa: ANN401

@@ -8,6 +8,7 @@ import torch
 
 from dmrnet.data.dataset import ArrayDataset, Dataset, Splits
 from dmrnet.data.split import generator, hold_out
+from dmrnet.targets import target_of
 
 
 def limited(splits: Splits, rows: int, seed: int) -> Splits:
@@ -23,7 +24,8 @@ def limited(splits: Splits, rows: int, seed: int) -> Splits:
     Raises:
         ValueError: If there are fewer rows than that, or a class would be left without a row.
     """
-    there, classes = len(splits.train), len(splits.train.target.unique())
+    kind = target_of(splits.train.task)
+    there, classes = len(splits.train), len(kind.strata(splits.train.target).unique())
     if not classes <= rows <= there:
         raise ValueError(
             f"rows: expected {classes}, one a class, to {there}, the number of training rows; got "
@@ -45,7 +47,8 @@ def _some(part: Dataset, share: float, draw: torch.Generator) -> ArrayDataset:
     """Return a share of the rows of a split, in their order."""
     assert isinstance(part, ArrayDataset)
     # Rows that are not held out stay, since hold_out leaves at least one of each class.
-    kept = (~hold_out(part.target, 1 - share, draw)).nonzero().flatten()
+    strata = target_of(part.task).strata(part.target)
+    kept = (~hold_out(strata, 1 - share, draw)).nonzero().flatten()
     some = ArrayDataset(
         part.task,
         {name: array[kept] for name, array in part.arrays.items()},

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmrnet.data.dataset import Dataset, check_classes
+from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.views import View
 from dmrnet.modalities import Batch, Task
+from dmrnet.targets.classes import check_classes
 
 
 class MappedArray:

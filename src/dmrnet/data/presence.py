@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
+from dmrnet.targets import target_of
 
 MOST_PATTERNS = 64
 """Largest number of combinations that are counted one by one."""
@@ -41,17 +42,19 @@ def patterns(part: Dataset, most: int = MOST_PATTERNS) -> dict[str, list[int]]:
     """Return the number of samples of each class by combination, the most frequent first.
 
     Samples without a class are left out; of images with a class for every pixel, the most frequent
-    class counts.
+    class counts. Where no class is predicted, the samples are counted together.
 
     Args:
         part: The samples.
         most: Combinations to return; rarer ones are left out.
     """
-    names, number = part.task.modalities, len(part.task.classes)
-    known = part.target >= 0
+    names, number, target = part.task.modalities, len(part.task.classes), part.target
+    if not target_of(part.task).counts:
+        number, target = 1, torch.zeros(len(target), dtype=torch.int64)
+    known = target >= 0
     place = torch.tensor([1 << column for column in range(len(names))])
     codes = (part.present[known].long() * place).sum(1)
-    pairs = Counter(zip(codes.tolist(), part.target[known].tolist(), strict=True))
+    pairs = Counter(zip(codes.tolist(), target[known].tolist(), strict=True))
     counts: dict[int, list[int]] = {}
     for (code, label), n in pairs.items():
         counts.setdefault(code, [0] * number)[label] = n
@@ -67,8 +70,10 @@ def dependences(part: Dataset) -> list[Dependence]:
 
     Tested by chi-square where Cochran's rule allows it (no expected count below 1, at most a fifth
     below 5), else each class against the rest by Fisher's exact test; Bonferroni's correction for
-    the number of tests.
+    the number of tests. None without classes.
     """
+    if not target_of(part.task).counts:
+        return []
     number, known = len(part.task.classes), part.target >= 0
     target, present = part.target[known], part.present[known]
     size = target.bincount(minlength=number).double()
@@ -90,7 +95,7 @@ def presence_warnings(part: Dataset) -> list[str]:
     the class, that is said.
     """
     task = part.task
-    if task.dense or bool(part.present.all()):
+    if task.dense or bool(part.present.all()) or not target_of(task).counts:
         return []
     found = []
     for one in dependences(part):

@@ -17,7 +17,7 @@ with all modalities are."""
 def class_metric_lines(
     evaluation: Evaluation, task: Task, taken: Collection[str] = ()
 ) -> Iterator[Line]:
-    """Yield the metrics of classes of each combination; nothing of pixels.
+    """Yield the metrics of classes of each combination; nothing of pixels or other targets.
 
     These are balanced accuracy, worst recall, macro F1, AUROC, average precision; the share of the
     most frequent class (``majority``) and the number of classes ever predicted; and the recall of
@@ -28,7 +28,7 @@ def class_metric_lines(
         task: Task of the run.
         taken: Names of metrics of the user's own, which stand instead.
     """
-    if task.dense:
+    if task.dense or task.target != "classes":
         return
     masks = evaluation.combinations.cpu()
     names = [name_of(mask, task.modalities) for mask in masks]

@@ -134,7 +134,7 @@ def confidence_of(run: FinishedRun) -> Confidence:
     """
     if (stored := read_confidence(run.folder)) is not None:
         return stored
-    if run.task.dense:
+    if run.task.dense or run.task.target != "classes":
         raise ValueError(f"{run.folder.path}: confidence is known for classes of samples only")
     val = run.samples("val")
     combinations = combinations_of(len(run.task.modalities))

@@ -37,6 +37,7 @@ from dmrnet.evaluation import Evaluation, PixelEvaluation, measure_of
 from dmrnet.locking import lock_folder
 from dmrnet.modalities import name_of
 from dmrnet.storage import npz_bytes
+from dmrnet.targets import target_of
 
 
 def evaluate_run(
@@ -85,7 +86,7 @@ def _evaluate_samples(
     names, data = run.task.modalities, run.settings.data
     combinations = combinations_of(len(names))
     store = keeps_predictions(dataset, len(combinations))
-    measure = measure_of(data)
+    measure, kind = measure_of(data, run.task), target_of(run.task)
     with naming_samples("test", dataset):
         result = score(
             run.method,
@@ -96,13 +97,21 @@ def _evaluate_samples(
             keep=store or sets_thresholds(measure),
         )
     result, thresholds = apply_thresholds(measure, result, run.folder, names)
-    confidence = read_confidence(run.folder)
+    confidence, classes = read_confidence(run.folder), run.task.target == "classes"
     own = {*METRICS, *metrics}
     lines = [
         *score_lines(measure, result, names),
-        *class_metric_lines(result if store else replace(result, predictions=None), run.task, own),
+        *(
+            class_metric_lines(
+                result if store else replace(result, predictions=None), run.task, own
+            )
+            if classes
+            else ()
+        ),
         *attack_type_lines(measure, result, thresholds, dataset),
-        *calibration_lines(confidence, result.predictions if store else None, combinations, names),
+        *calibration_lines(
+            confidence, result.predictions if store and classes else None, combinations, names
+        ),
         *own_lines(
             result.predictions if store else None,
             [name_of(mask, names) for mask in combinations],
@@ -113,18 +122,23 @@ def _evaluate_samples(
         result = replace(result, predictions=None)
     packed = None
     if (predictions := result.predictions) is not None:
-        labels = predicted_labels(measure, predictions, thresholds)
+        labels = predicted_labels(measure, predictions, thresholds, kind).numpy()
+        p = predictions.probabilities
         packed = npz_bytes(
             {
                 "index": predictions.index.numpy(),
                 "combination": np.array([name_of(mask, names) for mask in combinations]),
                 "target": predictions.target.numpy(),
                 "scored": predictions.scored.numpy(),
-                "probabilities": predictions.probabilities.numpy(),
-                "predicted": labels.numpy().astype(np.int16),
-                "reliability": reliability_counts(confidence, predictions, combinations),
+                "predicted": labels if kind.name == "regression" else labels.astype(np.int16),
                 **sources_of(data if test is None else None, dataset, predictions.index),
             }
+            | ({} if kind.name == "regression" else {"probabilities": p.numpy()})
+            | (
+                {"reliability": reliability_counts(confidence, predictions, combinations)}
+                if classes
+                else {}
+            )
         )
     _store(run, dataset, test, lines, {run.folder.predictions: packed})
     return result
@@ -149,7 +163,10 @@ def _evaluate_images(
             tile=tile,
             show=shown_rows(dataset),
         )
-    lines = [*score_lines(measure_of(data), result, names), *class_lines(result, run.task)]
+    lines = [
+        *score_lines(measure_of(data, run.task), result, names),
+        *class_lines(result, run.task),
+    ]
     contents = {
         run.folder.predictions: pack_counts(result, run.task),
         # Not every licence lets a data set's images be shown in a report.

@@ -46,15 +46,15 @@ def write_final_scores(
     method.to(device).eval()
     modalities = val.task.modalities
     combinations = combinations_of(len(modalities))
-    measure = measure_of(settings.data)
+    measure = measure_of(settings.data, val.task)
     with naming_samples("validation", val):
         keep = keeps_predictions(val, len(combinations)) or sets_thresholds(measure)
         result = score(method, val, combinations, device, keep=keep)
-    if not val.task.dense:
+    if val.task.target == "classes" and not val.task.dense:
         fit_confidence(folder, result)
     result = set_thresholds(measure, result, folder, modalities)
     figures = _figures(trainee, method, device, teacher_cost)
-    scores, _ = measure.columns(result.confusion)[measure.name]
+    scores, _ = measure.of(result)[measure.name]
     agreement = hard_agreement(method, combinations, goodness(measure, scores).cpu())
     if agreement is not None:
         figures["hard_agreement"] = agreement

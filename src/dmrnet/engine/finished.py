@@ -43,7 +43,7 @@ class FinishedRun:
     Attributes:
         folder: Folder of the run.
         settings: Settings it was trained with.
-        task: Modalities in order, and classes.
+        task: Modalities in order, and what is predicted.
         method: Method with the kept weights, in evaluation mode.
         standardiser: Standardiser of its training rows, if there is one.
         device: Device of the method.
@@ -288,8 +288,15 @@ def task_of(folder: RunFolder, facts: Mapping[str, Any]) -> Task:
             )
             for name in facts["modalities"]
         )
+        scale = facts.get("scale")
         # Runs of earlier versions have one class a sample.
-        return Task(inputs, tuple(facts["classes"]), dense=bool(facts.get("dense", False)))
+        return Task(
+            inputs,
+            tuple(facts["classes"]),
+            dense=bool(facts.get("dense", False)),
+            target=facts.get("target", "classes"),
+            scale=None if scale is None else tuple((mean, std) for mean, std in scale),
+        )
     except (KeyError, TypeError) as error:
         raise ValueError(
             f"{folder.facts}: expected the run's modalities, inputs and classes, got none that can "

@@ -143,7 +143,7 @@ def fit_run(
                 logger.log_hyperparams(settings.to_dict())
             if started is not None:
                 started(splits, method, training)
-        measure = measure_of(settings.data)
+        measure = measure_of(settings.data, splits.train.task)
         trainee = Trainee(method, splits, training, settings.seed, folder, report, measure, masks)
         _train(trainer, trainee, settings, folder, checkpoints, resumed, teacher_cost)
         if trainer.is_global_zero:
@@ -193,6 +193,7 @@ def _build_method(settings: RunSettings, splits: Splits) -> Method:
     """
     torch.manual_seed(settings.seed)
     try:
+        settings.method.check_target(splits.train.task)
         method = settings.method.build(splits.train.task)
     except ValueError as error:
         raise UnfitError(str(error)) from error
@@ -285,7 +286,9 @@ def _write_facts(
         classes=list(task.classes),
         whole_labels=splits.whole_labels,
         dense=task.dense,
-        score=measure_of(settings.data).name,
+        target=task.target,
+        scale=task.scale,
+        score=measure_of(settings.data, task).name,
         columns=list(splits.columns),
         **({} if splits.encoding is None else {"encoding": splits.encoding}),
         samples={name: len(part) for name, part in splits.parts().items()},

@@ -14,7 +14,7 @@ from dmrnet.text import check_plain
 
 MetricFunction = Callable[[Tensor, Tensor], Tensor | float]
 """From probabilities ``(n, M)`` and classes, int64 ``(n,)``, to a number: a function, or a metric
-object of torchmetrics."""
+object of torchmetrics. Labels are int64 ``(n, M)``; in regression both are float64 ``(n, D)``."""
 
 METRICS: Registry[MetricFunction] = Registry("metric", "dmrnet.metrics", {})
 """Metrics that every evaluation reports besides its own, by name."""
@@ -46,7 +46,7 @@ def own_lines(
         )
     for metric, function in wanted.items():
         check_plain("metric name", metric)
-        if metric in ("accuracy", "log_loss"):
+        if metric in ("accuracy", "log_loss", "mae", "rmse", "r2", "map", "kappa"):
             raise ValueError(f"the name {metric!r} stands for a metric already; choose another")
         for number, name in enumerate(names):
             rows = predictions.scored[number]

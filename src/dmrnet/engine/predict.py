@@ -16,8 +16,9 @@ from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.scoring import naming_samples, samples_at_once
 from dmrnet.evaluation import predict_masks
-from dmrnet.evaluation.finite import FiniteLogits, has_finite_max
+from dmrnet.evaluation.finite import FiniteLogits
 from dmrnet.modalities import name_of, parse
+from dmrnet.targets import target_of
 
 
 def predictable_rows(
@@ -72,12 +73,12 @@ def predict_rows(
         confidence: What calibrates the probabilities; None leaves them as the network gives them.
 
     Returns:
-        Probabilities, float32 ``(m, M)``.
+        Probabilities, float32 ``(m, M)``; in regression numbers, float64 ``(m, D)``.
 
     Raises:
         NoClassError: If the largest logit of a row is NaN or infinite.
     """
-    parts, watch = [], FiniteLogits(run.method.modalities)
+    parts, watch, kind = [], FiniteLogits(run.method.modalities), target_of(run.task)
     for batch in evaluation_batches(dataset, batch_size or samples_at_once(run.task), rows=rows):
         mask = batch.present & visible
         masked = batch.masked(mask, mask, run.task.modalities).to(run.device)
@@ -85,8 +86,8 @@ def predict_rows(
         assert masked.where is not None
         feats = run.method.cached(masked.inputs, masked.where)
         logits = predict_masks(run.method, feats, masked.mask[None])[0]
-        watch.add(has_finite_max(logits), masked.index, masked.mask)
-        parts.append(logits.softmax(-1).cpu())
+        watch.add(kind.defined(logits), masked.index, masked.mask)
+        parts.append(kind.probabilities(logits).cpu())
         if advance is not None:
             advance(len(batch))
     with naming_samples("", dataset):
@@ -120,7 +121,7 @@ def predict_run(
 
     Returns:
         The samples of the file; the row numbers of those predicted, int64 ``(m,)``; and
-        probabilities, float32 ``(m, M)``.
+        probabilities, float32 ``(m, M)``, or numbers, float64 ``(m, D)``.
 
     Raises:
         ValueError: If no sample has any of the combination's modalities.

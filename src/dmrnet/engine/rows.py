@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -59,15 +60,16 @@ def score_lines(
     (``accuracy_complete``): only those are the same samples for every combination.
     """
     # Counts at other thresholds are on the CPU, whatever the device.
-    confusion, complete = evaluation.confusion.cpu(), evaluation.complete.cpu()
-    n = confusion.sum((1, 2))
-    columns = {
-        **measure.columns(confusion),
-        "log_loss": (evaluation.log_loss.cpu() / n, n),
-    }
+    complete = evaluation.complete.cpu()
+    evaluation = replace(evaluation, confusion=evaluation.confusion.cpu(), complete=complete)
+    n = evaluation.confusion.sum((1, 2))
+    columns = dict(measure.of(evaluation))
+    if evaluation.log_loss is not None:
+        columns["log_loss"] = (evaluation.log_loss.cpu() / n, n)
     if bool((complete.sum((1, 2)) < n).any()):
         columns |= {
-            f"{metric}{COMPLETE}": column for metric, column in measure.columns(complete).items()
+            f"{metric}{COMPLETE}": column
+            for metric, column in measure.of(evaluation, complete=True).items()
         }
     names = [name_of(mask, modalities) for mask in evaluation.combinations.cpu()]
     for metric, (values, counts) in columns.items():

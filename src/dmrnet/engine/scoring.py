@@ -18,9 +18,11 @@ from dmrnet.evaluation import (
     Tiling,
     evaluate,
     evaluate_pixels,
+    evaluate_values,
 )
 from dmrnet.evaluation.combinations import Model
 from dmrnet.modalities import Inputs, Task, some_combinations
+from dmrnet.targets import target_of
 
 MOST_COMBINATIONS = 1023
 """Above this number, a fixed random subset of this size is evaluated (noted in tables)."""
@@ -131,18 +133,18 @@ def score(
         combinations: bool ``(K, V)``.
         device: Device of the model.
         batch_size: Samples encoded together; by default by their size.
-        keep: Keep the probabilities of every sample; not of images.
+        keep: Keep the probabilities of every sample; not of images. Where no class is predicted,
+            they are always kept.
     """
     task = dataset.task
     if task.dense:
         return score_images(model, dataset, combinations, device, batch_size=batch_size)
-    batches = evaluation_batches(dataset, batch_size or samples_at_once(task))
+    read = evaluation_batches(dataset, batch_size or samples_at_once(task))
+    batches, kind = (batch.to(device) for batch in read), target_of(task)
+    if not kind.counts:
+        return evaluate_values(model, batches, combinations.to(device), kind)
     return evaluate(
-        model,
-        (batch.to(device) for batch in batches),
-        combinations.to(device),
-        len(task.classes),
-        keep=keep,
+        model, batches, combinations.to(device), len(task.classes), keep=keep, kind=kind
     )
 
 

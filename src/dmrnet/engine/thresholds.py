@@ -13,6 +13,7 @@ from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.rows import Line
 from dmrnet.evaluation import AttackErrors, Evaluation, MaskPredictions, Measure
 from dmrnet.modalities import name_of
+from dmrnet.targets import CLASSES, Target
 
 
 def sets_thresholds(measure: Measure) -> TypeGuard[AttackErrors]:
@@ -60,19 +61,23 @@ def apply_thresholds(
     return measure.at(result, thresholds), thresholds
 
 
-def predicted_labels(measure: Measure, predictions: MaskPredictions, thresholds: Tensor) -> Tensor:
+def predicted_labels(
+    measure: Measure, predictions: MaskPredictions, thresholds: Tensor, kind: Target = CLASSES
+) -> Tensor:
     """Return the class predicted for each sample under each combination.
 
     Args:
         measure: Measure of the data set.
         predictions: Predictions of every sample under every combination.
         thresholds: float64 ``(K,)``, as `apply_thresholds` returns them.
+        kind: What is predicted.
 
     Returns:
-        int64 ``(K, n)``; -1 where the threshold of the combination is undefined.
+        int64 ``(K, n)``; -1 where the threshold of the combination is undefined. Bool labels or
+        numbers ``(K, n, M)`` where no class is predicted.
     """
     if not sets_thresholds(measure):
-        return predictions.probabilities.argmax(-1)
+        return kind.decide(predictions.probabilities)
     real = measure.bona_fide
     accepted = predictions.probabilities[..., real].double() > thresholds[:, None]
     labels = torch.where(accepted, real, 1 - real)

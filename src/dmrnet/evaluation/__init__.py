@@ -36,6 +36,7 @@ from dmrnet.evaluation.metrics import accuracy, ious, mean_iou, worst
 from dmrnet.evaluation.pairs import Pairs, ScoredPairs, draw_pairs, evaluate_pairs, score_pairs
 from dmrnet.evaluation.pixels import NO_CLASS, LabelMaps, PixelEvaluation, evaluate_pixels
 from dmrnet.evaluation.tiles import Tiling, windows
+from dmrnet.evaluation.values import evaluate_values, pooled
 from dmrnet.lazy import lazy_names
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ __all__ = [
     "evaluate",
     "evaluate_pairs",
     "evaluate_pixels",
+    "evaluate_values",
     "further_columns",
     "goodness",
     "hard_set_agreement",
@@ -84,6 +86,7 @@ __all__ = [
     "majority_share",
     "mean_iou",
     "measure_of",
+    "pooled",
     "predict_masks",
     "predict_pixels",
     "predicted_classes",

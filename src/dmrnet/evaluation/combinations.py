@@ -15,6 +15,8 @@ from torch import Tensor
 
 from dmrnet.evaluation.finite import FiniteLogits, has_finite_max
 from dmrnet.modalities import Batch, CachedFeatures, Inputs, Where
+from dmrnet.targets import CLASSES, Target
+from dmrnet.targets.base import float32_or_more
 
 NUMBERS_AT_ONCE = 1 << 22
 """Number of feature values that are fused together: 16 MB in float32, about the size of a CPU's
@@ -53,15 +55,17 @@ class Evaluation:
     Attributes:
         combinations: Bool tensor of shape ``(K, V)``.
         confusion: Int64 tensor of shape ``(K, M, M)``: true class by row, predicted by column.
+            Where no class is predicted, M is 1: the number of samples.
         complete: Like `confusion`, over the samples that have every modality.
-        log_loss: Float64 tensor of shape ``(K,)``: sum of -log p of the true class.
+        log_loss: Float64 tensor of shape ``(K,)``: sum of -log p of the true class, or of a
+            sample's labels, averaged; None for numbers.
         predictions: Predictions of each sample, if requested.
     """
 
     combinations: Tensor
     confusion: Tensor
     complete: Tensor
-    log_loss: Tensor
+    log_loss: Tensor | None
     predictions: MaskPredictions | None = None
 
 
@@ -71,10 +75,11 @@ class MaskPredictions:
 
     Attributes:
         index: Int64 tensor of shape ``(n,)``: the samples' numbers in the data set.
-        target: Int64 tensor of shape ``(n,)``.
+        target: Int64 tensor of shape ``(n,)``; ``(n, M)`` for labels, float64 for numbers.
         scored: Bool tensor of shape ``(K, n)``, True where the sample has all modalities of the
             combination.
-        probabilities: Float32 tensor of shape ``(K, n, M)``; meaningless where not scored.
+        probabilities: Float32 tensor of shape ``(K, n, M)``, float64 numbers in regression;
+            meaningless where not scored.
     """
 
     index: Tensor
@@ -100,7 +105,7 @@ def predict_masks(
         rows: Maximum number of rows fused together; by default by their size.
 
     Returns:
-        Logits, float32 ``(k, B, M)``.
+        Predictions of `Model.logits`, at least float32, ``(k, B, M)``.
     """
     return torch.cat([logits for _, logits in by_chunk(model, feats, masks, rows)])
 
@@ -108,14 +113,14 @@ def predict_masks(
 def by_chunk(
     model: Model, feats: CachedFeatures, masks: Tensor, rows: int | None = None
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Yield slices of masks and their logits, float32 ``(chunk, B, M)``; see `predict_masks`."""
+    """Yield slices of masks and their predictions ``(chunk, B, M)``; see `predict_masks`."""
     size = masks.shape[1]
     every = torch.arange(size, device=masks.device)
     step = max(1, (rows or rows_at_once(feats.row_size)) // max(1, size))
     for start in range(0, len(masks), step):
         chunk = masks[start : start + step]
         flat = chunk.flatten(0, 1)
-        logits = model.logits(feats.select(every.repeat(len(chunk)), flat), flat).float()
+        logits = float32_or_more(model.logits(feats.select(every.repeat(len(chunk)), flat), flat))
         yield slice(start, start + len(chunk)), logits.reshape(len(chunk), size, *logits.shape[1:])
 
 
@@ -128,6 +133,7 @@ def evaluate(
     *,
     keep: bool = False,
     rows: int | None = None,
+    kind: Target = CLASSES,
 ) -> Evaluation:
     """Score every combination on every sample that has its modalities.
 
@@ -138,6 +144,7 @@ def evaluate(
         classes: Number of classes, M.
         keep: Whether to return every prediction (K * n * M floats, on the CPU).
         rows: Maximum number of rows fused together; by default by their size.
+        kind: What is predicted: classes, ordered or not.
 
     Raises:
         ValueError: If a batch has no row numbers, other modalities, or a sample without a label.
@@ -158,13 +165,15 @@ def evaluate(
         probabilities = []
         masks = combinations[:, None, :].expand(-1, len(batch), -1)
         for chunk, logits in by_chunk(model, feats, masks, rows):
-            log_p = logits.log_softmax(-1)
+            log_p = logits.float().log_softmax(-1)
             watch.add(has_finite_max(log_p), batch.index, combinations[chunk], scored[chunk])
             true_class = batch.target.expand(len(log_p), -1).unsqueeze(2)
             of_target = log_p.gather(2, true_class).squeeze(2).double()
             log_loss[chunk] -= torch.where(scored[chunk], of_target, 0).sum(1)
-            _count(confusion[chunk], log_p, batch.target, scored[chunk])
-            _count(complete[chunk], log_p, batch.target, scored[chunk] & whole)
+            # An argmax needs no probabilities.
+            predicted = log_p.argmax(-1) if kind is CLASSES else kind.decide(log_p.exp())
+            _count(confusion[chunk], predicted, batch.target, scored[chunk])
+            _count(complete[chunk], predicted, batch.target, scored[chunk] & whole)
             if keep:
                 probabilities.append(log_p.exp().cpu())
         if keep:
@@ -189,10 +198,11 @@ def rows_to_encode(batch: Batch, modalities: int) -> Where:
     return batch.where
 
 
-def check_labels(batch: Batch) -> None:
+def check_labels(batch: Batch, kind: Target = CLASSES) -> None:
     """Raise a ValueError if a sample has no label."""
-    if bool((batch.target < 0).any()):
-        sample = int(batch.index[(batch.target < 0).nonzero()[0, 0]])
+    none = ~kind.labelled(batch.target)
+    if bool(none.any()):
+        sample = int(batch.index[none.nonzero()[0, 0]])
         raise ValueError(f"expected a label for every sample, got none for sample {sample}")
 
 
@@ -206,9 +216,9 @@ def concatenate(parts: Sequence[MaskPredictions]) -> MaskPredictions:
     )
 
 
-def _count(confusion: Tensor, log_p: Tensor, target: Tensor, scored: Tensor) -> None:
+def _count(confusion: Tensor, predicted: Tensor, target: Tensor, scored: Tensor) -> None:
     """Add scored predictions ``(K, B)`` to counts ``(K, M, M)``, without synchronising."""
     k, m, _ = confusion.shape
     row = torch.arange(k, device=target.device)[:, None] * m + target
-    cell = row * m + log_p.argmax(-1)
+    cell = row * m + predicted
     confusion.view(-1).index_add_(0, cell.flatten(), scored.flatten().long())

@@ -12,7 +12,7 @@ MOST_NAMES = 8
 
 
 class NoClassError(ValueError):
-    """The largest logit of a sample is NaN or infinite.
+    """The largest logit of a sample, or a number that is predicted, is NaN or infinite.
 
     Args:
         samples: Numbers of the samples.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,13 +15,14 @@ from torch import Tensor
 from dmrnet.evaluation.acer import ThresholdBy, error_rates, threshold_of
 from dmrnet.evaluation.combinations import Evaluation, MaskPredictions
 from dmrnet.evaluation.metrics import accuracy, mean_iou
+from dmrnet.modalities import Task
 
 Columns = Mapping[str, tuple[Tensor, Tensor]]
 """Values ``(K,)`` of each metric, and the numbers of samples behind them, ``(K,)``."""
 
 
 class Measure:
-    """Base class: computes metrics from confusion counts.
+    """Base class: computes metrics of an evaluation, by default from its confusion counts.
 
     Attributes:
         name: Name of the metric that selects checkpoints and is reported first.
@@ -30,10 +31,19 @@ class Measure:
         threshold: Criterion of the threshold; all but ``half`` need the predictions to be kept.
     """
 
-    name: ClassVar[str]
-    label: ClassVar[str]
-    lower_is_better: ClassVar[bool] = False
+    name: str
+    label: str
+    lower_is_better: bool = False
     threshold: ThresholdBy = "half"
+
+    def of(self, evaluation: Evaluation, complete: bool = False) -> Columns:
+        """Return every metric of an evaluation, that of `name` first.
+
+        Args:
+            evaluation: Evaluation; with predictions where the metrics are not of counts.
+            complete: Whether to score only the samples that have every modality.
+        """
+        return self.columns(evaluation.complete if complete else evaluation.confusion)
 
     def columns(self, confusion: Tensor) -> Columns:
         """Return every metric of counts int64 ``(K, M, M)``, that of `name` first."""
@@ -172,12 +182,22 @@ class Scored(Protocol):
         ...
 
 
-def measure_of(data: Scored) -> Measure:
-    """Return the measure that the settings of a data set name.
+def measure_of(data: Scored, task: Task | None = None) -> Measure:
+    """Return the measure that the settings of a data set name, or that its task has.
+
+    Args:
+        data: Settings of the data set.
+        task: What is predicted; None for classes.
 
     Raises:
         ValueError: If the metric is unknown.
     """
+    if task is not None and task.target != "classes":
+        from dmrnet.evaluation.target_measures import Labels, Numbers, Ranks
+
+        if task.target == "regression":
+            return Numbers(task.classes)
+        return Labels() if task.target == "multi-label" else Ranks()
     if data.metric == "accuracy":
         return Accuracy()
     if data.metric == "acer":

@@ -39,6 +39,38 @@ def mean_iou(confusion: Tensor) -> Tensor:
     return ious(confusion).nanmean(-1)
 
 
+def rank_error(confusion: Tensor) -> Tensor:
+    """Return the mean distance in ranks of counts ``(..., M, M)``, float64 ``(...)``.
+
+    >>> rank_error(torch.tensor([[8, 2, 0], [0, 5, 0], [3, 0, 2]])).item()
+    0.4
+    """
+    counts = confusion.double()
+    return (counts * _distance(counts)).sum((-2, -1)) / counts.sum((-2, -1))
+
+
+def quadratic_kappa(confusion: Tensor) -> Tensor:
+    """Return Cohen's kappa with quadratic weights of counts ``(..., M, M)``, float64 ``(...)``.
+
+    It is 1 - D / E, with D the mean squared distance in ranks and E that of predictions which are
+    independent of the truth with the same frequencies; NaN where E is 0.
+
+    >>> round(quadratic_kappa(torch.tensor([[8, 2, 0], [0, 5, 0], [3, 0, 2]])).item(), 4)
+    0.4043
+    """
+    counts = confusion.double()
+    weight, total = _distance(counts).square(), counts.sum((-2, -1))
+    observed = (counts * weight).sum((-2, -1))
+    chance = counts.sum(-1, keepdim=True) * counts.sum(-2, keepdim=True)
+    return 1 - observed * total / (chance * weight).sum((-2, -1))
+
+
+def _distance(counts: Tensor) -> Tensor:
+    """Return the distance in ranks of each cell, ``(M, M)``."""
+    rank = torch.arange(counts.shape[-1], dtype=counts.dtype, device=counts.device)
+    return (rank[:, None] - rank).abs()
+
+
 def worst(values: Tensor, k: int) -> Tensor:
     """Return the k lowest of values ``(n,)`` as bool ``(n,)``, earlier ones among equals; no NaN.
 

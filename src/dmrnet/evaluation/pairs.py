@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from dmrnet.evaluation.combinations import Model, check_labels, rows_at_once, rows_to_encode
-from dmrnet.evaluation.finite import FiniteLogits, has_finite_max
+from dmrnet.evaluation.finite import FiniteLogits
 from dmrnet.modalities import Batch, count, from_index, index_of
 from dmrnet.modalities.combinations import MAX_TABLE
+from dmrnet.targets import CLASSES, Target
+from dmrnet.targets.base import float32_or_more
 
 CELLS_AT_ONCE = 1 << 22
 """Maximum number of cells of the table of combinations by patterns of presence."""
@@ -98,8 +100,8 @@ class ScoredPairs:
 
     Attributes:
         combination: Int64 tensor of shape ``(P,)``: indices of the combinations (Eq. 10).
-        target: Int64 tensor of shape ``(P,)``.
-        probabilities: Float32 tensor of shape ``(P, M)``.
+        target: Int64 tensor of shape ``(P,)``, or targets of several columns, ``(P, M)``.
+        probabilities: `Target.probabilities`, ``(P, M)``.
     """
 
     combination: Tensor
@@ -109,7 +111,11 @@ class ScoredPairs:
 
 @torch.inference_mode()
 def score_pairs(
-    model: Model, batches: Iterable[Batch], pairs: Pairs, rows: int | None = None
+    model: Model,
+    batches: Iterable[Batch],
+    pairs: Pairs,
+    rows: int | None = None,
+    kind: Target = CLASSES,
 ) -> ScoredPairs:
     """Predict pairs; each of their samples is encoded once.
 
@@ -119,6 +125,7 @@ def score_pairs(
             contain every sample of the pairs.
         pairs: Pairs to predict.
         rows: Maximum number of rows fused together; by default by their size.
+        kind: What is predicted.
 
     Raises:
         ValueError: If a batch has no row numbers, other modalities or a sample without a label, or
@@ -127,8 +134,8 @@ def score_pairs(
     """
     combination, target, probabilities = zip(
         *(
-            (pairs.combination[chunk], target.cpu(), logits.softmax(-1).cpu())
-            for chunk, target, logits in _by_chunk(model, batches, pairs, rows)
+            (pairs.combination[chunk], target.cpu(), kind.probabilities(logits).cpu())
+            for chunk, target, logits in _by_chunk(model, batches, pairs, rows, kind)
         ),
         strict=True,
     )
@@ -159,15 +166,19 @@ def evaluate_pairs(
 
 
 def _by_chunk(
-    model: Model, batches: Iterable[Batch], pairs: Pairs, rows: int | None
+    model: Model,
+    batches: Iterable[Batch],
+    pairs: Pairs,
+    rows: int | None,
+    kind: Target = CLASSES,
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield numbers of pairs, int64 on the CPU, and their classes and float32 logits, by chunk."""
+    """Yield numbers of pairs, int64 on the CPU, their targets and predictions, by chunk."""
     any_pair = False
     watch = FiniteLogits(model.modalities)
     size = int(pairs.sample.max()) + 1 if len(pairs.sample) else 0
     for batch in batches:
         where = rows_to_encode(batch, pairs.modalities)
-        check_labels(batch)
+        check_labels(batch, kind)
         if not len(batch):
             continue
         index = batch.index.cpu()
@@ -182,8 +193,8 @@ def _by_chunk(
         for chunk in inside.split(rows or rows_at_once(feats.row_size)):
             at = position[pairs.sample[chunk]].to(device)
             mask = from_index(pairs.combination[chunk], pairs.modalities).to(device)
-            logits = model.logits(feats.select(at, mask), mask).float()
-            finite = has_finite_max(logits).cpu()
+            logits = float32_or_more(model.logits(feats.select(at, mask), mask))
+            finite = kind.defined(logits).cpu()
             if not bool(finite.all()):
                 watch.add(finite, pairs.sample[chunk], mask.cpu())
             yield chunk, batch.target[at], logits

@@ -27,6 +27,7 @@ __all__ = [
     "TrainingHooks",
     "build_method",
     "method",
+    "methods_without_classes",
 ]
 
 _HOME = {
@@ -83,6 +84,11 @@ def method(name: str) -> type[MethodSettings]:
     from dmrnet.methods.function import settings_of_function
 
     return settings_of_function(name, item)
+
+
+def methods_without_classes() -> list[str]:
+    """Return the names of the methods that can also predict numbers, labels or ordered classes."""
+    return [name for name in METHODS if not method(name).needs_classes]
 
 
 def build_method(name: str, task: Task, recipe: str = "best", **changes: Any) -> Method:  # noqa: ANN401

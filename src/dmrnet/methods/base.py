@@ -35,6 +35,7 @@ from dmrnet.objectives import (
     TotalLoss,
 )
 from dmrnet.objectives.task import output_loss
+from dmrnet.targets import target_of
 
 Encodes = Literal["mask", "present"]
 """Modalities that encoders run on in training: those that the mask shows, or all present ones."""
@@ -62,7 +63,7 @@ class Method(nn.Module, TrainingHooks):
     """Encoders, fusion, representation and predictor, with the terms of the loss.
 
     Args:
-        task: Modalities in order, and classes.
+        task: Modalities in order, and what is predicted.
         encoders: Encoder of each modality, from ``(b, *shape)`` to ``(b, C, H, W)``.
         fusion: Fusion of the modalities' features under a mask.
         representation: Head that turns the fused map into a representation.
@@ -73,6 +74,7 @@ class Method(nn.Module, TrainingHooks):
     """
 
     class_weights: Tensor | None
+    scale: Tensor | None
 
     renamed: ClassVar[Mapping[str, str]] = {}
     """Starts of names of weights that earlier versions wrote, with what they are now."""
@@ -103,6 +105,10 @@ class Method(nn.Module, TrainingHooks):
         self.register_buffer(
             "class_weights", None if weights is None else torch.tensor(weights), persistent=False
         )
+        self.target = target_of(task)
+        # Mean and deviation of each number to predict, (2, D).
+        scale = None if task.scale is None else torch.tensor(task.scale, dtype=torch.float64).T
+        self.register_buffer("scale", scale, persistent=False)
         self.encodes: Encodes = encodes
         self.smoothing = smoothing
         self.shapes = feature_shapes(task, encoders)
@@ -175,7 +181,7 @@ class Method(nn.Module, TrainingHooks):
     # --- prediction -----------------------------------------------------------------------------
 
     def forward(self, inputs: Inputs, mask: Tensor) -> Tensor:
-        """Return logits; hidden inputs are never read, so they may hold NaN.
+        """Return predictions as `logits` does; hidden inputs are never read: they may hold NaN.
 
         For single predictions and for export: every encoder runs on every row, with zeros in
         hidden rows.
@@ -210,13 +216,17 @@ class Method(nn.Module, TrainingHooks):
         Args:
             feats: What `encode` returned, or `CachedFeatures.select` for this mask.
             mask: Bool tensor of shape ``(B, V)``, True where a modality is visible.
+
+        Returns:
+            Logits ``(B, M)`` of classes or labels, or ``(B, M, H, W)``; log-probabilities of
+            ordered classes; in regression float64 numbers ``(B, D)`` in the user's unit.
         """
         fused = self.fuse(feats, mask)
         if self.training:
             value = self.represent(fused.map).value
         else:
             value = self.representation.infer(fused.map)
-        return self.predict(value, fused).logits
+        return self.target.decode(self.predict(value, fused).logits, self.scale)
 
     # --- training -------------------------------------------------------------------------------
 
@@ -272,6 +282,7 @@ class Method(nn.Module, TrainingHooks):
         mask = self.training_mask(batch) if self.training else batch.mask
         feats = self.encode(batch.inputs, batch.where)
         rows = batch.where if batch.exact and mask is batch.mask else None
+        batch = replace(batch, target=self.target.encode(batch.target, self.scale))
         first = self.forward_pass(feats, mask, batch.target, generator, rows)
         other = self.objective.second_mask(batch, epoch)
         second = None if other is None else self.forward_pass(feats, other, batch.target, generator)
@@ -300,8 +311,13 @@ class Method(nn.Module, TrainingHooks):
         return batch.mask
 
     def task_loss(self, out: Output, target: Tensor) -> TaskLoss:
-        """Return the task loss of each sample; side outputs are added in dense tasks."""
-        return output_loss(out, target, self.class_weights, self.smoothing)
+        """Return the task loss of each sample; side outputs are added in dense tasks.
+
+        Args:
+            out: Output of the predictor.
+            target: Targets as `Target.encode` returns them.
+        """
+        return output_loss(out, target, self.class_weights, self.smoothing, self.target)
 
     def add_terms(self, terms: Sequence[Term]) -> None:
         """Add terms to the loss (Eq. 13).

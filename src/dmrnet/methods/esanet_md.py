@@ -30,5 +30,6 @@ class ESANetMDSettings(SFMDSettings):
 
     name: ClassVar[str] = "esanet-md"
     summary: ClassVar[str] = "modality dropout on ESANet, cross-entropy of every pixel"
+    needs_classes: ClassVar[bool] = True
 
     network: Network = field(default_factory=ESANet)

@@ -116,14 +116,15 @@ class ExpertsSettings(SFMDSettings):
         from dmrnet.nn.systems.expert_fusion import ExpertPool, ExpertsFusion, Fuses
         from dmrnet.nn.systems.expert_network import expert_network
         from dmrnet.nn.systems.unimodal import AsLogits
+        from dmrnet.targets import outputs_of, target_of
 
         share = self.share if self.fuses == "network" else 1.0
         own = expert_network(self.network, task, share=share)
         fuses: Fuses = "network" if self.fuses == "network" else "residual"
-        pool = ExpertPool(task.modalities, self.pooling, fuses)
+        pool = ExpertPool(task.modalities, self.pooling, fuses, target_of(task))
         if self.fuses == "none":
             alone = ExpertsFusion(pool, None, own.stride)
-            return NetworkParts(own.experts, alone, len(task.classes), AsLogits(task.dense))
+            return NetworkParts(own.experts, alone, outputs_of(task), AsLogits(task.dense))
         fused = own.build_fused()
         fusion = ExpertsFusion(pool, fused.fusion, own.stride)
         return NetworkParts(own.experts, fusion, fused.channels, fused.predictor)

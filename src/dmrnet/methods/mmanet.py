@@ -62,6 +62,7 @@ class MMANetSettings(SFMDSettings):
 
     name: ClassVar[str] = "mmanet"
     summary: ClassVar[str] = "distilled from a teacher that sees everything (Wei et al. 2023)"
+    needs_classes: ClassVar[bool] = True
     recipes: ClassVar[dict[str, dict[str, Any]]] = {
         "best": {},
         "paper": {"rank_on": "val"},
@@ -129,4 +130,4 @@ class MMANetSettings(SFMDSettings):
             task.class_weights,
         )
         margin_aware = MarginAware(self.margin_weight, self.start)
-        return self.assemble(task, parts, (margin_aware, modality_aware, *self.mutual_terms()))
+        return self.assemble(task, parts, (margin_aware, modality_aware, *self.mutual_terms(task)))

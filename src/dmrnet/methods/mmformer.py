@@ -140,6 +140,7 @@ class MMFormerSettings(SFMDSettings):
             MapsInterFusion,
         )
         from dmrnet.objectives.systems.each import EachPresent, EachShown
+        from dmrnet.targets import outputs_of, target_of
 
         if (self.embed is not None and self.embed < 1) or self.ratio < 1:
             raise ValueError(
@@ -165,10 +166,11 @@ class MMFormerSettings(SFMDSettings):
         else:
             encoders = {name: IntraEncoder(e, intra[name]) for name, e in encoders.items()}
             fusion = InterFusion(task.modalities, embed, grid, options)
-        parts = NetworkParts(encoders, fusion, embed, PooledLinear(embed, len(task.classes)))
+        outputs = outputs_of(task)
+        parts = NetworkParts(encoders, fusion, embed, PooledLinear(embed, outputs))
         term = EachPresent if self.each_over == "present" else EachShown
-        each = term(self.each_weight, task.modalities, channels, len(task.classes))
-        return self.assemble(task, parts, (each, *self.mutual_terms()))
+        each = term(self.each_weight, task.modalities, channels, outputs, target_of(task))
+        return self.assemble(task, parts, (each, *self.mutual_terms(task)))
 
     def transformers(self, dense: bool = False) -> TransformerOptions:
         """Return the options of both transformers.
@@ -210,7 +212,7 @@ class MMFormerSettings(SFMDSettings):
         term = EachPresentPixels if self.each_over == "present" else EachShownPixels
         maps = [feature_name(name, level) for name in task.modalities]
         each = term(self.each_weight, maps, channels, len(task.classes), task.class_weights)
-        return self.assemble(task, parts, (each, *self.mutual_terms()))
+        return self.assemble(task, parts, (each, *self.mutual_terms(task)))
 
     def esanet_parts(self, task: Task) -> tuple[NetworkParts, int, int]:
         """Return ESANet with transformers on its deepest maps; their level and channels."""

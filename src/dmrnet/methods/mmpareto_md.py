@@ -79,7 +79,7 @@ class MMParetoMDSettings(SFMDSettings):
                 "(--method.network.family generic)"
             )
         parts = self.network.build(task)
-        terms = (self.own_losses(task, parts), *self.mutual_terms())
+        terms = (self.own_losses(task, parts), *self.mutual_terms(task))
         method = self.assemble(task, parts, terms)
         assert isinstance(method, self.method_class)
         method.gamma, method.rescale = self.gamma, self.rescale

@@ -47,6 +47,7 @@ class OGMMDSettings(SFMDSettings):
 
     name: ClassVar[str] = "ogm-md"
     summary: ClassVar[str] = "concatenation and a linear layer; OGM-GE by --method.modulation"
+    needs_classes: ClassVar[bool] = True
 
     recipes: ClassVar[dict[str, dict[str, Any]]] = {
         "best": {},

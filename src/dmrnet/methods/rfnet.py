@@ -53,6 +53,7 @@ class RFNetSettings(SFMDSettings):
 
     name: ClassVar[str] = "rfnet"
     summary: ClassVar[str] = "modalities weighed by soft region (Ding et al. 2021)"
+    needs_classes: ClassVar[bool] = True
     recipes: ClassVar[dict[str, dict[str, Any]]] = {
         "best": {},
         "paper": {"dice": 1.0},
@@ -89,7 +90,7 @@ class RFNetSettings(SFMDSettings):
         separate = SeparatePrediction(
             self.separate_weight, task.modalities, single.trunk, single.predictor, grid
         )
-        terms: list[Term] = [separate, *self.mutual_terms()]
+        terms: list[Term] = [separate, *self.mutual_terms(task)]
         if regions == len(task.classes):
             terms.append(RegionTerm(self.region_weight))
         fusion = RegionFusion(task.modalities, grid, mix, rest.trunk)
@@ -122,7 +123,7 @@ class RFNetSettings(SFMDSettings):
                 self.dice,
                 weights,
             ),
-            *self.mutual_terms(),
+            *self.mutual_terms(task),
         ]
         if regions == classes:
             terms.append(PixelRegions(self.region_weight, self.dice, weights))

@@ -60,9 +60,10 @@ class SeparateSettings(MethodSettings):
         from dmrnet.nn.networks.parts import NetworkParts
         from dmrnet.nn.systems.separate import CombinationNetwork, OwnNetwork
         from dmrnet.nn.systems.unimodal import AsLogits, build_experts
+        from dmrnet.targets import outputs_of
 
         check_undropped(self.name, self.encodes)
-        names, classes = task.modalities, len(task.classes)
+        names, outputs = task.modalities, outputs_of(task)
         if len(names) > MOST:
             raise ValueError(
                 f"separate trains 2^V - 1 networks: expected up to {MOST} modalities, got "
@@ -75,7 +76,7 @@ class SeparateSettings(MethodSettings):
             members = [name for name, seen in zip(names, row, strict=True) if seen]
             if len(members) > 1:
                 parts = sub_network(self.network, task, members)
-                networks.append(CombinationNetwork(members, parts, classes, task.dense))
+                networks.append(CombinationNetwork(members, parts, outputs, task.dense))
         fusion = OwnNetwork(names, networks, stride)
-        parts = NetworkParts(experts, fusion, classes, AsLogits(task.dense))
+        parts = NetworkParts(experts, fusion, outputs, AsLogits(task.dense))
         return self.assemble(task, parts)

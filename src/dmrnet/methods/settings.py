@@ -41,6 +41,9 @@ class MethodSettings:
     recipes: ClassVar[Mapping[str, Mapping[str, Any]]]
     """Named settings: what each recipe changes in the defaults of the fields."""
 
+    needs_classes: ClassVar[bool] = False
+    """Whether its equations need one class a sample or pixel: no numbers, labels or order."""
+
     network: Network = field(default_factory=Network)
     encodes: Literal["mask", "present"] = "mask"
     smoothing: float = 0.0
@@ -86,6 +89,7 @@ class MethodSettings:
             terms: Terms of the loss besides the task loss.
             head: Head between fusion and predictor; by default a new one.
         """
+        self.check_target(task)
         head = self.representation(parts.channels) if head is None else head
         return self.method_class(
             task,
@@ -97,6 +101,27 @@ class MethodSettings:
             encodes=self.encodes,
             smoothing=self.smoothing,
         )
+
+    def check_target(self, task: Task) -> None:
+        """Check that the method can predict what the task asks for.
+
+        Raises:
+            ValueError: If it cannot; the message names methods that can.
+        """
+        from dmrnet.methods import methods_without_classes
+
+        if task.target == "classes":
+            return
+        if self.needs_classes:
+            raise ValueError(
+                f"the equations of {self.name} need classes, but the task is {task.target}; use "
+                f"one of {', '.join(methods_without_classes())}"
+            )
+        if self.smoothing:
+            raise ValueError(
+                f"expected smoothing 0 for {task.target}, since label smoothing spreads a class "
+                f"over others; got {self.smoothing}"
+            )
 
     def prerequisite_run(self) -> str | None:
         """Return the folder of a finished run to use as the prerequisite (a teacher), if set."""

@@ -47,7 +47,7 @@ class SFMDSettings(MethodSettings):
         parts = self.parts(task)
         # Made before the terms, since both draw initial values from one generator.
         head = self.representation(parts.channels)
-        return self.assemble(task, parts, (*self.terms(task), *self.mutual_terms()), head)
+        return self.assemble(task, parts, (*self.terms(task), *self.mutual_terms(task)), head)
 
     def parts(self, task: Task) -> NetworkParts:
         """Return encoders, fusion and predictor; by default the network's own."""
@@ -57,8 +57,11 @@ class SFMDSettings(MethodSettings):
         """Return the terms of the loss besides the task loss."""
         return ()
 
-    def mutual_terms(self) -> Sequence[Term]:
+    def mutual_terms(self, task: Task) -> Sequence[Term]:
         """Return the mutual divergence, if it is set."""
         from dmrnet.objectives.mutual import Mutual
+        from dmrnet.targets import target_of
 
-        return () if self.mutual is None else (Mutual(self.mutual, self.temperature),)
+        if self.mutual is None:
+            return ()
+        return (Mutual(self.mutual, self.temperature, target_of(task)),)

@@ -141,7 +141,7 @@ class ShaSpecSettings(SFMDSettings):
         )
         parts = NetworkParts(encoders, fusion, rest.channels, rest.predictor)
         names = [shared_name(name) for name in task.modalities]
-        terms = self.shared_terms(names, task.modalities, channels)
+        terms = self.shared_terms(task, names, task.modalities, channels)
         return with_shared(self.assemble(task, parts, terms), shared)
 
     def build_dense(self, task: Task) -> Method:
@@ -157,17 +157,18 @@ class ShaSpecSettings(SFMDSettings):
         parts = NetworkParts(levels.streams, fusion, levels.width, levels.build_decoder())
         specific = [feature_name(name, levels.deepest) for name in task.modalities]
         shared = [feature_name(shared_name(name), levels.deepest) for name in task.modalities]
-        terms = self.shared_terms(shared, specific, levels.widths[-1])
+        terms = self.shared_terms(task, shared, specific, levels.widths[-1])
         method = self.assemble(task, parts, terms)
         streams = SharedStreams(task, levels_of(self.network, task), self.skips == "blank")
         return with_shared(method, streams)
 
     def shared_terms(
-        self, shared: Sequence[str], specific: Sequence[str], channels: int
+        self, task: Task, shared: Sequence[str], specific: Sequence[str], channels: int
     ) -> Sequence[Term]:
         """Return the terms on shared and specific features.
 
         Args:
+            task: Task of the method.
             shared: Names of the modalities' shared features.
             specific: Names of their specific features.
             channels: Number of channels of the specific features.
@@ -176,7 +177,7 @@ class ShaSpecSettings(SFMDSettings):
 
         align = Align(self.align_weight, shared, self.pairs, self.align)
         tell = TellModality(self.tell_weight, specific, channels)
-        return (align, tell, *self.mutual_terms())
+        return (align, tell, *self.mutual_terms(task))
 
 
 def with_shared(method: Method, shared: nn.Module) -> Method:

@@ -78,21 +78,22 @@ class SimMLMSettings(SFMDSettings):
         from dmrnet.nn.networks.parts import NetworkParts
         from dmrnet.nn.systems.simmlm import GatedExpert, GatedPixelExpert, GateEncoder, Mixture
         from dmrnet.nn.systems.unimodal import AsLogits, build_experts
+        from dmrnet.targets import outputs_of
 
         if self.gate_width < 1:
             raise ValueError(f"expected gate_width of 1 or more, got {self.gate_width}")
-        classes = len(task.classes)
+        outputs = outputs_of(task)
         inputs = dict(zip(task.modalities, task.inputs, strict=True))
 
         def gated(name: str, parts: NetworkParts) -> nn.Module:
             gate = GateEncoder(inputs[name], self.gate_width)
             if task.dense:
-                return GatedPixelExpert(name, parts, classes, gate)
+                return GatedPixelExpert(name, parts, outputs, gate)
             return GatedExpert(name, parts, gate)
 
         experts, stride = build_experts(self.network, task, gated)
-        fusion = Mixture(task.modalities, classes, self.gate_width, stride)
-        return NetworkParts(experts, fusion, classes, AsLogits(task.dense))
+        fusion = Mixture(task.modalities, outputs, self.gate_width, stride)
+        return NetworkParts(experts, fusion, outputs, AsLogits(task.dense))
 
     def terms(self, task: Task) -> Sequence[Term]:
         """Return the ranking of nested combinations."""

@@ -61,9 +61,10 @@ class UnimodalSettings(MethodSettings):
         """
         from dmrnet.nn.networks.parts import NetworkParts
         from dmrnet.nn.systems.unimodal import AsLogits, ExpertAverage, build_experts
+        from dmrnet.targets import outputs_of, target_of
 
         check_undropped(self.name, self.encodes)
         experts, stride = build_experts(self.network, task)
-        fusion = ExpertAverage(task.modalities, self.combine, stride)
-        parts = NetworkParts(experts, fusion, len(task.classes), AsLogits(task.dense))
+        fusion = ExpertAverage(task.modalities, self.combine, stride, target_of(task))
+        parts = NetworkParts(experts, fusion, outputs_of(task), AsLogits(task.dense))
         return self.assemble(task, parts)

@@ -23,9 +23,10 @@ from dmrnet.modalities.samplers import (
     build_sampler,
 )
 from dmrnet.modalities.steps import mark_steps
-from dmrnet.modalities.task import Kind, Modality, Task
+from dmrnet.modalities.task import TARGET_NAMES, Kind, Modality, TargetName, Task
 
 __all__ = [
+    "TARGET_NAMES",
     "Batch",
     "Bernoulli",
     "CachedFeatures",
@@ -35,6 +36,7 @@ __all__ = [
     "MaskSampler",
     "Modality",
     "Stratified",
+    "TargetName",
     "Task",
     "Uniform",
     "Warmup",

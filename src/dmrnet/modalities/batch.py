@@ -47,7 +47,8 @@ class Batch:
         inputs: Tensors of shape ``(B, ...)``, one for each modality. Rows of absent modalities
             hold zeros and are never read.
         present: Bool tensor of shape ``(B, V)``, True where the sample has the modality.
-        target: Int64 tensor of shape ``(B,)`` or, for dense tasks, ``(B, H, W)``.
+        target: Int64 tensor of shape ``(B,)`` or, for dense tasks, ``(B, H, W)``; int64 ``(B, M)``
+            of 0 and 1 for M labels; float64 ``(B, D)`` for D numbers.
         index: Int64 tensor of shape ``(B,)``: each sample's number in its data set.
         mask: Bool tensor of shape ``(B, V)``, True where the model may see the modality: a
             non-empty subset of `present`. None until a sampler or a combination sets it.
@@ -85,7 +86,7 @@ class Batch:
         Args:
             task: Modalities, whose order is that of the columns of `present`.
             inputs: Tensor ``(B, *shape)`` of each modality by name, in any order.
-            target: Int64 tensor of shape ``(B,)`` or, for dense tasks, ``(B, H, W)``.
+            target: Targets as in the attributes.
             present: Bool tensor of shape ``(B, V)``; by default all that is given.
             index: Number of each sample in its data set, ``(B,)``; by default its row.
 

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from dmrnet.modalities.names import check_names
 from dmrnet.text import check_plain
 
 Kind = Literal["vector", "sequence", "image", "volume"]
 """Layout of a modality; it selects the default encoder."""
+
+TargetName = Literal["classes", "ordinal", "multi-label", "regression"]
+"""What is predicted: one class, one of ordered classes, several labels, or numbers."""
+
+TARGET_NAMES: tuple[TargetName, ...] = get_args(TargetName)
+
+FEWEST: dict[TargetName, int] = {"classes": 2, "ordinal": 2, "multi-label": 1, "regression": 1}
+"""Smallest number of classes, labels or targets."""
+
+NOUNS: dict[TargetName, str] = {
+    "classes": "class",
+    "ordinal": "class",
+    "multi-label": "label",
+    "regression": "target",
+}
+"""What the names in `Task.classes` are names of."""
 
 RANKS: dict[Kind, int] = {"vector": 1, "sequence": 2, "image": 3, "volume": 4}
 
@@ -52,32 +68,52 @@ class Modality:
 
 @dataclass(frozen=True)
 class Task:
-    """The modalities, in the model's order, and the classes.
+    """The modalities, in the model's order, and what is predicted.
 
     Attributes:
         inputs: Modalities; their order is the order of mask columns.
-        classes: Names of at least two classes.
+        classes: Names of at least two classes, in order if they are ordered; of labels in a
+            multi-label task; of targets in regression.
         dense: Whether every pixel has a class.
         class_weights: Weight of each class in the loss of a dense task; None for 1 each.
+        target: What is predicted; see `dmrnet.targets`.
+        scale: Mean and deviation of each target of a regression, over training rows. Losses are of
+            standardised targets, predictions in their unit; None leaves them as they are.
     """
 
     inputs: tuple[Modality, ...]
     classes: tuple[str, ...]
     dense: bool = False
     class_weights: tuple[float, ...] | None = None
+    target: TargetName = "classes"
+    scale: tuple[tuple[float, float], ...] | None = None
 
     def __post_init__(self) -> None:
         check_names(self.modalities)
-        if len(self.classes) < 2:
+        if self.target not in TARGET_NAMES:
+            raise ValueError(f"expected target as {', '.join(TARGET_NAMES)}, got {self.target!r}")
+        noun = NOUNS[self.target]
+        if len(self.classes) < (fewest := FEWEST[self.target]):
+            wanted = "at least two classes" if fewest > 1 else f"at least one {noun}"
             raise ValueError(
-                f"expected at least two classes, got {len(self.classes)} "
-                f"({', '.join(self.classes) or 'none'})"
+                f"expected {wanted}, got {len(self.classes)} ({', '.join(self.classes) or 'none'})"
             )
         for name in self.classes:
             check_plain("class name", name)
         if len(set(self.classes)) < len(self.classes):
             twice = next(name for name in self.classes if self.classes.count(name) > 1)
-            raise ValueError(f"expected distinct class names, got {twice!r} twice")
+            raise ValueError(f"expected distinct {noun} names, got {twice!r} twice")
+        if self.dense and self.target != "classes":
+            raise ValueError(f"expected classes for every pixel, got {self.target}")
+        if self.scale is not None and (
+            self.target != "regression"
+            or len(self.scale) != len(self.classes)
+            or not all(math.isfinite(mean) and 0 < std < math.inf for mean, std in self.scale)
+        ):
+            raise ValueError(
+                "expected scale as a finite mean and a deviation above 0 for each target of a "
+                f"regression, got {self.scale}"
+            )
         weights = self.class_weights
         if weights is not None and (
             not self.dense

@@ -12,7 +12,8 @@ from dmrnet.objectives.statistics import (
     Totals,
 )
 from dmrnet.objectives.task import VOID, add_scales, cross_entropy, pixel_cross_entropy
-from dmrnet.objectives.term import ForwardPass, Step, TaskLoss, TaskTerm, Term, TotalLoss
+from dmrnet.objectives.term import ForwardPass, Step, TaskTerm, Term, TotalLoss
+from dmrnet.targets import TaskLoss
 
 __all__ = [
     "VOID",

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from dmrnet.nn.predictor import Output
 from dmrnet.objectives.mining import Miner
 from dmrnet.objectives.task import VOID
-from dmrnet.objectives.term import Step, TaskLoss, Term
+from dmrnet.objectives.term import Step, Term
+from dmrnet.targets import TaskLoss
 
 
 class HardCombinations(Term):
@@ -78,7 +79,7 @@ class HardCombinations(Term):
             )
         )
         out, target = Output(main, tuple(side)), step.batch.target
-        if target.dim() == 1:
+        if out.logits.dim() == 2:
             return (self.loss(out, target).per_sample * hard).sum() / hard.sum().clamp(min=1)
         # Every scale is divided by its own labelled pixels of hard samples.
         return self.loss(out, torch.where(hard[:, None, None], target, VOID)).mean

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from dmrnet.modalities import Batch
-from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.objectives.term import Step, Term
+from dmrnet.targets import CLASSES, Target
 
 
 class Mutual(Term):
@@ -18,10 +18,11 @@ class Mutual(Term):
     .. math:: L = \frac{T^2}{2N} \sum_i KL(\bar q_i \| p_i) + KL(\bar p_i \| q_i)
 
     with p and q the softmax of logits / T under the first and the second mask; a bar means without
-    gradient, so that each side teaches the other. Encoders run once for both masks. The sampler
-    draws the first mask. The second is one of the combinations of the present modalities, all
-    equally likely; it is derived from the sample's number and the epoch, so that it does not depend
-    on the number of processes.
+    gradient, so that each side teaches the other. In regression the mean squared difference of the
+    standardised predictions stands in place of T^2 KL (`Target.divergence`). Encoders run once for
+    both masks. The sampler draws the first mask. The second is one of the combinations of the
+    present modalities, all equally likely; it is derived from the sample's number and the epoch, so
+    that it does not depend on the number of processes.
 
     Source: ours, after Zhang et al., CVPR 2018 (deep mutual learning), between masks instead of
     networks. With a single modality both masks are equal and the term is 0.
@@ -30,15 +31,19 @@ class Mutual(Term):
         mutual: Weight of the term; with 0 there still is a second forward pass, which is the
             control of this term.
         temperature: T.
+        kind: What is predicted.
     """
 
     reads_hidden: ClassVar[bool] = True
 
-    def __init__(self, mutual: float = 1.0, temperature: float = 2.0) -> None:
+    def __init__(
+        self, mutual: float = 1.0, temperature: float = 2.0, kind: Target = CLASSES
+    ) -> None:
         super().__init__("mutual", mutual)
         if not temperature > 0:
             raise ValueError(f"expected temperature above 0, got {temperature}")
         self.temperature = temperature
+        self.kind = kind
         # Depends on the seed; a resumed run is built from the same seed.
         self.salt = int(torch.randint(1 << 31, ()))
 
@@ -49,20 +54,9 @@ class Mutual(Term):
     def forward(self, step: Step) -> Tensor:
         """Return the mean over the batch, and over pixels in dense tasks."""
         assert step.second is not None
-        one, two = (
-            at_least_float32(out.logits / self.temperature).log_softmax(1)
-            for out in (step.out, step.second.out)
-        )
-        return self.temperature**2 * (divergence(two, one) + divergence(one, two)) / 2
-
-
-def divergence(teacher: Tensor, student: Tensor) -> Tensor:
-    """Return ``KL(teacher || student)`` of log-probabilities ``(B, M, ...)``, averaged over B, ...
-
-    The teacher gets no gradient.
-    """
-    teacher = teacher.detach()
-    return (teacher.exp() * (teacher - student)).sum(1).mean()
+        one, two = step.out.logits, step.second.out.logits
+        divergence, t = self.kind.divergence, self.temperature
+        return (divergence(two, one, t) + divergence(one, two, t)) / 2
 
 
 def mask_of(present: Tensor, index: Tensor, key: int) -> Tensor:

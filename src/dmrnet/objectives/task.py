@@ -1,4 +1,4 @@
-"""Task losses of each sample: cross-entropy of a class (Eq. 3 and 8), or of every pixel's class."""
+"""The task loss of each sample: that of its kind of target, or of every pixel's class."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ from torch.nn import functional as F
 
 from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.nn.predictor import Output
-from dmrnet.objectives.term import TaskLoss
+from dmrnet.targets import CLASSES, Target, TaskLoss, cross_entropy
+
+__all__ = [
+    "VOID",
+    "add_scales",
+    "as_buffer",
+    "cross_entropy",
+    "labelled_size",
+    "output_loss",
+    "pixel_cross_entropy",
+    "resized",
+]
 
 VOID = -1
 """Label of a pixel that is ignored."""
@@ -19,24 +30,6 @@ VOID = -1
 def as_buffer(class_weights: Sequence[float] | None) -> Tensor | None:
     """Return class weights as a tensor, for a buffer of a term."""
     return None if class_weights is None else torch.tensor(class_weights)
-
-
-def cross_entropy(logits: Tensor, target: Tensor, smoothing: float = 0.0) -> TaskLoss:
-    """Return the cross-entropy of each sample, normalised by the batch.
-
-    Args:
-        logits: Logits ``(B, M)``.
-        target: Int64 tensor of shape ``(B,)``.
-        smoothing: Share of the target that is spread over all classes.
-
-    >>> loss = cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]))
-    >>> round(float(loss.mean), 4)
-    1.3863
-    """
-    losses = F.cross_entropy(
-        at_least_float32(logits), target, reduction="none", label_smoothing=smoothing
-    )
-    return TaskLoss(losses, losses.new_full((), len(losses)), torch.ones_like(losses))
 
 
 def pixel_cross_entropy(
@@ -98,18 +91,23 @@ def add_scales(losses: Sequence[TaskLoss]) -> TaskLoss:
 
 
 def output_loss(
-    out: Output, target: Tensor, class_weights: Tensor | None = None, smoothing: float = 0.0
+    out: Output,
+    target: Tensor,
+    class_weights: Tensor | None = None,
+    smoothing: float = 0.0,
+    kind: Target = CLASSES,
 ) -> TaskLoss:
     """Return the task loss of each sample; in dense tasks side outputs are added to the main one.
 
     Args:
-        out: Logits ``(B, M)``, or ``(B, M, H, W)`` with side outputs.
-        target: Int64 tensor of shape ``(B,)``, or ``(B, H, W)``.
+        out: Outputs ``(B, O)``, or logits ``(B, M, H, W)`` with side outputs.
+        target: Encoded targets of `kind`, or int64 ``(B, H, W)``.
         class_weights: Weight of each class in a dense task, ``(M,)``; all 1 if None.
         smoothing: Share of the target that is spread over all classes.
+        kind: What is predicted; read where a sample has one prediction.
     """
     if out.logits.dim() == 2:
-        return cross_entropy(out.logits, target, smoothing)
+        return kind.loss(out.logits, target, smoothing)
     return add_scales(
         [
             pixel_cross_entropy(logits, target, class_weights, smoothing)

@@ -14,43 +14,7 @@ from dmrnet.nn.fusion import Fused
 from dmrnet.nn.layers.connected_zero import connected_zero
 from dmrnet.nn.predictor import Output
 from dmrnet.nn.representation import Representation
-
-
-@dataclass(frozen=True)
-class TaskLoss:
-    """The task loss of each sample, before it is normalised.
-
-    Attributes:
-        per_sample: Float32 tensor of shape ``(B,)``: cross-entropy of a sample, or its (weighted)
-            sum over pixels.
-        normaliser: Scalar that the sum over the batch is divided by: B, or the sum of pixel
-            weights.
-        size: Float32 tensor of shape ``(B,)``: each sample's part of the normaliser; 1 for
-            classification.
-    """
-
-    per_sample: Tensor
-    normaliser: Tensor
-    size: Tensor
-
-    @property
-    def mean(self) -> Tensor:
-        """The task loss of the batch."""
-        return self.per_sample.sum() / self.normaliser
-
-    def weighted(self, weight: Tensor) -> TaskLoss:
-        """Return the loss with a weight for each sample, ``(B,)``.
-
-        The normaliser becomes the weighted sum of `size`, so that a weight of 2 is the same as the
-        sample twice.
-
-        >>> loss = TaskLoss(torch.tensor([1.0, 4.0]), torch.tensor(2.0), torch.ones(2))
-        >>> loss.mean.item(), loss.weighted(torch.tensor([2.0, 1.0])).mean.item()
-        (2.5, 2.0)
-        """
-        size = self.size * weight
-        total = size.sum().clamp(min=torch.finfo(size.dtype).tiny)
-        return TaskLoss(self.per_sample * weight, total, size)
+from dmrnet.targets import TaskLoss
 
 
 @dataclass(frozen=True)

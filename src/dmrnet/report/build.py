@@ -128,7 +128,8 @@ def build_report(
         )
     ]
     contents: dict[Path, bytes] = {}
-    overview = make_overview(summaries, names)
+    # Units differ between data sets, so that only rates are pooled.
+    overview = make_overview([item for item in summaries if item.score.rate], names)
     drawn = [figure for section in sections for figure in section.all_figures]
     for figure in [*(overview.figures if overview else ()), *drawn]:
         contents[out / _FIGURES / f"{figure.name}.svg"] = standalone(figure.svg).encode()

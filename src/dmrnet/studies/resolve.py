@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dmrnet.engine.folder import RunFolder
-from dmrnet.evaluation import measure_of
+from dmrnet.report.records.metrics import lower_is_better
 from dmrnet.settings.config import RunSettings, parse_run
 from dmrnet.studies.plan import Plan
 from dmrnet.studies.workers.events import Job
-from dmrnet.studies.workers.run import folder_of, is_finished, mean_score
+from dmrnet.studies.workers.run import folder_of, is_finished, mean_score, score_of
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,12 @@ def scores_of(jobs: Sequence[Job], runs: Path) -> dict[Job, float | None]:
     scores: dict[Job, float | None] = {}
     for job in jobs:
         settings = _read(job)
-        folder, measure = RunFolder(folder_of(settings, runs)), measure_of(settings.data)
+        folder = RunFolder(folder_of(settings, runs))
         finished = folder.facts.is_file() and folder.read_facts().get("finished")
-        score = mean_score(folder, measure.name) if finished else None
-        scores[job] = None if score is None else -score if measure.lower_is_better else score
+        if not finished:
+            scores[job] = None
+            continue
+        metric = score_of(folder, settings)
+        score = mean_score(folder, metric)
+        scores[job] = None if score is None else -score if lower_is_better(metric) else score
     return scores

@@ -202,7 +202,10 @@ def show_description(console: Console, description: Description) -> None:
     console.print()
     console.print(_modalities(description))
     console.print()
-    console.print(_classes(description))
+    if description.classes:
+        console.print(_classes(description))
+    else:
+        console.print("target: numbers (regression)")
     for note in description.notes:
         console.print(f"note: {note}", style="dim", soft_wrap=True, markup=False)
     for warning in description.warnings:
@@ -226,7 +229,8 @@ def _classes(description: Description) -> Table:
     from dmrnet.cli.screen import plain_table
 
     roles = list(description.rows)
-    table = plain_table(("pixels of class" if description.dense else "class",), roles)
+    noun = "label" if description.target == "multi-label" else "class"
+    table = plain_table(("pixels of class" if description.dense else noun,), roles)
     for entry in description.classes[:MOST_CLASSES]:
         table.add_row(entry.name, *(str(entry.rows[role]) for role in roles))
     rest = len(description.classes) - MOST_CLASSES

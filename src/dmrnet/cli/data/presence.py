@@ -22,13 +22,15 @@ MOST_CLASSES = 6
 def show_presence(console: Console, splits: Splits) -> None:
     """Print the combinations that occur, where some samples lack a modality."""
     from dmrnet.data.presence import patterns
+    from dmrnet.targets import target_of
 
     parts, task = splits.parts(), splits.train.task
     if all(bool(part.present.all()) for part in parts.values()):
         return
     counts = {role: patterns(part, 2 ** len(task.modalities)) for role, part in parts.items()}
     every = dict.fromkeys(name for found in counts.values() for name in found)
-    classes = [] if task.dense or len(task.classes) > MOST_CLASSES else list(task.classes)
+    classes = list(task.classes) if target_of(task).counts and not task.dense else []
+    classes = [] if len(classes) > MOST_CLASSES else classes
     heads = [*(f"in {role}" for role in parts), *(f"train: {name}" for name in classes)]
     table = plain_table(task.modalities, heads)
     for column in table.columns[: len(task.modalities)]:

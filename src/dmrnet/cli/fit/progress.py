@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Live
 
-from dmrnet.cli.screen import clock, percent
+from dmrnet.cli.screen import clock, score_text
 
 if TYPE_CHECKING:
     from dmrnet.engine.training.trainee import Progress
@@ -65,7 +65,10 @@ class FitProgress:
         parts = [f"epoch {done:>{len(str(epochs))}}/{epochs}", f"loss {progress.loss:.3f}"]
         if progress.selection is not None:
             val = "val" if progress.score == "accuracy" else f"val {progress.score}"
-            parts += [f"{val} {percent(progress.selection)}", f"best {percent(progress.best)}"]
+            parts += [
+                f"{val} {score_text(progress.metric, progress.selection)}",
+                f"best {score_text(progress.metric, progress.best)}",
+            ]
         if self.start is None:
             # The first epoch also warms up; after a resumption it is not epoch 1.
             self.start = (now, done)

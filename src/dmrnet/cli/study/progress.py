@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from dmrnet.cli.screen import clock, percent
+from dmrnet.cli.screen import clock, score_text
 from dmrnet.studies import Board, Busy, Done, Event, Failed, Job, run_jobs
 
 BAR = 24
@@ -90,7 +90,10 @@ def _print_end(board: Board, event: Event, console: Console, now: float) -> None
     duration = f"in {clock(sum(message.seconds.values()))}" if message.fresh else "was finished"
     left = None if console.is_terminal else board.left(now)
     more = "" if left is None or board.ended == len(board.jobs) else f"  about {clock(left)} left"
-    console.print(f"{prefix}  val {percent(message.score):>7}  {duration}{more}", soft_wrap=True)
+    console.print(
+        f"{prefix}  val {score_text(message.metric, message.score):>7}  {duration}{more}",
+        soft_wrap=True,
+    )
 
 
 def live_view(board: Board, spent: float, now: float) -> Group:
@@ -115,6 +118,10 @@ def live_view(board: Board, spent: float, now: float) -> Group:
         if epoch is not None:
             line += f"epoch {epoch.epoch:>{len(str(epoch.epochs))}}/{epoch.epochs}  "
             line += f"loss {epoch.loss:.3f}"
-            line += "" if epoch.selection is None else f"  val {percent(epoch.selection)}"
+            line += (
+                ""
+                if epoch.selection is None
+                else f"  val {score_text(epoch.metric, epoch.selection)}"
+            )
         lines.append(line)
     return Group(head, Text("\n".join(lines), no_wrap=True, overflow="ellipsis"))

@@ -14,6 +14,7 @@ import numpy as np
 from dmrnet.data.files.bad_rows import SkippedRow, failing_rows, skipped_rows
 from dmrnet.data.files.disguise import absent_rows, disguise_notes
 from dmrnet.data.files.ends import LENGTHS, Ends, SequenceRules, find_ends
+from dmrnet.data.files.labels import checked_labels, text
 from dmrnet.data.files.layout import Layout, guess_layout, parse_kind
 from dmrnet.data.files.numbers import Array, Bools, Numbers, checked_numbers
 from dmrnet.data.files.objects import odd_rows, plain_labels, rows_of_modality
@@ -137,7 +138,7 @@ class SampleTable:
         arrays: float32, or float64 where that is too coarse, ``(rows, ...)`` in the shape of the
             file, for each modality that the file has. Rows of absent samples have no meaning.
         present: Bool ``(rows, V)``, True where the sample has the modality.
-        target: Labels as in the file, ``(rows,)``; None if there are none.
+        target: Labels as in the file, ``(rows, ...)``; None if there are none.
         samples: Names of the samples, if the file has any; row numbers where rows are left out.
         left_out: Number of rows left out because they have only modalities that are not read.
         groups: Group of each row, if the file has any.
@@ -257,11 +258,11 @@ def read_table(
             "rows); leave such rows out"
         )
     if samples is not None:
-        _check_list(path, SAMPLES, samples, rows, "iuUS")
+        _check_names(path, SAMPLES, samples, rows, "iuUS")
     if groups is not None:
-        _check_list(path, archive.groups, groups, rows, "biuUS")
+        _check_names(path, archive.groups, groups, rows, "biuUS")
     if target is not None:
-        _check_list(path, TARGET, target, rows, "biuUS")
+        target = checked_labels(path, target, rows)
     names = None if samples is None else tuple(text(value) for value in samples)
     of = None if groups is None else tuple(text(value) for value in groups)
     if not len(empty) and not bad:
@@ -315,11 +316,6 @@ def _check_rows(
         raise ValueError(str(error).partition(", row 0: ")[2] or str(error)) from error
 
 
-def text(value: object) -> str:
-    """Return a label or the name of a sample as text."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
 def _list(archive: ArraySource, name: str) -> Array | None:
     """Return labels or names of samples as numbers or text; None if the file has none."""
     if name not in archive.reserved:
@@ -368,29 +364,15 @@ def _rows(path: str, name: str, array: Array) -> int:
     return len(array)
 
 
-def _check_list(path: str, name: str, array: Array, rows: int, kinds: str) -> None:
-    """Check labels or names: one integer or text a row."""
+def _check_names(path: str, name: str, array: Array, rows: int, kinds: str) -> None:
+    """Check names of samples or groups: one integer or text a row."""
     if array.shape != (rows,):
         mend = ""
-        if name == TARGET and array.ndim in (2, 3):
-            one_hot, dense = "one-hot labels: y.argmax(1)", "a class for every pixel: --data images"
-            mend = f"; {one_hot if array.ndim == 2 else dense}"
         if name == GROUPS:
             mend = "; it holds what rows belong to: rename the array if it is a modality"
         raise ValueError(f"{path}: expected {name} of shape ({rows},), got {array.shape}{mend}")
-    none = np.isnan(array) if array.dtype.kind == "f" else np.zeros(rows, dtype=np.bool_)
-    if array.dtype.kind in "US":
-        none = array == array.dtype.type()
-    if name == TARGET and none.any():
-        raise ValueError(
-            f"{path}: row {int(none.argmax())} has no label ({int(none.sum())} such rows); leave "
-            "such rows out"
-        )
     if array.dtype.kind not in kinds:
-        raise ValueError(
-            f"{path}: expected {name} as integers or text, got {array.dtype}; convert it, e.g. "
-            f"{name}.astype(int)"
-        )
+        raise ValueError(f"{path}: expected {name} as integers or text, got {array.dtype}")
 
 
 def _stated_presence(

@@ -12,6 +12,7 @@ from dmrnet.data.files.cache import write_arrays
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.source import GROUPS, RESERVED, SAMPLES, TARGET
 from dmrnet.storage import check_outputs
+from dmrnet.targets import target_of
 
 
 def export(splits: Splits, folder: str | Path, overwrite: bool = False) -> dict[str, Path]:
@@ -60,9 +61,11 @@ def _write(part: Dataset, splits: Splits, path: Path) -> None:
             values.numpy(),
             np.float32("nan"),
         )
-    if int(part.target.min()) < 0:
+    if not bool(target_of(part.task).labelled(part.target).all()):
         raise ValueError(f"{path.name}: some samples have no label, so they cannot be exported")
-    arrays[TARGET] = _labels(part.task.classes)[part.target.numpy()]
+    arrays[TARGET] = part.target.numpy()
+    if target_of(part.task).counts:
+        arrays[TARGET] = _labels(part.task.classes)[part.target.numpy()]
     if part.samples is not None:
         arrays[SAMPLES] = np.array(part.samples)
     if part.groups is not None:

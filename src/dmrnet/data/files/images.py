@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmrnet.data.dataset import UNLABELLED, ArrayDataset
+from dmrnet.data.dataset import ArrayDataset
 from dmrnet.data.files.archive import open_source, read_table
 from dmrnet.data.files.bad_rows import SkippedRow, skipped_notes
 from dmrnet.data.files.disguise import disguise_notes
@@ -17,6 +17,7 @@ from dmrnet.data.files.reading import check_groups, groups_of
 from dmrnet.data.files.source import TARGET, ArraySource
 from dmrnet.data.standardise import Standardiser
 from dmrnet.modalities import Modality, Task
+from dmrnet.targets.classes import UNLABELLED
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from numbers import Real
 from typing import Any
 
@@ -218,3 +219,15 @@ def _is_missing(label: Any) -> bool:  # noqa: ANN401
     if label is None or str(label) in ("<NA>", "NaT"):
         return True
     return isinstance(label, float | np.floating) and bool(np.isnan(label))
+
+
+def array_hash(array: Array) -> int:
+    """Return 64 bits of an array, as a number with a sign; not 0."""
+    digest = blake2b(array.data, digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True) or 1
+
+
+def plain_label(label: Any) -> Any:  # noqa: ANN401
+    """Return a label, of arrays and tensors as a number or a list."""
+    array = as_array(label) if hasattr(label, "tolist") else None
+    return label if array is None else array.item() if array.ndim == 0 else array.tolist()

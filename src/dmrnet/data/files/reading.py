@@ -12,11 +12,12 @@ from torch import Tensor
 
 from dmrnet.data.cells import cell_notes, count_missing
 from dmrnet.data.concerns import absence_notes, class_notes, combination_notes, warnings_of
-from dmrnet.data.dataset import UNLABELLED, ArrayDataset, Splits
-from dmrnet.data.files.archive import SampleTable, doubts_of, open_source, read_table, text
+from dmrnet.data.dataset import ArrayDataset, Splits
+from dmrnet.data.files.archive import SampleTable, doubts_of, open_source, read_table
 from dmrnet.data.files.bad_rows import skipped_notes
 from dmrnet.data.files.disguise import constants
 from dmrnet.data.files.ends import SequenceRules, layout_of_ragged, padding_notes, steps_notes
+from dmrnet.data.files.labels import Choice, TargetColumn, known_target, learn_target
 from dmrnet.data.files.layout import (
     Layout,
     guess_layout,
@@ -35,6 +36,7 @@ from dmrnet.data.standardise import Standardiser
 from dmrnet.data.steps import ended
 from dmrnet.hints import nearest
 from dmrnet.modalities import Modality, Task, check_names
+from dmrnet.targets import target_of
 
 
 @dataclass(frozen=True)
@@ -120,9 +122,9 @@ class _FileReader:
             except ValueError as error:
                 raise ValueError(f"{path}: modality {name}: {error}") from error
             arrays[name] = arranged(array, layout)
-        target = torch.full((table.rows,), UNLABELLED)
+        target = target_of(self.task).unlabelled(table.rows, self.task)
         if table.target is not None:
-            target = _class_numbers(path, table.target, self.task.classes)
+            target = known_target(path, table.target, self.task)
         present = torch.from_numpy(table.present)
         notes = absence_notes(
             role, present, self.task.modalities, table.left_out, table.rows + table.left_out
@@ -205,21 +207,6 @@ def arranged(array: Array, layout: Layout) -> Tensor:
     return torch.from_numpy(array.reshape(len(array), *shape))
 
 
-def _class_numbers(path: str, labels: Array, classes: tuple[str, ...]) -> Tensor:
-    """Return the number of each label's class, int64 ``(n,)``; raise ValueError if it is none."""
-    values, inverse = np.unique(labels, return_inverse=True)
-    numbers = {name: number for number, name in enumerate(classes)}
-    for value in values:
-        if text(value) not in numbers:
-            row = int(np.flatnonzero(labels == value)[0])
-            raise ValueError(
-                f"{path}: row {row} has the label {text(value)!r}, which training never had; "
-                f"{nearest(text(value), classes)}"
-            )
-    codes = np.array([numbers[text(value)] for value in values], dtype=np.int64)
-    return torch.from_numpy(codes[inverse.reshape(-1)])
-
-
 def read_splits(
     train: str | ArraySource,
     val: str | ArraySource | None,
@@ -233,6 +220,8 @@ def read_splits(
     cells: Cells = "refuse",
     size: str | None = None,
     padding: Mapping[str, float] | None = None,
+    target: Choice = "auto",
+    labels: Sequence[str] | None = None,
 ) -> Splits:
     """Read the files of a training; the numbers are not standardised.
 
@@ -249,6 +238,8 @@ def read_splits(
         cells: What stands for missing cells.
         size: Size to which images are resized, as in the settings of `arrays`.
         padding: Number that padded steps of a sequence hold, by modality.
+        target: What ``y`` is; see `learn_target`.
+        labels: Names of the columns of ``y``, or ordered classes.
 
     Raises:
         FileNotFoundError: If a file does not exist.
@@ -287,7 +278,9 @@ def read_splits(
     usual = constants(
         table.arrays, {name: table.present[:, column] for column, name in enumerate(names)}
     )
-    training, notes = _training(table, names, stated)
+    assert table.target is not None
+    column = learn_target(archive.path, table.target, target, labels)
+    training, notes = _training(table, names, stated, column)
     task = training.task
     doubts += padding_notes("train", task.inputs, training.arrays, training.present, archive)
     if archive.weights is not None:
@@ -334,7 +327,6 @@ def read_splits(
         notes.extend(cell_notes("train", missing, cells))
     notes.extend(validation.notes)
     notes.extend(testing.notes if testing else ())
-    assert table.target is not None
     training.warnings = tuple(doubts)
     parts = (training, validation, testing)
     for part in parts:
@@ -347,7 +339,7 @@ def read_splits(
         testing,
         tuple(notes),
         columns=archive.names,
-        whole_labels=table.target.dtype.kind in "iu",
+        whole_labels=column.whole,
         warnings=warnings_of(training, validation, testing),
         cells=cells,
     )
@@ -415,7 +407,10 @@ def _stated(kinds: Mapping[str, str], archive: ArraySource) -> dict[str, Layout]
 
 
 def _training(
-    table: SampleTable, names: tuple[str, ...], stated: Mapping[str, Layout]
+    table: SampleTable,
+    names: tuple[str, ...],
+    stated: Mapping[str, Layout],
+    column: TargetColumn,
 ) -> tuple[ArrayDataset, list[str]]:
     """Return the training rows, and notes on guessed layouts; the table loses its arrays."""
     inputs, arrays = [], {}
@@ -432,16 +427,10 @@ def _training(
         if ends:
             arrays[name] = ended(arrays[name], torch.from_numpy(ends.lengths))
         read_as[name] = shape, layout
-    assert table.target is not None
-    labels = np.unique(table.target)
-    if len(labels) < 2:
-        raise ValueError(
-            f"{table.path}: every label is {text(labels[0])!r}; expected at least two classes"
-        )
     try:
-        task = Task(tuple(inputs), tuple(text(label) for label in labels))
+        task = Task(tuple(inputs), column.classes, target=column.target)
     except ValueError as error:
         raise ValueError(f"{table.path}: {error}") from error
-    target = _class_numbers(table.path, table.target, task.classes)
     present = torch.from_numpy(table.present)
-    return ArrayDataset(task, arrays, present, target, table.samples), reading_notes(read_as)
+    notes = [*reading_notes(read_as), *column.notes]
+    return ArrayDataset(task, arrays, present, column.values, table.samples), notes

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dmrnet.data.sets.base import Cells, InMemory, OwnFiles
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 class Arrays(OwnFiles, InMemory):
     """Settings of your own data in files.
 
-    A file has one array ``(n, ...)`` a modality and the labels ``y``, integers or text. A row of
-    only NaN says that the sample lacks the modality; so does ``present``, bool ``(n, V)``, whose
-    columns follow the order of the arrays in the training file. ``samples`` may name the rows, and
+    A file has one array ``(n, ...)`` a modality and the labels ``y``: text or whole numbers are
+    classes, numbers with fractions a regression, columns of 0 and 1 several labels. A row of only
+    NaN says that the sample lacks the modality; so does ``present``, bool ``(n, V)``, whose columns
+    follow the order of the arrays in the training file. ``samples`` may name the rows, and
     ``groups`` what they belong to, such as a patient.
 
     Attributes:
@@ -34,6 +35,10 @@ class Arrays(OwnFiles, InMemory):
             modality: `camera=32x48,depth=16`.
         padding: Number that the steps after the end of a sequence hold, by modality, e.g. `walk=0`;
             NaN and arrays of lengths, `walk__lengths`, need no setting.
+        target: What ``y`` is: classes, ordinal (ordered classes), multi-label, regression, or auto
+            to recognise it.
+        labels: Names of the columns of ``y``, of several labels or numbers; or ordered classes,
+            from the lowest to the highest.
     """
 
     modalities: list[str] | None = None
@@ -41,6 +46,8 @@ class Arrays(OwnFiles, InMemory):
     cells: Cells = "refuse"
     size: str | None = None
     padding: dict[str, float] | None = None
+    target: Literal["auto", "classes", "ordinal", "multi-label", "regression"] = "auto"
+    labels: list[str] | None = None
 
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers of the files; the seed draws validation rows."""
@@ -59,4 +66,6 @@ class Arrays(OwnFiles, InMemory):
             cells=self.cells,
             size=self.size,
             padding=self.padding,
+            target=self.target,
+            labels=self.labels,
         )

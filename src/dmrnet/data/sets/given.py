@@ -58,22 +58,23 @@ class Given(InMemory):
             test,
             seed,
             self.val_share,
-            None,
-            train.kinds,
+            kinds=train.kinds,
             absent=self.absent,
             cells=self.cells,
+            target=train.target,
+            labels=train.labels,
         )
         return replace(splits, name=train.path)
 
     def load(self, seed: int) -> Splits:
         """Return the splits, standardised by the present training rows."""
-        from dmrnet.data.dataset import standardised
+        from dmrnet.data.dataset import scale_targets, standardised
         from dmrnet.data.shift import with_shift_warnings
 
         splits = self.raw(seed)
         # What is read lazily is standardised when it is read.
         lazy = splits.standardiser is not None
-        return with_shift_warnings(splits if lazy else standardised(splits))
+        return with_shift_warnings(scale_targets(splits) if lazy else standardised(splits))
 
     @property
     def kinds(self) -> dict[str, str] | None:

@@ -31,6 +31,10 @@ class EmbeddingAngles:
     """
 
     def __init__(self, run: FinishedRun, analysis: Analysis) -> None:
+        if run.task.target != "classes":
+            raise ValueError(
+                f"angles compares combinations of one class, but the task is {run.task.target}"
+            )
         if run.task.dense:
             raise ValueError(
                 "angles compares combinations of one class, but every pixel has a class of its own"

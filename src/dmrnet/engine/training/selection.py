@@ -22,12 +22,14 @@ from dmrnet.evaluation import (
     draw_pairs,
     error_rates,
     evaluate_pairs,
+    pooled,
     score_pairs,
     threshold_of,
 )
 from dmrnet.evaluation.combinations import Model
 from dmrnet.modalities import all_combinations, count, index_of, name_of
 from dmrnet.modalities.combinations import MAX_TABLE
+from dmrnet.targets import target_of
 
 DEFAULT_MEASURE = Accuracy()
 
@@ -108,7 +110,7 @@ def select_on(
         result = score(model, dataset, all_combinations(modalities), device, keep=keep)
         if isinstance(measure, AttackErrors) and result.predictions is not None:
             result = measure.at(result, measure.thresholds(result.predictions))
-        values, _ = measure.columns(result.confusion)[measure.name]
+        values, _ = measure.of(result)[measure.name]
         return _mean(values, all_combinations(modalities), task.modalities)
     if complete:
         sample = torch.tensor(spread(len(dataset), budget))
@@ -119,6 +121,12 @@ def select_on(
     if isinstance(measure, AttackErrors):
         values = _acer_of_pairs(score_pairs(model, batches, pairs), measure)
         return Selection(float(values.nanmean()))
+    if not isinstance(measure, Accuracy):
+        # A combination has too few pairs for a score of its own: all are scored together.
+        kind = target_of(task)
+        scored = score_pairs(model, batches, pairs, kind=kind)
+        values, _ = measure.of(pooled(kind, scored.target, scored.probabilities))[measure.name]
+        return Selection(float(values))
     _, right, seen = evaluate_pairs(model, batches, pairs)
     mean = right.sum() / seen.sum() if complete else (right / seen).nanmean()
     return Selection(float(mean))
@@ -148,7 +156,7 @@ def _score_of_images(
     most = max(1, budget // len(combinations))
     rows = None if len(dataset) <= most else torch.tensor(spread(len(dataset), most))
     result = score_images(model, dataset, combinations, device, rows=rows)
-    values, _ = measure.columns(result.confusion)[measure.name]
+    values, _ = measure.of(result)[measure.name]
     if rows is not None or complete:
         return Selection(float(values.nanmean()))
     return _mean(values, combinations, dataset.task.modalities)

@@ -54,7 +54,8 @@ class Progress:
         loss: Mean total loss of the last epoch.
         selection: Mean score over combinations on validation, when last measured.
         best: Best of these scores so far.
-        score: Name of the score.
+        score: Label of the score.
+        metric: Its name in rows.
     """
 
     epoch: int
@@ -63,6 +64,7 @@ class Progress:
     selection: float | None
     best: float | None
     score: str = "accuracy"
+    metric: str = "accuracy"
 
 
 def loss_weights(training: Training, train: Dataset) -> Tensor | None:
@@ -301,6 +303,7 @@ class Trainee(pl.LightningModule):
                     validation.last_score,
                     validation.best,
                     validation.measure.label,
+                    validation.measure.name,
                 )
             )
 

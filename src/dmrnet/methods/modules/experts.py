@@ -35,7 +35,7 @@ class OwnLosses(Method):
     def step(self, batch: Batch, epoch: int = 0, generator: torch.Generator | None = None) -> Step:
         """Run a masked batch through all stages, the task loss and the experts' losses."""
         step = super().step(batch, epoch, generator)
-        losses = tuple(map(batch.weigh, self.expert_losses(step.feats, batch.target)))
+        losses = tuple(map(batch.weigh, self.expert_losses(step.feats, step.batch.target)))
         extras = {**step.fused.extras, LOSSES: losses}
         return replace(step, fused=replace(step.fused, extras=extras))
 
@@ -45,7 +45,7 @@ class OwnLosses(Method):
         if not self.task.dense and all(name in feats for name in names):
             # One call for all modalities, since a call takes longer than its arithmetic.
             logits = torch.cat([feats[name] for name in names])
-            loss = self.task_loss(Output(logits), target.repeat(len(names)))
+            loss = self.task_loss(Output(logits), torch.cat([target] * len(names)))
             return (loss.per_sample * (len(names) / loss.normaliser)).chunk(len(names))
         losses = [self.expert_loss(name, feats, target) for name in self.modalities]
         return tuple(loss.per_sample / loss.normaliser for loss in losses)
@@ -109,7 +109,7 @@ class Experts(OwnLosses):
         if pool.pooling != "weights":
             return
         residual = pool.fuses == "residual"
-        most = max(1, MOST_NUMBERS // ((v + 1) * len(self.task.classes)))
+        most = max(1, MOST_NUMBERS // ((v + 1) * self.target.outputs(self.task)))
         draw = torch.Generator().manual_seed(0)
         read: dict[int, list[tuple[Tensor, Tensor]]] = {n: [] for n in range(1 + residual, v + 1)}
         for batch in batches:
@@ -123,14 +123,15 @@ class Experts(OwnLosses):
                     rows, mask = draw_combinations(batch.present, number, draw)
                     if len(rows):
                         columns = self.columns(cached.select(rows, mask), mask)
-                        read[number].append((columns, batch.target[rows]))
+                        target = self.target.encode(batch.target[rows], self.scale)
+                        read[number].append((columns, target))
         whole = 1.0 if residual else 0.5
         for number, parts in read.items():
             if parts:
                 columns, target = (torch.cat(part) for part in zip(*parts, strict=True))
                 start = columns.new_full((v + 1,), whole / number)
                 start[-1] = whole
-                pool.set_weights(number, fit_weights(columns, target, start))
+                pool.set_weights(number, fit_weights(columns, target, start, kind=self.target))
 
     def columns(self, feats: SelectedExperts, mask: Tensor) -> Tensor:
         """Return the logits of each expert, zeros where hidden, and of the fused part.

@@ -217,23 +217,24 @@ class Network:
         """Build the family's trunk and classifier for a fused map, on a grid if it is known."""
         from dmrnet.nn.networks.parts import Tail
         from dmrnet.nn.predictor import PooledLinear
+        from dmrnet.targets import outputs_of
 
-        classes = len(task.classes)
+        outputs = outputs_of(task)
         if self.family == "surf":
             from dmrnet.nn.networks.surf import surf_trunk
 
             layers: nn.Module = surf_trunk(channels, self.stem, grid)
-            return Tail(layers, 8 * self.stem, PooledLinear(8 * self.stem, classes))
+            return Tail(layers, 8 * self.stem, PooledLinear(8 * self.stem, outputs))
         if self.family == "ogm":
             from torch import nn
 
             from dmrnet.nn.networks.ogm import ogm_predictor
 
-            return Tail(nn.Identity(), channels, ogm_predictor(channels, classes))
+            return Tail(nn.Identity(), channels, ogm_predictor(channels, outputs))
         from dmrnet.nn.layers.linear_start import trunk
 
         layers = trunk(channels, self.width, self.trunk_depth, self.trunk_kernel)
-        return Tail(layers, self.width, PooledLinear(self.width, classes))
+        return Tail(layers, self.width, PooledLinear(self.width, outputs))
 
 
 def feature_shapes(

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from dmrnet.modalities import CachedFeatures, Inputs, Where
 from dmrnet.nn.fusion import Fused, Fusion, masked_all
-from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.nn.systems.experts import logits_name
+from dmrnet.targets import CLASSES, Target
 
 Pooling = Literal["logits", "probabilities", "weights"]
 """Pooling of the visible experts: mean of logits (a product of experts), log of the mean of
@@ -48,6 +48,7 @@ class ExpertPool(nn.Module):
         modalities: Names in the order of mask columns.
         pooling: See `Pooling`.
         fuses: How the fused part is trained; see `Fuses`.
+        kind: What is predicted.
     """
 
     expert_weights: Tensor
@@ -55,7 +56,11 @@ class ExpertPool(nn.Module):
     fitted: Tensor
 
     def __init__(
-        self, modalities: Sequence[str], pooling: Pooling = "logits", fuses: Fuses = "residual"
+        self,
+        modalities: Sequence[str],
+        pooling: Pooling = "logits",
+        fuses: Fuses = "residual",
+        kind: Target = CLASSES,
     ) -> None:
         super().__init__()
         if pooling not in ("logits", "probabilities", "weights"):
@@ -65,6 +70,7 @@ class ExpertPool(nn.Module):
         self.modalities = tuple(modalities)
         self.pooling = pooling
         self.fuses = fuses
+        self.kind = kind
         number = len(self.modalities)
         if fuses == "residual":
             self.scale = nn.Parameter(torch.ones(number))
@@ -85,13 +91,8 @@ class ExpertPool(nn.Module):
         else:
             scale = torch.full_like(row, 0.5, dtype=logits[0].dtype)
         if self.pooling == "probabilities":
-            columns = zip(logits, mask.unbind(1), strict=True)
-            log_p = [
-                at_least_float32(u).log_softmax(1).masked_fill(~column.view(ones), -torch.inf)
-                for u, column in columns
-            ]
-            pooled = torch.stack(log_p).logsumexp(0) - (row + 1).log().view(ones)
-            return scale.view(ones) * pooled
+            hidden = ~mask.T.reshape(len(logits), *ones)
+            return scale.view(ones) * self.kind.mixture(torch.stack(logits), hidden, 0)
         share = mask * (scale / (row + 1))[:, None]
         if self.pooling == "weights" and not self.training:
             weights = self.expert_weights.to(share).index_select(0, row)

@@ -16,6 +16,7 @@ from dmrnet.nn.networks.network import Network, feature_shapes
 from dmrnet.nn.networks.parts import Tail, check_dense
 from dmrnet.nn.predictor import PooledLinear
 from dmrnet.nn.systems.experts import ExpertHead, ModalityExpert
+from dmrnet.targets import outputs_of
 
 
 @dataclass(frozen=True)
@@ -72,15 +73,15 @@ def expert_network(
     check_dense(task, network.family, dense=network.family == "esanet")
     encoders = network.build_encoders(task)
     shapes = feature_shapes(task, encoders)
-    classes = len(task.classes)
+    outputs = outputs_of(task)
     experts = {}
     for name, shape in shapes.items():
         grid = network.fusion_grid({name: shape})
-        tail = Tail(nn.Identity(), shape[0], PooledLinear(shape[0], classes))
+        tail = Tail(nn.Identity(), shape[0], PooledLinear(shape[0], outputs))
         if trunks:
             tail = network.build_tail(task, shape[0], grid)
         head = ExpertHead(tail.trunk, tail.predictor, grid)
-        experts[name] = ModalityExpert(encoders[name], head, classes, shape, share)
+        experts[name] = ModalityExpert(encoders[name], head, outputs, shape, share)
 
     def build_fused() -> FusedParts:
         channels = sum(shape[0] for shape in shapes.values())

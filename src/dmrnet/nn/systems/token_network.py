@@ -9,6 +9,7 @@ from dmrnet.nn.networks.network import Network, feature_shapes
 from dmrnet.nn.networks.parts import NetworkParts, check_dense
 from dmrnet.nn.predictor import PooledLinear
 from dmrnet.nn.systems.tokens import BuildMixer, LevelTokens, TokenFusion
+from dmrnet.targets import outputs_of
 
 
 def build_token_network(
@@ -47,4 +48,4 @@ def build_token_network(
     embed = embed or min(shape[0] for shape in shapes.values())
     own = TokenFusion(shapes, embed, tokens, build)
     channels = own.mixer.channels
-    return NetworkParts(encoders, own, channels, PooledLinear(channels, len(task.classes)))
+    return NetworkParts(encoders, own, channels, PooledLinear(channels, outputs_of(task)))

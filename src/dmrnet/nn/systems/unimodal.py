@@ -12,11 +12,11 @@ from dmrnet.modalities import Inputs, Task
 from dmrnet.modalities.names import position
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder, feature_name
 from dmrnet.nn.fusion import Fused, Fusion, masked_all
-from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.nn.networks.custom_fusion import sub_network
 from dmrnet.nn.networks.network import Network
 from dmrnet.nn.networks.parts import NetworkParts
 from dmrnet.nn.predictor import Output, predict_rows
+from dmrnet.targets import CLASSES, Target, outputs_of
 
 Combine = Literal["probabilities", "logits"]
 """Predictions that are averaged over the experts of the visible modalities."""
@@ -105,7 +105,7 @@ def build_experts(
         if make is not None:
             experts[name] = make(name, parts)
         elif task.dense:
-            experts[name] = PixelExpert(name, parts, len(task.classes))
+            experts[name] = PixelExpert(name, parts, outputs_of(task))
         else:
             experts[name] = Expert(name, parts)
     return experts, stride
@@ -121,6 +121,7 @@ class ExpertAverage(Fusion):
         modalities: Names in the order of mask columns.
         combine: Whether logits (left) or probabilities (right) are averaged.
         stride: Stride of each `PixelExpert`; None for `Expert`.
+        kind: What is predicted.
     """
 
     def __init__(
@@ -128,12 +129,14 @@ class ExpertAverage(Fusion):
         modalities: Sequence[str],
         combine: Combine = "logits",
         stride: int | None = None,
+        kind: Target = CLASSES,
     ) -> None:
         super().__init__()
         if combine not in ("probabilities", "logits"):
             raise ValueError(f"expected combine as probabilities or logits, got {combine!r}")
         self.modalities = tuple(modalities)
         self.combine = combine
+        self.kind = kind
         self.dense = stride is not None
         self.stride = stride or 1
 
@@ -144,9 +147,7 @@ class ExpertAverage(Fusion):
         shown = mask.sum(1).view(-1, 1, 1, 1)
         if self.combine == "logits":
             return Fused(logits.sum(1) / shown)
-        log_p = at_least_float32(logits).log_softmax(2)
-        hidden = ~mask.view(*mask.shape, 1, 1, 1)
-        return Fused(log_p.masked_fill(hidden, -torch.inf).logsumexp(1) - shown.log())
+        return Fused(self.kind.mixture(logits, ~mask.view(*mask.shape, 1, 1, 1), 1))
 
 
 class AsLogits(nn.Module):

@@ -8,8 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from dmrnet.objectives.task import as_buffer, cross_entropy, pixel_cross_entropy
+from dmrnet.objectives.task import as_buffer, pixel_cross_entropy
 from dmrnet.objectives.term import Step, Term
+from dmrnet.targets import CLASSES, Target
 
 
 class EachShown(Term):
@@ -21,23 +22,30 @@ class EachShown(Term):
         weight: Weight of the term; 1 as released.
         modalities: Names of the modalities in order.
         channels: C of f_v, the last channels of each feature.
-        classes: Number of classes.
+        outputs: Number of outputs, such as one a class.
+        kind: What is predicted; its loss stands in place of the cross-entropy.
     """
 
     def __init__(
-        self, weight: float, modalities: Sequence[str], channels: int, classes: int
+        self,
+        weight: float,
+        modalities: Sequence[str],
+        channels: int,
+        outputs: int,
+        kind: Target = CLASSES,
     ) -> None:
         super().__init__("each_shown", weight)
         self.modalities = tuple(modalities)
         self.channels = channels
-        self.classifier = nn.Linear(channels, classes)
+        self.kind = kind
+        self.classifier = nn.Linear(channels, outputs)
 
     def forward(self, step: Step) -> Tensor:
         """Return the sum over modalities of the mean over the batch."""
         total = step.task.per_sample.new_zeros(())
         for name, column in zip(self.modalities, self.rows(step).unbind(1), strict=True):
             pooled = step.feats[name][:, -self.channels :].mean((2, 3))
-            losses = cross_entropy(self.classifier(pooled), step.batch.target).per_sample
+            losses = self.kind.loss(self.classifier(pooled), step.batch.target).per_sample
             total = total + torch.where(column, step.batch.weigh(losses), 0.0).sum()
         return total / len(step.mask)
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from dmrnet.modalities import Task
-from dmrnet.objectives.task import as_buffer, cross_entropy, pixel_cross_entropy
+from dmrnet.objectives.task import as_buffer, pixel_cross_entropy
 from dmrnet.objectives.term import Step, Term
+from dmrnet.targets import outputs_of, target_of
 
 Rescale = Literal["encoder", "tensor"]
 """Gradients that are scaled to the size of the sum: an encoder's, or each tensor's (released)."""
@@ -19,11 +20,12 @@ Rescale = Literal["encoder", "tensor"]
 class UnimodalLosses(Term):
     """``L = 1/N sum_n sum_{v in n} CE(W_v GAP(f_v) + b_v, y)``, over present modalities.
 
-    In dense tasks W_v is a 1x1 convolution on the map, and the loss covers labelled pixels. The
-    heads belong to the term and are not used at inference.
+    Where something else than a class is predicted, its loss stands in place of CE. In dense tasks
+    W_v is a 1x1 convolution on the map, and the loss covers labelled pixels. The heads belong to
+    the term and are not used at inference.
 
     Args:
-        task: Modalities and classes.
+        task: Modalities and what is predicted.
         features: Name of each modality's feature.
         channels: Number of channels of each.
     """
@@ -34,7 +36,8 @@ class UnimodalLosses(Term):
     def __init__(self, task: Task, features: Sequence[str], channels: Sequence[int]) -> None:
         super().__init__("each_present")
         self.features, self.dense = tuple(features), task.dense
-        many = len(task.classes)
+        many = outputs_of(task)
+        self.kind = target_of(task)
         self.heads = nn.ModuleList(
             nn.Conv2d(c, many, 1) if task.dense else nn.Linear(c, many) for c in channels
         )
@@ -48,7 +51,7 @@ class UnimodalLosses(Term):
             if self.dense:
                 losses = pixel_cross_entropy(head(step.feats[name]), target, self.class_weights)
             else:
-                losses = cross_entropy(head(step.feats[name].mean((2, 3))), target)
+                losses = self.kind.loss(head(step.feats[name].mean((2, 3))), target)
             total = (
                 total
                 + torch.where(column, step.batch.weigh(losses.per_sample), 0.0).sum()

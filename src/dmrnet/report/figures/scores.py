@@ -75,7 +75,7 @@ def by_number(summary: DataSummary, name: str) -> Figure:
         axes.set_xticks(sorted(sizes))
         axes.set_xlim(min(sizes) - 0.4, max(sizes) + 0.4)
         axes.set_xlabel("modalities seen")
-        axes.set_ylabel(f"{summary.score.label} in %")
+        axes.set_ylabel(summary.score.axis())
         bare_grid(axes, ink)
         legend(axes, shown, ink)
         return figure
@@ -117,7 +117,7 @@ def by_combination(summary: DataSummary, name: str) -> Figure:
             if column in summary.majority:
                 share = 100 * summary.majority[column]
                 scores.hlines(share, i - 0.5, i + 0.5, **constant_line(ink))
-        panel(scores, f"{summary.score.label} in %", ink)
+        panel(scores, summary.score.axis(), ink)
         panels.append(scores)
         for axes in panels:
             axes.set_xlim(-0.6, len(columns) - 0.4)

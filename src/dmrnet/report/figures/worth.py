@@ -51,7 +51,7 @@ def worth_figures(summary: DataSummary, worth: Sequence[Worth], prefix: str) -> 
             style = mark.style | {"markersize": 3.4}
             axes.plot(xs, [100 * one.mean for one in expected], **style)
         axes.set_xlabel("probability that a modality fails, in %")
-        axes.set_ylabel(f"{label} to expect in %")
+        axes.set_ylabel(summary.score.axis(" to expect"))
         bare_grid(axes, ink)
         legend(axes, marks, ink)
         return figure

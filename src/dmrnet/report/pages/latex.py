@@ -151,8 +151,8 @@ def _headlines(summary: DataSummary) -> str:
         "header": _row(map(escape, ("System", *titles, against))),
         "rows": "\n".join(rows),
         "caption": f"{_score(summary)} on {escape(summary.dataset)}. {_reading(summary)} {meant}. "
-        "Differences are of the average, in percentage points, paired by seed, with their 95\\% "
-        "interval (Student's t).",
+        f"Differences are of the average, in {summary.score.points}, paired by seed, with their "
+        "95\\% interval (Student's t).",
         "name": f"tab:{_plain(summary)}",
     }
 
@@ -160,7 +160,7 @@ def _headlines(summary: DataSummary) -> str:
 def _score(summary: DataSummary) -> str:
     label = summary.score.label
     way = r"$\downarrow$" if summary.score.lower_is_better else r"$\uparrow$"
-    return f"{escape(label[:1].upper() + label[1:])} ({way}) in percent"
+    return f"{escape(label[:1].upper() + label[1:])} ({way}) {summary.score.unit}"
 
 
 def _reading(summary: DataSummary) -> str:

@@ -15,12 +15,19 @@ from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.table import SEEN, UNSEEN, Cell, Table
 from dmrnet.report.pages.tables import combination_table, cost_table, main_table, presence_table
 from dmrnet.report.pages.worth_table import HOW_WORTH
+from dmrnet.report.records.metrics import Score
 from dmrnet.report.summary.notes import notes_on
 
 _READING = (
-    "Percent; mean ± standard error over seeds; in brackets the difference to the baseline in "
-    "percentage points, paired by seed, and its 95% interval. Bold is the best mean of its column."
+    "{unit}; mean ± standard error over seeds; in brackets the difference to the baseline in "
+    "{points}, paired by seed, and its 95% interval. Bold is the best mean of its column."
 )
+
+
+def _reading(score: Score) -> str:
+    """Return how to read the table of a score."""
+    unit = "Percent" if score.rate else f"{score.label} in its unit"
+    return _READING.format(unit=unit, points=score.points)
 
 
 def render_markdown(
@@ -43,7 +50,7 @@ def render_markdown(
         parts += [*(f"- {name}: {escape_markdown(text)}" for name, text in facts(summary)), ""]
         if notes := notes_on(summary):
             parts += ["\n".join(f"> {escape_markdown(note)}\\" for note in notes)[:-1], ""]
-        parts += [markdown_table(main_table(summary)), f"{_READING}\n"]
+        parts += [markdown_table(main_table(summary)), f"{_reading(summary.score)}\n"]
         if constant := constant_text(summary):
             parts.append(f"{escape_markdown(constant)}\n")
         if (classes := class_table(summary)).rows:

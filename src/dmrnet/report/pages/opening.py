@@ -29,12 +29,12 @@ def opening(summary: DataSummary) -> str:
         "when one fails": "one fails",
         "in the worst combination": "worst",
     }
-    texts = []
+    texts, sign = [], summary.score.sign
     for words, which in situations.items():
         ours, theirs = (_score(summary, item, which) for item in (plain, baseline))
         if ours is None or theirs is None:
             return ""
-        texts.append(f"{words} {ours}% and {theirs}%")
+        texts.append(f"{words} {ours}{sign} and {theirs}{sign}")
     return (
         f"{plain.label}, trained on complete samples only, and {baseline.label}, which saw "
         f"modalities missing in training: {'; '.join(texts)}."

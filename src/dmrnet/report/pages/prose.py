@@ -28,21 +28,22 @@ def lead(summary: DataSummary) -> str:
     over = f" over {len(summary.compared)} combinations" if summary.compared else ""
     which = "Lowest" if summary.score.lower_is_better else "Highest"
     if len(ranked) == 1:
-        sentence = f"{best.label} averages {value}%{over}"
+        sentence = f"{best.label} averages {value}{summary.score.sign}{over}"
     else:
-        sentence = f"{which} average{over}: {best.label}, {value}%"
+        sentence = f"{which} average{over}: {best.label}, {value}{summary.score.sign}"
     gain = best.differences.get("average")
     if gain:
         seeds = "one seed" if len(gain.seeds) == 1 else f"{len(gain.seeds)} seeds"
+        points = " points" if summary.score.rate else ""
         sentence += (
-            f", {fmt.difference(gain)} points against {summary.baseline} (paired over {seeds})"
+            f", {fmt.difference(gain)}{points} against {summary.baseline} (paired over {seeds})"
         )
     elif best.label == summary.baseline:
         sentence += ", the baseline"
     if best.worst:
         worst = fmt.percent(best.scores[best.worst].mean)
         alone = " alone" if len(members(best.worst)) == 1 else ""
-        sentence += f". Its worst combination is {best.worst}{alone}, {worst}%"
+        sentence += f". Its worst combination is {best.worst}{alone}, {worst}{summary.score.sign}"
     return sentence + "."
 
 
@@ -72,7 +73,8 @@ def how_compared(summary: DataSummary, resampled: Resampled | None) -> str:
     """Return how to read the table of differences, and the draws of test samples if there are."""
     costs = dict.fromkeys(COST_NAMES[i.equal.cost_metric] for i in summary.systems if i.equal)
     cost = f" The baseline's cost is its {fmt.listed([*costs])} over that of the system."
-    return _HOW_COMPARED + cost * bool(costs) + (_how_resampled(resampled) if resampled else "")
+    how = _HOW_COMPARED.replace("percentage points", summary.score.points)
+    return how + cost * bool(costs) + (_how_resampled(resampled) if resampled else "")
 
 
 def _how_resampled(resampled: Resampled) -> str:

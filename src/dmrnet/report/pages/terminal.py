@@ -25,7 +25,7 @@ def terminal_table(summaries: Sequence[DataSummary]) -> RenderableType:
 
 def _one(summary: DataSummary) -> list[RenderableType]:
     table = main_table(summary)
-    title = f"{summary.dataset}, {summary.score.label} in percent on {summary.split}"
+    title = f"{summary.dataset}, {summary.score.label} {summary.score.unit} on {summary.split}"
     grid = RichTable(
         title=Text(title),
         title_justify="left",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +17,30 @@ class Score:
     explained: str
     main: bool = True
     """Whether it is shown wherever rows have it, or only where a run is selected by it."""
+    rate: bool = True
+    """Whether it is shown in percent; otherwise it is a number in a unit of its own."""
+
+    @property
+    def unit(self) -> str:
+        """Words after its label: in percent, or in its unit."""
+        return "in percent" if self.rate else "in its unit"
+
+    @property
+    def sign(self) -> str:
+        """What follows a number: a percent sign, or nothing."""
+        return "%" if self.rate else ""
+
+    @property
+    def points(self) -> str:
+        """What differences are in."""
+        return "percentage points" if self.rate else "its unit"
+
+    def axis(self, what: str = "") -> str:
+        """Return the label of an axis."""
+        return f"{self.label}{what}" + (" in %" if self.rate else "")
 
     def error(self, value: float) -> float:
-        """Return a value as an error: a fraction, larger is worse."""
+        """Return a value as an error, larger is worse: a fraction where it is a rate."""
         return value if self.lower_is_better else 1 - value
 
 
@@ -69,6 +91,35 @@ SCORES = (
         "Average precision is the area under the curve of precision by recall, averaged over "
         "classes.",
         main=False,
+    ),
+    Score(
+        "mae",
+        "MAE",
+        True,
+        "MAE is the mean absolute error of the predicted numbers, in their unit; lower is better.",
+        rate=False,
+    ),
+    Score(
+        "rank_mae",
+        "MAE of ranks",
+        True,
+        "MAE of ranks is the mean distance of the predicted class from the true one, in steps of "
+        "the order; lower is better.",
+        rate=False,
+    ),
+    Score(
+        "map",
+        "mAP",
+        False,
+        "mAP is the average precision of each label, averaged over the labels.",
+    ),
+    # After MAE, which comes first where one number is predicted.
+    Score(
+        "r2",
+        "R²",
+        False,
+        "R² is one minus the squared error over that of predicting the mean of the samples: 100 "
+        "is perfect, 0 no better than that mean, below 0 worse; averaged over the targets.",
     ),
     Score("accuracy", "accuracy", False, "Accuracy is the share of samples classified correctly."),
 )
@@ -126,6 +177,37 @@ def scores_of(metrics: Iterable[str], selected_by: Iterable[str] = ()) -> list[S
 def score_label(metric: str) -> str:
     """Return the name of a score shown to users."""
     return next((score.label for score in SCORES if score.name == metric), metric)
+
+
+def shown_as(score: Score, values: Iterable[float]) -> tuple[Score, float]:
+    """Return a score as it is shown, and the factor of its values.
+
+    Numbers are written as a hundred times a value. One that is no percentage is divided by 100
+    before, and by a power of 1000 that its label names where it is very large or small.
+
+    Args:
+        score: The score.
+        values: Its values.
+
+    >>> mae = next(score for score in SCORES if score.name == "mae")
+    >>> shown, factor = shown_as(mae, [0.0012, 0.004])
+    >>> shown.label, round(100 * factor * 0.0012, 6)
+    ('MAE / 1e-03', 1.2)
+    """
+    if score.rate:
+        return score, 1.0
+    largest = max(map(abs, values), default=0.0)
+    power = 0
+    if largest and not 0.1 <= largest < 1e4:
+        power = 3 * math.floor(math.log10(largest) / 3)
+    label = f"{score.label} / 1e{power:+03d}" if power else score.label
+    return replace(score, label=label), 10.0**-power / 100
+
+
+def is_rate(metric: str) -> bool:
+    """Whether a score is shown in percent, rather than in a unit of its own."""
+    name = metric.removesuffix(COMPLETE)
+    return not any(score.name == name and not score.rate for score in SCORES)
 
 
 def lower_is_better(metric: str) -> bool:

@@ -88,6 +88,9 @@ def read_predictions(run: RunRecord, order: tuple[str, ...]) -> Predictions | No
         return _confusion(path, run, order, arrays)
     if "predicted" not in arrays and "probabilities" not in arrays:
         return None
+    if arrays.get("predicted", arrays["target"]).ndim == 3:
+        # Several labels or numbers a sample: nothing is right or wrong as a whole.
+        return None
     missing = [name for name in _REQUIRED if name not in arrays]
     if missing:
         raise RowError(f"{path}: expected the arrays {', '.join(_REQUIRED)}; got no {missing[0]}")

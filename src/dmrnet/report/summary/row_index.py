@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dmrnet.report.records.combinations import canonical, in_table_order, modality_order
@@ -44,6 +44,18 @@ class RowIndex:
     metrics: tuple[str, ...]
     published: Mapping[tuple[System, str, str], Estimate]
     selected_on: int
+
+    def values(self, metric: str) -> list[float]:
+        """Return every value of a metric."""
+        return [v for key, of in self.scores.items() if key[1] == metric for v in of.values()]
+
+    def scaled(self, metrics: Collection[str], factor: float) -> RowIndex:
+        """Return the index with the values of some metrics multiplied."""
+        scores = {
+            key: {seed: factor * value for seed, value in of.items()} if key[1] in metrics else of
+            for key, of in self.scores.items()
+        }
+        return replace(self, scores=scores)
 
     def combinations(self, metric: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the combinations with any value, and those with a value in every run.

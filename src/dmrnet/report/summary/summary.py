@@ -15,6 +15,7 @@ from dmrnet.report.records.metrics import (
     Score,
     counted_combinations,
     scores_of,
+    shown_as,
 )
 from dmrnet.report.records.runs import RunRecord
 from dmrnet.report.records.systems import (
@@ -166,7 +167,8 @@ def _summarise_dataset(
     baseline: str,
     names: Mapping[System, str] | None,
 ) -> Iterator[DataSummary]:
-    index = index_rows(runs, dataset, split)
+    every = index_rows(runs, dataset, split)
+    index = every
     reference = find_baseline(index.systems, baseline, names)
     labels = labels_of(index.systems, names)
     selected_by = {run.score for run in runs if run.rows and run.rows[0].dataset == dataset}
@@ -174,7 +176,9 @@ def _summarise_dataset(
     shown = {name for score in scores for name in (score.name, score.name + COMPLETE)}
     ours = (run for run in runs if run.presence and run.rows[0].dataset == dataset)
     known = next(ours, None)
-    for score in scores:
+    for known_score in scores:
+        score, factor = shown_as(known_score, every.values(known_score.name))
+        index = every if factor == 1 else every.scaled((score.name, score.name + COMPLETE), factor)
         combinations, valued = index.combinations(score.name)
         counts = {name: index.counts.get((score.name, name)) for name in combinations}
         enough = counted_combinations({c: min(n) for c in valued if (n := counts[c])})

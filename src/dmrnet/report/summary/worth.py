@@ -41,8 +41,11 @@ class Worth:
 
 
 def worth_of(summary: DataSummary) -> list[Worth]:
-    """Return the systems whose every combination is scored, for 2 to 10 modalities."""
-    if not 2 <= len(summary.modalities) <= MOST_MODALITIES:
+    """Return the systems whose every combination is scored, for 2 to 10 modalities.
+
+    None where the score is no rate: what no modality at all would score is not known.
+    """
+    if not summary.score.rate or not 2 <= len(summary.modalities) <= MOST_MODALITIES:
         return []
     found = [_worth(item, summary) for item in summary.systems]
     return [one for one in found if one is not None]

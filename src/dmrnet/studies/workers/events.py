@@ -45,12 +45,14 @@ class Epoch:
         epochs: Number of epochs of the run.
         loss: Mean total loss of the epoch.
         selection: Last measured mean validation score over combinations.
+        metric: Name of that score.
     """
 
     epoch: int
     epochs: int
     loss: float
     selection: float | None
+    metric: str = "accuracy"
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Done:
         seconds: Duration of each stage: ``data`` (reading, building), ``train``, ``evaluate``.
         score: Mean validation score over combinations; None if undefined.
         tested: Whether it was evaluated on a test set.
+        metric: Name of the score.
     """
 
     run: str
@@ -70,6 +73,7 @@ class Done:
     seconds: dict[str, float]
     score: float | None
     tested: bool
+    metric: str = "accuracy"
 
 
 @dataclass(frozen=True)

@@ -122,13 +122,14 @@ def _train_and_evaluate(
     fresh = fit_run(
         settings,
         folder.path,
-        report=lambda p: report(Epoch(p.epoch, p.epochs, p.loss, p.selection)),
+        report=lambda p: report(Epoch(p.epoch, p.epochs, p.loss, p.selection, p.metric)),
         started=lambda *_: train_start.append(time.perf_counter()),
     )
     train_end = time.perf_counter()
     tested = test and "test" in folder.read_facts()["samples"]
     if tested and not any(row["split"] == "test" for row in folder.rows()):
         evaluate_run(open_run(folder.path))
+    metric = score_of(folder, settings)
     return Done(
         run=str(folder.path),
         fresh=fresh,
@@ -137,9 +138,15 @@ def _train_and_evaluate(
             "train": train_end - train_start[-1],
             "evaluate": time.perf_counter() - train_end,
         },
-        score=mean_score(folder, measure_of(settings.data).name),
+        score=mean_score(folder, metric),
         tested=tested,
+        metric=metric,
     )
+
+
+def score_of(folder: RunFolder, settings: RunSettings) -> str:
+    """Return the name of the score of a run, which may depend on what its data predict."""
+    return str(folder.read_facts().get("score", measure_of(settings.data).name))
 
 
 def mean_score(folder: RunFolder, metric: str = "accuracy") -> float | None:
