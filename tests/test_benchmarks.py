@@ -77,6 +77,19 @@ def measured(command, tmp_path_factory) -> Measured:
     return Measured(rows, out, modes, kept)
 
 
+def test_steps_are_measured_and_written(command, tmp_path) -> None:
+    flags = ["--quick", "--repeats", "1", "--only", "step", "--networks", "surf"]
+    rows = command([*flags, "--out", str(tmp_path)])
+    assert rows[0].subject == "released"
+    assert rows[0].ratio == (1, 1, 1)
+    assert any(row.subject.startswith("dmrnet") and row.difference for row in rows)
+    assert all(min(row.seconds) > 0 for row in rows)
+    written = json.loads((tmp_path / "benchmarks.json").read_text(encoding="utf-8"))
+    assert len(written["rows"]) == len(rows)
+    assert "| released |" in (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
 def test_every_part_is_measured_and_written(command, measured: Measured, tmp_path) -> None:
     rows = measured.rows
     assert {row.case.split()[0] for row in rows} == {"surf", "ogm", "esanet"}
@@ -99,12 +112,14 @@ def test_every_part_is_measured_and_written(command, measured: Measured, tmp_pat
     assert again == drawn
 
 
+@pytest.mark.slow
 def test_both_sides_are_evaluated_in_one_mode(measured: Measured) -> None:
     assert {row.subject for row in measured.rows} >= {"released"}
     assert measured.inference
     assert all(measured.inference)
 
 
+@pytest.mark.slow
 def test_no_part_but_methods_keeps_memory(command, measured: Measured, monkeypatch) -> None:
     from benchmarks import parts
 
@@ -150,6 +165,7 @@ def test_parts_that_keep_memory_run_last(command, monkeypatch, tmp_path) -> None
     assert "freed memory: as the system has it, but kept in methods, data, epoch, shares" in written
 
 
+@pytest.mark.slow
 def test_the_loader_is_timed_next_to_the_step(command) -> None:
     rows = command(["--quick", "--repeats", "2", "--only", "data"])
     assert [row.subject for row in rows] == ["step", "loader, 0 workers", "loader, 1 worker"] * 2
@@ -179,6 +195,7 @@ def test_faces_are_read_from_files(command, tmp_path) -> None:
     assert len(train) == 8
 
 
+@pytest.mark.slow
 def test_methods_are_compared_in_each_precision(command) -> None:
     from benchmarks.clock import Setting
     from benchmarks.parts import evaluations, methods, samples, steps
@@ -196,6 +213,7 @@ def test_methods_are_compared_in_each_precision(command) -> None:
         assert found[subjects:] == [f"{name}, bf16" for name in found[:subjects]]
 
 
+@pytest.mark.slow
 def test_an_epoch_and_a_peak_are_measured(command) -> None:
     rows = command(["--quick", "--repeats", "1", "--only", "epoch"])
     assert [row.subject for row in rows] == ["bare loop", "dmrnet's engine", "dmrnet's engine"]

@@ -15,21 +15,26 @@ import pytest
 PLUGIN = Path(__file__).parents[1] / "examples" / "plugin"
 LONGEST_METHOD = 40
 
-SCRIPT = """
+SHORT = '["--max-epochs", "1", "--threads", "1", "--out"]'
+FIT_AND_CONTRACT = f"""
 import sys
 import pytest
+from dmrnet.cli import main
+
+fit = "fit --data cancer --method gated --method.network.encoders.mean lowpass"
+codes = [
+    main([*fit.split(), *{SHORT}, "run"]),
+    pytest.main(["-q", "-p", "no:cacheprovider", "-k", "finite or hidden or parameter or lowers", "test_gated.py"]),
+]
+sys.exit(f"exit codes {{codes}}" if any(codes) else 0)
+"""
+STUDY = f"""
+import sys
 from dmrnet.cli import main
 from dmrnet.report.figures import figure
 
 figure.to_svg, figure.to_png = lambda *_: "<svg></svg>", lambda *_: b""
-fit = "fit --data cancer --method gated --method.network.encoders.mean lowpass"
-short = ["--max-epochs", "1", "--threads", "1", "--out"]
-codes = [
-    main([*fit.split(), *short, "run"]),
-    main(["study", "study.yaml", "--workers", "1", *short, "study"]),
-    pytest.main(["-q", "-p", "no:cacheprovider", "test_gated.py"]),
-]
-sys.exit(f"exit codes {codes}" if any(codes) else 0)
+sys.exit(main(["study", "study.yaml", "--workers", "1", *{SHORT}, "study"]))
 """
 
 
@@ -61,21 +66,24 @@ def test_help_lists_it_with_its_summary_and_without_torch(environment: dict[str,
     assert re.search("^ *gated +mean of the visible modalities, weighed", done.stdout, re.M)
 
 
-def test_it_is_fitted_studied_reported_and_keeps_the_contract(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
+def in_a_process(script: str, environment: dict[str, str], folder: Path) -> None:
     for name in ("study.yaml", "test_gated.py"):
-        shutil.copy(PLUGIN / name, tmp_path)
+        shutil.copy(PLUGIN / name, folder)
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
+        [sys.executable, "-c", script], env=environment, cwd=folder, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_it_is_fitted_and_keeps_the_contract(environment: dict[str, str], tmp_path: Path) -> None:
+    in_a_process(FIT_AND_CONTRACT, environment, tmp_path)
     assert "name: gated" in (tmp_path / "run" / "config.yaml").read_text()
     assert "mean: lowpass" in (tmp_path / "run" / "config.yaml").read_text()
+
+
+@pytest.mark.slow
+def test_it_is_studied_and_reported(environment: dict[str, str], tmp_path: Path) -> None:
+    in_a_process(STUDY, environment, tmp_path)
     page = (tmp_path / "study" / "report" / "report.md").read_text()
     assert "sf-md" in page
     assert "gated" in page

@@ -152,6 +152,25 @@ def test_a_compared_system_takes_over_the_rest_of_a_file(name: str) -> None:
     )
 
 
+BUILT_FOR = {
+    "casia-surf": Task(
+        tuple(Modality(name, "image", (3, 64, 64)) for name in ("rgb", "depth", "ir")), ("a", "b")
+    ),
+    "nyuv2": Task(
+        (Modality("rgb", "image", (3, 64, 96)), Modality("depth", "image", (1, 64, 96))),
+        ("wall", "floor"),
+        dense=True,
+    ),
+}
+BUILT_FOR |= dict.fromkeys(
+    ("crema-d", "kinetics-sounds"),
+    Task(
+        (Modality("audio", "image", (1, 65, 80)), Modality("visual", "volume", (3, 1, 64, 64))),
+        ("a", "b", "c"),
+    ),
+)
+"""Small tasks of the kinds that the data sets have."""
+
 SMALLER = {"mmformer": ["--method.embed", "32"]}
 """What makes a method small besides the stem."""
 
@@ -161,7 +180,26 @@ def few_rows(dataset: Dataset, size: int, rows: Tensor | None = None) -> Iterato
     return islice(evaluation_batches(dataset, min(size, 4), rows=rows), 1)
 
 
-@pytest.mark.parametrize("path", EVERY, ids=named)
+TRAINED = ("dmrnet-paper", "dmrnet-released", "mmanet-released")
+"""Files that are trained each time: what the others change is in methods and their contracts."""
+
+
+@pytest.mark.parametrize("path", [p for p in EVERY if p.stem not in TRAINED], ids=named)
+def test_its_method_is_built_for_its_data(path: Path) -> None:
+    more = ["--method.network.pretrained", "false"] if path.parent.name == "nyuv2" else []
+    settings = parse_run(["--config", str(path), "--method.network.stem", "8", *more])
+    method = settings.method.build(BUILT_FOR[path.parent.name])
+    assert sum(p.numel() for p in method.parameters()) > 1000
+    assert method.task.dense == (path.parent.name == "nyuv2")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(p, id=named(p), marks=() if p.stem in TRAINED else pytest.mark.slow)
+        for p in EVERY
+    ],
+)
 def test_it_trains_two_steps(path: Path, tmp_path: Path, monkeypatch) -> None:
     # With a stem of 8 channels or fewer, torch 2.15 crashes in convolutions of 224x224 on a CPU.
     every = TrainLoader.__iter__

@@ -53,6 +53,18 @@ def made(name: str) -> tuple[str, ...]:
 EVERYWHERE = ("sf-md", "mmformer", "mmanet", "dmrnet")
 """Methods that are fitted on each of the data sets; the others on one of them."""
 
+ONCE = {("sf-md", "digits"), ("sf-md", "mfeat"), ("mmanet", "mfeat"), ("dmrnet", "watch")}
+"""What is fitted each time; `test_fit` fits every method."""
+
+ON_PIXELS = ("sf-md", "dmrnet", "mmanet", "experts", "esanet-md")
+"""Methods that are fitted to pixels each time; contracts hold all others to what differs."""
+
+
+def seldom(*case: str, often: bool) -> object:
+    """Mark a case slow, unless it runs often."""
+    return pytest.param(*case, marks=() if often else pytest.mark.slow)
+
+
 COMBINATIONS = {"mfeat": 7, "digits": 7, "watch": 3}
 PIXELS = [name for name in METHODS if name not in ("pe", "pcme", "ogm-md", "lcr", "esanet-md")]
 ON_ESANET = ("--method.network.family", "esanet", "--method.network.stem", "8")
@@ -62,7 +74,7 @@ SMALL = ("--method.network.layout", "r18")
 @pytest.mark.parametrize(
     ("name", "data"),
     [
-        (name, data)
+        seldom(name, data, often=(name, data) in ONCE)
         for k, name in enumerate(CLASSIFYING)
         for j, data in enumerate(COMBINATIONS)
         if k % 3 == j or name in EVERYWHERE
@@ -86,7 +98,13 @@ def test_it_is_fitted(name: str, data: str, tmp_path: Path) -> None:
     assert all(book[cost] > 0 and math.isfinite(book[cost]) for cost in costs)
 
 
-@pytest.mark.parametrize("name", [*PIXELS, "esanet-md", "rfnet on esanet", "mmformer on esanet"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        seldom(name, often=name in ON_PIXELS)
+        for name in (*PIXELS, "esanet-md", "rfnet on esanet", "mmformer on esanet")
+    ],
+)
 def test_pixels_are_fitted_and_whole_images_scored(name: str, tmp_path: Path) -> None:
     """On tiles of 32 x 32, of images that are larger and whose sides 16 does not divide."""
     method, _, other = name.partition(" on ")

@@ -59,8 +59,18 @@ CLASSES_ONLY = {"pe", "pcme", "ogm-md", "lcr"}
 REFUSE = {"esanet": CLASSES_ONLY | {"mmpareto-md"}, "generic, every pixel": CLASSES_ONLY}
 
 
+BY_CONTRACT = ("generic, every pixel", "ogm as released")
+"""Networks that the contracts of pixels, and the other form of `ogm`, stand for."""
+
+
 @pytest.mark.parametrize("name", sorted(METHODS))
-@pytest.mark.parametrize("case", sorted(CASES))
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=pytest.mark.slow) if case in BY_CONTRACT else case
+        for case in sorted(CASES)
+    ],
+)
 def test_every_method_trains_on_every_family(case: str, name: str) -> None:
     if name in REFUSE.get(case, ()):
         with pytest.raises(ValueError, match=r"every pixel( has a class)?"):

@@ -73,20 +73,24 @@ def norms(module: nn.Module) -> int:
 
 
 CASES = [
-    *((name, network) for name in ("sf-md", "dmrnet") for network in NETWORKS),
+    *(("dmrnet", network) for network in NETWORKS),
     *(
         (name, "mixed")
         for name in METHODS
-        if name not in ("sf-md", "dmrnet", "esanet-md", "mmanet", "ogm-md")
+        if name not in ("dmrnet", "esanet-md", "mmanet", "ogm-md")
     ),
-    ("hemis", "surf"),
-    ("lcr", "surf"),
     ("shaspec", "surf"),
-    ("mmformer", "images"),
     ("ogm-md", "ogm"),
     ("unimodal", "pixels"),
+]
+MORE = [
+    *(("sf-md", network) for network in NETWORKS if network != "mixed"),
+    ("hemis", "surf"),
+    ("lcr", "surf"),
+    ("mmformer", "images"),
     ("unimodal", "esanet"),
 ]
+CASES = [*CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in MORE)]
 
 
 @pytest.mark.parametrize(("name", "network"), CASES)
@@ -137,7 +141,7 @@ def test_networks_of_other_modalities_are_left_out(name: str) -> None:
 
 
 @pytest.mark.parametrize("combination", [None, "rgb+depth"])
-@pytest.mark.parametrize("network", ["surf", "images"])
+@pytest.mark.parametrize("network", [pytest.param("surf", marks=pytest.mark.slow), "images"])
 def test_it_exports_with_any_batch_size(combination: str | None, network: str) -> None:
     form = folded(made("dmrnet", network), combination)
     inputs = {name: x for name, x in inputs_of(IMAGES, 3).items() if name in form.modalities}

@@ -98,10 +98,10 @@ def test_uniform_gives_every_combination_of_present_modalities_alike(present: li
     agree(redrawn(present, [0.5] * len(present), 40_000, seed=2), chances)
 
 
-@pytest.mark.parametrize("batch", [1, 5, 7, 64])
+@pytest.mark.parametrize("batch", [1, 7, 64])
 @pytest.mark.parametrize("present", PRESENT.values(), ids=PRESENT.keys())
 def test_stratified_is_uniform_over_batches(present: list[bool], batch: int) -> None:
-    counts = drawn(Stratified(), present, 1_500 if batch == 1 else 6_000, batch)
+    counts = drawn(Stratified(), present, 1_000 if batch == 1 else 4_000, batch)
     held = sum(present)
     possible = np.flatnonzero(counts)
     assert len(possible) == 2**held - 1

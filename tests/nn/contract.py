@@ -157,6 +157,7 @@ class NetworkContract:
         sum(part.float().square().sum() for part in (out.logits, *out.side)).backward()
         assert all(torch.isfinite(p.grad).all() for p in net.parameters())
 
+    @pytest.mark.slow
     def test_inference_is_exported_for_any_batch(self, task, net) -> None:
         inputs, mask = self.inputs(task, 2), self.mask(task, 2)
         batch = torch.export.Dim("batch", min=1, max=64)

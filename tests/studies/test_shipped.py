@@ -70,9 +70,11 @@ def study(out: Path, two_steps: None, capsys: pytest.CaptureFixture[str]) -> Stu
     return call
 
 
+FAST = ("table2", "fig3")
+"""Studies that run each time: a table next to printed ones, and a figure of analyses."""
+
 NAMES = [
-    # Its search makes many runs.
-    pytest.param(name, marks=pytest.mark.slow) if name == "tuned" else name
+    name if name in FAST else pytest.param(name, marks=pytest.mark.slow)
     for name in STUDIES
     if name not in ("methods", "winner")  # of every method
 ]
@@ -109,7 +111,7 @@ def test_what_cannot_be_had_is_left_out_with_the_reason(study: Study) -> None:
 
 
 @pytest.mark.usefixtures("no_pictures")
-@pytest.mark.parametrize("name", ["table3", "table6"])
+@pytest.mark.parametrize("name", [pytest.param("table3", marks=pytest.mark.slow), "table6"])
 def test_it_runs_on_other_data(study: Study, name: str, out: Path) -> None:
     said = study(name, "mfeat", *TINY, "--data.train-missing", "0.1")
     told = read_study(STUDIES[name])
