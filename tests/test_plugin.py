@@ -21,10 +21,11 @@ import sys
 import pytest
 from dmrnet.cli import main
 
+PATH = "test_gated.py"
 fit = "fit --data cancer --method gated --method.network.encoders.mean lowpass"
 codes = [
     main([*fit.split(), *{SHORT}, "run"]),
-    pytest.main(["-q", "-p", "no:cacheprovider", "-k", "finite or hidden or parameter or lowers", "test_gated.py"]),
+    pytest.main(["-q", "-p", "no:cacheprovider", "-k", "finite or hidden or lowers", PATH]),
 ]
 sys.exit(f"exit codes {{codes}}" if any(codes) else 0)
 """

@@ -8,8 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -69,9 +70,14 @@ def free_port() -> str:
 
 def pair(run: Path, *flags: str, code: int = 0, **more: str) -> tuple[str, str]:
     """Train on two processes with what torchrun sets; return what they print together."""
+    return forked(run, flags, group_of_two(**more), code)
+
+
+def group_of_two(**more: str) -> list[dict[str, str]]:
+    """Return the variables that torchrun sets for each of two processes, and others."""
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "WORLD_SIZE": "2", **more}
     shared |= {"TORCHELASTIC_RUN_ID": "test", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0"}
-    return forked(run, flags, [{**shared, "RANK": r, "LOCAL_RANK": r} for r in "01"], code)
+    return [{**shared, "RANK": r, "LOCAL_RANK": r} for r in "01"]
 
 
 def single(run: Path, *flags: str) -> None:
@@ -82,28 +88,37 @@ def single(run: Path, *flags: str) -> None:
 def forked(
     run: Path, flags: Sequence[str], environments: Sequence[dict[str, str]], code: int
 ) -> tuple[str, str]:
-    streams = [run.with_name(f"{run.name}-{rank}") for rank in range(len(environments))]
-    processes = [
-        start(
-            "tests.engine.pair:main",
-            *(str(run), *flags),
-            streams=stream,
-            environment={"GLOO_SOCKET_IFNAME": "lo", **more},
-        )
-        for stream, more in zip(streams, environments, strict=True)
-    ]
-    try:
+    with forking(run, flags, environments) as processes:
         for process in processes:
             process.join(timeout=180)
+        streams = [run.with_name(f"{run.name}-{rank}") for rank in range(len(environments))]
         printed = [
             "".join(Path(f"{stream}.{kind}").read_text() for stream in streams)
             for kind in ("out", "err")
         ]
         assert {process.exitcode for process in processes} == {code}, printed[1]
+    return printed[0], printed[1]
+
+
+@contextmanager
+def forking(
+    run: Path, flags: Sequence[str], environments: Sequence[dict[str, str]]
+) -> Iterator[list[BaseProcess]]:
+    """Start a process in each environment; whatever is left of them ends with the test."""
+    processes = [
+        start(
+            "tests.engine.pair:main",
+            *(str(run), *flags),
+            streams=run.with_name(f"{run.name}-{rank}"),
+            environment={"GLOO_SOCKET_IFNAME": "lo", **more},
+        )
+        for rank, more in enumerate(environments)
+    ]
+    try:
+        yield processes
     finally:
         for process in processes:
             process.kill()
-    return printed[0], printed[1]
 
 
 def told(err: str) -> list[str]:
@@ -174,23 +189,37 @@ def children_of(pid: int) -> list[int]:
     return [int(word) for word in listed.read_text().split()]
 
 
-def begun(process: subprocess.Popen[str], run: Path, epoch: int) -> None:
+def begun(alive: Callable[[], bool], run: Path, epoch: int) -> None:
     """Wait until an epoch is recorded."""
     metrics, until = RunFolder(run).metrics, time.monotonic() + 120
     while not metrics.is_file() or f"\n{epoch}," not in metrics.read_text():
-        assert process.poll() is None, process.communicate()[1]
+        assert alive()
         assert time.monotonic() < until
         time.sleep(0.02)
 
 
+def test_the_first_ends_if_the_second_is_killed_and_the_run_goes_on(data: Path, two: Path) -> None:
+    run = data / "killed"
+    with forking(run, ["--sync-batch-norm"], group_of_two(PAIR_SLOW="0.1")) as (first, second):
+        begun(first.is_alive, run, 2)
+        second.kill()
+        first.join(ENDS_WITHIN)
+        assert first.exitcode not in (0, None)
+    out, err = pair(run, "--sync-batch-norm")
+    assert "going on after epoch" in told(err)[0]
+    assert "epoch 1" not in out.splitlines()
+    assert result_of(run) == result_of(two)
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
-@pytest.mark.parametrize("by", ["torchrun", pytest.param("devices", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("by", ["torchrun", "devices"])
 def test_one_of_two_is_killed_and_the_run_goes_on(data: Path, two: Path, by: str) -> None:
     run = data / f"killed-{by}"
     command = [PAIR, str(run), "--sync-batch-norm"]
     command = [*TORCHRUN, *command] if by == "torchrun" else [*command, "--devices", "2"]
     with starting(*command, PAIR_SLOW="0.1") as process:
-        begun(process, run, 2)
+        begun(lambda: process.poll() is None, run, 2)
         victim = children_of(process.pid)[-1]
         os.kill(victim, signal.SIGKILL)
         started = time.monotonic()
@@ -234,7 +263,7 @@ def test_an_error_on_one_process_is_reported_and_ends_both(data: Path) -> None:
 def test_ctrl_c_ends_both_with_one_line(data: Path) -> None:
     run = data / "stopped"
     with starting(PAIR, str(run), "--devices", "2", PAIR_SLOW="0.1") as process:
-        begun(process, run, 1)
+        begun(lambda: process.poll() is None, run, 1)
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=ENDS_WITHIN)
     assert process.returncode == 130
