@@ -42,8 +42,19 @@ class MappedArray:
             self.array = np.load(self.path, mmap_mode="r")
 
 
+def present_of(arrays: Mapping[str, Array], start: str = "") -> Tensor | None:
+    """Return which modalities each row of a cache has, bool ``(N, V)``; None where it has all.
+
+    Args:
+        arrays: Arrays of the cache.
+        start: What the names of the arrays begin with, as in ``train.``.
+    """
+    name = f"{start}present"
+    return torch.from_numpy(arrays[name]) if name in arrays else None
+
+
 class MappedDataset(Dataset):
-    """Some rows of stored arrays. Every modality is present.
+    """Some rows of stored arrays.
 
     Where every pixel has a class, the view returns ``labels``, which become the target of a batch.
 
@@ -59,6 +70,8 @@ class MappedDataset(Dataset):
         attack_types: Names of the types of attack that are known.
         attack_type: int64 tensor ``(N,)``, the number of each stored row's type of attack, -1
             where it has none.
+        present: bool tensor ``(N, V)``, whether each stored row has each modality; None where all
+            have every one.
 
     Raises:
         ValueError: If there is no row, or a target is no class.
@@ -77,6 +90,7 @@ class MappedDataset(Dataset):
         content: str,
         attack_types: tuple[str, ...] = (),
         attack_type: Tensor | None = None,
+        present: Tensor | None = None,
     ) -> None:
         if not len(rows):
             raise ValueError("expected at least one row, got none")
@@ -86,7 +100,8 @@ class MappedDataset(Dataset):
         if task.dense:
             self.pixels, self.target = self.target, self.target.argmax(1)
         check_classes(task, self.target)
-        self.present = torch.ones(len(rows), len(task.modalities), dtype=torch.bool)
+        every = torch.ones(len(rows), len(task.modalities), dtype=torch.bool)
+        self.present = every if present is None else present[rows]
         self.samples = tuple(names[row] for row in rows.tolist())
         self.attack_types = attack_types
         self.attack_type = None if attack_type is None else attack_type[rows]
@@ -97,4 +112,8 @@ class MappedDataset(Dataset):
         stored = self.rows.index_select(0, rows)
         raw = {name: array.take(stored) for name, array in self.arrays.items()}
         values = self.view(raw, rows, epoch)
+        for column, name in enumerate(self.task.modalities):
+            absent = (~self.present[rows, column]).nonzero().flatten()
+            if len(absent):
+                values[name] = values[name].index_fill(0, absent, 0)
         return self._batch(values, rows, values["labels"] if self.task.dense else None)

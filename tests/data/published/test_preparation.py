@@ -414,7 +414,7 @@ def test_wrong_calls_are_refused(tmp_path: Path) -> None:
         prepare("mfeat", [tmp_path], tmp_path)
     with pytest.raises(ValueError, match="unknown data set 'digit'; did you mean 'digits'"):
         prepare("digit", [tmp_path], tmp_path)
-    with pytest.raises(ValueError, match="'skip' or 'refuse', got 'ask'"):
+    with pytest.raises(ValueError, match="'absent' or 'refuse', got 'ask'"):
         prepare("digits", [tmp_path], tmp_path, bad="ask")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="at least one source"):
         prepare("digits", [], tmp_path)

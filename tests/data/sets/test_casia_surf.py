@@ -190,6 +190,13 @@ def test_a_missing_or_damaged_picture_takes_its_sample_and_no_other(copy: Path, 
         expected = one.take(torch.tensor(kept)).inputs
         for name, pixels in other.take(torch.arange(len(kept))).inputs.items():
             assert torch.equal(pixels, expected[name])
+    prepare("casia-surf", [copy], tmp_path / "root", bad="absent")
+    kept = CasiaSurf(str(tmp_path / "root"), augment=False).load(0)
+    for split, part in kept.parts().items():
+        assert part.samples == whole.parts()[split].samples
+    assert (~kept.train.present).nonzero().tolist() == [[5, 2], [7, 1]]
+    assert (~kept.val.present).nonzero().tolist() == [[3, 0]]
+    assert kept.test.present.all()
     assert "3 train.depth" not in skipped.notes[-1]
     assert "1 train.depth: " in skipped.notes[-1]
 

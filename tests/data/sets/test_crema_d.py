@@ -182,6 +182,34 @@ def test_clips_without_picture_or_sound_are_named_and_nothing_shifts(copy: Path,
     kept = [name not in {every[n] for n in (3, 9, 11, 20)} for name in whole["name"]]
     for key in whole:
         assert np.array_equal(found[key], whole[key][kept]), key
+    # With `absent` each of them keeps what it still has.
+    told: list[str] = []
+    prepare("crema-d", [copy], tmp_path / "root", bad="absent", log=told.append)
+    assert any(line.startswith("absent: 2 audio: ") for line in told)
+    kept, _ = read_cache("crema-d", str(tmp_path / "root"), 1)
+    lost = {"audio": (3, 9), "visual": (11, 20)}
+    for column, (name, rows) in enumerate(lost.items()):
+        there = np.isin(whole["name"], [every[row] for row in rows], invert=True)
+        assert np.array_equal(kept["present"][:, column], there)
+        assert np.array_equal(kept[name][there], whole[name][there])
+        assert not kept[name][~there].any()
+    for key in ("y", "test", "name"):
+        assert np.array_equal(kept[key], whole[key])
+    splits = CremaD(str(tmp_path / "root"), augment=False).load(0)
+    absent = {
+        part.samples[row]: part.task.modalities[int((~part.present[row]).nonzero())]
+        for part in splits.parts().values()
+        for row in (~part.present.all(1)).nonzero().flatten().tolist()
+    }
+    assert absent == {every[n]: name for name, rows in lost.items() for n in rows}
+    part = splits.train
+    batch = part.take(torch.arange(len(part)))
+    for column, name in enumerate(part.task.modalities):
+        assert not batch.inputs[name][~part.present[:, column]].any()
+        assert batch.inputs[name].isfinite().all()
+    assert splits.notes[-1].startswith("damaged or missing, and absent when prepared: 2 audio")
+    prepare("crema-d", [copy], tmp_path / "root", bad="absent", log=told.append)
+    assert told[-1].endswith("is already made of these files; nothing to do")
 
 
 @pytest.mark.parametrize("how", ["flv", "frames"])

@@ -47,10 +47,11 @@ def run(argv: Sequence[str]) -> int:
     options.add_argument("--root", metavar="DIR", required=True, help="folder for the cache")
     options.add_argument(
         "--bad",
-        choices=("refuse", "skip"),
+        choices=("refuse", "skip", "absent"),
         default="refuse",
-        help="if files are missing or damaged: write nothing, or continue without them; either way "
-        "they are reported, and all are listed in DIR/NAME.rejected.txt [refuse]",
+        help="if files are missing or damaged: write nothing, continue without their samples, or "
+        "keep samples that have another modality; in any case they are reported, and all are "
+        "listed in DIR/NAME.rejected.txt [refuse]",
     )
     options.add_argument(
         "--allow-pickle",

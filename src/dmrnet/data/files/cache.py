@@ -71,6 +71,7 @@ class Provenance:
         sha256: Hash of the ``.npz``.
         large: Size of the file of each large array, by key.
         large_sha256: Hash of each such file; empty where an older version wrote them.
+        absent: Whether samples of bad files were kept, with these modalities absent.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Provenance:
     sha256: str
     large: dict[str, int] = field(default_factory=dict)
     large_sha256: dict[str, str] = field(default_factory=dict)
+    absent: bool = False
 
     @property
     def total_bytes(self) -> int:
@@ -177,6 +179,7 @@ def write_cache(
     groups: Mapping[str, SourceFiles],
     bad: tuple[Rejected, ...],
     progress: ProgressCallback = no_progress,
+    absent: bool = False,
 ) -> Provenance:
     """Write a cache in place of an older one; a memory map becomes a file of its own.
 
@@ -208,6 +211,7 @@ def write_cache(
         sha256=sha256(path),
         large=large,
         large_sha256=hashes,
+        absent=absent,
     )
     write_text(record, json.dumps(asdict(provenance), indent=1) + "\n")
     return provenance
@@ -321,4 +325,5 @@ def skipped_note(provenance: Provenance, most: int = 5) -> tuple[str, ...]:
         return ()
     # NAME.rejected.txt is of the latest preparation, which may have rejected other files.
     full_list = f"{provenance.name}.json, next to the prepared data"
-    return (f"skipped when prepared: {summarise(provenance.bad, most, full_list)}",)
+    what = "damaged or missing, and absent" if provenance.absent else "skipped"
+    return (f"{what} when prepared: {summarise(provenance.bad, most, full_list)}",)

@@ -133,4 +133,4 @@ def picture_decoder(size: int) -> Decoder:
     return decode
 
 
-PREPARATION = Preparation(version=VERSION, find=find, build=build)
+PREPARATION = Preparation(version=VERSION, find=find, build=build, modalities=True)

@@ -89,4 +89,4 @@ def build(work: Work) -> dict[str, Array]:
     }
 
 
-PREPARATION = Preparation(version=VERSION, find=find, build=build)
+PREPARATION = Preparation(version=VERSION, find=find, build=build, modalities=True)

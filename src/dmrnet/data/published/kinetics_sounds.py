@@ -167,7 +167,9 @@ def build(work: Work) -> dict[str, Array]:
     """Make the arrays: sounds and frames of all clips, classes, splits, names."""
     files = work.files["visual"]
     groups, kept = work.decode_together({"audio": sound(SECONDS), "visual": frame(SHORTEST)})
-    short = []
+    # A clip that is too short has a sound that is.
+    named = {one.name for one in work.rejected if one.reason.startswith("is short")}
+    short = [row for row, file in enumerate(files) if file.name in named]
     for row, file in enumerate(files):
         if file.path.suffix == ".jpg" and file.path.is_file():
             frames = sum(1 for _ in file.path.parent.glob("*.jpg"))
@@ -194,4 +196,4 @@ def build(work: Work) -> dict[str, Array]:
     }
 
 
-PREPARATION = Preparation(version=VERSION, find=find, build=build)
+PREPARATION = Preparation(version=VERSION, find=find, build=build, modalities=True)

@@ -48,11 +48,13 @@ class Preparation:
         find: Finds the files in the sources. Raises FileNotFoundError if a kind is missing, and
             ValueError if the sources are ambiguous, or a list that names files is damaged.
         build: Makes the arrays.
+        modalities: Whether a sample has several files, some of which may be absent.
     """
 
     version: int
     find: Callable[[Sequence[Path]], FilesByGroup]
     build: Callable[[Work], dict[str, Array]]
+    modalities: bool = False
 
 
 def preparation(name: str) -> Preparation:
@@ -71,7 +73,7 @@ def prepare(
     sources: Sequence[str | Path],
     root: str | Path,
     *,
-    bad: Literal["skip", "refuse"] = "refuse",
+    bad: Literal["skip", "absent", "refuse"] = "refuse",
     allow_pickle: bool = False,
     log: Log = lambda sentence: None,
     progress: ProgressCallback = no_progress,
@@ -86,8 +88,9 @@ def prepare(
         sources: Folders or files that hold what was published, in any order.
         root: Folder for the cache; made if it does not exist.
         bad: What to do if files are missing or damaged: `refuse` (make nothing) or `skip` (go on
-            without them). Either way they are counted, the first are named, and all are listed in
-            ``ROOT/NAME.rejected.txt``.
+            without their samples) or `absent` (keep samples that lost only some of their files,
+            with these modalities absent). In any case they are counted, the first are named, and
+            all are listed in ``ROOT/NAME.rejected.txt``.
         allow_pickle: Open a pickled source, for data sets that are published as one.
         log: Called with sentences on what was found.
         progress: Called with the kind of file, how many are done and how many there are; in
@@ -103,8 +106,10 @@ def prepare(
             may not be opened.
     """
     plan = preparation(name)
-    if bad not in ("skip", "refuse"):
-        raise ValueError(f"expected bad files to be 'skip' or 'refuse', got {bad!r}")
+    if bad not in ("skip", "absent", "refuse"):
+        raise ValueError(f"expected bad files to be 'skip', 'absent' or 'refuse', got {bad!r}")
+    if bad == "absent" and not plan.modalities:
+        raise ValueError(f"samples of {name} cannot lack a modality; expected bad 'skip'")
     if not sources:
         raise ValueError(f"{name}: expected at least one source, a folder or a file")
     for source in sources:
@@ -124,7 +129,7 @@ def prepare(
     if (
         cache is not None
         and (cache.version, cache.fingerprint) == (plan.version, fingerprint)
-        and (bad == "skip" or not cache.bad)
+        and (not cache.bad or (bad != "refuse" and cache.absent == (bad == "absent")))
         and _is_unchanged(cache, root, log, progress)
     ):
         log(f"{path} is already made of these files; nothing to do")
@@ -135,7 +140,7 @@ def prepare(
     check_cache(name, root)
     root.mkdir(parents=True, exist_ok=True)
     folder = root / f".{name}-{plan.version}-parts"
-    work = Work(files, folder, allow_pickle, log, progress)
+    work = Work(files, folder, allow_pickle, log, progress, keep=bad == "absent")
     try:
         arrays = plan.build(work)
     except ValueError as error:
@@ -149,12 +154,20 @@ def prepare(
         raise ValueError(
             f"{name}: {len(rejected)} of the source are missing or damaged, so nothing was made: "
             f"{summarise(rejected, full_list=full_list)}. Mend them, or go on without them with "
-            "--bad skip"
+            f"--bad skip{', or --bad absent, which keeps the rest of a sample' * plan.modalities}"
         )
     if rejected:
-        log(f"skipped {summarise(rejected, full_list=full_list)}")
+        log(f"{'absent:' if work.keep else 'skipped'} {summarise(rejected, full_list=full_list)}")
     made = write_cache(
-        name, root, arrays, plan.version, fingerprint, work.groups, rejected, progress
+        name,
+        root,
+        arrays,
+        plan.version,
+        fingerprint,
+        work.groups,
+        rejected,
+        progress,
+        absent=work.keep,
     )
     shutil.rmtree(folder, ignore_errors=True)
     log(f"written: {path} ({made.total_bytes / 1e6:.1f} MB), and {record.name}: what it is made of")

@@ -51,8 +51,16 @@ class DecodedParts:
     rows: Array
 
     def stack(self, rows: Array, target: Path) -> Array:
-        """Return the arrays of some decoded rows, at least one, as a memory map of `target`."""
+        """Return the arrays of some rows, as a memory map of `target`.
+
+        Rows that could not be decoded are zeros. At least one of them was.
+
+        Args:
+            rows: Positions in the group, int64, ascending.
+            target: File of the memory map.
+        """
         wanted = np.isin(self.rows, rows)
+        places = np.searchsorted(rows, self.rows[wanted])
         stacked: Array | None = None
         read = written = 0
         for path in self.paths:
@@ -65,10 +73,10 @@ class DecodedParts:
             if stacked is None:
                 shape = (len(rows), *values.shape[1:])
                 stacked = np.lib.format.open_memmap(target, "w+", dtype=values.dtype, shape=shape)
-            stacked[written : written + len(chosen)] = chosen
+            stacked[places[written : written + len(chosen)]] = chosen
             written += len(chosen)
         assert stacked is not None
-        assert written == len(rows)
+        assert written == len(places)
         return stacked
 
 
@@ -81,6 +89,7 @@ class Work:
         folder: Folder for decoded files.
         rejected: Files and rows that could not be used so far.
         groups: Source files that were read so far.
+        keep: Whether samples stay that lost some of their files, with those absent.
     """
 
     files: FilesByGroup
@@ -90,6 +99,7 @@ class Work:
     progress: ProgressCallback
     rejected: list[Rejected] = field(default_factory=list)
     groups: dict[str, SourceFiles] = field(default_factory=dict)
+    keep: bool = False
 
     def reject(self, group: str, name: str, reason: str) -> None:
         """Record that a file or row cannot be used."""
@@ -176,20 +186,31 @@ class Work:
 
         Returns:
             The decoded groups, and the positions that could be decoded in all of them, int64,
-            ascending: a sample with one bad file is left out whole, so that nothing shifts.
+            ascending: a sample with one bad file is left out whole, so that nothing shifts. With
+            `keep` one good file is enough.
         """
         settings = settings or {}
         groups = [self.decode_parts(name, decoders[name], settings.get(name)) for name in decoders]
-        return groups, reduce(np.intersect1d, [parts.rows for parts in groups])
+        common = np.union1d if self.keep else np.intersect1d
+        return groups, reduce(common, [parts.rows for parts in groups])
 
     def stack(self, groups: Sequence[DecodedParts], rows: Array) -> dict[str, Array]:
-        """Return some rows of each group as a memory map; raise ValueError if there is no row."""
+        """Return some rows of each group as a memory map; raise ValueError if there is no row.
+
+        Where files of a row are absent, ``present``, bool ``(n, groups)``, says so; its name begins
+        as those of the groups, as in ``train.present``.
+        """
         if not len(rows):
             names = ", ".join(parts.group for parts in groups)
             raise ValueError(f"no sample can be used: each lacks one of {names}")
-        return {
+        arrays: dict[str, Array] = {
             parts.group: parts.stack(rows, self.folder / f"{parts.group}.npy") for parts in groups
         }
+        present = np.stack([np.isin(rows, parts.rows) for parts in groups], 1)
+        if not present.all():
+            start, dot, _ = groups[0].group.rpartition(".")
+            arrays[f"{start}{dot}present"] = present
+        return arrays
 
     def _record(self, group: str, checksums: Sequence[str]) -> None:
         files = self.files[group]

@@ -13,7 +13,7 @@ from dmrnet.data.files.media import picture, sound_of
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.sound import read_sound
 from dmrnet.data.files.spectrogram import Spectrogram, repeat_to, resample
-from dmrnet.data.mapped import MappedDataset
+from dmrnet.data.mapped import MappedDataset, present_of
 from dmrnet.data.split import generator
 from dmrnet.data.transforms import Chain, RandomFlip, RandomResizedCrop, Resize, integer
 from dmrnet.data.views import IMAGENET, ImageView
@@ -111,7 +111,8 @@ def clip_splits(
     """Return the training, validation and test split of prepared clips.
 
     Args:
-        arrays: Arrays of the cache: ``audio``, ``visual`` and ``name``, with N rows each.
+        arrays: Arrays of the cache: ``audio``, ``visual`` and ``name``, with N rows each, and
+            ``present`` where some lack a modality.
         splits: int64 tensors ``(n,)``, the rows of each split.
         target: int64 tensor ``(N,)``, the class of each clip.
         classes: Names of the classes.
@@ -131,7 +132,10 @@ def clip_splits(
         change = moved if random else still
         pictures = ImageView({"visual": IMAGENET}, transform=change, seed=seed)
         view = ClipView(sound, pictures, random)
-        parts.append(MappedDataset(task, stored, rows, target, names, view, content))
+        dataset = MappedDataset(
+            task, stored, rows, target, names, view, content, present=present_of(arrays)
+        )
+        parts.append(dataset)
     return parts
 
 

@@ -58,7 +58,7 @@ class CasiaSurf(DataSettings):
 
         from dmrnet.data.dataset import Splits
         from dmrnet.data.files.cache import read_cache, skipped_note
-        from dmrnet.data.mapped import MappedDataset
+        from dmrnet.data.mapped import MappedDataset, present_of
         from dmrnet.data.transforms import CentreCrop, Chain, RandomCrop, RandomFlip, Rotate
         from dmrnet.data.views import ImageView
         from dmrnet.modalities import Modality, Task
@@ -87,6 +87,7 @@ class CasiaSurf(DataSettings):
                 provenance.content,
                 tuple(known),
                 torch.tensor([known.index(name) if name else -1 for name in types]),
+                present_of(arrays, f"{split}."),
             )
         real = ", ".join(
             f"{split} {int(part.target.sum())} real of {len(part)}" for split, part in parts.items()
