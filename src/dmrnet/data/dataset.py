@@ -241,6 +241,12 @@ class Splits:
     cells: Cells = "refuse"
     encoding: Mapping[str, Any] | None = None
 
+    @property
+    def data_task(self) -> Task:
+        """The task as it is in the data, without what standardising appends."""
+        task = self.train.task
+        return task if self.standardiser is None else self.standardiser.without_flags(task)
+
     def parts(self) -> dict[str, Dataset]:
         """Return the splits by name, without those that are None."""
         named = {"train": self.train, "val": self.val, "test": self.test}

@@ -56,7 +56,7 @@ class Description:
 
 def describe(splits: Splits) -> Description:
     """Count the samples, modalities and classes of splits."""
-    parts, task = splits.parts(), splits.train.task
+    parts, task = splits.parts(), splits.data_task
     present = {role: part.present.sum(0).tolist() for role, part in parts.items()}
     labels = {role: _class_counts(part).tolist() for role, part in parts.items()}
     classes = task.classes if labels["train"] else ()

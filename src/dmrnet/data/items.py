@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
-from dmrnet.data.cells import MissingCells, cell_notes
+from dmrnet.data.cells import MissingCells, cell_notes, gaps
 from dmrnet.data.concerns import class_notes, combination_notes, warnings_of
 from dmrnet.data.dataset import Dataset, Splits
 from dmrnet.data.files.disguise import absent_rows
+from dmrnet.data.files.ends import ONE_LENGTH, layout_of_ragged, steps_note
 from dmrnet.data.files.labels import Choice, check_target, known_target, learn_target, listed_labels
 from dmrnet.data.files.layout import (
     Layout,
@@ -27,20 +27,20 @@ from dmrnet.data.files.layout import (
     reading_notes,
 )
 from dmrnet.data.files.numbers import FILL_IN, Array
-from dmrnet.data.files.objects import array_hash, as_array, plain_label
+from dmrnet.data.files.objects import as_array, padded, plain_label
 from dmrnet.data.files.reading import arranged
 from dmrnet.data.given import GivenData
 from dmrnet.data.groups import group_codes, hold_out_groups
+from dmrnet.data.item_summary import Item, Summary, in_order
 from dmrnet.data.records import record
 from dmrnet.data.sets.base import Cells
 from dmrnet.data.split import generator, hold_out
 from dmrnet.data.standardise import Standardiser
+from dmrnet.data.steps import trimmed
 from dmrnet.data.streaming import fit_streamed
 from dmrnet.hints import nearest
 from dmrnet.modalities import Batch, Modality, Task
 from dmrnet.targets import target_of
-
-Item = tuple[dict[str, Any], Any]
 
 
 class LazyDataset(GivenData):
@@ -167,58 +167,6 @@ class LazyDataset(GivenData):
         return digest.hexdigest()
 
 
-@dataclass
-class Summary:
-    """Modalities, labels and shapes of all samples.
-
-    Attributes:
-        shapes: Shape of one sample of each modality.
-        has: Names of the modalities of each sample.
-        labels: Label of each sample.
-        missing: Number of missing cells, which are NaN, by modality and sample; those without any
-            are left out.
-        digest: Fingerprint of arrays and labels.
-        hashes: Hash of the array of each modality of each sample.
-    """
-
-    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    has: list[frozenset[str]] = field(default_factory=list)
-    labels: list[Any] = field(default_factory=list)
-    missing: dict[str, dict[int, int]] = field(default_factory=dict)
-    digest: str = ""
-    hashes: list[dict[str, int]] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, data: LazyDataset) -> Summary:
-        """Read all samples.
-
-        Raises:
-            ValueError: If samples of a modality differ in shape.
-        """
-        summary, digest = cls(), blake2b(digest_size=4)
-        for row, (inputs, label) in enumerate(_in_order(data)):
-            hashes: dict[str, int] = {}
-            for name, array in inputs.items():
-                shape = summary.shapes.setdefault(name, array.shape)
-                if shape != array.shape:
-                    raise ValueError(
-                        f"modality {name}: expected samples of one shape, got {shape} before and "
-                        f"{array.shape} in sample {row}; resize or pad them"
-                    )
-                if gaps := int(np.isnan(array).sum()):
-                    summary.missing.setdefault(name, {})[row] = gaps
-                digest.update(name.encode())
-                numbers = np.ascontiguousarray(array)
-                digest.update(numbers.data)
-                hashes[name] = array_hash(numbers)
-            summary.hashes.append(hashes)
-            digest.update(repr(label).encode())
-            summary.has.append(frozenset(inputs))
-            summary.labels.append(label)
-        summary.digest = digest.hexdigest()
-        return summary
-
-
 class ItemRows(Dataset):
     """Some samples of a `LazyDataset`, standardised when they are taken.
 
@@ -256,8 +204,8 @@ class ItemRows(Dataset):
         self.present = torch.tensor(
             [[name in summary.has[row] for name in task.modalities] for row in rows.tolist()]
         )
-        for name, gaps in summary.missing.items():
-            some = [row for row in rows.tolist() if row in gaps]
+        for name, counts in summary.missing.items():
+            some = [row for row in rows.tolist() if row in counts]
             if some and not cells:
                 raise ValueError(
                     f"{data.path}: sample {some[0]}, modality {name}"
@@ -287,31 +235,58 @@ class ItemRows(Dataset):
             x = torch.zeros(len(rows), *modality.shape)
             at = [k for k, (arrays, _) in enumerate(samples) if name in arrays]
             if at and layout is not None:
-                values = arranged(np.stack([samples[k][0][name] for k in at]), layout)
+                arrays = [samples[k][0][name] for k in at]
+                if modality.ragged:
+                    arrays = [padded(array, self.data.summary.shapes[name]) for array in arrays]
+                values = arranged(np.stack(arrays), layout)
                 if self.standardiser is not None:
-                    if self.standardiser.imputer is None and values.isnan().any():
+                    filled = self.standardiser.imputer is not None
+                    if not filled and gaps(values, modality.ragged).any():
                         # An item that was another one when it was first read.
                         raise ValueError(f"modality {name}: NaN in part of a sample; {FILL_IN}")
                     values = self.standardiser.apply(name, values)
                 x[torch.tensor(at)] = values
             inputs[name] = x
-        return self._batch(inputs, rows)
+        return self._batch(inputs if self.steps is None else trimmed(inputs, self.task), rows)
 
     def standardise(self, standardiser: Standardiser | None) -> None:
         """Standardise samples from now on; indicators of missing cells become part of the task."""
         self.standardiser = standardiser
         if standardiser is not None:
             self.task = standardiser.with_flags(self.task)
+            self.steps = self._steps()
+
+    def lengths(self, name: str) -> list[int]:
+        """Return the number of steps of each sample that has a ragged modality."""
+        shapes, layout = self.data.summary.row_shapes, self.layouts[name]
+        found = (shapes[row].get(name) for row in self.rows.tolist())
+        return [layout.shape(shape)[1] for shape in found if shape is not None]
+
+    def _steps(self) -> Tensor | None:
+        ragged = [one.name for one in self.task.inputs if one.ragged]
+        if not ragged:
+            return None
+        steps = torch.zeros(len(self), dtype=torch.int64)
+        for name in ragged:
+            if name in self.layouts:
+                has = self.present[:, self.task.modalities.index(name)]
+                steps[has] += torch.tensor(self.lengths(name))
+        return steps
 
     def missing_cells(self) -> dict[str, MissingCells]:
         """Count the missing cells of each modality; those without any are left out."""
         counted = {}
         for column, name in enumerate(self.task.modalities):
-            gaps = self.data.summary.missing.get(name, {})
-            counts = [gaps[row] for row in self.rows.tolist() if row in gaps]
+            missing = self.data.summary.missing.get(name, {})
+            counts = [missing[row] for row in self.rows.tolist() if row in missing]
             if counts:
                 of = int(self.present[:, column].sum())
-                numbers = of * math.prod(self.data.summary.shapes[name])
+                shapes = self.data.summary.row_shapes
+                numbers = sum(
+                    math.prod(shapes[row][name])
+                    for row in self.rows.tolist()
+                    if name in shapes[row]
+                )
                 counted[name] = MissingCells(len(counts), of, sum(counts) / numbers)
         return counted
 
@@ -334,7 +309,7 @@ def lazy_splits(
     summary = train.summary
     layouts = {}
     for name, shape in summary.shapes.items():
-        stated = train.kinds.get(name)
+        stated = summary.kinds.get(name) or train.kinds.get(name)
         layouts[name] = parse_kind(stated) if stated else guess_layout(shape, name)
     notes = reading_notes({name: (summary.shapes[name], layouts[name]) for name in layouts})
     column = learn_target(
@@ -343,7 +318,7 @@ def lazy_splits(
     notes.extend(column.notes)
     task = Task(
         tuple(
-            Modality(name, layouts[name].kind, layouts[name].shape(shape))
+            Modality(name, layouts[name].kind, layouts[name].shape(shape), name in summary.kinds)
             for name, shape in summary.shapes.items()
         ),
         column.classes,
@@ -370,11 +345,18 @@ def lazy_splits(
     else:
         training, validation = whole, every_row(val, task, layouts, cells=filled)
     testing = None if test is None else every_row(test, task, layouts, cells=filled)
-    standardiser = fit_streamed(_training_tensors(training), task.modalities, cells)
+    standardiser = fit_streamed(
+        _training_tensors(training), task.modalities, cells, tuple(summary.kinds)
+    )
     parts = {"train": training, "val": validation, "test": testing}
     for role, part in parts.items():
         if part is not None:
             part.standardise(standardiser)
+            notes += [
+                steps_note(role, one.name, np.array(part.lengths(one.name)))
+                for one in part.task.inputs
+                if one.ragged and one.name in part.layouts
+            ]
             notes += cell_notes(role, part.missing_cells(), cells if role == "train" else None)
     notes.extend(combination_notes(training.present, task.modalities))
     notes.extend(class_notes(training))
@@ -408,15 +390,24 @@ def every_row(
     stated = {name: parse_kind(kind) for name, kind in data.kinds.items()}
     if standardiser is not None:
         task, cells = standardiser.without_flags(task), standardiser.imputer is not None
-    read_as = {}
-    for modality in task.inputs:
+    stated |= {name: parse_kind(kind) for name, kind in data.summary.kinds.items()}
+    read_as, inputs = {}, list(task.inputs)
+    for column, modality in enumerate(task.inputs):
         if modality.name in data.summary.shapes:
             shape = data.summary.shapes[modality.name]
+            known = stated.get(modality.name) or (layouts or {}).get(modality.name)
+            if modality.ragged:
+                layout = layout_of_ragged(data.path, shape, modality, known, None)
+                read_as[modality.name] = layout
+                inputs[column] = replace(modality, shape=layout.shape(shape))
+                continue
             try:
-                known = stated.get(modality.name) or (layouts or {}).get(modality.name)
+                if modality.name in data.summary.kinds:
+                    raise ValueError(ONE_LENGTH.format(modality.shape[-1]))
                 read_as[modality.name] = matching_layout(shape, modality, known)
             except ValueError as error:
                 raise ValueError(f"{data.path}: modality {modality.name}: {error}") from error
+    task = replace(task, inputs=tuple(inputs))
     rows = ItemRows(data, torch.arange(len(data)), task, read_as, need_target, cells)
     rows.standardise(standardiser)
     return rows
@@ -424,27 +415,7 @@ def every_row(
 
 def _training_tensors(train: ItemRows) -> Iterator[dict[str, Tensor]]:
     """Read the training samples in order, channels first."""
-    for inputs, _ in _in_order(train.data, train.rows.tolist()):
+    for inputs, _ in in_order(train.data, train.rows.tolist()):
         yield {
             name: arranged(array[None], train.layouts[name])[0] for name, array in inputs.items()
         }
-
-
-def _in_order(data: LazyDataset, rows: Sequence[int] | None = None) -> Iterator[Item]:
-    rows = range(len(data)) if rows is None else rows
-    if not data.workers:
-        return (data[row] for row in rows)
-    loader: DataLoader[Item] = DataLoader(
-        data,  # type: ignore[arg-type]
-        batch_size=None,
-        sampler=rows,
-        num_workers=data.workers,
-        collate_fn=_unchanged,
-        # The seed of the workers is not used, and must not be drawn from the global generator.
-        generator=torch.Generator(),
-    )
-    return iter(loader)
-
-
-def _unchanged(item: Any) -> Any:  # noqa: ANN401
-    return item

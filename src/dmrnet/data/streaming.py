@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -13,7 +13,10 @@ from dmrnet.data.standardise import Standardiser
 
 
 def fit_streamed(
-    samples: Iterable[Mapping[str, Tensor]], modalities: Sequence[str], cells: Cells = "refuse"
+    samples: Iterable[Mapping[str, Tensor]],
+    modalities: Sequence[str],
+    cells: Cells = "refuse",
+    ragged: Collection[str] = (),
 ) -> Standardiser:
     """Return the mean and deviation of each feature or channel, and what fills missing cells.
 
@@ -21,6 +24,7 @@ def fit_streamed(
         samples: Tensors ``(C, ...)`` of the modalities that each sample has.
         modalities: Names of the modalities.
         cells: What stands for missing cells, which are NaN; see `Standardiser.fit`.
+        ragged: Modalities whose sequences differ in length; each sample ends where its tensor does.
 
     Raises:
         ValueError: If a modality or a feature has no value in any sample, or `cells` is the median,
@@ -59,11 +63,11 @@ def fit_streamed(
     if never:
         raise ValueError(f"modality {never[0]} is present in no training sample; leave it out")
     if cells == "refuse":
-        return Standardiser(mean, std)
+        return Standardiser(mean, std, ragged=ragged)
     fill, indicator = split_choice(cells)
     flagged = {
         name: (summed[2] < (numbers[name] if indicator else 0)).nonzero().flatten()
         for name, summed in sums.items()
     }
     values = mean if fill == "mean" else {name: torch.zeros_like(one) for name, one in mean.items()}
-    return Standardiser(mean, std, imputer=Imputer(values, flagged))
+    return Standardiser(mean, std, imputer=Imputer(values, flagged), ragged=ragged)

@@ -17,8 +17,10 @@ from dmrnet.data.files.layout import Layout
 from dmrnet.data.files.objects import odd_rows
 from dmrnet.data.files.reading import read_split, read_splits
 from dmrnet.data.given import MultimodalDataset
+from dmrnet.data.items import LazyDataset, every_row, lazy_splits
 from dmrnet.data.loader import TrainLoader, by_length
 from dmrnet.data.sets.arrays import Arrays
+from dmrnet.data.sets.base import Cells
 from dmrnet.modalities import Uniform, Warmup
 
 Y = np.arange(24) % 2
@@ -95,6 +97,34 @@ def test_every_way_of_saying_it_is_the_same(tmp_path: Path) -> None:
     # One axis: a sequence of one channel, if that is said.
     one = read([row[:, 0] for row in rows], kinds={"walk": "sequence"}).train.task.inputs[0]
     assert one.shape == (2, lengths.max())
+
+
+@pytest.mark.parametrize("cells", ["refuse", "mean+indicator"])
+def test_samples_read_one_by_one_are_those_read_at_once(cells: Cells) -> None:
+    rows = walks()
+    if cells != "refuse":
+        rows[3][1, 2] = np.nan
+    items = [({"walk": walk, "tab": tab}, y) for walk, tab, y in zip(rows, table(), Y, strict=True)]
+    data = LazyDataset(items)
+    lazy = lazy_splits(data, data, None, 0, 0.2, cells)
+    whole = MultimodalDataset({"walk": rows, "tab": table()}, Y)
+    expected = standardised(read_splits(whole, whole, None, 0, kinds=whole.kinds, cells=cells))
+    assert lazy.train.task.inputs == expected.train.task.inputs
+    assert torch.equal(lazy.train.steps, expected.train.steps)
+    for some in (torch.arange(24), torch.tensor([4, 2])):
+        one, other = lazy.train.take(some), expected.train.take(some)
+        for name in ("walk", "tab"):
+            assert one.inputs[name].shape == other.inputs[name].shape
+            np.testing.assert_allclose(one.inputs[name], other.inputs[name], atol=1e-5)
+    said = [note for note in expected.notes if "steps" in note or "cells" in note]
+    assert said == [note for note in lazy.notes if "steps" in note or "cells" in note]
+    long = LazyDataset([({"walk": np.ones((50, 3), np.float32)}, None)])
+    later = every_row(long, lazy.train.task, None, lazy.standardiser, need_target=False)
+    assert later.take(torch.tensor([0])).inputs["walk"].shape == (1, 4 + (cells != "refuse"), 50)
+    full = [({"walk": np.ones((20, 3), np.float32) * row}, row % 2) for row in range(8)]
+    one_length = lazy_splits(LazyDataset(full), LazyDataset(full), None, 0, 0.2)
+    with pytest.raises(ValueError, match="expected sequences of 20 steps as in training"):
+        every_row(data, one_length.train.task, None, one_length.standardiser)
 
 
 def test_rows_of_another_size_by_fault_are_no_sequences() -> None:

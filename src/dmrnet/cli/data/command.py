@@ -221,7 +221,7 @@ def _modalities(description: Description) -> Table:
     for entry in description.modalities:
         shares = [percent(entry.present[role] / description.rows[role]) for role in roles]
         modality = entry.modality
-        table.add_row(modality.name, modality.kind, shape_text(modality.shape), *shares)
+        table.add_row(modality.name, modality.kind, shape_text(modality), *shares)
     return table
 
 

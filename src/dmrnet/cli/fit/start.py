@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from dmrnet.settings.training import Training
 
 
-def shape_text(shape: tuple[int, ...]) -> str:
-    """Return a shape as text.
+def shape_text(modality: Modality) -> str:
+    """Return the shape of a modality as text.
 
-    >>> shape_text((1, 16, 15))
+    >>> from dmrnet.modalities import Modality
+    >>> shape_text(Modality("cam", "image", (1, 16, 15)))
     '1x16x15'
     """
-    return "x".join(str(size) for size in shape)
+    *others, last = (str(size) for size in modality.shape)
+    return "x".join([*others, f"up to {last}" if modality.ragged else last]).replace("xup", " x up")
 
 
 def show_start(
@@ -79,12 +81,12 @@ def _modalities(settings: RunSettings, splits: Splits, method: Method) -> Table:
     parts = splits.parts()
     table = plain_table(("modality", "kind", "shape"), [f"in {role}" for role in parts])
     table.add_column("encoder")
-    for column, modality in enumerate(splits.train.task.inputs):
+    for column, modality in enumerate(splits.data_task.inputs):
         shares = [float(part.present[:, column].double().mean()) for part in parts.values()]
         table.add_row(
             modality.name,
             modality.kind,
-            shape_text(modality.shape),
+            shape_text(modality),
             *(percent(share) for share in shares),
             _encoder(settings, modality, method),
         )

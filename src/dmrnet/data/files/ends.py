@@ -16,6 +16,12 @@ from dmrnet.modalities import Modality
 LENGTHS = "lengths"
 """Name of the array of lengths of the only sequence; of one of several it is ``NAME__lengths``."""
 
+ONE_LENGTH = (
+    "expected sequences of {} steps as in training, got some that are shorter; train with such "
+    "sequences"
+)
+"""Refusal of sequences that end early, where all of the training have one length."""
+
 SUSPICIOUS = 0.1
 """Share of rows that end alike from which padding is suspected."""
 
@@ -227,13 +233,21 @@ def steps_notes(role: str, inputs: Sequence[Modality], ends: Mapping[str, Ends])
     notes = []
     for one in inputs:
         if one.name in ends:
-            lengths = ends[one.name].lengths
-            lengths = lengths[lengths > 0]
-            notes.append(
-                f"{role}: {one.name} has {lengths.min()} to {lengths.max()} steps, "
-                f"{lengths.mean():.1f} on average"
-            )
+            notes.append(steps_note(role, one.name, ends[one.name].lengths))
     return notes
+
+
+def steps_note(role: str, name: str, lengths: Array) -> str:
+    """Return a sentence on the lengths of sequences, int64 ``(n,)``; 0 where there is none.
+
+    >>> steps_note("train", "walk", np.array([3, 0, 8]))
+    'train: walk has 3 to 8 steps, 5.5 on average'
+    """
+    lengths = lengths[lengths > 0]
+    return (
+        f"{role}: {name} has {lengths.min()} to {lengths.max()} steps, {lengths.mean():.1f} on "
+        "average"
+    )
 
 
 def padding_notes(

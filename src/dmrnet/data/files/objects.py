@@ -132,14 +132,30 @@ def _row(name: str, value: Any) -> Array | None:  # noqa: ANN401
 
 
 def _kind_of_ragged(name: str, rows: Sequence[Array | None], stated: str | None) -> str | None:
+    """Return the kind of rows that are sequences of different length; None for others."""
+    there = [row for row in rows if row is not None]
+    if any(row.dtype.kind not in "biuf" for row in there):
+        return None
+    return kind_of_ragged(name, Counter(row.shape for row in there), stated)
+
+
+def kind_of_ragged(
+    name: str, sizes: Counter[tuple[int, ...]], stated: str | None = None
+) -> str | None:
     """Return the kind of sequences whose rows differ in length; None for others.
 
     Rows of one axis are sequences only where their name or `stated` says so, and a few rows that
     differ in what would be channels are none either: they are more likely a fault.
+
+    Args:
+        name: Name of the modality.
+        sizes: Number of rows of each shape.
+        stated: Kind of the modality, if it is known.
+
+    >>> kind_of_ragged("walk", Counter({(20, 3): 4, (31, 3): 5}))
+    'sequence-last'
     """
-    there = [row for row in rows if row is not None]
-    sizes = Counter(row.shape for row in there)
-    if len(sizes) < 2 or any(row.dtype.kind not in "biuf" for row in there):
+    if len(sizes) < 2:
         return None
     axes = {len(shape) for shape in sizes}
     differing = [k for k, some in enumerate(zip(*sizes, strict=False)) if len({*some}) > 1]
@@ -153,7 +169,14 @@ def _kind_of_ragged(name: str, rows: Sequence[Array | None], stated: str | None)
         return kind if (named_kind(name) or "").startswith("sequence") else None
     (usual, number), *_ = sizes.most_common(1)
     expected = str(guess_layout(usual, name))
-    return kind if kind == expected or number < (1 - FEW) * len(there) else None
+    return kind if kind == expected or number < (1 - FEW) * sizes.total() else None
+
+
+def padded(array: Array, shape: Sequence[int]) -> Array:
+    """Return the array of one sample with NaN up to a shape."""
+    out = np.full(shape, np.nan, array.dtype)
+    out[tuple(slice(size) for size in array.shape)] = array
+    return out
 
 
 def _padded(rows: list[Array | None], time: int) -> Array:

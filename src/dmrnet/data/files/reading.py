@@ -16,7 +16,14 @@ from dmrnet.data.dataset import ArrayDataset, Splits
 from dmrnet.data.files.archive import SampleTable, doubts_of, open_source, read_table
 from dmrnet.data.files.bad_rows import skipped_notes
 from dmrnet.data.files.disguise import constants
-from dmrnet.data.files.ends import SequenceRules, layout_of_ragged, padding_notes, steps_notes
+from dmrnet.data.files.ends import (
+    ONE_LENGTH,
+    Ends,
+    SequenceRules,
+    layout_of_ragged,
+    padding_notes,
+    steps_notes,
+)
 from dmrnet.data.files.labels import Choice, TargetColumn, known_target, learn_target
 from dmrnet.data.files.layout import (
     Layout,
@@ -103,16 +110,12 @@ class _FileReader:
             if modality.ragged:
                 stated, ends = self.stated.get(name), table.ends.get(name)
                 layout = layout_of_ragged(path, array.shape[1:], modality, stated, ends)
-                arrays[name] = arranged(array, layout)
-                if ends:
-                    arrays[name] = ended(arrays[name], torch.from_numpy(ends.lengths))
+                arrays[name] = arranged(array, layout, ends)
                 inputs[-1] = replace(modality, shape=layout.shape(array.shape[1:]))
                 continue
             if name in table.ends:
-                raise ValueError(
-                    f"{path}: modality {name}: expected sequences of {modality.shape[-1]} steps as "
-                    "in training, got some that are shorter; train with such sequences"
-                )
+                shorter = ONE_LENGTH.format(modality.shape[-1])
+                raise ValueError(f"{path}: modality {name}: {shorter}")
             try:
                 if shape != (expected := self.shapes.get(name, shape)):
                     raise ValueError(
@@ -199,12 +202,13 @@ def read_split(
     return dataset
 
 
-def arranged(array: Array, layout: Layout) -> Tensor:
-    """Return an array channels first; a view of it where nothing moves."""
+def arranged(array: Array, layout: Layout, ends: Ends | None = None) -> Tensor:
+    """Return an array channels first, NaN after ends; a view of it where nothing changes."""
     shape = layout.shape(array.shape[1:])
     if layout.channels_last:
         array = np.ascontiguousarray(np.moveaxis(array, -1, 1))
-    return torch.from_numpy(array.reshape(len(array), *shape))
+    tensor = torch.from_numpy(array.reshape(len(array), *shape))
+    return tensor if ends is None else ended(tensor, torch.from_numpy(ends.lengths))
 
 
 def read_splits(
@@ -423,9 +427,7 @@ def _training(
             inputs.append(Modality(name, layout.kind, layout.shape(shape), ragged=bool(ends)))
         except ValueError as error:
             raise ValueError(f"{table.path}: modality {name}: {error}") from error
-        arrays[name] = arranged(array, layout)
-        if ends:
-            arrays[name] = ended(arrays[name], torch.from_numpy(ends.lengths))
+        arrays[name] = arranged(array, layout, ends)
         read_as[name] = shape, layout
     try:
         task = Task(tuple(inputs), column.classes, target=column.target)
