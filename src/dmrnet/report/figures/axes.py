@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -87,6 +87,11 @@ def error_bars(
     ]
     at, lows, highs = zip(*bars, strict=True) if bars else ((), (), ())
     axes.vlines(at, lows, highs, color=colour, linewidth=0.9, gid=gid)
+
+
+def constant_line(ink: str) -> dict[str, Any]:
+    """Return the style of the line of the most frequent class alone."""
+    return {"color": ink, "linestyle": (0, (4, 2)), "linewidth": 0.9, "alpha": 0.7, "zorder": 1}
 
 
 def is_wide(columns: Sequence[str]) -> bool:

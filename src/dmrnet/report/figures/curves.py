@@ -8,7 +8,7 @@ from statistics import fmean
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from dmrnet.report.figures.axes import axes_at, bare_grid
+from dmrnet.report.figures.axes import axes_at, bare_grid, constant_line
 from dmrnet.report.figures.figure import Figure, make_figure
 from dmrnet.report.figures.systems import (
     Mark,
@@ -24,7 +24,12 @@ VALIDATION = "val_average"
 
 
 def curve_figures(summary: DataSummary, prefix: str) -> list[Figure]:
-    """Draw loss and validation score of the systems that other figures show; none without any."""
+    """Draw loss and validation score of the systems that other figures show; none without any.
+
+    The score is the one that selects, so that sections of other scores have no curves.
+    """
+    if summary.selected_by and summary.score.name not in summary.selected_by:
+        return []
     _, shown = best_systems(summary)
     runs: dict[str, list[History]] = {mark.label: [] for mark in shown}
     for line in summary.runs:
@@ -41,6 +46,8 @@ def curve_figures(summary: DataSummary, prefix: str) -> list[Figure]:
         for mark in marks:
             _line(below, mark, [of.get("loss", {}) for of in runs[mark.label]], 1)
             _line(above, mark, [of.get(VALIDATION, {}) for of in runs[mark.label]], 100)
+        if summary.val_majority is not None:
+            above.axhline(100 * summary.val_majority, **constant_line(ink))
         below.set_xlabel("epoch")
         below.set_ylabel("training loss")
         above.set_ylabel(f"validation {summary.score.label} in %")
@@ -54,8 +61,11 @@ def curve_figures(summary: DataSummary, prefix: str) -> list[Figure]:
     caption = (
         "Mean over the seeds that reached the epoch; the validation score is the average over "
         "combinations. Losses of different systems have different terms, so only their course "
-        "compares." + worse_left_out(summary)
+        "compares."
     )
+    if summary.val_majority is not None:
+        caption += " Dashed: the most frequent class alone."
+    caption += worse_left_out(summary)
     return [make_figure(f"{prefix}-curves", "Training", caption, draw)]
 
 

@@ -13,6 +13,7 @@ from dmrnet.report.figures.axes import (
     MOST_COLUMNS,
     axes_at,
     bare_grid,
+    constant_line,
     dot_matrix,
     error_bars,
     is_wide,
@@ -139,11 +140,6 @@ def by_combination(summary: DataSummary, name: str) -> Figure:
         )
     caption += _on_constant(summary) + worse_left_out(summary)
     return make_figure(name, "Every combination", caption, draw, wide=is_wide(columns))
-
-
-def constant_line(ink: str) -> dict[str, Any]:
-    """Return the style of the line of the most frequent class alone."""
-    return {"color": ink, "linestyle": (0, (4, 2)), "linewidth": 0.9, "alpha": 0.7, "zorder": 1}
 
 
 def _on_constant(summary: DataSummary) -> str:

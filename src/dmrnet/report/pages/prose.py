@@ -16,6 +16,10 @@ _HOW_COMPARED = (
 )
 
 
+NO_BETTER = 0.005
+"""An average that is less than this above a constant's accuracy is said to be no better."""
+
+
 def lead(summary: DataSummary) -> str:
     """Return the result in a sentence or two."""
     averaged = [item for item in summary.systems if "average" in item.headlines]
@@ -40,6 +44,10 @@ def lead(summary: DataSummary) -> str:
         )
     elif best.label == summary.baseline:
         sentence += ", the baseline"
+    share = [summary.majority[name] for name in summary.compared if name in summary.majority]
+    if share and best.headlines["average"].mean < sum(share) / len(share) + NO_BETTER:
+        alone = fmt.percent(sum(share) / len(share))
+        sentence += f", no better than the most frequent class alone, {alone}%"
     if best.worst:
         worst = fmt.percent(best.scores[best.worst].mean)
         alone = " alone" if len(members(best.worst)) == 1 else ""

@@ -67,6 +67,8 @@ class DataSummary:
         few: Combinations with a value in every run and too few samples.
         undefined: Why no combination has a value, and what is defined instead; empty if unknown.
         majority: Accuracy of the most frequent class alone, by combination; for accuracy only.
+        val_majority: Its mean on validation samples, over combinations and runs; None if unknown.
+        selected_by: Metrics that runs are selected by.
         of_classes: Metrics of classes of the systems that have them.
         counts: Smallest and largest number of samples scored in a run, for each combination.
         systems: The systems, the baseline first, published ones last.
@@ -107,6 +109,8 @@ class DataSummary:
     few: tuple[str, ...] = ()
     undefined: str = ""
     majority: Mapping[str, float] = field(default_factory=dict)
+    val_majority: float | None = None
+    selected_by: frozenset[str] = frozenset()
     of_classes: tuple[ClassScores, ...] = ()
 
     @property
@@ -171,7 +175,8 @@ def _summarise_dataset(
     index = every
     reference = find_baseline(index.systems, baseline, names)
     labels = labels_of(index.systems, names)
-    selected_by = {run.score for run in runs if run.rows and run.rows[0].dataset == dataset}
+    of_dataset = [run for run in runs if run.rows and run.rows[0].dataset == dataset]
+    selected_by = frozenset(run.score for run in of_dataset if run.score)
     scores = scores_of(index.metrics, selected_by)
     shown = {name for score in scores for name in (score.name, score.name + COMPLETE)}
     ours = (run for run in runs if run.presence and run.rows[0].dataset == dataset)
@@ -212,6 +217,8 @@ def _summarise_dataset(
             few=few,
             undefined=undefined_acer(index) if score.name == "acer" and not combinations else "",
             majority=majority_of(index, combinations) if score.name == "accuracy" else {},
+            val_majority=_val_majority(of_dataset) if score.name == "accuracy" else None,
+            selected_by=selected_by,
             of_classes=_of_classes(index, labels, combinations, compared),
         )
 
@@ -238,6 +245,16 @@ def _summarise_systems(
             key=lambda one: (bool(one.system.source), bool(ours) and one.system != reference),
         )
     )
+
+
+def _val_majority(runs: Sequence[RunRecord]) -> float | None:
+    values = [
+        row.value
+        for run in runs
+        for row in run.rows
+        if row.split == "val" and row.metric == "majority" and row.value is not None
+    ]
+    return sum(values) / len(values) if values else None
 
 
 def _of_classes(
