@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -127,3 +128,49 @@ def test_a_few_constant_combinations_are_named() -> None:
         for metric, value in (("majority", 0.9), ("predicted_classes", classes))
     ]
     assert constant_text(values_of(rows, "val")).startswith("every prediction from a is one class:")
+
+
+@pytest.mark.parametrize("by", ["balanced-accuracy", "auroc"])
+def test_any_of_them_may_select(by: str, tmp_path: Path) -> None:
+    """The epoch with the best mean over combinations is kept, and comes first everywhere."""
+    data = MultimodalDataset(INPUTS, RARE)
+    options = {**SOME, "max_epochs": 3, "select_times": 3, "class_weights": "balanced"}
+    run = dmrnet.fit(data, data, data, out=tmp_path / "run", select_by=by, **options)
+    scores = [epoch["val_average"] for epoch in run.history]
+    assert run.best_epoch == int(np.argmax(scores))
+    metric = by.replace("-", "_")
+    assert run.validation.metric == metric
+    assert run.validation.average == pytest.approx(max(scores))
+    rows = rows_of(tmp_path / "run")
+    keys = [(row["split"], row["combination"], row["metric"]) for row in rows]
+    assert len(keys) == len(set(keys))
+    assert run.evaluate().metric == metric
+    out = io.StringIO()
+    facts = {"modalities": ["a", "b"], "score": metric}
+    show_scores(Console(file=out, width=120), rows_of(tmp_path / "run"), "test", facts)
+    text = " ".join(out.getvalue().split())
+    assert text.startswith(f"{by.replace('-', ' ') if by != 'auroc' else 'AUROC'} on test")
+    assert re.search(r" accuracy [\d.]+ % [\d.]+ %", text)
+    assert "most frequent class alone 99.0 %" in text
+    titles = [item.score.name for item in build_report([run.path], tmp_path / "report").summaries]
+    assert titles == [metric, "accuracy"]
+
+
+def test_selection_from_drawn_pairs_knows_them_too() -> None:
+    data = MultimodalDataset(INPUTS, RARE)
+    options = {**SOME, "select_budget": 200, "select_times": 2}
+    run = dmrnet.fit(data, data, select_by="auroc", **options)
+    assert all(0 <= epoch["val_average"] <= 1 for epoch in run.history)
+
+
+def test_other_tasks_have_no_metrics_of_classes_to_select_by() -> None:
+    from dmrnet.data.sets.images import Images
+    from dmrnet.evaluation import measure_of
+    from dmrnet.modalities import Modality, Task
+
+    pixels = Task((Modality("a", "image", (1, 8, 8)),), ("x", "y"), dense=True)
+    with pytest.raises(ValueError, match="for one class a sample, but the task is a class for"):
+        measure_of(Images("t.npz"), pixels, "auroc")
+    numbers = Task((Modality("a", "vector", (2,)),), ("x",), target="regression")
+    with pytest.raises(ValueError, match="but the task is regression"):
+        measure_of(Images("t.npz"), numbers, "macro-f1")

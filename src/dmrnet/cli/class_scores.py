@@ -34,7 +34,11 @@ def majority(values: Values) -> float | None:
 
 
 def show_class_scores(
-    console: Console, rows: Iterable[Mapping[str, Any]], split: str, names: list[str]
+    console: Console,
+    rows: Iterable[Mapping[str, Any]],
+    split: str,
+    names: list[str],
+    first: str = "accuracy",
 ) -> None:
     """Print metrics of classes, on average and with all modalities; nothing without them.
 
@@ -43,11 +47,15 @@ def show_class_scores(
         rows: Rows of the run.
         split: Split to show.
         names: Modalities.
+        first: Metric that is shown already.
     """
     values, whole = values_of(rows, split), "+".join(names)
-    shown = {metric: title for metric, title in CLASS_METRICS.items() if metric in values}
-    if not shown:
+    if "majority" not in values:
         return
+    titles = CLASS_METRICS
+    if first != "accuracy":
+        titles = {"accuracy": "Accuracy", "majority": "Most frequent class alone", **titles}
+    shown = {name: title for name, title in titles.items() if name in values and name != first}
     many = len(values[next(iter(shown))]) > 1
     table = plain_table([""], ["average", "all modalities"] if many else [""])
     table.show_header = many

@@ -114,7 +114,7 @@ def show_scores(
     console.print(_summary(scores, complete, [] if shown else names, alone))
     for line in few_lines(scores):
         console.print(line, soft_wrap=True)
-    show_class_scores(console, rows, split, names)
+    show_class_scores(console, rows, split, names, metric)
 
 
 def _defined_rate(

@@ -86,7 +86,8 @@ def _evaluate_samples(
     names, data = run.task.modalities, run.settings.data
     combinations = combinations_of(len(names))
     store = keeps_predictions(dataset, len(combinations))
-    measure, kind = measure_of(data, run.task), target_of(run.task)
+    by = run.settings.training.select_by
+    measure, kind = measure_of(data, run.task, by), target_of(run.task)
     with naming_samples("test", dataset):
         result = score(
             run.method,
@@ -94,11 +95,11 @@ def _evaluate_samples(
             combinations,
             run.device,
             batch_size=batch_size,
-            keep=store or sets_thresholds(measure),
+            keep=store or sets_thresholds(measure) or measure.needs_predictions,
         )
     result, thresholds = apply_thresholds(measure, result, run.folder, names)
     confidence, classes = read_confidence(run.folder), run.task.target == "classes"
-    own = {*METRICS, *metrics}
+    own = {*METRICS, *metrics, measure.name}
     lines = [
         *score_lines(measure, result, names),
         *(

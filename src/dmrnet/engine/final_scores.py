@@ -46,9 +46,13 @@ def write_final_scores(
     method.to(device).eval()
     modalities = val.task.modalities
     combinations = combinations_of(len(modalities))
-    measure = measure_of(settings.data, val.task)
+    measure = measure_of(settings.data, val.task, settings.training.select_by)
     with naming_samples("validation", val):
-        keep = keeps_predictions(val, len(combinations)) or sets_thresholds(measure)
+        keep = (
+            keeps_predictions(val, len(combinations))
+            or sets_thresholds(measure)
+            or measure.needs_predictions
+        )
         result = score(method, val, combinations, device, keep=keep)
     if val.task.target == "classes" and not val.task.dense:
         fit_confidence(folder, result)
@@ -60,7 +64,7 @@ def write_final_scores(
         figures["hard_agreement"] = agreement
     lines: list[Line] = [
         *score_lines(measure, result, modalities),
-        *class_metric_lines(result, val.task, METRICS),
+        *class_metric_lines(result, val.task, {*METRICS, measure.name}),
         *(("", metric, value, len(val)) for metric, value in figures.items()),
     ]
     folder.put_rows("val", result_rows(folder.name, settings, "val", lines))

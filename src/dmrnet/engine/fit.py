@@ -143,7 +143,7 @@ def fit_run(
                 logger.log_hyperparams(settings.to_dict())
             if started is not None:
                 started(splits, method, training)
-        measure = measure_of(settings.data, splits.train.task)
+        measure = measure_of(settings.data, splits.train.task, settings.training.select_by)
         trainee = Trainee(method, splits, training, settings.seed, folder, report, measure, masks)
         _train(trainer, trainee, settings, folder, checkpoints, resumed, teacher_cost)
         if trainer.is_global_zero:
@@ -288,7 +288,7 @@ def _write_facts(
         dense=task.dense,
         target=task.target,
         scale=task.scale,
-        score=measure_of(settings.data, task).name,
+        score=measure_of(settings.data, task, settings.training.select_by).name,
         columns=list(splits.columns),
         **({} if splits.encoding is None else {"encoding": splits.encoding}),
         samples={name: len(part) for name, part in splits.parts().items()},

@@ -29,12 +29,14 @@ class Measure:
         label: Its name in tables.
         lower_is_better: Whether lower values are better.
         threshold: Criterion of the threshold; all but ``half`` need the predictions to be kept.
+        needs_predictions: Whether the metrics are not of counts alone.
     """
 
     name: str
     label: str
     lower_is_better: bool = False
     threshold: ThresholdBy = "half"
+    needs_predictions: bool = False
 
     def of(self, evaluation: Evaluation, complete: bool = False) -> Columns:
         """Return every metric of an evaluation, that of `name` first.
@@ -182,16 +184,35 @@ class Scored(Protocol):
         ...
 
 
-def measure_of(data: Scored, task: Task | None = None) -> Measure:
+def measure_of(data: Scored, task: Task | None = None, by: str | None = None) -> Measure:
     """Return the measure that the settings of a data set name, or that its task has.
 
     Args:
         data: Settings of the data set.
         task: What is predicted; None for classes.
+        by: Metric of classes that comes first, as in the setting `select_by`; None for the
+            measure's own.
 
     Raises:
-        ValueError: If the metric is unknown.
+        ValueError: If the metric is unknown, or `by` does not fit the task.
     """
+    own = _own_measure(data, task)
+    if by is None or own.name == (metric := by.replace("-", "_")):
+        return own
+    if task is not None and (task.dense or task.target not in ("classes", "ordinal")):
+        what = "a class for every pixel" if task.dense else task.target
+        raise ValueError(f"select_by {by} is for one class a sample, but the task is {what}")
+    if own.threshold != "half":
+        raise ValueError(
+            f"select_by {by} has no threshold, but the data set sets those of {own.label} by "
+            f"{own.threshold}; set --data.threshold half"
+        )
+    from dmrnet.evaluation.class_measures import ClassScore
+
+    return ClassScore(metric, own)
+
+
+def _own_measure(data: Scored, task: Task | None) -> Measure:
     if task is not None and task.target != "classes":
         from dmrnet.evaluation.target_measures import Labels, Numbers, Ranks
 

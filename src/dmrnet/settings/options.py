@@ -38,9 +38,9 @@ ELSEWHERE = {
     "gpu": "--accelerator gpu trains on a GPU, and --devices N on several",
     "gpus": "--accelerator gpu trains on a GPU, and --devices N on several",
     "ngpus": "--accelerator gpu trains on a GPU, and --devices N on several",
-    "metric": "weights are selected by the metric of the data set, as --select says; all metrics "
+    "metric": "--select-by selects weights by another score than that of the data; all metrics "
     "are in the rows that evaluate writes",
-    "monitor": "weights are selected by the metric of the data set, as --select says",
+    "monitor": "--select-by selects weights by another score than that of the data",
     "resume": "the same command goes on with a run that was stopped; --out names its folder",
     "checkpoint": "the same command goes on with a run that was stopped; --out names its folder",
     "ckpt-path": "the same command goes on with a run that was stopped; --out names its folder",

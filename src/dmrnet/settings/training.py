@@ -12,6 +12,9 @@ Schedule = Literal[
     "cosine", "one-cycle", "constant", "casia", "casia-released", "audio-visual", "nyuv2"
 ]
 Select = Literal["best", "last", "complete"]
+SelectBy = Literal[
+    "accuracy", "balanced-accuracy", "worst-recall", "macro-f1", "auroc", "average-precision"
+]
 Draw = Literal["each", "balanced"]
 Precision = Literal["32", "bf16"]
 Accelerator = Literal["auto", "cpu", "gpu"]
@@ -57,6 +60,9 @@ class Training:
         ema: Decay of the weight average that is evaluated; 0 for no average.
         select: Epoch whose weights are kept: the best on validation, over all combinations (best)
             or with all modalities of each sample (complete), or the last.
+        select_by: Score that selects and is reported first, instead of that of the data: accuracy,
+            balanced-accuracy (mean recall of the classes), worst-recall, macro-f1, or auroc or
+            average-precision (means over classes, each against the rest).
         select_budget: Number of (sample, combination) pairs to score at a selection; all if there
             are fewer.
         select_times: Number of epochs, evenly spaced, that are candidates for selection.
@@ -94,6 +100,7 @@ class Training:
     drop_after: int = 0
     ema: float = 0.98
     select: Select = "best"
+    select_by: SelectBy | None = None
     select_budget: int = 20_000
     select_times: int = 20
     patience: int = 0

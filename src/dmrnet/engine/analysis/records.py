@@ -49,7 +49,7 @@ def hard_sets(folder: RunFolder, settings: RunSettings, task: Task, split: str) 
     Raises:
         ValueError: If the split was not evaluated, or nothing was recorded.
     """
-    measure = measure_of(settings.data, task)
+    measure = measure_of(settings.data, task, settings.training.select_by)
     scores = {
         row["combination"]: row["value"]
         for row in folder.rows()

@@ -106,7 +106,7 @@ def select_on(
     if task.dense:
         return _score_of_images(model, dataset, budget, device, measure, complete)
     if not complete and modalities <= MAX_TABLE and len(dataset) * count(modalities) <= budget:
-        keep = measure.threshold != "half"
+        keep = measure.threshold != "half" or measure.needs_predictions
         result = score(model, dataset, all_combinations(modalities), device, keep=keep)
         if isinstance(measure, AttackErrors) and result.predictions is not None:
             result = measure.at(result, measure.thresholds(result.predictions))

@@ -52,7 +52,8 @@ def _on_constants(summary: DataSummary) -> Iterator[str]:
             yield (
                 f"{one.label} predicts one class for every sample with "
                 f"{'every combination' if every else names}: such a score is that of a constant, "
-                "whatever its value. Try --class-weights balanced."
+                "whatever its value. Try --class-weights balanced, or select with --select-by "
+                "balanced-accuracy."
             )
 
 

@@ -219,7 +219,11 @@ def _summarise_dataset(
             majority=majority_of(index, combinations) if score.name == "accuracy" else {},
             val_majority=_val_majority(of_dataset) if score.name == "accuracy" else None,
             selected_by=selected_by,
-            of_classes=_of_classes(index, labels, combinations, compared),
+            of_classes=(
+                _of_classes(index, labels, combinations, compared)
+                if score.name == "accuracy"
+                else ()
+            ),
         )
 
 
