@@ -104,6 +104,14 @@ def test_weights_and_draws_lead_away_from_the_constant() -> None:
         dmrnet.fit(data, data, **SOME, class_weights={"il": 3})
 
 
+def test_evaluating_what_was_trained_on_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    data = MultimodalDataset(INPUTS, RARE)
+    run = dmrnet.fit(data, **{**SOME, "max_epochs": 1})
+    caplog.clear()
+    run.evaluate(data)
+    assert "file: 404 of 505 rows are in train too, number for number" in caplog.text
+
+
 def test_samples_of_one_class_alone_are_said() -> None:
     """Two positives in 600 rows, neither of them in validation."""
     rows = [

@@ -9,6 +9,7 @@ import pytest
 
 from dmrnet import LazyDataset, MultimodalDataset
 from dmrnet.api.fit import data_settings
+from dmrnet.data.concerns import later_warnings
 from dmrnet.data.dataset import Splits
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.sets.images import Images
@@ -151,6 +152,24 @@ def test_other_ways_to_give_data_are_split_and_compared_alike() -> None:
         assert not set.intersection(*sides(splits))
         assert any("in whole groups" in note for note in splits.notes)
         assert sum("rows are in train too" in said for said in splits.warnings) == 1
+
+
+def test_a_later_file_is_compared_with_training(tmp_path: Path) -> None:
+    arrays = patients()
+    settings = Arrays(saved(tmp_path / "t.npz", **arrays))
+    splits = settings.load(0)
+    task, standardiser = splits.train.task, splits.standardiser
+    train = np.flatnonzero(np.isin(arrays["samples"], splits.train.samples))
+    rows = {name: array[train[:10]] for name, array in arrays.items()}
+    known = settings.read(saved(tmp_path / "known.npz", **rows), task, standardiser)
+    said = later_warnings(splits.train, splits.val, known)
+    assert [one.partition(";")[0] for one in said] == [
+        "file: all 10 rows are in train too, number for number",
+        f"file: 1 of 1 groups, all 10 rows, are in train too ({rows['samples'][0]})",
+    ]
+    new = {**rows, "a": rows["a"] + 1, "b": rows["b"] + 1, "samples": [f"q{k}" for k in range(10)]}
+    unseen = settings.read(saved(tmp_path / "new.npz", **new), task, standardiser)
+    assert later_warnings(splits.train, splits.val, unseen) == []
 
 
 def test_images_of_a_patient_stay_together(tmp_path: Path) -> None:

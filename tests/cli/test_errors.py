@@ -387,7 +387,7 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "selection as other tools name it": (
         "fit --metric f1",
-        "unknown setting --metric; --select-by selects weights by another score than that of the data",
+        "unknown setting --metric; --select-by selects weights by another score than that of the",
     ),
     "another name for a device": (
         "evaluate {run} --device gpu",

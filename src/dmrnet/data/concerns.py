@@ -48,6 +48,20 @@ def warnings_of(train: Dataset, val: Dataset, test: Dataset | None) -> tuple[str
     )
 
 
+def later_warnings(train: Dataset, val: Dataset, later: Dataset) -> list[str]:
+    """Return sentences on rows and groups of a later file that training or validation has too."""
+    parts = {"train": train, "val": val, "file": later}
+    hashes = {name: part.row_hashes for name, part in parts.items() if part.row_hashes is not None}
+    found = overlap_warnings(hashes, train.task.modalities)
+    names = {"train": train.groups or train.samples, "file": later.groups or later.samples}
+    by_name = train.groups == train.samples or None not in (train.groups, later.groups)
+    numbered = all(one.isdecimal() for some in names.values() for one in some or ())
+    known = {name: some for name, some in names.items() if some is not None}
+    if by_name and (train.groups is not None or not numbered):
+        found += group_warnings(known, "sample names" if train.groups is None else "groups")
+    return [sentence for sentence in found if sentence.startswith("file: ")]
+
+
 def class_notes(train: Dataset) -> list[str]:
     """Return a sentence on classes of very unequal frequency, if they are."""
     if train.task.dense or train.target.dtype != torch.int64 or train.target.dim() != 1:

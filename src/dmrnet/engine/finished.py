@@ -14,11 +14,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 
+from dmrnet.data.concerns import later_warnings
 from dmrnet.data.dataset import Dataset, Splits
 from dmrnet.data.files.archive import open_source
 from dmrnet.data.files.bad_rows import BadRows
 from dmrnet.data.files.source import ArraySource, Source
 from dmrnet.data.items import LazyDataset
+from dmrnet.data.sets.given import Given
 from dmrnet.data.shift import shift_notes
 from dmrnet.data.standardise import Standardiser
 from dmrnet.engine.folder import RunFolder
@@ -34,6 +36,9 @@ from dmrnet.settings.paths import after_move
 from dmrnet.text import shell
 
 log = logging.getLogger(__name__)
+
+MOST_BYTES = 1 << 28
+"""Size of the largest training file that is read again to compare a later file with it."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +157,9 @@ class FinishedRun:
         bad_rows: BadRows = "refuse",
     ) -> Dataset:
         if path is not None:
-            return self.read(path, absent=absent, bad_rows=bad_rows)
+            dataset = self.read(path, absent=absent, bad_rows=bad_rows)
+            self._warn_of_known(dataset)
+            return dataset
         own = self.settings.data.files().get("test")
         if own is None:
             test = self._load().test
@@ -168,6 +175,20 @@ class FinishedRun:
                 f"{self.folder.path} was trained without a test file; name one with --test FILE"
             )
         return self._checked("test", test, "restore the data, or name a file with --test FILE")
+
+    def _warn_of_known(self, dataset: Dataset) -> None:
+        """Log which rows and groups of a later file training has; nothing if its data are gone."""
+        data = self.settings.data
+        train = Path(data.files().get("train", ""))
+        small = train.is_file() and train.stat().st_size <= MOST_BYTES
+        if dataset.row_hashes is None or not (small or isinstance(data, Given)):
+            return
+        try:
+            splits = self._load()
+        except (OSError, ValueError):
+            return
+        for sentence in later_warnings(splits.train, splits.val, dataset):
+            log.warning("%s", sentence)
 
     def _load(self) -> Splits:
         return self.settings.data.load(self.settings.seed)

@@ -197,6 +197,8 @@ def read_split(
     )
     source = str(source) if isinstance(source, Path) else source
     dataset = reader.read(source, "file", need_target)
+    if need_target:
+        dataset.row_hashes = row_hashes(list(dataset.arrays.values()), dataset.present)
     if standardiser is not None:
         dataset.standardise(standardiser)
     return dataset
