@@ -71,7 +71,7 @@ def show_class_scores(
         for metric, of in values.items()
         if metric.startswith(RECALL) and whole in of
     }
-    if 0 < len(recalls) <= MOST_CLASSES:
+    if len(recalls) <= MOST_CLASSES and any(n for _, n in recalls.values()):
         each = ", ".join(
             f"{name} {percent(_defined(value))} (n {n})" for name, (value, n) in recalls.items()
         )
@@ -91,10 +91,12 @@ def constant_text(values: Values) -> str:
             "all samples are of one class: no score says whether another would be recognised; "
             "score samples of every class"
         )
+    numbers = values.get("predicted_classes", {})
+    enough = counted_combinations({name: n for name, (_, n) in numbers.items()})
     constant = [
         name
-        for name, (number, _) in values.get("predicted_classes", {}).items()
-        if number == 1 and shares.get(name, (1.0, 0))[0] < 1
+        for name, (number, _) in numbers.items()
+        if number == 1 and name in enough and shares.get(name, (1.0, 0))[0] < 1
     ]
     if not constant:
         return ""
@@ -104,7 +106,7 @@ def constant_text(values: Values) -> str:
         if metric.startswith(RECALL) and all(of.get(name, (0.0, 0))[0] == 1 for name in constant)
     }
     which = f" ({always.pop()})" if len(always) == 1 else ""
-    every = len(constant) == len(values["predicted_classes"])
+    every = len(constant) == len(enough)
     more = f" and {counted(len(constant) - 3, 'more combination')}" if len(constant) > 3 else ""
     names = "any combination" if every else f"{', '.join(constant[:3])}{more}"
     return (

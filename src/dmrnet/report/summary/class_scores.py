@@ -35,7 +35,6 @@ def class_scores_of(
     index: RowIndex,
     system: System,
     label: str,
-    combinations: Sequence[str],
     compared: Sequence[str],
 ) -> ClassScores | None:
     """Return the metrics of classes of a system; None where its rows have none.
@@ -44,7 +43,6 @@ def class_scores_of(
         index: Rows of the data set.
         system: The system.
         label: Its name on the page.
-        combinations: Every combination.
         compared: Combinations that averages are over.
     """
 
@@ -68,7 +66,7 @@ def class_scores_of(
     }
     constant = tuple(
         name
-        for name in combinations
+        for name in compared
         if 1 in index.scores.get((system, "predicted_classes", name), {}).values()
         and min(index.scores.get((system, "majority", name), {0: 1.0}).values()) < 1
     )

@@ -48,7 +48,7 @@ def _on_constants(summary: DataSummary) -> Iterator[str]:
         if one.constant:
             first, more = one.constant[:3], len(one.constant) - 3
             names = listed([*first, *([f"{more} more combinations"] if more > 0 else [])])
-            every = len(one.constant) == len(summary.combinations)
+            every = len(one.constant) == len(summary.compared)
             yield (
                 f"{one.label} predicts one class for every sample with "
                 f"{'every combination' if every else names}: such a score is that of a constant, "

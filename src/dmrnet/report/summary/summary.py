@@ -219,11 +219,7 @@ def _summarise_dataset(
             majority=majority_of(index, combinations) if score.name == "accuracy" else {},
             val_majority=_val_majority(of_dataset) if score.name == "accuracy" else None,
             selected_by=selected_by,
-            of_classes=(
-                _of_classes(index, labels, combinations, compared)
-                if score.name == "accuracy"
-                else ()
-            ),
+            of_classes=(_of_classes(index, labels, compared) if score.name == "accuracy" else ()),
         )
 
 
@@ -262,15 +258,9 @@ def _val_majority(runs: Sequence[RunRecord]) -> float | None:
 
 
 def _of_classes(
-    index: RowIndex,
-    labels: Mapping[System, str],
-    combinations: Sequence[str],
-    compared: Sequence[str],
+    index: RowIndex, labels: Mapping[System, str], compared: Sequence[str]
 ) -> tuple[ClassScores, ...]:
-    found = (
-        class_scores_of(index, system, labels[system], combinations, compared)
-        for system in index.systems
-    )
+    found = (class_scores_of(index, system, labels[system], compared) for system in index.systems)
     return tuple(one for one in found if one)
 
 
