@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dmrnet.report.statistics import formatting as fmt
-from dmrnet.report.statistics.estimates import Estimate
+from dmrnet.report.statistics.estimates import Estimate, paired_difference
+from dmrnet.report.statistics.inference import interval
 from dmrnet.report.summary.summary import DataSummary
 
 SEEN, UNSEEN = "●", "○"
@@ -53,11 +54,20 @@ class Table:
 
 
 def score_cell(value: Estimate | None, best: Estimate | None, digits: int = 2) -> Cell:
-    """Return a score in percent; it is best if it reads like the best one."""
+    """Return a score in percent; bold if chance explains what the best one is ahead of it."""
     if value is None:
         return EMPTY
-    is_best = best is not None and fmt.percent(value.mean, digits) == fmt.percent(best.mean, digits)
+    is_best = best is not None and (
+        fmt.percent(value.mean, digits) == fmt.percent(best.mean, digits) or _tie(value, best)
+    )
     return Cell(fmt.estimate(value, digits), best=is_best, hint=fmt.by_seed(value))
+
+
+def _tie(value: Estimate, best: Estimate) -> bool:
+    """Whether the 95% interval of the difference, paired by seed, holds 0."""
+    difference = paired_difference(value, best)
+    ends = None if difference is None else interval(difference)
+    return ends is not None and ends[0] <= 0 <= ends[1]
 
 
 def best_of(summary: DataSummary, scores: Sequence[Estimate | None]) -> Estimate | None:

@@ -66,11 +66,16 @@ def difference(item: Estimate | None, digits: int = 2) -> str:
 def ends(pair: tuple[float, float] | None, digits: int = 2) -> str:
     """Write the ends of an interval of differences in percentage points; empty for None.
 
+    An interval without width is no certainty: every seed gave the same.
+
     Example:
-        >>> ends((-0.0023, 0.0101))
-        '[−0.23, +1.01]'
+        >>> ends((-0.0023, 0.0101)), ends((0.0, 0.0))
+        ('[−0.23, +1.01]', '[in all seeds]')
     """
-    return "" if pair is None else f"[{points(pair[0], digits)}, {points(pair[1], digits)}]"
+    if pair is None:
+        return ""
+    low, high = (points(end, digits) for end in pair)
+    return "[in all seeds]" if low == high else f"[{low}, {high}]"
 
 
 def probability(p: float | None) -> str:
