@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dmrnet.methods import build_method, method
     from dmrnet.modalities import Batch, Modality, Task
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Batch",
