@@ -77,15 +77,30 @@ def ampute(
         raise ValueError(f"expected a block of 1 row or more, with mechanism block; got {block}")
     rates, present = _rates(rate, data.modalities), data.present
     draw = generator(seed, "ampute", mechanism)
-    if mechanism == "block":
-        lost = _blocks(present, rates, block or max(1, round(len(data) / 20)), draw)
-    elif mechanism == "mar":
-        lost = _at_random(present, rates, strength * _levels(data, present), draw)
-    else:
-        slope = strength if mechanism == "mnar" else 0.0
-        logits = slope * _levels(data, present) if slope else np.zeros(present.shape)
-        lost = _independent(present, rates, logits, draw)
+    try:
+        if mechanism == "block":
+            lost = _blocks(present, rates, block or max(1, round(len(data) / 20)), draw)
+        elif mechanism == "mar":
+            lost = _at_random(present, rates, strength * _levels(data, present), draw)
+        else:
+            slope = strength if mechanism == "mnar" else 0.0
+            logits = slope * _levels(data, present) if slope else np.zeros(present.shape)
+            lost = _independent(present, rates, logits, draw)
+    except _NotReachedError as error:
+        raise ValueError(
+            "expected rates that leave every sample a modality; "
+            f"{data.modalities[error.column]} can lose {error.reached:.3f} of its samples, not "
+            f"{error.rate:g}; lower the rates"
+        ) from error
     return data.without(lost)
+
+
+class _NotReachedError(ValueError):
+    """A modality, by its column, cannot lose the share of its samples that was asked for."""
+
+    def __init__(self, column: int, reached: float, rate: float) -> None:
+        super().__init__(column)
+        self.column, self.reached, self.rate = column, reached, rate
 
 
 def _rates(rate: float | Mapping[str, float], names: tuple[str, ...]) -> Array:
@@ -195,10 +210,7 @@ def _check_reached(shares: Array, present: Array, rates: Array) -> None:
     short = np.abs(reached - rates) * (count > 0) > 0.005 + 0.5 / np.maximum(count, 1)
     if short.any():
         v = int(short.argmax())
-        raise ValueError(
-            f"expected rates that leave every sample a modality; modality {v + 1} can lose "
-            f"{reached[v]:.3f} of its samples, not {rates[v]:g}; lower the rates"
-        )
+        raise _NotReachedError(v, float(reached[v]), float(rates[v]))
 
 
 def _bisect(share: Callable[[float], float], wanted: float) -> float:

@@ -133,6 +133,22 @@ def test_ampute_writes_another_file(cli: Cli, made: Path, tmp_path: Path) -> Non
     assert "is the file that is read" in itself.err
 
 
+def test_ampute_keeps_everything_else(cli: Cli, tmp_path: Path) -> None:
+    more = {"y": np.arange(20) % 2, "samples": np.arange(20), "groups": np.arange(20) // 4}
+    arrays = {"a": np.ones((20, 2)), "b": np.ones((20, 3))}
+    np.savez(tmp_path / "all.npz", **arrays, **more)
+    said = cli("data", "ampute", tmp_path / "all.npz", "--rate", ".3", "--out", tmp_path / "x.npz")
+    assert said.code == 0
+    with np.load(tmp_path / "x.npz") as after:
+        assert set(after.files) == {*arrays, *more}
+        for name, array in more.items():
+            assert after[name].astype(int).tolist() == array.tolist()
+    np.savez(tmp_path / "one.npz", a=np.ones((20, 2)))
+    said = cli("data", "ampute", tmp_path / "one.npz", "--rate", ".3", "--out", tmp_path / "y.npz")
+    assert "one.npz: expected rates" in said.err
+    assert "a can lose 0.000 of its samples" in said.err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -192,3 +192,11 @@ def test_labels_of_no_one_kind_are_refused() -> None:
         with pytest.raises(ValueError, match=f"y: .*{said}"):
             plain_labels("y", objects(labels))
     assert plain_labels("y", objects([True, False])).dtype == np.bool_
+
+
+@pytest.mark.parametrize("odd", [[1, 2], np.zeros(4), {"a": 1}])
+def test_labels_that_are_no_single_values_are_named(odd):
+    labels = np.zeros(6, dtype=object)
+    labels[3] = odd
+    with pytest.raises(ValueError, match=r"y: expected one label a row, got .* in row 3"):
+        plain_labels("y", labels)

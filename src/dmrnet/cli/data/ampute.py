@@ -50,26 +50,30 @@ def run(argv: Sequence[str]) -> int:
     from dmrnet.data.ampute import ampute
     from dmrnet.data.files.archive import Archive
     from dmrnet.data.files.cache import write_arrays
-    from dmrnet.data.files.source import PRESENT, SAMPLES, TARGET
+    from dmrnet.data.files.source import GROUPS, PRESENT, SAMPLES, TARGET
     from dmrnet.data.given import MultimodalDataset
+    from dmrnet.settings.flags import naming
 
     archive = Archive(args.file)
     more = {name: archive.read(name) for name in archive.reserved}
-    data = MultimodalDataset(
-        {name: archive.read(name) for name in archive.names},
-        more.get(TARGET),
-        present=more.get(PRESENT),
-        samples=more.get(SAMPLES),
-        name=args.file,
-    )
-    made = ampute(
-        data,
-        args.rate,
-        args.mechanism,
-        args.seed,
-        strength=args.strength,
-        block=args.block,
-    )
+    arrays = {name: archive.read(name) for name in archive.names}
+    with naming(args.file):
+        data = MultimodalDataset(
+            arrays,
+            more.get(TARGET),
+            present=more.get(PRESENT),
+            samples=more.get(SAMPLES),
+            groups=more.get(GROUPS),
+            name=args.file,
+        )
+        made = ampute(
+            data,
+            args.rate,
+            args.mechanism,
+            args.seed,
+            strength=args.strength,
+            block=args.block,
+        )
     write_arrays(out, {name: made.read(name) for name in (*made.names, *made.reserved)})
     console, rows = screen(), len(data)
     table = plain_table(["modality"], ["before", "after"])

@@ -235,6 +235,9 @@ def plain_labels(name: str, labels: Array) -> Array:
         )
     if len({isinstance(one, str | bytes) for one in labels.flat}) > 1:
         raise ValueError(f"{name}: expected one kind, got numbers and text; make all text")
+    for row, one in enumerate(labels.flat):
+        if not isinstance(one, str | bytes | int | float | np.generic):
+            raise ValueError(f"{name}: expected one {what} a row, got {one!r} in row {row}")
     return np.asarray(labels.tolist())
 
 
