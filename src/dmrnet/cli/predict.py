@@ -206,5 +206,6 @@ def check_out(out: Path | None, dense: bool) -> None:
 
 
 def notes_to_show(dataset: Dataset) -> list[str]:
-    """Return the notes on samples, except those on absent modalities, which are expected here."""
-    return [note for note in dataset.notes if " absent in " not in note]
+    """Return the notes on samples, except what is expected here: absent modalities, lengths."""
+    expected = (" absent in ", " steps, ")
+    return [note for note in dataset.notes if not any(words in note for words in expected)]

@@ -243,3 +243,23 @@ def test_named_classes_say_which_number_is_theirs(tmp_path: Path) -> None:
     splits = settings({"train": path}).load(0)
     with pytest.raises(ValueError, match=r"expected labels 0, 1, 2, 4, got 3; .* 0,1,2,3,4"):
         settings({"train": path, "val": str(tmp_path / "b.npz")}).load(0)
+
+
+def test_missing_pixels_are_filled_from_the_training_images(files) -> None:
+    for path in files.values():
+        with np.load(path) as archive:
+            content = dict(archive)
+        content["nir"][0, 3:6, 2:9] = np.nan
+        np.savez(path, **content)
+    with pytest.raises(ValueError, match=r"nir, row 0.*: it holds NaN .* --data.cells mean"):
+        settings(files).load(0)
+    splits = settings(files, cells="mean").load(0)
+    assert splits.test is not None
+    assert splits.standardiser is not None
+    batch = splits.test.take(torch.tensor([0]))
+    assert not batch.inputs["nir"][0, 0, 3:6, 2:9].any()
+    assert batch.inputs["nir"].isfinite().all()
+    assert any("of the cells of nir are missing, in 1 of 7 rows" in note for note in splits.notes)
+    # The same images, to predict.
+    again = settings(files).read(files["test"], splits.test.task, splits.standardiser)
+    assert torch.equal(again.take(torch.tensor([0])).inputs["nir"], batch.inputs["nir"])

@@ -58,6 +58,7 @@ def read_image_file(
     groups: str | None = None,
     absent: Mapping[str, float] | None = None,
     usual: Mapping[str, float] | None = None,
+    cells: bool = False,
 ) -> ImageFile:
     """Read images of one size.
 
@@ -70,6 +71,7 @@ def read_image_file(
         groups: Name of the array with the group of each image, as in the settings of `images`.
         absent: Number that stands for an absent image, by modality.
         usual: Numbers that modalities are throughout training; None for the training file.
+        cells: Whether pixels may be NaN, for those that are missing.
 
     Raises:
         FileNotFoundError: If the file does not exist.
@@ -84,7 +86,7 @@ def read_image_file(
     labels = _labels(archive) if labelled else None
     # `read_table` expects one label a sample.
     archive.reserved = tuple(name for name in archive.reserved if name != TARGET)
-    table = read_table(archive, names, names, fine, absent)
+    table = read_table(archive, names, names, fine, absent, cells=cells)
     here = dict(zip(names, table.present.T, strict=True))
     doubts = disguise_notes(table.arrays, here, usual, archive.setting)
     if labels is not None and table.file_rows is not None:
@@ -200,6 +202,7 @@ def read_images(
         groups=groups,
         absent=absent,
         usual=standardiser.constants(),
+        cells=standardiser.imputer is not None,
     )
     empty = {name: images.arrays[name] == 0 for name in holes}
     target = torch.full((len(images.present),), UNLABELLED)

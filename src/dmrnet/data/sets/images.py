@@ -49,6 +49,8 @@ class Images(OwnFiles):
             frequency of a class), or root (the square root of that).
         augment: Augmentation of training tiles: none, mirror (flip left and right), or turn (also
             rotate by multiples of 90 degrees).
+        cells: What stands for missing pixels, NaN in part of an image: the mean or median of their
+            channel in training, or zero.
     """
 
     classes: list[str] | None = None
@@ -59,6 +61,7 @@ class Images(OwnFiles):
     seldom: float = 0.5
     weights: Literal["none", "root", "median"] = "none"
     augment: Literal["none", "mirror", "turn"] = "mirror"
+    cells: Literal["refuse", "mean", "median", "zero"] = "refuse"
 
     metric: ClassVar[str] = "miou"
     shows_inputs: ClassVar[bool] = True
@@ -78,7 +81,8 @@ class Images(OwnFiles):
         from dmrnet.modalities import Modality, Task
 
         self._check()
-        images, labels = self._read_labelled(self.train, (), None)
+        filled = self.cells != "refuse"
+        images, labels = self._read_labelled(self.train, (), None, cells=filled)
         if "labels" in images.arrays:
             raise ValueError(f"{self.train}: a modality cannot have the name 'labels'; rename it")
         numbers, told = numbers_of_training(self.train, labels, self.classes, self.labels)
@@ -111,6 +115,7 @@ class Images(OwnFiles):
             {name: array[rows] for name, array in images.arrays.items()},
             images.present[rows],
             task.modalities,
+            self.cells,
         )
         train = part(images, labels, pixels, task, standardiser, rows)
         if self.val is None:
@@ -154,7 +159,11 @@ class Images(OwnFiles):
         from dmrnet.data.pixel_labels import class_numbers
 
         images, labels = self._read_labelled(
-            path, task.inputs, standardiser.fine, standardiser.constants()
+            path,
+            task.inputs,
+            standardiser.fine,
+            standardiser.constants(),
+            standardiser.imputer is not None,
         )
         where = path if isinstance(path, str) else path.path
         labels = class_numbers(where, labels, self._numbers(task))
@@ -171,6 +180,7 @@ class Images(OwnFiles):
         known: tuple[Modality, ...],
         fine: Collection[str] | None,
         usual: Mapping[str, float] | None = None,
+        cells: bool = False,
     ) -> tuple[ImageFile, Tensor]:
         """Return the content of a file, and its labels with -1 where a pixel has no class."""
         from dmrnet.data.files.images import read_image_file
@@ -183,6 +193,7 @@ class Images(OwnFiles):
             groups=self.groups,
             absent=self.absent,
             usual=usual,
+            cells=cells,
         )
         assert images.labels is not None
         return images, images.labels.masked_fill(images.labels == self.ignore, -1).clamp(min=-1)
@@ -198,7 +209,9 @@ class Images(OwnFiles):
     def _notes(
         self, images: ImageFile, task: Task, side: int, val: Dataset, seed: int
     ) -> tuple[str, ...]:
-        """Say what was held out, how tiles are laid, and what is absent."""
+        """Say what was held out, how tiles are laid, and what is absent or missing."""
+        from dmrnet.data.cells import cell_notes, count_missing
+
         notes = [
             f"trained on {self.tiles} tiles of {side} x {side} of each image an epoch; validated "
             "and tested on whole images"
@@ -212,6 +225,9 @@ class Images(OwnFiles):
         for name, absent in zip(task.modalities, (~images.present).sum(0).tolist(), strict=True):
             if absent:
                 notes.append(f"train: {name} is absent in {absent} of {len(images.present)} images")
+        if self.cells != "refuse":
+            missing = count_missing(images.arrays, images.present, images.inputs)
+            notes += cell_notes("train", missing, self.cells)
         return tuple(notes)
 
     def _check(self) -> None:
