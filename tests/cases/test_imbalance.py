@@ -102,6 +102,9 @@ def test_weights_and_draws_lead_away_from_the_constant() -> None:
         assert full >= 0.5, against
     with pytest.raises(ValueError, match="there is no class 'il'"):
         dmrnet.fit(data, data, **SOME, class_weights={"il": 3})
+    numbers = MultimodalDataset(INPUTS, R.normal(size=505))
+    with pytest.raises(ValueError, match="for one class a sample, but the task is regression"):
+        dmrnet.fit(numbers, numbers, **SOME, draw="balanced")
 
 
 def test_evaluating_what_was_trained_on_is_said(caplog: pytest.LogCaptureFixture) -> None:

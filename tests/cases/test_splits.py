@@ -9,6 +9,7 @@ import pytest
 
 from dmrnet import LazyDataset, MultimodalDataset
 from dmrnet.api.fit import data_settings
+from dmrnet.cli import main
 from dmrnet.data.concerns import later_warnings
 from dmrnet.data.dataset import Splits
 from dmrnet.data.sets.arrays import Arrays
@@ -121,6 +122,23 @@ def test_one_file_for_three_splits_is_noticed(tmp_path: Path) -> None:
         "test: all 60 rows are in train too",
         "test: all 60 rows are in val too",
     ]
+
+
+def test_each_further_file_of_data_check_is_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = {name: array + 1 for name, array in BASE.items()}
+    paths = [
+        saved(tmp_path / "base.npz", **BASE, y=Y),
+        *(
+            saved(tmp_path / f"{k}.npz", **{n: a + k for n, a in other.items()}, y=Y)
+            for k in (1, 2)
+        ),
+    ]
+    assert main(["data", "check", *paths, paths[0]]) == 0
+    text = capsys.readouterr().out
+    assert "warning: test: all 60 rows are in train too, number for number" in text
+    assert "1 warning, see above" in text
 
 
 def test_rows_drawn_twice_before_the_split_are_noticed(tmp_path: Path) -> None:

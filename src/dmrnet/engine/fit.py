@@ -36,7 +36,7 @@ from dmrnet.engine.training.loggers import check_observers, end_logger, logger_b
 from dmrnet.engine.training.memory import keep_freed
 from dmrnet.engine.training.prerequisite import cost_of, prerequisite
 from dmrnet.engine.training.processes import ending_together, with_launch
-from dmrnet.engine.training.trainee import Progress, Trainee
+from dmrnet.engine.training.trainee import Progress, Trainee, loss_weights
 from dmrnet.engine.training.trainer import build_trainer, run_trainer
 from dmrnet.evaluation import measure_of
 from dmrnet.locking import lock_folder
@@ -179,6 +179,8 @@ def _training_of(settings: RunSettings, splits: Splits) -> Training:
     pixels = math.prod(task.inputs[0].shape[-2:]) if task.dense else None
     training = settings.training.sized(len(splits.train), pixels)
     check_rates(training, task.modalities)
+    # Refused before the folder is made.
+    loss_weights(training, splits.train)
     if training.threads:
         torch.set_num_threads(training.threads)
     return training

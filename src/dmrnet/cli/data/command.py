@@ -130,15 +130,20 @@ def _check(argv: Sequence[str]) -> int:
     splits = settings.load(0)
     show_description(console, describe(splits))
     show_presence(console, splits)
+    number = len(splits.warnings)
     for file in others[2:]:
-        more = parse_data("arrays", ["--data.train", train, "--data.test", file, *flags]).load(0)
+        own = ["--data.train", train, "--data.val", others[0], "--data.test", file]
+        more = parse_data("arrays", [*own, *flags]).load(0)
         assert more.test is not None
         console.print(f"{file}: {len(more.test)} samples, read as the training file")
         for note in more.test.notes:
             console.print(f"  {note}", style="dim", soft_wrap=True)
+        for warning in (one for one in more.warnings if one.startswith("test: ")):
+            number += 1
+            console.print(f"warning: {warning}", style="yellow", soft_wrap=True, markup=False)
     command = shell("dmrnet", "fit", "--data", "arrays", "--data.train", train, *words, *flags)
     said = f"nothing is wrong with {'these files' if others else 'this file'}; next:"
-    if number := len(splits.warnings):
+    if number:
         said = f"{counted(number, 'warning')}, see above; if all is as you mean it, next:"
     console.print(
         f"\n{said}\n{command}",

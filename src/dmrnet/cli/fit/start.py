@@ -71,7 +71,9 @@ def show_start(
 def _most_frequent(splits: Splits) -> str:
     """Return what the most frequent class alone would score on validation."""
     target = splits.val.target
-    if splits.val.task.dense or target.dim() != 1 or not bool((target >= 0).all()):
+    if splits.val.task.dense or target.dim() != 1 or target.is_floating_point():
+        return ""
+    if not bool((target >= 0).all()):
         return ""
     share = float(target.bincount().max()) / len(target)
     return f" (the most frequent alone: {percent(share)} of val)"

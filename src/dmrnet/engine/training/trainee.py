@@ -81,6 +81,11 @@ def loss_weights(training: Training, train: Dataset) -> Tensor | None:
             "class_weights and draw are for one class a sample, but every pixel has a class; see "
             "--data.weights and --data.seldom of images"
         )
+    if task.target not in ("classes", "ordinal"):
+        raise ValueError(
+            f"class_weights and draw are for one class a sample, but the task is {task.target}; "
+            "give weights of samples in Python: MultimodalDataset(..., weights=...)"
+        )
     counts = train.target.bincount(minlength=len(task.classes))
     return class_weights_of(training.class_weights, task.classes, counts)
 
