@@ -23,6 +23,11 @@ DATA = dmrnet.MultimodalDataset(
 SHORT: dict[str, Any] = {"method": "sf-md", "max_epochs": 2, "threads": 1}
 
 
+@pytest.fixture(scope="module")
+def run() -> dmrnet.Run:
+    return dmrnet.fit(DATA, **SHORT)
+
+
 def small_logits(step: Step) -> Tensor:
     return 0.1 * step.out.logits.square().mean()
 
@@ -51,7 +56,8 @@ class Leaky(Fusion):
         return Fused(torch.cat([x.mean((2, 3), keepdim=True) for x in feats.values()], 1))
 
 
-def test_own_terms_are_added_and_logged_by_name(tmp_path: Path) -> None:
+def test_own_terms_are_added_and_logged_by_name(run: dmrnet.Run, tmp_path: Path) -> None:
+    alone = run
     terms = [small_logits, Late("late", weight=0.5, start_epoch=1)]
     run = dmrnet.fit(DATA, terms=terms, out=tmp_path / "run", **SHORT)
     first, second = run.history
@@ -59,7 +65,6 @@ def test_own_terms_are_added_and_logged_by_name(tmp_path: Path) -> None:
     assert "late" not in first
     total = second["task"] + second["small_logits"] + 0.5 * second["late"]
     assert second["loss"] == pytest.approx(total, rel=1e-5)
-    alone = dmrnet.fit(DATA, **SHORT)
     assert alone.history[0]["task"] != first["task"], "it trains"
     # The kept weights are those of the method: they open without the terms.
     again = dmrnet.open_run(tmp_path / "run")
@@ -125,3 +130,38 @@ def test_an_own_fusion_is_used_and_opened_again(tmp_path: Path) -> None:
 def test_a_wrong_fusion_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         dmrnet.fit(DATA, **{**SHORT, **change})
+
+
+def test_predictions_from_what_people_bring(run: dmrnet.Run) -> None:
+    a, b = DATA.read("a")[:3], DATA.read("b")[:3]
+    expected = run.predict_proba({"a": a, "b": b})
+    rows = [{"a": a[i].tolist(), "b": torch.tensor(b[i])} for i in range(3)]
+    for inputs in (rows, {"a": a.tolist(), "b": list(b)}, {"a": torch.tensor(a), "b": b.tolist()}):
+        assert np.allclose(run.predict_proba(inputs), expected, atol=1e-6)
+    alone = run.predict_proba({"a": a})
+    assert np.array_equal(run.predict_proba({"a": a, "b": None}), alone)
+    assert np.allclose(run.predict_proba([{"a": row} for row in a]), alone, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "kind", "message"),
+    [
+        (np.zeros((3, 3)), TypeError, "as a mapping from a, b to arrays.* got ndarray"),
+        ({"a": np.zeros(3)}, ValueError, r"a: got one sample of shape \(3,\).*x\[None\]"),
+        ({"a": None, "b": None}, ValueError, "no sample has any modality"),
+    ],
+)
+def test_what_cannot_be_predicted_from_is_refused(
+    run: dmrnet.Run, inputs: Any, kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        run.predict(inputs)
+
+
+def test_scoring_needs_labels(run: dmrnet.Run) -> None:
+    with pytest.raises(
+        TypeError, match=r"with labels: a MultimodalDataset\(inputs, y\).* got dict"
+    ):
+        run.evaluate({"a": DATA.read("a")})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="modality b: expected one row a sample, got None"):
+        dmrnet.MultimodalDataset({"a": DATA.read("a"), "b": None})

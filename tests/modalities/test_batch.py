@@ -125,7 +125,8 @@ def test_absence_looks_the_same_whichever_way_it_is_said() -> None:
         alone = Batch.of(VECTORS, inputs, y)
         assert alone.present.tolist() == [[False, True]] * 3
         assert alone.inputs["a"].shape == (3, 2)
-    assert Batch.of(VECTORS, {"a": one_nan, "b": b}, y).present.all()
+    with pytest.raises(ValueError, match="modality a, row 1: it holds NaN or infinity"):
+        Batch.of(VECTORS, {"a": one_nan, "b": b}, y)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from dmrnet.api.outputs import TemporaryFolder, decided_as_given
+from dmrnet.api.samples import check_test, samples_of
 from dmrnet.api.scores import Scores
 from dmrnet.confidence import Confidence
 from dmrnet.data.dataset import Dataset
@@ -147,6 +148,7 @@ class Run:
         Raises:
             ValueError: If there are no test samples, or they do not fit the run.
         """
+        check_test(test)
         test = str(test) if isinstance(test, Path) else test
         evaluate_run(self._finished, test, batch_size, metrics=metrics, bad_rows=bad_rows)
         return self._scores("test")
@@ -163,7 +165,7 @@ class Run:
 
         Args:
             inputs: Array ``(n, ...)`` of each modality by name, as `MultimodalDataset` takes them;
-                some may be left out; or an ``.npz`` file.
+                some may be left out; or a list of such mappings, one a sample; or an ``.npz`` file.
             present: Bool array ``(n, V)``, a column for each of `inputs`, True where a sample has
                 the modality.
             combination: Names joined by ``+``: use no other modalities.
@@ -257,13 +259,8 @@ class Run:
         bad_rows: BadRows = "refuse",
     ) -> _Predicted:
         """Predict the samples that have something to predict from."""
-        if isinstance(inputs, Mapping):
-            size = self._finished.settings.data.image_size
-            inputs = MultimodalDataset(
-                inputs, present=present, kinds=self._kinds(inputs), size=size, name="inputs"
-            )
-        elif present is not None:
-            raise TypeError("expected present with a mapping of arrays only")
+        size = self._finished.settings.data.image_size
+        inputs = samples_of(inputs, present, self._finished.task, size, self._kinds)
         if isinstance(inputs, MultimodalDataset):
             inputs = inputs.where_absent(self._finished.settings.data.absent_values)
             some, samples = np.flatnonzero(inputs.present.any(1)), len(inputs)
@@ -271,8 +268,7 @@ class Run:
                 raise ValueError(f"{inputs.path}: no sample has any modality")
             source: MultimodalDataset | LazyDataset | str = inputs.subset(some)
         else:
-            some, samples = None, 0
-            source = inputs if isinstance(inputs, LazyDataset) else str(inputs)
+            some, samples, source = None, 0, inputs
         dataset, rows, probabilities = predict_run(
             self._finished, source, combination, confidence=confidence, bad_rows=bad_rows
         )

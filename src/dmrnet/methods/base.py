@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from dmrnet.methods.epochs import EpochReminder
 from dmrnet.methods.hooks import TrainingHooks
 from dmrnet.modalities import Batch, CachedFeatures, Inputs, MaskSampler, Task, Uniform, Where
+from dmrnet.modalities.reading import check_shows, is_traced, read_input, tensor_of
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
 from dmrnet.nn.encoders.rows import encode_rows
 from dmrnet.nn.fusion import Fused, Fusion, masked
@@ -187,24 +188,50 @@ class Method(nn.Module, TrainingHooks):
         hidden rows.
 
         Args:
-            inputs: Tensors of shape ``(B, ...)``, one for each modality.
+            inputs: Tensors, arrays or lists of shape ``(B, ...)``, one for each modality; None, or
+                a list with None in some rows, where the mask hides it.
             mask: Bool tensor of shape ``(B, V)``, True where a modality is visible.
+
+        Raises:
+            TypeError: If an input holds no numbers.
+            ValueError: If shapes do not fit the task, a row of the mask shows nothing, or it shows
+                what is None.
         """
-        if mask.dtype != torch.bool or mask.dim() != 2 or mask.shape[1] != len(self.modalities):
-            raise ValueError(
-                f"expected a bool mask (batch, {len(self.modalities)}) for "
-                f"{', '.join(self.modalities)}; got {mask.dtype} {tuple(mask.shape)}"
-            )
-        if lacking := [name for name in self.modalities if name not in inputs]:
-            raise ValueError(
-                f"expected an input for {lacking[0]}, got {', '.join(inputs) or 'none'}; for an "
-                "absent modality pass zeros and mask it out"
-            )
+        if not is_traced():
+            inputs, mask = self._read(inputs, mask)
         visible = {
             name: masked(inputs[name], column)
             for name, column in zip(self.modalities, mask.unbind(1), strict=True)
         }
         return self.logits(self.encode(visible, dict.fromkeys(self.modalities)), mask)
+
+    def _read(self, inputs: Mapping[str, Any], mask: Any) -> tuple[Inputs, Tensor]:  # noqa: ANN401
+        """Return inputs of any kind as tensors, and the mask, checked against each other."""
+        names = self.modalities
+        mask = tensor_of("mask", mask)
+        if mask.dtype != torch.bool or mask.dim() != 2 or mask.shape[1] != len(names):
+            raise ValueError(
+                f"expected a bool mask (batch, {len(names)}) for {', '.join(names)}; got "
+                f"{mask.dtype} {tuple(mask.shape)}"
+            )
+        check_shows(mask, names)
+        if lacking := [name for name in names if name not in inputs]:
+            raise ValueError(
+                f"expected an input for {lacking[0]}, got {', '.join(inputs) or 'none'}; for an "
+                "absent modality pass None and mask it out"
+            )
+        dtype = next((p.dtype for p in self.parameters() if p.is_floating_point()), torch.float32)
+        read: dict[str, Tensor] = {}
+        for column, modality in enumerate(self.task.inputs):
+            value, dense = inputs[modality.name], self.task.dense
+            x, given = read_input(modality, value, len(mask), dtype, mask.device, dense)
+            if given is not None and bool((mask[:, column] & ~given).any()):
+                row = int((mask[:, column] & ~given).nonzero()[0, 0])
+                raise ValueError(
+                    f"row {row} of the mask shows {modality.name}, which is None there; mask it out"
+                )
+            read[modality.name] = x
+        return read, mask
 
     def cached(self, inputs: Inputs, where: Where) -> CachedFeatures:
         """Encode for evaluation: compute once what all combinations of a sample share."""
@@ -275,10 +302,16 @@ class Method(nn.Module, TrainingHooks):
         """Run a masked batch through all stages and the task loss.
 
         Raises:
-            ValueError: If the batch has no mask.
+            ValueError: If the batch has no mask, or lacks features that the method reads.
         """
         if batch.mask is None or batch.where is None:
             raise ValueError("expected a batch with a mask; set one with batch.masked(...)")
+        if self.encodes == "present" and not batch.whole:
+            raise ValueError(
+                "the method reads features of modalities that are present but masked, and the "
+                "batch has only the visible ones encoded; use method.draw_masks(batch), or "
+                "batch.masked(mask, batch.present, method.modalities)"
+            )
         mask = self.training_mask(batch) if self.training else batch.mask
         feats = self.encode(batch.inputs, batch.where)
         rows = batch.where if batch.exact and mask is batch.mask else None

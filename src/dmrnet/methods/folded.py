@@ -7,7 +7,7 @@ folded method cannot be trained.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -19,6 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Inputs, Modality, all_combinations, parse
 from dmrnet.modalities.combinations import MAX_TABLE
+from dmrnet.modalities.reading import is_traced, read_input
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
 from dmrnet.nn.fusion import masked
 from dmrnet.nn.layers.norm import BatchNorm
@@ -91,6 +92,25 @@ class Folded(nn.Module):
         """Stay in evaluation mode, since a folded method cannot be trained."""
         return super().train(False)
 
+    def _read(self, inputs: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return the inputs of the modalities that are read, as tensors; see `Method.forward`."""
+        rows = len(inputs[self.modalities[0]])
+        parameters = (p for p in self.parameters() if p.is_floating_point())
+        first = next(parameters, torch.zeros(()))
+        read: dict[str, Tensor] = {}
+        for modality in self.method.task.inputs:
+            if modality.name in self.modalities:
+                value, dense = inputs[modality.name], self.method.task.dense
+                x, given = read_input(modality, value, rows, first.dtype, first.device, dense)
+                if self.fixed and given is not None:
+                    row = int((~given).nonzero()[0, 0])
+                    raise ValueError(
+                        f"modality {modality.name}, row {row}: expected values, got None; this "
+                        f"form predicts from {'+'.join(self.modalities)} together"
+                    )
+                read[modality.name] = x
+        return read
+
     def forward(self, inputs: Inputs, mask: Tensor | None = None) -> Tensor:
         """Return logits ``(B, M)``, or ``(B, M, H, W)`` for dense tasks.
 
@@ -103,6 +123,8 @@ class Folded(nn.Module):
             raise ValueError(
                 f"expected an input for {lacking[0]}, got {', '.join(inputs) or 'none'}"
             )
+        if not is_traced():
+            inputs = self._read(inputs)
         first = inputs[self.modalities[0]]
         rows = first.shape[0]
         if not self.fixed:

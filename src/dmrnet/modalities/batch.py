@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
+from dmrnet.modalities.reading import check_mask, read_input, tensor_of
 from dmrnet.modalities.task import Task
 
 Inputs = Mapping[str, Tensor]
@@ -54,6 +55,7 @@ class Batch:
             non-empty subset of `present`. None until a sampler or a combination sets it.
         where: Rows that each encoder runs on; None until set.
         exact: Whether `where` lists exactly the modalities that `mask` shows.
+        whole: Whether `where` lists every modality that is present.
         weight: Weight of each sample's task loss, ``(B,)``, 0 or more; None for 1.
     """
 
@@ -64,6 +66,7 @@ class Batch:
     mask: Tensor | None = None
     where: Where | None = None
     exact: bool = False
+    whole: bool = True
     weight: Tensor | None = None
 
     def __len__(self) -> int:
@@ -73,25 +76,28 @@ class Batch:
     def of(
         cls,
         task: Task,
-        inputs: Mapping[str, Tensor | None],
-        target: Tensor,
-        present: Tensor | None = None,
+        inputs: Mapping[str, Any],
+        target: Tensor | Sequence[int] | Any,  # noqa: ANN401
+        present: Tensor | Any | None = None,  # noqa: ANN401
         index: Tensor | None = None,
     ) -> Self:
         """Return a batch of plain tensors, as a data loader of your own yields them.
 
-        A sample lacks a modality that `inputs` lacks or that is None there, whose row is nothing
-        but NaN, or where `present` is False.
+        A sample lacks a modality that `inputs` lacks or that is None there, whose row is None or
+        nothing but NaN, or where `present` is False. Numpy arrays and lists are read as tensors,
+        whole numbers and float64 as float32.
 
         Args:
             task: Modalities, whose order is that of the columns of `present`.
-            inputs: Tensor ``(B, *shape)`` of each modality by name, in any order.
-            target: Targets as in the attributes.
+            inputs: Tensor, array or list ``(B, *shape)`` of each modality by name, in any order.
+            target: Targets as in the attributes; numbers may be of any floating type.
             present: Bool tensor of shape ``(B, V)``; by default all that is given.
             index: Number of each sample in its data set, ``(B,)``; by default its row.
 
         Raises:
-            ValueError: If a modality is unknown, or shapes differ from those of the task.
+            TypeError: If something holds no numbers, or `target` no classes.
+            ValueError: If a modality is unknown, shapes differ from those of the task, or a row is
+                NaN or infinite in some places.
 
         >>> from dmrnet.modalities import Modality
         >>> task = Task((Modality("a", "vector", (2,)), Modality("b", "vector", (1,))), ("x", "y"))
@@ -100,7 +106,9 @@ class Batch:
         >>> batch.present.tolist(), batch.inputs["a"].tolist()
         ([[True, True], [False, True]], [[1.0, 2.0], [0.0, 0.0]])
         """
+        target = _targets(target, task)
         rows, names = len(target), task.modalities
+        present = None if present is None else tensor_of("present", present, target.device)
         if unknown := [name for name in inputs if name not in names]:
             raise ValueError(f"expected inputs of {', '.join(names)}, got {unknown[0]!r}")
         if present is not None and (
@@ -113,22 +121,26 @@ class Batch:
         filled: dict[str, Tensor] = {}
         columns: list[Tensor] = []
         for column, modality in enumerate(task.inputs):
-            x = inputs.get(modality.name)
-            if x is None:
-                has = torch.zeros(rows, dtype=torch.bool, device=target.device)
-                x = torch.zeros((rows, *modality.shape), device=target.device)
-            else:
-                # Images of a dense task may be of any size, sequences of any length if they differ.
-                sizes = slice(1, 2 if task.dense or modality.ragged else None)
-                shape = (rows, *modality.shape)
-                if x.dim() != len(shape) or x.shape[0] != rows or x.shape[sizes] != shape[sizes]:
-                    raise ValueError(
-                        f"modality {modality.name}: expected shape {shape}, got {tuple(x.shape)}"
-                    )
-                has = ~x.flatten(1).isnan().all(1)
+            x, has = read_input(
+                modality,
+                inputs.get(modality.name),
+                rows,
+                device=target.device,
+                any_size=task.dense or modality.ragged,
+            )
+            if inputs.get(modality.name) is not None:
+                there = ~x.flatten(1).isnan().all(1)
+                has = there if has is None else there & has
                 if present is not None:
                     has &= present[:, column]
                 x = torch.where(has.view(-1, *[1] * len(modality.shape)), x, x.new_zeros(()))
+                if not bool(x.isfinite().all()):
+                    row = int((~x.flatten(1).isfinite().all(1)).nonzero()[0, 0])
+                    raise ValueError(
+                        f"modality {modality.name}, row {row}: it holds NaN or infinity; mend the "
+                        "value, or make the whole row NaN, which is an absent modality"
+                    )
+            assert has is not None
             filled[modality.name] = x
             columns.append(has)
         index = torch.arange(rows, device=target.device) if index is None else index
@@ -139,9 +151,14 @@ class Batch:
         """Return the batch with a mask, and with the row numbers of what is encoded.
 
         `encode` is the mask itself, or `present` if a method reads features of masked modalities.
+
+        Raises:
+            ValueError: If the mask of a sample shows nothing, or what the sample lacks.
         """
         where = rows_of(encode, modalities)
-        return replace(self, mask=mask, where=where, exact=encode is mask)
+        check_mask(mask, self.present, modalities)
+        whole = encode is self.present or not bool((self.present & ~encode).any())
+        return replace(self, mask=mask, where=where, exact=encode is mask, whole=whole)
 
     def weigh(self, losses: Tensor, rows: Tensor | None = None) -> Tensor:
         """Return losses of samples times their weights, which are scaled to a mean of 1.
@@ -181,3 +198,28 @@ class Batch:
             if self.where is None
             else {name: optional(rows) for name, rows in self.where.items()},
         )
+
+
+def _targets(target: Any, task: Task) -> Tensor:  # noqa: ANN401
+    """Return targets of the type and shape that the task has; see `Batch`."""
+    y = tensor_of("target", target)
+    if y.is_complex() or (y.is_floating_point() and task.target != "regression"):
+        raise TypeError(f"target: expected the numbers of classes as integers, got {y.dtype}")
+    many = task.target in ("multi-label", "regression")
+    if many:
+        y = y[:, None] if y.dim() == 1 else y
+    elif y.dim() == 2 and y.shape[1] == 1 and not task.dense:
+        y = y.squeeze(1)
+    size = len(task.classes)
+    if y.dim() != (3 if task.dense else 1 + many) or (many and y.shape[1] != size):
+        shape = "(B, H, W)" if task.dense else f"(B, {size})" if many else "(B,)"
+        raise ValueError(f"target: expected shape {shape}, got {tuple(y.shape)}")
+    if task.target == "regression":
+        return y.double()
+    most = 1 if many else size - 1
+    if not task.dense and y.device.type == "cpu" and len(y) and int(y.max()) > most:
+        row = int((y > most).nonzero()[0, 0])
+        raise ValueError(
+            f"target: expected numbers from 0 to {most}, got {int(y[row].max())} in row {row}"
+        )
+    return y.long()

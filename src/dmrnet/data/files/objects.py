@@ -56,6 +56,8 @@ def rows_of_modality(
     >>> rows_of_modality("age", [31, None]).tolist()
     [[31.0], [nan]]
     """
+    if value is None:
+        raise TypeError(f"modality {name}: expected one row a sample, got None; leave it out")
     array = as_array(value)
     if array is None or array.dtype == object:
         rows = [_row(name, row) for row in (value if array is None else array)]

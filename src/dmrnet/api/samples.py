@@ -1,0 +1,88 @@
+"""Samples to predict and to score, in the forms that people give them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dmrnet.data.files.objects import as_array
+from dmrnet.data.given import MultimodalDataset
+from dmrnet.data.items import LazyDataset
+from dmrnet.modalities import Task
+
+
+def samples_of(
+    inputs: Any,  # noqa: ANN401
+    present: Any,  # noqa: ANN401
+    task: Task,
+    size: Any,  # noqa: ANN401
+    kinds: Callable[[Mapping[str, Any]], dict[str, str]],
+) -> MultimodalDataset | LazyDataset | str:
+    """Return samples to predict.
+
+    Args:
+        inputs: A data set, a file, a mapping from modalities to arrays, or a list of such mappings,
+            one a sample. A modality that is None is left out.
+        present: Bool array ``(n, V)`` for a mapping of arrays, or None.
+        task: Task of the run.
+        size: Size that images of many sizes are brought to; None for none.
+        kinds: Returns the layouts of given inputs, as far as the run knows them.
+
+    Raises:
+        TypeError: If they are of another kind.
+        ValueError: If they are one sample without its batch dimension, or every modality is None.
+    """
+    if isinstance(inputs, Mapping):
+        there = {name: value for name, value in inputs.items() if value is not None}
+        if inputs and not there:
+            raise ValueError("inputs: no sample has any modality: each of them is None")
+        for modality in task.inputs:
+            if not modality.ragged:
+                _check_batch(modality.name, modality.shape, there.get(modality.name))
+        return MultimodalDataset(
+            there, present=present, kinds=kinds(there), size=size, name="inputs"
+        )
+    if present is not None:
+        raise TypeError("expected present with a mapping of arrays only")
+    if isinstance(inputs, list | tuple) and all(isinstance(one, Mapping) for one in inputs):
+        named = {name: value for one in inputs for name, value in one.items()}
+        return MultimodalDataset.from_records(
+            inputs, kinds=kinds(named), size=size, name="inputs"
+        )
+    if isinstance(inputs, MultimodalDataset | LazyDataset):
+        return inputs
+    if isinstance(inputs, str | Path):
+        return str(inputs)
+    raise TypeError(
+        f"expected inputs as a mapping from {', '.join(task.modalities)} to arrays, a list of such "
+        f"mappings, a MultimodalDataset, a LazyDataset or an .npz file, got {type(inputs).__name__}"
+    )
+
+
+def check_test(test: object) -> None:
+    """Refuse test samples without labels.
+
+    Raises:
+        TypeError: If they are no data set and no file.
+    """
+    if test is None or isinstance(test, MultimodalDataset | LazyDataset | str | Path):
+        return
+    raise TypeError(
+        "expected test samples with labels: a MultimodalDataset(inputs, y), a LazyDataset or an "
+        f".npz file, got {type(test).__name__}"
+    )
+
+
+def _check_batch(name: str, shape: tuple[int, ...], value: object) -> None:
+    # A row of single numbers may be a column of samples.
+    if value is None or shape == (1,):
+        return
+    array = as_array(value)
+    if array is not None and array.dtype != object and np.shape(array) == shape:
+        raise ValueError(
+            f"modality {name}: got one sample of shape {shape}; samples have a dimension for their "
+            "number, too: x[None]"
+        )
