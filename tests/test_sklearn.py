@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -132,3 +133,30 @@ def test_a_weight_of_zero_leaves_a_sample_out_of_the_loss() -> None:
 def test_wrong_weights_are_refused(weights: list[float]) -> None:
     with pytest.raises(ValueError, match="weights"):
         classifier().fit({"a": A}, Y, sample_weight=weights)
+
+
+def test_callbacks_start_anew_in_each_training() -> None:
+    from lightning.pytorch.callbacks import EarlyStopping
+
+    patient = EarlyStopping("val_average", mode="max", patience=2, min_delta=2.0)
+    model = clone(classifier(callbacks=[patient], training=FEW | {"select_times": 8}))
+    for _ in range(2):
+        assert len(model.fit(X, Y).run_.history) == 3
+    assert patient.wait_count == 0
+    with pytest.raises(ValueError, match="temporary without out"):
+        classifier(logger="csv").fit(X, Y)
+
+
+def test_a_table_of_pandas_is_saved_and_read_again(tmp_path: Path) -> None:
+    table = pd.DataFrame(np.concatenate([A, B], 1), columns=[*"abcdef"])
+    model = classifier(blocks={"a": [*"abcd"], "b": [*"ef"]}).fit(table, pd.Series(Y))
+    model.save(tmp_path / "model")
+    again = MultimodalClassifier.load(tmp_path / "model")
+    # Warnings are errors: the names of the columns are known again.
+    assert np.array_equal(again.predict_proba(table), model.predict_proba(table))
+    with pytest.raises(ValueError, match="feature names"):
+        again.predict(table[[*"fedcba"]])
+    numbered = classifier(
+        blocks={"a": np.arange(4), "b": np.arange(4, 6)}, training={"max_epochs": 1}
+    )
+    numbered.fit(table.to_numpy(), Y).save(tmp_path / "numbered")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Self
 
@@ -51,6 +52,10 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         refit: Train once more on all samples, for as many epochs as the first training chose.
         random_state: Seed, generator or None.
         cells: What stands for missing cells, NaN in part of a modality; see `dmrnet.fit`.
+        logger: Logger of the training; see `dmrnet.fit`. Those by name that write into the run's
+            folder are refused, since it is temporary: give one of Lightning.
+        callbacks: Callbacks of Lightning; each training gets copies, so that none starts with what
+            another has counted.
 
     Attributes:
         classes_: Labels, sorted.
@@ -77,6 +82,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         refit: bool = False,
         random_state: Any = None,  # noqa: ANN401
         cells: Cells = "refuse",
+        logger: Any = None,  # noqa: ANN401
+        callbacks: Sequence[Any] | None = None,
     ) -> None:
         self.method = method
         self.recipe = recipe
@@ -86,6 +93,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         self.training = training
         self.val_share = val_share
         self.cells = cells
+        self.logger = logger
+        self.callbacks = callbacks
         self.refit = refit
         self.random_state = random_state
 
@@ -178,13 +187,18 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             TypeError: If a label or a parameter is no text, number, list or mapping.
         """
         check_is_fitted(self)
-        parameters = {k: v for k, v in self.get_params(deep=False).items() if k != "encoders"}
+        # Objects of this process: encoders are given again, who watched is not needed.
+        left_out = ("encoders", "logger", "callbacks")
+        parameters = {k: v for k, v in self.get_params(deep=False).items() if k not in left_out}
         if self.blocks:
-            parameters["blocks"] = {name: list(columns) for name, columns in self.blocks.items()}
+            parameters["blocks"] = {
+                name: np.asarray(columns).tolist() for name, columns in self.blocks.items()
+            }
         known = {
             "parameters": parameters,
             "classes": self.classes_.tolist(),
             "columns": getattr(self, "n_features_in_", None),
+            "names": list(getattr(self, "feature_names_in_", ())),
         }
         content = json.dumps(known)
         shutil.copytree(self.run_.path, folder)
@@ -207,6 +221,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         model.classes_ = np.asarray(known["classes"])
         if known["columns"] is not None:
             model.n_features_in_ = known["columns"]
+        if known.get("names"):
+            model.feature_names_in_ = np.asarray(known["names"], dtype=object)
         return model
 
     def _train(
@@ -225,6 +241,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             seed=seed,
             val_share=self.val_share,
             cells=self.cells,
+            logger=self.logger,
+            callbacks=deepcopy(list(self.callbacks or ())),
             **{"threads": 1, **settings},
         )
 

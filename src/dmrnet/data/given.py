@@ -172,7 +172,7 @@ class MultimodalDataset(GivenData, ArraySource):
     def from_frame(
         cls,
         frame: Any,  # noqa: ANN401
-        columns: Mapping[str, Sequence[str]],
+        columns: Mapping[str, str | Sequence[str]],
         y: Any = None,  # noqa: ANN401
         **options: Any,  # noqa: ANN401
     ) -> Self:
@@ -180,18 +180,23 @@ class MultimodalDataset(GivenData, ArraySource):
 
         Args:
             frame: The table.
-            columns: Columns of each modality, which become its vector.
+            columns: Column or columns of each modality, which become its vector.
             y: Column of the labels, or the labels.
             options: Other arguments of the class; `groups` may be a column, too.
 
         Raises:
             ValueError: If a column is missing or holds no numbers.
         """
-        for name in [one for some in columns.values() for one in some]:
+        blocks = {k: [some] if isinstance(some, str) else some for k, some in columns.items()}
+        named = [one for one in (y, options.get(GROUPS)) if isinstance(one, str)]
+        for name in [*(one for some in blocks.values() for one in some), *named]:
             if name not in frame.columns:
-                raise ValueError(f"expected columns of the table, got {name!r}, which it lacks")
+                known = nearest(str(name), map(str, frame.columns))
+                raise ValueError(
+                    f"expected columns of the table, got {name!r}, which it lacks; {known}"
+                )
         inputs = {}
-        for modality, names in columns.items():
+        for modality, names in blocks.items():
             try:
                 inputs[modality] = frame[list(names)].to_numpy(dtype=np.float64, na_value=np.nan)
             except (TypeError, ValueError) as error:

@@ -1,0 +1,80 @@
+"""Tables of pandas, as pandas makes them, and tables for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dmrnet import MultimodalDataset, Scores
+
+ROWS = 12
+FRAME = pd.DataFrame(
+    {
+        "wbc": np.arange(ROWS, dtype=float),
+        "crp": np.arange(ROWS) % 5,
+        "age": pd.array([40] * ROWS, dtype="Int64"),
+        "dx": ["ill", "well"] * (ROWS // 2),
+    },
+    index=[f"p{i}" for i in range(ROWS)],
+)
+FRAME.loc[["p2", "p5"], ["wbc", "crp"]] = np.nan
+FRAME.loc["p3", "age"] = pd.NA
+COLUMNS: dict[str, Any] = {"blood": ["wbc", "crp"], "age": "age"}
+
+
+@pytest.mark.parametrize("dtype", [None, "category", "string", object])
+def test_a_frame_is_read(dtype: Any) -> None:
+    frame = FRAME if dtype is None else FRAME.astype({"dx": dtype})
+    data = MultimodalDataset.from_frame(frame, COLUMNS, "dx")
+    assert data.modalities == ("blood", "age")
+    absent = {(row, column) for row, column in np.argwhere(~data.present).tolist()}
+    assert absent == {(2, 0), (5, 0), (3, 1)}
+    assert data.read("blood")[7].tolist() == [7, 2]
+    assert data.y is not None
+    assert data.y.tolist() == ["ill", "well"] * (ROWS // 2)
+    assert data.read("samples").tolist() == FRAME.index.tolist()
+
+
+def test_columns_of_pandas_are_arrays() -> None:
+    data = MultimodalDataset({"a": FRAME["wbc"], "b": FRAME[["wbc", "crp"]]}, FRAME["dx"])
+    assert data.present.sum(0).tolist() == [10, 10]
+    assert data.read("b").shape == (ROWS, 2)
+
+
+@pytest.mark.parametrize(
+    ("columns", "y", "message"),
+    [
+        ({"a": ["wcb"]}, "dx", "'wcb', which it lacks; did you mean 'wbc'"),
+        ({"a": ["wbc"]}, "xd", "'xd', which it lacks"),
+        ({"a": ["dx"]}, "dx", "modality a: expected columns of numbers, got dx"),
+        (
+            {"a": ["crp"]},
+            FRAME["dx"].astype("string").where(FRAME["wbc"] != 4),
+            "row 4 has no label",
+        ),
+    ],
+)
+def test_a_wrong_column_is_named(columns: Any, y: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MultimodalDataset.from_frame(FRAME, columns, y)
+
+
+def test_scores_are_a_frame() -> None:
+    scores = Scores(
+        ("a", "b"),
+        "test",
+        "accuracy",
+        {
+            "accuracy": {"a": (0.6, 10), "b": (0.5, 40), "a+b": (0.9, 10)},
+            "log_loss": {"a": (0.7, 10), "b": (0.8, 40), "a+b": (0.4, 10)},
+        },
+    )
+    table = scores.to_pandas()
+    assert isinstance(table, pd.DataFrame)
+    assert table.index.name == "combination"
+    assert table.loc["a+b", "accuracy"] == 0.9
+    assert table["n"].to_dict() == {"a": 10, "b": 40, "a+b": 10}
+    assert table["log_loss"].idxmin() == "a+b"
