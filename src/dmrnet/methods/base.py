@@ -194,8 +194,8 @@ class Method(nn.Module, TrainingHooks):
 
         Raises:
             TypeError: If an input holds no numbers.
-            ValueError: If shapes do not fit the task, a row of the mask shows nothing, or it shows
-                what is None.
+            ValueError: If shapes do not fit the task, a row of the mask shows nothing (on another
+                device than the CPU its logits are NaN), or it shows what is None.
         """
         if not is_traced():
             inputs, mask = self._read(inputs, mask)
@@ -203,7 +203,12 @@ class Method(nn.Module, TrainingHooks):
             name: masked(inputs[name], column)
             for name, column in zip(self.modalities, mask.unbind(1), strict=True)
         }
-        return self.logits(self.encode(visible, dict.fromkeys(self.modalities)), mask)
+        logits = self.logits(self.encode(visible, dict.fromkeys(self.modalities)), mask)
+        if mask.device.type == "cpu" or is_traced():
+            return logits
+        # A look at the mask would wait for the device.
+        nothing = ~mask.any(1).view(-1, *[1] * (logits.dim() - 1))
+        return logits.masked_fill(nothing, torch.nan)
 
     def _read(self, inputs: Mapping[str, Any], mask: Any) -> tuple[Inputs, Tensor]:  # noqa: ANN401
         """Return inputs of any kind as tensors, and the mask, checked against each other."""
@@ -214,7 +219,8 @@ class Method(nn.Module, TrainingHooks):
                 f"expected a bool mask (batch, {len(names)}) for {', '.join(names)}; got "
                 f"{mask.dtype} {tuple(mask.shape)}"
             )
-        check_shows(mask, names)
+        if mask.device.type == "cpu":
+            check_shows(mask, names)
         if lacking := [name for name in names if name not in inputs]:
             raise ValueError(
                 f"expected an input for {lacking[0]}, got {', '.join(inputs) or 'none'}; for an "
