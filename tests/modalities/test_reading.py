@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -174,3 +175,18 @@ def test_features_that_a_method_reads_are_encoded() -> None:
             # All that is present is shown: nothing is missing.
             assert method.training_loss(batch.masked(BOTH, BOTH, "ab")).total.isfinite()
     assert {"shaspec", "rfnet", "mutual"} <= set(reading)
+
+
+def test_targets_of_other_kinds_are_read() -> None:
+    inputs = {"tab": TAB}
+    numbers = Task(TASK.inputs, ("height",), target="regression")
+    assert torch.equal(
+        Batch.of(numbers, inputs, [1, 2, 3, 4, 5]).target,
+        torch.arange(1.0, 6.0, dtype=torch.float64)[:, None],
+    )
+    labels = Task(TASK.inputs, ("x", "y"), target="multi-label")
+    assert Batch.of(labels, inputs, np.eye(5, 2, dtype=bool)).target.dtype == torch.int64
+    with pytest.raises(ValueError, match=r"expected shape \(B, 2\), got \(5, 3\)"):
+        Batch.of(labels, inputs, np.eye(5, 3, dtype=int))
+    with pytest.raises(ValueError, match="from 0 to 1, got 2 in row 0"):
+        Batch.of(labels, inputs, 2 * np.eye(5, 2, dtype=int))

@@ -49,9 +49,7 @@ def samples_of(
         raise TypeError("expected present with a mapping of arrays only")
     if isinstance(inputs, list | tuple) and all(isinstance(one, Mapping) for one in inputs):
         named = {name: value for one in inputs for name, value in one.items()}
-        return MultimodalDataset.from_records(
-            inputs, kinds=kinds(named), size=size, name="inputs"
-        )
+        return MultimodalDataset.from_records(inputs, kinds=kinds(named), size=size, name="inputs")
     if isinstance(inputs, MultimodalDataset | LazyDataset):
         return inputs
     if isinstance(inputs, str | Path):

@@ -126,7 +126,7 @@ class Batch:
                 inputs.get(modality.name),
                 rows,
                 device=target.device,
-                any_size=task.dense or modality.ragged,
+                any_size=task.dense,
             )
             if inputs.get(modality.name) is not None:
                 there = ~x.flatten(1).isnan().all(1)

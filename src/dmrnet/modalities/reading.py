@@ -51,7 +51,7 @@ def read_input(
         rows: Number of samples, B.
         dtype: Type of whole numbers and of float64.
         device: Device of what is no tensor.
-        any_size: Whether sizes other than the number of channels may differ.
+        any_size: Whether sizes other than the number of channels may differ, as those of steps do.
 
     Returns:
         The tensor, zeros for absent samples, and bool ``(B,)``, False for those that are None;
@@ -100,7 +100,7 @@ def check_shape(modality: Modality, x: Tensor, rows: int, any_size: bool = False
         ValueError: If it is not ``(rows, *modality.shape)``.
     """
     wanted, got = (rows, *modality.shape), tuple(x.shape)
-    sizes = slice(1, 2 if any_size else None)
+    sizes = slice(1, 2 if any_size or modality.ragged else None)
     if len(got) == len(wanted) and got[0] == rows and got[sizes] == wanted[sizes]:
         return
     hint = ""
