@@ -1,4 +1,4 @@
-"""The page "Before you train": what it prints is what the commands print."""
+"""Pages on data: what they print is what the commands print."""
 
 from __future__ import annotations
 
@@ -9,20 +9,27 @@ import pytest
 
 from dmrnet.cli import main
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "before-you-train.md"
+PAGES = Path(__file__).parents[2] / "docs" / "how-to"
 
 
-def test_its_outputs_are_real(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("page", "commands"), [("before-you-train.md", 6), ("how-arrays-are-read.md", 6)]
+)
+def test_outputs_are_real(
+    page: str,
+    commands: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("COLUMNS", raising=False)
-    text = PAGE.read_text(encoding="utf-8")
+    text = (PAGES / page).read_text(encoding="utf-8")
     files = re.search(r"```python\n(.*?)```", text, re.DOTALL)
     assert files is not None
-    exec(compile(files[1], str(PAGE), "exec"), {})
+    exec(compile(files[1], page, "exec"), {})
     blocks = re.findall(r"```console\n\$ dmrnet (.*?)\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 6
+    assert len(blocks) == commands
     for command, printed in blocks:
         capsys.readouterr()
         assert main(command.split()) == 0

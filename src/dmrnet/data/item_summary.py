@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from dmrnet.data.files.disguise import LARGE_BLOCK
 from dmrnet.data.files.objects import array_hash, kind_of_ragged
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Summary:
             are left out.
         digest: Fingerprint of arrays and labels.
         hashes: Hash of the array of each modality of each sample.
+        constant: Number that a block of several values is throughout, by modality and sample.
     """
 
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class Summary:
     missing: dict[str, dict[int, int]] = field(default_factory=dict)
     digest: str = ""
     hashes: list[dict[str, int]] = field(default_factory=list)
+    constant: dict[str, dict[int, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, data: LazyDataset) -> Summary:
@@ -60,6 +63,8 @@ class Summary:
             for name, array in inputs.items():
                 if gaps := int(np.isnan(array).sum()):
                     summary.missing.setdefault(name, {})[row] = gaps
+                if array.size >= LARGE_BLOCK and bool((array == array.flat[0]).all()):
+                    summary.constant.setdefault(name, {})[row] = float(array.flat[0])
                 digest.update(name.encode())
                 numbers = np.ascontiguousarray(array)
                 digest.update(numbers.data)

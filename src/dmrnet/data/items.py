@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from hashlib import blake2b
@@ -16,7 +18,7 @@ from torch import Tensor
 from dmrnet.data.cells import MissingCells, cell_notes, gaps
 from dmrnet.data.concerns import class_notes, combination_notes, warnings_of
 from dmrnet.data.dataset import Dataset, Splits
-from dmrnet.data.files.disguise import absent_rows
+from dmrnet.data.files.disguise import absent_rows, block_notes
 from dmrnet.data.files.ends import ONE_LENGTH, layout_of_ragged, steps_note
 from dmrnet.data.files.labels import Choice, check_target, known_target, learn_target, listed_labels
 from dmrnet.data.files.layout import (
@@ -137,14 +139,14 @@ class LazyDataset(GivenData):
         """Return the same samples where further numbers stand for absent blocks."""
         if all(self.absent.get(name) == value for name, value in absent.items()):
             return self
-        return LazyDataset(
-            self.items,
-            self.y,
-            kinds=self.kinds,
-            workers=self.workers,
-            absent={**absent, **self.absent},
-            name=self.path,
-        )
+        made = copy(self)
+        made.absent = {**absent, **self.absent}
+        made.__dict__.pop("summary", None)
+        return made
+
+    def setting(self, name: str, modality: str, value: float) -> str:
+        """Return how a setting by modality is written in Python."""
+        return f"{name}={{{modality!r}: {value:g}}} of LazyDataset"
 
     def get(self, rows: Sequence[int]) -> list[Item]:
         """Return some samples."""
@@ -273,6 +275,16 @@ class ItemRows(Dataset):
                 steps[has] += torch.tensor(self.lengths(name))
         return steps
 
+    def doubts(self, role: str, usual: Mapping[str, float] | None) -> tuple[str, ...]:
+        """Return sentences on modalities that are probably absent; see `disguise_notes`."""
+        notes = []
+        for column, name in enumerate(self.task.modalities):
+            constant = self.data.summary.constant.get(name, {})
+            counts = Counter(constant[row] for row in self.rows.tolist() if row in constant)
+            rows = int(self.present[:, column].sum())
+            notes += block_notes(name, dict(counts.most_common()), rows, usual, self.data.setting)
+        return tuple(f"{role}: {note}" for note in notes)
+
     def missing_cells(self) -> dict[str, MissingCells]:
         """Count the missing cells of each modality; those without any are left out."""
         counted = {}
@@ -358,6 +370,7 @@ def lazy_splits(
                 if one.ragged and one.name in part.layouts
             ]
             notes += cell_notes(role, part.missing_cells(), cells if role == "train" else None)
+            part.warnings = part.doubts(role, None if role == "train" else standardiser.constants())
     notes.extend(combination_notes(training.present, task.modalities))
     notes.extend(class_notes(training))
     return Splits(
@@ -410,6 +423,8 @@ def every_row(
     task = replace(task, inputs=tuple(inputs))
     rows = ItemRows(data, torch.arange(len(data)), task, read_as, need_target, cells)
     rows.standardise(standardiser)
+    if standardiser is not None:
+        rows.warnings = rows.doubts("file", standardiser.constants())
     return rows
 
 

@@ -157,27 +157,46 @@ def disguise_notes(
     for name, array in arrays.items():
         rows = int(present[name].sum())
         found = constant_blocks(array, present[name]) if rows else {}
-        for value, count in list(found.items())[:2]:
-            if count < rows:
-                where = f"in {count} of {rows} rows ({100 * count / rows:.2g} %)"
-                notes.append(
-                    f"{name} is {value:g} throughout {where}: probably absent; if so, "
-                    f"{setting('absent', name, value)} says it"
-                )
-            elif usual is None:
-                notes.append(
-                    f"{name} is {value:g} throughout in every row: there is nothing to learn of "
-                    "it; leave it out with modalities"
-                )
-            elif usual.get(name) != value:
-                notes.append(
-                    f"{name} is {value:g} throughout in every row, in training it was not: "
-                    f"probably absent; if so, {setting('absent', name, value)} says it"
-                )
+        notes += block_notes(name, found, rows, usual, setting)
         count, row = placeholder_rows(array, present[name])
         if count:
             notes.append(
                 f"{name} is the same in {count} of {rows} rows, as in row {row}: a placeholder? "
                 "If they are absent, say so by rows of NaN, or in present"
+            )
+    return notes
+
+
+def block_notes(
+    name: str,
+    found: Mapping[float, int],
+    rows: int,
+    usual: Mapping[str, float] | None,
+    setting: Callable[[str, str, float], str],
+) -> list[str]:
+    """Return sentences on the two most frequent numbers that blocks of a modality are throughout.
+
+    Args:
+        name: Name of the modality.
+        found: Number of such blocks by number, the most frequent first.
+        rows: Number of rows that have the modality.
+        usual: See `disguise_notes`.
+        setting: See `disguise_notes`.
+    """
+    notes = []
+    for number, count in list(found.items())[:2]:
+        value = number + 0.0  # no -0
+        says = f"probably absent; if so, {setting('absent', name, value)} says it"
+        if count < rows:
+            share = f"{count} of {rows} rows ({100 * count / rows:.2g} %)"
+            notes.append(f"{name} is {value:g} throughout in {share}: {says}")
+        elif usual is None:
+            notes.append(
+                f"{name} is {value:g} throughout in every row: there is nothing to learn of it; "
+                "leave it out with modalities"
+            )
+        elif usual.get(name) != value:
+            notes.append(
+                f"{name} is {value:g} throughout in every row, in training it was not: {says}"
             )
     return notes
