@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from numbers import Real
 from typing import Any
@@ -237,10 +238,12 @@ def plain_labels(name: str, labels: Array) -> Array:
         )
     if len({isinstance(one, str | bytes) for one in labels.flat}) > 1:
         raise ValueError(f"{name}: expected one kind, got numbers and text; make all text")
-    for row, one in enumerate(labels.flat):
-        if not isinstance(one, str | bytes | int | float | np.generic):
-            raise ValueError(f"{name}: expected one {what} a row, got {one!r} in row {row}")
-    return np.asarray(labels.tolist())
+    with suppress(ValueError):  # rows of several lengths
+        if (array := np.asarray(labels.tolist())).dtype != object:
+            return array
+    plain = (str, bytes, int, float, np.generic)
+    odd = next((row for row, one in enumerate(labels.flat) if not isinstance(one, plain)), 0)
+    raise ValueError(f"{name}: expected one {what} a row, got {labels.flat[odd]!r} in row {odd}")
 
 
 def _is_missing(label: Any) -> bool:  # noqa: ANN401
