@@ -19,7 +19,7 @@ from dmrnet.data.cells import MissingCells, cell_notes, gaps
 from dmrnet.data.concerns import class_notes, combination_notes, warnings_of
 from dmrnet.data.dataset import Dataset, Splits
 from dmrnet.data.files.disguise import absent_rows, block_notes
-from dmrnet.data.files.ends import ONE_LENGTH, layout_of_ragged, steps_note
+from dmrnet.data.files.ends import ONE_LENGTH, find_ends, layout_of_ragged, steps_note
 from dmrnet.data.files.labels import Choice, check_target, known_target, learn_target, listed_labels
 from dmrnet.data.files.layout import (
     Layout,
@@ -117,6 +117,7 @@ class LazyDataset(GivenData):
                 name in self.absent and absent_rows(array[None], self.absent[name])[0]
             ):
                 continue
+            array = self._cut(name, array)
             if np.isinf(array).any():
                 raise ValueError(
                     f"sample {row}, modality {name}: it holds infinity; mend the value, or leave "
@@ -134,6 +135,14 @@ class LazyDataset(GivenData):
             ValueError: If a sample has none.
         """
         return listed_labels(self.path, self.summary.labels, rows.tolist())
+
+    def _cut(self, name: str, array: Array) -> Array:
+        """Return a sequence without the steps of NaN after its end; anything else unchanged."""
+        if array.ndim > 2 or not np.isnan(array).any():
+            return array
+        stated = self.kinds.get(name)
+        one, _ = find_ends(name, array[None], parse_kind(stated) if stated else None)
+        return np.asarray(one[0])
 
     def where_absent(self, absent: Mapping[str, float]) -> LazyDataset:
         """Return the same samples where further numbers stand for absent blocks."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from dmrnet.modalities import Task
+from dmrnet.modalities import Modality, Task
 
 
 def steps_there(x: Tensor) -> Tensor:
@@ -31,6 +31,14 @@ def ended(x: Tensor, lengths: Tensor) -> Tensor:
     """Return sequences ``(n, C, T)`` with NaN after their lengths, int64 ``(n,)``."""
     after = torch.arange(x.shape[-1]) >= lengths[:, None, None]
     return x.masked_fill(after, torch.nan)
+
+
+def without_padding(x: Tensor, modality: Modality) -> Tensor:
+    """Return rows whose hash does not depend on how far a ragged modality is padded.
+
+    Steps come first, and those after the end are zeros, which add nothing to a hash.
+    """
+    return x.transpose(1, 2).nan_to_num(0.0) if modality.ragged else x
 
 
 def numbers_of_steps(inputs: Mapping[str, Tensor], task: Task) -> Tensor | None:

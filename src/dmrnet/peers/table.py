@@ -9,12 +9,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.split import generator
-from dmrnet.modalities import Uniform, all_combinations
+from dmrnet.modalities import Modality, Uniform, all_combinations
+from dmrnet.nn.encoders.ragged import pool_steps
 
 Array = NDArray[Any]
+
+SHARES = 8
+"""Number of shares in which sequences that differ in length are averaged."""
 
 COPIES = 4
 """Number of copies of the training rows with random masks."""
@@ -57,8 +62,16 @@ LogProbabilities = Callable[[Table, Array], Array]
 def table_of(part: Dataset) -> Table:
     """Return a split as one table."""
     batch = part.take(torch.arange(len(part)))
-    columns = tuple(batch.inputs[name].flatten(1).numpy() for name in part.task.modalities)
+    columns = tuple(_flat(batch.inputs[one.name], one).numpy() for one in part.task.inputs)
     return Table(columns, part.present.numpy(), part.target.numpy(), len(part.task.classes))
+
+
+def _flat(x: Tensor, modality: Modality) -> Tensor:
+    """Return a modality as columns: of sequences that differ in length, shares of their own."""
+    if not modality.ragged:
+        return x.flatten(1)
+    steps = x[:, -1].sum(1)
+    return torch.cat([pool_steps(x[:, :-1], steps.long(), SHARES).flatten(1), steps[:, None]], 1)
 
 
 def masked_copies(train: Table, seed: int) -> tuple[Array, Array]:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dmrnet
+from dmrnet.cli import main
 from dmrnet.data.dataset import Splits, standardised
 from dmrnet.data.files.ends import find_ends
 from dmrnet.data.files.layout import Layout
@@ -22,6 +23,7 @@ from dmrnet.data.loader import TrainLoader, by_length
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.sets.base import Cells
 from dmrnet.modalities import Uniform, Warmup
+from dmrnet.peers.table import SHARES, table_of
 
 Y = np.arange(24) % 2
 
@@ -104,7 +106,11 @@ def test_samples_read_one_by_one_are_those_read_at_once(cells: Cells) -> None:
     rows = walks()
     if cells != "refuse":
         rows[3][1, 2] = np.nan
-    items = [({"walk": walk, "tab": tab}, y) for walk, tab, y in zip(rows, table(), Y, strict=True)]
+    after = np.full((7, 3), np.nan, np.float32)
+    ended = [walk if len(walk) % 2 else np.concatenate([walk, after]) for walk in rows]
+    items = [
+        ({"walk": walk, "tab": tab}, y) for walk, tab, y in zip(ended, table(), Y, strict=True)
+    ]
     data = LazyDataset(items)
     lazy = lazy_splits(data, data, None, 0, 0.2, cells)
     whole = MultimodalDataset({"walk": rows, "tab": table()}, Y)
@@ -159,6 +165,52 @@ def test_unstated_padding_is_reported_with_the_flag_that_says_so(tmp_path: Path)
     (warning,) = [one for one in read(zeros).warnings if "padding" in one]
     assert "lengths={'walk': ...} of MultimodalDataset" in warning
     assert not [one for one in read(walks(2, 29, 30)).warnings if "padding" in one]
+
+
+def test_unnamed_lengths_are_of_exactly_one_sequence(tmp_path: Path) -> None:
+    rows, path = walks(), str(tmp_path / "train.npz")
+    zeros, lengths = padded(rows, value=0.0), np.array([len(row) for row in rows])
+    for arrays, number in (({"a": zeros, "b": zeros}, 2), ({"tab": table()}, 0)):
+        np.savez(path, **arrays, lengths=lengths, y=Y)
+        with pytest.raises(ValueError, match=f"but {number} arrays are read as one; name it NAME"):
+            Arrays(path, val=path).load(0)
+    # An array that would be read as an image is a sequence by lengths of its name.
+    wide = np.concatenate([zeros, zeros, zeros, zeros], 2)
+    np.savez(path, a=np.concatenate([wide, wide], 2), a__lengths=lengths, y=Y)
+    one = Arrays(path, val=path).load(0).train.task.inputs[0]
+    assert one.ragged
+    assert one.shape == (25, lengths.max())
+
+
+def test_rows_are_found_in_two_splits_however_they_are_padded(tmp_path: Path) -> None:
+    rows = walks()
+    paths = [str(tmp_path / f"{name}.npz") for name in ("train", "val")]
+    np.savez(paths[0], walk=padded(rows), y=Y)
+    np.savez(paths[1], walk=padded(rows[:12], 40), y=Y[:12])
+    (warning,) = [one for one in Arrays(*paths).load(0).warnings if "12" in one and "val" in one]
+    assert "train" in warning
+
+
+def test_amputing_keeps_where_sequences_end(tmp_path: Path) -> None:
+    rows = walks()
+    path, out = str(tmp_path / "a.npz"), str(tmp_path / "b.npz")
+    lengths = np.array([len(row) for row in rows])
+    np.savez(path, walk=padded(rows, value=0.0), tab=table(), lengths=lengths, y=Y)
+    assert main(["data", "ampute", path, "--rate", "0.3", "--out", out]) == 0
+    part = Arrays(out, val=out).load(0).train
+    has = part.present[:, 0]
+    assert 0 < int(has.sum()) < 24
+    assert part.steps[has].tolist() == lengths[has.numpy()].tolist()
+
+
+def test_classical_classifiers_read_shares_of_each_sequence() -> None:
+    rows = walks()
+    short = read(rows).train
+    table_ = table_of(short)
+    longer = MultimodalDataset({"walk": [*rows[:5], np.ones((60, 3))], "tab": table()[:6]}, Y[:6])
+    later = table_of(read_split(longer, short.task, read(rows).standardiser))
+    assert table_.columns[0].shape == (24, 3 * SHARES + 1)
+    np.testing.assert_allclose(later.columns[0][:5], table_.columns[0][:5], atol=1e-5)
 
 
 @pytest.mark.parametrize(

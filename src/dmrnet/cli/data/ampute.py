@@ -64,6 +64,7 @@ def run(argv: Sequence[str]) -> int:
             present=more.get(PRESENT),
             samples=more.get(SAMPLES),
             groups=more.get(GROUPS),
+            lengths=archive.read_lengths(arrays),
             name=args.file,
         )
         made = ampute(

@@ -88,6 +88,20 @@ class Archive(ArraySource):
                 found[""] = LENGTHS
         return found
 
+    def read_lengths(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the lengths of the sequences among arrays, by modality, where the file has them.
+
+        Raises:
+            ValueError: If it cannot be told which array they are of.
+        """
+        named = {name: self.read(key) for name, key in self.lengths.items() if name}
+        if "" in self.lengths:
+            sequences = [one for one, array in arrays.items() if _is_sequence(one, array, None)]
+            if len(sequences) != 1:
+                raise ValueError(_whose(self.path, len(sequences)))
+            named[sequences[0]] = self.read(LENGTHS)
+        return named
+
     def read(self, name: str) -> Array:
         """Return one array; raise ValueError if it is damaged, or holds more than data.
 
@@ -200,6 +214,7 @@ def read_table(
     stated: Mapping[str, Bools] = {}
     present = np.zeros((0, 0), dtype=np.bool_)
     ends: dict[str, Ends] = {}
+    unnamed: list[str] = []
     for name in available:
         known = None if sequences is None else sequences.stated.get(name)
         array = archive.read(name)
@@ -227,7 +242,13 @@ def read_table(
             if array.dtype.kind == "f":
                 array[gone] = np.nan
         if sequences is not None and array.dtype.kind in "biuf":
-            array, end = _ends(archive, name, array, kind, sequences)
+            layout = sequences.stated.get(name) or (parse_kind(kind) if kind else None)
+            key = archive.lengths.get(name)
+            if key is None and "" in archive.lengths and _is_sequence(name, array, layout):
+                key = LENGTHS
+                unnamed.append(name)
+            lengths = None if key is None else archive.read(key)
+            array, end = _ends(path, name, array, layout, lengths, sequences)
             ends |= {} if end is None else {name: end}
         number, where = modalities.index(name), f"{path}: modality {name}"
         if skip:
@@ -239,6 +260,13 @@ def read_table(
                 bad |= {row: f"{name}: {why}" for row, why in failing.items() if row not in bad}
         arrays[name], present[:, number] = checked_numbers(where, array, said, keep_fine, cells)
         present[: len(gone), number] &= ~gone
+    every = set(archive.names) <= set(modalities)
+    if (
+        sequences is not None
+        and "" in archive.lengths
+        and (len(unnamed) > 1 or (every and not unnamed))
+    ):
+        raise ValueError(_whose(path, len(unnamed)))
     for name, column in stated.items():
         if name in modalities and name not in archive.names and column.any():
             raise ValueError(
@@ -340,21 +368,33 @@ def _numbers(path: str, name: str, array: Array, stated: Layout | None) -> tuple
         raise ValueError(f"{path}: {error}") from error
 
 
+def _is_sequence(name: str, array: Array, layout: Layout | None) -> bool:
+    if layout is None and array.ndim == 3:
+        layout = guess_layout(array.shape[1:], name)
+    return layout is not None and layout.kind == "sequence"
+
+
+def _whose(path: str, sequences: int) -> str:
+    """Return the refusal of lengths that are not of exactly one sequence."""
+    return (
+        f"{path}: the array {LENGTHS!r} holds the lengths of the only sequence, but {sequences} "
+        f"arrays are read as one; name it NAME__{LENGTHS}, after the array that it is of"
+    )
+
+
 def _ends(
-    archive: ArraySource, name: str, array: Array, kind: str | None, rules: SequenceRules
+    path: str,
+    name: str,
+    array: Array,
+    layout: Layout | None,
+    lengths: Array | None,
+    rules: SequenceRules,
 ) -> tuple[Array, Ends | None]:
     """Return an array cut to its longest sequence, and where its sequences end."""
-    layout = rules.stated.get(name) or (parse_kind(kind) if kind else None)
-    key = archive.lengths.get(name)
-    if key is None and LENGTHS in archive.lengths.values():
-        # The lengths of the only sequence.
-        guess = layout or (guess_layout(array.shape[1:], name) if array.ndim == 3 else None)
-        key = LENGTHS if guess is not None and guess.kind == "sequence" else None
-    lengths = None if key is None else archive.read(key)
     try:
         return find_ends(name, array, layout, lengths, rules.padding.get(name))
     except ValueError as error:
-        raise ValueError(f"{archive.path}: modality {name}: {error}") from error
+        raise ValueError(f"{path}: modality {name}: {error}") from error
 
 
 def _rows(path: str, name: str, array: Array) -> int:

@@ -40,7 +40,7 @@ from dmrnet.data.held_out import validation_of
 from dmrnet.data.overlap import row_hashes
 from dmrnet.data.sets.base import Cells
 from dmrnet.data.standardise import Standardiser
-from dmrnet.data.steps import ended
+from dmrnet.data.steps import ended, without_padding
 from dmrnet.hints import nearest
 from dmrnet.modalities import Modality, Task, check_names
 from dmrnet.targets import target_of
@@ -198,7 +198,8 @@ def read_split(
     source = str(source) if isinstance(source, Path) else source
     dataset = reader.read(source, "file", need_target)
     if need_target:
-        dataset.row_hashes = row_hashes(list(dataset.arrays.values()), dataset.present)
+        blocks = [without_padding(dataset.arrays[one.name], one) for one in dataset.task.inputs]
+        dataset.row_hashes = row_hashes(blocks, dataset.present)
     if standardiser is not None:
         dataset.standardise(standardiser)
     return dataset
@@ -337,7 +338,8 @@ def read_splits(
     parts = (training, validation, testing)
     for part in parts:
         if part is not None:
-            part.row_hashes = row_hashes([part.arrays[name] for name in names], part.present)
+            blocks = [without_padding(part.arrays[one.name], one) for one in part.task.inputs]
+            part.row_hashes = row_hashes(blocks, part.present)
     return Splits(
         "arrays",
         training,
