@@ -11,6 +11,8 @@ import sys
 # One thread each: two test processes share two cores, and sums come out in the same order.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
+# Threads that wait sleep: where two test processes share two cores, spinning ones take turns.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Figures are drawn without a screen.
 os.environ["MPLBACKEND"] = "Agg"
 

@@ -181,8 +181,11 @@ def test_a_bad_checkpoint_is_passed_over(
     ("words", "said"),
     [
         (["fit", "--max-epoch", "3"], "did you mean '--max-epochs'?"),
-        (["data", "check", "nowhere.npz"], "there is no file nowhere.npz"),
-        (["evaluate", "nowhere"], "nowhere holds no run"),
+        pytest.param(
+            *(["data", "check", "nowhere.npz"], "there is no file nowhere.npz"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(["evaluate", "nowhere"], "nowhere holds no run", marks=pytest.mark.slow),
     ],
     ids=["fit", "data", "evaluate"],
 )

@@ -1,4 +1,4 @@
-"""quickstart, small; the first has a real worker process, as studies have several."""
+"""quickstart, small; its runs are made in this process, those of a study by real workers."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def test_it_makes_each_run_once_and_ends_with_the_page(
     request: pytest.FixtureRequest,
 ) -> None:
     out = tmp_path / "quick"
+    monkeypatch.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
     command = ["quickstart", *data_flags, *SMALL, "--out", out, "--seeds"]
     first = cli(*command, "1", "--workers", "1")
     assert first.code == 0, first.err
@@ -40,7 +41,6 @@ def test_it_makes_each_run_once_and_ends_with_the_page(
 
     # One more seed, and a run that is damaged: what is there is not made again, the damage is
     # told, and the others are reported all the same.
-    monkeypatch.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
     request.getfixturevalue("no_pictures")
     broken = min(made)
     broken.write_text("{")

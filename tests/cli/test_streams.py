@@ -33,7 +33,7 @@ def shell(command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("streams", ["", "2>&1"])
+@pytest.mark.parametrize("streams", [pytest.param("", marks=pytest.mark.slow), "2>&1"])
 def test_a_training_outlives_its_reader(
     data_flags: list[str], tmp_path: Path, streams: str
 ) -> None:

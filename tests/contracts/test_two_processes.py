@@ -10,14 +10,23 @@ from tests.forked import group
 pytestmark = pytest.mark.ddp
 
 
+NAMES = [
+    name if name in two_processes.cases() else pytest.param(name, marks=pytest.mark.slow)
+    for name in two_processes.cases(slow=True)
+]
+
+
 @pytest.fixture(scope="module")
-def both(tmp_path_factory):
+def both(request, tmp_path_factory):
     """Return what one process made of every method, and what each of two made of it."""
-    folder = tmp_path_factory.mktemp("two")
-    return two_processes.run(0, 1), group("tests.contracts.two_processes:run", meet=folder / "meet")
+    meet = tmp_path_factory.mktemp("two") / "meet"
+    mine = (item for item in request.session.items if item.path == request.path)
+    slow = any(item.get_closest_marker("slow") for item in mine)
+    alone = two_processes.run(0, 1, slow)
+    return alone, group("tests.contracts.two_processes:run", slow, meet=meet)
 
 
-@pytest.mark.parametrize("name", two_processes.cases())
+@pytest.mark.parametrize("name", NAMES)
 def test_gradients_are_those_of_one_process(both, name: str) -> None:
     alone, ranks = both
     for rank in ranks:
@@ -28,7 +37,7 @@ def test_gradients_are_those_of_one_process(both, name: str) -> None:
     assert any(g.any() for g in alone[name]["gradients"][0])
 
 
-@pytest.mark.parametrize("name", two_processes.cases())
+@pytest.mark.parametrize("name", NAMES)
 def test_statistics_and_hard_sets_are_those_of_one_process(both, name: str) -> None:
     alone, ranks = both
     for rank in ranks:
@@ -45,7 +54,7 @@ def test_something_is_mined(both, name: str) -> None:
     assert both[0][name]["epochs"][-1]["hard"].any()
 
 
-@pytest.mark.parametrize("name", two_processes.cases())
+@pytest.mark.parametrize("name", NAMES)
 def test_state_is_the_same_on_both(both, name: str) -> None:
     alone, ranks = both
     for key, value in ranks[0][name]["state"].items():

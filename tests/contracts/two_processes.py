@@ -20,7 +20,7 @@ from dmrnet.modalities import Batch, Task, rows_of
 from dmrnet.objectives import Step
 from dmrnet.testing.batches import SMALL, TASKS, random_batch, ready, task_of
 
-ROWS, STEPS, EPOCHS = 8, 3, 2
+ROWS, STEPS, EPOCHS = 8, 2, 2
 DENSE = task_of(("image", (3, 8, 12)), ("image", (1, 8, 12)), dense=True)
 PIXELS = task_of(("image", (3, 16, 16)), ("image", (1, 16, 16)), dense=True)
 ALIKE = task_of(*[("vector", (4,))] * 3)
@@ -31,17 +31,14 @@ OTHERS = (
     ("shaspec", "released", TASKS["maps"]),
     ("mmformer", "released", TASKS["maps"]),
     ("sf-md", "best", PIXELS),
-    ("hemis", "best", PIXELS),
-    ("rfnet", "best", PIXELS),
-    ("shaspec", "best", PIXELS),
-    ("mmformer", "best", PIXELS),
-    ("unimodal", "best", PIXELS),
     ("experts", "best", PIXELS),
 )
+SELDOM = tuple((n, "best", PIXELS) for n in ("hemis", "rfnet", "shaspec", "mmformer", "unimodal"))
+"""What is trained in slow tests alone."""
 SMALLER = {"mmformer": {"embed": 16}}
 
 
-def cases() -> dict[str, tuple[Callable[[Task], Method], Task]]:
+def cases(slow: bool = False) -> dict[str, tuple[Callable[[Task], Method], Task]]:
     """Return what is trained: every listed method by its best recipe, and the toys."""
     listed = {name: (partial(build_method, name, network=SMALL), TASKS["maps"]) for name in METHODS}
     by_variance = partial(build_method, "dmrnet", network=SMALL, mine_by="variance", hard_start=1)
@@ -61,7 +58,7 @@ def cases() -> dict[str, tuple[Callable[[Task], Method], Task]]:
         TASKS["maps"],
     )
     # What recipes change of what is encoded, and networks for every pixel.
-    for name, recipe, task in OTHERS:
+    for name, recipe, task in OTHERS + (SELDOM if slow else ()):
         build = partial(build_method, name, recipe=recipe, network=SMALL, **SMALLER.get(name, {}))
         listed[f"{name}-{recipe}-{'pixels' if task.dense else 'classes'}"] = build, task
     toys = {
@@ -160,6 +157,6 @@ def added(tensor: Tensor) -> Tensor:
     return total
 
 
-def run(rank: int, world: int) -> dict[str, Any]:
+def run(rank: int, world: int, slow: bool = False) -> dict[str, Any]:
     """Train everything."""
-    return {name: train(build, task, rank, world) for name, (build, task) in cases().items()}
+    return {name: train(build, task, rank, world) for name, (build, task) in cases(slow).items()}

@@ -70,7 +70,7 @@ def media(case: str) -> list[tuple[str, int, File]]:
 
 @pytest.mark.parametrize("case", MADE)
 @settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_nothing_shifts(case: str, data: st.DataObject, tmp_path_factory) -> None:
