@@ -51,7 +51,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": _ENGINE,
     "peers": _ENGINE | {"engine"},
     "studies": _ENGINE | {"engine", "report"},
-    "api": _ENGINE | {"engine", "report", "studies"},
+    "deploy": _ENGINE | {"engine", "report"},
+    "serve": {"data", "deploy", "engine"},
+    "api": _ENGINE | {"engine", "report", "studies", "deploy"},
     "sklearn": {"api", "data"},
     # The tests of methods, for packages that offer one.
     "testing": _METHODS,

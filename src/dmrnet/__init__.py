@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         register_method,
         register_metric,
     )
-    from dmrnet.api.run import Run, open_run
+    from dmrnet.api.run import Run, from_pretrained, open_run
     from dmrnet.api.scores import Scores
     from dmrnet.api.studies import build_report, run_study
     from dmrnet.data.ampute import ampute
@@ -43,6 +43,7 @@ __all__ = [
     "build_method",
     "build_report",
     "fit",
+    "from_pretrained",
     "method",
     "open_run",
     "register_dataset",
@@ -65,6 +66,7 @@ _HOME = {
     "build_method": "dmrnet.methods",
     "build_report": "dmrnet.api.studies",
     "fit": "dmrnet.api.fit",
+    "from_pretrained": "dmrnet.api.run",
     "method": "dmrnet.methods",
     "open_run": "dmrnet.api.run",
     "register_dataset": "dmrnet.api.register",

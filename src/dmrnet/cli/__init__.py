@@ -18,6 +18,8 @@ COMMANDS = {
     "fit": "train one method with one seed, or resume its run",
     "evaluate": "score runs on their test sets, on every combination of modalities",
     "predict": "predict the samples of a file from the modalities they have",
+    "export": "write a run as one file that predicts without this package",
+    "serve": "answer predictions of a run over HTTP",
     "report": "report runs as a table, Markdown and one page",
     "data": "show a data set, check your files, export a set to files",
     "study": "make the runs behind a table, a figure or your own study",

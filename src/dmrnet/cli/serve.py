@@ -1,0 +1,82 @@
+"""``dmrnet serve``: answer predictions over HTTP."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from dmrnet.cli.arguments import Arguments, positive
+
+PACKAGES = {
+    "fastapi": "fastapi",
+    "uvicorn": "uvicorn",
+    "python_multipart": "python-multipart",
+    "prometheus_client": "prometheus-client",
+}
+
+
+def run(argv: Sequence[str]) -> int:
+    """Serve a run until it is stopped."""
+    parser = Arguments(
+        "dmrnet serve",
+        "Answer predictions over HTTP: POST /predict takes any subset of modalities as JSON or "
+        "multipart. Needs the extra serve. It runs the graph that dmrnet export writes; requests "
+        "that come while it predicts are predicted together next.",
+    )
+    parser.add_argument("run", metavar="RUN", help="folder of a finished run, or an exported file")
+    add = parser.options.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on [127.0.0.1, this machine alone]")
+    add("--port", type=port_number, default=8000, metavar="INT", help="port [8000]")
+    add(
+        "--token-file",
+        metavar="FILE",
+        help="file with the token that requests must carry; needed for other hosts [DMRNET_TOKEN]",
+    )
+    add("--batch", type=positive, default=64, metavar="INT", help="samples predicted together [64]")
+    add("--queue", type=positive, default=1024, metavar="INT", help="samples that may wait [1024]")
+    add("--seconds", type=positive, default=10, metavar="INT", help="time for a request [10]")
+    add("--megabytes", type=positive, default=16, metavar="INT", help="size of a request [16]")
+    add(
+        "--threads",
+        type=positive,
+        metavar="INT",
+        help="threads of a prediction [onnxruntime's choice]",
+    )
+    args = parser.read(argv)
+    for module, package in PACKAGES.items():
+        if find_spec(module) is None:
+            raise ModuleNotFoundError(
+                f"dmrnet serve needs {package}: pip install 'dmrnet[serve]'", name=module
+            )
+
+    from dmrnet.cli.screen import loading, screen
+    from dmrnet.serve.limits import Limits, check_exposure
+
+    with loading():
+        from dmrnet.serve.app import create_app
+        from dmrnet.serve.model import load_model
+        from dmrnet.serve.server import read_token, run_server
+
+    token = read_token(args.token_file)
+    check_exposure(args.host, token)
+    limits = Limits(args.batch, args.queue, args.seconds, args.megabytes, token)
+    model = load_model(Path(args.run), args.threads or 0)
+    model.warm_up(limits.batch)
+    names = ", ".join(one.name for one in model.inputs)
+    host = f"[{args.host}]" if ":" in args.host else args.host
+    screen().print(
+        f"predicts {len(model.classes)} classes from any of {names}\n"
+        f"POST http://{host}:{args.port}/predict (Ctrl-C ends it)",
+        soft_wrap=True,
+    )
+    run_server(create_app(model, limits), args.host, args.port, limits)
+    return 0
+
+
+def port_number(text: str) -> int:
+    """Read a port, for argparse."""
+    if not text.isdecimal() or not 0 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, got {text!r}")
+    return int(text)

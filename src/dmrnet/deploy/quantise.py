@@ -1,0 +1,151 @@
+"""ONNX with weights in 8 bits, and what that costs on each combination."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dmrnet.data.dataset import Dataset
+from dmrnet.data.loader import evaluation_batches
+from dmrnet.deploy.check import Runner
+from dmrnet.deploy.formats import add_metadata, quiet
+from dmrnet.deploy.graph import Graph
+from dmrnet.engine.finished import FinishedRun
+from dmrnet.engine.scoring import combinations_of, samples_at_once
+from dmrnet.modalities import name_of
+
+
+@dataclass(frozen=True)
+class CombinationCost:
+    """Accuracy of two graphs on one combination, over the samples that have its modalities.
+
+    Attributes:
+        combination: Its name.
+        n: Number of samples.
+        float32: Accuracy of the graph in float32; a fraction.
+        int8: Accuracy of the graph with 8-bit weights.
+        changed: Share of samples whose predicted class differs.
+    """
+
+    combination: str
+    n: int
+    float32: float
+    int8: float
+    changed: float
+
+
+def quantised(content: bytes, metadata: Mapping[str, Any]) -> bytes:
+    """Return an ONNX file with weights of matrix products and convolutions in 8 bits.
+
+    Activations are quantised while the graph runs ("dynamic"), so no samples are needed.
+
+    Args:
+        content: The file in float32.
+        metadata: Metadata of the result.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    model = onnx.load_from_string(content)
+    with TemporaryDirectory(prefix="dmrnet-") as folder:
+        path = Path(folder) / "model.onnx"
+        with quiet():
+            # Signed weights of convolutions have no kernel on the CPU.
+            quantize_dynamic(model, path, weight_type=QuantType.QUInt8)
+        small = onnx.load(path)
+    add_metadata(small, metadata)
+    result: bytes = small.SerializeToString()
+    return result
+
+
+def cost_of(
+    run: FinishedRun, graph: Graph, plain: Runner, small: Runner, split: str
+) -> list[CombinationCost]:
+    """Return the accuracy of two graphs on every combination that they serve.
+
+    Args:
+        run: The run.
+        graph: Its graph.
+        plain: Runs it in float32.
+        small: Runs it with 8-bit weights.
+        split: ``test`` or ``val``: the run's own samples.
+
+    Raises:
+        FileNotFoundError: If the samples are gone.
+        ValueError: If there is no such split, or its samples are others.
+    """
+    dataset = run.samples(split)
+    names = [m.name for m in graph.inputs]
+    columns = [run.task.modalities.index(name) for name in names]
+    masks = np.ones((1, len(names)), dtype=np.bool_)
+    if not graph.fixed:
+        masks = combinations_of(len(names)).numpy()
+    counts = np.zeros((len(masks), 4), dtype=np.int64)
+    for raw, present, target in _raw_batches(run, graph, dataset):
+        there = present[:, columns]
+        for k, mask in enumerate(masks):
+            rows = np.flatnonzero((there | ~mask).all(1))
+            if not len(rows):
+                continue
+            given = {name: x[rows] for name, x in raw.items()}
+            seen = None if graph.fixed else np.repeat(mask[None], len(rows), 0)
+            first, second = (run_(given, seen)[1].argmax(1) for run_ in (plain, small))
+            true = target[rows]
+            sums = (first == true, second == true, first != second)
+            counts[k] += [len(rows), *(int(x.sum()) for x in sums)]
+    return [
+        CombinationCost(
+            name_of(mask.tolist(), names), int(n), float(a / n), float(b / n), float(c / n)
+        )
+        for mask, (n, a, b, c) in zip(masks, counts, strict=True)
+        if n
+    ]
+
+
+def _raw_batches(run: FinishedRun, graph: Graph, dataset: Dataset) -> Any:  # noqa: ANN401
+    """Yield arrays in the units of training, presence and targets, some samples at a time."""
+    for batch in evaluation_batches(dataset, samples_at_once(run.task)):
+        raw = {}
+        for column, modality in enumerate(run.task.modalities):
+            if any(one.name == modality for one in graph.inputs):
+                raw[modality] = _raw(
+                    run, graph, modality, batch.inputs[modality], batch.present[:, column]
+                ).numpy()
+        yield raw, batch.present.numpy(), batch.target.numpy()
+
+
+def _raw(run: FinishedRun, graph: Graph, name: str, x: Tensor, present: Tensor) -> Tensor:
+    """Return the numbers of a modality before they were standardised, with NaN where they were."""
+    scale = run.standardiser
+    if scale is None:
+        return x
+    (shape,) = (one.shape for one in graph.inputs if one.name == name)
+    raw = scale.invert(name, x.double(), present)
+    if scale.imputer is not None and len(flagged := scale.imputer.flagged[name]):
+        # Cells that were filled without an indicator are filled with the same number again.
+        flags = x[:, shape[0] : shape[0] + len(flagged)] > 0
+        raw[:, flagged] = raw[:, flagged].masked_fill(flags, torch.nan)
+    if name in scale.ragged:
+        # Batches are cut to their longest sample.
+        raw = F.pad(raw, (0, shape[-1] - raw.shape[-1]), value=torch.nan)
+    return raw if name in graph.fine else raw.float()
+
+
+def as_table(costs: Sequence[CombinationCost]) -> str:
+    """Return costs as CSV, a line a combination.
+
+    >>> print(as_table([CombinationCost("rgb", 4, 0.75, 0.5, 0.25)]), end="")
+    combination,n,float32,int8,changed
+    rgb,4,0.750000,0.500000,0.250000
+    """
+    lines = ["combination,n,float32,int8,changed"]
+    lines += [f"{c.combination},{c.n},{c.float32:.6f},{c.int8:.6f},{c.changed:.6f}" for c in costs]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,75 @@
+"""Bodies of requests: read up to a size and a time, and split into parts."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
+
+from dmrnet.serve.limits import Limits
+
+
+async def read_body(request: Request, limits: Limits) -> bytes:
+    """Return the body of a request.
+
+    Raises:
+        HTTPException: If it is larger than the limit (413), takes too long (408) or ends early.
+    """
+    large = HTTPException(413, f"expected at most {limits.megabytes:g} MB, got a larger request")
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limits.bytes:
+        raise large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(limits.seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limits.bytes:
+                    raise large
+    except TimeoutError:
+        raise HTTPException(
+            408, f"the request did not arrive within {limits.seconds:g} s"
+        ) from None
+    except ClientDisconnect:
+        raise HTTPException(400, "the request ended early") from None
+    return bytes(body)
+
+
+async def read_form(request: Request, body: bytes, most: int) -> list[tuple[str, bytes]]:
+    """Return name and content of each part of a multipart body.
+
+    Args:
+        request: The request, whose body was read.
+        body: That body.
+        most: Most parts.
+
+    Raises:
+        HTTPException: If it is no multipart body, or has too many parts (400).
+    """
+    sent = False
+
+    async def receive() -> Message:
+        nonlocal sent
+        if sent:
+            return {"type": "http.disconnect"}
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    again = Request(request.scope, receive)
+    parts = []
+    try:
+        async with again.form(max_files=most, max_fields=most, max_part_size=len(body)) as form:
+            for name, value in form.multi_items():
+                content = await value.read() if isinstance(value, UploadFile) else value.encode()
+                parts.append((name, content))
+    except (MultiPartException, HTTPException, KeyError, ValueError, ClientDisconnect) as error:
+        said = getattr(error, "detail", None) or getattr(error, "message", None) or "damaged"
+        raise HTTPException(400, f"the multipart body cannot be read: {said}") from error
+    if not parts:
+        raise HTTPException(400, "expected a part for each modality that is there, got none")
+    return parts

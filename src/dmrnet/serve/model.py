@@ -1,0 +1,171 @@
+"""The exported graph that a service runs, and what it says about itself."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from dmrnet.data.files.numbers import Array
+from dmrnet.deploy.check import Runner
+from dmrnet.deploy.export import FORMATS
+from dmrnet.deploy.formats import METADATA, onnx_runner, torch_runner
+
+GRAPHS = ("model.onnx", "model.pt2")
+
+
+@dataclass(frozen=True)
+class Input:
+    """One modality.
+
+    Attributes:
+        name: Its name.
+        shape: Shape of one sample.
+        dtype: ``float32`` or ``float64``.
+        gaps: Whether numbers may be missing in it.
+        ragged: Whether a sequence may be shorter.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    gaps: bool = False
+    ragged: bool = False
+
+    @property
+    def size(self) -> int:
+        """Number of values of one sample."""
+        return math.prod(self.shape)
+
+
+class ServedModel:
+    """A graph, ready to run.
+
+    Args:
+        runner: Runs it.
+        metadata: What its file says; see `dmrnet.deploy.metadata`.
+
+    Attributes:
+        inputs: The modalities, in the order of `present`.
+        classes: Names of the classes.
+        fixed: Whether every modality must be there.
+        metadata: See the argument.
+
+    Raises:
+        ValueError: If every pixel has a class, which this service does not answer.
+    """
+
+    def __init__(self, runner: Runner, metadata: Mapping[str, Any]) -> None:
+        if metadata["dense"]:
+            raise ValueError(
+                "expected one class a sample; label maps of images are made by dmrnet predict, or "
+                "by the exported graph (dmrnet export)"
+            )
+        self.runner, self.metadata = runner, dict(metadata)
+        self.inputs = tuple(
+            Input(
+                one["name"],
+                tuple(one["shape"]),
+                one["dtype"],
+                bool(one.get("missing_cells")),
+                bool(one.get("ragged")),
+            )
+            for one in metadata["inputs"]
+        )
+        self.classes: tuple[str, ...] = tuple(metadata["classes"])
+        self.fixed = bool(metadata["fixed"])
+
+    def predict(self, inputs: Mapping[str, Array], present: Array) -> Array:
+        """Return probabilities, float32 ``(B, M)``.
+
+        Args:
+            inputs: Arrays ``(B, *shape)``, zeros where absent.
+            present: bool ``(B, V)``.
+        """
+        return self.runner(inputs, None if self.fixed else present)[1]
+
+    def warm_up(self, rows: int) -> None:
+        """Predict once, so that the first request does not wait for what is prepared lazily."""
+        for number in {1, rows}:
+            inputs = {one.name: np.zeros((number, *one.shape), one.dtype) for one in self.inputs}
+            self.predict(inputs, np.ones((number, len(self.inputs)), dtype=np.bool_))
+
+
+def load_model(path: Path, threads: int = 0) -> ServedModel:
+    """Return the graph of a run, which is exported first, or of an exported file.
+
+    Args:
+        path: Folder of a finished run, an exported file, or a folder with one.
+        threads: Number of threads of a prediction; 0 for the library's own choice.
+
+    Raises:
+        FileNotFoundError: If there is neither a run nor an exported graph.
+        ValueError: If the file is of something else.
+        ModuleNotFoundError: If an ONNX file is given and onnxruntime is not installed.
+    """
+    if path.is_file():
+        return _load_file(path, threads)
+    graphs = [path / name for name in GRAPHS if (path / name).is_file()]
+    if graphs and not (path / "run.json").is_file():
+        return _load_file(graphs[0], threads)
+    from dmrnet.deploy.export import export_run
+    from dmrnet.engine.finished import open_run
+
+    onnx = all(find_spec(name) for name in ("onnx", "onnxruntime", "onnxscript"))
+    run = open_run(path)
+    with TemporaryDirectory(prefix="dmrnet-") as folder:
+        exported = export_run(run, Path(folder), "onnx" if onnx else FORMATS[0])  # type: ignore[arg-type]
+        return _load_file(exported.path, threads)
+
+
+def _load_file(path: Path, threads: int) -> ServedModel:
+    content = path.read_bytes()
+    if path.suffix == ".pt2":
+        import io
+
+        import torch
+
+        extra = {METADATA: ""}
+        try:
+            torch.export.load(io.BytesIO(content), extra_files=extra)
+            metadata = json.loads(extra[METADATA])
+        except Exception as error:
+            raise ValueError(f"{path}: expected a file of dmrnet export ({error})") from error
+        if threads:
+            torch.set_num_threads(threads)
+        return ServedModel(torch_runner(content), metadata)
+    if path.suffix != ".onnx":
+        raise ValueError(f"{path}: expected a run, or a file model.onnx or model.pt2")
+    if find_spec("onnxruntime") is None:
+        raise ModuleNotFoundError(
+            f"{path} needs onnxruntime: pip install 'dmrnet[onnx]'", name="onnxruntime"
+        )
+    metadata = onnx_metadata(content)
+    if "inputs" not in metadata:
+        raise ValueError(f"{path}: expected a file of dmrnet export, got another ONNX file")
+    return ServedModel(onnx_runner(content, threads), metadata)
+
+
+def onnx_metadata(content: bytes) -> dict[str, Any]:
+    """Return the metadata of an ONNX file.
+
+    Raises:
+        ValueError: If it is no ONNX file.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(content, options)
+        found = session.get_modelmeta().custom_metadata_map
+        return {key: json.loads(value) for key, value in found.items()}
+    except Exception as error:
+        raise ValueError(f"expected an ONNX file of dmrnet export ({error})") from error

@@ -1,0 +1,62 @@
+"""Who may listen where, tokens, and the command without its extra."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dmrnet.cli import main
+from dmrnet.serve import Limits, ServedModel, load_model
+from dmrnet.serve.limits import check_exposure
+from dmrnet.serve.server import read_token
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "example.org", "localhost.evil"])
+def test_other_machines_need_a_token(host: str) -> None:
+    with pytest.raises(ValueError, match="--token-file"):
+        check_exposure(host, None)
+    check_exposure(host, "secret")
+
+
+def test_a_token_is_read_from_a_file_or_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DMRNET_TOKEN", raising=False)
+    assert read_token(None) is None
+    monkeypatch.setenv("DMRNET_TOKEN", "of the shell")
+    assert read_token(None) == "of the shell"
+    file = tmp_path / "token"
+    with pytest.raises(FileNotFoundError, match="no file"):
+        read_token(str(file))
+    file.write_text("  of the file\n")
+    assert read_token(str(file)) == "of the file"
+    file.write_text("\n")
+    with pytest.raises(ValueError, match="empty file"):
+        read_token(str(file))
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"batch": 0}, {"queue": 3}, {"seconds": 0}, {"megabytes": -1}, {"token": ""}, {"token": "ü"}],
+)
+def test_limits_that_make_no_sense_are_refused(limits: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        Limits(**limits)
+
+
+def test_what_cannot_be_served_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match="one class a sample"):
+        ServedModel(None, {"dense": True})  # type: ignore[arg-type]
+    other = tmp_path / "model.onnx"
+    other.write_bytes(b"no model")
+    with pytest.raises(ValueError, match="expected an ONNX file"):
+        load_model(other)
+    assert main(["serve", str(other), "--host", "0.0.0.0"]) == 2
+    assert "needs a token" in capsys.readouterr().err
+    monkeypatch.setattr("dmrnet.cli.serve.find_spec", lambda name: None)
+    assert main(["serve", str(other)]) != 0
+    assert "pip install 'dmrnet[serve]'" in capsys.readouterr().err
