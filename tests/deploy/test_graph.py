@@ -17,6 +17,7 @@ from dmrnet.deploy.graph import Graph, graph_of
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.methods import METHODS
 from dmrnet.modalities import Modality, Task, all_combinations
+from dmrnet.modalities.task import TargetName
 from dmrnet.nn.networks.network import Network
 
 from .graphs import CLIPS, IMAGES, MIXED, RGBD, eager, run_of
@@ -181,6 +182,24 @@ def test_missing_cells_are_filled_and_sequences_end_as_in_training() -> None:
     present = torch.tensor([[False, True], [False, True], [False, True]])
     assert graph(x, present)[1].isnan().any(1).tolist() == [False, True, True]
     assert graph(x, torch.ones(3, 2).bool())[1].isnan().all()
+
+
+@pytest.mark.parametrize("target", ["ordinal", "multi-label", "regression"])
+def test_other_targets_than_classes_are_predicted_as_by_the_run(target: TargetName) -> None:
+    scale = ((100.0, 20.0),) * 3 if target == "regression" else None
+    task = replace(MIXED, target=target, scale=scale)
+    run = run_of("sf-md", task)
+    graph = graph_of(run.method, run.standardiser)
+    assert check_graph(run, graph, eager(graph)).difference < 1e-5
+    assert graph.outputs[1] == ("numbers" if target == "regression" else "probabilities")
+    x = {m.name: torch.full((1, *m.shape), 31.0) for m in graph.inputs}
+    x["clock"] = x["clock"].double() + 1.7e9
+    result = graph(x, torch.ones(1, 3).bool())[1]
+    if target == "regression":
+        assert result.dtype == torch.float64
+        assert (result > 40).all()
+    else:
+        assert (result.sum() == pytest.approx(1)) == (target == "ordinal")
 
 
 @pytest.mark.slow

@@ -51,6 +51,8 @@ def test_what_cannot_be_served_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="one class a sample"):
         ServedModel(None, {"dense": True})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="got a graph of regression"):
+        ServedModel(None, {"dense": False, "target": "regression"})  # type: ignore[arg-type]
     other = tmp_path / "model.onnx"
     other.write_bytes(b"no model")
     with pytest.raises(ValueError, match="expected an ONNX file"):

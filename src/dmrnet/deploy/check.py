@@ -20,6 +20,7 @@ from dmrnet.evaluation import predict_masks
 from dmrnet.evaluation.tiles import padded
 from dmrnet.modalities import Modality, name_of, rows_of
 from dmrnet.nn.fusion import masked
+from dmrnet.targets import target_of
 
 TOLERANCE = 1e-4
 """Largest difference of a probability, and of a logit relative to the largest one."""
@@ -61,17 +62,19 @@ def check_graph(
     """
     names = [modality.name for modality in graph.inputs]
     masks = torch.ones(1, len(names)).bool() if graph.fixed else combinations_of(len(names))
-    worst = 0.0
+    worst, kind = 0.0, target_of(run.task)
     for chunk, raw, expected in _samples(run, graph, masks):
         given = {name: x.numpy() for name, x in raw.items()}
         logits, probabilities = runner(given, None if graph.fixed else chunk.numpy())
-        expected_p = expected.softmax(1)
+        expected_p = expected.softmax(1) if run.task.dense else kind.probabilities(expected)
         if confidence is not None:
             expected_p = confidence.calibrate(expected_p, whole_masks(run, graph, chunk))
         wanted = expected_p.numpy()
         scale = max(1.0, float(expected.abs().max()))
         # Per row, over classes and pixels; NaN is a difference, too.
         off = np.abs(probabilities - wanted).reshape(len(chunk), -1).max(1)
+        if kind.name == "regression":
+            off = off / max(1.0, float(np.abs(wanted).max()))
         far = np.abs(logits - expected.numpy()).reshape(len(chunk), -1).max(1) / scale
         bad = np.flatnonzero(~((off <= TOLERANCE) & (far <= TOLERANCE)))
         if len(bad):

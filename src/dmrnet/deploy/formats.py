@@ -21,7 +21,6 @@ from dmrnet.deploy.graph import Graph
 METADATA = "metadata.json"
 """Name of the extra file in a program of torch.export."""
 
-OUTPUTS = ("logits", "probabilities")
 PRESENT = "present"
 OPSET = 20
 """Operator set of ONNX; onnxruntime reads it from version 1.17 on."""
@@ -74,7 +73,7 @@ def onnx_bytes(program: ExportedProgram, graph: Graph, metadata: Mapping[str, An
     """
     names = [m.name for m in graph.inputs]
     for name in names:
-        if name in (PRESENT, *OUTPUTS):
+        if name in (PRESENT, *graph.outputs):
             raise ValueError(
                 f"modality {name}: ONNX files need this name; rename it, or export to torch-export"
             )
@@ -83,7 +82,7 @@ def onnx_bytes(program: ExportedProgram, graph: Graph, metadata: Mapping[str, An
         exported = torch.onnx.export(
             program,
             input_names=names if graph.fixed else [*names, PRESENT],
-            output_names=list(OUTPUTS),
+            output_names=list(graph.outputs),
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -119,7 +118,7 @@ def onnx_runner(content: bytes, threads: int = 0) -> Runner:
 
     def run(inputs: Mapping[str, Array], present: Array | None) -> tuple[Array, Array]:
         given = dict(inputs) if present is None else {**inputs, PRESENT: present}
-        logits, probabilities = session.run(list(OUTPUTS), given)
+        logits, probabilities = session.run(None, given)
         return logits, probabilities
 
     return run

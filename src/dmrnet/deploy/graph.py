@@ -17,6 +17,7 @@ from dmrnet.methods.base import Method
 from dmrnet.methods.folded import Folded, folded
 from dmrnet.modalities import Modality
 from dmrnet.nn.fusion import masked
+from dmrnet.targets import CLASSES, Target, target_of
 
 
 class Graph(nn.Module):
@@ -31,6 +32,7 @@ class Graph(nn.Module):
             at their ends, as in evaluation.
         fixed: Whether it predicts from one combination: every modality must be there.
         tempering: Calibrates the probabilities; None leaves them as the network gives them.
+        target: What is predicted.
 
     Attributes:
         inputs: The modalities it reads, in order.
@@ -49,8 +51,10 @@ class Graph(nn.Module):
         stride: int = 1,
         fixed: bool = False,
         tempering: Tempering | None = None,
+        target: Target = CLASSES,
     ) -> None:
         super().__init__()
+        self.target = target
         self.model, self.inputs, self.fixed, self.stride = model, tuple(inputs), fixed, stride
         self.tempering = tempering
         self.holes = frozenset(holes)
@@ -69,6 +73,8 @@ class Graph(nn.Module):
         self, inputs: dict[str, Tensor], present: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return logits and probabilities, float32 ``(B, M)``, or ``(B, M, H, W)``.
+
+        In regression both are the numbers, float64 ``(B, D)``, in the user's unit.
 
         A row is NaN if it has no modality, or if a present modality of it holds NaN or infinity, or
         numbers so large that float32 cannot hold them standardised. Rows of absent modalities are
@@ -107,9 +113,16 @@ class Graph(nn.Module):
         if self.stride > 1:
             logits = logits[..., :height, :width]
         logits = torch.where(usable.view(-1, *[1] * (logits.dim() - 1)), logits, torch.nan)
-        if self.tempering is None:
+        if self.tempering is not None:
+            return logits, self.tempering(logits, present)
+        if logits.dim() > 2:
             return logits, logits.softmax(1)
-        return logits, self.tempering(logits, present)
+        return logits, self.target.probabilities(logits)
+
+    @property
+    def outputs(self) -> tuple[str, str]:
+        """Names of the two outputs."""
+        return "logits", "numbers" if self.target.name == "regression" else "probabilities"
 
 
 def graph_of(
@@ -164,4 +177,5 @@ def graph_of(
         stride=stride,
         fixed=fixed,
         tempering=tempering,
+        target=target_of(task),
     )

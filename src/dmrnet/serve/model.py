@@ -63,6 +63,12 @@ class ServedModel:
     """
 
     def __init__(self, runner: Runner, metadata: Mapping[str, Any]) -> None:
+        target = metadata.get("target", "classes")
+        if target != "classes":
+            raise ValueError(
+                f"expected one class a sample, got a graph of {target}; the exported graph answers "
+                "them itself (dmrnet export)"
+            )
         if metadata["dense"]:
             raise ValueError(
                 "expected one class a sample; label maps of images are made by dmrnet predict, or "
