@@ -13,13 +13,14 @@ from dmrnet.lazy import lazy_names
 
 if TYPE_CHECKING:
     from dmrnet.api.fit import fit
+    from dmrnet.api.pretrained import from_pretrained
     from dmrnet.api.register import (
         register_dataset,
         register_encoder,
         register_method,
         register_metric,
     )
-    from dmrnet.api.run import Run, from_pretrained, open_run
+    from dmrnet.api.run import Run, open_run
     from dmrnet.api.scores import Scores
     from dmrnet.api.studies import build_report, run_study
     from dmrnet.data.ampute import ampute
@@ -66,7 +67,7 @@ _HOME = {
     "build_method": "dmrnet.methods",
     "build_report": "dmrnet.api.studies",
     "fit": "dmrnet.api.fit",
-    "from_pretrained": "dmrnet.api.run",
+    "from_pretrained": "dmrnet.api.pretrained",
     "method": "dmrnet.methods",
     "open_run": "dmrnet.api.run",
     "register_dataset": "dmrnet.api.register",

@@ -6,11 +6,12 @@ import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
+from dmrnet.api.deployable import Deployable
 from dmrnet.api.outputs import TemporaryFolder, decided_as_given
 from dmrnet.api.samples import check_test, samples_of
 from dmrnet.api.scores import Scores
@@ -34,11 +35,8 @@ from dmrnet.methods.base import Method
 from dmrnet.modalities import MaskSampler, parse
 from dmrnet.nn.encoders.own import Factory, give_encoder
 
-if TYPE_CHECKING:
-    from dmrnet.deploy.export import Exported, Format
 
-
-class Run:
+class Run(Deployable):
     """A trained run that scores and predicts; `fit` and `open_run` return it.
 
     Args:
@@ -354,85 +352,6 @@ class Run:
                 known.setdefault(one.name, "sequence")
         return {name: kind for name, kind in known.items() if name in inputs}
 
-    def export(
-        self,
-        to: str | Path,
-        format: Format = "torch-export",
-        combination: str | None = None,
-        quantise: Literal["int8"] | None = None,
-        size: tuple[int, int] | None = None,
-    ) -> Exported:
-        """Write one file that predicts from any combination without this package.
-
-        Standardising, class names and metadata are inside. The file is read back and compared with
-        this run on every combination (up to 1e-4) before it is kept.
-
-        Args:
-            to: Folder for the file; made if it does not exist.
-            format: ``torch-export`` (``model.pt2``, runs with torch alone), ``onnx``
-                (``model.onnx``, runs with onnxruntime alone) or ``safetensors`` (weights and
-                settings, for `from_pretrained`).
-            combination: Names joined by ``+``: predict from these alone, without the other
-                encoders; the graph then has no input ``present``.
-            quantise: ``int8`` also writes ``model.int8.onnx``, and ``combinations.csv``: the
-                accuracy of both on each combination.
-            size: Height and width of images with a class for every pixel; those of training by
-                default.
-
-        Raises:
-            ModuleNotFoundError: If the extra ``onnx`` is not installed.
-            FileExistsError: If the file exists.
-            ValueError: If the file would predict differently, or the arguments do not go together.
-        """
-        from dmrnet.deploy.export import export_run
-
-        return export_run(self._finished, Path(to), format, combination, quantise, size)
-
-    def save_pretrained(self, folder: str | Path, licence: str | None = None) -> Path:
-        """Write weights, settings, scores and a model card, in the layout of the Hugging Face Hub.
-
-        `from_pretrained` reads the folder. Paths of your data are left out.
-
-        Args:
-            folder: Folder for the files; made if it does not exist.
-            licence: Licence of the weights, for the card, e.g. ``apache-2.0``.
-
-        Raises:
-            FileExistsError: If one of the files exists with another content.
-        """
-        from dmrnet.deploy.hub import write_hub_folder
-
-        return write_hub_folder(self._finished, Path(folder), licence)
-
-    def push_to_hub(
-        self,
-        to: str | Path,
-        private: bool = False,
-        licence: str | None = None,
-        message: str = "Upload with dmrnet",
-    ) -> str:
-        """Upload the run to the Hugging Face Hub, in the layout that `save_pretrained` writes.
-
-        Args:
-            to: Repository, ``owner/name``, which is made if need be; or a `Path`, a local folder.
-            private: Whether a new repository is private.
-            licence: Licence of the weights, for the card.
-            message: Message of the commit.
-
-        Returns:
-            Address of the repository, or the folder.
-
-        Raises:
-            ModuleNotFoundError: If the extra ``hub`` is not installed.
-            FileExistsError: If a local folder has one of the files with another content.
-        """
-        from dmrnet.deploy.hub import upload
-
-        if isinstance(to, Path):
-            return str(self.save_pretrained(to, licence))
-        folder = TemporaryFolder()
-        return upload(self.save_pretrained(folder.path, licence), to, private, message)
-
     def __repr__(self) -> str:
         """Return method, data, folder and scores on validation."""
         settings = self._finished.settings
@@ -520,40 +439,3 @@ def _spread(found: _Predicted, values: Array, empty: np.generic) -> Array:
     out = np.full((found.samples, values.shape[1]), empty, dtype=values.dtype)
     out[found.rows] = values
     return out
-
-
-def from_pretrained(
-    source: str | Path,
-    revision: str | None = None,
-    device: str = "cpu",
-    encoders: Mapping[str, nn.Module | Factory] | None = None,
-) -> Run:
-    """Open a run that `Run.save_pretrained` or `Run.push_to_hub` wrote; no code in it is executed.
-
-    Args:
-        source: Folder, or repository of the Hugging Face Hub, ``owner/name``.
-        revision: Branch, tag or commit of the repository.
-        device: Device for its method.
-        encoders: Encoders that `fit` was given, by modality; they get the run's weights.
-
-    Returns:
-        The run, in a temporary folder that lasts as long as it does; it predicts, and is evaluated
-        on samples that it is given.
-
-    Raises:
-        ModuleNotFoundError: If a repository is named and the extra ``hub`` is not installed.
-        FileNotFoundError: If the folder lacks a file.
-        ValueError: If a file is damaged, or of something else.
-    """
-    from dmrnet.deploy.hub import download, restore_run
-
-    folder = Path(source)
-    if not folder.is_dir():
-        if isinstance(source, Path) or source.count("/") != 1 or source.startswith((".", "/", "~")):
-            raise FileNotFoundError(
-                f"there is no folder {source}; expected one, or a repository owner/name"
-            )
-        folder = download(source, revision)
-    held = TemporaryFolder()
-    names = {name: give_encoder(encoder) for name, encoder in (encoders or {}).items()}
-    return Run(open_finished(restore_run(folder, held.path), device, names), (held,))
