@@ -51,7 +51,7 @@ def to_go_on(
         return settings, folder.trained
     if why := _why_not(settings, folder, checkpoints, done):
         raise ValueError(
-            f"{folder.path} holds this run, finished after {done} epochs; it cannot go on to "
+            f"{folder.path} holds this run, finished after epoch {done}; it cannot go on to "
             f"{now.max_epochs}, since {why}; choose another --out to train for more epochs from "
             "the start"
         )
