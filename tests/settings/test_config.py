@@ -15,7 +15,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from dmrnet.methods import METHODS, method
-from dmrnet.settings.config import RunSettings, dump, parse_run, run_options
+from dmrnet.settings.config import RunSettings, dump, parse_data, parse_run, run_options
 from dmrnet.settings.files import flat
 from dmrnet.settings.training import Training
 
@@ -232,3 +232,23 @@ def test_whatever_words_come_are_read_or_refused(words: list[str]) -> None:
     except (ValueError, FileNotFoundError) as error:
         said = str(error)
     assert said
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--data.absent", "camera=0,radar=-999"],
+        ["--data.absent", "camera=0", "--data.absent", "radar=-999"],
+        ["--data.absent", "camera=7", "--data.absent", "{camera: 0, radar: -999}"],
+        ["--data.absent.camera", "0", "--data.absent.radar", "-999"],
+    ],
+)
+def test_values_by_name_are_written_in_several_ways(flags: list[str]) -> None:
+    data = parse_data("arrays", ["--data.train", "a.npz", *flags])
+    assert data.absent == {"camera": 0.0, "radar": -999.0}
+
+
+@pytest.mark.parametrize("word", ["camera=", "camera", "=0", "camera=a", "camera=0,"])
+def test_values_by_name_that_are_none(word: str) -> None:
+    with pytest.raises(ValueError, match=r"--data\.absent: expected"):
+        parse_data("arrays", ["--data.train", "a.npz", "--data.absent", word])

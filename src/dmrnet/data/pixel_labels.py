@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+BRATS = (0, 1, 2, 4)
+"""Labels of BraTS until 2020, which have no 3."""
+
 VOID = 255
 """Number that many data sets use for pixels without a class."""
 
@@ -67,9 +70,10 @@ def numbers_of_training(
         )
     if len(here) > MOST_CLASSES:
         raise ValueError(f"{path}: expected at most {MOST_CLASSES} classes, got {len(here)}")
+    brats = " (BraTS has 0,1,2,4)" if len(here) < 4 and 4 in here and {*here} < {*BRATS} else ""
     return tuple(here), (
         f"the labels are {shown}: read as {len(here)} classes, {here[-1]} is the "
-        f"{ordinal(len(here))}; --data.labels says if there are others"
+        f"{ordinal(len(here))}; --data.labels says if there are others{brats}"
     )
 
 

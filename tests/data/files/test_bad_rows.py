@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from dmrnet.data.files.archive import Archive, read_table
 from dmrnet.data.files.bad_rows import failing_rows, skipped_notes
 from dmrnet.data.files.images import read_image_file
+from dmrnet.data.files.reading import read_split
+from dmrnet.modalities import Modality, Task
 
 RNG = np.random.default_rng(0)
 TAB = RNG.normal(size=(20, 4))
@@ -96,3 +98,13 @@ def test_failing_rows_are_those_that_fail(bad: set[int], rows: int) -> None:
 
     expected = {row: f"{row} is bad" for row in sorted(bad) if row < rows}
     assert failing_rows(check, np.arange(rows)) == expected
+
+
+def test_rows_that_are_left_out_keep_the_numbers_of_the_others(tmp_path: Path) -> None:
+    path = str(tmp_path / "t.npz")
+    np.savez(path, tab=put(TAB, [2, 5], np.nan), cam=CAM, y=np.arange(20) % 2)
+    task = Task((Modality("tab", "vector", (4,)),), ("0", "1"))
+    found = read_split(path, task, None, columns=("tab", "cam"), need_target=False)
+    assert found.file_rows.tolist() == [row for row in range(20) if row not in (2, 5)]
+    assert found.rows_in_file == 20
+    assert not found.skipped
