@@ -132,6 +132,16 @@ def test_runs_without_these_rows_show_nothing_of_them() -> None:
     assert out.getvalue() == ""
 
 
+def test_advice_is_on_what_is_the_cause() -> None:
+    def text(share: float) -> str:
+        shares = {"majority": share, "predicted_classes": 1.0}
+        return constant_text({name: {"a": (value, 90)} for name, value in shares.items()})
+
+    assert "try --class-weights balanced" in text(0.99)
+    assert "class-weights" not in text(0.35)
+    assert "the training may be too short" in text(0.35)
+
+
 def test_a_few_constant_combinations_are_named() -> None:
     rows = [
         {"split": "val", "combination": name, "metric": metric, "value": value, "n": 120}

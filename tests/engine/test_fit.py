@@ -139,7 +139,7 @@ def test_the_rows_are_those_of_the_kept_weights(tmp_path: Path) -> None:
 
 
 def test_the_last_weights_may_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Checkpoints, "clear", lambda _: None)
+    monkeypatch.setattr(Checkpoints, "clear", lambda _, **__: None)
     fit_run(settings_in(tmp_path, "--select", "last", "--ema", "0"), tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
     assert folder.read_facts()["best_epoch"] == 4

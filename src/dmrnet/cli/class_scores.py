@@ -9,7 +9,12 @@ from typing import Any
 from rich.console import Console
 
 from dmrnet.cli.screen import counted, percent, plain_table
-from dmrnet.report.records.metrics import CLASS_METRICS, RECALL, counted_combinations
+from dmrnet.report.records.metrics import (
+    CLASS_METRICS,
+    RECALL,
+    advice_on_constant,
+    counted_combinations,
+)
 
 MOST_CLASSES = 6
 """Largest number of classes whose recalls are shown."""
@@ -111,7 +116,7 @@ def constant_text(values: Values) -> str:
     names = "any combination" if every else f"{', '.join(constant[:3])}{more}"
     return (
         f"every prediction from {names} is one class{which}: such a score is that of a constant; "
-        "try --class-weights balanced"
+        f"{advice_on_constant(max(shares[name][0] for name in constant))}"
     )
 
 

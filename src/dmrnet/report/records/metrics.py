@@ -143,6 +143,9 @@ COMPLETE = "_complete"
 """Suffix of a metric scored only on samples with every modality."""
 
 
+MOSTLY = 0.6
+"""Share of the most frequent class from which on predicting it always is put down to that."""
+
 LEAST_SAMPLES = 20
 """Fewest samples of a combination that counts in averages and as the worst: of one sample, a score
 is 0 or 100 %."""
@@ -161,6 +164,17 @@ def counted_combinations(counts: Mapping[str, int]) -> frozenset[str]:
     """
     enough = frozenset(name for name, n in counts.items() if n >= LEAST_SAMPLES)
     return enough or frozenset(counts)
+
+
+def advice_on_constant(majority: float) -> str:
+    """Return what to try where one class is predicted for every sample.
+
+    Args:
+        majority: Share of the most frequent class.
+    """
+    if majority < MOSTLY:
+        return "the training may be too short: try more --max-epochs"
+    return "try --class-weights balanced, and --select-by balanced-accuracy"
 
 
 def scores_of(metrics: Iterable[str], selected_by: Iterable[str] = ()) -> list[Score]:

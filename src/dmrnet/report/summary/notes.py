@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dmrnet.report.records.metrics import LEAST_SAMPLES
+from dmrnet.report.records.metrics import LEAST_SAMPLES, advice_on_constant
 from dmrnet.report.statistics.formatting import listed, percent
 from dmrnet.report.statistics.inference import fewest_seeds, smallest_sign_p, t_quantile
 from dmrnet.report.summary.summary import DataSummary
@@ -52,8 +52,7 @@ def _on_constants(summary: DataSummary) -> Iterator[str]:
             yield (
                 f"{one.label} predicts one class for every sample with "
                 f"{'every combination' if every else names}: such a score is that of a constant, "
-                "whatever its value. Try --class-weights balanced, or select with --select-by "
-                "balanced-accuracy."
+                f"whatever its value; {advice_on_constant(max(summary.majority.values()))}."
             )
 
 
