@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -19,8 +20,8 @@ Request = tuple[Tensor, int]
 """Row numbers, and the epoch."""
 
 
-POOLED = 32
-"""Number of batches whose rows are sorted by length together."""
+MOST_POOLED = 32
+"""Largest number of batches whose rows are sorted by length together."""
 
 
 class TrainLoader:
@@ -186,7 +187,8 @@ def evaluation_batches(
 def by_length(parts: Sequence[Tensor], steps: Tensor, draw: torch.Generator) -> tuple[Tensor, ...]:
     """Put samples of similar length into one batch; the batches stay in random order.
 
-    Rows are sorted by length among `POOLED` batches at a time, so that they still meet others.
+    Rows are sorted by length among as many batches at a time as the square root of their number, so
+    that every epoch has other batches, in small data sets too.
 
     Args:
         parts: Row numbers of each batch, in random order.
@@ -197,10 +199,11 @@ def by_length(parts: Sequence[Tensor], steps: Tensor, draw: torch.Generator) -> 
         Row numbers of each batch, as many in each as before.
     """
     batches = list(parts)
-    for start in range(0, len(parts), POOLED):
-        pool = torch.cat(batches[start : start + POOLED])
+    pooled = min(math.isqrt(len(parts) - 1) + 1, MOST_POOLED)
+    for start in range(0, len(parts), pooled):
+        pool = torch.cat(batches[start : start + pooled])
         pool = pool[steps[pool].argsort(stable=True)]
-        for place in torch.randperm(len(batches[start : start + POOLED]), generator=draw).tolist():
+        for place in torch.randperm(len(batches[start : start + pooled]), generator=draw).tolist():
             size = len(batches[start + place])
             batches[start + place], pool = pool[:size], pool[size:]
     return tuple(batches)
