@@ -7,14 +7,17 @@ from pathlib import Path
 import pytest
 
 from dmrnet.engine.folder import RunFolder
+from dmrnet.storage import json_lines
 
 
 def test_rows_of_one_split_replace_their_own(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     assert folder.rows() == []
-    folder.put_rows("val", [{"split": "val", "value": 1}])
-    folder.put_rows("test", [{"split": "test", "value": 2}])
-    folder.put_rows("val", [{"split": "val", "value": 3}, {"split": "val", "value": None}])
+    more = {"combination": "a", "metric": "accuracy", "n": 4}
+    folder.put_rows("val", [{"split": "val", "value": 1} | more])
+    folder.put_rows("test", [{"split": "test", "value": 2} | more])
+    rows = [{"split": "val", "value": value} | more for value in (3, None)]
+    folder.put_rows("val", rows)
     assert [(row["split"], row["value"]) for row in folder.rows()] == [
         ("test", 2),
         ("val", 3),
@@ -72,3 +75,24 @@ def test_a_folder_removed_in_training_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"run\.json is gone: it, or its folder"):
         RunFolder(tmp_path / "gone").write_facts(finished=True)
     assert not (tmp_path / "gone").exists()
+
+
+def test_rows_without_what_every_row_has_are_named(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    row = {"split": "val", "combination": "a", "metric": "accuracy", "value": 0.5, "n": 3}
+    folder.results.write_text(json_lines([row, row | {"value": None}]))
+    assert len(folder.rows()) == 2
+    for key, value in (("n", True), ("value", "high"), ("split", None), ("metric", 1)):
+        folder.results.write_text(json_lines([row, row | {key: value}]))
+        with pytest.raises(ValueError, match=rf"results\.jsonl:2: expected .* as {key}, got"):
+            folder.rows()
+        short = {name: value for name, value in row.items() if name != key}
+        folder.results.write_text(json_lines([short]))
+        with pytest.raises(ValueError, match=rf"results\.jsonl:1: expected .* as {key}, got none"):
+            folder.rows()
+    epoch = {"epoch": 0, "combination": "a", "mean_variance": None, "mean_loss": 1.0, "n": 2}
+    folder.variance.write_text(json_lines([epoch | {"hard": False}]))
+    assert folder.statistics()[0]["hard"] is False
+    folder.variance.write_text(json_lines([epoch]))
+    with pytest.raises(ValueError, match="expected true or false as hard, got none; restore"):
+        folder.statistics()

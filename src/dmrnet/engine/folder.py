@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from dmrnet.engine.environment import environment
@@ -25,6 +26,17 @@ from dmrnet.storage import (
 from dmrnet.text import escaped, shell
 
 METRICS_HEAD = "epoch,metric,value\n"
+
+_TEXT, _COUNT, _TRUTH, _NUMBER = (str,), (int,), (bool,), (int, float, NoneType)
+_KINDS = {_TEXT: "text", _COUNT: "a whole number", _NUMBER: "a number or null"}
+_KINDS[_TRUTH] = "true or false"
+
+ROW = {"split": _TEXT, "combination": _TEXT, "metric": _TEXT, "value": _NUMBER, "n": _COUNT}
+"""What a result row needs, by key."""
+
+EPOCH_ROW = {"epoch": _COUNT, "combination": _TEXT, "mean_variance": _NUMBER, "mean_loss": _NUMBER}
+EPOCH_ROW |= {"hard": _TRUTH}
+"""What a row of ``variance.jsonl`` needs, by key."""
 
 
 class RunFolder:
@@ -119,15 +131,15 @@ class RunFolder:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the result rows; none before the first are written."""
-        return _records(self.results)
+        return _records(self.results, ROW)
 
     def analysis_rows(self) -> list[dict[str, Any]]:
         """Return the rows of analyses; none before the first are written."""
-        return _records(self.analyses)
+        return _records(self.analyses, {**ROW, "analysis": _TEXT})
 
     def statistics(self) -> list[dict[str, Any]]:
         """Return the rows of ``variance.jsonl``: one for each epoch and combination."""
-        return _records(self.variance)
+        return _records(self.variance, EPOCH_ROW)
 
     def put_rows(self, split: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Replace the result rows of a split; those of other splits stay."""
@@ -212,11 +224,21 @@ class RunFolder:
         remove_partial(self.checkpoints)
 
 
-def _records(path: Path) -> list[dict[str, Any]]:
+def _records(path: Path, form: Mapping[str, tuple[type, ...]]) -> list[dict[str, Any]]:
     """Return the records of a file of JSON lines; a damaged line is a `ValueError`."""
     if not path.is_file():
         return []
+    records = []
     try:
-        return [record for _, record in read_json_lines(path)]
+        for where, record in read_json_lines(path):
+            for key, kinds in form.items():
+                value = record.get(key, ...)
+                if not isinstance(value, kinds) or isinstance(value, bool) != (kinds is _TRUTH):
+                    got = "none" if value is ... else repr(value)
+                    raise ValueError(
+                        f"{where}: expected {_KINDS[kinds]} as {key}, got {got}; restore the file"
+                    )
+            records.append(record)
     except ValueError as error:
         raise ValueError(f"{error}, or train into another --out") from error
+    return records
