@@ -9,9 +9,8 @@ import pytest
 
 import dmrnet
 from dmrnet import Run
-from dmrnet.deploy.check import Runner
 from dmrnet.deploy.export import Exported
-from dmrnet.deploy.formats import onnx_runner, torch_runner
+from dmrnet.deploy.runners import Runner, onnx_runner, torch_runner
 
 RUNS = Path(__file__).parents[1] / "engine" / "old_runs"
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from dmrnet.data.standardise import Standardiser
-from dmrnet.deploy.check import Runner
 from dmrnet.deploy.graph import Graph
+from dmrnet.deploy.runners import Runner
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.methods import build_method
 from dmrnet.modalities import Modality, Task

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from dmrnet import Run, __version__
-from dmrnet.deploy import formats
+from dmrnet.deploy import formats, runners
 from dmrnet.deploy.check import check_graph
 from dmrnet.deploy.export import Exported
 from dmrnet.deploy.graph import graph_of
@@ -107,9 +107,9 @@ def test_any_number_of_rows_and_any_combination(files: Files, combination: str, 
 
 def metadata_in(path: Path) -> dict[str, Any]:
     if path.suffix == ".pt2":
-        extra = {formats.METADATA: ""}
+        extra = {runners.METADATA: ""}
         torch.export.load(path, extra_files=extra)
-        found: dict[str, Any] = json.loads(extra[formats.METADATA])
+        found: dict[str, Any] = json.loads(extra[runners.METADATA])
         return found
     return {p.key: json.loads(p.value) for p in onnx.load(path).metadata_props}
 
@@ -195,9 +195,9 @@ def test_every_method_becomes_a_file(method: str) -> None:
     for combination in (None, task.modalities[1]):
         graph = graph_of(run.method, run.standardiser, combination)
         program = formats.trace(graph)
-        saved = formats.torch_runner(formats.torch_bytes(program, {}))
+        saved = runners.torch_runner(formats.torch_bytes(program, {}))
         assert check_graph(run, graph, saved).difference < 1e-5
-        exported = formats.onnx_runner(formats.onnx_bytes(program, graph, {}))
+        exported = runners.onnx_runner(formats.onnx_bytes(program, graph, {}))
         assert check_graph(run, graph, exported).difference < 1e-4
 
 

@@ -11,7 +11,7 @@ import torch
 from dmrnet.confidence import Confidence
 from dmrnet.data.cells import Imputer
 from dmrnet.data.standardise import Standardiser
-from dmrnet.deploy import formats
+from dmrnet.deploy import formats, runners
 from dmrnet.deploy.check import check_graph
 from dmrnet.deploy.graph import Graph, graph_of
 from dmrnet.engine.finished import FinishedRun
@@ -208,7 +208,7 @@ def test_gaps_survive_the_files() -> None:
     graph = graph_of(run.method, run.standardiser)
     program = formats.trace(graph)
     for runner in (
-        formats.torch_runner(formats.torch_bytes(program, {})),
-        formats.onnx_runner(formats.onnx_bytes(program, graph, {})),
+        runners.torch_runner(formats.torch_bytes(program, {})),
+        runners.onnx_runner(formats.onnx_bytes(program, graph, {})),
     ):
         assert check_graph(run, graph, runner).difference < 1e-5

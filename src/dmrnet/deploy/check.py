@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from dmrnet.confidence import Confidence
-from dmrnet.data.files.numbers import Array
 from dmrnet.data.steps import ended
 from dmrnet.deploy.graph import Graph
+from dmrnet.deploy.runners import Runner
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.scoring import combinations_of, images_at_once
 from dmrnet.evaluation import predict_masks
@@ -24,9 +24,6 @@ from dmrnet.targets import target_of
 
 TOLERANCE = 1e-4
 """Largest difference of a probability, and of a logit relative to the largest one."""
-
-Runner = Callable[[Mapping[str, Array], Array | None], tuple[Array, Array]]
-"""How a graph runs: from arrays by modality and presence to logits and probabilities."""
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def export_run(
 
         return write_weights(run, to)
     from dmrnet import __version__
-    from dmrnet.deploy import formats
+    from dmrnet.deploy import formats, runners
 
     name = "model.pt2" if form == "torch-export" else "model.onnx"
     files: dict[Path, bytes] = {to / name: b""}
@@ -89,17 +89,17 @@ def export_run(
     program = formats.trace(graph)
     if form == "torch-export":
         content = formats.torch_bytes(program, metadata)
-        runner = formats.torch_runner(content)
+        runner = runners.torch_runner(content)
     else:
         content = formats.onnx_bytes(program, graph, metadata)
-        runner = formats.onnx_runner(content)
+        runner = runners.onnx_runner(content)
     check: Check = check_graph(run, graph, runner, confidence)
     files[to / name] = content
     costs: list[CombinationCost] = []
     if quantise:
         split = "test" if metadata["scores"]["split"] == "test" else "val"
         small = quantised(content, {**metadata, "quantised": quantise})
-        costs = cost_of(run, graph, runner, formats.onnx_runner(small), split)
+        costs = cost_of(run, graph, runner, runners.onnx_runner(small), split)
         files[to / "model.int8.onnx"] = small
         files[to / "combinations.csv"] = as_table(costs).encode()
     write_together(files)

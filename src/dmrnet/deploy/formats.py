@@ -14,14 +14,9 @@ from typing import Any
 import torch
 from torch.export import Dim, ExportedProgram
 
-from dmrnet.data.files.numbers import Array
-from dmrnet.deploy.check import Runner
 from dmrnet.deploy.graph import Graph
+from dmrnet.deploy.runners import METADATA, PRESENT
 
-METADATA = "metadata.json"
-"""Name of the extra file in a program of torch.export."""
-
-PRESENT = "present"
 OPSET = 20
 """Operator set of ONNX; onnxruntime reads it from version 1.17 on."""
 
@@ -48,20 +43,6 @@ def torch_bytes(program: ExportedProgram, metadata: Mapping[str, Any]) -> bytes:
     with quiet():
         torch.export.save(program, buffer, extra_files={METADATA: json.dumps(metadata, indent=2)})
     return buffer.getvalue()
-
-
-def torch_runner(content: bytes) -> Runner:
-    """Return how the content of a ``.pt2`` file runs."""
-    module = torch.export.load(io.BytesIO(content)).module()
-
-    def run(inputs: Mapping[str, Array], present: Array | None) -> tuple[Array, Array]:
-        tensors = {name: torch.from_numpy(x) for name, x in inputs.items()}
-        more = () if present is None else (torch.from_numpy(present),)
-        with torch.inference_mode():
-            logits, probabilities = module(tensors, *more)
-        return logits.numpy(), probabilities.numpy()
-
-    return run
 
 
 def onnx_bytes(program: ExportedProgram, graph: Graph, metadata: Mapping[str, Any]) -> bytes:
@@ -100,28 +81,6 @@ def add_metadata(model: Any, metadata: Mapping[str, Any]) -> None:  # noqa: ANN4
     for key, value in metadata.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, json.dumps(value)
-
-
-def onnx_runner(content: bytes, threads: int = 0) -> Runner:
-    """Return how the content of an ``.onnx`` file runs.
-
-    Args:
-        content: The file.
-        threads: Number of threads; 0 for onnxruntime's own choice.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-    def run(inputs: Mapping[str, Array], present: Array | None) -> tuple[Array, Array]:
-        given = dict(inputs) if present is None else {**inputs, PRESENT: present}
-        logits, probabilities = session.run(None, given)
-        return logits, probabilities
-
-    return run
 
 
 def need_onnx() -> None:

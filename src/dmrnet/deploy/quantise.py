@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
-from dmrnet.deploy.check import Runner
 from dmrnet.deploy.formats import add_metadata, quiet
 from dmrnet.deploy.graph import Graph
+from dmrnet.deploy.runners import Runner
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.scoring import combinations_of, samples_at_once
 from dmrnet.modalities import name_of

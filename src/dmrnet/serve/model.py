@@ -14,9 +14,7 @@ from typing import Any
 import numpy as np
 
 from dmrnet.data.files.numbers import Array
-from dmrnet.deploy.check import Runner
-from dmrnet.deploy.export import FORMATS
-from dmrnet.deploy.formats import METADATA, onnx_runner, torch_runner
+from dmrnet.deploy.runners import METADATA, Runner, onnx_runner, torch_runner
 
 GRAPHS = ("model.onnx", "model.pt2")
 
@@ -127,7 +125,7 @@ def load_model(path: Path, threads: int = 0) -> ServedModel:
     onnx = all(find_spec(name) for name in ("onnx", "onnxruntime", "onnxscript"))
     run = open_run(path)
     with TemporaryDirectory(prefix="dmrnet-") as folder:
-        exported = export_run(run, Path(folder), "onnx" if onnx else FORMATS[0])  # type: ignore[arg-type]
+        exported = export_run(run, Path(folder), "onnx" if onnx else "torch-export")
         return _load_file(exported.path, threads)
 
 
