@@ -13,7 +13,7 @@ from dmrnet.data.standardise import Standardiser
 FAR_MEAN = 5.0
 """Distance of the means, in training deviations, from which values are far."""
 
-WIDE, NARROW = 20.0, 0.05
+WIDE, NARROW = 20.0, 0.02
 """Ratios of the deviations from which values are far."""
 
 ONE_FEATURE = 5.0
@@ -94,7 +94,8 @@ def _note(values: Tensor, mean: Tensor, std: Tensor) -> str:
             "expected about 1; are they in other units?"
         )
     offset, spread = by_channel.mean(1), by_channel.std(1, correction=0)
-    far = _far(offset, spread, 1.0)
+    # Few rows may well be alike.
+    far = _far(offset, spread, 1.0 if len(values) >= LEAST_ROWS else 2.0)
     if bool(far.double().mean() >= 0.5):
         middle = int(spread.argsort()[len(spread) // 2])
         now = float(offset[middle] * std[middle] + mean[middle])
@@ -104,7 +105,10 @@ def _note(values: Tensor, mean: Tensor, std: Tensor) -> str:
             f"{float(std[middle]):.3g}), got mean {now:.3g}, deviation {wide:.3g}; are they in "
             "other units?"
         )
-    far = _far(offset, spread, ONE_FEATURE) & (spread > 0)
+    # A feature that is mostly one number, as of a rare word, may be so in few rows.
+    middle_value = by_channel.median(1, keepdim=True).values
+    varied = (by_channel - middle_value).abs().median(1).values > 0
+    far = _far(offset, spread, ONE_FEATURE) & varied
     if len(values) < 2 * LEAST_ROWS or not bool(far.any()):
         return ""
     wrong = far.nonzero().flatten().tolist()

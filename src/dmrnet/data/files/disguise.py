@@ -186,7 +186,8 @@ def block_notes(
     notes = []
     for number, count in list(found.items())[:2]:
         value = number + 0.0  # no -0
-        says = f"probably absent; if so, {setting('absent', name, value)} says it"
+        how = "probably" if count >= PLACEHOLDER_SHARE * rows else "perhaps"
+        says = f"{how} absent; if so, {setting('absent', name, value)} says it"
         if count < rows:
             share = f"{count} of {rows} rows ({100 * count / rows:.2g} %)"
             notes.append(f"{name} is {value:g} throughout in {share}: {says}")
