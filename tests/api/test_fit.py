@@ -233,7 +233,10 @@ def test_a_wrong_argument_is_refused(
         dmrnet.fit(**arguments)
 
 
-def test_a_study_is_made_from_a_mapping(tmp_path: Path) -> None:
+def test_a_study_is_made_from_a_mapping(
+    tmp_path: Path, no_pictures: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dmrnet.api.studies.run_jobs", run_here)
     path = tmp_path / "train.npz"
     np.savez(path, camera=CAMERA, y=Y)
     data = {"arrays": {"train": str(path), "test": str(path)}}

@@ -1,4 +1,4 @@
-"""study, small; two runs are made by real worker processes."""
+"""study, small; two runs are made by a real worker process."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_it_makes_each_run_once_and_goes_on_where_it_stopped(
     assert "share 2/3: 1 of 1 runs are finished" in share.out
     (first,) = made_in(out).items()
 
-    rest = cli(*command, "--workers", "2")
+    rest = cli(*command, "--workers", "1")
     assert rest.code == 0, rest.err
     assert rest.last == f"page: {out / 'report' / 'report.html'}"
     assert "3 runs, 1 of them finished" in rest.out

@@ -68,7 +68,10 @@ def media(case: str) -> list[tuple[str, int, File]]:
     ]
 
 
-@pytest.mark.parametrize("case", MADE)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, marks=pytest.mark.slow) if c.endswith(" of videos") else c for c in MADE],
+)
 @settings(
     max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
