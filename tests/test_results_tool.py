@@ -109,4 +109,4 @@ def test_sizes_average_the_combinations_of_each() -> None:
         by_seed = zip(*(dmr.scores[name].values for name in names), strict=True)
         means = [100 * sum(values) / len(values) for values in by_seed]
         assert row[k].text.startswith(f"{sum(means) / len(means):.1f}")
-    assert sum(row[1].best for row in table.rows) == 1
+    assert sum(row[1].best for row in table.rows) <= 1

@@ -21,6 +21,7 @@ from dmrnet.report.pages.tables import (
 )
 from dmrnet.report.pages.terminal import terminal_table
 from dmrnet.report.records.runs import read_runs
+from dmrnet.report.statistics.inference import interval
 from dmrnet.report.summary.summary import summarise
 
 
@@ -53,21 +54,30 @@ def test_main_table(summary):
     assert base[2].below == ""
 
 
-def test_equal_numbers_are_both_best(make_run):
+def test_equal_numbers_are_not_best(make_run):
     runs = [make_run("sf-md", modalities=("a", "b")), make_run("dmr", modalities=("a", "b"))]
     text = (runs[0] / "results.jsonl").read_text()
     (runs[1] / "results.jsonl").write_text(text.replace('"sf-md"', '"dmr"'))
     (found,) = summarise(read_runs(runs, "test"), "test", "sf-md")
-    assert all(row[2].best for row in main_table(found).rows)
+    assert not any(row[2].best for row in main_table(found).rows)
 
 
 def test_lower_is_best_for_such_scores(make_run):
-    runs = [make_run("sf-md", metric="acer"), make_run("dmr", metric="acer", gain=0.6)]
+    gains = {"sf-md": 0.0, "dmr": 0.6}
+    runs = [make_run(m, s, metric="acer", gain=g) for m, g in gains.items() for s in range(3)]
     (found,) = summarise(read_runs(runs, "test"), "test", "sf-md")
     base, ours = main_table(found).rows
     assert ours[2].best
     assert not base[2].best
     assert ours[2].below.startswith("\N{MINUS SIGN}")
+
+
+def test_a_lead_that_chance_explains_is_not_best(make_run):
+    runs = [make_run(method, seed) for method in ("sf-md", "dmr") for seed in range(3)]
+    (found,) = summarise(read_runs(runs, "test"), "test", "sf-md")
+    low, high = interval(found.systems[1].differences["full"])
+    assert low <= 0 <= high
+    assert not any(row[4].best for row in main_table(found).rows)
 
 
 def test_pairs_are_counted_if_seeds_differ(make_run):

@@ -24,7 +24,7 @@ class Choice:
             that were run on most data sets count.
         sure: Whether its gain in the average, over data sets, is beyond chance after correction.
         gains: Its gains by headline.
-        methods: Number of methods compared.
+        methods: Number of methods that Holm's correction is over, on few data sets or on many.
     """
 
     label: str
@@ -47,7 +47,8 @@ def choose(gains: Mapping[str, Sequence[Gain]]) -> Choice | None:
     positive = [gain for gain in known if _mean(gain) > 0]
     best = max(sure, key=_mean) if sure else min(positive or known, key=_p)
     mine = {key: g for key, of in gains.items() for g in of if g.label == best.label}
-    return Choice(best.label, bool(sure), mine, len(known))
+    corrected = sum(gain.holm is not None for gain in gains["average"])
+    return Choice(best.label, bool(sure), mine, corrected)
 
 
 def which(choice: Choice, baseline: str) -> str:

@@ -170,7 +170,7 @@ def _reading(summary: DataSummary) -> str:
     )
     text = f"Mean $\\pm$ standard error over {many}; bold is the best mean."
     if not counts:
-        text = "Bold: the best, and what it is ahead of by no more than chance (paired by seed)."
+        text = "Bold: the best, where chance does not explain its lead (paired by seed)."
     if summary.sources:
         listed = "; ".join(f"[{n}] {text}" for n, text in enumerate(summary.sources, start=1))
         text += f" As printed elsewhere: {escape(listed)}."

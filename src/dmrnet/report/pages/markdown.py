@@ -20,8 +20,8 @@ from dmrnet.report.summary.notes import notes_on
 
 _READING = (
     "{unit}; mean ± standard error over seeds; in brackets the difference to the baseline in "
-    "{points}, paired by seed, and its 95% interval. Bold: the best mean of a column, and those "
-    "that it is ahead of by no more than chance (95% interval, paired by seed)."
+    "{points}, paired by seed, and its 95% interval. Bold: the best mean of a column, "
+    "where chance does not explain its lead over the next (95% interval, paired by seed)."
 )
 
 

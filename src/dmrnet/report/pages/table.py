@@ -54,25 +54,27 @@ class Table:
 
 
 def score_cell(value: Estimate | None, best: Estimate | None, digits: int = 2) -> Cell:
-    """Return a score in percent; bold if chance explains what the best one is ahead of it."""
+    """Return a score in percent; it is best if it reads like the best one."""
     if value is None:
         return EMPTY
-    is_best = best is not None and (
-        fmt.percent(value.mean, digits) == fmt.percent(best.mean, digits) or _tie(value, best)
-    )
+    is_best = best is not None and fmt.percent(value.mean, digits) == fmt.percent(best.mean, digits)
     return Cell(fmt.estimate(value, digits), best=is_best, hint=fmt.by_seed(value))
 
 
-def _tie(value: Estimate, best: Estimate) -> bool:
-    """Whether the 95% interval of the difference, paired by seed, holds 0."""
-    difference = paired_difference(value, best)
-    ends = None if difference is None else interval(difference)
-    return ends is not None and ends[0] <= 0 <= ends[1]
-
-
 def best_of(summary: DataSummary, scores: Sequence[Estimate | None]) -> Estimate | None:
-    """Return the best of two or more scores; None with fewer, as there is no choice."""
+    """Return the best of two or more scores, if chance does not explain what it is ahead by.
+
+    Returns:
+        The best; None with fewer scores, as there is no choice, and where the 95% interval of its
+        difference to the next one, paired by seed, holds 0 or is not known. Printed numbers have no
+        seeds and are taken as they are.
+    """
     values = [value for value in scores if value is not None]
     if len(values) < 2:
         return None
-    return min(values, key=lambda value: summary.score.error(value.mean))
+    best, second, *_ = sorted(values, key=lambda value: summary.score.error(value.mean))
+    if not best.seeds or not second.seeds:
+        return best
+    difference = paired_difference(best, second)
+    ends = None if difference is None else interval(difference)
+    return best if ends is not None and ends[0] * ends[1] > 0 else None
