@@ -382,9 +382,9 @@ def _how(results: Results) -> Iterator[str]:
         f"{', '.join(map(str, record['search']['seeds']))}, three for every system and set alike, "
         "also for every length of the baseline.",
         "Each method is compared with the shortest training of the baseline that cost at least .95 "
-        "of its CPU time, measured in the same study; where none did, with the longest. All but "
-        "cancer, libras, segment and quadrants-vectors were run beside other work, in two processes "
-        "and all systems in turn: there, and for the cheap baselines, CPU times compare only with "
+        "of its CPU time, measured in the same study; where none did, with the longest.",
+        "All but cancer, libras, segment and quadrants-vectors were run beside other work, all "
+        "systems in turn: there, and for the cheap baselines, CPU times compare only with "
         "each other.",
         "Splits are drawn by seed, so the test rows of seeds overlap, and those of validation with "
         "seed 1000 too: intervals over seeds say nothing about other data, only the numbers over "
