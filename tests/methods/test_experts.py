@@ -227,7 +227,7 @@ def test_weights_are_fitted_to_no_more_samples_than_fit_into_memory(
     read: list[int] = []
     monkeypatch.setattr(experts, "MOST_NUMBERS", 4 * 4 * 10)
     monkeypatch.setattr(
-        experts, "fit_weights", lambda columns, *_: read.append(len(columns)) or torch.ones(4)
+        experts, "fit_weights", lambda columns, *_, **__: read.append(len(columns)) or torch.ones(4)
     )
     batch = batch_of(TASK, PRESENT, PRESENT)
     model.fit_on_validation(iter([batch] * 50))
