@@ -176,7 +176,10 @@ def complete_lines(path: Path) -> list[str]:
     """Return the lines of a text file without a last one that was cut short; none if missing."""
     if not path.is_file():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected text, got something else; restore the file") from error
     return [line for line in lines if line.endswith("\n")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,13 @@ def test_rows_without_what_every_row_has_are_named(tmp_path: Path) -> None:
     folder.variance.write_text(json_lines([epoch]))
     with pytest.raises(ValueError, match="expected true or false as hard, got none; restore"):
         folder.statistics()
+
+
+@pytest.mark.parametrize(("key", "value"), [("inputs", 3), ("classes", "ab"), ("max_epochs", "x")])
+def test_facts_of_another_kind_are_named(tmp_path: Path, key: str, value: object) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"finished": True, key: value}))
+    with pytest.raises(ValueError, match=rf"run\.json: expected a .* as {key}, got .*; restore"):
+        RunFolder(tmp_path).read_facts()
+    (tmp_path / "metrics.csv").write_bytes(b"epoch,metric,value\n\xff\n")
+    with pytest.raises(ValueError, match=r"metrics\.csv: expected text"):
+        RunFolder(tmp_path).losses()

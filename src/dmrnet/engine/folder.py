@@ -31,6 +31,15 @@ _TEXT, _COUNT, _TRUTH, _NUMBER = (str,), (int,), (bool,), (int, float, NoneType)
 _KINDS = {_TEXT: "text", _COUNT: "a whole number", _NUMBER: "a number or null"}
 _KINDS[_TRUTH] = "true or false"
 
+_JSON = {dict: "mapping", list: "list", int: "number"}
+
+FACTS: dict[str, type[dict[str, Any]] | type[list[Any]] | type[int]] = {
+    **dict.fromkeys(("inputs", "samples", "content", "files", "beside", "presence"), dict),
+    **dict.fromkeys(("modalities", "classes", "columns", "notes"), list),
+    **dict.fromkeys(("max_epochs", "best_epoch", "batch_size"), int),
+}
+"""Kinds of the facts that others read, where they are there."""
+
 ROW = {"split": _TEXT, "combination": _TEXT, "metric": _TEXT, "value": _NUMBER, "n": _COUNT}
 """What a result row needs, by key."""
 
@@ -115,9 +124,16 @@ class RunFolder:
                 + shell("dmrnet", "fit", "--out", self.path)
             )
         try:
-            return read_json(self.facts)
+            facts = read_json(self.facts)
+            for key, kind in FACTS.items():
+                if facts.get(key) is not None and not isinstance(facts[key], kind):
+                    raise ValueError(
+                        f"{self.facts}: expected a {_JSON[kind]} as {key}, got {facts[key]!r}; "
+                        "restore the file"
+                    )
         except ValueError as error:
             raise ValueError(f"{error}, or train into another --out") from error
+        return facts
 
     def write_facts(self, first: bool = False, **facts: Any) -> None:  # noqa: ANN401
         """Add facts to ``run.json``; when first written, also versions and the git commit."""
