@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import dmrnet
 from dmrnet import MultimodalDataset
-from dmrnet.sklearn import MultimodalClassifier
+from dmrnet.sklearn import MultimodalClassifier, MultimodalRegressor
 
 FEW: dict[str, Any] = {"max_epochs": 8, "threads": 1}
 RNG = np.random.default_rng(0)
@@ -160,3 +160,28 @@ def test_a_table_of_pandas_is_saved_and_read_again(tmp_path: Path) -> None:
         blocks={"a": np.arange(4), "b": np.arange(4, 6)}, training={"max_epochs": 1}
     )
     numbered.fit(table.to_numpy(), Y).save(tmp_path / "numbered")
+
+
+def test_a_regressor_predicts_in_the_unit_of_its_targets(tmp_path: Path) -> None:
+    y = 1e4 + 100 * A[:, 0]
+    model = MultimodalRegressor("sf-md", training=FEW, random_state=0).fit(X, y)
+    assert model.score(MultimodalDataset(X), y) > 0.3
+    predicted = model.predict({"a": A})
+    assert predicted.shape == (120,)
+    assert model.score_combinations(X, y)["a"] == pytest.approx(np.abs(predicted - y).mean())
+    model.save(tmp_path / "model")
+    again = MultimodalRegressor.load(tmp_path / "model")
+    assert np.array_equal(again.predict({"a": A}), predicted)
+    both = MultimodalRegressor("sf-md", training=FEW, random_state=0).fit(X, np.stack([y, -y], 1))
+    assert both.predict({"b": B[1:4]}).shape == (3, 2)
+
+
+def test_a_classifier_predicts_several_labels(tmp_path: Path) -> None:
+    y = np.stack([A[:, 0] > 0.5, A[:, 1] > 0.5], 1).astype(int)
+    model = classifier().fit(X, y)
+    assert model.predict(X).shape == model.predict_proba(X).shape == (120, 2)
+    assert (model.predict({"a": A}) == y).mean() > 0.7
+    assert model.score_combinations(X, y).metric == "map"
+    model.save(tmp_path / "model")
+    again = MultimodalClassifier.load(tmp_path / "model")
+    assert np.array_equal(again.predict(X), model.predict(X))

@@ -1,4 +1,4 @@
-"""A classifier for scikit-learn: multimodal samples with gaps, in pipelines and searches."""
+"""Estimators for scikit-learn: multimodal samples with gaps, in pipelines and searches."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import (
     assert_all_finite,
+    check_array,
     check_is_fitted,
     column_or_1d,
     validate_data,
@@ -23,6 +24,7 @@ from sklearn.utils.validation import (
 from dmrnet.api.fit import fit
 from dmrnet.api.run import Run, open_run
 from dmrnet.api.scores import Scores
+from dmrnet.data.files.labels import Choice
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.given import MultimodalDataset
 from dmrnet.data.sets.base import Cells
@@ -32,43 +34,11 @@ SAVED = "classifier.json"
 """File of a saved classifier that holds its parameters and classes."""
 
 
-class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Classifier of samples with several modalities, some of which may be absent.
+class _Estimator(BaseEstimator):  # type: ignore[misc]
+    """What classifier and regressor share: parameters, training, files."""
 
-    X is a mapping from modalities to arrays ``(n, ...)``, a `MultimodalDataset`, a DataFrame, or an
-    array ``(n, features)``. A mapping cannot be split by scikit-learn: give cross-validation a
-    `MultimodalDataset`. In a table, a row whose columns of a modality are all NaN lacks it.
-
-    Args:
-        method: Name of the method, or its settings.
-        recipe: Recipe of a method that is named.
-        blocks: Columns of each modality, by name or number, where X is a table or an array; by
-            default all columns are one modality, ``x``.
-        kinds: Layout of a modality where its shape does not tell; see `MultimodalDataset`.
-        encoders: Encoder of a modality by name; see `dmrnet.fit`.
-        training: Settings of training by name, such as ``{"max_epochs": 20, "lr": 0.1}``.
-        val_share: Share of the samples that is held out to choose the epoch; whole groups where
-            `fit` is given groups.
-        refit: Train once more on all samples, for as many epochs as the first training chose.
-        random_state: Seed, generator or None.
-        cells: What stands for missing cells, NaN in part of a modality; see `dmrnet.fit`.
-        logger: Logger of the training; see `dmrnet.fit`. Those by name that write into the run's
-            folder are refused, since it is temporary: give one of Lightning.
-        callbacks: Callbacks of Lightning; each training gets copies, so that none starts with what
-            another has counted.
-
-    Attributes:
-        classes_: Labels, sorted.
-        run_: The trained `Run`.
-
-    >>> import numpy as np
-    >>> X = {"a": np.eye(2).repeat(20, 0), "b": [None if i % 4 else [1.0] for i in range(40)]}
-    >>> y = np.repeat(["no", "yes"], 20)
-    >>> few = {"max_epochs": 8, "threads": 1}
-    >>> model = MultimodalClassifier("sf-md", training=few, random_state=0).fit(X, y)
-    >>> model.predict({"a": [[1.0, 0.0], [0.0, 1.0]]}).tolist()
-    ['no', 'yes']
-    """
+    run_: Run
+    classes_: Array | list[Array]
 
     def __init__(
         self,
@@ -98,42 +68,9 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         self.refit = refit
         self.random_state = random_state
 
-    def fit(
-        self,
-        X: Any,  # noqa: ANN401
-        y: Any,  # noqa: ANN401
-        *,
-        present: Any = None,  # noqa: ANN401
-        groups: Any = None,  # noqa: ANN401
-        sample_weight: Any = None,  # noqa: ANN401
-    ) -> Self:
-        """Train on samples.
-
-        Args:
-            X: Samples; see the class.
-            y: Label of each sample, ``(n,)``.
-            present: Bool array ``(n, V)``, True where a sample has a modality.
-            groups: Group of each sample, such as its patient: a group is not split between training
-                and the samples that choose the epoch.
-            sample_weight: Weight of each sample in the training loss, ``(n,)``.
-
-        Raises:
-            ValueError: If something does not fit together; the message says what.
-        """
-        if y is None:
-            raise ValueError("fit requires y to be passed, but the target y is None")
-        data = self._samples(X, present, first=True)
-        y = column_or_1d(y, warn=True)
-        assert_all_finite(y, input_name="y")
-        if y.shape != (len(data),):
-            raise ValueError(f"expected y of shape ({len(data)},), got {y.shape}")
-        check_classification_targets(y)
-        if len(data) < 2:
-            raise ValueError(f"expected at least 2 samples, got n_samples = {len(data)}")
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError("expected at least two classes, got one class")
-        data = data.labelled(codes, sample_weight, groups)
+    def _trained(self, data: MultimodalDataset, target: Choice) -> Self:
+        """Train on samples with labels, once more on all of them if `refit` says so."""
+        data.target, data.labels = target, None
         seed = int(check_random_state(self.random_state).randint(2**31))
         settings = dict(self.training or {})
         self.run_ = self._train(data, None, seed, settings)
@@ -144,43 +81,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             self.run_ = self._train(data, data, seed, settings)
         return self
 
-    def predict_proba(self, X: Any, present: Any = None) -> Array:  # noqa: ANN401
-        """Return the probability of each of `classes_`, float ``(n, M)``.
-
-        Raises:
-            ValueError: If a sample has no modality.
-        """
-        check_is_fitted(self)
-        data = self._samples(X, present)
-        probabilities = self.run_.predict_proba(data)
-        nothing = np.flatnonzero(np.isnan(probabilities).any(1))
-        if len(nothing):
-            raise ValueError(f"row {nothing[0]} has no modality ({len(nothing)} such rows)")
-        # Normalised in float64, so that rows sum up to 1 to its precision.
-        wide = probabilities.astype(np.float64)
-        return np.asarray(wide / wide.sum(1, keepdims=True))
-
-    def predict(self, X: Any, present: Any = None) -> Array:  # noqa: ANN401
-        """Return the most probable label of each sample, ``(n,)``."""
-        probabilities = self.predict_proba(X, present)
-        return np.asarray(self.classes_[probabilities.argmax(1)])
-
-    def score_combinations(self, X: Any, y: Any, present: Any = None) -> Scores:  # noqa: ANN401
-        """Score every combination of modalities; see `Scores`.
-
-        Raises:
-            ValueError: If `y` has a label that training never had.
-        """
-        check_is_fitted(self)
-        data = self._samples(X, present)
-        codes = np.searchsorted(self.classes_, np.asarray(y)).clip(max=len(self.classes_) - 1)
-        unknown = np.flatnonzero(self.classes_[codes] != np.asarray(y))
-        if len(unknown):
-            raise ValueError(f"y: row {unknown[0]} has a label that training never had")
-        return self.run_.evaluate(data.labelled(codes))
-
     def save(self, folder: str | Path) -> None:
-        """Write the trained classifier into a new folder, without pickle.
+        """Write the trained estimator into a new folder, without pickle.
 
         Raises:
             FileExistsError: If the folder exists.
@@ -196,7 +98,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             }
         known = {
             "parameters": parameters,
-            "classes": self.classes_.tolist(),
+            "classes": self._labels_to_save(),
             "columns": getattr(self, "n_features_in_", None),
             "names": list(getattr(self, "feature_names_in_", ())),
         }
@@ -206,19 +108,20 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
 
     @classmethod
     def load(cls, folder: str | Path, encoders: Mapping[str, Any] | None = None) -> Self:
-        """Open a classifier that `save` wrote.
+        """Open an estimator that `save` wrote.
 
         Args:
             folder: The folder.
             encoders: Encoders that were given as modules, by modality.
 
         Raises:
-            FileNotFoundError: If the folder holds no classifier.
+            FileNotFoundError: If the folder holds no estimator.
         """
         known = json.loads((Path(folder) / SAVED).read_text())
         model = cls(**known["parameters"], encoders=encoders)
         model.run_ = open_run(folder, encoders=encoders)
-        model.classes_ = np.asarray(known["classes"])
+        if known["classes"] is not None:
+            model._set_labels(known["classes"])
         if known["columns"] is not None:
             model.n_features_in_ = known["columns"]
         if known.get("names"):
@@ -273,3 +176,222 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     @property
     def _reads_nan(self) -> bool:
         return bool(self.blocks) or self.cells != "refuse"
+
+    def _labels_to_save(self) -> Any:  # noqa: ANN401
+        """Return the labels for JSON; None where there are none."""
+        return None
+
+    def _set_labels(self, labels: Any) -> None:  # noqa: ANN401
+        """Set the labels that were saved."""
+
+
+class MultimodalClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
+    """Classifier of samples with several modalities, some of which may be absent.
+
+    X is a mapping from modalities to arrays ``(n, ...)``, a `MultimodalDataset`, a DataFrame, or an
+    array ``(n, features)``. A mapping cannot be split by scikit-learn: give cross-validation a
+    `MultimodalDataset`. In a table, a row whose columns of a modality are all NaN lacks it.
+
+    Args:
+        method: Name of the method, or its settings.
+        recipe: Recipe of a method that is named.
+        blocks: Columns of each modality, by name or number, where X is a table or an array; by
+            default all columns are one modality, ``x``.
+        kinds: Layout of a modality where its shape does not tell; see `MultimodalDataset`.
+        encoders: Encoder of a modality by name; see `dmrnet.fit`.
+        training: Settings of training by name, such as ``{"max_epochs": 20, "lr": 0.1}``.
+        val_share: Share of the samples that is held out to choose the epoch; whole groups where
+            `fit` is given groups.
+        refit: Train once more on all samples, for as many epochs as the first training chose.
+        random_state: Seed, generator or None.
+        cells: What stands for missing cells, NaN in part of a modality; see `dmrnet.fit`.
+        logger: Logger of the training; see `dmrnet.fit`. Those by name that write into the run's
+            folder are refused, since it is temporary: give one of Lightning.
+        callbacks: Callbacks of Lightning; each training gets copies, so that none starts with what
+            another has counted.
+
+    Attributes:
+        classes_: Labels, sorted; with several labels a row (`y` of 0 and 1, ``(n, M)``) the numbers
+            of the columns.
+        run_: The trained `Run`.
+
+    >>> import numpy as np
+    >>> X = {"a": np.eye(2).repeat(20, 0), "b": [None if i % 4 else [1.0] for i in range(40)]}
+    >>> y = np.repeat(["no", "yes"], 20)
+    >>> few = {"max_epochs": 8, "threads": 1}
+    >>> model = MultimodalClassifier("sf-md", training=few, random_state=0).fit(X, y)
+    >>> model.predict({"a": [[1.0, 0.0], [0.0, 1.0]]}).tolist()
+    ['no', 'yes']
+    """
+
+    def fit(
+        self,
+        X: Any,  # noqa: ANN401
+        y: Any,  # noqa: ANN401
+        *,
+        present: Any = None,  # noqa: ANN401
+        groups: Any = None,  # noqa: ANN401
+        sample_weight: Any = None,  # noqa: ANN401
+    ) -> Self:
+        """Train on samples.
+
+        Args:
+            X: Samples; see the class.
+            y: Label of each sample, ``(n,)``; or several, ``(n, M)`` of 0 and 1.
+            present: Bool array ``(n, V)``, True where a sample has a modality.
+            groups: Group of each sample, such as its patient: a group is not split between training
+                and the samples that choose the epoch.
+            sample_weight: Weight of each sample in the training loss, ``(n,)``.
+
+        Raises:
+            ValueError: If something does not fit together; the message says what.
+        """
+        if y is None:
+            raise ValueError("fit requires y to be passed, but the target y is None")
+        data = self._samples(X, present, first=True)
+        if several := type_of_target(y) == "multilabel-indicator":
+            y = check_array(y, dtype=np.int64)
+        else:
+            y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        if len(y) != len(data):
+            raise ValueError(f"expected y of shape ({len(data)},), got {y.shape}")
+        check_classification_targets(y)
+        if len(data) < 2:
+            raise ValueError(f"expected at least 2 samples, got n_samples = {len(data)}")
+        self.multilabel_ = several
+        if several:
+            self.classes_ = np.arange(y.shape[1])
+            return self._trained(data.labelled(y, sample_weight, groups), "multi-label")
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError("expected at least two classes, got one class")
+        return self._trained(data.labelled(codes, sample_weight, groups), "classes")
+
+    def predict_proba(self, X: Any, present: Any = None) -> Array:  # noqa: ANN401
+        """Return the probability of each of `classes_`, or of each label, float ``(n, M)``.
+
+        Raises:
+            ValueError: If a sample has no modality.
+        """
+        check_is_fitted(self)
+        data = self._samples(X, present)
+        probabilities = self.run_.predict_proba(data)
+        nothing = np.flatnonzero(np.isnan(probabilities).any(1))
+        if len(nothing):
+            raise ValueError(f"row {nothing[0]} has no modality ({len(nothing)} such rows)")
+        # Normalised in float64, so that rows sum up to 1 to its precision.
+        wide = probabilities.astype(np.float64)
+        if self.multilabel_:
+            return wide
+        return np.asarray(wide / wide.sum(1, keepdims=True))
+
+    def predict(self, X: Any, present: Any = None) -> Array:  # noqa: ANN401
+        """Return the most probable label of each sample, ``(n,)``; of several, ``(n, M)``."""
+        probabilities = self.predict_proba(X, present)
+        if self.multilabel_:
+            return np.asarray(probabilities > 0.5, dtype=np.int64)
+        return np.asarray(self.classes_[probabilities.argmax(1)])
+
+    def score_combinations(self, X: Any, y: Any, present: Any = None) -> Scores:  # noqa: ANN401
+        """Score every combination of modalities; see `Scores`.
+
+        Raises:
+            ValueError: If `y` has a label that training never had.
+        """
+        check_is_fitted(self)
+        data = self._samples(X, present)
+        if self.multilabel_:
+            return self.run_.evaluate(data.labelled(np.asarray(y)))
+        codes = np.searchsorted(self.classes_, np.asarray(y)).clip(max=len(self.classes_) - 1)
+        unknown = np.flatnonzero(self.classes_[codes] != np.asarray(y))
+        if len(unknown):
+            raise ValueError(f"y: row {unknown[0]} has a label that training never had")
+        return self.run_.evaluate(data.labelled(codes))
+
+    def _labels_to_save(self) -> Any:  # noqa: ANN401
+        return {"labels": self.classes_.tolist(), "several": self.multilabel_}
+
+    def _set_labels(self, labels: Any) -> None:  # noqa: ANN401
+        # Earlier versions saved the labels alone.
+        known = labels if isinstance(labels, dict) else {"labels": labels, "several": False}
+        self.classes_, self.multilabel_ = np.asarray(known["labels"]), known["several"]
+
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401
+        """Return what scikit-learn may expect: several labels a row as well."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class MultimodalRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
+    """Regressor of samples with several modalities, some of which may be absent.
+
+    X and the parameters are those of `MultimodalClassifier`. Targets are standardised inside, by
+    the training samples; predictions are in their unit. The epoch is chosen by the mean absolute
+    error of one target, by R² of several.
+
+    Attributes:
+        run_: The trained `Run`.
+
+    >>> import numpy as np
+    >>> a = np.linspace(0, 1, 60)[:, None]
+    >>> X = {"a": a, "b": [None if i % 4 else [1.0] for i in range(60)]}
+    >>> few = {"max_epochs": 30, "threads": 1}
+    >>> model = MultimodalRegressor("sf-md", training=few, random_state=0).fit(X, 500 + a[:, 0])
+    >>> bool(abs(model.predict({"a": [[0.5]]})[0] - 500.5) < 0.2)
+    True
+    """
+
+    def fit(
+        self,
+        X: Any,  # noqa: ANN401
+        y: Any,  # noqa: ANN401
+        *,
+        present: Any = None,  # noqa: ANN401
+        groups: Any = None,  # noqa: ANN401
+        sample_weight: Any = None,  # noqa: ANN401
+    ) -> Self:
+        """Train on samples.
+
+        Args:
+            X: Samples; see `MultimodalClassifier`.
+            y: Numbers of each sample, ``(n,)`` or ``(n, D)``.
+            present: Bool array ``(n, V)``, True where a sample has a modality.
+            groups: Group of each sample; see `MultimodalClassifier.fit`.
+            sample_weight: Weight of each sample in the training loss, ``(n,)``.
+
+        Raises:
+            ValueError: If something does not fit together; the message says what.
+        """
+        if y is None:
+            raise ValueError("fit requires y to be passed, but the target y is None")
+        data = self._samples(X, present, first=True)
+        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if len(y) != len(data) or y.ndim > 2:
+            raise ValueError(f"expected y of shape ({len(data)},), got {y.shape}")
+        if len(data) < 2:
+            raise ValueError(f"expected at least 2 samples, got n_samples = {len(data)}")
+        return self._trained(data.labelled(y, sample_weight, groups), "regression")
+
+    def predict(self, X: Any, present: Any = None) -> Array:  # noqa: ANN401
+        """Return the predicted numbers, float64 ``(n,)`` or ``(n, D)``.
+
+        Raises:
+            ValueError: If a sample has no modality.
+        """
+        check_is_fitted(self)
+        return self.run_.predict(self._samples(X, present))
+
+    def score_combinations(self, X: Any, y: Any, present: Any = None) -> Scores:  # noqa: ANN401
+        """Score every combination of modalities; see `Scores`."""
+        check_is_fitted(self)
+        return self.run_.evaluate(self._samples(X, present).labelled(np.asarray(y)))
+
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401
+        """Return what scikit-learn may expect: several targets as well."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

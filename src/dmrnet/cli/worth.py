@@ -14,6 +14,7 @@ from dmrnet.report.records.metrics import is_rate, lower_is_better, score_label
 from dmrnet.report.statistics.failures import MOST_MODALITIES
 
 if TYPE_CHECKING:
+    from dmrnet.api.scores import Scores
     from dmrnet.engine.folder import RunFolder
 
 WITHOUT = 0.5
@@ -70,23 +71,27 @@ def show_worth(
     table.add_row(f"{label} to expect", score_text(metric, expected))
     console.print(table)
     console.print()
-    lower = lower_is_better(metric)
-    factor, unit = (100, "points") if is_rate(metric) else (1, label)
-    digits = ".1f" if is_rate(metric) else ".4g"
-    values = scores.modality_value(nothing=WITHOUT if lower else 0.0)
-    of = f"add up to {label} with all"
-    of += f" less {score_text(metric, WITHOUT)}" if lower else ""
-    console.print(f"what each modality is worth (Shapley values; {of})", style="bold")
-    table = plain_table(["modality"], [unit])
-    for name, value in sorted(values.items(), key=lambda pair: pair[1], reverse=not lower):
-        table.add_row(name, f"{factor * value:+{digits}}")
-    console.print(table)
+    rate = is_rate(metric)
+    if rate:  # What no modality at all would score is not known of others.
+        _show_values(console, scores, label)
     if len(scores.modalities) < 2:
         return
     console.print()
     console.print("which one to add", style="bold")
-    table = plain_table(["seen", "add"], [unit])
+    table = plain_table(["seen", "add"], ["points" if rate else label])
     for name in scores.modalities:
         best, gain = next(iter(scores.next_modality([name]).items()))
-        table.add_row(name, best, f"{factor * gain:+{digits}}")
+        table.add_row(name, best, f"{100 * gain:+.1f}" if rate else f"{gain:+.4g}")
+    console.print(table)
+
+
+def _show_values(console: Console, scores: Scores, label: str) -> None:
+    """Print the Shapley value of each modality."""
+    lower = lower_is_better(scores.metric)
+    values = scores.modality_value(nothing=WITHOUT if lower else 0.0)
+    of = f"add up to {label} with all" + (f" less {percent(WITHOUT)}" if lower else "")
+    console.print(f"what each modality is worth (Shapley values; {of})", style="bold")
+    table = plain_table(["modality"], ["points"])
+    for name, value in sorted(values.items(), key=lambda pair: pair[1], reverse=not lower):
+        table.add_row(name, f"{100 * value:+.1f}")
     console.print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -102,27 +103,22 @@ class Labels(_OfPredictions):
 
     def scores(self, predicted: Tensor, target: Tensor) -> dict[str, float]:
         """Return the three metrics of probabilities ``(n, M)``."""
-        from torchmetrics.functional.classification import (
-            multilabel_average_precision,
-            multilabel_f1_score,
-        )
+        from torchmetrics.functional.classification import binary_average_precision, binary_f1_score
 
-        many = target.shape[1]
-        precision = multilabel_average_precision(predicted, target, many, average=None)
-        f1 = multilabel_f1_score(predicted, target, many, average=None)
-        positive = (target > 0).any(0)
-        either = positive | (predicted > 0.5).any(0)
-        micro = multilabel_f1_score(predicted, target, many, average="micro")
+        labels = list(zip(predicted.T, target.T, strict=True))
+        precisions = [binary_average_precision(p, y) for p, y in labels if bool(y.any())]
+        f1 = [binary_f1_score(p, y) for p, y in labels if bool(y.any() | (p > 0.5).any())]
+        micro = binary_f1_score(predicted.flatten(), target.flatten()).item()
         return {
-            "map": _mean_where(positive, precision.reshape(-1)),
-            "f1_macro": _mean_where(either, f1.reshape(-1)),
-            "f1_micro": micro.item() if bool(either.any()) else torch.nan,
+            "map": _mean(precisions),
+            "f1_macro": _mean(f1),
+            "f1_micro": micro if f1 else torch.nan,
         }
 
 
-def _mean_where(chosen: Tensor, values: Tensor) -> float:
-    """Return the mean of the chosen values; NaN without any."""
-    return values[chosen].double().mean().item()
+def _mean(values: Sequence[Tensor]) -> float:
+    """Return the mean of scalars; NaN without any."""
+    return torch.stack(list(values)).double().mean().item() if values else torch.nan
 
 
 @dataclass(frozen=True)

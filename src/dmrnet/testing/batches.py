@@ -59,7 +59,7 @@ def random_batch(
     """Return a masked batch of random samples.
 
     Args:
-        task: Shapes and classes.
+        task: Shapes, and what is predicted.
         mask: bool ``(B, V)``.
         encode: What encoders run on; the mask if None.
         present: What samples have; everything if None. Absent rows hold zeros.
@@ -74,10 +74,22 @@ def random_batch(
         inputs[modality.name] = torch.where(
             present[:, v].view(-1, *[1] * len(modality.shape)), x, 0.0
         )
-    size = (rows, *task.inputs[0].shape[1:]) if task.dense else (rows,)
-    target = torch.randint(len(task.classes), size, generator=generator)
+    target = random_target(task, rows, generator)
     batch = Batch(inputs, present, target, torch.arange(rows))
     return batch.masked(mask, mask if encode is None else encode, task.modalities)
+
+
+def random_target(task: Task, rows: int, generator: torch.Generator) -> Tensor:
+    """Return targets of the task's kind, at random."""
+    many = len(task.classes)
+    if task.target == "regression":
+        values = torch.randn(rows, many, generator=generator, dtype=torch.float64)
+        mean, std = torch.tensor(task.scale or [(0.0, 1.0)] * many, dtype=torch.float64).T
+        return values * std + mean
+    if task.target == "multi-label":
+        return torch.randint(2, (rows, many), generator=generator)
+    size = (rows, *task.inputs[0].shape[1:]) if task.dense else (rows,)
+    return torch.randint(many, size, generator=generator)
 
 
 def poisoned(inputs: Inputs, seen: Tensor, poisons: Sequence[float] = POISONS) -> dict[str, Tensor]:

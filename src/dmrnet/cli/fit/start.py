@@ -15,9 +15,13 @@ from dmrnet.cli.screen import percent, plain_table
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
     from dmrnet.methods.base import Method
-    from dmrnet.modalities import Modality
+    from dmrnet.modalities import Modality, Task
     from dmrnet.settings.config import RunSettings
     from dmrnet.settings.training import Training
+
+
+MOST_TARGETS = 4
+"""Number of targets that are named."""
 
 
 def shape_text(modality: Modality) -> str:
@@ -29,6 +33,16 @@ def shape_text(modality: Modality) -> str:
     """
     *others, last = (str(size) for size in modality.shape)
     return "x".join([*others, f"up to {last}" if modality.ragged else last]).replace("xup", " x up")
+
+
+def target_text(task: Task) -> str:
+    """Return what is predicted: the number of classes or labels, or the names of numbers."""
+    many = len(task.classes)
+    if task.target == "regression":
+        names = ", ".join(task.classes[:MOST_TARGETS]) + (", ..." if many > MOST_TARGETS else "")
+        return f"predicts {names} (regression)"
+    what = {"multi-label": "labels", "ordinal": "ordered classes"}.get(task.target, "classes")
+    return f"{many} {what}"
 
 
 def show_start(
@@ -52,8 +66,7 @@ def show_start(
     parameters = sum(p.numel() for p in method.parameters())
     changed = ", ".join(f"{key} {value}" for key, value in settings.changed().items())
     facts = {
-        "data": f"{splits.name}: {sizes}; {len(splits.train.task.classes)} classes"
-        f"{_most_frequent(splits)}",
+        "data": f"{splits.name}: {sizes}; {target_text(splits.train.task)}{_most_frequent(splits)}",
         "method": f"{settings.method.name}, recipe {settings.recipe}, seed {settings.seed}, "
         f"{parameters:,} parameters",
         "training": f"{training.max_epochs} epochs, batches of {training.batch_size}, "

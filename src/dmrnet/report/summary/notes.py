@@ -140,7 +140,8 @@ def _on_seeds(summary: DataSummary) -> Iterator[str]:
 def _on_training(summary: DataSummary) -> Iterator[str]:
     least = summary.selected_on
     # An image with a class for every pixel is not one right or wrong prediction.
-    if 0 < least < _FEW_SELECTED_ON and summary.score.name != "miou":
+    others = ("miou", "mae", "rank_mae", "r2", "map")
+    if 0 < least < _FEW_SELECTED_ON and summary.score.name not in others:
         yield (
             f"Each run's epoch was selected on {least} validation samples. One of them is "
             f"{percent(1 / least, 1)} points of a combination's accuracy, so the choice is largely "
