@@ -71,7 +71,7 @@ def test_what_has_one_reading(
         ([["a", "b"], ["c", "d"]], {}, "one label a row as text"),
         ([1, 1], {}, "every label is '1'"),
         (["a", "b"], {"labels": ["b", "a"]}, "labels names the columns"),
-        ([1, 2], {"target": "clases"}, "did you mean 'classes'"),
+        ([1, 2], {"target": "class"}, "did you mean 'classes'"),
         (HOT, {"target": "classes"}, "several labels a row are --data.target multi-label"),
         ([0, 1], {"target": "multi-label"}, "1 where a row has a label"),
         (HOT * 2, {"target": "multi-label"}, "got other values"),
