@@ -38,7 +38,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
     """What classifier and regressor share: parameters, training, files."""
 
     run_: Run
-    classes_: Array | list[Array]
+    classes_: Array
+    multilabel_: bool
 
     def __init__(
         self,

@@ -68,11 +68,17 @@ BAD_FILES: dict[str, tuple[Make, str]] = {
         put("radar", at((4, 2), 1e300)),
         "modality radar, row 4: a number is too large for float32",
     ),
-    "labels as fractions": (put("y", lambda y: y / 2), "expected y as integers or text"),
-    "one-hot labels": (put("y", lambda y: np.eye(3)[y]), "one-hot labels: y.argmax(1)"),
+    "labels as float": (
+        put("y", lambda y: y.astype(float)),
+        "y holds whole numbers stored as float, which may be classes or regression",
+    ),
+    "one-hot labels": (
+        put("y", lambda y: np.eye(3)[y]),
+        "exactly one 1, which may be classes or multi-label",
+    ),
     "a class for every pixel": (
         put("y", lambda y: y[:, None, None].repeat(8, 1).repeat(8, 2)),
-        "a class for every pixel: --data images",
+        "a class for every pixel is read by --data images",
     ),
     "NaN in part of a row": (
         put("radar", at((4, 2), np.nan)),

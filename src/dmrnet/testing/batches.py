@@ -84,8 +84,9 @@ def random_target(task: Task, rows: int, generator: torch.Generator) -> Tensor:
     many = len(task.classes)
     if task.target == "regression":
         values = torch.randn(rows, many, generator=generator, dtype=torch.float64)
-        mean, std = torch.tensor(task.scale or [(0.0, 1.0)] * many, dtype=torch.float64).T
-        return values * std + mean
+        scale = torch.tensor(task.scale or [(0.0, 1.0)] * many, dtype=torch.float64)
+        scaled: Tensor = values * scale[:, 1] + scale[:, 0]
+        return scaled
     if task.target == "multi-label":
         return torch.randint(2, (rows, many), generator=generator)
     size = (rows, *task.inputs[0].shape[1:]) if task.dense else (rows,)
