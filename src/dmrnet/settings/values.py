@@ -163,6 +163,10 @@ def expected(annotation: object) -> str:
     return "names with a value each, e.g. a=1,b=2" if holds(kind, dict) else _NAMES[kind][0]
 
 
+LONGEST_WORDS = 60
+"""Number of characters of the words that stand for a value in help."""
+
+
 def placeholder(annotation: object) -> str:
     """Return the word that stands for a value in help.
 
@@ -171,7 +175,9 @@ def placeholder(annotation: object) -> str:
     """
     kind = without_none(annotation)
     if get_origin(kind) is Literal:
-        return "|".join(get_args(kind))
+        words = "|".join(get_args(kind))
+        # Some lists of words are longer than a line; the description of the setting has them all.
+        return words if len(words) <= LONGEST_WORDS else "NAME"
     if holds(kind, list):
         return ",".join(2 * [placeholder(get_args(kind)[0])])
     return placeholder(get_args(kind)[1]) if holds(kind, dict) else _NAMES[kind][2]

@@ -67,7 +67,7 @@ def _read_name(argv: Sequence[str], prog: str, summary: str) -> tuple[str, int, 
         prog,
         f"{summary} Flags --data.SETTING are those of dmrnet fit.",
         usage=f"{prog} NAME [--seed INT] [--data.SETTING VALUE ...]"
-        + (" --out DIR [--overwrite]" if prog.endswith("export") else ""),
+        + (" --out DIR" if prog.endswith("export") else ""),
     )
     parser.add_argument("name", metavar="NAME", help="data set; dmrnet data list names them")
     parser.options.add_argument("--seed", metavar="INT", help="seed of the splits [0]")
