@@ -369,7 +369,7 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "a setting of one method misspelt in quickstart": (
         "quickstart --method.alhpa 3",
-        "unknown setting --method.alhpa of method sf-md",
+        "unknown setting --method.alhpa of method full",
     ),
     "a setting of files misspelt": (
         "data check --data.modalites a",
