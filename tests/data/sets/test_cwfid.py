@@ -271,7 +271,7 @@ def test_what_an_older_version_prepared_is_good_but_not_checked(copy: Path, tmp_
     prepare("cwfid", [copy], root, log=said.append)
     assert said[0] == (
         "cwfid.images.npy, cwfid.labels.npy: prepared by an older version and not checked; "
-        f"remove {root / 'cwfid.json'} to have all made anew"
+        f"remove {root / 'cwfid.npz'} and {root / 'cwfid.json'} to have all made anew"
     )
     assert "nothing to do" in said[1]
 
