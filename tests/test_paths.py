@@ -24,10 +24,10 @@ MODULES = ["dmrnet", "dmrnet.sklearn"] + [
     for module in pkgutil.iter_modules(dmrnet.__path__)
     if module.ispkg and module.name not in ("cli", "testing")
 ]
-OF_PATHS = ("Report.__init__", "RunFolder.put_test")
+OF_PATHS = ("Report.__init__", "RunFolder.put_test", "Exported.__init__")
 """What is made by this package, of paths that it has made."""
 
-PLUGINS = ("DataSettings.read",)
+PLUGINS = ("DataSettings.read", "DataSettings.open")
 """What others write, and this package calls with text."""
 
 

@@ -29,7 +29,7 @@ CASES = {
 B = 4
 
 
-def batch_of(task: Task) -> Batch:
+def batch_of(task: Task, encodes: str) -> Batch:
     draw = torch.Generator().manual_seed(0)
     v = len(task.inputs)
     size = task.inputs[0].shape[1:] if task.dense else ()
@@ -40,7 +40,8 @@ def batch_of(task: Task) -> Batch:
         torch.arange(B),
     )
     mask = all_combinations(v)[torch.arange(B) % (2**v - 1)]
-    return batch.masked(mask, mask, task.modalities)
+    encode = mask if encodes == "mask" else batch.present
+    return batch.masked(mask, encode, task.modalities)
 
 
 def built(case: str, name: str) -> tuple[Method, Batch]:
@@ -49,7 +50,7 @@ def built(case: str, name: str) -> tuple[Method, Batch]:
     model = build_method(name, task, network=network)
     if model.needs.prerequisite is not None:
         model.set_teacher(build_method(model.needs.prerequisite, task, network=network))
-    return model, batch_of(task)
+    return model, batch_of(task, model.encodes)
 
 
 CLASSES_ONLY = {"pe", "pcme", "ogm-md", "lcr"}
@@ -104,7 +105,7 @@ def test_every_combination_is_evaluated(case: str) -> None:
 
 def test_released_audio_visual_fuses_vectors_and_paper_maps() -> None:
     shapes = [
-        built(case, "dmr")[0].step(batch_of(CLIPS)).rep.mu.shape
+        built(case, "dmr")[0].step(batch_of(CLIPS, "mask")).rep.mu.shape
         for case in ("ogm", "ogm as released")
     ]
     assert shapes[0][2:] != (1, 1)

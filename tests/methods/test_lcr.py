@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -108,7 +109,7 @@ def test_inputs_are_blanked_in_training_as_released() -> None:
     # What a sample lacks is not encoded as a blank.
     present = mask | (torch.arange(3) == 0)
     model.train()
-    some = batch.masked(mask & present, present, TASK.modalities)
+    some = replace(batch, present=present).masked(mask & present, present, TASK.modalities)
     lacking = model.step(some).feats["b"][~present[:, 1]]
     assert len(lacking)
     assert not lacking.any()

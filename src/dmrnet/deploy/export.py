@@ -41,7 +41,7 @@ class Exported:
 
 def export_run(
     run: FinishedRun,
-    to: Path,
+    to: str | Path,
     form: Format = "torch-export",
     combination: str | None = None,
     quantise: Literal["int8"] | None = None,
@@ -68,6 +68,7 @@ def export_run(
         ValueError: If the file would predict differently, or the arguments do not go together.
     """
     _check_arguments(run, form, combination, quantise, size)
+    to = Path(to)
     if form == "safetensors":
         from dmrnet.deploy.hub import write_weights
 

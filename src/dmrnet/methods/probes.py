@@ -66,6 +66,7 @@ def embedding(method: Method, feats: Any, mask: Tensor) -> Tensor:  # noqa: ANN4
     return method.represent(method.fuse(feats, mask).map).mu.mean((2, 3))
 
 
+@singledispatch
 def class_vectors(method: Method) -> Tensor | None:
     """Return W of a linear classifier, ``(M, C)`` (Eq. 3); None for another predictor."""
     if not isinstance(method.predictor, PooledLinear):

@@ -102,7 +102,7 @@ class ServedModel:
             self.predict(inputs, np.ones((number, len(self.inputs)), dtype=np.bool_))
 
 
-def load_model(path: Path, threads: int = 0) -> ServedModel:
+def load_model(path: str | Path, threads: int = 0) -> ServedModel:
     """Return the graph of a run, which is exported first, or of an exported file.
 
     Args:
@@ -114,6 +114,7 @@ def load_model(path: Path, threads: int = 0) -> ServedModel:
         ValueError: If the file is of something else.
         ModuleNotFoundError: If an ONNX file is given and onnxruntime is not installed.
     """
+    path = Path(path)
     if path.is_file():
         return _load_file(path, threads)
     graphs = [path / name for name in GRAPHS if (path / name).is_file()]

@@ -138,7 +138,7 @@ def test_mistakes_are_told_before_any_process_starts(
 def test_a_file_is_no_folder_for_a_study(cli: Cli, two: Path) -> None:
     result = cli("study", two, "--data", "mfeat", "--out", two)
     assert result.code == 2
-    assert f"--out {two} is a file" in result.err
+    assert f"{two} is no folder" in result.err
 
 
 def test_roots_are_said_once_or_by_data_set(cli: Cli, tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def other_shape(draw: st.DrawFn, arrays: dict[str, np.ndarray]) -> bool:
         "wider": lambda: np.repeat(array[..., None], 2, -1),
         "deeper": lambda: array[..., None, None, None, None, None],
         "nothing": lambda: array[..., None][..., :0],
-        "objects": lambda: array.astype(object),
+        "objects": lambda: np.array([{1: 2}] * len(array), dtype=object),
     }[change]()
     return True
 
@@ -159,10 +159,9 @@ def other_labels(draw: st.DrawFn, arrays: dict[str, np.ndarray]) -> bool:
         st.sampled_from(
             [
                 labels[:-1],
-                labels[:, None],
-                np.linspace(0, 1, len(labels)),
+                labels[:, None, None],
                 np.full(len(labels), "one alone, and new"),
-                labels.astype(object),
+                np.array([{1: 2}] * len(labels), dtype=object),
                 np.array(3),
             ]
         )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dmrnet.methods.base import Method
-from dmrnet.methods.probes import embedding
+from dmrnet.methods.probes import class_vectors, embedding
 from dmrnet.modalities import Batch, Inputs
 from dmrnet.nn.fusion import Fused, masked_all
 from dmrnet.nn.predictor import Output
@@ -160,6 +160,11 @@ def draw_combinations(present: Tensor, number: int, draw: torch.Generator) -> tu
     mask = torch.zeros_like(present).scatter_(1, chosen, True)
     rows = (present.sum(1) >= number).nonzero().flatten()
     return rows, mask[rows]
+
+
+@class_vectors.register
+def _(method: Experts) -> None:
+    """Return None: the classifier of the fused map gives one part of the logits."""
 
 
 @embedding.register
