@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -49,20 +51,19 @@ def test_a_waiting_process_finds_the_run_finished(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "run"
-    real, asked = RunFolder.trained, []
+    before: dict[str, object] = {}
 
-    def trained(folder: RunFolder) -> bool:
+    @contextmanager
+    def lock(folder: Path, patience: float) -> Iterator[None]:
         # The other one ends between the first look at the folder and the lock.
-        asked.append(folder)
-        if len(asked) == 2:
+        with lock_folder(folder, patience):
             shutil.copytree(made / "run", place, dirs_exist_ok=True)
             before.update(result_of(place))
-        return bool(real.__get__(folder))
+            yield
 
-    before: dict[str, object] = {}
-    monkeypatch.setattr(RunFolder, "trained", property(trained))
+    monkeypatch.setattr("dmrnet.engine.fit.lock_folder", lock)
     assert not fit_run(settings_in(made, epochs=1), place)
-    # The lock was held at the time of the first look.
+    # The lock was held at the time of the second look.
     assert before.pop("left") == [".lock"]
     assert result_of(place) == {**before, "left": []}
 

@@ -159,7 +159,6 @@ def other_labels(draw: st.DrawFn, arrays: dict[str, np.ndarray]) -> bool:
         st.sampled_from(
             [
                 labels[:-1],
-                labels[:, None, None],
                 np.full(len(labels), "one alone, and new"),
                 np.array([{1: 2}] * len(labels), dtype=object),
                 np.array(3),
