@@ -21,6 +21,11 @@ FLAGS = {
 """Settings that give methods with a state of their own such a state before the kill."""
 
 
+STATEFUL = ("sf-md", "dmrnet", "mmanet", "ogm-md", "experts", "flex-moe")
+"""Methods that are killed each time: with a hard set, a teacher, gradients changed, weights fitted,
+noise; the others have what some of these have."""
+
+
 class KilledError(Exception):
     """Stands for a kill, without the seconds of a new process."""
 
@@ -42,7 +47,14 @@ def killed_at(epoch: int) -> Callable[[Progress], None]:
     return report
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if name != "esanet-md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in STATEFUL else pytest.mark.slow)
+        for name in METHODS
+        if name != "esanet-md"
+    ],
+)
 def test_a_killed_run_ends_as_an_undisturbed_one(
     name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

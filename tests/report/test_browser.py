@@ -346,6 +346,7 @@ def test_names_run_nothing(browser, make_run, tmp_path):
     assert browser.complaints() == []
 
 
+@pytest.mark.slow
 def test_is_quick_with_many(browser, tmp_path):
     runs = [
         write_run(
