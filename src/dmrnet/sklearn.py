@@ -250,7 +250,8 @@ class MultimodalClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         if y is None:
             raise ValueError("fit requires y to be passed, but the target y is None")
         data = self._samples(X, present, first=True)
-        wide = np.ndim(y) == 2 and np.shape(y)[1] > 1
+        shape = np.asarray(y).shape
+        wide = len(shape) == 2 and shape[1] > 1
         if several := wide and type_of_target(y) == "multilabel-indicator":
             y = check_array(y, dtype=np.int64)
         else:

@@ -111,7 +111,8 @@ def test_what_cannot_be_had_is_left_out_with_the_reason(study: Study) -> None:
 
 
 @pytest.mark.usefixtures("no_pictures")
-@pytest.mark.parametrize("name", [pytest.param("table3", marks=pytest.mark.slow), "table6"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["table3", "table6"])
 def test_it_runs_on_other_data(study: Study, name: str, out: Path) -> None:
     said = study(name, "mfeat", *TINY, "--data.train-missing", "0.1")
     told = read_study(STUDIES[name])

@@ -34,7 +34,7 @@ def small_set(folder: Path, rows: int) -> list[str]:
     [
         ("dmr", "best", 8),
         ("dmrnet", "best", 60),
-        ("dmrnet", "paper", 60),
+        pytest.param("dmrnet", "paper", 60, marks=pytest.mark.slow),
         pytest.param("dmr", "best", 60, marks=pytest.mark.slow),
         pytest.param("dmr", "best", 100, marks=pytest.mark.slow),
         pytest.param("dmrnet", "paper", 100, marks=pytest.mark.slow),
