@@ -1,4 +1,4 @@
-"""What a run in Python returns for predictions, and where it keeps its files."""
+"""Predictions that a run returns in Python, and the temporary folder of its files."""
 
 from __future__ import annotations
 

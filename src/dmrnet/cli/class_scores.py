@@ -1,4 +1,4 @@
-"""What the terminal shows beside accuracy: metrics of classes, and predictions of one class."""
+"""Print metrics of classes below the accuracy, and name predictions of one class only."""
 
 from __future__ import annotations
 

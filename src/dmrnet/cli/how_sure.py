@@ -1,4 +1,4 @@
-"""What ``dmrnet predict`` says about how sure it is: sets of classes, abstention, advice."""
+"""Columns of ``dmrnet predict`` on confidence: sets of classes, abstention, advice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dmrnet.data.files.numbers import Array
 
 @dataclass
 class HowSure:
-    """What is written next to predictions.
+    """Columns, arrays and notes that are written next to predictions.
 
     Attributes:
         abstains: Whether each sample gets no class; empty if none is asked to abstain.

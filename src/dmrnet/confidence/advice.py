@@ -15,7 +15,7 @@ FEWEST = 20
 
 @dataclass(frozen=True)
 class Gains:
-    """What another modality gains, from validation samples that have it and the combination.
+    """Gain of adding a modality, measured on validation samples that have it and the combination.
 
     Attributes:
         gain: float64 ``(K, M, V)``: how much the error falls if modality v joins combination k,

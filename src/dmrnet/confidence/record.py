@@ -1,4 +1,4 @@
-"""What validation says about confidence: stored with a run, applied to its predictions."""
+"""Confidence of a run: fitted on validation, stored with the run, applied to predictions."""
 
 from __future__ import annotations
 

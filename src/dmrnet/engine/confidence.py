@@ -1,4 +1,4 @@
-"""What validation says about confidence, stored with a run and applied to its predictions."""
+"""Fit the confidence of a run on validation, store it, read it, and measure calibration."""
 
 from __future__ import annotations
 

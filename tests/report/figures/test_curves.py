@@ -29,6 +29,22 @@ def test_curves_are_drawn_of_what_runs_keep(make_run):
     assert 'data-s="dmr"' not in figure.svg
 
 
+@pytest.mark.parametrize(("metric", "shown"), [("accuracy", "in %"), ("mae", "MAE")])
+def test_numbers_are_not_shown_in_percent(make_run, metric, shown):
+    names = tuple("abcdef")
+    runs = [make_run(m, modalities=names, metric=metric, mined=None) for m in ("sf-md", "dmr")]
+    text = "epoch,metric,value\n0,loss,2.0\n0,val_complete,7.25\n1,val_complete,7.5\n"
+    (runs[0] / "metrics.csv").write_text(text)
+    summary = summary_of(runs)
+    (curves,) = curve_figures(summary, "made")
+    heat = score_figures(summary, "made")[1]
+    for figure in (curves, heat):
+        assert (" in %" in figure.svg) == (metric == "accuracy")
+        assert shown in figure.svg
+    # Ticks are of the numbers themselves: 7.25 and not 725.
+    assert ("725" in curves.svg or "730" in curves.svg) == (metric == "accuracy")
+
+
 def test_a_damaged_line_is_named(make_run):
     run = make_run(modalities=("a", "b"))
     (run / "metrics.csv").write_text("epoch,metric,value\n0,loss,two\n")

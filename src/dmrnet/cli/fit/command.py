@@ -20,7 +20,7 @@ WATCH = {
     "tensorboard": "tensorboard --logdir {logs}",
     "mlflow": "mlflow ui",
 }
-"""What shows the figures of a logger; W&B says it itself."""
+"""Command that shows what a logger recorded, by name; W&B prints its own."""
 
 
 def run(argv: Sequence[str]) -> int:

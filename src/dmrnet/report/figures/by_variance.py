@@ -64,7 +64,7 @@ def _by_variance(summary: DataSummary, item: SystemSummary, name: str, note: str
             heights = [100 * error[columns[i]] for i in xs]
             errors.bar(xs, heights, width=0.66, color=colour_of, alpha=alpha)
         label = summary.score.label if summary.score.lower_is_better else "error"
-        panel(errors, f"{label} in %", ink)
+        panel(errors, label + (" in %" if summary.score.rate else ""), ink)
         variance = axes_at(figure, left, 1.75 + matrix, width, 1.45)
         values = [hardness.variance[k] for k in columns]
         means = [value.mean for value in values]

@@ -18,9 +18,11 @@ from dmrnet.report.figures.systems import (
     worse_left_out,
 )
 from dmrnet.report.records.history import History, read_history
+from dmrnet.report.records.metrics import is_rate, score_label
 from dmrnet.report.summary.summary import DataSummary
 
-VALIDATION = "val_average"
+VALIDATION = ("val_average", "val_complete")
+"""Names of the score that selects epochs: over combinations, or of samples as they are."""
 
 
 def curve_figures(summary: DataSummary, prefix: str) -> list[Figure]:
@@ -38,6 +40,10 @@ def curve_figures(summary: DataSummary, prefix: str) -> list[Figure]:
     marks = [mark for mark in shown if runs[mark.label]]
     if not marks:
         return []
+    # What selected the epochs need not be the score of this page; earlier runs do not say.
+    metrics = summary.selected_by or {summary.score.name}
+    metric = next(iter(metrics)) if len(metrics) == 1 else "score"
+    rate = all(map(is_rate, metrics))
 
     def draw(ink: str) -> Canvas:
         figure = Canvas(figsize=(5.6, 4.5 + legend_height(marks, 4.8)))
@@ -45,12 +51,12 @@ def curve_figures(summary: DataSummary, prefix: str) -> list[Figure]:
         above = axes_at(figure, left=0.6, bottom=2.4, width=4.8, height=1.7)
         for mark in marks:
             _line(below, mark, [of.get("loss", {}) for of in runs[mark.label]], 1)
-            _line(above, mark, [of.get(VALIDATION, {}) for of in runs[mark.label]], 100)
-        if summary.val_majority is not None:
+            _line(above, mark, [_validation(of) for of in runs[mark.label]], 100 if rate else 1)
+        if summary.val_majority is not None and metric == summary.score.name:
             above.axhline(100 * summary.val_majority, **constant_line(ink))
         below.set_xlabel("epoch")
         below.set_ylabel("training loss")
-        above.set_ylabel(f"validation {summary.score.label} in %")
+        above.set_ylabel(f"validation {score_label(metric)}" + (" in %" if rate else ""))
         for axes in (below, above):
             bare_grid(axes, ink)
         above.sharex(below)
@@ -67,6 +73,10 @@ def curve_figures(summary: DataSummary, prefix: str) -> list[Figure]:
         caption += " Dashed: the most frequent class alone."
     caption += worse_left_out(summary)
     return [make_figure(f"{prefix}-curves", "Training", caption, draw)]
+
+
+def _validation(history: History) -> Mapping[int, float]:
+    return next((history[name] for name in VALIDATION if name in history), {})
 
 
 def _line(axes: Axes, mark: Mark, seeds: Sequence[Mapping[int, float]], scale: float) -> None:

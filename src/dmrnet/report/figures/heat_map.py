@@ -39,6 +39,7 @@ def heat_map(summary: DataSummary, columns: Sequence[str], name: str) -> Figure:
     left = max(left, 0.2 + 0.075 * max(map(len, labels)))
     upper, lower = ROW * len(systems), ROW * len(compared)
     base, gap = 0.22, 0.34
+    unit = "points" if summary.score.rate else summary.score.label
 
     def draw(ink: str) -> Canvas:
         height = base + 0.3 + upper + (gap + lower if compared else 0) + dots
@@ -52,7 +53,7 @@ def heat_map(summary: DataSummary, columns: Sequence[str], name: str) -> Figure:
             below = axes_at(figure, left, bottom, width, lower)
             gains = {item.label: item.gains for item in compared}
             _cells(below, compared, gains, columns, (-most, most), "RdBu", ink)
-            below.set_title(f"points against {summary.baseline}", loc="left", color=ink, pad=3)
+            below.set_title(f"{unit} against {summary.baseline}", loc="left", color=ink, pad=3)
             _scale(figure, left + width + 0.12, bottom, lower, (-most, most), "RdBu", ink)
             panels, bottom = [*panels, below], bottom + lower + gap
         above = axes_at(figure, left, bottom, width, upper)
@@ -60,7 +61,7 @@ def heat_map(summary: DataSummary, columns: Sequence[str], name: str) -> Figure:
         ends = _ends([item.scores for item in systems], columns)
         colours = "viridis_r" if summary.score.lower_is_better else "viridis"
         _cells(above, systems, scores, columns, ends, colours, ink)
-        above.set_title(f"{summary.score.label} in %", loc="left", color=ink, pad=3)
+        above.set_title(summary.score.axis(), loc="left", color=ink, pad=3)
         _scale(figure, left + width + 0.12, bottom, upper, ends, colours, ink)
         for one in (*panels, above):
             one.set_xlim(-0.5, len(columns) - 0.5)
