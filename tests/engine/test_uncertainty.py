@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,15 @@ def test_a_method_without_a_gaussian_has_only_its_probabilities() -> None:
     visible = torch.ones(len(run.task.modalities), dtype=torch.bool)
     found = uncertainty_rows(run, dataset, torch.tensor([0, 1]), visible)
     assert set(found) == {"softmax", "entropy"}
+
+
+def test_numbers_have_no_probabilities() -> None:
+    run = open_run(OLD_RUNS / "arrays-dmrnet")
+    dataset = run.read(str(OLD_RUNS / "data" / "test.npz"))
+    other = replace(run, task=replace(run.task, target="ordinal"))
+    visible = torch.ones(len(run.task.modalities), dtype=torch.bool)
+    with pytest.raises(ValueError, match="got a run of ordinal"):
+        uncertainty_rows(other, dataset, torch.tensor([0]), visible)
 
 
 def test_python_returns_it_for_every_sample() -> None:

@@ -49,7 +49,15 @@ def uncertainty_rows(
         predicted class, and ``entropy`` of the probabilities in nats. For methods with a Gaussian
         also ``variance``, the mean sigma^2 of the representation (Eq. 10), and ``spread``, the
         variance over draws of the probability of each class, summed over classes.
+
+    Raises:
+        ValueError: If the run predicts something else than one class a sample, without an order.
     """
+    if run.task.dense or run.task.target != "classes":
+        what = "a class for every pixel" if run.task.dense else run.task.target
+        raise ValueError(
+            f"{run.folder.path}: uncertainty is known for one class a sample, got a run of {what}"
+        )
     generator = torch.Generator(run.device).manual_seed(seed)
     parts: list[dict[str, Tensor]] = []
     for batch in evaluation_batches(dataset, samples_at_once(run.task), rows=rows):
