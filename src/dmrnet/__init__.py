@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from dmrnet.api.scores import Scores
     from dmrnet.api.studies import build_report, run_study
     from dmrnet.data.ampute import ampute
-    from dmrnet.data.given import MultimodalDataset
-    from dmrnet.data.items import LazyDataset
+    from dmrnet.data.python.given import MultimodalDataset
+    from dmrnet.data.python.items import LazyDataset
     from dmrnet.methods import build_method, method
     from dmrnet.modalities import Batch, Modality, Task
 
@@ -57,9 +57,9 @@ __all__ = [
 # Where each public name lives. A new one has three lines in this file; a test compares them.
 _HOME = {
     "Batch": "dmrnet.modalities",
-    "LazyDataset": "dmrnet.data.items",
+    "LazyDataset": "dmrnet.data.python.items",
     "Modality": "dmrnet.modalities",
-    "MultimodalDataset": "dmrnet.data.given",
+    "MultimodalDataset": "dmrnet.data.python.given",
     "Run": "dmrnet.api.run",
     "Scores": "dmrnet.api.scores",
     "Task": "dmrnet.modalities",

@@ -14,8 +14,8 @@ from dmrnet.data.dataset import Splits
 from dmrnet.data.files.archive import Archive
 from dmrnet.data.files.media import opened_picture, pixel_values
 from dmrnet.data.files.reading import read_split
-from dmrnet.data.given import MultimodalDataset
-from dmrnet.data.items import LazyDataset, lazy_splits
+from dmrnet.data.python.given import MultimodalDataset
+from dmrnet.data.python.items import LazyDataset, lazy_splits
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.sets.images import Images
 

@@ -10,7 +10,7 @@ import pytest
 from dmrnet import LazyDataset, MultimodalDataset
 from dmrnet.api.fit import data_settings
 from dmrnet.cli import main
-from dmrnet.data.concerns import later_warnings
+from dmrnet.data.checks.concerns import later_warnings
 from dmrnet.data.dataset import Splits
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.sets.images import Images

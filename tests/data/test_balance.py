@@ -10,7 +10,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from dmrnet.data.balance import balanced_rows, class_weights_of
 from dmrnet.data.dataset import ArrayDataset
 from dmrnet.data.loader import TrainLoader
-from dmrnet.data.split import generator
+from dmrnet.data.splits.split import generator
 from dmrnet.modalities import Modality, Task, Warmup, build_sampler
 
 CLASSES = ("well", "ill", "=odd")

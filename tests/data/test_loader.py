@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dmrnet.data.dataset import ArrayDataset
 from dmrnet.data.loader import TrainLoader, evaluation_batches
 from dmrnet.data.sets.mfeat import Mfeat
-from dmrnet.data.split import generator
+from dmrnet.data.splits.split import generator
 from dmrnet.modalities import Modality, Stratified, Task, Uniform, Warmup, rows_of
 
 TASK = Task((Modality("a", "vector", (2,)), Modality("b", "image", (1, 2, 2))), ("no", "yes"))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dmrnet.data.standardise import Standardiser
+from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.deploy.graph import Graph
 from dmrnet.deploy.runners import Runner
 from dmrnet.engine.finished import FinishedRun

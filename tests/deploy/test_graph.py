@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from dmrnet.confidence import Confidence
-from dmrnet.data.cells import Imputer
-from dmrnet.data.standardise import Standardiser
+from dmrnet.data.inputs.cells import Imputer
+from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.deploy import formats, runners
 from dmrnet.deploy.check import check_graph
 from dmrnet.deploy.graph import Graph, graph_of

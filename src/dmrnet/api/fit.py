@@ -14,8 +14,8 @@ from dmrnet.api.outputs import TemporaryFolder
 from dmrnet.api.register import register_method
 from dmrnet.api.run import Run
 from dmrnet.data.dataset import Splits
-from dmrnet.data.given import GivenData, MultimodalDataset
-from dmrnet.data.items import LazyDataset
+from dmrnet.data.python.given import GivenData, MultimodalDataset
+from dmrnet.data.python.items import LazyDataset
 from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.sets.base import Cells, DataSettings

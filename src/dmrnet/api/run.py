@@ -19,8 +19,8 @@ from dmrnet.confidence import Confidence
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.bad_rows import BadRows
 from dmrnet.data.files.numbers import Array
-from dmrnet.data.given import MultimodalDataset
-from dmrnet.data.items import LazyDataset
+from dmrnet.data.python.given import MultimodalDataset
+from dmrnet.data.python.items import LazyDataset
 from dmrnet.engine.confidence import confidence_of, read_confidence
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import FinishedRun

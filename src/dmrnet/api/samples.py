@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from dmrnet.data.files.objects import as_array
-from dmrnet.data.given import MultimodalDataset
-from dmrnet.data.items import LazyDataset
+from dmrnet.data.python.given import MultimodalDataset
+from dmrnet.data.python.items import LazyDataset
 from dmrnet.modalities import Task
 
 

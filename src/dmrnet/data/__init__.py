@@ -1,7 +1,9 @@
 """Data sets: their settings and splits, reading of files, and batches. Importing it loads no torch.
 
 `sets` has what a user can train on, `published` the decoding of published files, `files` the
-reading and writing of files; next to them are what data sets are made of, and the loaders.
+reading and writing of files, `tables` tables of samples, `python` samples given in Python. `inputs`
+leads from stored rows to inputs of a model, `splits` splits rows, `checks` describes and doubts
+them. Next to these rooms are what data sets are made of, and the loaders.
 """
 
 from __future__ import annotations
@@ -13,13 +15,13 @@ from dmrnet.data.sets.base import DataSettings
 from dmrnet.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from dmrnet.data.checks.description import describe
     from dmrnet.data.dataset import ArrayDataset, Dataset, Splits
-    from dmrnet.data.description import describe
     from dmrnet.data.files.export import export
     from dmrnet.data.files.reading import read_split
+    from dmrnet.data.inputs.standardise import Standardiser
     from dmrnet.data.loader import TrainLoader, evaluation_batches
     from dmrnet.data.published import prepare
-    from dmrnet.data.standardise import Standardiser
 
 __all__ = [
     "DATASETS",
@@ -41,9 +43,9 @@ _HOME = {
     "ArrayDataset": "dmrnet.data.dataset",
     "Dataset": "dmrnet.data.dataset",
     "Splits": "dmrnet.data.dataset",
-    "Standardiser": "dmrnet.data.standardise",
+    "Standardiser": "dmrnet.data.inputs.standardise",
     "TrainLoader": "dmrnet.data.loader",
-    "describe": "dmrnet.data.description",
+    "describe": "dmrnet.data.checks.description",
     "evaluation_batches": "dmrnet.data.loader",
     "export": "dmrnet.data.files.export",
     "prepare": "dmrnet.data.published",

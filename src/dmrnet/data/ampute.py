@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from dmrnet.data.files.numbers import Array
-from dmrnet.data.given import MultimodalDataset
-from dmrnet.data.split import generator
+from dmrnet.data.python.given import MultimodalDataset
+from dmrnet.data.splits.split import generator
 from dmrnet.hints import nearest
 
 Mechanism = Literal["mcar", "mar", "mnar", "block"]

@@ -12,9 +12,9 @@ from torchvision import tv_tensors
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.numbers import Array
+from dmrnet.data.inputs.transforms import Transform, integer, uniform
 from dmrnet.data.mapped import MappedDataset
-from dmrnet.data.split import generator
-from dmrnet.data.transforms import Transform, integer, uniform
+from dmrnet.data.splits.split import generator
 from dmrnet.modalities import Batch
 
 CELL = 32

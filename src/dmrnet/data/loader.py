@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from dmrnet.data.balance import balanced_rows
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.split import generator
+from dmrnet.data.splits.split import generator
 from dmrnet.modalities import Batch, Warmup, rows_of
 
 Request = tuple[Tensor, int]

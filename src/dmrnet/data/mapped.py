@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.numbers import Array
-from dmrnet.data.views import View
+from dmrnet.data.inputs.views import View
 from dmrnet.modalities import Batch, Task
 from dmrnet.targets.classes import check_classes
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.confidence import Confidence
-from dmrnet.data.steps import ended
+from dmrnet.data.inputs.steps import ended
 from dmrnet.deploy.graph import Graph
 from dmrnet.deploy.runners import Runner
 from dmrnet.engine.finished import FinishedRun

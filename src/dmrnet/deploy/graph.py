@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dmrnet.confidence import Confidence
-from dmrnet.data.standardise import Standardiser
+from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.deploy.scaling import Scaling
 from dmrnet.deploy.tempering import Tempering
 from dmrnet.evaluation.tiles import padded

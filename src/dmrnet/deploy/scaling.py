@@ -1,12 +1,12 @@
-"""Standardising inside a graph, as `dmrnet.data.standardise` does it."""
+"""Standardising inside a graph, as `dmrnet.data.inputs.standardise` does it."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from dmrnet.data.standardise import Standardiser
-from dmrnet.data.steps import steps_there
+from dmrnet.data.inputs.standardise import Standardiser
+from dmrnet.data.inputs.steps import steps_there
 
 
 class Scaling(nn.Module):

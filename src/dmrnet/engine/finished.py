@@ -14,15 +14,15 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 
-from dmrnet.data.concerns import later_warnings
+from dmrnet.data.checks.concerns import later_warnings
+from dmrnet.data.checks.shift import shift_notes
 from dmrnet.data.dataset import Dataset, Splits
 from dmrnet.data.files.archive import open_source
 from dmrnet.data.files.bad_rows import BadRows
 from dmrnet.data.files.source import ArraySource, Source
-from dmrnet.data.items import LazyDataset
+from dmrnet.data.inputs.standardise import Standardiser
+from dmrnet.data.python.items import LazyDataset
 from dmrnet.data.sets.given import Given
-from dmrnet.data.shift import shift_notes
-from dmrnet.data.standardise import Standardiser
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.seal import check_config, check_facts, check_files, source_print
 from dmrnet.engine.weights import load_weights

@@ -15,8 +15,8 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from safetensors.torch import save
 
+from dmrnet.data.checks.presence import patterns
 from dmrnet.data.dataset import Splits, fingerprint_of_file
-from dmrnet.data.presence import patterns
 from dmrnet.engine.final_scores import write_final_scores
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.guard import (

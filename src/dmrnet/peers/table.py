@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.split import generator
+from dmrnet.data.splits.split import generator
 from dmrnet.modalities import Modality, Uniform, all_combinations
 from dmrnet.nn.encoders.ragged import pool_steps
 

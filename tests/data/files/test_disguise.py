@@ -10,8 +10,8 @@ import torch
 
 from dmrnet.data.files.disguise import absent_rows, constant_blocks, placeholder_rows
 from dmrnet.data.files.reading import read_split
-from dmrnet.data.given import MultimodalDataset
-from dmrnet.data.items import LazyDataset
+from dmrnet.data.python.given import MultimodalDataset
+from dmrnet.data.python.items import LazyDataset
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.sets.images import Images
 

@@ -17,9 +17,9 @@ from dmrnet.data.files.ends import find_ends
 from dmrnet.data.files.layout import Layout
 from dmrnet.data.files.objects import odd_rows
 from dmrnet.data.files.reading import read_split, read_splits
-from dmrnet.data.given import MultimodalDataset
-from dmrnet.data.items import LazyDataset, every_row, lazy_splits
 from dmrnet.data.loader import TrainLoader, by_length
+from dmrnet.data.python.given import MultimodalDataset
+from dmrnet.data.python.items import LazyDataset, every_row, lazy_splits
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.sets.base import Cells
 from dmrnet.modalities import Uniform, Warmup

@@ -9,10 +9,10 @@ import pytest
 import torch
 from tests.data.made import cwfid as fields
 
+from dmrnet.data.checks.shift import shift_notes
 from dmrnet.data.files.images import image_layout, read_images
 from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.cwfid import CWFID
-from dmrnet.data.shift import shift_notes
 
 
 @pytest.fixture(scope="module")

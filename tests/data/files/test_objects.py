@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from dmrnet.data.files.objects import plain_labels, rows_of_modality
 from dmrnet.data.files.pickles import read_npy
 from dmrnet.data.files.reading import read_splits
-from dmrnet.data.given import MultimodalDataset
+from dmrnet.data.python.given import MultimodalDataset
 
 
 def objects(items: list[Any]) -> np.ndarray:

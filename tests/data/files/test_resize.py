@@ -11,7 +11,7 @@ from PIL import Image
 
 from dmrnet.data.files.reading import read_split
 from dmrnet.data.files.resize import parse_size, size_text, sized
-from dmrnet.data.given import MultimodalDataset
+from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.sets.arrays import Arrays
 
 RNG = np.random.default_rng(0)

@@ -15,8 +15,8 @@ from tests.data.contract import DatasetContract
 
 from dmrnet.data.files import numbers
 from dmrnet.data.files.reading import read_split
+from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.sets.arrays import Arrays
-from dmrnet.data.standardise import Standardiser
 
 
 def some(rows: int = 30, seed: int = 0) -> dict[str, np.ndarray]:

@@ -21,9 +21,9 @@ from torchvision.tv_tensors import Mask
 
 from dmrnet.data.dense import median_frequency
 from dmrnet.data.files.cache import read_cache
+from dmrnet.data.inputs.transforms import Transform
 from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.nyuv2 import CLASSES, DEVIATION, MEAN, NYUv2, held_scenes
-from dmrnet.data.transforms import Transform
 from dmrnet.methods import build_method
 from dmrnet.nn.networks.network import Network
 

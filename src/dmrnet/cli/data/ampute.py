@@ -51,7 +51,7 @@ def run(argv: Sequence[str]) -> int:
     from dmrnet.data.files.archive import Archive
     from dmrnet.data.files.cache import write_arrays
     from dmrnet.data.files.source import GROUPS, PRESENT, SAMPLES, TARGET
-    from dmrnet.data.given import MultimodalDataset
+    from dmrnet.data.python.given import MultimodalDataset
     from dmrnet.settings.flags import naming
 
     archive = Archive(args.file)

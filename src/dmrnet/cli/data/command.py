@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from dmrnet.data.description import Description
+    from dmrnet.data.checks.description import Description
 
 ACTIONS = {
     "list": "list the data sets",
@@ -92,7 +92,7 @@ def _read_name(argv: Sequence[str], prog: str, summary: str) -> tuple[str, int, 
 def _show(argv: Sequence[str]) -> int:
     name, seed, rest = _read_name(argv, "dmrnet data show", "Show a data set.")
     from dmrnet.cli.screen import screen
-    from dmrnet.data.description import describe
+    from dmrnet.data.checks.description import describe
     from dmrnet.settings.config import parse_data
 
     show_description(screen(), describe(parse_data(name, rest).load(seed)))
@@ -120,7 +120,7 @@ def _check(argv: Sequence[str]) -> int:
         parser.read([])
     from dmrnet.cli.data.presence import show_presence
     from dmrnet.cli.screen import counted, screen
-    from dmrnet.data.description import describe
+    from dmrnet.data.checks.description import describe
 
     console = screen()
     train, *others = files

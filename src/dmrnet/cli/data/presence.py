@@ -21,7 +21,7 @@ MOST_CLASSES = 6
 
 def show_presence(console: Console, splits: Splits) -> None:
     """Print the combinations that occur, where some samples lack a modality."""
-    from dmrnet.data.presence import patterns
+    from dmrnet.data.checks.presence import patterns
     from dmrnet.targets import target_of
 
     parts, task = splits.parts(), splits.train.task

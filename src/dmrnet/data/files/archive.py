@@ -21,7 +21,7 @@ from dmrnet.data.files.objects import odd_rows, plain_labels, rows_of_modality
 from dmrnet.data.files.pickles import read_npy
 from dmrnet.data.files.resize import Sizes, sized
 from dmrnet.data.files.source import GROUPS, PRESENT, RESERVED, SAMPLES, TARGET, ArraySource
-from dmrnet.data.groups import NO_GROUPS
+from dmrnet.data.splits.groups import NO_GROUPS
 from dmrnet.hints import nearest
 from dmrnet.modalities import check_names
 from dmrnet.untrusted import check_inflation, check_regular

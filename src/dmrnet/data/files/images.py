@@ -15,7 +15,7 @@ from dmrnet.data.files.bad_rows import SkippedRow, skipped_notes
 from dmrnet.data.files.disguise import disguise_notes
 from dmrnet.data.files.reading import check_groups, groups_of
 from dmrnet.data.files.source import TARGET, ArraySource
-from dmrnet.data.standardise import Standardiser
+from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.modalities import Modality, Task
 from dmrnet.targets.classes import UNLABELLED
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmrnet.data.cells import cell_notes, count_missing
-from dmrnet.data.concerns import absence_notes, class_notes, combination_notes, warnings_of
+from dmrnet.data.checks.concerns import absence_notes, class_notes, combination_notes, warnings_of
+from dmrnet.data.checks.overlap import row_hashes
 from dmrnet.data.dataset import ArrayDataset, Splits
 from dmrnet.data.files.archive import SampleTable, doubts_of, open_source, read_table
 from dmrnet.data.files.bad_rows import skipped_notes
@@ -35,12 +35,12 @@ from dmrnet.data.files.layout import (
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.resize import Sizes, parse_size
 from dmrnet.data.files.source import RESERVED, ArraySource
-from dmrnet.data.groups import NO_GROUPS
-from dmrnet.data.held_out import validation_of
-from dmrnet.data.overlap import row_hashes
+from dmrnet.data.inputs.cells import cell_notes, count_missing
+from dmrnet.data.inputs.standardise import Standardiser
+from dmrnet.data.inputs.steps import ended, without_padding
 from dmrnet.data.sets.base import Cells
-from dmrnet.data.standardise import Standardiser
-from dmrnet.data.steps import ended, without_padding
+from dmrnet.data.splits.groups import NO_GROUPS
+from dmrnet.data.splits.held_out import validation_of
 from dmrnet.hints import nearest
 from dmrnet.modalities import Modality, Task, check_names
 from dmrnet.targets import target_of

@@ -13,10 +13,10 @@ from dmrnet.data.files.media import picture, sound_of
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.sound import read_sound
 from dmrnet.data.files.spectrogram import Spectrogram, repeat_to, resample
+from dmrnet.data.inputs.transforms import Chain, RandomFlip, RandomResizedCrop, Resize, integer
+from dmrnet.data.inputs.views import IMAGENET, ImageView
 from dmrnet.data.mapped import MappedDataset, present_of
-from dmrnet.data.split import generator
-from dmrnet.data.transforms import Chain, RandomFlip, RandomResizedCrop, Resize, integer
-from dmrnet.data.views import IMAGENET, ImageView
+from dmrnet.data.splits.split import generator
 from dmrnet.modalities import Modality, Task
 
 MODALITIES = ("audio", "visual")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dmrnet.data.dataset import Dataset, Splits
     from dmrnet.data.files.source import ArraySource, Source
-    from dmrnet.data.standardise import Standardiser
+    from dmrnet.data.inputs.standardise import Standardiser
     from dmrnet.modalities import Task
 
 
@@ -134,7 +134,7 @@ class DataSettings(ABC):
         if not task.dense:
             from dmrnet.data.files.reading import read_split
             from dmrnet.data.files.source import ArraySource
-            from dmrnet.data.items import LazyDataset, every_row
+            from dmrnet.data.python.items import LazyDataset, every_row
 
             if isinstance(path, LazyDataset):
                 path = path.where_absent(self.absent_values)
@@ -200,14 +200,14 @@ class InMemory(DataSettings):
         splits = self.whole(seed)
         if self.rows is None:
             return splits
-        from dmrnet.data.limit import limited
+        from dmrnet.data.splits.limit import limited
 
         return limited(splits, self.rows, seed)
 
     def load(self, seed: int) -> Splits:
         """Return the splits, standardised by the present training rows."""
+        from dmrnet.data.checks.shift import with_shift_warnings
         from dmrnet.data.dataset import standardised
-        from dmrnet.data.shift import with_shift_warnings
 
         return with_shift_warnings(standardised(self.raw(seed)))
 

@@ -58,9 +58,9 @@ class CasiaSurf(DataSettings):
 
         from dmrnet.data.dataset import Splits
         from dmrnet.data.files.cache import read_cache, skipped_note
+        from dmrnet.data.inputs.transforms import CentreCrop, Chain, RandomCrop, RandomFlip, Rotate
+        from dmrnet.data.inputs.views import ImageView
         from dmrnet.data.mapped import MappedDataset, present_of
-        from dmrnet.data.transforms import CentreCrop, Chain, RandomCrop, RandomFlip, Rotate
-        from dmrnet.data.views import ImageView
         from dmrnet.modalities import Modality, Task
 
         arrays, provenance = read_cache("casia-surf", self.root, VERSION)

@@ -58,7 +58,7 @@ class CremaD(DataSettings):
         from dmrnet.data.files.cache import read_cache, skipped_note
         from dmrnet.data.files.spectrogram import PAPER, RELEASED
         from dmrnet.data.sets.audio_visual import RATE, SoundInput, clip_splits
-        from dmrnet.data.split import generator, hold_out
+        from dmrnet.data.splits.split import generator, hold_out
 
         arrays, provenance = read_cache("crema-d", self.root, VERSION)
         target = torch.from_numpy(arrays["y"])
@@ -89,7 +89,7 @@ class CremaD(DataSettings):
         """Return the rows of each split; raise `ValueError` if one would have no actor."""
         import torch
 
-        from dmrnet.data.split import generator
+        from dmrnet.data.splits.split import generator
 
         people = sorted(set(actors))
         numbers = [round(share * len(people)) for share in (self.val_share, self.test_share)]

@@ -61,10 +61,10 @@ class CWFID(DataSettings):
         from dmrnet.data.dataset import Splits
         from dmrnet.data.dense import TileDataset, class_weights, shrunk, shrunk_labels
         from dmrnet.data.files.cache import read_cache, skipped_note
+        from dmrnet.data.inputs.standardise import Standardiser
+        from dmrnet.data.inputs.transforms import Symmetry
+        from dmrnet.data.inputs.views import ImageView
         from dmrnet.data.mapped import MappedDataset
-        from dmrnet.data.standardise import Standardiser
-        from dmrnet.data.transforms import Symmetry
-        from dmrnet.data.views import ImageView
         from dmrnet.modalities import Modality, Task
 
         arrays, provenance = read_cache("cwfid", self.root, VERSION)
@@ -135,7 +135,7 @@ def held_images(tested: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor
     """
     import torch
 
-    from dmrnet.data.split import generator
+    from dmrnet.data.splits.split import generator
 
     rows = (~tested).nonzero().flatten()
     number = round(share * len(rows))

@@ -61,7 +61,7 @@ class Digits(InMemory):
 
         from dmrnet.data.dataset import ArrayDataset, Splits
         from dmrnet.data.files.cache import read_cache, skipped_note
-        from dmrnet.data.split import generator
+        from dmrnet.data.splits.split import generator
         from dmrnet.modalities import Modality, Task
 
         triples = (self.train_triples, self.val_triples, self.test_triples)
@@ -136,7 +136,7 @@ class Digits(InMemory):
         """Return the rows of a modality's files for training, validation and testing."""
         import torch
 
-        from dmrnet.data.split import hold_out
+        from dmrnet.data.splits.split import hold_out
 
         strata = target
         if name == "sound":

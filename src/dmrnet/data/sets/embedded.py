@@ -104,7 +104,7 @@ class Embedded(InMemory):
         import torch
 
         from dmrnet.data.dataset import ArrayDataset, Splits
-        from dmrnet.data.split import generator, hold_out
+        from dmrnet.data.splits.split import generator, hold_out
 
         data_set = type(self).__name__.lower()
         if not (self.train > 0 and self.val > 0 and self.train + self.val < 1):

@@ -40,8 +40,8 @@ class Given(InMemory):
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers as given; the seed draws validation rows."""
         from dmrnet.data.files.reading import read_splits
-        from dmrnet.data.given import MultimodalDataset, given
-        from dmrnet.data.items import LazyDataset, lazy_splits
+        from dmrnet.data.python.given import MultimodalDataset, given
+        from dmrnet.data.python.items import LazyDataset, lazy_splits
 
         if not self.train:
             raise ValueError("data given are of Python: call dmrnet.fit with a MultimodalDataset")
@@ -68,8 +68,8 @@ class Given(InMemory):
 
     def load(self, seed: int) -> Splits:
         """Return the splits, standardised by the present training rows."""
+        from dmrnet.data.checks.shift import with_shift_warnings
         from dmrnet.data.dataset import scale_targets, standardised
-        from dmrnet.data.shift import with_shift_warnings
 
         splits = self.raw(seed)
         # What is read lazily is standardised when it is read.
@@ -79,7 +79,7 @@ class Given(InMemory):
     @property
     def kinds(self) -> dict[str, str] | None:
         """Layouts that the training samples state; None where they are not here any more."""
-        from dmrnet.data.given import given
+        from dmrnet.data.python.given import given
 
         try:
             return given(self.train).kinds

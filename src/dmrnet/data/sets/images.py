@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from dmrnet.data.files.archive import Archive
     from dmrnet.data.files.images import ImageFile
     from dmrnet.data.files.source import Source
+    from dmrnet.data.inputs.standardise import Standardiser
     from dmrnet.data.mapped import MappedDataset
-    from dmrnet.data.standardise import Standardiser
     from dmrnet.modalities import Modality, Task
 
 STEP = 16
@@ -70,14 +70,14 @@ class Images(OwnFiles):
         """Return the splits: tiles to train on, whole images to validate and test on."""
         import torch
 
-        from dmrnet.data.concerns import warnings_of
+        from dmrnet.data.checks.concerns import warnings_of
         from dmrnet.data.dataset import Splits
         from dmrnet.data.dense import TileDataset, class_weights
-        from dmrnet.data.groups import group_codes, hold_out_groups
+        from dmrnet.data.inputs.standardise import Standardiser
+        from dmrnet.data.inputs.transforms import RandomFlip, Symmetry
         from dmrnet.data.pixel_labels import class_numbers, numbers_of_training
-        from dmrnet.data.split import generator, hold_out
-        from dmrnet.data.standardise import Standardiser
-        from dmrnet.data.transforms import RandomFlip, Symmetry
+        from dmrnet.data.splits.groups import group_codes, hold_out_groups
+        from dmrnet.data.splits.split import generator, hold_out
         from dmrnet.modalities import Modality, Task
 
         self._check()
@@ -210,7 +210,7 @@ class Images(OwnFiles):
         self, images: ImageFile, task: Task, side: int, val: Dataset, seed: int
     ) -> tuple[str, ...]:
         """Say what was held out, how tiles are laid, and what is absent or missing."""
-        from dmrnet.data.cells import cell_notes, count_missing
+        from dmrnet.data.inputs.cells import cell_notes, count_missing
 
         notes = [
             f"trained on {self.tiles} tiles of {side} x {side} of each image an epoch; validated "
@@ -257,10 +257,10 @@ def part(
     """Return some rows of a file as a data set."""
     import torch
 
+    from dmrnet.data.checks.overlap import row_hashes
     from dmrnet.data.dataset import fingerprint_of_arrays
+    from dmrnet.data.inputs.views import ImageView
     from dmrnet.data.mapped import MappedDataset
-    from dmrnet.data.overlap import row_hashes
-    from dmrnet.data.views import ImageView
 
     labels, present = labels[rows], images.present[rows]
     arrays = {name: images.arrays[name][rows] for name in task.modalities}

@@ -85,7 +85,7 @@ class KineticsSounds(DataSettings):
         from dmrnet.data.files.cache import read_cache, skipped_note
         from dmrnet.data.files.spectrogram import HALF, PAPER
         from dmrnet.data.sets.audio_visual import RATE, SoundInput, clip_splits
-        from dmrnet.data.split import generator, hold_out
+        from dmrnet.data.splits.split import generator, hold_out
 
         arrays, provenance = read_cache("kinetics-sounds", self.root, VERSION)
         names = CLASS_LISTS[self.classes]

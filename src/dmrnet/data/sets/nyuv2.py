@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dmrnet.data.dataset import Splits
-    from dmrnet.data.standardise import Scale
+    from dmrnet.data.inputs.standardise import Scale
 
 CLASSES = (
     *("wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window"),
@@ -62,10 +62,16 @@ class NYUv2(DataSettings):
         from dmrnet.data.dataset import Splits
         from dmrnet.data.dense import class_weights
         from dmrnet.data.files.cache import read_cache, skipped_note
+        from dmrnet.data.inputs.standardise import Standardiser
+        from dmrnet.data.inputs.transforms import (
+            Chain,
+            Colours,
+            RandomCrop,
+            RandomFlip,
+            RandomRescale,
+        )
+        from dmrnet.data.inputs.views import IMAGENET, ImageView
         from dmrnet.data.mapped import MappedDataset
-        from dmrnet.data.standardise import Standardiser
-        from dmrnet.data.transforms import Chain, Colours, RandomCrop, RandomFlip, RandomRescale
-        from dmrnet.data.views import IMAGENET, ImageView
         from dmrnet.modalities import Modality, Task
 
         arrays, provenance = read_cache("nyuv2", self.root, VERSION)
@@ -121,7 +127,7 @@ def held_scenes(
     """
     import torch
 
-    from dmrnet.data.split import generator
+    from dmrnet.data.splits.split import generator
 
     rows = (~tested).nonzero().flatten().tolist()
     groups: dict[str, list[int]] = {}

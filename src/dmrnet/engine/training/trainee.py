@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from dmrnet.data.balance import NO_WEIGHTS, class_weights_of
 from dmrnet.data.dataset import Dataset, Splits
 from dmrnet.data.loader import TrainLoader
-from dmrnet.data.split import generator
+from dmrnet.data.splits.split import generator
 from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.rows import statistics_rows
 from dmrnet.engine.training.average import WeightAverage

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dmrnet.data.checks.shift import shift_notes
 from dmrnet.data.files.reading import read_split
-from dmrnet.data.given import MultimodalDataset
-from dmrnet.data.items import LazyDataset, every_row
+from dmrnet.data.python.given import MultimodalDataset
+from dmrnet.data.python.items import LazyDataset, every_row
 from dmrnet.data.sets.arrays import Arrays
-from dmrnet.data.shift import shift_notes
 
 RNG = np.random.default_rng(0)
 KINDS = {

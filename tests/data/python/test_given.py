@@ -13,7 +13,7 @@ import torch
 from dmrnet import MultimodalDataset
 from dmrnet.data.dataset import standardised
 from dmrnet.data.files.reading import read_splits
-from dmrnet.data.given import given
+from dmrnet.data.python.given import given
 
 A = np.arange(24, dtype=np.float32).reshape(12, 2)
 B = np.arange(12 * 3 * 8, dtype=np.float32).reshape(12, 3, 8)

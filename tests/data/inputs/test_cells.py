@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 
-from dmrnet.data import cells as of_cells
 from dmrnet.data.dataset import Splits, standardised
 from dmrnet.data.files.reading import read_split, read_splits
-from dmrnet.data.given import MultimodalDataset
-from dmrnet.data.items import LazyDataset, every_row, lazy_splits
+from dmrnet.data.inputs import cells as of_cells
+from dmrnet.data.inputs.standardise import Standardiser
+from dmrnet.data.python.given import MultimodalDataset
+from dmrnet.data.python.items import LazyDataset, every_row, lazy_splits
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.sets.base import Cells
-from dmrnet.data.standardise import Standardiser
 from dmrnet.settings.config import parse_data
 from dmrnet.sklearn import MultimodalClassifier
 

@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmrnet.data.cells import MissingCells, cell_notes, gaps
-from dmrnet.data.concerns import class_notes, combination_notes, warnings_of
+from dmrnet.data.checks.concerns import class_notes, combination_notes, warnings_of
 from dmrnet.data.dataset import Dataset, Splits
 from dmrnet.data.files.disguise import absent_rows, block_notes
 from dmrnet.data.files.ends import ONE_LENGTH, find_ends, layout_of_ragged, steps_note
@@ -31,15 +30,16 @@ from dmrnet.data.files.layout import (
 from dmrnet.data.files.numbers import FILL_IN, Array
 from dmrnet.data.files.objects import as_array, padded, plain_label
 from dmrnet.data.files.reading import arranged
-from dmrnet.data.given import GivenData
-from dmrnet.data.groups import group_codes, hold_out_groups
-from dmrnet.data.item_summary import Item, Summary, in_order
-from dmrnet.data.records import record
+from dmrnet.data.inputs.cells import MissingCells, cell_notes, gaps
+from dmrnet.data.inputs.standardise import Standardiser
+from dmrnet.data.inputs.steps import trimmed
+from dmrnet.data.inputs.streaming import fit_streamed
+from dmrnet.data.python.given import GivenData
+from dmrnet.data.python.item_summary import Item, Summary, in_order
+from dmrnet.data.python.records import record
 from dmrnet.data.sets.base import Cells
-from dmrnet.data.split import generator, hold_out
-from dmrnet.data.standardise import Standardiser
-from dmrnet.data.steps import trimmed
-from dmrnet.data.streaming import fit_streamed
+from dmrnet.data.splits.groups import group_codes, hold_out_groups
+from dmrnet.data.splits.split import generator, hold_out
 from dmrnet.hints import nearest
 from dmrnet.modalities import Batch, Modality, Task
 from dmrnet.targets import target_of

@@ -10,8 +10,7 @@ import torch
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import RandomResizedCrop as Theirs
 
-from dmrnet.data.split import generator
-from dmrnet.data.transforms import (
+from dmrnet.data.inputs.transforms import (
     CentreCrop,
     Chain,
     Colours,
@@ -25,6 +24,7 @@ from dmrnet.data.transforms import (
     to_hsv,
     to_rgb,
 )
+from dmrnet.data.splits.split import generator
 
 
 def drawn(*key: int) -> torch.Generator:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from dmrnet.data.overlap import (
+from dmrnet.data.checks.overlap import (
     block_hashes,
     copies,
     group_warnings,

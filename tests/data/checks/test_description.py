@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from dmrnet.data.checks.description import describe
 from dmrnet.data.dataset import ArrayDataset, Splits
-from dmrnet.data.description import describe
 from dmrnet.data.sets.mfeat import Mfeat
 from dmrnet.modalities import Modality, Task
 

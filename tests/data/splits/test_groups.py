@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmrnet.data.groups import group_codes, hold_out_groups
-from dmrnet.data.split import generator
+from dmrnet.data.splits.groups import group_codes, hold_out_groups
+from dmrnet.data.splits.split import generator
 
 
 @given(

@@ -6,8 +6,8 @@ import pytest
 import torch
 from scipy.stats import chi2_contingency
 
+from dmrnet.data.checks.presence import chi_square_p, dependences, patterns
 from dmrnet.data.dataset import ArrayDataset
-from dmrnet.data.presence import chi_square_p, dependences, patterns
 from dmrnet.modalities import Modality, Task
 from dmrnet.targets.classes import UNLABELLED
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from dmrnet.data.checks.overlap import group_warnings, overlap_warnings
+from dmrnet.data.checks.presence import presence_warnings
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.overlap import group_warnings, overlap_warnings
-from dmrnet.data.presence import presence_warnings
 from dmrnet.modalities import all_combinations
 from dmrnet.targets import target_of
 

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmrnet.data import standardise
-from dmrnet.data.standardise import Standardiser
+from dmrnet.data.inputs import standardise
+from dmrnet.data.inputs.standardise import Standardiser
 
 SHAPES = [(5,), (3, 7), (2, 4, 3), (2, 3, 2, 2)]
 

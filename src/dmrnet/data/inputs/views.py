@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
-from dmrnet.data.split import generator
-from dmrnet.data.standardise import Scale
-from dmrnet.data.transforms import Transform
+from dmrnet.data.inputs.standardise import Scale
+from dmrnet.data.inputs.transforms import Transform
+from dmrnet.data.splits.split import generator
 
 IMAGENET = (
     tuple(255 * value for value in (0.485, 0.456, 0.406)),

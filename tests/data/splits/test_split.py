@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmrnet.data.split import generator, hold_out
+from dmrnet.data.splits.split import generator, hold_out
 
 
 @given(

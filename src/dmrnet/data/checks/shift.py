@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset, Splits
-from dmrnet.data.standardise import Standardiser
+from dmrnet.data.inputs.standardise import Standardiser
 
 FAR_MEAN = 5.0
 """Distance of the means, in training deviations, from which values are far."""

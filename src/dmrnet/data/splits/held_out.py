@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import ArrayDataset
-from dmrnet.data.groups import group_codes, hold_out_groups
-from dmrnet.data.split import generator, hold_out
+from dmrnet.data.splits.groups import group_codes, hold_out_groups
+from dmrnet.data.splits.split import generator, hold_out
 from dmrnet.targets import target_of
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from dmrnet.data.dataset import ArrayDataset, Dataset, Splits
-from dmrnet.data.split import generator, hold_out
+from dmrnet.data.splits.split import generator, hold_out
 from dmrnet.targets import target_of
 
 

@@ -8,15 +8,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dmrnet.data.cells import (
+from dmrnet.data.inputs.cells import (
     Imputer,
     check_observed,
     fill_values,
     missing_by_channel,
     split_choice,
 )
+from dmrnet.data.inputs.steps import steps_there
 from dmrnet.data.sets.base import Cells
-from dmrnet.data.steps import steps_there
 from dmrnet.modalities import Task
 
 BLOCK = 2**20

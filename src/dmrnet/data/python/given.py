@@ -27,7 +27,7 @@ from dmrnet.data.files.source import (
     ArraySource,
     Source,
 )
-from dmrnet.data.records import items_of, record
+from dmrnet.data.python.records import items_of, record
 from dmrnet.hints import nearest
 from dmrnet.modalities import check_names
 

@@ -16,7 +16,7 @@ from dmrnet.data.files.disguise import LARGE_BLOCK
 from dmrnet.data.files.objects import array_hash, kind_of_ragged
 
 if TYPE_CHECKING:
-    from dmrnet.data.items import LazyDataset
+    from dmrnet.data.python.items import LazyDataset
 
 Item = tuple[dict[str, Any], Any]
 """Arrays of a sample by modality, and its label."""

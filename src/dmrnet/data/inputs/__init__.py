@@ -1,0 +1,1 @@
+"""From stored rows to inputs of a model: standardising, missing cells, sequences, augmentation."""

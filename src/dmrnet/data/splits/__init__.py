@@ -1,0 +1,1 @@
+"""Splits of rows: seeded, stratified, by group, held out, and smaller versions of a data set."""
