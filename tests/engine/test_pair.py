@@ -136,7 +136,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def two(data: Path) -> Path:
     """An undisturbed run of two processes."""
-    out, err = pair(data / "two", "--sync-batch-norm")
+    out, err = pair(data / "two", "--sync-batch-norm", "--logger", "csv")
     # One process writes.
     assert out.splitlines() == [f"epoch {i}" for i in range(1, 7)]
     assert told(err) == []
@@ -164,6 +164,13 @@ def test_two_processes_train_as_one(data: Path, two: Path) -> None:
     weights = load_file(one.weights)
     for name, value in load_file(RunFolder(two).weights).items():
         torch.testing.assert_close(value, weights[name], atol=1e-4, rtol=1e-3, msg=name)
+
+
+def test_the_first_of_two_processes_alone_logs(two: Path) -> None:
+    (log,) = two.glob("logs/**/metrics.csv")
+    header, *epochs = log.read_text().splitlines()
+    assert len(epochs) == 6
+    assert "val_average" in header.split(",")
 
 
 def test_a_teacher_and_a_ranking_on_validation_are_those_of_one_process(data: Path) -> None:
