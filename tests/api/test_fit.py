@@ -270,3 +270,15 @@ def test_a_study_from_a_mapping_searches(
     assert "lr" not in study.report.page.with_suffix(".md").read_text().partition("\n")[0]
     with pytest.raises(ValueError, match="other seeds for the study's own runs"):
         dmrnet.run_study(spec | {"search": search | {"seeds": [0]}}, tmp_path / "other")
+
+
+def test_target_says_what_the_numbers_of_a_file_are(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "t.npz", a=rng.normal(size=(60, 3)), y=np.arange(60))
+    with pytest.raises(ValueError, match="regression or"):
+        dmrnet.fit(tmp_path / "t.npz", method="sf-md", max_epochs=1)
+    run = dmrnet.fit(tmp_path / "t.npz", target="regression", method="sf-md", max_epochs=1)
+    assert run.evaluate(tmp_path / "t.npz").metric == "mae"
+    data = dmrnet.MultimodalDataset({"a": rng.normal(size=(60, 3))}, np.arange(60) % 2)
+    with pytest.raises(TypeError, match="give it to MultimodalDataset"):
+        dmrnet.fit(data, target="regression", method="sf-md")

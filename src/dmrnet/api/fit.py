@@ -14,6 +14,7 @@ from dmrnet.api.outputs import TemporaryFolder
 from dmrnet.api.register import register_method
 from dmrnet.api.run import Run
 from dmrnet.data.dataset import Splits
+from dmrnet.data.files.labels import Choice
 from dmrnet.data.python.given import GivenData, MultimodalDataset
 from dmrnet.data.python.items import LazyDataset
 from dmrnet.data.registry import DATASETS, data_class
@@ -54,6 +55,7 @@ def fit(
     out: str | Path | None = None,
     val_share: float = 0.2,
     cells: Cells = "refuse",
+    target: Choice = "auto",
     masks: MaskSampler | None = None,
     report: Callable[[Progress], None] | None = None,
     logger: str | Logger | Sequence[Logger] | None = None,
@@ -89,6 +91,8 @@ def fit(
             ``refuse`` they are an error; ``mean`` and ``median`` are those of its feature or
             channel over the training samples, ``zero`` is 0; ``mean+indicator`` and so on append
             which cells are missing. The run keeps it for later samples.
+        target: What ``y`` of ``.npz`` files is, as in `MultimodalDataset`: classes, ordinal,
+            multi-label, regression, or auto, which decides by the values.
         masks: Sampler of the masks: from present, bool ``(B, V)``, and a generator to a non-empty
             part of it in every row. By default the one that `training` names.
         report: Called after every epoch.
@@ -112,7 +116,7 @@ def fit(
             raise TypeError(f"fit has no setting {name!r}; {nearest(name, known)}")
     if isinstance(weights := training.get("class_weights"), Mapping):
         training["class_weights"] = ",".join(f"{name}={weight}" for name, weight in weights.items())
-    dataset, data = data_settings(train, val, test, val_share, cells)
+    dataset, data = data_settings(train, val, test, val_share, cells, target)
     if not isinstance(method, str | MethodSettings):
         method = register_method(method.__name__)(method).__name__
     how = method_class(method).recipe(recipe) if isinstance(method, str) else method
@@ -163,6 +167,7 @@ def data_settings(
     test: Samples | None,
     val_share: float,
     cells: Cells = "refuse",
+    target: Choice = "auto",
 ) -> tuple[str, DataSettings]:
     """Return the name of a data set and its settings.
 
@@ -171,6 +176,12 @@ def data_settings(
         ValueError: If there is no data set of that name.
     """
     parts: Sequence[object] = [part for part in (train, val, test) if part is not None]
+    files = all(isinstance(part, str | Path) for part in parts) and train not in DATASETS
+    if target != "auto" and not files:
+        raise TypeError(
+            "expected target with paths of .npz files only; give it to MultimodalDataset, or to "
+            "the settings of the data set"
+        )
     if any(
         all(isinstance(part, kind) for part in parts) for kind in (MultimodalDataset, LazyDataset)
     ):
@@ -189,11 +200,13 @@ def data_settings(
     if isinstance(train, str) and train in DATASETS:
         _alone(val, test, cells)
         return train, data_class(train)()
-    if all(isinstance(part, str | Path) for part in parts):
+    if files:
         paths = [None if part is None else str(part) for part in (train, val, test)]
         if not str(paths[0]).endswith(".npz"):
             data_class(str(train))
-        return "arrays", Arrays(str(paths[0]), paths[1], paths[2], val_share, cells=cells)
+        return "arrays", Arrays(
+            str(paths[0]), paths[1], paths[2], val_share, cells=cells, target=target
+        )
     kinds = ", ".join(type(part).__name__ for part in parts)
     raise TypeError(
         "expected train, val and test all as MultimodalDataset, all as LazyDataset or all as paths "
