@@ -58,6 +58,21 @@ def test_modality_value_is_the_mean_gain_over_all_orders(values: list[float]) ->
     assert sum(value.values()) == pytest.approx(table[frozenset(NAMES)] - 0.1)
 
 
+def test_without_any_modality_a_constant_is_predicted_or_a_coin_tossed() -> None:
+    values = [0.5, 0.4, 0.6, 0.3, 0.2, 0.35, 0.1]
+    error = scores(values, "mae")
+    with pytest.raises(ValueError, match="without any modality, as nothing=NUMBER"):
+        error.modality_value()
+    alone = {"+".join(s): (0.7, 10) for s in subsets(NAMES)}
+    known = Scores(NAMES, "test", "mae", {**error.values, "constant_mae": alone})
+    value = known.modality_value()
+    assert value == error.modality_value(nothing=0.7)
+    # Every modality takes off error.
+    assert max(value.values()) < 0
+    assert sum(value.values()) == pytest.approx(0.1 - 0.7)
+    assert sum(scores(values, "acer").modality_value().values()) == pytest.approx(0.1 - 0.5)
+
+
 def test_next_modality_puts_the_best_first() -> None:
     #        cam  radar lidar c+r  c+l  r+l  all
     table = [0.5, 0.4, 0.6, 0.7, 0.9, 0.6, 0.95]

@@ -47,6 +47,15 @@ def test_an_empty_folder_holds_no_run(tmp_path: Path) -> None:
         RunFolder(tmp_path).read_facts()
 
 
+def test_a_fact_that_is_gone_is_named(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write_facts(first=True, finished=True)
+    with pytest.raises(ValueError, match=r"run\.json: expected a number as max_epochs, got none"):
+        folder.fact("max_epochs")
+    folder.write_facts(max_epochs=3)
+    assert folder.fact("max_epochs") == 3
+
+
 def test_facts_add_up(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.write_facts(first=True, a=1, finished=False)

@@ -52,6 +52,9 @@ def test_numbers(many: int) -> None:
                 column = metric if many == 1 else f"{metric}/{name}"
                 assert columns[column][0][k].item() == pytest.approx(value)
                 assert columns[column][1][k] == SCORED[k].sum()
+        if many == 1:
+            alone = [metrics.mean_absolute_error(y, np.full_like(y, c)) for c in y[:, 0]]
+            assert columns["constant_mae"][0][k].item() == pytest.approx(min(alone))
         assert columns["r2"][0][k].item() == pytest.approx(expected["r2"].mean())
     assert all(values[2].isnan() for values, _ in columns.values())
     complete = measure.of(evaluation_of(predicted[:2], target, SCORED[:2]), complete=True)
@@ -96,6 +99,9 @@ def test_ranks() -> None:
     kappa = metrics.cohen_kappa_score(y, p, weights="quadratic")
     assert columns["kappa"][0].item() == pytest.approx(kappa)
     assert columns["accuracy"][0].item() == pytest.approx((y == p).mean())
+    assert columns["majority"][0].item() == pytest.approx(max((y == c).mean() for c in range(4)))
+    alone = min(np.abs(y - c).mean() for c in range(4))
+    assert columns["constant_rank_mae"][0].item() == pytest.approx(alone)
 
 
 @pytest.mark.parametrize("kind", ["ordinal", "multi-label", "regression"])

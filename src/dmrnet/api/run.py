@@ -71,7 +71,7 @@ class Run(Deployable):
     @property
     def best_epoch(self) -> int:
         """Epoch whose weights were kept, counted from 0."""
-        return int(self._finished.folder.read_facts()["best_epoch"])
+        return int(self._finished.folder.fact("best_epoch"))
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from dmrnet.hints import nearest
 from dmrnet.report.records.metrics import (
+    CONSTANTS,
     RECALL,
     counted_combinations,
     is_rate,
@@ -18,6 +19,7 @@ from dmrnet.report.records.metrics import (
     score_label,
 )
 from dmrnet.report.statistics.failures import (
+    COIN,
     Seen,
     expected_score,
     gains_of_next,
@@ -180,13 +182,16 @@ class Scores:
             \frac{|S|!\,(V - |S| - 1)!}{V!}\,\bigl(s(S \cup v) - s(S)\bigr)
 
         The values sum up to the score of all modalities less that of none. Exact, since every
-        combination is scored. For a score of which lower is better, a good modality is negative.
+        combination is scored. For a score of which lower is better, a good modality is negative:
+        it takes off error.
 
         Args:
-            nothing: Score without any modality; by default 0.
+            nothing: Score without any modality; by default 0, or where lower is better the error
+                rate 0.5 of ACER, and of other scores the error of the best constant prediction
+                (``constant_mae``) on the samples that have every modality.
 
         Raises:
-            ValueError: If a combination has no score.
+            ValueError: If a combination has no score, or that error is needed and not known.
 
         >>> scores = Scores(
         ...     ("a", "b"),
@@ -197,7 +202,27 @@ class Scores:
         >>> {name: round(value, 2) for name, value in scores.modality_value().items()}
         {'a': 0.5, 'b': 0.4}
         """
-        return shapley_values(self._of, self.modalities, nothing or 0.0)
+        none = self.nothing if nothing is None else nothing
+        return shapley_values(self._of, self.modalities, none)
+
+    @property
+    def nothing(self) -> float:
+        """Score that counts as that of no modality; see `modality_value`.
+
+        Raises:
+            ValueError: If it is not known.
+        """
+        if not lower_is_better(self.metric):
+            return 0.0
+        if is_rate(self.metric):
+            return COIN
+        alone = self.values.get(CONSTANTS.get(self.metric, ""), {})
+        if (found := alone.get("+".join(self.modalities))) is None:
+            raise ValueError(
+                f"expected what {self.metric} is without any modality, as nothing=NUMBER: the rows "
+                "lack that of the best constant; evaluate the run again, which writes it"
+            )
+        return found[0]
 
     def next_modality(self, seen: str | Iterable[str]) -> dict[str, float]:
         """Return by how much each missing modality changes the score, the best first.

@@ -10,15 +10,18 @@ from rich.console import Console
 
 from dmrnet.cli.screen import percent, plain_table, score_text
 from dmrnet.hints import nearest
-from dmrnet.report.records.metrics import is_rate, lower_is_better, score_label
+from dmrnet.report.records.metrics import (
+    CONSTANT_NAMES,
+    CONSTANTS,
+    is_rate,
+    lower_is_better,
+    score_label,
+)
 from dmrnet.report.statistics.failures import MOST_MODALITIES
 
 if TYPE_CHECKING:
     from dmrnet.api.scores import Scores
     from dmrnet.engine.folder import RunFolder
-
-WITHOUT = 0.5
-"""Error rate without any modality, where lower is better: that of a coin."""
 
 
 def check_rates(
@@ -57,7 +60,7 @@ def show_worth(
 
     facts = folder.read_facts()
     metric = str(facts.get("score", "accuracy"))
-    scores = Scores.from_rows(folder.rows(), facts["modalities"], "test", metric)
+    scores = Scores.from_rows(folder.rows(), folder.fact("modalities"), "test", metric)
     expected = scores.expected_score(rates, fails)
     there = {name: 1 - p for name, p in fails.items()} if fails else dict(rates or {})
     label = score_label(metric)
@@ -72,7 +75,7 @@ def show_worth(
     console.print(table)
     console.print()
     rate = is_rate(metric)
-    if rate:  # What no modality at all would score is not known of others.
+    if rate or CONSTANTS.get(metric, "") in scores.values:
         _show_values(console, scores, label)
     if len(scores.modalities) < 2:
         return
@@ -87,11 +90,15 @@ def show_worth(
 
 def _show_values(console: Console, scores: Scores, label: str) -> None:
     """Print the Shapley value of each modality."""
-    lower = lower_is_better(scores.metric)
-    values = scores.modality_value(nothing=WITHOUT if lower else 0.0)
-    of = f"add up to {label} with all" + (f" less {percent(WITHOUT)}" if lower else "")
+    lower, rate = lower_is_better(scores.metric), is_rate(scores.metric)
+    values = scores.modality_value()
+    of = f"add up to {label} with all"
+    if lower:
+        constant = CONSTANT_NAMES.get(scores.metric)
+        alone = f", that of {constant} alone" if constant else ""
+        of += f" less {score_text(scores.metric, scores.nothing)}{alone}; negative is better"
     console.print(f"what each modality is worth (Shapley values; {of})", style="bold")
-    table = plain_table(["modality"], ["points"])
+    table = plain_table(["modality"], ["points" if rate else label])
     for name, value in sorted(values.items(), key=lambda pair: pair[1], reverse=not lower):
-        table.add_row(name, f"{100 * value:+.1f}")
+        table.add_row(name, f"{100 * value:+.1f}" if rate else f"{value:+.4g}")
     console.print(table)

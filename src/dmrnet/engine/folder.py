@@ -135,6 +135,21 @@ class RunFolder:
             raise ValueError(f"{error}, or train into another --out") from error
         return facts
 
+    def fact(self, key: str) -> Any:  # noqa: ANN401
+        """Return one of `FACTS` that every run has.
+
+        Raises:
+            FileNotFoundError: If the folder holds no run.
+            ValueError: If ``run.json`` is damaged, or lacks it.
+        """
+        value = self.read_facts().get(key)
+        if value is None:
+            raise ValueError(
+                f"{self.facts}: expected a {_JSON[FACTS[key]]} as {key}, got none; restore the "
+                "file, or train into another --out"
+            )
+        return value
+
     def write_facts(self, first: bool = False, **facts: Any) -> None:  # noqa: ANN401
         """Add facts to ``run.json``; when first written, also versions and the git commit."""
         if not first:

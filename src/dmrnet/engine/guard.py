@@ -44,9 +44,9 @@ def to_go_on(
     if now.continued_after is None and now.schedule == before.schedule:
         now = replace(now, continued_after=before.continued_after)
         settings = replace(settings, training=now)
-    done = int(folder.read_facts()["max_epochs"]) if folder.trained else 0
-    longer = now.max_epochs is not None and now.stretched(now.max_epochs) > done
-    if not (folder.trained and longer and {*differing(settings, folder)} == CHANGES):
+    other = folder.trained and {*differing(settings, folder)} == CHANGES
+    done = int(folder.fact("max_epochs")) if other else 0
+    if not other or now.max_epochs is None or now.stretched(now.max_epochs) <= done:
         check_settings(settings, folder, checkpoints)
         return settings, folder.trained
     if why := _why_not(settings, folder, checkpoints, done):

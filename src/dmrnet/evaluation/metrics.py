@@ -49,6 +49,16 @@ def rank_error(confusion: Tensor) -> Tensor:
     return (counts * _distance(counts)).sum((-2, -1)) / counts.sum((-2, -1))
 
 
+def constant_rank_error(confusion: Tensor) -> Tensor:
+    """Return the least `rank_error` of one class predicted for every sample, float64 ``(...)``.
+
+    >>> constant_rank_error(torch.tensor([[8, 2, 0], [0, 5, 0], [3, 0, 2]])).item()
+    0.75
+    """
+    of_class = confusion.sum(-1).double()
+    return (of_class @ _distance(confusion.double())).amin(-1) / of_class.sum(-1)
+
+
 def quadratic_kappa(confusion: Tensor) -> Tensor:
     """Return Cohen's kappa with quadratic weights of counts ``(..., M, M)``, float64 ``(...)``.
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dmrnet.evaluation.class_metrics import majority_share
 from dmrnet.evaluation.combinations import Evaluation
 from dmrnet.evaluation.measures import Columns, Measure
-from dmrnet.evaluation.metrics import accuracy, quadratic_kappa, rank_error
+from dmrnet.evaluation.metrics import accuracy, constant_rank_error, quadratic_kappa, rank_error
 
 
 class _OfPredictions(Measure):
@@ -41,7 +42,8 @@ class _OfPredictions(Measure):
 class Numbers(_OfPredictions):
     """Mean absolute error, root mean squared error and R² (coefficient of determination).
 
-    Of one target the absolute error comes first. Several may have different units, so that the
+    Of one target the absolute error comes first, and ``constant_mae`` is that of the best constant.
+    Several may have different units, so that the
     errors are of single targets, ``mae/NAME``, and R² comes first, averaged over targets.
 
     Attributes:
@@ -82,7 +84,10 @@ class Numbers(_OfPredictions):
         for column in (target.amax(0) > target.amin(0)).nonzero().flatten().tolist():
             r2[column] = r2_score(predicted[:, column], target[:, column])
         if many == 1:
-            return {"mae": mae.item(), "rmse": mse.sqrt().item(), "r2": r2.item()}
+            errors = {"mae": mae.item(), "rmse": mse.sqrt().item(), "r2": r2.item()}
+            # No constant has a smaller absolute error than the median.
+            alone = mean_absolute_error(target.median().expand_as(target).contiguous(), target)
+            return errors | {"constant_mae": alone.item()}
         each = {"mae": mae.tolist(), "rmse": mse.sqrt().tolist(), "r2": r2.tolist()}
         return {"r2": r2.mean().item()} | {
             f"{metric}/{name}": value
@@ -123,7 +128,10 @@ def _mean(values: Sequence[Tensor]) -> float:
 
 @dataclass(frozen=True)
 class Ranks(Measure):
-    """Mean absolute error of ranks, quadratic weighted kappa and accuracy of ordered classes."""
+    """Mean absolute error of ranks, quadratic weighted kappa and accuracy of ordered classes.
+
+    ``constant_rank_mae`` and ``majority`` are what the best constants score.
+    """
 
     name, label = "rank_mae", "MAE of ranks"
     lower_is_better = True
@@ -135,4 +143,6 @@ class Ranks(Measure):
             "rank_mae": (rank_error(confusion), n),
             "kappa": (quadratic_kappa(confusion), n),
             "accuracy": (accuracy(confusion), n),
+            "constant_rank_mae": (constant_rank_error(confusion), n),
+            "majority": (majority_share(confusion), n),
         }

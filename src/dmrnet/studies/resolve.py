@@ -37,7 +37,7 @@ class Member:
     @property
     def tested(self) -> bool:
         """Whether a finished run's data have a test set."""
-        return "test" in RunFolder(self.folder).read_facts()["samples"]
+        return "test" in RunFolder(self.folder).fact("samples")
 
 
 def resolve(plan: Plan, runs: Path) -> list[Member]:

@@ -18,5 +18,5 @@ def test_systems_with_every_combination_are_drawn(make_run, no_png):
     for figure in (worth, failures):
         assert 'data-s="sf-md"' in figure.svg
         assert 'data-s="dmr"' not in figure.svg
-    assert "counted down from 50 %" in worth.caption
+    assert "counted down from 50%" in worth.caption
     assert worth_figures(summary, [], "made") == []

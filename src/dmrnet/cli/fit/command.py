@@ -61,14 +61,15 @@ def run(argv: Sequence[str]) -> int:
     if not trained:
         console.print(f"{folder} holds this run, finished; nothing to do.", soft_wrap=True)
     run_folder = RunFolder(folder)
-    facts, rows = run_folder.read_facts(), run_folder.rows()
+    facts = run_folder.read_facts() | {"modalities": run_folder.fact("modalities")}
+    rows = run_folder.rows()
     if trained:
         console.print(_trained(facts, rows), soft_wrap=True)
     show_scores(console, rows, "val", facts)
     if trained and settings.training.logger in WATCH:
         watch = WATCH[settings.training.logger].format(logs=folder / "logs")
         console.print(f"\nwatch: {watch}", soft_wrap=True)
-    more = "" if "test" in facts["samples"] else " --test FILE"
+    more = "" if "test" in run_folder.fact("samples") else " --test FILE"
     console.print(f"\nnext: {shell('dmrnet', 'evaluate', folder)}{more}", soft_wrap=True)
     return 0
 

@@ -18,7 +18,7 @@ from dmrnet.report.figures.systems import (
     worse_left_out,
 )
 from dmrnet.report.records.history import History, read_history
-from dmrnet.report.records.metrics import is_rate, score_label
+from dmrnet.report.records.metrics import CONSTANT_NAMES, is_rate, score_label
 from dmrnet.report.summary.summary import DataSummary
 
 VALIDATION = ("val_average", "val_complete")
@@ -52,8 +52,8 @@ def curve_figures(summary: DataSummary, prefix: str) -> list[Figure]:
         for mark in marks:
             _line(below, mark, [of.get("loss", {}) for of in runs[mark.label]], 1)
             _line(above, mark, [_validation(of) for of in runs[mark.label]], 100 if rate else 1)
-        if summary.val_majority is not None and metric == summary.score.name:
-            above.axhline(100 * summary.val_majority, **constant_line(ink))
+        if summary.val_constant is not None and metric == summary.score.name:
+            above.axhline((100 if rate else 1) * summary.val_constant, **constant_line(ink))
         below.set_xlabel("epoch")
         below.set_ylabel("training loss")
         above.set_ylabel(f"validation {score_label(metric)}" + (" in %" if rate else ""))
@@ -69,8 +69,8 @@ def curve_figures(summary: DataSummary, prefix: str) -> list[Figure]:
         "combinations. Losses of different systems have different terms, so only their course "
         "compares."
     )
-    if summary.val_majority is not None:
-        caption += " Dashed: the most frequent class alone."
+    if summary.val_constant is not None and metric == summary.score.name:
+        caption += f" Dashed: {CONSTANT_NAMES[metric]} alone."
     caption += worse_left_out(summary)
     return [make_figure(f"{prefix}-curves", "Training", caption, draw)]
 

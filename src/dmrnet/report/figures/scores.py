@@ -23,7 +23,14 @@ from dmrnet.report.figures.axes import (
 )
 from dmrnet.report.figures.figure import Figure, data_id, make_figure
 from dmrnet.report.figures.heat_map import heat_map
-from dmrnet.report.figures.systems import Mark, best_systems, legend, legend_height, worse_left_out
+from dmrnet.report.figures.systems import (
+    Mark,
+    best_systems,
+    legend,
+    legend_height,
+    on_constant,
+    worse_left_out,
+)
 from dmrnet.report.records.combinations import members
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate, average
@@ -67,9 +74,9 @@ def by_number(summary: DataSummary, name: str) -> Figure:
             axes.plot(xs, [100 * mean.mean for mean in averages], markersize=4.5, **mark.style)
             hollow: dict[str, Any] = {"markerfacecolor": "none", "linestyle": ":", "linewidth": 0.9}
             axes.plot(xs, worst, markersize=3.5, **hollow, **mark.style)
-        if summary.majority:
+        if summary.constants:
             for size, names in sizes.items():
-                shares = [summary.majority[c] for c in names if c in summary.majority]
+                shares = [summary.constants[c] for c in names if c in summary.constants]
                 if shares:
                     share = 100 * sum(shares) / len(shares)
                     axes.hlines(share, size - 0.4, size + 0.4, **constant_line(ink))
@@ -86,7 +93,7 @@ def by_number(summary: DataSummary, name: str) -> Figure:
         "Filled: average over the combinations of this many modalities; bars are ± one standard "
         "error over seeds. Hollow and dotted: the worst of these combinations."
     )
-    caption += _on_constant(summary)
+    caption += on_constant(summary)
     return make_figure(name, title, caption + worse_left_out(summary), draw)
 
 
@@ -115,8 +122,8 @@ def by_combination(summary: DataSummary, name: str) -> Figure:
         for item, mark in zip(systems, shown, strict=True):
             _points(scores, columns, item.scores, mark)
         for i, column in enumerate(columns):
-            if column in summary.majority:
-                share = 100 * summary.majority[column]
+            if column in summary.constants:
+                share = 100 * summary.constants[column]
                 scores.hlines(share, i - 0.5, i + 0.5, **constant_line(ink))
         panel(scores, summary.score.axis(), ink)
         panels.append(scores)
@@ -138,12 +145,8 @@ def by_combination(summary: DataSummary, name: str) -> Figure:
             f" Shown are {len(columns)} of {len(summary.combinations)} combinations: single "
             f"modalities, all modalities, and the {HARDEST} worst; the tables have every one."
         )
-    caption += _on_constant(summary) + worse_left_out(summary)
+    caption += on_constant(summary) + worse_left_out(summary)
     return make_figure(name, "Every combination", caption, draw, wide=is_wide(columns))
-
-
-def _on_constant(summary: DataSummary) -> str:
-    return " Dashed: the most frequent class alone." if summary.majority else ""
 
 
 def _columns(summary: DataSummary) -> list[str]:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from dmrnet.report.figures.figure import data_id
+from dmrnet.report.records.metrics import CONSTANT_NAMES
 from dmrnet.report.statistics.formatting import shortened
 from dmrnet.report.summary.analyses import AnalysisSummary
 from dmrnet.report.summary.summary import DataSummary
@@ -82,6 +83,11 @@ def worse_left_out(summary: DataSummary) -> str:
     if summary.baseline is not None:
         which = f"{summary.baseline} and the {MOST_SYSTEMS - 1} systems"
     return f" Shown are {which} with the best average; {more} more are in the tables."
+
+
+def on_constant(summary: DataSummary) -> str:
+    """Return what the dashed line of a figure is; empty where nothing is known to draw."""
+    return f" Dashed: {CONSTANT_NAMES[summary.score.name]} alone." if summary.constants else ""
 
 
 def analysed_systems(summary: DataSummary, analysed: AnalysisSummary) -> list[Mark]:

@@ -6,12 +6,19 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure as Canvas
 
-from dmrnet.report.figures.axes import axes_at, bare_grid, error_bars
+from dmrnet.report.figures.axes import axes_at, bare_grid, constant_line, error_bars
 from dmrnet.report.figures.figure import Figure, data_id, make_figure
-from dmrnet.report.figures.systems import best_systems, legend, legend_height, worse_left_out
+from dmrnet.report.figures.systems import (
+    best_systems,
+    legend,
+    legend_height,
+    on_constant,
+    worse_left_out,
+)
+from dmrnet.report.records.metrics import CONSTANT_NAMES
 from dmrnet.report.statistics.formatting import shortened
 from dmrnet.report.summary.summary import DataSummary
-from dmrnet.report.summary.worth import COIN, FAILURES, Worth
+from dmrnet.report.summary.worth import FAILURES, Worth, without_any
 
 
 def worth_figures(summary: DataSummary, worth: Sequence[Worth], prefix: str) -> list[Figure]:
@@ -22,7 +29,8 @@ def worth_figures(summary: DataSummary, worth: Sequence[Worth], prefix: str) -> 
     if not marks:
         return []
     label, names = summary.score.label, summary.modalities
-    lower = summary.score.lower_is_better
+    lower, rate = summary.score.lower_is_better, summary.score.rate
+    points = f"points of {label}" if rate else label
 
     def values(ink: str) -> Canvas:
         figure = Canvas(figsize=(5.6, 2.9 + legend_height(marks, 4.8)))
@@ -36,7 +44,7 @@ def worth_figures(summary: DataSummary, worth: Sequence[Worth], prefix: str) -> 
         axes.axhline(0, color=ink, linewidth=0.8, alpha=0.5)
         axes.set_xlim(-0.6, len(names) - 0.4)
         axes.set_xticks(range(len(names)), [shortened(n, 70 // len(names)) for n in names])
-        axes.set_ylabel(f"points of {label}" + (" taken off" if lower else ""))
+        axes.set_ylabel(points + (" taken off" if lower else ""))
         bare_grid(axes, ink)
         legend(axes, marks, ink)
         return figure
@@ -50,6 +58,8 @@ def worth_figures(summary: DataSummary, worth: Sequence[Worth], prefix: str) -> 
             error_bars(axes, xs, expected, mark.colour, 100, data_id(mark.label))
             style = mark.style | {"markersize": 3.4}
             axes.plot(xs, [100 * one.mean for one in expected], **style)
+        if (alone := summary.constants.get(summary.full)) is not None:
+            axes.axhline(100 * alone, **constant_line(ink))
         axes.set_xlabel("probability that a modality fails, in %")
         axes.set_ylabel(summary.score.axis(" to expect"))
         bare_grid(axes, ink)
@@ -62,7 +72,7 @@ def worth_figures(summary: DataSummary, worth: Sequence[Worth], prefix: str) -> 
             "What each modality is worth",
             "Shapley value: the mean gain over all orders of adding modalities, exact since every "
             f"combination is scored. A system's values add up to its {label} with all modalities"
-            + (f", counted down from {100 * COIN:g} %" if lower else "")
+            + _counted_down(summary)
             + ". Bars are ± one standard error over seeds."
             + worse_left_out(summary),
             values,
@@ -73,7 +83,17 @@ def worth_figures(summary: DataSummary, worth: Sequence[Worth], prefix: str) -> 
             f"The {label} to expect if each modality fails with this probability, independently of "
             "the others and of the sample; samples without any are left out. Computed from the "
             "scores of all combinations. Bars are ± one standard error over seeds."
+            + on_constant(summary)
             + worse_left_out(summary),
             curves,
         ),
     ]
+
+
+def _counted_down(summary: DataSummary) -> str:
+    """Return what values are counted down from where lower is better."""
+    nothing, score = without_any(summary), summary.score
+    if not nothing:
+        return ""
+    of = f" of {CONSTANT_NAMES[score.name]} alone" if score.name in CONSTANT_NAMES else ""
+    return f", counted down from {100 * nothing:.4g}{score.sign}{of}: positive is error taken off"

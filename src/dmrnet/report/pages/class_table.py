@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dmrnet.report.pages.table import EMPTY, Cell, Table, best_of
-from dmrnet.report.records.metrics import CLASS_METRICS
+from dmrnet.report.records.metrics import CLASS_METRICS, CONSTANT_NAMES
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.summary import DataSummary
 
@@ -48,12 +48,11 @@ def class_table(summary: DataSummary) -> Table:
 
 
 def constant_text(summary: DataSummary) -> str:
-    """Return what the most frequent class alone scores; empty where that is not known."""
-    shares = sorted({fmt.percent(value) for value in summary.majority.values()}, key=float)
+    """Return what the best constant alone scores; empty where that is not known."""
+    shares = sorted({fmt.percent(value) for value in summary.constants.values()}, key=float)
     if not shares:
         return ""
     between = shares[0] if len(shares) == 1 else f"{shares[0]} to {shares[-1]}"
-    return (
-        f"Predicting the most frequent class for every sample scores {between}% (dashed in the "
-        "figures)."
-    )
+    which, score = CONSTANT_NAMES[summary.score.name], summary.score
+    scores = f"scores {between}%" if score.rate else f"has {score.label} {between}"
+    return f"Predicting {which} for every sample {scores} (dashed in the figures)."

@@ -18,7 +18,7 @@ from dmrnet.report.pages.prose import facts, lead
 from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.table import SEEN, UNSEEN
 from dmrnet.report.pages.tables import cost_table, main_table, presence_table
-from dmrnet.report.pages.worth_table import HOW_WORTH
+from dmrnet.report.pages.worth_table import how_worth
 from dmrnet.report.summary.notes import notes_on
 
 
@@ -31,7 +31,7 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
     environment.globals |= {
         function.__name__: function
         for function in (
-            *(opening, lead, facts, notes_on, constant_text),
+            *(opening, lead, facts, notes_on, constant_text, how_worth),
             *(main_table, class_table, cost_table, presence_table),
         )
     }
@@ -48,7 +48,6 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
         sections=sections,
         overview=overview,
         how_gained=HOW_GAINED,
-        how_worth=HOW_WORTH,
         how_calibrated=HOW_CALIBRATED,
         how_classes=HOW_CLASSES,
         style=style,

@@ -14,7 +14,7 @@ from dmrnet.report.pages.prose import facts, lead
 from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.table import SEEN, UNSEEN, Cell, Table
 from dmrnet.report.pages.tables import combination_table, cost_table, main_table, presence_table
-from dmrnet.report.pages.worth_table import HOW_WORTH
+from dmrnet.report.pages.worth_table import how_worth
 from dmrnet.report.records.metrics import Score
 from dmrnet.report.summary.notes import notes_on
 
@@ -64,7 +64,7 @@ def render_markdown(
             parts += ["### What training samples have\n", markdown_table(presence)]
         if section.worth.rows:
             parts += ["### What each modality is worth\n", markdown_table(section.worth)]
-            parts.append(f"{HOW_WORTH}\n")
+            parts.append(f"{how_worth(summary)}\n")
             parts += _figures(section.worth_figures, figure_folder)
         if section.calibration.rows:
             parts += ["### Can probabilities be believed?\n", markdown_table(section.calibration)]

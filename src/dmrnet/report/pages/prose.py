@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dmrnet.report.pages.difference_table import COST_NAMES
 from dmrnet.report.records.combinations import members
+from dmrnet.report.records.metrics import CONSTANT_NAMES
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.bootstrap import FEW_SOURCES, Resampled
 from dmrnet.report.summary.summary import DataSummary
@@ -17,7 +18,8 @@ _HOW_COMPARED = (
 
 
 NO_BETTER = 0.005
-"""An average that is less than this above a constant's accuracy is said to be no better."""
+"""An average that is less than this better than a constant's is said to be no better: a fraction,
+or a share of the constant's error where the score is no rate."""
 
 
 def lead(summary: DataSummary) -> str:
@@ -44,15 +46,26 @@ def lead(summary: DataSummary) -> str:
         )
     elif best.label == summary.baseline:
         sentence += ", the baseline"
-    share = [summary.majority[name] for name in summary.compared if name in summary.majority]
-    if share and best.headlines["average"].mean < sum(share) / len(share) + NO_BETTER:
-        alone = fmt.percent(sum(share) / len(share))
-        sentence += f", no better than the most frequent class alone, {alone}%"
+    sentence += _no_better(summary, best.headlines["average"].mean)
     if best.worst:
         worst = fmt.percent(best.scores[best.worst].mean)
         alone = " alone" if len(members(best.worst)) == 1 else ""
         sentence += f". Its worst combination is {best.worst}{alone}, {worst}{summary.score.sign}"
     return sentence + "."
+
+
+def _no_better(summary: DataSummary, average: float) -> str:
+    """Return that an average is no better than a constant prediction; empty where it is better."""
+    score = summary.score
+    each = [summary.constants[name] for name in summary.compared if name in summary.constants]
+    if not each:
+        return ""
+    alone = sum(each) / len(each)
+    slack = NO_BETTER * (1 if score.rate else alone)
+    if score.error(average) <= score.error(alone) - slack:
+        return ""
+    which = CONSTANT_NAMES[score.name]
+    return f", no better than {which} alone, {fmt.percent(alone)}{score.sign}"
 
 
 def facts(summary: DataSummary) -> list[tuple[str, str]]:

@@ -82,7 +82,7 @@ def combination_table(summary: DataSummary, combinations: Sequence[str]) -> Tabl
             cells.append(Cell(count) if most else EMPTY)
         scores = [item.scores.get(name) for item in summary.systems]
         best = best_of(summary, scores)
-        cells += [score_cell(value, best, digits=1) for value in scores]
+        cells += [score_cell(value, best, summary.score.digits) for value in scores]
         rows.append(tuple(cells))
     counts = ("n",) if with_counts else ()
     header = (*summary.modalities, *counts, *(item.label for item in summary.systems))

@@ -5,19 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dmrnet.report.pages.table import Cell, Table, best_of, score_cell
+from dmrnet.report.records.metrics import CONSTANT_NAMES
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.summary import DataSummary
-from dmrnet.report.summary.worth import FAILURES, Worth
+from dmrnet.report.summary.worth import FAILURES, Worth, without_any
 
 SHOWN = (0.1, 0.3, 0.5)
 """Probabilities of failure in the table."""
 
-HOW_WORTH = (
-    "Columns of modalities: Shapley values in percentage points, the mean gain over all orders of "
-    "adding modalities; a system's values add up to its score with all of them (where lower is "
-    "better, to what it takes off 50%). Last columns: score to expect if each modality fails with "
-    "this probability, independently of the others and of the sample."
-)
+
+def how_worth(summary: DataSummary) -> str:
+    """Return how to read the table."""
+    score, nothing = summary.score, without_any(summary) or 0.0
+    whole = "its score with all of them"
+    if score.lower_is_better:
+        of = f", of {CONSTANT_NAMES[score.name]} alone," if score.name in CONSTANT_NAMES else ""
+        whole = (
+            f"what its {score.label} with all of them is below {100 * nothing:.4g}{score.sign}{of} "
+            "so that positive is error taken off"
+        )
+    return (
+        f"Columns of modalities: Shapley values in {score.points}, the mean gain over all orders "
+        f"of adding modalities; a system's values add up to {whole}. Last columns: score to expect "
+        "if each modality fails with this probability, independently of the others and of the "
+        "sample."
+    )
 
 
 def worth_table(worth: Sequence[Worth], summary: DataSummary) -> Table:
@@ -28,7 +40,7 @@ def worth_table(worth: Sequence[Worth], summary: DataSummary) -> Table:
         (
             Cell(one.label),
             *(
-                Cell(fmt.estimate(value, 1), hint=fmt.by_seed(value))
+                Cell(fmt.estimate(value, summary.score.digits), hint=fmt.by_seed(value))
                 for value in (one.values[name] for name in summary.modalities)
             ),
             *(score_cell(one.expected[p], b) for p, b in zip(places, best, strict=True)),

@@ -31,6 +31,11 @@ class Score:
         return "%" if self.rate else ""
 
     @property
+    def digits(self) -> int:
+        """Decimals where there is little room: fewer of percent than of a unit of any size."""
+        return 1 if self.rate else 2
+
+    @property
     def points(self) -> str:
         """What differences are in."""
         return "percentage points" if self.rate else "its unit"
@@ -136,7 +141,21 @@ CLASS_METRICS = {
 RECALL = "recall/"
 """Start of the metric that is the recall of a class."""
 
-BESIDE = frozenset({*CLASS_METRICS, "majority", "predicted_classes"})
+CONSTANTS = {
+    "accuracy": "majority",
+    "mae": "constant_mae",
+    "rank_mae": "constant_rank_mae",
+}
+"""Metric of the best constant prediction, by score."""
+
+CONSTANT_NAMES = {
+    "accuracy": "the most frequent class",
+    "mae": "the median",
+    "rank_mae": "the middle class",
+}
+"""What that constant is."""
+
+BESIDE = frozenset({*CLASS_METRICS, *CONSTANTS.values(), "predicted_classes"})
 """Metrics in the rows that a report shows beside a score."""
 
 COMPLETE = "_complete"

@@ -16,6 +16,10 @@ MOST_MODALITIES = 10
 """Largest number of modalities whose 1023 combinations are all scored for this."""
 
 
+COIN = 0.5
+"""Error rate without any modality, where lower is better."""
+
+
 def expected_score(score: ScoreOf, there: Mapping[str, float]) -> float:
     """Return the mean score of non-empty combinations, weighted by how probable each is.
 

@@ -73,11 +73,11 @@ def class_scores_of(
     return ClassScores(label, averages, full, recalls, constant)
 
 
-def majority_of(index: RowIndex, combinations: Sequence[str]) -> dict[str, float]:
-    """Return the accuracy of the most frequent class alone, by combination; mean over runs."""
+def constants_of(index: RowIndex, metric: str, combinations: Sequence[str]) -> dict[str, float]:
+    """Return what the best constant scores, one of `CONSTANTS`, by combination; mean over runs."""
     values: dict[str, list[float]] = {}
-    for (_, metric, name), by_seed in index.scores.items():
-        if metric == "majority":
+    for (_, which, name), by_seed in index.scores.items():
+        if which == metric:
             values.setdefault(name, []).extend(by_seed.values())
     return {name: sum(of) / len(of) for name in combinations if (of := values.get(name))}
 

@@ -39,7 +39,8 @@ def notes_on(summary: DataSummary) -> list[str]:
 
 def _on_constants(summary: DataSummary) -> Iterator[str]:
     """Yield sentences on systems that predict one class, and on samples that are of one class."""
-    if summary.majority and min(summary.majority.values()) == 1:
+    shares = summary.constants.values() if summary.score.name == "accuracy" else ()
+    if shares and min(shares) == 1:
         yield (
             "All samples are of one class, so no score says whether another would be recognised. "
             "Score samples of every class."
@@ -52,7 +53,7 @@ def _on_constants(summary: DataSummary) -> Iterator[str]:
             yield (
                 f"{one.label} predicts one class for every sample with "
                 f"{'every combination' if every else names}: such a score is that of a constant, "
-                f"whatever its value; {advice_on_constant(max(summary.majority.values()))}."
+                f"whatever its value; {advice_on_constant(max(shares, default=0.0))}."
             )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from dmrnet.report.records.metrics import (
     BESIDE,
     COMPLETE,
+    CONSTANTS,
     RECALL,
     SCORES,
     Score,
@@ -29,7 +30,7 @@ from dmrnet.report.records.systems import (
 from dmrnet.report.summary.class_scores import (
     ClassScores,
     class_scores_of,
-    majority_of,
+    constants_of,
     undefined_acer,
 )
 from dmrnet.report.summary.row_index import RowIndex, index_rows, system_of
@@ -66,8 +67,9 @@ class DataSummary:
         compared: Combinations with a value in every run and enough samples, for averages.
         few: Combinations with a value in every run and too few samples.
         undefined: Why no combination has a value, and what is defined instead; empty if unknown.
-        majority: Accuracy of the most frequent class alone, by combination; for accuracy only.
-        val_majority: Its mean on validation samples, over combinations and runs; None if unknown.
+        constants: Score of the best constant prediction, by combination; empty if unknown.
+        val_constant: Its mean on validation samples, over combinations and runs, as in the rows;
+            None if unknown.
         selected_by: Metrics that runs are selected by.
         of_classes: Metrics of classes of the systems that have them.
         counts: Smallest and largest number of samples scored in a run, for each combination.
@@ -108,8 +110,8 @@ class DataSummary:
     data_warnings: tuple[str, ...] = ()
     few: tuple[str, ...] = ()
     undefined: str = ""
-    majority: Mapping[str, float] = field(default_factory=dict)
-    val_majority: float | None = None
+    constants: Mapping[str, float] = field(default_factory=dict)
+    val_constant: float | None = None
     selected_by: frozenset[str] = frozenset()
     of_classes: tuple[ClassScores, ...] = ()
 
@@ -183,7 +185,9 @@ def _summarise_dataset(
     known = next(ours, None)
     for known_score in scores:
         score, factor = shown_as(known_score, every.values(known_score.name))
-        index = every if factor == 1 else every.scaled((score.name, score.name + COMPLETE), factor)
+        alone = CONSTANTS.get(score.name, "")
+        scaled = (score.name, score.name + COMPLETE, alone)
+        index = every if factor == 1 else every.scaled(scaled, factor)
         combinations, valued = index.combinations(score.name)
         counts = {name: index.counts.get((score.name, name)) for name in combinations}
         enough = counted_combinations({c: min(n) for c in valued if (n := counts[c])})
@@ -216,8 +220,8 @@ def _summarise_dataset(
             data_warnings=_data_warnings(runs, dataset),
             few=few,
             undefined=undefined_acer(index) if score.name == "acer" and not combinations else "",
-            majority=majority_of(index, combinations) if score.name == "accuracy" else {},
-            val_majority=_val_majority(of_dataset) if score.name == "accuracy" else None,
+            constants=constants_of(index, alone, combinations),
+            val_constant=_val_constant(of_dataset, alone),
             selected_by=selected_by,
             of_classes=(_of_classes(index, labels, compared) if score.name == "accuracy" else ()),
         )
@@ -247,12 +251,12 @@ def _summarise_systems(
     )
 
 
-def _val_majority(runs: Sequence[RunRecord]) -> float | None:
+def _val_constant(runs: Sequence[RunRecord], metric: str) -> float | None:
     values = [
         row.value
         for run in runs
         for row in run.rows
-        if row.split == "val" and row.metric == "majority" and row.value is not None
+        if row.split == "val" and row.metric == metric and row.value is not None
     ]
     return sum(values) / len(values) if values else None
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dmrnet.report.records.combinations import members
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.failures import (
+    COIN,
     MOST_MODALITIES,
     Seen,
     expected_of_sizes,
@@ -20,9 +21,6 @@ from dmrnet.report.summary.system_summary import SystemSummary
 FAILURES = tuple(percent / 100 for percent in range(0, 100, 10))
 """Probabilities, the same for every modality, at which the score is drawn."""
 
-COIN = 0.5
-"""Error rate without any modality, where lower is better."""
-
 
 @dataclass(frozen=True, slots=True)
 class Worth:
@@ -30,8 +28,8 @@ class Worth:
 
     Attributes:
         label: The system.
-        values: Shapley value of each modality; they add up to the score with all, or where lower is
-            better to what is missing from it to `COIN`.
+        values: Shapley value of each modality, positive if it helps; they add up to the score with
+            all, or where lower is better to what that is below `without_any`.
         expected: Score to expect at each of `FAILURES`.
     """
 
@@ -40,18 +38,31 @@ class Worth:
     expected: tuple[Estimate, ...]
 
 
+def without_any(summary: DataSummary) -> float | None:
+    """Return the score that counts as that of no modality: 0, or an error where lower is better.
+
+    Of ACER this is `COIN`; of numbers and ranks, the error of the best constant on the samples with
+    every modality, None where rows do not have it.
+    """
+    score = summary.score
+    if not score.lower_is_better:
+        return 0.0
+    return COIN if score.rate else summary.constants.get(summary.full)
+
+
 def worth_of(summary: DataSummary) -> list[Worth]:
     """Return the systems whose every combination is scored, for 2 to 10 modalities.
 
-    None where the score is no rate: what no modality at all would score is not known.
+    None where what no modality at all would score is not known.
     """
-    if not summary.score.rate or not 2 <= len(summary.modalities) <= MOST_MODALITIES:
+    nothing = without_any(summary)
+    if nothing is None or not 2 <= len(summary.modalities) <= MOST_MODALITIES:
         return []
-    found = [_worth(item, summary) for item in summary.systems]
+    found = [_worth(item, summary, nothing) for item in summary.systems]
     return [one for one in found if one is not None]
 
 
-def _worth(item: SystemSummary, summary: DataSummary) -> Worth | None:
+def _worth(item: SystemSummary, summary: DataSummary, nothing: float) -> Worth | None:
     names = summary.modalities
     seeds = set(item.seeds)
     for value in item.scores.values():
@@ -66,7 +77,7 @@ def _worth(item: SystemSummary, summary: DataSummary) -> Worth | None:
         table = {seen: scores[seed] for seen, scores in by_seed.items()}
 
         def gained(seen: Seen, table: Mapping[Seen, float] = table) -> float:
-            return COIN - table[seen] if lower else table[seen]
+            return nothing - table[seen] if lower else table[seen]
 
         for name, gain in shapley_values(gained, names).items():
             values[name][seed] = gain

@@ -91,7 +91,7 @@ def is_finished(folder: RunFolder) -> bool:
     if not folder.trained:
         return False
     tested = any(row["split"] == "test" for row in folder.rows())
-    return tested or "test" not in folder.read_facts()["samples"]
+    return tested or "test" not in folder.fact("samples")
 
 
 def make_run(
@@ -126,7 +126,7 @@ def _train_and_evaluate(
         started=lambda *_: train_start.append(time.perf_counter()),
     )
     train_end = time.perf_counter()
-    tested = test and "test" in folder.read_facts()["samples"]
+    tested = test and "test" in folder.fact("samples")
     if tested and not any(row["split"] == "test" for row in folder.rows()):
         evaluate_run(open_run(folder.path))
     metric = score_of(folder, settings)
