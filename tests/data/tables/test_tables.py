@@ -190,6 +190,26 @@ def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
     assert source.read("y").tolist() == [0, 1]
 
 
+def test_lists_in_parquet_are_vectors_of_one_length(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    def written(name: str, lists: list[list[float] | None]) -> str:
+        table = {"text": lists, "age": range(len(lists)), "y": range(len(lists))}
+        parquet.write_table(pyarrow.table(table), tmp_path / name)
+        return str(tmp_path / name)
+
+    train = written("t.parquet", [[0.5, 1.0], None, [2.0, 3.0]])
+    source = fit_source(train, {"words": "text", "age": "age"}, {"y": "y"}, None, None)
+    assert source.names == ("words", "age")
+    np.testing.assert_array_equal(source.read("words"), [[0.5, 1], [np.nan, np.nan], [2, 3]])
+    with pytest.raises(ValueError, match="lists of one length, got 2 and 1 in row 1"):
+        read_columns(Path(written("uneven.parquet", [[1.0, 2.0], [1.0]])))
+    longer = written("longer.parquet", [[1.0, 2.0, 3.0]])
+    with pytest.raises(ValueError, match="expected lists of 2 numbers, as in training"):
+        TableSource(longer, read_columns(Path(longer)), source.encoding, {})
+
+
 def test_a_run_trains_evaluates_and_predicts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

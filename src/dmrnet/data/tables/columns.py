@@ -28,6 +28,9 @@ SUFFIXES: dict[ColumnKind, tuple[str, ...]] = {
 def read_columns(path: Path) -> Table:
     """Read a CSV file, or a Parquet file by its ending.
 
+    A Parquet column of lists of numbers, such as embeddings, becomes a column for each number; see
+    `item_column`.
+
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no table: no header, no row, a column twice, a row of another length.
@@ -84,10 +87,44 @@ def _read_parquet(path: Path) -> Table:
     # pyarrow raises many kinds of error on a damaged file.
     except Exception as error:
         raise ValueError(f"{path}: expected a Parquet file, got {error}") from error
+    table: dict[str, list[str | None]] = {}
+    for name, values in columns.items():
+        lists = [value for value in values if isinstance(value, list)]
+        items = _items(path, str(name), values, len(lists[0])) if lists else {str(name): values}
+        for column, cells in items.items():
+            table[column] = [None if cell is None else _cell(str(cell)) for cell in cells]
+    return table
+
+
+def _items(
+    path: Path, name: str, values: Sequence[object], length: int
+) -> dict[str, list[object | None]]:
+    """Return a column of lists as a column for each of their items."""
+    for row, value in enumerate(values):
+        if isinstance(value, list) and len(value) != length:
+            raise ValueError(
+                f"{path}: column {name!r}: expected lists of one length, got {length} and "
+                f"{len(value)} in row {row}"
+            )
     return {
-        str(name): [None if value is None else _cell(str(value)) for value in values]
-        for name, values in columns.items()
+        item_column(name, at): [value[at] if isinstance(value, list) else None for value in values]
+        for at in range(length)
     }
+
+
+def item_column(name: str, at: int) -> str:
+    """Return the name of the column of an item of lists.
+
+    >>> item_column("embedding", 0)
+    'embedding[0]'
+    """
+    return f"{name}[{at}]"
+
+
+def list_column(name: str) -> str | None:
+    """Return the name of the column of lists that an item belongs to; None for other columns."""
+    base, bracket, at = name.rpartition("[")
+    return base if bracket and at.endswith("]") and at[:-1].isdecimal() else None
 
 
 def _cell(text: str) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from dmrnet.data.tables.columns import ColumnKind, Table, kind_of
+from dmrnet.data.tables.columns import ColumnKind, Table, kind_of, list_column
 from dmrnet.hints import nearest
 
 JOINS = "+"
@@ -95,7 +95,8 @@ def _stated(path: str, table: Table, columns: Mapping[str, str]) -> dict[str, tu
     stated = {}
     for modality, joined in columns.items():
         # A column may hold the sign itself.
-        names = (joined,) if joined in table else tuple(joined.split(JOINS))
+        written = (joined,) if joined in table else joined.split(JOINS)
+        names = tuple(column for name in written for column in _columns_of(name, table))
         for name in names:
             if name not in table:
                 raise ValueError(
@@ -106,13 +107,19 @@ def _stated(path: str, table: Table, columns: Mapping[str, str]) -> dict[str, tu
     return stated
 
 
+def _columns_of(name: str, table: Table) -> Sequence[str]:
+    """Return the columns of the items of a list, or the name itself."""
+    items = [column for column in table if list_column(column) == name]
+    return items if items and name not in table else [name]
+
+
 def _by_name(path: str, table: Table, others: Sequence[str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for name, values in table.items():
         if name in others:
             continue
-        modality, parts, _ = name.partition(PARTS)
-        if not parts and kind_of(values) in ("number", "category"):
+        modality, parts, _ = (list_column(name) or name).partition(PARTS)
+        if not parts and list_column(name) is None and kind_of(values) in ("number", "category"):
             raise ValueError(
                 f"{path}: the column {name!r} belongs to no modality: name it modality.{name}, or "
                 f"say which columns each modality has, e.g. --data.columns "

@@ -9,7 +9,7 @@ import numpy as np
 
 from dmrnet.data.files.numbers import Array
 from dmrnet.data.files.source import GROUPS, SAMPLES, TARGET, ArraySource
-from dmrnet.data.tables.columns import Table, number, read_columns
+from dmrnet.data.tables.columns import Table, item_column, list_column, number, read_columns
 from dmrnet.data.tables.encoding import Encoding, ModalityEncoding, fit_encoding
 from dmrnet.data.tables.files import decode, find_files, with_folders
 from dmrnet.hints import nearest
@@ -49,6 +49,12 @@ class TableSource(ArraySource):
                 raise ValueError(
                     f"{path}: modality {name} has the column {there[0]!r} but not {lost!r}; "
                     f"{nearest(lost, list(table))}"
+                )
+            longer = list_column(of.columns[-1])
+            if longer is not None and item_column(longer, len(of.columns)) in table:
+                raise ValueError(
+                    f"{path}: column {longer!r}: expected lists of {len(of.columns)} numbers, as "
+                    "in training, got longer ones"
                 )
         self.roles = {role: column for role, column in roles.items() if column in table}
         self.reserved = tuple(self.roles)
