@@ -14,8 +14,8 @@ import torch
 
 from benchmarks.clock import Row, Setting, ratio
 from dmrnet.data.dataset import Dataset
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.cache import write_cache
-from dmrnet.data.files.numbers import Array
 from dmrnet.data.loader import TrainLoader
 from dmrnet.data.sets.casia_surf import MODALITIES, SIZE, SPLITS, STORED, VERSION, CasiaSurf
 from dmrnet.data.sets.digits import Digits

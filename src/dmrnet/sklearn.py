@@ -24,8 +24,8 @@ from sklearn.utils.validation import (
 from dmrnet.api.fit import fit
 from dmrnet.api.run import Run, open_run
 from dmrnet.api.scores import Scores
-from dmrnet.data.files.labels import Choice
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.labels import Choice
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.sets.base import Cells
 from dmrnet.storage import write_text

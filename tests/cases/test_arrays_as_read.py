@@ -12,7 +12,7 @@ from PIL import Image
 
 from dmrnet.data.dataset import Splits
 from dmrnet.data.files.archive import Archive
-from dmrnet.data.files.media import opened_picture, pixel_values
+from dmrnet.data.files.media.decoding import opened_picture, pixel_values
 from dmrnet.data.files.reading import read_split
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.python.items import LazyDataset, lazy_splits

@@ -10,7 +10,7 @@ from weakref import finalize
 import numpy as np
 import torch
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.modalities import Task
 from dmrnet.targets import target_of
 

@@ -17,8 +17,8 @@ from dmrnet.api.samples import check_test, samples_of
 from dmrnet.api.scores import Scores
 from dmrnet.confidence import Confidence
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.files.bad_rows import BadRows
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.bad_rows import BadRows
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.python.items import LazyDataset
 from dmrnet.engine.confidence import confidence_of, read_confidence

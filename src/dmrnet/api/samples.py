@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dmrnet.data.files.objects import as_array
+from dmrnet.data.files.arrays.objects import as_array
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.python.items import LazyDataset
 from dmrnet.modalities import Task

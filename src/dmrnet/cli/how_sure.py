@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from dmrnet.cli.screen import counted
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 
 
 @dataclass

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from dmrnet.data.files.bad_rows import SkippedRow
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.bad_rows import SkippedRow
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.modalities import name_of
 from dmrnet.storage import check_outputs, npz_bytes, write_bytes, write_text
 from dmrnet.targets import Target

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.splits.split import generator
 from dmrnet.hints import nearest

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dmrnet.data.files.bad_rows import SkippedRow
+from dmrnet.data.files.arrays.bad_rows import SkippedRow
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.inputs.steps import numbers_of_steps, trimmed
 from dmrnet.data.sets.base import Cells

@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.inputs.transforms import Transform, integer, uniform
 from dmrnet.data.mapped import MappedDataset
 from dmrnet.data.splits.split import generator

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.inputs.views import View
 from dmrnet.modalities import Batch, Task
 from dmrnet.targets.classes import check_classes

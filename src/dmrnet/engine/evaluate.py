@@ -11,8 +11,8 @@ import numpy as np
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset, fingerprint_of_file
-from dmrnet.data.files.bad_rows import BadRows
-from dmrnet.data.files.source import Source
+from dmrnet.data.files.arrays.bad_rows import BadRows
+from dmrnet.data.files.arrays.source import Source
 from dmrnet.data.sets.base import DataSettings
 from dmrnet.engine.class_rows import class_metric_lines
 from dmrnet.engine.confidence import calibration_lines, read_confidence, reliability_counts

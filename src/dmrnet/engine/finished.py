@@ -18,8 +18,8 @@ from dmrnet.data.checks.concerns import later_warnings
 from dmrnet.data.checks.shift import shift_notes
 from dmrnet.data.dataset import Dataset, Splits
 from dmrnet.data.files.archive import open_source
-from dmrnet.data.files.bad_rows import BadRows
-from dmrnet.data.files.source import ArraySource, Source
+from dmrnet.data.files.arrays.bad_rows import BadRows
+from dmrnet.data.files.arrays.source import ArraySource, Source
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.python.items import LazyDataset
 from dmrnet.data.sets.given import Given

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from dmrnet.confidence import Confidence
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.files.bad_rows import BadRows
-from dmrnet.data.files.source import Source
+from dmrnet.data.files.arrays.bad_rows import BadRows
+from dmrnet.data.files.arrays.source import Source
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.scoring import naming_samples, samples_at_once

@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.serve.batching import Batcher, ClosedError, PredictionError, QueueFullError
 from dmrnet.serve.body import read_body, read_form
 from dmrnet.serve.limits import Limits

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.deploy.runners import METADATA, Runner, onnx_runner, torch_runner
 
 GRAPHS = ("model.onnx", "model.pt2")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.hints import nearest
 from dmrnet.serve.model import Input, ServedModel
 

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tests.data.made import casia_surf, crema_d, cwfid, kinetics_sounds
 
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.cache import read_cache
-from dmrnet.data.files.numbers import Array
 from dmrnet.data.published.preparation import preparation, prepare
 from dmrnet.data.published.sources import File
 

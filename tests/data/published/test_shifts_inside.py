@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from tests.data.made import digits as three_senses
 from tests.data.made import watch as shoulders
 
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.cache import read_cache
-from dmrnet.data.files.numbers import Array
 from dmrnet.data.published import digits as digits_files
 from dmrnet.data.published.preparation import preparation, prepare
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from tests.data.contract import DatasetContract
 
-from dmrnet.data.files import numbers
+from dmrnet.data.files.arrays import numbers
 from dmrnet.data.files.reading import read_split
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.sets.arrays import Arrays

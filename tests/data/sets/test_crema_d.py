@@ -15,8 +15,8 @@ from tests.data.contract import DatasetContract
 from tests.data.made import crema_d as made
 
 from dmrnet.data.files.cache import read_cache, write_cache
-from dmrnet.data.files.sound import read_sound
-from dmrnet.data.files.spectrogram import resample
+from dmrnet.data.files.media.sound import read_sound
+from dmrnet.data.files.media.spectrogram import resample
 from dmrnet.data.published.crema_d import parse
 from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.crema_d import CLASSES, VERSION, CremaD

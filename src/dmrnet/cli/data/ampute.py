@@ -49,8 +49,8 @@ def run(argv: Sequence[str]) -> int:
     from dmrnet.cli.screen import percent, plain_table, screen
     from dmrnet.data.ampute import ampute
     from dmrnet.data.files.archive import Archive
+    from dmrnet.data.files.arrays.source import GROUPS, PRESENT, SAMPLES, TARGET
     from dmrnet.data.files.cache import write_arrays
-    from dmrnet.data.files.source import GROUPS, PRESENT, SAMPLES, TARGET
     from dmrnet.data.python.given import MultimodalDataset
     from dmrnet.settings.flags import naming
 

@@ -1,4 +1,5 @@
 """Files: reading arrays, images, sounds and videos; writing arrays; caches of prepared data.
 
-Nothing is exported here: data sets and `dmrnet data` read and write these files.
+`arrays` reads what arrays hold, `media` decodes pictures, sounds and videos. Nothing is exported
+here: data sets and `dmrnet data` read and write these files.
 """

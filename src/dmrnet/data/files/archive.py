@@ -11,16 +11,16 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from dmrnet.data.files.bad_rows import SkippedRow, failing_rows, skipped_rows
-from dmrnet.data.files.disguise import absent_rows, disguise_notes
-from dmrnet.data.files.ends import LENGTHS, Ends, SequenceRules, find_ends
-from dmrnet.data.files.labels import checked_labels, text
-from dmrnet.data.files.layout import Layout, guess_layout, parse_kind
-from dmrnet.data.files.numbers import Array, Bools, Numbers, checked_numbers
-from dmrnet.data.files.objects import odd_rows, plain_labels, rows_of_modality
-from dmrnet.data.files.pickles import read_npy
-from dmrnet.data.files.resize import Sizes, sized
-from dmrnet.data.files.source import GROUPS, PRESENT, RESERVED, SAMPLES, TARGET, ArraySource
+from dmrnet.data.files.arrays.bad_rows import SkippedRow, failing_rows, skipped_rows
+from dmrnet.data.files.arrays.disguise import absent_rows, disguise_notes
+from dmrnet.data.files.arrays.ends import LENGTHS, Ends, SequenceRules, find_ends
+from dmrnet.data.files.arrays.labels import checked_labels, text
+from dmrnet.data.files.arrays.layout import Layout, guess_layout, parse_kind
+from dmrnet.data.files.arrays.numbers import Array, Bools, Numbers, checked_numbers
+from dmrnet.data.files.arrays.objects import odd_rows, plain_labels, rows_of_modality
+from dmrnet.data.files.arrays.pickles import read_npy
+from dmrnet.data.files.arrays.resize import Sizes, sized
+from dmrnet.data.files.arrays.source import GROUPS, PRESENT, RESERVED, SAMPLES, TARGET, ArraySource
 from dmrnet.data.splits.groups import NO_GROUPS
 from dmrnet.hints import nearest
 from dmrnet.modalities import check_names

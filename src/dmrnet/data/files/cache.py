@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.storage import check_folder, read_json, replacing, write_bytes, write_text
 from dmrnet.text import shell
 from dmrnet.untrusted import check_inflation

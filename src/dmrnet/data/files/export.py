@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from dmrnet.data.dataset import Dataset, Splits
+from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.arrays.source import GROUPS, RESERVED, SAMPLES, TARGET
 from dmrnet.data.files.cache import write_arrays
-from dmrnet.data.files.numbers import Array
-from dmrnet.data.files.source import GROUPS, RESERVED, SAMPLES, TARGET
 from dmrnet.storage import check_outputs
 from dmrnet.targets import target_of
 

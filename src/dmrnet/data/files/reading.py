@@ -14,9 +14,9 @@ from dmrnet.data.checks.concerns import absence_notes, class_notes, combination_
 from dmrnet.data.checks.overlap import row_hashes
 from dmrnet.data.dataset import ArrayDataset, Splits
 from dmrnet.data.files.archive import SampleTable, doubts_of, open_source, read_table
-from dmrnet.data.files.bad_rows import skipped_notes
-from dmrnet.data.files.disguise import constants
-from dmrnet.data.files.ends import (
+from dmrnet.data.files.arrays.bad_rows import skipped_notes
+from dmrnet.data.files.arrays.disguise import constants
+from dmrnet.data.files.arrays.ends import (
     ONE_LENGTH,
     Ends,
     SequenceRules,
@@ -24,17 +24,17 @@ from dmrnet.data.files.ends import (
     padding_notes,
     steps_notes,
 )
-from dmrnet.data.files.labels import Choice, TargetColumn, known_target, learn_target
-from dmrnet.data.files.layout import (
+from dmrnet.data.files.arrays.labels import Choice, TargetColumn, known_target, learn_target
+from dmrnet.data.files.arrays.layout import (
     Layout,
     guess_layout,
     matching_layout,
     parse_kind,
     reading_notes,
 )
-from dmrnet.data.files.numbers import Array
-from dmrnet.data.files.resize import Sizes, parse_size
-from dmrnet.data.files.source import RESERVED, ArraySource
+from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.arrays.resize import Sizes, parse_size
+from dmrnet.data.files.arrays.source import RESERVED, ArraySource
 from dmrnet.data.inputs.cells import cell_notes, count_missing
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.inputs.steps import ended, without_padding

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dmrnet.data.files.media import opened_picture, resized
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.media.decoding import opened_picture, resized
 from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import File, FilesByGroup, Lines, locate, parse_lines
 from dmrnet.data.published.work import Decoder, Work

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import (
     File,

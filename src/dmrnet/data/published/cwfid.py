@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dmrnet.data.files.media import as_rgb, opened_picture
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.media.decoding import as_rgb, opened_picture
 from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import File, FilesByGroup, locate
 from dmrnet.data.published.work import Decoder, Work

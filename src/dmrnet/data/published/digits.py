@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from PIL import ImageOps
 
-from dmrnet.data.files.media import opened_picture, resized
-from dmrnet.data.files.numbers import Array
-from dmrnet.data.files.sound import read_wav
-from dmrnet.data.files.spectrogram import DIGITS
+from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.media.decoding import opened_picture, resized
+from dmrnet.data.files.media.sound import read_wav
+from dmrnet.data.files.media.spectrogram import DIGITS
 from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import File, FilesByGroup, Lines, locate, parse_lines, unpacked
 from dmrnet.data.published.work import Work

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import File, FilesByGroup, first_picture, locate
 from dmrnet.data.published.work import Work

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.io import loadmat
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import File, FilesByGroup, locate
 from dmrnet.data.published.work import Work

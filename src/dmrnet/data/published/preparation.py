@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.cache import (
     ProgressCallback,
     Provenance,
@@ -28,7 +29,6 @@ from dmrnet.data.files.cache import (
     write_cache,
     write_rejected,
 )
-from dmrnet.data.files.numbers import Array
 from dmrnet.data.published.sources import FilesByGroup, common_path
 from dmrnet.data.published.work import Log, Work, digest
 from dmrnet.data.registry import DATASETS

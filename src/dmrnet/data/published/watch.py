@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dmrnet.data.files.numbers import Array
-from dmrnet.data.files.pickles import read_npy
+from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.arrays.pickles import read_npy
 from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import FilesByGroup, locate, unpacked
 from dmrnet.data.published.work import Work

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.cache import (
     ProgressCallback,
     Rejected,
@@ -23,7 +24,6 @@ from dmrnet.data.files.cache import (
     summarise,
     write_arrays,
 )
-from dmrnet.data.files.numbers import Array
 from dmrnet.data.published.sources import File, FilesByGroup, Lines, Parsed, common_path
 
 Log = Callable[[str], None]

@@ -12,13 +12,13 @@ from weakref import WeakSet
 
 import numpy as np
 
-from dmrnet.data.files.disguise import absent_rows
-from dmrnet.data.files.ends import nan_after
-from dmrnet.data.files.labels import Choice, check_target
-from dmrnet.data.files.numbers import Array
-from dmrnet.data.files.objects import as_array, plain_labels, rows_of_modality
-from dmrnet.data.files.resize import parse_size, size_text, sized
-from dmrnet.data.files.source import (
+from dmrnet.data.files.arrays.disguise import absent_rows
+from dmrnet.data.files.arrays.ends import nan_after
+from dmrnet.data.files.arrays.labels import Choice, check_target
+from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.arrays.objects import as_array, plain_labels, rows_of_modality
+from dmrnet.data.files.arrays.resize import parse_size, size_text, sized
+from dmrnet.data.files.arrays.source import (
     GROUPS,
     PRESENT,
     RESERVED,

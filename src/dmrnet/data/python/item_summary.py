@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from dmrnet.data.files.disguise import LARGE_BLOCK
-from dmrnet.data.files.objects import array_hash, kind_of_ragged
+from dmrnet.data.files.arrays.disguise import LARGE_BLOCK
+from dmrnet.data.files.arrays.objects import array_hash, kind_of_ragged
 
 if TYPE_CHECKING:
     from dmrnet.data.python.items import LazyDataset

@@ -17,18 +17,24 @@ from torch import Tensor
 
 from dmrnet.data.checks.concerns import class_notes, combination_notes, warnings_of
 from dmrnet.data.dataset import Dataset, Splits
-from dmrnet.data.files.disguise import absent_rows, block_notes
-from dmrnet.data.files.ends import ONE_LENGTH, find_ends, layout_of_ragged, steps_note
-from dmrnet.data.files.labels import Choice, check_target, known_target, learn_target, listed_labels
-from dmrnet.data.files.layout import (
+from dmrnet.data.files.arrays.disguise import absent_rows, block_notes
+from dmrnet.data.files.arrays.ends import ONE_LENGTH, find_ends, layout_of_ragged, steps_note
+from dmrnet.data.files.arrays.labels import (
+    Choice,
+    check_target,
+    known_target,
+    learn_target,
+    listed_labels,
+)
+from dmrnet.data.files.arrays.layout import (
     Layout,
     guess_layout,
     matching_layout,
     parse_kind,
     reading_notes,
 )
-from dmrnet.data.files.numbers import FILL_IN, Array
-from dmrnet.data.files.objects import as_array, padded, plain_label
+from dmrnet.data.files.arrays.numbers import FILL_IN, Array
+from dmrnet.data.files.arrays.objects import as_array, padded, plain_label
 from dmrnet.data.files.reading import arranged
 from dmrnet.data.inputs.cells import MissingCells, cell_notes, gaps
 from dmrnet.data.inputs.standardise import Standardiser

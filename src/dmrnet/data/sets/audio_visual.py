@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmrnet.data.files.media import picture, sound_of
-from dmrnet.data.files.numbers import Array
-from dmrnet.data.files.sound import read_sound
-from dmrnet.data.files.spectrogram import Spectrogram, repeat_to, resample
+from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.media.decoding import picture, sound_of
+from dmrnet.data.files.media.sound import read_sound
+from dmrnet.data.files.media.spectrogram import Spectrogram, repeat_to, resample
 from dmrnet.data.inputs.transforms import Chain, RandomFlip, RandomResizedCrop, Resize, integer
 from dmrnet.data.inputs.views import IMAGENET, ImageView
 from dmrnet.data.mapped import MappedDataset, present_of

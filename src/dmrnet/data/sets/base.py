@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dmrnet.data.dataset import Dataset, Splits
-    from dmrnet.data.files.source import ArraySource, Source
+    from dmrnet.data.files.arrays.source import ArraySource, Source
     from dmrnet.data.inputs.standardise import Standardiser
     from dmrnet.modalities import Task
 
@@ -132,8 +132,8 @@ class DataSettings(ABC):
             ValueError: If the file is wrong, or this data set cannot be tested on a file.
         """
         if not task.dense:
+            from dmrnet.data.files.arrays.source import ArraySource
             from dmrnet.data.files.reading import read_split
-            from dmrnet.data.files.source import ArraySource
             from dmrnet.data.python.items import LazyDataset, every_row
 
             if isinstance(path, LazyDataset):

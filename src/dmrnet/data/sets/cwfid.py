@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dmrnet.data.dataset import Splits
-    from dmrnet.data.files.numbers import Array
+    from dmrnet.data.files.arrays.numbers import Array
 
 MODALITIES = ("red", "nir")
 CLASSES = ("soil", "crop", "weed")

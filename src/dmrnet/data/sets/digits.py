@@ -25,7 +25,7 @@ VERSION = 1
 
 IMAGE = (1, 28, 28)
 SOUND = (1, 64, 61)
-"""64 bands of 62.5 Hz, a window of 32 ms every 16 ms: `dmrnet.data.files.spectrogram.DIGITS`."""
+"""64 bands of 62.5 Hz, a window of 32 ms every 16 ms, see `dmrnet.data.files.media.spectrogram`."""
 SIGN = (3, 32, 32)
 SECONDS = 1
 """Length of a recording; a shorter one is followed by silence (20 of 3000 are longer)."""

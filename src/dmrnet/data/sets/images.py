@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from dmrnet.data.dataset import Dataset, Splits
     from dmrnet.data.files.archive import Archive
+    from dmrnet.data.files.arrays.source import Source
     from dmrnet.data.files.images import ImageFile
-    from dmrnet.data.files.source import Source
     from dmrnet.data.inputs.standardise import Standardiser
     from dmrnet.data.mapped import MappedDataset
     from dmrnet.modalities import Modality, Task

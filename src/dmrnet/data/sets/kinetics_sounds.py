@@ -83,7 +83,7 @@ class KineticsSounds(DataSettings):
 
         from dmrnet.data.dataset import Splits
         from dmrnet.data.files.cache import read_cache, skipped_note
-        from dmrnet.data.files.spectrogram import HALF, PAPER
+        from dmrnet.data.files.media.spectrogram import HALF, PAPER
         from dmrnet.data.sets.audio_visual import RATE, SoundInput, clip_splits
         from dmrnet.data.splits.split import generator, hold_out
 

@@ -14,7 +14,7 @@ from dmrnet.data.sets.base import Cells, InMemory, OwnFiles
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
-    from dmrnet.data.files.source import ArraySource
+    from dmrnet.data.files.arrays.source import ArraySource
 
 
 @dataclass(frozen=True)

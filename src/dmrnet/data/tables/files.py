@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from dmrnet.data.files.media import opened_picture
-from dmrnet.data.files.numbers import Array
-from dmrnet.data.files.sound import read_sound
-from dmrnet.data.files.spectrogram import HALF, repeat_to, resample
+from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.media.decoding import opened_picture
+from dmrnet.data.files.media.sound import read_sound
+from dmrnet.data.files.media.spectrogram import HALF, repeat_to, resample
 from dmrnet.hints import nearest
 from dmrnet.untrusted import check_inside, check_regular
 

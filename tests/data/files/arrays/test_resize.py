@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
+from dmrnet.data.files.arrays.resize import parse_size, size_text, sized
 from dmrnet.data.files.reading import read_split
-from dmrnet.data.files.resize import parse_size, size_text, sized
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.sets.arrays import Arrays
 

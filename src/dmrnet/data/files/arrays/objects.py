@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from dmrnet.data.files.layout import guess_layout, named_kind
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.layout import guess_layout, named_kind
+from dmrnet.data.files.arrays.numbers import Array
 
 FEW = 0.1
 """Share of rows up to which another size is more likely a fault than another length."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.hints import nearest
 from dmrnet.modalities import TARGET_NAMES, TargetName, Task
 

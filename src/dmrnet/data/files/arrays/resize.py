@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from dmrnet.data.files.layout import CHANNELS, guess_layout
-from dmrnet.data.files.numbers import Array
-from dmrnet.data.files.objects import as_array
+from dmrnet.data.files.arrays.layout import CHANNELS, guess_layout
+from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.arrays.objects import as_array
 
 Sizes = Mapping[str, tuple[int, int]]
 """Height and width of images by modality; the name ``""`` stands for all others."""

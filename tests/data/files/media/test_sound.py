@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmrnet.data.files.sound import read_sound, read_wav
+from dmrnet.data.files.media.sound import read_sound, read_wav
 
 
 def wav(values: np.ndarray, rate: int = 8000, channels: int = 1, width: int = 2) -> bytes:

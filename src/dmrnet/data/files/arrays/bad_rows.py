@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 
 BadRows = Literal["refuse", "skip"]
 """What is done with a file of which some rows are bad: refuse it, or skip those rows."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmrnet.data.files.labels import checked_labels, known_target, learn_target
+from dmrnet.data.files.arrays.labels import checked_labels, known_target, learn_target
 from dmrnet.modalities import Modality, Task
 
 INPUTS = (Modality("a", "vector", (2,)),)

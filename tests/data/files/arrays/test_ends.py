@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import dmrnet
 from dmrnet.cli import main
 from dmrnet.data.dataset import Splits, standardised
-from dmrnet.data.files.ends import find_ends
-from dmrnet.data.files.layout import Layout
-from dmrnet.data.files.objects import odd_rows
+from dmrnet.data.files.arrays.ends import find_ends
+from dmrnet.data.files.arrays.layout import Layout
+from dmrnet.data.files.arrays.objects import odd_rows
 from dmrnet.data.files.reading import read_split, read_splits
 from dmrnet.data.loader import TrainLoader, by_length
 from dmrnet.data.python.given import MultimodalDataset

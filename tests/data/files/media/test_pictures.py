@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dmrnet.data.files.media import opened_picture, pixel_values, resized
+from dmrnet.data.files.media.decoding import opened_picture, pixel_values, resized
 
 RNG = np.random.default_rng(0)
 DEPTH = (RNG.random((48, 40)) * 4000 + 300).astype("u2")

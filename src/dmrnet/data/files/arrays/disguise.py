@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from dmrnet.data.files.numbers import Array, Bools, Numbers
+from dmrnet.data.files.arrays.numbers import Array, Bools, Numbers
 
 LARGE_BLOCK = 16
 """Number of values from which a single block of one number is suspicious."""

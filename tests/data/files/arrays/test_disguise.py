@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmrnet.data.files.disguise import absent_rows, constant_blocks, placeholder_rows
+from dmrnet.data.files.arrays.disguise import absent_rows, constant_blocks, placeholder_rows
 from dmrnet.data.files.reading import read_split
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.python.items import LazyDataset

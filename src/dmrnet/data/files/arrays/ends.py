@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor
 
-from dmrnet.data.files.layout import Layout, guess_layout, parse_kind
-from dmrnet.data.files.numbers import Array
-from dmrnet.data.files.source import ArraySource
+from dmrnet.data.files.arrays.layout import Layout, guess_layout, parse_kind
+from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.arrays.source import ArraySource
 from dmrnet.modalities import Modality
 
 LENGTHS = "lengths"

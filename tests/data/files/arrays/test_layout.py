@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmrnet.data.files.layout import (
+from dmrnet.data.files.arrays.layout import (
     KINDS,
     Layout,
     guess_layout,

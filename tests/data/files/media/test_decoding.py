@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.data.made import media
 
-from dmrnet.data.files.media import first_frame, picture, sound_of
+from dmrnet.data.files.media.decoding import first_frame, picture, sound_of
 
 pytest.importorskip("av", reason="video files need the extra audio-video")
 

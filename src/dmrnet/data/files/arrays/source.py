@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from dmrnet.data.files.bad_rows import BadRows
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.bad_rows import BadRows
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.hints import nearest
 
 TARGET, PRESENT, SAMPLES, GROUPS = "y", "present", "samples", "groups"

@@ -8,7 +8,7 @@ import torch
 from scipy import signal
 from tests.data.made import media
 
-from dmrnet.data.files.spectrogram import (
+from dmrnet.data.files.media.spectrogram import (
     DIGITS,
     PAPER,
     RELEASED,
