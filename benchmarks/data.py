@@ -17,9 +17,16 @@ from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.cache import write_cache
 from dmrnet.data.loader import TrainLoader
-from dmrnet.data.sets.casia_surf import MODALITIES, SIZE, SPLITS, STORED, VERSION, CasiaSurf
-from dmrnet.data.sets.digits import Digits
-from dmrnet.data.sets.mfeat import Mfeat
+from dmrnet.data.sets.embedded.mfeat import Mfeat
+from dmrnet.data.sets.published.casia_surf import (
+    MODALITIES,
+    SIZE,
+    SPLITS,
+    STORED,
+    VERSION,
+    CasiaSurf,
+)
+from dmrnet.data.sets.published.digits import Digits
 from dmrnet.engine.training.memory import keep_freed
 from dmrnet.engine.training.optim import build_optimizer
 from dmrnet.methods import build_method

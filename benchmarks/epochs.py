@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.clock import Row, Setting, ratio
 from dmrnet.data.loader import TrainLoader
-from dmrnet.data.sets.mfeat import Mfeat
+from dmrnet.data.sets.embedded.mfeat import Mfeat
 from dmrnet.engine.fit import fit_run
 from dmrnet.engine.training.optim import build_optimizer, build_schedule
 from dmrnet.methods import method as settings_of
@@ -28,7 +28,7 @@ def epochs(setting: Setting, digits: str | None) -> Iterator[Row]:
     """Time epochs of small data, where studies spend their time."""
     data: dict[str, object] = {"mfeat": Mfeat()}
     if digits is not None:
-        from dmrnet.data.sets.digits import Digits
+        from dmrnet.data.sets.published.digits import Digits
 
         data["digits"] = Digits(root=digits)
     for name, of in data.items():

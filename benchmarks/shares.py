@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.clock import Row, Setting
 from dmrnet.data.loader import TrainLoader
-from dmrnet.data.sets.mfeat import Mfeat
+from dmrnet.data.sets.embedded.mfeat import Mfeat
 from dmrnet.engine.training.average import WeightAverage
 from dmrnet.engine.training.clip import clip
 from dmrnet.engine.training.memory import keep_freed

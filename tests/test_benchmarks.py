@@ -184,7 +184,7 @@ def test_faces_are_read_from_files(command, tmp_path) -> None:
     from benchmarks.data import write_faces
 
     from dmrnet.data.mapped import MappedDataset
-    from dmrnet.data.sets.casia_surf import CasiaSurf
+    from dmrnet.data.sets.published.casia_surf import CasiaSurf
 
     write_faces(tmp_path, 8)
     train = CasiaSurf(root=str(tmp_path)).load(0).train

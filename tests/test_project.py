@@ -26,7 +26,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 LARGEST_FILE = 100 * 1024
 # Packages whose public names are imported on first use.
 LAZY = ["dmrnet", *(f"dmrnet.{name}" for name in ("data", "engine", "evaluation", "report"))]
-LARGE_FILES = {f"src/dmrnet/data/sets/{name}.npz" for name in ("mfeat", "pendigits")}
+LARGE_FILES = {f"src/dmrnet/data/sets/embedded/files/{name}.npz" for name in ("mfeat", "pendigits")}
 # README first; the built pages under docs/_build are not sources.
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES = [page for page in PAGES if "_build" not in page.parts]
@@ -69,7 +69,7 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: zipfile.ZipFile) -> No
     assert packed == sources
 
 
-@pytest.mark.parametrize("kind", ["py.typed", "data/sets/mfeat.npz", ".html.j2"])
+@pytest.mark.parametrize("kind", ["py.typed", "data/sets/embedded/files/mfeat.npz", ".html.j2"])
 def test_the_wheel_holds_what_is_not_python(wheel: zipfile.ZipFile, kind: str) -> None:
     assert [name for name in wheel.namelist() if name.endswith(kind)]
 

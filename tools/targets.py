@@ -57,7 +57,7 @@ def diabetes() -> tuple[Arrays, np.ndarray, list[str] | None]:
 def landsat() -> tuple[Arrays, np.ndarray, list[str] | None]:
     """Return the neighbourhoods in three bands, and the central pixel of the fourth."""
     with (
-        as_file(files("dmrnet.data.sets") / "landsat.npz") as path,
+        as_file(files("dmrnet.data.sets.embedded") / "files" / "landsat.npz") as path,
         np.load(path) as saved,
     ):
         x = {band: saved[band].reshape(-1, 9).astype(np.float64) for band in BANDS}

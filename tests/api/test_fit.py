@@ -16,8 +16,8 @@ from torch import Tensor, nn
 import dmrnet
 from dmrnet import Modality, MultimodalDataset, Run, Task
 from dmrnet.cli import main
+from dmrnet.data.sets.embedded.mfeat import Mfeat
 from dmrnet.data.sets.given import Given
-from dmrnet.data.sets.mfeat import Mfeat
 from dmrnet.engine.own_metrics import METRICS
 from dmrnet.methods import METHODS
 from dmrnet.methods.base import Method

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dmrnet.data.dataset import ArrayDataset
 from dmrnet.data.loader import TrainLoader, evaluation_batches
-from dmrnet.data.sets.mfeat import Mfeat
+from dmrnet.data.sets.embedded.mfeat import Mfeat
 from dmrnet.data.splits.split import generator
 from dmrnet.modalities import Modality, Stratified, Task, Uniform, Warmup, rows_of
 

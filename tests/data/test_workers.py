@@ -16,9 +16,9 @@ from tests.data.made import casia_surf, kinetics_sounds, nyuv2
 
 from dmrnet.data.loader import TrainLoader
 from dmrnet.data.published.preparation import prepare
-from dmrnet.data.sets.casia_surf import CasiaSurf
-from dmrnet.data.sets.kinetics_sounds import KineticsSounds
-from dmrnet.data.sets.nyuv2 import NYUv2
+from dmrnet.data.sets.published.casia_surf import CasiaSurf
+from dmrnet.data.sets.published.kinetics_sounds import KineticsSounds
+from dmrnet.data.sets.published.nyuv2 import NYUv2
 from dmrnet.modalities import Batch, Uniform, Warmup
 
 pytest.importorskip("av", reason="video files need the extra audio-video")

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from dmrnet.data.sets.digits import Digits
-from dmrnet.data.sets.watch import Watch
+from dmrnet.data.sets.published.digits import Digits
+from dmrnet.data.sets.published.watch import Watch
 from dmrnet.engine.evaluate import sources_of
 
 INDEX = torch.tensor([2, 0, 1])

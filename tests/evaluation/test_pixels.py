@@ -10,7 +10,7 @@ import pytest
 import torch
 from sklearn.metrics import confusion_matrix, jaccard_score, log_loss
 
-from dmrnet.data.sets.cwfid import CWFID
+from dmrnet.data.sets.published.cwfid import CWFID
 from dmrnet.evaluation import (
     MeanIoU,
     PixelEvaluation,

@@ -6,7 +6,7 @@ import torch
 
 from dmrnet.data.checks.description import describe
 from dmrnet.data.dataset import ArrayDataset, Splits
-from dmrnet.data.sets.mfeat import Mfeat
+from dmrnet.data.sets.embedded.mfeat import Mfeat
 from dmrnet.modalities import Modality, Task
 
 

@@ -9,7 +9,7 @@ import torch
 from dmrnet.data.dataset import ArrayDataset, Splits
 from dmrnet.data.files.export import export
 from dmrnet.data.sets.arrays import Arrays
-from dmrnet.data.sets.mfeat import MODALITIES, Mfeat
+from dmrnet.data.sets.embedded.mfeat import MODALITIES, Mfeat
 from dmrnet.modalities import Modality, Task
 
 

@@ -12,7 +12,7 @@ from tests.data.made import cwfid as fields
 from dmrnet.data.checks.shift import shift_notes
 from dmrnet.data.files.images import image_layout, read_images
 from dmrnet.data.published.preparation import prepare
-from dmrnet.data.sets.cwfid import CWFID
+from dmrnet.data.sets.published.cwfid import CWFID
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_a_hole_of_raw_depth_stays_zero(tmp_path: Path) -> None:
     pytest.importorskip("h5py")
     from tests.data.made import nyuv2 as rooms
 
-    from dmrnet.data.sets.nyuv2 import NYUv2
+    from dmrnet.data.sets.published.nyuv2 import NYUv2
 
     prepare("nyuv2", [rooms.make(tmp_path / "source")], tmp_path / "root")
     content, rows = rooms.content(), [number - 1 for number in rooms.TESTED]

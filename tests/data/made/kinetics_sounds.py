@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from tests.data.made import media
 
-from dmrnet.data.sets.kinetics_sounds import CLASS_LISTS
+from dmrnet.data.sets.published.kinetics_sounds import CLASS_LISTS
 
 CLASSES = CLASS_LISTS["33"]
 COUNTS = {"train": 2, "test": 1}

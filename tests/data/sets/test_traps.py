@@ -7,7 +7,7 @@ from tests.data.made import media
 
 from dmrnet.data.files.media.decoding import picture
 from dmrnet.data.files.media.spectrogram import PAPER, RELEASED
-from dmrnet.data.sets import crema_d, kinetics_sounds, nyuv2
+from dmrnet.data.sets.published import crema_d, kinetics_sounds, nyuv2
 
 # Arandjelović and Zisserman, ICCV 2017, Appendix A1, in its words.
 FIRST_PAPER = (

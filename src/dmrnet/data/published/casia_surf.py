@@ -14,7 +14,7 @@ from dmrnet.data.files.media.decoding import opened_picture, resized
 from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import File, FilesByGroup, Lines, locate, parse_lines
 from dmrnet.data.published.work import Decoder, Work
-from dmrnet.data.sets.casia_surf import MODALITIES, SIZE, STORED, VERSION, shared
+from dmrnet.data.sets.published.casia_surf import MODALITIES, SIZE, STORED, VERSION, shared
 
 LISTS = {"train": "train_list.txt", "val": "val_private_list.txt", "test": "test_private_list.txt"}
 PUBLISHED = {"train": 29_266, "val": 9_608, "test": 57_710}

@@ -19,8 +19,8 @@ from dmrnet.data.published.sources import (
     parse_lines,
 )
 from dmrnet.data.published.work import Work
-from dmrnet.data.sets.audio_visual import frame, sound
-from dmrnet.data.sets.crema_d import CLASSES, SECONDS, VERSION
+from dmrnet.data.sets.published.audio_visual import frame, sound
+from dmrnet.data.sets.published.crema_d import CLASSES, SECONDS, VERSION
 
 LISTS = {"train": "train.csv", "test": "test.csv"}
 PUBLISHED = {"train": 6_698, "test": 744}

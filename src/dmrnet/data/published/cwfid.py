@@ -16,7 +16,7 @@ from dmrnet.data.files.media.decoding import as_rgb, opened_picture
 from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import File, FilesByGroup, locate
 from dmrnet.data.published.work import Decoder, Work
-from dmrnet.data.sets.cwfid import CLASSES, VERSION, counts
+from dmrnet.data.sets.published.cwfid import CLASSES, VERSION, counts
 
 SPLIT = "train_test_split.yaml"
 COLOURS = {(0, 0, 0): 0, (0, 255, 0): 1, (255, 0, 0): 2}

@@ -19,7 +19,7 @@ from dmrnet.data.files.media.spectrogram import DIGITS
 from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import File, FilesByGroup, Lines, locate, parse_lines, unpacked
 from dmrnet.data.published.work import Work
-from dmrnet.data.sets.digits import IMAGE, SECONDS, SIGN, VERSION
+from dmrnet.data.sets.published.digits import IMAGE, SECONDS, SIGN, VERSION
 from dmrnet.untrusted import gunzip
 
 RATE = 8_000

@@ -14,8 +14,15 @@ from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import File, FilesByGroup, first_picture, locate
 from dmrnet.data.published.work import Work
-from dmrnet.data.sets.audio_visual import frame, sound
-from dmrnet.data.sets.kinetics_sounds import CLASS_LISTS, EVERY, SECONDS, SHORTEST, SPLITS, VERSION
+from dmrnet.data.sets.published.audio_visual import frame, sound
+from dmrnet.data.sets.published.kinetics_sounds import (
+    CLASS_LISTS,
+    EVERY,
+    SECONDS,
+    SHORTEST,
+    SPLITS,
+    VERSION,
+)
 
 FOLDERS = {
     "train": ("train_256", "train"),

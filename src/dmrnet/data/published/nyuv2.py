@@ -15,7 +15,7 @@ from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import File, FilesByGroup, locate
 from dmrnet.data.published.work import Work
-from dmrnet.data.sets.nyuv2 import CLASSES, VERSION
+from dmrnet.data.sets.published.nyuv2 import CLASSES, VERSION
 from dmrnet.untrusted import check_regular
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dmrnet.data.files.arrays.pickles import read_npy
 from dmrnet.data.published.preparation import Preparation
 from dmrnet.data.published.sources import FilesByGroup, locate, unpacked
 from dmrnet.data.published.work import Work
-from dmrnet.data.sets.watch import CHANNELS, VERSION
+from dmrnet.data.sets.published.watch import CHANNELS, VERSION
 
 FILE = "watch_dataset.npy"
 PUBLISHED = 140

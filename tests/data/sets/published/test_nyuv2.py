@@ -23,7 +23,7 @@ from dmrnet.data.dense import median_frequency
 from dmrnet.data.files.cache import read_cache
 from dmrnet.data.inputs.transforms import Transform
 from dmrnet.data.published.preparation import prepare
-from dmrnet.data.sets.nyuv2 import CLASSES, DEVIATION, MEAN, NYUv2, held_scenes
+from dmrnet.data.sets.published.nyuv2 import CLASSES, DEVIATION, MEAN, NYUv2, held_scenes
 from dmrnet.methods import build_method
 from dmrnet.nn.networks.network import Network
 

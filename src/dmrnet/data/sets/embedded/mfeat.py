@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dmrnet.data.sets.embedded import Embedded, Published, read
+from dmrnet.data.sets.embedded.base import Embedded, Published, read
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dmrnet.data.sets.embedded import Embedded, Published, read_published
+from dmrnet.data.sets.embedded.base import Embedded, Published, read_published
 
 
 @dataclass(frozen=True)

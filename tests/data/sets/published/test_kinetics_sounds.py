@@ -19,7 +19,7 @@ from tests.data.made import media
 from dmrnet.data.files.cache import read_cache, write_cache
 from dmrnet.data.published.kinetics_sounds import find
 from dmrnet.data.published.preparation import prepare
-from dmrnet.data.sets.kinetics_sounds import CLASS_LISTS, EVERY, VERSION, KineticsSounds
+from dmrnet.data.sets.published.kinetics_sounds import CLASS_LISTS, EVERY, VERSION, KineticsSounds
 
 pytest.importorskip("av", reason="video files need the extra audio-video")
 

@@ -42,14 +42,14 @@ class Published:
 
 
 def read(file: str) -> dict[str, Tensor]:
-    """Return the arrays of a file of this folder: labels ``y`` as int64, the others as float32."""
+    """Return the arrays of a file in `files/`: labels ``y`` as int64, the others as float32."""
     from importlib.resources import as_file, files
 
     import numpy as np
     import torch
 
     with (
-        as_file(files("dmrnet.data.sets") / file) as path,
+        as_file(files("dmrnet.data.sets.embedded") / "files" / file) as path,
         np.load(path, allow_pickle=False) as archive,
     ):
         types = {name: np.int64 if name == "y" else np.float32 for name in archive.files}

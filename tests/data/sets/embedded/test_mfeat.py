@@ -16,7 +16,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from tests.data.contract import DatasetContract, identities
 
-from dmrnet.data.sets.mfeat import MODALITIES, TWINS, Mfeat, views
+from dmrnet.data.sets.embedded.mfeat import MODALITIES, TWINS, Mfeat, views
 
 # sha256 over names, types, shapes and values; LICENSES/mfeat.txt and tools/make_mfeat.py have it.
 CONTENT = "84e8288d7541c0f28e2b42bfdc20a87876a5c2824b6c828276681fc911b57cb1"
@@ -50,7 +50,9 @@ def test_views_are_chosen_in_an_order_and_the_split_is_the_same() -> None:
 
 def test_the_packaged_file_holds_what_was_published() -> None:
     digest = hashlib.sha256()
-    with np.load(str(files("dmrnet.data.sets") / "mfeat.npz"), allow_pickle=False) as archive:
+    with np.load(
+        str(files("dmrnet.data.sets.embedded") / "files" / "mfeat.npz"), allow_pickle=False
+    ) as archive:
         assert archive.files == [*MODALITIES, "y"]
         for name in archive.files:
             array = archive[name]
@@ -185,7 +187,7 @@ def test_settings_are_plain() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["dmrnet.data", "dmrnet.data.sets.mfeat", "dmrnet.data.sets.arrays"]
+    "module", ["dmrnet.data", "dmrnet.data.sets.embedded.mfeat", "dmrnet.data.sets.arrays"]
 )
 def test_settings_are_read_without_torch(module: str) -> None:
     script = f"import sys, {module}; sys.exit('torch' in sys.modules)"

@@ -57,7 +57,7 @@ class CremaD(DataSettings):
         from dmrnet.data.dataset import Splits
         from dmrnet.data.files.cache import read_cache, skipped_note
         from dmrnet.data.files.media.spectrogram import PAPER, RELEASED
-        from dmrnet.data.sets.audio_visual import RATE, SoundInput, clip_splits
+        from dmrnet.data.sets.published.audio_visual import RATE, SoundInput, clip_splits
         from dmrnet.data.splits.split import generator, hold_out
 
         arrays, provenance = read_cache("crema-d", self.root, VERSION)

@@ -17,14 +17,14 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from tests.data.contract import DatasetContract, identities
 
 from dmrnet.data.registry import data_class
-from dmrnet.data.sets.cancer import Cancer
-from dmrnet.data.sets.embedded import Embedded
-from dmrnet.data.sets.ionosphere import Ionosphere
-from dmrnet.data.sets.libras import Libras
-from dmrnet.data.sets.mfeat import Mfeat
-from dmrnet.data.sets.quadrants import Quadrants
+from dmrnet.data.sets.embedded.base import Embedded
+from dmrnet.data.sets.embedded.cancer import Cancer
+from dmrnet.data.sets.embedded.ionosphere import Ionosphere
+from dmrnet.data.sets.embedded.libras import Libras
+from dmrnet.data.sets.embedded.mfeat import Mfeat
+from dmrnet.data.sets.embedded.quadrants import Quadrants
 
-TOOLS = Path(__file__).parents[3] / "tools"
+TOOLS = Path(__file__).parents[4] / "tools"
 SETS = {
     "cancer": (569, 2, {"mean": (10,), "error": (10,), "worst": (10,)}),
     "ionosphere": (350, 2, {"in_phase": (1, 17), "quadrature": (1, 17)}),
@@ -60,7 +60,7 @@ def content_digest(path: str) -> str:
 
 @pytest.mark.parametrize("name", SETS)
 def test_the_packaged_file_holds_what_was_published(name: str, sources) -> None:
-    path = str(files("dmrnet.data.sets") / f"{name}.npz")
+    path = str(files("dmrnet.data.sets.embedded") / "files" / f"{name}.npz")
     assert content_digest(path) == sources[name].content
     licence = (TOOLS.parent / "LICENSES" / "uci.txt").read_text()
     assert sources[name].content in licence

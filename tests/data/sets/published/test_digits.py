@@ -29,7 +29,7 @@ from tests.data.made import digits as made
 from dmrnet.data.files.cache import read_cache
 from dmrnet.data.published.digits import PUBLISHED, find, photograph, spectrogram
 from dmrnet.data.published.preparation import prepare
-from dmrnet.data.sets.digits import MODALITIES, Digits, drawn_by_class, origin
+from dmrnet.data.sets.published.digits import MODALITIES, Digits, drawn_by_class, origin
 
 SMALL = {"train_triples": 210, "val_triples": 60, "test_triples": 100}
 

@@ -19,7 +19,7 @@ from tests.data.made import casia_surf as made
 from dmrnet.data.files.cache import read_cache
 from dmrnet.data.published.casia_surf import parse
 from dmrnet.data.published.preparation import prepare
-from dmrnet.data.sets.casia_surf import CasiaSurf
+from dmrnet.data.sets.published.casia_surf import CasiaSurf
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit_run

@@ -22,7 +22,7 @@ from dmrnet.data.files.cache import read_cache
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.data.published.cwfid import split_of
 from dmrnet.data.published.preparation import prepare
-from dmrnet.data.sets.cwfid import CWFID, held_images
+from dmrnet.data.sets.published.cwfid import CWFID, held_images
 
 
 @cache

@@ -29,7 +29,7 @@ from tests.data.made import watch as made
 from dmrnet.data.files.cache import read_cache
 from dmrnet.data.published.preparation import prepare
 from dmrnet.data.published.watch import PUBLISHED, find, unpickled
-from dmrnet.data.sets.watch import MODALITIES, Watch, held_out, windows
+from dmrnet.data.sets.published.watch import MODALITIES, Watch, held_out, windows
 
 
 @cache

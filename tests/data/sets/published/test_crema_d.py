@@ -19,7 +19,7 @@ from dmrnet.data.files.media.sound import read_sound
 from dmrnet.data.files.media.spectrogram import resample
 from dmrnet.data.published.crema_d import parse
 from dmrnet.data.published.preparation import prepare
-from dmrnet.data.sets.crema_d import CLASSES, VERSION, CremaD
+from dmrnet.data.sets.published.crema_d import CLASSES, VERSION, CremaD
 
 pytest.importorskip("av", reason="video files need the extra audio-video")
 

@@ -84,7 +84,7 @@ class KineticsSounds(DataSettings):
         from dmrnet.data.dataset import Splits
         from dmrnet.data.files.cache import read_cache, skipped_note
         from dmrnet.data.files.media.spectrogram import HALF, PAPER
-        from dmrnet.data.sets.audio_visual import RATE, SoundInput, clip_splits
+        from dmrnet.data.sets.published.audio_visual import RATE, SoundInput, clip_splits
         from dmrnet.data.splits.split import generator, hold_out
 
         arrays, provenance = read_cache("kinetics-sounds", self.root, VERSION)

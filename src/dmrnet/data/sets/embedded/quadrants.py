@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dmrnet.data.sets.embedded import Embedded, Published, read, task_of
+from dmrnet.data.sets.embedded.base import Embedded, Published, read, task_of
 
 
 @dataclass(frozen=True)

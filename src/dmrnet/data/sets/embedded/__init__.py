@@ -1,0 +1,1 @@
+"""Data sets inside the package, one file each; their arrays are in `files/`."""
