@@ -16,7 +16,7 @@ import pytest
 
 import dmrnet
 from dmrnet.data.registry import DATASETS
-from dmrnet.engine.own_metrics import METRICS
+from dmrnet.engine.scores.own_metrics import METRICS
 from dmrnet.methods import METHODS
 from dmrnet.nn.encoders.own import ENCODERS
 

@@ -18,8 +18,8 @@ from dmrnet.cli.failures import plain_streams
 from dmrnet.cli.screen import Screen, plain_table
 from dmrnet.data.files.archive import Archive
 from dmrnet.data.sets.arrays import Arrays
-from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.own_metrics import METRICS
+from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.scores.own_metrics import METRICS
 from dmrnet.modalities import Modality, Task, check_names
 from dmrnet.report.records.rows import text as text_of
 from dmrnet.studies.form import study_of

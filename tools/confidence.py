@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 
 from dmrnet.confidence import Confidence, calibration_error, error_detection, reliability
-from dmrnet.engine.confidence import calibrated, fitted_on
-from dmrnet.engine.finished import FinishedRun, open_run
-from dmrnet.engine.scoring import combinations_of, score
-from dmrnet.engine.uncertainty import uncertainty_rows
+from dmrnet.engine.run.finished import FinishedRun, open_run
+from dmrnet.engine.scores.confidence import calibrated, fitted_on
+from dmrnet.engine.scores.scoring import combinations_of, score
+from dmrnet.engine.scores.uncertainty import uncertainty_rows
 from dmrnet.evaluation import Evaluation
 
 Figures = dict[str, float]

@@ -18,7 +18,7 @@ from dmrnet import Modality, MultimodalDataset, Run, Task
 from dmrnet.cli import main
 from dmrnet.data.sets.embedded.mfeat import Mfeat
 from dmrnet.data.sets.given import Given
-from dmrnet.engine.own_metrics import METRICS
+from dmrnet.engine.scores.own_metrics import METRICS
 from dmrnet.methods import METHODS
 from dmrnet.methods.base import Method
 from dmrnet.nn import ConcatFusion, Network, Point, PooledLinear, feature_shapes

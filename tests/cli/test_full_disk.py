@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dmrnet.data.dataset import fingerprint_of_file
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 
 from .conftest import QUICK
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dmrnet.cli.failures import unread
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 
 from .conftest import QUICK
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 
 pytestmark = [
     pytest.mark.slow,

@@ -17,7 +17,7 @@ from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import TrainLoader, evaluation_batches
 from dmrnet.data.published.preparation import PREPARATIONS
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.modalities import Batch, Modality, Task
 from dmrnet.nn import Representation
 from dmrnet.objectives import Distribution
@@ -205,7 +205,7 @@ def test_it_trains_two_steps(path: Path, tmp_path: Path, monkeypatch) -> None:
     every = TrainLoader.__iter__
     monkeypatch.setattr(TrainLoader, "__iter__", lambda self: islice(every(self), 2))
     monkeypatch.setattr(TrainLoader, "__len__", lambda self: 2)
-    monkeypatch.setattr("dmrnet.engine.scoring.evaluation_batches", few_rows)
+    monkeypatch.setattr("dmrnet.engine.scores.scoring.evaluation_batches", few_rows)
     monkeypatch.setattr("dmrnet.engine.training.selection.evaluation_batches", few_rows)
     name = path.parent.name
     settings = parse_run(

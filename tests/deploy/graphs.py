@@ -10,7 +10,7 @@ import torch
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.deploy.graph import Graph
 from dmrnet.deploy.runners import Runner
-from dmrnet.engine.finished import FinishedRun
+from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.methods import build_method
 from dmrnet.modalities import Modality, Task
 from dmrnet.nn.networks.network import Network

@@ -14,7 +14,7 @@ from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.deploy import formats, runners
 from dmrnet.deploy.check import check_graph
 from dmrnet.deploy.graph import Graph, graph_of
-from dmrnet.engine.finished import FinishedRun
+from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.methods import METHODS
 from dmrnet.modalities import Modality, Task, all_combinations
 from dmrnet.modalities.task import TargetName

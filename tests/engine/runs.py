@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.settings.config import RunSettings, parse_run
 
 NAMES = ("wave", "face", "age")

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from tests.engine.runs import metrics_of, result_of, settings_in
 
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])

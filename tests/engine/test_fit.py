@@ -24,11 +24,11 @@ from dmrnet.data.loader import TrainLoader, evaluation_batches
 from dmrnet.engine import fit as module
 from dmrnet.engine.final_scores import hard_agreement
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.run.weights import load_weights
 from dmrnet.engine.training import trainee
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.trainee import Progress, Trainee
-from dmrnet.engine.weights import load_weights
 from dmrnet.evaluation import accuracy, evaluate
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Uniform, Warmup, all_combinations, index_of

@@ -18,10 +18,10 @@ import torch
 
 from dmrnet.engine.analysis.analyse import analyse_run
 from dmrnet.engine.evaluate import evaluate_run
-from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.predict import predict_run
+from dmrnet.engine.run.finished import open_run
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.report import build_report
 from dmrnet.settings.config import read_config
 

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from tests.engine.runs import metrics_of, result_of, rows_of, settings_in
 from tests.forked import start
 
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 
 pytestmark = pytest.mark.ddp
 

@@ -18,12 +18,12 @@ from tests.data.made import cwfid as made
 from dmrnet.data.published.preparation import prepare
 from dmrnet.engine.analysis.analyse import analyse_run
 from dmrnet.engine.evaluate import evaluate_run
-from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.predict import predictable_rows
 from dmrnet.engine.predict_maps import label_maps
-from dmrnet.engine.scoring import score_images
+from dmrnet.engine.run.finished import open_run
+from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.scores.scoring import score_images
 from dmrnet.engine.training.selection import selection_score
 from dmrnet.evaluation import (
     MeanIoU,

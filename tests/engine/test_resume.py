@@ -18,7 +18,7 @@ from tests.forked import start
 
 from dmrnet.engine import fit as module
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.trainee import Progress, Trainee
 

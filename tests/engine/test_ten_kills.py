@@ -14,7 +14,7 @@ import pytest
 from tests.engine.runs import metrics_of, result_of, rows_of, settings_in
 
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 
 EPOCHS, KILLS = 200, 10
 

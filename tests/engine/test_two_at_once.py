@@ -13,9 +13,9 @@ from tests.engine.runs import result_of, settings_in
 
 from dmrnet.engine.analysis.analyse import analyse_run
 from dmrnet.engine.evaluate import evaluate_run
-from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.finished import open_run
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.locking import BusyError, lock_folder
 
 

@@ -18,7 +18,7 @@ from tests.data.made import cwfid, digits, watch
 
 from dmrnet.data.published.preparation import prepare
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.methods import METHODS
 from dmrnet.settings.config import parse_run
 

@@ -13,9 +13,9 @@ from tests.methods.test_pixels import WEIGHTS, weighed
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.weights import load_weights
+from dmrnet.engine.run.finished import open_run
+from dmrnet.engine.run.weights import load_weights
 from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
 from dmrnet.methods.modules import experts

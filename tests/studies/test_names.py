@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dmrnet.engine.rows import result_rows
+from dmrnet.engine.scores.rows import result_rows
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.summary import summarise
 from dmrnet.studies.form import read_study

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dmrnet.api.outputs import TemporaryFolder
-from dmrnet.engine.finished import FinishedRun
+from dmrnet.engine.run.finished import FinishedRun
 
 if TYPE_CHECKING:
     from dmrnet.deploy.export import Exported, Format

@@ -21,8 +21,8 @@ from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.sets.base import Cells, DataSettings
 from dmrnet.data.sets.given import Given
-from dmrnet.engine.finished import open_run as open_finished
 from dmrnet.engine.fit import fit_run
+from dmrnet.engine.run.finished import open_run as open_finished
 from dmrnet.engine.training.loggers import Callback, Logger
 from dmrnet.engine.training.trainee import Progress
 from dmrnet.hints import nearest

@@ -9,7 +9,7 @@ from torch import nn
 
 from dmrnet.api.outputs import TemporaryFolder
 from dmrnet.api.run import Run
-from dmrnet.engine.finished import open_run as open_finished
+from dmrnet.engine.run.finished import open_run as open_finished
 from dmrnet.nn.encoders.own import Factory, give_encoder
 
 

@@ -58,6 +58,6 @@ def register_metric(name: str) -> Callable[[Item], Item]:
 
     It decorates a function from probabilities ``(n, M)`` and classes ``(n,)`` to a number.
     """
-    from dmrnet.engine.own_metrics import METRICS
+    from dmrnet.engine.scores.own_metrics import METRICS
 
     return METRICS.register(name)

@@ -21,16 +21,16 @@ from dmrnet.data.files.arrays.bad_rows import BadRows
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.python.items import LazyDataset
-from dmrnet.engine.confidence import confidence_of, read_confidence
 from dmrnet.engine.evaluate import evaluate_run
-from dmrnet.engine.finished import FinishedRun
-from dmrnet.engine.finished import open_run as open_finished
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.own_metrics import MetricFunction
 from dmrnet.engine.predict import predict_run
+from dmrnet.engine.run.finished import FinishedRun
+from dmrnet.engine.run.finished import open_run as open_finished
+from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.scores.confidence import confidence_of, read_confidence
+from dmrnet.engine.scores.own_metrics import MetricFunction
+from dmrnet.engine.scores.uncertainty import uncertainty_rows
 from dmrnet.engine.training.trainee import Progress
-from dmrnet.engine.uncertainty import uncertainty_rows
 from dmrnet.methods.base import Method
 from dmrnet.modalities import MaskSampler, parse
 from dmrnet.nn.encoders.own import Factory, give_encoder
@@ -302,7 +302,7 @@ class Run(Deployable):
         Returns:
             float32 ``(n,)`` by name, NaN for samples that have none of the modalities: ``softmax``,
             ``entropy``, and for methods with a Gaussian (DMR, PE, PCME) ``variance`` and
-            ``spread``; see `dmrnet.engine.uncertainty`.
+            ``spread``; see `dmrnet.engine.scores.uncertainty`.
         """
         found = self._predicted(inputs, present, combination, None)
         values = uncertainty_rows(

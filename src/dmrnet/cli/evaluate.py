@@ -87,7 +87,7 @@ def score(args: argparse.Namespace) -> Console:
     with loading():
         from dmrnet.cli.devices import device
         from dmrnet.engine.evaluate import evaluate_run
-        from dmrnet.engine.finished import open_run
+        from dmrnet.engine.run.finished import open_run
         from dmrnet.modalities import count
 
     console, where = screen(), device(args.device)

@@ -55,7 +55,7 @@ def run(argv: Sequence[str]) -> int:
 
     with loading():
         from dmrnet.deploy.export import export_run
-        from dmrnet.engine.finished import open_run
+        from dmrnet.engine.run.finished import open_run
 
     opened = open_run(Path(args.run))
     exported = export_run(

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from dmrnet.cli.screen import screen
-from dmrnet.engine.finished import settings_of as settings_of_run
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.finished import settings_of as settings_of_run
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.report import read_runs
 from dmrnet.settings.config import RunSettings
 

@@ -83,10 +83,10 @@ def run(argv: Sequence[str]) -> int:
             with_skipped,
             write_label_maps,
         )
-        from dmrnet.engine.confidence import confidence_of, read_confidence
-        from dmrnet.engine.finished import open_run
-        from dmrnet.engine.folder import RunFolder
         from dmrnet.engine.predict import predict_rows, predictable_rows
+        from dmrnet.engine.run.finished import open_run
+        from dmrnet.engine.run.folder import RunFolder
+        from dmrnet.engine.scores.confidence import confidence_of, read_confidence
         from dmrnet.modalities import name_of
         from dmrnet.storage import check_outputs, write_bytes
         from dmrnet.targets import target_of

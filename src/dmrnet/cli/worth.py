@@ -21,7 +21,7 @@ from dmrnet.report.statistics.failures import MOST_MODALITIES
 
 if TYPE_CHECKING:
     from dmrnet.api.scores import Scores
-    from dmrnet.engine.folder import RunFolder
+    from dmrnet.engine.run.folder import RunFolder
 
 
 def check_rates(

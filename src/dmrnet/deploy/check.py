@@ -14,8 +14,8 @@ from dmrnet.confidence import Confidence
 from dmrnet.data.inputs.steps import ended
 from dmrnet.deploy.graph import Graph
 from dmrnet.deploy.runners import Runner
-from dmrnet.engine.finished import FinishedRun
-from dmrnet.engine.scoring import combinations_of, images_at_once
+from dmrnet.engine.run.finished import FinishedRun
+from dmrnet.engine.scores.scoring import combinations_of, images_at_once
 from dmrnet.evaluation import predict_masks
 from dmrnet.evaluation.tiles import padded
 from dmrnet.modalities import Modality, name_of, rows_of

@@ -10,8 +10,8 @@ from dmrnet.deploy.check import Check, check_graph
 from dmrnet.deploy.graph import graph_of
 from dmrnet.deploy.metadata import metadata_of
 from dmrnet.deploy.quantise import CombinationCost, as_table, cost_of, quantised
-from dmrnet.engine.confidence import read_confidence
-from dmrnet.engine.finished import FinishedRun
+from dmrnet.engine.run.finished import FinishedRun
+from dmrnet.engine.scores.confidence import read_confidence
 from dmrnet.storage import write_together
 
 Format = Literal["torch-export", "onnx", "safetensors"]

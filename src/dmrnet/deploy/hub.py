@@ -21,9 +21,9 @@ from dmrnet.deploy.card import card_of, picture_of
 from dmrnet.deploy.export import Exported, refuse_existing
 from dmrnet.deploy.graph import graph_of
 from dmrnet.deploy.metadata import metadata_of
-from dmrnet.engine.confidence import read_confidence
-from dmrnet.engine.finished import FinishedRun
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.finished import FinishedRun
+from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.scores.confidence import read_confidence
 from dmrnet.settings.config import RunSettings
 from dmrnet.settings.paths import paths_of
 from dmrnet.storage import json_lines, read_json, write_together

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dmrnet.deploy.graph import Graph
-from dmrnet.engine.finished import FinishedRun
+from dmrnet.engine.run.finished import FinishedRun
 
 FORMAT = 1
 """Version of the layout of the metadata."""

@@ -18,8 +18,8 @@ from dmrnet.data.loader import evaluation_batches
 from dmrnet.deploy.formats import add_metadata, quiet
 from dmrnet.deploy.graph import Graph
 from dmrnet.deploy.runners import Runner
-from dmrnet.engine.finished import FinishedRun
-from dmrnet.engine.scoring import combinations_of, samples_at_once
+from dmrnet.engine.run.finished import FinishedRun
+from dmrnet.engine.scores.scoring import combinations_of, samples_at_once
 from dmrnet.modalities import name_of
 
 

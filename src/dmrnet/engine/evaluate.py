@@ -14,20 +14,20 @@ from dmrnet.data.dataset import Dataset, fingerprint_of_file
 from dmrnet.data.files.arrays.bad_rows import BadRows
 from dmrnet.data.files.arrays.source import Source
 from dmrnet.data.sets.base import DataSettings
-from dmrnet.engine.class_rows import class_metric_lines
-from dmrnet.engine.confidence import calibration_lines, read_confidence, reliability_counts
-from dmrnet.engine.finished import FinishedRun
-from dmrnet.engine.own_metrics import METRICS, MetricFunction, own_lines
-from dmrnet.engine.pixel_results import class_lines, pack_counts, pack_label_maps, shown_rows
-from dmrnet.engine.rows import Line, result_rows, score_lines
-from dmrnet.engine.scoring import (
+from dmrnet.engine.run.finished import FinishedRun
+from dmrnet.engine.scores.class_rows import class_metric_lines
+from dmrnet.engine.scores.confidence import calibration_lines, read_confidence, reliability_counts
+from dmrnet.engine.scores.own_metrics import METRICS, MetricFunction, own_lines
+from dmrnet.engine.scores.pixel_results import class_lines, pack_counts, pack_label_maps, shown_rows
+from dmrnet.engine.scores.rows import Line, result_rows, score_lines
+from dmrnet.engine.scores.scoring import (
     combinations_of,
     keeps_predictions,
     naming_samples,
     score,
     score_images,
 )
-from dmrnet.engine.thresholds import (
+from dmrnet.engine.scores.thresholds import (
     apply_thresholds,
     attack_type_lines,
     predicted_labels,

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from dmrnet.engine.class_rows import class_metric_lines
-from dmrnet.engine.confidence import fit_confidence
-from dmrnet.engine.cost import inference_flops
-from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.own_metrics import METRICS
-from dmrnet.engine.rows import Line, result_rows, score_lines
-from dmrnet.engine.scoring import combinations_of, keeps_predictions, naming_samples, score
-from dmrnet.engine.seal import seal
-from dmrnet.engine.thresholds import set_thresholds, sets_thresholds
+from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.run.seal import seal
+from dmrnet.engine.run.weights import load_weights
+from dmrnet.engine.scores.class_rows import class_metric_lines
+from dmrnet.engine.scores.confidence import fit_confidence
+from dmrnet.engine.scores.cost import inference_flops
+from dmrnet.engine.scores.own_metrics import METRICS
+from dmrnet.engine.scores.rows import Line, result_rows, score_lines
+from dmrnet.engine.scores.scoring import combinations_of, keeps_predictions, naming_samples, score
+from dmrnet.engine.scores.thresholds import set_thresholds, sets_thresholds
 from dmrnet.engine.training.trainee import Trainee
-from dmrnet.engine.weights import load_weights
 from dmrnet.evaluation import goodness, measure_of, worst
 from dmrnet.methods.base import Method
 from dmrnet.modalities import count, index_of

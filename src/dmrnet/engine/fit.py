@@ -18,7 +18,6 @@ from safetensors.torch import save
 from dmrnet.data.checks.presence import patterns
 from dmrnet.data.dataset import Splits, fingerprint_of_file
 from dmrnet.engine.final_scores import write_final_scores
-from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.guard import (
     check_fusion,
     check_masks,
@@ -30,7 +29,8 @@ from dmrnet.engine.guard import (
     sampler_name,
     to_go_on,
 )
-from dmrnet.engine.seal import decisive_settings, sources_of
+from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.run.seal import decisive_settings, sources_of
 from dmrnet.engine.training.checkpoints import Checkpoint, Checkpoints
 from dmrnet.engine.training.loggers import check_observers, end_logger, logger_by_name
 from dmrnet.engine.training.memory import keep_freed

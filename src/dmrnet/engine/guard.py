@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from dmrnet.data.dataset import Dataset, Splits
-from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.seal import check_config
+from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.run.seal import check_config
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.methods.base import Method
 from dmrnet.modalities import MaskSampler
@@ -151,7 +151,7 @@ def qualified_name(part: object) -> str:
     """Return the import path of a function or class, or of the class of an object.
 
     >>> qualified_name(RunFolder), qualified_name(Training())
-    ('dmrnet.engine.folder.RunFolder', 'dmrnet.settings.training.Training')
+    ('dmrnet.engine.run.folder.RunFolder', 'dmrnet.settings.training.Training')
     """
     kind: Any = part if hasattr(part, "__qualname__") else type(part)
     return f"{kind.__module__}.{kind.__qualname__}"

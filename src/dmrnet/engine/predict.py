@@ -13,8 +13,8 @@ from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.arrays.bad_rows import BadRows
 from dmrnet.data.files.arrays.source import Source
 from dmrnet.data.loader import evaluation_batches
-from dmrnet.engine.finished import FinishedRun
-from dmrnet.engine.scoring import naming_samples, samples_at_once
+from dmrnet.engine.run.finished import FinishedRun
+from dmrnet.engine.scores.scoring import naming_samples, samples_at_once
 from dmrnet.evaluation import predict_masks
 from dmrnet.evaluation.finite import FiniteLogits
 from dmrnet.modalities import name_of, parse

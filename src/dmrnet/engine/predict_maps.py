@@ -8,8 +8,8 @@ from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
-from dmrnet.engine.finished import FinishedRun
-from dmrnet.engine.scoring import images_at_once, naming_samples, tiling_of
+from dmrnet.engine.run.finished import FinishedRun
+from dmrnet.engine.scores.scoring import images_at_once, naming_samples, tiling_of
 from dmrnet.evaluation import predict_pixels
 
 

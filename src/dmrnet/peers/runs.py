@@ -13,7 +13,7 @@ import torch
 
 from dmrnet.data import Splits
 from dmrnet.engine.evaluate import sources_of
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.modalities import name_of
 from dmrnet.peers import PEERS
 from dmrnet.peers.classifiers import fit, too_many

@@ -121,7 +121,7 @@ def load_model(path: str | Path, threads: int = 0) -> ServedModel:
     if graphs and not (path / "run.json").is_file():
         return _load_file(graphs[0], threads)
     from dmrnet.deploy.export import export_run
-    from dmrnet.engine.finished import open_run
+    from dmrnet.engine.run.finished import open_run
 
     onnx = all(find_spec(name) for name in ("onnx", "onnxruntime", "onnxscript"))
     run = open_run(path)

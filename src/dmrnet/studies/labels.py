@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.report.records.systems import System, system
 from dmrnet.studies.plan import Plan, StudySystem
 from dmrnet.studies.resolve import Member

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.report.records.metrics import lower_is_better
 from dmrnet.settings.config import RunSettings, parse_run
 from dmrnet.studies.plan import Plan

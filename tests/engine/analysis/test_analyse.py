@@ -12,14 +12,14 @@ import pytest
 import torch
 from tests.engine.runs import COMBINATIONS, settings_in
 
-from dmrnet.engine import folder as folder_module
 from dmrnet.engine.analysis import analyse as module
 from dmrnet.engine.analysis import samples as analysis_samples
 from dmrnet.engine.analysis.analyse import analyse_run
 from dmrnet.engine.evaluate import evaluate_run
-from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run import folder as folder_module
+from dmrnet.engine.run.finished import open_run
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.evaluation import channel_distance
 
 MAPS = "channel-distance@wave+face"

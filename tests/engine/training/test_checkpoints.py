@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.training.checkpoints import OURS, PREFIX, Checkpoints, WholeFiles
 from dmrnet.engine.training.optim import build_optimizer
 from dmrnet.methods import build_method

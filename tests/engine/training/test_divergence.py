@@ -10,7 +10,7 @@ import pytest
 from tests.engine.runs import metrics_of, settings_in
 
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.training.divergence import DivergenceMonitor
 from dmrnet.settings.config import parse_run
 from dmrnet.settings.training import Training

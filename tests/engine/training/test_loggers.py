@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProg
 from lightning.pytorch.loggers import Logger
 
 import dmrnet
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.training import loggers
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.optim import learning_rate

@@ -11,9 +11,9 @@ import pytest
 import torch
 from tests.engine.runs import TRAIN, metrics_of, result_of, settings_in, write_arrays
 
-from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.finished import open_run
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.prerequisite import CACHE, FOLDER, cache_folder, teacher_selection
 from dmrnet.engine.training.trainee import Progress
@@ -164,7 +164,7 @@ def test_another_teacher_teaches_something_else(made: Path) -> None:
     shutil.copytree(teachers(made)[0], made / "other")
     folder = RunFolder(made / "other")
     run = open_run(made / "other")
-    from dmrnet.engine.weights import save_weights
+    from dmrnet.engine.run.weights import save_weights
 
     with torch.no_grad():
         for parameter in run.method.parameters():

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from tests.engine.runs import COMBINATIONS, TRAIN, metrics_of, rows_of, settings_in
 
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 
 SCRIPT = """
 import json, os, sys
 from pathlib import Path
 from lightning.pytorch.utilities import rank_zero_only
 from tests.engine.runs import settings_in
-from dmrnet.engine import folder
+from dmrnet.engine.run import folder
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.fit import fit_run
 from dmrnet.engine.training.processes import exit_process

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from dmrnet.data.dataset import ArrayDataset
-from dmrnet.engine.scoring import combinations_of, samples_at_once
+from dmrnet.engine.scores.scoring import combinations_of, samples_at_once
 from dmrnet.engine.training.selection import (
     better,
     selection_epochs,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dmrnet.data.loader import TrainLoader
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.training import validation
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.selection import select_on

@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from dmrnet.engine.evaluate import evaluate_run
-from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.finished import open_run
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.modalities import Modality, Task
 from dmrnet.nn import Network, TimmEncoder, build_encoder, encode_rows, output_shape
 from dmrnet.settings.config import parse_run

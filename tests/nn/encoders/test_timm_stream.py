@@ -13,10 +13,10 @@ from tests.nn.contract import NetworkContract
 from torch import nn
 
 from dmrnet.engine.evaluate import evaluate_run
-from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.scoring import score_images
+from dmrnet.engine.run.finished import open_run
+from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.scores.scoring import score_images
 from dmrnet.evaluation import MeanIoU
 from dmrnet.methods import build_method
 from dmrnet.modalities import Modality, Task, all_combinations

@@ -13,7 +13,7 @@ from tests.studies.here import run_here
 
 from dmrnet import methods
 from dmrnet.cli import main
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.methods.search import SEARCH, search_settings
 from dmrnet.studies import Job
 from dmrnet.studies.form import read_study

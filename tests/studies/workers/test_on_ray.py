@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.studies import Done, Epoch, Failed, Started
 from dmrnet.studies.plan import plan
 from dmrnet.studies.resolve import resolve

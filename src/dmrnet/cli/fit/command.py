@@ -41,7 +41,7 @@ def run(argv: Sequence[str]) -> int:
     with loading():
         settings = parse_run(rest)
         from dmrnet.engine.fit import fit_run
-        from dmrnet.engine.folder import RunFolder
+        from dmrnet.engine.run.folder import RunFolder
 
     name = f"{settings.dataset}-{settings.method.name}-{settings.recipe}-seed{settings.seed}"
     folder = Path(out or Path("runs") / name)

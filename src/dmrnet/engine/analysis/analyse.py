@@ -18,10 +18,10 @@ from dmrnet.engine.analysis.base import AnalysisResult, Refuse
 from dmrnet.engine.analysis.names import FROM_DATA, Analysis, read_analysis
 from dmrnet.engine.analysis.records import hard_sets, variance
 from dmrnet.engine.analysis.samples import analyse_samples
-from dmrnet.engine.finished import check_finished, open_run, task_of
-from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.rows import result_rows
-from dmrnet.engine.seal import check_config
+from dmrnet.engine.run.finished import check_finished, open_run, task_of
+from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.run.seal import check_config
+from dmrnet.engine.scores.rows import result_rows
 from dmrnet.locking import lock_folder
 from dmrnet.modalities import Task
 from dmrnet.settings.config import RunSettings, read_config

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dmrnet.engine.analysis.base import AnalysisResult, Encoded
 from dmrnet.engine.analysis.names import Analysis
-from dmrnet.engine.finished import FinishedRun
+from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.evaluation import Angles, centred, class_vector_angles, embedding_angles
 from dmrnet.evaluation.combinations import rows_at_once
 from dmrnet.methods.probes import class_vectors, embedding

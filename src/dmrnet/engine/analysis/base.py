@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dmrnet.engine.rows import Line
+from dmrnet.engine.scores.rows import Line
 from dmrnet.modalities import CachedFeatures
 
 Refuse = Callable[[str, ValueError], None]

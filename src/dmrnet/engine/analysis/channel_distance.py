@@ -7,7 +7,7 @@ from torch import Tensor
 
 from dmrnet.engine.analysis.base import AnalysisResult, Encoded
 from dmrnet.engine.analysis.names import Analysis
-from dmrnet.engine.finished import FinishedRun
+from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.evaluation import Distances, channel_distance
 from dmrnet.evaluation.channel_distance import BINS, FORMS, DistanceForm
 from dmrnet.evaluation.combinations import rows_at_once

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.engine.analysis.base import AnalysisResult
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.evaluation import hard_set_agreement, measure_of
 from dmrnet.evaluation.hard_sets import rank_correlation, top
 from dmrnet.evaluation.measures import goodness

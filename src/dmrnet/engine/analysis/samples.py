@@ -12,8 +12,8 @@ from dmrnet.engine.analysis.angles import EmbeddingAngles
 from dmrnet.engine.analysis.base import AnalysisResult, Encoded, Refuse
 from dmrnet.engine.analysis.channel_distance import ChannelDistance
 from dmrnet.engine.analysis.names import Analysis, AnalysisName
-from dmrnet.engine.finished import FinishedRun
-from dmrnet.engine.scoring import images_at_once, samples_at_once
+from dmrnet.engine.run.finished import FinishedRun
+from dmrnet.engine.scores.scoring import images_at_once, samples_at_once
 from dmrnet.evaluation.tiles import padded
 from dmrnet.methods.probes import modality_maps
 

@@ -17,8 +17,8 @@ import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 from torch import Tensor
 
-from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.weights import misfit
+from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.run.weights import misfit
 from dmrnet.methods.base import Method, rename_weights
 from dmrnet.nn.layers.decay import decayed_parameters
 from dmrnet.storage import write_bytes

@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import (
     WandbLogger,
 )
 
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.settings.training import Logger as LoggerName
 
 __all__ = [

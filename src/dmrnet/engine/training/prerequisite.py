@@ -13,8 +13,8 @@ from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
-from dmrnet.engine.finished import FinishedRun, open_run
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.finished import FinishedRun, open_run
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.training.processes import launch
 from dmrnet.locking import lock_folder
 from dmrnet.methods import method

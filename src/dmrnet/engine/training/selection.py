@@ -12,7 +12,13 @@ from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
-from dmrnet.engine.scoring import combinations_of, samples_at_once, score, score_images, spread
+from dmrnet.engine.scores.scoring import (
+    combinations_of,
+    samples_at_once,
+    score,
+    score_images,
+    spread,
+)
 from dmrnet.evaluation import (
     Accuracy,
     AttackErrors,

@@ -17,8 +17,8 @@ from dmrnet.data.balance import NO_WEIGHTS, class_weights_of
 from dmrnet.data.dataset import Dataset, Splits
 from dmrnet.data.loader import TrainLoader
 from dmrnet.data.splits.split import generator
-from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.rows import statistics_rows
+from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.scores.rows import statistics_rows
 from dmrnet.engine.training.average import WeightAverage
 from dmrnet.engine.training.checkpoints import OURS
 from dmrnet.engine.training.clip import clip

@@ -18,7 +18,7 @@ from lightning.pytorch.callbacks import Callback, ModelSummary, ProgressBar
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import PassThroughProfiler
 
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.processes import launch
 from dmrnet.engine.training.trainee import Trainee

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
-from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.scoring import naming_samples, samples_at_once
+from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.run.weights import save_weights
+from dmrnet.engine.scores.scoring import naming_samples, samples_at_once
 from dmrnet.engine.training.selection import (
     Selection,
     better,
@@ -21,7 +22,6 @@ from dmrnet.engine.training.selection import (
     selection_epochs,
 )
 from dmrnet.engine.training.steps import NotFiniteError
-from dmrnet.engine.weights import save_weights
 from dmrnet.evaluation import Measure, NoClassError
 from dmrnet.methods.base import Method
 from dmrnet.settings.training import Training

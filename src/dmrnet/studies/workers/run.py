@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from dmrnet.engine.evaluate import evaluate_run
-from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.seal import check_config
+from dmrnet.engine.run.finished import open_run
+from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.run.seal import check_config
 from dmrnet.evaluation import measure_of
 from dmrnet.locking import BusyError, lock_folder
 from dmrnet.settings.config import QUIET, RunSettings, read_config

@@ -21,9 +21,9 @@ from dmrnet.data.published.casia_surf import parse
 from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.published.casia_surf import CasiaSurf
 from dmrnet.engine.evaluate import evaluate_run
-from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.finished import open_run
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.settings.config import parse_run
 
 

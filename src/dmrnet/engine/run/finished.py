@@ -23,9 +23,9 @@ from dmrnet.data.files.arrays.source import ArraySource, Source
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.python.items import LazyDataset
 from dmrnet.data.sets.given import Given
-from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.seal import check_config, check_facts, check_files, source_print
-from dmrnet.engine.weights import load_weights
+from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.run.seal import check_config, check_facts, check_files, source_print
+from dmrnet.engine.run.weights import load_weights
 from dmrnet.hints import nearest
 from dmrnet.locking import holder_of
 from dmrnet.methods.base import Method

@@ -16,12 +16,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from tests.engine.runs import COMBINATIONS, NAMES, TEST, settings_in
 
-from dmrnet.engine import finished
 from dmrnet.engine.evaluate import evaluate_run
-from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
 from dmrnet.engine.predict import predict_run
+from dmrnet.engine.run import finished
+from dmrnet.engine.run.finished import open_run
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.locking import LOCK
 
 
@@ -233,7 +233,7 @@ def test_too_many_predictions_to_keep_remove_older_ones(
     run = open_run(Path(shutil.copytree(path, tmp_path / "run")))
     evaluate_run(run)
     assert run.folder.predictions.is_file()
-    monkeypatch.setattr("dmrnet.engine.scoring.MOST_PREDICTIONS", 1)
+    monkeypatch.setattr("dmrnet.engine.scores.scoring.MOST_PREDICTIONS", 1)
     _, kept = evaluate_run(run)
     assert not kept
     assert not run.folder.predictions.exists()
@@ -275,10 +275,10 @@ def test_modalities_keep_their_order(path: Path) -> None:
 def test_a_finished_run_imports_no_lightning() -> None:
     """Lightning takes longer to import than an evaluation takes."""
     script = (
-        "import sys, dmrnet.engine.finished; "
+        "import sys, dmrnet.engine.run.finished; "
         "print(*sys.modules.keys() & {'lightning', 'torchmetrics', 'torchvision', 'timm'})"
     )
-    source = str(Path(__file__).parents[2] / "src")
+    source = str(Path(__file__).parents[3] / "src")
     done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,

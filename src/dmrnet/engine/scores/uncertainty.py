@@ -14,8 +14,8 @@ from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
-from dmrnet.engine.finished import FinishedRun
-from dmrnet.engine.scoring import samples_at_once
+from dmrnet.engine.run.finished import FinishedRun
+from dmrnet.engine.scores.scoring import samples_at_once
 from dmrnet.methods.base import Method
 from dmrnet.nn.representation import sample
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from dmrnet.engine.environment import environment
+from dmrnet.engine.run.environment import environment
 from dmrnet.storage import (
     append_json_lines,
     check_folder,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.storage import json_lines
 
 

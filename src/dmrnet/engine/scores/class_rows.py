@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from dmrnet.engine.rows import Line
+from dmrnet.engine.scores.rows import Line
 from dmrnet.evaluation import Evaluation, further_columns
 from dmrnet.evaluation.class_metrics import recalls
 from dmrnet.modalities import Task, name_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dmrnet.engine.weights import load_weights, save_weights
+from dmrnet.engine.run.weights import load_weights, save_weights
 from dmrnet.methods import build_method
 from dmrnet.modalities import Modality, Task
 from dmrnet.nn import Network

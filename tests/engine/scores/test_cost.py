@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from dmrnet.engine.cost import inference_flops
+from dmrnet.engine.scores.cost import inference_flops
 from dmrnet.methods import build_method
 from dmrnet.modalities import Modality, Task
 from dmrnet.nn import Network

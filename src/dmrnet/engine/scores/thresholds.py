@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
-from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.rows import Line
+from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.scores.rows import Line
 from dmrnet.evaluation import AttackErrors, Evaluation, MaskPredictions, Measure
 from dmrnet.modalities import name_of
 from dmrnet.targets import CLASSES, Target

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dmrnet.engine import environment
+from dmrnet.engine.run import environment
 from dmrnet.settings.config import parse_run
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
-from dmrnet.engine.rows import Line
-from dmrnet.engine.scoring import spread
+from dmrnet.engine.scores.rows import Line
+from dmrnet.engine.scores.scoring import spread
 from dmrnet.evaluation import PixelEvaluation, ious
 from dmrnet.modalities import Task, name_of
 from dmrnet.storage import npz_bytes

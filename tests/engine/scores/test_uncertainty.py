@@ -10,10 +10,10 @@ import torch
 
 import dmrnet
 from dmrnet.engine import open_run
-from dmrnet.engine.uncertainty import uncertainty_rows
+from dmrnet.engine.scores.uncertainty import uncertainty_rows
 from dmrnet.nn.representation import sample
 
-OLD_RUNS = Path(__file__).with_name("old_runs")
+OLD_RUNS = Path(__file__).parents[1] / "old_runs"
 
 
 def test_it_is_that_of_a_loop_over_samples() -> None:

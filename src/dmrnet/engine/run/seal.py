@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dmrnet.data.dataset import fingerprint_of_bytes, fingerprint_of_file
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.settings.config import QUIET, RunSettings
 from dmrnet.settings.files import flat
 from dmrnet.settings.paths import paths_of

@@ -13,9 +13,9 @@ import pytest
 from tests.engine.runs import settings_in, write_arrays
 
 from dmrnet.engine.evaluate import evaluate_run
-from dmrnet.engine.finished import open_run
 from dmrnet.engine.fit import fit_run
-from dmrnet.engine.folder import RunFolder
+from dmrnet.engine.run.finished import open_run
+from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.training.checkpoints import Checkpoints
 from dmrnet.engine.training.trainee import Progress
 from dmrnet.report.records.runs import read_runs

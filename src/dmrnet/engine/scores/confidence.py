@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dmrnet.confidence import Confidence, calibration_error, reliability, temper
-from dmrnet.engine.finished import FinishedRun
-from dmrnet.engine.folder import RunFolder
-from dmrnet.engine.rows import Line
-from dmrnet.engine.scoring import combinations_of, score, spread
+from dmrnet.engine.run.finished import FinishedRun
+from dmrnet.engine.run.folder import RunFolder
+from dmrnet.engine.scores.rows import Line
+from dmrnet.engine.scores.scoring import combinations_of, score, spread
 from dmrnet.evaluation import Evaluation, MaskPredictions
 from dmrnet.modalities import name_of
 from dmrnet.storage import npz_bytes, write_bytes

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import Tensor
 
-from dmrnet.engine.rows import Line
+from dmrnet.engine.scores.rows import Line
 from dmrnet.evaluation import MaskPredictions
 from dmrnet.registry import Registry
 from dmrnet.text import check_plain

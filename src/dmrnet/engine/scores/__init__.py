@@ -1,0 +1,1 @@
+"""Scores of a run: which combinations, which lines, thresholds, confidence, operations."""
