@@ -32,7 +32,7 @@ from dmrnet.evaluation import (
     evaluate_pixels,
     predict_pixels,
 )
-from dmrnet.evaluation.tiles import padded
+from dmrnet.evaluation.dense.tiles import padded
 from dmrnet.methods.probes import modality_maps
 from dmrnet.modalities import all_combinations, name_of
 from dmrnet.settings.config import parse_run

@@ -17,7 +17,7 @@ from dmrnet.deploy.runners import Runner
 from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.engine.scores.scoring import combinations_of, images_at_once
 from dmrnet.evaluation import predict_masks
-from dmrnet.evaluation.tiles import padded
+from dmrnet.evaluation.dense.tiles import padded
 from dmrnet.modalities import Modality, name_of, rows_of
 from dmrnet.nn.fusion import masked
 from dmrnet.targets import target_of

@@ -12,7 +12,7 @@ from dmrnet.confidence import Confidence
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.deploy.scaling import Scaling
 from dmrnet.deploy.tempering import Tempering
-from dmrnet.evaluation.tiles import padded
+from dmrnet.evaluation.dense.tiles import padded
 from dmrnet.methods.base import Method
 from dmrnet.methods.folded import Folded, folded
 from dmrnet.modalities import Modality

@@ -1,5 +1,6 @@
 """Evaluation of every combination in one pass, metrics of its counts, and analyses of features.
 
+`dense` evaluates a class for every pixel, `features` analyses what methods represent.
 Torchmetrics' metrics are imported on first use: that takes longer than a small evaluation.
 """
 
@@ -8,8 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dmrnet.evaluation.acer import ErrorRates, error_rates, threshold_of
-from dmrnet.evaluation.angles import Angles, centred, class_vector_angles, embedding_angles
-from dmrnet.evaluation.channel_distance import Distances, channel_distance
 from dmrnet.evaluation.class_measures import further_columns
 from dmrnet.evaluation.class_metrics import (
     balanced_accuracy,
@@ -21,9 +20,13 @@ from dmrnet.evaluation.class_metrics import (
     worst_recall,
 )
 from dmrnet.evaluation.combinations import Evaluation, MaskPredictions, evaluate, predict_masks
+from dmrnet.evaluation.dense.label_maps import predict_pixels
+from dmrnet.evaluation.dense.pixels import NO_CLASS, LabelMaps, PixelEvaluation, evaluate_pixels
+from dmrnet.evaluation.dense.tiles import Tiling, windows
+from dmrnet.evaluation.features.angles import Angles, centred, class_vector_angles, embedding_angles
+from dmrnet.evaluation.features.channel_distance import Distances, channel_distance
 from dmrnet.evaluation.finite import NoClassError
 from dmrnet.evaluation.hard_sets import Agreement, hard_set_agreement
-from dmrnet.evaluation.label_maps import predict_pixels
 from dmrnet.evaluation.measures import (
     Accuracy,
     AttackErrors,
@@ -34,14 +37,12 @@ from dmrnet.evaluation.measures import (
 )
 from dmrnet.evaluation.metrics import accuracy, ious, mean_iou, worst
 from dmrnet.evaluation.pairs import Pairs, ScoredPairs, draw_pairs, evaluate_pairs, score_pairs
-from dmrnet.evaluation.pixels import NO_CLASS, LabelMaps, PixelEvaluation, evaluate_pixels
-from dmrnet.evaluation.tiles import Tiling, windows
 from dmrnet.evaluation.values import evaluate_values, pooled
 from dmrnet.lazy import lazy_names
 
 if TYPE_CHECKING:
     from dmrnet.evaluation.attacks import ACER, APCER, BPCER, AttackThreshold
-    from dmrnet.evaluation.pixel_iou import PixelIoU
+    from dmrnet.evaluation.dense.pixel_iou import PixelIoU
 
 __all__ = [
     "ACER",
@@ -104,7 +105,7 @@ _HOME = {
     "APCER": "dmrnet.evaluation.attacks",
     "BPCER": "dmrnet.evaluation.attacks",
     "AttackThreshold": "dmrnet.evaluation.attacks",
-    "PixelIoU": "dmrnet.evaluation.pixel_iou",
+    "PixelIoU": "dmrnet.evaluation.dense.pixel_iou",
 }
 
 __getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -9,8 +9,8 @@ from dmrnet.engine.analysis.base import AnalysisResult, Encoded
 from dmrnet.engine.analysis.names import Analysis
 from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.evaluation import Distances, channel_distance
-from dmrnet.evaluation.channel_distance import BINS, FORMS, DistanceForm
 from dmrnet.evaluation.combinations import rows_at_once
+from dmrnet.evaluation.features.channel_distance import BINS, FORMS, DistanceForm
 from dmrnet.modalities.names import SEPARATOR
 from dmrnet.nn.grid import common_grid, to_grid
 

@@ -14,7 +14,7 @@ from dmrnet.engine.analysis.channel_distance import ChannelDistance
 from dmrnet.engine.analysis.names import Analysis, AnalysisName
 from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.engine.scores.scoring import images_at_once, samples_at_once
-from dmrnet.evaluation.tiles import padded
+from dmrnet.evaluation.dense.tiles import padded
 from dmrnet.methods.probes import modality_maps
 
 SAMPLES = 1000

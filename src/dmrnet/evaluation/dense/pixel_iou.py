@@ -7,9 +7,9 @@ from typing import Literal
 from torch import Tensor
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from dmrnet.evaluation.dense.pixels import VOID
 from dmrnet.evaluation.finite import has_finite_max
 from dmrnet.evaluation.metrics import ious, mean_iou
-from dmrnet.evaluation.pixels import VOID
 
 Classes = Literal["mean", "each"]
 """The mean over classes, or each class."""

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dmrnet.evaluation.combinations import Evaluation, Model, by_chunk, rows_to_encode
+from dmrnet.evaluation.dense.tiles import Tiling, cut, padded, windows
 from dmrnet.evaluation.finite import FiniteLogits, has_finite_max
-from dmrnet.evaluation.tiles import Tiling, cut, padded, windows
 from dmrnet.modalities import Batch
 
 VOID = -1

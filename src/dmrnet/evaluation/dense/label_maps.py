@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from dmrnet.evaluation.combinations import Model, by_chunk
+from dmrnet.evaluation.dense.pixels import NO_CLASS
+from dmrnet.evaluation.dense.tiles import Tiling, cut, padded, windows
 from dmrnet.evaluation.finite import FiniteLogits, has_finite_max
-from dmrnet.evaluation.pixels import NO_CLASS
-from dmrnet.evaluation.tiles import Tiling, cut, padded, windows
 from dmrnet.modalities import Batch
 
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from dmrnet.evaluation import Distances, channel_distance
-from dmrnet.evaluation.channel_distance import BINS, FORMS, DistanceForm
+from dmrnet.evaluation.features.channel_distance import BINS, FORMS, DistanceForm
 
 
 def maps(channels: int, seed: int, batch: int = 3, zero: int | None = None) -> torch.Tensor:

@@ -1,0 +1,1 @@
+"""Evaluation in dense prediction, a class for every pixel: counts, label maps, windows."""

@@ -1,0 +1,1 @@
+"""Analyses of features: angles between embeddings, and distances between channels."""
