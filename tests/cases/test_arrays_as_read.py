@@ -15,7 +15,8 @@ from dmrnet.data.files.archive import Archive
 from dmrnet.data.files.media.decoding import opened_picture, pixel_values
 from dmrnet.data.files.reading import read_split
 from dmrnet.data.python.given import MultimodalDataset
-from dmrnet.data.python.items import LazyDataset, lazy_splits
+from dmrnet.data.python.items import LazyDataset
+from dmrnet.data.python.lazy_splits import lazy_splits
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.sets.images import Images
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from dmrnet.data.checks.shift import shift_notes
 from dmrnet.data.files.reading import read_split
 from dmrnet.data.python.given import MultimodalDataset
-from dmrnet.data.python.items import LazyDataset, every_row
+from dmrnet.data.python.items import LazyDataset
+from dmrnet.data.python.lazy_splits import every_row
 from dmrnet.data.sets.arrays import Arrays
 
 RNG = np.random.default_rng(0)

@@ -12,7 +12,7 @@ import dmrnet
 from dmrnet import LazyDataset, MultimodalDataset
 from dmrnet.data.dataset import standardised
 from dmrnet.data.files.reading import read_splits
-from dmrnet.data.python.items import lazy_splits
+from dmrnet.data.python.lazy_splits import lazy_splits
 
 RNG = np.random.default_rng(0)
 Y = np.arange(60) % 3

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import replace
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
@@ -15,39 +14,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmrnet.data.checks.concerns import class_notes, combination_notes, warnings_of
-from dmrnet.data.dataset import Dataset, Splits
+from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.arrays.disguise import absent_rows, block_notes
-from dmrnet.data.files.arrays.ends import ONE_LENGTH, find_ends, layout_of_ragged, steps_note
+from dmrnet.data.files.arrays.ends import find_ends
 from dmrnet.data.files.arrays.labels import (
     Choice,
     check_target,
     known_target,
-    learn_target,
     listed_labels,
 )
 from dmrnet.data.files.arrays.layout import (
     Layout,
-    guess_layout,
-    matching_layout,
     parse_kind,
-    reading_notes,
 )
 from dmrnet.data.files.arrays.numbers import FILL_IN, Array
 from dmrnet.data.files.arrays.objects import as_array, padded, plain_label
 from dmrnet.data.files.reading import arranged
-from dmrnet.data.inputs.cells import MissingCells, cell_notes, gaps
+from dmrnet.data.inputs.cells import MissingCells, gaps
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.inputs.steps import trimmed
-from dmrnet.data.inputs.streaming import fit_streamed
 from dmrnet.data.python.given import GivenData
-from dmrnet.data.python.item_summary import Item, Summary, in_order
+from dmrnet.data.python.item_summary import Item, Summary
 from dmrnet.data.python.records import record
-from dmrnet.data.sets.base import Cells
-from dmrnet.data.splits.groups import group_codes, hold_out_groups
-from dmrnet.data.splits.split import generator, hold_out
 from dmrnet.hints import nearest
-from dmrnet.modalities import Batch, Modality, Task
+from dmrnet.modalities import Batch, Task
 from dmrnet.targets import target_of
 
 
@@ -316,136 +306,3 @@ class ItemRows(Dataset):
                 )
                 counted[name] = MissingCells(len(counts), of, sum(counts) / numbers)
         return counted
-
-
-def lazy_splits(
-    train: LazyDataset,
-    val: LazyDataset | None,
-    test: LazyDataset | None,
-    seed: int,
-    val_share: float,
-    cells: Cells = "refuse",
-) -> Splits:
-    """Return the splits of samples that are read lazily, with the training rows' standardiser.
-
-    Raises:
-        ValueError: If samples do not fit together, their labels are of no known kind, or `cells` is
-            the median, which needs all samples at once.
-    """
-    filled = cells != "refuse"
-    summary = train.summary
-    layouts = {}
-    for name, shape in summary.shapes.items():
-        stated = summary.kinds.get(name) or train.kinds.get(name)
-        layouts[name] = parse_kind(stated) if stated else guess_layout(shape, name)
-    notes = reading_notes({name: (summary.shapes[name], layouts[name]) for name in layouts})
-    column = learn_target(
-        train.path, train.labels_of(torch.arange(len(train))), train.target, train.labels
-    )
-    notes.extend(column.notes)
-    task = Task(
-        tuple(
-            Modality(name, layouts[name].kind, layouts[name].shape(shape), name in summary.kinds)
-            for name, shape in summary.shapes.items()
-        ),
-        column.classes,
-        target=column.target,
-    )
-    whole = ItemRows(train, torch.arange(len(train)), task, layouts, cells=filled)
-    rows = torch.arange(len(train))
-    if val is None:
-        draw, strata = generator(seed, "split"), target_of(task).strata(whole.target)
-        held, wholly = hold_out(strata, val_share, draw), ""
-        if whole.groups is not None:
-            wholly = " in whole groups"
-            held = hold_out_groups(strata, group_codes(whole.groups), val_share, draw)
-            if not held.any():
-                raise ValueError(
-                    f"{train.path}: {len(set(whole.groups))} groups are too few to hold "
-                    f"{100 * val_share:g} % out for validation; give val"
-                )
-        training = ItemRows(train, rows[~held], task, layouts, cells=filled)
-        validation = ItemRows(train, rows[held], task, layouts, cells=filled)
-        notes.append(
-            f"val: {100 * val_share:g} % of train held out{wholly} ({int(held.sum())} samples)"
-        )
-    else:
-        training, validation = whole, every_row(val, task, layouts, cells=filled)
-    testing = None if test is None else every_row(test, task, layouts, cells=filled)
-    standardiser = fit_streamed(
-        _training_tensors(training), task.modalities, cells, tuple(summary.kinds)
-    )
-    parts = {"train": training, "val": validation, "test": testing}
-    for role, part in parts.items():
-        if part is not None:
-            part.standardise(standardiser)
-            notes += [
-                steps_note(role, one.name, np.array(part.lengths(one.name)))
-                for one in part.task.inputs
-                if one.ragged and one.name in part.layouts
-            ]
-            notes += cell_notes(role, part.missing_cells(), cells if role == "train" else None)
-            part.warnings = part.doubts(role, None if role == "train" else standardiser.constants())
-    notes.extend(combination_notes(training.present, task.modalities))
-    notes.extend(class_notes(training))
-    return Splits(
-        train.path,
-        training,
-        validation,
-        testing,
-        tuple(notes),
-        standardiser,
-        columns=task.modalities,
-        whole_labels=column.whole,
-        warnings=warnings_of(training, validation, testing),
-        cells=cells,
-    )
-
-
-def every_row(
-    data: LazyDataset,
-    task: Task,
-    layouts: Mapping[str, Layout] | None = None,
-    standardiser: Standardiser | None = None,
-    need_target: bool = True,
-    cells: bool = False,
-) -> ItemRows:
-    """Return all samples as a training reads them; `cells` allows missing ones.
-
-    Raises:
-        ValueError: If the shape of a modality is not that of the task.
-    """
-    stated = {name: parse_kind(kind) for name, kind in data.kinds.items()}
-    if standardiser is not None:
-        task, cells = standardiser.without_flags(task), standardiser.imputer is not None
-    stated |= {name: parse_kind(kind) for name, kind in data.summary.kinds.items()}
-    read_as, inputs = {}, list(task.inputs)
-    for column, modality in enumerate(task.inputs):
-        if modality.name in data.summary.shapes:
-            shape = data.summary.shapes[modality.name]
-            known = stated.get(modality.name) or (layouts or {}).get(modality.name)
-            if modality.ragged:
-                layout = layout_of_ragged(data.path, shape, modality, known, None)
-                read_as[modality.name] = layout
-                inputs[column] = replace(modality, shape=layout.shape(shape))
-                continue
-            try:
-                if modality.name in data.summary.kinds:
-                    raise ValueError(ONE_LENGTH.format(modality.shape[-1]))
-                read_as[modality.name] = matching_layout(shape, modality, known)
-            except ValueError as error:
-                raise ValueError(f"{data.path}: modality {modality.name}: {error}") from error
-    task = replace(task, inputs=tuple(inputs))
-    rows = ItemRows(data, torch.arange(len(data)), task, read_as, need_target, cells)
-    rows.standardise(standardiser)
-    if standardiser is not None:
-        rows.warnings = rows.doubts("file", standardiser.constants())
-    return rows
-
-
-def _training_tensors(train: ItemRows) -> Iterator[dict[str, Tensor]]:
-    """Read the training samples in order, channels first."""
-    for inputs, _ in in_order(train.data, train.rows.tolist()):
-        yield {
-            name: arranged(array[None], train.layouts[name])[0] for name, array in inputs.items()
-        }

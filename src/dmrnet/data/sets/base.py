@@ -134,7 +134,8 @@ class DataSettings(ABC):
         if not task.dense:
             from dmrnet.data.files.arrays.source import ArraySource
             from dmrnet.data.files.reading import read_split
-            from dmrnet.data.python.items import LazyDataset, every_row
+            from dmrnet.data.python.items import LazyDataset
+            from dmrnet.data.python.lazy_splits import every_row
 
             if isinstance(path, LazyDataset):
                 path = path.where_absent(self.absent_values)

@@ -41,7 +41,8 @@ class Given(InMemory):
         """Return the splits with the numbers as given; the seed draws validation rows."""
         from dmrnet.data.files.reading import read_splits
         from dmrnet.data.python.given import MultimodalDataset, given
-        from dmrnet.data.python.items import LazyDataset, lazy_splits
+        from dmrnet.data.python.items import LazyDataset
+        from dmrnet.data.python.lazy_splits import lazy_splits
 
         if not self.train:
             raise ValueError("data given are of Python: call dmrnet.fit with a MultimodalDataset")

@@ -19,7 +19,8 @@ from dmrnet.data.files.arrays.objects import odd_rows
 from dmrnet.data.files.reading import read_split, read_splits
 from dmrnet.data.loader import TrainLoader, by_length
 from dmrnet.data.python.given import MultimodalDataset
-from dmrnet.data.python.items import LazyDataset, every_row, lazy_splits
+from dmrnet.data.python.items import LazyDataset
+from dmrnet.data.python.lazy_splits import every_row, lazy_splits
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.sets.base import Cells
 from dmrnet.modalities import Uniform, Warmup
