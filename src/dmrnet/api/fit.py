@@ -14,7 +14,7 @@ from dmrnet.api.outputs import TemporaryFolder
 from dmrnet.api.register import register_method
 from dmrnet.api.run import Run
 from dmrnet.data.dataset import Splits
-from dmrnet.data.files.labels import Choice
+from dmrnet.data.files.arrays.labels import Choice
 from dmrnet.data.python.given import GivenData, MultimodalDataset
 from dmrnet.data.python.items import LazyDataset
 from dmrnet.data.registry import DATASETS, data_class
