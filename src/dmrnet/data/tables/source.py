@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dmrnet.data.files.numbers import Array
-from dmrnet.data.files.source import GROUPS, SAMPLES, TARGET, ArraySource
+from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.arrays.source import GROUPS, SAMPLES, TARGET, ArraySource
 from dmrnet.data.tables.columns import Table, item_column, list_column, number, read_columns
 from dmrnet.data.tables.encoding import Encoding, ModalityEncoding, fit_encoding
 from dmrnet.data.tables.files import decode, find_files, with_folders
