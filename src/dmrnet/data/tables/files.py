@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from dmrnet.data.files.arrays.numbers import Array
-from dmrnet.data.files.media.decoding import opened_picture
+from dmrnet.data.files.media.decoding import opened_picture, pixel_values
 from dmrnet.data.files.media.sound import read_sound
 from dmrnet.data.files.media.spectrogram import HALF, repeat_to, resample
 from dmrnet.hints import nearest
@@ -125,16 +124,7 @@ def _decode(
 
 def _image(content: bytes, size: tuple[int, int] | None) -> Array:
     with opened_picture(content) as picture:
-        if picture.mode in ("1", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV"):
-            picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
-        if picture.mode in ("I;16", "I;16B", "I;16L", "I"):
-            # Sixteen bits keep their range.
-            picture = Image.fromarray(np.asarray(picture).astype(np.float32))
-        bands = [
-            band if size is None else band.resize(size[::-1], Image.Resampling.BILINEAR)
-            for band in picture.split()
-        ]
-        return np.stack([np.asarray(band, dtype=np.float32) for band in bands])
+        return pixel_values(picture, size).astype(np.float32)
 
 
 def _sound(content: bytes, samples: int | None) -> Array:

@@ -38,7 +38,8 @@ def test_values_are_those_of_the_file(dtype: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "channels"), [("1", 1), ("L", 1), ("RGB", 3), ("RGBA", 3), ("P", 3), ("CMYK", 3)]
+    ("mode", "channels"),
+    [("1", 1), ("L", 1), ("RGB", 3), ("RGBA", 4), ("LA", 4), ("P", 3), ("CMYK", 3)],
 )
 def test_pictures_of_8_bits(mode: str, channels: int) -> None:
     picture = Image.fromarray(RNG.integers(0, 255, (8, 9, 3)).astype("u1")).convert(mode)
@@ -46,6 +47,17 @@ def test_pictures_of_8_bits(mode: str, channels: int) -> None:
     assert (found.dtype, found.shape) == (np.uint8, (channels, 8, 9))
     as_one = picture.convert("L" if channels == 1 else "RGB")
     np.testing.assert_array_equal(found[0], np.asarray(as_one).reshape(8, 9, -1)[..., 0])
+
+
+def test_a_photo_taken_on_its_side_is_turned_upright() -> None:
+    upright = np.zeros((6, 4, 3), np.uint8)
+    upright[0] = 200
+    exif = Image.Exif()
+    exif[0x0112] = 6  # To be shown turned clockwise by a quarter.
+    stream = io.BytesIO()
+    Image.fromarray(np.rot90(upright).copy()).save(stream, "PNG", exif=exif)
+    with opened_picture(stream.getvalue()) as picture:
+        np.testing.assert_array_equal(pixel_values(picture), upright.transpose(2, 0, 1))
 
 
 def test_rgb_of_8_bits_refuses_what_it_would_cut_off() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -44,7 +44,8 @@ def pixel_values(
     """Return the values of a picture ``(C, H, W)``, in the range that its file has.
 
     Pictures of one channel keep their bits: uint8, uint16 as of a depth camera, int32 or float32.
-    Others are RGB, uint8, without transparency.
+    Others are uint8: RGB, or RGBA where there is transparency. A photo that its camera took on its
+    side (EXIF) is turned upright, as viewers show it.
 
     Args:
         picture: The picture.
@@ -54,6 +55,7 @@ def pixel_values(
     >>> int(pixel_values(depth).max()), pixel_values(depth, (1, 1)).dtype
     (4300, dtype('uint16'))
     """
+    picture = ImageOps.exif_transpose(picture)
     if picture.mode in DEEP or picture.mode in ("1", "L"):
         values = np.asarray(picture.convert("L") if picture.mode == "1" else picture)
         if size is not None:
@@ -62,9 +64,10 @@ def pixel_values(
             floats = np.asarray(small)
             values = (floats if values.dtype == np.float32 else floats.round()).astype(values.dtype)
         return np.ascontiguousarray(values[None])
-    rgb = picture.convert("RGB")
-    rgb = rgb if size is None else rgb.resize(size[::-1], BILINEAR)
-    return np.ascontiguousarray(np.asarray(rgb, dtype=np.uint8).transpose(2, 0, 1))
+    rgb = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    # Pillow would resize colours weighed by how opaque they are: each channel is resized alone.
+    bands = rgb.split() if size is None else [b.resize(size[::-1], BILINEAR) for b in rgb.split()]
+    return np.stack([np.asarray(band, dtype=np.uint8) for band in bands])
 
 
 def as_rgb(picture: Image.Image) -> Image.Image:
