@@ -18,8 +18,8 @@ from torchmetrics.functional.classification import (
 
 import dmrnet
 from dmrnet import MultimodalDataset
-from dmrnet.cli.class_scores import constant_text, show_class_scores, values_of
-from dmrnet.cli.scores import show_scores
+from dmrnet.cli.tables.class_scores import constant_text, show_class_scores, values_of
+from dmrnet.cli.tables.scores import show_scores
 from dmrnet.report.build import build_report
 
 R = np.random.default_rng(0)

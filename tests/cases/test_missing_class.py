@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from dmrnet.cli.scores import show_scores
+from dmrnet.cli.tables.scores import show_scores
 from dmrnet.report.records.rows import Row
 from dmrnet.report.records.runs import RunRecord
 from dmrnet.report.summary.notes import notes_on

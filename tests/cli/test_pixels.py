@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tests.data.made import cwfid as made
 
-from dmrnet.cli.predictions import file_names
+from dmrnet.cli.predict.files import file_names
 
 if TYPE_CHECKING:
     from pathlib import Path

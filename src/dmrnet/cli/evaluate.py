@@ -80,9 +80,9 @@ def run(argv: Sequence[str]) -> int:
 
 def score(args: argparse.Namespace) -> Console:
     """Score runs on their test sets; return the console."""
-    from dmrnet.cli.scores import FEW, show_scores
     from dmrnet.cli.screen import loading, screen
-    from dmrnet.cli.worth import check_rates, show_worth
+    from dmrnet.cli.tables.scores import FEW, show_scores
+    from dmrnet.cli.tables.worth import check_rates, show_worth
 
     with loading():
         from dmrnet.cli.devices import device
@@ -122,8 +122,8 @@ def score(args: argparse.Namespace) -> Console:
 
 def analyse(args: argparse.Namespace) -> Console:
     """Make the named analyses; return the console."""
-    from dmrnet.cli.analyses import show_analyses
     from dmrnet.cli.screen import loading, screen
+    from dmrnet.cli.tables.analyses import show_analyses
 
     with loading():
         from dmrnet.cli.devices import device

@@ -33,8 +33,8 @@ def run(argv: Sequence[str]) -> int:
     from dmrnet.cli.failures import Stopped
     from dmrnet.cli.fit.progress import FitProgress
     from dmrnet.cli.fit.start import show_start
-    from dmrnet.cli.scores import show_scores
     from dmrnet.cli.screen import loading, screen
+    from dmrnet.cli.tables.scores import show_scores
     from dmrnet.settings.config import parse_run
 
     out, rest = pop_flag(argv, "--out")

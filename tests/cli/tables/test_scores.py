@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from dmrnet.cli.scores import show_scores
 from dmrnet.cli.screen import screen
+from dmrnet.cli.tables.scores import show_scores
 
 
 def said(counts, each=False):

@@ -73,8 +73,7 @@ def run(argv: Sequence[str]) -> int:
         import numpy as np
 
         from dmrnet.cli.devices import device
-        from dmrnet.cli.how_sure import HowSure
-        from dmrnet.cli.predictions import (
+        from dmrnet.cli.predict.files import (
             as_npz,
             classes_as_csv,
             decided_names,
@@ -83,6 +82,7 @@ def run(argv: Sequence[str]) -> int:
             with_skipped,
             write_label_maps,
         )
+        from dmrnet.cli.predict.how_sure import HowSure
         from dmrnet.engine.predict import predict_rows, predictable_rows
         from dmrnet.engine.run.finished import open_run
         from dmrnet.engine.run.folder import RunFolder
