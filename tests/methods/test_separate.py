@@ -13,7 +13,7 @@ from dmrnet.methods.folded import folded
 from dmrnet.methods.modules.separate import Separate
 from dmrnet.modalities import Batch, Task, all_combinations
 from dmrnet.nn import Network
-from dmrnet.nn.systems.separate import CombinationNetwork, common_rows
+from dmrnet.nn.systems.experts.separate import CombinationNetwork, common_rows
 from dmrnet.testing.batches import random_batch, task_of
 
 TASK = task_of(("vector", (3,)), ("image", (1, 8, 8)), ("vector", (2,)))

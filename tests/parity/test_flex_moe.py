@@ -12,7 +12,7 @@ from tests.parity.fixtures import TOLERANCE, classes, difference, normal, number
 from torch import Tensor, nn
 
 from dmrnet.modalities import all_combinations
-from dmrnet.nn.systems.flex_moe import FlexMoEMixer, FlexMoEOptions
+from dmrnet.nn.systems.tokens.flex_moe import FlexMoEMixer, FlexMoEOptions
 from dmrnet.objectives.systems.expert_gate import ExpertBalance, ExpertTarget
 
 V, TOKENS, D, EXPERTS, CLASSES = 3, 2, 8, 8, 4

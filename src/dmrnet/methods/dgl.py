@@ -63,8 +63,8 @@ class DGLSettings(SFMDSettings):
         from dataclasses import replace
 
         from dmrnet.nn.networks.parts import NetworkParts
-        from dmrnet.nn.systems.expert_fusion import DetachedFusion
-        from dmrnet.nn.systems.expert_network import expert_network
+        from dmrnet.nn.systems.experts.fusion import DetachedFusion
+        from dmrnet.nn.systems.experts.network import expert_network
 
         if self.heads not in ("own", "shared"):
             raise ValueError(f"expected heads as own or shared, got {self.heads!r}")

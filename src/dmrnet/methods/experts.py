@@ -113,9 +113,9 @@ class ExpertsSettings(SFMDSettings):
     def parts(self, task: Task) -> NetworkParts:
         """Return the experts, the pool with the fused part, and its predictor."""
         from dmrnet.nn.networks.parts import NetworkParts
-        from dmrnet.nn.systems.expert_fusion import ExpertPool, ExpertsFusion, Fuses
-        from dmrnet.nn.systems.expert_network import expert_network
-        from dmrnet.nn.systems.unimodal import AsLogits
+        from dmrnet.nn.systems.experts.fusion import ExpertPool, ExpertsFusion, Fuses
+        from dmrnet.nn.systems.experts.network import expert_network
+        from dmrnet.nn.systems.experts.unimodal import AsLogits
         from dmrnet.targets import outputs_of, target_of
 
         share = self.share if self.fuses == "network" else 1.0

@@ -28,7 +28,7 @@ from dmrnet.methods.transformer import TransformerSettings
 
 if TYPE_CHECKING:
     from dmrnet.modalities import Task
-    from dmrnet.nn.systems.tokens import TokenMixer
+    from dmrnet.nn.systems.tokens.tokens import TokenMixer
     from dmrnet.objectives.term import Term
 
 
@@ -80,7 +80,7 @@ class FlexMoESettings(TransformerSettings):
 
     def mixer(self, counts: Sequence[int], embed: int) -> TokenMixer:
         """Return the network that reads the tokens."""
-        from dmrnet.nn.systems.flex_moe import FlexMoEMixer, FlexMoEOptions
+        from dmrnet.nn.systems.tokens.flex_moe import FlexMoEMixer, FlexMoEOptions
 
         options = FlexMoEOptions(
             self.layers,

@@ -58,8 +58,8 @@ class SeparateSettings(MethodSettings):
         from dmrnet.modalities import all_combinations
         from dmrnet.nn.networks.custom_fusion import sub_network
         from dmrnet.nn.networks.parts import NetworkParts
-        from dmrnet.nn.systems.separate import CombinationNetwork, OwnNetwork
-        from dmrnet.nn.systems.unimodal import AsLogits, build_experts
+        from dmrnet.nn.systems.experts.separate import CombinationNetwork, OwnNetwork
+        from dmrnet.nn.systems.experts.unimodal import AsLogits, build_experts
         from dmrnet.targets import outputs_of
 
         check_undropped(self.name, self.encodes)

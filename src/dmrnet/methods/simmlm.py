@@ -76,8 +76,13 @@ class SimMLMSettings(SFMDSettings):
             ValueError: If the network's main modality is not one of the task's.
         """
         from dmrnet.nn.networks.parts import NetworkParts
-        from dmrnet.nn.systems.simmlm import GatedExpert, GatedPixelExpert, GateEncoder, Mixture
-        from dmrnet.nn.systems.unimodal import AsLogits, build_experts
+        from dmrnet.nn.systems.experts.simmlm import (
+            GatedExpert,
+            GatedPixelExpert,
+            GateEncoder,
+            Mixture,
+        )
+        from dmrnet.nn.systems.experts.unimodal import AsLogits, build_experts
         from dmrnet.targets import outputs_of
 
         if self.gate_width < 1:

@@ -26,7 +26,7 @@ from dmrnet.methods.sf_md import SFMDSettings
 if TYPE_CHECKING:
     from dmrnet.modalities import Task
     from dmrnet.nn.networks.parts import NetworkParts
-    from dmrnet.nn.systems.tokens import TokenMixer
+    from dmrnet.nn.systems.tokens.tokens import TokenMixer
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class TransformerSettings(SFMDSettings):
             counts: Number of tokens of each modality.
             embed: Number of channels of a token.
         """
-        from dmrnet.nn.systems.transformer import ClassTokenTransformer
+        from dmrnet.nn.systems.tokens.transformer import ClassTokenTransformer
 
         return ClassTokenTransformer(
             counts, embed, self.layers, self.heads, self.ratio, self.attention_dropout
@@ -75,7 +75,7 @@ class TransformerSettings(SFMDSettings):
 
     def parts(self, task: Task) -> NetworkParts:
         """Return the network's encoders, with tokens and their mixer in place of its fusion."""
-        from dmrnet.nn.systems.token_network import build_token_network
+        from dmrnet.nn.systems.tokens.network import build_token_network
 
         return build_token_network(
             self.network, task, self.name, self.tokens, self.embed, self.mixer

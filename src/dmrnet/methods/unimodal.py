@@ -60,7 +60,7 @@ class UnimodalSettings(MethodSettings):
             ValueError: If the network's main modality is not one of the task's.
         """
         from dmrnet.nn.networks.parts import NetworkParts
-        from dmrnet.nn.systems.unimodal import AsLogits, ExpertAverage, build_experts
+        from dmrnet.nn.systems.experts.unimodal import AsLogits, ExpertAverage, build_experts
         from dmrnet.targets import outputs_of, target_of
 
         check_undropped(self.name, self.encodes)

@@ -11,8 +11,8 @@ from torch.func import functional_call
 from dmrnet.methods.modules.experts import OwnLosses
 from dmrnet.modalities import Inputs
 from dmrnet.nn.predictor import Output
-from dmrnet.nn.systems.expert_fusion import DetachedFusion
-from dmrnet.nn.systems.experts import logits_name
+from dmrnet.nn.systems.experts.expert import logits_name
+from dmrnet.nn.systems.experts.fusion import DetachedFusion
 from dmrnet.objectives import TaskLoss
 
 

@@ -16,9 +16,9 @@ from dmrnet.methods.probes import class_vectors, embedding
 from dmrnet.modalities import Batch, Inputs
 from dmrnet.nn.fusion import Fused, masked_all
 from dmrnet.nn.predictor import Output
-from dmrnet.nn.systems.expert_fusion import POOLED, SHARE, ExpertsFusion, SelectedExperts
-from dmrnet.nn.systems.experts import ModalityExpert, logits_name
-from dmrnet.nn.systems.mixture import fit_weights
+from dmrnet.nn.systems.experts.expert import ModalityExpert, logits_name
+from dmrnet.nn.systems.experts.fusion import POOLED, SHARE, ExpertsFusion, SelectedExperts
+from dmrnet.nn.systems.experts.mixture import fit_weights
 from dmrnet.objectives import Step, TaskLoss
 from dmrnet.objectives.systems.experts import LOSSES
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from dmrnet.methods.base import Features
 from dmrnet.methods.modules.unimodal import Unimodal
 from dmrnet.modalities import Inputs, Where, index_of
-from dmrnet.nn.systems.separate import CombinationNetwork, OwnNetwork
+from dmrnet.nn.systems.experts.separate import CombinationNetwork, OwnNetwork
 
 
 class Separate(Unimodal):

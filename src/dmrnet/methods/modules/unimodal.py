@@ -17,7 +17,7 @@ from dmrnet.modalities import Inputs, Where
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder, feature_name
 from dmrnet.nn.encoders.rows import encode_rows, output_shape
 from dmrnet.nn.predictor import Output
-from dmrnet.nn.systems.unimodal import Expert, PixelExpert
+from dmrnet.nn.systems.experts.unimodal import Expert, PixelExpert
 from dmrnet.objectives import ForwardPass, TaskLoss
 
 

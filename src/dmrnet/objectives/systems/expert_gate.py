@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.nn.layers.precision import at_least_float32
-from dmrnet.nn.systems.flex_moe import expert_of
+from dmrnet.nn.systems.tokens.flex_moe import expert_of
 from dmrnet.objectives.term import Step, Term
 
 EPSILON = 1e-10

@@ -8,14 +8,14 @@ from tests.nn.layers.test_transformer import slow_attention
 from tests.nn.systems.slow_tokens import Tokens, doubled, gelu, linear, norm, plus, slow_block
 
 from dmrnet.modalities import all_combinations, some_combinations
-from dmrnet.nn.systems.flex_moe import (
+from dmrnet.nn.systems.tokens.flex_moe import (
     ExpertBlock,
     FlexMoEMixer,
     FlexMoEOptions,
     MissingBank,
     expert_of,
 )
-from dmrnet.nn.systems.sparse_experts import SparseExperts
+from dmrnet.nn.systems.tokens.sparse_experts import SparseExperts
 from dmrnet.testing.batches import slow_index
 
 

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from dmrnet.nn.systems.mixture import fit_weights
+from dmrnet.nn.systems.experts.mixture import fit_weights
 
 
 def loss(columns: torch.Tensor, target: torch.Tensor, weights: tuple[float, ...]) -> float:

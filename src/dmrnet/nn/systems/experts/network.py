@@ -15,7 +15,7 @@ from dmrnet.nn.networks.levels import levels_of
 from dmrnet.nn.networks.network import Network, feature_shapes
 from dmrnet.nn.networks.parts import Tail, check_dense
 from dmrnet.nn.predictor import PooledLinear
-from dmrnet.nn.systems.experts import ExpertHead, ModalityExpert
+from dmrnet.nn.systems.experts.expert import ExpertHead, ModalityExpert
 from dmrnet.targets import outputs_of
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dmrnet.modalities import CachedFeatures, Inputs, Where
 from dmrnet.nn.fusion import Fused, Fusion, masked_all
-from dmrnet.nn.systems.experts import logits_name
+from dmrnet.nn.systems.experts.expert import logits_name
 from dmrnet.targets import CLASSES, Target
 
 Pooling = Literal["logits", "probabilities", "weights"]

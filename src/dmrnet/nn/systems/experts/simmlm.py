@@ -15,7 +15,7 @@ from dmrnet.nn.encoders.rows import encode_rows
 from dmrnet.nn.fusion import Fused, Fusion, masked, masked_all
 from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.nn.networks.parts import NetworkParts
-from dmrnet.nn.systems.unimodal import Expert, PixelExpert
+from dmrnet.nn.systems.experts.unimodal import Expert, PixelExpert
 
 
 class GateEncoder(nn.Module):

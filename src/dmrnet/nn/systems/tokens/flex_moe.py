@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from dmrnet.modalities import count, index_of
 from dmrnet.nn.fusion import Extras
 from dmrnet.nn.layers.transformer import Attention, TransformerBlock
-from dmrnet.nn.systems.sparse_experts import Gate, NoisyTopGate, SparseExperts
-from dmrnet.nn.systems.tokens import TokenMixer
+from dmrnet.nn.systems.tokens.sparse_experts import Gate, NoisyTopGate, SparseExperts
+from dmrnet.nn.systems.tokens.tokens import TokenMixer
 
 MAX_BANK = 8
 """Largest number of modalities with a learned token of its own for every combination."""

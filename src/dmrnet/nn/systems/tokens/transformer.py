@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dmrnet.nn.fusion import Extras
 from dmrnet.nn.layers.transformer import TransformerBlock
-from dmrnet.nn.systems.tokens import TokenMixer
+from dmrnet.nn.systems.tokens.tokens import TokenMixer
 
 
 class ClassTokenTransformer(TokenMixer):

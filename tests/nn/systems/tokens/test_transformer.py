@@ -9,8 +9,8 @@ import torch
 from tests.nn.systems.slow_tokens import doubled, norm, plus, slow_block, slow_projected
 
 from dmrnet.modalities import all_combinations
-from dmrnet.nn.systems.tokens import LevelTokens, TokenFusion
-from dmrnet.nn.systems.transformer import ClassTokenTransformer
+from dmrnet.nn.systems.tokens.tokens import LevelTokens, TokenFusion
+from dmrnet.nn.systems.tokens.transformer import ClassTokenTransformer
 
 SHAPES = {"a": (3, 2, 2), "b": (2, 1, 5), "c": (4, 1, 1)}
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dmrnet.modalities import all_combinations
-from dmrnet.nn.systems.unimodal import ExpertAverage
+from dmrnet.nn.systems.experts.unimodal import ExpertAverage
 
 
 @pytest.mark.parametrize("combine", ["probabilities", "logits"])

@@ -8,7 +8,7 @@ from dmrnet.nn.networks.levels import levels_of
 from dmrnet.nn.networks.network import Network, feature_shapes
 from dmrnet.nn.networks.parts import NetworkParts, check_dense
 from dmrnet.nn.predictor import PooledLinear
-from dmrnet.nn.systems.tokens import BuildMixer, LevelTokens, TokenFusion
+from dmrnet.nn.systems.tokens.tokens import BuildMixer, LevelTokens, TokenFusion
 from dmrnet.targets import outputs_of
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tests.nn.systems.slow_tokens import doubled, gelu, linear
 
-from dmrnet.nn.systems.sparse_experts import NoisyTopGate, SparseExperts
+from dmrnet.nn.systems.tokens.sparse_experts import NoisyTopGate, SparseExperts
 
 N, D, E = 9, 4, 5
 

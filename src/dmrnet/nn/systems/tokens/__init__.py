@@ -1,0 +1,1 @@
+"""Tokens of modalities, and networks that read them under a mask."""
