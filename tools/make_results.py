@@ -33,11 +33,11 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from dmrnet.report.pages.analysis_blocks import analysis_blocks
-from dmrnet.report.pages.difference_table import difference_table
 from dmrnet.report.pages.markdown import markdown_table
-from dmrnet.report.pages.table import SEEN, UNSEEN, Cell, Table, best_of, score_cell
-from dmrnet.report.pages.tables import combination_table, cost_table, main_table
+from dmrnet.report.pages.tables.analyses import analysis_blocks
+from dmrnet.report.pages.tables.differences import difference_table
+from dmrnet.report.pages.tables.scores import combination_table, cost_table, main_table
+from dmrnet.report.pages.tables.table import SEEN, UNSEEN, Cell, Table, best_of, score_cell
 from dmrnet.report.records.combinations import members
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.statistics.estimates import average

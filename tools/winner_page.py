@@ -26,8 +26,8 @@ from dmrnet.report.pages.overview import (
     gain_table,
     how_ranked,
 )
-from dmrnet.report.pages.table import EMPTY, Cell, Table, best_of, score_cell
-from dmrnet.report.pages.tables import HEADLINE_TITLES, cost_table, main_table, rank_table
+from dmrnet.report.pages.tables.scores import HEADLINE_TITLES, cost_table, main_table, rank_table
+from dmrnet.report.pages.tables.table import EMPTY, Cell, Table, best_of, score_cell
 from dmrnet.report.records.runs import RunRecord, read_runs, without_settings
 from dmrnet.report.records.systems import System, system
 from dmrnet.report.statistics import formatting as fmt

@@ -15,14 +15,14 @@ from dmrnet.report.figures.label_maps import map_figures
 from dmrnet.report.figures.reliability import reliability_figures
 from dmrnet.report.figures.scores import score_figures
 from dmrnet.report.figures.worth import worth_figures
-from dmrnet.report.pages.analysis_blocks import analysis_blocks
-from dmrnet.report.pages.calibration_table import calibration_table
-from dmrnet.report.pages.html import render_html
+from dmrnet.report.pages.html.page import render_html
 from dmrnet.report.pages.latex import latex
 from dmrnet.report.pages.markdown import render_markdown
 from dmrnet.report.pages.overview import make_overview
 from dmrnet.report.pages.section import make_section
-from dmrnet.report.pages.worth_table import worth_table
+from dmrnet.report.pages.tables.analyses import analysis_blocks
+from dmrnet.report.pages.tables.calibration import calibration_table
+from dmrnet.report.pages.tables.worth import worth_table
 from dmrnet.report.records.history import read_history
 from dmrnet.report.records.mining import read_variance_by_epoch
 from dmrnet.report.records.predictions import PICTURES, read_label_maps, read_predictions

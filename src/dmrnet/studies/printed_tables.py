@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from dmrnet.report.pages.table import SEEN, UNSEEN, Cell, Table
+from dmrnet.report.pages.tables.table import SEEN, UNSEEN, Cell, Table
 from dmrnet.report.records.combinations import members as modalities_of
 from dmrnet.report.records.metrics import SCORES, lower_is_better, score_label
 from dmrnet.report.records.published import PublishedRow

@@ -14,7 +14,7 @@ from dmrnet.report.figures.by_variance import variance_figures
 from dmrnet.report.figures.figure import INK, standalone
 from dmrnet.report.figures.scores import score_figures
 from dmrnet.report.figures.systems import COLOURS, MOST_SYSTEMS, legend_entries, marks
-from dmrnet.report.pages.tables import hardness_table
+from dmrnet.report.pages.tables.scores import hardness_table
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.summary import summarise
 

@@ -95,7 +95,7 @@ def test_makes_no_request_and_runs_one_script(four_pages):
     page, _ = four_pages
     assert {"link", "iframe", "img", "object", "embed"}.isdisjoint(page.tags)
     assert page.tags.count("script") == 1
-    ours = files("dmrnet.report.pages").joinpath("page.js").read_bytes()
+    ours = files("dmrnet.report.pages.html").joinpath("page.js").read_bytes()
     digest = base64.b64encode(hashlib.sha256(ours).digest()).decode()
     (policy,) = (v for _, n, v in page.attributes if n == "content" and "default-src" in v)
     assert policy == (

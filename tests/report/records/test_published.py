@@ -13,7 +13,7 @@ from rich.console import Console
 
 from dmrnet.cli import main
 from dmrnet.report import build_report
-from dmrnet.report.pages.tables import combination_table, main_table
+from dmrnet.report.pages.tables.scores import combination_table, main_table
 from dmrnet.report.pages.terminal import terminal_table
 from dmrnet.report.records.published import parse_published
 from dmrnet.report.records.rows import RowError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dmrnet.report.pages.difference_table import difference_table
+from dmrnet.report.pages.tables.differences import difference_table
 from dmrnet.report.records.runs import read_runs, without_settings
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.inference import holm

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dmrnet.cli.screen import plain_table
-from dmrnet.report.pages.table import SEEN, UNSEEN
+from dmrnet.report.pages.tables.table import SEEN, UNSEEN
 
 if TYPE_CHECKING:
     from rich.console import Console

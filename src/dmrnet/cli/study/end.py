@@ -14,7 +14,7 @@ from dmrnet.cli.quickstart import spent
 from dmrnet.cli.screen import Screen, clock, counted, screen
 from dmrnet.report.build import build_report, find_damage
 from dmrnet.report.pages.markdown import markdown_table
-from dmrnet.report.pages.table import Table
+from dmrnet.report.pages.tables.table import Table
 from dmrnet.report.pages.terminal import terminal_table
 from dmrnet.report.summary.summary import DataSummary
 from dmrnet.storage import write_text

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from dmrnet.cli.screen import counted, percent, plain_table, score_text
 from dmrnet.cli.tables.class_scores import majority, show_class_scores, values_of
-from dmrnet.report.pages.table import SEEN, UNSEEN
+from dmrnet.report.pages.tables.table import SEEN, UNSEEN
 from dmrnet.report.records.metrics import (
     COMPLETE,
     LEAST_SAMPLES,

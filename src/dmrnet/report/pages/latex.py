@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dmrnet.report.pages.table import SEEN, UNSEEN, Cell, score_cell
-from dmrnet.report.pages.tables import HEADLINE_TITLES, best_headlines, combination_table
+from dmrnet.report.pages.tables.scores import HEADLINE_TITLES, best_headlines, combination_table
+from dmrnet.report.pages.tables.table import SEEN, UNSEEN, Cell, score_cell
 from dmrnet.report.records.combinations import members
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.summary import DataSummary

@@ -6,15 +6,20 @@ import re
 from collections.abc import Sequence
 
 from dmrnet.report.figures.figure import Figure
-from dmrnet.report.pages.calibration_table import HOW_CALIBRATED
-from dmrnet.report.pages.class_table import HOW_CLASSES, class_table, constant_text
 from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.overview import HOW_GAINED, Overview
 from dmrnet.report.pages.prose import facts, lead
 from dmrnet.report.pages.section import Section
-from dmrnet.report.pages.table import SEEN, UNSEEN, Cell, Table
-from dmrnet.report.pages.tables import combination_table, cost_table, main_table, presence_table
-from dmrnet.report.pages.worth_table import how_worth
+from dmrnet.report.pages.tables.calibration import HOW_CALIBRATED
+from dmrnet.report.pages.tables.classes import HOW_CLASSES, class_table, constant_text
+from dmrnet.report.pages.tables.scores import (
+    combination_table,
+    cost_table,
+    main_table,
+    presence_table,
+)
+from dmrnet.report.pages.tables.table import SEEN, UNSEEN, Cell, Table
+from dmrnet.report.pages.tables.worth import how_worth
 from dmrnet.report.records.metrics import Score
 from dmrnet.report.summary.notes import notes_on
 

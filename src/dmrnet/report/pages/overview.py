@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from dmrnet.report.figures.figure import Figure
 from dmrnet.report.figures.gain_diagram import gain_diagram
 from dmrnet.report.figures.rank_diagram import rank_diagram
-from dmrnet.report.pages.table import EMPTY, Cell, Table
-from dmrnet.report.pages.tables import HEADLINE_TITLES, rank_table
+from dmrnet.report.pages.tables.scores import HEADLINE_TITLES, rank_table
+from dmrnet.report.pages.tables.table import EMPTY, Cell, Table
 from dmrnet.report.records.systems import System
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.inference import interval

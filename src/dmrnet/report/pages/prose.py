@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dmrnet.report.pages.difference_table import COST_NAMES
+from dmrnet.report.pages.tables.differences import COST_NAMES
 from dmrnet.report.records.combinations import members
 from dmrnet.report.records.metrics import CONSTANT_NAMES
 from dmrnet.report.statistics import formatting as fmt

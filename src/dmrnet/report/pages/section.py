@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dmrnet.report.figures.figure import Figure
-from dmrnet.report.pages.analysis_blocks import AnalysisBlock
-from dmrnet.report.pages.difference_table import difference_table
 from dmrnet.report.pages.prose import how_compared
-from dmrnet.report.pages.table import Table
-from dmrnet.report.pages.tables import combination_table, hardness_table
+from dmrnet.report.pages.tables.analyses import AnalysisBlock
+from dmrnet.report.pages.tables.differences import difference_table
+from dmrnet.report.pages.tables.scores import combination_table, hardness_table
+from dmrnet.report.pages.tables.table import Table
 from dmrnet.report.records.combinations import members
 from dmrnet.report.summary.bootstrap import Resampled
 from dmrnet.report.summary.summary import DataSummary

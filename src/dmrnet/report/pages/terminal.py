@@ -10,10 +10,10 @@ from rich.constrain import Constrain
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from dmrnet.report.pages.class_table import constant_text
 from dmrnet.report.pages.opening import opening
-from dmrnet.report.pages.table import Cell
-from dmrnet.report.pages.tables import main_table
+from dmrnet.report.pages.tables.classes import constant_text
+from dmrnet.report.pages.tables.scores import main_table
+from dmrnet.report.pages.tables.table import Cell
 from dmrnet.report.summary.notes import notes_on
 from dmrnet.report.summary.summary import DataSummary
 

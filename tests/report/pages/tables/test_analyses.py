@@ -16,7 +16,7 @@ from dmrnet.report.figures.angles import mean_by_kind
 from dmrnet.report.figures.channel_distance import MOST_PAIRS, distance_figure
 from dmrnet.report.figures.figure import INK
 from dmrnet.report.figures.variance_by_epoch import variance_by_epoch
-from dmrnet.report.pages.analysis_blocks import analysis_blocks
+from dmrnet.report.pages.tables.analyses import analysis_blocks
 from dmrnet.report.summary.analyses import read_analyses
 
 SVG = "{http://www.w3.org/2000/svg}"

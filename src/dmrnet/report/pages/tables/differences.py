@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dmrnet.report.pages.table import EMPTY, Cell, Table
+from dmrnet.report.pages.tables.table import EMPTY, Cell, Table
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.inference import holm, interval, paired_p

@@ -10,15 +10,15 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from dmrnet.report.pages.calibration_table import HOW_CALIBRATED
-from dmrnet.report.pages.class_table import HOW_CLASSES, class_table, constant_text
 from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.overview import HOW_GAINED, Overview
 from dmrnet.report.pages.prose import facts, lead
 from dmrnet.report.pages.section import Section
-from dmrnet.report.pages.table import SEEN, UNSEEN
-from dmrnet.report.pages.tables import cost_table, main_table, presence_table
-from dmrnet.report.pages.worth_table import how_worth
+from dmrnet.report.pages.tables.calibration import HOW_CALIBRATED
+from dmrnet.report.pages.tables.classes import HOW_CLASSES, class_table, constant_text
+from dmrnet.report.pages.tables.scores import cost_table, main_table, presence_table
+from dmrnet.report.pages.tables.table import SEEN, UNSEEN
+from dmrnet.report.pages.tables.worth import how_worth
 from dmrnet.report.summary.notes import notes_on
 
 
@@ -35,7 +35,7 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
             *(main_table, class_table, cost_table, presence_table),
         )
     }
-    folder = files("dmrnet.report.pages")
+    folder = files("dmrnet.report.pages.html")
     template = environment.from_string(folder.joinpath("page.html.j2").read_text("utf-8"))
     # Our own style sheet, script and figures are the only text that is not escaped.
     style = Markup(folder.joinpath("page.css").read_text("utf-8"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dmrnet.report.pages.table import Cell, Table, best_of, score_cell
+from dmrnet.report.pages.tables.table import Cell, Table, best_of, score_cell
 from dmrnet.report.records.metrics import CONSTANT_NAMES
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.summary import DataSummary

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dmrnet.report.pages.table import EMPTY, SEEN, UNSEEN, Cell, Table, best_of, score_cell
+from dmrnet.report.pages.tables.table import EMPTY, SEEN, UNSEEN, Cell, Table, best_of, score_cell
 from dmrnet.report.records.combinations import members
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate

@@ -11,14 +11,14 @@ import pytest
 from rich.console import Console
 
 from dmrnet.report.pages.markdown import markdown_table
-from dmrnet.report.pages.table import Cell, Table
-from dmrnet.report.pages.tables import (
+from dmrnet.report.pages.tables.scores import (
     combination_table,
     cost_table,
     hardness_table,
     main_table,
     presence_table,
 )
+from dmrnet.report.pages.tables.table import Cell, Table
 from dmrnet.report.pages.terminal import terminal_table
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.statistics.inference import interval

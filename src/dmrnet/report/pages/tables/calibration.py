@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dmrnet.report.pages.table import EMPTY, Cell, Table
+from dmrnet.report.pages.tables.table import EMPTY, Cell, Table
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.calibration import Calibration
 

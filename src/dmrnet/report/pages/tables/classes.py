@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dmrnet.report.pages.table import EMPTY, Cell, Table, best_of
+from dmrnet.report.pages.tables.table import EMPTY, Cell, Table, best_of
 from dmrnet.report.records.metrics import CLASS_METRICS, CONSTANT_NAMES
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.summary import DataSummary
