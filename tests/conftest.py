@@ -53,5 +53,5 @@ def same_random_numbers() -> None:
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let figures of reports be empty, where a test looks at neither: drawing takes longest."""
-    monkeypatch.setattr("dmrnet.report.figures.figure.to_svg", lambda *_: "<svg></svg>")
-    monkeypatch.setattr("dmrnet.report.figures.figure.to_png", lambda *_: b"")
+    monkeypatch.setattr("dmrnet.report.figures.drawing.figure.to_svg", lambda *_: "<svg></svg>")
+    monkeypatch.setattr("dmrnet.report.figures.drawing.figure.to_png", lambda *_: b"")

@@ -32,7 +32,7 @@ sys.exit(f"exit codes {{codes}}" if any(codes) else 0)
 STUDY = f"""
 import sys
 from dmrnet.cli import main
-from dmrnet.report.figures import figure
+from dmrnet.report.figures.drawing import figure
 
 figure.to_svg, figure.to_png = lambda *_: "<svg></svg>", lambda *_: b""
 sys.exit(main(["study", "study.yaml", "--workers", "1", *{SHORT}, "study"]))

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dmrnet.report.figures.figure import standalone
+from dmrnet.report.figures.drawing.figure import standalone
 
 ROOT = Path(__file__).parents[1]
 NAME = "winner"

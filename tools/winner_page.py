@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from dmrnet.report.figures.figure import Figure
+from dmrnet.report.figures.drawing.figure import Figure
 from dmrnet.report.figures.gain_diagram import gain_caption, gain_diagram
 from dmrnet.report.figures.rank_diagram import rank_diagram
 from dmrnet.report.pages import answers

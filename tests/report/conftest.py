@@ -209,5 +209,5 @@ def make_run(tmp_path):
 def no_png():
     """Let figures have no PNG, where a module looks at pages alone; it takes as long as the SVG."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("dmrnet.report.figures.figure.to_png", lambda *_: b"")
+        patched.setattr("dmrnet.report.figures.drawing.figure.to_png", lambda *_: b"")
         yield

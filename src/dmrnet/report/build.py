@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dmrnet.report.figures.by_variance import variance_figures
 from dmrnet.report.figures.curves import curve_figures
-from dmrnet.report.figures.figure import standalone
+from dmrnet.report.figures.drawing.figure import standalone
 from dmrnet.report.figures.label_maps import map_figures
 from dmrnet.report.figures.reliability import reliability_figures
 from dmrnet.report.figures.scores import score_figures

@@ -9,11 +9,11 @@ from xml.etree import ElementTree
 import pytest
 from tests.report.conftest import write_lines
 
-from dmrnet.report.figures.axes import MOST_COLUMNS
 from dmrnet.report.figures.by_variance import variance_figures
-from dmrnet.report.figures.figure import INK, standalone
+from dmrnet.report.figures.drawing.axes import MOST_COLUMNS
+from dmrnet.report.figures.drawing.figure import INK, standalone
+from dmrnet.report.figures.drawing.systems import COLOURS, MOST_SYSTEMS, legend_entries, marks
 from dmrnet.report.figures.scores import score_figures
-from dmrnet.report.figures.systems import COLOURS, MOST_SYSTEMS, legend_entries, marks
 from dmrnet.report.pages.tables.scores import hardness_table
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.summary import summarise

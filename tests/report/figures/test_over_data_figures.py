@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from dmrnet.report.figures.drawing.systems import COLOURS
 from dmrnet.report.figures.gain_diagram import gain_diagram
 from dmrnet.report.figures.rank_diagram import rank_diagram
-from dmrnet.report.figures.systems import COLOURS
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.over_data import Pooled
 from dmrnet.report.summary.gains import Gain, GainOnData

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
-from dmrnet.report.figures.axes import axes_at, bare_grid
-from dmrnet.report.figures.figure import Figure, data_id, make_figure
-from dmrnet.report.figures.histograms import Panel, draw_panels, mean_density
-from dmrnet.report.figures.systems import Mark, analysed_left_out, analysed_systems
+from dmrnet.report.figures.drawing.axes import axes_at, bare_grid
+from dmrnet.report.figures.drawing.figure import Figure, data_id, make_figure
+from dmrnet.report.figures.drawing.histograms import Panel, draw_panels, mean_density
+from dmrnet.report.figures.drawing.systems import Mark, analysed_left_out, analysed_systems
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.formatting import shortened
 from dmrnet.report.summary.analyses import AnalysisSummary

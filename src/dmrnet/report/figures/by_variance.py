@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure as Canvas
 
-from dmrnet.report.figures.axes import (
+from dmrnet.report.figures.drawing.axes import (
     HARDEST,
     HIGHLIGHT,
     MOST_COLUMNS,
@@ -16,8 +16,8 @@ from dmrnet.report.figures.axes import (
     matrix_size,
     panel,
 )
-from dmrnet.report.figures.figure import Figure, make_figure
-from dmrnet.report.figures.systems import marks
+from dmrnet.report.figures.drawing.figure import Figure, make_figure
+from dmrnet.report.figures.drawing.systems import marks
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.summary import DataSummary
 from dmrnet.report.summary.system_summary import SystemSummary

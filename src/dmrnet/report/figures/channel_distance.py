@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure as Canvas
 
-from dmrnet.report.figures.figure import Figure, make_figure
-from dmrnet.report.figures.histograms import Panel, draw_panels, mean_density
-from dmrnet.report.figures.systems import Mark, analysed_left_out, analysed_systems
+from dmrnet.report.figures.drawing.figure import Figure, make_figure
+from dmrnet.report.figures.drawing.histograms import Panel, draw_panels, mean_density
+from dmrnet.report.figures.drawing.systems import Mark, analysed_left_out, analysed_systems
 from dmrnet.report.statistics.formatting import shortened
 from dmrnet.report.summary.analyses import AnalysisSummary
 from dmrnet.report.summary.summary import DataSummary

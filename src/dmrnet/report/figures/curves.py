@@ -8,9 +8,9 @@ from statistics import fmean
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from dmrnet.report.figures.axes import axes_at, bare_grid, constant_line
-from dmrnet.report.figures.figure import Figure, make_figure
-from dmrnet.report.figures.systems import (
+from dmrnet.report.figures.drawing.axes import axes_at, bare_grid, constant_line
+from dmrnet.report.figures.drawing.figure import Figure, make_figure
+from dmrnet.report.figures.drawing.systems import (
     Mark,
     best_systems,
     legend,

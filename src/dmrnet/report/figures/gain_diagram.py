@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from dmrnet.report.figures.axes import axes_at, bare_grid
-from dmrnet.report.figures.figure import Figure, data_id, make_figure
+from dmrnet.report.figures.drawing.axes import axes_at, bare_grid
+from dmrnet.report.figures.drawing.figure import Figure, data_id, make_figure
+from dmrnet.report.figures.drawing.systems import COLOURS
 from dmrnet.report.figures.rank_diagram import WIDTH
-from dmrnet.report.figures.systems import COLOURS
 from dmrnet.report.statistics.formatting import shortened
 from dmrnet.report.summary.gains import LEVEL, Gain
 

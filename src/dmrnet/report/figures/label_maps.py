@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from dmrnet.report.figures.figure import Figure, make_figure
+from dmrnet.report.figures.drawing.figure import Figure, make_figure
 from dmrnet.report.records.combinations import members
 from dmrnet.report.records.predictions import NO_CLASS, PICTURES, SavedLabelMaps, read_label_maps
 from dmrnet.report.statistics import formatting as fmt

@@ -7,9 +7,9 @@ import math
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from dmrnet.report.figures.axes import axes_at
-from dmrnet.report.figures.figure import Figure, data_id, make_figure
-from dmrnet.report.figures.systems import COLOURS
+from dmrnet.report.figures.drawing.axes import axes_at
+from dmrnet.report.figures.drawing.figure import Figure, data_id, make_figure
+from dmrnet.report.figures.drawing.systems import COLOURS
 from dmrnet.report.statistics.formatting import shortened
 from dmrnet.report.statistics.over_data import groups_within
 from dmrnet.report.summary.ranks import Ranking

@@ -6,9 +6,14 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure as Canvas
 
-from dmrnet.report.figures.axes import axes_at, bare_grid
-from dmrnet.report.figures.figure import Figure, make_figure
-from dmrnet.report.figures.systems import best_systems, legend, legend_height, worse_left_out
+from dmrnet.report.figures.drawing.axes import axes_at, bare_grid
+from dmrnet.report.figures.drawing.figure import Figure, make_figure
+from dmrnet.report.figures.drawing.systems import (
+    best_systems,
+    legend,
+    legend_height,
+    worse_left_out,
+)
 from dmrnet.report.summary.calibration import Calibration, Counts
 from dmrnet.report.summary.summary import DataSummary
 

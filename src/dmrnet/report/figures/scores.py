@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from dmrnet.report.figures.axes import (
+from dmrnet.report.figures.drawing.axes import (
     HARDEST,
     MOST_COLUMNS,
     axes_at,
@@ -21,9 +21,9 @@ from dmrnet.report.figures.axes import (
     panel,
     shade_sizes,
 )
-from dmrnet.report.figures.figure import Figure, data_id, make_figure
-from dmrnet.report.figures.heat_map import heat_map
-from dmrnet.report.figures.systems import (
+from dmrnet.report.figures.drawing.figure import Figure, data_id, make_figure
+from dmrnet.report.figures.drawing.heat_map import heat_map
+from dmrnet.report.figures.drawing.systems import (
     Mark,
     best_systems,
     legend,

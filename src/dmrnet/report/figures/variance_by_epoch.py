@@ -8,8 +8,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from dmrnet.report.figures.axes import HIGHLIGHT, axes_at, bare_grid, circles
-from dmrnet.report.figures.figure import Figure, make_figure
+from dmrnet.report.figures.drawing.axes import HIGHLIGHT, axes_at, bare_grid, circles
+from dmrnet.report.figures.drawing.figure import Figure, make_figure
 from dmrnet.report.records.mining import VarianceByEpoch, read_variance_by_epoch
 from dmrnet.report.statistics.formatting import shortened
 from dmrnet.report.summary.summary import DataSummary

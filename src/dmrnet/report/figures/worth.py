@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure as Canvas
 
-from dmrnet.report.figures.axes import axes_at, bare_grid, constant_line, error_bars
-from dmrnet.report.figures.figure import Figure, data_id, make_figure
-from dmrnet.report.figures.systems import (
+from dmrnet.report.figures.drawing.axes import axes_at, bare_grid, constant_line, error_bars
+from dmrnet.report.figures.drawing.figure import Figure, data_id, make_figure
+from dmrnet.report.figures.drawing.systems import (
     best_systems,
     legend,
     legend_height,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dmrnet.report.figures.figure import Figure
+from dmrnet.report.figures.drawing.figure import Figure
 from dmrnet.report.figures.gain_diagram import gain_diagram
 from dmrnet.report.figures.rank_diagram import rank_diagram
 from dmrnet.report.pages.tables.scores import HEADLINE_TITLES, rank_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dmrnet.report.figures.figure import Figure
+from dmrnet.report.figures.drawing.figure import Figure
 from dmrnet.report.pages.prose import how_compared
 from dmrnet.report.pages.tables.analyses import AnalysisBlock
 from dmrnet.report.pages.tables.differences import difference_table

@@ -14,7 +14,7 @@ from tests.report.analysed import NAMES, analyse, summary_of, two_systems
 from dmrnet.report import build_report
 from dmrnet.report.figures.angles import mean_by_kind
 from dmrnet.report.figures.channel_distance import MOST_PAIRS, distance_figure
-from dmrnet.report.figures.figure import INK
+from dmrnet.report.figures.drawing.figure import INK
 from dmrnet.report.figures.variance_by_epoch import variance_by_epoch
 from dmrnet.report.pages.tables.analyses import analysis_blocks
 from dmrnet.report.summary.analyses import read_analyses

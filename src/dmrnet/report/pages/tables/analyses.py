@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dmrnet.report.figures.angles import KINDS, angle_figure, mean_by_kind, pair_figure
 from dmrnet.report.figures.channel_distance import distance_figure, pairs_of
-from dmrnet.report.figures.figure import Figure
+from dmrnet.report.figures.drawing.figure import Figure
 from dmrnet.report.figures.variance_by_epoch import variance_by_epoch
 from dmrnet.report.pages.tables.table import EMPTY, Cell, Table
 from dmrnet.report.statistics import formatting as fmt

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from dmrnet.report.figures.figure import data_id
+from dmrnet.report.figures.drawing.figure import data_id
 from dmrnet.report.records.metrics import CONSTANT_NAMES
 from dmrnet.report.statistics.formatting import shortened
 from dmrnet.report.summary.analyses import AnalysisSummary

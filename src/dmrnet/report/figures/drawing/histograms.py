@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
-from dmrnet.report.figures.axes import axes_at, bare
-from dmrnet.report.figures.figure import data_id
-from dmrnet.report.figures.systems import Mark, legend, legend_height
+from dmrnet.report.figures.drawing.axes import axes_at, bare
+from dmrnet.report.figures.drawing.figure import data_id
+from dmrnet.report.figures.drawing.systems import Mark, legend, legend_height
 
 _LINES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 _TAIL = 0.002

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Rectangle
 
-from dmrnet.report.figures.axes import axes_at, bare, dot_matrix, matrix_size, shade_sizes
-from dmrnet.report.figures.figure import Figure, data_id, make_figure
+from dmrnet.report.figures.drawing.axes import axes_at, bare, dot_matrix, matrix_size, shade_sizes
+from dmrnet.report.figures.drawing.figure import Figure, data_id, make_figure
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.formatting import shortened
 from dmrnet.report.summary.summary import DataSummary
