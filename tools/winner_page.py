@@ -33,9 +33,9 @@ from dmrnet.report.records.systems import System, system
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.over_data import Pooled, pool
-from dmrnet.report.summary.gains import Gain, gains_over_data, standard_error
-from dmrnet.report.summary.ranks import Ranking, rank_over_data
-from dmrnet.report.summary.regimes import Regime, best_in, regime_of, regimes_by_kind
+from dmrnet.report.summary.over_data.gains import Gain, gains_over_data, standard_error
+from dmrnet.report.summary.over_data.ranks import Ranking, rank_over_data
+from dmrnet.report.summary.over_data.regimes import Regime, best_in, regime_of, regimes_by_kind
 from dmrnet.report.summary.row_index import system_of
 from dmrnet.report.summary.summary import DataSummary, summarise
 from dmrnet.report.summary.system_summary import SystemSummary

@@ -12,8 +12,8 @@ from dmrnet.report.figures.gain_diagram import gain_diagram
 from dmrnet.report.figures.rank_diagram import rank_diagram
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.over_data import Pooled
-from dmrnet.report.summary.gains import Gain, GainOnData
-from dmrnet.report.summary.ranks import Ranking
+from dmrnet.report.summary.over_data.gains import Gain, GainOnData
+from dmrnet.report.summary.over_data.ranks import Ranking
 
 SVG = "{http://www.w3.org/2000/svg}"
 

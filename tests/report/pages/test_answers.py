@@ -10,7 +10,7 @@ from dmrnet.report.pages import answers
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.over_data import Pooled
-from dmrnet.report.summary.gains import Gain, GainOnData
+from dmrnet.report.summary.over_data.gains import Gain, GainOnData
 from dmrnet.report.summary.summary import summarise
 
 

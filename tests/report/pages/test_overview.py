@@ -8,7 +8,7 @@ from dmrnet.report import build_report
 from dmrnet.report.pages.overview import gain_by_data_table, gain_table, make_overview
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.statistics.formatting import ends, points
-from dmrnet.report.summary.gains import gains_over_data
+from dmrnet.report.summary.over_data.gains import gains_over_data
 from dmrnet.report.summary.summary import summarise
 
 GAINS = {"u": 0.03, "v": 0.02}

@@ -14,7 +14,7 @@ from dmrnet.report.figures.drawing.figure import Figure, data_id, make_figure
 from dmrnet.report.figures.drawing.systems import COLOURS
 from dmrnet.report.figures.rank_diagram import WIDTH
 from dmrnet.report.statistics.formatting import shortened
-from dmrnet.report.summary.gains import LEVEL, Gain
+from dmrnet.report.summary.over_data.gains import LEVEL, Gain
 
 TITLES = {
     "average": "average",

@@ -12,7 +12,7 @@ from dmrnet.report.figures.drawing.figure import Figure, data_id, make_figure
 from dmrnet.report.figures.drawing.systems import COLOURS
 from dmrnet.report.statistics.formatting import shortened
 from dmrnet.report.statistics.over_data import groups_within
-from dmrnet.report.summary.ranks import Ranking
+from dmrnet.report.summary.over_data.ranks import Ranking
 
 WIDTH = 4.4
 """Width in inches: as wide as a narrow page."""

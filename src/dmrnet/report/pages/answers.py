@@ -9,7 +9,7 @@ from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate, paired_difference
 from dmrnet.report.statistics.inference import interval
 from dmrnet.report.statistics.over_data import Pooled
-from dmrnet.report.summary.gains import LEVEL, Gain
+from dmrnet.report.summary.over_data.gains import LEVEL, Gain
 from dmrnet.report.summary.summary import DataSummary
 from dmrnet.report.summary.system_summary import SystemSummary
 

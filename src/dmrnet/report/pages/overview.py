@@ -13,8 +13,8 @@ from dmrnet.report.pages.tables.table import EMPTY, Cell, Table
 from dmrnet.report.records.systems import System
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.inference import interval
-from dmrnet.report.summary.gains import Gain, GainOnData, gains_over_data
-from dmrnet.report.summary.ranks import Ranking, rank_over_data
+from dmrnet.report.summary.over_data.gains import Gain, GainOnData, gains_over_data
+from dmrnet.report.summary.over_data.ranks import Ranking, rank_over_data
 from dmrnet.report.summary.summary import DataSummary
 
 HEADLINES = ("average", "worst", "full", "single")

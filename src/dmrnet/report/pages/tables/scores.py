@@ -9,7 +9,7 @@ from dmrnet.report.records.combinations import members
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.summary.hardness import Hardness, by_chance
-from dmrnet.report.summary.ranks import Ranking
+from dmrnet.report.summary.over_data.ranks import Ranking
 from dmrnet.report.summary.summary import DataSummary
 
 HEADLINE_TITLES = {

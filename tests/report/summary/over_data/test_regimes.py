@@ -6,8 +6,8 @@ import pytest
 
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.statistics.estimates import Estimate
-from dmrnet.report.summary.gains import Gain, GainOnData
-from dmrnet.report.summary.regimes import Regime, best_in, regime_of, regimes_by_kind
+from dmrnet.report.summary.over_data.gains import Gain, GainOnData
+from dmrnet.report.summary.over_data.regimes import Regime, best_in, regime_of, regimes_by_kind
 from dmrnet.report.summary.summary import summarise
 
 SCORES = {

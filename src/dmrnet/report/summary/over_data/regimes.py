@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dmrnet.report.records.combinations import members
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.inference import interval
-from dmrnet.report.summary.gains import Gain
+from dmrnet.report.summary.over_data.gains import Gain
 from dmrnet.report.summary.summary import DataSummary
 
 MANY = 4

@@ -10,7 +10,7 @@ from dmrnet.report.records.systems import System
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.inference import holm, paired_p
 from dmrnet.report.statistics.over_data import Pooled, pool, sign_p
-from dmrnet.report.summary.matching import match_systems
+from dmrnet.report.summary.over_data.matching import match_systems
 from dmrnet.report.summary.summary import DataSummary
 from dmrnet.report.summary.system_summary import SystemSummary
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from dmrnet.report.records.systems import System
 from dmrnet.report.statistics.over_data import critical_difference, friedman
-from dmrnet.report.summary.matching import match_systems
+from dmrnet.report.summary.over_data.matching import match_systems
 from dmrnet.report.summary.summary import DataSummary
 
 

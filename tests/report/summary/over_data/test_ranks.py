@@ -8,7 +8,7 @@ from scipy import stats
 
 from dmrnet.report import build_report
 from dmrnet.report.records.runs import read_runs
-from dmrnet.report.summary.ranks import rank_over_data
+from dmrnet.report.summary.over_data.ranks import rank_over_data
 from dmrnet.report.summary.summary import summarise
 
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.statistics.over_data import pool
-from dmrnet.report.summary.gains import gains_over_data
+from dmrnet.report.summary.over_data.gains import gains_over_data
 from dmrnet.report.summary.summary import summarise
 
 SEEDS = range(4)
