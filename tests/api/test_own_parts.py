@@ -132,6 +132,41 @@ def test_a_wrong_fusion_is_refused(change: dict[str, Any], message: str) -> None
         dmrnet.fit(DATA, **{**SHORT, **change})
 
 
+class Words(nn.Module):
+    """Mean of the embeddings of words, of which 0 is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(12, 8, padding_idx=0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        words = self.table(x.long())
+        return words.sum(1) / (x > 0).sum(1, keepdim=True).clamp(min=1)
+
+
+def test_an_encoder_reads_numbers_that_are_not_standardised(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = RNG.integers(1, 6, (120, 5)) + 6 * (np.arange(120) % 2)[:, None]
+    words[:, 4] = 0
+    data = dmrnet.MultimodalDataset(
+        {"words": words, "noise": RNG.normal(size=(120, 2))}, np.arange(120) % 2
+    )
+    encoders = {"words": Words}
+    how: dict[str, Any] = {"method": "sf-md", "max_epochs": 6, "threads": 1, "encoders": encoders}
+    run = dmrnet.fit(data, unscaled=["words"], out=tmp_path / "r", **how)
+    assert run.evaluate(data)["words"] > 0.9
+    np.savez(tmp_path / "new.npz", words=words[:4], noise=np.zeros((4, 2)))
+    again = dmrnet.open_run(tmp_path / "r", encoders=encoders)
+    np.testing.assert_allclose(
+        again.predict_proba(tmp_path / "new.npz"),
+        run.predict_proba({"words": words[:4], "noise": np.zeros((4, 2))}),
+    )
+    assert not any("other units" in record.message for record in caplog.records)
+    with pytest.raises(ValueError, match="no modality 'text'"):
+        dmrnet.fit(data, unscaled=["text"], **how)
+
+
 def test_predictions_from_what_people_bring(run: dmrnet.Run) -> None:
     a, b = DATA.read("a")[:3], DATA.read("b")[:3]
     expected = run.predict_proba({"a": a, "b": b})

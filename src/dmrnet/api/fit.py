@@ -56,6 +56,7 @@ def fit(
     val_share: float = 0.2,
     cells: Cells = "refuse",
     target: Choice = "auto",
+    unscaled: Sequence[str] = (),
     masks: MaskSampler | None = None,
     report: Callable[[Progress], None] | None = None,
     logger: str | Logger | Sequence[Logger] | None = None,
@@ -93,6 +94,8 @@ def fit(
             which cells are missing. The run keeps it for later samples.
         target: What ``y`` of ``.npz`` files is, as in `MultimodalDataset`: classes, ordinal,
             multi-label, regression, or auto, which decides by the values.
+        unscaled: Modalities whose numbers are not standardised, such as token numbers, or images
+            for a pretrained encoder that expects pixels of a known range.
         masks: Sampler of the masks: from present, bool ``(B, V)``, and a generator to a non-empty
             part of it in every row. By default the one that `training` names.
         report: Called after every epoch.
@@ -116,7 +119,7 @@ def fit(
             raise TypeError(f"fit has no setting {name!r}; {nearest(name, known)}")
     if isinstance(weights := training.get("class_weights"), Mapping):
         training["class_weights"] = ",".join(f"{name}={weight}" for name, weight in weights.items())
-    dataset, data = data_settings(train, val, test, val_share, cells, target)
+    dataset, data = data_settings(train, val, test, val_share, cells, target, unscaled)
     if not isinstance(method, str | MethodSettings):
         method = register_method(method.__name__)(method).__name__
     how = method_class(method).recipe(recipe) if isinstance(method, str) else method
@@ -168,6 +171,7 @@ def data_settings(
     val_share: float,
     cells: Cells = "refuse",
     target: Choice = "auto",
+    unscaled: Sequence[str] = (),
 ) -> tuple[str, DataSettings]:
     """Return the name of a data set and its settings.
 
@@ -176,6 +180,7 @@ def data_settings(
         ValueError: If there is no data set of that name.
     """
     parts: Sequence[object] = [part for part in (train, val, test) if part is not None]
+    left = list(unscaled) or None
     files = all(isinstance(part, str | Path) for part in parts) and train not in DATASETS
     if target != "auto" and not files:
         raise TypeError(
@@ -189,23 +194,31 @@ def data_settings(
         absent = dict(train.absent) if isinstance(train, GivenData) else {}
         keys = (train_key, val_key, test_key)
         size = train.size if isinstance(train, MultimodalDataset) else None
-        return "given", Given(*keys, val_share, absent or None, cells=cells, size=size)
+        return "given", Given(
+            *keys, val_share, absent or None, cells=cells, size=size, unscaled=left
+        )
     if isinstance(train, DataSettings):
-        _alone(val, test, cells)
+        _alone(val, test, cells, left)
         path = f"{type(train).__module__}:{type(train).__qualname__}"
         names = {path: name for name, path in DATASETS.items()}
         if path not in names:
             raise TypeError(f"{path} is no registered data set; see dmrnet.register_dataset")
         return names[path], train
     if isinstance(train, str) and train in DATASETS:
-        _alone(val, test, cells)
+        _alone(val, test, cells, left)
         return train, data_class(train)()
     if files:
         paths = [None if part is None else str(part) for part in (train, val, test)]
         if not str(paths[0]).endswith(".npz"):
             data_class(str(train))
         return "arrays", Arrays(
-            str(paths[0]), paths[1], paths[2], val_share, cells=cells, target=target
+            str(paths[0]),
+            paths[1],
+            paths[2],
+            val_share,
+            cells=cells,
+            target=target,
+            unscaled=left,
         )
     kinds = ", ".join(type(part).__name__ for part in parts)
     raise TypeError(
@@ -218,8 +231,11 @@ def _key(part: object) -> str:
     return part.key if isinstance(part, GivenData) else ""
 
 
-def _alone(val: object, test: object, cells: Cells) -> None:
-    if cells != "refuse":
-        raise TypeError("expected cells in the settings of the data set, if it has that setting")
+def _alone(val: object, test: object, cells: Cells, unscaled: list[str] | None) -> None:
+    for name, given in (("cells", cells != "refuse"), ("unscaled", unscaled is not None)):
+        if given:
+            raise TypeError(
+                f"expected {name} in the settings of the data set, if it has that setting"
+            )
     if val is not None or test is not None:
         raise TypeError("expected no val and test with a data set that has splits of its own")

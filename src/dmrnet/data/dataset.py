@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b, file_digest
 from pathlib import Path
@@ -257,17 +257,19 @@ class Splits:
         return {name: part.fingerprint() for name, part in self.parts().items()}
 
 
-def standardised(splits: Splits) -> Splits:
+def standardised(splits: Splits, unscaled: Collection[str] = ()) -> Splits:
     """Standardise splits by their present training rows, in place.
 
     Args:
         splits: Splits of `ArrayDataset` that own their arrays.
+        unscaled: Modalities whose numbers stay as they are.
     """
     train = splits.train
     assert isinstance(train, ArrayDataset)
     names = train.task.modalities
     ragged = [one.name for one in train.task.inputs if one.ragged]
     standardiser = Standardiser.fit(train.arrays, train.present, names, splits.cells, ragged)
+    standardiser.leave(unscaled)
     for part in splits.parts().values():
         assert isinstance(part, ArrayDataset)
         part.standardise(standardiser)

@@ -103,6 +103,10 @@ def _samples(
                 shape = (1, -1, *[1] * (x.dim() - 2))
                 mean, std = run.standardiser.mean[name], run.standardiser.std[name]
                 x = x * std.reshape(shape) + mean.reshape(shape)
+                if name in run.standardiser.unscaled:
+                    # They may be indices: whole numbers from 0 to the mean of training.
+                    share = torch.rand(x.shape, generator=draw, dtype=x.dtype)
+                    x = (share * mean.reshape(shape)).round()
             x = x if name in graph.fine else x.float()
             if name in graph.holes:
                 x[..., ::3, ::3] = 0.0

@@ -43,8 +43,9 @@ def metadata_of(run: FinishedRun, graph: Graph, version: str) -> dict[str, Any]:
             "dtype": "float64" if modality.name in graph.fine else "float32",
         }
         if graph.standardises and standardiser is not None:
-            entry["mean"] = standardiser.mean[modality.name].tolist()
-            entry["std"] = standardiser.std[modality.name].tolist()
+            entry["mean"], entry["std"] = (
+                values.tolist() for values in standardiser.scale(modality.name)
+            )
             entry["missing_cells"] = standardiser.imputer is not None
             entry["ragged"] = modality.name in standardiser.ragged
         inputs.append(entry)

@@ -29,8 +29,9 @@ class Scaling(nn.Module):
         self.hole, self.ragged = hole, name in standardiser.ragged
         shape = (1, -1, *[1] * (rank - 1))
         # Copies: saved programs warn of buffers that are views.
-        self.register_buffer("mean", standardiser.mean[name].double().reshape(shape).clone())
-        self.register_buffer("std", standardiser.std[name].double().reshape(shape).clone())
+        mean, std = standardiser.scale(name)
+        self.register_buffer("mean", mean.double().reshape(shape).clone())
+        self.register_buffer("std", std.double().reshape(shape).clone())
         imputer, fill, flagged = standardiser.imputer, None, None
         if imputer is not None:
             fill = imputer.fill[name].double().reshape(shape).clone()

@@ -50,6 +50,19 @@ def test_it_is_numpy_over_the_present_rows(monkeypatch, shape, at_once) -> None:
     assert tensor.data_ptr() == fitted.apply("m", tensor, here, out=tensor).data_ptr()
 
 
+def test_what_stays_unscaled_keeps_its_numbers_and_its_moments() -> None:
+    arrays = {"a": torch.tensor([[1.0], [3.0]]), "words": torch.tensor([[7.0, 0.0], [9.0, 4.0]])}
+    fitted = Standardiser.fit(arrays, torch.ones(2, 2, dtype=torch.bool), ("a", "words"))
+    stored = Standardiser.from_state(fitted.leave(["words"]).state())
+    assert stored.apply("a", arrays["a"]).flatten().tolist() == [-1, 1]
+    torch.testing.assert_close(stored.apply("words", arrays["words"]), arrays["words"])
+    everywhere = torch.ones(2, dtype=torch.bool)
+    torch.testing.assert_close(stored.invert("words", arrays["words"], everywhere), arrays["words"])
+    assert stored.mean["words"].tolist() == [8, 2]
+    with pytest.raises(ValueError, match="no modality 'word'; did you mean 'words'"):
+        fitted.leave(["word"])
+
+
 def test_large_offsets_do_not_swallow_the_deviation() -> None:
     """Sums in float32 would: the squares of 1e6 leave no digit for 0.5."""
     tensor = 1e6 + torch.arange(8.0).reshape(-1, 1) / 2

@@ -47,8 +47,12 @@ def shift_notes(dataset: Dataset, standardiser: Standardiser | None) -> list[str
     for column, name in enumerate(dataset.task.modalities):
         if name not in standardiser.mean:
             continue
-        values = batch.inputs[name][batch.present[:, column]]
-        note = _note(values.double(), standardiser.mean[name], standardiser.std[name])
+        values = batch.inputs[name][batch.present[:, column]].double()
+        mean, std = standardiser.mean[name], standardiser.std[name]
+        if name in standardiser.unscaled:
+            shape = (1, -1, *[1] * (values.dim() - 2))
+            values = (values[:, : len(mean)] - mean.reshape(shape)) / std.reshape(shape)
+        note = _note(values, mean, std)
         if note:
             notes.append(f"{name}{note}")
     return notes

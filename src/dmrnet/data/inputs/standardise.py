@@ -17,6 +17,7 @@ from dmrnet.data.inputs.cells import (
 )
 from dmrnet.data.inputs.steps import steps_there
 from dmrnet.data.sets.base import Cells
+from dmrnet.hints import nearest
 from dmrnet.modalities import Task
 
 BLOCK = 2**20
@@ -43,6 +44,7 @@ class Standardiser:
         fine: Modalities for which float32 is too coarse before standardising.
         imputer: What fills missing cells; None where there must be none.
         ragged: Modalities whose sequences differ in length, with NaN after the end of each.
+        unscaled: Modalities whose numbers stay as they are; mean and deviation describe them.
     """
 
     def __init__(
@@ -52,9 +54,30 @@ class Standardiser:
         fine: Collection[str] = (),
         imputer: Imputer | None = None,
         ragged: Collection[str] = (),
+        unscaled: Collection[str] = (),
     ) -> None:
         self.mean, self.std, self.fine = dict(mean), dict(std), frozenset(fine)
         self.imputer, self.ragged = imputer, frozenset(ragged)
+        self.unscaled = frozenset(unscaled)
+
+    def leave(self, names: Collection[str]) -> Standardiser:
+        """Leave the numbers of modalities as they are, and return the standardiser.
+
+        Raises:
+            ValueError: If there is no such modality.
+        """
+        for name in names:
+            if name not in self.mean:
+                raise ValueError(f"unscaled: no modality {name!r}; {nearest(name, [*self.mean])}")
+        self.unscaled = frozenset(names)
+        return self
+
+    def scale(self, name: str) -> tuple[Tensor, Tensor]:
+        """Return what `apply` subtracts from a modality and divides it by, float64."""
+        mean, std = self.mean[name], self.std[name]
+        if name in self.unscaled:
+            return torch.zeros_like(mean), torch.ones_like(std)
+        return mean, std
 
     @classmethod
     def fit(
@@ -142,7 +165,7 @@ class Standardiser:
         if out is None or more:
             shape = (len(tensor), tensor.shape[1] + more, *tensor.shape[2:])
             out = torch.empty(shape, dtype=torch.float32)
-        mean, std = (_broadcast(values[name], tensor) for values in (self.mean, self.std))
+        mean, std = (_broadcast(values, tensor) for values in self.scale(name))
         for rows in _slices(tensor):
             block = tensor[rows].to(torch.float64, copy=True)
             there = steps_there(block) if ragged else None
@@ -169,7 +192,7 @@ class Standardiser:
         """
         there = tensor[:, -1:] if name in self.ragged else None
         tensor = tensor[:, : tensor.shape[1] - self._appended(name)]
-        mean, std = (_broadcast(values[name], tensor) for values in (self.mean, self.std))
+        mean, std = (_broadcast(values, tensor) for values in self.scale(name))
         out = torch.empty_like(tensor)
         for rows in _slices(tensor):
             out[rows] = tensor[rows].double().mul_(std).add_(mean).to(tensor.dtype)
@@ -207,16 +230,16 @@ class Standardiser:
     def state(self) -> dict[str, Tensor]:
         """Return tensors to save: ``NAME.mean`` and ``NAME.std``.
 
-        Also ``NAME.fine`` and ``NAME.ragged`` where it is; ``NAME.fill`` and ``NAME.flagged`` with
-        an imputer.
+        Also ``NAME.fine``, ``NAME.ragged`` and ``NAME.unscaled`` where it is; ``NAME.fill`` and
+        ``NAME.flagged`` with an imputer.
         """
         state = {
             f"{name}.{key}": values[name]
             for name in self.mean
             for key, values in (("mean", self.mean), ("std", self.std))
         }
-        state |= {f"{name}.fine": torch.tensor(True) for name in sorted(self.fine)}
-        state |= {f"{name}.ragged": torch.tensor(True) for name in sorted(self.ragged)}
+        for part in ("fine", "ragged", "unscaled"):
+            state |= {f"{name}.{part}": torch.tensor(True) for name in sorted(getattr(self, part))}
         if self.imputer is not None:
             # Means that fill are the same tensors, which files cannot share.
             state |= {f"{name}.fill": values.clone() for name, values in self.imputer.fill.items()}
@@ -227,13 +250,14 @@ class Standardiser:
     def from_state(cls, state: Mapping[str, Tensor]) -> Standardiser:
         """Return the standardiser of a `state`."""
         parts: dict[str, dict[str, Tensor]] = {
-            part: {} for part in ("mean", "std", "fine", "fill", "flagged", "ragged")
+            part: {} for part in ("mean", "std", "fine", "fill", "flagged", "ragged", "unscaled")
         }
         for key, values in state.items():
             name, _, part = key.rpartition(".")
             parts[part][name] = values.long() if part == "flagged" else values.double()
         imputer = Imputer(parts["fill"], parts["flagged"]) if parts["fill"] else None
-        return cls(parts["mean"], parts["std"], parts["fine"], imputer, parts["ragged"])
+        flags = (parts["fine"], imputer, parts["ragged"], parts["unscaled"])
+        return cls(parts["mean"], parts["std"], *flags)
 
 
 def _slices(tensor: Tensor) -> Iterator[slice]:

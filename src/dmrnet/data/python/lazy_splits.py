@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -42,6 +42,7 @@ def lazy_splits(
     seed: int,
     val_share: float,
     cells: Cells = "refuse",
+    unscaled: Sequence[str] = (),
 ) -> Splits:
     """Return the splits of samples that are read lazily, with the training rows' standardiser.
 
@@ -91,7 +92,7 @@ def lazy_splits(
     testing = None if test is None else every_row(test, task, layouts, cells=filled)
     standardiser = fit_streamed(
         _training_tensors(training), task.modalities, cells, tuple(summary.kinds)
-    )
+    ).leave(unscaled)
     parts = {"train": training, "val": validation, "test": testing}
     for role, part in parts.items():
         if part is not None:

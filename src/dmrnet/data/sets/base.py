@@ -81,6 +81,11 @@ class DataSettings(ABC):
         return size
 
     @property
+    def left_unscaled(self) -> tuple[str, ...]:
+        """Modalities whose numbers are not standardised."""
+        return tuple(getattr(self, "unscaled", None) or ())
+
+    @property
     def holes(self) -> tuple[str, ...]:
         """Modalities of images in which 0 is a hole that stays 0 after standardising."""
         return ()
@@ -210,7 +215,7 @@ class InMemory(DataSettings):
         from dmrnet.data.checks.shift import with_shift_warnings
         from dmrnet.data.dataset import standardised
 
-        return with_shift_warnings(standardised(self.raw(seed)))
+        return with_shift_warnings(standardised(self.raw(seed), self.left_unscaled))
 
 
 @dataclass(frozen=True)
@@ -227,6 +232,8 @@ class OwnFiles(DataSettings):
             splits row by row.
         absent: Number that stands for an absent block by modality, e.g. `camera=0,radar=-999`: a
             sample lacks a modality that is this number throughout.
+        unscaled: Modalities whose numbers are not standardised, such as token numbers, or images
+            for an encoder that was trained on pixels of a known range.
     """
 
     train: str
@@ -235,6 +242,7 @@ class OwnFiles(DataSettings):
     val_share: float = 0.2
     groups: str | None = field(default=None, metadata={"path": False})
     absent: dict[str, float] | None = field(default=None, kw_only=True)
+    unscaled: list[str] | None = field(default=None, kw_only=True)
 
     def files(self) -> dict[str, str]:
         """Return the paths by split."""

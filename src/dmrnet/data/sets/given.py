@@ -27,6 +27,7 @@ class Given(InMemory):
         absent: Number that stands for an absent block, by modality.
         cells: What stands for missing cells, as in `arrays`.
         size: Size to which images were resized, as in `arrays`.
+        unscaled: Modalities whose numbers are not standardised.
     """
 
     train: str = ""
@@ -36,6 +37,7 @@ class Given(InMemory):
     absent: dict[str, float] | None = None
     cells: Cells = "refuse"
     size: str | None = None
+    unscaled: list[str] | None = None
 
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers as given; the seed draws validation rows."""
@@ -50,7 +52,9 @@ class Given(InMemory):
         if isinstance(parts[0], LazyDataset):
             lazy, *others = (one if isinstance(one, LazyDataset) else None for one in parts)
             assert lazy is not None
-            return lazy_splits(lazy, others[0], others[1], seed, self.val_share, self.cells)
+            return lazy_splits(
+                lazy, others[0], others[1], seed, self.val_share, self.cells, self.left_unscaled
+            )
         train, val, test = (one if isinstance(one, MultimodalDataset) else None for one in parts)
         assert train is not None
         splits = read_splits(
@@ -75,7 +79,9 @@ class Given(InMemory):
         splits = self.raw(seed)
         # What is read lazily is standardised when it is read.
         lazy = splits.standardiser is not None
-        return with_shift_warnings(scale_targets(splits) if lazy else standardised(splits))
+        if lazy:
+            return with_shift_warnings(scale_targets(splits))
+        return with_shift_warnings(standardised(splits, self.left_unscaled))
 
     @property
     def kinds(self) -> dict[str, str] | None:

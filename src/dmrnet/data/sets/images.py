@@ -116,7 +116,7 @@ class Images(OwnFiles):
             images.present[rows],
             task.modalities,
             self.cells,
-        )
+        ).leave(self.left_unscaled)
         train = part(images, labels, pixels, task, standardiser, rows)
         if self.val is None:
             val = part(images, labels, pixels, task, standardiser, held)

@@ -340,7 +340,9 @@ def _read_standardiser(folder: RunFolder, task: Task) -> Standardiser:
         halves = (*halves, "fill")
     required = {f"{name}.{half}" for name in task.modalities for half in halves}
     optional = {
-        f"{name}.{part}" for name in task.modalities for part in ("fine", "flagged", "ragged")
+        f"{name}.{part}"
+        for name in task.modalities
+        for part in ("fine", "flagged", "ragged", "unscaled")
     }
     if not required <= set(state) <= required | optional:
         raise ValueError(
