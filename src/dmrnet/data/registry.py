@@ -29,6 +29,7 @@ _BUILT_IN = {
     "segment": "dmrnet.data.sets.embedded.segment:Segment",
     "spambase": "dmrnet.data.sets.embedded.spambase:Spambase",
     "table": "dmrnet.data.sets.table:Table",
+    "volumes": "dmrnet.data.sets.volumes:Volumes",
     "watch": "dmrnet.data.sets.published.watch:Watch",
 }
 

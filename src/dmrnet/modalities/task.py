@@ -74,11 +74,13 @@ class Task:
         inputs: Modalities; their order is the order of mask columns.
         classes: Names of at least two classes, in order if they are ordered; of labels in a
             multi-label task; of targets in regression.
-        dense: Whether every pixel has a class.
+        dense: Whether every pixel of images, or voxel of volumes, has a class.
         class_weights: Weight of each class in the loss of a dense task; None for 1 each.
         target: What is predicted; see `dmrnet.targets`.
         scale: Mean and deviation of each target of a regression, over training rows. Losses are of
             standardised targets, predictions in their unit; None leaves them as they are.
+        regions: Names of regions of volumes with the numbers of their classes, which are scored
+            besides the classes; they may overlap.
     """
 
     inputs: tuple[Modality, ...]
@@ -87,6 +89,7 @@ class Task:
     class_weights: tuple[float, ...] | None = None
     target: TargetName = "classes"
     scale: tuple[tuple[float, float], ...] | None = None
+    regions: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         check_names(self.modalities)
@@ -125,6 +128,38 @@ class Task:
                 f"expected class weights of a dense task: one of 0 or more for each of "
                 f"{len(self.classes)} classes, not all 0; got {weights}"
             )
+        if self.dense and (volumes := [m for m in self.inputs if m.kind == "volume"]):
+            sizes = {m.shape[1:] for m in self.inputs}
+            if len(volumes) < len(self.inputs) or len(sizes) > 1:
+                got = ", ".join(f"{m.name} {m.kind} {m.shape}" for m in self.inputs)
+                raise ValueError(f"expected volumes of one size with a class a voxel, got {got}")
+        self._check_regions()
+
+    def _check_regions(self) -> None:
+        if self.regions and self.axes != 3:
+            raise ValueError("expected regions of volumes with a class for every voxel")
+        names = [name for name, _ in self.regions]
+        for name, numbers in self.regions:
+            check_plain("region name", name)
+            if names.count(name) > 1:
+                raise ValueError(f"expected distinct names of regions, got {name!r} twice")
+            if not numbers or not all(0 <= n < len(self.classes) for n in numbers):
+                raise ValueError(
+                    f"region {name}: expected numbers of classes from 0 to "
+                    f"{len(self.classes) - 1}, got {numbers}"
+                )
+            if name in self.classes and numbers != (self.classes.index(name),):
+                raise ValueError(
+                    f"region {name}: a class has this name; rename the region, or let it be that "
+                    "class alone"
+                )
+
+    @property
+    def axes(self) -> int:
+        """Number of axes of space in a dense task: 2 of images, 3 of volumes; else 0."""
+        if not self.dense:
+            return 0
+        return 3 if self.inputs[0].kind == "volume" else 2
 
     @property
     def modalities(self) -> tuple[str, ...]:

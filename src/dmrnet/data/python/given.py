@@ -17,6 +17,7 @@ from dmrnet.data.files.arrays.ends import nan_after
 from dmrnet.data.files.arrays.labels import Choice, check_target
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.objects import as_array, plain_labels, rows_of_modality
+from dmrnet.data.files.arrays.per_sample import checked_weights, presence_table
 from dmrnet.data.files.arrays.resize import parse_size, size_text, sized
 from dmrnet.data.files.arrays.source import (
     GROUPS,
@@ -28,6 +29,7 @@ from dmrnet.data.files.arrays.source import (
     Source,
 )
 from dmrnet.data.python.records import items_of, record
+from dmrnet.data.volumes.options import OwnVolumes, own_volumes
 from dmrnet.hints import nearest
 from dmrnet.modalities import check_names
 
@@ -43,17 +45,21 @@ class GivenData(Source, ABC):
         absent: Number that stands for an absent block, by modality.
         target: What labels are.
         labels: Names of the columns of labels, or ordered classes.
+        volumes: How volumes with a class for every voxel are cut and scored.
     """
 
     kinds: dict[str, str]
     absent: Mapping[str, float] = MappingProxyType({})
     target: Choice = "auto"
     labels: list[str] | None = None
+    volumes: OwnVolumes = OwnVolumes()
 
     @property
     def stated(self) -> tuple[object, ...]:
         """What is said about the labels, for fingerprints; empty by default."""
-        return () if self.target == "auto" and self.labels is None else (self.target, self.labels)
+        own = () if self.volumes == OwnVolumes() else (self.volumes,)
+        auto = self.target == "auto" and self.labels is None
+        return own if auto else (self.target, self.labels, *own)
 
     @property
     @abstractmethod
@@ -98,6 +104,8 @@ class MultimodalDataset(GivenData, ArraySource):
             default it is recognised.
         labels: Names of the columns of `y`, of labels or numbers; or ordered classes from the
             lowest to the highest.
+        volumes: Settings of volumes with a class for every voxel, `y` ``(n, D, H, W)``, by name:
+            those of ``--data volumes``, such as ``patch`` or ``regions``.
         name: Name of the data, for messages and reports.
 
     Raises:
@@ -124,9 +132,11 @@ class MultimodalDataset(GivenData, ArraySource):
         lengths: Mapping[str, Any] | None = None,
         target: Choice = "auto",
         labels: Sequence[str] | None = None,
+        volumes: Mapping[str, Any] | None = None,
         name: str = "data",
     ) -> None:
         _check_inputs(inputs)
+        self.volumes = own_volumes(volumes)
         self.path = name
         self.names = check_names(list(inputs))
         if taken := [one for one in self.names if one in RESERVED]:
@@ -146,13 +156,13 @@ class MultimodalDataset(GivenData, ArraySource):
         if y is not None:
             self._arrays[TARGET] = _labels(y)
         if present is not None:
-            self._arrays[PRESENT] = _presence(present, self.names)
+            self._arrays[PRESENT] = presence_table(present, self.names)
         if samples is not None:
             self._arrays[SAMPLES] = np.asarray([str(sample) for sample in samples])
         if groups is not None:
             self._arrays[GROUPS] = np.asarray([str(group) for group in groups])
         self.reserved = tuple(one for one in self._arrays if one in RESERVED)
-        self.weights = None if weights is None else _weights(weights, self._rows)
+        self.weights = None if weights is None else checked_weights(weights, self._rows)
         for one, array in self._arrays.items():
             if len(array) != self._rows:
                 raise ValueError(
@@ -291,6 +301,10 @@ class MultimodalDataset(GivenData, ArraySource):
             present[:, self.names.index(name)] &= ~absent_rows(self._arrays[name], value)
         return present
 
+    def axes(self, name: str) -> int:
+        """Return the number of axes of an array."""
+        return self._arrays[name].ndim
+
     def read(self, name: str) -> Array:
         """Return a copy of an array: a modality, ``y``, ``present`` or ``samples``.
 
@@ -306,7 +320,7 @@ class MultimodalDataset(GivenData, ArraySource):
 
     def _like(self, arrays: Mapping[str, Any], weights: Any) -> MultimodalDataset:  # noqa: ANN401
         """Return samples with other arrays by name, and weights, read as these are."""
-        return MultimodalDataset(
+        like = MultimodalDataset(
             {name: arrays[name] for name in self.names},
             arrays.get(TARGET),
             present=arrays.get(PRESENT),
@@ -320,6 +334,8 @@ class MultimodalDataset(GivenData, ArraySource):
             labels=self.labels,
             name=self.path,
         )
+        like.volumes = self.volumes
+        return like
 
     def labelled(self, y: Any, weights: Any = None, groups: Any = None) -> MultimodalDataset:  # noqa: ANN401
         """Return the same samples with other labels, or none, and weights.
@@ -411,31 +427,3 @@ def _labels(y: Any) -> Array:  # noqa: ANN401
     if array is None or not array.ndim:
         raise TypeError(f"expected y as one label a sample, got {type(y).__name__}")
     return plain_labels("y", array)
-
-
-def _weights(weights: Any, rows: int) -> Array:  # noqa: ANN401
-    array = np.ascontiguousarray(as_array(weights), dtype=np.float32)
-    if array.shape != (rows,) or not np.isfinite(array).all() or (array < 0).any():
-        raise ValueError(
-            f"expected weights of 0 or more of shape ({rows},), got {array.dtype} {array.shape}"
-        )
-    if not array.any():
-        raise ValueError("expected weights that are not all zero, got only zeros")
-    return array
-
-
-def _presence(present: Any, names: Sequence[str]) -> Array:  # noqa: ANN401
-    if isinstance(present, Mapping):
-        if set(present) != set(names):
-            raise ValueError(
-                f"expected present for each of {', '.join(names)}, got {', '.join(present)}"
-            )
-        present = np.stack([np.asarray(as_array(present[name])) for name in names], 1)
-    array: Array | None = as_array(present)
-    if array is not None and array.dtype == np.bool_ and array.shape[1:] == (len(names),):
-        return array
-    got = type(present).__name__ if array is None else f"{array.dtype} {array.shape}"
-    raise ValueError(
-        f"expected present as bool (n, {len(names)}), a column for each of {', '.join(names)}; "
-        f"got {got}"
-    )

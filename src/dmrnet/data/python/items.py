@@ -36,6 +36,7 @@ from dmrnet.data.inputs.steps import trimmed
 from dmrnet.data.python.given import GivenData
 from dmrnet.data.python.item_summary import Item, Summary
 from dmrnet.data.python.records import record
+from dmrnet.data.volumes.options import own_volumes
 from dmrnet.hints import nearest
 from dmrnet.modalities import Batch, Task
 from dmrnet.targets import target_of
@@ -59,6 +60,7 @@ class LazyDataset(GivenData):
         absent: Number that stands for an absent block, by modality; see `MultimodalDataset`.
         target: What labels are; see `MultimodalDataset`.
         labels: Names of the columns of labels, or ordered classes.
+        volumes: As in `MultimodalDataset`; sizes may differ, memory maps are read where needed.
         name: Name of the data, for messages and reports.
     """
 
@@ -73,6 +75,7 @@ class LazyDataset(GivenData):
         absent: Mapping[str, float] | None = None,
         target: Choice = "auto",
         labels: Sequence[str] | None = None,
+        volumes: Mapping[str, Any] | None = None,
         name: str = "data",
     ) -> None:
         if not (hasattr(items, "__len__") and hasattr(items, "__getitem__")):
@@ -89,6 +92,7 @@ class LazyDataset(GivenData):
         if self.groups is not None and len(self.groups) != len(items):
             raise ValueError(f"expected {len(items)} groups, one a sample, got {len(self.groups)}")
         self.target, self.labels = check_target(target, labels)
+        self.volumes = own_volumes(volumes)
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -165,7 +169,10 @@ class LazyDataset(GivenData):
     @property
     def fingerprint(self) -> str:
         """Fingerprint of all samples."""
-        digest = blake2b(self.summary.digest.encode(), digest_size=4)
+        from dmrnet.data.volumes.sources import voxel_digest
+
+        content = voxel_digest(self) or self.summary.digest
+        digest = blake2b(content.encode(), digest_size=4)
         digest.update(repr((self.y, sorted(self.kinds.items()), *self.stated)).encode())
         if self.groups is not None:
             digest.update(repr(self.groups).encode())

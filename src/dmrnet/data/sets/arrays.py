@@ -12,6 +12,7 @@ from dmrnet.data.sets.base import Cells, InMemory, OwnFiles
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
+    from dmrnet.data.sets.volumes import Volumes
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,35 @@ class Arrays(OwnFiles, InMemory):
     target: Literal["auto", "classes", "ordinal", "multi-label", "regression"] = "auto"
     labels: list[str] | None = None
 
+    def load(self, seed: int) -> Splits:
+        """Return the splits, standardised by the present training rows."""
+        volumes = self._as_volumes()
+        return super().load(seed) if volumes is None else volumes.load(seed)
+
+    def _as_volumes(self) -> Volumes | None:
+        """Return the settings of a file with a class for every voxel; None for other files."""
+        from dmrnet.data.volumes.sources import has_voxel_labels
+
+        if not has_voxel_labels(self.train, self.groups):
+            return None
+        for name in ("modalities", "kinds", "size", "padding", "labels", "rows"):
+            if getattr(self, name) is not None:
+                raise ValueError(
+                    f"{self.train}: y is a class for every voxel; --data arrays reads such files "
+                    f"without {name}: use --data volumes, which has settings of its own"
+                )
+        from dmrnet.data.sets.volumes import Volumes
+
+        same = {name: getattr(self, name) for name in ("train", "val", "test", "val_share")}
+        return Volumes(**same, groups=self.groups, absent=self.absent)
+
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers of the files; the seed draws validation rows."""
         from dmrnet.data.files.reading import read_splits
+
+        if (volumes := self._as_volumes()) is not None:
+            # They are standardised when they are read.
+            return volumes.load(seed)
 
         return read_splits(
             self.train,

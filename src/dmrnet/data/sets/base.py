@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
+from dmrnet.data.volumes.options import OwnVolumes
+
 Cells = Literal[
     "refuse", "mean", "median", "zero", "mean+indicator", "median+indicator", "zero+indicator"
 ]
@@ -90,6 +92,11 @@ class DataSettings(ABC):
         """Modalities of images in which 0 is a hole that stays 0 after standardising."""
         return ()
 
+    @property
+    def volumes(self) -> OwnVolumes:
+        """How volumes with a class for every voxel are cut, and what their labels mean."""
+        return self if isinstance(self, OwnVolumes) else OwnVolumes()
+
     def files(self) -> dict[str, str]:
         """Return the paths of the user's own files by split; empty for other data sets."""
         return {}
@@ -157,6 +164,18 @@ class DataSettings(ABC):
                 absent=self.absent_values,
                 size=self.image_size,
                 padding=getattr(self, "padding", None),
+            )
+        if task.axes == 3:
+            from dmrnet.data.volumes.own import read_volumes
+
+            return read_volumes(
+                path,
+                task,
+                standardiser,
+                self.volumes,
+                need_target,
+                groups=self.groups,
+                absent=self.absent_values,
             )
         from dmrnet.data.files.archive import Archive
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dmrnet.data.sets.base import Cells, InMemory
+from dmrnet.data.volumes.options import OwnVolumes
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
 
 
 @dataclass(frozen=True)
-class Given(InMemory):
+class Given(OwnVolumes, InMemory):
     """Settings of data given in Python.
 
     Attributes:
@@ -39,6 +40,27 @@ class Given(InMemory):
     size: str | None = None
     unscaled: list[str] | None = None
 
+    def _volumes(self, seed: int) -> Splits | None:
+        """Return the splits of volumes with a class for every voxel; None of other data."""
+        from dmrnet.data.python.given import given
+
+        if not self.train:
+            raise ValueError("data given are of Python: call dmrnet.fit with a MultimodalDataset")
+        from dmrnet.data.volumes.sources import has_voxel_labels
+
+        train = given(self.train)
+        if not has_voxel_labels(train):
+            return None
+        if self.rows is not None:
+            raise ValueError("rows is not for volumes with a class for every voxel")
+        from dmrnet.data.volumes.own import own_splits
+
+        val, test = (given(key) if key else None for key in (self.val, self.test))
+        share, absent, cells = self.val_share, self.absent, self.cells
+        return own_splits(
+            train.path, self, train, val, test, seed, share, absent=absent, cells=cells
+        )
+
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers as given; the seed draws validation rows."""
         from dmrnet.data.files.reading import read_splits
@@ -46,8 +68,9 @@ class Given(InMemory):
         from dmrnet.data.python.items import LazyDataset
         from dmrnet.data.python.lazy_splits import lazy_splits
 
-        if not self.train:
-            raise ValueError("data given are of Python: call dmrnet.fit with a MultimodalDataset")
+        if (volumes := self._volumes(seed)) is not None:
+            # They are standardised when they are read.
+            return volumes
         parts = [given(key) if key else None for key in (self.train, self.val, self.test)]
         if isinstance(parts[0], LazyDataset):
             lazy, *others = (one if isinstance(one, LazyDataset) else None for one in parts)
@@ -76,6 +99,8 @@ class Given(InMemory):
         from dmrnet.data.checks.shift import with_shift_warnings
         from dmrnet.data.dataset import scale_targets, standardised
 
+        if (volumes := self._volumes(seed)) is not None:
+            return volumes
         splits = self.raw(seed)
         # What is read lazily is standardised when it is read.
         lazy = splits.standardiser is not None

@@ -56,6 +56,10 @@ class ArraySource(Source, ABC):
     def read(self, name: str) -> Array:
         """Return one array; raise `ValueError` if it cannot be read."""
 
+    def axes(self, name: str) -> int:
+        """Return the number of axes of an array."""
+        return self.read(name).ndim
+
     def check_known(self, known: Sequence[str]) -> None:
         """Raise ValueError if there is a modality that is not among the known ones."""
         for name in self.names:

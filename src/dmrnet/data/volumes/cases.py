@@ -1,0 +1,318 @@
+"""Cases: volumes of several modalities with their labels, read one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dmrnet.data.files.arrays.numbers import FILL_IN, Array
+from dmrnet.data.files.arrays.objects import array_hash
+
+Box = tuple[slice, slice, slice]
+"""Part of a volume: depth, height and width."""
+
+
+class Cases(Protocol):
+    """Cases by number: any object with ``len(cases)`` and ``cases[i]``.
+
+    ``cases[i]`` is a mapping from modalities to arrays ``(C, D, H, W)``, or ``(D, H, W)`` for one
+    channel, and the labels, whole numbers ``(D, H, W)`` or None. A modality that the mapping lacks,
+    or that is None, is absent. Memory maps are cut before they are read.
+    """
+
+    def __len__(self) -> int:
+        """Return the number of cases."""
+        ...
+
+    def __getitem__(self, row: int) -> tuple[Mapping[str, Any], Any]:
+        """Return the arrays of a case and its labels."""
+        ...
+
+
+class Frame(NamedTuple):
+    """Position of a case in the volume that it was cut from.
+
+    Attributes:
+        shape: Depth, height and width of the whole volume.
+        start: First voxel of the case in it, along each axis.
+        affine: Matrix ``(4, 4)`` from voxels to world coordinates; None if it is not known.
+        numbers: Label that is written for each class; None for its number.
+    """
+
+    shape: tuple[int, int, int]
+    start: tuple[int, int, int] = (0, 0, 0)
+    affine: Array | None = None
+    numbers: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class CaseIndex:
+    """What is known of cases without reading them.
+
+    Attributes:
+        names: Name of each of n cases.
+        channels: Number of channels of each of V modalities, in order.
+        sizes: int64 ``(n, 3)``: depth, height and width.
+        present: bool ``(n, V)``, True where a case has the modality.
+        voxels: int64 ``(n, M)``, number of voxels of each class.
+        content: Fingerprint of the cases.
+        groups: Group of each case, such as its patient; None where cases are independent.
+        hashes: int64 ``(n, V)``, hash of each modality; None where they are not computed.
+    """
+
+    names: tuple[str, ...]
+    channels: Mapping[str, int]
+    sizes: Tensor
+    present: Tensor
+    voxels: Tensor
+    content: str = ""
+    groups: tuple[str, ...] | None = None
+    hashes: Tensor | None = None
+
+    def __len__(self) -> int:
+        """Return the number of cases."""
+        return len(self.names)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities, in order."""
+        return tuple(self.channels)
+
+    def of(self, rows: Tensor) -> CaseIndex:
+        """Return the index of some cases, by int64 row numbers."""
+        some = rows.tolist()
+        digest = blake2b(rows.numpy().tobytes(), digest_size=4).hexdigest()
+        return replace(
+            self,
+            names=tuple(self.names[row] for row in some),
+            sizes=self.sizes[rows],
+            present=self.present[rows],
+            voxels=self.voxels[rows],
+            content=f"{self.content}-{digest}",
+            groups=self.groups and tuple(self.groups[row] for row in some),
+            hashes=None if self.hashes is None else self.hashes[rows],
+        )
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What one reading of all cases finds.
+
+    Attributes:
+        channels: Number of channels of each modality, in order.
+        sizes: int64 ``(n, 3)``.
+        present: bool ``(n, V)``.
+        counts: Number of voxels of each label of a case; None where a case has no labels.
+        hashes: int64 ``(n, V)``.
+        content: Fingerprint of all cases.
+    """
+
+    channels: Mapping[str, int]
+    sizes: Tensor
+    present: Tensor
+    counts: Sequence[Mapping[int, int] | None]
+    hashes: Tensor
+    content: str
+
+    @property
+    def labels(self) -> Tensor:
+        """Different labels of all cases, int64, ascending."""
+        found = {label for counts in self.counts if counts is not None for label in counts}
+        return torch.tensor(sorted(found), dtype=torch.int64)
+
+    def index(
+        self,
+        names: Sequence[str],
+        numbers: Sequence[int],
+        groups: tuple[str, ...] | None = None,
+    ) -> CaseIndex:
+        """Return the index of the cases; `numbers` is the label of each class."""
+        voxels = [[(counts or {}).get(number, 0) for number in numbers] for counts in self.counts]
+        return CaseIndex(
+            tuple(names),
+            self.channels,
+            self.sizes,
+            self.present,
+            torch.tensor(voxels, dtype=torch.int64).reshape(len(self.counts), len(numbers)),
+            self.content,
+            groups,
+            self.hashes,
+        )
+
+
+@dataclass
+class _Found:
+    sizes: list[tuple[int, int, int]] = field(default_factory=list)
+    hashes: list[dict[str, int]] = field(default_factory=list)
+    counts: list[dict[int, int] | None] = field(default_factory=list)
+
+
+def scan(path: str, cases: Cases, channels: Mapping[str, int] | None = None) -> Scan:
+    """Read every case once.
+
+    Args:
+        path: Name of the data, for messages.
+        cases: The cases.
+        channels: Modalities of a training with their channels; None learns them from the cases.
+
+    Raises:
+        ValueError: If volumes of a case differ in size, a modality in channels, or a number is NaN
+            or infinite; the message names case and modality.
+    """
+    found, digest = _Found(), blake2b(digest_size=8)
+    known = dict(channels or {})
+    for row in range(len(cases)):
+        arrays, labels = read_case(path, cases, row, known)
+        hashes = {}
+        for name, array in arrays.items():
+            if channels is not None and name not in channels:
+                raise ValueError(
+                    f"{path}: training had no modality {name!r}, so nothing is known of it; leave "
+                    "it out, or rename it"
+                )
+            if known.setdefault(name, len(array)) != len(array):
+                raise ValueError(
+                    f"{path}: case {row}, modality {name}: expected {known[name]} channels as "
+                    f"in other cases, got {len(array)}"
+                )
+            numbers = np.ascontiguousarray(array, dtype=np.float32)
+            if np.isnan(numbers).any():
+                raise ValueError(
+                    f"{path}: case {row}, modality {name}: it holds NaN in part of its voxels; "
+                    f"{FILL_IN}"
+                )
+            if not np.isfinite(numbers).all():
+                raise ValueError(
+                    f"{path}: case {row}, modality {name}: it holds infinity; mend the value, or "
+                    "leave the modality out"
+                )
+            digest.update(name.encode())
+            digest.update(numbers.data)
+            hashes[name] = array_hash(numbers)
+        if not arrays:
+            raise ValueError(f"{path}: case {row} has no modality; leave such cases out")
+        found.sizes.append(next(iter(arrays.values())).shape[1:])
+        found.hashes.append(hashes)
+        counts = None
+        if labels is not None:
+            values, number = np.unique(labels, return_counts=True)
+            counts = dict(zip(values.tolist(), number.tolist(), strict=True))
+            digest.update(np.ascontiguousarray(labels, dtype=np.int64).data)
+        found.counts.append(counts)
+    if not found.sizes:
+        raise ValueError(f"{path}: expected at least one case, got none")
+    names = tuple(known)
+    table = torch.tensor([[one.get(name, 0) for name in names] for one in found.hashes])
+    present = torch.tensor([[name in one for name in names] for one in found.hashes])
+    sizes = torch.tensor(found.sizes, dtype=torch.int64)
+    return Scan(known, sizes, present, found.counts, table, digest.hexdigest())
+
+
+def read_case(
+    path: str, cases: Cases, row: int, channels: Mapping[str, int]
+) -> tuple[dict[str, Array], Array | None]:
+    """Return the volumes ``(C, D, H, W)`` of a case that it has, and its labels ``(D, H, W)``.
+
+    Nothing is copied, so that memory maps stay unread.
+
+    Args:
+        path: Name of the data, for messages.
+        cases: The cases.
+        row: Number of the case.
+        channels: Known number of channels, by modality.
+
+    Raises:
+        ValueError: If a modality is no volume, or sizes differ within the case.
+    """
+    values, labels = cases[row]
+    if labels is not None:
+        labels = as_labels(f"{path}: case {row}", labels)
+    size = None if labels is None else labels.shape
+    arrays: dict[str, Array] = {}
+    for name, value in values.items():
+        array = _array(value)
+        if array is None or _is_nothing(array):
+            continue
+        if array.dtype.kind not in "biuf":
+            raise TypeError(
+                f"{path}: case {row}, modality {name}: expected numbers, got {array.dtype}"
+            )
+        try:
+            volume = channels_first(array, channels.get(name), size)
+        except ValueError as error:
+            raise ValueError(f"{path}: case {row}, modality {name}: {error}") from error
+        size = volume.shape[1:] if size is None else size
+        arrays[name] = volume
+    return arrays, labels
+
+
+def _array(value: Any) -> Array | None:  # noqa: ANN401
+    """Return an array without a copy; None for None."""
+    if value is None:
+        return None
+    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+
+
+def _is_nothing(array: Array) -> bool:
+    """Return whether an array is nothing but NaN, looking at all of it only if it starts so."""
+    if array.dtype.kind != "f" or not array.size or not np.isnan(array[(0,) * array.ndim]):
+        return False
+    return bool(np.isnan(array).all())
+
+
+def channels_first(array: Array, channels: int | None, size: Sequence[int] | None) -> Array:
+    """Return a volume ``(C, D, H, W)`` as a view of one with channels first, last or none.
+
+    Args:
+        array: ``(C, D, H, W)``, ``(D, H, W, C)`` or ``(D, H, W)``.
+        channels: Expected number of channels; None accepts any.
+        size: Expected depth, height and width; None accepts any.
+
+    Raises:
+        ValueError: If the shape is that of no such volume.
+
+    >>> channels_first(np.zeros((4, 5, 6, 2)), None, (4, 5, 6)).shape
+    (2, 4, 5, 6)
+    """
+    if array.ndim == 3:
+        choices = [array[None]]
+    else:
+        choices = [array, np.moveaxis(array, -1, 0)] if array.ndim == 4 else []
+    for volume in choices:
+        if channels in (None, len(volume)) and size in (None, volume.shape[1:]):
+            return volume
+    c = "C" if channels is None else channels
+    d, h, w = size or ("D", "H", "W")
+    raise ValueError(
+        f"expected a volume ({c}, {d}, {h}, {w}), with channels last, or ({d}, {h}, {w}) for one "
+        f"channel, got {array.shape}"
+    )
+
+
+def as_labels(where: str, labels: Any) -> Array:  # noqa: ANN401
+    """Return labels ``(D, H, W)`` of whole numbers, without a copy where they are whole.
+
+    Raises:
+        ValueError: If they have another shape or hold fractions.
+    """
+    array = _array(labels)
+    assert array is not None
+    if array.ndim == 4 and 1 in (array.shape[0], array.shape[-1]):
+        array = array[0] if array.shape[0] == 1 else array[..., 0]
+    if array.ndim != 3 or array.dtype.kind not in "biuf" or not array.size:
+        raise ValueError(
+            f"{where}: expected labels as whole numbers (D, H, W), a class for every voxel, got "
+            f"{array.dtype} {array.shape}"
+        )
+    if array.dtype.kind == "f":
+        whole = array.astype(np.int64)
+        if not (whole == array).all():
+            raise ValueError(f"{where}: expected labels as whole numbers, got fractions or NaN")
+        return whole
+    return array

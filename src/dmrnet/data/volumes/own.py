@@ -1,0 +1,164 @@
+"""The user's own volumes: the splits of a training, and further volumes read as it read its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dmrnet.data.dataset import Splits
+from dmrnet.data.files.arrays.source import Source
+from dmrnet.data.inputs.standardise import Standardiser
+from dmrnet.data.inputs.streaming import fit_streamed
+from dmrnet.data.pixel_labels import numbers_of_training
+from dmrnet.data.sets.base import Cells
+from dmrnet.data.volumes.cases import read_case
+from dmrnet.data.volumes.options import OwnVolumes, region_numbers
+from dmrnet.data.volumes.rows import VolumeRows
+from dmrnet.data.volumes.sources import Opened, without_ignored
+from dmrnet.data.volumes.splits import Part, hold_out_cases, volume_splits
+from dmrnet.modalities import Task
+
+
+def own_splits(
+    name: str,
+    options: OwnVolumes,
+    train: str | Source,
+    val: str | Source | None,
+    test: str | Source | None,
+    seed: int,
+    val_share: float = 0.2,
+    groups: str | None = None,
+    absent: Mapping[str, float] | None = None,
+    cells: Cells = "refuse",
+) -> Splits:
+    """Return the splits of the user's own volumes, standardised by the training volumes.
+
+    Args:
+        name: Name of the data.
+        options: How volumes are cut, and what labels mean.
+        train: Training volumes: a file, or data of Python; so are the others.
+        val: Validation volumes; None holds out a share of the training volumes.
+        test: Test volumes, if there are any.
+        seed: Seed of the run.
+        val_share: Share of the training volumes to hold out.
+        groups: Name of the array of groups; see `OwnFiles`.
+        absent: Number that stands for an absent block, by modality.
+        cells: What stands for missing cells, which volumes cannot have.
+
+    Raises:
+        ValueError: If something is wrong with the volumes or the options.
+    """
+    options.check_options()
+    if cells != "refuse":
+        raise ValueError(
+            f"expected cells refuse for volumes with a class for every voxel, got {cells}: missing "
+            "voxels are not filled; fill them in before"
+        )
+    opened = Opened(train, labelled=True, groups=groups, absent=absent)
+    found = without_ignored(opened.scan.labels, options.ignore)
+    numbers, told = numbers_of_training(opened.path, found, options.classes, options.labels)
+    classes = tuple(options.classes or map(str, numbers))
+    index = opened.index(numbers)
+    notes = [told] if told else []
+    if val is None:
+        rows, held, note = hold_out_cases(opened.path, index, val_share, seed)
+        validation: Part = opened.cases, index, held
+        notes.insert(0, note)
+    else:
+        rows, validation = torch.arange(len(index)), _part(val, opened, numbers, groups, absent)
+    standardiser = fit_streamed(_volumes(opened, rows), index.modalities)
+    parts: dict[str, Part | None] = {
+        "train": (opened.cases, index, rows),
+        "val": validation,
+        "test": None if test is None else _part(test, opened, numbers, groups, absent),
+    }
+    return volume_splits(
+        name,
+        options,
+        parts,
+        classes,
+        seed=seed,
+        standardiser=standardiser,
+        regions=region_numbers(options.regions, classes),
+        numbers=numbers,
+        ignore=options.ignore,
+        spacing=options.spacing,
+        empty_distance=options.empty_distance,
+        notes=notes,
+        whole_labels=options.classes is None,
+    )
+
+
+def _part(
+    source: str | Source,
+    training: Opened,
+    numbers: tuple[int, ...],
+    groups: str | None,
+    absent: Mapping[str, float] | None,
+) -> Part:
+    channels = training.scan.channels
+    opened = Opened(source, labelled=True, channels=channels, groups=groups, absent=absent)
+    return opened.cases, opened.index(numbers), torch.arange(len(opened.names))
+
+
+def _volumes(opened: Opened, rows: Tensor) -> Iterator[dict[str, Tensor]]:
+    """Read the volumes of some cases, one case at a time."""
+    for row in rows.tolist():
+        arrays, _ = read_case(opened.path, opened.cases, row, opened.scan.channels)
+        yield {
+            name: torch.from_numpy(np.array(array, dtype=np.float32))
+            for name, array in arrays.items()
+        }
+
+
+def read_volumes(
+    source: str | Source,
+    task: Task,
+    standardiser: Standardiser | None,
+    options: OwnVolumes,
+    need_target: bool = True,
+    groups: str | None = None,
+    absent: Mapping[str, float] | None = None,
+) -> VolumeRows:
+    """Read further volumes as a training read its own; they may have any size.
+
+    Args:
+        source: A file, or data of Python.
+        task: Task of the training.
+        standardiser: Standardiser of the training.
+        options: How volumes are cut, and what labels mean.
+        need_target: Whether every volume must have labels; else they are not read.
+        groups: Name of the array of groups.
+        absent: Number that stands for an absent block, by modality.
+
+    Raises:
+        ValueError: If something is wrong with the volumes; the message says which and where.
+    """
+    channels = {modality.name: modality.shape[0] for modality in task.inputs}
+    opened = Opened(source, labelled=need_target, channels=channels, groups=groups, absent=absent)
+    numbers = numbers_of(task, options)
+    return VolumeRows(
+        task,
+        opened.cases,
+        opened.index(numbers),
+        torch.arange(len(opened.names)),
+        standardiser=standardiser,
+        numbers=numbers,
+        ignore=options.ignore,
+        spacing=options.spacing,
+        empty_distance=options.empty_distance,
+        overlap=options.overlap,
+        path=opened.path,
+    )
+
+
+def numbers_of(task: Task, options: OwnVolumes) -> tuple[int, ...]:
+    """Return the label of each class of a training."""
+    if options.labels is not None:
+        return tuple(options.labels)
+    # Classes that are not named have their labels as names.
+    named = options.classes is not None or not all(name.isdecimal() for name in task.classes)
+    return tuple(range(len(task.classes)) if named else map(int, task.classes))

@@ -1,0 +1,197 @@
+"""Cases in the forms that people bring: arrays of a file or of Python, samples read one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from dmrnet.data.files.archive import open_source
+from dmrnet.data.files.arrays.disguise import absent_rows
+from dmrnet.data.files.arrays.labels import text
+from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.arrays.source import PRESENT, SAMPLES, TARGET, ArraySource, Source
+from dmrnet.data.python.items import LazyDataset
+from dmrnet.data.python.records import record
+from dmrnet.data.splits.groups import NO_GROUPS
+from dmrnet.data.volumes.cases import CaseIndex, Cases, Scan, scan
+
+LABEL_AXES = 4
+"""Axes of labels ``(n, D, H, W)`` of volumes."""
+
+
+def has_voxel_labels(source: str | Source | None, groups: str | None = None) -> bool:
+    """Return whether the labels of some data are a class for every voxel.
+
+    Args:
+        source: Path of an ``.npz`` file, or data of Python.
+        groups: Name of the array of groups.
+    """
+    if isinstance(source, LazyDataset):
+        _, label = _item(source, 0)
+        return np.ndim(label) in (LABEL_AXES - 1, LABEL_AXES) and np.shape(label) != ()
+    if not isinstance(source, str | ArraySource):
+        return False
+    opened = open_source(source, groups)
+    return TARGET in opened.reserved and opened.axes(TARGET) == LABEL_AXES
+
+
+class ArrayCases:
+    """Cases of arrays ``(n, C, D, H, W)`` by name and labels ``(n, D, H, W)``, if there are any."""
+
+    def __init__(
+        self, arrays: Mapping[str, Array], present: Array | None, labels: Array | None
+    ) -> None:
+        self.arrays, self.present, self.labels = dict(arrays), present, labels
+
+    def __len__(self) -> int:
+        """Return the number of cases."""
+        return len(next(iter(self.arrays.values())))
+
+    def __getitem__(self, row: int) -> tuple[dict[str, Array], Array | None]:
+        """Return the arrays of a case that it has, and its labels."""
+        values = {
+            name: array[row]
+            for column, (name, array) in enumerate(self.arrays.items())
+            if self.present is None or self.present[row, column]
+        }
+        return values, None if self.labels is None else self.labels[row]
+
+
+class LazyCases:
+    """Cases of a `LazyDataset`, whose arrays are not copied; without labels if not `labelled`."""
+
+    def __init__(self, data: LazyDataset, labelled: bool = True) -> None:
+        self.data, self.labelled = data, labelled
+
+    def __len__(self) -> int:
+        """Return the number of cases."""
+        return len(self.data)
+
+    def __getitem__(self, row: int) -> tuple[Mapping[str, Any], Any]:
+        """Return the arrays of a case and its labels."""
+        values, label = _item(self.data, row)
+        absent = self.data.absent
+        return {
+            name: value
+            for name, value in values.items()
+            if name != self.data.y
+            and not (
+                name in absent
+                and value is not None
+                and absent_rows(np.asarray(value)[None], absent[name])[0]
+            )
+        }, label if self.labelled else None
+
+
+def voxel_digest(data: LazyDataset) -> str | None:
+    """Return the fingerprint of samples with a class for every voxel; None of others."""
+    return scan(data.path, LazyCases(data)).content if has_voxel_labels(data) else None
+
+
+def _item(data: LazyDataset, row: int) -> tuple[Mapping[str, Any], Any]:
+    values, label = record(data.items[row])
+    return values, values.get(data.y) if data.y is not None else label
+
+
+class Opened:
+    """Cases of a source with what one reading of them finds.
+
+    Attributes:
+        path: Name of the source.
+        cases: The cases.
+        scan: What is known of them.
+        names: Names of the cases.
+        groups: Group of each case; None where they are independent.
+    """
+
+    def __init__(
+        self,
+        source: str | Source,
+        *,
+        labelled: bool,
+        channels: Mapping[str, int] | None = None,
+        groups: str | None = None,
+        absent: Mapping[str, float] | None = None,
+    ) -> None:
+        self.groups: tuple[str, ...] | None = None
+        self.cases: Cases
+        if isinstance(source, LazyDataset):
+            data = source.where_absent(absent or {})
+            self.path, self.cases = data.path, LazyCases(data, labelled)
+            self.names = tuple(str(row) for row in range(len(data)))
+            self.groups = data.groups
+        else:
+            assert isinstance(source, str | ArraySource)
+            self._open_arrays(open_source(source, groups), labelled, channels, groups, absent or {})
+        self.scan: Scan = scan(self.path, self.cases, channels)
+        lacking = [row for row, counts in enumerate(self.scan.counts) if counts is None]
+        if labelled and lacking:
+            raise ValueError(
+                f"{self.path}: case {lacking[0]} has no labels ({len(lacking)} such cases); leave "
+                "such cases out"
+            )
+
+    def _open_arrays(
+        self,
+        source: ArraySource,
+        labelled: bool,
+        channels: Mapping[str, int] | None,
+        groups: str | None,
+        absent: Mapping[str, float],
+    ) -> None:
+        self.path, absent = source.path, {**absent, **source.absent}
+        if channels is not None:
+            source.check_known(tuple(channels))
+        labels = None
+        if labelled:
+            source.check_target("a class for every voxel, (n, D, H, W),")
+            labels = source.read(TARGET)
+            if labels.ndim != LABEL_AXES:
+                raise ValueError(
+                    f"{source.path}: expected {TARGET} as whole numbers (n, D, H, W), a class for "
+                    f"every voxel, got {labels.dtype} {labels.shape}"
+                )
+        arrays = {name: source.read(name) for name in source.names}
+        rows = len(next(iter(arrays.values())))
+        for name, array in {**arrays, **({} if labels is None else {TARGET: labels})}.items():
+            if len(array) != rows:
+                raise ValueError(
+                    f"{source.path}: {name} has {len(array)} rows but {next(iter(arrays))} has "
+                    f"{rows}; row i of every array must be sample i"
+                )
+        present = source.read(PRESENT) if PRESENT in source.reserved else None
+        if present is not None and (
+            present.dtype != np.bool_ or present.shape != (rows, len(arrays))
+        ):
+            raise ValueError(
+                f"{source.path}: expected present as bool ({rows}, {len(arrays)}), a column for "
+                f"each of {', '.join(arrays)}; got {present.dtype} {present.shape}"
+            )
+        for column, (name, array) in enumerate(arrays.items()):
+            if name in absent:
+                present = (
+                    np.ones((rows, len(arrays)), dtype=np.bool_) if present is None else present
+                )
+                present[:, column] &= ~absent_rows(array, absent[name])
+        self.cases = ArrayCases(arrays, present, labels)
+        self.names = tuple(str(row) for row in range(rows))
+        if SAMPLES in source.reserved:
+            self.names = tuple(text(name) for name in source.read(SAMPLES))
+        if groups == NO_GROUPS:
+            return
+        if source.groups in source.reserved:
+            self.groups = tuple(text(name) for name in source.read(source.groups))
+        elif len(set(self.names)) < len(self.names):
+            self.groups = self.names
+
+    def index(self, numbers: Sequence[int]) -> CaseIndex:
+        """Return the index of the cases; `numbers` is the label of each class."""
+        return self.scan.index(self.names, numbers, self.groups)
+
+
+def without_ignored(labels: torch.Tensor, ignore: int) -> torch.Tensor:
+    """Return the labels of a `Scan` that stand for classes."""
+    return labels[(labels >= 0) & (labels != ignore)]

@@ -1,0 +1,202 @@
+"""Volumes with a class for every voxel: what is read, held out, cut and standardised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dmrnet.data.python.given import MultimodalDataset
+from dmrnet.data.python.items import LazyDataset
+from dmrnet.data.sets.arrays import Arrays
+from dmrnet.data.sets.given import Given
+from dmrnet.data.sets.volumes import Volumes
+from dmrnet.data.volumes.cases import CaseIndex, channels_first, read_case
+from dmrnet.data.volumes.options import OwnVolumes, VolumeOptions, own_volumes
+from dmrnet.data.volumes.own import own_splits, read_volumes
+from dmrnet.data.volumes.patches import PatchDataset
+from dmrnet.data.volumes.rows import VolumeRows
+from dmrnet.data.volumes.splits import volume_splits
+
+
+def made(n: int = 5, side: int = 12, seed: int = 0) -> tuple[dict[str, Any], Any]:
+    """Return two modalities, the second absent in the first case, and labels 0, 1, 2 and 4."""
+    draw = np.random.default_rng(seed)
+    y = np.zeros((n, side, side, side), dtype=np.uint8)
+    y[:, 1:4, 1:4, 1:4] = 1
+    y[:, 6:8, 6:8, 6:8] = 2
+    y[:, 10, 10, 10] = 4
+    t1 = (y[:, None] + draw.normal(3, 1, y[:, None].shape)).astype(np.float32)
+    t2 = draw.normal(-2, 5, (n, 2, *y.shape[1:])).astype(np.float32)
+    t2[0] = np.nan
+    return {"t1": t1, "t2": t2}, y
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the path of a file of such volumes."""
+    path = tmp_path_factory.mktemp("volumes") / "train.npz"
+    inputs, y = made()
+    np.savez(path, **inputs, y=y)
+    return str(path)
+
+
+def test_a_file_is_read_as_its_numbers_say(file: str) -> None:
+    """BraTS's labels are four classes, regions name them, and training volumes standardise."""
+    settings = Volumes(file, regions={"WT": "1+2+4", "ET": "4"}, patch=[8], patches=3)
+    splits = settings.load(0)
+    task = splits.train.task
+    assert task.classes == ("0", "1", "2", "4")
+    assert task.axes == 3
+    assert task.regions == (("WT", (1, 2, 3)), ("ET", (3,)))
+    assert [m.shape for m in task.inputs] == [(1, 8, 8, 8), (2, 8, 8, 8)]
+    assert (len(splits.train), len(splits.val)) == (12, 1)
+    assert any("4 is the fourth" in note for note in splits.notes)
+    whole = splits.train.volumes  # type: ignore[attr-defined]
+    x = torch.cat([whole.take(torch.tensor([row])).inputs["t1"] for row in range(len(whole))])
+    assert abs(float(x.mean())) < 1e-5
+    assert abs(float(x.std(correction=0)) - 1) < 1e-5
+    batch = splits.val.take(torch.tensor([0]))
+    assert batch.target.shape == (1, 12, 12, 12)
+    assert batch.target.unique().tolist() == [0, 1, 2, 3]
+    assert int(splits.val.pixels[0, 3]) == 1  # type: ignore[index]
+
+
+def test_files_data_of_python_and_items_are_read_alike(file: str) -> None:
+    """The same volumes give the same splits, whatever form they come in."""
+    inputs, y = made()
+    data = MultimodalDataset(inputs, y, volumes={"patch": 8})
+    items = [({n: x[i] for n, x in inputs.items()}, y[i]) for i in range(len(y))]
+    lazy = LazyDataset(items, volumes={"patch": 8})
+    parts = [
+        Volumes(file, patch=[8]).load(0),
+        Given(data.key, patch=[8]).load(0),
+        Given(lazy.key, patch=[8]).load(0),
+    ]
+    batches = [splits.train.take(torch.arange(4), epoch=3) for splits in parts]
+    for batch in batches[1:]:
+        assert torch.equal(batch.target, batches[0].target)
+        assert torch.equal(batch.present, batches[0].present)
+        for name in inputs:
+            assert torch.equal(batch.inputs[name], batches[0].inputs[name])
+    assert Arrays(file).load(0).train.task.axes == 3
+
+
+def test_patches_are_seeded_centred_on_classes_and_flipped_together() -> None:
+    """With a share of 1 every patch holds a voxel of a class; labels move with the numbers."""
+    inputs, y = made()
+    inputs = {"t1": y[:, None].astype(np.float32)}
+    data = MultimodalDataset(inputs, y, volumes={"patch": [4, 6, 4], "foreground": 1, "patches": 8})
+    train = Given(data.key, **vars(data.volumes)).load(0).train
+    assert isinstance(train, PatchDataset)
+    every = torch.arange(len(train))
+    batch = train.take(every, 1)
+    assert batch.target.shape[1:] == (4, 6, 4)
+    assert bool((batch.target > 0).flatten(1).any(1).all())
+    assert torch.equal(train.take(every, 1).target, batch.target)
+    assert not torch.equal(train.take(every, 2).target, batch.target)
+    # The modality is the label itself: standardised, it still orders as the classes do.
+    values = [batch.inputs["t1"][:, 0][batch.target == c].unique() for c in range(4)]
+    assert [len(one) for one in values] == [1, 1, 1, 1]
+    # Rare classes are as frequent as others at the centre.
+    assert int((batch.target == 3).flatten(1).any(1).sum()) > len(train) // 6
+
+
+def test_volumes_smaller_than_a_patch_lie_in_its_middle() -> None:
+    """Around them are zeros without a class."""
+    inputs, y = made(side=12)
+    items = [({"t1": inputs["t1"][i][:, : 11 + i % 2]}, y[i][: 11 + i % 2]) for i in range(5)]
+    data = LazyDataset(items)
+    train = Given(data.key, patch=[16], augment="none").load(0).train
+    batch = train.take(torch.tensor([0]))
+    whole = train.volumes.take(torch.tensor([0]))  # type: ignore[attr-defined]
+    depth = whole.target.shape[1]
+    first = (16 - depth) // 2
+    assert torch.equal(batch.target[0, first : first + depth, 2:14, 2:14], whole.target[0])
+    assert int((batch.target == -1).sum()) == 16**3 - whole.target.numel()
+    assert not batch.inputs["t1"][0, 0, :first].any()
+
+
+def test_only_what_a_patch_covers_is_copied(tmp_path: Path) -> None:
+    """Cases may be memory maps, with an index that is stored with them."""
+    np.save(tmp_path / "a.npy", np.arange(40.0**3, dtype=np.float32).reshape(1, 40, 40, 40))
+    stored = np.load(tmp_path / "a.npy", mmap_mode="r")
+    cases = [({"a": stored}, np.zeros((40, 40, 40), np.uint8))] * 2
+    arrays, _ = read_case("made", cases, 0, {"a": 1})
+    assert np.shares_memory(arrays["a"], stored)
+    index = CaseIndex(
+        ("x", "y"),
+        {"a": 1},
+        torch.full((2, 3), 40),
+        torch.ones(2, 1, dtype=torch.bool),
+        torch.tensor([[64000, 0]] * 2),
+    )
+    part = (cases, index, torch.arange(2))
+    splits = volume_splits(
+        "made",
+        VolumeOptions(patch=[8]),
+        {"train": part, "val": part, "test": None},
+        ("none", "some"),
+        seed=0,
+        standardiser=None,
+        regions={"all": (1,)},
+    )
+    assert splits.train.take(torch.arange(2)).inputs["a"].shape == (2, 1, 8, 8, 8)
+    assert isinstance(splits.val, VolumeRows)
+    assert splits.val.empty(0) == pytest.approx(40 * 3**0.5)
+    x, _ = splits.val.read(1, (slice(3, 5), slice(0, 1), slice(7, 9)))
+    assert x["a"].flatten().tolist() == [4807, 4808, 6407, 6408]
+
+
+def test_further_volumes_need_no_labels_and_may_have_another_size() -> None:
+    """Prediction reads no labels, not even unknown ones; a missing modality is absent."""
+    inputs, y = made()
+    data = MultimodalDataset(inputs, y)
+    splits = own_splits("data", OwnVolumes(), data, None, None, 0)
+    other = LazyDataset([({"t1": inputs["t1"][0][:, :7]}, y[0][:7] * 0 + 9)])
+    rows = read_volumes(other, splits.train.task, splits.standardiser, OwnVolumes(), False)
+    batch = rows.take(torch.tensor([0]))
+    assert batch.inputs["t1"].shape == (1, 1, 7, 12, 12)
+    assert batch.present.tolist() == [[True, False]]
+    with pytest.raises(ValueError, match="expected labels 0, 1, 2, 4, got 9"):
+        read_volumes(other, splits.train.task, splits.standardiser, OwnVolumes()).take(
+            torch.tensor([0])
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"regions": {"WT": "1+3"}}, "region WT: no class '3'"),
+        ({"patch": [8, 8]}, "expected patch as one side"),
+        ({"overlap": 1.0}, "expected overlap"),
+        ({"spacing": [1.0, 0.0, 1.0]}, "expected spacing"),
+        ({"labels": [0, 1]}, "if it is a class, training must know it"),
+        ({"regions": {"2": "1"}}, "a class has this name"),
+    ],
+)
+def test_wrong_settings_are_named(file: str, change: dict[str, Any], message: str) -> None:
+    """What is out of range is said before anything is trained."""
+    settings = Volumes(file, **{"patch": [12], **change})
+    with pytest.raises(ValueError, match=message):
+        settings.load(0).train.take(torch.arange(4))
+    with pytest.raises(TypeError, match=r"no setting 'patchs'.*patch"):
+        own_volumes({"patchs": 3})
+
+
+def test_wrong_volumes_are_named() -> None:
+    """Case and modality are said."""
+    inputs, y = made()
+    holes = {"t1": inputs["t1"].copy()}
+    holes["t1"][2, 0, 0, 0, 1] = np.nan
+    for some, labels, message in (
+        (holes, y, "case 2, modality t1: it holds NaN in part"),
+        ({"t1": inputs["t1"][..., :7]}, y, r"case 0, modality t1: expected a volume \(C, 12, 12"),
+        (inputs, y[:1].repeat(5, 0) * 0.5, "case 0: expected labels as whole numbers, got frac"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            own_splits("data", OwnVolumes(), MultimodalDataset(some, labels), None, None, 0)
+    assert channels_first(np.zeros((3, 4, 5)), 1, None).shape == (1, 3, 4, 5)
