@@ -183,8 +183,8 @@ def test_wrong_settings_are_named(file: str, change: dict[str, Any], message: st
     settings = Volumes(file, **{"patch": [12], **change})
     with pytest.raises(ValueError, match=message):
         settings.load(0).train.take(torch.arange(4))
-    with pytest.raises(TypeError, match=r"no setting 'patchs'.*patch"):
-        own_volumes({"patchs": 3})
+    with pytest.raises(TypeError, match=r"no setting 'patch_'.*patch"):
+        own_volumes({"patch_": 3})
 
 
 def test_wrong_volumes_are_named() -> None:
