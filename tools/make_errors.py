@@ -12,6 +12,13 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "errors.md"
+FILES = (
+    "test_bad_files.py",
+    "test_bad_commands.py",
+    "test_errors.py",
+    "test_damaged_runs.py",
+    "test_bad_images.py",
+)
 HEAD = """---
 orphan: true
 ---
@@ -19,7 +26,7 @@ orphan: true
 # Bad input
 
 Refused input and a fragment of each message. The tests run every row through the real command
-(`tests/cli/test_errors.py`, `test_damaged_runs.py`, `test_bad_images.py`), and
+(`tests/cli/test_bad_commands.py`, `test_bad_files.py`, `test_damaged_runs.py` and others), and
 `python tools/make_errors.py` writes this page from their tables. Each error is one line on standard
 error, `dmrnet: error: ...`, with exit code 2; `--debug` adds the traceback. Results that were
 already computed are kept. `{made}` is the folder of the files, `{run}` a finished run;
@@ -59,7 +66,7 @@ def page() -> str:
     """Return the text of the page."""
     sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
     tables: dict[str, Any] = {}
-    for name in ("test_errors.py", "test_damaged_runs.py", "test_bad_images.py"):
+    for name in FILES:
         tables |= runpy.run_path(str(ROOT / "tests" / "cli" / name))
     parts = [HEAD]
     for name, title in TABLES.items():
