@@ -14,9 +14,13 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import torch
 from tests import forked
+from torch import Tensor, nn
 
 from dmrnet.cli import main
 from dmrnet.cli.arguments import pop_flag
@@ -26,6 +30,44 @@ from dmrnet.studies import Board, Job
 
 JOB = Path(__file__).parents[1] / "examples" / "slurm.sh"
 STUDY = JOB.with_name("slurm-study.sh")
+
+
+class _Tokens(SimpleNamespace):
+    """A tokenizer with the interface of Hugging Face: a number a word."""
+
+    pad_token_id = 0
+
+    def __call__(self, texts: Sequence[str], max_length: int, **_: object) -> dict[str, object]:
+        words = [[1 + len(word) for word in text.split()] for text in texts]
+        return {"input_ids": [(one + [0] * max_length)[:max_length] for one in words]}
+
+
+class _Model(nn.Module):
+    """A model with the interface of Hugging Face."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(20, 8)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> SimpleNamespace:
+        return SimpleNamespace(last_hidden_state=self.table(input_ids))
+
+
+def test_text_is_read_by_an_encoder_of_hugging_face() -> None:
+    example = runpy.run_path(str(JOB.with_name("text_encoder.py")))
+    assert np.isnan(example["token_numbers"]([None, "a b"], _Tokens(), 3)[0]).all()
+    run = example["main"](_Model(), _Tokens(), lr=1e-2, epochs=4)
+    assert run.evaluate()["report"] > 0.9
+
+
+def test_a_transformer_of_hugging_face_is_an_encoder() -> None:
+    transformers = pytest.importorskip("transformers")
+    small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.BertConfig(vocab_size=20, intermediate_size=8, **small)
+    encoder = runpy.run_path(str(JOB.with_name("text_encoder.py")))["TextEncoder"]
+    model = encoder(transformers.BertModel(config)).eval()
+    short, padded = torch.tensor([[3.0, 5.0]]), torch.tensor([[3.0, 5.0, 0.0, 0.0]])
+    torch.testing.assert_close(model(short), model(padded), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
