@@ -30,7 +30,7 @@ BAD_CONFIGS: dict[str, tuple[str, str]] = {
     "a list for a number": ("lr: [1, 2]", "bad.yaml: lr: expected a number, got [1, 2]"),
     "a word that is none of the choices": (
         "optimizer: adam",
-        "bad.yaml: optimizer: expected adamw or sgd, got 'adam'; did you mean 'adamw'?",
+        "bad.yaml: optimizer: expected adamw, amsgrad or sgd, got 'adam'; did you mean 'adamw'?",
     ),
     "a method misspelt": ("method: dmrnt", "unknown method 'dmrnt'; did you mean 'dmrnet'?"),
     "a value where settings stand": (

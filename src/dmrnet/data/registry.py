@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _BUILT_IN = {
     "arrays": "dmrnet.data.sets.arrays:Arrays",
+    "brats": "dmrnet.data.sets.published.brats:BraTS",
     "cancer": "dmrnet.data.sets.embedded.cancer:Cancer",
     "casia-surf": "dmrnet.data.sets.published.casia_surf:CasiaSurf",
     "crema-d": "dmrnet.data.sets.published.crema_d:CremaD",

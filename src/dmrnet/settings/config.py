@@ -8,7 +8,7 @@ torch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, asdict, dataclass, fields, is_dataclass
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
@@ -107,10 +107,14 @@ class RunSettings:
         changed = [
             f"{field.name}={value}"
             for field in fields(self.data)
-            if (value := getattr(self.data, field.name)) != field.default
+            if (value := getattr(self.data, field.name)) != _default(field)
             and field.name not in paths
         ]
         return escaped(" ".join([*parts, *([f"({', '.join(changed)})"] if changed else [])]))
+
+
+def _default(field: Field[Any]) -> object:
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def _data_name(data: str) -> Option:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Sampler = Literal["uniform", "bernoulli", "stratified", "none"]
-Optimizer = Literal["adamw", "sgd"]
+Optimizer = Literal["adamw", "amsgrad", "sgd"]
 Schedule = Literal[
-    "cosine", "one-cycle", "constant", "casia", "casia-released", "audio-visual", "nyuv2"
+    "cosine", "one-cycle", "constant", "poly", "casia", "casia-released", "audio-visual", "nyuv2"
 ]
 Select = Literal["best", "last", "complete"]
 SelectBy = Literal[
@@ -45,13 +45,14 @@ class Training:
         batch_size: Samples per step; by default n / 8, from 32 to 64, or all if there are fewer;
             if every pixel has a class 8 to 32, by the size of the images.
         lr: Highest learning rate; by default .2 with sgd (.1 if every pixel has a class), .003
-            with adamw.
+            with adamw and amsgrad.
         weight_decay: Decay of the weights of linear layers and convolutions; biases, norms and
             learned positions have none.
-        optimizer: sgd with Nesterov momentum .9, or adamw.
+        optimizer: sgd with Nesterov momentum .9, adamw, or amsgrad (decay in the gradient).
         schedule: Learning rate over time: cosine (after a linear rise), one-cycle or constant, step
-            by step; or by epoch as the paper prints it for CASIA-SURF (casia) and for CREMA-D and
-            Kinetics-Sounds (audio-visual), and as the released code runs (casia-released, nyuv2).
+            by step; or by epoch a power of the share that is left (poly), as the paper prints it
+            for CASIA-SURF (casia) and for CREMA-D and Kinetics-Sounds (audio-visual), and as the
+            released code runs (casia-released, nyuv2).
         warmup: Share of the steps in which the learning rate rises (cosine, one-cycle, constant).
         clip: Largest norm of the gradient; 0 for no limit.
         sampler: Masks: uniform over combinations, bernoulli (needs rates), stratified, or none.

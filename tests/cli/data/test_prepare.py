@@ -41,6 +41,7 @@ def test_prepared_data_are_read_by_the_other_commands(
 
 
 ARRAYS = {
+    "brats": ["flair", "labels", "t1", "t1ce", "t2"],
     "casia-surf": [
         f"{split}.{sense}" for split in ("train", "val", "test") for sense in ("rgb", "depth", "ir")
     ],
@@ -51,6 +52,7 @@ ARRAYS = {
 """What is too large for memory, in a file each."""
 
 TOLD = {
+    "brats": "brats: 6 usable of 6 cases",
     "casia-surf": "test: 10 usable of 10 lines (57710 are published), 4 with label 1",
     "crema-d": "test: 10 usable of 10 lines (744 are published)",
     "kinetics-sounds": "the list of 31 classes is complete",
@@ -131,7 +133,7 @@ def test_wrong_words_are_told(cli: Cli, words: list[str], message: str) -> None:
 
 
 def test_it_explains_itself(cli: Cli) -> None:
-    assert "prepare NAME --source PATH --root DIR" in cli("data", "--help").out
+    assert "prepare NAME PATH --root DIR" in cli("data", "--help").out
 
 
 def test_progress_is_a_line_now_and_then_where_none_can_be_written_over() -> None:

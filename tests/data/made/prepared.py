@@ -10,11 +10,12 @@ from functools import cache, partial
 from pathlib import Path
 
 import pytest
-from tests.data.made import casia_surf, crema_d, kinetics_sounds, nyuv2
+from tests.data.made import brats, casia_surf, crema_d, kinetics_sounds, nyuv2
 
 from dmrnet.data.published.preparation import prepare
 
 MADE: dict[str, Callable[[Path], Path]] = {
+    "brats": brats.make,
     "casia-surf": casia_surf.make,
     "crema-d": partial(crema_d.make, how="flv"),
     "kinetics-sounds": kinetics_sounds.videos,
@@ -23,6 +24,7 @@ MADE: dict[str, Callable[[Path], Path]] = {
 """Of two layouts the published one, of videos; the tests of each data set have the other, too."""
 
 MORE = {
+    "brats": ["--data.val-share", "0.3", "--data.patch", "16"],
     "crema-d": ["--data.val-share", "0.3"],
     "kinetics-sounds": ["--data.val-share", "0.5"],
     # Published weights are not there to be had in tests, nor of a stem so narrow.

@@ -409,7 +409,7 @@ def test_a_cache_of_another_version_is_refused(toy: Toy, source: Path, tmp_path:
 
 
 def test_wrong_calls_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="mfeat needs no preparing; prepared are casia-surf"):
+    with pytest.raises(ValueError, match="mfeat needs no preparing; prepared are brats"):
         prepare("mfeat", [tmp_path], tmp_path)
     with pytest.raises(ValueError, match="unknown data set 'digit'; did you mean 'digits'"):
         prepare("digit", [tmp_path], tmp_path)

@@ -35,6 +35,17 @@ def test_audio_visual() -> None:
     assert by_epochs("audio-visual", 100, 1e-3) == pytest.approx([1e-3] * 70 + [1e-4] * 30)
 
 
+def test_poly_is_torchs_polynomial_stepped_by_epoch() -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2e-4)
+    falling = torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=30, power=0.9)
+    expected = []
+    for _ in range(30):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        falling.step()
+    assert by_epochs("poly", 30, 2e-4) == pytest.approx(expected, rel=1e-6)
+
+
 def test_nyuv2_is_torchs_one_cycle_stepped_by_epoch() -> None:
     epochs = 300
     parameter = torch.nn.Parameter(torch.zeros(1))
@@ -72,7 +83,7 @@ def test_cosine_against_its_formula() -> None:
     assert [rate(step) for step in range(10)] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("optimizer", "lr"), [("sgd", 0.2), ("adamw", 3e-3)])
+@pytest.mark.parametrize(("optimizer", "lr"), [("sgd", 0.2), ("adamw", 3e-3), ("amsgrad", 3e-3)])
 def test_default_rate_is_the_optimizers(optimizer: str, lr: float) -> None:
     assert Training(optimizer=optimizer).sized(500).lr == lr
     assert Training(optimizer=optimizer, lr=0.5).sized(500).lr == 0.5
@@ -88,7 +99,7 @@ def test_decay_spares_biases_and_norms() -> None:
 
 
 @pytest.mark.parametrize("precision", ["32", "bf16"])
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "amsgrad"])
 @pytest.mark.parametrize("clip", [0.0, 1.0])
 def test_every_optimizer_is_fused(precision: str, optimizer: str, clip: float) -> None:
     model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))

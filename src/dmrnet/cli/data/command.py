@@ -26,7 +26,7 @@ ACTIONS = {
     "check FILE ...": "read .npz files as fit would (the first as training file)",
     "ampute FILE --rate R --out OUT": "make modalities of a .npz file absent, by a mechanism",
     "export NAME --out DIR": "write train.npz, val.npz and test.npz",
-    "prepare NAME --source PATH --root DIR": "check and decode published files, once",
+    "prepare NAME PATH --root DIR": "check and decode published files, once",
 }
 MOST_CLASSES = 30
 """Largest number of classes shown."""

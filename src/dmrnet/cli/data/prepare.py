@@ -33,16 +33,17 @@ def run(argv: Sequence[str]) -> int:
         PROG,
         "Check the published files of a data set and decode them once, into a cache that\n"
         "dmrnet fit --data NAME --data.root DIR reads. It resumes after an interruption.",
-        usage=f"{PROG} NAME --source PATH [--source PATH ...] --root DIR",
+        usage=f"{PROG} NAME PATH [PATH ...] --root DIR",
     )
     parser.add_argument("name", metavar="NAME", help=f"one of {', '.join(PREPARATIONS)}")
+    parser.add_argument("paths", metavar="PATH", nargs="*", help="published folder or file")
     options = parser.options
     options.add_argument(
         "--source",
         metavar="PATH",
         action="append",
-        required=True,
-        help="published folder or file; may be repeated",
+        default=[],
+        help="the same as PATH; may be repeated",
     )
     options.add_argument("--root", metavar="DIR", required=True, help="folder for the cache")
     options.add_argument(
@@ -60,11 +61,14 @@ def run(argv: Sequence[str]) -> int:
         "accepted, but do not open a file that you do not trust",
     )
     args = parser.read(argv)
+    sources = [*args.paths, *args.source]
+    if not sources:
+        raise ValueError(f"{PROG}: expected PATH (or --source PATH), a published folder or file")
     console = screen()
     with _Bars(screen(error=True)) as bars:
         prepare(
             args.name,
-            args.source,
+            sources,
             args.root,
             bad=args.bad,
             allow_pickle=args.allow_pickle,

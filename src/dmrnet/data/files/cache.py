@@ -28,8 +28,11 @@ ProgressCallback = Callable[[str, int, int], None]
 
 MEGABYTE = 1_000_000
 
-OF_THE_PAPER = ("casia-surf", "crema-d", "kinetics-sounds", "nyuv2")
-"""Data sets of the paper's tables; a page of the documentation says how to get them."""
+PAGES = {
+    "brats": "brats",
+    **dict.fromkeys(("casia-surf", "crema-d", "kinetics-sounds", "nyuv2"), "papers-data"),
+}
+"""Page of the documentation that says how to get a data set; public-data of all others."""
 
 
 @dataclass(frozen=True)
@@ -252,7 +255,7 @@ def read_cache(
     where = shell("--root", root)
     command = f"dmrnet data prepare {name} --source DIR {where}{flags and ' '}{flags}"
     if not path.exists() and not record.exists():
-        page = "papers-data" if name in OF_THE_PAPER else "public-data"
+        page = PAGES.get(name, "public-data")
         raise FileNotFoundError(
             f"there is no prepared {name} in {root} ({path} is not there); prepare it with: "
             f"{command}  (docs/how-to/{page}.md says where to get what DIR holds)"

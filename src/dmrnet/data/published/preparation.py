@@ -35,7 +35,9 @@ from dmrnet.data.registry import DATASETS
 from dmrnet.hints import nearest
 from dmrnet.untrusted import folders_of
 
-PREPARATIONS = ("casia-surf", "crema-d", "cwfid", "digits", "kinetics-sounds", "nyuv2", "watch")
+PREPARATIONS = (
+    *("brats", "casia-surf", "crema-d", "cwfid", "digits", "kinetics-sounds", "nyuv2", "watch"),
+)
 """Data sets that are prepared before use; the module of each holds its `PREPARATION`."""
 
 
@@ -140,7 +142,9 @@ def prepare(
     check_cache(name, root)
     root.mkdir(parents=True, exist_ok=True)
     folder = root / f".{name}-{plan.version}-parts"
-    work = Work(files, folder, allow_pickle, log, progress, keep=bad == "absent")
+    work = Work(
+        files, folder, allow_pickle, log, progress, keep=bad == "absent", strict=bad == "refuse"
+    )
     try:
         arrays = plan.build(work)
     except ValueError as error:

@@ -90,6 +90,7 @@ class Work:
         rejected: Files and rows that could not be used so far.
         groups: Source files that were read so far.
         keep: Whether samples stay that lost some of their files, with those absent.
+        strict: Whether nothing is written if a file is bad.
     """
 
     files: FilesByGroup
@@ -100,6 +101,7 @@ class Work:
     rejected: list[Rejected] = field(default_factory=list)
     groups: dict[str, SourceFiles] = field(default_factory=dict)
     keep: bool = False
+    strict: bool = False
 
     def reject(self, group: str, name: str, reason: str) -> None:
         """Record that a file or row cannot be used."""
@@ -122,7 +124,7 @@ class Work:
             content = file.read()
         except (OSError, ValueError) as error:
             raise ValueError(f"{group}: {file.path}: {error}") from error
-        self._record(group, [checksum(content, file.name)])
+        self.record(group, [checksum(content, file.name)])
         self.progress(group, 1, 1)
         return content
 
@@ -172,7 +174,7 @@ class Work:
             raise ValueError(
                 f"{group}: none of {len(files)} files can be used: {summarise(self.rejected, 3)}"
             )
-        self._record(group, checksums)
+        self.record(group, checksums)
         return DecodedParts(group, paths, np.array(rows, dtype=np.int64))
 
     def decode_together(
@@ -212,7 +214,8 @@ class Work:
             arrays[f"{start}{dot}present"] = present
         return arrays
 
-    def _record(self, group: str, checksums: Sequence[str]) -> None:
+    def record(self, group: str, checksums: Sequence[str]) -> None:
+        """Record what the files of a group were; `checksums` are lines of those that were read."""
         files = self.files[group]
         sha256 = hashlib.sha256("".join(checksums).encode(errors="surrogateescape")).hexdigest()
         self.groups[group] = SourceFiles(str(common_path(files)), len(files), sha256)

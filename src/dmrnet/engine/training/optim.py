@@ -27,6 +27,8 @@ def build_optimizer(model: nn.Module, training: Training) -> Optimizer:
     assert training.lr is not None
     if training.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=training.lr, fused=True)
+    if training.optimizer == "amsgrad":
+        return torch.optim.Adam(groups, lr=training.lr, amsgrad=True, fused=True)
     if training.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=training.lr, momentum=0.9, nesterov=True, fused=True)
     assert_never(training.optimizer)
@@ -82,6 +84,8 @@ def by_epoch(schedule: Schedule, epoch: int, epochs: int) -> float:
     * ``nyuv2``: as in ESANet and the released segmentation code: one cycle, stepped by epoch,
       rising over a tenth of the epochs.
 
+    * ``poly``: ``(1 - epoch / epochs) ** .9``, as in the released codes of RFNet and mmFormer.
+
     >>> [by_epoch("casia-released", e, 100) for e in (0, 1, 2, 5, 6, 22)]
     [0.0, 0.0, 0.2, 0.8, 1.0, 0.1]
     """
@@ -97,6 +101,8 @@ def by_epoch(schedule: Schedule, epoch: int, epochs: int) -> float:
         top = 0.1 * epochs - 1
         rise = epoch / top if top > 0 else 1.0
         return one_cycle(min(1.0, rise), max(0.0, (epoch - top) / (epochs - 1 - top)))
+    if schedule == "poly":
+        return float((1 - epoch / epochs) ** 0.9)
     raise ValueError(f"{schedule} does not change by epoch")
 
 

@@ -1,0 +1,1 @@
+"""Cases of BraTS: their files, how one is decoded, and lists of their names. Imports no torch."""

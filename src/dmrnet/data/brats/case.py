@@ -1,0 +1,177 @@
+"""One case of BraTS: read, cut to the brain, standardised, labels as classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dmrnet.data.brats.names import CLASSES, LABELS, MODALITIES, SPACING
+from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.arrays.objects import array_hash
+from dmrnet.data.files.media.nifti import Volume, read_volume, sizes
+
+STORED = np.float16
+"""Type of standardised intensities: 11 bits are more than the noise of a scan leaves."""
+
+Read = Callable[[], bytes]
+"""Returns the content of a file; raises OSError or ValueError if it cannot."""
+
+Fault = tuple[str, str]
+"""Modality or `LABELS`, and what is wrong with its file."""
+
+
+@dataclass(frozen=True)
+class DecodedCase:
+    """One case as it is stored.
+
+    Attributes:
+        inputs: Standardised intensities ``(D, H, W)`` float16 of each modality that it has; 0
+            outside of the brain.
+        labels: Class of every voxel, uint8 ``(D, H, W)``; None where it has no labels.
+        start: First voxel of the cut along each axis of the file.
+        whole: Shape of the file.
+        affine: Matrix ``(4, 4)`` of the file from voxels to mm.
+        outside: Number of voxels of a tumour outside of the brain, which the cut keeps.
+    """
+
+    inputs: dict[str, Array]
+    labels: Array | None
+    start: tuple[int, int, int]
+    whole: tuple[int, int, int]
+    affine: Array
+    outside: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of the cut."""
+        depth, height, width = next(iter(self.inputs.values())).shape
+        return depth, height, width
+
+    @property
+    def present(self) -> list[bool]:
+        """Whether it has each modality."""
+        return [name in self.inputs for name in MODALITIES]
+
+    @property
+    def hashes(self) -> list[int]:
+        """Hash of each modality; 0 where it lacks it."""
+        return [array_hash(self.inputs[name]) if name in self.inputs else 0 for name in MODALITIES]
+
+    @property
+    def voxels(self) -> list[int]:
+        """Number of voxels of each class; 0 without labels."""
+        if self.labels is None:
+            return [0] * len(CLASSES)
+        counts: list[int] = np.bincount(self.labels.ravel(), minlength=len(CLASSES)).tolist()
+        return counts
+
+
+def decode_case(
+    files: Mapping[str, Read], numbers: tuple[int, ...]
+) -> tuple[DecodedCase | None, list[Fault]]:
+    """Return a case made of its files, and what is wrong with them.
+
+    Every modality is standardised by mean and deviation of its own voxels that are not 0, so that
+    one that is absent cannot change another (ShaSpec's code; RFNet's and mmFormer's take the voxels
+    where any modality is not 0). All are cut to the box of the voxels where any of them is not 0
+    (RFNet's and mmFormer's code, which then pad to 128).
+
+    Args:
+        files: Reader of the file of each modality, and of `LABELS` where there are labels.
+        numbers: Label in the file of each class.
+
+    Returns:
+        The case without its faulty files; None where no modality is left, or the files of the case
+        do not fit each other.
+    """
+    volumes: dict[str, Volume] = {}
+    faults: list[Fault] = []
+    for role, read in files.items():
+        try:
+            volumes[role] = _checked(role, read_volume(read()), numbers)
+        except (ValueError, OSError) as error:
+            missing = isinstance(error, FileNotFoundError)
+            said = "is missing" if missing else getattr(error, "strerror", None)
+            faults.append((role, said or str(error)))
+    names = [name for name in MODALITIES if name in volumes]
+    if not names:
+        return None, faults
+    first = volumes[names[0]]
+    said = {role: volume.difference(first, names[0]) for role, volume in volumes.items()}
+    apart = [(role, words) for role, words in said.items() if words]
+    if apart:
+        return None, faults + apart
+    return _cut({name: volumes[name] for name in names}, volumes.get(LABELS), numbers), faults
+
+
+def _cut(
+    volumes: Mapping[str, Volume], labels: Volume | None, numbers: tuple[int, ...]
+) -> DecodedCase:
+    """Standardise checked volumes and cut them to the brain."""
+    brain = np.logical_or.reduce([volume.values != 0 for volume in volumes.values()])
+    kept, classes, outside = brain, None, 0
+    if labels is not None:
+        tumour = labels.values != 0
+        outside = int((tumour & ~brain).sum())
+        kept = brain | tumour
+        order = np.zeros(max(numbers) + 1, dtype=np.uint8)
+        order[list(numbers)] = np.arange(len(numbers))
+        classes = order[np.asarray(labels.values, dtype=np.int64)]
+    box = _box(kept)
+    first = next(iter(volumes.values()))
+    start = (int(box[0].start), int(box[1].start), int(box[2].start))
+    depth, height, width = first.values.shape
+    return DecodedCase(
+        {name: _standardise(volume.values[box]) for name, volume in volumes.items()},
+        None if classes is None else np.ascontiguousarray(classes[box]),
+        start,
+        (depth, height, width),
+        first.affine,
+        outside,
+    )
+
+
+def _checked(role: str, volume: Volume, numbers: tuple[int, ...]) -> Volume:
+    """Return a volume; raise ValueError if its numbers are none of a modality or of labels."""
+    values = volume.values
+    if not np.allclose(volume.spacing, SPACING, rtol=0, atol=0.01):
+        got = " x ".join(f"{step:g}" for step in volume.spacing)
+        raise ValueError(f"has voxels of {got} mm; BraTS has 1 x 1 x 1: resample it")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise ValueError("holds NaN or infinity")
+    if role == LABELS:
+        found = np.unique(values)
+        unknown = found[~np.isin(found, numbers)]
+        if len(unknown):
+            count = int(np.isin(values, unknown).sum())
+            expected = ", ".join(map(str, numbers))
+            got = ", ".join(f"{number:g}" for number in unknown[:8])
+            raise ValueError(f"expected the labels {expected}, got {got} in {count} voxels")
+        return volume
+    seen = values[values != 0]
+    if not len(seen):
+        raise ValueError(f"holds nothing but zeros ({sizes(values.shape)})")
+    if seen.min() == seen.max():
+        raise ValueError(f"holds one value within the brain, {seen[0]:g}")
+    return volume
+
+
+def _box(mask: Array) -> tuple[slice, slice, slice]:
+    """Return the smallest box of the true voxels of a mask ``(D, H, W)``."""
+    sides = []
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        there = np.flatnonzero(mask.any(axis=others))
+        sides.append(slice(int(there[0]), int(there[-1]) + 1))
+    return sides[0], sides[1], sides[2]
+
+
+def _standardise(values: Array) -> Array:
+    """Return values less the mean and over the deviation of those that are not 0; 0 stays 0."""
+    brain = values != 0
+    seen = values[brain].astype(np.float64)
+    made = np.zeros(values.shape, dtype=STORED)
+    made[brain] = (seen - seen.mean()) / seen.std()
+    return made

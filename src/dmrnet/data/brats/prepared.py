@@ -1,0 +1,187 @@
+"""Cases of BraTS to train on, from the prepared arrays, and to predict, from NIfTI files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from dmrnet.data.brats.case import DecodedCase, decode_case
+from dmrnet.data.brats.layout import find_cases
+from dmrnet.data.brats.names import LABELS, MODALITIES, numbers_of
+from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.mapped import MappedArray
+from dmrnet.data.volumes.cases import CaseIndex, Frame
+from dmrnet.untrusted import check_inside, check_regular, folders_of
+
+CHANNELS = dict.fromkeys(MODALITIES, 1)
+
+
+class PreparedCases:
+    """Cases of the prepared arrays, as views of the memory maps; see `dmrnet.data.published.brats`.
+
+    Args:
+        arrays: Prepared arrays.
+    """
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self.maps = {role: MappedArray(arrays[role]) for role in (*MODALITIES, LABELS)}
+        self.table = {key: arrays[key] for key in arrays if key not in self.maps}
+
+    def __len__(self) -> int:
+        return len(self.table["name"])
+
+    def __getitem__(self, row: int) -> tuple[dict[str, Array], Array | None]:
+        """Return the modalities ``(1, D, H, W)`` and the classes ``(D, H, W)`` of a case."""
+        shape, first = self.table["shape"][row].tolist(), self.table["first"]
+
+        def view(role: str) -> Array:
+            return self.maps[role].array[first[row] : first[row + 1]].reshape(shape)
+
+        has = self.table["present"][row]
+        inputs = {
+            name: view(name)[None] for name, there in zip(MODALITIES, has, strict=True) if there
+        }
+        return inputs, view(LABELS) if self.table["labelled"][row] else None
+
+    def index(self, content: str) -> CaseIndex:
+        """Return what is known of the cases; `content` is the fingerprint of the cache."""
+        tensor = {key: torch.from_numpy(self.table[key]) for key in ("shape", "present", "voxels")}
+        return CaseIndex(
+            tuple(self.table["name"].tolist()),
+            CHANNELS,
+            tensor["shape"],
+            tensor["present"],
+            tensor["voxels"],
+            content,
+            tuple(self.table["patient"].tolist()),
+            torch.from_numpy(self.table["hash"]),
+        )
+
+    def frame(self, row: int) -> Frame:
+        """Return where a case was cut from."""
+        table = self.table
+        depth, height, width = table["whole"][row].tolist()
+        d, h, w = table["start"][row].tolist()
+        numbers = numbers_of(int(table["year"]))
+        return Frame((depth, height, width), (d, h, w), table["affine"][row], numbers)
+
+
+class NiftiCases:
+    """Cases in folders of NIfTI files, decoded when they are taken; the last one is kept.
+
+    A modality without a file is absent.
+
+    Args:
+        path: Folder of cases in the layout of any year, or of one case.
+        need_labels: Whether every case must have labels; else labels are not read.
+
+    Raises:
+        FileNotFoundError: If there is no such folder, or no case in it.
+        ValueError: If a file is damaged, or the files of a case do not fit each other.
+    """
+
+    def __init__(self, path: str, need_labels: bool) -> None:
+        if not Path(path).exists():
+            raise FileNotFoundError(f"there is no folder {path}")
+        self.cases, self.roots = find_cases([Path(path)]), folders_of([Path(path)])
+        self.need_labels = need_labels
+        self._last: tuple[int, DecodedCase] | None = None
+        self.facts = [_Facts.of(self.decode(row)) for row in range(len(self.cases))]
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, row: int) -> tuple[dict[str, Array], Array | None]:
+        """Return the modalities ``(1, D, H, W)`` and the classes ``(D, H, W)`` of a case."""
+        case = self.decode(row)
+        return {name: array[None] for name, array in case.inputs.items()}, case.labels
+
+    def decode(self, row: int) -> DecodedCase:
+        """Return a case.
+
+        Raises:
+            ValueError: If it cannot be used; the message names it, and its file.
+        """
+        if self._last is None or self._last[0] != row:
+            case = self.cases[row]
+            wanted = [name for name in MODALITIES if name in case.files]
+            wanted += [LABELS] * self.need_labels
+            readers = {role: partial(self._read, case.path(role)) for role in wanted}
+            decoded, faults = decode_case(readers, numbers_of(case.year))
+            if faults or decoded is None:
+                role, reason = faults[0] if faults else ("modalities", "are missing")
+                raise ValueError(
+                    f"{case.name}: {role} ({case.path(role).name}) {reason}; mend the file, or "
+                    "move it away"
+                )
+            self._last = row, decoded
+        return self._last[1]
+
+    def index(self) -> CaseIndex:
+        """Return what is known of the cases."""
+        return CaseIndex(
+            tuple(case.name for case in self.cases),
+            CHANNELS,
+            torch.tensor([one.shape for one in self.facts]),
+            torch.tensor([one.present for one in self.facts]),
+            torch.tensor([one.voxels for one in self.facts]),
+            blake2b(repr([one.hashes for one in self.facts]).encode(), digest_size=8).hexdigest(),
+            tuple(case.patient for case in self.cases),
+            torch.tensor([one.hashes for one in self.facts]),
+        )
+
+    def frame(self, row: int) -> Frame:
+        """Return where a case was cut from."""
+        one = self.facts[row]
+        return Frame(one.whole, one.start, one.affine, numbers_of(self.cases[row].year))
+
+    def _read(self, path: Path) -> bytes:
+        check_inside(path, self.roots)
+        check_regular(path)
+        return path.read_bytes()
+
+
+class _Facts(NamedTuple):
+    """What stays known of a case that is not kept."""
+
+    shape: tuple[int, int, int]
+    whole: tuple[int, int, int]
+    start: tuple[int, int, int]
+    affine: Array
+    present: list[bool]
+    voxels: list[int]
+    hashes: list[int]
+
+    @classmethod
+    def of(cls, case: DecodedCase) -> _Facts:
+        return cls(
+            case.shape,
+            case.whole,
+            case.start,
+            case.affine,
+            case.present,
+            case.voxels,
+            case.hashes,
+        )
+
+
+class Frames:
+    """Where the cases of a split were cut from, by their row in it.
+
+    Args:
+        cases: All cases.
+        rows: int64 ``(n,)``, numbers of the cases of the split.
+    """
+
+    def __init__(self, cases: PreparedCases | NiftiCases, rows: Tensor) -> None:
+        self.cases, self.rows = cases, rows
+
+    def __call__(self, row: int) -> Frame:
+        """Return where a case was cut from."""
+        return self.cases.frame(int(self.rows[row]))
