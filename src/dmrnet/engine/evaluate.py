@@ -17,6 +17,7 @@ from dmrnet.data.sets.base import DataSettings
 from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.engine.scores.class_rows import class_metric_lines
 from dmrnet.engine.scores.confidence import calibration_lines, read_confidence, reliability_counts
+from dmrnet.engine.scores.confusion import pack_confusion
 from dmrnet.engine.scores.own_metrics import METRICS, MetricFunction, own_lines
 from dmrnet.engine.scores.pixel_results import class_lines, pack_counts, pack_label_maps, shown_rows
 from dmrnet.engine.scores.rows import Line, result_rows, score_lines
@@ -119,9 +120,13 @@ def _evaluate_samples(
             metrics,
         ),
     ]
+    packed = counts = None
     if not store:
+        said = None
+        if kind.name == "multi-label" and result.predictions is not None:
+            said = predicted_labels(measure, result.predictions, thresholds, kind)
+        counts = pack_confusion(result, names, said)
         result = replace(result, predictions=None)
-    packed = None
     if (predictions := result.predictions) is not None:
         labels = predicted_labels(measure, predictions, thresholds, kind).numpy()
         p = predictions.probabilities
@@ -141,7 +146,8 @@ def _evaluate_samples(
                 else {}
             )
         )
-    _store(run, dataset, test, lines, {run.folder.predictions: packed})
+    contents = {run.folder.predictions: packed, run.folder.confusion: counts}
+    _store(run, dataset, test, lines, contents)
     return result
 
 

@@ -12,9 +12,12 @@ from dmrnet.report.figures.by_variance import variance_figures
 from dmrnet.report.figures.curves import curve_figures
 from dmrnet.report.figures.drawing.figure import standalone
 from dmrnet.report.figures.label_maps import map_figures
+from dmrnet.report.figures.numbers import number_figures
 from dmrnet.report.figures.reliability import reliability_figures
 from dmrnet.report.figures.scores import score_figures
 from dmrnet.report.figures.worth import worth_figures
+from dmrnet.report.mistakes.gather import Mistakes, NumbersOf, gather
+from dmrnet.report.mistakes.outcomes import read_outcomes
 from dmrnet.report.pages.html.page import render_html
 from dmrnet.report.pages.latex import latex
 from dmrnet.report.pages.markdown import render_markdown
@@ -105,6 +108,8 @@ def build_report(
     scores = Counter(item.dataset for item in summaries)
     worth: list[list[Worth]] = [worth_of(item) for item in summaries]
     calibrations: list[list[Calibration]] = [calibration_of(item) for item in summaries]
+    mistakes = _mistakes(summaries)
+    anchors = _anchors(summaries)
     sections = [
         make_section(
             item,
@@ -121,10 +126,12 @@ def build_report(
             worth_figures(item, of, anchor),
             calibration_table(sure),
             reliability_figures(item, sure, anchor),
+            wrong if not isinstance(wrong, NumbersOf) else None,
+            number_figures(wrong, item.baseline, anchor) if isinstance(wrong, NumbersOf) else [],
             with_score=scores[item.dataset] > 1,
         )
-        for item, of, sure, anchor in zip(
-            summaries, worth, calibrations, _anchors(summaries), strict=True
+        for item, of, sure, wrong, anchor in zip(
+            summaries, worth, calibrations, mistakes, anchors, strict=True
         )
     ]
     contents: dict[Path, bytes] = {}
@@ -152,6 +159,7 @@ def find_damage(folder: Path, split: str) -> str | None:
     try:
         (run,) = read_runs([folder], split)
         read_predictions(run, run.modalities)
+        read_outcomes(folder, run.modalities)
         read_run(folder)
         read_variance_by_epoch([folder], run.modalities)
         read_history(folder)
@@ -160,6 +168,16 @@ def find_damage(folder: Path, split: str) -> str | None:
     except (ValueError, OSError) as error:
         return str(error)
     return None
+
+
+def _mistakes(summaries: Sequence[DataSummary]) -> list[Mistakes | NumbersOf | str | None]:
+    """Gather what systems get wrong, once for each data set: where its first score is."""
+    seen: set[str] = set()
+    found: list[Mistakes | NumbersOf | str | None] = []
+    for item in summaries:
+        found.append(None if item.dataset in seen else gather(item))
+        seen.add(item.dataset)
+    return found
 
 
 def _is_report(path: Path, beginning: bytes) -> bool:

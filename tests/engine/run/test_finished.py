@@ -23,6 +23,7 @@ from dmrnet.engine.run import finished
 from dmrnet.engine.run.finished import open_run
 from dmrnet.engine.run.folder import RunFolder
 from dmrnet.locking import LOCK
+from dmrnet.report.mistakes.outcomes import read_outcomes
 
 
 @pytest.fixture(scope="module")
@@ -234,9 +235,20 @@ def test_too_many_predictions_to_keep_remove_older_ones(
     evaluate_run(run)
     assert run.folder.predictions.is_file()
     monkeypatch.setattr("dmrnet.engine.scores.scoring.MOST_PREDICTIONS", 1)
+    before = read_outcomes(run.folder.path, NAMES)
     _, kept = evaluate_run(run)
     assert not kept
     assert not run.folder.predictions.exists()
+    # What was confused is still known.
+    after = read_outcomes(run.folder.path, NAMES)
+    assert {k: v.tolist() for k, v in after.counts.items()} == {
+        k: v.tolist() for k, v in before.counts.items()
+    }
+    evaluate_run(run)
+    monkeypatch.setattr("dmrnet.engine.scores.confusion.MOST_COUNTS", 1)
+    evaluate_run(run)
+    some = read_outcomes(run.folder.path, NAMES)
+    assert {name.count("+") for name in some.counts} == {0, len(NAMES) - 1}
 
 
 @pytest.mark.parametrize("from_epoch", [0, 2])

@@ -64,6 +64,7 @@ class RunFolder:
         self.variance = path / "variance.jsonl"
         self.metrics = path / "metrics.csv"
         self.predictions = path / "predictions.npz"
+        self.confusion = path / "confusion.npz"
         self.pictures = path / "pictures.npz"
         self.analyses = path / "analyses.jsonl"
         self.analysis_arrays = path / "analyses.npz"
@@ -236,7 +237,7 @@ class RunFolder:
         removed, since they belong to other weights; so are checkpoints of later epochs, which may
         be unreadable, and, from the first epoch on, the weights.
         """
-        outdated = [self.results, self.predictions, self.pictures]
+        outdated = [self.results, self.predictions, self.confusion, self.pictures]
         outdated += [self.analyses, self.analysis_arrays, self.confidence]
         outdated += [] if epoch else [self.weights]
         for path in outdated:

@@ -6,12 +6,15 @@ import re
 from collections.abc import Sequence
 
 from dmrnet.report.figures.drawing.figure import Figure
+from dmrnet.report.mistakes.gather import Mistakes
+from dmrnet.report.mistakes.pack import form_of
 from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.overview import HOW_GAINED, Overview
 from dmrnet.report.pages.prose import facts, lead
 from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.tables.calibration import HOW_CALIBRATED
 from dmrnet.report.pages.tables.classes import HOW_CLASSES, class_table, constant_text
+from dmrnet.report.pages.tables.mistakes import HOW_MISTAKES, mistake_tables
 from dmrnet.report.pages.tables.scores import (
     combination_table,
     cost_table,
@@ -65,6 +68,14 @@ def render_markdown(
             parts += ["### Differences\n", markdown_table(section.differences)]
             parts.append(f"{section.compared}\n")
         parts += _figures(section.figures, figure_folder)
+        if isinstance(section.mistakes, Mistakes):
+            parts.append("### What gets confused\n")
+            for one in mistake_tables(section.mistakes):
+                parts += [f"{escape_markdown(one.title)}.\n", markdown_table(one.table)]
+            parts.append(f"{HOW_MISTAKES[form_of(section.mistakes)]}\n")
+        if section.mistake_figures:
+            parts.append("### Predicted and true numbers\n")
+            parts += _figures(section.mistake_figures, figure_folder)
         if (presence := presence_table(summary)).rows:
             parts += ["### What training samples have\n", markdown_table(presence)]
         if section.worth.rows:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dmrnet.report.figures.drawing.figure import Figure
+from dmrnet.report.mistakes.gather import Mistakes
 from dmrnet.report.pages.prose import how_compared
 from dmrnet.report.pages.tables.analyses import AnalysisBlock
 from dmrnet.report.pages.tables.differences import difference_table
@@ -32,6 +33,9 @@ class Section:
         hardness: Mined and truly worst combinations; no rows without mining.
         mined: The analysis of hard sets, shown with `hardness`; None without it.
         analyses: The other analyses.
+        mistakes: What systems get wrong, or why that is not known; None where another section of
+            the data set has it.
+        mistake_figures: Numbers next to the truth.
     """
 
     anchor: str
@@ -47,12 +51,20 @@ class Section:
     hardness: Table
     mined: AnalysisBlock | None
     analyses: tuple[AnalysisBlock, ...]
+    mistakes: Mistakes | str | None = None
+    mistake_figures: tuple[Figure, ...] = ()
 
     @property
     def all_figures(self) -> tuple[Figure, ...]:
         """Figures of the scores, then those of analyses."""
         analysed = (figure for block in self.analyses for figure in block.figures)
-        return (*self.figures, *self.worth_figures, *self.calibration_figures, *analysed)
+        own = (*self.figures, *self.mistake_figures, *self.worth_figures, *self.calibration_figures)
+        return (*own, *analysed)
+
+    @property
+    def left_out(self) -> list[str]:
+        """Why parts of the page are not there, a sentence each."""
+        return [f"What gets confused: {self.mistakes}"] if isinstance(self.mistakes, str) else []
 
     @property
     def groups(self) -> list[tuple[str, list[str], Table]]:
@@ -95,6 +107,8 @@ def make_section(
     worth_figures: Sequence[Figure],
     calibration: Table,
     calibration_figures: Sequence[Figure],
+    mistakes: Mistakes | str | None,
+    mistake_figures: Sequence[Figure],
     *,
     with_score: bool,
 ) -> Section:
@@ -115,4 +129,6 @@ def make_section(
         hardness=hardness_table(summary, measured=False) if mined else hardness,
         mined=mined,
         analyses=tuple(block for block in analyses if block is not mined),
+        mistakes=mistakes,
+        mistake_figures=tuple(mistake_figures),
     )

@@ -121,6 +121,16 @@ class DataSummary:
         return "+".join(self.modalities)
 
     @property
+    def ranked(self) -> list[str]:
+        """Labels of the systems, the best average first; those without one last."""
+
+        def key(item: SystemSummary) -> tuple[bool, float]:
+            mean = item.headlines.get("average")
+            return mean is None, self.score.error(mean.mean) if mean else 0.0
+
+        return [item.label for item in sorted(self.systems, key=key)]
+
+    @property
     def samples(self) -> int:
         """Largest number of samples that a combination was scored on."""
         return max((most for _, most in self.counts.values()), default=0)
@@ -216,7 +226,7 @@ def _summarise_dataset(
             selected_on=index.selected_on,
             data_notes=_data_notes(runs, dataset),
             presence=known.presence if known else (),
-            classes=known.classes if known else (),
+            classes=next((run.classes for run in of_dataset if run.classes), ()),
             data_warnings=_data_warnings(runs, dataset),
             few=few,
             undefined=undefined_acer(index) if score.name == "acer" and not combinations else "",

@@ -1,7 +1,7 @@
 "use strict";
 // What the page can do beyond being read: filter, sort, show seeds. It is complete without a script.
 // The state is in the address after #, so that a view can be shared and printed.
-(() => {
+const page = (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const byId = (id) => document.getElementById(id);
   const fill = (element, attributes, children) => {
@@ -23,8 +23,10 @@
 
   // ---- state -----------------------------------------------------------------------------------
   // only: labels shown, null for all; sort: table id -> [column, 1 or -1]; seen: table id -> one
-  // character a modality, 1 seen, 0 missing, ? either; open: ids of expanded rows.
-  const initial = () => ({ only: null, data: "", score: "", sort: {}, seen: {}, open: new Set() });
+  // character a modality, 1 seen, 0 missing, ? either; open: ids of expanded rows; wrong: id of what
+  // gets confused -> [label, combination].
+  const initial = () =>
+    ({ only: null, data: "", score: "", sort: {}, seen: {}, open: new Set(), wrong: {} });
   let state = initial();
 
   const read = () => {
@@ -50,6 +52,10 @@
       state.seen[id] = choices;
     }
     for (const item of query.getAll("open")) state.open.add(item);
+    for (const item of query.getAll("wrong")) {
+      const [id, label, name] = item.split("\t");
+      state.wrong[id] = [label || "", name || ""];
+    }
   };
 
   const clear = () => history.replaceState(null, "", location.pathname + location.search);
@@ -65,6 +71,9 @@
       if (/[01]/.test(choices)) query.append("seen", `${id} ${choices}`);
     }
     state.open.forEach((id) => query.append("open", id));
+    for (const [id, chosen] of Object.entries(state.wrong)) {
+      query.append("wrong", [id, ...chosen].join("\t"));
+    }
     const text = query.toString();
     if (text) history.replaceState(null, "", `#${text}`);
     else clear();
@@ -208,6 +217,16 @@
   };
   const signed = (value) =>
     `${value > 0 ? "+" : value < 0 ? MINUS : ""}${Math.abs(value).toFixed(2)}`;
+  // A button to what the system gets wrong with the combination, where the page has that.
+  const errorsOf = (row, label) => {
+    const section = row.closest("section");
+    if (!section.querySelector(".mistakes") && !section.dataset.mistakes) return [];
+    const name = row.dataset.c;
+    return [" ", make("button", {
+      type: "button", class: "wrong scripted", "data-wrong": `${label}\t${name}`,
+      "aria-label": `What ${label} gets wrong with ${name}`,
+    }, "errors")];
+  };
   const detail = (row) => {
     const table = row.closest("table");
     const heads = headsOf(table);
@@ -223,7 +242,7 @@
       ...seeds.map((seed) => make("th", { scope: "col" }, `seed ${seed}`)),
       make("th", { scope: "col" }, `${low.toFixed(1)} to ${high.toFixed(1)}`));
     const body = lines.map(([label, values]) => make("tr", {},
-      make("th", { scope: "row", class: "name" }, label),
+      make("th", { scope: "row", class: "name" }, label, ...errorsOf(row, label)),
       ...seeds.map((seed) => {
         const cell = make("td", { class: "number" }, values.has(seed) ? values.get(seed).toFixed(2) : "-");
         if (base && base !== values && values.has(seed) && base.has(seed)) {
@@ -287,6 +306,14 @@
   // ---- tooltips: the seeds behind a number, in tables and figures --------------------------------
   const tip = make("div", { id: "tip", role: "tooltip", hidden: "" });
   let hinted = null;
+  // The mark in a figure under the pointer, with its system and combination.
+  const markOf = (target) => {
+    const group = target.closest("svg [data-c]");
+    const mark = target.closest("use, path");
+    if (!group || !mark) return [];
+    const at = mark.tagName === "use" ? all("use", group).indexOf(mark) : 0;
+    return [mark, group.dataset.s, group.dataset.c.split(",")[at]];
+  };
   const hintOf = (target) => {
     const cell = target.closest("td[title], td[data-hint]");
     if (cell) {
@@ -294,16 +321,14 @@
       if (cell.title) { cell.dataset.hint = cell.title; cell.removeAttribute("title"); }
       return [cell, cell.dataset.hint];
     }
-    const mark = target.closest("use");
-    const group = mark && mark.closest("[data-c]");
-    if (!group) return [null, ""];
-    const name = group.dataset.c.split(",")[all("use", group).indexOf(mark)];
-    const table = group.closest("section").querySelector("table.combinations");
+    const [mark, label, name] = markOf(target);
+    if (!mark) return [null, ""];
+    const table = target.closest("section").querySelector("table.combinations");
     const row = table && all("tr[data-c]", table).find((one) => one.dataset.c === name);
-    const column = row ? headsOf(table).findIndex((one) => one.dataset.s === group.dataset.s) : -1;
+    const column = row ? headsOf(table).findIndex((one) => one.dataset.s === label) : -1;
     if (column < 0) return [null, ""];
     const number = row.cells[column];
-    return [mark, `${group.dataset.s}, ${name}: ${number.textContent}\n${number.dataset.hint || number.title}`];
+    return [mark, `${label}, ${name}: ${number.textContent}\n${number.dataset.hint || number.title}`];
   };
   const hide = () => { tip.hidden = true; hinted = null; };
   const hint = (event) => {
@@ -322,6 +347,7 @@
   };
 
   // ---- start -----------------------------------------------------------------------------------
+  const onShow = [];
   const show = () => {
     combinations.forEach(close);
     read();
@@ -332,6 +358,7 @@
       const row = byId(id);
       if (row && row.dataset.c) expand(row, true);
     }
+    onShow.forEach((then) => then());
   };
   const refilter = () => {
     combinations.forEach(close);
@@ -371,4 +398,5 @@
   tools.hidden = false;
   show();
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
+  return { all, byId, make, markOf, onShow, state: () => state, write };
 })();

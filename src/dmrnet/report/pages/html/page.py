@@ -10,16 +10,22 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
+from dmrnet.report.mistakes.gather import Mistakes
+from dmrnet.report.mistakes.pack import form_of, pack
 from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.overview import HOW_GAINED, Overview
 from dmrnet.report.pages.prose import facts, lead
 from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.tables.calibration import HOW_CALIBRATED
 from dmrnet.report.pages.tables.classes import HOW_CLASSES, class_table, constant_text
+from dmrnet.report.pages.tables.mistakes import HOW_MISTAKES, mistake_tables
 from dmrnet.report.pages.tables.scores import cost_table, main_table, presence_table
 from dmrnet.report.pages.tables.table import SEEN, UNSEEN
 from dmrnet.report.pages.tables.worth import how_worth
 from dmrnet.report.summary.notes import notes_on
+
+SCRIPTS = ("page.js", "mistakes.js")
+"""Files of the page's script; a later one may use the names of those before it."""
 
 
 def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
@@ -33,13 +39,14 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
         for function in (
             *(opening, lead, facts, notes_on, constant_text, how_worth),
             *(main_table, class_table, cost_table, presence_table),
+            *(mistake_tables, packed, is_known, form_of),
         )
     }
     folder = files("dmrnet.report.pages.html")
     template = environment.from_string(folder.joinpath("page.html.j2").read_text("utf-8"))
     # Our own style sheet, script and figures are the only text that is not escaped.
     style = Markup(folder.joinpath("page.css").read_text("utf-8"))
-    script = folder.joinpath("page.js").read_text("utf-8")
+    script = "".join(folder.joinpath(name).read_text("utf-8") for name in SCRIPTS)
     digest = hashlib.sha256(script.encode()).digest()
     summaries = [section.summary for section in sections]
     figures = [figure for section in sections for figure in section.all_figures]
@@ -50,6 +57,7 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
         how_gained=HOW_GAINED,
         how_calibrated=HOW_CALIBRATED,
         how_classes=HOW_CLASSES,
+        how_mistakes=HOW_MISTAKES,
         style=style,
         script=Markup(script),
         # The browser runs this script and no other, whatever a name may hold.
@@ -61,6 +69,17 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
         seen=SEEN,
         unseen=UNSEEN,
     )
+
+
+def packed(mistakes: Mistakes) -> tuple[Markup, list[str]]:
+    """Return the counts for the script, which hold no ``<``, and the systems without room."""
+    text, left_out = pack(mistakes)
+    return Markup(text), left_out
+
+
+def is_known(mistakes: object) -> bool:
+    """Return whether it is known what systems get wrong."""
+    return isinstance(mistakes, Mistakes)
 
 
 def _interval(text: str) -> Markup:

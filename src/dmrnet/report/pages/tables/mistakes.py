@@ -1,0 +1,117 @@
+"""Tables of what one system gets wrong with one combination."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dmrnet.report.mistakes.gather import Mistakes
+from dmrnet.report.mistakes.outcomes import Counts
+from dmrnet.report.mistakes.pack import confused_pairs, form_of
+from dmrnet.report.pages.tables.table import EMPTY, Cell, Table
+from dmrnet.report.statistics import formatting as fmt
+
+HOW_MISTAKES = {
+    "matrix": "A row is a true class, a column a predicted one; on the diagonal a prediction is "
+    "right. Recall is the share of a class that is recognised, precision the share of its "
+    "predictions that are right, in percent.",
+    "pairs": "The classes that are most often taken for another.",
+    "labels": "Of each label, the samples that have it, those that are predicted to, and both; "
+    "recall is the share of the first that are found, precision the share of the second that are "
+    "right, in percent.",
+}
+"""How to read the tables, by form."""
+
+
+@dataclass(frozen=True, slots=True)
+class MistakesTable:
+    """One table of the page: its title, and whether its cells are shaded as a matrix."""
+
+    title: str
+    table: Table
+    shaded: bool
+
+
+def mistake_tables(mistakes: Mistakes) -> list[MistakesTable]:
+    """Return the tables of the first system: with all modalities, with its worst combination."""
+    label = mistakes.first
+    return [
+        MistakesTable(
+            title_of(mistakes, label, name),
+            table_of(mistakes, mistakes.counts[label][name]),
+            form_of(mistakes) == "matrix",
+        )
+        for name in mistakes.shown(label)
+    ]
+
+
+def title_of(mistakes: Mistakes, label: str, name: str) -> str:
+    """Return what a table shows: system, combination, how much of it is right."""
+    which = "all modalities" if name == mistakes.full else name
+    if name == mistakes.worst.get(label) and name != mistakes.full:
+        which += " (its worst)"
+    counts, seeds = mistakes.counts[label][name], mistakes.seeds[label]
+    every = int(counts[0].sum()) if mistakes.kind == "labels" else int(counts.sum())
+    text = f"{label} with {which}: "
+    if mistakes.kind != "labels":
+        right = int(counts.trace())
+        text += f"{fmt.percent(right / max(every, 1), 1)}% of "
+    noun = "pixels" if mistakes.kind == "pixels" else "samples"
+    over = f", {seeds} seeds together" if seeds > 1 else ""
+    return f"{text}{every:,} {noun}{' right' if mistakes.kind != 'labels' else ''}{over}"
+
+
+def table_of(mistakes: Mistakes, counts: Counts) -> Table:
+    """Return the table of some counts: a matrix, the most confused pairs, or a row a label."""
+    form = form_of(mistakes)
+    if form == "matrix":
+        return _matrix(mistakes, counts)
+    return _labels(mistakes, counts) if form == "labels" else _pairs(mistakes, counts)
+
+
+def _matrix(mistakes: Mistakes, counts: Counts) -> Table:
+    of_class, predicted = counts.sum(1), counts.sum(0)
+    pixels = mistakes.kind == "pixels"
+    rows = []
+    for row, name in enumerate(mistakes.classes):
+        cells = [Cell(name)]
+        for count in counts[row].tolist():
+            share = count / of_class[row] if of_class[row] else 0.0
+            text = fmt.percent(share, 1) if pixels else f"{count:,}"
+            cells.append(Cell(text if count else "", value=share))
+        cells += [_share(counts[row, row], of_class[row]), Cell(f"{of_class[row]:,}")]
+        rows.append(tuple(cells))
+    right = [_share(counts[k, k], predicted[k]) for k in range(len(counts))]
+    rows.append((Cell("Precision"), *right, Cell(""), Cell("")))
+    header = ("True class", *mistakes.classes, "Recall", "n")
+    return Table(header, tuple(rows))
+
+
+def _pairs(mistakes: Mistakes, counts: Counts) -> Table:
+    of_class = counts.sum(1)
+    rows = tuple(
+        (
+            Cell(mistakes.classes[true]),
+            Cell(mistakes.classes[guess]),
+            Cell(f"{n:,}"),
+            _share(n, of_class[true]),
+            _share(counts[true, true], of_class[true]),
+        )
+        for true, guess, n in confused_pairs(counts)
+    )
+    return Table(("True class", "Predicted", "Times", "Of the class", "Its recall"), rows, names=2)
+
+
+def _labels(mistakes: Mistakes, counts: Counts) -> Table:
+    rows = []
+    for name, ((_, false), (missed, both)) in zip(mistakes.classes, counts.tolist(), strict=True):
+        has, said = missed + both, false + both
+        f1 = _share(2 * both, has + said)
+        numbers = [Cell(f"{n:,}") for n in (has, said, both)]
+        rows.append((Cell(name), *numbers, _share(both, has), _share(both, said), f1))
+    header = ("Label", "Have it", "Predicted", "Both", "Recall", "Precision", "F1")
+    return Table(header, tuple(rows))
+
+
+def _share(part: int, whole: int) -> Cell:
+    """Return a share in percent; nothing where there is nothing to share."""
+    return Cell(fmt.percent(part / whole, 1)) if whole else EMPTY
