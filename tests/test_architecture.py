@@ -53,6 +53,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "studies": _ENGINE | {"engine", "report"},
     "deploy": _ENGINE | {"engine", "report"},
     "serve": {"data", "deploy", "engine"},
+    "explore": {
+        "data",
+        "deploy",
+        "engine",
+        "confidence",
+        "modalities",
+        "targets",
+        "report",
+        "serve",
+    },
     "api": _ENGINE | {"engine", "report", "studies", "deploy"},
     "sklearn": {"api", "data"},
     # The tests of methods, for packages that offer one.

@@ -115,7 +115,7 @@ class Chromium:
         raise TimeoutError(method)
 
     def open(self, path, hash="", *, width=1280, height=900, scheme="light", media=""):
-        """Open a file and wait until it is loaded."""
+        """Open a file, or an address of HTTP, and wait until it is loaded."""
         self.ask(
             "Emulation.setDeviceMetricsOverride",
             width=width, height=height, deviceScaleFactor=1, mobile=False,
@@ -123,7 +123,9 @@ class Chromium:
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.ask("Emulation.setEmulatedMedia", media=media, features=features)
         # A change of the fragment alone would not reload the page.
-        for url in ("about:blank", Path(path).resolve().as_uri() + hash):
+        here = str(path).startswith("http://")
+        address = str(path) if here else Path(path).resolve().as_uri()
+        for url in ("about:blank", address + hash):
             self.events.clear()
             self.ask("Page.navigate", url=url)
             self.until("Page.loadEventFired")

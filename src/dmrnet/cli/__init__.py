@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": "predict the samples of a file from the modalities they have",
     "export": "write a run as one file that predicts without this package",
     "serve": "answer predictions of a run over HTTP",
+    "explore": "play with a run in the browser: modalities off, corrupted",
     "report": "report runs as a table, Markdown and one page",
     "data": "show a data set, check your files, export a set to files",
     "study": "make the runs behind a table, a figure or your own study",

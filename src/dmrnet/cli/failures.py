@@ -24,6 +24,8 @@ MENDABLE = (
     IsADirectoryError,
     NotADirectoryError,
     PermissionError,
+    # Of an extra that is not installed: the message says which, and how to install it.
+    ModuleNotFoundError,
 )
 """Errors that the user can mend in the command, settings or data: exit code 2."""
 

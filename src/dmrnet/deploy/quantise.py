@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from dmrnet.data.dataset import Dataset
+from dmrnet.data.files.numbers import Array
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.deploy.formats import add_metadata, quiet
 from dmrnet.deploy.graph import Graph
+from dmrnet.deploy.raw import raw_inputs
 from dmrnet.deploy.runners import Runner
 from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.engine.scores.scoring import combinations_of, samples_at_once
@@ -110,33 +109,13 @@ def cost_of(
     ]
 
 
-def _raw_batches(run: FinishedRun, graph: Graph, dataset: Dataset) -> Any:  # noqa: ANN401
+def _raw_batches(
+    run: FinishedRun, graph: Graph, dataset: Dataset
+) -> Iterator[tuple[dict[str, Array], Array, Array]]:
     """Yield arrays in the units of training, presence and targets, some samples at a time."""
     for batch in evaluation_batches(dataset, samples_at_once(run.task)):
-        raw = {}
-        for column, modality in enumerate(run.task.modalities):
-            if any(one.name == modality for one in graph.inputs):
-                raw[modality] = _raw(
-                    run, graph, modality, batch.inputs[modality], batch.present[:, column]
-                ).numpy()
+        raw = raw_inputs(run, batch, [one.name for one in graph.inputs])
         yield raw, batch.present.numpy(), batch.target.numpy()
-
-
-def _raw(run: FinishedRun, graph: Graph, name: str, x: Tensor, present: Tensor) -> Tensor:
-    """Return the numbers of a modality before they were standardised, with NaN where they were."""
-    scale = run.standardiser
-    if scale is None:
-        return x
-    (shape,) = (one.shape for one in graph.inputs if one.name == name)
-    raw = scale.invert(name, x.double(), present)
-    if scale.imputer is not None and len(flagged := scale.imputer.flagged[name]):
-        # Cells that were filled without an indicator are filled with the same number again.
-        flags = x[:, shape[0] : shape[0] + len(flagged)] > 0
-        raw[:, flagged] = raw[:, flagged].masked_fill(flags, torch.nan)
-    if name in scale.ragged:
-        # Batches are cut to their longest sample.
-        raw = F.pad(raw, (0, shape[-1] - raw.shape[-1]), value=torch.nan)
-    return raw if name in graph.fine else raw.float()
 
 
 def as_table(costs: Sequence[CombinationCost]) -> str:

@@ -9,14 +9,22 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.numbers import Array
 from dmrnet.deploy.runners import METADATA, Runner, onnx_runner, torch_runner
 
+if TYPE_CHECKING:
+    from dmrnet.engine.finished import FinishedRun
+
 GRAPHS = ("model.onnx", "model.pt2")
+
+NO_PIXELS = (
+    "expected one answer a sample; label maps of images are made by dmrnet predict, or by the "
+    "exported graph (dmrnet export)"
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,8 @@ class ServedModel:
 
     Attributes:
         inputs: The modalities, in the order of `present`.
-        classes: Names of the classes.
+        classes: Names of the classes, of the labels, or of the numbers.
+        target: What is predicted: ``classes``, ``ordinal``, ``multi-label`` or ``regression``.
         fixed: Whether every modality must be there.
         metadata: See the argument.
 
@@ -61,17 +70,8 @@ class ServedModel:
     """
 
     def __init__(self, runner: Runner, metadata: Mapping[str, Any]) -> None:
-        target = metadata.get("target", "classes")
-        if target != "classes":
-            raise ValueError(
-                f"expected one class a sample, got a graph of {target}; the exported graph answers "
-                "them itself (dmrnet export)"
-            )
         if metadata["dense"]:
-            raise ValueError(
-                "expected one class a sample; label maps of images are made by dmrnet predict, or "
-                "by the exported graph (dmrnet export)"
-            )
+            raise ValueError(NO_PIXELS)
         self.runner, self.metadata = runner, dict(metadata)
         self.inputs = tuple(
             Input(
@@ -83,11 +83,12 @@ class ServedModel:
             )
             for one in metadata["inputs"]
         )
+        self.target = str(metadata.get("target", "classes"))
         self.classes: tuple[str, ...] = tuple(metadata["classes"])
         self.fixed = bool(metadata["fixed"])
 
     def predict(self, inputs: Mapping[str, Array], present: Array) -> Array:
-        """Return probabilities, float32 ``(B, M)``.
+        """Return probabilities, float32 ``(B, M)``; in regression numbers, float64 ``(B, D)``.
 
         Args:
             inputs: Arrays ``(B, *shape)``, zeros where absent.
@@ -114,23 +115,43 @@ def load_model(path: str | Path, threads: int = 0) -> ServedModel:
         ValueError: If the file is of something else.
         ModuleNotFoundError: If an ONNX file is given and onnxruntime is not installed.
     """
-    path = Path(path)
-    if path.is_file():
-        return _load_file(path, threads)
-    graphs = [path / name for name in GRAPHS if (path / name).is_file()]
-    if graphs and not (path / "run.json").is_file():
-        return _load_file(graphs[0], threads)
-    from dmrnet.deploy.export import export_run
-    from dmrnet.engine.run.finished import open_run
+    if (file := exported_file(Path(path))) is not None:
+        return load_file(file, threads)
+    from dmrnet.engine.finished import open_run
 
+    return model_of(open_run(path), threads)
+
+
+def exported_file(path: Path) -> Path | None:
+    """Return the exported file that a path names, itself or in its folder; None for a run."""
+    if path.is_file():
+        return path
+    graphs = [path / name for name in GRAPHS if (path / name).is_file()]
+    return graphs[0] if graphs and not (path / "run.json").is_file() else None
+
+
+def model_of(run: FinishedRun, threads: int = 0) -> ServedModel:
+    """Return the graph of a run, which is exported and compared with the run.
+
+    Args:
+        run: The run.
+        threads: See `load_model`.
+
+    Raises:
+        ValueError: If it predicts pixels.
+    """
+    from dmrnet.deploy.export import export_run
+
+    if run.task.dense:
+        raise ValueError(f"{run.folder.path}: {NO_PIXELS}")
     onnx = all(find_spec(name) for name in ("onnx", "onnxruntime", "onnxscript"))
-    run = open_run(path)
     with TemporaryDirectory(prefix="dmrnet-") as folder:
         exported = export_run(run, Path(folder), "onnx" if onnx else "torch-export")
-        return _load_file(exported.path, threads)
+        return load_file(exported.path, threads)
 
 
-def _load_file(path: Path, threads: int) -> ServedModel:
+def load_file(path: Path, threads: int = 0) -> ServedModel:
+    """Return the graph in an exported file; see `load_model`."""
     content = path.read_bytes()
     if path.suffix == ".pt2":
         import io

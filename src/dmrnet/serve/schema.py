@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dmrnet.serve.answers import prediction_schema
 from dmrnet.serve.limits import Limits
 from dmrnet.serve.model import Input, ServedModel
 
@@ -43,7 +44,18 @@ def request_schema(model: ServedModel, limits: Limits) -> dict[str, Any]:
         "required": ["samples"],
         "additionalProperties": False,
     }
-    parts = {
+    return {
+        "required": True,
+        "content": {
+            "application/json": {"schema": body},
+            "multipart/form-data": {"schema": parts_schema(model)},
+        },
+    }
+
+
+def parts_schema(model: ServedModel) -> dict[str, Any]:
+    """Return the schema of a multipart body of one sample."""
+    return {
         "type": "object",
         "properties": {
             one.name: {
@@ -55,13 +67,6 @@ def request_schema(model: ServedModel, limits: Limits) -> dict[str, Any]:
             for one in model.inputs
         },
         "minProperties": 1,
-    }
-    return {
-        "required": True,
-        "content": {
-            "application/json": {"schema": body},
-            "multipart/form-data": {"schema": parts},
-        },
     }
 
 
@@ -80,35 +85,24 @@ def _is_image(one: Input) -> bool:
 
 def responses(model: ServedModel, token: bool) -> dict[int | str, dict[str, Any]]:
     """Return the descriptions of the answers of /predict."""
-    probability = {"type": "number", "minimum": 0, "maximum": 1}
-    prediction = {
-        "type": "object",
-        "properties": {
-            "class": {"type": "string", "enum": list(model.classes)},
-            "probability": probability,
-            "probabilities": {
-                "type": "object",
-                "properties": {name: probability for name in model.classes},
-                "required": list(model.classes),
-            },
-            "seen": {"type": "array", "items": {"type": "string"}},
-        },
-        "required": ["class", "probability", "probabilities", "seen"],
-    }
     good = {
         "type": "object",
-        "properties": {"predictions": {"type": "array", "items": prediction}},
+        "properties": {"predictions": {"type": "array", "items": prediction_schema(model)}},
         "required": ["predictions"],
     }
-    error = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
-    found: dict[int | str, dict[str, Any]] = {
-        200: {
-            "description": "A prediction for each sample, in order.",
-            "content": {"application/json": {"schema": good}},
-        }
+    answer = {
+        "description": "A prediction for each sample, in order.",
+        "content": {"application/json": {"schema": good}},
     }
-    for status, text in ERRORS.items():
-        if status != 401 or token:
-            content = {"application/json": {"schema": error}}
-            found[status] = {"description": text, "content": content}
-    return found
+    return {200: answer, **error_responses(token)}
+
+
+def error_responses(token: bool) -> dict[int | str, dict[str, Any]]:
+    """Return the descriptions of errors; of a wrong token only where there is one."""
+    schema = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
+    content = {"application/json": {"schema": schema}}
+    return {
+        status: {"description": text, "content": content}
+        for status, text in ERRORS.items()
+        if status != 401 or token
+    }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 from pathlib import Path
 
 import uvicorn
@@ -14,26 +16,69 @@ CONNECTIONS = 1024
 """Most open connections; more are refused."""
 
 
-def run_server(app: FastAPI, host: str, port: int, limits: Limits) -> None:
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket of an address, before anything slow is loaded for it.
+
+    Args:
+        host: Address to listen on.
+        port: Port; 0 for any that is free.
+
+    Raises:
+        ValueError: If the address is not one of this machine, or the port is taken.
+    """
+    try:
+        family, *_, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise ValueError(
+            f"cannot listen on {host}, port {port}: {error.strerror}; choose another --port or "
+            "--host"
+        ) from error
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """Return ``host:port`` of a socket, as in a URL."""
+    host, port, *_ = listener.getsockname()
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def run_server(app: FastAPI, listener: socket.socket, limits: Limits) -> None:
     """Answer requests until SIGINT or SIGTERM; what was accepted by then is answered.
+
+    It returns after SIGTERM, at most about `2 * limits.seconds` later.
 
     Args:
         app: What `create_app` returned.
-        host: Address to listen on.
-        port: Port; 0 for any that is free.
+        listener: What `bind` returned; it is closed at the end.
         limits: Limits of the service.
+
+    Raises:
+        KeyboardInterrupt: After SIGINT.
     """
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         log_level="warning",
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=max(1, round(2 * limits.seconds)),
         server_header=False,
     )
-    uvicorn.Server(config).run()
+    # When it has ended, the server raises the signal once more, which would kill the process.
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        with listener:
+            uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def read_token(path: str | None) -> str | None:

@@ -45,7 +45,8 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
     folder = files("dmrnet.report.pages.html")
     template = environment.from_string(folder.joinpath("page.html.j2").read_text("utf-8"))
     # Our own style sheet, script and figures are the only text that is not escaped.
-    style = Markup(folder.joinpath("page.css").read_text("utf-8"))
+    parts = [folder.joinpath(name).read_text("utf-8") for name in ("look.css", "page.css")]
+    style = Markup("\n".join(parts))
     script = "".join(folder.joinpath(name).read_text("utf-8") for name in SCRIPTS)
     digest = hashlib.sha256(script.encode()).digest()
     summaries = [section.summary for section in sections]

@@ -1,0 +1,94 @@
+"""What a service says of samples: classes, labels or numbers, by what the run predicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dmrnet.data.files.numbers import Array
+from dmrnet.serve.model import ServedModel
+
+
+def decide(probabilities: Array, target: str) -> Array:
+    """Return what is predicted, as `dmrnet.targets.Target.decide` does; without torch.
+
+    Args:
+        probabilities: float ``(n, M)``; numbers in regression.
+        target: What is predicted.
+
+    Returns:
+        int64 ``(n,)`` classes, of ordered ones the median; bool ``(n, M)`` labels; or the numbers.
+
+    >>> decide(np.array([[0.4, 0.2, 0.4]]), "ordinal").tolist()
+    [1]
+    """
+    if target == "regression":
+        return probabilities
+    if target == "multi-label":
+        return np.asarray(probabilities > 0.5)
+    if target == "ordinal":
+        below = probabilities[:, :-1].cumsum(1, dtype=probabilities.dtype) < 0.5
+        return np.asarray(below.sum(1))
+    return np.asarray(probabilities.argmax(1))
+
+
+def predictions(probabilities: Array, present: Array, model: ServedModel) -> list[dict[str, Any]]:
+    """Return the answer for each sample as plain values.
+
+    Args:
+        probabilities: float ``(n, M)``; numbers in regression.
+        present: bool ``(n, V)``.
+        model: The graph that predicted them.
+    """
+    names = [one.name for one in model.inputs]
+    seen = [[n for n, there in zip(names, row, strict=True) if there] for row in present.tolist()]
+    decided = decide(probabilities, model.target).tolist()
+    rows = probabilities.tolist()
+    return [
+        {**_one(row, choice, model), "seen": these}
+        for row, choice, these in zip(rows, decided, seen, strict=True)
+    ]
+
+
+def _one(row: list[float], choice: Any, model: ServedModel) -> dict[str, Any]:  # noqa: ANN401
+    named = dict(zip(model.classes, row, strict=True))
+    if model.target == "regression":
+        return {"numbers": named}
+    if model.target == "multi-label":
+        labels = [name for name, has in zip(model.classes, choice, strict=True) if has]
+        return {"labels": labels, "probabilities": named}
+    return {
+        "class": model.classes[choice],
+        "probability": row[choice],
+        "probabilities": named,
+    }
+
+
+def prediction_schema(model: ServedModel) -> dict[str, Any]:
+    """Return the schema of one answer in OpenAPI."""
+    probability = {"type": "number", "minimum": 0, "maximum": 1}
+    text = {"type": "string", "enum": list(model.classes)}
+
+    def named(value: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "properties": {name: value for name in model.classes},
+            "required": list(model.classes),
+        }
+
+    by_target: dict[str, dict[str, Any]] = {
+        "classes": {
+            "class": text,
+            "probability": probability,
+            "probabilities": named(probability),
+        },
+        "multi-label": {
+            "labels": {"type": "array", "items": text},
+            "probabilities": named(probability),
+        },
+        "regression": {"numbers": named({"type": "number"})},
+    }
+    properties = by_target["classes" if model.target == "ordinal" else model.target]
+    properties["seen"] = {"type": "array", "items": {"type": "string"}}
+    return {"type": "object", "properties": properties, "required": list(properties)}
