@@ -15,8 +15,8 @@ from tests.serve.conftest import metadata
 from dmrnet.confidence import Confidence
 from dmrnet.data.dataset import ArrayDataset
 from dmrnet.deploy.graph import graph_of
-from dmrnet.engine.finished import FinishedRun
-from dmrnet.engine.scoring import combinations_of
+from dmrnet.engine.run.finished import FinishedRun
+from dmrnet.engine.scores.scoring import combinations_of
 from dmrnet.explore import ExploredRun, create_explorer
 from dmrnet.explore.samples import Samples
 from dmrnet.modalities import Modality, Task

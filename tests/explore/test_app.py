@@ -15,8 +15,8 @@ from fastapi.testclient import TestClient
 
 from dmrnet.confidence import Confidence
 from dmrnet.data.dataset import ArrayDataset
-from dmrnet.engine.finished import FinishedRun
 from dmrnet.engine.predict import predict_rows
+from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.explore import ExploredRun, corrupt, create_explorer
 from dmrnet.serve import Limits
 

@@ -13,10 +13,12 @@ from PIL import Image
 from dmrnet.explore.drawing import drawing
 
 
-def drawn(x: Any, clean: Any = None, mean: Any = 0.0, deviation: Any = 1.0) -> dict[str, Any]:
+def drawn(
+    x: Any, clean: Any = None, mean: Any = 0.0, deviation: Any = 1.0, name: str = ""
+) -> dict[str, Any]:
     x = np.asarray(x, np.float64)
     scale = (np.broadcast_to(np.asarray(one, float), (len(x),)) for one in (mean, deviation))
-    return drawing(x, x if clean is None else np.asarray(clean, np.float64), *scale)
+    return drawing(x, x if clean is None else np.asarray(clean, np.float64), *scale, name)
 
 
 def pixels(found: dict[str, Any]) -> np.ndarray:
@@ -86,6 +88,9 @@ def test_the_first_channel_of_a_heat_map_is_at_the_bottom() -> None:
     image = pixels(drawn(x)).astype(int).sum(-1)
     assert (image[-1] > image[0]).all()
     assert (image[:-1] == image[0, 0]).all()
+    # Spectrograms are recognised by the name; a photo is not turned over.
+    np.testing.assert_array_equal(pixels(drawn(x[None], name="Speech 1")).sum(-1), image)
+    assert pixels(drawn(x[None], name="photo"))[0].all()
 
 
 def test_nothing_finite_is_drawn_as_nothing() -> None:

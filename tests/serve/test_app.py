@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import combinations
 from typing import Any
 
@@ -32,6 +32,10 @@ def npz(**arrays: Any) -> bytes:
     stream = io.BytesIO()
     np.savez_compressed(stream, **{name: np.asarray(value) for name, value in arrays.items()})
     return stream.getvalue()
+
+
+def csv(rows: Iterable[Any]) -> bytes:
+    return "\r\n".join(", ".join(map(repr, row)) for row in rows).encode() + b"\n"
 
 
 def png(value: np.ndarray) -> bytes:
@@ -69,6 +73,9 @@ def test_parts_are_predicted_as_the_same_numbers(
     cases: list[tuple[dict[str, bytes], dict[str, Any]]] = [
         ({"wave": npy(as_fortran)}, {"wave": as_fortran.tolist()}),
         ({"photo": png(pixels)}, {"photo": pixels[None].tolist()}),
+        ({"clock": ",".join(map(repr, sample["clock"])).encode()}, {"clock": sample["clock"]}),
+        ({"wave": csv(zip(*sample["wave"], strict=True))}, {"wave": sample["wave"]}),
+        ({"wave": csv(sample["wave"])}, {"wave": sample["wave"]}),
         ({"all": npz(wave=sample["wave"], clock=sample["clock"])},
          {"wave": sample["wave"], "clock": sample["clock"]}),
         ({"clock": npy([sample["clock"]]), "photo": npy(pixels[None])},
@@ -146,7 +153,16 @@ HUGE = npy(np.zeros(3))[:-24].replace(b"(3,)", b"(3000000000000,)")
 @pytest.mark.parametrize(
     ("part", "status", "message"),
     [
-        (("clock", b"text"), 422, "expected .npy, .npz or PNG"),
+        (("clock", b"text"), 422, "expected numbers"),
+        (("clock", b"1,2,3_0"), 422, "expected numbers"),
+        (("clock", b"1,2,x"), 422, "part clock: expected numbers, could not convert"),
+        (("clock", b"1,2\n3"), 422, "lines of equal length"),
+        (("clock", b"1,,3"), 422, "expected numbers"),
+        (("clock", b"1,nan,3"), 422, "NaN or infinity"),
+        (("clock", b"1,2,3,4"), 422, "got 4 in 1 lines"),
+        (("clock", b"\x00\x01"), 422, "expected .npy, .npz or CSV"),
+        (("photo", b"1,2,3"), 422, "expected .npy, .npz or PNG"),
+        (("wave", b"1,2,3"), 422, "expected shape (2, 6)"),
         (("clokc", npy(CLOCK)), 422, "did you mean 'clock'"),
         (("clock", npy([1.0, 2.0])), 422, "expected shape (3,), got (2,)"),
         (("clock", npy(CLOCK)[:-1]), 422, "cut short"),
@@ -275,6 +291,9 @@ def test_gaps_and_short_sequences_are_taken_where_training_had_them() -> None:
             ({"row": [1, "2", None]}, "something else"),
         ):
             assert_refused(client.post("/predict", json={"samples": [bad]}), 422, message)
+        square = {"wave": ("f", b"1,2\n3,4")}
+        assert_refused(client.post("/predict", files=square), 422, "steps or channels")
+        assert client.post("/predict", files={"row": ("f", b"1,,3")}).is_success
         file = {"wave": ("f", npy(np.ones((2, 3))))}
         assert client.post("/predict", files=file).is_success
     nan = np.nan

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.deploy.formats import add_metadata, quiet
 from dmrnet.deploy.graph import Graph

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dmrnet.data.files.numbers import Array
-from dmrnet.engine.finished import FinishedRun
+from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.modalities import Batch
 
 

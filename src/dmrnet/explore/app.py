@@ -12,7 +12,7 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.explore.run import ExploredRun
 from dmrnet.explore.search import MOST, Search
 from dmrnet.explore.settings import PART, ViewSettings, read_settings, settings_schema

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 
 BARS, POINTS, CURVES, PIXELS = 240, 300, 8, 256
 """Most bars, points of a curve, curves, and pixels of a side; more are averaged."""
@@ -24,7 +24,13 @@ _HEAT = np.array([[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [25
 """Five colours from dark to light, between which heat maps are interpolated."""
 
 
-def drawing(x: Array, clean: Array, mean: Array, deviation: Array) -> dict[str, Any]:
+SOUNDS = ("sound", "audio", "spectrogram", "mel", "stft", "speech", "voice")
+"""Words in the names of modalities whose pictures are spectrograms, row 0 the lowest frequency."""
+
+
+def drawing(
+    x: Array, clean: Array, mean: Array, deviation: Array, name: str = ""
+) -> dict[str, Any]:
     """Return plain values that a page draws.
 
     Bars and curves are in the units of the data; in deviations of training from its mean where
@@ -35,6 +41,7 @@ def drawing(x: Array, clean: Array, mean: Array, deviation: Array) -> dict[str, 
         clean: The same before it was corrupted: the range of axes and of grey is its range.
         mean: Mean of each feature or channel over the training rows, ``(C,)``.
         deviation: Deviation of each.
+        name: Name of the modality, by which spectrograms are recognised.
 
     Returns:
         ``as`` is ``bars``, ``curves`` or ``picture``. Of the first two ``values`` is a list (of a
@@ -43,7 +50,7 @@ def drawing(x: Array, clean: Array, mean: Array, deviation: Array) -> dict[str, 
         is not shown as it is.
     """
     if x.ndim > 2 or (x.ndim == 2 and len(x) > CURVES):
-        return _picture(x, clean, mean, deviation)
+        return _picture(x, clean, mean, deviation, any(word in name.lower() for word in SOUNDS))
     scaled = deviation.max() > ALIKE * deviation.min() or bool((abs(mean) > FAR * deviation).any())
     if scaled:
         column = (-1, *[1] * (x.ndim - 1))
@@ -62,21 +69,21 @@ def drawing(x: Array, clean: Array, mean: Array, deviation: Array) -> dict[str, 
     }
 
 
-def _picture(x: Array, clean: Array, mean: Array, deviation: Array) -> dict[str, Any]:
-    note = ""
+def _picture(x: Array, clean: Array, mean: Array, deviation: Array, sound: bool) -> dict[str, Any]:
+    note, heat = "", x.ndim == 2 or (sound and x.ndim == 3 and len(x) == 1)
     if x.ndim == 2:
         column = (-1, 1)
-        # Low channels at the bottom, as spectrograms are drawn.
         x, clean = (
-            ((one - mean.reshape(column)) / deviation.reshape(column))[None, ::-1]
-            for one in (x, clean)
+            ((one - mean.reshape(column)) / deviation.reshape(column))[None] for one in (x, clean)
         )
         note = "rows are channels, the first at the bottom"
     elif x.ndim == 4:
         middle = x.shape[1] // 2
         note = f"slice {middle + 1} of {x.shape[1]}"
         x, clean = x[:, middle], clean[:, middle]
-    heat = note.startswith("rows")
+    if heat:
+        x, clean = x[:, ::-1], clean[:, ::-1]
+        note = note or "low frequencies at the bottom"
     if len(x) not in (1, 3):
         note = ", ".join(filter(None, (note, f"mean of {len(x)} channels")))
         x, clean = x.mean(0, keepdims=True), clean.mean(0, keepdims=True)

@@ -251,6 +251,8 @@ function bars({ prediction }) {
     const sum = prediction.labels ? "" : percent(left);
     rows.push(make("div", { className: "bar" }, make("span", {}, more), make("span", {}), make("span", {}, sum)));
   }
+  const longest = Math.max(...ordered.slice(0, MOST_BARS).map(([name]) => name.length), 6);
+  $("bars").style.setProperty("--names", `${Math.min(longest, 14)}ch`);
   $("bars").replaceChildren(...rows);
 }
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.serve.model import ServedModel, exported_file, load_file, model_of
 
 if TYPE_CHECKING:
     from dmrnet.confidence import Confidence
-    from dmrnet.engine.finished import FinishedRun
+    from dmrnet.engine.run.finished import FinishedRun
     from dmrnet.explore.samples import Samples
 
 LEVEL = 0.9
@@ -73,8 +73,8 @@ def open_explored(path: str | Path, threads: int = 0, test: str | None = None) -
         if test is not None:
             raise ValueError(f"{path}: samples of a file are read by a run; name its folder")
         return ExploredRun(load_file(file, threads), None, "an exported file has no samples")
-    from dmrnet.engine.confidence import read_confidence
-    from dmrnet.engine.finished import open_run
+    from dmrnet.engine.run.finished import open_run
+    from dmrnet.engine.scores.confidence import read_confidence
 
     run = open_run(path)
     model = model_of(run, threads)

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from dmrnet.data.dataset import Dataset
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.deploy.raw import raw_inputs
-from dmrnet.engine.finished import FinishedRun
+from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.targets import target_of
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.explore.run import ExploredRun
 from dmrnet.explore.samples import Samples
 from dmrnet.serve.answers import decide

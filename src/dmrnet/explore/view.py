@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.explore.corruptions import CORRUPTIONS, corrupt
 from dmrnet.explore.drawing import drawing
 from dmrnet.explore.run import LEVEL, ExploredRun
@@ -66,7 +66,7 @@ def shown(
         x = clean[0]
         if (how := settings.corrupted.get(name)) is not None:
             x = corrupt(x, how.kind, how.strength, how.seed, deviation)
-        drawings[name] = drawing(x, clean[0], mean, deviation)
+        drawings[name] = drawing(x, clean[0], mean, deviation, name)
         changed[name] = x[None] if on[column] else np.zeros_like(clean)
     return Shown(changed, seen[None], there, drawings)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.serve.model import ServedModel
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.serve.batching import Batcher, ClosedError, PredictionError, QueueFullError
 from dmrnet.serve.body import read_body, read_form
 from dmrnet.serve.limits import Limits

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dmrnet.data.files.numbers import Array
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.deploy.runners import METADATA, Runner, onnx_runner, torch_runner
 
 if TYPE_CHECKING:
-    from dmrnet.engine.finished import FinishedRun
+    from dmrnet.engine.run.finished import FinishedRun
 
 GRAPHS = ("model.onnx", "model.pt2")
 
@@ -117,7 +117,7 @@ def load_model(path: str | Path, threads: int = 0) -> ServedModel:
     """
     if (file := exported_file(Path(path))) is not None:
         return load_file(file, threads)
-    from dmrnet.engine.finished import open_run
+    from dmrnet.engine.run.finished import open_run
 
     return model_of(open_run(path), threads)
 

@@ -87,9 +87,9 @@ def _with_gaps(array: Array) -> Array:
 def read_parts(parts: Sequence[tuple[str, bytes]], model: ServedModel) -> dict[str, Array]:
     """Return the arrays of one sample from the parts of a multipart body.
 
-    A part is named as its modality and holds an ``.npy`` array or, for images of 1, 3 or 4
-    channels, a PNG, whose pixels count 0 to 255 (65535 in 16 bits). A part of any name that holds
-    an ``.npz`` has an array for each modality.
+    A part is named as its modality and holds an ``.npy`` array; for images of 1, 3 or 4 channels
+    also a PNG, whose pixels count 0 to 255 (65535 in 16 bits); for vectors and sequences also CSV
+    without a head. A part of any name that holds an ``.npz`` has an array for each modality.
 
     Args:
         parts: Name and content of each part.
@@ -117,7 +117,46 @@ def _of_part(name: str, content: bytes, one: Input) -> Array:
         return _of_npy(name, io.BytesIO(content), one)
     if content.startswith(PNG):
         return _of_png(name, content, one)
-    raise BadSampleError(f"part {name}: expected .npy, .npz or PNG, got something else")
+    if len(one.shape) <= 2 and (text := _as_text(content)) is not None:
+        return _of_csv(name, text, one)
+    what = ".npy, .npz or CSV" if len(one.shape) <= 2 else ".npy, .npz or PNG"
+    raise BadSampleError(f"part {name}: expected {what}, got something else")
+
+
+def _as_text(content: bytes) -> str | None:
+    """Return what is text without control characters; None of anything else."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    return text if all(char.isprintable() or char in "\r\n\t" for char in text) else None
+
+
+def _of_csv(name: str, text: str, one: Input) -> Array:
+    """Read numbers: a vector in one line or one a line; a sequence, a line a step or a channel."""
+    lines = [line.split(",") for line in text.splitlines() if line.strip()]
+    if sum(map(len, lines)) > one.size or len({len(line) for line in lines}) != 1:
+        raise BadSampleError(
+            f"part {name}: expected lines of equal length with {one.size} numbers in all, got "
+            f"{sum(map(len, lines))} in {len(lines)} lines"
+        )
+    cells = [cell.strip() for line in lines for cell in line]
+    try:
+        if "_" in text:  # which Python would read
+            raise ValueError("got an underscore")
+        numbers = [math.nan if one.gaps and not cell else float(cell) for cell in cells]
+    except ValueError as error:
+        raise BadSampleError(f"part {name}: expected numbers, {_line(error)}") from error
+    array = np.array(numbers).reshape(len(lines), -1)
+    if len(one.shape) == 1:
+        return array.ravel() if 1 in array.shape else array
+    if array.shape[0] == array.shape[1] and _fits(array.shape, one):
+        raise BadSampleError(
+            f"part {name}: {array.shape[0]} lines of {array.shape[1]} numbers, whether lines are "
+            "steps or channels cannot be told; send .npy"
+        )
+    # A line a step is how sequences are mostly written.
+    return array.T if _fits(array.T.shape, one) else array
 
 
 def _of_npy(name: str, stream: Any, one: Input) -> Array:  # noqa: ANN401

@@ -62,7 +62,8 @@ def parts_schema(model: ServedModel) -> dict[str, Any]:
                 "type": "string",
                 "format": "binary",
                 "description": f"{list(one.shape)} as .npy"
-                + (", or PNG" if _is_image(one) else ""),
+                + (", or PNG" if _is_image(one) else "")
+                + (", or CSV" if len(one.shape) <= 2 else ""),
             }
             for one in model.inputs
         },
