@@ -28,6 +28,7 @@ from dmrnet.engine.scores.scoring import (
     score,
     score_images,
 )
+from dmrnet.engine.scores.shown import pack_shown
 from dmrnet.engine.scores.thresholds import (
     apply_thresholds,
     attack_type_lines,
@@ -127,8 +128,12 @@ def _evaluate_samples(
             said = predicted_labels(measure, result.predictions, thresholds, kind)
         counts = pack_confusion(result, names, said)
         result = replace(result, predictions=None)
+    shown = None
     if (predictions := result.predictions) is not None:
-        labels = predicted_labels(measure, predictions, thresholds, kind).numpy()
+        said = predicted_labels(measure, predictions, thresholds, kind)
+        labels = said.numpy()
+        # Not every licence lets a data set's samples be shown in a report.
+        shown = pack_shown(dataset, combinations, predictions, said) if data.shows_inputs else None
         p = predictions.probabilities
         packed = npz_bytes(
             {
@@ -146,7 +151,11 @@ def _evaluate_samples(
                 else {}
             )
         )
-    contents = {run.folder.predictions: packed, run.folder.confusion: counts}
+    contents = {
+        run.folder.predictions: packed,
+        run.folder.confusion: counts,
+        run.folder.shown: shown,
+    }
     _store(run, dataset, test, lines, contents)
     return result
 

@@ -10,14 +10,16 @@ from pathlib import Path
 
 from dmrnet.report.figures.by_variance import variance_figures
 from dmrnet.report.figures.curves import curve_figures
-from dmrnet.report.figures.drawing.figure import standalone
+from dmrnet.report.figures.drawing.figure import Figure, standalone
 from dmrnet.report.figures.label_maps import map_figures
 from dmrnet.report.figures.numbers import number_figures
 from dmrnet.report.figures.reliability import reliability_figures
+from dmrnet.report.figures.samples import sample_figure
 from dmrnet.report.figures.scores import score_figures
 from dmrnet.report.figures.worth import worth_figures
 from dmrnet.report.mistakes.gather import Mistakes, NumbersOf, gather
 from dmrnet.report.mistakes.outcomes import read_outcomes
+from dmrnet.report.mistakes.shown import SHOWN, read_shown, shown_samples
 from dmrnet.report.pages.html.page import render_html
 from dmrnet.report.pages.latex import latex
 from dmrnet.report.pages.markdown import render_markdown
@@ -128,6 +130,7 @@ def build_report(
             reliability_figures(item, sure, anchor),
             wrong if not isinstance(wrong, NumbersOf) else None,
             number_figures(wrong, item.baseline, anchor) if isinstance(wrong, NumbersOf) else [],
+            _samples(item, anchor) if wrong is not None else None,
             with_score=scores[item.dataset] > 1,
         )
         for item, of, sure, wrong, anchor in zip(
@@ -160,6 +163,8 @@ def find_damage(folder: Path, split: str) -> str | None:
         (run,) = read_runs([folder], split)
         read_predictions(run, run.modalities)
         read_outcomes(folder, run.modalities)
+        if (folder / SHOWN).is_file():
+            read_shown(folder / SHOWN)
         read_run(folder)
         read_variance_by_epoch([folder], run.modalities)
         read_history(folder)
@@ -178,6 +183,16 @@ def _mistakes(summaries: Sequence[DataSummary]) -> list[Mistakes | NumbersOf | s
         found.append(None if item.dataset in seen else gather(item))
         seen.add(item.dataset)
     return found
+
+
+def _samples(summary: DataSummary, anchor: str) -> Figure | str | None:
+    """Draw some samples, or return why there are none; None where runs keep label maps."""
+    if any((line.path / PICTURES).is_file() for line in summary.runs):
+        return None
+    found = shown_samples(summary)
+    if isinstance(found, str):
+        return found
+    return sample_figure(*found, summary.modalities, f"{anchor}-samples")
 
 
 def _is_report(path: Path, beginning: bytes) -> bool:

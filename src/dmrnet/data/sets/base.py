@@ -38,7 +38,7 @@ class DataSettings(ABC):
     """Class that is no attack, for ACER."""
 
     shows_inputs: ClassVar[bool] = False
-    """Whether the licence lets a report show images of the data set."""
+    """Whether the licence lets a report show samples of the data set."""
 
     @abstractmethod
     def load(self, seed: int) -> Splits:
@@ -254,6 +254,8 @@ class OwnFiles(DataSettings):
         unscaled: Modalities whose numbers are not standardised, such as token numbers, or images
             for an encoder that was trained on pixels of a known range.
     """
+
+    shows_inputs: ClassVar[bool] = True
 
     train: str
     val: str | None = None

@@ -6,7 +6,7 @@ Settings name the samples by their fingerprint, so that a run folder says which 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from dmrnet.data.sets.base import Cells, InMemory
 from dmrnet.data.volumes.options import OwnVolumes
@@ -30,6 +30,8 @@ class Given(OwnVolumes, InMemory):
         size: Size to which images were resized, as in `arrays`.
         unscaled: Modalities whose numbers are not standardised.
     """
+
+    shows_inputs: ClassVar[bool] = True
 
     train: str = ""
     val: str = ""

@@ -66,6 +66,7 @@ class RunFolder:
         self.predictions = path / "predictions.npz"
         self.confusion = path / "confusion.npz"
         self.pictures = path / "pictures.npz"
+        self.shown = path / "shown.npz"
         self.analyses = path / "analyses.jsonl"
         self.analysis_arrays = path / "analyses.npz"
         self.standardiser = path / "standardiser.safetensors"
@@ -237,7 +238,8 @@ class RunFolder:
         removed, since they belong to other weights; so are checkpoints of later epochs, which may
         be unreadable, and, from the first epoch on, the weights.
         """
-        outdated = [self.results, self.predictions, self.confusion, self.pictures]
+        outdated = [self.results, self.predictions, self.confusion]
+        outdated += [self.pictures, self.shown]
         outdated += [self.analyses, self.analysis_arrays, self.confidence]
         outdated += [] if epoch else [self.weights]
         for path in outdated:

@@ -73,6 +73,8 @@ def render_markdown(
             for one in mistake_tables(section.mistakes):
                 parts += [f"{escape_markdown(one.title)}.\n", markdown_table(one.table)]
             parts.append(f"{HOW_MISTAKES[form_of(section.mistakes)]}\n")
+        if isinstance(section.samples, Figure):
+            parts += ["### Samples\n", *_figures([section.samples], figure_folder)]
         if section.mistake_figures:
             parts.append("### Predicted and true numbers\n")
             parts += _figures(section.mistake_figures, figure_folder)

@@ -36,6 +36,8 @@ class Section:
         mistakes: What systems get wrong, or why that is not known; None where another section of
             the data set has it.
         mistake_figures: Numbers next to the truth.
+        samples: Pictures of some samples, or why there are none; None where another section of the
+            data set has them, or label maps.
     """
 
     anchor: str
@@ -53,18 +55,21 @@ class Section:
     analyses: tuple[AnalysisBlock, ...]
     mistakes: Mistakes | str | None = None
     mistake_figures: tuple[Figure, ...] = ()
+    samples: Figure | str | None = None
 
     @property
     def all_figures(self) -> tuple[Figure, ...]:
         """Figures of the scores, then those of analyses."""
         analysed = (figure for block in self.analyses for figure in block.figures)
+        samples = [self.samples] if isinstance(self.samples, Figure) else []
         own = (*self.figures, *self.mistake_figures, *self.worth_figures, *self.calibration_figures)
-        return (*own, *analysed)
+        return (*own, *samples, *analysed)
 
     @property
     def left_out(self) -> list[str]:
         """Why parts of the page are not there, a sentence each."""
-        return [f"What gets confused: {self.mistakes}"] if isinstance(self.mistakes, str) else []
+        parts = {"What gets confused": self.mistakes, "Samples": self.samples}
+        return [f"{name}: {why}" for name, why in parts.items() if isinstance(why, str)]
 
     @property
     def groups(self) -> list[tuple[str, list[str], Table]]:
@@ -109,6 +114,7 @@ def make_section(
     calibration_figures: Sequence[Figure],
     mistakes: Mistakes | str | None,
     mistake_figures: Sequence[Figure],
+    samples: Figure | str | None,
     *,
     with_score: bool,
 ) -> Section:
@@ -131,4 +137,5 @@ def make_section(
         analyses=tuple(block for block in analyses if block is not mined),
         mistakes=mistakes,
         mistake_figures=tuple(mistake_figures),
+        samples=samples,
     )

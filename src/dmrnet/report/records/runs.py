@@ -43,6 +43,7 @@ class RunRecord:
         score: Metric that the run is selected by; empty if unknown.
         presence: Number of training samples by combination that they have, of each class.
         classes: Names of the classes; empty if unknown.
+        kinds: Kinds of the modalities, such as ``image``; empty if unknown.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class RunRecord:
     classes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     score: str = ""
+    kinds: tuple[str, ...] = ()
 
     @property
     def is_folder(self) -> bool:
@@ -199,6 +201,7 @@ def _read_run(path: Path) -> RunRecord:
         classes=_texts(facts.get("classes")),
         warnings=_texts(facts.get("warnings")),
         score=str(facts.get("score", "")),
+        kinds=_kinds(facts.get("inputs")),
     )
 
 
@@ -215,6 +218,11 @@ def _read_file(path: Path) -> RunRecord:
 
 def _texts(value: object) -> tuple[str, ...]:
     return tuple(map(str, value)) if isinstance(value, list) else ()
+
+
+def _kinds(value: object) -> tuple[str, ...]:
+    inputs = value.values() if isinstance(value, dict) else ()
+    return tuple(str(one["kind"]) for one in inputs if isinstance(one, dict) and "kind" in one)
 
 
 def _counts(value: object) -> tuple[tuple[str, tuple[int, ...]], ...]:

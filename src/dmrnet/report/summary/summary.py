@@ -86,6 +86,7 @@ class DataSummary:
         chosen: Names of settings that were chosen on validation for each system.
         presence: Training samples of the first run by combination that they have, of each class.
         classes: Names of the classes; empty if unknown.
+        kinds: Kinds of the modalities of the first run, such as ``image``; empty if unknown.
     """
 
     dataset: str
@@ -107,6 +108,7 @@ class DataSummary:
     chosen: tuple[str, ...] = ()
     presence: tuple[tuple[str, tuple[int, ...]], ...] = ()
     classes: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     data_warnings: tuple[str, ...] = ()
     few: tuple[str, ...] = ()
     undefined: str = ""
@@ -227,6 +229,7 @@ def _summarise_dataset(
             data_notes=_data_notes(runs, dataset),
             presence=known.presence if known else (),
             classes=next((run.classes for run in of_dataset if run.classes), ()),
+            kinds=next((run.kinds for run in of_dataset if run.kinds), ()),
             data_warnings=_data_warnings(runs, dataset),
             few=few,
             undefined=undefined_acer(index) if score.name == "acer" and not combinations else "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dmrnet.data.sets.base import InMemory
 
@@ -88,6 +88,8 @@ class Embedded(InMemory):
             one always stays.
         modalities: Modalities to use, in this order; all by default.
     """
+
+    shows_inputs: ClassVar[bool] = True
 
     train: float = 0.5
     val: float = 0.2

@@ -7,7 +7,7 @@ them. They are cut into windows; subjects, never windows, are held out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from dmrnet.data.sets.base import InMemory
 
@@ -39,6 +39,8 @@ class Watch(InMemory):
         test_subjects: Number of subjects for testing.
         split_seed: Seed of the rotation; the run's seed by default.
     """
+
+    shows_inputs: ClassVar[bool] = True
 
     root: str
     window: int = 128
