@@ -9,6 +9,7 @@ from pathlib import Path
 from dmrnet.hints import nearest
 from dmrnet.report.records.published import PublishedRow, parse_published
 from dmrnet.report.records.rows import read_records
+from dmrnet.report.summary.parts import SEPARATOR
 from dmrnet.studies.resources import shipped_folder
 
 
@@ -52,10 +53,15 @@ def base_name(dataset: str) -> str:
 
 
 def for_report(paths: Iterable[Path], datasets: Sequence[str]) -> str:
-    """Return files of printed rows as JSON lines, once for each measured data set of that name."""
+    """Return files of printed rows as JSON lines, once for each measured data set of that name.
+
+    Parts of a score, such as Dice of one region, are left out: no published system has the score.
+    """
     lines: dict[str, None] = {}
     for path in paths:
         for _, record in read_records(path):
+            if SEPARATOR in str(record["metric"]):
+                continue
             named = [name for name in datasets if base_name(name) == record["dataset"]]
             for name in named or [str(record["dataset"])]:
                 lines[json.dumps({**record, "dataset": name})] = None

@@ -16,13 +16,14 @@ from dmrnet.report.build import build_report, find_damage
 from dmrnet.report.pages.markdown import markdown_table
 from dmrnet.report.pages.tables.table import Table
 from dmrnet.report.pages.terminal import terminal_table
+from dmrnet.report.records.published import PublishedRow
 from dmrnet.report.summary.summary import DataSummary
 from dmrnet.storage import write_text
 from dmrnet.studies.labels import baseline_of, names_of
 from dmrnet.studies.plan import Plan
 from dmrnet.studies.printed import find_printed, for_report, read_printed
+from dmrnet.studies.printed_parts import part_tables
 from dmrnet.studies.printed_tables import (
-    Printed,
     by_combination,
     overview,
     systems_by_label,
@@ -81,10 +82,10 @@ def finish(
     folders = [member.folder for member in finished]
     if printed:
         names = list(dict.fromkeys(member.settings.data_label for member in finished))
-        published = out / "report" / "printed.jsonl"
-        write_text(published, for_report(printed, names))
+        published, rows = out / "report" / "printed.jsonl", for_report(printed, names)
+        write_text(published, rows)
         # What the paper prints is of a test set.
-        folders += [published] if split == "test" else []
+        folders += [published] if split == "test" and rows else []
     chosen = searched_settings(study)
     baseline = baseline_of(study, planned, finished, chosen)
     named = names_of(planned, finished, chosen)
@@ -92,9 +93,9 @@ def finish(
     mine = [s for s in report.summaries if any(not i.system.source for i in s.systems)]
     console.print(terminal_table(mine))
     if printed:
-        tables = tables_of([row for path in printed for row in read_printed(path)])
+        printed_rows = [row for path in printed for row in read_printed(path)]
         owners = {member.folder: member.system for member in finished}
-        show_printed(console, mine, tables, owners, planned, out / "report" / "printed.md")
+        show_printed(console, mine, printed_rows, owners, planned, out / "report" / "printed.md")
     for text in refused:
         console.print(f"left out: {text}", style="dim", soft_wrap=True)
     print_failures(console, board)
@@ -142,22 +143,28 @@ def analyse(study: Study, planned: Plan, finished: Sequence[Member]) -> tuple[st
 def show_printed(
     console: Console,
     summaries: Sequence[DataSummary],
-    printed: Sequence[Printed],
+    rows: Sequence[PublishedRow],
     owners: dict[Path, int],
     planned: Plan,
     path: Path,
 ) -> None:
     """Print printed next to measured values, and write them as Markdown."""
+    printed = tables_of(rows)
     parts = ["# As printed and as measured\n", f"{EXPLAINED}\n"]
     for summary in summaries:
         by_label = systems_by_label(summary, owners, planned.systems)
-        title = f"{summary.dataset}, next to {', '.join(dict.fromkeys(p.source for p in printed))}"
-        tables = [overview(summary, printed, by_label), by_combination(summary, printed, by_label)]
+        sources = dict.fromkeys(row.source for row in rows)
+        title = f"{summary.dataset}, next to {', '.join(sources)}"
+        tables = [*part_tables(summary, rows, by_label)]
+        if printed:
+            each = by_combination(summary, printed, by_label)
+            tables = [overview(summary, printed, by_label), *([each] if each else []), *tables]
+        if not tables:
+            continue
         parts.append(f"## {title}\n")
         for table in tables:
-            if table is not None:
-                parts.append(markdown_table(table))
-                _show(console, _grid(table, title))
+            parts.append(markdown_table(table))
+            _show(console, _grid(table, title))
     write_text(path, "\n".join(parts))
     console.print(Text(EXPLAINED, style="dim"), soft_wrap=True)
 

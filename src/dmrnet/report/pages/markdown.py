@@ -15,6 +15,7 @@ from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.tables.calibration import HOW_CALIBRATED
 from dmrnet.report.pages.tables.classes import HOW_CLASSES, class_table, constant_text
 from dmrnet.report.pages.tables.mistakes import HOW_MISTAKES, mistake_tables
+from dmrnet.report.pages.tables.parts import how_parts, part_kind, part_table
 from dmrnet.report.pages.tables.scores import (
     combination_table,
     cost_table,
@@ -64,6 +65,12 @@ def render_markdown(
             parts.append(f"{escape_markdown(constant)}\n")
         if (classes := class_table(summary)).rows:
             parts += ["### Beside accuracy\n", markdown_table(classes), f"{HOW_CLASSES}\n"]
+        if (of_parts := part_table(summary)).rows:
+            parts += [
+                f"### {summary.score.label} by {part_kind(summary.score)}\n",
+                markdown_table(of_parts),
+            ]
+            parts.append(f"{how_parts(summary.score)}\n")
         if section.differences.rows:
             parts += ["### Differences\n", markdown_table(section.differences)]
             parts.append(f"{section.compared}\n")

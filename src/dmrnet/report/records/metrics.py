@@ -66,6 +66,21 @@ SCORES = (
         "the classes.",
     ),
     Score(
+        "dice",
+        "Dice",
+        False,
+        "Dice is twice the overlap of a predicted and a true region over the sum of their sizes, "
+        "averaged over regions and cases; 100 where both are empty.",
+    ),
+    Score(
+        "hd95",
+        "HD95",
+        True,
+        "HD95 is the 95th percentile of the distances between the surfaces of a predicted and a "
+        "true region, averaged over regions and cases; lower is better.",
+        rate=False,
+    ),
+    Score(
         "balanced_accuracy",
         "balanced accuracy",
         False,

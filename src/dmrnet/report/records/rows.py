@@ -17,7 +17,17 @@ from dmrnet.text import is_plain
 
 SPLITS = ("val", "test")
 _TARGETS = ("map", "f1_macro", "f1_micro")
-_SCORES = ("accuracy", "acer", "apcer", "bpcer", "miou", *CLASS_METRICS, *_TARGETS, "majority")
+_SCORES = (
+    "accuracy",
+    "acer",
+    "apcer",
+    "bpcer",
+    "miou",
+    "dice",
+    *CLASS_METRICS,
+    *_TARGETS,
+    "majority",
+)
 RATES = frozenset({*_SCORES, *(f"{name}_complete" for name in _SCORES), "hard_agreement"})
 """Metrics that are fractions between 0 and 1."""
 

@@ -33,6 +33,7 @@ from dmrnet.report.summary.class_scores import (
     constants_of,
     undefined_acer,
 )
+from dmrnet.report.summary.parts import PartScores, is_part, parts_of
 from dmrnet.report.summary.row_index import RowIndex, index_rows, system_of
 from dmrnet.report.summary.system_summary import SystemSummary, compare, summarise_system
 
@@ -72,6 +73,7 @@ class DataSummary:
             None if unknown.
         selected_by: Metrics that runs are selected by.
         of_classes: Metrics of classes of the systems that have them.
+        parts: Parts of the score of the systems that have them, such as regions.
         counts: Smallest and largest number of samples scored in a run, for each combination.
         systems: The systems, the baseline first, published ones last.
         baseline: Label of the baseline; None without one.
@@ -116,6 +118,7 @@ class DataSummary:
     val_constant: float | None = None
     selected_by: frozenset[str] = frozenset()
     of_classes: tuple[ClassScores, ...] = ()
+    parts: tuple[PartScores, ...] = ()
 
     @property
     def full(self) -> str:
@@ -198,7 +201,8 @@ def _summarise_dataset(
     for known_score in scores:
         score, factor = shown_as(known_score, every.values(known_score.name))
         alone = CONSTANTS.get(score.name, "")
-        scaled = (score.name, score.name + COMPLETE, alone)
+        part_metrics = [one for one in every.metrics if is_part(one, score.name)]
+        scaled = (score.name, score.name + COMPLETE, alone, *part_metrics)
         index = every if factor == 1 else every.scaled(scaled, factor)
         combinations, valued = index.combinations(score.name)
         counts = {name: index.counts.get((score.name, name)) for name in combinations}
@@ -223,6 +227,7 @@ def _summarise_dataset(
                 metric
                 for metric in sorted(set(index.metrics) - shown - BESIDE)
                 if not metric.startswith(RECALL)
+                and not any(is_part(metric, one.name) for one in scores)
             ),
             sources=sources_of(index.systems),
             selected_on=index.selected_on,
@@ -237,6 +242,7 @@ def _summarise_dataset(
             val_constant=_val_constant(of_dataset, alone),
             selected_by=selected_by,
             of_classes=(_of_classes(index, labels, compared) if score.name == "accuracy" else ()),
+            parts=parts_of(index, labels, score.name, compared),
         )
 
 

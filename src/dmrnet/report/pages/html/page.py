@@ -19,6 +19,7 @@ from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.tables.calibration import HOW_CALIBRATED
 from dmrnet.report.pages.tables.classes import HOW_CLASSES, class_table, constant_text
 from dmrnet.report.pages.tables.mistakes import HOW_MISTAKES, mistake_tables
+from dmrnet.report.pages.tables.parts import how_parts, part_kind, part_table
 from dmrnet.report.pages.tables.scores import cost_table, main_table, presence_table
 from dmrnet.report.pages.tables.table import SEEN, UNSEEN
 from dmrnet.report.pages.tables.worth import how_worth
@@ -38,7 +39,15 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
         function.__name__: function
         for function in (
             *(opening, lead, facts, notes_on, constant_text, how_worth),
-            *(main_table, class_table, cost_table, presence_table),
+            *(
+                main_table,
+                class_table,
+                part_table,
+                part_kind,
+                how_parts,
+                cost_table,
+                presence_table,
+            ),
             *(mistake_tables, packed, is_known, form_of),
         )
     }

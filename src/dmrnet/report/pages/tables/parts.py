@@ -1,0 +1,58 @@
+"""The table of the parts of a score, such as Dice of each region."""
+
+from __future__ import annotations
+
+from dmrnet.report.pages.tables.table import EMPTY, Cell, Table, best_of
+from dmrnet.report.records.metrics import Score
+from dmrnet.report.statistics import formatting as fmt
+from dmrnet.report.summary.summary import DataSummary
+
+MOST_PARTS = 12
+"""Largest number of parts whose columns are shown."""
+
+
+KINDS = {"dice": "region", "hd95": "region", "mae": "target", "r2": "target", "map": "label"}
+"""What the parts of a score are, by its name."""
+
+REGIONS = (
+    " The score itself is the mean over the named regions where there are some, else over every "
+    "class but the first."
+)
+
+
+def part_names(summary: DataSummary) -> list[str]:
+    """Return the parts that any system has, in order, at most `MOST_PARTS`."""
+    return list(dict.fromkeys(part for one in summary.parts for part in one.scores))[:MOST_PARTS]
+
+
+def part_table(summary: DataSummary) -> Table:
+    """One row a system: the average of each part, and below it that of all modalities."""
+    names, rows = part_names(summary), []
+    best = {
+        name: best_of(summary, [one.averages.get(name) for one in summary.parts]) for name in names
+    }
+    for one in summary.parts:
+        cells = [Cell(one.label)]
+        for name in names:
+            mean, full = one.averages.get(name), one.scores.get(name, {}).get(summary.full)
+            top = best[name]
+            if mean is None:
+                cells.append(EMPTY)
+                continue
+            below = f"all {fmt.percent(full.mean)}" if full else ""
+            is_best = top is not None and fmt.percent(mean.mean) == fmt.percent(top.mean)
+            cells.append(Cell(fmt.estimate(mean), below, is_best, fmt.by_seed(mean)))
+        rows.append(tuple(cells))
+    return Table(("System", *names), tuple(rows))
+
+
+def part_kind(score: Score) -> str:
+    """Return what the parts of a score are."""
+    return KINDS.get(score.name, "part")
+
+
+def how_parts(score: Score) -> str:
+    """Return how to read the table."""
+    mean = "" if part_kind(score) != "region" else REGIONS
+    what = "Percent" if score.rate else f"{score.label}, in its unit"
+    return f"{what}; average over combinations, below it with all modalities.{mean}"
