@@ -131,3 +131,27 @@ def test_on_the_generic_network_the_deepest_maps_attend_and_tell() -> None:
         meet.inter.block.attention.out.weight.zero_()
     after = model(some.inputs, some.mask)
     assert (after - before).flatten(1).abs().amax(1).min() > 1e-6
+
+
+@pytest.mark.parametrize("network", [NETWORK, Network(width=8)], ids=["esanet", "generic"])
+@pytest.mark.parametrize("size", [(64, 96), (96, 128)])
+def test_hidden_tokens_are_no_keys_of_pixels_where_masked(
+    network: Network, size: tuple[int, int]
+) -> None:
+    """What a hidden modality's positions are reaches visible tokens only without the key mask."""
+    mask = torch.tensor([[True, False], [False, True]])
+    inputs = {m.name: torch.randn(2, m.shape[0], *size) for m in ROOMS.inputs}
+    for key_mask in (False, True):
+        torch.manual_seed(0)
+        model = build_method("mmformer", ROOMS, network=network, key_mask=key_mask).eval()
+        inter = model.fusion.inter if network is NETWORK else model.fusion.meets[-1].inter
+        seen: list[torch.Tensor] = []
+        inter.block.register_forward_hook(lambda _module, _args, out, to=seen: to.append(out))
+        for row in range(2):
+            seen.clear()
+            model(inputs, mask)
+            with torch.no_grad():
+                inter.position.unflatten(1, (2, -1))[:, 1 - row] += torch.randn(inter.embed)
+            model(inputs, mask)
+            before, after = (tokens.unflatten(1, (2, -1))[row, row] for tokens in seen)
+            assert torch.equal(before, after) == key_mask
