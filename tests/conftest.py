@@ -19,6 +19,10 @@ os.environ["MPLBACKEND"] = "Agg"
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Bytecode is kept: every test process, and those that tests start, import the same files again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # What is imported and collected stays; garbage collection would go through it again and again.
 gc.disable()
 
