@@ -6,8 +6,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Thread
 
 import numpy as np
 
@@ -16,6 +18,9 @@ from dmrnet.serve.limits import Limits
 from dmrnet.serve.model import ServedModel
 
 log = logging.getLogger(__name__)
+
+GRACE = 0.2
+"""Seconds in which the loop ends after its last result."""
 
 
 class QueueFullError(Exception):
@@ -41,6 +46,52 @@ class _Waiting:
         return len(self.present)
 
 
+class _Worker:
+    """One thread that runs functions in turn; it does not keep the process from ending.
+
+    The threads of `concurrent.futures` do: a graph that hangs would.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, name="dmrnet-predict", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    async def run(self, function: Callable[[], Array]) -> Array:
+        """Return what a function returns, or raise what it raises."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Array] = loop.create_future()
+
+        def settle(result: Array | None, error: Exception | None) -> None:
+            if future.done():
+                return
+            if error is not None:
+                future.set_exception(error)
+            elif result is not None:
+                future.set_result(result)
+
+        def job() -> None:
+            result, problem = None, None
+            try:
+                result = function()
+            except Exception as error:
+                problem = error
+            # The loop may be gone when a graph returns late.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(settle, result, problem)
+
+        self._jobs.put(job)
+        return await future
+
+    def stop(self) -> None:
+        """End the thread after its last function."""
+        self._jobs.put(None)
+
+
 class Batcher:
     """Predicts samples of several requests together, one batch at a time.
 
@@ -62,7 +113,8 @@ class Batcher:
         self._wake = asyncio.Event()
         self._closed = False
         self._task: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(1, "dmrnet-predict")
+        self._current: list[_Waiting] = []
+        self._worker = _Worker()
 
     @property
     def waiting(self) -> int:
@@ -74,12 +126,21 @@ class Batcher:
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """Refuse what comes from now on, predict what waits, and stop."""
+        """Refuse what comes from now on, predict what waits, and stop.
+
+        A graph that does not return is not waited for longer than its requests are.
+        """
         self._closed = True
         self._wake.set()
+        wanted = [one.result for one in (*self._current, *self._queue) if not one.result.done()]
+        if wanted:
+            await asyncio.wait(wanted, timeout=self.limits.seconds)
         if self._task is not None:
-            await self._task
-        self._thread.shutdown()
+            await asyncio.wait([self._task], timeout=GRACE)
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        self._worker.stop()
 
     async def predict(self, inputs: Mapping[str, Array], present: Array) -> Array:
         """Return probabilities of some samples, float32 ``(b, M)``.
@@ -123,9 +184,9 @@ class Batcher:
         return batch
 
     async def _predict(self, batch: list[_Waiting]) -> None:
-        loop = asyncio.get_running_loop()
+        self._current = batch
         try:
-            result = await loop.run_in_executor(self._thread, self._joined, batch)
+            result = await self._worker.run(lambda: self._joined(batch))
         except Exception:
             log.exception("a batch could not be predicted")
             for one in batch:
