@@ -23,11 +23,12 @@ PACKAGE = Path(__file__).parents[1] / "src" / "dmrnet"
 LONGEST_MODULE = 450
 
 # Lowest of all, without torch, so that the command line may import them too.
-FOR_ALL = {"hints", "lazy", "locking", "registry", "storage", "text", "untrusted"}
+FOR_ALL = {"extras", "hints", "lazy", "locking", "registry", "storage", "text", "untrusted"}
 _METHODS = {"methods", "objectives", "nn", "modalities", "targets"}
 _ENGINE = _METHODS | {"data", "evaluation", "confidence", "settings"}
 # Layer -> the layers it may import, besides itself. A new layer needs a line here.
 MAY_IMPORT: dict[str, set[str]] = {
+    "extras": set(),
     "hints": set(),
     "lazy": set(),
     "locking": set(),

@@ -9,6 +9,7 @@ from functools import cached_property
 from html import escape
 from typing import Any
 
+from dmrnet.extras import missing
 from dmrnet.hints import nearest
 from dmrnet.report.records.metrics import (
     CONSTANTS,
@@ -248,7 +249,10 @@ class Scores:
         Raises:
             ModuleNotFoundError: If pandas is not installed.
         """
-        import pandas as pd
+        try:
+            import pandas as pd
+        except ModuleNotFoundError as error:
+            raise missing(error, "a data frame") from error
 
         table = pd.DataFrame(
             {

@@ -14,6 +14,7 @@ from io import TextIOWrapper
 from typing import IO
 
 from dmrnet.engine.training.processes import rank, reports
+from dmrnet.extras import missing
 from dmrnet.text import LOSSY, escaped
 
 MENDABLE = (
@@ -24,8 +25,6 @@ MENDABLE = (
     IsADirectoryError,
     NotADirectoryError,
     PermissionError,
-    # Of an extra that is not installed: the message says which, and how to install it.
-    ModuleNotFoundError,
 )
 """Errors that the user can mend in the command, settings or data: exit code 2."""
 
@@ -57,6 +56,10 @@ def guarded(command: Callable[[], int], debug: bool = False) -> int:
         # The reader of the pipe, such as head, has ended. Buffered output is discarded.
         discard(sys.stdout)
         return 0
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "dmrnet":
+            return _fail(error, 1, debug)
+        return _fail(_named(error), 2, debug)
     except MENDABLE as error:
         return _fail(error, 2, debug)
     except Exception as error:
@@ -70,6 +73,13 @@ def _fail(error: Exception, code: int, debug: bool) -> int:
         _write("".join(traceback.format_exception(error)))
     _say(f"error: {one_line(error)}" + ("" if code == 2 or debug else " (--debug shows where)"))
     return code
+
+
+def _named(error: ModuleNotFoundError) -> Exception:
+    """Return a missing package as a user error that says how to install it."""
+    own = str(error).startswith("No module named")
+    found = ValueError(str(missing(error) if own else error))
+    return found.with_traceback(error.__traceback__)
 
 
 def one_line(error: BaseException) -> str:
