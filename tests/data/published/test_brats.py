@@ -43,9 +43,9 @@ def read(root: Path) -> dict[str, np.ndarray]:
 
 
 def case_of(arrays: dict[str, np.ndarray], row: int, role: str) -> np.ndarray:
-    """Return a modality or the classes of one case ``(D, H, W)``."""
+    """Return a modality or the classes of one case, its axes in the order of the file."""
     flat = arrays[role][arrays["first"][row] : arrays["first"][row + 1]]
-    return flat.reshape(arrays["shape"][row])
+    return flat.reshape(arrays["shape"][row]).transpose(2, 1, 0)
 
 
 def standardised(case: int, name: str) -> np.ndarray:
@@ -73,8 +73,8 @@ def test_each_layout_gives_what_its_files_hold(published, tmp_path: Path, year: 
         truth = made.labels(case)
         assert np.array_equal(case_of(arrays, row, "labels"), truth[box])
         assert arrays["voxels"][row].tolist() == np.bincount(truth[box].ravel()).tolist()
-        assert arrays["start"][row].tolist() == [side.start for side in box]
-        assert arrays["whole"][row].tolist() == list(made.SHAPE)
+        assert arrays["start"][row].tolist() == [side.start for side in reversed(box)]
+        assert arrays["whole"][row].tolist() == list(reversed(made.SHAPE))
         assert np.array_equal(arrays["affine"][row], made.AFFINE)
     numbers = "0, 1, 2, 3" if NEW[year] else "0, 1, 2, 4"
     people = 5 if NEW[year] else 6

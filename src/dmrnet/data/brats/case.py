@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dmrnet.data.brats.names import CLASSES, LABELS, MODALITIES, SPACING
+from dmrnet.data.brats.names import AXES, CLASSES, LABELS, MODALITIES, SPACING
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.objects import array_hash
 from dmrnet.data.files.media.nifti import Volume, read_volume, sizes
@@ -30,8 +30,8 @@ class DecodedCase:
         inputs: Standardised intensities ``(D, H, W)`` float16 of each modality that it has; 0
             outside of the brain.
         labels: Class of every voxel, uint8 ``(D, H, W)``; None where it has no labels.
-        start: First voxel of the cut along each axis of the file.
-        whole: Shape of the file.
+        start: First voxel of the cut along depth, height and width.
+        whole: Depth, height and width of the file; see `AXES`.
         affine: Matrix ``(4, 4)`` of the file from voxels to mm.
         outside: Number of voxels of a tumour outside of the brain, which the cut keeps.
     """
@@ -110,25 +110,24 @@ def _cut(
     volumes: Mapping[str, Volume], labels: Volume | None, numbers: tuple[int, ...]
 ) -> DecodedCase:
     """Standardise checked volumes and cut them to the brain."""
-    brain = np.logical_or.reduce([volume.values != 0 for volume in volumes.values()])
+    values = {name: volume.values.transpose(AXES) for name, volume in volumes.items()}
+    brain = np.logical_or.reduce([one != 0 for one in values.values()])
     kept, classes, outside = brain, None, 0
     if labels is not None:
-        tumour = labels.values != 0
-        outside = int((tumour & ~brain).sum())
-        kept = brain | tumour
+        given = np.asarray(labels.values.transpose(AXES), dtype=np.int64)
+        outside = int(((given != 0) & ~brain).sum())
+        kept = brain | (given != 0)
         order = np.zeros(max(numbers) + 1, dtype=np.uint8)
         order[list(numbers)] = np.arange(len(numbers))
-        classes = order[np.asarray(labels.values, dtype=np.int64)]
+        classes = order[given]
     box = _box(kept)
-    first = next(iter(volumes.values()))
-    start = (int(box[0].start), int(box[1].start), int(box[2].start))
-    depth, height, width = first.values.shape
+    depth, height, width = brain.shape
     return DecodedCase(
-        {name: _standardise(volume.values[box]) for name, volume in volumes.items()},
+        {name: _standardise(one[box]) for name, one in values.items()},
         None if classes is None else np.ascontiguousarray(classes[box]),
-        start,
+        (int(box[0].start), int(box[1].start), int(box[2].start)),
         (depth, height, width),
-        first.affine,
+        next(iter(volumes.values())).affine,
         outside,
     )
 

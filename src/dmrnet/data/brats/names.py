@@ -23,6 +23,9 @@ UNTIL_2021 = (0, 1, 2, 4)
 SINCE_2023 = (0, 1, 2, 3)
 """Labels in files from 2023 on."""
 
+AXES = (2, 1, 0)
+"""Axis of the file along depth, height and width of a case: a slice is an axial one."""
+
 EMPTY_DISTANCE = 373.13
 """HD95 in mm where one of truth and prediction has no voxel of a region: BraTS's diagonal."""
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dmrnet.data.brats.case import DecodedCase, decode_case
 from dmrnet.data.brats.layout import find_cases
-from dmrnet.data.brats.names import LABELS, MODALITIES, numbers_of
+from dmrnet.data.brats.names import AXES, LABELS, MODALITIES, numbers_of
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.mapped import MappedArray
 from dmrnet.data.volumes.cases import CaseIndex, Frame
@@ -69,7 +69,7 @@ class PreparedCases:
         depth, height, width = table["whole"][row].tolist()
         d, h, w = table["start"][row].tolist()
         numbers = numbers_of(int(table["year"]))
-        return Frame((depth, height, width), (d, h, w), table["affine"][row], numbers)
+        return Frame((depth, height, width), (d, h, w), table["affine"][row], numbers, AXES)
 
 
 class NiftiCases:
@@ -139,7 +139,7 @@ class NiftiCases:
     def frame(self, row: int) -> Frame:
         """Return where a case was cut from."""
         one = self.facts[row]
-        return Frame(one.whole, one.start, one.affine, numbers_of(self.cases[row].year))
+        return Frame(one.whole, one.start, one.affine, numbers_of(self.cases[row].year), AXES)
 
     def _read(self, path: Path) -> bytes:
         check_inside(path, self.roots)

@@ -43,12 +43,14 @@ class Frame(NamedTuple):
         start: First voxel of the case in it, along each axis.
         affine: Matrix ``(4, 4)`` from voxels to world coordinates; None if it is not known.
         numbers: Label that is written for each class; None for its number.
+        axes: Axis of the source's file along depth, height and width.
     """
 
     shape: tuple[int, int, int]
     start: tuple[int, int, int] = (0, 0, 0)
     affine: Array | None = None
     numbers: tuple[int, ...] | None = None
+    axes: tuple[int, int, int] = (0, 1, 2)
 
 
 @dataclass(frozen=True)
