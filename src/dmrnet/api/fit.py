@@ -194,8 +194,15 @@ def data_settings(
         absent = dict(train.absent) if isinstance(train, GivenData) else {}
         keys = (train_key, val_key, test_key)
         size = train.size if isinstance(train, MultimodalDataset) else None
+        own = vars(train.volumes) if isinstance(train, GivenData) else {}
         return "given", Given(
-            *keys, val_share, absent or None, cells=cells, size=size, unscaled=left
+            *keys,
+            val_share,
+            absent or None,
+            cells=cells,
+            size=size,
+            unscaled=left,
+            **own,
         )
     if isinstance(train, DataSettings):
         _alone(val, test, cells, left)

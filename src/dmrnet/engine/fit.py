@@ -176,8 +176,9 @@ def _data_to_train_on(
 def _training_of(settings: RunSettings, splits: Splits) -> Training:
     """Return the training settings for the size of the data, and set the number of threads."""
     task = splits.train.task
-    pixels = math.prod(task.inputs[0].shape[-2:]) if task.dense else None
-    training = settings.training.sized(len(splits.train), pixels)
+    size = math.prod(task.inputs[0].shape[1:])
+    pixels, voxels = (size if task.axes == axes else None for axes in (2, 3))
+    training = settings.training.sized(len(splits.train), pixels, voxels)
     check_rates(training, task.modalities)
     # Refused before the folder is made.
     loss_weights(training, splits.train)
@@ -288,6 +289,7 @@ def _write_facts(
         classes=list(task.classes),
         whole_labels=splits.whole_labels,
         dense=task.dense,
+        **({"regions": task.regions} if task.regions else {}),
         target=task.target,
         scale=task.scale,
         score=measure_of(settings.data, task, settings.training.select_by).name,

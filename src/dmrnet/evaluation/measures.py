@@ -170,7 +170,7 @@ class Scored(Protocol):
 
     @property
     def metric(self) -> str:
-        """Metric that selects and is reported first: accuracy, acer or miou."""
+        """Metric that selects and is reported first: accuracy, acer or miou; of volumes dice."""
         ...
 
     @property
@@ -200,7 +200,7 @@ def measure_of(data: Scored, task: Task | None = None, by: str | None = None) ->
     if by is None or own.name == (metric := by.replace("-", "_")):
         return own
     if task is not None and (task.dense or task.target not in ("classes", "ordinal")):
-        what = "a class for every pixel" if task.dense else task.target
+        what = f"a class for every {task.element}" if task.dense else task.target
         raise ValueError(f"select_by {by} is for one class a sample, but the task is {what}")
     if own.threshold != "half":
         raise ValueError(
@@ -213,6 +213,11 @@ def measure_of(data: Scored, task: Task | None = None, by: str | None = None) ->
 
 
 def _own_measure(data: Scored, task: Task | None) -> Measure:
+    if task is not None and task.axes == 3:
+        from dmrnet.evaluation.volumes.measure import MeanDice
+        from dmrnet.evaluation.volumes.regions import every_region, main_regions
+
+        return MeanDice(main_regions(task), every_region(task))
     if task is not None and task.target != "classes":
         from dmrnet.evaluation.target_measures import Labels, Numbers, Ranks
 

@@ -35,7 +35,7 @@ from dmrnet.objectives import (
     Term,
     TotalLoss,
 )
-from dmrnet.objectives.task import output_loss
+from dmrnet.objectives.task import dice_weight, output_loss
 from dmrnet.targets import target_of
 
 Encodes = Literal["mask", "present"]
@@ -72,6 +72,8 @@ class Method(nn.Module, TrainingHooks):
         terms: Terms of the loss besides the task loss.
         encodes: Modalities that encoders run on in training; see `Encodes`.
         smoothing: Label smoothing of the task loss.
+        dice: Weight of the Dice loss next to the cross-entropy in a dense task; by default 1 for
+            volumes and 0 for images.
     """
 
     class_weights: Tensor | None
@@ -91,6 +93,7 @@ class Method(nn.Module, TrainingHooks):
         terms: Sequence[Term] = (),
         encodes: Encodes = "mask",
         smoothing: float = 0.0,
+        dice: float | None = None,
     ) -> None:
         super().__init__()
         if set(encoders) != set(task.modalities):
@@ -112,6 +115,7 @@ class Method(nn.Module, TrainingHooks):
         self.register_buffer("scale", scale, persistent=False)
         self.encodes: Encodes = encodes
         self.smoothing = smoothing
+        self.dice = dice_weight(task, dice)
         self.shapes = feature_shapes(task, encoders)
         # A list, since names of modalities may hold dots and names of modules may not.
         self.encoders = nn.ModuleList(encoders[name] for name in task.modalities)
@@ -132,7 +136,7 @@ class Method(nn.Module, TrainingHooks):
 
     @property
     def stride(self) -> int:
-        """Number that must divide the height and width of images in a dense task."""
+        """Number that must divide the sides of images or volumes in a dense task."""
         return self.fusion.stride
 
     # --- the stages -----------------------------------------------------------------------------
@@ -356,7 +360,8 @@ class Method(nn.Module, TrainingHooks):
             out: Output of the predictor.
             target: Targets as `Target.encode` returns them.
         """
-        return output_loss(out, target, self.class_weights, self.smoothing, self.target)
+        weights, kind = self.class_weights, self.target
+        return output_loss(out, target, weights, self.smoothing, kind, self.dice)
 
     def add_terms(self, terms: Sequence[Term]) -> None:
         """Add terms to the loss (Eq. 13).

@@ -81,7 +81,7 @@ class HeMISSettings(SFMDSettings):
 
         levels = levels_of(self.network, task)
         mixings = [
-            LevelMoments(self.spread, before, after)
+            LevelMoments(self.spread, before, after, levels.axes)
             for before, after in zip(levels.widths, (*levels.skip_widths, None), strict=True)
         ]
         fusion = LevelFusion(task.modalities, levels, mixings)

@@ -110,6 +110,7 @@ class MMANetSettings(SFMDSettings):
         from dmrnet.objectives.systems.margin_aware import MarginAware
         from dmrnet.objectives.systems.modality_aware import ModalityAware
         from dmrnet.objectives.systems.weak_combinations import WeakCombinations
+        from dmrnet.objectives.task import dice_weight
 
         parts, second = self.network.build(task), self.network.build(task)
         weak = WeakCombinations(
@@ -128,6 +129,7 @@ class MMANetSettings(SFMDSettings):
             self.start,
             self.broadcast,
             task.class_weights,
+            dice_weight(task, self.dice),
         )
         margin_aware = MarginAware(self.margin_weight, self.start)
         return self.assemble(task, parts, (margin_aware, modality_aware, *self.mutual_terms(task)))

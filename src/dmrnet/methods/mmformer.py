@@ -208,10 +208,12 @@ class MMFormerSettings(SFMDSettings):
         """
         from dmrnet.nn.encoders.multi_level import feature_name
         from dmrnet.objectives.systems.each import EachPresentPixels, EachShownPixels
+        from dmrnet.objectives.task import dice_weight
 
         term = EachPresentPixels if self.each_over == "present" else EachShownPixels
         maps = [feature_name(name, level) for name in task.modalities]
-        each = term(self.each_weight, maps, channels, len(task.classes), task.class_weights)
+        weights, dice = task.class_weights, dice_weight(task, self.dice)
+        each = term(self.each_weight, maps, channels, len(task.classes), weights, dice)
         return self.assemble(task, parts, (each, *self.mutual_terms(task)))
 
     def esanet_parts(self, task: Task) -> tuple[NetworkParts, int, int]:
@@ -244,7 +246,7 @@ class MMFormerSettings(SFMDSettings):
         *shallow, deepest = levels.widths
         many = len(task.modalities)
         mixings = [
-            LevelConcat(many, before, after)
+            LevelConcat(many, before, after, levels.axes)
             for before, after in zip(shallow, levels.skip_widths, strict=True)
         ]
         embed, options = self.embed or deepest, self.transformers(dense=True)

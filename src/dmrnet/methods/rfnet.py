@@ -16,7 +16,8 @@ The paper and its code segment volumes. In dense tasks there are regions at each
 the generic network or of ESANet without its interleaving, and the recipes ``paper`` and
 ``released`` add the Dice loss to each cross-entropy (`dice`). Departures: images instead of
 volumes; batch norm instead of instance norm; zeros at the borders of maps instead of reflections;
-regions do not read the decoder's maps of deeper levels.
+regions do not read the decoder's maps of deeper levels. Volumes have instance norms, as in the
+source; there the Dice loss of the fused prediction is over the batch, here by sample.
 
 No adaptation to classification was released, so its row in the tables cannot be reproduced from
 code. Ours has regions at the encoders' maps only, before the trunk, and their averaged logits
@@ -48,7 +49,8 @@ class RFNetSettings(SFMDSettings):
         region_weight: Weight of the term of the regions.
         separate_weight: Weight of the prediction from each modality alone.
         fuse_start: First epoch, counted from 0, with the loss of the fused prediction.
-        dice: Weight of the Dice loss relative to each cross-entropy, in dense tasks.
+        dice: Weight of the Dice loss relative to each cross-entropy, in dense tasks; by default 1
+            for volumes and 0 for images.
     """
 
     name: ClassVar[str] = "rfnet"
@@ -65,7 +67,6 @@ class RFNetSettings(SFMDSettings):
     region_weight: float = 1.0
     separate_weight: float = 1.0
     fuse_start: int = 0
-    dice: float = 0.0
 
     def build(self, task: Task) -> Method:
         """Return the method for a task."""
@@ -76,8 +77,6 @@ class RFNetSettings(SFMDSettings):
 
         if self.regions is not None and self.regions < 1:
             raise ValueError(f"expected regions of 1 or more, got {self.regions}")
-        if not self.dice >= 0:
-            raise ValueError(f"expected dice of 0 or more, got {self.dice}")
         if task.dense or self.network.family == "esanet":
             return self.build_dense(task)
         encoders = self.network.build(task).encoders
@@ -105,33 +104,38 @@ class RFNetSettings(SFMDSettings):
         from dmrnet.nn.systems.rfnet import LevelRegions
         from dmrnet.objectives.systems.dice import DiceTerm
         from dmrnet.objectives.systems.regions import PixelRegions, PixelSeparatePrediction
+        from dmrnet.objectives.task import dice_weight
 
         levels = levels_of(self.network, task)
         many, classes = len(task.modalities), len(task.classes)
         regions = self.regions or classes
         mixings = [
-            LevelRegions(many, before, regions, after)
+            LevelRegions(many, before, regions, after, levels.axes)
             for before, after in zip(levels.widths, (*levels.skip_widths, None), strict=True)
         ]
-        weights = task.class_weights
+        weights, dice = task.class_weights, dice_weight(task, self.dice)
         terms: list[Term] = [
             PixelSeparatePrediction(
                 self.separate_weight,
                 task.modalities,
                 levels.numbers,
                 ModalityDecoder(levels),
-                self.dice,
+                dice,
                 weights,
             ),
             *self.mutual_terms(task),
         ]
         if regions == classes:
-            terms.append(PixelRegions(self.region_weight, self.dice, weights))
-        if self.dice:
-            terms.append(DiceTerm(self.dice, self.fuse_start))
+            terms.append(PixelRegions(self.region_weight, dice, weights))
+        if dice and task.axes == 2:
+            terms.append(DiceTerm(dice, self.fuse_start))
         fusion = LevelFusion(task.modalities, levels, mixings)
         parts = NetworkParts(levels.streams, fusion, levels.width, levels.build_decoder())
         return self.with_late_fusion(self.assemble(task, parts, terms))
+
+    def task_dice(self, task: Task) -> float | None:
+        """Return the weight of the Dice loss within the task loss: images have a term of it."""
+        return 0.0 if task.axes == 2 else super().task_dice(task)
 
     def with_late_fusion(self, method: Method) -> Method:
         """Return the method with the loss of the fused prediction from `fuse_start` on."""

@@ -30,6 +30,8 @@ class MethodSettings:
         encodes: Modalities that encoders run on in training: mask (the visible ones) or present
             (all that a sample has).
         smoothing: Label smoothing of the task loss.
+        dice: Weight of the Dice loss next to the cross-entropy where every pixel or voxel has a
+            class; by default 1 for volumes and 0 for images.
     """
 
     name: ClassVar[str]
@@ -47,6 +49,7 @@ class MethodSettings:
     network: Network = field(default_factory=Network)
     encodes: Literal["mask", "present"] = "mask"
     smoothing: float = 0.0
+    dice: float | None = field(default=None, kw_only=True)
 
     @property
     def version(self) -> int:
@@ -100,7 +103,12 @@ class MethodSettings:
             terms=terms,
             encodes=self.encodes,
             smoothing=self.smoothing,
+            dice=self.task_dice(task),
         )
+
+    def task_dice(self, task: Task) -> float | None:
+        """Return the weight of the Dice loss within the task loss; None for the default."""
+        return self.dice if task.dense else None
 
     def check_target(self, task: Task) -> None:
         """Check that the method can predict what the task asks for.

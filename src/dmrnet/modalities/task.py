@@ -155,6 +155,11 @@ class Task:
                 )
 
     @property
+    def element(self) -> str:
+        """What has a class in a dense task, in words: pixel or voxel."""
+        return "voxel" if self.axes == 3 else "pixel"
+
+    @property
     def axes(self) -> int:
         """Number of axes of space in a dense task: 2 of images, 3 of volumes; else 0."""
         if not self.dense:

@@ -40,6 +40,20 @@ def masked(feature: Tensor, column: Tensor) -> Tensor:
     return torch.where(column.view(shape), feature, feature.new_zeros(()))
 
 
+def over_maps(values: Tensor, maps: Tensor) -> Tensor:
+    """Return values ``(B, ...)`` of samples with axes of length 1, as many as maps have.
+
+    >>> over_maps(torch.ones(2, 3), torch.ones(2, 3, 8, 5, 5)).shape
+    torch.Size([2, 3, 1, 1, 1])
+    """
+    return values.view(*values.shape, *[1] * (maps.dim() - values.dim()))
+
+
+def over_space(maps: Tensor) -> tuple[int, ...]:
+    """Return the axes of space of maps ``(B, C, ...)``."""
+    return tuple(range(2, maps.dim()))
+
+
 def masked_all(feats: Inputs, names: Iterable[str], mask: Tensor) -> list[Tensor]:
     """Return the named features, one for each column of the mask, with hidden rows zeroed."""
     return [masked(feats[name], column) for name, column in zip(names, mask.unbind(1), strict=True)]

@@ -36,7 +36,7 @@ def common_grid(shapes: Sequence[tuple[int, int, int]], grid: Grid = "auto") -> 
     return min(planes or sizes, key=lambda size: (size[0] * size[1], size))
 
 
-def to_grid(feature: Tensor, grid: tuple[int, int]) -> Tensor:
+def to_grid(feature: Tensor, grid: tuple[int, ...]) -> Tensor:
     """Bring a map ``(B, C, h, w)`` to a grid ``(H, W)``.
 
     A vector is repeated at every position. A plane is resized by adaptive average pooling. A line
@@ -51,9 +51,16 @@ def to_grid(feature: Tensor, grid: tuple[int, int]) -> Tensor:
     if h == 1 and height > 1:
         stretches = F.adaptive_avg_pool2d(feature, (1, height * width))
         return stretches.reshape(*feature.shape[:2], height, width)
-    return F.adaptive_avg_pool2d(feature, grid)
+    return F.adaptive_avg_pool2d(feature, (height, width))
 
 
-def shrink_to_grid(feature: Tensor, grid: tuple[int, int]) -> Tensor:
+def pooled_to(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Average maps ``(B, C, H, W)`` or ``(B, C, D, H, W)`` to a size along each axis of space."""
+    if len(size) == 2:
+        return F.adaptive_avg_pool2d(maps, (size[0], size[1]))
+    return F.adaptive_avg_pool3d(maps, (size[0], size[1], size[2]))
+
+
+def shrink_to_grid(feature: Tensor, grid: tuple[int, ...]) -> Tensor:
     """Bring a map to a grid if it is larger; a smaller map is returned as it is."""
     return to_grid(feature, grid) if feature.shape[2:].numel() > grid[0] * grid[1] else feature

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from dmrnet.nn.fusion import over_maps
 from dmrnet.nn.predictor import Output
 from dmrnet.objectives.mining import Miner
 from dmrnet.objectives.task import VOID
@@ -82,4 +83,4 @@ class HardCombinations(Term):
         if out.logits.dim() == 2:
             return (self.loss(out, target).per_sample * hard).sum() / hard.sum().clamp(min=1)
         # Every scale is divided by its own labelled pixels of hard samples.
-        return self.loss(out, torch.where(hard[:, None, None], target, VOID)).mean
+        return self.loss(out, torch.where(over_maps(hard, target), target, VOID)).mean

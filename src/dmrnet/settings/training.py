@@ -23,6 +23,9 @@ Logger = Literal["csv", "tensorboard", "mlflow", "wandb"]
 BATCH_PIXELS = 32 * 96 * 96
 """Pixels of a batch if every pixel has a class and no batch size is set."""
 
+BATCH_VOXELS = 2 * 64**3
+"""Voxels of a batch if every voxel has a class and no batch size is set."""
+
 LENGTHENED = frozenset({"constant", "casia", "casia-released", "audio-visual"})
 """Schedules that do not end with the last epoch: a finished run can go on for more of them."""
 
@@ -43,7 +46,7 @@ class Training:
         stretch: Multiplies the number of epochs, given or by default, for example to train a
             baseline at equal cost.
         batch_size: Samples per step; by default n / 8, from 32 to 64, or all if there are fewer;
-            if every pixel has a class 8 to 32, by the size of the images.
+            if every pixel has a class 8 to 32, by the size of the images; of voxels 2 to 8.
         lr: Highest learning rate; by default .2 with sgd (.1 if every pixel has a class), .003
             with adamw and amsgrad.
         weight_decay: Decay of the weights of linear layers and convolutions; biases, norms and
@@ -153,7 +156,7 @@ class Training:
         """Return the number of epochs of the training, by `stretch`."""
         return max(1, round(self.stretch * epochs))
 
-    def sized(self, samples: int, pixels: int | None = None) -> Training:
+    def sized(self, samples: int, pixels: int | None = None, voxels: int | None = None) -> Training:
         """Return the settings with defaults for what is None.
 
         The defaults were found on validation of small data sets. With smaller batches, or without
@@ -161,7 +164,8 @@ class Training:
 
         Args:
             samples: Number of training samples.
-            pixels: Number of pixels of a sample if every pixel has a class, else None.
+            pixels: Number of pixels of an image if every pixel has a class, else None.
+            voxels: Number of voxels of a patch if every voxel has a class, else None.
 
         >>> sized = Training().sized(1200)
         >>> sized.max_epochs, sized.batch_size, sized.lr
@@ -179,6 +183,8 @@ class Training:
         default = min(64, max(32, samples // 8), samples)
         if pixels is not None:
             default = min(32, max(8, BATCH_PIXELS // pixels), samples)
+        if voxels is not None:
+            default = min(8, max(2, BATCH_VOXELS // voxels), samples)
         batch_size = self.batch_size or default
         steps = math.ceil(samples / batch_size)
         epochs = max(min(45, max(15, round(80_000 / samples))), math.ceil(MIN_STEPS / steps))
@@ -192,5 +198,6 @@ class Training:
             self,
             max_epochs=length,
             batch_size=batch_size,
-            lr=self.lr or (3e-3 if self.optimizer != "sgd" else 0.2 if pixels is None else 0.1),
+            lr=self.lr
+            or (3e-3 if self.optimizer != "sgd" else 0.2 if pixels is voxels is None else 0.1),
         )

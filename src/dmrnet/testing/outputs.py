@@ -29,7 +29,7 @@ class OutputTests(MethodCase):
             maps = modality_maps(method, batch.inputs, dict.fromkeys(names))
             assert list(maps) == list(names)
             for name in names:
-                assert maps[name].dim() == 4
+                assert maps[name].dim() == 2 + (method.task.axes or 2)
                 assert len(maps[name]) == len(masks)
                 others = {n: x if n == name else x + 1 for n, x in batch.inputs.items()}
                 again = modality_maps(method, others, dict.fromkeys(names))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dmrnet.data.sets.base import Cells, InMemory, OwnFiles
 
@@ -50,6 +50,8 @@ class Arrays(OwnFiles, InMemory):
     target: Literal["auto", "classes", "ordinal", "multi-label", "regression"] = "auto"
     labels: list[str] | None = None
 
+    shows_inputs: ClassVar[bool] = True
+
     def load(self, seed: int) -> Splits:
         """Return the splits, standardised by the present training rows."""
         volumes = self._as_volumes()
@@ -70,7 +72,7 @@ class Arrays(OwnFiles, InMemory):
         from dmrnet.data.sets.volumes import Volumes
 
         same = {name: getattr(self, name) for name in ("train", "val", "test", "val_share")}
-        return Volumes(**same, groups=self.groups, absent=self.absent)
+        return Volumes(**same, groups=self.groups, absent=self.absent, unscaled=self.unscaled)
 
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers of the files; the seed draws validation rows."""

@@ -42,6 +42,8 @@ class Given(OwnVolumes, InMemory):
     size: str | None = None
     unscaled: list[str] | None = None
 
+    shows_inputs: ClassVar[bool] = True
+
     def _volumes(self, seed: int) -> Splits | None:
         """Return the splits of volumes with a class for every voxel; None of other data."""
         from dmrnet.data.python.given import given
@@ -60,7 +62,16 @@ class Given(OwnVolumes, InMemory):
         val, test = (given(key) if key else None for key in (self.val, self.test))
         share, absent, cells = self.val_share, self.absent, self.cells
         return own_splits(
-            train.path, self, train, val, test, seed, share, absent=absent, cells=cells
+            train.path,
+            self,
+            train,
+            val,
+            test,
+            seed,
+            share,
+            absent=absent,
+            cells=cells,
+            unscaled=self.left_unscaled,
         )
 
     def whole(self, seed: int) -> Splits:

@@ -43,4 +43,5 @@ class Volumes(OwnVolumes, OwnFiles):
             self.val_share,
             self.groups,
             self.absent,
+            unscaled=self.left_unscaled,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ def own_splits(
     groups: str | None = None,
     absent: Mapping[str, float] | None = None,
     cells: Cells = "refuse",
+    unscaled: Sequence[str] = (),
 ) -> Splits:
     """Return the splits of the user's own volumes, standardised by the training volumes.
 
@@ -47,6 +48,7 @@ def own_splits(
         groups: Name of the array of groups; see `OwnFiles`.
         absent: Number that stands for an absent block, by modality.
         cells: What stands for missing cells, which volumes cannot have.
+        unscaled: Modalities whose numbers are not standardised.
 
     Raises:
         ValueError: If something is wrong with the volumes or the options.
@@ -69,7 +71,7 @@ def own_splits(
         notes.insert(0, note)
     else:
         rows, validation = torch.arange(len(index)), _part(val, opened, numbers, groups, absent)
-    standardiser = fit_streamed(_volumes(opened, rows), index.modalities)
+    standardiser = fit_streamed(_volumes(opened, rows), index.modalities).leave(unscaled)
     parts: dict[str, Part | None] = {
         "train": (opened.cases, index, rows),
         "val": validation,

@@ -49,6 +49,7 @@ class PatchDataset(Dataset):
         self.sides = tuple(sides)
         self.seed, self.flip = seed, flip
         self.task, self.pixels, self._content = volumes.task, volumes.pixels, volumes.content
+        self.row_hashes = volumes.row_hashes  # of whole volumes, with which others are compared
         self.target = volumes.target.repeat_interleave(number)
         self.present = volumes.present.repeat_interleave(number, 0)
         self.samples = tuple(

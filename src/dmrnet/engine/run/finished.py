@@ -82,7 +82,7 @@ class FinishedRun:
             ValueError: If the file is wrong, or the data set cannot be tested on a file.
         """
         standardiser = self.standardiser
-        if self.task.dense and standardiser is None:
+        if self.task.axes == 2 and standardiser is None:
             # Runs of earlier versions did not store it, but it follows from their data.
             standardiser = self._load().standardiser
         columns = self.folder.read_facts().get("columns") or None
@@ -317,6 +317,7 @@ def task_of(folder: RunFolder, facts: Mapping[str, Any]) -> Task:
             dense=bool(facts.get("dense", False)),
             target=facts.get("target", "classes"),
             scale=None if scale is None else tuple((mean, std) for mean, std in scale),
+            regions=tuple((name, tuple(some)) for name, some in facts.get("regions", ())),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from dmrnet.data.dataset import Dataset
 from dmrnet.engine.scores.rows import Line
 from dmrnet.engine.scores.scoring import spread
 from dmrnet.evaluation import PixelEvaluation, ious
+from dmrnet.evaluation.volumes.evaluate import VolumeEvaluation
+from dmrnet.evaluation.volumes.regions import main_regions, region_dice
 from dmrnet.modalities import Task, name_of
 from dmrnet.storage import npz_bytes
 
@@ -24,8 +27,21 @@ def shown_rows(dataset: Dataset) -> list[int]:
     return spread(len(dataset), SHOWN)
 
 
+def region_values(evaluation: VolumeEvaluation, task: Task) -> Tensor:
+    """Return the score of each volume, the mean Dice of the regions, float64 ``(K, n)``."""
+    assert evaluation.counts is not None
+    return torch.stack(
+        [region_dice(evaluation.counts, numbers) for _, numbers in main_regions(task)]
+    ).mean(0)
+
+
 def class_lines(evaluation: PixelEvaluation, task: Task) -> Iterator[Line]:
-    """Yield intersection over union of each class and combination, ``iou/CLASS``."""
+    """Yield intersection over union of each class and combination, ``iou/CLASS``; not of volumes.
+
+    The measure of volumes has the Dice of each class already.
+    """
+    if isinstance(evaluation, VolumeEvaluation):
+        return
     assert evaluation.scored is not None
     n = evaluation.scored.sum(1).tolist()
     names, values = _names(evaluation, task), ious(evaluation.confusion).tolist()
@@ -35,16 +51,26 @@ def class_lines(evaluation: PixelEvaluation, task: Task) -> Iterator[Line]:
 
 
 def pack_counts(evaluation: PixelEvaluation, task: Task) -> bytes:
-    """Return the content of ``predictions.npz``: confusion counts by image and combination."""
+    """Return the content of ``predictions.npz``: confusion counts by image and combination.
+
+    Of volumes also ``dice``, the score of each, and HD95 of each region, ``hd95``.
+    """
     assert evaluation.index is not None
     assert evaluation.scored is not None
     assert evaluation.counts is not None
+    more: dict[str, Any] = {}
+    if isinstance(evaluation, VolumeEvaluation):
+        more["dice"] = region_values(evaluation, task).numpy()
+        if evaluation.distances is not None:
+            more["regions"] = np.array([name for name, _ in evaluation.regions])
+            more["hd95"] = evaluation.distances.numpy()
     return npz_bytes(
         {
             "index": evaluation.index.numpy(),
             "combination": np.array(_names(evaluation, task)),
             "scored": evaluation.scored.numpy(),
             "confusion": evaluation.counts.numpy(),
+            **more,
         }
     )
 
@@ -60,7 +86,11 @@ def pack_label_maps(evaluation: PixelEvaluation, dataset: Dataset, inputs: bool)
     maps, task = evaluation.maps, dataset.task
     if maps is None:
         return None
-    shown = dataset.take(maps.index).inputs if inputs else {}
+    shown: Mapping[str, Tensor] = {}
+    if inputs and isinstance(evaluation, VolumeEvaluation):
+        shown = _slices(evaluation, dataset)
+    elif inputs:
+        shown = dataset.take(maps.index).inputs
     return npz_bytes(
         {
             **{f"input/{name}": as_bytes(x).numpy() for name, x in shown.items()},
@@ -71,6 +101,22 @@ def pack_label_maps(evaluation: PixelEvaluation, dataset: Dataset, inputs: bool)
             "predicted": maps.predicted.numpy(),
         }
     )
+
+
+def _slices(evaluation: VolumeEvaluation, dataset: Dataset) -> dict[str, Tensor]:
+    """Return the inputs of the slices that are shown, ``(p, C, H, W)``, first channels only."""
+    maps, depths = evaluation.maps, evaluation.slices
+    assert maps is not None
+    assert depths is not None
+    height, width = maps.truth.shape[1:]
+    found: dict[str, list[Tensor]] = {name: [] for name in dataset.task.modalities}
+    for row, depth in zip(maps.index.tolist(), depths.tolist(), strict=True):
+        for name, x in dataset.take(torch.tensor([row])).inputs.items():
+            plane = x[0, :1, depth]
+            frame = plane.new_full((1, height, width), float(plane.min()))
+            frame[:, : plane.shape[1], : plane.shape[2]] = plane
+            found[name].append(frame)
+    return {name: torch.stack(planes) for name, planes in found.items()}
 
 
 def as_bytes(images: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
+from dmrnet.data.volumes.rows import VolumeRows
 from dmrnet.evaluation import (
     Evaluation,
     NoClassError,
@@ -21,6 +22,9 @@ from dmrnet.evaluation import (
     evaluate_values,
 )
 from dmrnet.evaluation.combinations import Model
+from dmrnet.evaluation.volumes.evaluate import VolumeEvaluation, evaluate_volumes
+from dmrnet.evaluation.volumes.regions import main_regions
+from dmrnet.evaluation.volumes.windows import Sliding
 from dmrnet.modalities import Inputs, Task, some_combinations
 from dmrnet.targets import target_of
 
@@ -137,6 +141,8 @@ def score(
             they are always kept.
     """
     task = dataset.task
+    if task.axes == 3:
+        return score_volumes(model, dataset, combinations, device)
     if task.dense:
         return score_images(model, dataset, combinations, device, batch_size=batch_size)
     read = evaluation_batches(dataset, batch_size or samples_at_once(task))
@@ -145,6 +151,50 @@ def score(
         return evaluate_values(model, batches, combinations.to(device), kind)
     return evaluate(
         model, batches, combinations.to(device), len(task.classes), keep=keep, kind=kind
+    )
+
+
+def sliding_of(dataset: Dataset) -> Sliding:
+    """Return the windows in which the volumes of a data set are predicted: as large as patches."""
+    overlap = dataset.overlap if isinstance(dataset, VolumeRows) else 0.5
+    return Sliding(dataset.task.inputs[0].shape[1:], overlap)
+
+
+def score_volumes(
+    model: Model,
+    dataset: Dataset,
+    combinations: Tensor,
+    device: str | torch.device = "cpu",
+    *,
+    rows: Tensor | None = None,
+    distances: bool = False,
+    show: Sequence[int] = (),
+) -> VolumeEvaluation:
+    """Score combinations on whole volumes, one after the other, in sliding windows.
+
+    Args:
+        model: Model in evaluation mode.
+        dataset: Volumes.
+        combinations: bool ``(K, V)``.
+        device: Device of the model.
+        rows: int64 row numbers of the volumes to score; by default all.
+        distances: Whether to compute HD95, which takes longer than Dice.
+        show: Row numbers of the volumes of which a slice is kept.
+    """
+    assert isinstance(dataset, VolumeRows)
+
+    def extent(row: int) -> tuple[Sequence[float], float]:
+        return dataset.spacing[row].tolist(), dataset.empty(row)
+
+    batches = (batch.to(device) for batch in evaluation_batches(dataset, 1, rows=rows))
+    return evaluate_volumes(
+        model,
+        batches,
+        combinations.to(device),
+        sliding_of(dataset),
+        regions=main_regions(dataset.task),
+        extent=extent if distances else None,
+        show=show,
     )
 
 
@@ -172,6 +222,8 @@ def score_images(
             unless they are very large.
         show: Row numbers of the images whose label maps are kept.
     """
+    if dataset.task.axes == 3:
+        return score_volumes(model, dataset, combinations, device, rows=rows, show=show)
     first = dataset.take(torch.zeros(1, dtype=torch.int64))
     size = images_at_once(first.inputs, batch_size)
     batches = (batch.to(device) for batch in evaluation_batches(dataset, size, rows=rows))

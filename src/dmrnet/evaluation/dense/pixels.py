@@ -160,7 +160,7 @@ def _predict(
             losses[chunk] += loss.double().sum((1, 2)).reshape(len(kept), b)
             guess = kept.argmax(2)
             finite[chunk] &= (has_finite_max(kept, 2) | (target == VOID)).flatten(2).all(2)
-            of_window = _confusion(guess, target, kept.shape[2])
+            of_window = confusion_of_images(guess, target, kept.shape[2])
             if counts is None:
                 counts = of_window.new_zeros((k, *of_window.shape[1:]))
             counts[chunk] += of_window
@@ -171,10 +171,11 @@ def _predict(
     return counts, losses, maps, finite
 
 
-def _confusion(guess: Tensor, target: Tensor, classes: int) -> Tensor:
-    """Return counts, int64 ``(K, B, M, M)``, of predictions ``(K, B, h, w)``."""
+def confusion_of_images(guess: Tensor, target: Tensor, classes: int) -> Tensor:
+    """Return counts, int64 ``(K, B, M, M)``, of predictions ``(K, B, h, w)``, or of volumes."""
     k, b = guess.shape[:2]
-    image = torch.arange(k * b, device=guess.device).view(k, b, 1, 1) * classes
+    ones = [1] * (target.dim() - 1)
+    image = torch.arange(k * b, device=guess.device).view(k, b, *ones) * classes
     cell = (image + target.clamp(min=0)) * classes + guess
     labelled = (target != VOID).expand_as(cell)
     counts = cell[labelled].bincount(minlength=k * b * classes * classes)

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from dmrnet.methods.base import Method
 from dmrnet.methods.probes import class_vectors, embedding
 from dmrnet.modalities import Batch, Inputs
 from dmrnet.nn.fusion import Fused, masked_all
+from dmrnet.nn.grid import pooled_to
 from dmrnet.nn.predictor import Output
 from dmrnet.nn.systems.experts.expert import ModalityExpert, logits_name
 from dmrnet.nn.systems.experts.fusion import POOLED, SHARE, ExpertsFusion, SelectedExperts
@@ -80,9 +80,7 @@ class Experts(OwnLosses):
         if POOLED not in fused.extras:
             return out
         (pooled,), (share,) = fused.extras[POOLED], fused.extras[SHARE]
-        side = (
-            F.adaptive_avg_pool2d(pooled, (r.shape[2], r.shape[3])) + share * r for r in out.side
-        )
+        side = (pooled_to(pooled, r.shape[2:]) + share * r for r in out.side)
         return Output(pooled + share * out.logits, tuple(side))
 
     def clip_groups(self) -> Sequence[nn.Module]:

@@ -64,12 +64,18 @@ def build_encoder(
 def build_stream(
     modality: Modality, width: int, encoder: str = "auto", pretrained: bool = False
 ) -> MultiLevelEncoder:
-    """Return an encoder of images for dense prediction; see `build_encoder`.
+    """Return an encoder of images or volumes for dense prediction; see `build_encoder`.
 
     `width` is that of the deepest map.
     """
+    volume = modality.kind == "volume"
     if encoder == "auto":
-        return PixelStream(modality.shape[0], width)
+        return PixelStream(modality.shape[0], width, 3 if volume else 2)
+    if volume:
+        raise ValueError(
+            f"modality {modality.name}: expected encoder auto for volumes with a class for every "
+            f"voxel, got {encoder!r}, which reads images"
+        )
     if encoder.startswith(PREFIX):
         return TimmStream(modality, encoder.removeprefix(PREFIX), width, pretrained)
     raise ValueError(

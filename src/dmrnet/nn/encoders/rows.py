@@ -66,8 +66,13 @@ def encode_checked(encoder: nn.Module, x: Tensor, shape: Sequence[int]) -> Tenso
     return encoded
 
 
-def output_shape(encoder: nn.Module, shape: Sequence[int]) -> tuple[int, int, int]:
+def output_shape(encoder: nn.Module, shape: Sequence[int], axes: int = 2) -> tuple[int, int, int]:
     """Return the shape ``(C, H, W)`` of an encoder's map for one sample of a shape.
+
+    Args:
+        encoder: Encoder from ``(b, *shape)``.
+        shape: Shape of a sample.
+        axes: Number of axes of space; with 3 the shape is ``(C, D, H, W)``.
 
     Raises:
         ValueError: If the output is not a map ``(b, C, H, W)``.
@@ -78,7 +83,7 @@ def output_shape(encoder: nn.Module, shape: Sequence[int]) -> tuple[int, int, in
     with torch.no_grad():
         out = encoder.eval()(like.new_zeros((1, *shape)))
     encoder.train(training)
-    if not isinstance(out, Tensor) or out.dim() != 4:
+    if not isinstance(out, Tensor) or out.dim() != 2 + axes:
         got = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
         raise ValueError(
             "expected an encoder to return maps (batch, channels, height, width), got "

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dmrnet.nn.layers.norm import BatchNorm
+from dmrnet.nn.layers.conv_block import convolution, norm_and_nonlinearity
 from dmrnet.nn.layers.pointwise import Pointwise, on_one_position
 
 Start = Callable[[Tensor], tuple[Tensor, ...]]
@@ -124,17 +124,16 @@ class BlockTrunk(LinearStart):
         return out
 
 
-def trunk(channels: int, width: int, depth: int = 2, kernel: int = 1) -> ConvTrunk:
-    """Return `depth` blocks of convolution, batch norm and ReLU, to `width` channels."""
+def trunk(channels: int, width: int, depth: int = 2, kernel: int = 1, axes: int = 2) -> ConvTrunk:
+    """Return `depth` blocks of convolution, norm and nonlinearity, to `width` channels."""
     layers: list[nn.Module] = []
     for block in range(depth):
         before = width if block else channels
         layers += [
             Pointwise(before, width, bias=False)
             if kernel == 1
-            else nn.Conv2d(before, width, kernel, padding=kernel // 2, bias=False),
-            BatchNorm(width),
-            nn.ReLU(inplace=True),
+            else convolution(axes, before, width, kernel, bias=False),
+            *norm_and_nonlinearity(axes, width),
         ]
     return ConvTrunk(*layers)
 

@@ -1,4 +1,4 @@
-"""A 1x1 convolution that is fast on maps of one position."""
+"""A 1x1 convolution over any number of axes, which is fast on maps of one position."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ class Pointwise(nn.Conv2d):
         super().__init__(in_channels, out_channels, 1, bias=bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Map ``(B, C, H, W)`` to ``(B, C', H, W)``."""
+        """Map ``(B, C, H, W)`` to ``(B, C', H, W)``, or ``(B, C, D, H, W)`` likewise."""
+        if input.dim() == 5:
+            # Positions do not meet: their axes may be one.
+            planes: Tensor = super().forward(input.flatten(2, 3)).unflatten(2, input.shape[2:4])
+            return planes
         if input.shape[2:] != (1, 1):
             return super().forward(input)
         return on_one_position(input, self.weight, self.bias)

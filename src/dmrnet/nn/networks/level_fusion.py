@@ -36,10 +36,13 @@ class LevelMixing(nn.Module):
 class LevelConcat(LevelMixing):
     """Concatenates maps and mixes them by a 1x1 block; without one if `after` is None."""
 
-    def __init__(self, modalities: int, before: int, after: int | None = None) -> None:
+    def __init__(
+        self, modalities: int, before: int, after: int | None = None, axes: int = 2
+    ) -> None:
         super().__init__()
         self.channels = after or modalities * before
-        self.mix = nn.Identity() if after is None else conv_block(modalities * before, after, 1)
+        block = None if after is None else conv_block(modalities * before, after, 1, axes=axes)
+        self.mix = block or nn.Identity()
 
     def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Extras]:
         """Fuse the maps."""
@@ -88,7 +91,7 @@ class ModalityDecoder(nn.Module):
         super().__init__()
         *shallow, deepest = levels.widths
         self.skips = nn.ModuleList(
-            nn.Identity() if before == after else conv_block(before, after, 1)
+            nn.Identity() if before == after else conv_block(before, after, 1, axes=levels.axes)
             for before, after in zip(shallow, levels.skip_widths, strict=True)
         )
         self.deep = levels.build_bottleneck(deepest)

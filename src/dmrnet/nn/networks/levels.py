@@ -14,7 +14,7 @@ from torch import nn
 
 from dmrnet.modalities import Task
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
-from dmrnet.nn.encoders.pixel_stream import STRIDE
+from dmrnet.nn.encoders.pixel_stream import stride_of
 from dmrnet.nn.encoders.resnet_layouts import layout_of
 from dmrnet.nn.layers.linear_start import trunk
 from dmrnet.nn.networks.network import Network
@@ -34,7 +34,8 @@ class Levels:
         build_bottleneck: Builds the bottleneck for a given number of input channels.
         width: Number of channels of the bottleneck's map.
         build_decoder: Builds a decoder.
-        stride: Number that must divide the height and width of images.
+        stride: Number that must divide the sides of images or volumes.
+        axes: Number of axes of space: 2 of images, 3 of volumes.
     """
 
     streams: Mapping[str, MultiLevelEncoder]
@@ -45,6 +46,7 @@ class Levels:
     width: int
     build_decoder: Callable[[], nn.Module]
     stride: int
+    axes: int = 2
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -56,17 +58,16 @@ class Levels:
         """Number of the deepest level."""
         return self.numbers[-1]
 
-    def grid(self, task: Task) -> tuple[int, int]:
-        """Return the height and width of the deepest maps of a task's images."""
-        _, height, width = task.inputs[0].shape
-        return height // self.stride, width // self.stride
+    def grid(self, task: Task) -> tuple[int, ...]:
+        """Return the size of the deepest maps of a task's images or patches."""
+        return tuple(side // self.stride for side in task.inputs[0].shape[1:])
 
 
 def levels_of(network: Network, task: Task) -> Levels:
     """Build a family's streams, and return builders of its bottleneck and decoder.
 
     Raises:
-        ValueError: If the family or the task is not dense, or a modality is not an image.
+        ValueError: If the family or the task is not dense, or the family cannot read a modality.
     """
     network.check_encoders()
     if network.family == "esanet":
@@ -74,17 +75,19 @@ def levels_of(network: Network, task: Task) -> Levels:
     check_dense(task, network.family, dense=network.family == "generic")
     streams = network.build_streams(task)
     widths = tuple(next(iter(streams.values())).widths)
+    axes = task.axes
     return Levels(
         streams=streams,
         numbers=tuple(range(len(widths))),
         all_widths=widths,
         skip_widths=widths[:-1],
         build_bottleneck=lambda channels: trunk(
-            channels, network.width, network.trunk_depth, network.trunk_kernel
+            channels, network.width, network.trunk_depth, network.trunk_kernel, axes
         ),
         width=network.width,
-        build_decoder=lambda: PixelDecoder(network.width, len(task.classes)),
-        stride=STRIDE,
+        build_decoder=lambda: PixelDecoder(network.width, len(task.classes), axes),
+        stride=stride_of(axes),
+        axes=axes,
     )
 
 

@@ -31,8 +31,8 @@ class Network:
     """Settings of encoders, fusion and predictor: the generic network, or one of the paper's.
 
     Attributes:
-        family: Family of the network: generic (any shapes; images for dense prediction), surf
-            (CASIA-SURF's benchmark network, for images), ogm (a ResNet for each modality, for
+        family: Family of the network: generic (any shapes; images or volumes for dense prediction),
+            surf (CASIA-SURF's benchmark network, for images), ogm (a ResNet for each modality, for
             images and video) or esanet (dense prediction). The paper's networks read the settings
             from `layout` to `stem`, the generic network those from `width` on.
         layout: Layout of the ResNets: r18, r34, r50, r18-nbt1d or r34-nbt1d. By default r18 for ogm
@@ -115,9 +115,11 @@ class Network:
         if self.family == "generic" and task.dense:
             return NetworkParts(
                 self.build_streams(task),
-                PixelFusion(task.modalities, self.width, self.trunk_depth, self.trunk_kernel),
+                PixelFusion(
+                    task.modalities, self.width, self.trunk_depth, self.trunk_kernel, task.axes
+                ),
                 self.width,
-                PixelDecoder(self.width, len(task.classes)),
+                PixelDecoder(self.width, len(task.classes), task.axes),
             )
         check_dense(task, self.family, dense=False)
         encoders = self.build_encoders(task)
@@ -159,7 +161,7 @@ class Network:
 
         self.check_encoders()
         self._check_named(task)
-        check_kinds(task, "generic dense", ("image",))
+        check_kinds(task, "generic dense", ("volume",) if task.axes == 3 else ("image",))
         return {
             m.name: build_stream(
                 m, self.width, self.encoders.get(m.name, self.encoder), self.pretrained
@@ -240,7 +242,8 @@ class Network:
 def feature_shapes(
     task: Task, encoders: Mapping[str, nn.Module]
 ) -> dict[str, tuple[int, int, int]]:
-    """Return the shape ``(C, H, W)`` of each encoder's map."""
+    """Return the shape ``(C, H, W)`` of each encoder's map, ``(C, D, H, W)`` of dense volumes."""
     from dmrnet.nn.encoders.rows import output_shape
 
-    return {m.name: output_shape(encoders[m.name], m.shape) for m in task.inputs}
+    axes = task.axes or 2
+    return {m.name: output_shape(encoders[m.name], m.shape, axes) for m in task.inputs}

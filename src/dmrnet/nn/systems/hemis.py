@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from dmrnet.nn.fusion import Extras
+from dmrnet.nn.fusion import Extras, over_maps
 from dmrnet.nn.layers.conv_block import conv_block
 from dmrnet.nn.networks.level_fusion import LevelMixing
 
@@ -37,7 +37,7 @@ class Moments(nn.Module):
 
     def forward(self, maps: Tensor, mask: Tensor) -> Tensor:
         """Map ``(B, V, C, H, W)``, zeros where hidden, and bool ``(B, V)`` to ``(B, 2C, H, W)``."""
-        shown = mask.view(*mask.shape, 1, 1, 1)
+        shown = over_maps(mask, maps)
         k = shown.sum(1)
         mean = maps.sum(1) / k
         squares = (maps - mean.unsqueeze(1)).square()
@@ -50,11 +50,14 @@ class Moments(nn.Module):
 class LevelMoments(LevelMixing):
     """Moments of the maps of one level, mixed by a 1x1 block; without one if `after` is None."""
 
-    def __init__(self, spread: Spread, before: int, after: int | None = None) -> None:
+    def __init__(
+        self, spread: Spread, before: int, after: int | None = None, axes: int = 2
+    ) -> None:
         super().__init__()
         self.channels = after or 2 * before
         self.moments = Moments(spread)
-        self.mix = nn.Identity() if after is None else conv_block(2 * before, after, 1)
+        block = None if after is None else conv_block(2 * before, after, 1, axes=axes)
+        self.mix = block or nn.Identity()
 
     def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Extras]:
         """Fuse the maps."""

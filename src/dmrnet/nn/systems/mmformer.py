@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +14,8 @@ from torch.nn import functional as F
 from dmrnet.modalities import CachedFeatures, Inputs
 from dmrnet.nn.fusion import Extras, Fused, Fusion, masked_all
 from dmrnet.nn.grid import shrink_to_grid, to_grid
-from dmrnet.nn.layers.conv_block import conv_block
+from dmrnet.nn.layers.conv_block import conv_block, convolution
+from dmrnet.nn.layers.instance_norm import InstanceNorm
 from dmrnet.nn.layers.norm import BatchNorm
 from dmrnet.nn.layers.transformer import GELU, TransformerBlock
 from dmrnet.nn.networks.level_fusion import LevelMixing
@@ -71,13 +73,14 @@ class TransformerOptions:
         return TransformerBlock(embed, self.heads, self.ratio, self.dropout, self.gelu, twice)
 
 
-def resized_positions(position: Tensor, before: tuple[int, int], size: Sequence[int]) -> Tensor:
-    """Interpolate positions ``(1, n H W, D)`` of n modalities bilinearly: ``(1, n h w, D)``."""
-    if tuple(size) == before:
+def resized_positions(position: Tensor, before: Sequence[int], size: Sequence[int]) -> Tensor:
+    """Interpolate positions ``(1, n H W, D)`` of n modalities linearly: ``(1, n h w, D)``."""
+    if tuple(size) == tuple(before):
         return position
-    planes = position.unflatten(1, (-1, *before))[0].permute(0, 3, 1, 2)
-    resized = F.interpolate(planes, size=tuple(size), mode="bilinear", align_corners=False)
-    return resized.permute(0, 2, 3, 1).flatten(0, 2)[None]
+    maps = position.unflatten(1, (-1, *before))[0].movedim(-1, 1)
+    mode = "bilinear" if len(before) == 2 else "trilinear"
+    resized = F.interpolate(maps, size=tuple(size), mode=mode, align_corners=False)
+    return resized.movedim(1, -1).flatten(0, -2)[None]
 
 
 def to_tokens(x: Tensor) -> Tensor:
@@ -89,15 +92,16 @@ class IntraTransformer(nn.Module):
     """A transformer on a modality's map, as tokens of `embed` channels with learned positions."""
 
     def __init__(
-        self, channels: int, embed: int, grid: tuple[int, int], options: TransformerOptions
+        self, channels: int, embed: int, grid: tuple[int, ...], options: TransformerOptions
     ) -> None:
         super().__init__()
         self.grid = grid
         block = options.embedding == "block"
-        kernel = 3 if block and grid != (1, 1) else 1
-        before = (BatchNorm(channels), nn.LeakyReLU()) if block else ()
-        self.embed = nn.Sequential(*before, nn.Conv2d(channels, embed, kernel, padding=kernel // 2))
-        self.position = nn.Parameter(torch.zeros(1, grid[0] * grid[1], embed))
+        kernel = 3 if block and math.prod(grid) > 1 else 1
+        norm = BatchNorm if len(grid) == 2 else InstanceNorm
+        before = (norm(channels), nn.LeakyReLU()) if block else ()
+        self.embed = nn.Sequential(*before, convolution(len(grid), channels, embed, kernel))
+        self.position = nn.Parameter(torch.zeros(1, math.prod(grid), embed))
         self.dropout = nn.Dropout(options.position_dropout)
         self.block = options.block(embed)
 
@@ -144,7 +148,7 @@ class InterFusion(Fusion):
         self,
         modalities: Sequence[str],
         embed: int,
-        grid: tuple[int, int],
+        grid: tuple[int, ...],
         options: TransformerOptions,
     ) -> None:
         super().__init__()
@@ -152,7 +156,7 @@ class InterFusion(Fusion):
         self.embed = embed
         self.grid = grid
         self.key_mask, self.restore = options.key_mask, options.restore
-        number, positions = len(self.modalities), grid[0] * grid[1]
+        number, positions = len(self.modalities), math.prod(grid)
         self.position = nn.Parameter(torch.zeros(1, number * positions, embed))
         self.dropout = nn.Dropout(options.position_dropout)
         self.block = options.block(embed)
@@ -180,8 +184,8 @@ class InterFusion(Fusion):
         tokens = self.tokens(feats, mask)
         positions = tokens.shape[1] // len(self.modalities)
         size = self.grid
-        if positions != size[0] * size[1]:
-            size = next(iter(feats.values())).shape[2:]  # type: ignore[assignment]
+        if positions != math.prod(size):
+            size = tuple(next(iter(feats.values())).shape[2:])
         shown = mask.repeat_interleave(positions, 1) if self.key_mask else None
         tokens = self.dropout(tokens + resized_positions(self.position, self.grid, size))
         return Fused(self.regroup(self.block(tokens, shown)).unflatten(2, size))
@@ -237,7 +241,7 @@ class LevelTransformers(LevelMixing):
         modalities: Sequence[str],
         channels: int,
         embed: int,
-        grid: tuple[int, int],
+        grid: tuple[int, ...],
         options: TransformerOptions,
     ) -> None:
         super().__init__()
@@ -247,7 +251,7 @@ class LevelTransformers(LevelMixing):
             IntraTransformer(channels, embed, grid, options) for _ in self.modalities
         )
         self.inter = InterFusion(self.modalities, embed, grid, options)
-        self.restore = conv_block(embed, channels, 1)
+        self.restore = conv_block(embed, channels, 1, axes=len(grid))
 
     def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Extras]:
         """Fuse ``(B, V, C, H, W)``."""

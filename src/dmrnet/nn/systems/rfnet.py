@@ -9,9 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from dmrnet.modalities import Inputs
-from dmrnet.nn.fusion import Extras, Fused
+from dmrnet.nn.fusion import Extras, Fused, over_space
 from dmrnet.nn.layers.connected_zero import connected_zero
+from dmrnet.nn.layers.conv_block import convolution
+from dmrnet.nn.layers.instance_norm import InstanceNorm
 from dmrnet.nn.layers.norm import BatchNorm
+from dmrnet.nn.layers.pointwise import Pointwise
 from dmrnet.nn.networks.custom_fusion import MixFusion
 from dmrnet.nn.networks.level_fusion import LevelMixing
 
@@ -70,6 +73,7 @@ class RegionMixing(nn.Module):
         regions: Number of regions, R.
         plane: Whether maps have more than one position; otherwise all kernels are 1x1.
         after: Number of output channels; None for V C.
+        axes: Number of axes of space.
     """
 
     def __init__(
@@ -79,20 +83,21 @@ class RegionMixing(nn.Module):
         regions: int,
         plane: bool,
         after: int | None = None,
+        axes: int = 2,
     ) -> None:
         super().__init__()
         concatenated = modalities * channels
         small = max(1, channels // 4)
         self.bottleneck = nn.Sequential(
-            *_three_blocks(concatenated, small, channels, plane),
-            *_block(channels, BEFORE_REGIONS, 1),
+            *_three_blocks(concatenated, small, channels, plane, axes),
+            *_block(channels, BEFORE_REGIONS, 1, axes),
         )
-        self.regions = nn.Conv2d(BEFORE_REGIONS, regions, 1)
+        self.regions = Pointwise(BEFORE_REGIONS, regions)
         self.weights = RegionWeights(regions, concatenated + 1, modalities)
         after = after or concatenated
-        half = after // 2
-        self.fuse = nn.Sequential(*_three_blocks(regions * channels, channels, half, plane))
-        self.short = nn.Sequential(*_three_blocks(concatenated, channels, after - half, plane))
+        half, rest = after // 2, after - after // 2
+        self.fuse = nn.Sequential(*_three_blocks(regions * channels, channels, half, plane, axes))
+        self.short = nn.Sequential(*_three_blocks(concatenated, channels, rest, plane, axes))
 
     def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Mix maps ``(B, V, C, H, W)``, zeros where hidden.
@@ -103,12 +108,12 @@ class RegionMixing(nn.Module):
         concatenated = maps.flatten(1, 2)
         logits = self.regions(self.bottleneck(concatenated))
         p = logits.softmax(1).detach()
-        share = p.mean((2, 3)) + 1e-7
+        share = p.mean(over_space(p)) + 1e-7
         # Mean of each modality in each region, without storing every R_vr.
-        pooled = torch.einsum("brhw,bvchw->brvc", p, maps) / p[0, 0].numel()
+        pooled = torch.einsum("brp,bvcp->brvc", p.flatten(2), maps.flatten(3)) / p[0, 0].numel()
         pooled = pooled.flatten(2) / share.unsqueeze(2)
         weights = self.weights(torch.cat([pooled, share.unsqueeze(2)], 2))
-        summed = torch.einsum("brv,bvchw->brchw", weights, maps) * p.unsqueeze(2)
+        summed = torch.einsum("brv,bvc...->brc...", weights, maps) * p.unsqueeze(2)
         mixed = torch.cat([self.fuse(summed.flatten(1, 2)), self.short(concatenated)], 1)
         if self.training:
             # If no term reads the regions, their parameters get zero gradients instead of None.
@@ -116,17 +121,19 @@ class RegionMixing(nn.Module):
         return mixed, logits
 
 
-def _three_blocks(before: int, between: int, after: int, plane: bool) -> tuple[nn.Module, ...]:
+def _three_blocks(
+    before: int, between: int, after: int, plane: bool, axes: int
+) -> tuple[nn.Module, ...]:
     return (
-        *_block(before, between, 1),
-        *_block(between, between, 3 if plane else 1),
-        *_block(between, after, 1),
+        *_block(before, between, 1, axes),
+        *_block(between, between, 3 if plane else 1, axes),
+        *_block(between, after, 1, axes),
     )
 
 
-def _block(before: int, after: int, kernel: int) -> tuple[nn.Module, ...]:
-    conv = nn.Conv2d(before, after, kernel, padding=kernel // 2, bias=False)
-    return conv, BatchNorm(after), nn.LeakyReLU(0.2)
+def _block(before: int, after: int, kernel: int, axes: int) -> tuple[nn.Module, ...]:
+    norm = BatchNorm(after) if axes == 2 else InstanceNorm(after)
+    return convolution(axes, before, after, kernel, bias=False), norm, nn.LeakyReLU(0.2)
 
 
 class RegionFusion(MixFusion):
@@ -142,11 +149,11 @@ class LevelRegions(LevelMixing):
     """Region mixing of the maps of one level; see `RegionMixing`."""
 
     def __init__(
-        self, modalities: int, before: int, regions: int, after: int | None = None
+        self, modalities: int, before: int, regions: int, after: int | None = None, axes: int = 2
     ) -> None:
         super().__init__()
         self.channels = after or modalities * before
-        self.mix = RegionMixing(modalities, before, regions, plane=True, after=after)
+        self.mix = RegionMixing(modalities, before, regions, plane=True, after=after, axes=axes)
 
     def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Extras]:
         """Fuse the maps; the extra ``regions`` holds logits ``(B, R, H, W)``."""

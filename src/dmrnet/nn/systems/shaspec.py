@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from dmrnet.modalities import CachedFeatures, Inputs, Task, Where, spread_rows, take_rows
 from dmrnet.nn.encoders.rows import encode_rows
-from dmrnet.nn.fusion import Fused, Fusion, masked_all
+from dmrnet.nn.fusion import Fused, Fusion, masked_all, over_maps
 from dmrnet.nn.grid import shrink_to_grid, to_grid
+from dmrnet.nn.layers.conv_block import convolution
 from dmrnet.nn.layers.linear_start import trunk
 from dmrnet.nn.layers.pointwise import Pointwise
 from dmrnet.nn.networks.custom_fusion import sub_network
@@ -105,6 +106,7 @@ class SharedSpecificFusion(Fusion):
         kernel: Kernel size of P: 1, or 3 as in the source.
         project_missing: Whether a hidden modality's replacement is projected too, as in the
             released adaptation.
+        axes: Number of axes of space.
     """
 
     def __init__(
@@ -118,6 +120,7 @@ class SharedSpecificFusion(Fusion):
         one_projection: bool = True,
         kernel: int = 1,
         project_missing: bool = False,
+        axes: int = 2,
     ) -> None:
         super().__init__()
         if kernel < 1 or kernel % 2 == 0:
@@ -136,7 +139,7 @@ class SharedSpecificFusion(Fusion):
         self.project = nn.ModuleList(
             Pointwise(2 * channels, channels, bias=bias)
             if kernel == 1
-            else nn.Conv2d(2 * channels, channels, kernel, padding=kernel // 2, bias=bias)
+            else convolution(axes, 2 * channels, channels, kernel, bias=bias)
             for _ in range(count)
         )
         self.trunk = trunk
@@ -162,7 +165,7 @@ class SharedSpecificFusion(Fusion):
             base = shared if self.residual == "shared" else own
             fused = project(torch.cat([shared, own], 1)) + base
             if not self.project_missing:
-                fused = torch.where(mask[:, v].view(-1, 1, 1, 1), fused, shared)
+                fused = torch.where(over_maps(mask[:, v], fused), fused, shared)
             parts.append(fused)
         return torch.cat(parts, 1)
 
@@ -171,11 +174,11 @@ class SharedSpecificFusion(Fusion):
         if self.impute == "released":
             return filled_as_released(shared, mask)
         if self.impute == "mean":
-            replacement = shared.sum(1, keepdim=True) / mask.sum(1).view(-1, 1, 1, 1, 1)
+            replacement = shared.sum(1, keepdim=True) / over_maps(mask.sum(1), shared)
         else:
             first = mask & (mask.cumsum(1) == 1)
-            replacement = (shared * first.view(*mask.shape, 1, 1, 1)).sum(1, keepdim=True)
-        return torch.where(mask.view(*mask.shape, 1, 1, 1), shared, replacement)
+            replacement = (shared * over_maps(first, shared)).sum(1, keepdim=True)
+        return torch.where(over_maps(mask, shared), shared, replacement)
 
 
 def filled_as_released(shared: Tensor, mask: Tensor) -> Tensor:
@@ -192,7 +195,7 @@ def filled_as_released(shared: Tensor, mask: Tensor) -> Tensor:
         read = [0, 2, *others[2:]] if v == 2 else others
         if not others:
             break
-        count = mask[:, others].sum(1).clamp(min=1).view(-1, 1, 1, 1)
+        count = over_maps(mask[:, others].sum(1).clamp(min=1), maps[v])
         replacement = torch.stack([maps[u] for u in read]).sum(0) / count
-        maps[v] = torch.where(mask[:, v].view(-1, 1, 1, 1), maps[v], replacement)
+        maps[v] = torch.where(over_maps(mask[:, v], maps[v]), maps[v], replacement)
     return torch.stack(maps, 1)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dmrnet.modalities import CachedFeatures, Inputs, Task, Where, spread_rows, take_rows
 from dmrnet.nn.encoders.multi_level import feature_name
 from dmrnet.nn.encoders.rows import encode_compact
-from dmrnet.nn.fusion import Fused, masked_all
+from dmrnet.nn.fusion import Fused, masked_all, over_maps
 from dmrnet.nn.networks.level_fusion import LevelConcat
 from dmrnet.nn.networks.levels import Levels
 from dmrnet.nn.systems.shaspec import (
@@ -44,6 +44,7 @@ class SharedStreams(nn.Module):
         self.blanks = blanks
         self.modalities = task.modalities
         self.widths = levels.all_widths
+        self.first_size = levels.streams[task.modalities[0]].size_after
         first, *others = (levels.streams[name].parts for name in task.modalities)
         alike = len({m.shape[0] for m in task.inputs}) == 1
         own = [first[0]] if alike else [parts[0] for parts in (first, *others)]
@@ -63,8 +64,8 @@ class SharedStreams(nn.Module):
             if self.blanks:
                 x, rows = torch.cat([take_rows(x, rows), x.new_zeros(1, *x.shape[1:])]), None
             if len(self.own) > 1:
-                height, width = x.shape[2] // 2, x.shape[3] // 2
-                parts.append(encode_compact(self.own[v], x, rows, (self.widths[0], height, width)))
+                shape = (self.widths[0], *self.first_size(0, x.shape[2:]))
+                parts.append(encode_compact(self.own[v], x, rows, shape))
             else:
                 parts.append(take_rows(x, rows))
         together, sizes = torch.cat(parts), [x.shape[0] for x in parts]
@@ -79,7 +80,7 @@ class SharedStreams(nn.Module):
                 if self.blanks:
                     x, blank = x[:-1], x[-1:]
                     key = feature_name(blank_name(name), level)
-                    feats[key] = blank.expand(batch, -1, -1, -1)
+                    feats[key] = blank.expand(batch, *blank.shape[1:])
                 key = feature_name(shared_name(name), level)
                 feats[key] = x if rows is None else spread_rows(x, rows, batch)
         return feats
@@ -108,13 +109,13 @@ class SharedLevelFusion(SharedSpecificFusion):
             raise ValueError(f"expected skips as filled or blank, got {skips!r}")
         number, (*shallow, deepest) = len(modalities), levels.widths
         bottleneck = levels.build_bottleneck(number * deepest)
-        rest = (residual, impute, one_projection, kernel, project_missing)
+        rest = (residual, impute, one_projection, kernel, project_missing, levels.axes)
         super().__init__(modalities, deepest, (1, 1), bottleneck, *rest)
         self.stride = levels.stride
         self.numbers = levels.numbers
         self.blank = skips == "blank"
         self.skips = nn.ModuleList(
-            LevelConcat(number, before, after)
+            LevelConcat(number, before, after, levels.axes)
             for before, after in zip(shallow, levels.skip_widths, strict=True)
         )
 
@@ -138,7 +139,7 @@ class SharedLevelFusion(SharedSpecificFusion):
                 return self.fill(shared(level), mask)
             names = (feature_name(blank_name(name), level) for name in self.modalities)
             blank = torch.stack([feats[name] for name in names], 1)
-            return torch.where(mask.view(*mask.shape, 1, 1, 1), shared(level), blank)
+            return torch.where(over_maps(mask, blank), shared(level), blank)
 
         *shallow, deepest = self.numbers
         pairs = zip(self.skips, shallow, strict=True)

@@ -19,7 +19,7 @@ def dice(logits: Tensor, target: Tensor) -> Tensor:
     .. math:: 1 - \frac1M \sum_c \frac{2 \sum p_c t_c}{\sum p_c + \sum t_c + 10^{-7}}
 
     Args:
-        logits: Logits ``(B, M, h, w)``.
+        logits: Logits ``(B, M, h, w)``, or of volumes.
         target: Int64 tensor of shape ``(B, H, W)``; `VOID` where a pixel has no label. It is
             resized to ``(h, w)`` by nearest neighbours.
 
@@ -30,11 +30,12 @@ def dice(logits: Tensor, target: Tensor) -> Tensor:
     >>> [round(float(dice(sure, torch.tensor([[[a, b]]]))), 3) for a, b in ((0, 1), (1, 0))]
     [0.0, 1.0]
     """
-    target = resized(target, logits.shape[2], logits.shape[3])
+    target = resized(target, *logits.shape[2:])
     labelled = (target != VOID).unsqueeze(1)
     p = torch.where(labelled, at_least_float32(logits).softmax(1), 0.0)
-    t = F.one_hot(target.clamp(min=0), logits.shape[1]).movedim(3, 1) * labelled
-    both, sizes = (p * t).sum((0, 2, 3)), (p + t).sum((0, 2, 3))
+    t = F.one_hot(target.clamp(min=0), logits.shape[1]).movedim(-1, 1) * labelled
+    over = (0, *range(2, p.dim()))
+    both, sizes = (p * t).sum(over), (p + t).sum(over)
     return 1 - (2 * both / (sizes + SMOOTH)).mean()
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from dmrnet.nn.layers.pointwise import Pointwise
 from dmrnet.objectives.task import as_buffer, pixel_cross_entropy
 from dmrnet.objectives.term import Step, Term
 from dmrnet.targets import CLASSES, Target
@@ -76,6 +77,7 @@ class EachShownPixels(Term):
         channels: C of the maps.
         classes: Number of classes.
         class_weights: Weight of each class; all 1 if None.
+        dice: Weight of the Dice loss next to each cross-entropy.
     """
 
     class_weights: Tensor | None
@@ -87,10 +89,11 @@ class EachShownPixels(Term):
         channels: int,
         classes: int,
         class_weights: Sequence[float] | None = None,
+        dice: float = 0.0,
     ) -> None:
         super().__init__("each_shown", weight)
-        self.maps = tuple(maps)
-        self.classifier = nn.Conv2d(channels, classes, 1)
+        self.maps, self.dice = tuple(maps), dice
+        self.classifier = Pointwise(channels, classes)
         self.register_buffer("class_weights", as_buffer(class_weights), persistent=False)
 
     def forward(self, step: Step) -> Tensor:
@@ -99,7 +102,7 @@ class EachShownPixels(Term):
         for name, column in zip(self.maps, self.rows(step).unbind(1), strict=True):
             own = step.feats[name] if name in step.feats else step.fused.extras["deepest"][0]
             losses = pixel_cross_entropy(
-                self.classifier(own), step.batch.target, self.class_weights
+                self.classifier(own), step.batch.target, self.class_weights, dice=self.dice
             )
             counted = torch.where(column, losses.per_sample, 0.0)
             total = total + counted.sum() / losses.normaliser

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dmrnet.nn.grid import pooled_to
 from dmrnet.nn.layers.frozen import Frozen
 from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.objectives.term import Step, Term
@@ -56,7 +57,7 @@ class MarginAware(Term):
             fused = teacher.fuse(feats, step.batch.present)  # type: ignore[operator]
             rep = teacher.represent(fused.map)  # type: ignore[operator]
             logits = teacher.predict(rep.value, fused).logits  # type: ignore[operator]
-        if logits.dim() == 4:
+        if logits.dim() > 2:
             return self.over_positions(step.fused.map, fused.map, logits)
         difference = similarities(step.fused.map) - similarities(fused.map)
         return (difference.square() * margins(logits)).sum()
@@ -69,7 +70,7 @@ class MarginAware(Term):
             teacher: Fused maps of the teacher, ``(B, C', H, W)``.
             logits: Logits of the teacher, ``(B, M, H', W')``.
         """
-        images = max(1, MOST_ROWS // (student.shape[2] * student.shape[3]))
+        images = max(1, MOST_ROWS // student.shape[2:].numel())
         parts = []
         for one, other, some in zip(
             student.split(images), teacher.split(images), logits.split(images), strict=True
@@ -120,13 +121,13 @@ def pixel_margins(logits: Tensor, grid: Sequence[int]) -> Tensor:
 
     Args:
         logits: Logits ``(B, M, H', W')``.
-        grid: H and W of the grid.
+        grid: Size of the grid along each axis.
     """
     log_p = at_least_float32(logits).log_softmax(1)
     entropy = (log_p.exp() * -log_p).sum(1, keepdim=True)
-    return F.adaptive_avg_pool2d(entropy, (grid[0], grid[1])).flatten()
+    return pooled_to(entropy, grid).flatten()
 
 
 def rows_of_positions(maps: Tensor) -> Tensor:
     """Return the positions of maps ``(B, C, H, W)`` as rows ``(B H W, C)``."""
-    return maps.movedim(1, 3).flatten(0, 2)
+    return maps.movedim(1, -1).flatten(0, -2)

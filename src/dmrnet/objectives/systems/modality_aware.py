@@ -32,6 +32,7 @@ class ModalityAware(Term):
         start_epoch: First epoch, counted from 0, in which the term is added.
         broadcast: Whether to compute the term as released.
         class_weights: Weight of each class in a dense task; all 1 if None.
+        dice: Weight of the Dice loss next to the cross-entropy there.
     """
 
     class_weights: Tensor | None
@@ -45,19 +46,20 @@ class ModalityAware(Term):
         start_epoch: int,
         broadcast: bool = False,
         class_weights: Sequence[float] | None = None,
+        dice: float = 0.0,
     ) -> None:
         super().__init__("modality_aware", weight, start_epoch)
         self.weak = weak
         self.fusion = fusion
         self.predictor = predictor
-        self.broadcast = broadcast
+        self.broadcast, self.dice = broadcast, dice
         self.register_buffer("class_weights", as_buffer(class_weights), persistent=False)
 
     def forward(self, step: Step) -> Tensor:
         """Return the sum over weak samples, divided by the batch's normaliser."""
         fused = self.fusion(step.feats, step.mask)
         out = self.predictor(fused.map, fused.skips)
-        loss = output_loss(out, step.batch.target, self.class_weights)
+        loss = output_loss(out, step.batch.target, self.class_weights, dice=self.dice)
         weak = self.weak.is_weak(step.mask)
         if self.broadcast:
             return weak.sum() * loss.mean

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dmrnet.modalities import Task
+from dmrnet.nn.layers.pointwise import Pointwise
 from dmrnet.objectives.task import as_buffer, pixel_cross_entropy
 from dmrnet.objectives.term import Step, Term
 from dmrnet.targets import outputs_of, target_of
@@ -39,7 +40,7 @@ class UnimodalLosses(Term):
         many = outputs_of(task)
         self.kind = target_of(task)
         self.heads = nn.ModuleList(
-            nn.Conv2d(c, many, 1) if task.dense else nn.Linear(c, many) for c in channels
+            Pointwise(c, many) if task.dense else nn.Linear(c, many) for c in channels
         )
         self.register_buffer("class_weights", as_buffer(task.class_weights), persistent=False)
 

@@ -134,7 +134,7 @@ class PixelSeparatePrediction(Term):
         """Return the number of labelled pixels of the batch, weighted by class."""
         weight = self.class_weights
         weight = logits.new_ones(logits.shape[1]) if weight is None else weight
-        size = labelled_size(resized(labels, logits.shape[2], logits.shape[3]), weight).sum()
+        size = labelled_size(resized(labels, *logits.shape[2:]), weight).sum()
         return size.clamp(min=torch.finfo(size.dtype).tiny)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dmrnet.nn.fusion import over_space
 from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.objectives.term import Step, Term
 
@@ -100,7 +101,9 @@ class TellModality(Term):
 
     def forward(self, step: Step) -> Tensor:
         """Return the mean over the batch and its modalities."""
-        pooled = torch.stack([step.feats[n].mean((2, 3)) for n in self.specific], 1)
+        pooled = torch.stack(
+            [step.feats[n].mean(over_space(step.feats[n])) for n in self.specific], 1
+        )
         logits = at_least_float32(self.classifier(pooled))
         target = torch.arange(len(self.specific), device=logits.device).expand(logits.shape[:2])
         losses = F.cross_entropy(logits.mT, target, reduction="none")

@@ -103,7 +103,7 @@ def _dense(network: Network, task: Task, share: float) -> ExpertNetwork:
     def build_fused() -> FusedParts:
         number = len(task.modalities)
         mixings = [
-            LevelConcat(number, before, after)
+            LevelConcat(number, before, after, levels.axes)
             for before, after in zip(levels.widths, (*levels.skip_widths, None), strict=True)
         ]
         fusion = LevelFusion(task.modalities, levels, mixings)

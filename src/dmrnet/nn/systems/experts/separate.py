@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dmrnet.modalities import Inputs, Where, index_of
 from dmrnet.modalities.names import SEPARATOR
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder, feature_name
-from dmrnet.nn.fusion import Fused, Fusion
+from dmrnet.nn.fusion import Fused, Fusion, over_maps
 from dmrnet.nn.networks.parts import NetworkParts
 from dmrnet.nn.predictor import Output, predict_rows
 
@@ -121,13 +121,13 @@ class OwnNetwork(Fusion):
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
         """Select logits ``(B, M, 1, 1)`` or ``(B, M, H, W)`` under bool ``(B, V)``."""
-        index = index_of(mask).view(-1, 1, 1, 1)
+        index = index_of(mask)
         logits: Tensor | None = None
         for j, name in self.combinations():
             own = feats.get(feature_name(name, 0) if self.dense else name)
             if own is not None:  # networks may be left out for deployment
                 rest = own.new_zeros(()) if logits is None else logits
-                logits = torch.where(index == j, own, rest)
+                logits = torch.where(over_maps(index == j, own), own, rest)
         assert logits is not None
         return Fused(logits)
 

@@ -12,7 +12,7 @@ from dmrnet.modalities import Inputs, Modality
 from dmrnet.nn.encoders.build import build_encoder
 from dmrnet.nn.encoders.multi_level import feature_name
 from dmrnet.nn.encoders.rows import encode_rows
-from dmrnet.nn.fusion import Fused, Fusion, masked, masked_all
+from dmrnet.nn.fusion import Fused, Fusion, masked, masked_all, over_maps
 from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.nn.networks.parts import NetworkParts
 from dmrnet.nn.systems.experts.unimodal import Expert, PixelExpert
@@ -125,5 +125,5 @@ class Mixture(Fusion):
 
 
 def weighted(logits: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
-    """Return the sum of maps ``(B, M, H, W)`` times weights ``(B, M, 1, 1)``."""
-    return torch.stack([u * g for u, g in zip(logits, weights, strict=True)]).sum(0)
+    """Return the sum of maps ``(B, M, H, W)``, or of volumes, times weights ``(B, M, 1, 1)``."""
+    return torch.stack([u * over_maps(g, u) for u, g in zip(logits, weights, strict=True)]).sum(0)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dmrnet.modalities import Inputs, Task
 from dmrnet.modalities.names import position
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder, feature_name
-from dmrnet.nn.fusion import Fused, Fusion, masked_all
+from dmrnet.nn.fusion import Fused, Fusion, masked_all, over_maps
 from dmrnet.nn.networks.custom_fusion import sub_network
 from dmrnet.nn.networks.network import Network
 from dmrnet.nn.networks.parts import NetworkParts
@@ -144,10 +144,10 @@ class ExpertAverage(Fusion):
         """Average logits ``(B, M, 1, 1)`` or ``(B, M, H, W)`` under bool ``(B, V)``."""
         names = [feature_name(name, 0) if self.dense else name for name in self.modalities]
         logits = torch.stack(masked_all(feats, names, mask), 1)
-        shown = mask.sum(1).view(-1, 1, 1, 1)
+        shown = over_maps(mask.sum(1), logits[:, 0])
         if self.combine == "logits":
             return Fused(logits.sum(1) / shown)
-        return Fused(self.kind.mixture(logits, ~mask.view(*mask.shape, 1, 1, 1), 1))
+        return Fused(self.kind.mixture(logits, ~over_maps(mask, logits), 1))
 
 
 class AsLogits(nn.Module):

@@ -35,7 +35,7 @@ def build_token_network(
         *shallow, deepest = levels.widths
         number = len(task.modalities)
         mixings: list[LevelMixing] = [
-            LevelConcat(number, before, after)
+            LevelConcat(number, before, after, levels.axes)
             for before, after in zip(shallow, levels.skip_widths, strict=True)
         ]
         mixings.append(LevelTokens(number, deepest, embed or deepest, build))

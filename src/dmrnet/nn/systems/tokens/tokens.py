@@ -124,13 +124,13 @@ class LevelTokens(LevelMixing):
         self.channels = self.mixer.channels
 
     def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Extras]:
-        """Fuse ``(B, V, C, H, W)``; extras are ``(B, H W T, ...)``."""
-        rows, _, _, height, width = maps.shape
-        own = maps.permute(1, 0, 3, 4, 2).flatten(1, 3)  # (V, B H W, C)
+        """Fuse ``(B, V, C, H, W)``, or of volumes; extras are ``(B, H W T, ...)``."""
+        rows, size = maps.shape[0], maps.shape[3:]
+        own = maps.transpose(0, 1).movedim(2, -1).flatten(1, -2)  # (V, B H W, C)
         pairs = zip(self.project, own, strict=True)
         tokens = torch.stack([project(x) for project, x in pairs], 1)
-        mixed, extras = self.mixer(tokens, mask.repeat_interleave(height * width, 0))
-        fused = mixed.unflatten(0, (rows, height, width)).permute(0, 3, 1, 2)
+        mixed, extras = self.mixer(tokens, mask.repeat_interleave(size.numel(), 0))
+        fused = mixed.unflatten(0, (rows, *size)).movedim(-1, 1)
         by_image = {
             name: tuple(x.unflatten(0, (rows, -1)).flatten(1, 2) for x in tensors)
             for name, tensors in extras.items()

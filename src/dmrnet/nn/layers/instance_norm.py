@@ -1,0 +1,32 @@
+"""Instance normalisation, for volumes: batches of one or two have no statistics of their own."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class InstanceNorm(nn.Module):
+    """Instance norm over ``(B, C, ...)`` of any rank with a scale and a shift for each channel.
+
+    On maps of one position there is nothing to normalise by: the deviation would be zero, and
+    torch raises an error. They are scaled and shifted only.
+
+    Args:
+        channels: Number of channels.
+        eps: Value added to the variance.
+    """
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise each sample's channels over their positions."""
+        if x.shape[2:].numel() == 1:
+            shape = (1, -1, *[1] * (x.dim() - 2))
+            return x * self.weight.view(shape) + self.bias.view(shape)
+        return F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
