@@ -59,7 +59,7 @@ def test_a_run_is_scored_by_dice_of_regions(run: Run) -> None:
     maps = read_label_maps(run.path / "pictures.npz")
     assert maps.truth.shape == (3, 8, 8)
     assert maps.inputs["flair"].shape == (3, 1, 8, 8)
-    assert "dice" in str(scores)
+    assert "Dice" in str(scores)
 
 
 def test_an_opened_run_keeps_regions(run: Run) -> None:

@@ -31,8 +31,6 @@ class Given(OwnVolumes, InMemory):
         unscaled: Modalities whose numbers are not standardised.
     """
 
-    shows_inputs: ClassVar[bool] = True
-
     train: str = ""
     val: str = ""
     test: str = ""
