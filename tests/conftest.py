@@ -6,6 +6,8 @@ import gc
 import os
 import random
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 # Read by torch and numpy when they are imported, and inherited by the processes that tests start.
 # One thread each: two test processes share two cores, and sums come out in the same order.
@@ -18,6 +20,9 @@ os.environ["MPLBACKEND"] = "Agg"
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.report.chromium import Chromium
 
 # Bytecode is kept: every test process, and those that tests start, import the same files again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -59,3 +64,16 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let figures of reports be empty, where a test looks at neither: drawing takes longest."""
     monkeypatch.setattr("dmrnet.report.figures.drawing.figure.to_svg", lambda *_: "<svg></svg>")
     monkeypatch.setattr("dmrnet.report.figures.drawing.figure.to_png", lambda *_: b"")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Chromium]:
+    """Return headless Chromium, which stays open; tests that ask for it are skipped without."""
+    from tests.report.chromium import Chromium, find
+
+    if (binary := find()) is None:
+        pytest.skip("no Chromium on this machine")
+    one = Chromium(binary)
+    yield one
+    assert not one.process.poll()
+    one.close()

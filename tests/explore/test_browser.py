@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 import uvicorn
-from tests.report.chromium import Chromium, find
+from tests.report.chromium import find
 
 from dmrnet.explore import create_explorer
 from dmrnet.serve import Limits
@@ -37,13 +37,6 @@ class Served:
         self.thread.join(20)
         self.listener.close()
         assert not self.thread.is_alive()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    one = Chromium(BROWSER)
-    yield one
-    one.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.report.analysed import NAMES, analyse
-from tests.report.chromium import Chromium, find
+from tests.report.chromium import find
 from tests.report.conftest import write_run
 
 from dmrnet.report import build_report
@@ -30,14 +30,6 @@ def page(tmp_path_factory):
         analyse(run, method, 0, shift=0.05 * k)
         made.append(run)
     return build_report(made, root / "report").page
-
-
-@pytest.fixture(scope="module")
-def browser():
-    one = Chromium(BROWSER)
-    yield one
-    assert not one.process.poll()
-    one.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

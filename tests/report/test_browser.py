@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from tests.report.chromium import Chromium, find
+from tests.report.chromium import find
 from tests.report.conftest import write_run
 
 from dmrnet.report import build_report
@@ -26,14 +26,6 @@ MODALITIES = {
     6: ("fou", "fac", "kar", "pix", "zer", "mor"),
 }
 VISIBLE = "[...document.querySelectorAll('%s')].filter((e) => e.checkVisibility()).length"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    one = Chromium(BROWSER)
-    yield one
-    assert not one.process.poll()
-    one.close()
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +65,14 @@ def cells(browser, table, column):
     )
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
-@pytest.mark.parametrize("page", [2, 3, 6, "both"])
+@pytest.mark.parametrize(
+    ("page", "width", "scheme"),
+    [
+        *((page, width, "light") for page in (2, 6, "both") for width in (360, 1280)),
+        (3, 360, "dark"),
+        ("both", 1280, "dark"),
+    ],
+)
 def test_fits_the_window_without_errors(browser, pages, page, width, scheme):
     browser.open(pages[page], width=width, scheme=scheme)
     assert browser.complaints() == []

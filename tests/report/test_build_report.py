@@ -40,6 +40,7 @@ def test_is_the_same_each_time(make_run, tmp_path):
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_corrupt_row_keeps_the_old_report(make_run, tmp_path):
     run, out = make_run(modalities=("a", "b")), tmp_path / "out"
     build_report([run], out)
@@ -51,6 +52,7 @@ def test_a_corrupt_row_keeps_the_old_report(make_run, tmp_path):
     assert contents(out) == before
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_full_disk_keeps_whole_files(make_run, tmp_path, monkeypatch):
     run, out = make_run(modalities=("a", "b")), tmp_path / "out"
     build_report([run], out)
@@ -68,6 +70,7 @@ def test_a_full_disk_keeps_whole_files(make_run, tmp_path, monkeypatch):
     assert contents(out) == before
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_others_may_read_the_files(make_run, tmp_path):
     report = build_report([make_run(modalities=("a", "b"))], tmp_path / "out")
     other = tmp_path / "other"
@@ -81,6 +84,7 @@ def test_refuses_an_unknown_split(make_run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_files_of_the_user_stay(make_run, tmp_path):
     run, out = make_run(modalities=("a", "b")), tmp_path / "out"
     first = build_report([run], out)
@@ -98,6 +102,7 @@ def test_files_of_the_user_stay(make_run, tmp_path):
         build_report([run], out)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_another_baseline(make_run, tmp_path):
     runs = [make_run(method, modalities=("a", "b")) for method in ("sf-md", "head-only")]
     report = build_report(runs, tmp_path / "out", baseline="head-only")
@@ -119,6 +124,7 @@ def test_ten_modalities_stay_usable(make_run, tmp_path):
     )
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_published_rows(tmp_path, good_row, lines):
     rows = [
         good_row(method=m, seed=s, combination=c, value=v / 100, run=f"{m}-{s}", dataset="casia")
@@ -142,6 +148,7 @@ def test_needs_neither_torch_nor_lightning():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_only_the_figures_of_an_earlier_report_are_removed(four_systems, tmp_path):
     build_report(four_systems, tmp_path)
     figures = tmp_path / "figures"

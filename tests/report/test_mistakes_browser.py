@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sklearn.metrics import confusion_matrix
-from tests.report.chromium import Chromium, find
+from tests.report.chromium import find
 from tests.report.conftest import write_run
 from tests.report.mistakes.made import add_predictions
 
@@ -41,13 +41,6 @@ def made(tmp_path_factory):
             for name, values in zip(names, predicted, strict=True):
                 counts[method, name] = confusion_matrix(target, values).tolist()
     return build_report(runs, root / "report").page, counts
-
-
-@pytest.fixture(scope="module")
-def browser():
-    one = Chromium(BROWSER)
-    yield one
-    one.close()
 
 
 def test_a_system_and_combination_are_chosen(browser, made):

@@ -20,7 +20,7 @@ from dmrnet.engine.fit import fit_run
 from dmrnet.engine.run import folder as folder_module
 from dmrnet.engine.run.finished import open_run
 from dmrnet.engine.run.folder import RunFolder
-from dmrnet.evaluation.features import channel_distance
+from dmrnet.evaluation import channel_distance
 
 MAPS = "channel-distance@wave+face"
 ALL = [MAPS, "angles", "variance", "hard-set"]

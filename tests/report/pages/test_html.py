@@ -122,7 +122,10 @@ def test_makes_no_request_and_runs_one_script(four_pages):
 
 
 def test_ids_are_unique_and_links_lead_to_them(make_run, tmp_path):
-    runs = [make_run(dataset=name, name=f"r{i}") for i, name in enumerate(("a b", "a-b", "A B"))]
+    runs = [
+        make_run(dataset=name, name=f"r{i}", modalities=("a", "b", "c"))
+        for i, name in enumerate(("a b", "a-b", "A B"))
+    ]
     page, _ = page_of(runs, tmp_path / "out")
     ids = [value for _, name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))
@@ -173,7 +176,7 @@ def test_two_data_sets_and_two_scores(make_run, tmp_path):
 
 
 def test_validation_is_named(make_run, tmp_path):
-    page, _ = page_of([make_run(splits=("val",))], tmp_path / "out", split="val")
+    page, _ = page_of([make_run(splits=("val",), modalities="ab")], tmp_path / "out", split="val")
     assert "400 samples (validation, not test)" in page.plain_text
     assert "dmrnet evaluate" not in page.plain_text
 

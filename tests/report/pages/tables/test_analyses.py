@@ -126,6 +126,7 @@ def test_the_table_of_angles_has_a_line_a_kind_with_its_interval(runs, blocks):
     assert ours.below.startswith("+1.0 [")
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_more_systems_than_colours_are_said(make_run):
     made = [make_run("sf-md", modalities=NAMES)]
     analyse(made[0], "sf-md", 0)

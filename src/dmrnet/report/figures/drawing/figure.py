@@ -9,14 +9,15 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure as Canvas
 
-INK = "#010203"
-"""Placeholder for the colour of text and axes; becomes ``currentColor`` in the SVG."""
+INK = "#212223"
+"""Colour of text and axes, which no system has; becomes ``currentColor`` in the SVG."""
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -63,9 +64,10 @@ def make_figure(
     wide: bool = False,
     system: str = "",
 ) -> Figure:
-    """Draw a `Figure` as SVG and PNG; `draw` draws it in the given colour of text and axes."""
-    svg = to_svg(draw, name, f"{title}. {caption}")
-    return Figure(name, title, caption, wide, svg, to_png(draw), system)
+    """Write a `Figure` as SVG and PNG; `draw` draws it in the given colour of text and axes."""
+    canvas = cache(draw)
+    svg = to_svg(canvas, name, f"{title}. {caption}")
+    return Figure(name, title, caption, wide, svg, to_png(canvas), system)
 
 
 def data_id(system: str, columns: Sequence[str] = ()) -> str:
@@ -132,7 +134,7 @@ def to_png(draw: Callable[[str], Canvas]) -> bytes:
     stream = io.BytesIO()
     metadata = {"Software": None}
     with _quiet_style():
-        draw("#222222").savefig(stream, format="png", dpi=160, facecolor="white", metadata=metadata)
+        draw(INK).savefig(stream, format="png", dpi=160, facecolor="white", metadata=metadata)
     return stream.getvalue()
 
 

@@ -94,7 +94,8 @@ def _cells(
             colour = scale((100 * value.mean - low) / max(high - low, 1e-9))
             cell = Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=colour, linewidth=0)
             cell.set_gid(data_id(item.label, [name]))
-            axes.add_patch(cell)
+            # Not `add_patch`, which would look for limits that are set anyway.
+            axes.add_artist(cell)
     axes.set_ylim(len(systems) - 0.5, -0.5)
     axes.set_yticks(range(len(systems)), [shortened(item.label, LONGEST_LABEL) for item in systems])
     axes.set_xticks([])
