@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from dmrnet.cli import main
 from dmrnet.cli.failures import unread
 from dmrnet.engine.run.folder import RunFolder
 
@@ -33,7 +34,8 @@ def shell(command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("streams", [pytest.param("", marks=pytest.mark.slow), "2>&1"])
+@pytest.mark.slow
+@pytest.mark.parametrize("streams", ["", "2>&1"])
 def test_a_training_outlives_its_reader(
     data_flags: list[str], tmp_path: Path, streams: str
 ) -> None:
@@ -41,6 +43,22 @@ def test_a_training_outlives_its_reader(
     ended = shell(f"{COMMAND} {words} {streams} | {shlex.quote(sys.executable)} -c '{ENDED}'")
     assert ended.returncode == 0, ended.stderr
     assert "Traceback" not in ended.stderr
+    folder = RunFolder(tmp_path / "run")
+    assert folder.trained
+    assert folder.rows()
+
+
+@pytest.mark.parametrize("names", [("stdout",), ("stdout", "stderr")])
+def test_a_training_outlives_its_reader_in_this_process(
+    data_flags: list[str], tmp_path: Path, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both streams lead to a pipe without a reader, and the run is whole all the same."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with monkeypatch.context() as patched, os.fdopen(writing, "w") as stream:
+        for name in names:
+            patched.setattr(sys, name, stream)
+        assert main(["fit", *data_flags, *QUICK, "--out", str(tmp_path / "run")]) == 0
     folder = RunFolder(tmp_path / "run")
     assert folder.trained
     assert folder.rows()

@@ -180,11 +180,18 @@ def few_rows(dataset: Dataset, size: int, rows: Tensor | None = None) -> Iterato
     return islice(evaluation_batches(dataset, min(size, 4), rows=rows), 1)
 
 
-TRAINED = ("dmrnet-paper", "mmanet-released")
-"""Files that are trained each time: what the others change is in methods and their contracts."""
+TRAINED = [
+    path
+    for path in EVERY
+    if path.stem in ("dmrnet-paper", "mmanet-released") and path.parent.name != "kinetics-sounds"
+]
+"""Files that are trained each time: what the others change is in methods and their contracts.
+
+Kinetics-Sounds has the kinds of modalities and the network of CREMA-D.
+"""
 
 
-@pytest.mark.parametrize("path", [p for p in EVERY if p.stem not in TRAINED], ids=named)
+@pytest.mark.parametrize("path", [p for p in EVERY if p not in TRAINED], ids=named)
 def test_its_method_is_built_for_its_data(path: Path) -> None:
     more = ["--method.network.pretrained", "false"] if path.parent.name == "nyuv2" else []
     settings = parse_run(["--config", str(path), "--method.network.stem", "8", *more])
@@ -195,10 +202,7 @@ def test_its_method_is_built_for_its_data(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [
-        pytest.param(p, id=named(p), marks=() if p.stem in TRAINED else pytest.mark.slow)
-        for p in EVERY
-    ],
+    [pytest.param(p, id=named(p), marks=() if p in TRAINED else pytest.mark.slow) for p in EVERY],
 )
 def test_it_trains_two_steps(path: Path, tmp_path: Path, monkeypatch) -> None:
     # With a stem of 8 channels or fewer, torch 2.15 crashes in convolutions of 224x224 on a CPU.

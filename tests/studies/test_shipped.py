@@ -31,8 +31,12 @@ TINY = [
     *("--seeds", "1", "--max-epochs", "1", "--batch-size", "2", "--num-workers", "0"),
     *("--method.network.stem", "16", "--accelerator", "cpu", "--select-budget", "14"),
 ]
-SMALLER = {"nyuv2": ["--method.network.layout", "r18-nbt1d"]}
-"""The paper's ESANet has twice as many blocks, which takes twice as long to build and to write."""
+SMALLER = {
+    # The paper's ESANet has twice as many blocks, which takes twice as long to build and to write.
+    "nyuv2": ["--method.network.layout", "r18-nbt1d"],
+}
+FEW = {"crema-d": ("ogm-md", "dmrnet")}
+"""A baseline and a system that the paper prints; every setting of the others is parsed below."""
 
 OURS = {"table2": "crema-d", "table5": "nyuv2"}
 """Which of the paper's data a study is about; CASIA-SURF the others."""
@@ -85,9 +89,9 @@ NAMES = [
 def test_it_runs_on_the_papers_data_and_shows_what_was_printed(study: Study, name: str) -> None:
     pytest.importorskip("av", reason="video files need the extra audio-video")
     data = OURS.get(name, "casia-surf")
-    said = study(
-        name, data, "--root", prepared(data), *TINY, *MORE.get(data, []), *SMALLER.get(data, [])
-    )
+    more = [*TINY, *MORE.get(data, []), *SMALLER.get(data, [])]
+    few = ["--methods", *FEW[data]] if data in FEW else []
+    said = study(name, data, "--root", prepared(data), *more, *few)
     told = read_study(STUDIES[name])
     assert told.title in said
     if told.protocol:
@@ -98,7 +102,8 @@ def test_it_runs_on_the_papers_data_and_shows_what_was_printed(study: Study, nam
         assert "as printed" in said
         # By combination, every printed number stands there.
         for row in read_printed(printed_tables()[source]):
-            if row.dataset == data and row.metric != "variance":
+            made = row.dataset == data and row.method in FEW.get(data, (row.method,))
+            if made and row.metric != "variance":
                 assert f"{100 * row.value:.2f}" in said
 
 

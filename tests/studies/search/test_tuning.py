@@ -200,7 +200,8 @@ def test_the_command_searches_then_compares_on_other_seeds(
     monkeypatch.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
     path, out = tmp_path / "mine.yaml", tmp_path / "out"
     path.write_text(SEARCHED)
-    assert main(["study", str(path), "--out", str(out)]) == 0
+    few = ["--data.train", "0.06", "--data.val", "0.06", "--data.modalities", "fou,pix,mor"]
+    assert main(["study", str(path), "--out", str(out), *few]) == 0
     said = capsys.readouterr().out
     assert said.count("best of 2 on validation") == 2
     tried = [RunFolder(run) for run in (out / "search" / "runs").iterdir()]
