@@ -14,6 +14,7 @@ import yaml
 
 import dmrnet
 from dmrnet import Run
+from dmrnet.cli import main
 from dmrnet.deploy.hub import read_header
 
 from .conftest import RUNS
@@ -134,3 +135,61 @@ def test_what_cannot_be_read_is_refused(
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(ModuleNotFoundError, match=r"dmrnet\[hub\]"):
         dmrnet.from_pretrained("me/mine")
+
+
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize("target", ["multi-label", "ordinal", "regression"])
+def test_what_is_predicted_goes_along(target: str, tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    inputs = {"a": draw.normal(size=(40, 3)), "b": draw.normal(size=(40, 2))}
+    y: Any = {
+        "multi-label": draw.integers(0, 2, (40, 3)),
+        "ordinal": draw.integers(0, 3, 40),
+        "regression": 50 + 9 * draw.normal(size=40),
+    }[target]
+    data = dmrnet.MultimodalDataset(inputs, y, target=target)
+    run = dmrnet.fit(data, method="sf-md", max_epochs=1, out=tmp_path / "run")
+    folder = run.save_pretrained(tmp_path / "hub")
+    again = dmrnet.from_pretrained(folder)
+    assert np.array_equal(again.predict(inputs), run.predict(inputs))
+    if target != "regression":
+        assert np.array_equal(again.predict_proba(inputs), run.predict_proba(inputs))
+    card = (folder / "README.md").read_text()
+    score = run.validation["a+b"]
+    what, shown = {
+        "multi-label": ("which of 3 labels it has", f"{100 * score:.1f}"),
+        "ordinal": ("one of 3 ordered classes", f"{score:.4g}"),
+        "regression": ("Predicts a number", f"{score:.4g}"),
+    }[target]
+    assert what in card
+    assert f"| a+b | {shown} |" in card
+    assert ("in percent" in card) == (target == "multi-label")
+    # Folders of earlier versions do not name the target in their facts.
+    config = json.loads((folder / "config.json").read_text())
+    del config["facts"]["target"], config["facts"]["scale"]
+    (folder / "config.json").write_text(json.dumps(config))
+    if target == "regression":
+        with pytest.raises(ValueError, match="written by an earlier version"):
+            dmrnet.from_pretrained(folder)
+    else:
+        assert np.array_equal(
+            dmrnet.from_pretrained(folder).predict_proba(inputs), run.predict_proba(inputs)
+        )
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_how_a_table_was_read_goes_along(tmp_path: Path) -> None:
+    lines = ["y,age,sex,town"]
+    lines += [f"{'ab'[k % 2]},{20 + k % 7},{'mf'[k % 3 % 2]},{'xyz'[k % 3]}" for k in range(40)]
+    (tmp_path / "train.csv").write_text("\n".join(lines))
+    # Without the third town: alone, this table would be read into fewer columns.
+    new = [line for line in lines if not line.endswith("z")]
+    (tmp_path / "new.csv").write_text("\n".join(new))
+    words = ["fit", "--data", "table", "--data.train", str(tmp_path / "train.csv")]
+    words += ["--data.columns", "who=age+sex,where=town", "--data.target", "y"]
+    words += ["--method", "sf-md", "--max-epochs", "1", "--out", str(tmp_path / "run")]
+    assert main(words) == 0
+    run = dmrnet.open_run(tmp_path / "run")
+    again = dmrnet.from_pretrained(run.save_pretrained(tmp_path / "hub"))
+    expected = run.predict_proba(tmp_path / "new.csv")
+    assert np.array_equal(again.predict_proba(tmp_path / "new.csv"), expected)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from dmrnet.report.pages.markdown import escape_markdown
-from dmrnet.report.records.metrics import lower_is_better, score_label
+from dmrnet.report.records.metrics import is_rate, lower_is_better, score_label
 
 _BODY = """
 # {title}
 
-Predicts one of {classes} classes{pixels} from {number}, any of which may be missing. Trained with
+Predicts {what} from {number}, any of which may be missing. Trained with
 [dmrnet](https://pypi.org/project/dmrnet/) {version}, method `{method}` (recipe `{recipe}`), on
 `{dataset}`.
 
@@ -23,7 +23,7 @@ Predicts one of {classes} classes{pixels} from {number}, any of which may be mis
 import dmrnet
 
 run = dmrnet.from_pretrained("FOLDER OR REPOSITORY")
-run.predict_proba({{{example}}})  # leave out what is missing
+run.{predict}({{{example}}})  # leave out what is missing
 ```
 
 ## Modalities
@@ -31,7 +31,7 @@ run.predict_proba({{{example}}})  # leave out what is missing
 Numbers are in the units of training; the model standardises them itself.
 
 {inputs}
-## Classes
+## {heading}
 
 {names}
 
@@ -64,19 +64,24 @@ def card_of(metadata: Mapping[str, Any], picture: str | None, licence: str | Non
         ("modality", "kind", "shape"),
         [(m["name"], m["kind"], " x ".join(map(str, m["shape"]))) for m in metadata["inputs"]],
     )
-    rows = sorted(values.items(), key=lambda item: (item[0].count("+"), -item[1][0]))
+    sign = 1 if lower_is_better(scores["metric"]) else -1
+    rows = sorted(values.items(), key=lambda item: (item[0].count("+"), sign * item[1][0]))
+    rate = is_rate(scores["metric"])
     split = {"test": "test samples", "val": "validation samples"}[scores["split"]]
     scored = "Not scored yet.\n"
     if values:
         scored = (
-            f"{label[:1].upper()}{label[1:]} on {split}, in percent. A combination is scored on "
-            "the samples that have all its modalities (n).\n"
+            f"{_title(label)} on {split}, in {'percent' if rate else 'its unit'}. A combination is "
+            "scored on the samples that have all its modalities (n).\n"
         )
     count = len(metadata["modalities"])
     body = _BODY.format(
         title=escape_markdown(title),
-        classes=len(metadata["classes"]),
-        pixels=" for every pixel" if metadata["dense"] else "",
+        what=_predicted(metadata),
+        predict="predict" if metadata["target"] == "regression" else "predict_proba",
+        heading={"multi-label": "Labels", "regression": "Numbers"}.get(
+            metadata["target"], "Classes"
+        ),
         number="1 modality" if count == 1 else f"{count} modalities",
         version=metadata["dmrnet"],
         method=metadata["method"],
@@ -89,12 +94,31 @@ def card_of(metadata: Mapping[str, Any], picture: str | None, licence: str | Non
         picture=f"![Score of every combination]({picture})\n\n" if picture else "",
         table=_table(
             ("combination", label, "n"),
-            [(name, f"{100 * value:.1f}", str(n)) for name, (value, n) in rows],
+            [
+                (name, f"{100 * value:.1f}" if rate else f"{value:.4g}", str(n))
+                for name, (value, n) in rows
+            ],
         )
         if values
         else "",
     )
     return f"---\n{yaml.safe_dump(front, allow_unicode=True, sort_keys=False)}---\n{body}"
+
+
+def _predicted(metadata: Mapping[str, Any]) -> str:
+    """Return what is predicted, as the object of a sentence."""
+    number = len(metadata["classes"])
+    if metadata["target"] == "regression":
+        return "a number" if number == 1 else f"{number} numbers"
+    if metadata["target"] == "multi-label":
+        return "whether a sample has a label" if number == 1 else f"which of {number} labels it has"
+    ordered = "ordered " if metadata["target"] == "ordinal" else ""
+    return f"one of {number} {ordered}classes{' for every pixel' if metadata['dense'] else ''}"
+
+
+def _title(label: str) -> str:
+    """Return a label with a capital, unless it has capitals of its own, as mAP."""
+    return label[:1].upper() + label[1:] if label == label.lower() else label
 
 
 def _index(title: str, metadata: Mapping[str, Any]) -> dict[str, Any]:

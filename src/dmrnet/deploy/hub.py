@@ -42,8 +42,12 @@ FACTS = (
     "classes",
     "whole_labels",
     "dense",
+    "target",
+    "scale",
+    "thresholds",
     "score",
     "columns",
+    "encoding",
     "samples",
     "content",
     "standardised",
@@ -155,6 +159,7 @@ def restore_run(folder: Path, into: Path) -> Path:
             f"{', '.join(map(str, config)) or 'nothing'}"
         )
     weights, scale = _read_weights(folder / WEIGHTS)
+    facts = {**facts, **_target_of(folder, facts)}
     run = RunFolder(into)
     contents = {
         run.weights: save(weights),
@@ -168,6 +173,23 @@ def restore_run(folder: Path, into: Path) -> Path:
             contents[path] = (folder / name).read_bytes()
     write_together(contents)
     return into
+
+
+def _target_of(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is predicted, where an earlier version did not write it into the facts.
+
+    Raises:
+        ValueError: If it cannot be known.
+    """
+    if "target" in facts:
+        return {}
+    target = read_header(folder / WEIGHTS).get("target", "classes")
+    if target == "regression":
+        raise ValueError(
+            f"{folder} was written by an earlier version, without the unit of the numbers that it "
+            "predicts; write it again from its run, with run.save_pretrained"
+        )
+    return {"target": target}
 
 
 def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

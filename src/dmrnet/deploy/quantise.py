@@ -19,6 +19,7 @@ from dmrnet.deploy.raw import raw_inputs
 from dmrnet.deploy.runners import Runner
 from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.engine.scores.scoring import combinations_of, samples_at_once
+from dmrnet.evaluation.combinations import check_labels
 from dmrnet.modalities import name_of
 
 
@@ -79,7 +80,7 @@ def cost_of(
 
     Raises:
         FileNotFoundError: If the samples are gone.
-        ValueError: If there is no such split, or its samples are others.
+        ValueError: If there is no such split, its samples are others, or one has no class.
     """
     dataset = run.samples(split)
     names = [m.name for m in graph.inputs]
@@ -114,6 +115,7 @@ def _raw_batches(
 ) -> Iterator[tuple[dict[str, Array], Array, Array]]:
     """Yield arrays in the units of training, presence and targets, some samples at a time."""
     for batch in evaluation_batches(dataset, samples_at_once(run.task)):
+        check_labels(batch)
         raw = raw_inputs(run, batch, [one.name for one in graph.inputs])
         yield raw, batch.present.numpy(), batch.target.numpy()
 
