@@ -96,6 +96,7 @@ CLOCK = [1.7e9] * 3
     [
         (b"{", 422, "expected JSON"),
         (b"[" * 5000, 422, "expected JSON"),
+        (b'{"samples": [{"clock": [1, 2, 3], "clock": [4, 5, 6]}]}', 422, "got 'clock' twice"),
         (b"\xff\xfe", 422, "expected JSON"),
         ([1], 422, '{"samples"'),
         ({"samples": []}, 422, "at least one sample"),

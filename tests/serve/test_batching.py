@@ -207,3 +207,45 @@ def test_a_body_that_never_ends_is_given_up() -> None:
         assert sent[0]["status"] == 408
 
     asked(echo([]), limits, what)
+
+
+def test_what_is_late_does_not_wait_on_in_memory() -> None:
+    gate = threading.Event()
+    rows: list[int] = []
+    limits = Limits(batch=4, queue=4, seconds=0.05)
+
+    async def main() -> None:
+        batcher = Batcher(echo(rows, gate), limits)
+        batcher.start()
+        x, present = {"x": np.full((1, 1), 0.5, np.float32)}, np.ones((1, 1), dtype=np.bool_)
+        for _ in range(3):
+            late = [batcher.predict(x, present) for _ in range(4)]
+            said = await asyncio.gather(*late, return_exceptions=True)
+            assert all(isinstance(one, TimeoutError) for one in said)
+            assert not batcher._queue
+        gate.set()
+        await batcher.close()
+
+    asyncio.run(main())
+
+
+def test_a_failure_of_our_own_is_counted() -> None:
+    async def what(client: httpx.AsyncClient, app: Any) -> None:
+        app.state.batcher = None
+        assert (await client.post("/predict", json=body(0.5))).status_code == 500
+        app.state.batcher = kept
+        text = (await client.get("/metrics")).text
+        assert 'dmrnet_requests_total{status="500"} 1.0' in text
+
+    async def main() -> None:
+        nonlocal kept
+        app = create_app(echo([]), LIMITS)
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        client = httpx.AsyncClient(transport=transport, base_url="http://here")
+        async with app.router.lifespan_context(app), client:
+            kept = app.state.batcher
+            await what(client, app)
+            app.state.batcher = kept
+
+    kept: Any = None
+    asyncio.run(main())

@@ -84,11 +84,13 @@ def _print(console: Console, exported: Exported) -> None:
     size = f"{exported.path.stat().st_size / 1e6:.1f} MB"
     console.print(f"{exported.path}, {size}", soft_wrap=True)
     if exported.combinations:
+        numbers = exported.metadata["target"] == "regression"
+        unit = "of the largest number" if numbers else "in a probability"
         what = "+".join(names) if exported.metadata["fixed"] else ", ".join(names)
         console.print(
             f"predicts from {what}; equals the run on "
             f"{counted(exported.combinations, 'combination')} up to "
-            f"{max(exported.difference, 1e-12):.0e} in a probability",
+            f"{max(exported.difference, 1e-12):.0e} {unit}",
             soft_wrap=True,
         )
     if exported.quantised is None:

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dmrnet.deploy.graph import Graph
+from dmrnet.deploy.runners import FORMAT
 from dmrnet.engine.run.finished import FinishedRun
-
-FORMAT = 1
-"""Version of the layout of the metadata."""
 
 USE = (
     "one array (batch, *shape) for each modality in the units of training, and present, bool "

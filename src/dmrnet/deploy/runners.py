@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from dmrnet.data.files.arrays.numbers import Array
 
 METADATA = "metadata.json"
 """Name of the extra file in a program of torch.export."""
+
+FORMAT = 1
+"""Version of the layout of the metadata."""
 
 PRESENT = "present"
 
@@ -18,9 +23,22 @@ Runner = Callable[[Mapping[str, Array], Array | None], tuple[Array, Array]]
 
 def torch_runner(content: bytes) -> Runner:
     """Return how the content of a ``.pt2`` file runs."""
+    return read_torch(content)[0]
+
+
+def read_torch(content: bytes, threads: int = 0) -> tuple[Runner, dict[str, Any]]:
+    """Return how the content of a ``.pt2`` file runs, and its metadata.
+
+    Args:
+        content: The file.
+        threads: Number of threads of this process; 0 leaves it.
+    """
     import torch
 
-    module = torch.export.load(io.BytesIO(content)).module()
+    extra = {METADATA: ""}
+    module = torch.export.load(io.BytesIO(content), extra_files=extra).module()
+    if threads:
+        torch.set_num_threads(threads)
 
     def run(inputs: Mapping[str, Array], present: Array | None) -> tuple[Array, Array]:
         tensors = {name: torch.from_numpy(x) for name, x in inputs.items()}
@@ -29,11 +47,16 @@ def torch_runner(content: bytes) -> Runner:
             logits, probabilities = module(tensors, *more)
         return logits.numpy(), probabilities.numpy()
 
-    return run
+    return run, json.loads(extra[METADATA])
 
 
 def onnx_runner(content: bytes, threads: int = 0) -> Runner:
-    """Return how the content of an ``.onnx`` file runs.
+    """Return how the content of an ``.onnx`` file runs; see `read_onnx`."""
+    return read_onnx(content, threads)[0]
+
+
+def read_onnx(content: bytes, threads: int = 0) -> tuple[Runner, dict[str, Any]]:
+    """Return how the content of an ``.onnx`` file runs, and its metadata.
 
     Args:
         content: The file.
@@ -51,4 +74,5 @@ def onnx_runner(content: bytes, threads: int = 0) -> Runner:
         logits, probabilities = session.run(None, given)
         return logits, probabilities
 
-    return run
+    said = session.get_modelmeta().custom_metadata_map
+    return run, {key: json.loads(value) for key, value in said.items()}

@@ -150,7 +150,10 @@ def _read(
     row = settings.sample
     if row is None or not 0 <= row < len(samples):
         raise BadSampleError(f"sample: expected a number from 0 to {len(samples) - 1}, got {row}")
-    inputs, present = samples.take(np.array([row]))
+    try:
+        inputs, present = samples.take(np.array([row]))
+    except (OSError, ValueError) as error:
+        raise BadSampleError(f"sample {row} cannot be read: {error}") from error
     return settings, inputs, present[0]
 
 

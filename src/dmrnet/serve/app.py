@@ -69,14 +69,17 @@ def create_app(
 
     async def predict(request: Request) -> Response:
         """Predict samples, each from the modalities that it has."""
-        start = time.perf_counter()
+        start, status = time.perf_counter(), 500
         try:
             response = await answer(request)
+            status = response.status_code
+            return response
         except HTTPException as error:
-            response = error_response(error.status_code, str(error.detail), error.headers)
-        metrics.requests.labels(response.status_code).inc()
-        metrics.seconds.observe(time.perf_counter() - start)
-        return response
+            status = error.status_code
+            raise
+        finally:
+            metrics.requests.labels(status).inc()
+            metrics.seconds.observe(time.perf_counter() - start)
 
     async def health() -> dict[str, str]:
         """Whether the service answers."""

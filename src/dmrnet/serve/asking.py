@@ -10,13 +10,10 @@ from starlette.exceptions import HTTPException
 
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.serve.batching import Batcher, ClosedError, PredictionError, QueueFullError
-from dmrnet.serve.body import read_body, read_form
+from dmrnet.serve.body import LARGE, read_body, read_form
 from dmrnet.serve.limits import Limits
 from dmrnet.serve.model import ServedModel
 from dmrnet.serve.samples import BadSampleError, assemble, read_json, read_parts
-
-LARGE = 64_000
-"""Bodies above this number of bytes are read in a thread, so that others need not wait."""
 
 JSON, MULTIPART = "application/json", "multipart/form-data"
 

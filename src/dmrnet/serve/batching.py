@@ -35,7 +35,7 @@ class PredictionError(Exception):
     """The graph failed."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Waiting:
     inputs: Mapping[str, Array]
     present: Array
@@ -158,8 +158,12 @@ class Batcher:
         one = _Waiting(inputs, present, asyncio.get_running_loop().create_future())
         self._queue.append(one)
         self._wake.set()
-        # A result that is late or not wanted any more is dropped with its future.
-        return await asyncio.wait_for(one.result, self.limits.seconds)
+        try:
+            return await asyncio.wait_for(one.result, self.limits.seconds)
+        finally:
+            # What is late, or not wanted any more, does not wait on with its arrays.
+            with suppress(ValueError):
+                self._queue.remove(one)
 
     async def _run(self) -> None:
         while True:

@@ -13,6 +13,9 @@ from starlette.types import Message
 
 from dmrnet.serve.limits import Limits
 
+LARGE = 64_000
+"""Bodies above this number of bytes are read in a thread, so that others need not wait."""
+
 
 async def read_body(request: Request, limits: Limits) -> bytes:
     """Return the body of a request.
@@ -51,6 +54,13 @@ async def read_form(request: Request, body: bytes, most: int) -> list[tuple[str,
     Raises:
         HTTPException: If it is no multipart body, or has too many parts (400).
     """
+    parts = _parts_of(request, body, most)
+    if len(body) > LARGE:
+        return await asyncio.to_thread(asyncio.run, parts)
+    return await parts
+
+
+async def _parts_of(request: Request, body: bytes, most: int) -> list[tuple[str, bytes]]:
     sent = False
 
     async def receive() -> Message:

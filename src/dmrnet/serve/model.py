@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dmrnet.data.files.arrays.numbers import Array
-from dmrnet.deploy.runners import METADATA, Runner, onnx_runner, torch_runner
+from dmrnet.deploy.runners import FORMAT, Runner, read_onnx, read_torch
 
 if TYPE_CHECKING:
     from dmrnet.engine.run.finished import FinishedRun
@@ -152,46 +151,24 @@ def model_of(run: FinishedRun, threads: int = 0) -> ServedModel:
 
 def load_file(path: Path, threads: int = 0) -> ServedModel:
     """Return the graph in an exported file; see `load_model`."""
-    content = path.read_bytes()
-    if path.suffix == ".pt2":
-        import io
-
-        import torch
-
-        extra = {METADATA: ""}
-        try:
-            torch.export.load(io.BytesIO(content), extra_files=extra)
-            metadata = json.loads(extra[METADATA])
-        except Exception as error:
-            raise ValueError(f"{path}: expected a file of dmrnet export ({error})") from error
-        if threads:
-            torch.set_num_threads(threads)
-        return ServedModel(torch_runner(content), metadata)
-    if path.suffix != ".onnx":
+    if path.suffix not in (".pt2", ".onnx"):
         raise ValueError(f"{path}: expected a run, or a file model.onnx or model.pt2")
-    if find_spec("onnxruntime") is None:
+    if path.suffix == ".onnx" and find_spec("onnxruntime") is None:
         raise ModuleNotFoundError(
             f"{path} needs onnxruntime: pip install 'dmrnet[onnx]'", name="onnxruntime"
         )
-    metadata = onnx_metadata(content)
-    if "inputs" not in metadata:
-        raise ValueError(f"{path}: expected a file of dmrnet export, got another ONNX file")
-    return ServedModel(onnx_runner(content, threads), metadata)
-
-
-def onnx_metadata(content: bytes) -> dict[str, Any]:
-    """Return the metadata of an ONNX file.
-
-    Raises:
-        ValueError: If it is no ONNX file.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
+    content = path.read_bytes()
+    kind = "n ONNX file" if path.suffix == ".onnx" else " file"
     try:
-        session = onnxruntime.InferenceSession(content, options)
-        found = session.get_modelmeta().custom_metadata_map
-        return {key: json.loads(value) for key, value in found.items()}
+        if path.suffix == ".onnx":
+            runner, metadata = read_onnx(content, threads)
+        else:
+            runner, metadata = read_torch(content, threads)
     except Exception as error:
-        raise ValueError(f"expected an ONNX file of dmrnet export ({error})") from error
+        raise ValueError(f"{path}: expected a{kind} of dmrnet export ({error})") from error
+    if metadata.get("format") != FORMAT or "inputs" not in metadata:
+        raise ValueError(
+            f"{path}: expected a file of dmrnet export in format {FORMAT}, got "
+            + (f"format {metadata['format']}" if "format" in metadata else "another one")
+        )
+    return ServedModel(runner, metadata)

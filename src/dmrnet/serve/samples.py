@@ -35,7 +35,9 @@ def read_json(body: bytes, model: ServedModel, most: int) -> list[dict[str, Arra
         BadSampleError: If it is no such JSON, or a number is none.
     """
     try:
-        content = json.loads(body)
+        content = json.loads(body, object_pairs_hook=_object)
+    except BadSampleError:
+        raise
     except (ValueError, RecursionError) as error:
         raise BadSampleError(f"expected JSON, got something else ({_line(error)})") from error
     samples = content.get("samples") if isinstance(content, dict) else None
@@ -49,6 +51,16 @@ def read_json(body: bytes, model: ServedModel, most: int) -> list[dict[str, Arra
     if len(samples) > most:
         raise BadSampleError(f"expected at most {most} samples, got {len(samples)}")
     return [_of_json(number, one, model) for number, one in enumerate(samples)]
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; of a key that stands twice, one value would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadSampleError(f"expected each name once, got {_short(twice)} twice")
+    return found
 
 
 def _of_json(number: int, sample: Any, model: ServedModel) -> dict[str, Array]:  # noqa: ANN401

@@ -14,6 +14,7 @@ ERRORS = {
     408: "The request took too long to arrive.",
     413: "The request is too large.",
     415: "The body is neither JSON nor multipart.",
+    421: "The request names another host.",
     422: "A sample cannot be predicted.",
     500: "The graph failed.",
     503: "Too many samples wait, or the service is shutting down.",
