@@ -10,6 +10,7 @@ import pytest
 
 import dmrnet
 from dmrnet.api.run import Run
+from dmrnet.engine.run.finished import open_run as open_finished
 from dmrnet.report.records.predictions import read_label_maps
 
 REGIONS = {"all": "1+2", "core": "2"}
@@ -64,6 +65,6 @@ def test_a_run_is_scored_by_dice_of_regions(run: Run) -> None:
 
 def test_an_opened_run_keeps_regions(run: Run) -> None:
     """Regions are part of the run's task."""
-    opened = dmrnet.open_run(run.path)
+    opened = open_finished(run.path)
     assert opened.task.regions == (("all", (1, 2)), ("core", (2,)))
     assert opened.task.axes == 3
