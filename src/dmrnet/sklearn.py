@@ -392,7 +392,8 @@ class MultimodalRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
             ValueError: If a sample has no modality.
         """
         check_is_fitted(self)
-        return self.run_.predict(self._samples(X, present))
+        predicted: Array = self.run_.predict(self._samples(X, present))
+        return predicted
 
     def score_combinations(self, X: Any, y: Any, present: Any = None) -> Scores:  # noqa: ANN401
         """Score every combination of modalities; see `Scores`."""

@@ -115,6 +115,15 @@ def npz_bytes(arrays: Mapping[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
+def npy_bytes(array: Any) -> bytes:  # noqa: ANN401
+    """Return an array as the content of an ``.npy`` file."""
+    import numpy as np
+
+    buffer = BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file, whole or not at all."""
     write_together({path: data})

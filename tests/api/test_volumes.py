@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import dmrnet
 from dmrnet.api.run import Run
+from dmrnet.cli import main
+from dmrnet.cli.predict.volumes import write_volumes
+from dmrnet.data.volumes.cases import Frame
+from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.run.finished import open_run as open_finished
 from dmrnet.report.records.predictions import read_label_maps
 
@@ -68,3 +74,61 @@ def test_an_opened_run_keeps_regions(run: Run) -> None:
     opened = open_finished(run.path)
     assert opened.task.regions == (("all", (1, 2)), ("core", (2,)))
     assert opened.task.axes == 3
+
+
+def test_volumes_are_predicted_with_the_labels_of_training(run: Run) -> None:
+    """In Python and by the command line, of any size; probabilities are refused by name."""
+    inputs, _ = made(2, 10)
+    labels = run.predict({"flair": inputs["flair"]})
+    assert labels.shape == (2, 10, 8, 8)
+    items = [{"flair": inputs["flair"][i][:, : 8 + i]} for i in range(2)]
+    several = run.predict(dmrnet.LazyDataset(items))
+    assert [one.shape for one in several] == [(8, 8, 8), (9, 8, 8)]
+    with pytest.raises(ValueError, match="label maps; use predict"):
+        run.predict_proba({"flair": inputs["flair"]})
+
+
+def test_predict_writes_a_file_for_each_volume(run: Run, tmp_path: Path) -> None:
+    """Labels as arrays, their names, and which modalities each was predicted from."""
+    inputs, _ = made(2, 10)
+    np.savez(tmp_path / "new.npz", **inputs)
+    out = tmp_path / "maps"
+    words = ["predict", str(run.path), "--input", str(tmp_path / "new.npz"), "--out"]
+    assert main([*words, str(out)]) == 0
+    assert np.load(out / "0.npy").shape == (10, 8, 8)
+    assert (out / "classes.csv").read_text().split() == ["value,class", "0,0", "1,1", "2,2"]
+    listed = (out / "volumes.csv").read_text().splitlines()
+    assert listed[0] == "file,sample,seen,voxels(0),voxels(1),voxels(2)"
+    assert listed[2].startswith("1.npy,1,flair,")
+    assert main([*words, str(tmp_path / "maps.npz")]) == 0
+    with np.load(tmp_path / "maps.npz") as saved:
+        assert np.array_equal(saved["predicted"][0], np.load(out / "0.npy"))
+
+
+def test_a_case_is_put_back_where_it_was_cut_from(run: Run, tmp_path: Path) -> None:
+    """NIfTI files have the source's size, axes, affine matrix and labels."""
+    nibabel = pytest.importorskip("nibabel", reason="nibabel is not installed")
+    finished = open_finished(run.path)
+    inputs, y = made(1, 10)
+    rows = finished.read(dmrnet.MultimodalDataset(inputs, y), need_target=False)
+    affine = np.diag([1.0, 1.0, 2.0, 1.0])
+    rows.frame = lambda _: Frame((14, 12, 16), (1, 2, 3), affine, (0, 1, 4), (2, 1, 0))
+    found = torch.ones(1, 10, 8, 8, dtype=torch.uint8)
+    found[0, 0, 0, 0] = 2
+    write_volumes(tmp_path, rows, [0], ["case"], torch.ones(1, 2, dtype=torch.bool), [found])
+    image = nibabel.load(tmp_path / "case.nii.gz")
+    assert image.shape == (16, 12, 14)
+    assert np.array_equal(image.affine, affine)
+    labels = np.asarray(image.dataobj)
+    assert labels[3, 2, 1] == 4
+    assert labels.sum() == 10 * 8 * 8 + 3
+    assert "4,2" in (tmp_path / "classes.csv").read_text()
+
+
+def test_what_is_not_there_for_volumes_says_so(run: Run, tmp_path: Path) -> None:
+    """Export and tiles are refused by name, without a traceback."""
+    with pytest.raises(ValueError, match="volume"):
+        run.export(tmp_path / "graph.pt2")
+    inputs, y = made(2)
+    with pytest.raises(ValueError, match="tile is for images"):
+        evaluate_run(open_finished(run.path), dmrnet.MultimodalDataset(inputs, y), tile=16)

@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from dmrnet.api.deployable import Deployable
+from dmrnet.api.maps import predicted_maps
 from dmrnet.api.outputs import TemporaryFolder, decided_as_given
 from dmrnet.api.samples import check_test, samples_of
 from dmrnet.api.scores import Scores
@@ -182,8 +183,9 @@ class Run(Deployable):
         Raises:
             ValueError: If the inputs do not fit the run, or no sample has anything to predict from.
         """
-        if self._finished.task.target == "regression":
-            raise ValueError("the run predicts numbers, which have no probability; use predict")
+        if (task := self._finished.task).dense or task.target == "regression":
+            what = "label maps" if task.dense else "numbers, which have no probability"
+            raise ValueError(f"the run predicts {what}; use predict")
         confidence = read_confidence(self._finished.folder) if calibrated else None
         found = self._predicted(inputs, present, combination, confidence, bad_rows)
         return _spread(found, found.probabilities.numpy(), np.float32(np.nan))
@@ -318,18 +320,22 @@ class Run(Deployable):
         inputs: MultimodalDataset | LazyDataset | Mapping[str, Any] | str | Path,
         present: Any = None,  # noqa: ANN401
         combination: str | None = None,
-    ) -> Array:
+    ) -> Any:  # noqa: ANN401
         """Return what is predicted for each sample; see `predict_proba` for the arguments.
 
         Returns:
             The most probable label, as in the training samples, ``(n,)``: whole numbers, or text;
             of ordered classes the median. int64 ``(n, M)`` of 0 and 1 for several labels. Numbers
-            in their unit, float64 ``(n,)``, or ``(n, D)`` for several.
+            in their unit, float64 ``(n,)``, or ``(n, D)`` for several. Where every pixel or voxel
+            has a class, see `predicted_maps`.
 
         Raises:
             ValueError: If the inputs do not fit the run, or a sample has none of the modalities.
         """
         task = self._finished.task
+        if task.dense:
+            source = samples_of(inputs, present, task, None, self._kinds)
+            return predicted_maps(self._finished, source, combination)
         confidence = read_confidence(self._finished.folder)
         found = self._predicted(inputs, present, combination, confidence)
         probabilities = _spread(found, found.probabilities.numpy(), np.float64(np.nan))

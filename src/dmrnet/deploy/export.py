@@ -128,6 +128,11 @@ def _check_arguments(
     quantise: str | None,
     size: tuple[int, int] | None,
 ) -> None:
+    if run.task.axes == 3:
+        raise ValueError(
+            f"{run.folder.path}: files of runs on volumes are not supported, since they are "
+            "predicted in sliding windows; use dmrnet predict, or run.predict in Python"
+        )
     if form not in FORMATS:
         raise ValueError(f"expected a format of {', '.join(FORMATS)}, got {form!r}")
     if quantise not in (None, "int8"):

@@ -1,4 +1,4 @@
-"""Label maps of images, predicted by a finished run whose every pixel has a class."""
+"""Label maps of images or volumes, predicted by a finished run whose every pixel has a class."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from torch import Tensor
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.run.finished import FinishedRun
-from dmrnet.engine.scores.scoring import images_at_once, naming_samples, tiling_of
+from dmrnet.engine.scores.scoring import (
+    images_at_once,
+    naming_samples,
+    sliding_of,
+    tiling_of,
+)
 from dmrnet.evaluation import predict_pixels
+from dmrnet.evaluation.volumes.label_volumes import predict_volumes
 
 
 def label_maps(
@@ -30,14 +36,25 @@ def label_maps(
         visible: bool ``(V,)``, True for modalities that may be used.
         batch_size: Most images predicted together; fewer where they are large.
         tile: Side of the tiles in which images are predicted; by default they are predicted whole
-            unless they are very large.
+            unless they are very large. Volumes are predicted one by one in windows.
 
     Yields:
-        Row numbers, int64 ``(b,)``, and the class of every pixel, uint8 ``(b, H, W)``.
+        Row numbers, int64 ``(b,)``, and the class of every pixel, uint8 ``(b, H, W)``, or voxel,
+        ``(1, D, H, W)``.
 
     Raises:
         NoClassError: If the largest logit of a pixel is NaN or infinite.
     """
+    if dataset.task.axes == 3:
+        if tile is not None:
+            raise ValueError("tile is for images; volumes have windows of a patch's size")
+        sliding = sliding_of(dataset)
+        for batch in evaluation_batches(dataset, 1, rows=rows):
+            mask = batch.present & visible
+            masked = batch.masked(mask, mask, run.task.modalities).to(run.device)
+            with naming_samples("", dataset):
+                yield batch.index, predict_volumes(run.method, masked, sliding)
+        return
     first = dataset.take(rows[:1]).inputs
     size = images_at_once(first, batch_size)
     tiling = tiling_of(next(iter(first.values())).shape[-2:], tile)

@@ -125,11 +125,17 @@ def run(argv: Sequence[str]) -> int:
     for note in notes:
         screen(error=True).print(f"warning: {note}", style="yellow", soft_wrap=True, markup=False)
     if dense:
+        from dmrnet.cli.predict.volumes import write_volumes
+        from dmrnet.data.volumes.rows import VolumeRows
         from dmrnet.engine.predict_maps import label_maps
 
         assert out is not None
         predicted = label_maps(opened, dataset, found, may, args.batch_size, args.tile)
         maps = (batch for _, batch in predicted)
+        if isinstance(dataset, VolumeRows):
+            write_volumes(out, dataset, found.tolist(), rows, seen, maps, args.overwrite)
+            screen().print(f"{counted(len(rows), 'volume')} predicted: {out}", soft_wrap=True)
+            return 0
         if out.suffix == ".npz":
             array = np.concatenate([batch.numpy() for batch in maps])
             skipped = skipped_arrays(dataset.skipped)
@@ -197,7 +203,8 @@ def check_out(out: Path | None, dense: bool) -> None:
         return
     if out is None:
         raise ValueError(
-            "label maps need --out DIR, a folder for a PNG of each image, or --out FILE.npz"
+            "label maps need --out DIR, a folder for a file of each image or volume, or "
+            "--out FILE.npz"
         )
     if out.suffix == ".csv" or (out.suffix != ".npz" and out.exists() and not out.is_dir()):
         raise ValueError(

@@ -25,6 +25,9 @@ LEAST_ROWS, LEAST_VALUES = 10, 8
 ROWS_AT_MOST, VALUES_AT_MOST = 512, 2**22
 """Most rows that are looked at, and most values of a modality."""
 
+VOLUMES_AT_MOST = 4
+"""Most volumes with a class for every voxel that are looked at."""
+
 MOST_NAMED = 3
 """Number of features that a sentence names."""
 
@@ -42,12 +45,18 @@ def shift_notes(dataset: Dataset, standardiser: Standardiser | None) -> list[str
         return []
     largest = max(torch.Size(modality.shape).numel() for modality in dataset.task.inputs)
     number = min(len(dataset), ROWS_AT_MOST, max(LEAST_ROWS, VALUES_AT_MOST // largest))
-    batch = dataset.take(torch.linspace(0, len(dataset) - 1, number).long())
+    if dataset.task.axes == 3:
+        number = min(number, VOLUMES_AT_MOST)
+    rows = torch.linspace(0, len(dataset) - 1, number).long()
+    # Volumes may differ in size.
+    batches = [dataset.take(some) for some in (rows.split(1) if dataset.task.axes == 3 else [rows])]
     notes = []
     for column, name in enumerate(dataset.task.modalities):
         if name not in standardiser.mean:
             continue
-        values = batch.inputs[name][batch.present[:, column]].double()
+        there = [batch.inputs[name][batch.present[:, column]].double() for batch in batches]
+        some = [x for x in there if len(x)] or there[:1]
+        values = some[0] if len(some) == 1 else torch.cat([x.flatten(2) for x in some], 2)
         mean, std = standardiser.mean[name], standardiser.std[name]
         if name in standardiser.unscaled:
             shape = (1, -1, *[1] * (values.dim() - 2))

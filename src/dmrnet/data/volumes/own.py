@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dmrnet.data.checks.shift import with_shift_warnings
 from dmrnet.data.dataset import Splits
 from dmrnet.data.files.arrays.source import Source
 from dmrnet.data.inputs.standardise import Standardiser
@@ -77,7 +78,7 @@ def own_splits(
         "val": validation,
         "test": None if test is None else _part(test, opened, numbers, groups, absent),
     }
-    return volume_splits(
+    splits = volume_splits(
         name,
         options,
         parts,
@@ -92,6 +93,7 @@ def own_splits(
         notes=notes,
         whole_labels=options.classes is None,
     )
+    return with_shift_warnings(splits)
 
 
 def _part(

@@ -43,6 +43,10 @@ def analyse_samples(
         batch_size: Samples encoded together; None to go by their size.
         refuse: Called with an analysis that cannot be made, and why; it is left out.
     """
+    if run.task.axes == 3:
+        for analysis in wanted:
+            refuse(analysis.text, ValueError("analyses of features are not for volumes"))
+        return {}
     analyses = []
     for analysis in wanted:
         try:

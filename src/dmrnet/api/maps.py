@@ -1,0 +1,50 @@
+"""Label maps in Python: the class of every pixel or voxel, predicted by a finished run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.arrays.source import Source
+from dmrnet.data.volumes.frames import restored
+from dmrnet.data.volumes.rows import VolumeRows
+from dmrnet.engine.predict import predictable_rows
+from dmrnet.engine.predict_maps import label_maps
+from dmrnet.engine.run.finished import FinishedRun
+
+
+def predicted_maps(
+    run: FinishedRun, source: str | Path | Source, combination: str | None
+) -> Array | list[Array]:
+    """Return the class of every pixel, or the label of every voxel as in training.
+
+    Args:
+        run: Run whose every pixel or voxel has a class.
+        source: Images or volumes to predict; labels are not needed.
+        combination: Names joined by ``+``: use no other modalities.
+
+    Returns:
+        uint8 array ``(n, H, W)`` or ``(n, D, H, W)``; a list of arrays of volumes that differ in
+        size.
+
+    Raises:
+        ValueError: If a sample has none of the modalities.
+    """
+    dataset = run.read(source, need_target=False)
+    where = source.path if isinstance(source, Source) else str(source)
+    rows, visible = predictable_rows(run, dataset, combination, where)
+    if len(rows) < len(dataset):
+        raise ValueError(
+            f"{where}: {len(dataset) - len(rows)} of {len(dataset)} samples have nothing to "
+            "predict from; leave them out"
+        )
+    found: list[Array] = []
+    for index, maps in label_maps(run, dataset, rows, visible):
+        for row, one in zip(index.tolist(), maps.numpy(), strict=True):
+            if isinstance(dataset, VolumeRows):
+                frame = None if dataset.frame is None else dataset.frame(row)
+                one = restored(one, frame, dataset.numbers)
+            found.append(one)
+    return np.stack(found) if len({one.shape for one in found}) == 1 else found
