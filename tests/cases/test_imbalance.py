@@ -152,7 +152,7 @@ def test_a_few_constant_combinations_are_named() -> None:
 
 
 @pytest.mark.parametrize("by", ["balanced-accuracy", "auroc"])
-def test_any_of_them_may_select(by: str, tmp_path: Path) -> None:
+def test_any_of_them_may_select(by: str, tmp_path: Path, no_pictures: None) -> None:
     """The epoch with the best mean over combinations is kept, and comes first everywhere."""
     data = MultimodalDataset(INPUTS, RARE)
     options = {**SOME, "max_epochs": 3, "select_times": 3, "class_weights": "balanced"}

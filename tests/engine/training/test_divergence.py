@@ -32,8 +32,8 @@ def small_set(folder: Path, rows: int) -> list[str]:
 @pytest.mark.parametrize(
     ("method", "recipe", "rows"),
     [
-        ("dmr", "best", 8),
         ("dmrnet", "best", 60),
+        pytest.param("dmr", "best", 8, marks=pytest.mark.slow),
         pytest.param("dmrnet", "paper", 60, marks=pytest.mark.slow),
         pytest.param("dmr", "best", 60, marks=pytest.mark.slow),
         pytest.param("dmr", "best", 100, marks=pytest.mark.slow),

@@ -31,7 +31,7 @@ def test_curves_are_drawn_of_what_runs_keep(make_run):
 
 @pytest.mark.parametrize(("metric", "shown"), [("accuracy", "in %"), ("mae", "MAE")])
 def test_numbers_are_not_shown_in_percent(make_run, metric, shown):
-    names = tuple("abcdef")
+    names = tuple("abc")
     runs = [make_run(m, modalities=names, metric=metric, mined=None) for m in ("sf-md", "dmr")]
     text = "epoch,metric,value\n0,loss,2.0\n0,val_complete,7.25\n1,val_complete,7.5\n"
     (runs[0] / "metrics.csv").write_text(text)

@@ -15,6 +15,8 @@ from dmrnet.report import build_report
 from dmrnet.report.figures.label_maps import SIDE, palette, subsampled
 from dmrnet.report.records.predictions import NO_CLASS, read_label_maps
 
+pytestmark = pytest.mark.usefixtures("no_png")
+
 NAMES = ("red", "nir", "red+nir")
 
 
@@ -99,7 +101,7 @@ def test_maps_of_other_images_are_left_out(runs, tmp_path) -> None:
     assert len(pictures_in(svg)) == 4
 
 
-def test_nothing_is_drawn_without_maps_or_for_validation(runs, tmp_path) -> None:
+def test_nothing_is_drawn_without_maps_or_for_validation(runs, tmp_path, no_pictures) -> None:
     report = build_report([runs], tmp_path / "val", split="val")
     assert not [path for path in report.figures if "-maps-" in path.name]
     for path in runs.rglob("pictures.npz"):
