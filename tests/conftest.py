@@ -7,7 +7,8 @@ import os
 import random
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 # Read by torch and numpy when they are imported, and inherited by the processes that tests start.
 # One thread each: two test processes share two cores, and sums come out in the same order.
@@ -44,6 +45,34 @@ def pytest_collection_finish() -> None:
     """Collect garbage from now on, but only what tests make."""
     gc.freeze()
     gc.enable()
+
+
+SHARED = {
+    "forked": ("tests.forked", "from tests import forked"),
+    "prepared": ("tests.data.made.prepared",),
+}
+"""What takes seconds to make once a process, by imports of the modules that share it."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
+    """Give modules that share something to one process, of two that share the tests."""
+    if config.getoption("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    root, groups = Path(__file__).parent, {}
+    for path in root.rglob("test_*.py"):
+        text = path.read_text(encoding="utf-8")
+        for group, imports in SHARED.items():
+            if any(one in text for one in imports):
+                groups[path.relative_to(root.parent).as_posix()] = group
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return groups.get(nodeid.partition("::")[0]) or super()._split_scope(nodeid)
+
+    return Together(config, log)
 
 
 @pytest.fixture(autouse=True)
