@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from dmrnet.methods import METHODS, build_method, method
+from dmrnet.nn.concat_fusion import ConcatFusion
 from dmrnet.testing import MethodCase, MethodTests
 from dmrnet.testing.batches import SMALL, TASKS
 
@@ -64,13 +65,34 @@ EXPORTED = ["dmr", "experts", "shaspec"]
 That a forward pass reads no value, on which tracing would fail, is tested of all."""
 
 
-@each([(name, "best", {}) for name in METHODS if name not in FEW] + VARIANTS)
+CONCATENATING = [
+    *("head-only", "pe", "pcme", "dmrnet", "full", "ogm-md", "mmpareto-md", "mmanet"),
+    *("esanet-md", "mutual"),
+]
+"""Methods that encode and fuse as sf-md does: many modalities are told apart there."""
+
+
+@each([(name, "best", {}) for name in METHODS if name not in FEW + CONCATENATING] + VARIANTS)
 class TestMethods(Listed, MethodTests):
     """Everything but exporting, for tasks of one, of some and of many modalities."""
 
     tasks: ClassVar = {name: TASKS[name] for name in ("one", "two-images", "maps", "five")}
     small: ClassVar = "two-images"
     test_it_exports_with_any_batch_size = None
+
+
+@each([(name, "best", {}) for name in CONCATENATING])
+class TestConcatenating(Listed, MethodTests):
+    """Everything but exporting, for tasks of one and of some modalities."""
+
+    tasks: ClassVar = {name: TASKS[name] for name in ("one", "two-images", "maps")}
+    small: ClassVar = "two-images"
+    test_it_exports_with_any_batch_size = None
+
+
+def test_what_concatenates_has_the_fusion_of_sf_md() -> None:
+    built = {name: build_method(name, TASKS["maps"], network=SMALL) for name in CONCATENATING}
+    assert {type(one.fusion) for one in built.values()} == {ConcatFusion}
 
 
 @each([(name, "best", {}) for name in EXPORTED])
@@ -88,6 +110,17 @@ class TestMoreExports(Listed):
 
     main: ClassVar = "two-images"
     test_it_exports = MethodTests.test_it_exports_with_any_batch_size
+
+
+@pytest.mark.slow
+@each([(name, "best", {}) for name in CONCATENATING])
+class TestManyModalities(Listed, MethodTests):
+    """For five modalities."""
+
+    main: ClassVar = "five"
+    tasks: ClassVar = {"five": TASKS["five"]}
+    test_it_exports_with_any_batch_size = None
+    test_misuse_raises = None
 
 
 @pytest.mark.slow

@@ -161,7 +161,7 @@ exit_process(3)
 """
 
 
-@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("shared", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_process_of_several_leaves_the_interpreter_standing(tmp_path: Path, shared: bool) -> None:
     words = [str(tmp_path / "meet")] if shared else []
     done = subprocess.run(
