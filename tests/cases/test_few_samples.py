@@ -10,7 +10,7 @@ from dmrnet.api.scores import Scores
 from dmrnet.cli.tables.scores import show_scores
 from dmrnet.report.records.rows import Row
 from dmrnet.report.records.runs import RunRecord
-from dmrnet.report.summary.notes import notes_on
+from dmrnet.report.summary.notes import facts_on
 from dmrnet.report.summary.summary import summarise
 
 NUMBERS = {"a": (0.7, 40), "b": (0.6, 30), "c": (0.8, 20), "a+b": (0.0, 1), "a+b+c": (1.0, 19)}
@@ -74,4 +74,4 @@ def test_the_report_leaves_them_out(tmp_path) -> None:
     assert (
         "Average and worst leave out 2 combinations scored on fewer than 20 samples: one sample is "
         "100.0 points of a+b, which has 1."
-    ) in " ".join(notes_on(summary))
+    ) in " ".join(facts_on(summary))

@@ -10,7 +10,7 @@ from rich.console import Console
 from dmrnet.cli.tables.scores import show_scores
 from dmrnet.report.records.rows import Row
 from dmrnet.report.records.runs import RunRecord
-from dmrnet.report.summary.notes import notes_on
+from dmrnet.report.summary.notes import warnings_on
 from dmrnet.report.summary.summary import summarise
 
 VALUES = {"a": 0.2, "b": 0.5, "a+b": 0.1}
@@ -43,7 +43,7 @@ def test_the_missing_class_is_named_and_the_other_rate_shown(defined, missing, t
         for name, metric, value, n in numbers(defined)
     )
     (summary,) = summarise([RunRecord(tmp_path, made)], "test", "sf-md")
-    assert notes_on(summary)[0] == (
+    assert warnings_on(summary)[0] == (
         f"ACER is not defined, since no sample is {missing}. {defined.upper()} is: 26.7% on "
         "average over combinations and runs, 50.0% at worst."
     )

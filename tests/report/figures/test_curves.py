@@ -58,6 +58,7 @@ def test_many_combinations_of_several_systems_are_a_heat_map(four_systems):
     cells = re.findall(r'data-s="([^"]+)" data-c="([^"]+)"', figure.svg)
     systems = [item.label for item in summary.systems]
     # Scores of all systems, and differences of all but the baseline.
-    assert len(cells) == 63 * (len(systems) + len(systems) - 1)
-    assert {system for system, _ in cells} == set(systems)
-    assert {name for _, name in cells} == set(summary.combinations)
+    assert [system for system, _ in cells] == [*systems[1:], *systems]
+    for _, names in cells:
+        assert set(names.split(",")) == set(summary.combinations)
+    assert figure.svg.count("<use") >= 63 * len(cells)

@@ -84,8 +84,8 @@ def test_names_the_result_and_what_was_run(four_pages, four_systems):
     for run in four_systems:
         assert f"dmrnet fit --config {run}/config.yaml --out {run}-again" in page.plain_text
         assert f"dmrnet evaluate {run}-again" in markdown
-    # The list of systems, what is left out, and how to repeat the runs.
-    assert page.tags.count("details") == 3
+    # The list of systems, facts, what is left out, and how to repeat the runs.
+    assert page.tags.count("details") == 4
     assert "What gets confused: these runs keep no predictions" in page.plain_text
     # Every combination is in both.
     assert len(re.findall(r"^\| [●○]", markdown, flags=re.MULTILINE)) == 63
@@ -158,7 +158,8 @@ def test_one_system_one_seed(make_run, tmp_path):
     assert "dmrnet averages" in page.plain_text
     assert "one seed, so there is no standard error" in page.plain_text
     assert "Hard combinations" not in page.plain_text
-    assert "paired by seed. Bold" not in page.plain_text
+    for words in ("difference", "Bold", "baseline", "reverse"):
+        assert words not in page.plain_text.split("What was run")[0]
 
 
 def test_two_data_sets_and_two_scores(make_run, tmp_path):

@@ -18,7 +18,7 @@ from dmrnet.report.pages.terminal import terminal_table
 from dmrnet.report.records.published import parse_published
 from dmrnet.report.records.rows import RowError
 from dmrnet.report.records.runs import read_runs
-from dmrnet.report.summary.notes import notes_on
+from dmrnet.report.summary.notes import facts_on
 from dmrnet.report.summary.summary import summarise
 
 SOURCE = "Somebody et al., a journal, Table 1"
@@ -109,7 +109,7 @@ def test_stands_beside_runs_and_is_never_paired(make_run, publish):
     assert row[1].text == "as printed"
     assert row[2].below == ""
     assert row[2].hint == "as printed"
-    assert any(f"[1] {SOURCE}" in note for note in notes_on(found))
+    assert any(f"[1] {SOURCE}" in note for note in facts_on(found))
     # What was printed elsewhere changes nothing in what was run.
     alone = summary_of(*runs)
     assert alone.systems == found.systems[:2]

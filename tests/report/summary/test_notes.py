@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dmrnet.report.records.runs import read_runs
-from dmrnet.report.summary.notes import notes_on
+from dmrnet.report.summary.notes import facts_on, warnings_on
 from dmrnet.report.summary.summary import summarise
 
 
@@ -14,7 +14,7 @@ def notes(make_run):
     def notes_of(*runs, baseline="sf-md"):
         made = [make_run(*args, **kwargs) for args, kwargs in runs]
         (summary,) = summarise(read_runs(made, "test"), "test", baseline)
-        return " ".join(notes_on(summary))
+        return " ".join([*warnings_on(summary), *facts_on(summary)])
 
     return notes_of
 
@@ -52,8 +52,8 @@ def test_what_is_probably_wrong_with_any_run_comes_first(notes):
         for s in range(5)
     ]
     text = notes(*runs, baseline="dmr")
-    assert text.startswith(f"Warning: {shared.replace('12', '9')}. Data: paired.")
-    assert text.count("Warning") == 1
+    assert text.startswith(f"{shared.replace('12', '9')}. Data: paired.")
+    assert text.count("number for number") == 1
 
 
 def test_a_run_that_diverged(notes):
@@ -73,10 +73,19 @@ def test_one_seed(notes):
 
 @pytest.mark.parametrize(("seeds", "times"), [(2, "12.7"), (3, "4.3"), (4, "3.2")])
 def test_few_seeds(notes, seeds, times):
-    text = notes(*(run("dmr", seed) for seed in range(seeds)))
+    text = notes(*(run(m, seed) for m in ("sf-md", "dmr") for seed in range(seeds)))
     assert f"{seeds} seeds are few" in text
     assert f"interval reaches {times} standard errors" in text
     assert f"reaches a p below {2 * 0.5**seeds:g}; 6 seeds" in text
+
+
+def test_nothing_speaks_of_differences_of_one_system(notes):
+    text = notes(*(run("sf-md", seed) for seed in range(2)))
+    assert "2 seeds are few" in text
+    assert "differ" not in text
+    assert notes(run("sf-md", name="one", dataset="x")) == (
+        "There is one seed, so there is no standard error: another seed may give other numbers."
+    )
 
 
 def test_a_kept_epoch_that_few_samples_chose(notes):
@@ -88,7 +97,10 @@ def test_a_kept_epoch_that_few_samples_chose(notes):
 
 def test_no_baseline_as_costly(notes):
     fast = [run("sf-md", s, seconds=10.0) for s in range(5)]
-    slow = [run("dmr", s, seconds=15.0) for s in range(5)]
+    slow = [run("dmr", s, gain=0.2, seconds=15.0) for s in range(5)]
+    # Longer training explains no loss.
+    worse = [run("pe", s, gain=-0.5, seconds=15.0) for s in range(5)]
+    assert "longest" not in notes(*fast, *worse)
     text = notes(*fast, *slow)
     assert "longer than the longest sf-md: dmr (1.5 times as long)" in text
     longer = [
@@ -131,4 +143,4 @@ def test_different_commits(make_run):
     facts = runs[0] / "run.json"
     facts.write_text(facts.read_text().replace("0123", "9999"))
     (summary,) = summarise(read_runs(runs, "test"), "test", "sf-md")
-    assert any("2 different commits" in note for note in notes_on(summary))
+    assert any("2 different commits" in note for note in facts_on(summary))

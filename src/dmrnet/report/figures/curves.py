@@ -66,9 +66,12 @@ def curve_figures(summary: DataSummary, prefix: str) -> list[Figure]:
 
     caption = (
         "Mean over the seeds that reached the epoch; the validation score is the average over "
-        "combinations. Losses of different systems have different terms, so only their course "
-        "compares."
+        "combinations."
     )
+    if len(marks) > 1:
+        caption += (
+            " Losses of different systems have different terms, so only their course compares."
+        )
     if summary.val_constant is not None and metric == summary.score.name:
         caption += f" Dashed: {CONSTANT_NAMES[metric]} alone."
     caption += worse_left_out(summary)

@@ -103,6 +103,7 @@ def by_combination(summary: DataSummary, name: str) -> Figure:
     columns = _columns(summary)
     compared = [(item, mark) for item, mark in zip(systems, shown, strict=True) if item.gains]
     left, width, matrix = matrix_size(columns, summary.modalities)
+    several = len(systems) > 1
     base, lower, upper = 0.22, 1.35 if compared else 0.0, 2.5
 
     def draw(ink: str) -> Canvas:
@@ -133,10 +134,11 @@ def by_combination(summary: DataSummary, name: str) -> Figure:
         legend(scores, shown, ink)
         return figure
 
+    which = "score of the first system" if several else "score"
     caption = (
         "Each column is a combination; filled dots are the modalities seen. Columns are sorted by "
-        "the number of modalities seen, then by the score of the first system, worst first. Bars "
-        "are ± one standard error over seeds."
+        f"the number of modalities seen, then by the {which}, worst first. Bars are ± one standard "
+        "error over seeds."
     )
     if compared:
         caption += f" The lower panel is the difference to {summary.baseline}, paired by seed."

@@ -10,34 +10,21 @@ from dmrnet.report.mistakes.gather import Mistakes
 from dmrnet.report.mistakes.pack import form_of
 from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.overview import HOW_GAINED, Overview
-from dmrnet.report.pages.prose import facts, lead
+from dmrnet.report.pages.prose import facts, how_main, lead
 from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.tables.calibration import HOW_CALIBRATED
-from dmrnet.report.pages.tables.classes import HOW_CLASSES, class_table, constant_text
+from dmrnet.report.pages.tables.classes import HOW_CLASSES, class_table
 from dmrnet.report.pages.tables.mistakes import HOW_MISTAKES, mistake_tables
 from dmrnet.report.pages.tables.parts import how_parts, part_kind, part_table
 from dmrnet.report.pages.tables.scores import (
     combination_table,
     cost_table,
-    main_table,
+    main_cost_table,
     presence_table,
 )
 from dmrnet.report.pages.tables.table import SEEN, UNSEEN, Cell, Table
 from dmrnet.report.pages.tables.worth import how_worth
-from dmrnet.report.records.metrics import Score
-from dmrnet.report.summary.notes import notes_on
-
-_READING = (
-    "{unit}; mean ± standard error over seeds; in brackets the difference to the baseline in "
-    "{points}, paired by seed, and its 95% interval. Bold: the best mean of a column, "
-    "where chance does not explain its lead over the next (95% interval, paired by seed)."
-)
-
-
-def _reading(score: Score) -> str:
-    """Return how to read the table of a score."""
-    unit = "Percent" if score.rate else f"{score.label} in its unit"
-    return _READING.format(unit=unit, points=score.points)
+from dmrnet.report.summary.notes import facts_on, warnings_on
 
 
 def render_markdown(
@@ -58,11 +45,13 @@ def render_markdown(
             f"{escape_markdown(text)}\n" for text in (opening(summary), lead(summary)) if text
         ]
         parts += [*(f"- {name}: {escape_markdown(text)}" for name, text in facts(summary)), ""]
-        if notes := notes_on(summary):
-            parts += ["\n".join(f"> {escape_markdown(note)}\\" for note in notes)[:-1], ""]
-        parts += [markdown_table(main_table(summary)), f"{_reading(summary.score)}\n"]
-        if constant := constant_text(summary):
-            parts.append(f"{escape_markdown(constant)}\n")
+        for title, texts in (("Warnings", warnings_on(summary)), ("Notes", facts_on(summary))):
+            if texts:
+                parts += [f"{title}:\n", *(f"- {escape_markdown(text)}" for text in texts), ""]
+        parts += [
+            markdown_table(main_cost_table(summary)),
+            f"{escape_markdown(how_main(summary))}\n",
+        ]
         if (classes := class_table(summary)).rows:
             parts += ["### Beside accuracy\n", markdown_table(classes), f"{HOW_CLASSES}\n"]
         if (of_parts := part_table(summary)).rows:

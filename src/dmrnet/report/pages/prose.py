@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dmrnet.report.pages.tables.classes import constant_text
 from dmrnet.report.pages.tables.differences import COST_NAMES
 from dmrnet.report.records.combinations import members
 from dmrnet.report.records.metrics import CONSTANT_NAMES
@@ -44,7 +45,7 @@ def lead(summary: DataSummary) -> str:
         sentence += (
             f", {fmt.difference(gain)}{points} against {summary.baseline} (paired over {seeds})"
         )
-    elif best.label == summary.baseline:
+    elif best.label == summary.baseline and len(ranked) > 1:
         sentence += ", the baseline"
     sentence += _no_better(summary, best.headlines["average"].mean)
     if best.worst:
@@ -66,6 +67,29 @@ def _no_better(summary: DataSummary, average: float) -> str:
         return ""
     which = CONSTANT_NAMES[score.name]
     return f", no better than {which} alone, {fmt.percent(alone)}{score.sign}"
+
+
+def how_main(summary: DataSummary) -> str:
+    """Return how to read the main table."""
+    score, several = summary.score, len(summary.systems) > 1
+    label = score.label if score.label != "accuracy" else "Accuracy"
+    text = f"{label} {score.unit}{', lower is better' if score.lower_is_better else ''}"
+    measured = any(len(item.seeds) > 1 for item in summary.systems)
+    text += "; mean ± standard error over seeds" if measured else ""
+    if several and summary.baseline:
+        text += (
+            f"; in small print, the difference to {summary.baseline} in {score.points}, paired by "
+            "seed, with its 95% interval"
+        )
+    if several:
+        text += (
+            ". Bold: the best mean, where chance does not explain its lead over the next (95% "
+            "interval, paired by seed)"
+        )
+    cost = ""
+    if any("train_seconds" in item.run_metrics for item in summary.systems):
+        cost = "Training is per seed; parameters are those at inference. "
+    return f"{text}. {cost}{constant_text(summary)}".strip()
 
 
 def facts(summary: DataSummary) -> list[tuple[str, str]]:

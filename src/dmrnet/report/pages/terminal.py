@@ -14,7 +14,7 @@ from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.tables.classes import constant_text
 from dmrnet.report.pages.tables.scores import main_table
 from dmrnet.report.pages.tables.table import Cell
-from dmrnet.report.summary.notes import notes_on
+from dmrnet.report.summary.notes import facts_on, warnings_on
 from dmrnet.report.summary.summary import DataSummary
 
 
@@ -52,7 +52,8 @@ def _one(summary: DataSummary) -> list[RenderableType]:
     lines = [Text(f"{reading}.", style="dim")]
     if constant := constant_text(summary):
         lines.append(Text(constant.replace(" (dashed in the figures)", ""), style="dim"))
-    lines += [Text(f"Note: {note}", style="yellow") for note in notes_on(summary)]
+    lines += [Text(f"Warning: {text}", style="yellow") for text in warnings_on(summary)]
+    lines += [Text(f"Note: {text}", style="dim") for text in facts_on(summary)]
     # A table is as wide as it needs to be; a sentence is no wider than a terminal.
     parts: list[RenderableType] = [grid, Text(""), *(Constrain(line, 80) for line in lines)]
     if text := opening(summary):

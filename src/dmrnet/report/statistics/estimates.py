@@ -61,6 +61,17 @@ class Estimate:
         return math.sqrt(squares / (count - 1) / count)
 
     @property
+    def is_constant(self) -> bool:
+        """Whether two seeds or more all gave the same number, up to rounding.
+
+        Example:
+            >>> Estimate.of({0: 0.1 + 0.2, 1: 0.3}).is_constant, Estimate.of({0: 0.3}).is_constant
+            (True, False)
+        """
+        slack = 1e-12 * max(1.0, max(map(abs, self.values)))
+        return len(self.seeds) > 1 and max(self.values) - min(self.values) <= slack
+
+    @property
     def by_seed(self) -> dict[int, float]:
         """Number of each seed; empty without seeds."""
         return dict(zip(self.seeds, self.values, strict=True)) if self.seeds else {}

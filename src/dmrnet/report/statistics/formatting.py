@@ -63,10 +63,10 @@ def difference(item: Estimate | None, digits: int = 2) -> str:
     return f"{points(item.mean, digits)} {ends(interval(item), digits)}".rstrip()
 
 
-def ends(pair: tuple[float, float] | None, digits: int = 2) -> str:
+def ends(pair: tuple[float, float] | None, digits: int = 2, over: str = "seeds") -> str:
     """Write the ends of an interval of differences in percentage points; empty for None.
 
-    An interval without width is no certainty: every seed gave the same.
+    An interval without width is no certainty: every seed, or draw, gave the same.
 
     Example:
         >>> ends((-0.0023, 0.0101)), ends((0.0, 0.0))
@@ -75,7 +75,7 @@ def ends(pair: tuple[float, float] | None, digits: int = 2) -> str:
     if pair is None:
         return ""
     low, high = (points(end, digits) for end in pair)
-    return "[in all seeds]" if low == high else f"[{low}, {high}]"
+    return f"[in all {over}]" if low == high else f"[{low}, {high}]"
 
 
 def probability(p: float | None) -> str:

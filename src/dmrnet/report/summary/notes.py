@@ -1,10 +1,11 @@
-"""Notes on a summary: what limits its numbers."""
+"""Notes on a summary: what may make its numbers mislead, and facts about them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from dmrnet.report.records.metrics import LEAST_SAMPLES, advice_on_constant
+from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.formatting import listed, percent
 from dmrnet.report.statistics.inference import fewest_seeds, smallest_sign_p, t_quantile
 from dmrnet.report.summary.summary import DataSummary
@@ -15,8 +16,8 @@ _COSTLIER = 1.2
 """From this ratio of costs on, a note asks for a baseline trained as long."""
 
 
-def notes_on(summary: DataSummary) -> list[str]:
-    """Return sentences on what limits the numbers of a summary, the most important first."""
+def warnings_on(summary: DataSummary) -> list[str]:
+    """Return sentences on what may make the numbers mislead, the most important first."""
     return [
         *([summary.undefined] if summary.undefined else []),
         *(
@@ -26,13 +27,22 @@ def notes_on(summary: DataSummary) -> list[str]:
             for item in summary.systems
             if (rise := item.run_metrics.get("loss_rise"))
         ),
-        *(f"Warning: {warning}." for warning in summary.data_warnings),
-        *(f"Data: {note}." for note in summary.data_notes),
+        *(f"{warning}." for warning in summary.data_warnings),
         *_on_constants(summary),
+        *_on_uneven(summary),
+        *_on_one_seed(summary),
+        *_on_longer(summary),
+    ]
+
+
+def facts_on(summary: DataSummary) -> list[str]:
+    """Return sentences on the data, the seeds and the origin of the numbers."""
+    return [
+        *(f"Data: {note}." for note in summary.data_notes),
         *_on_combinations(summary),
         *_on_baseline(summary),
         *_on_seeds(summary),
-        *_on_training(summary),
+        *_on_selection(summary),
         *_on_origin(summary),
     ]
 
@@ -57,21 +67,8 @@ def _on_constants(summary: DataSummary) -> Iterator[str]:
             )
 
 
-def _on_combinations(summary: DataSummary) -> Iterator[str]:
-    possible = 2 ** len(summary.modalities) - 1
-    if summary.few:
-        fewest = min(summary.few, key=lambda name: summary.counts[name])
-        n = summary.counts[fewest][0]
-        yield (
-            f"Average and worst leave out {len(summary.few)} combinations scored on fewer than "
-            f"{LEAST_SAMPLES} samples: one sample is {percent(1 / n, 1)} points of {fewest}, which "
-            f"has {n}."
-        )
-    elif summary.fewest and summary.fewest < LEAST_SAMPLES:
-        yield (
-            f"Combinations were scored on as few as {summary.fewest} samples: one of them is "
-            f"{percent(1 / summary.fewest, 1)} points of a score."
-        )
+def _on_uneven(summary: DataSummary) -> Iterator[str]:
+    """Yield sentences on combinations, or samples, that not every run was scored on."""
     valued = {*summary.compared, *summary.few}
     missing = [name for name in summary.combinations if name not in valued]
     if missing:
@@ -88,15 +85,32 @@ def _on_combinations(summary: DataSummary) -> Iterator[str]:
             f"Average and worst are over the {len(summary.compared)} combinations that every run "
             f"has a value for. Left out: {shown} (missing in {listed(lacking)})."
         )
-    if (count := len(summary.combinations)) < possible:
-        yield f"{count} of the {possible} possible combinations have a value."
     uneven = [name for name, (least, most) in summary.counts.items() if least != most]
     if uneven:
         least, most = summary.counts[uneven[0]]
+        text = f"Runs were scored on different numbers of samples ({uneven[0]}: {least} to {most})."
+        if len(summary.systems) > 1:
+            text += " Their test sets differ, so differences are not due to the systems alone."
+        yield text
+
+
+def _on_combinations(summary: DataSummary) -> Iterator[str]:
+    possible = 2 ** len(summary.modalities) - 1
+    if summary.few:
+        fewest = min(summary.few, key=lambda name: summary.counts[name])
+        n = summary.counts[fewest][0]
         yield (
-            f"Runs were scored on different numbers of samples ({uneven[0]}: {least} to {most}). "
-            "Their test sets differ, so differences are not due to the systems alone."
+            f"Average and worst leave out {len(summary.few)} combinations scored on fewer than "
+            f"{LEAST_SAMPLES} samples: one sample is {percent(1 / n, 1)} points of {fewest}, which "
+            f"has {n}."
         )
+    elif summary.fewest and summary.fewest < LEAST_SAMPLES:
+        yield (
+            f"Combinations were scored on as few as {summary.fewest} samples: one of them is "
+            f"{percent(1 / summary.fewest, 1)} points of a score."
+        )
+    if (count := len(summary.combinations)) < possible:
+        yield f"{count} of the {possible} possible combinations have a value."
 
 
 def _on_baseline(summary: DataSummary) -> Iterator[str]:
@@ -121,37 +135,57 @@ def _numbered(seeds: Sequence[int]) -> str:
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
 
 
-def _on_seeds(summary: DataSummary) -> Iterator[str]:
+def _on_one_seed(summary: DataSummary) -> Iterator[str]:
     own = [item for item in summary.systems if not item.system.source]
     single = [item.label for item in own if len(item.seeds) == 1]
+    if not single:
+        return
+    have = "has" if len(single) == 1 else "have"
+    who = "Every system has" if len(single) == len(own) else f"{listed(single)} {have}"
+    other = "another seed may reverse the order"
+    if len(own) == 1:
+        who, other = "There is", "another seed may give other numbers"
+    yield f"{who} one seed, so there is no standard error: {other}."
+
+
+def _on_seeds(summary: DataSummary) -> Iterator[str]:
+    own = [item for item in summary.systems if not item.system.source]
     fewest = min((len(item.seeds) for item in own if len(item.seeds) > 1), default=0)
-    if single:
-        have = "has" if len(single) == 1 else "have"
-        who = "Every system has" if len(single) == len(own) else f"{listed(single)} {have}"
-        yield f"{who} one seed, so there is no standard error: another seed may reverse the order."
-    if 1 < fewest < _FEW_SEEDS:
-        yield (
-            f"{fewest} seeds are few: a 95% interval reaches {t_quantile(fewest):.1f} standard "
-            "errors to either side, and assumes normally distributed differences. Without that "
-            f"assumption no test of {fewest} seeds reaches a p below {smallest_sign_p(fewest):g}; "
-            f"{fewest_seeds(0.05)} seeds can reach 0.05."
+    if not 1 < fewest < _FEW_SEEDS:
+        return
+    text = (
+        f"{fewest} seeds are few: a 95% interval reaches {t_quantile(fewest):.1f} standard errors "
+        "to either side"
+    )
+    if len(own) > 1:
+        text += (
+            ", and assumes normally distributed differences. Without that assumption no test of "
+            f"{fewest} seeds reaches a p below {smallest_sign_p(fewest):g}; {fewest_seeds(0.05)} "
+            "seeds can reach 0.05"
         )
+    yield f"{text}."
 
 
-def _on_training(summary: DataSummary) -> Iterator[str]:
+def _on_selection(summary: DataSummary) -> Iterator[str]:
     least = summary.selected_on
-    # An image with a class for every pixel is not one right or wrong prediction.
-    others = ("miou", "mae", "rank_mae", "r2", "map")
-    if 0 < least < _FEW_SELECTED_ON and summary.score.name not in others:
+    # Only of a rate is one sample a share; a pixel is no sample, and AP is no share of them.
+    counted = summary.score.rate and summary.score.name not in ("miou", "dice", "r2", "map")
+    if 0 < least < _FEW_SELECTED_ON and counted:
         yield (
             f"Each run's epoch was selected on {least} validation samples. One of them is "
             f"{percent(1 / least, 1)} points of a combination's accuracy, so the choice is largely "
             "chance. Use more validation samples (--data.val_share, or a larger file)."
         )
+
+
+def _on_longer(summary: DataSummary) -> Iterator[str]:
     costlier = [
         f"{item.label} ({1 / item.equal.ratio:.1f} times as long)"
         for item in summary.systems
-        if item.equal and not item.equal.reached and item.equal.ratio * _COSTLIER < 1
+        if item.equal
+        and not item.equal.reached
+        and item.equal.ratio * _COSTLIER < 1
+        and _gains(summary, item.differences.get("average"))
     ]
     if costlier:
         yield (
@@ -160,6 +194,12 @@ def _on_training(summary: DataSummary) -> Iterator[str]:
             "(--max-epochs, or stretch in a study) and report it too, for a comparison at equal "
             "cost."
         )
+
+
+def _gains(summary: DataSummary, difference: Estimate | None) -> bool:
+    """Whether a difference is for the better."""
+    sign = -1 if summary.score.lower_is_better else 1
+    return difference is not None and sign * difference.mean > 0
 
 
 def _on_origin(summary: DataSummary) -> Iterator[str]:

@@ -15,6 +15,7 @@ from dmrnet.report.pages.tables.scores import (
     combination_table,
     cost_table,
     hardness_table,
+    main_cost_table,
     main_table,
     presence_table,
 )
@@ -190,3 +191,13 @@ def test_presence_is_counted_by_combination_and_class(make_run):
         ["○", "●", "2", "0", "2"],
     ]
     assert not presence_table(replace(summary, presence=summary.presence[:1])).rows
+
+
+def test_cost_stands_beside_scores(make_run):
+    runs = [make_run("sf-md", seed, modalities=("a", "b"), seconds=75.0) for seed in (0, 1)]
+    (summary,) = summarise(read_runs(runs, "test"), "test", "sf-md")
+    table = main_cost_table(summary)
+    assert table.header[-2:] == ("Training", "Parameters")
+    (row,) = table.rows
+    assert [cell.text for cell in row[-2:]] == ["1 min 15 s", "204.8 k"]
+    assert [cell.text for cell in row[:-2]] == [cell.text for cell in main_table(summary).rows[0]]

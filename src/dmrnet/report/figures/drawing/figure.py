@@ -6,10 +6,11 @@ import io
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from hashlib import blake2b
 from html import escape
 from typing import Any
 
@@ -82,8 +83,8 @@ def data_id(system: str, columns: Sequence[str] = ()) -> str:
 def to_svg(draw: Callable[[str], Canvas], name: str, described: str) -> str:
     """Return a figure as SVG: text as text, no date, unique ids, colour from the page.
 
-    Every id starts with the name, so that several figures can share a page; the description is for
-    screen readers.
+    Every id starts with a hash of the name, so that several figures can share a page; the
+    description is for screen readers.
     """
     stream = io.StringIO()
     metadata = {"Date": None, "Creator": None}
@@ -92,23 +93,36 @@ def to_svg(draw: Callable[[str], Canvas], name: str, described: str) -> str:
     text = stream.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
-    referred = set(re.findall(r"(?:href=\"|url\()#([^\")]+)", text))
+    short = blake2b(name.encode(), digest_size=4).hexdigest()
+    referred = dict.fromkeys(re.findall(r"(?:href=\"|url\()#([^\")]+)", text))
+    ids = {known: f"f{short}-{number}" for number, known in enumerate(referred)}
     # Only within tags: the text of labels must stay as it is.
-    text = re.sub(r"<[^>]*>", lambda match: _tidy(match[0], name, referred), text)
+    text = re.sub(r"<[^>]*>", lambda match: _tidy(match[0], ids), text)
     text = re.sub(r"\s*\n\s*", "\n", text)
+    text = _SAME_STYLE.sub(_with_one_style, text)
     head, rest = text.split(">", 1)
+    # A page shows it no smaller than lets letters of nine points be read.
+    head = re.sub(r' width="([\d.]+)pt"', r' width="\1pt" style="--w:\1pt"', head)
     head += f' role="img" aria-label="{escape(described)}" font-family="sans-serif"'
     return head + ' stroke-linejoin="round">' + rest
 
 
-def _tidy(tag: str, name: str, referred: set[str]) -> str:
-    """Clean one tag: colour from the page, short numbers, only ids that are referred to."""
+_SAME_STYLE = re.compile(r'(?:<use [^>]*? style="([^"]*)"/>\n)(?:<use [^>]*? style="\1"/>\n)+')
+
+
+def _with_one_style(match: re.Match[str]) -> str:
+    """Let marks in a row that look the same share one style."""
+    marks = match[0].replace(f' style="{match[1]}"', "")
+    return f'<g style="{match[1]}">\n{marks}</g>\n'
+
+
+def _tidy(tag: str, ids: Mapping[str, str]) -> str:
+    """Clean one tag: colour from the page, short numbers and paths, ids that are referred to."""
     tag = tag.replace(INK, "currentColor")
     tag = re.sub(f' id="({DATA}[0-9a-f]*)"', lambda m: _as_data(m[1]), tag)
-    tag = re.sub(
-        r' id="([^"]*)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in referred else "", tag
-    )
-    tag = re.sub(r'(href="|url\()#', rf"\1#{name}-", tag)
+    tag = re.sub(r' id="([^"]*)"', lambda m: f' id="{ids[m[1]]}"' if m[1] in ids else "", tag)
+    tag = re.sub(r'(href="|url\()#([^")]+)', lambda m: f"{m[1]}#{ids.get(m[2], m[2])}", tag)
+    tag = re.sub(r' d="[^"]*"', lambda m: re.sub(r"\s*([A-Za-z])\s+", r"\1", m[0]), tag)
     tag = re.sub(r'font-family: [^;"]*;? ?', "", tag)
     if "href=" not in tag and " id=" not in tag:
         tag = re.sub(r"\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}", tag)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure as Canvas
-from matplotlib.patches import Rectangle
+from matplotlib.path import Path
 
-from dmrnet.report.figures.drawing.axes import axes_at, bare, dot_matrix, matrix_size, shade_sizes
+from dmrnet.report.figures.drawing.axes import (
+    axes_at,
+    bare,
+    column_width,
+    constant_line,
+    dot_matrix,
+    matrix_size,
+    shade_sizes,
+)
 from dmrnet.report.figures.drawing.figure import Figure, data_id, make_figure
+from dmrnet.report.records.metrics import CONSTANT_NAMES
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.formatting import shortened
 from dmrnet.report.summary.summary import DataSummary
@@ -43,7 +54,7 @@ def heat_map(summary: DataSummary, columns: Sequence[str], name: str) -> Figure:
 
     def draw(ink: str) -> Canvas:
         height = base + 0.3 + upper + (gap + lower if compared else 0) + dots
-        figure = Canvas(figsize=(left + width + 1.0, height))
+        figure = Canvas(figsize=(left + width + 0.7, height))
         axes = axes_at(figure, left, base, width, dots)
         dot_matrix(axes, columns, summary.modalities, ink)
         shade_sizes([axes], columns, ink)
@@ -58,11 +69,13 @@ def heat_map(summary: DataSummary, columns: Sequence[str], name: str) -> Figure:
             panels, bottom = [*panels, below], bottom + lower + gap
         above = axes_at(figure, left, bottom, width, upper)
         scores = {item.label: item.scores for item in systems}
-        ends = _ends([item.scores for item in systems], columns)
+        ends = _ends([item.scores for item in systems], columns, summary.constants.values())
         colours = "viridis_r" if summary.score.lower_is_better else "viridis"
         _cells(above, systems, scores, columns, ends, colours, ink)
         above.set_title(summary.score.axis(), loc="left", color=ink, pad=3)
-        _scale(figure, left + width + 0.12, bottom, upper, ends, colours, ink)
+        scale = _scale(figure, left + width + 0.12, bottom, upper, ends, colours, ink)
+        if summary.constants:
+            scale.axhline(100 * fmean(summary.constants.values()), **constant_line(ink))
         for one in (*panels, above):
             one.set_xlim(-0.5, len(columns) - 0.5)
         return figure
@@ -72,6 +85,12 @@ def heat_map(summary: DataSummary, columns: Sequence[str], name: str) -> Figure:
         "the number of modalities seen, then by the score of the first system, worst first. The "
         "mean over seeds; the tables have every number."
     )
+    if summary.constants:
+        alone = 100 * fmean(summary.constants.values())
+        caption += (
+            f" In the scale, dashed: {CONSTANT_NAMES[summary.score.name]} alone, "
+            f"{alone:.4g}{summary.score.sign}."
+        )
     return make_figure(name, "Every combination", caption, draw, wide=True)
 
 
@@ -87,15 +106,24 @@ def _cells(
     """Draw a rectangle for each system and combination, which a page can pick out."""
     scale = mpl.colormaps[colours]
     low, high = ends
+    # One shape, in inches, that every combination of a system uses.
+    half, up = column_width(columns) / 2, ROW / 2
+    corners = [(-half, -up), (half, -up), (half, up), (-half, up), (-half, -up)]
     for y, item in enumerate(systems):
-        for x, name in enumerate(columns):
-            if (value := values[item.label].get(name)) is None:
-                continue
-            colour = scale((100 * value.mean - low) / max(high - low, 1e-9))
-            cell = Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=colour, linewidth=0)
-            cell.set_gid(data_id(item.label, [name]))
-            # Not `add_patch`, which would look for limits that are set anyway.
-            axes.add_artist(cell)
+        here = [(x, name) for x, name in enumerate(columns) if name in values[item.label]]
+        means = [100 * values[item.label][name].mean for _, name in here]
+        cells = PathCollection(
+            [Path(corners)],
+            offsets=[(x, y) for x, _ in here],
+            offset_transform=axes.transData,
+            facecolors=[scale((mean - low) / max(high - low, 1e-9)) for mean in means],
+            linewidths=0,
+            clip_on=False,
+        )
+        cells.set_transform(axes.figure.dpi_scale_trans)
+        cells.set_gid(data_id(item.label, [name for _, name in here]))
+        # Not `add_collection`, which would look for limits that are set anyway.
+        axes.add_artist(cells)
     axes.set_ylim(len(systems) - 0.5, -0.5)
     axes.set_yticks(range(len(systems)), [shortened(item.label, LONGEST_LABEL) for item in systems])
     axes.set_xticks([])
@@ -113,7 +141,7 @@ def _scale(
     ends: tuple[float, float],
     colours: str,
     ink: str,
-) -> None:
+) -> Axes:
     """Draw the colours' scale at the right of a panel."""
     axes = axes_at(figure, left, bottom, 0.12, max(height, 0.4))
     steps = 24
@@ -131,10 +159,15 @@ def _scale(
     axes.spines["left"].set_visible(False)
     axes.spines["bottom"].set_visible(False)
     axes.tick_params(length=0)
+    return axes
 
 
-def _ends(values: Sequence[Mapping[str, Estimate]], columns: Sequence[str]) -> tuple[float, float]:
+def _ends(
+    values: Sequence[Mapping[str, Estimate]], columns: Sequence[str], constants: Iterable[float]
+) -> tuple[float, float]:
+    """Return the ends of the scale: scores and constants."""
     every = [100 * of[name].mean for of in values for name in columns if name in of]
+    every += [100 * value for value in constants]
     low, high = min(every), max(every)
     return (low, high) if high - low > 1e-6 else (low - 0.5, high + 0.5)
 

@@ -252,7 +252,7 @@ const page = (() => {
       }),
       make("td", {}, strip([...values.values()], low, high))));
     const name = row.dataset.c;
-    const difference = base ? `; small, the difference to ${table.dataset.baseline}` : "";
+    const difference = base && lines.length > 1 ? `; small, the difference to ${table.dataset.baseline}` : "";
     return make("tr", { class: "detail" }, make("td", { colspan: heads.length },
       make("p", {}, `${name}, by seed${difference}`),
       make("table", { "aria-label": `Every seed of ${name}` },
@@ -395,7 +395,7 @@ const page = (() => {
       box.closest("li").hidden = !box.value.toLowerCase().includes(wanted);
     }
   });
-  tools.hidden = false;
+  tools.hidden = "nothing" in tools.dataset;
   show();
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
   return { all, byId, make, markOf, onShow, state: () => state, write };

@@ -14,19 +14,23 @@ from dmrnet.report.mistakes.gather import Mistakes
 from dmrnet.report.mistakes.pack import form_of, pack
 from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.overview import HOW_GAINED, Overview
-from dmrnet.report.pages.prose import facts, lead
+from dmrnet.report.pages.prose import facts, how_main, lead
 from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.tables.calibration import HOW_CALIBRATED
 from dmrnet.report.pages.tables.classes import HOW_CLASSES, class_table, constant_text
 from dmrnet.report.pages.tables.mistakes import HOW_MISTAKES, mistake_tables
 from dmrnet.report.pages.tables.parts import how_parts, part_kind, part_table
-from dmrnet.report.pages.tables.scores import cost_table, main_table, presence_table
+from dmrnet.report.pages.tables.scores import cost_table, main_cost_table, presence_table
 from dmrnet.report.pages.tables.table import SEEN, UNSEEN
 from dmrnet.report.pages.tables.worth import how_worth
-from dmrnet.report.summary.notes import notes_on
+from dmrnet.report.summary.notes import facts_on, warnings_on
 
 SCRIPTS = ("page.js", "mistakes.js")
 """Files of the page's script; a later one may use the names of those before it."""
+
+
+MOST_WARNINGS = 5
+"""Number of warnings that stand on the page; more are folded."""
 
 
 def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
@@ -38,16 +42,9 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
     environment.globals |= {
         function.__name__: function
         for function in (
-            *(opening, lead, facts, notes_on, constant_text, how_worth),
-            *(
-                main_table,
-                class_table,
-                part_table,
-                part_kind,
-                how_parts,
-                cost_table,
-                presence_table,
-            ),
+            *(opening, lead, facts, warnings_on, facts_on, constant_text, how_worth, how_main),
+            *(main_cost_table, class_table, cost_table, presence_table),
+            *(part_table, part_kind, how_parts),
             *(mistake_tables, packed, is_known, form_of),
         )
     }
@@ -68,6 +65,7 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
         how_calibrated=HOW_CALIBRATED,
         how_classes=HOW_CLASSES,
         how_mistakes=HOW_MISTAKES,
+        most_cautions=MOST_WARNINGS,
         style=style,
         script=Markup(script),
         # The browser runs this script and no other, whatever a name may hold.

@@ -234,6 +234,8 @@ def _cell(value: Estimate | None, digits: int, below: str = "") -> Cell:
 
 def _signed(value: Estimate, digits: int) -> str:
     text = f"{value.mean:+.{digits}f}"
-    if (ends := interval(value)) is not None:
+    if value.is_constant:
+        text += " [in all seeds]"
+    elif (ends := interval(value)) is not None:
         text += f" [{ends[0]:+.{digits}f}, {ends[1]:+.{digits}f}]"
     return text.replace("-", fmt.MINUS)

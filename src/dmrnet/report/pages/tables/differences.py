@@ -67,7 +67,7 @@ def difference_table(summary: DataSummary, resampled: Resampled | None = None) -
             Cell(against),
             Cell(fmt.points(average.mean), hint=fmt.by_seed(average, fmt.points)),
             Cell(fmt.ends(interval(average)) or fmt.NOTHING),
-            Cell(fmt.ends(ends) or fmt.NOTHING),
+            Cell(fmt.ends(ends, over="draws") or fmt.NOTHING),
             Cell(fmt.probability(p.get(label))),
             Cell(fmt.probability(holm(p).get(label))),
             worst_cell,

@@ -56,6 +56,30 @@ def main_table(summary: DataSummary) -> Table:
     return Table(("System", "Seeds", *(HEADLINE_TITLES[key] for key in best)), tuple(rows))
 
 
+def main_cost_table(summary: DataSummary) -> Table:
+    """The main table, with what a system costs beside its scores: training time and parameters."""
+    table = main_table(summary)
+    times, sizes = ("train_seconds", "train_cpu_seconds"), ("inference_parameters", "parameters")
+    known = [
+        (title, keys, write)
+        for title, keys, write in (
+            ("Training", times, fmt.duration),
+            ("Parameters", sizes, fmt.count),
+        )
+        if any(set(keys) & item.run_metrics.keys() for item in summary.systems)
+    ]
+    rows = []
+    for item, row in zip(summary.systems, table.rows, strict=True):
+        cells = list(row)
+        for title, keys, write in known:
+            first = next((v for k in keys if (v := item.run_metrics.get(k))), None)
+            cpu = item.run_metrics.get("train_cpu_seconds") if title == "Training" else None
+            below = f"CPU {write(cpu.mean)}" if cpu and cpu is not first else ""
+            cells.append(Cell(write(first.mean), below, value=first.mean) if first else EMPTY)
+        rows.append(tuple(cells))
+    return Table((*table.header, *(title for title, _, _ in known)), tuple(rows))
+
+
 def rank_table(ranking: Ranking) -> Table:
     """One row a system: its average rank over the data sets, and its rank on each."""
     rows = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate, paired_difference
-from dmrnet.report.statistics.inference import interval
+from dmrnet.report.statistics.inference import interval, smallest_sign_p
 from dmrnet.report.summary.summary import DataSummary
 
 SEEN, UNSEEN = "●", "○"
@@ -30,6 +30,8 @@ class Cell:
     hint: str = ""
     value: float | None = None
 
+
+_LEVEL = 0.05
 
 EMPTY = Cell(fmt.NOTHING)
 
@@ -54,11 +56,15 @@ class Table:
 
 
 def score_cell(value: Estimate | None, best: Estimate | None, digits: int = 2) -> Cell:
-    """Return a score in percent; it is best if it reads like the best one."""
+    """Return a score in percent; it is best if it reads like the best one.
+
+    The standard error is left out where all seeds gave the same: it would look like certainty.
+    """
     if value is None:
         return EMPTY
+    text = fmt.percent(value.mean, digits) if value.is_constant else fmt.estimate(value, digits)
     is_best = best is not None and fmt.percent(value.mean, digits) == fmt.percent(best.mean, digits)
-    return Cell(fmt.estimate(value, digits), best=is_best, hint=fmt.by_seed(value))
+    return Cell(text, best=is_best, hint=fmt.by_seed(value))
 
 
 def best_of(summary: DataSummary, scores: Sequence[Estimate | None]) -> Estimate | None:
@@ -66,8 +72,8 @@ def best_of(summary: DataSummary, scores: Sequence[Estimate | None]) -> Estimate
 
     Returns:
         The best; None with fewer scores, as there is no choice, and where the 95% interval of its
-        difference to the next one, paired by seed, holds 0 or is not known. Printed numbers have no
-        seeds and are taken as they are.
+        difference to the next one, paired by seed, holds 0, is not known, or has no width over
+        fewer seeds than a sign test needs. Printed numbers have no seeds and are taken as they are.
     """
     values = [value for value in scores if value is not None]
     if len(values) < 2:
@@ -76,5 +82,8 @@ def best_of(summary: DataSummary, scores: Sequence[Estimate | None]) -> Estimate
     if not best.seeds or not second.seeds:
         return best
     difference = paired_difference(best, second)
-    ends = None if difference is None else interval(difference)
-    return best if ends is not None and ends[0] * ends[1] > 0 else None
+    if difference is None or (ends := interval(difference)) is None or ends[0] * ends[1] <= 0:
+        return None
+    # Where all seeds differ by the same, the interval has no width, which is no certainty.
+    few = smallest_sign_p(len(difference.seeds)) > _LEVEL
+    return None if few and difference.is_constant else best
