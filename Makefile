@@ -8,7 +8,6 @@ TEST_VENV ?= .venv-test
 PYTEST_FLAGS ?= --numprocesses 2 --dist loadscope
 
 .DEFAULT_GOAL := help
-.NOTPARALLEL:
 .PHONY: help quickstart test develop checks format lint type-check docs test-fast coverage clean
 
 help:  ## Say what each verb does
@@ -28,7 +27,9 @@ develop:  ## Install the package, its tools and the commit hooks into the active
 	$(PYTHON) -m pip install --editable ".[dev,docs]"
 	$(PYTHON) -m pre_commit install
 
-checks: lint type-check docs test-fast  ## Every check and test, in the active environment
+checks:  ## Every check and test, in the active environment
+	$(MAKE) --jobs 2 lint type-check docs
+	$(MAKE) test-fast
 
 format:  ## Format the code and mend what ruff can mend
 	$(PYTHON) -m ruff format .
