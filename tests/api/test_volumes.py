@@ -98,7 +98,8 @@ def test_predict_writes_a_file_for_each_volume(run: Run, tmp_path: Path) -> None
     assert np.load(out / "0.npy").shape == (10, 8, 8)
     assert (out / "classes.csv").read_text().split() == ["value,class", "0,0", "1,1", "2,2"]
     listed = (out / "volumes.csv").read_text().splitlines()
-    assert listed[0] == "file,sample,seen,voxels(0),voxels(1),voxels(2)"
+    head = "file,sample,seen,voxels(0),voxels(1),voxels(2)"
+    assert listed[0] == f"{head},voxels(all),voxels(core)"
     assert listed[2].startswith("1.npy,1,flair,")
     assert main([*words, str(tmp_path / "maps.npz")]) == 0
     with np.load(tmp_path / "maps.npz") as saved:

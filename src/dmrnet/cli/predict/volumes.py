@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,7 +34,8 @@ def write_volumes(
 
     In a folder each volume is a file, with the labels that training volumes had: ``.nii.gz`` with
     the affine matrix of the source where there is one and nibabel is installed, else ``.npy``.
-    ``classes.csv`` names the labels; ``volumes.csv``, written last, lists the files. A ``.npz``
+    ``classes.csv`` names the labels; ``volumes.csv``, written last, lists the files with the number
+    of voxels of each class and region. A ``.npz``
     holds the numbers of classes, as ``predicted`` where all volumes have one size, else an array a
     volume, ``predicted_0`` and so on.
 
@@ -71,12 +73,17 @@ def write_volumes(
     numbers = _numbers(dataset, frames[0] if frames else None)
     pairs = [[str(n), name] for n, name in zip(numbers, classes, strict=True)]
     write_text(out / "classes.csv", csv_text([["value", "class"], *pairs]))
-    listed = [["file", "sample", "seen", *(f"voxels({name})" for name in classes)]]
+    regions = [region for region in dataset.task.regions if region[0] not in classes]
+    heads = [*classes, *(name for name, _ in regions)]
+    listed = [["file", "sample", "seen", *(f"voxels({name})" for name in heads)]]
     for one, file, sample, mask, frame in zip(predicted, files, samples, seen, frames, strict=True):
         found = one[0].numpy()
         _write(out / file, restored(found, frame, dataset.numbers), frame)
         counts = np.bincount(found.ravel(), minlength=len(classes)).tolist()
-        listed.append([file, sample, name_of(mask, names), *map(str, counts)])
+        # What the case was cut from is of the first class outside of it.
+        counts[0] += 0 if frame is None else math.prod(frame.shape) - found.size
+        of_regions = [sum(counts[n] for n in members) for _, members in regions]
+        listed.append([file, sample, name_of(mask, names), *map(str, [*counts, *of_regions])])
     write_bytes(out / "volumes.csv", csv_text(listed).encode(errors="surrogateescape"))
 
 

@@ -150,7 +150,7 @@ def predict_windows(
     device = masks.device
     weights = sliding.weights(device)
     # The prediction lies where the volume does among the zeros.
-    kept = tuple(slice(first, first + side) for first, side in zip(ends[-2::-2], size, strict=True))
+    kept = window_of(ends[-2::-2], size)
     step, start = len(masks), 0
     while start < len(masks):
         some = masks[start : start + step]

@@ -146,7 +146,8 @@ def _train_and_evaluate(
 
 def score_of(folder: RunFolder, settings: RunSettings) -> str:
     """Return the name of the score of a run, which may depend on what its data predict."""
-    return str(folder.read_facts().get("score", measure_of(settings.data).name))
+    score = folder.read_facts().get("score")
+    return measure_of(settings.data).name if score is None else str(score)
 
 
 def mean_score(folder: RunFolder, metric: str = "accuracy") -> float | None:
