@@ -47,6 +47,9 @@ def test_there_is_one_for_each_row_and_recipe() -> None:
         for row in names
         for recipe in ("paper", "released")
     }
+    # Of other papers: one training for all rows.
+    brain = ("sf-md", "hemis", "rfnet", "mmformer", "shaspec", "mmanet", "dmrnet")
+    expected |= {f"brats/{row}-paper" for row in brain}
     assert {named(path) for path in EVERY} == expected
 
 
@@ -66,7 +69,7 @@ def test_it_says_where_it_belongs(path: Path) -> None:
     # Neither the paper nor its code averages; the code for pixels alone clips.
     training = settings.training
     clipped = path.parent.name == "nyuv2" and settings.recipe == "released-seg"
-    epochs, batch = (300, 8) if path.parent.name == "nyuv2" else (100, 64)
+    epochs, batch = {"nyuv2": (300, 8), "brats": (411, 2)}.get(path.parent.name, (100, 64))
     assert (training.clip, training.ema) == (20 if clipped else 0, 0)
     assert (training.max_epochs, training.batch_size) == (epochs, batch)
 
@@ -78,8 +81,11 @@ PRINTED = {
     "kinetics-sounds": (1e-3, 1e-4, "audio-visual", 1e-3, 0.3),
     # Of these the paper prints alpha and beta (Sec. 4.4); the others are its released code's.
     "nyuv2": (1e-2, 1e-4, "nyuv2", 1e-3, 0.5),
+    # The training of RFNet's code; alpha and beta as on NYUv2.
+    "brats": (2e-4, 1e-4, "poly", 1e-3, 0.5),
 }
 NETWORKS = {
+    "brats": ("generic", "r18"),
     "casia-surf": ("surf", "r18"),
     "crema-d": ("ogm", "r18"),
     "kinetics-sounds": ("ogm", "r18"),
@@ -96,7 +102,8 @@ def test_a_row_of_the_paper_has_what_it_prints(path: Path) -> None:
     lr, decay, schedule, alpha, beta = PRINTED[name]
     training, method = settings.training, settings.method
     assert (training.lr, training.weight_decay, training.schedule) == (lr, decay, schedule)
-    assert (training.optimizer, training.sampler, training.drop_after) == ("sgd", "uniform", 0)
+    assert (training.sampler, training.drop_after) == ("uniform", 0)
+    assert training.optimizer == ("amsgrad" if name == "brats" else "sgd")
     network = method.network
     assert (network.family, network.layout or "r18") == NETWORKS[name]
     assert (network.form, network.pretrained) == ("map", name == "nyuv2")
@@ -107,7 +114,7 @@ def test_a_row_of_the_paper_has_what_it_prints(path: Path) -> None:
         assert distribution == DISTRIBUTIONS[row]
         assert (method.alpha_start, method.alpha_detached) == (0, False)
         # Log sigma as Eq. 6 has it; its sum over the map as well, where a sample has one class.
-        of_map = "position" if name == "nyuv2" else "sum"
+        of_map = "position" if name in ("nyuv2", "brats") else "sum"
         assert (method.predicts, method.reduction) == ("log_sigma", of_map)
     if row == "dmrnet":
         assert (method.beta, method.mine_by, method.hard_among) == (beta, "variance", "all")
@@ -153,6 +160,12 @@ def test_a_compared_system_takes_over_the_rest_of_a_file(name: str) -> None:
 
 
 BUILT_FOR = {
+    "brats": Task(
+        tuple(Modality(name, "volume", (1, 16, 16, 16)) for name in ("flair", "t1ce", "t1", "t2")),
+        ("background", "NCR/NET", "ED", "ET"),
+        dense=True,
+        regions=(("WT", (1, 2, 3)),),
+    ),
     "casia-surf": Task(
         tuple(Modality(name, "image", (3, 64, 64)) for name in ("rgb", "depth", "ir")), ("a", "b")
     ),
@@ -194,10 +207,11 @@ Kinetics-Sounds has the kinds of modalities and the network of CREMA-D.
 @pytest.mark.parametrize("path", [p for p in EVERY if p not in TRAINED], ids=named)
 def test_its_method_is_built_for_its_data(path: Path) -> None:
     more = ["--method.network.pretrained", "false"] if path.parent.name == "nyuv2" else []
-    settings = parse_run(["--config", str(path), "--method.network.stem", "8", *more])
+    small = ["--method.network.width" if path.parent.name == "brats" else "--method.network.stem"]
+    settings = parse_run(["--config", str(path), *small, "8", *more])
     method = settings.method.build(BUILT_FOR[path.parent.name])
     assert sum(p.numel() for p in method.parameters()) > 1000
-    assert method.task.dense == (path.parent.name == "nyuv2")
+    assert method.task.dense == (path.parent.name in ("nyuv2", "brats"))
 
 
 @pytest.mark.parametrize(
@@ -215,7 +229,8 @@ def test_it_trains_two_steps(path: Path, tmp_path: Path, monkeypatch) -> None:
     settings = parse_run(
         [
             *("--config", str(path), "--data.root", prepared(name)),
-            *("--method.network.stem", "16", "--max-epochs", "1", "--batch-size", "2"),
+            *("--method.network.width" if name == "brats" else "--method.network.stem", "16"),
+            *("--max-epochs", "1", "--batch-size", "2"),
             *("--num-workers", "0", "--threads", "1", "--accelerator", "cpu"),
             *("--select-budget", "14", *MORE.get(name, [])),
             *SMALLER.get(path.stem.partition("-")[0], []),
@@ -223,6 +238,6 @@ def test_it_trains_two_steps(path: Path, tmp_path: Path, monkeypatch) -> None:
     )
     assert fit_run(settings, tmp_path / "run")
     rows = RunFolder(tmp_path / "run").rows()
-    metric = {"casia-surf": "acer", "nyuv2": "miou"}.get(name, "accuracy")
+    metric = {"casia-surf": "acer", "nyuv2": "miou", "brats": "dice"}.get(name, "accuracy")
     scored = {row["combination"] for row in rows if row["metric"] == metric}
-    assert len(scored) == (7 if name == "casia-surf" else 3)
+    assert len(scored) == {"casia-surf": 7, "brats": 15}.get(name, 3)
