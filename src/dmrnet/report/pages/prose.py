@@ -7,7 +7,7 @@ from dmrnet.report.pages.tables.differences import COST_NAMES
 from dmrnet.report.records.combinations import members
 from dmrnet.report.records.metrics import CONSTANT_NAMES
 from dmrnet.report.statistics import formatting as fmt
-from dmrnet.report.summary.bootstrap import FEW_SOURCES, Resampled
+from dmrnet.report.summary.bootstrap import FEW_SOURCES, Resampled, why_not_resampled
 from dmrnet.report.summary.summary import DataSummary
 
 _HOW_COMPARED = (
@@ -119,7 +119,8 @@ def how_compared(summary: DataSummary, resampled: Resampled | None) -> str:
     costs = dict.fromkeys(COST_NAMES[i.equal.cost_metric] for i in summary.systems if i.equal)
     cost = f" The baseline's cost is its {fmt.listed([*costs])} over that of the system."
     how = _HOW_COMPARED.replace("percentage points", summary.score.points)
-    return how + cost * bool(costs) + (_how_resampled(resampled) if resampled else "")
+    over = _how_resampled(resampled) if resampled else f" {why_not_resampled(summary)}".rstrip()
+    return how + cost * bool(costs) + over
 
 
 def _how_resampled(resampled: Resampled) -> str:

@@ -40,6 +40,10 @@ class Predictions:
         modalities: Modalities in the run's own order.
         confusion: int64 ``(K, n, M, M)``, true by predicted class, for segmentation (`right` and
             `target` are zeros then); None otherwise.
+        predicted: int64 ``(K, n)``, predicted classes; None where no class is.
+        values: float64 ``(K, n, M)``, predicted numbers, or probabilities of labels if they were
+            asked for (`right` and `target` are zeros then); None otherwise.
+        truth: float64 ``(n, M)``, true numbers, or 1 for the labels of a sample.
     """
 
     combinations: tuple[str, ...]
@@ -49,10 +53,15 @@ class Predictions:
     sources: NDArray[np.str_]
     modalities: tuple[str, ...]
     confusion: NDArray[np.int64] | None = None
+    predicted: NDArray[np.int64] | None = None
+    values: NDArray[np.float64] | None = None
+    truth: NDArray[np.float64] | None = None
 
 
-def load_arrays(path: Path, content: str, mend: str) -> dict[str, NDArray[Any]]:
-    """Load the arrays of a file, without ``probabilities`` if it holds ``predicted``.
+def load_arrays(
+    path: Path, content: str, mend: str, *, every: bool = False
+) -> dict[str, NDArray[Any]]:
+    """Load the arrays of a file, unless `every` without ``probabilities`` beside ``predicted``.
 
     Raises:
         RowError: If the file is damaged; the message says what was expected and how to mend it.
@@ -62,7 +71,7 @@ def load_arrays(path: Path, content: str, mend: str) -> dict[str, NDArray[Any]]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             check_inflation(saved.zip, path.stat().st_size)
             # The largest array is read only if it is needed.
-            unused = {"probabilities"} if "predicted" in saved.files else set()
+            unused = {"probabilities"} if "predicted" in saved.files and not every else set()
             return {name: saved[name] for name in saved.files if name not in unused}
     # Numpy, zlib and zipfile raise a dozen kinds of error on a damaged file.
     except Exception as error:
@@ -71,11 +80,19 @@ def load_arrays(path: Path, content: str, mend: str) -> dict[str, NDArray[Any]]:
         ) from error
 
 
-def read_predictions(run: RunRecord, order: tuple[str, ...]) -> Predictions | None:
+def read_predictions(
+    run: RunRecord, order: tuple[str, ...], *, probabilities: bool = False
+) -> Predictions | None:
     """Read the predictions of a run folder, combinations named in the given order of modalities.
 
+    Args:
+        run: The run.
+        order: Modalities.
+        probabilities: Read those of labels too.
+
     Returns:
-        The predictions; None if the run keeps none of single samples.
+        The predictions; None if the run keeps none of single samples, or of labels no
+        probabilities were asked for.
 
     Raises:
         RowError: If the file is damaged.
@@ -83,17 +100,17 @@ def read_predictions(run: RunRecord, order: tuple[str, ...]) -> Predictions | No
     path = run.path / PREDICTIONS
     if not path.is_file():
         return None
-    arrays = load_arrays(path, "predictions as `dmrnet evaluate` writes them", _MEND)
+    content = "predictions as `dmrnet evaluate` writes them"
+    arrays = load_arrays(path, content, _MEND, every=probabilities)
     if "confusion" in arrays:
         return _confusion(path, run, order, arrays)
     if "predicted" not in arrays and "probabilities" not in arrays:
         return None
-    if arrays.get("predicted", arrays["target"]).ndim == 3:
-        # Several labels or numbers a sample: nothing is right or wrong as a whole.
-        return None
     missing = [name for name in _REQUIRED if name not in arrays]
     if missing:
         raise RowError(f"{path}: expected the arrays {', '.join(_REQUIRED)}; got no {missing[0]}")
+    if arrays.get("predicted", arrays["target"]).ndim == 3:
+        return _several(path, run, order, arrays)
     target = arrays["target"].astype(np.int64)
     if "predicted" in arrays:
         predicted = arrays["predicted"].astype(np.int64)
@@ -117,6 +134,39 @@ def read_predictions(run: RunRecord, order: tuple[str, ...]) -> Predictions | No
         target=target,
         sources=sources.astype(np.str_),
         modalities=run.modalities,
+        predicted=predicted,
+    )
+
+
+def _several(
+    path: Path, run: RunRecord, order: tuple[str, ...], arrays: _Saved
+) -> Predictions | None:
+    """Return numbers, or probabilities of labels: nothing is right or wrong as a whole."""
+    values, scored = arrays["predicted"], arrays["scored"].astype(np.bool_)
+    if values.dtype.kind != "f":
+        if "probabilities" not in arrays:
+            return None
+        values = arrays["probabilities"]
+    truth, names = arrays["target"].astype(np.float64), arrays["combination"]
+    sources = _sources(path, run, arrays)
+    if (
+        values.shape != (len(names), *truth.shape)
+        or scored.shape != values.shape[:2]
+        or len(sources) != len(truth)
+    ):
+        raise RowError(
+            f"{path}: expected predictions of shape {(len(names), *truth.shape)} (combinations, "
+            f"samples, targets), with scored and sources to match, got {values.shape}"
+        )
+    return Predictions(
+        combinations=tuple(canonical(str(name), order) for name in names),
+        right=np.zeros(scored.shape, dtype=np.bool_),
+        scored=scored,
+        target=np.zeros(len(truth), dtype=np.int64),
+        sources=sources.astype(np.str_),
+        modalities=run.modalities,
+        values=np.where(scored[..., None], values, 0).astype(np.float64),
+        truth=truth,
     )
 
 

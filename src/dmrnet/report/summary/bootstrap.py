@@ -19,16 +19,18 @@ from numpy.typing import NDArray
 
 from dmrnet.report.records.predictions import Predictions, read_predictions
 from dmrnet.report.records.runs import RunRecord
-from dmrnet.report.summary.rescore import Floats, factors_of, headlines_of
+from dmrnet.report.summary.rescore import factors_of, headlines_of
 from dmrnet.report.summary.row_index import system_of
 from dmrnet.report.summary.summary import DataSummary
+from dmrnet.report.summary.weighted import KNOWN, OF_VALUES, SLOW, Floats
 
 FEW_SOURCES = 30
 """With fewer sources the intervals are too narrow."""
 
 _LEAST_DRAWS = 200
 _MOST_COUNTS = 200_000_000
-_SCORES = ("accuracy", "acer", "miou")
+_FEW_DRAWS = 300
+"""Draws of a score that is slow to compute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,10 @@ def resample(
     Raises:
         RowError: If predictions are damaged.
     """
-    if summary.score.name not in _SCORES or summary.split != "test":
+    if summary.score.name not in KNOWN or summary.split != "test":
         return None
+    if summary.score.name == SLOW:
+        draws = min(draws, _FEW_DRAWS)
     predictions = _predictions(summary, runs)
     seeds = {
         item.label: item.seeds
@@ -108,6 +112,16 @@ def resample(
     )
 
 
+def why_not_resampled(summary: DataSummary) -> str:
+    """Return why there are no intervals over test samples; empty where there may be."""
+    if summary.split != "test" or summary.score.name in KNOWN:
+        return ""
+    return (
+        f"There are no intervals over test samples: {summary.score.label} is not computed anew "
+        "from predictions of single samples."
+    )
+
+
 def _predictions(
     summary: DataSummary, runs: Sequence[RunRecord]
 ) -> dict[tuple[str, int], Predictions]:
@@ -121,11 +135,14 @@ def _predictions(
         label, seed = labels.get(system_of(run.rows[0])), run.rows[0].seed
         if label is None or (label, seed) in predictions:
             continue
-        of_run = read_predictions(run, summary.modalities)
+        of_run = read_predictions(
+            run, summary.modalities, probabilities=summary.score.name == "map"
+        )
         if (
             of_run is not None
             and set(summary.compared) <= set(of_run.combinations)
             and dense == (of_run.confusion is not None)
+            and (summary.score.name in OF_VALUES) == (of_run.values is not None)
         ):
             predictions[label, seed] = of_run
     return predictions

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from dmrnet.report.records.combinations import members
 from dmrnet.report.records.predictions import Predictions
 from dmrnet.report.summary.summary import DataSummary
-
-Floats = NDArray[np.float64]
+from dmrnet.report.summary.weighted import Floats, weighted_score
 
 _CHUNK = 4_000_000
 """Largest number of weights, draws times samples, in memory."""
@@ -55,7 +54,8 @@ def headlines_of(
     for seen, group in groups.items():
         rows = [of_run.combinations.index(name) for name in group]
         drawn = [(counts[factor], columns[factor]) for factor in seen]
-        scores |= zip(group, _scores(summary.score.name, of_run, rows, drawn), strict=True)
+        found = summary.factor * _scores(summary.score.name, of_run, rows, drawn)
+        scores |= zip(group, found, strict=True)
     headlines: dict[str, Floats] = {}
     if summary.compared:
         table = np.stack([scores[name] for name in summary.compared])
@@ -77,46 +77,17 @@ def _scores(
 ) -> Floats:
     """Score the combinations of ``k`` rows in each draw: float64 ``(k, draws)``, NaN if undefined.
 
-    The score is ``accuracy``; ``acer``, the mean error rate of both classes; or ``miou`` of the
-    summed counts of all images. Drawn are, for each factor, the counts of its sources in each draw
-    and the column of each sample's source; the weight of a sample is the product of its counts.
+    Drawn are, for each factor, the counts of its sources in each draw and the column of each
+    sample's source; the weight of a sample is the product of its counts.
     """
     draws, samples = len(drawn[0][0]), of_run.right.shape[1]
     step = max(1, _CHUNK // max(1, samples))
-    scored = of_run.scored[rows].T.astype(np.float64)
-    right = scored * of_run.right[rows].T
-    classes = [of_run.target == label for label in np.unique(of_run.target)]
-    groups = classes if score == "acer" else [np.ones(samples, dtype=np.bool_)]
+    of_weights = weighted_score(score, of_run, rows)
     parts: list[Floats] = []
     for start in range(0, draws, step):
         weight = np.ones(())
         for counts, columns in drawn:
             weight = weight * counts[start : start + step][:, columns]
-        if of_run.confusion is not None:
-            parts.append(_mean_iou(weight, of_run.confusion[rows]))
-            continue
-        with np.errstate(invalid="ignore", divide="ignore"):
-            rates = [
-                (weight[:, group] @ right[group]) / (weight[:, group] @ scored[group])
-                for group in groups
-            ]
-        parts.append(np.mean(rates, axis=0))
-    accuracy: Floats = np.concatenate(parts).T
-    return 1 - accuracy if score == "acer" else accuracy
-
-
-def _mean_iou(weight: Floats, confusion: NDArray[np.int64]) -> Floats:
-    """Return the mean IoU ``(draws, k)`` of images with weights ``(draws, n)``."""
-    k, images, classes = confusion.shape[:3]
-    means = np.empty((len(weight), k))
-    for row in range(k):
-        flat = confusion[row].reshape(images, classes * classes).astype(np.float64)
-        summed = (weight @ flat).reshape(-1, classes, classes)
-        both = np.diagonal(summed, axis1=1, axis2=2)
-        union = summed.sum(1) + summed.sum(2) - both
-        # A class that no drawn image has is undefined, not perfect.
-        known = union > 0
-        each = np.divide(both, union, out=np.zeros_like(both), where=known)
-        with np.errstate(invalid="ignore"):
-            means[:, row] = each.sum(1) / known.sum(1)
-    return means
+        parts.append(of_weights(weight))
+    scores: Floats = np.concatenate(parts).T
+    return scores

@@ -88,6 +88,7 @@ class DataSummary:
         chosen: Names of settings that were chosen on validation for each system.
         presence: Training samples of the first run by combination that they have, of each class.
         classes: Names of the classes; empty if unknown.
+        factor: What values of the score in rows were multiplied by, to be shown.
         kinds: Kinds of the modalities of the first run, such as ``image``; empty if unknown.
     """
 
@@ -111,6 +112,7 @@ class DataSummary:
     presence: tuple[tuple[str, tuple[int, ...]], ...] = ()
     classes: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    factor: float = 1.0
     data_warnings: tuple[str, ...] = ()
     few: tuple[str, ...] = ()
     undefined: str = ""
@@ -234,6 +236,7 @@ def _summarise_dataset(
             data_notes=_data_notes(runs, dataset),
             presence=known.presence if known else (),
             classes=next((run.classes for run in of_dataset if run.classes), ()),
+            factor=factor,
             kinds=next((run.kinds for run in of_dataset if run.kinds), ()),
             data_warnings=_data_warnings(runs, dataset),
             few=few,
