@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ def test_a_port_that_is_taken_is_one_line_before_anything_is_loaded(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with bind("127.0.0.1", 0) as taken:
+        # Or asyncio does not set TCP_NODELAY, and every answer waits for the client's system.
+        assert taken.proto == socket.IPPROTO_TCP
         taken.listen()
         port = taken.getsockname()[1]
         assert address_of(taken) == f"127.0.0.1:{port}"
