@@ -115,9 +115,12 @@ def settings_schema(modalities: Sequence[str], samples: int) -> dict[str, Any]:
         "type": "object",
         "properties": {
             "sample": {"type": "integer", "minimum": 0, "maximum": max(0, samples - 1)},
-            "on": {"type": "array", "items": {"type": "string", "enum": list(modalities)}},
+            "on": {
+                "type": ["array", "null"],
+                "items": {"type": "string", "enum": list(modalities)},
+            },
             "corrupted": {
-                "type": "object",
+                "type": ["object", "null"],
                 "properties": dict.fromkeys(modalities, corruption),
                 "additionalProperties": False,
             },

@@ -50,7 +50,9 @@ def read_json(body: bytes, model: ServedModel, most: int) -> list[dict[str, Arra
             raise BadSampleError(f"expected samples alone, got {_short(key)}")
     if len(samples) > most:
         raise BadSampleError(f"expected at most {most} samples, got {len(samples)}")
-    return [_of_json(number, one, model) for number, one in enumerate(samples)]
+    # Among numbers, numpy would read true as 1.
+    truths = b"true" in body or b"false" in body
+    return [_of_json(number, one, model, truths) for number, one in enumerate(samples)]
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -63,7 +65,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _of_json(number: int, sample: Any, model: ServedModel) -> dict[str, Array]:  # noqa: ANN401
+def _of_json(
+    number: int,
+    sample: Any,  # noqa: ANN401
+    model: ServedModel,
+    truths: bool,
+) -> dict[str, Array]:
     where = f"sample {number}"
     if not isinstance(sample, dict):
         raise BadSampleError(f"{where}: expected an object of modalities, got {_kind(sample)}")
@@ -81,13 +88,24 @@ def _of_json(number: int, sample: Any, model: ServedModel) -> dict[str, Array]: 
             ) from error
         if one.gaps and array.dtype == object:
             array = _with_gaps(array)
-        if isinstance(value, str) or array.dtype.kind not in "iuf":
+        if (
+            isinstance(value, str)
+            or array.dtype.kind not in "iuf"
+            or (truths and _holds_truth(value))
+        ):
             raise BadSampleError(
                 f"{where}, {name}: expected numbers of shape {_shape(one)}, got "
                 f"{_kind(value) if array.ndim == 0 else 'something else in the list'}"
             )
         arrays[name] = array
     return arrays
+
+
+def _holds_truth(value: Any) -> bool:  # noqa: ANN401
+    """Whether true or false is among nested lists."""
+    if isinstance(value, list):
+        return any(map(_holds_truth, value))
+    return isinstance(value, bool)
 
 
 def _with_gaps(array: Array) -> Array:
@@ -127,12 +145,13 @@ def read_parts(parts: Sequence[tuple[str, bytes]], model: ServedModel) -> dict[s
 def _of_part(name: str, content: bytes, one: Input) -> Array:
     if content.startswith(NPY):
         return _of_npy(name, io.BytesIO(content), one)
-    if content.startswith(PNG):
+    if content.startswith(PNG) and len(one.shape) == 3:
         return _of_png(name, content, one)
     if len(one.shape) <= 2 and (text := _as_text(content)) is not None:
         return _of_csv(name, text, one)
     what = ".npy, .npz or CSV" if len(one.shape) <= 2 else ".npy, .npz or PNG"
-    raise BadSampleError(f"part {name}: expected {what}, got something else")
+    got = "a PNG" if content.startswith(PNG) else "something else"
+    raise BadSampleError(f"part {name}: expected {what}, got {got}")
 
 
 def _as_text(content: bytes) -> str | None:

@@ -26,7 +26,7 @@ def request_schema(model: ServedModel, limits: Limits) -> dict[str, Any]:
     """Return the schema of a request to /predict."""
     sample: dict[str, Any] = {
         "type": "object",
-        "properties": {one.name: _numbers(one) for one in model.inputs},
+        "properties": {one.name: _numbers(one, model.fixed) for one in model.inputs},
         "additionalProperties": False,
         "minProperties": 1,
     }
@@ -72,13 +72,14 @@ def parts_schema(model: ServedModel) -> dict[str, Any]:
     }
 
 
-def _numbers(one: Input) -> dict[str, Any]:
+def _numbers(one: Input, needed: bool) -> dict[str, Any]:
+    """Return the schema of a modality; null is absence."""
     kind: Any = ["number", "null"] if one.gaps else "number"
-    schema: dict[str, Any] = {"type": kind, "minimum": -1e9, "maximum": 1e9}
+    schema: dict[str, Any] = {"type": kind}
     for axis, length in reversed(list(enumerate(one.shape))):
         least = 1 if one.ragged and axis == len(one.shape) - 1 else length
         schema = {"type": "array", "items": schema, "minItems": least, "maxItems": length}
-    return schema
+    return schema if needed else {**schema, "type": ["array", "null"]}
 
 
 def _is_image(one: Input) -> bool:
