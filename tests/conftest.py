@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# No test ends the machine, and waiting for the disk is a third of a small training.
+os.fsync = lambda _: None
+
 # What is imported and collected stays; garbage collection would go through it again and again.
 gc.disable()
 

@@ -11,13 +11,14 @@ import torch
 from dmrnet.methods import METHODS, build_method, method
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch
+from dmrnet.objectives import EpochStatistics, Totals
 from dmrnet.testing import SMALL, random_batch, task_of
 
 TASK = task_of(("vector", (4,)), ("vector", (3,)))
 
 
-def built(name: str = "dmrnet") -> Method:
-    return build_method(name, TASK, network=SMALL)
+def built(name: str = "dmrnet", **changes) -> Method:
+    return build_method(name, TASK, network=SMALL, **changes)
 
 
 def batch() -> Batch:
@@ -86,3 +87,13 @@ def test_every_method_says_whether_it_learns_from_epochs() -> None:
     overriding = {one for one in classes if one.on_epoch_end is not Method.on_epoch_end}
     assert overriding == {one for one in classes if one.learns_from_epochs}
     assert len(overriding) >= 2
+
+
+@pytest.mark.parametrize(("by", "hard"), [("variance", 1), ("loss", 2)])
+def test_combinations_are_mined_by_what_the_setting_names(by: str, hard: int) -> None:
+    method = built(mine_by=by, hard_size=1)
+    counts = torch.tensor([0.0, 9.0, 9.0, 9.0])
+    high = [torch.tensor([0.0, 1.0, 1.0, 1.0]).index_fill(0, torch.tensor(j), 5.0) for j in (1, 2)]
+    variance, loss = (Totals(9 * means.double(), counts.double()) for means in high)
+    method.on_epoch_end(EpochStatistics(variance, loss), None)
+    assert method.hard_set().nonzero().flatten().tolist() == [hard]

@@ -72,18 +72,22 @@ def norms(module: nn.Module) -> int:
     return sum(isinstance(part, _BatchNorm) for part in module.modules())
 
 
+LIKE_OTHERS = ("head-only", "pe", "full", "mmpareto-md", "mutual")
+"""Methods of which dmrnet, pcme or sf-md have every part that predicts."""
+
 CASES = [
     *(("dmrnet", network) for network in NETWORKS),
     *(
         (name, "mixed")
         for name in METHODS
-        if name not in ("dmrnet", "esanet-md", "mmanet", "ogm-md")
+        if name not in ("dmrnet", "esanet-md", "mmanet", "ogm-md") and name not in LIKE_OTHERS
     ),
     ("shaspec", "surf"),
     ("ogm-md", "ogm"),
     ("unimodal", "pixels"),
 ]
 MORE = [
+    *((name, "mixed") for name in LIKE_OTHERS),
     *(("sf-md", network) for network in NETWORKS if network != "mixed"),
     ("hemis", "surf"),
     ("lcr", "surf"),

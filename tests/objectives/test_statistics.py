@@ -104,3 +104,13 @@ def test_too_many_combinations_are_not_counted(make_step) -> None:
     mask = torch.ones(2, 21, dtype=torch.bool)
     statistics.update(make_step(mask, torch.zeros(2).long(), torch.zeros(2, 1, 1, 1)))
     assert statistics.close() is None
+
+
+@pytest.mark.parametrize("modalities", [1, 5, 12])
+def test_fewer_are_counted_by_their_index(make_step, modalities: int) -> None:
+    statistics = CombinationStatistics(modalities)
+    mask = torch.ones(2, modalities, dtype=torch.bool)
+    statistics.update(make_step(mask, torch.zeros(2).long(), torch.zeros(2, 1, 1, 1)))
+    closed = statistics.close()
+    assert closed is not None
+    assert closed.loss.counts.nonzero().tolist() == [[2**modalities - 1]]

@@ -208,3 +208,17 @@ def test_maps_in_half_precision_are_modulated_too(kind: str) -> None:
         assert any(changed)
     for single, double in zip(gradients[True], gradients[False], strict=True):
         assert (single - double).norm() < 0.1 * double.norm() + 1e-6
+
+
+def test_hidden_modalities_are_not_scored() -> None:
+    """The share of a modality is over the samples that show it, whatever else they have."""
+    torch.manual_seed(0)
+    model = build_method("ogm-md", TASK, network=Network(width=8), modulation="ogm")
+    mask = all_combinations(3)
+    present = torch.ones_like(mask)
+    plain = batch_of(present)
+    batch = plain.masked(mask, present if model.encodes == "present" else mask, TASK.modalities)
+    told = []
+    model.modulation = lambda encoders, sums, counts, epoch: told.append(counts.tolist())
+    model.on_gradients(model.training_loss(batch).step)
+    assert told == [mask.sum(0).tolist()]
