@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_results_pages_are_made_from_their_rows() -> None:
     made = runpy.run_path(str(ROOT / "tools" / "make_results.py"))["pages"]()
     pages = {path.name: path.read_text() for path in (ROOT / "docs" / "results").glob("*.md")}

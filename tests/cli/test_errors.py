@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import resource
 import shutil
-import subprocess
-import sys
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,25 +62,19 @@ def test_damaged_weights(
     refused(cli("evaluate", run), said)
 
 
-def test_a_full_disk_leaves_what_was_there(finished: Path, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_what_was_there(cli: Cli, finished: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(finished, tmp_path / "run"))
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    script = (
-        "import resource, signal, sys\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
-        "from dmrnet.cli import main\n"
-        "sys.exit(main(['evaluate', sys.argv[1]]))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(run)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"},
-    )
-    assert done.returncode == 1  # it failed while it ran
-    (line,) = done.stderr.splitlines()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handled = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        done = cli("evaluate", run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handled)
+    assert done.code == 1  # it failed while it ran
+    (line,) = done.err.splitlines()
     assert line.startswith(f"dmrnet: error: {run}")
     assert "File too large" in line
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
