@@ -18,7 +18,7 @@ VARIANTS: list[Choice] = [
     ("dmr", "best", {"distribution": "vector"}),
     ("dmr", "best", {"distribution": "attention"}),
 ]
-"""Settings that change the parts, besides those of recipes."""
+"""Settings that change the parts, besides those of recipes; `pe` and `pcme` have the same heads."""
 
 
 SMALLER: dict[str, dict[str, Any]] = {"mmformer": {"embed": 16}, "flex-moe": {"embed": 16}}
@@ -72,7 +72,7 @@ CONCATENATING = [
 """Methods that encode and fuse as sf-md does: many modalities are told apart there."""
 
 
-@each([(name, "best", {}) for name in METHODS if name not in FEW + CONCATENATING] + VARIANTS)
+@each([(name, "best", {}) for name in METHODS if name not in FEW + CONCATENATING])
 class TestMethods(Listed, MethodTests):
     """Everything but exporting, for tasks of one, of some and of many modalities."""
 

@@ -65,8 +65,8 @@ def each(choices: Iterable[Choice]) -> pytest.MarkDecorator:
 ALIKE = task_of(("image", (1, 16, 16)), ("image", (1, 16, 16)), dense=True)
 ROOMS = task_of(("image", (3, 32, 64)), ("image", (1, 32, 64)), dense=True)
 
-WHOLE = ["sf-md", "rfnet", "shaspec", "experts"]
-"""Methods that keep every promise each time: of each kind of fusion one."""
+WHOLE = ["sf-md", "shaspec", "experts"]
+"""Methods that keep every promise each time; the slow tests hold the others to all of them."""
 
 
 class Handful(OnPixels):
@@ -95,7 +95,9 @@ class TestGeneric(OnPixels, MethodTests):
     test_it_exports_with_any_batch_size = None
 
 
-@each([(name, "best", GENERIC) for name in ("hemis", "mmformer", "unimodal", "transformer")])
+@each(
+    [(name, "best", GENERIC) for name in ("hemis", "rfnet", "mmformer", "unimodal", "transformer")]
+)
 class TestMoreGeneric(Handful):
     """A handful of promises, for one task."""
 
