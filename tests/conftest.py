@@ -53,8 +53,9 @@ def pytest_collection_finish() -> None:
 SHARED = {
     "forked": ("tests.forked", "from tests import forked"),
     "prepared": ("tests.data.made.prepared",),
+    "exported": ("files: Files",),
 }
-"""What takes seconds to make once a process, by imports of the modules that share it."""
+"""What takes seconds to make once a process, by words in the modules that share it."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -67,8 +68,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | Non
     root, groups = Path(__file__).parent, {}
     for path in root.rglob("test_*.py"):
         text = path.read_text(encoding="utf-8")
-        for group, imports in SHARED.items():
-            if any(one in text for one in imports):
+        for group, words in SHARED.items():
+            if any(one in text for one in words):
                 groups[path.relative_to(root.parent).as_posix()] = group
 
     class Together(LoadScopeScheduling):

@@ -128,12 +128,13 @@ def test_the_report_keeps_files_of_one_name_apart(tmp_path: Path) -> None:
         folder = tmp_path / place / "set"
         folder.mkdir(parents=True)
         for seed in ("0", "1"):
-            fit_run(settings_in(folder, "--seed", seed), tmp_path / f"{place}{seed}")
+            fit_run(settings_in(folder, "--seed", seed, epochs=1), tmp_path / f"{place}{seed}")
             runs.append(tmp_path / f"{place}{seed}")
     assert len({run.rows[0].dataset for run in read_runs(runs, "val")}) == 1
     change(tmp_path / "there" / "set" / "val.npz")
     for seed in ("2", "3"):
-        fit_run(settings_in(tmp_path / "there" / "set", "--seed", seed), tmp_path / f"there{seed}")
+        settings = settings_in(tmp_path / "there" / "set", "--seed", seed, epochs=1)
+        fit_run(settings, tmp_path / f"there{seed}")
         runs.append(tmp_path / f"there{seed}")
     named = [run.rows[0].dataset for run in read_runs(runs, "val")]
     assert named[0] == named[1] == named[2] == named[3]
