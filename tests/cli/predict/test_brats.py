@@ -86,3 +86,17 @@ def test_a_folder_of_new_cases_is_predicted(cli: Cli, run: Path, tmp_path: Path)
     told = cli("predict", run, "--input", tmp_path / "new")
     assert told.code == 2
     assert "label maps need --out DIR" in told.err
+
+
+def test_regions_are_in_the_terminal(cli: Cli, run: Path) -> None:
+    told = cli("evaluate", run)
+    assert told.code == 0, told.err
+    lines = [line.split() for line in told.out.splitlines()]
+    assert [line[0] for line in lines if line and line[0] in ("WT", "TC", "ET")] == [
+        "WT",
+        "TC",
+        "ET",
+    ]
+    assert "Dice, average  Dice, all modalities  HD95, average  HD95, all modalities" in told.out
+    told = cli("data", "show", "brats", "--data.root", prepared("brats"), "--data.val-share", ".3")
+    assert "voxels of class" in told.out

@@ -235,7 +235,10 @@ def _classes(description: Description) -> Table:
 
     roles = list(description.rows)
     noun = "label" if description.target == "multi-label" else "class"
-    table = plain_table(("pixels of class" if description.dense else noun,), roles)
+    if description.dense:
+        volumes = any(entry.modality.kind == "volume" for entry in description.modalities)
+        noun = f"{'voxels' if volumes else 'pixels'} of class"
+    table = plain_table((noun,), roles)
     for entry in description.classes[:MOST_CLASSES]:
         table.add_row(entry.name, *(str(entry.rows[role]) for role in roles))
     rest = len(description.classes) - MOST_CLASSES

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from dmrnet.cli.screen import counted, percent, plain_table, score_text
 from dmrnet.cli.tables.class_scores import majority, show_class_scores, values_of
+from dmrnet.cli.tables.parts import show_parts
 from dmrnet.report.pages.tables.table import SEEN, UNSEEN
 from dmrnet.report.records.metrics import (
     COMPLETE,
@@ -115,6 +116,7 @@ def show_scores(
     for line in few_lines(scores):
         console.print(line, soft_wrap=True)
     show_class_scores(console, rows, split, names, metric)
+    show_parts(console, rows, split, names, scores.counted, metric)
 
 
 def _defined_rate(
