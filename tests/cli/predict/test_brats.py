@@ -16,6 +16,7 @@ from dmrnet.engine.fit import fit_run
 from dmrnet.engine.predict import predictable_rows
 from dmrnet.engine.predict_maps import label_maps
 from dmrnet.engine.run.finished import open_run
+from dmrnet.report.records.predictions import read_label_maps
 from dmrnet.settings.config import parse_run
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ def test_volumes_are_scored_and_predicted_in_the_frame_of_their_files(
     rows = opened.folder.rows()
     metrics = {row["metric"] for row in rows if row["split"] == "test"}
     assert {"dice", "dice/WT", "dice/TC", "dice/ET", "hd95", "hd95/WT"} <= metrics
+    maps = read_label_maps(run / "pictures.npz")
+    samples = opened.samples("test").samples
+    for row, depth in zip(maps.index, maps.slices, strict=True):
+        assert maps.title(row) == f"slice {depth} of {samples[row]}"
     out = tmp_path / "out"
     told = cli("predict", run, "--split", "test", "--out", out)
     assert told.code == 0, told.err

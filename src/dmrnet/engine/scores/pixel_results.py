@@ -91,8 +91,14 @@ def pack_label_maps(evaluation: PixelEvaluation, dataset: Dataset, inputs: bool)
         shown = _slices(evaluation, dataset)
     elif inputs:
         shown = dataset.take(maps.index).inputs
+    of_volumes: dict[str, Any] = {}
+    if isinstance(evaluation, VolumeEvaluation) and evaluation.slices is not None:
+        names = dataset.samples or [str(row) for row in range(len(dataset))]
+        of_volumes["slice"] = evaluation.slices.numpy()
+        of_volumes["sample"] = np.array([names[row] for row in maps.index.tolist()])
     return npz_bytes(
         {
+            **of_volumes,
             **{f"input/{name}": as_bytes(x).numpy() for name, x in shown.items()},
             "index": maps.index.numpy(),
             "combination": np.array(_names(evaluation, task)),

@@ -21,6 +21,9 @@ MOST_IMAGES, MOST_SYSTEMS, MOST_COLUMNS = 2, 6, 7
 MOST_CLASSES = 12
 """Number of classes in the legend."""
 
+GAP = 0.16
+"""Width of the gap for the labels of systems, as a share of that of a map."""
+
 SIDE = 240
 """Largest side, in pixels, of a drawn map; larger maps are subsampled without blending."""
 
@@ -85,14 +88,17 @@ def _image_figure(
     used = np.unique(np.concatenate([values.ravel() for values in every]))
     colours = palette(len(first.classes))
     across = len(inputs) + 1 + len(columns)
-    width = min(1.7, 7.2 / across)
+    # Labels of systems stand in a gap before their maps.
+    widths = [*(len(inputs) + 1) * [1.0], GAP, *len(columns) * [1.0]]
+    width = min(1.7, 7.2 / sum(widths))
     height = width * truth.shape[0] / truth.shape[1]
 
     def draw(ink: str) -> Canvas:
         total = height * len(rows) + 0.65
-        figure = Canvas(figsize=(width * across + 0.1, total))
-        grid = figure.subplots(len(rows), across, squeeze=False)
-        figure.subplots_adjust(0.01, 0.4 / total, 0.99, 1 - 0.22 / total, 0.1, 0.06)
+        figure = Canvas(figsize=(width * sum(widths) + 0.1, total))
+        ratios = {"width_ratios": widths}
+        grid = figure.subplots(len(rows), len(widths), squeeze=False, gridspec_kw=ratios)
+        figure.subplots_adjust(0.01, 0.4 / total, 0.99, 1 - 0.22 / total, 0.06, 0.06)
         for r, (label, maps) in enumerate(rows.items()):
             for axes in grid[r]:
                 axes.set_axis_off()
@@ -101,12 +107,12 @@ def _image_figure(
                     picture = values.transpose(1, 2, 0) if len(values) == 3 else values[0]
                     _show(axes, picture, text, ink)
                 _show(grid[r][len(inputs)], _coloured(truth, colours), "truth", ink)
-            for axes, text in zip(grid[r][len(inputs) + 1 :], columns, strict=True):
+            for axes, text in zip(grid[r][len(inputs) + 2 :], columns, strict=True):
                 if text in maps:
                     _show(axes, _coloured(maps[text], colours), "" if r else text, ink)
             left = grid[r][len(inputs) + 1]
-            title = left.text(-0.02, 0.5, fmt.shortened(label, 18), fontsize=9, color=ink)
-            title.set(transform=left.transAxes, rotation=90, ha="right", va="center")
+            title = left.text(0.6, 0.5, fmt.shortened(label, 18), fontsize=9, color=ink)
+            title.set(transform=left.transAxes, rotation=90, ha="center", va="center")
         _legend(figure, first.classes, colours, used, ink)
         return figure
 
@@ -115,7 +121,7 @@ def _image_figure(
         f"the run with the lowest seed. Maps are {truth.shape[1]} × {truth.shape[0]} pixels; "
         "larger ones are subsampled, not blended."
     )
-    return make_figure(name, f"Label maps of test image {image}", caption, draw, wide=across > 4)
+    return make_figure(name, f"Label maps of {first.title(image)}", caption, draw, wide=across > 4)
 
 
 def subsampled(values: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dmrnet.report.records.combinations import canonical
 from dmrnet.report.records.rows import RowError
 from dmrnet.report.records.runs import RunRecord
+from dmrnet.text import escaped
 from dmrnet.untrusted import check_inflation
 
 PREDICTIONS = "predictions.npz"
@@ -214,6 +215,8 @@ class SavedLabelMaps:
         truth: uint8 ``(p, H, W)``.
         predicted: uint8 ``(K, p, H, W)``.
         inputs: uint8 ``(p, C, H, W)`` by modality; empty if the data may not be shown.
+        samples: Names of the volumes of which these are slices; empty for images.
+        slices: Number of each such slice along depth, from 0.
     """
 
     index: tuple[int, ...]
@@ -222,6 +225,15 @@ class SavedLabelMaps:
     truth: NDArray[np.uint8]
     predicted: NDArray[np.uint8]
     inputs: dict[str, NDArray[np.uint8]]
+    samples: tuple[str, ...] = ()
+    slices: tuple[int, ...] = ()
+
+    def title(self, image: int) -> str:
+        """Return what the maps of an image, by its number, are of."""
+        if not self.slices or len(self.samples) != len(self.index):
+            return f"test image {image}"
+        row = self.index.index(image)
+        return f"slice {self.slices[row]} of {self.samples[row]}"
 
 
 def read_label_maps(path: Path) -> SavedLabelMaps:
@@ -239,6 +251,8 @@ def read_label_maps(path: Path) -> SavedLabelMaps:
             arrays["truth"],
             arrays["predicted"],
             {k.removeprefix("input/"): v for k, v in arrays.items() if k.startswith("input/")},
+            tuple(escaped(str(name)) for name in arrays.get("sample", [])),
+            tuple(arrays["slice"].tolist()) if "slice" in arrays else (),
         )
     except KeyError as error:
         raise RowError(f"{path}: expected label maps with an array {error}, got none") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dmrnet.report.records.metrics import COMPLETE
 from dmrnet.report.records.systems import System
 from dmrnet.report.statistics.estimates import Estimate, average
 from dmrnet.report.summary.row_index import RowIndex
@@ -30,12 +31,12 @@ class PartScores:
 
 
 def is_part(metric: str, score: str) -> bool:
-    """Whether a metric is a part of a score.
+    """Whether a metric is a part of a score; not one of complete samples only.
 
-    >>> is_part("dice/WT", "dice"), is_part("dice", "dice")
-    (True, False)
+    >>> [is_part(one, "dice") for one in ("dice/WT", "dice", "dice/WT_complete")]
+    [True, False, False]
     """
-    return metric.startswith(f"{score}{SEPARATOR}")
+    return metric.startswith(f"{score}{SEPARATOR}") and not metric.endswith(COMPLETE)
 
 
 def parts_of(

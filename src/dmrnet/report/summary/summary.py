@@ -229,7 +229,7 @@ def _summarise_dataset(
                 metric
                 for metric in sorted(set(index.metrics) - shown - BESIDE)
                 if not metric.startswith(RECALL)
-                and not any(is_part(metric, one.name) for one in scores)
+                and not any(is_part(metric.removesuffix(COMPLETE), one.name) for one in scores)
             ),
             sources=sources_of(index.systems),
             selected_on=index.selected_on,
