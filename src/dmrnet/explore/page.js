@@ -32,7 +32,7 @@ const number = (x) => {
   const text = size && (size < 0.001 || size >= 1e6) ? x.toExponential(2) : String(+x.toPrecision(4));
   return text.replace("-", "\u2212");
 };
-const percent = (x) => `${(100 * x).toFixed(1)} %`;
+const percent = (x) => `${(100 * x).toFixed(1)} %`.replace("-", "\u2212");
 const score = (x) => (about.score.rate ? percent(x) : number(x));
 
 async function ask(path, options = {}) {
@@ -186,6 +186,8 @@ async function view() {
 
 function clear(drawings = true) {
   for (const id of ["summary", "bars", "set", "score", "advice"]) $(id).replaceChildren();
+  $("panel").setAttribute("aria-busy", "false");
+  if (drawings) $("summary").textContent = "Nothing is chosen yet.";
   if (drawings) for (const one of about.modalities) one.card.drawing.replaceChildren();
 }
 
@@ -224,6 +226,7 @@ function summary({ prediction, truth, right }) {
   else {
     parts.push(make("b", {}, prediction.class), ` ${percent(prediction.probability)}`);
     parts.push(about.calibrated ? " sure" : " sure, not calibrated");
+    if (about.target === "ordinal") parts.push(", the median");
   }
   if (truth !== null) {
     if (right === null) parts.push(`, true: ${truthText(truth)}`);
@@ -252,7 +255,7 @@ function bars({ prediction }) {
     rows.push(make("div", { className: "bar" }, make("span", {}, more), make("span", {}), make("span", {}, sum)));
   }
   const longest = Math.max(...ordered.slice(0, MOST_BARS).map(([name]) => name.length), 6);
-  $("bars").style.setProperty("--names", `${Math.min(longest, 14)}ch`);
+  $("bars").style.setProperty("--names", `${Math.min(longest + 1, 15)}ch`);
   $("bars").replaceChildren(...rows);
 }
 
@@ -394,6 +397,7 @@ async function start() {
   } else {
     $("split").textContent = `${samples.number} ${samples.split === "val" ? "validation" : "test"} samples`;
     $("from").max = samples.number - 1;
+    $("by-class").firstChild.textContent = about.target === "multi-label" ? "Label " : "Class ";
     $("by-class").hidden = $("by-wrong").hidden = !samples.labels;
     const names = samples.labels ? about.classes : [];
     $("label").replaceChildren(...["any", ...names].map((name) => make("option", { textContent: name })));
