@@ -54,13 +54,11 @@ def export_run(
     Args:
         run: Run to export.
         to: Folder for the file; made if it does not exist.
-        form: ``torch-export`` (``model.pt2``), ``onnx`` (``model.onnx``) or ``safetensors``
-            (weights and settings, which `dmrnet.from_pretrained` reads).
-        combination: Names joined by ``+``: predict from these alone, without the other encoders.
-        quantise: ``int8`` also writes ``model.int8.onnx`` and ``combinations.csv``: its accuracy on
-            each combination next to that of ``model.onnx``.
-        size: Height and width of images with a class for every pixel; those of training by
-            default.
+        form: ``torch-export``, ``onnx`` or ``safetensors``; this and the others as in
+            `dmrnet.Run.export`.
+        combination: Names joined by ``+``.
+        quantise: ``int8`` or None.
+        size: Height and width.
 
     Raises:
         ModuleNotFoundError: If the extra ``onnx`` is not installed.
