@@ -18,7 +18,7 @@ from dmrnet.engine.run.finished import FinishedRun
 def predicted_maps(
     run: FinishedRun, source: str | Path | Source, combination: str | None
 ) -> Array | list[Array]:
-    """Return the class of every pixel, or the label of every voxel as in training.
+    """Return the label of every pixel or voxel, as in training.
 
     Args:
         run: Run whose every pixel or voxel has a class.
@@ -41,10 +41,13 @@ def predicted_maps(
             "predict from; leave them out"
         )
     found: list[Array] = []
+    numbers = np.array(run.settings.data.label_numbers(run.task), dtype=np.uint8)
     for index, maps in label_maps(run, dataset, rows, visible):
         for row, one in zip(index.tolist(), maps.numpy(), strict=True):
             if isinstance(dataset, VolumeRows):
                 frame = None if dataset.frame is None else dataset.frame(row)
                 one = restored(one, frame, dataset.numbers)
+            else:
+                one = numbers[one]
             found.append(one)
     return np.stack(found) if len({one.shape for one in found}) == 1 else found

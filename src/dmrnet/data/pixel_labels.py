@@ -7,6 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from dmrnet.data.files.archive import open_source
+from dmrnet.data.files.arrays.source import TARGET, ArraySource, Source
+
+LABEL_AXES = 3
+"""Axes of labels ``(n, H, W)`` of images."""
+
 BRATS = (0, 1, 2, 4)
 """Labels of BraTS until 2020, which have no 3."""
 
@@ -129,3 +135,20 @@ def ordinal(number: int) -> str:
     if 1 <= number <= len(words):
         return words[number - 1]
     return f"number {number}"
+
+
+def has_pixel_labels(source: str | Source, groups: str | None = None) -> bool:
+    """Return whether the labels of some data are a class for every pixel of its images.
+
+    Args:
+        source: Path of an ``.npz`` file, or data of Python.
+        groups: Name of the array of groups.
+    """
+    if not isinstance(source, str | ArraySource):
+        return False
+    opened = open_source(source, groups)
+    return (
+        TARGET in opened.reserved
+        and opened.axes(TARGET) == LABEL_AXES
+        and any(opened.axes(name) >= LABEL_AXES for name in opened.names)
+    )

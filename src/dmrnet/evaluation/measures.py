@@ -224,12 +224,13 @@ def _own_measure(data: Scored, task: Task | None) -> Measure:
         if task.target == "regression":
             return Numbers(task.classes)
         return Labels() if task.target == "multi-label" else Ranks()
+    # Arrays with a class for every pixel are found when they are read.
+    if data.metric == "miou" or (task is not None and task.dense):
+        return MeanIoU()
     if data.metric == "accuracy":
         return Accuracy()
     if data.metric == "acer":
         return AttackErrors(data.bona_fide, data.threshold)
-    if data.metric == "miou":
-        return MeanIoU()
     raise ValueError(f"expected metric as accuracy, acer or miou, got {data.metric!r}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,7 +78,8 @@ def read_image_file(
         FileNotFoundError: If the file does not exist.
         ValueError: If the file is wrong; the message says where.
     """
-    archive = open_source(source, groups)
+    # A copy: what is reserved changes below, and data of Python are the user's.
+    archive = copy(open_source(source, groups))
     path = archive.path
     if not known:
         check_groups(archive, groups)

@@ -12,6 +12,7 @@ from dmrnet.data.sets.base import Cells, InMemory, OwnFiles
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
+    from dmrnet.data.sets.images import Images
     from dmrnet.data.sets.volumes import Volumes
 
 
@@ -54,33 +55,48 @@ class Arrays(OwnFiles, InMemory):
 
     def load(self, seed: int) -> Splits:
         """Return the splits, standardised by the present training rows."""
-        volumes = self._as_volumes()
-        return super().load(seed) if volumes is None else volumes.load(seed)
+        dense = self._as_dense()
+        return super().load(seed) if dense is None else dense.load(seed)
 
-    def _as_volumes(self) -> Volumes | None:
-        """Return the settings of a file with a class for every voxel; None for other files."""
+    def _as_dense(self) -> Images | Volumes | None:
+        """Return the settings of a file with a class for every pixel or voxel; None for others."""
+        from dmrnet.data.pixel_labels import has_pixel_labels
         from dmrnet.data.volumes.sources import has_voxel_labels
 
-        if not has_voxel_labels(self.train, self.groups):
+        if self.target not in ("auto", "classes"):
             return None
+        pixels = has_pixel_labels(self.train, self.groups)
+        if not pixels and not has_voxel_labels(self.train, self.groups):
+            return None
+        one, data = ("pixel", "images") if pixels else ("voxel", "volumes")
         for name in ("modalities", "kinds", "size", "padding", "labels", "rows"):
             if getattr(self, name) is not None:
                 raise ValueError(
-                    f"{self.train}: y is a class for every voxel; --data arrays reads such files "
-                    f"without {name}: use --data volumes, which has settings of its own"
+                    f"{self.train}: y is a class for every {one}; --data arrays reads such files "
+                    f"without {name}: use --data {data}, which has settings of its own"
                 )
         from dmrnet.data.sets.volumes import Volumes
 
+        if pixels:
+            return self.images
         same = {name: getattr(self, name) for name in ("train", "val", "test", "val_share")}
         return Volumes(**same, groups=self.groups, absent=self.absent, unscaled=self.unscaled)
+
+    @property
+    def images(self) -> Images:
+        """How images with a class for every pixel are read."""
+        from dmrnet.data.sets.images import Images, pixel_cells
+
+        same = ("train", "val", "test", "val_share", "groups", "absent", "unscaled")
+        return Images(**{name: getattr(self, name) for name in same}, cells=pixel_cells(self.cells))
 
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers of the files; the seed draws validation rows."""
         from dmrnet.data.files.reading import read_splits
 
-        if (volumes := self._as_volumes()) is not None:
+        if (dense := self._as_dense()) is not None:
             # They are standardised when they are read.
-            return volumes.load(seed)
+            return dense.load(seed)
 
         return read_splits(
             self.train,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dmrnet.data.dataset import Dataset, Splits
     from dmrnet.data.files.arrays.source import ArraySource, Source
     from dmrnet.data.inputs.standardise import Standardiser
+    from dmrnet.data.sets.images import Images
     from dmrnet.modalities import Task
 
 
@@ -91,6 +92,16 @@ class DataSettings(ABC):
     def holes(self) -> tuple[str, ...]:
         """Modalities of images in which 0 is a hole that stays 0 after standardising."""
         return ()
+
+    @property
+    def images(self) -> Images | None:
+        """How the user's own images with a class for every pixel are read, if there may be any."""
+        return None
+
+    def label_numbers(self, task: Task) -> tuple[int, ...]:
+        """Return the number in labels of pixels of each class."""
+        own = self.images
+        return tuple(range(len(task.classes))) if own is None else own.label_numbers(task)
 
     @property
     def volumes(self) -> OwnVolumes:
@@ -177,10 +188,14 @@ class DataSettings(ABC):
                 groups=self.groups,
                 absent=self.absent_values,
             )
-        from dmrnet.data.files.archive import Archive
+        from dmrnet.data.files.arrays.source import ArraySource
 
-        if not isinstance(path, str | Archive):
-            raise ValueError(f"{path.path}: expected a file, since every pixel has a class")
+        if not isinstance(path, str | ArraySource):
+            raise ValueError(
+                f"{path.path}: expected a MultimodalDataset or a file, for a class for every pixel"
+            )
+        if need_target and self.images is not None:
+            return self.images.read(path, task, standardiser, columns)
         where = path if isinstance(path, str) else path.path
         if need_target:
             raise ValueError(

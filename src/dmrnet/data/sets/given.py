@@ -13,6 +13,7 @@ from dmrnet.data.volumes.options import OwnVolumes
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
+    from dmrnet.data.sets.images import Images
 
 
 @dataclass(frozen=True)
@@ -42,22 +43,28 @@ class Given(OwnVolumes, InMemory):
 
     shows_inputs: ClassVar[bool] = True
 
-    def _volumes(self, seed: int) -> Splits | None:
-        """Return the splits of volumes with a class for every voxel; None of other data."""
-        from dmrnet.data.python.given import given
+    def _dense(self, seed: int) -> Splits | None:
+        """Return the splits of images or volumes with a class for every pixel or voxel."""
+        from dmrnet.data.python.given import MultimodalDataset, given
 
         if not self.train:
             raise ValueError("data given are of Python: call dmrnet.fit with a MultimodalDataset")
+        from dmrnet.data.pixel_labels import has_pixel_labels
         from dmrnet.data.volumes.sources import has_voxel_labels
 
         train = given(self.train)
-        if not has_voxel_labels(train):
+        pixels = has_pixel_labels(train) and train.target in ("auto", "classes")
+        if not pixels and not has_voxel_labels(train):
             return None
         if self.rows is not None:
-            raise ValueError("rows is not for volumes with a class for every voxel")
+            raise ValueError("rows is not for data with a class for every pixel or voxel")
         from dmrnet.data.volumes.own import own_splits
 
         val, test = (given(key) if key else None for key in (self.val, self.test))
+        if pixels:
+            assert isinstance(train, MultimodalDataset)
+            v, t = (one if isinstance(one, MultimodalDataset) else None for one in (val, test))
+            return self.images.load_from(train.path, train, v, t, seed)
         share, absent, cells = self.val_share, self.absent, self.cells
         return own_splits(
             train.path,
@@ -72,6 +79,25 @@ class Given(OwnVolumes, InMemory):
             unscaled=self.left_unscaled,
         )
 
+    @property
+    def images(self) -> Images:
+        """How images with a class for every pixel are read."""
+        from dmrnet.data.python.given import given
+        from dmrnet.data.sets.images import Images, pixel_cells
+
+        try:
+            classes = given(self.train).labels
+        except FileNotFoundError:
+            classes = None
+        return Images(
+            "",
+            val_share=self.val_share,
+            absent=self.absent,
+            unscaled=self.unscaled,
+            classes=classes,
+            cells=pixel_cells(self.cells),
+        )
+
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers as given; the seed draws validation rows."""
         from dmrnet.data.files.reading import read_splits
@@ -79,9 +105,9 @@ class Given(OwnVolumes, InMemory):
         from dmrnet.data.python.items import LazyDataset
         from dmrnet.data.python.lazy_splits import lazy_splits
 
-        if (volumes := self._volumes(seed)) is not None:
+        if (dense := self._dense(seed)) is not None:
             # They are standardised when they are read.
-            return volumes
+            return dense
         parts = [given(key) if key else None for key in (self.train, self.val, self.test)]
         if isinstance(parts[0], LazyDataset):
             lazy, *others = (one if isinstance(one, LazyDataset) else None for one in parts)
@@ -110,8 +136,8 @@ class Given(OwnVolumes, InMemory):
         from dmrnet.data.checks.shift import with_shift_warnings
         from dmrnet.data.dataset import scale_targets, standardised
 
-        if (volumes := self._volumes(seed)) is not None:
-            return volumes
+        if (dense := self._dense(seed)) is not None:
+            return dense
         splits = self.raw(seed)
         # What is read lazily is standardised when it is read.
         lazy = splits.standardiser is not None

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
-from dmrnet.data.sets.base import OwnFiles
+from dmrnet.data.sets.base import Cells, OwnFiles
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from dmrnet.data.dataset import Dataset, Splits
-    from dmrnet.data.files.archive import Archive
-    from dmrnet.data.files.arrays.source import Source
+    from dmrnet.data.files.arrays.source import ArraySource, Source
     from dmrnet.data.files.images import ImageFile
     from dmrnet.data.inputs.standardise import Standardiser
     from dmrnet.data.mapped import MappedDataset
     from dmrnet.modalities import Modality, Task
+
+PixelCells = Literal["refuse", "mean", "median", "zero"]
+"""What stands for missing pixels."""
 
 STEP = 16
 """Tiles of images that are smaller than the set size have a side that is a multiple of this."""
@@ -61,13 +63,24 @@ class Images(OwnFiles):
     seldom: float = 0.5
     weights: Literal["none", "root", "median"] = "none"
     augment: Literal["none", "mirror", "turn"] = "mirror"
-    cells: Literal["refuse", "mean", "median", "zero"] = "refuse"
+    cells: PixelCells = "refuse"
 
     metric: ClassVar[str] = "miou"
     shows_inputs: ClassVar[bool] = True
 
     def load(self, seed: int) -> Splits:
         """Return the splits: tiles to train on, whole images to validate and test on."""
+        return self.load_from("images", self.train, self.val, self.test, seed)
+
+    def load_from(
+        self,
+        name: str,
+        train: str | ArraySource,
+        val: str | ArraySource | None,
+        test: str | ArraySource | None,
+        seed: int,
+    ) -> Splits:
+        """Return the splits of files, or of data of Python, under the name of a data set."""
         import torch
 
         from dmrnet.data.checks.concerns import warnings_of
@@ -82,15 +95,16 @@ class Images(OwnFiles):
 
         self._check()
         filled = self.cells != "refuse"
-        images, labels = self._read_labelled(self.train, (), None, cells=filled)
+        path = train if isinstance(train, str) else train.path
+        images, labels = self._read_labelled(train, (), None, cells=filled)
         if "labels" in images.arrays:
-            raise ValueError(f"{self.train}: a modality cannot have the name 'labels'; rename it")
-        numbers, told = numbers_of_training(self.train, labels, self.classes, self.labels)
+            raise ValueError(f"{path}: a modality cannot have the name 'labels'; rename it")
+        numbers, told = numbers_of_training(path, labels, self.classes, self.labels)
         classes = tuple(self.classes or map(str, numbers))
-        labels = class_numbers(self.train, labels, numbers)
+        labels = class_numbers(path, labels, numbers)
         pixels = pixels_of(labels, classes)
         rows, held = torch.arange(len(pixels)), torch.arange(0)
-        if self.val is None:
+        if val is None:
             draw, most = generator(seed, "images", "val"), pixels.argmax(1)
             if images.groups is None:
                 drawn = hold_out(most, self.val_share, draw)
@@ -99,7 +113,7 @@ class Images(OwnFiles):
             rows, held = (~drawn).nonzero().flatten(), drawn.nonzero().flatten()
             if not len(held):
                 raise ValueError(
-                    f"{self.train}: {len(pixels)} images are too few to hold "
+                    f"{path}: {len(pixels)} images are too few to hold "
                     f"{100 * self.val_share:g} % out for validation; give val, or raise val_share"
                 )
         side = self.tile
@@ -117,25 +131,26 @@ class Images(OwnFiles):
             task.modalities,
             self.cells,
         ).leave(self.left_unscaled)
-        train = part(images, labels, pixels, task, standardiser, rows)
-        if self.val is None:
-            val = part(images, labels, pixels, task, standardiser, held)
+        training = part(images, labels, pixels, task, standardiser, rows)
+        if val is None:
+            validation = part(images, labels, pixels, task, standardiser, held)
         else:
-            val = self._read(self.val, task, standardiser)
-        test = None if self.test is None else self._read(self.test, task, standardiser)
+            validation = self._read(val, task, standardiser)
+        testing = None if test is None else self._read(test, task, standardiser)
         frequent = int(pixels[rows].sum(0).argmax())
         seldom = tuple(label for label in range(len(classes)) if label != frequent)
         change = {"none": None, "mirror": RandomFlip(), "turn": Symmetry()}[self.augment]
-        tiles = TileDataset(train, side, self.tiles, seldom, self.seldom, seed, change)
-        notes = (*self._notes(images, task, side, val, seed), *([told] if told else []))
-        train.warnings = tuple(f"train: {note}" for note in images.warnings)
-        for role, other in (("val", val), ("test", test)):
+        tiles = TileDataset(training, side, self.tiles, seldom, self.seldom, seed, change)
+        held_out = validation if val is None else None
+        notes = (*self._notes(images, task, side, held_out, seed), *([told] if told else []))
+        training.warnings = tuple(f"train: {note}" for note in images.warnings)
+        for role, other in (("val", validation), ("test", testing)):
             if other is not None:
                 other.warnings = tuple(
                     note.replace("file: ", f"{role}: ", 1) for note in other.warnings
                 )
-        warnings = warnings_of(train, val, test)
-        return Splits("images", tiles, val, test, notes, standardiser, warnings=warnings)
+        warnings = warnings_of(training, validation, testing)
+        return Splits(name, tiles, validation, testing, notes, standardiser, warnings=warnings)
 
     def read(
         self,
@@ -146,13 +161,15 @@ class Images(OwnFiles):
         need_target: bool = True,
     ) -> Dataset:
         """Read one more file of images, of any one size."""
-        from dmrnet.data.files.archive import Archive
+        from dmrnet.data.files.arrays.source import ArraySource
 
-        if standardiser is None or not need_target or not isinstance(path, str | Archive):
+        if standardiser is None or not need_target or not isinstance(path, str | ArraySource):
             return super().read(path, task, standardiser, columns, need_target)
         return self._read(path, task, standardiser)
 
-    def _read(self, path: str | Archive, task: Task, standardiser: Standardiser) -> MappedDataset:
+    def _read(
+        self, path: str | ArraySource, task: Task, standardiser: Standardiser
+    ) -> MappedDataset:
         """Read one more file of images and their labels."""
         import torch
 
@@ -166,7 +183,7 @@ class Images(OwnFiles):
             standardiser.imputer is not None,
         )
         where = path if isinstance(path, str) else path.path
-        labels = class_numbers(where, labels, self._numbers(task))
+        labels = class_numbers(where, labels, self.label_numbers(task))
         pixels = pixels_of(labels, task.classes)
         rows = torch.arange(len(labels))
         dataset = part(images, labels, pixels, task, standardiser, rows)
@@ -176,7 +193,7 @@ class Images(OwnFiles):
 
     def _read_labelled(
         self,
-        path: str | Archive,
+        path: str | ArraySource,
         known: tuple[Modality, ...],
         fine: Collection[str] | None,
         usual: Mapping[str, float] | None = None,
@@ -198,7 +215,7 @@ class Images(OwnFiles):
         assert images.labels is not None
         return images, images.labels.masked_fill(images.labels == self.ignore, -1).clamp(min=-1)
 
-    def _numbers(self, task: Task) -> tuple[int, ...]:
+    def label_numbers(self, task: Task) -> tuple[int, ...]:
         """Return the number in files of each class of a training."""
         if self.labels is not None:
             return tuple(self.labels)
@@ -207,7 +224,7 @@ class Images(OwnFiles):
         return tuple(range(len(task.classes)) if named else map(int, task.classes))
 
     def _notes(
-        self, images: ImageFile, task: Task, side: int, val: Dataset, seed: int
+        self, images: ImageFile, task: Task, side: int, held_out: Dataset | None, seed: int
     ) -> tuple[str, ...]:
         """Say what was held out, how tiles are laid, and what is absent or missing."""
         from dmrnet.data.inputs.cells import cell_notes, count_missing
@@ -216,11 +233,11 @@ class Images(OwnFiles):
             f"trained on {self.tiles} tiles of {side} x {side} of each image an epoch; validated "
             "and tested on whole images"
         ]
-        if self.val is None:
-            share = f"{100 * self.val_share:g} %"
-            wholly = "" if val.groups is None else f" in {len(set(val.groups))} whole groups"
+        if held_out is not None:
+            share, groups = f"{100 * self.val_share:g} %", held_out.groups
+            wholly = "" if groups is None else f" in {len(set(groups))} whole groups"
             notes.insert(
-                0, f"val: {share} of train held out{wholly} ({len(val)} images, seed {seed})"
+                0, f"val: {share} of train held out{wholly} ({len(held_out)} images, seed {seed})"
             )
         for name, absent in zip(task.modalities, (~images.present).sum(0).tolist(), strict=True):
             if absent:
@@ -237,6 +254,20 @@ class Images(OwnFiles):
         for name in ("seldom", "val_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"images: expected {name} from 0 to 1, got {getattr(self, name)}")
+
+
+def pixel_cells(cells: Cells) -> PixelCells:
+    """Return what stands for missing pixels, of what stands for missing cells.
+
+    Raises:
+        ValueError: If it appends indicators, which images have none of.
+    """
+    if cells in ("refuse", "mean", "median", "zero"):
+        return cells
+    raise ValueError(
+        f"cells: expected {', '.join(get_args(PixelCells))} for images with a class "
+        f"for every pixel, got {cells}"
+    )
 
 
 def pixels_of(labels: Tensor, classes: tuple[str, ...]) -> Tensor:
