@@ -28,7 +28,7 @@ develop:  ## Install the package, its tools and the commit hooks into the active
 	$(PYTHON) -m pre_commit install
 
 checks:  ## Every check and test, in the active environment
-	$(MAKE) --jobs 2 lint type-check docs
+	$(MAKE) --jobs 2 docs type-check lint
 	$(MAKE) test-fast
 
 format:  ## Format the code and mend what ruff can mend

@@ -56,7 +56,9 @@ class ExploredRun:
         return None if found is None else (float(found[0]), int(found[1]))
 
 
-def open_explored(path: str | Path, threads: int = 0, test: str | None = None) -> ExploredRun:
+def open_explored(
+    path: str | Path, threads: int = 0, test: str | Path | None = None
+) -> ExploredRun:
     """Open a run, or an exported file, to explore it.
 
     Args:
@@ -82,7 +84,7 @@ def open_explored(path: str | Path, threads: int = 0, test: str | None = None) -
     return ExploredRun(model, samples, without, read_confidence(run.folder))
 
 
-def _samples(run: FinishedRun, test: str | None) -> tuple[Samples | None, str]:
+def _samples(run: FinishedRun, test: str | Path | None) -> tuple[Samples | None, str]:
     """Return test samples, or those of validation; or None and why."""
     from dmrnet.explore.samples import Samples
 
