@@ -72,13 +72,21 @@ def _figure(label: str, shown: ShownSamples, names: list[str], name: str, step: 
                 _cell(axes, shown.inputs[modality][row] if seen else None, ink, step)
         return figure
 
+    rule = (
+        "samples that only the worst combination gets wrong, that are wrong with all modalities, "
+        "and that are right with both, evenly spread"
+    )
+    if shown.predicted.dtype.kind == "f":
+        rule = (
+            "the samples whose error grows most with the worst combination, those with the largest "
+            "error with all modalities, and those with the smallest errors"
+        )
     caption = (
         f"Test samples, and what {label} (the run with the lowest seed) predicts from all "
         "modalities"
         + (f" and from its worst combination, {worst}" if worst != whole else "")
-        + ". Chosen by a rule: samples that only the worst combination gets wrong, that are wrong "
-        "with all modalities, and that are right with both, evenly spread. Inputs are shrunk, each "
-        "scaled from its least to its largest value."
+        + f". Chosen by a rule: {rule}. Inputs are shrunk, each scaled from its least to its "
+        "largest value."
     )
     return make_figure(name, "Samples", caption, draw, wide=block * across > 5.6, system=label)
 

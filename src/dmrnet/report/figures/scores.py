@@ -88,7 +88,9 @@ def by_number(summary: DataSummary, name: str) -> Figure:
         legend(axes, shown, ink)
         return figure
 
-    title = f"{summary.score.label[:1].upper()}{summary.score.label[1:]} by number of modalities"
+    label = summary.score.label
+    # Not MAP for mAP.
+    title = f"{label.capitalize() if label.islower() else label} by number of modalities"
     caption = (
         "Filled: average over the combinations of this many modalities; bars are ± one standard "
         "error over seeds. Hollow and dotted: the worst of these combinations."
@@ -104,6 +106,7 @@ def by_combination(summary: DataSummary, name: str) -> Figure:
     compared = [(item, mark) for item, mark in zip(systems, shown, strict=True) if item.gains]
     left, width, matrix = matrix_size(columns, summary.modalities)
     several = len(systems) > 1
+    unit = "points" if summary.score.rate else fmt.shortened(summary.score.label, 14)
     base, lower, upper = 0.22, 1.35 if compared else 0.0, 2.5
 
     def draw(ink: str) -> Canvas:
@@ -116,7 +119,7 @@ def by_combination(summary: DataSummary, name: str) -> Figure:
             gains = axes_at(figure, left, base + 0.06 + matrix, width, lower - 0.12)
             for item, mark in compared:
                 _points(gains, columns, item.gains, mark)
-            panel(gains, f"points\nvs {fmt.shortened(summary.baseline or '', 14)}", ink)
+            panel(gains, f"{unit}\nvs {fmt.shortened(summary.baseline or '', 14)}", ink)
             gains.axhline(0, color=ink, linewidth=0.8)
             panels.append(gains)
         scores = axes_at(figure, left, base + 0.06 + matrix + lower, width, upper)

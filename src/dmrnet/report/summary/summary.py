@@ -244,7 +244,11 @@ def _summarise_dataset(
             constants=constants_of(index, alone, combinations),
             val_constant=_val_constant(of_dataset, alone),
             selected_by=selected_by,
-            of_classes=(_of_classes(index, labels, compared) if score.name == "accuracy" else ()),
+            of_classes=(
+                _of_classes(index, [(one.system, one.label) for one in systems], compared)
+                if score.name == "accuracy"
+                else ()
+            ),
             parts=parts_of(index, labels, score.name, compared),
         )
 
@@ -284,9 +288,9 @@ def _val_constant(runs: Sequence[RunRecord], metric: str) -> float | None:
 
 
 def _of_classes(
-    index: RowIndex, labels: Mapping[System, str], compared: Sequence[str]
+    index: RowIndex, systems: Sequence[tuple[System, str]], compared: Sequence[str]
 ) -> tuple[ClassScores, ...]:
-    found = (class_scores_of(index, system, labels[system], compared) for system in index.systems)
+    found = (class_scores_of(index, system, label, compared) for system, label in systems)
     return tuple(one for one in found if one)
 
 

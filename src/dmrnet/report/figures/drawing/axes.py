@@ -103,7 +103,7 @@ def matrix_size(columns: Sequence[str], modalities: Sequence[str]) -> tuple[floa
     """Return margin on the left, for labels, and width and height of the matrix, in inches."""
     longest = max(len(shortened(name, 16)) for name in modalities)
     width = max(3.0, len(columns) * column_width(columns))
-    return max(0.68, 0.18 + 0.075 * longest), width, 0.165 * len(modalities) + 0.1
+    return max(0.82, 0.18 + 0.075 * longest), width, 0.165 * len(modalities) + 0.1
 
 
 def column_width(columns: Sequence[str]) -> float:
