@@ -89,6 +89,13 @@ def test_fit_help_names_everything_that_every_run_has(cli: Cli) -> None:
         assert re.search(rf"^ +{name}  +\w", said, re.MULTILINE)
 
 
+def test_fit_help_leads_with_what_people_set(cli: Cli) -> None:
+    said = cli("fit", "--help").out
+    order = ["--data NAME", "--out DIR", "often set:", "--max-epochs", "--select-by", "data sets:"]
+    order += ["methods:", "more settings of training:", "--continued-after", "examples:"]
+    assert [said.index(words) for words in order] == sorted(said.index(words) for words in order)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_fit_help_of_a_method_has_its_settings_and_recipes(cli: Cli, name: str) -> None:
     said = cli("fit", "--method", name, "--help").out

@@ -10,6 +10,7 @@ import re
 import pytest
 from tests.report.chromium import find
 from tests.report.conftest import write_run
+from tests.report.mistakes.made import add_predictions
 
 from dmrnet.report import build_report
 
@@ -82,6 +83,27 @@ def test_fits_the_window_without_errors(browser, pages, page, width, scheme):
     assert browser.run("document.documentElement.scrollWidth") <= width
     page_colour = browser.run("getComputedStyle(document.body).backgroundColor")
     assert (page_colour == "rgb(255, 255, 255)") == (scheme == "light")
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280, 1920])
+def test_every_number_is_reached_and_read(browser, pages, width):
+    """What is wider than its place scrolls there; letters of figures are 11 px or more."""
+    browser.open(pages[6], width=width)
+    wide = browser.run(
+        "[...document.querySelectorAll('main table, main svg')].filter((e) => e.checkVisibility()"
+        " && !e.closest('.scroll')).length"
+    )
+    assert wide == 0
+    if width >= 768:
+        table = "document.querySelector('#mfeat-accuracy-main')"
+        assert browser.run(f"{table}.scrollWidth <= {table}.parentElement.clientWidth")
+    smallest = browser.run(
+        "Math.min(...[...document.querySelectorAll('figure svg')].flatMap((svg) => {"
+        " const shown = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;"
+        " return [...svg.querySelectorAll('text')].map((text) =>"
+        " Number.parseFloat(getComputedStyle(text).fontSize) * shown); }))"
+    )
+    assert smallest >= 11
 
 
 def test_a_narrow_page_keeps_the_combination_in_view(browser, pages):
@@ -365,3 +387,22 @@ def test_is_quick_with_many(browser, tmp_path):
         "return performance.now() - t; })()"
     )
     assert spent < 2000
+
+
+@pytest.mark.slow
+def test_a_page_of_many_systems_is_small(browser, tmp_path):
+    """18 systems of six modalities, with what each gets wrong with every combination."""
+    runs = []
+    for number in range(18):
+        for seed in range(3):
+            name = f"method-{number}" if number else "sf-md"
+            mined = {3: "variance", 17: "loss"}.get(number)
+            run = write_run(tmp_path / "runs", name, seed, gain=0.02 * number, mined=mined)
+            add_predictions(run, MODALITIES[6], classes=10, n=400, seed=100 * number + seed)
+            runs.append(run)
+    page = build_report(runs, tmp_path / "out").page
+    assert page.stat().st_size < 1_000_000
+    for width in (390, 768, 1280, 1920):
+        browser.open(page, width=width)
+        assert browser.run("document.documentElement.scrollWidth") <= width
+    assert browser.complaints() == []

@@ -39,6 +39,21 @@ FIRST = {
 }
 
 
+OFTEN = (
+    "max_epochs",
+    "batch_size",
+    "lr",
+    "optimizer",
+    "select_by",
+    "class_weights",
+    "patience",
+    "precision",
+    "accelerator",
+    "num_workers",
+)
+"""Settings of training that most people set, in the order of the help."""
+
+
 def fit_help(argv: Sequence[str]) -> str:
     """Return the help for the other words on the command line."""
     flags = {name: value or "" for name, value in read_flags(argv)}
@@ -57,6 +72,8 @@ def fit_help(argv: Sequence[str]) -> str:
             parser.options.add_argument(flag, metavar=value, help=text)
         else:
             parser.options.add_argument(flag, action="store_true", help=text)
+    training = {option.key: option for option in options_of(Training)}
+    _settings(parser, "often set", [training.pop(key) for key in OFTEN])
     if data is None:
         parser.add_argument_group("data sets", as_lines(summaries(DATASETS), "mfeat"))
     else:
@@ -73,7 +90,7 @@ def fit_help(argv: Sequence[str]) -> str:
             for name, changes in kind.recipes.items()
         }
         parser.add_argument_group(f"recipes of {of_method}", as_lines(recipes, "best"))
-    _settings(parser, "training", options_of(Training))
+    _settings(parser, "more settings of training", training.values())
     return parser.format_help()
 
 

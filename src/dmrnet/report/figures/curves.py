@@ -54,7 +54,7 @@ def curve_figures(summary: DataSummary, prefix: str) -> list[Figure]:
             _line(above, mark, [_validation(of) for of in runs[mark.label]], 100 if rate else 1)
         if summary.val_constant is not None and metric == summary.score.name:
             above.axhline((100 if rate else 1) * summary.val_constant, **constant_line(ink))
-        below.xaxis.get_major_locator().set_params(integer=True)
+        below.locator_params(axis="x", integer=True)
         below.set_xlabel("epoch")
         below.set_ylabel("training loss")
         above.set_ylabel(f"validation {score_label(metric)}" + (" in %" if rate else ""))
