@@ -26,6 +26,7 @@ class Mistakes:
         worst: Worst combination of each system, where it is known.
         full: Combination of all modalities.
         left_out: Why systems are not here, one sentence each; empty if all are.
+        noun: What is counted: samples, pixels or voxels.
     """
 
     kind: Kind
@@ -36,6 +37,7 @@ class Mistakes:
     worst: Mapping[str, str]
     full: str
     left_out: tuple[str, ...]
+    noun: str = "samples"
 
     def shown(self, label: str) -> list[str]:
         """Return the combinations that are shown of a system without a choice: all, and worst."""
@@ -108,6 +110,9 @@ def _added(
         item for item in summary.systems if item.label not in counts and not item.system.source
     ]
     folders = [line.path for line in summary.runs if line.label in {i.label for i in missing}]
+    noun = "samples"
+    if kind == "pixels":
+        noun = "voxels" if "volume" in summary.kinds else "pixels"
     left_out: tuple[str, ...] = ()
     if missing:
         names = ", ".join(item.label for item in missing)
@@ -121,6 +126,7 @@ def _added(
         worst=worst,
         full=summary.full,
         left_out=left_out,
+        noun=noun,
     )
 
 

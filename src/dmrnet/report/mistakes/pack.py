@@ -25,7 +25,7 @@ LARGEST = 150_000
 def pack(mistakes: Mistakes) -> tuple[str, list[str]]:
     """Return the counts as JSON for the page's script, and the systems that have no room.
 
-    The JSON names ``kind``, ``form`` (``matrix``, ``pairs`` or ``labels``), ``classes``,
+    The JSON names ``kind``, ``noun``, ``form`` (``matrix``, ``pairs`` or ``labels``), ``classes``,
     ``combinations``, ``systems`` (name, seeds, worst combination), ``full``, and ``counts``: base64
     of deflated numbers, each in 7-bit groups, the lowest first. For each system and combination
     they are 0, or 1 and its numbers as `numbers_of` returns them.
@@ -47,6 +47,7 @@ def pack(mistakes: Mistakes) -> tuple[str, list[str]]:
     content = {
         "kind": mistakes.kind,
         "form": form,
+        "noun": mistakes.noun,
         "classes": mistakes.classes,
         "combinations": names,
         "full": mistakes.full,

@@ -104,9 +104,8 @@
     }
     const [made, right, every] = forms[content.form](content, numbers);
     const which = name === content.full ? "all modalities" : name + (name === worst ? " (its worst)" : "");
-    const noun = content.kind === "pixels" ? "pixels" : "samples";
     const share = right === null ? "" : `${percent(right, every)}% of `;
-    const text = `${label} with ${which}: ${share}${grouped(every)} ${noun}`
+    const text = `${label} with ${which}: ${share}${grouped(every)} ${content.noun}`
       + `${right === null ? "" : " right"}${seeds > 1 ? `, ${seeds} seeds together` : ""}`;
     panel.text.textContent = text;
     made.setAttribute("aria-label", text);

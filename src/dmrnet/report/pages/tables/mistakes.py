@@ -55,9 +55,8 @@ def title_of(mistakes: Mistakes, label: str, name: str) -> str:
     if mistakes.kind != "labels":
         right = int(counts.trace())
         text += f"{fmt.percent(right / max(every, 1), 1)}% of "
-    noun = "pixels" if mistakes.kind == "pixels" else "samples"
     over = f", {seeds} seeds together" if seeds > 1 else ""
-    return f"{text}{every:,} {noun}{' right' if mistakes.kind != 'labels' else ''}{over}"
+    return f"{text}{every:,} {mistakes.noun}{' right' if mistakes.kind != 'labels' else ''}{over}"
 
 
 def table_of(mistakes: Mistakes, counts: Counts) -> Table:
