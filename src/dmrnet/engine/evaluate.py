@@ -217,7 +217,9 @@ def _store(
     files = facts.get("files", {})
     path = settings.data.files().get("test") if test is None else test
     if isinstance(path, str | Path):
-        files = {**files, "test": fingerprint_of_file(path)}
+        # A folder of cases has no content of its own.
+        known = fingerprint_of_file(path) if Path(path).is_file() else dataset.fingerprint()
+        files = {**files, "test": known}
     rows = result_rows(folder.name, settings, "test", lines)
     counts: dict[str, Any] = {"test_samples": len(dataset)}
     if dataset.skipped or "test_skipped" in facts:

@@ -93,6 +93,21 @@ def test_a_folder_of_new_cases_is_predicted(cli: Cli, run: Path, tmp_path: Path)
     assert "label maps need --out DIR" in told.err
 
 
+def test_a_folder_of_labelled_cases_is_tested_on(cli: Cli, run: Path, tmp_path: Path) -> None:
+    made.make(tmp_path / "new", 2018)
+    made.file_of(tmp_path / "new", 2018, 0, "t1").unlink()
+    told = cli("evaluate", run, "--test", tmp_path / "new")
+    assert told.code == 0, told.err
+    rows = [row for row in open_run(run, "cpu").folder.rows() if row["split"] == "test"]
+    counts = {row["combination"]: row["n"] for row in rows if row["metric"] == "dice"}
+    assert counts["t1"] == 5
+    assert counts["flair+t1ce+t2"] == 6
+    made.file_of(tmp_path / "new", 2018, 1, "labels").unlink()
+    told = cli("evaluate", run, "--test", tmp_path / "new")
+    assert told.code == 2
+    assert "Brats18_CBICA_AAB_1: labels (Brats18_CBICA_AAB_1_seg.nii.gz) is missing" in told.err
+
+
 def test_regions_are_in_the_terminal(cli: Cli, run: Path) -> None:
     told = cli("evaluate", run)
     assert told.code == 0, told.err
