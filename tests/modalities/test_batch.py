@@ -149,3 +149,14 @@ def test_what_does_not_fit_the_task_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         Batch.of(VECTORS, inputs, torch.tensor([0, 1, 0]), present)
+
+
+def test_volumes_have_a_class_for_every_voxel() -> None:
+    inputs = tuple(Modality(name, "volume", (1, 4, 4, 4)) for name in ("a", "b"))
+    task = Task(inputs, ("x", "y"), dense=True)
+    x, y = {"a": torch.ones(2, 1, 5, 6, 7)}, torch.ones(2, 5, 6, 7, dtype=torch.int64)
+    batch = Batch.of(task, x, y)
+    assert batch.target.shape == (2, 5, 6, 7)
+    assert batch.present.tolist() == [[True, False]] * 2
+    with pytest.raises(ValueError, match=r"expected shape \(B, D, H, W\), got \(2, 6, 7\)"):
+        Batch.of(task, x, y[:, 0])

@@ -48,8 +48,9 @@ class Batch:
         inputs: Tensors of shape ``(B, ...)``, one for each modality. Rows of absent modalities
             hold zeros and are never read.
         present: Bool tensor of shape ``(B, V)``, True where the sample has the modality.
-        target: Int64 tensor of shape ``(B,)`` or, for dense tasks, ``(B, H, W)``; int64 ``(B, M)``
-            of 0 and 1 for M labels; float64 ``(B, D)`` for D numbers.
+        target: Int64 tensor of shape ``(B,)`` or, for dense tasks, ``(B, H, W)`` or
+            ``(B, D, H, W)``; int64 ``(B, M)`` of 0 and 1 for M labels; float64 ``(B, D)`` for D
+            numbers.
         index: Int64 tensor of shape ``(B,)``: each sample's number in its data set.
         mask: Bool tensor of shape ``(B, V)``, True where the model may see the modality: a
             non-empty subset of `present`. None until a sampler or a combination sets it.
@@ -211,8 +212,9 @@ def _targets(target: Any, task: Task) -> Tensor:  # noqa: ANN401
     elif y.dim() == 2 and y.shape[1] == 1 and not task.dense:
         y = y.squeeze(1)
     size = len(task.classes)
-    if y.dim() != (3 if task.dense else 1 + many) or (many and y.shape[1] != size):
-        shape = "(B, H, W)" if task.dense else f"(B, {size})" if many else "(B,)"
+    if y.dim() != 1 + (task.axes or many) or (many and y.shape[1] != size):
+        dense = {2: "(B, H, W)", 3: "(B, D, H, W)"}
+        shape = dense[task.axes] if task.dense else f"(B, {size})" if many else "(B,)"
         raise ValueError(f"target: expected shape {shape}, got {tuple(y.shape)}")
     if task.target == "regression":
         return y.double()
