@@ -106,3 +106,8 @@ def sample(explored: ExploredRun) -> dict[str, np.ndarray]:
     assert explored.samples is not None
     inputs, _ = explored.samples.take(np.array([0]))
     return {name: x[0] for name, x in inputs.items()}
+
+
+@pytest.fixture(scope="package")
+def model(explored: ExploredRun) -> ServedModel:
+    return explored.model

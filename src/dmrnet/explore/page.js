@@ -6,7 +6,7 @@ const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 const MOST_BARS = 10;
 
-let about, asked, timer, token = "";
+let about, asked, timer, listing = 0, token = "";
 const state = { row: null, files: null, on: new Set(), corrupted: {} };
 const pages = { start: 0, before: [], next: null };
 
@@ -69,12 +69,15 @@ async function list(start, last = false) {
   const query = new URLSearchParams({ start });
   if ($("label").selectedIndex > 0) query.set("label", about.classes[$("label").selectedIndex - 1]);
   if ($("wrong").checked) query.set("wrong", "true");
+  const mine = ++listing;
   let page = await ask(`explore/samples?${query}`);
-  // A search that ran out of time goes on.
-  while (!page.samples.length && page.next !== null) {
+  // A search that ran out of time goes on, unless another one has started.
+  while (mine === listing && !page.samples.length && page.next !== null) {
+    $("samples").replaceChildren(make("option", { value: "", textContent: `searching from row ${page.next}` }));
     query.set("start", page.next);
     page = await ask(`explore/samples?${query}`);
   }
+  if (mine !== listing) return;
   $("error").hidden = true;
   pages.start = start;
   pages.next = page.next;
@@ -87,6 +90,7 @@ async function list(start, last = false) {
     $("samples").append(make("option", { value: "", textContent: "no such sample" }));
     state.row = null;
     buttons();
+    look();
     return;
   }
   $("samples").selectedIndex = last ? page.samples.length - 1 : 0;
@@ -275,7 +279,7 @@ function advice({ advice: found, prediction }) {
     : `the error rate falls by ${gain.replace(" points", `${error} points`)} on validation samples predicted like this one.`;
   $("advice").replaceChildren("Of what is missing, ", make("b", {}, found.modality), " would help most: ", what);
   if (found.at_hand) {
-    const button = make("button", { type: "button", onclick: () => turn(found.modality, true) }, "Switch it on");
+    const button = make("button", { type: "button", onclick: () => turn(found.modality, true, true) }, "Switch it on");
     $("advice").append(" ", button);
   }
 }
@@ -323,9 +327,11 @@ function draw(name, found) {
 
 // Modalities.
 
-function turn(name, on) {
+function turn(name, on, focus = false) {
   const { card } = about.modalities.find((one) => one.name === name);
   card.box.checked = on;
+  // The button of the advice goes away.
+  if (focus) card.box.focus({ preventScroll: true });
   if (on) state.on.add(name);
   else state.on.delete(name);
   look();

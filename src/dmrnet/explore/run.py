@@ -94,6 +94,6 @@ def _samples(run: FinishedRun, test: str | Path | None) -> tuple[Samples | None,
     for split in ("test", "val"):
         try:
             return Samples(run, run.samples(split), split), ""
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ModuleNotFoundError) as error:
             reasons.append(" ".join(str(error).split()))
     return None, reasons[0]
