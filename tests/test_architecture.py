@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": set(),
     "engine": _ENGINE,
     "peers": _ENGINE | {"engine"},
-    "studies": _ENGINE | {"engine", "report"},
+    "studies": _ENGINE | {"engine", "report", "peers"},
     "deploy": _ENGINE | {"engine", "report"},
     "serve": {"data", "deploy", "engine"},
     "explore": {

@@ -22,6 +22,7 @@ MODULES = {
     "python-multipart": "python_multipart",
     "prometheus-client": "prometheus_client",
     "scikit-learn": "sklearn",
+    "torch-geometric": "torch_geometric",
 }
 # What comes with a package that is named: torch and torchvision bring these, fastapi and
 # scikit-learn those.

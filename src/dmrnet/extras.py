@@ -10,6 +10,7 @@ EXTRAS: dict[str, str] = {
     "fastapi": "serve",
     "h5py": "hdf5",
     "huggingface_hub": "hub",
+    "imml": "imml",
     "mlflow": "mlflow",
     "nibabel": "volumes",
     "onnx": "onnx",
@@ -26,6 +27,8 @@ EXTRAS: dict[str, str] = {
     "starlette": "serve",
     "tensorboard": "tensorboard",
     "threadpoolctl": "sklearn",
+    "torch_geometric": "imml",
+    "transformers": "imml",
     "uvicorn": "serve",
     "wandb": "wandb",
 }

@@ -80,8 +80,8 @@ FAST = ("table2", "fig3")
 NAMES = [
     name if name in FAST else pytest.param(name, marks=pytest.mark.slow)
     for name in STUDIES
-    # Of every method; and of versions of a data set, tested below.
-    if name not in ("methods", "winner", "brats2018", "brats2020")
+    # Of every method, of other libraries; and of versions of a data set, tested below.
+    if name not in ("methods", "winner", "peers", "brats2018", "brats2020")
 ]
 
 

@@ -15,6 +15,7 @@ from dmrnet.studies.analyses import analyse_members
 from dmrnet.studies.form import read_study, study_of
 from dmrnet.studies.labels import baseline_of, names_of
 from dmrnet.studies.names import check_names
+from dmrnet.studies.peers import fit_peers
 from dmrnet.studies.plan import plan
 from dmrnet.studies.resolve import resolve
 from dmrnet.studies.search.run import check_search, run_search
@@ -105,12 +106,14 @@ def run_study(
         raise ValueError(f"every run failed; {label}: {reason}")
     if spec.analyses:
         analyse_members(finished, planned.systems, spec.analyses, lambda _: None)
+    others = fit_peers(spec.peers, finished, out, lambda _: None)
     folders = tuple(member.folder for member in finished)
     split = "test" if all(member.tested for member in finished) else "val"
     searched = searched_settings(spec)
     baseline = baseline_of(spec, planned, finished, searched)
-    names = names_of(planned, finished, searched)
-    report = write_report(folders, out / "report", baseline, split, names, searched)
+    names = names_of(planned, finished, searched, every=bool(others))
+    compared = [*folders, *(others if split == "test" else ())]
+    report = write_report(compared, out / "report", baseline, split, names, searched)
     return FinishedStudy(report, folders, failed, chosen)
 
 

@@ -11,12 +11,19 @@ They need the extra ``sklearn``. `PEERS` has their names:
   trained on the training rows as they are.
 - ``boosting-masked``: the same, trained on the four masked copies.
 
+Where iMML is installed (the extra ``imml``), `IMML` names two of its classifiers as well, for
+modalities that are vectors or are flattened to them: ``imml-muse`` (Wu et al., ICLR 2024) and
+``imml-m3care`` (Zhang et al., KDD 2022).
+
 The strength of a logistic regression's penalty is chosen on validation, by average accuracy over
-combinations; the time for that counts. Everything else is scikit-learn's default.
+combinations, and so is the number of iMML's epochs; the time for that counts. Everything else is
+the libraries' default.
 """
 
 from __future__ import annotations
 
 PEERS = ("logistic-late", "forest-late", "logistic-imputed", "boosting", "boosting-masked")
 
-__all__ = ["PEERS"]
+IMML = ("imml-muse", "imml-m3care")
+
+__all__ = ["IMML", "PEERS"]

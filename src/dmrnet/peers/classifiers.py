@@ -1,4 +1,4 @@
-"""The classifiers; see `dmrnet.peers`. The only module of the package that fits scikit-learn's."""
+"""The classifiers of scikit-learn; see `dmrnet.peers`. Only this module fits them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from dmrnet.peers import IMML
 from dmrnet.peers.table import COPIES, Array, LogProbabilities, Table, masked_copies, scores
 
 TREES = 300
@@ -28,16 +29,26 @@ STRENGTHS = (0.01, 0.1, 1.0, 10.0)
 MOST_NUMBERS = 10_000_000
 """Most rows times features times classes for boosting: more takes many minutes."""
 
+MOST_FEATURES = 1_000
+"""Most features for iMML's classifiers, which read vectors."""
+
 
 def fit(name: str, train: Table, val: Table, seed: int) -> LogProbabilities:
     """Fit a classifier with one thread.
 
     Args:
-        name: One of `dmrnet.peers.PEERS`.
+        name: One of `dmrnet.peers.PEERS` or `dmrnet.peers.IMML`.
         train: Training rows.
         val: Validation rows, on which a penalty is chosen.
         seed: Seed of what is random.
+
+    Raises:
+        ModuleNotFoundError: If iMML, or what it needs, is not installed.
     """
+    if name in IMML:
+        from dmrnet.peers.imml import fit_imml
+
+        return fit_imml(name, train, val, seed)
     with threadpool_limits(1), warnings.catch_warnings():
         # A strong penalty converges, a weak one may not; validation decides between them.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -45,10 +56,12 @@ def fit(name: str, train: Table, val: Table, seed: int) -> LogProbabilities:
 
 
 def too_many(name: str, train: Table) -> bool:
-    """Whether boosting would take many minutes."""
+    """Whether boosting, or a classifier of iMML, would take many minutes."""
+    features = sum(int(column.shape[1]) for column in train.columns)
+    if name in IMML:
+        return features > MOST_FEATURES
     rows = len(train.target) * (COPIES if name == "boosting-masked" else 1)
-    numbers = rows * sum(column.shape[1] for column in train.columns) * train.classes
-    return name.startswith("boosting") and numbers > MOST_NUMBERS
+    return name.startswith("boosting") and rows * features * train.classes > MOST_NUMBERS
 
 
 def log_of(model: Any, features: Array, classes: int, floor: float = 1e-12) -> Array:  # noqa: ANN401

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from dmrnet.data import Splits
 from dmrnet.engine.evaluate import sources_of
 from dmrnet.engine.run.folder import RunFolder
 from dmrnet.modalities import name_of
-from dmrnet.peers import PEERS
+from dmrnet.peers import IMML, PEERS
 from dmrnet.peers.classifiers import fit, too_many
 from dmrnet.peers.table import Score, scores, table_of
 from dmrnet.settings.config import RunSettings
@@ -59,6 +60,8 @@ def make_peers(
             continue
         if too_many(name, table_of(splits.train)):
             line = f"{label} {name}: left out, it would take many minutes"
+        elif name in IMML and not has_imml():
+            line = f"{label} {name}: left out, iMML is not installed (pip install 'dmrnet[imml]')"
         else:
             started = time.perf_counter()
             write_run(name, settings, splits, folder)
@@ -67,6 +70,16 @@ def make_peers(
         if say is not None:
             say(line)
     return folders
+
+
+def has_imml() -> bool:
+    """Whether iMML is installed, with what its classifiers need."""
+    return all(find_spec(name) for name in ("imml", "torch_geometric", "transformers"))
+
+
+def library_of(name: str) -> str:
+    """Return the library that a classifier is of, in words."""
+    return "iMML" if name in IMML else "scikit-learn"
 
 
 def write_run(name: str, settings: RunSettings, splits: Splits, folder: RunFolder) -> None:
@@ -93,7 +106,7 @@ def write_run(name: str, settings: RunSettings, splits: Splits, folder: RunFolde
         head: dict[str, Any] = {
             "run": folder.name,
             "method": name,
-            "recipe": "scikit-learn",
+            "recipe": library_of(name),
             "settings": {},
         }
         head |= {"dataset": label, "split": split, "seed": settings.seed}
@@ -111,7 +124,7 @@ def write_run(name: str, settings: RunSettings, splits: Splits, folder: RunFolde
         score="accuracy",
         samples={role: len(part) for role, part in splits.parts().items()},
         content=splits.fingerprints(),
-        notes=[*splits.notes, "a baseline of scikit-learn, not trained by this package"],
+        notes=[*splits.notes, f"a baseline of {library_of(name)}, not trained by this package"],
     )
     folder.put_rows("val", rows("val", [*scores(predict, tables["val"])]))
     arrays = {

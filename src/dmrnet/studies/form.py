@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from dmrnet.data.registry import DATASETS
 from dmrnet.hints import nearest
 from dmrnet.methods import METHODS
+from dmrnet.peers import IMML, PEERS
 from dmrnet.settings.files import flat, read_tree
 from dmrnet.settings.values import LARGEST_SEED, check
 from dmrnet.studies.spec import Change, Entry, Range, Search, Study, as_flag
@@ -233,6 +234,13 @@ def _costs(value: object) -> dict[str, float]:
     return {_method(name): _at(name, partial(check, float), cost) for name, cost in costs.items()}
 
 
+def _rate(value: object) -> float:
+    rate = float(check(float, value))
+    if not 0 < rate < 1:
+        raise ValueError(f"expected a probability above 0 and below 1, got {value!r}")
+    return rate
+
+
 def _reasons(value: object) -> dict[str, str]:
     reasons = _mapping(value, "`name: why` lines")
     return {_text(name): _at(name, _lines, why) for name, why in reasons.items()}
@@ -277,5 +285,7 @@ READERS: dict[str, Reader] = {
     "leave_out": _reasons,
     "search": _search,
     "costs": _costs,
+    "peers": partial(_list, partial(_known, [*PEERS, *IMML], "classifier")),
+    "incomplete": _rate,
 }
 """Reader of each key, whichever part of a study it is in."""

@@ -19,9 +19,17 @@ def reported_system(member: Member, chosen: Collection[str] = ()) -> System:
 
 
 def names_of(
-    planned: Plan, members: Sequence[Member], chosen: Collection[str] = ()
+    planned: Plan, members: Sequence[Member], chosen: Collection[str] = (), every: bool = False
 ) -> dict[System, str]:
-    """Return the names of the labelled systems of finished runs."""
+    """Return the names of the labelled systems of finished runs.
+
+    Args:
+        planned: The plan.
+        members: Finished runs.
+        chosen: Settings that were searched, which no name has.
+        every: Name the other systems too: next to systems of other libraries, settings that all
+            runs of the study share tell nothing apart.
+    """
     first: dict[int, Member] = {}
     for member in members:
         first.setdefault(member.system, member)
@@ -29,7 +37,7 @@ def names_of(
     return {
         reported_system(member, chosen): full_name(one)
         for one, member in systems
-        if one.name != one.method
+        if every or one.name != one.method
     }
 
 

@@ -128,6 +128,10 @@ class Study:
         printed: Names of the paper's tables to show next to the measured values.
         search: Search of settings beforehand; None for no search.
         costs: CPU seconds of methods, as multiples of the baseline's; 1 if not named.
+        peers: Classifiers of other libraries to fit on the same rows and report; see
+            `dmrnet.peers`.
+        incomplete: Probability that a modality is missing from a test sample, for one more table:
+            the accuracy when every system predicts the same incomplete test set; None without.
         path: File of the study.
     """
 
@@ -146,6 +150,8 @@ class Study:
     printed: tuple[str, ...] = ()
     search: Search | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
+    peers: tuple[str, ...] = ()
+    incomplete: float | None = None
     path: Path | None = None
 
     @property

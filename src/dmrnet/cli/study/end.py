@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -17,9 +18,13 @@ from dmrnet.report.pages.markdown import markdown_table
 from dmrnet.report.pages.tables.table import Table
 from dmrnet.report.pages.terminal import terminal_table
 from dmrnet.report.records.published import PublishedRow
+from dmrnet.report.records.systems import System
 from dmrnet.report.summary.summary import DataSummary
 from dmrnet.storage import write_text
+from dmrnet.studies.incomplete import FILE as INCOMPLETE
+from dmrnet.studies.incomplete import incomplete_score, incomplete_tables, show_share
 from dmrnet.studies.labels import baseline_of, names_of
+from dmrnet.studies.peers import fit_peers
 from dmrnet.studies.plan import Plan
 from dmrnet.studies.printed import find_printed, for_report, read_printed
 from dmrnet.studies.printed_parts import part_tables
@@ -86,9 +91,11 @@ def finish(
         write_text(published, rows)
         # What the paper prints is of a test set.
         folders += [published] if split == "test" and rows else []
+    others = fit_peers(study.peers, finished, out, lambda line: console.print(line, style="dim"))
+    folders += others if split == "test" else []
     chosen = searched_settings(study)
     baseline = baseline_of(study, planned, finished, chosen)
-    named = names_of(planned, finished, chosen)
+    named = names_of(planned, finished, chosen, every=bool(others))
     report = build_report(folders, out / "report", baseline, split, named, chosen)
     mine = [s for s in report.summaries if any(not i.system.source for i in s.systems)]
     console.print(terminal_table(mine))
@@ -96,6 +103,12 @@ def finish(
         printed_rows = [row for path in printed for row in read_printed(path)]
         owners = {member.folder: member.system for member in finished}
         show_printed(console, mine, printed_rows, owners, planned, out / "report" / "printed.md")
+    if study.incomplete is not None and split == "test":
+        own = [member.folder for member in finished]
+        tables = incomplete([*own, *others], study.incomplete, baseline, named, chosen, out)
+        for data, table in tables.items():
+            console.print(f"{data}: the same incomplete test set for every system", soft_wrap=True)
+            _show(console, _grid(table, ""))
     for text in refused:
         console.print(f"left out: {text}", style="dim", soft_wrap=True)
     print_failures(console, board)
@@ -103,6 +116,30 @@ def finish(
     console.print(summary, style="dim", soft_wrap=True)
     console.print(f"page: {report.page}", soft_wrap=True)
     return 1 if board.broken or damaged else 0
+
+
+def incomplete(
+    folders: Sequence[Path],
+    rate: float,
+    baseline: str,
+    names: Mapping[System, str],
+    chosen: Collection[str],
+    out: Path,
+) -> dict[str, Table]:
+    """Score tested runs on the incomplete test set; write the rows and their tables."""
+    found = [incomplete_score(folder, rate, chosen) for folder in folders]
+    scores = [one for one in found if one is not None]
+    tables = incomplete_tables(scores, baseline, names) if scores else {}
+    report = out / "report"
+    lines = (json.dumps(one.row()) + "\n" for one in scores)
+    write_text(report / INCOMPLETE, "".join(lines))
+    parts = (
+        [f"# On a test set that lacks {show_share(scores)} of its modalities\n"] if scores else []
+    )
+    for data, table in tables.items():
+        parts += [f"## {data}\n", markdown_table(table)]
+    write_text(report / "incomplete.md", "\n".join(parts))
+    return tables
 
 
 def split_damaged(members: Sequence[Member], split: str) -> tuple[list[Member], dict[str, str]]:
@@ -170,7 +207,7 @@ def show_printed(
 
 
 def _grid(table: Table, title: str) -> RichTable:
-    grid = RichTable(title=Text(title), title_justify="left", pad_edge=False)
+    grid = RichTable(title=Text(title) if title else None, title_justify="left", pad_edge=False)
     for index, name in enumerate(table.header):
         grid.add_column(Text(name), justify="left" if index < table.names else "right")
     for row in table.rows:

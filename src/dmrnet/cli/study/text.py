@@ -21,6 +21,7 @@ def described(study: Study, path: Path) -> str:
         "seeds": ", ".join(map(str, study.seeds)),
         "grid": "; ".join(f"{k}: {', '.join(v)}" for k, v in study.grid.items()),
         "analyses": ", ".join(study.analyses),
+        "peers": ", ".join(study.peers),
         "file": str(path),
     }
     parts.append("\n".join(f"{name}: {text}" for name, text in facts.items() if text))

@@ -227,22 +227,33 @@ class InMemory(DataSettings):
     Attributes:
         rows: Number of training rows to keep, stratified by class; validation shrinks by the same
             share, the test set stays whole. All by default.
+        missing: Probability that a modality is missing from a training or validation sample, at
+            random; one always stays. The test set keeps all it has, so that every combination can
+            be scored.
     """
 
     rows: int | None = field(default=None, kw_only=True)
+    missing: float = field(default=0.0, kw_only=True)
 
     @abstractmethod
     def whole(self, seed: int) -> Splits:
         """Return the splits of a run with every row, and the numbers as published."""
 
     def raw(self, seed: int) -> Splits:
-        """Return the splits of a run, limited to `rows`, with the numbers as published."""
-        splits = self.whole(seed)
-        if self.rows is None:
-            return splits
-        from dmrnet.data.splits.limit import limited
+        """Return the splits of a run, limited to `rows` and without what is `missing`.
 
-        return limited(splits, self.rows, seed)
+        Its numbers are as published.
+        """
+        splits = self.whole(seed)
+        if self.rows is not None:
+            from dmrnet.data.splits.limit import limited
+
+            splits = limited(splits, self.rows, seed)
+        if self.missing:
+            from dmrnet.data.splits.missing import without_some
+
+            splits = without_some(splits, self.missing, seed)
+        return splits
 
     def load(self, seed: int) -> Splits:
         """Return the splits, standardised by the present training rows."""

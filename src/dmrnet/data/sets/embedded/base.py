@@ -11,7 +11,6 @@ from dmrnet.data.sets.base import InMemory
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import torch
     from torch import Tensor
 
     from dmrnet.data.dataset import Splits
@@ -106,6 +105,7 @@ class Embedded(InMemory):
         import torch
 
         from dmrnet.data.dataset import ArrayDataset, Splits
+        from dmrnet.data.splits.missing import removed, thinned
         from dmrnet.data.splits.split import generator, hold_out
 
         data_set = type(self).__name__.lower()
@@ -122,7 +122,8 @@ class Embedded(InMemory):
         def part(rows: Tensor, missing: float = 0.0) -> ArrayDataset:
             present = torch.ones(len(rows), len(names), dtype=torch.bool)
             if missing:
-                present = thinned(data_set, present, missing, generator(seed, "missing"))
+                what = f"{data_set}: expected train_missing"
+                present = thinned(present, missing, generator(seed, "missing"), what)
             samples = [str(row) for row in rows.tolist()]
             chosen = {name: all_rows.arrays[name][rows] for name in names}
             return ArrayDataset(task, chosen, present, target[rows], samples)
@@ -140,11 +141,8 @@ class Embedded(InMemory):
             *all_rows.notes,
         ]
         if self.train_missing:
-            rates = 1 - train.present.double().mean(0)
-            removed = ", ".join(
-                f"{name} {rate:.1%}" for name, rate in zip(names, rates, strict=True)
-            )
-            notes.append(f"removed from training at random: {removed}")
+            everything = torch.ones_like(train.present)
+            notes.append(f"removed from training at random: {removed(everything, train)}")
         return Splits(data_set, train, val, test, tuple(notes))
 
 
@@ -160,24 +158,3 @@ def selected(task: Task, modalities: list[str] | None) -> Task:
         if name not in known:
             raise ValueError(f"modalities: there is no {name!r}; {nearest(name, known)}")
     return replace(task, inputs=tuple(known[name] for name in modalities))
-
-
-def thinned(data_set: str, present: Tensor, missing: float, draw: torch.Generator) -> Tensor:
-    """Remove each modality with the same probability, given that one stays: bool ``(n, V)``."""
-    from dmrnet.modalities import Bernoulli
-
-    number = present.shape[1]
-    most = 1 - 1 / number
-    if not 0 <= missing < most:
-        raise ValueError(
-            f"{data_set}: expected train_missing from 0 to below {most:.3f}, since one of {number} "
-            f"modalities always stays; got {missing}"
-        )
-    # Bernoulli keeps each modality at rate r and redraws empty rows, which raises the rate to
-    # r / (1 - (1 - r)^V). Bisection finds the r at which that is 1 - missing.
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        rate = (low + high) / 2
-        kept = rate / (1 - (1 - rate) ** number)
-        low, high = (rate, high) if kept < 1 - missing else (low, rate)
-    return Bernoulli([high] * number)(present, draw)
