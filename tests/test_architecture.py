@@ -10,6 +10,8 @@ import ast
 import resource
 import subprocess
 import sys
+from collections import Counter
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parents[1] / "src" / "dmrnet"
 LONGEST_MODULE = 450
+LARGEST_ROOM = 15
+ONE_A_SYSTEM = {"methods"}
+"""Rooms with a file for each system, however many there are."""
 
 # Lowest of all, without torch, so that the command line may import them too.
 FOR_ALL = {"extras", "hints", "lazy", "locking", "registry", "storage", "text", "untrusted"}
@@ -84,9 +89,13 @@ class Import(NamedTuple):
     line: int
 
 
+parsed = cache(ast.parse)
+"""The package is read by two tests."""
+
+
 def imports_in(source: str, package: str) -> Iterator[Import]:
     """Yield every import in a module that lies in `package`, relative ones made absolute."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         match node:
             case ast.Import(names=names):
                 yield from (Import(name.name, node.lineno) for name in names)
@@ -237,6 +246,28 @@ def test_no_module_is_too_long() -> None:
     }
     assert lines
     assert {name: n for name, n in lines.items() if n > LONGEST_MODULE} == {}
+
+
+def test_no_room_is_too_full() -> None:
+    modules = Counter(path.parent.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+    full = {room: n for room, n in modules.items() if n - 1 > LARGEST_ROOM}
+    assert full.keys() <= ONE_A_SYSTEM
+
+
+def test_no_two_modules_need_each_other() -> None:
+    """Of what is imported first; an import inside a function may point back."""
+    modules = {
+        ".".join(["dmrnet", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(
+            ".__init__"
+        ): parsed(path.read_text(encoding="utf-8"))
+        for path in PACKAGE.rglob("*.py")
+    }
+    needs: dict[str, set[str]] = {}
+    for name, tree in modules.items():
+        at_once = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+        given = {f"{node.module}.{one.name}" for node in at_once for one in node.names}
+        needs[name] = {one if one in modules else one.rpartition(".")[0] for one in given} - {name}
+    assert len(list(TopologicalSorter(needs).static_order())) >= len(modules)
 
 
 EVERY_METHOD = "from dmrnet.methods import METHODS, method; [method(name) for name in METHODS]"
