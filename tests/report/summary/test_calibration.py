@@ -55,7 +55,7 @@ def test_a_report_shows_them(runs, tmp_path):
     report = build_report(runs, tmp_path / "report")
     page, text = report.page.read_text("utf-8"), report.markdown.read_text("utf-8")
     assert page.count("Can probabilities be believed?") == 1
-    assert "3.00 ± 0.00 (before 29.50)" in text
+    assert "3.00 (before 29.50)" in text
     assert any(path.name.endswith("-reliability.svg") for path in report.figures)
 
 

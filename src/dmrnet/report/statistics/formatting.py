@@ -37,13 +37,15 @@ def points(value: float, digits: int = 2) -> str:
 def estimate(item: Estimate | None, digits: int = 2) -> str:
     """Write mean ± standard error in percent; the mean alone with one seed.
 
+    Alone too where all seeds gave the same, which is no certainty.
+
     Example:
-        >>> estimate(Estimate.of({0: 0.5, 1: 0.6}))
-        '55.00 ± 5.00'
+        >>> estimate(Estimate.of({0: 0.5, 1: 0.6})), estimate(Estimate.of({0: 0.1, 1: 0.1}))
+        ('55.00 ± 5.00', '10.00')
     """
     if item is None:
         return NOTHING
-    error = "" if item.se is None else f" ± {percent(item.se, digits)}"
+    error = "" if item.se is None or item.is_constant else f" ± {percent(item.se, digits)}"
     return percent(item.mean, digits) + error
 
 

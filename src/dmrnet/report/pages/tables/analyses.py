@@ -227,7 +227,8 @@ def _samples(analysed: AnalysisSummary) -> str:
 def _cell(value: Estimate | None, digits: int, below: str = "") -> Cell:
     if value is None:
         return EMPTY
-    text = f"{value.mean:.{digits}f}" + ("" if value.se is None else f" ± {value.se:.{digits}f}")
+    known = value.se is not None and not value.is_constant
+    text = f"{value.mean:.{digits}f}" + (f" ± {value.se:.{digits}f}" if known else "")
     hint = ", ".join(f"seed {seed}: {one:.{digits}f}" for seed, one in value.by_seed.items())
     return Cell(text.replace("-", fmt.MINUS), below, hint=hint)
 

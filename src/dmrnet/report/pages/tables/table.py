@@ -56,15 +56,11 @@ class Table:
 
 
 def score_cell(value: Estimate | None, best: Estimate | None, digits: int = 2) -> Cell:
-    """Return a score in percent; it is best if it reads like the best one.
-
-    The standard error is left out where all seeds gave the same: it would look like certainty.
-    """
+    """Return a score in percent; it is best if it reads like the best one."""
     if value is None:
         return EMPTY
-    text = fmt.percent(value.mean, digits) if value.is_constant else fmt.estimate(value, digits)
     is_best = best is not None and fmt.percent(value.mean, digits) == fmt.percent(best.mean, digits)
-    return Cell(text, best=is_best, hint=fmt.by_seed(value))
+    return Cell(fmt.estimate(value, digits), best=is_best, hint=fmt.by_seed(value))
 
 
 def best_of(summary: DataSummary, scores: Sequence[Estimate | None]) -> Estimate | None:
