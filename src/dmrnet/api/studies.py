@@ -123,6 +123,7 @@ def build_report(
     baseline: str = "sf-md",
     split: str = "test",
     overwrite: bool = False,
+    samples: bool = True,
 ) -> Report:
     """Write a page with tables and figures that compares runs, as ``dmrnet report`` does.
 
@@ -132,6 +133,7 @@ def build_report(
         baseline: Method that the others are compared to.
         split: ``test``, or ``val`` for the scores on validation.
         overwrite: Whether files of these names that are of no earlier report are replaced as well.
+        samples: Whether pictures of test samples are shown; not of data that may not be passed on.
 
     Raises:
         FileExistsError: If a file would be replaced that is of no report.
@@ -139,4 +141,4 @@ def build_report(
         FileNotFoundError: If a folder holds no run.
     """
     folders = [run.path if isinstance(run, Run) else Path(run) for run in runs]
-    return write_report(folders, Path(out), baseline, split, overwrite=overwrite)
+    return write_report(folders, Path(out), baseline, split, overwrite=overwrite, samples=samples)

@@ -44,6 +44,11 @@ def run(argv: Sequence[str]) -> int:
         help="fit what one would use instead on the same rows, and show it: logistic regressions, "
         "forests, boosting (scikit-learn)",
     )
+    add(
+        "--no-samples",
+        action="store_true",
+        help="leave out pictures of test samples, for data that may not be passed on",
+    )
     add("--split", metavar="SPLIT", default="test", help="test, or val for the rows of fit [test]")
     args = parser.read(argv)
     if not args.runs and not args.printed:
@@ -64,6 +69,7 @@ def run(argv: Sequence[str]) -> int:
         args.baseline,
         args.split,
         overwrite=args.overwrite,
+        samples=not args.no_samples,
     )
     return 0
 
@@ -76,13 +82,14 @@ def show_report(
     split: str,
     summary: str = "",
     overwrite: bool = False,
+    samples: bool = True,
 ) -> None:
     """Write the report of runs into a folder; print its table, the summary and the page's path."""
     from dmrnet.report.build import build_report
     from dmrnet.report.pages.terminal import terminal_table
 
     paths = [Path(run) for run in runs]
-    report = build_report(paths, out, baseline, split, overwrite=overwrite)
+    report = build_report(paths, out, baseline, split, overwrite=overwrite, samples=samples)
     console.print(terminal_table(report.summaries))
     if summary:
         console.print(summary, style="dim", soft_wrap=True)

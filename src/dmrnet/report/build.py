@@ -72,6 +72,7 @@ def build_report(
     names: Mapping[System, str] | None = None,
     chosen: Sequence[str] = (),
     overwrite: bool = False,
+    samples: bool = True,
 ) -> Report:
     """Write the report of some runs.
 
@@ -89,6 +90,7 @@ def build_report(
         chosen: Names of settings that were chosen for each system, such as ``lr``: systems are not
             told apart by them.
         overwrite: Whether files that are not of an earlier report are replaced as well.
+        samples: Whether pictures of test samples are shown; not of data that may not be passed on.
 
     Raises:
         FileExistsError: If a file in the folder would be replaced that is of no report.
@@ -118,7 +120,7 @@ def build_report(
             [
                 *score_figures(item, anchor),
                 *variance_figures(item, f"{anchor}-variance"),
-                *map_figures(item, anchor),
+                *(map_figures(item, anchor) if samples else ()),
                 *curve_figures(item, anchor),
             ],
             anchor,
@@ -130,7 +132,7 @@ def build_report(
             reliability_figures(item, sure, anchor),
             wrong if not isinstance(wrong, NumbersOf) else None,
             number_figures(wrong, item.baseline, anchor) if isinstance(wrong, NumbersOf) else [],
-            _samples(item, anchor) if wrong is not None else None,
+            _samples(item, anchor, samples) if wrong is not None else None,
             with_score=scores[item.dataset] > 1,
         )
         for item, of, sure, wrong, anchor in zip(
@@ -185,8 +187,10 @@ def _mistakes(summaries: Sequence[DataSummary]) -> list[Mistakes | NumbersOf | s
     return found
 
 
-def _samples(summary: DataSummary, anchor: str) -> Figure | str | None:
+def _samples(summary: DataSummary, anchor: str, wanted: bool) -> Figure | str | None:
     """Draw some samples, or return why there are none; None where runs keep label maps."""
+    if not wanted:
+        return "left out, as was asked for."
     if any((line.path / PICTURES).is_file() for line in summary.runs):
         return None
     found = shown_samples(summary)

@@ -49,8 +49,11 @@ def test_samples_are_on_the_page(make_run, tmp_path):
     figure = page[page.index("<h3>Samples</h3>") :].split("</figure>")[0]
     for text in ("true: cat", "all: dog ✗", "imu: dog ✗", "imu: &lt;b&gt; ✓", "missing"):
         assert f">{text}<" in figure
-    # Pictures of five or six samples in colour.
+    # Pictures of six samples in colour.
     assert figure.count("data:image/png;base64,") == 6
+    page = build_report(runs, tmp_path / "none", samples=False).page.read_text()
+    assert "Samples: left out, as was asked for." in page
+    assert "data:image" not in page
 
 
 def test_large_pictures_are_shrunk(make_run):
