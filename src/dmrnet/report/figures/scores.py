@@ -25,6 +25,7 @@ from dmrnet.report.figures.drawing.figure import Figure, data_id, make_figure
 from dmrnet.report.figures.drawing.heat_map import heat_map
 from dmrnet.report.figures.drawing.systems import (
     Mark,
+    bars,
     best_systems,
     legend,
     legend_height,
@@ -92,10 +93,10 @@ def by_number(summary: DataSummary, name: str) -> Figure:
     # Not MAP for mAP.
     title = f"{label.capitalize() if label.islower() else label} by number of modalities"
     caption = (
-        "Filled: average over the combinations of this many modalities; bars are ± one standard "
-        "error over seeds. Hollow and dotted: the worst of these combinations."
+        "Filled: average over the combinations of this many modalities. Hollow and dotted: the "
+        "worst of these combinations."
     )
-    caption += on_constant(summary)
+    caption += bars(summary) + on_constant(summary)
     return make_figure(name, title, caption + worse_left_out(summary), draw)
 
 
@@ -140,9 +141,9 @@ def by_combination(summary: DataSummary, name: str) -> Figure:
     which = "score of the first system" if several else "score"
     caption = (
         "Each column is a combination; filled dots are the modalities seen. Columns are sorted by "
-        f"the number of modalities seen, then by the {which}, worst first. Bars are ± one standard "
-        "error over seeds."
+        f"the number of modalities seen, then by the {which}, worst first."
     )
+    caption += bars(summary)
     if compared:
         caption += f" The lower panel is the difference to {summary.baseline}, paired by seed."
     if len(columns) < len(summary.combinations):

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure as Canvas
 from dmrnet.report.figures.drawing.axes import axes_at, bare_grid, constant_line, error_bars
 from dmrnet.report.figures.drawing.figure import Figure, data_id, make_figure
 from dmrnet.report.figures.drawing.systems import (
+    bars,
     best_systems,
     legend,
     legend_height,
@@ -73,7 +74,8 @@ def worth_figures(summary: DataSummary, worth: Sequence[Worth], prefix: str) -> 
             "Shapley value: the mean gain over all orders of adding modalities, exact since every "
             f"combination is scored. A system's values add up to its {label} with all modalities"
             + _counted_down(summary)
-            + ". Bars are ± one standard error over seeds."
+            + "."
+            + bars(summary)
             + worse_left_out(summary),
             values,
         ),
@@ -82,7 +84,8 @@ def worth_figures(summary: DataSummary, worth: Sequence[Worth], prefix: str) -> 
             "When modalities fail",
             f"The {label} to expect if each modality fails with this probability, independently of "
             "the others and of the sample; samples without any are left out. Computed from the "
-            "scores of all combinations. Bars are ± one standard error over seeds."
+            "scores of all combinations."
+            + bars(summary)
             + on_constant(summary)
             + worse_left_out(summary),
             curves,

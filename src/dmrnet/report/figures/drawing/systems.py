@@ -90,6 +90,12 @@ def on_constant(summary: DataSummary) -> str:
     return f" Dashed: {CONSTANT_NAMES[summary.score.name]} alone." if summary.constants else ""
 
 
+def bars(summary: DataSummary) -> str:
+    """Return what the bars of a figure are; empty where one seed gives none."""
+    several = any(len(item.seeds) > 1 for item in summary.systems)
+    return " Bars are ± one standard error over seeds." if several else ""
+
+
 def analysed_systems(summary: DataSummary, analysed: AnalysisSummary) -> list[Mark]:
     """Return the marks, the same in every figure, of the systems that have an analysis."""
     labels = [item.label for item in summary.systems[:MOST_SYSTEMS]]
