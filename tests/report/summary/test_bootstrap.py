@@ -170,6 +170,34 @@ def test_a_source_for_each_modality(two):
     assert found.levels["dmr"]["average"] == pytest.approx(slow)
 
 
+def test_volumes_are_averaged_over_cases(make_run):
+    """Dice of a draw is the mean over the drawn volumes that have the combination."""
+    draw = np.random.default_rng(4)
+    run = make_run("dmr", modalities=("a", "b"), metric="dice")
+    facts = json.loads((run / "run.json").read_text()) | {"content": {"test": "same"}}
+    (run / "run.json").write_text(json.dumps(facts))
+    dice, scored = draw.random((3, 12)), np.ones((3, 12), bool)
+    scored[1:, :3] = False
+    np.savez(
+        run / "predictions.npz",
+        index=np.arange(12),
+        combination=np.array(NAMES),
+        scored=scored,
+        confusion=np.zeros((3, 12, 2, 2), int),
+        dice=dice,
+    )
+    runs = read_runs([run], "test")
+    (summary,) = summarise(runs, "test", "dmr")
+    found = resample(summary, runs, draws=200)
+    slow = []
+    for weights in drawn([[f"same {i}" for i in range(12)]], 200):
+        w = np.array([weights[f"same {i}"] for i in range(12)])
+        each = [(w * scored[k] * dice[k]).sum() / (w * scored[k]).sum() for k in range(3)]
+        slow.append(np.mean(each))
+    expected = np.quantile(slow, (0.025, 0.975))
+    assert found.levels["dmr"]["average"] == pytest.approx(expected)
+
+
 def test_images_whose_pixels_have_classes(make_run):
     """All images of a draw are one matrix; against loops, with a class that most images lack."""
     draw = np.random.default_rng(3)

@@ -126,14 +126,17 @@ def _check(argv: Sequence[str]) -> int:
     train, *others = files
     roles = roles_of(others)
     words = [word for pair in roles.items() for word in pair]
-    settings = parse_data("arrays", ["--data.train", train, *words, *flags])
+    from dmrnet.data.volumes.sources import has_voxel_labels
+
+    kind = "volumes" if has_voxel_labels(train) else "arrays"
+    settings = parse_data(kind, ["--data.train", train, *words, *flags])
     splits = settings.load(0)
     show_description(console, describe(splits))
     show_presence(console, splits)
     number = len(splits.warnings)
     for file in others[2:]:
         own = ["--data.train", train, "--data.val", others[0], "--data.test", file]
-        more = parse_data("arrays", [*own, *flags]).load(0)
+        more = parse_data(kind, [*own, *flags]).load(0)
         assert more.test is not None
         console.print(f"{file}: {len(more.test)} samples, read as the training file")
         for note in more.test.notes:
@@ -141,7 +144,7 @@ def _check(argv: Sequence[str]) -> int:
         for warning in (one for one in more.warnings if one.startswith("test: ")):
             number += 1
             console.print(f"warning: {warning}", style="yellow", soft_wrap=True, markup=False)
-    command = shell("dmrnet", "fit", "--data", "arrays", "--data.train", train, *words, *flags)
+    command = shell("dmrnet", "fit", "--data", kind, "--data.train", train, *words, *flags)
     said = f"nothing is wrong with {'these files' if others else 'this file'}; next:"
     if number:
         said = f"{counted(number, 'warning')}, see above; if all is as you mean it, next:"

@@ -143,12 +143,12 @@ def read_volumes(
     """
     channels = {modality.name: modality.shape[0] for modality in task.inputs}
     opened = Opened(source, labelled=need_target, channels=channels, groups=groups, absent=absent)
-    numbers = numbers_of(task, options)
+    numbers, rows = numbers_of(task, options), torch.arange(len(opened.names))
     return VolumeRows(
         task,
         opened.cases,
-        opened.index(numbers),
-        torch.arange(len(opened.names)),
+        opened.index(numbers).of(rows),
+        rows,
         standardiser=standardiser,
         numbers=numbers,
         ignore=options.ignore,

@@ -45,6 +45,7 @@ class Predictions:
         values: float64 ``(K, n, M)``, predicted numbers, or probabilities of labels if they were
             asked for (`right` and `target` are zeros then); None otherwise.
         truth: float64 ``(n, M)``, true numbers, or 1 for the labels of a sample.
+        scores: float64 ``(K, n)``, the Dice score of each volume; None for other data.
     """
 
     combinations: tuple[str, ...]
@@ -57,6 +58,7 @@ class Predictions:
     predicted: NDArray[np.int64] | None = None
     values: NDArray[np.float64] | None = None
     truth: NDArray[np.float64] | None = None
+    scores: NDArray[np.float64] | None = None
 
 
 def load_arrays(
@@ -187,6 +189,12 @@ def _confusion(path: Path, run: RunRecord, order: tuple[str, ...], arrays: _Save
             f"{path}: expected confusion counts of shape (combinations, images, classes, classes) "
             f"with index, combination and scored to match, got counts of shape {shape}"
         )
+    dice = arrays.get("dice")
+    if dice is not None and dice.shape != shape[:2]:
+        raise RowError(
+            f"{path}: expected dice of shape {shape[:2]}, one for each combination and volume, got "
+            f"{dice.shape}"
+        )
     return Predictions(
         combinations=tuple(canonical(str(name), order) for name in names),
         right=np.zeros(shape[:2], dtype=np.bool_),
@@ -195,6 +203,7 @@ def _confusion(path: Path, run: RunRecord, order: tuple[str, ...], arrays: _Save
         sources=_sources(path, run, arrays).astype(np.str_),
         modalities=run.modalities,
         confusion=confusion.astype(np.int64),
+        scores=None if dice is None else dice.astype(np.float64),
     )
 
 

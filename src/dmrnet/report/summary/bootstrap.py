@@ -127,7 +127,7 @@ def _predictions(
 ) -> dict[tuple[str, int], Predictions]:
     """Return the first predictions of each system and seed that have all compared combinations."""
     labels = {item.system: item.label for item in summary.systems}
-    dense = summary.score.name == "miou"
+    dense, dice = summary.score.name in ("miou", "dice"), summary.score.name == "dice"
     predictions: dict[tuple[str, int], Predictions] = {}
     for run in runs:
         if not run.is_folder or run.rows[0].dataset != summary.dataset:
@@ -142,6 +142,7 @@ def _predictions(
             of_run is not None
             and set(summary.compared) <= set(of_run.combinations)
             and dense == (of_run.confusion is not None)
+            and dice == (of_run.scores is not None)
             and (summary.score.name in OF_VALUES) == (of_run.values is not None)
         ):
             predictions[label, seed] = of_run

@@ -17,7 +17,7 @@ Weighted = Callable[[Floats], Floats]
 OF_CLASSES = ("accuracy", "acer", "balanced_accuracy", "worst_recall", "rank_mae")
 OF_VALUES = ("mae", "r2", "map")
 
-KNOWN = (*OF_CLASSES, *OF_VALUES, "miou")
+KNOWN = (*OF_CLASSES, *OF_VALUES, "miou", "dice")
 """Scores that can be computed so."""
 
 SLOW = "map"
@@ -33,6 +33,10 @@ def weighted_score(score: str, of_run: Predictions, rows: Sequence[int]) -> Weig
         rows: The k combinations, by their row.
     """
     scored = of_run.scored[rows].T.astype(np.float64)
+    if score == "dice":
+        assert of_run.scores is not None
+        dice = of_run.scores[rows].T
+        return lambda weight: _rate(weight, dice, scored)
     if of_run.confusion is not None:
         confusion = of_run.confusion[rows]
         return lambda weight: _mean_iou(weight, confusion)
