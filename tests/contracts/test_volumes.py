@@ -38,9 +38,20 @@ class OnVolumes(MethodCase):
         return lambda task: build_method(name, task, recipe, network=SMALL)
 
     def batch(self, method: Method, mask: Tensor, present: Tensor | None = None) -> Batch:
-        """Return a batch in which all voxels of a volume have one class, which can be learnt."""
+        """Return a batch whose present modalities show the classes of blocks of voxels.
+
+        Instance norm would not tell volumes of one class apart.
+        """
         batch = super().batch(method, mask, present)
-        return replace(batch, target=batch.target[:, :1, :1, :1].expand_as(batch.target))
+        target = batch.target[:, ::4, ::4, ::4]
+        for axis in (1, 2, 3):
+            target = target.repeat_interleave(4, axis)
+        columns = zip(batch.inputs.items(), batch.present.unbind(1), strict=True)
+        shown = {
+            name: x + 3 * (target * column.view(-1, 1, 1, 1))[:, None]
+            for (name, x), column in columns
+        }
+        return replace(batch, inputs=shown, target=target)
 
 
 def each(names: list[str]) -> pytest.MarkDecorator:
@@ -69,6 +80,8 @@ class TestAll(OnVolumes, MethodTests):
     small: ClassVar = "alike"
     tasks: ClassVar = {"apart": APART, "alike": ALIKE}
     test_it_exports_with_any_batch_size = None
+    # On the deepest maps of these patches, of one or two positions, instance norm is a sign.
+    test_bf16_is_near_float32 = None
 
 
 @pytest.mark.parametrize(("name", "word"), CANNOT.items())

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dmrnet.nn.layers.precision import at_least_float32
+
 
 class InstanceNorm(nn.Module):
     """Instance norm over ``(B, C, ...)`` of any rank with a scale and a shift for each channel.
@@ -29,4 +31,6 @@ class InstanceNorm(nn.Module):
         if x.shape[2:].numel() == 1:
             shape = (1, -1, *[1] * (x.dim() - 2))
             return x * self.weight.view(shape) + self.bias.view(shape)
-        return F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
+        # Statistics in float32, as those of batch norms under autocast.
+        y = F.instance_norm(at_least_float32(x), weight=self.weight, bias=self.bias, eps=self.eps)
+        return y.to(x.dtype)
