@@ -199,4 +199,8 @@ def test_wrong_volumes_are_named() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             own_splits("data", OwnVolumes(), MultimodalDataset(some, labels), None, None, 0)
+    data = MultimodalDataset(inputs, y)
+    data.bad_rows = "skip"
+    with pytest.raises(ValueError, match="bad rows of volumes cannot be skipped"):
+        own_splits("data", OwnVolumes(), data, None, None, 0)
     assert channels_first(np.zeros((3, 4, 5)), 1, None).shape == (1, 3, 4, 5)

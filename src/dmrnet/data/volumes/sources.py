@@ -143,6 +143,10 @@ class Opened:
         absent: Mapping[str, float],
     ) -> None:
         self.path, absent = source.path, {**absent, **source.absent}
+        if source.bad_rows != "refuse":
+            raise ValueError(
+                f"{self.path}: bad rows of volumes cannot be skipped; leave such volumes out"
+            )
         if channels is not None:
             source.check_known(tuple(channels))
         labels = None
