@@ -70,6 +70,18 @@ def test_a_transformer_of_hugging_face_is_an_encoder() -> None:
     torch.testing.assert_close(model(short), model(padded), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
+def test_made_volumes_are_segmented(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "--method sf-md --volumes 4 --side 8 --width 8 --epochs 1"
+    monkeypatch.setattr(sys, "argv", ["volumes.py", *words.split()])
+    runpy.run_path(str(JOB.with_name("volumes.py")))["main"]()
+    said = capsys.readouterr().out
+    assert "Dice on test" in said
+    assert "edge+fluid+dye+plain" in said
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 @pytest.mark.parametrize("job", [JOB, STUDY], ids=lambda job: job.stem)
 def test_bash_reads_the_job(job: Path) -> None:
