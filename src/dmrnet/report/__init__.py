@@ -4,8 +4,8 @@ A report reads the rows that runs left in their folders (`dmrnet.report.records.
 them). It knows nothing of what made them, so published rows are reported in the same way.
 
 Its rooms, each knowing only those before it: `records` (what run folders hold), `statistics`,
-`summary` (systems compared), `figures`, `pages` (HTML, Markdown, LaTeX, terminal). Names below are
-imported on first use.
+`summary` (systems compared), `mistakes` (what they get wrong), `figures`, `pages` (HTML, Markdown,
+LaTeX, terminal). Names below are imported on first use.
 """
 
 from __future__ import annotations
