@@ -58,6 +58,9 @@ MOST_TRIED = 9
 MOST_NUMBERS = 320
 """Above this number of values, the table of every combination comes after one by size."""
 
+MAKERS = {"winner": "winner_page.py", "peers": "peers.py"}
+"""Tools that make the page of a folder."""
+
 HEAD = """# Results
 
 One page an experiment: a summary, then its tables, folded. Tables are made from the rows under
@@ -177,8 +180,8 @@ def pages() -> dict[str, str]:
     """Return the text of every page by file name."""
     texts, index, names = {}, HEAD, []
     for folder in sorted(path for path in RESULTS.iterdir() if path.is_dir()):
-        winner = (folder / "winner.json").is_file()
-        page = _winner(folder) if winner else _page(folder, (folder / "about.md").read_text())
+        maker = MAKERS.get(folder.name)
+        page = _made(folder, maker) if maker else _page(folder, (folder / "about.md").read_text())
         title, result = re.match(r"# (.*)\n\n((?:.+\n)+)", page).groups()
         index += f"| [{title}]({folder.name}.md) | {' '.join(result.split())} |\n"
         names.append(folder.name)
@@ -188,9 +191,9 @@ def pages() -> dict[str, str]:
     return texts
 
 
-def _winner(folder: Path) -> str:
-    """Return the page of the study `winner`, which another tool makes from its rows alone."""
-    made = runpy.run_path(str(Path(__file__).with_name("winner_page.py")))
+def _made(folder: Path, maker: str) -> str:
+    """Return the page of a study that another tool makes from its rows alone."""
+    made = runpy.run_path(str(Path(__file__).with_name(maker)))
     page: str = made["page"](folder)
     return page
 
