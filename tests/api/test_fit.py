@@ -222,6 +222,13 @@ def test_settings_of_a_data_set_that_is_not_registered_are_refused() -> None:
             r"cannot read a batch of shape \(2, 3",
         ),
         ({"encoders": {"radar": nn.Unflatten(1, (3, 1, 1))}}, ValueError, "expected a vector"),
+        (
+            {"encoders": {"radar": nn.Linear}},
+            TypeError,
+            "modality radar: the encoder cannot be built",
+        ),
+        ({"lr": "0.1"}, TypeError, "expected lr as a number, got the text '0.1'"),
+        ({"terms": print}, TypeError, r"expected terms as a list, such as \[term\]"),
         ({"method": "dmrnte"}, ValueError, "dmrnet"),
     ],
 )

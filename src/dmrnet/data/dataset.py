@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Any
@@ -227,6 +227,7 @@ class Splits:
         warnings: Sentences about what is probably wrong with the data.
         cells: What stands for missing cells, which are NaN until the splits are standardised.
         encoding: How the columns of a table were read, for further tables; None for other data.
+        features: Columns of each modality that was given as a table of pandas.
     """
 
     name: str
@@ -240,6 +241,7 @@ class Splits:
     warnings: tuple[str, ...] = ()
     cells: Cells = "refuse"
     encoding: Mapping[str, Any] | None = None
+    features: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def data_task(self) -> Task:

@@ -48,6 +48,7 @@ FACTS = (
     "score",
     "columns",
     "encoding",
+    "features",
     "samples",
     "content",
     "standardised",

@@ -295,6 +295,7 @@ def _write_facts(
         score=measure_of(settings.data, task, settings.training.select_by).name,
         columns=list(splits.columns),
         **({} if splits.encoding is None else {"encoding": splits.encoding}),
+        **({"features": dict(splits.features)} if splits.features else {}),
         samples={name: len(part) for name, part in splits.parts().items()},
         presence=patterns(splits.train),
         content=splits.fingerprints(),

@@ -60,6 +60,8 @@ def own_terms(terms: Iterable[Term | TermFunction]) -> list[Term]:
         TypeError: If one is neither.
         ValueError: If a term has parameters, since those are of a method.
     """
+    if callable(terms) or not isinstance(terms, Iterable):
+        raise TypeError(f"expected terms as a list, such as [term], got {type(terms).__name__}")
     found: list[Term] = []
     for term in terms:
         if isinstance(term, Term):

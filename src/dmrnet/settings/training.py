@@ -125,6 +125,8 @@ class Training:
             *("max_epochs", "batch_size"),
         ):
             value = getattr(self, name)
+            if isinstance(value, str):
+                raise TypeError(f"expected {name} as a number, got the text {value!r}")
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"expected {name} above 0, got {value}")
         for name in ("ema", "warmup"):

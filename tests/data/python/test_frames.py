@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import dmrnet
 from dmrnet import MultimodalDataset, Scores
 
 ROWS = 12
@@ -78,3 +80,55 @@ def test_scores_are_a_frame() -> None:
     assert table.loc["a+b", "accuracy"] == 0.9
     assert table["n"].to_dict() == {"a": 10, "b": 40, "a+b": 10}
     assert table["log_loss"].idxmin() == "a+b"
+
+
+def numbers(rows: int, seed: int) -> tuple[pd.DataFrame, pd.Series]:
+    y = np.arange(rows) % 2
+    table = np.random.default_rng(seed).normal(size=(rows, 3)) + y[:, None]
+    return pd.DataFrame(table, columns=["wbc", "crp", "age"]), pd.Series(y)
+
+
+def test_a_run_refuses_columns_in_another_order(tmp_path: Path) -> None:
+    frame, y = numbers(30, 0)
+    new, _ = numbers(4, 1)
+    turned = new[["age", "wbc", "crp"]]
+    train = MultimodalDataset({"blood": frame}, y)
+    run = dmrnet.fit(train, method="sf-md", max_epochs=1, out=tmp_path / "run")
+    again = dmrnet.open_run(tmp_path / "run")
+    for opened in (run, again):
+        expected = opened.predict_proba({"blood": new.to_numpy()})
+        np.testing.assert_array_equal(opened.predict_proba({"blood": new}), expected)
+        for inputs in (
+            {"blood": turned},
+            MultimodalDataset({"blood": turned}).subset([0, 1]),
+            MultimodalDataset.from_frame(turned, {"blood": ["age", "wbc", "crp"]}),
+        ):
+            with pytest.raises(ValueError, match=r"blood: expected the columns wbc, crp, age in"):
+                opened.predict(inputs)
+        with pytest.raises(ValueError, match="got age, wbc, crp"):
+            opened.evaluate(MultimodalDataset({"blood": turned}, [0, 1, 0, 1]))
+    with pytest.raises(ValueError, match="expected the columns wbc, crp, age"):
+        dmrnet.fit(train, test=MultimodalDataset({"blood": turned}, [0, 1, 0, 1]), max_epochs=1)
+
+
+def test_columns_without_names_are_taken_in_order() -> None:
+    frame = pd.DataFrame(np.ones((4, 2)))
+    assert MultimodalDataset({"a": frame}).features == {}
+    assert MultimodalDataset({"a": FRAME[["wbc", "crp"]]}).features == {"a": ("wbc", "crp")}
+
+
+def test_the_same_rows_in_different_orders_are_refused() -> None:
+    frame, y = numbers(6, 0)
+    mixed = y.sample(frac=1, random_state=1)
+    with pytest.raises(ValueError, match="y and a have the same index in different orders"):
+        MultimodalDataset({"a": frame}, mixed)
+    with pytest.raises(ValueError, match="y and frame have the same index"):
+        MultimodalDataset.from_frame(frame, {"a": ["wbc"]}, mixed)
+    with pytest.raises(ValueError, match="b and a have the same index"):
+        MultimodalDataset({"a": frame, "b": frame[::-1]})
+    # Another index says nothing about order.
+    for other in (y.set_axis(range(6, 12)), y.set_axis([0] * 6), mixed.to_numpy()):
+        MultimodalDataset({"a": frame}, other)
+    data = MultimodalDataset({"a": frame.loc[mixed.index]}, mixed)
+    assert data.y is not None
+    assert data.y.tolist() == mixed.tolist()

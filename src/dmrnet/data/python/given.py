@@ -14,6 +14,7 @@ import numpy as np
 
 from dmrnet.data.files.arrays.disguise import absent_rows
 from dmrnet.data.files.arrays.ends import nan_after
+from dmrnet.data.files.arrays.features import check_same_rows, feature_names
 from dmrnet.data.files.arrays.labels import Choice, check_target
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.objects import as_array, plain_labels, rows_of_modality
@@ -82,7 +83,8 @@ class MultimodalDataset(GivenData, ArraySource):
     Args:
         inputs: Array ``(n, ...)`` of each modality by name: numpy, torch, pandas, or a list with
             one array a sample, None for absent ones. Row i of every modality is sample i. Images
-            are ``(n, C, H, W)``, sequences ``(n, C, T)``, vectors ``(n, features)``.
+            are ``(n, C, H, W)``, sequences ``(n, C, T)``, vectors ``(n, features)``. Later tables
+            of pandas need the same columns in the same order.
         y: What is to be predicted; None for samples to predict. Text or whole numbers ``(n,)`` are
             classes, numbers with fractions ``(n,)`` or ``(n, D)`` regression, 0 and 1 ``(n, M)``
             several labels.
@@ -110,7 +112,8 @@ class MultimodalDataset(GivenData, ArraySource):
 
     Raises:
         TypeError: If something cannot be read as an array.
-        ValueError: If numbers of rows differ, or rows of a modality differ in shape.
+        ValueError: If numbers of rows differ, or rows of a modality differ in shape; or if tables
+            of pandas have the same index in different orders.
 
     >>> data = MultimodalDataset({"a": [[1.0, 2.0], None], "b": [[3.0], [4.0]]}, y=["x", "z"])
     >>> data
@@ -136,6 +139,10 @@ class MultimodalDataset(GivenData, ArraySource):
         name: str = "data",
     ) -> None:
         _check_inputs(inputs)
+        check_same_rows({**inputs, "y": y, GROUPS: groups, "weights": weights})
+        self.features = {
+            name: columns for name, value in inputs.items() if (columns := feature_names(value))
+        }
         self.volumes = own_volumes(volumes)
         self.path = name
         self.names = check_names(list(inputs))
@@ -220,7 +227,10 @@ class MultimodalDataset(GivenData, ArraySource):
         options.setdefault("samples", range(len(index)) if joined else index)
         if isinstance(options.get(GROUPS), str):
             options[GROUPS] = frame[options[GROUPS]]
-        return cls(inputs, frame[y] if isinstance(y, str) else y, **options)
+        check_same_rows({"frame": frame, "y": y, GROUPS: options.get(GROUPS)})
+        made = cls(inputs, frame[y] if isinstance(y, str) else y, **options)
+        made.features = {name: tuple(map(str, some)) for name, some in blocks.items()}
+        return made
 
     @classmethod
     def from_records(
@@ -334,7 +344,7 @@ class MultimodalDataset(GivenData, ArraySource):
             labels=self.labels,
             name=self.path,
         )
-        like.volumes = self.volumes
+        like.volumes, like.features = self.volumes, self.features
         return like
 
     def labelled(self, y: Any, weights: Any = None, groups: Any = None) -> MultimodalDataset:  # noqa: ANN401

@@ -100,6 +100,7 @@ class Given(OwnVolumes, InMemory):
 
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers as given; the seed draws validation rows."""
+        from dmrnet.data.files.arrays.features import check_features
         from dmrnet.data.files.reading import read_splits
         from dmrnet.data.python.given import MultimodalDataset, given
         from dmrnet.data.python.items import LazyDataset
@@ -117,6 +118,9 @@ class Given(OwnVolumes, InMemory):
             )
         train, val, test = (one if isinstance(one, MultimodalDataset) else None for one in parts)
         assert train is not None
+        for part in (val, test):
+            if part is not None:
+                check_features(part.path, part.features, train.features)
         splits = read_splits(
             train,
             val,
@@ -129,7 +133,7 @@ class Given(OwnVolumes, InMemory):
             target=train.target,
             labels=train.labels,
         )
-        return replace(splits, name=train.path)
+        return replace(splits, name=train.path, features=train.features)
 
     def load(self, seed: int) -> Splits:
         """Return the splits, standardised by the present training rows."""

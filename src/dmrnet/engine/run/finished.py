@@ -19,6 +19,7 @@ from dmrnet.data.checks.shift import shift_notes
 from dmrnet.data.dataset import Dataset, Splits
 from dmrnet.data.files.archive import open_source
 from dmrnet.data.files.arrays.bad_rows import BadRows
+from dmrnet.data.files.arrays.features import check_features
 from dmrnet.data.files.arrays.source import ArraySource, Source
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.python.items import LazyDataset
@@ -85,7 +86,10 @@ class FinishedRun:
         if self.task.axes == 2 and standardiser is None:
             # Runs of earlier versions did not store it, but it follows from their data.
             standardiser = self._load().standardiser
-        columns = self.folder.read_facts().get("columns") or None
+        facts = self.folder.read_facts()
+        columns = facts.get("columns") or None
+        if isinstance(path, ArraySource):
+            check_features(path.path, path.features, facts.get("features", {}))
         if isinstance(path, str | Path):
             path = self.settings.data.open(str(path))
         path = self._with_options(path, absent or {}, bad_rows)

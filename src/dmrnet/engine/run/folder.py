@@ -34,7 +34,9 @@ _KINDS[_TRUTH] = "true or false"
 _JSON = {dict: "mapping", list: "list", int: "number"}
 
 FACTS: dict[str, type[dict[str, Any]] | type[list[Any]] | type[int]] = {
-    **dict.fromkeys(("inputs", "samples", "content", "files", "beside", "presence"), dict),
+    **dict.fromkeys(
+        ("inputs", "samples", "content", "files", "beside", "presence", "features"), dict
+    ),
     **dict.fromkeys(("modalities", "classes", "columns", "notes"), list),
     **dict.fromkeys(("max_epochs", "best_epoch", "batch_size"), int),
 }

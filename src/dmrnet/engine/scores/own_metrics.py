@@ -54,7 +54,9 @@ def own_lines(
                 function, predictions.probabilities[number, rows], predictions.target[rows]
             )
             if value is None:
-                raise ValueError(f"metric {metric}: expected a single number, got something else")
+                raise ValueError(
+                    f"metric {metric}: expected a single number from its function, got several"
+                )
             yield name, metric, value, int(rows.sum())
 
 

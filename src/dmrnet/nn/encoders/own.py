@@ -100,7 +100,13 @@ def own_encoder(modality: Modality, name: str) -> nn.Module | None:
         factory = ENCODERS.load(name)
     else:
         return None
-    encoder: nn.Module = built(factory, modality)
+    try:
+        encoder: nn.Module = built(factory, modality)
+    except TypeError as error:
+        raise TypeError(
+            f"modality {modality.name}: the encoder cannot be built: {error}; give a class or "
+            "function that needs no argument or the Modality alone, or a module"
+        ) from error
     return as_map(modality, encoder)
 
 

@@ -38,6 +38,7 @@ class ArraySource(Source, ABC):
         bad_rows: Whether rows that cannot be used are an error, or skipped.
         lengths: Name of the array of lengths of a sequence by modality; under no name, that of the
             only sequence.
+        features: Columns of each modality that was given as a table of pandas.
     """
 
     names: tuple[str, ...]
@@ -47,6 +48,7 @@ class ArraySource(Source, ABC):
     absent: Mapping[str, float] = MappingProxyType({})
     bad_rows: BadRows = "refuse"
     lengths: Mapping[str, str] = MappingProxyType({})
+    features: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     def setting(self, name: str, modality: str, value: float) -> str:
         """Return how a setting by modality is written for this source, for advice."""
