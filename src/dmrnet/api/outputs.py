@@ -12,7 +12,7 @@ import torch
 
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.modalities import Task
-from dmrnet.targets import target_of
+from dmrnet.targets import TRUTHS, target_of
 
 
 def decided_as_given(task: Task, probabilities: Array, whole: bool) -> Array:
@@ -21,14 +21,18 @@ def decided_as_given(task: Task, probabilities: Array, whole: bool) -> Array:
     Args:
         task: What is predicted.
         probabilities: Probabilities or numbers, ``(n, M)``.
-        whole: Whether classes were given as whole numbers.
+        whole: Whether classes were given as whole numbers or as bool.
     """
     decided = target_of(task).decide(torch.from_numpy(probabilities)).numpy()
     if task.target == "multi-label":
         return np.asarray(decided, dtype=np.int64)
     if task.target == "regression":
         return np.asarray(decided[:, 0] if len(task.classes) == 1 else decided)
-    names = np.asarray([int(name) for name in task.classes] if whole else task.classes)
+    names = np.asarray(task.classes)
+    if whole:
+        # Text of these names is not whole.
+        truths = task.classes == TRUTHS
+        names = names == TRUTHS[1] if truths else names.astype(np.int64)
     return np.asarray(names[decided])
 
 

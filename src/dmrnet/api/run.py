@@ -324,10 +324,10 @@ class Run(Deployable):
         """Return what is predicted for each sample; see `predict_proba` for the arguments.
 
         Returns:
-            The most probable label, as in the training samples, ``(n,)``: whole numbers, or text;
-            of ordered classes the median. int64 ``(n, M)`` of 0 and 1 for several labels. Numbers
-            in their unit, float64 ``(n,)``, or ``(n, D)`` for several. Where every pixel or voxel
-            has a class, see `predicted_maps`.
+            The most probable label, as in the training samples, ``(n,)``: whole numbers, bool or
+            text; of ordered classes the median. int64 ``(n, M)`` of 0 and 1 for several labels.
+            Numbers in their unit, float64 ``(n,)``, or ``(n, D)`` for several. Where every pixel or
+            voxel has a class, see `predicted_maps`.
 
         Raises:
             ValueError: If the inputs do not fit the run, or a sample has none of the modalities.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dmrnet.modalities import Task
 from dmrnet.targets.base import Scale, Target, TaskLoss
-from dmrnet.targets.classes import CLASSES, Classes, cross_entropy
+from dmrnet.targets.classes import CLASSES, TRUTHS, Classes, cross_entropy
 from dmrnet.targets.multi_label import MultiLabel, binary_cross_entropy
 from dmrnet.targets.ordinal import Ordinal, class_log_probabilities, continuation_loss
 from dmrnet.targets.regression import Regression, scale_of, squared_error
@@ -39,6 +39,7 @@ def outputs_of(task: Task) -> int:
 __all__ = [
     "CLASSES",
     "TARGETS",
+    "TRUTHS",
     "Classes",
     "MultiLabel",
     "Ordinal",

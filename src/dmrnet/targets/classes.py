@@ -132,3 +132,7 @@ def log_mean(log_p: Tensor, hidden: Tensor, dim: int) -> Tensor:
 def kl(teacher: Tensor, student: Tensor) -> Tensor:
     """Return the mean of ``KL(teacher || student)`` of log-probabilities ``(B, M, ...)``."""
     return (teacher.exp() * (teacher - student)).sum(1).mean()
+
+
+TRUTHS = ("False", "True")
+"""Names of the classes of labels that are bool."""

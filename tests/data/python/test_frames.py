@@ -132,3 +132,16 @@ def test_the_same_rows_in_different_orders_are_refused() -> None:
     data = MultimodalDataset({"a": frame.loc[mixed.index]}, mixed)
     assert data.y is not None
     assert data.y.tolist() == mixed.tolist()
+
+
+@pytest.mark.parametrize("truths", [True, False])
+def test_labels_are_predicted_as_they_were_given(truths: bool, tmp_path: Path) -> None:
+    frame, y = numbers(30, 0)
+    labels = (y == 1).to_numpy() if truths else np.array(["False", "True"])[y]
+    data = MultimodalDataset({"blood": 5 * frame}, labels)
+    run = dmrnet.fit(data, method="sf-md", max_epochs=2, out=tmp_path / "run")
+    assert run.classes == ("False", "True")
+    for opened in (run, dmrnet.open_run(tmp_path / "run")):
+        predicted = opened.predict({"blood": 5 * frame})
+        assert predicted.dtype.kind == ("b" if truths else "U")
+        assert (predicted == labels).mean() == pytest.approx(opened.evaluate(data).full)
