@@ -21,7 +21,7 @@ def decided_as_given(task: Task, probabilities: Array, whole: bool) -> Array:
     Args:
         task: What is predicted.
         probabilities: Probabilities or numbers, ``(n, M)``.
-        whole: Whether classes were given as whole numbers or as bool.
+        whole: Whether classes were given as numbers or as bool.
     """
     decided = target_of(task).decide(torch.from_numpy(probabilities)).numpy()
     if task.target == "multi-label":
@@ -29,10 +29,11 @@ def decided_as_given(task: Task, probabilities: Array, whole: bool) -> Array:
     if task.target == "regression":
         return np.asarray(decided[:, 0] if len(task.classes) == 1 else decided)
     names = np.asarray(task.classes)
-    if whole:
-        # Text of these names is not whole.
-        truths = task.classes == TRUTHS
-        names = names == TRUTHS[1] if truths else names.astype(np.int64)
+    if whole and task.classes == TRUTHS:
+        names = names == TRUTHS[1]
+    elif whole:
+        integers = all(name.removeprefix("-").isdecimal() for name in task.classes)
+        names = np.asarray([int(name) if integers else float(name) for name in task.classes])
     return np.asarray(names[decided])
 
 

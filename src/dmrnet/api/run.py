@@ -324,7 +324,7 @@ class Run(Deployable):
         """Return what is predicted for each sample; see `predict_proba` for the arguments.
 
         Returns:
-            The most probable label, as in the training samples, ``(n,)``: whole numbers, bool or
+            The most probable label, as in the training samples, ``(n,)``: numbers, bool or
             text; of ordered classes the median. int64 ``(n, M)`` of 0 and 1 for several labels.
             Numbers in their unit, float64 ``(n,)``, or ``(n, D)`` for several. Where every pixel or
             voxel has a class, see `predicted_maps`.

@@ -223,7 +223,7 @@ class Splits:
         standardiser: Standardiser of the training rows; None where nothing was standardised.
         columns: Every array of the training file in its order, also those that `modalities` leaves
             out; it says what the columns of ``present`` in a new file mean. Empty for other data.
-        whole_labels: Whether the labels were given as whole numbers or as bool rather than text.
+        whole_labels: Whether the labels were given as numbers or as bool rather than text.
         warnings: Sentences about what is probably wrong with the data.
         cells: What stands for missing cells, which are NaN until the splits are standardised.
         encoding: How the columns of a table were read, for further tables; None for other data.

@@ -8,7 +8,6 @@ from typing import Any
 from dmrnet.deploy.graph import Graph
 from dmrnet.deploy.runners import FORMAT
 from dmrnet.engine.run.finished import FinishedRun
-from dmrnet.targets import TRUTHS
 
 USE = (
     "one array (batch, *shape) for each modality in the units of training, and present, bool "
@@ -57,7 +56,8 @@ def metadata_of(run: FinishedRun, graph: Graph, version: str) -> dict[str, Any]:
         "modalities": [modality.name for modality in graph.inputs],
         "inputs": inputs,
         "classes": list(run.task.classes),
-        "whole_labels": bool(facts.get("whole_labels", False)) and run.task.classes != TRUTHS,
+        "whole_labels": bool(facts.get("whole_labels", False))
+        and all(name.removeprefix("-").isdecimal() for name in run.task.classes),
         "target": run.task.target,
         "dense": run.task.dense,
         "outputs": list(graph.outputs),

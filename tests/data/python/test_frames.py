@@ -134,14 +134,20 @@ def test_the_same_rows_in_different_orders_are_refused() -> None:
     assert data.y.tolist() == mixed.tolist()
 
 
-@pytest.mark.parametrize("truths", [True, False])
-def test_labels_are_predicted_as_they_were_given(truths: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "names", [[False, True], ["False", "True"], [0.5, 1.0], [-1, 10], ["0.5", "1"]]
+)
+def test_labels_are_predicted_as_they_were_given(names: list[Any], tmp_path: Path) -> None:
     frame, y = numbers(30, 0)
-    labels = (y == 1).to_numpy() if truths else np.array(["False", "True"])[y]
-    data = MultimodalDataset({"blood": 5 * frame}, labels)
+    labels = np.array(names)[y]
+    data = MultimodalDataset({"blood": 5 * frame}, labels, target="classes")
     run = dmrnet.fit(data, method="sf-md", max_epochs=2, out=tmp_path / "run")
-    assert run.classes == ("False", "True")
     for opened in (run, dmrnet.open_run(tmp_path / "run")):
         predicted = opened.predict({"blood": 5 * frame})
-        assert predicted.dtype.kind == ("b" if truths else "U")
+        assert predicted.dtype.kind == labels.dtype.kind
         assert (predicted == labels).mean() == pytest.approx(opened.evaluate(data).full)
+
+
+def test_no_rows_are_nothing_to_predict_from() -> None:
+    data = MultimodalDataset({"a": np.zeros((0, 5))})
+    assert data.present.shape == (0, 1)

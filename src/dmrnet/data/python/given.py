@@ -428,7 +428,7 @@ def _check_inputs(inputs: object) -> None:
 def _absent(array: Array) -> Array:
     if array.dtype.kind != "f":
         return np.zeros(len(array), dtype=np.bool_)
-    return np.asarray(np.isnan(array.reshape(len(array), -1)).all(1))
+    return np.asarray(np.isnan(array).all(tuple(range(1, array.ndim))))
 
 
 def _labels(y: Any) -> Array:  # noqa: ANN401

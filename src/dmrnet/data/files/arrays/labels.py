@@ -35,7 +35,7 @@ class TargetColumn:
         target: Kind of target.
         classes: Names of classes, labels or numbers.
         values: Targets as `dmrnet.targets` describes them, ``(n,)`` or ``(n, M)``.
-        whole: Whether classes were given as whole numbers or as bool rather than text.
+        whole: Whether classes were given as numbers or as bool rather than text.
         notes: Sentences about how they were read.
     """
 
@@ -267,8 +267,7 @@ def _classes(path: str, y: Array, labels: Sequence[str] | None) -> TargetColumn:
             f"{path}: every label is {_name(values[0])!r}; expected at least two classes"
         )
     names = tuple(map(_name, values))
-    whole = y.dtype.kind in "biu" or (y.dtype.kind == "f" and _is_whole(y))
-    return TargetColumn("classes", names, class_numbers(path, y, names), whole)
+    return TargetColumn("classes", names, class_numbers(path, y, names), y.dtype.kind in "biuf")
 
 
 def _ordered(path: str, y: Array, labels: Sequence[str] | None) -> TargetColumn:
