@@ -156,3 +156,17 @@ def test_records_may_come_from_a_generator() -> None:
         MultimodalDataset.from_records([])
     with pytest.raises(TypeError, match="mapping"):
         MultimodalDataset.from_records([A[0]])
+
+
+@pytest.mark.parametrize("form", ["series", "categorical"])
+def test_an_ordered_categorical_keeps_its_order(form: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    categories = ["low", "middle", "high", "never"]
+    y = pandas.Categorical(["high", "low", "middle"] * 10, categories=categories, ordered=True)
+    y = pandas.Series(y) if form == "series" else y
+    data = MultimodalDataset({"a": np.arange(30.0)[:, None]}, y)
+    assert (data.target, data.labels) == ("ordinal", ["low", "middle", "high"])
+    unordered = MultimodalDataset({"a": np.arange(30.0)[:, None]}, list(y))
+    assert (unordered.target, unordered.labels) == ("auto", None)
+    stated = MultimodalDataset({"a": np.arange(30.0)[:, None]}, y, target="classes")
+    assert (stated.target, stated.labels) == ("classes", None)

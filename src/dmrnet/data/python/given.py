@@ -102,8 +102,8 @@ class MultimodalDataset(GivenData, ArraySource):
             modality. A run keeps it for later arrays.
         lengths: Number of steps of each sample, ``(n,)``, by the name of a padded sequence. Lists
             and object arrays of sequences that differ in length need none, nor do steps of NaN.
-        target: What `y` is: classes, ordinal (ordered classes), multi-label or regression; by
-            default it is recognised.
+        target: What `y` is: classes, ordinal (ordered classes, as an ordered categorical of pandas
+            is by default), multi-label or regression; otherwise it is recognised.
         labels: Names of the columns of `y`, of labels or numbers; or ordered classes from the
             lowest to the highest.
         volumes: Settings of volumes with a class for every voxel, `y` ``(n, D, H, W)``, by name:
@@ -149,6 +149,8 @@ class MultimodalDataset(GivenData, ArraySource):
         if taken := [one for one in self.names if one in RESERVED]:
             raise ValueError(f"the name {taken[0]!r} is kept for {', '.join(RESERVED)}")
         self.kinds = dict(kinds or {})
+        if target == "auto" and labels is None and (order := _order(y)):
+            target, labels = "ordinal", order
         self.target, self.labels = check_target(target, labels)
         sizes = parse_size(size)
         if unknown := [one for one in sizes if one and one not in self.names]:
@@ -429,6 +431,16 @@ def _absent(array: Array) -> Array:
     if array.dtype.kind != "f":
         return np.zeros(len(array), dtype=np.bool_)
     return np.asarray(np.isnan(array).all(tuple(range(1, array.ndim))))
+
+
+def _order(y: Any) -> list[str] | None:  # noqa: ANN401
+    """Return the categories of an ordered categorical of pandas that occur, the lowest first."""
+    values = getattr(y, "cat", y)
+    if not getattr(values, "ordered", False) or not hasattr(values, "remove_unused_categories"):
+        return None
+    there = values.remove_unused_categories()
+    categories = getattr(there, "cat", there).categories
+    return [str(category) for category in categories]
 
 
 def _labels(y: Any) -> Array:  # noqa: ANN401
