@@ -113,6 +113,10 @@ def fuzz(server: subprocess.Popen[bytes], address: str, requests: int, seed: int
     ask(address, samples)
     before, start = memory(server.pid), time.perf_counter()
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    if server.poll() is not None:
+        raise SystemExit(
+            f"the service ended while it was asked, with exit code {server.returncode}"
+        )
     seconds, grown = time.perf_counter() - start, memory(server.pid) - before
     counted = re.search(r"([\d,]+) generated", done.stdout)
     with urlopen(f"{address}/metrics", timeout=30) as answer:
