@@ -185,7 +185,7 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "a setting that the data set lacks": (
         "fit --data mfeat --data.kinds.a image",
-        "unknown setting --data.kinds.a of data mfeat; data has rows, train, val, split-seed",
+        "unknown setting --data.kinds.a of data mfeat; data has rows, missing, train, val",
     ),
     "a modality named twice": (
         "fit --data arrays --data.train {made}/train.npz --data.modalities radar,radar",

@@ -50,7 +50,7 @@ BAD_FILES: dict[str, tuple[Make, str]] = {
     ),
     "a class for every pixel": (
         put("y", lambda y: y[:, None, None].repeat(8, 1).repeat(8, 2)),
-        "a class for every pixel is read by --data images",
+        "y (n, 8, 8) is a class for every pixel",
     ),
     "NaN in part of a row": (
         put("radar", at((4, 2), np.nan)),

@@ -162,6 +162,7 @@ def image_layout(
     raise ValueError(
         f"{path}: modality {name}: expected images (n, {c}, {h}, {w}) or (n, {h}, {w}, {c}){flat}, "
         f"got (n, {', '.join(map(str, shape))})"
+        + (f"; {TARGET} (n, {h}, {w}) is a class for every pixel" if size else "")
     )
 
 
