@@ -14,7 +14,11 @@ import numpy as np
 
 from dmrnet.data.files.arrays.disguise import absent_rows
 from dmrnet.data.files.arrays.ends import nan_after
-from dmrnet.data.files.arrays.features import check_same_rows, feature_names
+from dmrnet.data.files.arrays.features import (
+    check_same_rows,
+    feature_names,
+    ordered_categories,
+)
 from dmrnet.data.files.arrays.labels import Choice, check_target
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.objects import as_array, plain_labels, rows_of_modality
@@ -149,7 +153,7 @@ class MultimodalDataset(GivenData, ArraySource):
         if taken := [one for one in self.names if one in RESERVED]:
             raise ValueError(f"the name {taken[0]!r} is kept for {', '.join(RESERVED)}")
         self.kinds = dict(kinds or {})
-        if target == "auto" and labels is None and (order := _order(y)):
+        if target == "auto" and labels is None and (order := ordered_categories(y)):
             target, labels = "ordinal", order
         self.target, self.labels = check_target(target, labels)
         sizes = parse_size(size)
@@ -431,16 +435,6 @@ def _absent(array: Array) -> Array:
     if array.dtype.kind != "f":
         return np.zeros(len(array), dtype=np.bool_)
     return np.asarray(np.isnan(array).all(tuple(range(1, array.ndim))))
-
-
-def _order(y: Any) -> list[str] | None:  # noqa: ANN401
-    """Return the categories of an ordered categorical of pandas that occur, the lowest first."""
-    values = getattr(y, "cat", y)
-    if not getattr(values, "ordered", False) or not hasattr(values, "remove_unused_categories"):
-        return None
-    there = values.remove_unused_categories()
-    categories = getattr(there, "cat", there).categories
-    return [str(category) for category in categories]
 
 
 def _labels(y: Any) -> Array:  # noqa: ANN401

@@ -65,3 +65,13 @@ def check_same_rows(given: Mapping[str, Any]) -> None:
                 f"each must be sample i; bring {name} into the order with .loc, or take the "
                 "numbers as they stand with .to_numpy()"
             )
+
+
+def ordered_categories(y: Any) -> list[str] | None:  # noqa: ANN401
+    """Return the categories of an ordered categorical of pandas that occur, the lowest first."""
+    values = getattr(y, "cat", y)
+    if not getattr(values, "ordered", False) or not hasattr(values, "remove_unused_categories"):
+        return None
+    there = values.remove_unused_categories()
+    categories = getattr(there, "cat", there).categories
+    return [str(category) for category in categories]
