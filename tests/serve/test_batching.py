@@ -249,3 +249,22 @@ def test_a_failure_of_our_own_is_counted() -> None:
 
     kept: Any = None
     asyncio.run(main())
+
+
+class _Unprinted(dict[str, np.ndarray]):
+    """Inputs that must not be written as text: for arrays that takes longer than to predict."""
+
+    def __repr__(self) -> str:
+        raise AssertionError("the arrays of a request were written as text")
+
+
+def test_no_array_is_written_as_text() -> None:
+    async def main() -> None:
+        batcher = Batcher(echo([]), LIMITS)
+        batcher.start()
+        inputs = _Unprinted(x=np.full((1, 1), 0.25, dtype=np.float32))
+        found = await batcher.predict(inputs, np.ones((1, 1), dtype=np.bool_))
+        assert found.tolist() == [[0.25, 0.75]]
+        await batcher.close()
+
+    asyncio.run(main())

@@ -35,7 +35,7 @@ class PredictionError(Exception):
     """The graph failed."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class _Waiting:
     inputs: Mapping[str, Array]
     present: Array
@@ -162,7 +162,7 @@ class Batcher:
             return await asyncio.wait_for(one.result, self.limits.seconds)
         finally:
             # What is late, or not wanted any more, does not wait on with its arrays.
-            with suppress(ValueError):
+            if one in self._queue:
                 self._queue.remove(one)
 
     async def _run(self) -> None:
