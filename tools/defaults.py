@@ -187,7 +187,7 @@ def tables() -> Iterator[str]:
                 body.append((config, *by_set, over, f"{np.mean(costs):.1f}"))
         head = ("", *names, "mean over sets", "CPU")
         lines = [head, ("---", *["---:"] * (len(head) - 1)), *body]
-        yield "\n".join([f"**{method}**", "", *("| " + " | ".join(line) + " |" for line in lines)])
+        yield "\n".join([f"## {method}", "", *("| " + " | ".join(line) + " |" for line in lines)])
 
 
 ABOUT = """# Small tables: how long to train, how much to hold out, which epoch to keep
