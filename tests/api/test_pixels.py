@@ -53,3 +53,9 @@ def test_a_file_of_arrays_trains_the_same(run: dmrnet.Run, tmp_path: Path) -> No
     assert other.evaluate(tmp_path / "a.npz")["rgb"] == scores["rgb"]
     with pytest.raises(ValueError, match="expected refuse, mean, median, zero"):
         dmrnet.fit(tmp_path / "a.npz", cells="mean+indicator", **HOW)
+
+
+def test_labels_beyond_a_byte_are_predicted_as_given() -> None:
+    far = np.where(Y == 4, 1000, Y)
+    run = dmrnet.fit(dmrnet.MultimodalDataset(IMAGES, far), **HOW | {"max_epochs": 1})
+    assert set(np.unique(run.predict({"rgb": IMAGES["rgb"][:2]}))) <= {0, 1, 1000}

@@ -26,8 +26,8 @@ def predicted_maps(
         combination: Names joined by ``+``: use no other modalities.
 
     Returns:
-        uint8 array ``(n, H, W)`` or ``(n, D, H, W)``; a list of arrays of volumes that differ in
-        size.
+        Array ``(n, H, W)`` or ``(n, D, H, W)``, uint8, or int64 where a label is above 255; a list
+        of arrays of volumes that differ in size.
 
     Raises:
         ValueError: If a sample has none of the modalities.
@@ -41,13 +41,12 @@ def predicted_maps(
             "predict from; leave them out"
         )
     found: list[Array] = []
-    numbers = np.array(run.settings.data.label_numbers(run.task), dtype=np.uint8)
+    if isinstance(dataset, VolumeRows):
+        numbers, frame_of = dataset.numbers, dataset.frame
+    else:
+        numbers, frame_of = run.settings.data.label_numbers(run.task), None
     for index, maps in label_maps(run, dataset, rows, visible):
         for row, one in zip(index.tolist(), maps.numpy(), strict=True):
-            if isinstance(dataset, VolumeRows):
-                frame = None if dataset.frame is None else dataset.frame(row)
-                one = restored(one, frame, dataset.numbers)
-            else:
-                one = numbers[one]
-            found.append(one)
+            frame = None if frame_of is None else frame_of(row)
+            found.append(restored(one, frame, numbers))
     return np.stack(found) if len({one.shape for one in found}) == 1 else found

@@ -205,6 +205,9 @@ def test_lists_in_parquet_are_vectors_of_one_length(tmp_path: Path) -> None:
     np.testing.assert_array_equal(source.read("words"), [[0.5, 1], [np.nan, np.nan], [2, 3]])
     with pytest.raises(ValueError, match="lists of one length, got 2 and 1 in row 1"):
         read_columns(Path(written("uneven.parquet", [[1.0, 2.0], [1.0]])))
+    # A part of the items may be chosen.
+    part = fit_source(train, {"words": "text[0]"}, {"y": "y"}, None, None)
+    assert TableSource(train, read_columns(Path(train)), part.encoding, {}).read("words").shape[1]
     longer = written("longer.parquet", [[1.0, 2.0, 3.0]])
     with pytest.raises(ValueError, match="expected lists of 2 numbers, as in training"):
         TableSource(longer, read_columns(Path(longer)), source.encoding, {})

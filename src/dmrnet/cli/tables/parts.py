@@ -59,4 +59,4 @@ def show_parts(
 
 
 WHAT = ("average", "all modalities")
-"""What of a part is shown."""
+"""Columns of the table of a part."""

@@ -148,7 +148,7 @@ class NiftiCases:
 
 
 class _Facts(NamedTuple):
-    """What stays known of a case that is not kept."""
+    """Facts about a case that are kept without its volumes."""
 
     shape: tuple[int, int, int]
     whole: tuple[int, int, int]
@@ -172,7 +172,7 @@ class _Facts(NamedTuple):
 
 
 class Frames:
-    """Where the cases of a split were cut from, by their row in it.
+    """Positions of the cases of a split in their source volumes, by row.
 
     Args:
         cases: All cases.

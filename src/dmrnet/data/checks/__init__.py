@@ -1,1 +1,1 @@
-"""What splits hold, and what is probably wrong with them: patterns of presence, overlap, shift."""
+"""Descriptions of splits, and warnings: patterns of presence, overlap, shift."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dmrnet.modalities import Modality, Task
 
 PixelCells = Literal["refuse", "mean", "median", "zero"]
-"""What stands for missing pixels."""
+"""Values that may replace missing pixels."""
 
 STEP = 16
 """Tiles of images that are smaller than the set size have a side that is a multiple of this."""

@@ -24,11 +24,13 @@ class ModalityEncoding:
         kind: ``vector`` of numbers and categories, or ``image``, ``sound`` or ``array`` from files.
         columns: Its columns; one column of file names.
         categories: Values of each column of categories, which become one feature each.
+        whole_list: Whether the columns are all items of the lists of one column.
     """
 
     kind: Literal["vector", "image", "sound", "array"]
     columns: tuple[str, ...]
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    whole_list: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Encoding:
                 one["kind"],
                 tuple(one["columns"]),
                 {column: tuple(values) for column, values in one["categories"].items()},
+                one.get("whole_list", False),
             )
             for name, one in stored["modalities"].items()
         }
@@ -152,7 +155,9 @@ def _modality(path: str, name: str, table: Table, columns: Sequence[str]) -> Mod
                 f"{path}: the column {column!r} of modality {name} has {len(values)} different "
                 f"texts in {rows} rows, too many for categories; leave it out, or make it numbers"
             )
-    return ModalityEncoding("vector", tuple(columns), categories)
+    base = list_column(columns[-1])
+    whole_list = base is not None and list(columns) == list(_columns_of(base, table))
+    return ModalityEncoding("vector", tuple(columns), categories, whole_list)
 
 
 def _file_kind(kind: ColumnKind) -> Literal["image", "sound", "array"]:

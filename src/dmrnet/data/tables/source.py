@@ -50,7 +50,7 @@ class TableSource(ArraySource):
                     f"{path}: modality {name} has the column {there[0]!r} but not {lost!r}; "
                     f"{nearest(lost, list(table))}"
                 )
-            longer = list_column(of.columns[-1])
+            longer = list_column(of.columns[-1]) if of.whole_list else None
             if longer is not None and item_column(longer, len(of.columns)) in table:
                 raise ValueError(
                     f"{path}: column {longer!r}: expected lists of {len(of.columns)} numbers, as "

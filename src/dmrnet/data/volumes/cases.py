@@ -55,7 +55,7 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True)
 class CaseIndex:
-    """What is known of cases without reading them.
+    """Names, sizes and contents of cases, known without reading them.
 
     Attributes:
         names: Name of each of n cases.
@@ -104,7 +104,7 @@ class CaseIndex:
 
 @dataclass(frozen=True)
 class Scan:
-    """What one reading of all cases finds.
+    """Sizes, labels and contents of all cases, from reading each once.
 
     Attributes:
         channels: Number of channels of each modality, in order.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -99,19 +100,32 @@ def evaluate_pixels(
     watch.check()
     if not parts:
         raise ValueError("expected at least one image to evaluate on, got none")
+    return PixelEvaluation(
+        **counted(parts, combinations), maps=_concatenate(label_maps) if label_maps else None
+    )
+
+
+def counted(parts: Sequence[Sequence[Tensor]], combinations: Tensor) -> dict[str, Any]:
+    """Return what every `PixelEvaluation` has, by its name.
+
+    Args:
+        parts: Of each batch: numbers of its images ``(b,)``; which are scored, ``(K, b)``; their
+            counts ``(K, b, M, M)``; the summed loss of each combination ``(K,)``; and which images
+            have every modality, ``(b,)``.
+        combinations: bool ``(K, V)``.
+    """
     index, scored, of_images, log_loss, whole = zip(*parts, strict=True)
     counts = torch.cat(of_images, 1)
     complete = counts * torch.cat(whole)[None, :, None, None]
-    return PixelEvaluation(
-        combinations=combinations,
-        confusion=counts.sum(1).to(combinations.device),
-        complete=complete.sum(1).to(combinations.device),
-        log_loss=torch.stack(log_loss).sum(0),
-        index=torch.cat(index),
-        scored=torch.cat(scored, 1),
-        counts=counts,
-        maps=_concatenate(label_maps) if label_maps else None,
-    )
+    return {
+        "combinations": combinations,
+        "confusion": counts.sum(1).to(combinations.device),
+        "complete": complete.sum(1).to(combinations.device),
+        "log_loss": torch.stack(log_loss).sum(0),
+        "index": torch.cat(index),
+        "scored": torch.cat(scored, 1),
+        "counts": counts,
+    }
 
 
 def _concatenate(maps: Sequence[tuple[Tensor, Tensor, Tensor]]) -> LabelMaps:

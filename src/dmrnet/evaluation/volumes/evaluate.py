@@ -15,6 +15,7 @@ from dmrnet.evaluation.dense.pixels import (
     LabelMaps,
     PixelEvaluation,
     confusion_of_images,
+    counted,
 )
 from dmrnet.evaluation.finite import FiniteLogits, has_finite_max
 from dmrnet.evaluation.volumes.regions import Region
@@ -74,7 +75,7 @@ def evaluate_volumes(
         NoClassError: If the largest logit of a voxel is NaN or infinite.
     """
     watch = FiniteLogits(model.modalities)
-    parts, shown = [], []
+    parts, apart, shown = [], [], []
     for batch in batches:
         rows_to_encode(batch, combinations.shape[1])
         has = (batch.present | ~combinations[:, None, :]).all(-1)
@@ -95,9 +96,10 @@ def evaluate_volumes(
             slices.append(_take_slices(guess, depth))
         every = torch.cat(counts).mul_(has[..., None, None]).cpu()
         of_batch = torch.where(has, torch.cat(losses), 0.0).sum(1)
-        apart = torch.cat(distances) if distances else None
         whole = batch.present.all(1).cpu()
-        parts.append((batch.index.cpu(), has.cpu(), every, of_batch, whole, apart))
+        parts.append((batch.index.cpu(), has.cpu(), every, of_batch, whole))
+        if extent is not None:
+            apart.append(torch.cat(distances))
         for row, number in enumerate(batch.index.tolist()):
             if number in show:
                 truth = _take_slices(batch.target[None], depth)[0][row]
@@ -105,20 +107,11 @@ def evaluate_volumes(
     watch.check()
     if not parts:
         raise ValueError("expected at least one volume to evaluate on, got none")
-    index, scored, of_cases, log_loss, whole_cases, far = zip(*parts, strict=True)
-    all_counts = torch.cat(of_cases, 1)
-    complete = all_counts * torch.cat(whole_cases)[None, :, None, None]
     return VolumeEvaluation(
-        combinations=combinations,
-        confusion=all_counts.sum(1).to(combinations.device),
-        complete=complete.sum(1).to(combinations.device),
-        log_loss=torch.stack(log_loss).sum(0),
-        index=torch.cat(index),
-        scored=torch.cat(scored, 1),
-        counts=all_counts,
+        **counted(parts, combinations),
         maps=_label_maps(shown),
         regions=tuple(regions),
-        distances=None if extent is None else torch.cat(far, 1),
+        distances=torch.cat(apart, 1) if apart else None,
         slices=torch.tensor([one[1] for one in shown], dtype=torch.int64) if shown else None,
     )
 

@@ -1,1 +1,1 @@
-"""What arrays hold: numbers, layout, ends of sequences, labels, absence in disguise, bad rows."""
+"""Reading arrays: numbers, layout, ends of sequences, labels, absence in disguise, bad rows."""
