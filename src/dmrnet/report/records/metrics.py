@@ -207,7 +207,10 @@ def advice_on_constant(majority: float) -> str:
         majority: Share of the most frequent class.
     """
     if majority < MOSTLY:
-        return "the training may be too short: try more --max-epochs"
+        return (
+            "the training may be too short (try more --max-epochs), or have hidden too few "
+            "modalities for this combination"
+        )
     return "try --class-weights balanced, and --select-by balanced-accuracy"
 
 
