@@ -84,6 +84,10 @@ def test_volumes_are_predicted_with_the_labels_of_training(run: Run) -> None:
     items = [{"flair": inputs["flair"][i][:, : 8 + i]} for i in range(2)]
     several = run.predict(dmrnet.LazyDataset(items))
     assert [one.shape for one in several] == [(8, 8, 8), (9, 8, 8)]
+    bad = [items[0], {"flair": inputs["flair"][0] * np.inf}, items[1]]
+    skipped = run.predict(dmrnet.LazyDataset(bad), bad_rows="skip")
+    assert skipped[1] is None
+    assert np.array_equal(skipped[2], several[1])
     with pytest.raises(ValueError, match="label maps; use predict"):
         run.predict_proba({"flair": inputs["flair"]})
 

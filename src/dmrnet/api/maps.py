@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dmrnet.data.files.arrays.bad_rows import BadRows
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.source import Source
 from dmrnet.data.volumes.frames import restored
@@ -16,23 +17,27 @@ from dmrnet.engine.run.finished import FinishedRun
 
 
 def predicted_maps(
-    run: FinishedRun, source: str | Path | Source, combination: str | None
-) -> Array | list[Array]:
+    run: FinishedRun,
+    source: str | Path | Source,
+    combination: str | None,
+    bad_rows: BadRows = "refuse",
+) -> Array | list[Array | None]:
     """Return the label of every pixel or voxel, as in training.
 
     Args:
         run: Run whose every pixel or voxel has a class.
         source: Images or volumes to predict; labels are not needed.
         combination: Names joined by ``+``: use no other modalities.
+        bad_rows: ``skip`` leaves out samples that cannot be used.
 
     Returns:
         Array ``(n, H, W)`` or ``(n, D, H, W)``, uint8, or int64 where a label is above 255; a list
-        of arrays of volumes that differ in size.
+        of arrays of volumes that differ in size, or where samples are skipped: None for those.
 
     Raises:
         ValueError: If a sample has none of the modalities.
     """
-    dataset = run.read(source, need_target=False)
+    dataset = run.read(source, need_target=False, bad_rows=bad_rows)
     where = source.path if isinstance(source, Source) else str(source)
     rows, visible = predictable_rows(run, dataset, combination, where)
     if len(rows) < len(dataset):
@@ -40,7 +45,7 @@ def predicted_maps(
             f"{where}: {len(dataset) - len(rows)} of {len(dataset)} samples have nothing to "
             "predict from; leave them out"
         )
-    found: list[Array] = []
+    found: list[Array | None] = []
     if isinstance(dataset, VolumeRows):
         numbers, frame_of = dataset.numbers, dataset.frame
     else:
@@ -49,4 +54,8 @@ def predicted_maps(
         for row, one in zip(index.tolist(), maps.numpy(), strict=True):
             frame = None if frame_of is None else frame_of(row)
             found.append(restored(one, frame, numbers))
-    return np.stack(found) if len({one.shape for one in found}) == 1 else found
+    for one in dataset.skipped:
+        found.insert(one.row, None)
+    every = [one for one in found if one is not None]
+    same = len(every) == len(found) and len({one.shape for one in every}) == 1
+    return np.stack(every) if same else found

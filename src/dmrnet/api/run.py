@@ -320,14 +320,15 @@ class Run(Deployable):
         inputs: MultimodalDataset | LazyDataset | Mapping[str, Any] | str | Path,
         present: Any = None,  # noqa: ANN401
         combination: str | None = None,
+        bad_rows: BadRows = "refuse",
     ) -> Any:  # noqa: ANN401
         """Return what is predicted for each sample; see `predict_proba` for the arguments.
 
         Returns:
             The most probable label, as in the training samples, ``(n,)``: numbers, bool or
             text; of ordered classes the median. int64 ``(n, M)`` of 0 and 1 for several labels.
-            Numbers in their unit, float64 ``(n,)``, or ``(n, D)`` for several. Where every pixel or
-            voxel has a class, see `predicted_maps`.
+            Numbers in their unit, float64 ``(n,)``, or ``(n, D)`` for several; NaN for samples that
+            are skipped. Where every pixel or voxel has a class, see `predicted_maps`.
 
         Raises:
             ValueError: If the inputs do not fit the run, or a sample has none of the modalities.
@@ -335,12 +336,12 @@ class Run(Deployable):
         task = self._finished.task
         if task.dense:
             source = samples_of(inputs, present, task, None, self._kinds)
-            return predicted_maps(self._finished, source, combination)
+            return predicted_maps(self._finished, source, combination, bad_rows)
         confidence = read_confidence(self._finished.folder)
-        found = self._predicted(inputs, present, combination, confidence)
+        found = self._predicted(inputs, present, combination, confidence, bad_rows)
         probabilities = _spread(found, found.probabilities.numpy(), np.float64(np.nan))
         nothing = np.flatnonzero(np.isnan(probabilities).any(1))
-        if len(nothing):
+        if len(nothing) and not (bad_rows == "skip" and task.target == "regression"):
             raise ValueError(
                 f"row {nothing[0]} has nothing to predict from ({len(nothing)} such rows); leave "
                 "such rows out, or use predict_proba, which returns NaN for them"

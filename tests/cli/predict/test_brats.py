@@ -108,6 +108,26 @@ def test_a_folder_of_labelled_cases_is_tested_on(cli: Cli, run: Path, tmp_path: 
     assert "Brats18_CBICA_AAB_1: labels (Brats18_CBICA_AAB_1_seg.nii.gz) is missing" in told.err
 
 
+def test_a_damaged_case_refuses_or_is_skipped(cli: Cli, run: Path, tmp_path: Path) -> None:
+    """As asked; the others are predicted, and the skipped one is named with its reason."""
+    made.make(tmp_path / "new", 2018)
+    file = made.file_of(tmp_path / "new", 2018, 1, "t1")
+    file.write_bytes(file.read_bytes()[:200])
+    words = ("predict", run, "--input", tmp_path / "new", "--out", tmp_path / "out")
+    told = cli(*words)
+    assert told.code == 2
+    assert "Brats18_CBICA_AAB_1: t1 (Brats18_CBICA_AAB_1_t1.nii.gz)" in told.err
+    told = cli(*words, "--bad-rows", "skip")
+    assert told.code == 0, told.err
+    assert "Brats18_CBICA_AAB_1): skipped: t1 (Brats18_CBICA_AAB_1_t1.nii.gz)" in told.err
+    listed = (tmp_path / "out" / "volumes.csv").read_text().splitlines()
+    assert listed[-1].startswith(",Brats18_CBICA_AAB_1,,")
+    assert len(list((tmp_path / "out").glob("*.nii.gz"))) == len(listed) - 2 == 5
+    told = cli(*words[:-1], tmp_path / "two", "--data.absent", "t1=0")
+    assert told.code == 2
+    assert "a modality without a file is absent" in told.err
+
+
 def test_regions_are_in_the_terminal(cli: Cli, run: Path) -> None:
     told = cli("evaluate", run)
     assert told.code == 0, told.err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from dmrnet import LazyDataset, MultimodalDataset
 from dmrnet.data.dataset import standardised
 from dmrnet.data.files.reading import read_splits
 from dmrnet.data.python.lazy_splits import lazy_splits
+from dmrnet.engine.run.folder import RunFolder
 
 RNG = np.random.default_rng(0)
 Y = np.arange(60) % 3
@@ -54,9 +57,14 @@ def test_it_is_what_is_read_at_once(workers: int) -> None:
             torch.testing.assert_close(one.inputs[modality], other.inputs[modality])
 
 
-def test_it_trains_with_workers_and_predicts() -> None:
+@pytest.fixture(scope="module")
+def run() -> dmrnet.Run:
     data = LazyDataset(Recordings(), name="recordings")
-    run = dmrnet.fit(data, method="sf-md", max_epochs=2, num_workers=1, threads=1)
+    return dmrnet.fit(data, method="sf-md", max_epochs=2, num_workers=1, threads=1)
+
+
+def test_it_trains_with_workers_and_predicts(run: dmrnet.Run) -> None:
+    data = LazyDataset(Recordings())
     scores = run.evaluate(LazyDataset(Recordings()))
     assert scores.values["accuracy"]["radar"][1] == 48
     probabilities = run.predict_proba(data)
@@ -92,3 +100,76 @@ def test_what_cannot_be_read_by_number_is_refused() -> None:
         LazyDataset(iter([1]))
     with pytest.raises(ValueError, match="at least one"):
         LazyDataset([])
+
+
+class Damaged:
+    """Nine items like those of `Recordings`, of which some cannot be used."""
+
+    def __init__(self, faults: Mapping[int, Callable[[dict[str, Any]], Any]]) -> None:
+        self.faults = faults
+
+    def __len__(self) -> int:
+        return 9
+
+    def __getitem__(self, row: int) -> Any:
+        inputs, _ = Recordings()[row + 1]
+        return self.faults[row](inputs) if row in self.faults else inputs
+
+
+def unreadable(inputs: dict[str, Any]) -> Any:
+    raise OSError("camera/3.png: image file is truncated")
+
+
+def gone(inputs: dict[str, Any]) -> Any:
+    raise KeyError("camera")
+
+
+FAULTS: dict[int, Callable[[dict[str, Any]], Any]] = {
+    1: unreadable,
+    2: lambda inputs: inputs | {"camera": IMAGES[0][:5]},
+    4: lambda inputs: inputs | {"camera": torch.where(torch.rand(6, 7, 3) < 0.5, torch.nan, 1.0)},
+    5: lambda inputs: {"camera": None},
+    6: gone,
+    8: lambda inputs: inputs | {"camera": ["no", "numbers"]},
+}
+
+
+def test_samples_that_cannot_be_used_are_skipped(
+    run: dmrnet.Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others are predicted as if they were alone; each skipped one is named, and why."""
+    expected = run.predict_proba(LazyDataset(Damaged({})))
+    data = LazyDataset(Damaged(FAULTS))
+    with pytest.raises((ValueError, OSError)):
+        run.predict_proba(data)
+    found = run.predict_proba(data, bad_rows="skip")
+    good = [row for row in range(9) if row not in FAULTS]
+    np.testing.assert_allclose(found[good], expected[good], rtol=1e-5, atol=1e-6)
+    assert np.isnan(found[list(FAULTS)]).all()
+    said = "\n".join(record.getMessage() for record in caplog.records)
+    words = {
+        1: "truncated",
+        2: "(5, 7, 3)",
+        4: "NaN",
+        5: "no modality",
+        6: "KeyError",
+        8: "numbers",
+    }
+    for row, word in words.items():
+        assert f"row {row}: skipped: " in said
+        assert word in said
+    with pytest.raises(ValueError, match="every sample is bad"):
+        run.predict_proba(LazyDataset(Damaged(dict.fromkeys(range(9), gone))), bad_rows="skip")
+
+
+def test_scores_leave_skipped_samples_out(run: dmrnet.Run) -> None:
+    """They are those of the file without these samples, which the run's facts name."""
+
+    def labelled(rows: Sequence[int]) -> list[Any]:
+        return [(Recordings()[row][0], int(Y[row])) for row in rows]
+
+    bad = [*labelled([3]), ({"camera": np.full((6, 7, 3), np.inf)}, 0), *labelled([4, 6, 7, 8])]
+    scores = run.evaluate(LazyDataset(bad), bad_rows="skip")
+    facts = RunFolder(Path(run.path)).read_facts()
+    assert [one["row"] for one in facts["test_skipped"]] == [1]
+    assert scores.values == run.evaluate(LazyDataset(labelled([3, 4, 6, 7, 8]))).values

@@ -199,8 +199,40 @@ def test_wrong_volumes_are_named() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             own_splits("data", OwnVolumes(), MultimodalDataset(some, labels), None, None, 0)
-    data = MultimodalDataset(inputs, y)
-    data.bad_rows = "skip"
-    with pytest.raises(ValueError, match="bad rows of volumes cannot be skipped"):
-        own_splits("data", OwnVolumes(), data, None, None, 0)
     assert channels_first(np.zeros((3, 4, 5)), 1, None).shape == (1, 3, 4, 5)
+
+
+def test_volumes_that_cannot_be_used_are_skipped() -> None:
+    """What is left is what would be read without them; each skipped one is named, and why."""
+    inputs, y = made()
+    data = MultimodalDataset(inputs, y)
+    splits = own_splits("data", OwnVolumes(), data, None, None, 0)
+    task, standardiser = splits.train.task, splits.standardiser
+    t1 = inputs["t1"].astype(np.float32)
+    holes = t1[1].copy()
+    holes[0, 0, 1] = np.nan
+    items = [
+        ({"t1": t1[0]}, y[0]),
+        ({"t1": holes}, y[1]),
+        ({"t1": t1[2]}, y[2][:5]),
+        ({"t1": t1[3], "t2": None}, y[3] + 0.5),
+        ({"t1": t1[4]}, y[4]),
+        ({}, y[0]),
+    ]
+    with pytest.raises(ValueError, match="case 1, modality t1: it holds NaN"):
+        read_volumes(LazyDataset(items), task, standardiser, OwnVolumes())
+    source = LazyDataset(items).with_options({}, "skip")
+    rows = read_volumes(source, task, standardiser, OwnVolumes())
+    alone = read_volumes(LazyDataset([items[0], items[4]]), task, standardiser, OwnVolumes())
+    assert [one.row for one in rows.skipped] == [1, 2, 3, 5]
+    assert rows.file_rows.tolist() == [0, 4]
+    assert rows.rows_in_file == 6
+    assert rows.samples == ("0", "4")
+    assert rows.warnings[0].startswith("row 1: skipped: modality t1: it holds NaN")
+    for row in range(2):
+        one, other = (some.take(torch.tensor([row])) for some in (rows, alone))
+        assert torch.equal(one.inputs["t1"], other.inputs["t1"])
+        assert torch.equal(one.target, other.target)
+    bad = LazyDataset(items[1:2]).with_options({}, "skip")
+    with pytest.raises(ValueError, match="every case is bad; case 0: modality t1"):
+        read_volumes(bad, task, standardiser, OwnVolumes())

@@ -141,7 +141,7 @@ def run(argv: Sequence[str]) -> int:
             skipped = skipped_arrays(dataset.skipped)
             write_bytes(out, as_npz(rows, seen, names, classes, predicted=array, **skipped))
         else:
-            write_label_maps(out, rows, seen, names, classes, maps, args.overwrite)
+            write_label_maps(out, rows, seen, names, classes, maps, args.overwrite, dataset.skipped)
         screen().print(f"{counted(len(rows), 'image')} predicted: {out}", soft_wrap=True)
         return 0
     kind, numbers = target_of(opened.task), opened.task.target == "regression"

@@ -137,6 +137,15 @@ def skipped_arrays(skipped: Sequence[SkippedRow]) -> dict[str, Array]:
     }
 
 
+def skipped_lines(skipped: Sequence[SkippedRow], columns: int) -> list[list[str]]:
+    """Return lines of a list of files for skipped samples, which have none.
+
+    >>> skipped_lines([SkippedRow(1, "p1", "NaN")], 3)
+    [['', 'p1', '']]
+    """
+    return [["", one.name, *[""] * (columns - 2)] for one in skipped]
+
+
 def write_label_maps(
     folder: Path,
     samples: Sequence[str],
@@ -145,12 +154,13 @@ def write_label_maps(
     classes: Sequence[str],
     batches: Iterable[Tensor],
     overwrite: bool = False,
+    skipped: Sequence[SkippedRow] = (),
 ) -> None:
     """Write each image's PNG as soon as it is predicted, ``classes.csv`` and ``images.csv``.
 
     Batches are uint8 ``(b, H, W)``, of the images in order; `seen` is bool ``(n, V)``.
     A pixel's value is the number of its class, coloured by the palette. ``images.csv`` is written
-    last.
+    last; `skipped` images have a line without a file there.
 
     Raises:
         FileExistsError: If one of these files exists, unless `overwrite`; nothing is predicted.
@@ -175,6 +185,7 @@ def write_label_maps(
             share = np.bincount(labels.ravel(), minlength=len(classes)) / labels.size
             names = name_of(seen, modalities)
             listed.append([file, sample, names, *(f"{value:.6g}" for value in share)])
+    listed += skipped_lines(skipped, len(listed[0]))
     # Names of samples need not be Unicode.
     write_bytes(folder / "images.csv", csv_text(listed).encode(errors="surrogateescape"))
 

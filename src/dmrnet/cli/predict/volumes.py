@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from dmrnet.cli.predict.files import as_npz, file_names
+from dmrnet.cli.predict.files import as_npz, file_names, skipped_arrays, skipped_lines
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.media.nifti import write_labels
 from dmrnet.data.volumes.cases import Frame
@@ -37,7 +37,7 @@ def write_volumes(
     ``classes.csv`` names the labels; ``volumes.csv``, written last, lists the files with the number
     of voxels of each class and region. A ``.npz``
     holds the numbers of classes, as ``predicted`` where all volumes have one size, else an array a
-    volume, ``predicted_0`` and so on.
+    volume, ``predicted_0`` and so on. Volumes that are skipped are named in either.
 
     Args:
         out: Folder, or ``.npz`` file.
@@ -59,6 +59,7 @@ def write_volumes(
             if len({one.shape for one in volumes}) == 1
             else {f"predicted_{k}": one for k, one in enumerate(volumes)}
         )
+        arrays |= skipped_arrays(dataset.skipped)
         write_bytes(out, as_npz(samples, seen, names, classes, **arrays))
         return
     frames = [None if dataset.frame is None else dataset.frame(row) for row in rows]
@@ -84,6 +85,7 @@ def write_volumes(
         counts[0] += 0 if frame is None else math.prod(frame.shape) - found.size
         of_regions = [sum(counts[n] for n in members) for _, members in regions]
         listed.append([file, sample, name_of(mask, names), *map(str, [*counts, *of_regions])])
+    listed += skipped_lines(dataset.skipped, len(listed[0]))
     write_bytes(out / "volumes.csv", csv_text(listed).encode(errors="surrogateescape"))
 
 

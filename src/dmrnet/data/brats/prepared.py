@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -14,7 +14,9 @@ from torch import Tensor
 from dmrnet.data.brats.case import DecodedCase, decode_case
 from dmrnet.data.brats.layout import find_cases
 from dmrnet.data.brats.names import AXES, LABELS, MODALITIES, numbers_of
+from dmrnet.data.files.arrays.bad_rows import BadRows, reason_of, skipped_rows
 from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.arrays.source import Source
 from dmrnet.data.mapped import MappedArray
 from dmrnet.data.volumes.cases import CaseIndex, Frame
 from dmrnet.untrusted import check_inside, check_regular, folders_of
@@ -72,6 +74,31 @@ class PreparedCases:
         return Frame((depth, height, width), (d, h, w), table["affine"][row], numbers, AXES)
 
 
+class CaseFolder(Source):
+    """A folder of cases, and whether those that cannot be used are skipped.
+
+    Args:
+        path: The folder.
+        bad_rows: What is done with such cases.
+    """
+
+    def __init__(self, path: str, bad_rows: BadRows = "refuse") -> None:
+        self.path, self.bad_rows = path, bad_rows
+
+    def with_options(self, absent: Mapping[str, float], bad_rows: BadRows) -> Self:
+        """Return the same folder, read with these options.
+
+        Raises:
+            ValueError: If a number stands for absent modalities: those of cases lack their file.
+        """
+        if absent:
+            raise ValueError(
+                f"{self.path}: expected no absent for cases of BraTS: a modality without a file is "
+                "absent; move the file away"
+            )
+        return type(self)(self.path, bad_rows)
+
+
 class NiftiCases:
     """Cases in folders of NIfTI files, decoded when they are taken; the last one is kept.
 
@@ -80,19 +107,33 @@ class NiftiCases:
     Args:
         path: Folder of cases in the layout of any year, or of one case.
         need_labels: Whether every case must have labels; else labels are not read.
+        skip: Whether cases that cannot be used are left out; they are `skipped`.
 
     Raises:
         FileNotFoundError: If there is no such folder, or no case in it.
         ValueError: If a file is damaged, or the files of a case do not fit each other.
     """
 
-    def __init__(self, path: str, need_labels: bool) -> None:
+    def __init__(self, path: str, need_labels: bool, skip: bool = False) -> None:
         if not Path(path).exists():
             raise FileNotFoundError(f"there is no folder {path}")
         self.cases, self.roots = find_cases([Path(path)]), folders_of([Path(path)])
         self.need_labels = need_labels
         self._last: tuple[int, DecodedCase] | None = None
-        self.facts = [_Facts.of(self.decode(row)) for row in range(len(self.cases))]
+        self.facts: list[_Facts] = []
+        bad: dict[int, str] = {}
+        for row, case in enumerate(self.cases):
+            try:
+                self.facts.append(_Facts.of(self.decode(row)))
+            except (ValueError, OSError) as error:
+                if not skip:
+                    raise
+                bad[row] = reason_of(error, case.name)
+        if not self.facts:
+            raise ValueError(f"{path}: every case is bad; {self.cases[0].name}: {bad[0]}")
+        self.skipped = skipped_rows(bad, tuple(case.name for case in self.cases))
+        self.cases = [case for row, case in enumerate(self.cases) if row not in bad]
+        self._last = None  # Numbers of cases have changed.
 
     def __len__(self) -> int:
         return len(self.cases)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from dmrnet.data.files.arrays.bad_rows import reason_of
 from dmrnet.data.files.arrays.disguise import LARGE_BLOCK
 from dmrnet.data.files.arrays.objects import array_hash, kind_of_ragged
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 Item = tuple[dict[str, Any], Any]
 """Arrays of a sample by modality, and its label."""
+
+V = TypeVar("V", int, float)
 
 
 @dataclass
@@ -38,6 +41,7 @@ class Summary:
         digest: Fingerprint of arrays and labels.
         hashes: Hash of the array of each modality of each sample.
         constant: Number that a block of several values is throughout, by modality and sample.
+        bad: Why a sample cannot be read, by its number; only where such samples are skipped.
     """
 
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -49,16 +53,22 @@ class Summary:
     digest: str = ""
     hashes: list[dict[str, int]] = field(default_factory=list)
     constant: dict[str, dict[int, float]] = field(default_factory=dict)
+    bad: dict[int, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, data: LazyDataset) -> Summary:
         """Read all samples.
 
         Raises:
-            ValueError: If samples of a modality differ in shape, other than sequences in length.
+            ValueError: If samples of a modality differ in shape, other than sequences in length;
+                they may where bad samples are skipped.
         """
         summary, digest = cls(), blake2b(digest_size=4)
-        for row, (inputs, label) in enumerate(in_order(data)):
+        for row, item in enumerate(in_order(data)):
+            if isinstance(item, BadItem):
+                summary.bad[row] = item.reason
+                item = ({}, None)
+            inputs, label = item
             hashes: dict[str, int] = {}
             for name, array in inputs.items():
                 if gaps := int(np.isnan(array).sum()):
@@ -75,9 +85,35 @@ class Summary:
             summary.has.append(frozenset(inputs))
             summary.labels.append(label)
         summary.digest = digest.hexdigest()
-        for name in dict.fromkeys(name for shapes in summary.row_shapes for name in shapes):
-            summary._measure(name, data.kinds.get(name))
+        if data.bad_rows == "refuse":
+            summary.measure(data.kinds)
         return summary
+
+    def measure(self, stated: Mapping[str, str]) -> None:
+        """Set the shapes of all modalities; raise `ValueError` if samples of one differ in it."""
+        for name in dict.fromkeys(name for shapes in self.row_shapes for name in shapes):
+            self._measure(name, stated.get(name))
+
+    def restricted(self, rows: Sequence[int]) -> Summary:
+        """Return what is known of some samples, without the shapes of modalities."""
+        place = {row: k for k, row in enumerate(rows)}
+
+        def moved(counts: Mapping[str, Mapping[int, V]]) -> dict[str, dict[int, V]]:
+            found = {
+                name: {place[row]: value for row, value in some.items() if row in place}
+                for name, some in counts.items()
+            }
+            return {name: some for name, some in found.items() if some}
+
+        return Summary(
+            row_shapes=[self.row_shapes[row] for row in rows],
+            has=[self.has[row] for row in rows],
+            labels=[self.labels[row] for row in rows],
+            missing=moved(self.missing),
+            digest=blake2b(repr((self.digest, *rows)).encode(), digest_size=4).hexdigest(),
+            hashes=[self.hashes[row] for row in rows],
+            constant=moved(self.constant),
+        )
 
     def _measure(self, name: str, stated: str | None) -> None:
         """Set the shape of a modality; raise `ValueError` if samples differ in it."""
@@ -99,13 +135,45 @@ class Summary:
         self.shapes[name] = tuple(max(some) for some in zip(*sizes, strict=True))
 
 
-def in_order(data: LazyDataset, rows: Sequence[int] | None = None) -> Iterator[Item]:
-    """Read samples in order, by the worker processes of the data set."""
+class BadItem(NamedTuple):
+    """Why a sample cannot be read."""
+
+    reason: str
+
+
+class _Guarded:
+    """Samples of which those that cannot be read become a `BadItem`, also in worker processes."""
+
+    def __init__(self, data: LazyDataset) -> None:
+        self.data = data
+
+    def __getitem__(self, row: int) -> Item | BadItem:
+        try:
+            return self.data[row]
+        # A data set of the user's own may raise anything on a damaged file.
+        except Exception as error:
+            return BadItem(reason_of(error, f"sample {row}"))
+
+
+@overload
+def in_order(data: LazyDataset) -> Iterator[Item | BadItem]: ...
+
+
+@overload
+def in_order(data: LazyDataset, rows: Sequence[int]) -> Iterator[Item]: ...
+
+
+def in_order(data: LazyDataset, rows: Sequence[int] | None = None) -> Iterator[Any]:
+    """Read samples in order, by the worker processes of the data set.
+
+    Where all are read and bad ones are skipped, those that cannot be read are a `BadItem`.
+    """
+    source = _Guarded(data) if rows is None and data.bad_rows == "skip" else data
     rows = range(len(data)) if rows is None else rows
     if not data.workers:
-        return (data[row] for row in rows)
+        return (source[row] for row in rows)
     loader: DataLoader[Item] = DataLoader(
-        data,  # type: ignore[arg-type]
+        source,  # type: ignore[arg-type]
         batch_size=None,
         sampler=rows,
         num_workers=data.workers,

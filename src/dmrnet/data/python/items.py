@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import Dataset
+from dmrnet.data.files.arrays.bad_rows import BadRows
 from dmrnet.data.files.arrays.disguise import absent_rows, block_notes
 from dmrnet.data.files.arrays.ends import find_ends
 from dmrnet.data.files.arrays.labels import (
@@ -63,6 +64,8 @@ class LazyDataset(GivenData):
         volumes: As in `MultimodalDataset`; sizes may differ, memory maps are read where needed.
         name: Name of the data, for messages and reports.
     """
+
+    bad_rows: BadRows = "refuse"
 
     def __init__(
         self,
@@ -144,13 +147,21 @@ class LazyDataset(GivenData):
         one, _ = find_ends(name, array[None], parse_kind(stated) if stated else None)
         return np.asarray(one[0])
 
-    def where_absent(self, absent: Mapping[str, float]) -> LazyDataset:
+    def where_absent(self, absent: Mapping[str, float]) -> Self:
         """Return the same samples where further numbers stand for absent blocks."""
         if all(self.absent.get(name) == value for name, value in absent.items()):
             return self
         made = copy(self)
         made.absent = {**absent, **self.absent}
         made.__dict__.pop("summary", None)
+        return made
+
+    def with_options(self, absent: Mapping[str, float], bad_rows: BadRows) -> Self:
+        """Return the same samples, read with these options."""
+        made = copy(self.where_absent(absent))
+        if bad_rows != made.bad_rows:
+            made.bad_rows = bad_rows
+            made.__dict__.pop("summary", None)
         return made
 
     def setting(self, name: str, modality: str, value: float) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dmrnet.data.checks.concerns import class_notes, combination_notes, warnings_of
 from dmrnet.data.dataset import Splits
+from dmrnet.data.files.arrays.bad_rows import SkippedRow, skipped_notes
 from dmrnet.data.files.arrays.ends import ONE_LENGTH, layout_of_ragged, steps_note
 from dmrnet.data.files.arrays.labels import (
     learn_target,
@@ -28,6 +29,7 @@ from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.inputs.streaming import fit_streamed
 from dmrnet.data.python.item_summary import in_order
 from dmrnet.data.python.items import ItemRows, LazyDataset
+from dmrnet.data.python.usable import usable
 from dmrnet.data.sets.base import Cells
 from dmrnet.data.splits.groups import group_codes, hold_out_groups
 from dmrnet.data.splits.split import generator, hold_out
@@ -136,6 +138,10 @@ def every_row(
     stated = {name: parse_kind(kind) for name, kind in data.kinds.items()}
     if standardiser is not None:
         task, cells = standardiser.without_flags(task), standardiser.imputer is not None
+    number, kept = len(data), list[int]()
+    skipped: tuple[SkippedRow, ...] = ()
+    if data.bad_rows == "skip":
+        data, skipped, kept = usable(data, task, stated, cells)
     stated |= {name: parse_kind(kind) for name, kind in data.summary.kinds.items()}
     read_as, inputs = {}, list(task.inputs)
     for column, modality in enumerate(task.inputs):
@@ -156,8 +162,11 @@ def every_row(
     task = replace(task, inputs=tuple(inputs))
     rows = ItemRows(data, torch.arange(len(data)), task, read_as, need_target, cells)
     rows.standardise(standardiser)
-    if standardiser is not None:
-        rows.warnings = rows.doubts("file", standardiser.constants())
+    doubts = () if standardiser is None else rows.doubts("file", standardiser.constants())
+    rows.warnings = (*skipped_notes(skipped), *doubts)
+    if skipped:
+        rows.skipped, rows.file_rows, rows.rows_in_file = skipped, torch.tensor(kept), number
+        rows.samples = tuple(str(row) for row in kept)
     return rows
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dmrnet.data.dataset import Dataset, Splits
-    from dmrnet.data.files.arrays.source import ArraySource, Source
+    from dmrnet.data.files.arrays.source import Source
     from dmrnet.data.inputs.standardise import Standardiser
     from dmrnet.data.sets.images import Images
     from dmrnet.modalities import Task
@@ -112,7 +112,7 @@ class DataSettings(ABC):
         """Return the paths of the user's own files by split; empty for other data sets."""
         return {}
 
-    def open(self, path: str) -> str | ArraySource:
+    def open(self, path: str) -> str | Source:
         """Return the source of a further file; by default its path, of an ``.npz`` file."""
         return path
 

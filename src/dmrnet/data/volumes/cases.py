@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dmrnet.data.files.arrays.bad_rows import reason_of
 from dmrnet.data.files.arrays.numbers import FILL_IN, Array
 from dmrnet.data.files.arrays.objects import array_hash
 
@@ -33,6 +34,21 @@ class Cases(Protocol):
     def __getitem__(self, row: int) -> tuple[Mapping[str, Any], Any]:
         """Return the arrays of a case and its labels."""
         ...
+
+
+class SomeCases:
+    """Some cases, by the numbers that they have among all."""
+
+    def __init__(self, cases: Cases, rows: Sequence[int]) -> None:
+        self.cases, self.rows = cases, rows
+
+    def __len__(self) -> int:
+        """Return the number of cases."""
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> tuple[Mapping[str, Any], Any]:
+        """Return the arrays of a case and its labels."""
+        return self.cases[self.rows[row]]
 
 
 class Frame(NamedTuple):
@@ -113,6 +129,7 @@ class Scan:
         counts: Number of voxels of each label of a case; None where a case has no labels.
         hashes: int64 ``(n, V)``.
         content: Fingerprint of all cases.
+        bad: Why a case cannot be used, by its number; the others hold no such case.
     """
 
     channels: Mapping[str, int]
@@ -121,6 +138,7 @@ class Scan:
     counts: Sequence[Mapping[int, int] | None]
     hashes: Tensor
     content: str
+    bad: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def labels(self) -> Tensor:
@@ -150,18 +168,28 @@ class Scan:
 
 @dataclass
 class _Found:
+    rows: list[int] = field(default_factory=list)
     sizes: list[tuple[int, int, int]] = field(default_factory=list)
     hashes: list[dict[str, int]] = field(default_factory=list)
     counts: list[dict[int, int] | None] = field(default_factory=list)
 
 
-def scan(path: str, cases: Cases, channels: Mapping[str, int] | None = None) -> Scan:
+def scan(
+    path: str,
+    cases: Cases,
+    channels: Mapping[str, int] | None = None,
+    *,
+    labelled: bool = True,
+    skip: bool = False,
+) -> Scan:
     """Read every case once.
 
     Args:
         path: Name of the data, for messages.
         cases: The cases.
         channels: Modalities of a training with their channels; None learns them from the cases.
+        labelled: Whether a case without labels cannot be used.
+        skip: Whether cases that cannot be used are skipped.
 
     Raises:
         ValueError: If volumes of a case differ in size, a modality in channels, or a number is NaN
@@ -169,51 +197,81 @@ def scan(path: str, cases: Cases, channels: Mapping[str, int] | None = None) -> 
     """
     found, digest = _Found(), blake2b(digest_size=8)
     known = dict(channels or {})
+    bad: dict[int, str] = {}
     for row in range(len(cases)):
-        arrays, labels = read_case(path, cases, row, known)
-        hashes = {}
-        for name, array in arrays.items():
-            if channels is not None and name not in channels:
-                raise ValueError(
-                    f"{path}: training had no modality {name!r}, so nothing is known of it; leave "
-                    "it out, or rename it"
-                )
-            if known.setdefault(name, len(array)) != len(array):
-                raise ValueError(
-                    f"{path}: case {row}, modality {name}: expected {known[name]} channels as "
-                    f"in other cases, got {len(array)}"
-                )
-            numbers = np.ascontiguousarray(array, dtype=np.float32)
-            if np.isnan(numbers).any():
-                raise ValueError(
-                    f"{path}: case {row}, modality {name}: it holds NaN in part of its voxels; "
-                    f"{FILL_IN}"
-                )
-            if not np.isfinite(numbers).all():
-                raise ValueError(
-                    f"{path}: case {row}, modality {name}: it holds infinity; mend the value, or "
-                    "leave the modality out"
-                )
-            digest.update(name.encode())
-            digest.update(numbers.data)
-            hashes[name] = array_hash(numbers)
-        if not arrays:
-            raise ValueError(f"{path}: case {row} has no modality; leave such cases out")
-        found.sizes.append(next(iter(arrays.values())).shape[1:])
-        found.hashes.append(hashes)
-        counts = None
-        if labels is not None:
-            values, number = np.unique(labels, return_counts=True)
-            counts = dict(zip(values.tolist(), number.tolist(), strict=True))
-            digest.update(np.ascontiguousarray(labels, dtype=np.int64).data)
-        found.counts.append(counts)
+        try:
+            _scan_case(path, cases, row, known, channels is None, found, digest)
+        # Cases of the user's own may raise anything on a damaged file.
+        except Exception as error:
+            if not skip:
+                raise
+            bad[row] = reason_of(error, f"{path}: case {row}")
+    lacking = [row for row, counts in enumerate(found.counts) if counts is None]
+    if labelled and lacking:
+        raise ValueError(
+            f"{path}: case {found.rows[lacking[0]]} has no labels ({len(lacking)} such cases); "
+            "leave such cases out"
+        )
     if not found.sizes:
+        if bad:
+            raise ValueError(f"{path}: every case is bad; case 0: {bad[0]}")
         raise ValueError(f"{path}: expected at least one case, got none")
     names = tuple(known)
     table = torch.tensor([[one.get(name, 0) for name in names] for one in found.hashes])
     present = torch.tensor([[name in one for name in names] for one in found.hashes])
     sizes = torch.tensor(found.sizes, dtype=torch.int64)
-    return Scan(known, sizes, present, found.counts, table, digest.hexdigest())
+    return Scan(known, sizes, present, found.counts, table, digest.hexdigest(), bad)
+
+
+def _scan_case(
+    path: str,
+    cases: Cases,
+    row: int,
+    known: dict[str, int],
+    learn: bool,
+    found: _Found,
+    digest: blake2b,
+) -> None:
+    """Read a case, and add what is known of it only if all of it can be used."""
+    arrays, labels = read_case(path, cases, row, known)
+    if not arrays:
+        raise ValueError(f"{path}: case {row} has no modality; leave such cases out")
+    hashes: dict[str, int] = {}
+    new: dict[str, int] = {}
+    contents: list[bytes | memoryview] = []
+    for name, array in arrays.items():
+        where = f"{path}: case {row}, modality {name}"
+        if not learn and name not in known:
+            raise ValueError(
+                f"{path}: training had no modality {name!r}, so nothing is known of it; leave "
+                "it out, or rename it"
+            )
+        new[name] = known.get(name, len(array))
+        if new[name] != len(array):
+            raise ValueError(
+                f"{where}: expected {new[name]} channels as in other cases, got {len(array)}"
+            )
+        numbers = np.ascontiguousarray(array, dtype=np.float32)
+        if np.isnan(numbers).any():
+            raise ValueError(f"{where}: it holds NaN in part of its voxels; {FILL_IN}")
+        if not np.isfinite(numbers).all():
+            raise ValueError(
+                f"{where}: it holds infinity; mend the value, or leave the modality out"
+            )
+        contents += [name.encode(), numbers.data]
+        hashes[name] = array_hash(numbers)
+    counts = None
+    if labels is not None:
+        values, number = np.unique(labels, return_counts=True)
+        counts = dict(zip(values.tolist(), number.tolist(), strict=True))
+        contents.append(np.ascontiguousarray(labels, dtype=np.int64).data)
+    for content in contents:
+        digest.update(content)
+    known |= new
+    found.rows.append(row)
+    found.sizes.append(next(iter(arrays.values())).shape[1:])
+    found.hashes.append(hashes)
+    found.counts.append(counts)
 
 
 def read_case(

@@ -144,7 +144,7 @@ def read_volumes(
     channels = {modality.name: modality.shape[0] for modality in task.inputs}
     opened = Opened(source, labelled=need_target, channels=channels, groups=groups, absent=absent)
     numbers, rows = numbers_of(task, options), torch.arange(len(opened.names))
-    return VolumeRows(
+    volumes = VolumeRows(
         task,
         opened.cases,
         opened.index(numbers).of(rows),
@@ -157,6 +157,8 @@ def read_volumes(
         overlap=options.overlap,
         path=opened.path,
     )
+    volumes.leave_out(opened.skipped)
+    return volumes
 
 
 def numbers_of(task: Task, options: OwnVolumes) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from dmrnet.data.files.archive import open_source
+from dmrnet.data.files.arrays.bad_rows import skipped_rows
 from dmrnet.data.files.arrays.disguise import absent_rows
 from dmrnet.data.files.arrays.labels import text
 from dmrnet.data.files.arrays.numbers import Array
@@ -16,7 +17,7 @@ from dmrnet.data.files.arrays.source import PRESENT, SAMPLES, TARGET, ArraySourc
 from dmrnet.data.python.items import LazyDataset
 from dmrnet.data.python.records import record
 from dmrnet.data.splits.groups import NO_GROUPS
-from dmrnet.data.volumes.cases import CaseIndex, Cases, Scan, scan
+from dmrnet.data.volumes.cases import CaseIndex, Cases, Scan, SomeCases, scan
 
 LABEL_AXES = 4
 """Axes of labels ``(n, D, H, W)`` of volumes."""
@@ -105,6 +106,7 @@ class Opened:
         scan: What is known of them.
         names: Names of the cases.
         groups: Group of each case; None where they are independent.
+        skipped: Cases that are left out because they cannot be used.
     """
 
     def __init__(
@@ -126,13 +128,16 @@ class Opened:
         else:
             assert isinstance(source, str | ArraySource)
             self._open_arrays(open_source(source, groups), labelled, channels, groups, absent or {})
-        self.scan: Scan = scan(self.path, self.cases, channels)
-        lacking = [row for row, counts in enumerate(self.scan.counts) if counts is None]
-        if labelled and lacking:
-            raise ValueError(
-                f"{self.path}: case {lacking[0]} has no labels ({len(lacking)} such cases); leave "
-                "such cases out"
-            )
+        assert isinstance(source, LazyDataset | str | ArraySource)
+        skip = not isinstance(source, str) and source.bad_rows == "skip"
+        number = len(self.cases)
+        self.scan: Scan = scan(self.path, self.cases, channels, labelled=labelled, skip=skip)
+        self.skipped = skipped_rows(self.scan.bad, self.names)
+        if self.skipped:
+            kept = [row for row in range(number) if row not in self.scan.bad]
+            self.cases = SomeCases(self.cases, kept)
+            self.names = tuple(self.names[row] for row in kept)
+            self.groups = self.groups and tuple(self.groups[row] for row in kept)
 
     def _open_arrays(
         self,
@@ -143,10 +148,6 @@ class Opened:
         absent: Mapping[str, float],
     ) -> None:
         self.path, absent = source.path, {**absent, **source.absent}
-        if source.bad_rows != "refuse":
-            raise ValueError(
-                f"{self.path}: bad rows of volumes cannot be skipped; leave such volumes out"
-            )
         if channels is not None:
             source.check_known(tuple(channels))
         labels = None

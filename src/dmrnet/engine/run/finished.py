@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,6 @@ from dmrnet.data.files.arrays.bad_rows import BadRows
 from dmrnet.data.files.arrays.features import check_features
 from dmrnet.data.files.arrays.source import ArraySource, Source
 from dmrnet.data.inputs.standardise import Standardiser
-from dmrnet.data.python.items import LazyDataset
 from dmrnet.data.sets.given import Given
 from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.run.seal import check_config, check_facts, check_files, source_print
@@ -109,18 +107,11 @@ class FinishedRun:
                 )
         if not absent and bad_rows == "refuse":
             return source
-        if isinstance(source, LazyDataset):
-            if bad_rows != "refuse":
-                raise ValueError(
-                    "bad rows of a LazyDataset cannot be skipped, since its samples are read one "
-                    "by one; leave them out there"
-                )
-            return source.where_absent(absent)
-        assert isinstance(source, str | ArraySource)
-        opened = open_source(source, self.settings.data.groups)
-        opened = opened if isinstance(source, str) else copy(opened)
-        opened.absent, opened.bad_rows = {**absent, **opened.absent}, bad_rows
-        return opened
+        opened = source
+        if isinstance(source, str):
+            opened = open_source(source, self.settings.data.groups)
+        assert isinstance(opened, Source)
+        return opened.with_options(absent, bad_rows)
 
     def samples(
         self,

@@ -63,3 +63,17 @@ def skipped_rows(bad: Mapping[int, str], names: tuple[str, ...] | None) -> tuple
     return tuple(
         SkippedRow(row, names[row] if names else str(row), bad[row]) for row in sorted(bad)
     )
+
+
+def reason_of(error: Exception, where: str) -> str:
+    """Return an error as the reason why a sample is skipped, without its place.
+
+    >>> reason_of(ValueError("sample 3, modality a: it holds infinity"), "sample 3")
+    'modality a: it holds infinity'
+    >>> reason_of(KeyError("a"), "sample 3")
+    "KeyError: 'a'"
+    """
+    said = str(error).removeprefix(where).lstrip(",: ").strip()
+    if isinstance(error, ValueError | TypeError | OSError) and said:
+        return said
+    return f"{type(error).__name__}{f': {said}' if said else ''}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from copy import copy
 from types import MappingProxyType
+from typing import Self
 
 from dmrnet.data.files.arrays.bad_rows import BadRows
 from dmrnet.data.files.arrays.numbers import Array
@@ -15,8 +17,8 @@ RESERVED = (TARGET, PRESENT, SAMPLES, GROUPS)
 """Names of the arrays that are no modality."""
 
 
-class Source:
-    """Samples of Python.
+class Source(ABC):
+    """Samples of Python, or of a file that is opened.
 
     Attributes:
         path: Path of the file, or another name of the source, for messages.
@@ -24,8 +26,17 @@ class Source:
 
     path: str
 
+    @abstractmethod
+    def with_options(self, absent: Mapping[str, float], bad_rows: BadRows) -> Self:
+        """Return the same samples, read with these options.
 
-class ArraySource(Source, ABC):
+        Args:
+            absent: Further numbers that stand for absent blocks, by modality.
+            bad_rows: Whether samples that cannot be used are an error, or skipped.
+        """
+
+
+class ArraySource(Source):
     """Arrays by name.
 
     Attributes:
@@ -49,6 +60,12 @@ class ArraySource(Source, ABC):
     bad_rows: BadRows = "refuse"
     lengths: Mapping[str, str] = MappingProxyType({})
     features: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+
+    def with_options(self, absent: Mapping[str, float], bad_rows: BadRows) -> Self:
+        """Return the same arrays, read with these options."""
+        made = copy(self)
+        made.absent, made.bad_rows = {**absent, **self.absent}, bad_rows
+        return made
 
     def setting(self, name: str, modality: str, value: float) -> str:
         """Return how a setting by modality is written for this source, for advice."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from dmrnet.data.brats.splits import Rows
     from dmrnet.data.dataset import Dataset, Splits
+    from dmrnet.data.files.arrays.bad_rows import SkippedRow
     from dmrnet.data.files.arrays.numbers import Array
     from dmrnet.data.files.arrays.source import Source
     from dmrnet.data.inputs.standardise import Standardiser
@@ -100,6 +101,12 @@ class BraTS(VolumeOptions, DataSettings):
             part.frame = Frames(cases, part.rows)
         return splits
 
+    def open(self, path: str) -> Source:
+        """Return a folder of further cases."""
+        from dmrnet.data.brats.prepared import CaseFolder
+
+        return CaseFolder(path)
+
     def read(
         self,
         path: str | Source,
@@ -119,16 +126,16 @@ class BraTS(VolumeOptions, DataSettings):
         import torch
 
         from dmrnet.data.brats.names import EMPTY_DISTANCE, SPACING, VERSION
-        from dmrnet.data.brats.prepared import Frames, NiftiCases, PreparedCases
+        from dmrnet.data.brats.prepared import CaseFolder, Frames, NiftiCases, PreparedCases
         from dmrnet.data.files.cache import cache_paths, read_cache
         from dmrnet.data.volumes.rows import VolumeRows
 
-        if not isinstance(path, str) or Path(path).is_file():
-            raise ValueError(
-                f"{path if isinstance(path, str) else path.path}: expected a folder of cases of "
-                "BraTS, or of prepared data"
-            )
+        source = CaseFolder(path) if isinstance(path, str) else path
+        path = source.path
+        if not isinstance(source, CaseFolder) or Path(path).is_file():
+            raise ValueError(f"{path}: expected a folder of cases of BraTS, or of prepared data")
         cases: PreparedCases | NiftiCases
+        skipped: tuple[SkippedRow, ...] = ()
         if cache_paths("brats", Path(path))[0].exists():
             arrays, provenance = read_cache("brats", path, VERSION)
             cases = PreparedCases(arrays)
@@ -138,9 +145,9 @@ class BraTS(VolumeOptions, DataSettings):
                 if not len(rows):
                     raise ValueError(f"{path}: none of {len(cases)} cases has labels")
         else:
-            cases = NiftiCases(path, need_target)
-            index, rows = cases.index(), torch.arange(len(cases))
-        return VolumeRows(
+            cases = NiftiCases(path, need_target, source.bad_rows == "skip")
+            index, rows, skipped = cases.index(), torch.arange(len(cases)), cases.skipped
+        volumes = VolumeRows(
             task,
             cases,
             index.of(rows),
@@ -151,6 +158,8 @@ class BraTS(VolumeOptions, DataSettings):
             frame=Frames(cases, rows),
             path=path,
         )
+        volumes.leave_out(skipped)
+        return volumes
 
     def _check_year(self, year: int) -> None:
         if self.year is not None and self.year != year:

@@ -1,0 +1,107 @@
+"""Samples that are read one by one, without those that cannot be used."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from copy import copy
+from typing import Any
+
+from dmrnet.data.files.arrays.bad_rows import SkippedRow
+from dmrnet.data.files.arrays.ends import layout_of_ragged
+from dmrnet.data.files.arrays.layout import Layout, matching_layout
+from dmrnet.data.files.arrays.numbers import FILL_IN
+from dmrnet.data.python.items import LazyDataset
+from dmrnet.modalities import Modality, Task
+
+
+class _Some:
+    """Some items of a map-style data set."""
+
+    def __init__(self, items: Any, rows: Sequence[int]) -> None:  # noqa: ANN401
+        self.items, self.rows = items, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> Any:  # noqa: ANN401
+        return self.items[self.rows[row]]
+
+
+def usable(
+    data: LazyDataset, task: Task, stated: Mapping[str, Layout], cells: bool
+) -> tuple[LazyDataset, tuple[SkippedRow, ...], list[int]]:
+    """Return the samples that a training's task can read, and those that it cannot.
+
+    A sample cannot be used that fails to load, is malformed, or has a modality of another shape, or
+    NaN in part of one.
+
+    Args:
+        data: Samples of which bad ones are skipped.
+        task: Task of the training.
+        stated: Layouts that the data state.
+        cells: Whether samples may hold NaN, for cells that are missing.
+
+    Returns:
+        The samples to read; those that are skipped; and the numbers of the former.
+
+    Raises:
+        ValueError: If every sample is bad.
+    """
+    summary, bad = data.summary, dict(data.summary.bad)
+    for modality in task.inputs:
+        shapes = {
+            row: has[modality.name]
+            for row, has in enumerate(summary.row_shapes)
+            if modality.name in has
+        }
+        reasons = _misfits(data.path, Counter(shapes.values()), modality, stated)
+        for row, shape in shapes.items():
+            if shape in reasons and row not in bad:
+                bad[row] = f"modality {modality.name}: {reasons[shape]}"
+    for name, counts in summary.missing.items() if not cells else ():
+        for row in counts:
+            bad.setdefault(row, f"modality {name}: it holds NaN in part of its numbers; {FILL_IN}")
+    if len(bad) == len(data):
+        raise ValueError(f"{data.path}: every sample is bad; sample 0: {bad[0]}")
+    kept = [row for row in range(len(data)) if row not in bad]
+    return (
+        some_of(data, kept),
+        tuple(SkippedRow(row, str(row), bad[row]) for row in sorted(bad)),
+        kept,
+    )
+
+
+def some_of(data: LazyDataset, rows: Sequence[int]) -> LazyDataset:
+    """Return some samples, of which none is skipped."""
+    made = copy(data)
+    made.items, made.bad_rows = _Some(data.items, rows), "refuse"
+    made.groups = data.groups and tuple(data.groups[row] for row in rows)
+    summary = data.summary.restricted(rows)
+    summary.measure(data.kinds)
+    made.__dict__["summary"] = summary
+    return made
+
+
+def _misfits(
+    path: str, sizes: Counter[tuple[int, ...]], modality: Modality, stated: Mapping[str, Layout]
+) -> dict[tuple[int, ...], str]:
+    """Return the shapes of samples that are not read as the training's, and why.
+
+    Of shapes that all fit, such as with channels first or last, the most frequent one is read.
+    """
+    reasons, fitting = {}, []
+    known = stated.get(modality.name)
+    for shape, _ in sizes.most_common():
+        try:
+            if modality.ragged:
+                layout_of_ragged(path, shape, modality, known, None)
+            else:
+                matching_layout(shape, modality, known)
+                fitting.append(shape)
+        except ValueError as error:
+            said = str(error).removeprefix(f"{path}: modality {modality.name}: ")
+            reasons[shape] = said
+    for shape in fitting[1:]:
+        reasons[shape] = f"expected the shape {fitting[0]} of other samples, got {shape}"
+    return reasons
