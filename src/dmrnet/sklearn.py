@@ -49,7 +49,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        method: Any = "dmrnet",  # noqa: ANN401
+        method: Any = "auto",  # noqa: ANN401
         recipe: str = "best",
         blocks: Mapping[str, Sequence[Any]] | None = None,
         kinds: Mapping[str, str] | None = None,
@@ -200,7 +200,7 @@ class MultimodalClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     `MultimodalDataset`. In a table, a row whose columns of a modality are all NaN lacks it.
 
     Args:
-        method: Name of the method, or its settings.
+        method: Name of the method, or its settings; by default that of `dmrnet.fit`.
         recipe: Recipe of a method that is named.
         blocks: Columns of each modality, by name or number, where X is a table or an array; by
             default all columns are one modality, ``x``.

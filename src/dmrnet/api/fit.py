@@ -21,12 +21,14 @@ from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.sets.base import Cells, DataSettings
 from dmrnet.data.sets.given import Given
+from dmrnet.engine.default import with_method
 from dmrnet.engine.fit import fit_run
 from dmrnet.engine.run.finished import open_run as open_finished
 from dmrnet.engine.training.loggers import Callback, Logger
 from dmrnet.engine.training.trainee import Progress
 from dmrnet.hints import nearest
 from dmrnet.methods import method as method_class
+from dmrnet.methods.default import AUTO, for_recipe
 from dmrnet.methods.function import Build
 from dmrnet.methods.settings import MethodSettings
 from dmrnet.modalities import MaskSampler
@@ -46,7 +48,7 @@ def fit(
     val: Samples | None = None,
     test: Samples | None = None,
     *,
-    method: str | MethodSettings | Build = "dmrnet",
+    method: str | MethodSettings | Build = AUTO,
     recipe: str = "best",
     encoders: Mapping[str, nn.Module | Factory | str] | None = None,
     fusion: nn.Module | Callable[..., nn.Module] | None = None,
@@ -71,8 +73,9 @@ def fit(
         val: Validation samples; by default a share of the training samples is held out.
         test: Test samples, for `Run.evaluate`.
         method: Name of the method; its settings, such as ``dmrnet.method("dmr").recipe("best",
-            alpha=1e-2)``; or a function from a `Task` to a `Method`, for own fusions and terms.
-        recipe: Recipe of a method that is named.
+            alpha=1e-2)``; or a function from a `Task` to a `Method`, for own fusions and terms. By
+            default ``auto``: ``experts`` where each sample has one class, otherwise ``dmrnet``.
+        recipe: Recipe of a method that is named; without a name, any but best is of ``dmrnet``.
         encoders: Encoder of a modality by name: a module, or a class or function that returns one
             and may take the `Modality`, from ``(b, *shape)`` to a vector
             ``(b, C)``, a sequence ``(b, C, T)`` or a map ``(b, C, H, W)``, or the name of a
@@ -122,7 +125,10 @@ def fit(
     dataset, data = data_settings(train, val, test, val_share, cells, target, unscaled)
     if not isinstance(method, str | MethodSettings):
         method = register_method(method.__name__)(method).__name__
-    how = method_class(method).recipe(recipe) if isinstance(method, str) else method
+    if isinstance(method, str):
+        how = method_class(for_recipe(method, recipe)).recipe(recipe)
+    else:
+        how = method
     if encoders:
         named = {
             name: encoder if isinstance(encoder, str) else give_encoder(encoder)
@@ -137,14 +143,17 @@ def fit(
     loggers = [logger] if isinstance(logger, Logger) else list(logger or ())
     settings = RunSettings(dataset, data, how, recipe, Training(**training), seed)
     keep: list[object] = [part for part in (train, val, test) if part is not None]
+    if out is None and settings.training.logger in ("csv", "tensorboard"):
+        raise ValueError(
+            f"the logger {settings.training.logger} writes into the folder of the run, which is "
+            "temporary without out; give out, or a logger of Lightning with its own folder"
+        )
+    settings, splits, default = with_method(settings, out)
+    if default is not None:
+        log.info("%s", default)
     if out is None:
-        if settings.training.logger in ("csv", "tensorboard"):
-            raise ValueError(
-                f"the logger {settings.training.logger} writes into the folder of the run, which "
-                "is temporary without out; give out, or a logger of Lightning with its own folder"
-            )
         keep.append(folder := TemporaryFolder())
-        out = folder.path / f"{how.name}-seed{seed}"
+        out = folder.path / f"{settings.method.name}-seed{seed}"
     fit_run(
         settings,
         Path(out),
@@ -154,6 +163,7 @@ def fit(
         loggers=loggers,
         callbacks=callbacks,
         terms=own_terms(terms),
+        splits=splits,
     )
     return Run(open_finished(Path(out)), tuple(keep))
 

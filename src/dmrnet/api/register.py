@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from dmrnet.data.registry import DATASETS
 from dmrnet.methods import METHODS
+from dmrnet.methods.default import AUTO
 
 Item = TypeVar("Item")
 
@@ -28,6 +29,8 @@ def register_method(name: str) -> Callable[[Item], Item]:
     Raises:
         ValueError: If the name stands for another method.
     """
+    if name == AUTO:
+        raise ValueError(f"the name {AUTO!r} stands for the method of a task; choose another")
 
     def add(item: Item) -> Item:
         if isinstance(item, type):

@@ -17,6 +17,7 @@ from safetensors.torch import save
 
 from dmrnet.data.checks.presence import patterns
 from dmrnet.data.dataset import Splits, fingerprint_of_file
+from dmrnet.engine.default import with_method
 from dmrnet.engine.final_scores import write_final_scores
 from dmrnet.engine.guard import (
     check_fusion,
@@ -41,7 +42,7 @@ from dmrnet.engine.training.trainer import build_trainer, run_trainer
 from dmrnet.evaluation import measure_of
 from dmrnet.locking import lock_folder
 from dmrnet.methods.base import Method
-from dmrnet.modalities import MaskSampler
+from dmrnet.modalities import MaskSampler, count
 from dmrnet.nn.layers.memory_format import arrange
 from dmrnet.nn.layers.norm import synchronise
 from dmrnet.objectives import Term
@@ -69,11 +70,12 @@ def fit_run(
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[Callback] = (),
     terms: Sequence[Term] = (),
+    splits: Splits | None = None,
 ) -> bool:
     """Train a run, or go on with it, and evaluate it on validation.
 
     Args:
-        settings: Settings of the run.
+        settings: Settings of the run; if they name no method, the task decides it.
         out: Folder of the run. If it holds the same run unfinished, training goes on from the last
             checkpoint; one is written at the end of an epoch, at most every five seconds. If it
             holds the same run finished after fewer epochs, it goes on where its schedule does.
@@ -84,6 +86,7 @@ def fit_run(
         loggers: Loggers of Lightning besides the one that the settings name.
         callbacks: Callbacks of Lightning; a teacher is trained without them.
         terms: Terms that are added to the method's loss; a teacher is trained without them.
+        splits: Data of these settings, if they have been read already.
 
     Returns:
         False if the folder held the finished run already and nothing was done.
@@ -104,9 +107,9 @@ def fit_run(
     if folder.trained:
         # A process that was killed after its last step may have left some.
         checkpoints.clear(keep_last=settings.training.schedule in LENGTHENED)
-    asked = settings
+    asked, splits, _ = with_method(settings, out, splits)
     settings, finished = to_go_on(asked, folder, checkpoints)
-    splits = _data_to_train_on(settings, folder, checkpoints, masks, finished)
+    splits = _data_to_train_on(settings, splits, folder, checkpoints, masks, finished)
     if finished or checkpoints.existing():
         check_terms(terms, folder)
     if splits is None:
@@ -154,14 +157,18 @@ def fit_run(
 
 def _data_to_train_on(
     settings: RunSettings,
+    splits: Splits | None,
     folder: RunFolder,
     checkpoints: Checkpoints,
     masks: MaskSampler | None,
     finished: bool,
 ) -> Splits | None:
-    """Return the data of a run after comparing them with its folder; None if it is finished."""
+    """Return the data of a run after comparing them with its folder; None if it is finished.
+
+    They are read where `splits` is None.
+    """
     try:
-        splits = settings.data.load(settings.seed)
+        splits = settings.data.load(settings.seed) if splits is None else splits
     except FileNotFoundError:
         # A finished run no longer needs its data.
         if finished and paths_of(settings.data) == paths_of(read_config(folder.config).data):
@@ -196,6 +203,7 @@ def _build_method(settings: RunSettings, splits: Splits) -> Method:
     """
     torch.manual_seed(settings.seed)
     try:
+        count(len(splits.train.task.modalities))
         settings.method.check_target(splits.train.task)
         method = settings.method.build(splits.train.task)
     except ValueError as error:

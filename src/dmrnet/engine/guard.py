@@ -38,7 +38,7 @@ def to_go_on(
         ValueError: If the folder holds a run of other settings, or the finished run cannot go on
             for more epochs; the message says why, and what to do.
     """
-    if not _holds_run(folder, checkpoints):
+    if not holds_run(folder, checkpoints):
         return settings, False
     before, now = read_config(folder.config).training, settings.training
     if now.continued_after is None and now.schedule == before.schedule:
@@ -77,7 +77,7 @@ def _why_not(settings: RunSettings, folder: RunFolder, checkpoints: Checkpoints,
     return ""
 
 
-def _holds_run(folder: RunFolder, checkpoints: Checkpoints) -> bool:
+def holds_run(folder: RunFolder, checkpoints: Checkpoints) -> bool:
     """Whether there is something to lose; not if a run failed before the end of its first epoch."""
     return folder.config.is_file() and (folder.trained or bool(checkpoints.existing()))
 
@@ -112,7 +112,7 @@ def check_settings(settings: RunSettings, folder: RunFolder, checkpoints: Checkp
     Raises:
         ValueError: If a setting differs that could change the result.
     """
-    if not _holds_run(folder, checkpoints):
+    if not holds_run(folder, checkpoints):
         return
     changed = differing(settings, folder)
     if not changed:

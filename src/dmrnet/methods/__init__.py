@@ -73,11 +73,16 @@ METHODS: Registry[type[MethodSettings] | Build] = Registry("method", "dmrnet.met
 def method(name: str) -> type[MethodSettings]:
     """Return the settings class of a method, which has its recipes and builds it.
 
-    A method that a function builds has a class without settings of its own.
+    A method that a function builds has a class without settings of its own. ``auto`` is the method
+    that the task decides (`dmrnet.methods.default`).
 
     Raises:
         ValueError: If there is no method of that name.
     """
+    if name == "auto":
+        from dmrnet.methods.default import DefaultSettings
+
+        return DefaultSettings
     item = METHODS.load(name)
     if isinstance(item, type):
         return item

@@ -7,7 +7,7 @@ torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, asdict, dataclass, fields, is_dataclass
 from functools import cache
 from operator import attrgetter
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.methods import METHODS, method
+from dmrnet.methods.default import AUTO, for_recipe, owners
 from dmrnet.settings.files import dump_tree, flat
 from dmrnet.settings.flags import (
     Flags,
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from dmrnet.data.sets.base import DataSettings
     from dmrnet.methods.settings import MethodSettings
 
-DEFAULTS = {"data.name": "mfeat", "method.name": "dmrnet", "recipe": "best"}
-"""Names of the run that no flag and no file changes."""
+DEFAULTS = {"data.name": "mfeat", "method.name": AUTO, "recipe": "best"}
+"""Names of the run that no flag and no file changes; its task decides the method."""
 
 QUIET = frozenset({"threads", "num_workers", "accelerator", "devices", "nodes", "logger"})
 """Settings that say where and how fast a run is made and who is shown it, not what it is."""
@@ -126,7 +127,7 @@ def run_options(data: str, of_method: str) -> Mapping[str, Option]:
     """Return every setting of a method on a data set, by key."""
     options = (
         _data_name(data),
-        Option("method.name", Literal[tuple(METHODS)], of_method, "Method."),
+        Option("method.name", Literal[(*METHODS, AUTO)], of_method, "Method."),
         Option("recipe", str, DEFAULTS["recipe"], "Named settings of the method."),
         Option("seed", int, 0, "Seed of splits, weights, order, masks and noise."),
         *options_of(data_class(data), "data."),
@@ -154,7 +155,8 @@ def parse_run(argv: Sequence[str]) -> RunSettings:
     """Read the settings of a run from flags, ``--config`` files among them.
 
     Flags go before files, wherever they stand, and later ones before earlier ones. A file's values
-    that are no more than its recipe's own follow where flags name another recipe or method.
+    that are no more than its recipe's own follow where flags name another recipe or method. Where
+    no method is named, the settings are those of `AUTO`, until the task is known.
 
     Raises:
         FileNotFoundError: If a ``--config`` file does not exist.
@@ -166,10 +168,15 @@ def parse_run(argv: Sequence[str]) -> RunSettings:
     files = [(path, read_file(Path(path))) for path in paths]
     data, of_method, recipe = names = names_in(files, flags)
     options = run_options(data, of_method)
+    files = [(path, following(content, names)) for path, content in files]
+    if of_method == AUTO:
+        for path, content in files:
+            _check_shared(content, options, f"{path}: ")
+        _check_shared([name for name, _ in flags], options, "--")
     values: dict[str, Any] = {"seed": 0}
     values |= flat({"method": asdict(method(of_method).recipe(recipe))})
     for path, content in files:
-        values |= values_of_file(path, following(content, names), options)
+        values |= values_of_file(path, content, options)
     values |= values_of_flags(flags, options)
     return RunSettings(
         dataset=data,
@@ -179,6 +186,21 @@ def parse_run(argv: Sequence[str]) -> RunSettings:
         training=build(Training, values),
         seed=values["seed"],
     )
+
+
+def _check_shared(names: Iterable[str], options: Mapping[str, Option], before: str) -> None:
+    """Refuse a setting of single methods where none is named.
+
+    Raises:
+        ValueError: If there is one; the message names the methods.
+    """
+    for name in names:
+        key = name.replace("-", "_")
+        if key.startswith("method.") and key not in options and (own := owners(key[7:])):
+            raise ValueError(
+                f"{before}{name} is a setting of {', '.join(own)}, but no method is named; add "
+                f"--method {own[0] if len(own) == 1 else 'NAME'}"
+            )
 
 
 def parse_data(data: str, argv: Sequence[str]) -> DataSettings:
@@ -223,14 +245,20 @@ def build(kind: Any, values: Mapping[str, Any], prefix: str = "") -> Any:  # noq
 
 def names_in(files: Sequence[tuple[str, Mapping[str, Any]]], flags: Flags) -> tuple[str, str, str]:
     """Return data set, method and recipe in files and flags; raise `ValueError` if unknown."""
-    names = dict(DEFAULTS)
+    names: dict[str, Any] = {}
     for _, content in files:
-        names.update({key: str(value) for key, value in content.items() if key in DEFAULTS})
+        names.update(content)
     names.update({key: value or "" for key, value in flags if key in DEFAULTS})
-    data, of_method, recipe = names["data.name"], names["method.name"], names["recipe"]
+    data, of_method, recipe = _names(names)
     data_class(data)
     method(of_method).recipe(recipe)
     return data, of_method, recipe
+
+
+def _names(content: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return the data set, the method and the recipe of settings by key."""
+    data, of_method, recipe = (str(content.get(key, value)) for key, value in DEFAULTS.items())
+    return data, for_recipe(of_method, recipe), recipe
 
 
 def following(content: Mapping[str, Any], names: tuple[str, str, str]) -> dict[str, Any]:
@@ -241,12 +269,12 @@ def following(content: Mapping[str, Any], names: tuple[str, str, str]) -> dict[s
     file's are left out.
     """
     data, of_method, recipe = names
-    was = {key: str(content.get(key, default)) for key, default in DEFAULTS.items()}
+    data_was, method_was, recipe_was = _names(content)
     rest = {key: value for key, value in content.items() if key not in DEFAULTS}
-    if was["data.name"] != data:
+    if data_was != data:
         rest = {key: value for key, value in rest.items() if not key.startswith("data.")}
-    if (was["method.name"], was["recipe"]) != (of_method, recipe):
-        base = flat({"method": asdict(method(was["method.name"]).recipe(was["recipe"]))})
+    if (method_was, recipe_was) != (of_method, recipe):
+        base = flat({"method": asdict(method(method_was).recipe(recipe_was))})
         rest = {key: value for key, value in rest.items() if key not in base or base[key] != value}
     return rest
 

@@ -40,9 +40,12 @@ def run(argv: Sequence[str]) -> int:
     out, rest = pop_flag(argv, "--out")
     with loading():
         settings = parse_run(rest)
+        from dmrnet.engine.default import with_method
         from dmrnet.engine.fit import fit_run
         from dmrnet.engine.run.folder import RunFolder
 
+    # Without a method the data are read first, to know the task, and once.
+    settings, splits, default = with_method(settings, out)
     name = f"{settings.dataset}-{settings.method.name}-{settings.recipe}-seed{settings.seed}"
     folder = Path(out or Path("runs") / name)
     console = screen()
@@ -50,15 +53,17 @@ def run(argv: Sequence[str]) -> int:
 
         def started(splits: Splits, method: Method, training: Training) -> None:
             progress.restart()
-            show_start(console, settings, splits, method, training, folder)
+            show_start(console, settings, splits, method, training, folder, default)
 
         try:
-            trained = fit_run(settings, folder, report=progress, started=started)
+            trained = fit_run(settings, folder, report=progress, started=started, splits=splits)
         except KeyboardInterrupt as stop:
             raise Stopped(
                 f"the same command goes on from the last checkpoint in {folder}"
             ) from stop
     if not trained:
+        if default is not None:
+            console.print(f"method: {default}", soft_wrap=True)
         console.print(f"{folder} holds this run, finished; nothing to do.", soft_wrap=True)
     run_folder = RunFolder(folder)
     facts = run_folder.read_facts() | {"modalities": run_folder.fact("modalities")}

@@ -10,6 +10,7 @@ from dmrnet.cli.arguments import Arguments
 from dmrnet.cli.listing import as_lines, summaries
 from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.methods import METHODS, method
+from dmrnet.methods.default import AHEAD, PAPERS
 from dmrnet.settings.files import flat
 from dmrnet.settings.flags import read_flags
 from dmrnet.settings.options import REQUIRED, Option, flag_of, options_of
@@ -28,7 +29,8 @@ EXAMPLES = """examples:
 
 FIRST = {
     "--data NAME": "Data set; --data NAME --help lists its settings.",
-    "--method NAME": "Method; --method NAME --help lists its settings and recipes.",
+    "--method NAME": "Method; --method NAME --help lists its settings and recipes. By default "
+    f"{AHEAD} where each sample has one class, otherwise {PAPERS}.",
     "--recipe NAME": "Named settings of the method: best (what measured best here; default), "
     "paper (as printed), released (as that code computes); some methods have more.",
     "--seed INT": "Seed of splits, weights, order, masks and noise. [0]",
@@ -79,7 +81,7 @@ def fit_help(argv: Sequence[str]) -> str:
     else:
         _settings(parser, f"settings of data {data}", options_of(data_class(data), "data."))
     if of_method is None:
-        parser.add_argument_group("methods", as_lines(summaries(METHODS), "dmrnet"))
+        parser.add_argument_group("methods", as_lines(summaries(METHODS)))
     else:
         kind, recipe = method(of_method), flags.get("recipe", "best")
         title = f"settings of method {of_method}, recipe {recipe}"

@@ -15,6 +15,7 @@ from dmrnet.cli.screen import percent, plain_table
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
     from dmrnet.methods.base import Method
+    from dmrnet.methods.default import Default
     from dmrnet.modalities import Modality, Task
     from dmrnet.settings.config import RunSettings
     from dmrnet.settings.training import Training
@@ -52,8 +53,12 @@ def show_start(
     method: Method,
     training: Training,
     folder: Path,
+    default: Default | None = None,
 ) -> None:
-    """Print the modalities of the data and the settings of the training."""
+    """Print the modalities of the data and the settings of the training.
+
+    `default` says why it is this method, where none was named.
+    """
     console.print(_modalities(settings, splits, method))
     for note in splits.notes:
         console.print(Text(f"  {note}", style="dim"), soft_wrap=not console.is_terminal)
@@ -69,6 +74,7 @@ def show_start(
         "data": f"{splits.name}: {sizes}; {target_text(splits.train.task)}{_most_frequent(splits)}",
         "method": f"{settings.method.name}, recipe {settings.recipe}, seed {settings.seed}, "
         f"{parameters:,} parameters",
+        "default": "" if default is None else str(default),
         "training": f"{training.max_epochs} epochs, batches of {training.batch_size}, "
         f"{training.optimizer}, lr {training.lr:g} {training.schedule}",
         "set": changed,
@@ -109,10 +115,15 @@ def _modalities(settings: RunSettings, splits: Splits, method: Method) -> Table:
 
 
 def _encoder(settings: RunSettings, modality: Modality, method: Method) -> str:
+    from dmrnet.nn.systems.experts.expert import ModalityExpert
+
     network = settings.method.network
     name = network.encoders.get(modality.name, network.encoder)
     encoder = method.encoders[method.modalities.index(modality.name)]
+    own, expert = encoder, ""
+    if isinstance(encoder, ModalityExpert):
+        own, expert = encoder.encoder, " with expert"
     if name == "auto":
-        words = re.sub("(?<=[a-z])(?=[A-Z])", " ", type(encoder).__name__)
+        words = re.sub("(?<=[a-z])(?=[A-Z])", " ", type(own).__name__)
         name = words.removesuffix("Encoder").strip().lower()
-    return f"{name}, {sum(p.numel() for p in encoder.parameters()):,}"
+    return f"{name}{expert}, {sum(p.numel() for p in encoder.parameters()):,}"
