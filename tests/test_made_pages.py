@@ -10,13 +10,18 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.usefixtures("no_pictures")
 def test_results_pages_are_made_from_their_rows() -> None:
-    made = runpy.run_path(str(ROOT / "tools" / "make_results.py"))["pages"]()
+    tool = runpy.run_path(str(ROOT / "tools" / "make_results.py"))
+    made = tool["pages"]()
     pages = {path.name: path.read_text() for path in (ROOT / "docs" / "results").glob("*.md")}
     assert pages.keys() == made.keys()
     for name, text in made.items():
         assert pages[name] == text, (
             f"docs/results/{name} is stale: run python tools/make_results.py pages"
         )
+    methods = (ROOT / "docs" / "methods.md").read_text()
+    assert methods == tool["with_regimes"](methods, made["winner.md"]), (
+        "docs/methods.md is stale: run python tools/make_results.py pages"
+    )
 
 
 @pytest.mark.parametrize("folder", sorted((ROOT / "results").iterdir()), ids=lambda path: path.name)

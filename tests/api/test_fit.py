@@ -80,7 +80,7 @@ def registered() -> Iterator[None]:
 def test_a_file_gives_the_rows_of_the_command_line(tmp_path: Path) -> None:
     path = tmp_path / "train.npz"
     np.savez(path, camera=CAMERA, radar=RADAR, y=Y)
-    argv = ["fit", "--data", "arrays", "--data.train", str(path), "--method", "dmrnet"]
+    argv = ["fit", "--data", "arrays", "--data.train", str(path)]
     short = ["--max-epochs", "2", "--threads", "1"]
     assert main([*argv, *short, "--out", str(tmp_path / "command")]) == 0
     dmrnet.fit(path, out=tmp_path / "file", **SHORT)

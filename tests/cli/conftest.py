@@ -11,7 +11,8 @@ import pytest
 
 from dmrnet.cli import main
 
-QUICK = ["--max-epochs", "2", "--method.network.width", "8", "--threads", "1"]
+SMALL = ["--max-epochs", "2", "--method.network.width", "8", "--threads", "1"]
+QUICK = ["--method", "dmrnet", *SMALL]
 
 
 @dataclass(frozen=True)

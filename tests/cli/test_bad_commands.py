@@ -66,6 +66,10 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
     "another name for a setting": ("fit --learning-rate 3", "did you mean '--lr'?"),
     "that name, misspelt": ("fit --lerning-rate 3", "did you mean '--lr'?"),
     "without its group": ("fit --beta 3", "did you mean '--method.beta'?"),
+    "of one method, without its name": (
+        "fit --method.beta 3",
+        "a setting of dmrnet, but no method is named; add --method dmrnet",
+    ),
     "no such method": ("fit --method dmr-net", "did you mean 'dmrnet'?"),
     "no such recipe": ("fit --recipe papr", "did you mean 'paper'?"),
     "no such data": ("fit --data mfaet", "did you mean 'mfeat'?"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Damage = Callable[[Path], object]
 NAN = float("nan")
-QUICK = ["--max-epochs", "2", "--method.network.width", "8", "--threads", "1"]
+QUICK = ["--method", "dmrnet", "--max-epochs", "2", "--method.network.width", "8", "--threads", "1"]
 
 # What is done to a finished run, and what `dmrnet evaluate RUN` says of it.
 DAMAGED: dict[str, tuple[Damage, str]] = {
@@ -115,7 +115,7 @@ def stopped(run: Path, flags: list[str]) -> Path:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FitProgress, "__call__", stop)
-        assert main(["fit", *flags, *QUICK, "--out", str(run)]) == 130
+        assert main(["fit", *QUICK, *flags, "--out", str(run)]) == 130
     return next((run / "checkpoints").glob("*.ckpt"))
 
 

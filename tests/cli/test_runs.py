@@ -14,10 +14,11 @@ import pytest
 
 import dmrnet
 
+from .conftest import QUICK, SMALL
+
 if TYPE_CHECKING:
     from .conftest import Cli
 
-QUICK = ["--max-epochs", "2", "--method.network.width", "8", "--threads", "1"]
 COMBINATIONS = 7
 
 
@@ -41,14 +42,16 @@ def copied(run: Path, tmp_path: Path) -> Path:
 def test_fit_shows_the_data_and_the_next_command(
     cli: Cli, tmp_path: Path, data_flags: Sequence[str]
 ) -> None:
-    said = cli("fit", *data_flags, *QUICK, "--out", tmp_path / "run")
+    said = cli("fit", *data_flags, *SMALL, "--out", tmp_path / "run")
     assert said.code == 0
     assert "radar     vector    5" in said.out
     assert "camera    image     1x8x8" in said.out
     assert "sound     sequence  2x16" in said.out
     assert "85.0 %" in said.out  # of radar, a seventh of the rows is absent
     assert "60 train, 30 val, 30 test; 3 classes" in said.out
-    assert "dmrnet, recipe best, seed 0" in said.out
+    assert "method   experts, recipe best, seed 0" in said.out
+    assert "default  experts (no --method named: ahead at equal cost where each sample" in said.out
+    assert "vector with expert, " in said.out
     assert f"average of {COMBINATIONS} combinations" in said.out
     assert said.last == f"next: dmrnet evaluate {tmp_path / 'run'}"
     assert "epoch 2/2" in said.err
@@ -61,8 +64,10 @@ def test_fit_does_nothing_where_the_run_is_finished(
     cli: Cli, finished: Path, data_flags: Sequence[str]
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
-    said = cli("fit", *data_flags, *QUICK, "--out", finished)
+    # Without a method, as a default of an earlier version was.
+    said = cli("fit", *data_flags, *SMALL, "--out", finished)
     assert said.code == 0
+    assert f"method: dmrnet (no --method named: as the run in {finished})" in said.out
     assert "finished; nothing to do" in said.out
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
 
@@ -80,7 +85,7 @@ def test_fit_without_a_test_file_asks_for_one_later(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     flags = ["--data", "arrays", "--data.train", made / "train.npz", "--method", "sf-md"]
-    said = cli("fit", *flags, *QUICK)
+    said = cli("fit", *flags, *SMALL)
     assert said.code == 0
     run = "runs/arrays-sf-md-best-seed0"
     assert said.last == f"next: dmrnet evaluate {run} --test FILE"

@@ -70,7 +70,7 @@ CHANGES = st.fixed_dictionaries(
 @FEW
 @given(changes=CHANGES, recipe=st.sampled_from(["best", "paper"]))
 def test_what_is_dumped_is_read_back(folder: Path, changes: dict[str, Any], recipe: str) -> None:
-    argv = ["--recipe", recipe]
+    argv = ["--method", "dmrnet", "--recipe", recipe]
     for key, value in changes.items():
         flag = key if key.endswith("rgb-d") else key.replace("_", "-")
         text = "null" if value is None else ",".join(map(repr, value)) if key == "rates" else value
@@ -79,6 +79,46 @@ def test_what_is_dumped_is_read_back(folder: Path, changes: dict[str, Any], reci
     values = flat(settings.to_dict())
     assert {key: values[key] for key in changes} == changes
     assert parse_run(["--config", written(folder, dump(settings))]) == settings
+
+
+class TestWithoutAMethod:
+    """The task decides the method later; settings are those that every default has."""
+
+    FLAGS = ("--method.network.width", "8", "--method.encodes", "mask")
+
+    def test_settings_are_kept_for_it(self, tmp_path: Path) -> None:
+        settings = parse_run(self.FLAGS)
+        assert settings.method.name == "auto"
+        assert parse_run(["--method", "auto", *self.FLAGS]) == settings
+        assert parse_run(["--config", written(tmp_path, dump(settings))]) == settings
+        text = "method: {network: {width: 8}, encodes: mask}"
+        assert parse_run(["--config", written(tmp_path, text)]) == settings
+
+    @pytest.mark.parametrize("name", ["sf-md", "experts"])
+    def test_a_file_without_one_follows_a_flag(self, tmp_path: Path, name: str) -> None:
+        config = written(tmp_path, dump(parse_run(self.FLAGS)))
+        named = parse_run(["--config", config, "--method", name])
+        assert named == parse_run(["--method", name, *self.FLAGS])
+
+    def test_another_recipe_is_of_the_papers_system(self, tmp_path: Path) -> None:
+        for flags in (["--recipe", "paper"], ["--config", written(tmp_path, "recipe: paper")]):
+            assert parse_run(flags) == parse_run(["--method", "dmrnet", "--recipe", "paper"])
+
+    def test_a_setting_of_some_methods_needs_a_name(self, tmp_path: Path) -> None:
+        one = "--method.beta is a setting of dmrnet, but no method is named; add --method dmrnet"
+        with pytest.raises(ValueError, match=f"^{one}$"):
+            parse_run(["--method.beta", "0.7"])
+        some = r"method\.alpha is a setting of dmr, .*dmrnet, .*experts, but no .*--method NAME$"
+        with pytest.raises(ValueError, match=f"^--{some}"):
+            parse_run(["--method.alpha", "0.7"])
+        with pytest.raises(ValueError, match=rf"c\.yaml: {some}"):
+            parse_run(["--config", written(tmp_path, "method: {alpha: 0.7}")])
+        with pytest.raises(ValueError, match=r"unknown setting --method\.bta of method auto"):
+            parse_run(["--method.bta", "0.7"])
+
+    def test_a_runs_config_may_give_way_to_it(self, tmp_path: Path) -> None:
+        config = written(tmp_path, dump(parse_run(["--method", "dmrnet", *self.FLAGS[:2]])))
+        assert parse_run(["--config", config, "--method", "auto"]) == parse_run(self.FLAGS[:2])
 
 
 @pytest.mark.parametrize("name", METHODS)

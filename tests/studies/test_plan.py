@@ -167,14 +167,16 @@ def test_data_named_from_here_are_the_data_named_in_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def at(root: str) -> Path:
-        return folder_of(parse_run(["--data", "digits", "--data.root", root]), tmp_path / "runs")
+        flags = ["--data", "digits", "--data.root", root, "--method", "dmrnet"]
+        return folder_of(parse_run(flags), tmp_path / "runs")
 
     monkeypatch.chdir(tmp_path)
     place = at("prepared")
     assert at(str(tmp_path / "prepared")) == at("x/../prepared") == place != at("other")
     # A run's own file holds the path in full, and is found by either.
     place.mkdir(parents=True)
-    settings = parse_run(["--data", "digits", "--data.root", str(tmp_path / "prepared")])
+    flags = ["--data", "digits", "--data.root", str(tmp_path / "prepared"), "--method", "dmrnet"]
+    settings = parse_run(flags)
     older = place.with_name("digits-dmrnet-best-seed0-00000000")
     place.rename(older)
     (older / "config.yaml").write_text(yaml.safe_dump(settings.to_dict()))

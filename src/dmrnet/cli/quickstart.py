@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmrnet.cli.arguments import Arguments, check_run_flags, positive
+from dmrnet.methods.default import AHEAD
 
 if TYPE_CHECKING:
     from dmrnet.studies import Board
 
-METHODS = ("full", "sf-md", "head-only", "dmr", "dmrnet")
+METHODS = ("full", "sf-md", "dmr", "dmrnet", AHEAD)
+"""Trained on complete samples only; the baseline; the paper's; the one that won."""
+
 WORKERS = 2
 """Default number of processes, fewer on a machine with fewer cores."""
 

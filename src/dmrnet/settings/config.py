@@ -195,12 +195,19 @@ def _check_shared(names: Iterable[str], options: Mapping[str, Option], before: s
         ValueError: If there is one; the message names the methods.
     """
     for name in names:
-        key = name.replace("-", "_")
-        if key.startswith("method.") and key not in options and (own := owners(key[7:])):
-            raise ValueError(
-                f"{before}{name} is a setting of {', '.join(own)}, but no method is named; add "
-                f"--method {own[0] if len(own) == 1 else 'NAME'}"
+        key = f"method.{name.replace('-', '_').removeprefix('method.')}"
+        group = any(one == key or one.startswith(f"{key}.") for one in options)
+        if name in options or group or not (own := owners(key.removeprefix("method."))):
+            continue
+        said = f"{before}{name} is a setting"
+        if not name.startswith("method."):
+            said = (
+                f"unknown setting {before}{name}; did you mean '{before}method.{name}'? It is one"
             )
+        raise ValueError(
+            f"{said} of {', '.join(own)}, but no method is named; add "
+            f"--method {own[0] if len(own) == 1 else 'NAME'}"
+        )
 
 
 def parse_data(data: str, argv: Sequence[str]) -> DataSettings:

@@ -44,6 +44,15 @@ def test_it_compares_what_saw_no_missing_modality_with_the_baseline(runs):
     assert "in the worst combination" in text
 
 
+def test_it_compares_with_the_default_method_where_that_was_run(runs, make_run):
+    default = [
+        make_run("experts", seed, modalities=NAMES, gain=0.3, mined=None) for seed in range(2)
+    ]
+    text = opening(summary_of([*runs, *default]))
+    assert "and experts, which saw modalities missing in training" in text
+    assert f"{scores(runs[:2], 3):.2f}% and {scores(default, 3):.2f}%" in text
+
+
 def test_it_needs_both(runs):
     assert opening(summary_of(runs[2:])) == ""
     assert opening(summary_of(runs[:2])) == ""

@@ -11,19 +11,23 @@ from dmrnet.report.summary.system_summary import SystemSummary
 COMPLETE_ONLY = "full"
 """The method that is trained on all modalities only."""
 
+PREFERRED = "experts"
+"""The method to compare with, which is trained where none is named; without it, the baseline."""
+
 
 def opening(summary: DataSummary) -> str:
-    """Return what missing modalities do to a model trained on all of them, and to the baseline.
+    """Return what missing modalities do to a model trained on all of them, and to another.
 
     Returns:
         One sentence with the scores where all modalities are seen, where one fails (the mean over
-        which), and in the worst combination; empty without such a model or without a baseline.
+        which), and in the worst combination; empty without such a model or another to compare with.
     """
-    by_label = {item.label: item for item in summary.systems if item.seeds}
-    baseline = by_label.get(summary.baseline or "")
-    plain = next((i for i in by_label.values() if i.system.method == COMPLETE_ONLY), None)
+    systems = [item for item in summary.systems if item.seeds]
+    baseline = next((item for item in systems if item.label == summary.baseline), None)
+    plain = next((item for item in systems if item.system.method == COMPLETE_ONLY), None)
     if plain is None or baseline is None or plain is baseline or len(summary.modalities) < 2:
         return ""
+    other = next((item for item in systems if item.system.method == PREFERRED), baseline)
     situations = {
         f"with all {len(summary.modalities)} modalities": "full",
         "when one fails": "one fails",
@@ -31,12 +35,12 @@ def opening(summary: DataSummary) -> str:
     }
     texts, sign = [], summary.score.sign
     for words, which in situations.items():
-        ours, theirs = (_score(summary, item, which) for item in (plain, baseline))
+        ours, theirs = (_score(summary, item, which) for item in (plain, other))
         if ours is None or theirs is None:
             return ""
         texts.append(f"{words} {ours}{sign} and {theirs}{sign}")
     return (
-        f"{plain.label}, trained on complete samples only, and {baseline.label}, which saw "
+        f"{plain.label}, trained on complete samples only, and {other.label}, which saw "
         f"modalities missing in training: {'; '.join(texts)}."
     )
 
