@@ -8,7 +8,8 @@ TEST_VENV ?= .venv-test
 PYTEST_FLAGS ?= --numprocesses 2 --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test develop checks format lint type-check docs test-fast coverage clean
+.PHONY: help quickstart test develop checks format lint type-check docs check-docs test-fast test-slow
+.PHONY: coverage clean
 
 help:  ## Say what each verb does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -18,9 +19,10 @@ quickstart:  ## Fresh environment, install, then train and compare five methods 
 	$(QUICKSTART_VENV)/bin/python -m pip install .
 	$(QUICKSTART_VENV)/bin/dmrnet quickstart
 
+# Without --no-compile pip compiles every module of every package, of which the tests import a tenth.
 test:  ## Fresh environment, install, then every check and test but the slow ones
 	$(PYTHON) -m venv --clear $(TEST_VENV)
-	$(TEST_VENV)/bin/python -m pip install --editable ".[dev,docs]"
+	$(TEST_VENV)/bin/python -m pip install --no-compile --editable ".[dev,docs]"
 	$(MAKE) checks PYTHON=$(TEST_VENV)/bin/python
 
 develop:  ## Install the package, its tools and the commit hooks into the active environment
@@ -28,7 +30,7 @@ develop:  ## Install the package, its tools and the commit hooks into the active
 	$(PYTHON) -m pre_commit install
 
 checks:  ## Every check and test, in the active environment
-	$(MAKE) --jobs 2 docs type-check lint
+	$(MAKE) --jobs 2 type-check check-docs lint
 	$(MAKE) test-fast
 
 format:  ## Format the code and mend what ruff can mend
@@ -46,8 +48,14 @@ type-check:  ## mypy, strict
 docs:  ## Build the pages into docs/_build, warnings as errors
 	$(PYTHON) -m sphinx --fail-on-warning --quiet docs docs/_build
 
+check-docs:  ## Read the pages and resolve their references, warnings as errors, writing none
+	$(PYTHON) -m sphinx --fail-on-warning --quiet --builder dummy docs docs/_build/check
+
 test-fast:  ## Tests and doctests, without those marked slow
 	$(PYTHON) -m pytest $(PYTEST_FLAGS)
+
+test-slow:  ## The tests marked slow, which take about an hour
+	$(PYTHON) -m pytest $(PYTEST_FLAGS) -m slow
 
 coverage:  ## The tests again, with the lines they miss
 	$(PYTHON) -m pytest $(PYTEST_FLAGS) --cov

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from functools import cache
 from typing import ClassVar
@@ -60,7 +59,7 @@ class MethodCase:
 
     def new(self, build: Build, task: Task | None = None, seed: int = 1) -> Method:
         """Return a method with its prerequisite, the same for the same seed."""
-        method = copy.deepcopy(made(build, task or self.tasks[self.main], seed))
+        method = made(build, task or self.tasks[self.main], seed)()
         torch.manual_seed(seed)
         return method
 
