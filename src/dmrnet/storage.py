@@ -41,7 +41,8 @@ def check_outputs(
             raise ValueError(f"{path} is the file that is read; name another to write to")
         if os.path.lexists(path) and not overwrite:
             raise FileExistsError(
-                f"{path} exists; name another, remove it, or replace it with --overwrite"
+                f"{path} exists; name another, remove it, or replace it with overwrite "
+                "(--overwrite)"
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -211,7 +212,9 @@ def test_settings_of_a_data_set_that_is_not_registered_are_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "kind", "message"),
     [
-        ({"epochs": 3}, TypeError, "no setting 'epochs'"),
+        ({"epochs": 3}, TypeError, "no setting 'epochs'; did you mean 'max_epochs'?"),
+        ({"gpu": True}, TypeError, "no setting 'gpu'; accelerator gpu "),
+        ({"train": "mfeat", "val_share": 0.5}, TypeError, "expected val_share in the settings"),
         ({"train": "mfaet"}, ValueError, "mfeat"),
         ({"train": "mfeat", "val": samples()}, TypeError, "no val and test"),
         ({"val": "val.npz"}, TypeError, "all as MultimodalDataset"),
@@ -252,6 +255,29 @@ def test_a_study_is_made_from_a_mapping(
     assert study.report.page.is_file()
     assert [run.evaluate().metric for run in study.runs()] == ["accuracy", "accuracy"]
     assert dict(study.failed) == {} == study.chosen
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "message"),
+    [
+        (
+            {},
+            {"max_epoch": 3},
+            "sf-md seed 0: unknown setting max_epoch; did you mean 'max_epochs'?",
+        ),
+        ({"settings": {"lr": "fast"}}, {}, "sf-md seed 0: lr: expected a number, got 'fast'"),
+        ({"data": "arrays"}, {}, "sf-md seed 0: data.train is missing: data arrays needs it."),
+        ({}, {"workers": 0}, "workers: expected a whole number above 0, got 0"),
+        ({}, {"threads": True}, "threads: expected a whole number above 0, got True"),
+    ],
+)
+def test_a_wrong_study_is_refused_by_the_names_of_its_settings(
+    tmp_path: Path, content: dict[str, Any], arguments: dict[str, Any], message: str
+) -> None:
+    spec = {"title": "t", "data": "mfeat", "methods": ["sf-md"], "seeds": 1, **content}
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        dmrnet.run_study(spec, tmp_path / "out", **arguments)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_study_from_a_mapping_searches(

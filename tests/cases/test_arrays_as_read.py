@@ -54,8 +54,8 @@ def test_zeros_for_absent(save) -> None:
     splits = loaded(path)
     share = f"in {GONE.sum()} of 200 rows ({100 * GONE.mean():.2g} %)"
     assert splits.warnings[0] == (
-        f"train: image is 0 throughout {share}: probably absent; if so, --data.absent image=0 "
-        "says it"
+        f"train: image is 0 throughout {share}: probably absent; if so, absent image=0 "
+        "(--data.absent) says it"
     )
     assert splits.train.present.all()
     assert (~loaded(path, absent={"image": 0}).train.present[:, 0]).tolist() == GONE.tolist()
@@ -65,7 +65,7 @@ def test_sentinel_for_absent(save) -> None:
     low = TAB.copy()
     low[GONE] = -999
     path = save(tab=low, cam=CAM, y=Y)
-    assert "--data.absent tab=-999 says it" in loaded(path).warnings[0]
+    assert "absent tab=-999 (--data.absent) says it" in loaded(path).warnings[0]
     said = loaded(path, absent={"tab": -999})
     assert (~said.train.present[:, 0]).tolist() == GONE.tolist()
     # The numbers of the others are those without any -999.
@@ -116,7 +116,7 @@ def test_channels_last_13(shape, result, save) -> None:
     assert splits.train.task.inputs[0].shape == result
     note = next(one for one in splits.notes if one.startswith("hyper"))
     assert "channels last in the file" in note
-    assert "--data.kinds hyper=image or vector" in note
+    assert "kinds (--data.kinds hyper=image or vector)" in note
     assert any(one.startswith("lidar (32x32) read as image 1x32x32") for one in splits.notes)
 
 

@@ -137,7 +137,7 @@ def test_advice_is_on_what_is_the_cause() -> None:
         shares = {"majority": share, "predicted_classes": 1.0}
         return constant_text({name: {"a": (value, 90)} for name, value in shares.items()})
 
-    assert "try --class-weights balanced" in text(0.99)
+    assert "try class_weights balanced" in text(0.99)
     assert "class-weights" not in text(0.35)
     assert "the training may be too short" in text(0.35)
 

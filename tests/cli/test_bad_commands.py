@@ -77,7 +77,7 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
     "wrong word": ("fit --schedule cosin", "got 'cosin'; did you mean 'cosine'?"),
     "out of range": ("fit --lr -1", "expected lr above 0, got -1"),
     "no value": ("fit --lr", "expected a value after --lr"),
-    "files without data arrays": ("fit --data.train a.npz", "add --data arrays"),
+    "files without data arrays": ("fit --data.train a.npz", "add data arrays (--data arrays)"),
     "no training file": ("fit --data arrays", "--data.train is missing"),
     "a file that is not there": (
         "fit --data arrays --data.train {made}/trian.npz",
@@ -85,7 +85,7 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "a teacher that is none": (
         "fit --method mmanet --method.teacher {run}",
-        "but mmanet needs one of full; train it with --method full",
+        "but mmanet needs one of full; train one as method full (--method)",
     ),
     "a teacher that is not there": (
         "fit --method mmanet --method.teacher nowhere",
@@ -173,15 +173,15 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "GPUs as other tools ask for them": (
         "fit --gpus 2",
-        "unknown setting --gpus; --accelerator gpu trains on a GPU, and --devices N on several",
+        "unknown setting --gpus; accelerator gpu (--accelerator) trains on a GPU",
     ),
     "resuming as other tools do": (
         "fit --resume x.ckpt",
-        "unknown setting --resume; the same command goes on with a run that was stopped; --out",
+        "unknown setting --resume; the same settings go on with a run that was stopped",
     ),
     "selection as other tools name it": (
         "fit --metric f1",
-        "unknown setting --metric; --select-by selects weights by another score than that of the",
+        "unknown setting --metric; select_by (--select-by) selects weights by another score",
     ),
     "another name for a device": (
         "evaluate {run} --device gpu",

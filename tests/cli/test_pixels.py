@@ -156,4 +156,4 @@ def test_images_of_ones_own_from_fit_to_label_maps(cli: Cli, tmp_path: Path) -> 
     (tmp_path / "test.npz").unlink()
     said = cli("evaluate", run)
     assert said.code == 2
-    assert "name the file with --test FILE" in said.err
+    assert "name the file as test (--test FILE)" in said.err

@@ -92,7 +92,7 @@ def test_fit_without_a_test_file_asks_for_one_later(
     assert "20 % of train held out" in said.out
     refused = cli("evaluate", run)
     assert refused.code == 2
-    assert "name one with --test FILE" in refused.err
+    assert "give some as test (--test FILE)" in refused.err
     assert cli("evaluate", run, "--test", made / "test.npz").code == 0
 
 
@@ -359,7 +359,7 @@ def test_absent_blocks_and_other_units_are_told(
     said = cli(*words)
     assert said.code == 0
     assert "camera is 0 throughout in every row, in training it was not" in said.err
-    assert "if so, --data.absent camera=0 says it" in said.err
+    assert "if so, absent camera=0 (--data.absent) says it" in said.err
     assert "sound: expected values as in training" in said.err
     told = cli(*words, "--data.absent", "camera=0")
     assert "camera" not in told.err

@@ -209,7 +209,7 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path: Path) -> None:
         (("--seed", "1"), r"seed \(there 0, now 1\)"),
         (("--method.beta", "2"), r"method.beta \(there 0.5, now 2.0\)"),
     ]:
-        with pytest.raises(ValueError, match=f"other settings: {told}; choose another --out"):
+        with pytest.raises(ValueError, match=f"other settings: {told}; choose another folder"):
             fit_run(settings_in(tmp_path, *flags, epochs=1), tmp_path / "run")
     with pytest.raises(ValueError, match=r"method\.name"):
         fit_run(settings_in(tmp_path, method="sf-md", epochs=1), tmp_path / "run")

@@ -120,15 +120,16 @@ def test_a_seed_is_one_that_torch_takes(seed, tmp_path):
 @pytest.mark.parametrize(
     ("flag", "said"),
     [
-        ("--model", "--method NAME"),
+        ("--model", "method NAME (--method)"),
         ("--missing-rate", "did you mean '--rates'"),
-        ("--device", "--accelerator cpu or gpu"),
+        ("--device", "accelerator cpu or gpu (--accelerator)"),
         ("--test", "--data.test FILE"),
-        ("--save-dir", "--out names the folder"),
-        ("--resume-from", "the same command goes on"),
-        ("--deterministic", "follows from --seed"),
+        ("--save-dir", "the folder of a run is out (--out)"),
+        ("--resume-from", "the same settings go on"),
+        ("--deterministic", "follows from seed (--seed)"),
     ],
 )
 def test_flags_of_other_tools_are_answered(flag, said):
-    with pytest.raises(ValueError, match=f"unknown setting {flag}; {said}|; .*{said}"):
+    with pytest.raises(ValueError, match=f"unknown setting {flag}; ") as raised:
         parse_run([flag, "1"])
+    assert said in str(raised.value)

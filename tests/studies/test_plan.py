@@ -127,7 +127,7 @@ def test_runs_that_are_the_same_are_one(tmp_path: Path) -> None:
 
 def test_settings_that_cannot_be_are_said_with_their_run(tmp_path: Path) -> None:
     made = plan(Study("", (Entry("sf-md", settings={"method.alpha": "1"}),)))
-    with pytest.raises(ValueError, match=r"^sf-md seed 0: unknown setting --method\.alpha"):
+    with pytest.raises(ValueError, match=r"^sf-md seed 0: unknown setting method\.alpha"):
         resolve(made, tmp_path)
 
 

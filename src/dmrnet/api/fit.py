@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from dmrnet.engine.fit import fit_run
 from dmrnet.engine.run.finished import open_run as open_finished
 from dmrnet.engine.training.loggers import Callback, Logger
 from dmrnet.engine.training.trainee import Progress
-from dmrnet.hints import nearest
 from dmrnet.methods import method as method_class
 from dmrnet.methods.default import AUTO, for_recipe
 from dmrnet.methods.function import Build
@@ -36,9 +35,13 @@ from dmrnet.nn.encoders.own import Factory, give_encoder
 from dmrnet.objectives.own import TermFunction, own_terms
 from dmrnet.objectives.term import Term
 from dmrnet.settings.config import RunSettings
+from dmrnet.settings.options import hint_at, options_of
 from dmrnet.settings.training import Training
 
 log = logging.getLogger(__name__)
+
+VAL_SHARE = 0.2
+"""Share of the training samples that is held out by default."""
 
 Samples = MultimodalDataset | LazyDataset | str | Path
 
@@ -55,7 +58,7 @@ def fit(
     terms: Sequence[Term | TermFunction] = (),
     seed: int = 0,
     out: str | Path | None = None,
-    val_share: float = 0.2,
+    val_share: float = VAL_SHARE,
     cells: Cells = "refuse",
     target: Choice = "auto",
     unscaled: Sequence[str] = (),
@@ -116,10 +119,10 @@ def fit(
         ValueError: If data and settings do not fit together.
         FileNotFoundError: If data are missing.
     """
-    known = [field.name for field in fields(Training)]
+    known = {option.key: option for option in options_of(Training)}
     for name in training:
         if name not in known:
-            raise TypeError(f"fit has no setting {name!r}; {nearest(name, known)}")
+            raise TypeError(f"fit has no setting {name!r}; {hint_at(name, known, str)}")
     if isinstance(weights := training.get("class_weights"), Mapping):
         training["class_weights"] = ",".join(f"{name}={weight}" for name, weight in weights.items())
     dataset, data = data_settings(train, val, test, val_share, cells, target, unscaled)
@@ -215,14 +218,14 @@ def data_settings(
             **own,
         )
     if isinstance(train, DataSettings):
-        _alone(val, test, cells, left)
+        _alone(val, test, cells, left, val_share)
         path = f"{type(train).__module__}:{type(train).__qualname__}"
         names = {path: name for name, path in DATASETS.items()}
         if path not in names:
             raise TypeError(f"{path} is no registered data set; see dmrnet.register_dataset")
         return names[path], train
     if isinstance(train, str) and train in DATASETS:
-        _alone(val, test, cells, left)
+        _alone(val, test, cells, left, val_share)
         return train, data_class(train)()
     if files:
         paths = [None if part is None else str(part) for part in (train, val, test)]
@@ -248,8 +251,15 @@ def _key(part: object) -> str:
     return part.key if isinstance(part, GivenData) else ""
 
 
-def _alone(val: object, test: object, cells: Cells, unscaled: list[str] | None) -> None:
-    for name, given in (("cells", cells != "refuse"), ("unscaled", unscaled is not None)):
+def _alone(
+    val: object, test: object, cells: Cells, unscaled: list[str] | None, val_share: float
+) -> None:
+    own = {
+        "cells": cells != "refuse",
+        "unscaled": unscaled is not None,
+        "val_share": val_share != VAL_SHARE,
+    }
+    for name, given in own.items():
         if given:
             raise TypeError(
                 f"expected {name} in the settings of the data set, if it has that setting"

@@ -79,6 +79,10 @@ def run_study(
     if spec.search is not None:
         check_search(spec)
     out = Path(out or Path("runs") / (spec.path.stem if spec.path else spec.title))
+    counts: dict[str, object] = {"workers": workers, "threads": threads}
+    for count, number in counts.items():
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            raise ValueError(f"{count}: expected a whole number above 0, got {number!r}")
     flags = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
     planned = plan(spec, (*flags, "--threads", str(threads)))
     check_names(spec)

@@ -131,7 +131,8 @@ class Confidence:
         Raises:
             ValueError: If an array is missing or its shape does not fit the others.
         """
-        mend = "delete the file to predict uncalibrated, or train again into another --out"
+        again = "train again into another folder (out, --out)"
+        mend = f"delete the file to predict uncalibrated, or {again}"
         missing = [field.name for field in fields(cls) if field.name not in arrays]
         if missing:
             raise ValueError(f"{where}: expected {', '.join(missing)}, got none; {mend}")

@@ -61,25 +61,27 @@ def numbers_of_training(
         if len(here) == len(names):
             raise ValueError(
                 f"{path}: the labels are {shown}, and classes names {len(names)}: {here[-1]} is "
-                f"the {ordinal(len(here))} class; if so, --data.labels {_listed(here)} says it"
+                f"the {ordinal(len(here))} class; if so, say it "
+                f"(labels, --data.labels {_listed(here)})"
             )
         raise ValueError(
             f"{path}: the labels are {shown}, which are {len(here)} classes, but classes names "
-            f"{len(names)}; name every class, with --data.labels for their numbers{_void(here)}"
+            f"{len(names)}; name every class, and their numbers in "
+            f"labels (--data.labels){_void(here)}"
         )
     if here[-1] == len(here) - 1:
         return tuple(here), ""
     if here[-1] == VOID and len(here) > 2:
         raise ValueError(
             f"{path}: the labels are {shown}: is {VOID} a class, or does it stand for none? Set "
-            f"--data.labels {_listed(here)}, or --data.ignore {VOID}"
+            f"labels or ignore (--data.labels {_listed(here)}, or --data.ignore {VOID})"
         )
     if len(here) > MOST_CLASSES:
         raise ValueError(f"{path}: expected at most {MOST_CLASSES} classes, got {len(here)}")
     brats = " (BraTS has 0,1,2,4)" if len(here) < 4 and 4 in here and {*here} < {*BRATS} else ""
     return tuple(here), (
         f"the labels are {shown}: read as {len(here)} classes, {here[-1]} is the "
-        f"{ordinal(len(here))}; --data.labels says if there are others{brats}"
+        f"{ordinal(len(here))}; labels (--data.labels) says if there are others{brats}"
     )
 
 
@@ -104,8 +106,9 @@ def class_numbers(path: str, labels: Tensor, numbers: Sequence[int]) -> Tensor:
         row = int((labels == others[-1]).flatten(1).any(1).nonzero()[0])
         raise ValueError(
             f"{path}: row {row}: expected labels {_shown(numbers)}, got {others[-1]}; if it is a "
-            f"class, training must know it: --data.labels {_listed([*numbers, *others])}, with a "
-            f"name in classes if they are named{_void(others)}"
+            f"class, training must know it (labels, --data.labels "
+            f"{_listed([*numbers, *others])}), with a name in classes if they are named"
+            f"{_void(others)}"
         )
     order = known.argsort()
     place = torch.searchsorted(known[order], labels.clamp(min=0).contiguous())
@@ -113,7 +116,11 @@ def class_numbers(path: str, labels: Tensor, numbers: Sequence[int]) -> Tensor:
 
 
 def _void(numbers: Sequence[int]) -> str:
-    return f"; or --data.ignore {VOID} if {VOID} stands for no class" if VOID in numbers else ""
+    return (
+        f"; or ignore {VOID} (--data.ignore) if {VOID} stands for no class"
+        if VOID in numbers
+        else ""
+    )
 
 
 def _shown(numbers: Sequence[int]) -> str:

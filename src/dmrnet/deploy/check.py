@@ -79,7 +79,7 @@ def check_graph(
             raise ValueError(
                 f"exported, {name_of(chunk[row], names)} would be predicted differently, by "
                 f"{off[row]:.1e} in a probability and {far[row]:.1e} of the largest logit (allowed "
-                f"{TOLERANCE:.0e}); nothing was written: use another --format"
+                f"{TOLERANCE:.0e}); nothing was written: use another format (--format)"
             )
         worst = max(worst, float(off.max()))
     if not graph.fixed:

@@ -52,8 +52,8 @@ def to_go_on(
     if why := _why_not(settings, folder, checkpoints, done):
         raise ValueError(
             f"{folder.path} holds this run, finished after epoch {done}; it cannot go on to "
-            f"{now.max_epochs}, since {why}; choose another --out to train for more epochs from "
-            "the start"
+            f"{now.max_epochs}, since {why}; choose another folder (out, --out) to train for "
+            "more epochs from the start"
         )
     ends = [*(now.continued_after or ()), done]
     return replace(settings, training=replace(now, continued_after=ends)), False
@@ -118,9 +118,9 @@ def check_settings(settings: RunSettings, folder: RunFolder, checkpoints: Checkp
     if not changed:
         return
     shown = [f"{key} (there {old}, now {new})" for key, (old, new) in changed.items()]
-    way_out = "choose another --out, or delete that folder"
+    way_out = "choose another folder (out, --out), or delete that one"
     if not folder.trained:
-        way_out = f"go on with its own (--config {folder.config}), {way_out}"
+        way_out = f"go on with its own settings ({folder.config}), {way_out}"
     raise ValueError(
         f"{folder.path} holds a run with other settings: {'; '.join(shown[:MOST_SHOWN])}; {way_out}"
     )
@@ -138,7 +138,7 @@ def check_samples(splits: Splits, folder: RunFolder) -> None:
     if changed:
         raise ValueError(
             f"expected the {' and '.join(changed)} samples with which {folder.path} began, got "
-            "others; restore the data, choose another --out, or delete that folder"
+            "others; restore the data, choose another folder (out, --out), or delete that one"
         )
 
 

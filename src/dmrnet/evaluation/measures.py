@@ -205,7 +205,7 @@ def measure_of(data: Scored, task: Task | None = None, by: str | None = None) ->
     if own.threshold != "half":
         raise ValueError(
             f"select_by {by} has no threshold, but the data set sets those of {own.label} by "
-            f"{own.threshold}; set --data.threshold half"
+            f"{own.threshold}; set threshold of the data to half (--data.threshold)"
         )
     from dmrnet.evaluation.class_measures import ClassScore
 

@@ -76,7 +76,7 @@ class MMParetoMDSettings(SFMDSettings):
             raise ValueError(
                 "mmpareto-md classifies each modality from its own map, and ESANet's main stream, "
                 "which predicts every pixel, has none; use the generic network "
-                "(--method.network.family generic)"
+                "(family of the network, --method.network.family)"
             )
         parts = self.network.build(task)
         terms = (self.own_losses(task, parts), *self.mutual_terms(task))

@@ -46,7 +46,9 @@ class OGMMDSettings(SFMDSettings):
     """
 
     name: ClassVar[str] = "ogm-md"
-    summary: ClassVar[str] = "concatenation and a linear layer; OGM-GE by --method.modulation"
+    summary: ClassVar[str] = (
+        "concatenation and a linear layer; OGM-GE by modulation (--method.modulation)"
+    )
     needs_classes: ClassVar[bool] = True
 
     recipes: ClassVar[dict[str, dict[str, Any]]] = {

@@ -56,8 +56,8 @@ def check_exposure(host: str, token: str | None) -> None:
     """
     if token is None and not is_loopback(host):
         raise ValueError(
-            f"--host {host} lets other machines in, which needs a token: put one into a file and "
-            "give --token-file FILE, or set DMRNET_TOKEN"
+            f"host {host} (--host) lets other machines in, which needs a token: give one "
+            "(token, --token-file FILE), or set DMRNET_TOKEN"
         )
 
 

@@ -40,8 +40,8 @@ def bind(host: str, port: int) -> socket.socket:
             raise
     except OSError as error:
         raise ValueError(
-            f"cannot listen on {host}, port {port}: {error.strerror}; choose another --port or "
-            "--host"
+            f"cannot listen on {host}, port {port}: {error.strerror}; choose another port or "
+            "host (--port, --host)"
         ) from error
     return listener
 

@@ -26,7 +26,7 @@ from dmrnet.settings.flags import (
     values_of_file,
     values_of_flags,
 )
-from dmrnet.settings.options import REQUIRED, Option, flag_of, options_of
+from dmrnet.settings.options import REQUIRED, Option, ShownAs, flag_of, options_of
 from dmrnet.settings.paths import paths_of
 from dmrnet.settings.training import Training
 from dmrnet.settings.values import check, check_seed, mismatch
@@ -151,12 +151,16 @@ def read_config(path: str | Path, changes: Sequence[str] = ()) -> RunSettings:
     return parse_run(["--config", str(path), *changes])
 
 
-def parse_run(argv: Sequence[str]) -> RunSettings:
+def parse_run(argv: Sequence[str], shown_as: ShownAs = flag_of) -> RunSettings:
     """Read the settings of a run from flags, ``--config`` files among them.
 
     Flags go before files, wherever they stand, and later ones before earlier ones. A file's values
     that are no more than its recipe's own follow where flags name another recipe or method. Where
     no method is named, the settings are those of `AUTO`, until the task is known.
+
+    Args:
+        argv: The flags.
+        shown_as: Form of a setting in errors; `str` where the flags stand for settings by name.
 
     Raises:
         FileNotFoundError: If a ``--config`` file does not exist.
@@ -177,10 +181,10 @@ def parse_run(argv: Sequence[str]) -> RunSettings:
     values |= flat({"method": asdict(method(of_method).recipe(recipe))})
     for path, content in files:
         values |= values_of_file(path, content, options)
-    values |= values_of_flags(flags, options)
+    values |= values_of_flags(flags, options, shown_as)
     return RunSettings(
         dataset=data,
-        data=_build_data(data, values),
+        data=_build_data(data, values, shown_as),
         method=build(method(of_method), values, "method."),
         recipe=recipe,
         training=build(Training, values),
@@ -221,12 +225,12 @@ def parse_data(data: str, argv: Sequence[str]) -> DataSettings:
     return _build_data(data, values)
 
 
-def _build_data(data: str, values: Mapping[str, Any]) -> DataSettings:
+def _build_data(data: str, values: Mapping[str, Any], shown_as: ShownAs = flag_of) -> DataSettings:
     kind = data_class(data)
     for option in options_of(kind, "data."):
         if option.default is REQUIRED and option.key not in values:
-            flag = flag_of(option.key)
-            raise ValueError(f"{flag} is missing: data {data} needs it. {option.help}")
+            name = shown_as(option.key)
+            raise ValueError(f"{name} is missing: data {data} needs it. {option.help}")
     settings: DataSettings = build(kind, values, "data.")
     return settings
 

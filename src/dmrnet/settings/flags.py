@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dmrnet.settings.files import flat, read_tree
-from dmrnet.settings.options import Option, find, flag_of
+from dmrnet.settings.options import Option, ShownAs, find, flag_of
 from dmrnet.settings.values import check, holds, read, without_none
 
 ALIASES = {
@@ -54,25 +54,28 @@ def naming(place: str) -> Iterator[None]:
         raise ValueError(f"{place}: {error}") from error
 
 
-def values_of_flags(flags: Flags, options: Mapping[str, Option]) -> dict[str, Any]:
+def values_of_flags(
+    flags: Flags, options: Mapping[str, Option], shown_as: ShownAs = flag_of
+) -> dict[str, Any]:
     """Return the values of flags by key.
 
     Of several flags of one name the last counts; names with a value each are put together.
 
     Raises:
-        ValueError: If a flag is unknown, has no value, or its value does not fit.
+        ValueError: If a flag is unknown, has no value, or its value does not fit; `shown_as`
+            writes it.
     """
     words: dict[str, list[tuple[Any, str]]] = {}
     for name, word in flags:
-        key, kind = find(name, options)
+        key, kind = find(name, options, shown_as)
         if word is None and kind is not bool:
-            raise ValueError(f"expected a value after {flag_of(key)}")
+            raise ValueError(f"expected a value after {shown_as(key)}")
         several = words.setdefault(key, []) if holds(kind, dict) else []
         words[key] = [*several, (kind, "true" if word is None else word)]
     values: dict[str, Any] = {}
     for key, some in words.items():
         for kind, word in some:
-            with naming(flag_of(key)):
+            with naming(shown_as(key)):
                 value = read(kind, word)
             values[key] = {**(values.get(key) or {}), **(value or {})} if len(some) > 1 else value
     return values
@@ -116,7 +119,7 @@ def values_of_file(
                 if value not in (None, {}):
                     raise ValueError(f"expected settings under {name}, got {value!r}")
                 continue
-            key, kind = find(name, options, flag=False)
+            key, kind = find(name, options, str)
             if key in values:
                 raise ValueError(f"{key} is set twice; leave one")
             with naming(key):

@@ -7,13 +7,16 @@ line in the docstring's ``Attributes``. Imports no torch.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, get_args, get_type_hints
 
 from dmrnet.hints import closest
 from dmrnet.settings.values import holds, without_none
+
+ShownAs = Callable[[str], str]
+"""How errors write a key: `flag_of`, or `str` for settings by name, in files and in Python."""
 
 REQUIRED = object()
 """Default of a setting that must be given."""
@@ -31,31 +34,39 @@ OTHER_NAMES = {
 }
 """Names that other tools have for a setting."""
 
+_GPU = "accelerator gpu (--accelerator) trains on a GPU, and devices (--devices) on several"
+_OUT = "the folder of a run is out (--out), and its name that of the run"
+_RESUME = "the same settings go on with a run that was stopped in its folder, out (--out)"
+_AMP = "mixed precision is precision bf16 (--precision)"
+_SELECT = "select_by (--select-by) selects weights by another score than that of the data"
+
 ELSEWHERE = {
-    "amp": "mixed precision is --precision bf16",
-    "fp16": "mixed precision is --precision bf16",
-    "early-stopping": "--patience N stops after N selections without a new best",
-    "gpu": "--accelerator gpu trains on a GPU, and --devices N on several",
-    "gpus": "--accelerator gpu trains on a GPU, and --devices N on several",
-    "ngpus": "--accelerator gpu trains on a GPU, and --devices N on several",
-    "metric": "--select-by selects weights by another score than that of the data; all metrics "
-    "are in the rows that evaluate writes",
-    "monitor": "--select-by selects weights by another score than that of the data",
-    "resume": "the same command goes on with a run that was stopped; --out names its folder",
-    "checkpoint": "the same command goes on with a run that was stopped; --out names its folder",
-    "ckpt-path": "the same command goes on with a run that was stopped; --out names its folder",
-    "model": "--method NAME says what is trained",
-    "ckpt": "the same command goes on with a run that was stopped; --out names its folder",
-    "resume-from": "the same command goes on with a run that was stopped; --out names its folder",
-    "cuda": "--accelerator gpu trains on a GPU, and --devices N on several",
-    "device": "--accelerator cpu or gpu says where to train, --devices N on how many",
-    "num-gpus": "--accelerator gpu trains on a GPU, and --devices N on several",
-    "test": "files of your own are named with --data arrays --data.train FILE --data.test FILE",
-    "save-dir": "--out names the folder of the run",
-    "output-dir": "--out names the folder of the run",
-    "name": "--out names the folder of the run, whose name is that of the run",
-    "run-name": "--out names the folder of the run, whose name is that of the run",
-    "deterministic": "runs are repeatable as they are: everything random follows from --seed",
+    "amp": _AMP,
+    "fp16": _AMP,
+    "early-stopping": "patience N (--patience) stops after N selections without a new best",
+    "gpu": _GPU,
+    "gpus": _GPU,
+    "ngpus": _GPU,
+    "metric": f"{_SELECT}; all metrics are in the rows that evaluate writes",
+    "monitor": _SELECT,
+    "resume": _RESUME,
+    "checkpoint": _RESUME,
+    "ckpt-path": _RESUME,
+    "model": "method NAME (--method) says what is trained",
+    "ckpt": _RESUME,
+    "resume-from": _RESUME,
+    "cuda": _GPU,
+    "device": "accelerator cpu or gpu (--accelerator) says where to train, and devices N "
+    "(--devices) on how many",
+    "num-gpus": _GPU,
+    "test": "files of your own, train and test, are named with their data "
+    "(--data arrays --data.train FILE --data.test FILE)",
+    "save-dir": _OUT,
+    "output-dir": _OUT,
+    "name": _OUT,
+    "run-name": _OUT,
+    "deterministic": "runs are repeatable as they are: everything random follows from seed "
+    "(--seed)",
 }
 """What stands here for settings of other tools that have no counterpart of one name."""
 
@@ -137,13 +148,13 @@ def _attributes(kind: type) -> dict[str, str]:
     return lines
 
 
-def find(name: str, options: Mapping[str, Option], flag: bool = True) -> tuple[str, Any]:
+def find(name: str, options: Mapping[str, Option], shown_as: ShownAs = flag_of) -> tuple[str, Any]:
     """Return the key and the type of a setting, or of a name that a setting maps.
 
     Args:
         name: The key or flag as written, without leading hyphens; they stand for underscores.
         options: Every setting by key.
-        flag: Whether the error spells settings as flags, or as keys of a file.
+        shown_as: Form of a key in errors: as a flag, or as it is (`str`).
 
     Raises:
         ValueError: If there is no such setting; the error names the nearest.
@@ -159,14 +170,19 @@ def find(name: str, options: Mapping[str, Option], flag: bool = True) -> tuple[s
     group = key.partition(".")[0]
     owner = options.get(f"{group}.name") if "." in key else None
     of = f" of {group} {owner.default}" if owner else ""
-    shown = f"{'--' if flag else ''}{name}"
+    shown = f"--{name}" if shown_as is flag_of else name
     if not shown.isprintable():
         shown = repr(shown)
-    raise ValueError(f"unknown setting {shown}{of}; {_hint(key, options, flag)}")
+    raise ValueError(f"unknown setting {shown}{of}; {hint_at(key, options, shown_as)}")
 
 
-def _hint(wrong: str, options: Mapping[str, Option], flag: bool) -> str:
-    """Return a hint at the setting that was meant, found by its last part or within its group."""
+def hint_at(wrong: str, options: Mapping[str, Option], shown_as: ShownAs) -> str:
+    """Return a hint at the setting that was meant, found by its last part or within its group.
+
+    >>> from dmrnet.settings.training import Training
+    >>> hint_at("epochs", {option.key: option for option in options_of(Training)}, str)
+    "did you mean 'max_epochs'?"
+    """
     keys = {key.replace("_", "-"): key for key in options if not key.endswith(".name")}
     word = wrong.replace("_", "-")
     if word in ELSEWHERE:
@@ -188,5 +204,5 @@ def _hint(wrong: str, options: Mapping[str, Option], flag: bool) -> str:
         else:
             match = closest(word, (*keys, *SHORT)) or last.get(closest(tail, last) or "")
     if match is None:
-        return "--help lists the settings of a data set and a method"
-    return f"did you mean {'--' + match if flag else keys.get(match, match)!r}?"
+        return "dmrnet fit --help lists the settings of a data set and a method"
+    return f"did you mean {shown_as(keys.get(match, match))!r}?"

@@ -139,7 +139,7 @@ def mismatch(annotation: object, value: object) -> str:
     kind = without_none(annotation)
     text = f"expected {expected(kind)}, got {value!r}"
     if isinstance(value, str) and value.endswith(".npz"):
-        return f"{text}; for files of your own add --data arrays"
+        return f"{text}; for files of your own add data arrays (--data arrays)"
     if isinstance(value, str) and get_origin(kind) is Literal:
         match = closest(OTHER_WORDS.get(value, value), get_args(kind))
         return f"{text}; did you mean {match!r}?" if match else text

@@ -63,7 +63,7 @@ def resolve(plan: Plan, runs: Path) -> list[Member]:
 
 def _read(job: Job) -> RunSettings:
     try:
-        return parse_run(job.argv)
+        return parse_run(job.argv, shown_as=str)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{job.label}: {error}") from error
 

@@ -161,7 +161,7 @@ Change = Callable[[dict[str, np.ndarray]], object]
         (
             lambda a: None,
             {"ignore": -1},
-            r"is 255 a class, or .* none\? Set --data\.labels 0,1,2,255, or --data\.ignore 255",
+            r"is 255 a class, or .* none\? Set labels or ignore \(--data\.labels 0,1,2,255, ",
         ),
         (
             lambda a: None,
@@ -229,7 +229,9 @@ def test_named_classes_say_which_number_is_theirs(tmp_path: Path) -> None:
     path = str(tmp_path / "a.npz")
     np.savez(path, **picture(BRAIN), y=BRAIN)
     names = ["none", "core", "edema", "enhancing"]
-    with pytest.raises(ValueError, match=r"4 is the fourth class; if so, --data\.labels 0,1,2,4"):
+    with pytest.raises(
+        ValueError, match=r"4 is the fourth class; if so, say it \(labels, --data\.labels 0,1,2,4"
+    ):
         settings({"train": path}, classes=names).load(0)
     with pytest.raises(ValueError, match=r"are 4 classes, but classes names 2; name every"):
         settings({"train": path}, classes=names[:2]).load(0)
@@ -251,7 +253,9 @@ def test_missing_pixels_are_filled_from_the_training_images(files) -> None:
             content = dict(archive)
         content["nir"][0, 3:6, 2:9] = np.nan
         np.savez(path, **content)
-    with pytest.raises(ValueError, match=r"nir, row 0.*: it holds NaN .* --data.cells mean"):
+    with pytest.raises(
+        ValueError, match=r"nir, row 0.*: it holds NaN .* cells=.mean. \(--data.cells mean\)"
+    ):
         settings(files).load(0)
     splits = settings(files, cells="mean").load(0)
     assert splits.test is not None

@@ -216,7 +216,8 @@ def test_an_unfinished_run_is_refused(
     RunFolder(tmp_path).write_facts(finished=False)
     (tmp_path / "metrics.csv").write_bytes((path / "metrics.csv").read_bytes())
     with pytest.raises(
-        ValueError, match=r"not finished: it stopped after epoch 3 of 3; go on with"
+        ValueError,
+        match=r"not finished: it stopped after epoch 3 of 3; go on by the same call of fit",
     ):
         open_run(tmp_path)
     # A lock that a killed process left, and that of a process that trains the run.

@@ -53,7 +53,7 @@ def test_without_a_launcher_there_is_one_process() -> None:
     assert with_launch(Training(devices=os.cpu_count())).devices == os.cpu_count()
     with pytest.raises(ValueError, match="asks for a process each"):
         with_launch(Training(devices=(os.cpu_count() or 1) + 1))
-    with pytest.raises(ValueError, match="--nodes 2 needs torchrun or srun"):
+    with pytest.raises(ValueError, match=r"nodes 2 \(--nodes\) needs torchrun or srun"):
         with_launch(Training(nodes=2))
 
 
@@ -71,9 +71,13 @@ def test_the_processes_of_a_launcher_are_used(
     for training in (Training(), Training(devices=expected.devices, nodes=expected.nodes)):
         found = with_launch(training)
         assert (found.devices, found.nodes) == (expected.devices, expected.nodes)
-    with pytest.raises(ValueError, match=rf"--devices 7, but {expected.by} started this with"):
+    with pytest.raises(
+        ValueError, match=rf"devices 7 \(--devices\), but {expected.by} started this with"
+    ):
         with_launch(Training(devices=7))
-    with pytest.raises(ValueError, match=rf"--nodes 7, but {expected.by} started this with"):
+    with pytest.raises(
+        ValueError, match=rf"nodes 7 \(--nodes\), but {expected.by} started this with"
+    ):
         with_launch(Training(nodes=7))
 
 

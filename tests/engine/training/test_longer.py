@@ -80,7 +80,7 @@ def test_a_run_that_was_stopped_keeps_its_batches(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         fit(tmp_path / "run", max_epochs=4, report=stop)
     for change in ({"batch_size": 8}, {"max_epochs": 6}):
-        with pytest.raises(ValueError, match=r"go on with its own \(--config .*config.yaml\), ch"):
+        with pytest.raises(ValueError, match=r"go on with its own settings \(.*config.yaml\), ch"):
             fit(tmp_path / "run", **{"max_epochs": 4, **change})
 
 

@@ -154,7 +154,7 @@ def test_validation_without_a_class_stops_the_run_and_spoils_nothing(
     # Of five epochs the second, the fourth and the fifth select.
     assert "stopped at the end of epoch 4: on validation: expected finite logits" in message
     assert "for samples 0, 1, 2, 3, 4, 5, 6, 7 and" in message
-    assert message.endswith("or at the weights, or try a lower --lr or --clip")
+    assert message.endswith("or at the weights, or try a lower lr or clip (--lr, --clip)")
     folder = RunFolder(tmp_path / "run")
     assert [p.name for p in sorted(folder.checkpoints.glob("*.ckpt"))] == [
         "epoch-00001.ckpt",

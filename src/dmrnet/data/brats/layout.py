@@ -135,7 +135,7 @@ def find_cases(sources: Sequence[Path]) -> list[Case]:
         examples = [next(c.name for c in found if c.year == year) for year in years]
         raise ValueError(
             f"found cases of different years ({', '.join(examples)}), which share patients; "
-            "prepare each year in a --root of its own"
+            "prepare each year in a root of its own (--root)"
         )
     return found
 

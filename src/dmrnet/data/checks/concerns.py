@@ -73,7 +73,8 @@ def class_notes(train: Dataset) -> list[str]:
     rare = train.task.classes[int(counts.argmin())]
     return [
         f"train: {least} of {rows} rows are of class {rare}; the most frequent class alone is "
-        f"right in {100 * most / rows:.1f} %: see balanced accuracy, --class-weights and --draw"
+        f"right in {100 * most / rows:.1f} %: see balanced accuracy, and class_weights and "
+        "draw (--class-weights, --draw)"
     ]
 
 

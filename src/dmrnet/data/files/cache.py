@@ -169,7 +169,7 @@ def check_cache(name: str, root: Path) -> None:
         if os.path.lexists(file):
             raise FileExistsError(
                 f"{file} exists and is of no preparation of {name}; move it away, or choose "
-                "another --root"
+                "another root (--root)"
             )
 
 

@@ -171,8 +171,12 @@ def _labels(archive: ArraySource) -> Tensor:
     archive.check_target("the classes of pixels, (n, H, W),")
     labels = archive.read(TARGET)
     if labels.ndim != 3 or labels.dtype.kind not in "iu" or not labels.size:
-        more = "; for one class a sample use --data arrays" if labels.ndim == 1 else ""
-        more = "; for a class for every voxel use --data volumes" if labels.ndim == 4 else more
+        more = "; for one class a sample use the data arrays (--data)" if labels.ndim == 1 else ""
+        more = (
+            "; for a class for every voxel use the data volumes (--data)"
+            if labels.ndim == 4
+            else more
+        )
         raise ValueError(
             f"{archive.path}: expected {TARGET} as whole numbers (n, H, W), a class for every "
             f"pixel, got {labels.dtype} {labels.shape}{more}"

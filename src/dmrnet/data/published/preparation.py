@@ -158,7 +158,7 @@ def prepare(
         raise ValueError(
             f"{name}: {len(rejected)} of the source are missing or damaged, so nothing was made: "
             f"{summarise(rejected, full_list=full_list)}. Mend them, or go on without them with "
-            f"--bad skip{', or --bad absent, which keeps the rest of a sample' * plan.modalities}"
+            f"bad='skip'{', or absent, which keeps the rest of a sample' * plan.modalities} (--bad)"
         )
     if rejected:
         log(f"{'absent:' if work.keep else 'skipped'} {summarise(rejected, full_list=full_list)}")

@@ -120,7 +120,7 @@ def locate(sources: Sequence[Path], patterns: Sequence[str], what: str, hint: st
     searched = ", ".join(str(source) for source in sources)
     raise FileNotFoundError(
         f"found no {what} (looked for {' or '.join(patterns)}) in {searched}; {hint}. "
-        "Name further folders with more --source"
+        "Name further folders as source (--source, once for each)"
     )
 
 

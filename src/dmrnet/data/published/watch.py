@@ -54,7 +54,7 @@ def build(work: Work) -> dict[str, Array]:
         raise ValueError(
             f"{file.path}: {FILE} is a pickle, and opening a pickle may run what it holds. Here "
             "only numbers and text are let through; if you trust where the file is from, say "
-            "--allow-pickle (allow_pickle=True). It is opened this once and converted"
+            "allow_pickle=True (--allow-pickle). It is opened this once and converted"
         )
     content = unpickled(work.read("recording"))
     recordings, labels, subjects, sides, classes = _checked(content)

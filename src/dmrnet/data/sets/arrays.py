@@ -72,8 +72,8 @@ class Arrays(OwnFiles, InMemory):
         for name in ("modalities", "kinds", "size", "padding", "labels", "rows"):
             if getattr(self, name) is not None:
                 raise ValueError(
-                    f"{self.train}: y is a class for every {one}; --data arrays reads such files "
-                    f"without {name}: use --data {data}, which has settings of its own"
+                    f"{self.train}: y is a class for every {one}; the data arrays read such files "
+                    f"without {name}: use the data {data} (--data), which has settings of its own"
                 )
         from dmrnet.data.sets.volumes import Volumes
 

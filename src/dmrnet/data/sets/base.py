@@ -206,7 +206,7 @@ class DataSettings(ABC):
         if standardiser is None:
             raise ValueError(
                 f"{where}: the data set does not say how its images are standardised; predict its "
-                "own with --split"
+                "own by their split (--split)"
             )
         from dmrnet.data.files.images import read_images
 

@@ -125,8 +125,8 @@ def _by_name(path: str, table: Table, others: Sequence[str]) -> dict[str, tuple[
         if not parts and list_column(name) is None and kind_of(values) in ("number", "category"):
             raise ValueError(
                 f"{path}: the column {name!r} belongs to no modality: name it modality.{name}, or "
-                f"say which columns each modality has, e.g. --data.columns "
-                f"vitals=age+weight,camera=photo"
+                f"say which columns each modality has (e.g. --data.columns "
+                f"vitals=age+weight,camera=photo)"
             )
         found[modality] = (*found.get(modality, ()), name)
     return found

@@ -142,8 +142,8 @@ class TableSource(ArraySource):
 
 
 _ADVICE = {
-    "image": "give all one size with --data.size HEIGHTxWIDTH, and one number of channels",
-    "sound": "give all one length with --data.seconds",
+    "image": "give all one size (--data.size HEIGHTxWIDTH), and one number of channels",
+    "sound": "give all one length in seconds (--data.seconds)",
     "array": "save arrays of one shape",
 }
 

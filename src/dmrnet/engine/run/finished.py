@@ -162,14 +162,15 @@ class FinishedRun:
             test = self.read(own)
         else:
             raise FileNotFoundError(
-                f"{self.folder.path} is tested on {own}, which does not exist; name the file with "
-                "--test FILE"
+                f"{self.folder.path} is tested on {own}, which does not exist; name the file "
+                "as test (--test FILE)"
             )
         if test is None:
             raise ValueError(
-                f"{self.folder.path} was trained without a test file; name one with --test FILE"
+                f"{self.folder.path} was trained without test samples; give some as test "
+                "(--test FILE)"
             )
-        return self._checked("test", test, "restore the data, or name a file with --test FILE")
+        return self._checked("test", test, "restore the data, or name a file as test (--test FILE)")
 
     def _warn_of_known(self, dataset: Dataset) -> None:
         """Log which rows and groups of a later file training has; nothing if its data are gone."""
@@ -279,7 +280,7 @@ def check_finished(folder: RunFolder, facts: Mapping[str, Any]) -> None:
             )
         raise ValueError(
             f"the run {folder.path} has not finished: it stopped after epoch "
-            f"{len(folder.losses())} of {epochs}; go on with "
+            f"{len(folder.losses())} of {epochs}; go on by the same call of fit, or with "
             + shell("dmrnet", "fit", "--config", folder.config, "--out", folder.path)
         )
 
@@ -317,13 +318,13 @@ def task_of(folder: RunFolder, facts: Mapping[str, Any]) -> Task:
     except (KeyError, TypeError) as error:
         raise ValueError(
             f"{folder.facts}: expected the run's modalities, inputs and classes, got none that can "
-            f"be read ({error}); restore it, or train again into another --out"
+            f"be read ({error}); restore it, or train again into another folder (out, --out)"
         ) from error
 
 
 def _read_standardiser(folder: RunFolder, task: Task) -> Standardiser:
     """Return the standardiser of the training rows; without it every prediction would be wrong."""
-    path, mend = folder.standardiser, "restore it, or train again into another --out"
+    path, mend = folder.standardiser, "restore it, or train again into another folder (out, --out)"
     if not path.is_file():
         raise FileNotFoundError(f"{path}, which standardises this run's data, is gone; {mend}")
     try:

@@ -95,7 +95,8 @@ class RunFolder:
         foreign = next((path for path in paths if os.path.lexists(path)), None)
         if foreign is not None:
             raise FileExistsError(
-                f"{foreign} exists and is of no run; choose another --out, or move it away"
+                f"{foreign} exists and is of no run; choose another folder (out, --out), or move "
+                "it away"
             )
 
     def check_there(self) -> None:
@@ -124,8 +125,8 @@ class RunFolder:
         """
         if not self.facts.is_file():
             raise FileNotFoundError(
-                f"{self.path} holds no run (no run.json); train one with "
-                + shell("dmrnet", "fit", "--out", self.path)
+                f"{self.path} holds no run (no run.json); train one into it with fit "
+                f"({shell('out,', '--out', self.path)})"
             )
         try:
             facts = read_json(self.facts)
@@ -136,7 +137,7 @@ class RunFolder:
                         "restore the file"
                     )
         except ValueError as error:
-            raise ValueError(f"{error}, or train into another --out") from error
+            raise ValueError(f"{error}, or train into another folder (out, --out)") from error
         return facts
 
     def fact(self, key: str) -> Any:  # noqa: ANN401
@@ -150,7 +151,7 @@ class RunFolder:
         if value is None:
             raise ValueError(
                 f"{self.facts}: expected a {_JSON[FACTS[key]]} as {key}, got none; restore the "
-                "file, or train into another --out"
+                "file, or train into another folder (out, --out)"
             )
         return value
 
@@ -276,5 +277,5 @@ def _records(path: Path, form: Mapping[str, tuple[type, ...]]) -> list[dict[str,
                     )
             records.append(record)
     except ValueError as error:
-        raise ValueError(f"{error}, or train into another --out") from error
+        raise ValueError(f"{error}, or train into another folder (out, --out)") from error
     return records

@@ -27,7 +27,7 @@ LATER |= {"finished", "notes", "platform", "presence", "started", "test_samples"
 LATER |= {"method_version", "warnings"}
 """Facts that decide no prediction, or that evaluations change."""
 
-MEND = "restore it, or train again into another --out"
+MEND = "restore it, or train again into another folder (out, --out)"
 
 
 def decisive_settings(settings: RunSettings) -> dict[str, Any]:

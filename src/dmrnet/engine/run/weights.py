@@ -30,7 +30,8 @@ def load_weights(method: Method, path: Path) -> None:
     """
     if not path.is_file():
         raise FileNotFoundError(
-            f"there are no weights at {path}; restore them, or train again into another --out"
+            f"there are no weights at {path}; restore them, or train again into another "
+            "folder (out, --out)"
         )
     try:
         state = load(path.read_bytes())

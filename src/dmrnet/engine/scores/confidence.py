@@ -70,7 +70,7 @@ def read_confidence(folder: RunFolder) -> Confidence | None:
     except (BadZipFile, ValueError, OSError, EOFError, KeyError) as error:
         raise ValueError(
             f"{path}: expected what validation says about confidence, got a damaged file ({error});"
-            " delete it to predict uncalibrated, or train again into another --out"
+            " delete it to predict uncalibrated, or train again into another folder (out, --out)"
         ) from error
     return Confidence.from_arrays(arrays, str(path))
 
@@ -142,6 +142,7 @@ def confidence_of(run: FinishedRun) -> Confidence:
     if fitted is None:
         raise ValueError(
             f"{run.folder.path}: expected {FEWEST} validation samples or more to say how sure "
-            f"predictions are, got {len(val)}; train with a larger --data.val-share"
+            f"predictions are, got {len(val)}; train with a larger "
+            "val_share (--data.val-share)"
         )
     return fitted

@@ -54,7 +54,7 @@ def apply_thresholds(
     if not isinstance(stored, dict) or any(name not in stored for name in names):
         raise ValueError(
             f"{folder.facts}: expected the thresholds that training set on validation, got none; "
-            "restore the file, or train again into another --out"
+            "restore the file, or train again into another folder (out, --out)"
         )
     values = [float("nan") if stored[name] is None else float(stored[name]) for name in names]
     thresholds = torch.tensor(values, dtype=torch.float64)

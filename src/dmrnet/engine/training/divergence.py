@@ -53,7 +53,8 @@ class DivergenceMonitor:
             self._warned = True
             log.warning(
                 "the loss rose from %.3g in the first epoch to %.3g in epoch %d: training "
-                "diverges; try a lower --lr or --clip, or a larger --batch-size",
+                "diverges; try a lower lr or clip (--lr, --clip), or a larger "
+                "batch_size (--batch-size)",
                 self.first,
                 loss,
                 epoch + 1,

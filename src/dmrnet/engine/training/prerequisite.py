@@ -76,9 +76,9 @@ def prerequisite(
         if not RunFolder(own).trained and many and launch() is None:
             # Processes started from here would start the command anew in the middle of it.
             raise ValueError(
-                f"{settings.method.name} needs a trained {name} first, and --devices starts "
-                f"processes for one run only; use torchrun, or train {name} by itself and give its "
-                "folder with --method.teacher"
+                f"{settings.method.name} needs a trained {name} first, and devices (--devices) "
+                f"starts processes for one run only; use torchrun, or train {name} by itself "
+                "and give its folder as teacher of the method (--method.teacher)"
             )
         return _trained(wanted, own, train)
     return _cached(wanted, cache_folder(wanted, folder.path.parent / CACHE, content), train)
@@ -127,16 +127,16 @@ def _given(path: Path, settings: RunSettings, name: str) -> FinishedRun:
     teacher = open_run(path)
     if teacher.settings.method.name != name:
         raise ValueError(
-            f"--method.teacher {path} holds a run of {teacher.settings.method.name}, but "
-            f"{settings.method.name} needs one of {name}; train it with --method {name}"
+            f"teacher {path} (--method.teacher) holds a run of {teacher.settings.method.name}, but "
+            f"{settings.method.name} needs one of {name}; train one as method {name} (--method)"
         )
     mine, theirs = (
         (run.dataset, absolute(run.data), run.seed) for run in (settings, teacher.settings)
     )
     if mine != theirs:
         raise ValueError(
-            f"--method.teacher {path} was trained on {teacher.settings.data_label} with seed "
-            f"{theirs[2]}, but this run is on {settings.data_label} with seed {mine[2]}; rows "
+            f"teacher {path} (--method.teacher) was trained on {teacher.settings.data_label} with "
+            f"seed {theirs[2]}, but this run is on {settings.data_label} with seed {mine[2]}; rows "
             "that it learnt from could be in this run's validation: train it on the same"
         )
     return teacher

@@ -84,22 +84,22 @@ def with_launch(training: Training) -> Training:
     if launcher is None:
         if (training.nodes or 1) > 1:
             raise ValueError(
-                f"--nodes {training.nodes} needs torchrun or srun, which start processes on every "
-                "machine; without them a run has one machine"
+                f"nodes {training.nodes} (--nodes) needs torchrun or srun, which start processes "
+                "on every machine; without them a run has one machine"
             )
         cores = os.cpu_count() or 1
         if (training.devices or 1) > cores:
             raise ValueError(
-                f"--devices {training.devices} asks for a process each, but this machine has "
-                f"{cores} cores; ask for as many or fewer"
+                f"devices {training.devices} (--devices) asks for a process each, but this machine "
+                f"has {cores} cores; ask for as many or fewer"
             )
         return replace(training, devices=training.devices or 1, nodes=1)
     for name, unit in (("devices", "processes a machine"), ("nodes", "machines")):
         asked, started = getattr(training, name), getattr(launcher, name)
         if asked not in (None, started):
             raise ValueError(
-                f"--{name} {asked}, but {launcher.by} started this with {started} {unit}; leave "
-                f"--{name} out, or start it with {asked}"
+                f"{name} {asked} (--{name}), but {launcher.by} started this with {started} {unit}; "
+                f"leave it out, or start it with {asked}"
             )
     return replace(training, devices=launcher.devices, nodes=launcher.nodes)
 

@@ -115,7 +115,7 @@ class Steps:
         return (
             f"training stopped in epoch {self.epoch + 1}, step {self._checked + step + 1}: {what}, "
             f"on training samples {', '.join(names)}{more}; the last checkpoint stays; look at "
-            "those samples, or try a lower --lr or --clip"
+            "those samples, or try a lower lr or clip (--lr, --clip)"
         )
 
 

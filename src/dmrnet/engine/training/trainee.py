@@ -79,7 +79,7 @@ def loss_weights(training: Training, train: Dataset) -> Tensor | None:
     if task.dense:
         raise ValueError(
             "class_weights and draw are for one class a sample, but every pixel has a class; see "
-            "--data.weights and --data.seldom of images"
+            "weights and seldom of the data images (--data.weights, --data.seldom)"
         )
     if task.target not in ("classes", "ordinal"):
         raise ValueError(

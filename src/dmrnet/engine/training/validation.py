@@ -149,6 +149,6 @@ class Validation:
         if failure:
             raise NotFiniteError(
                 f"training stopped at the end of epoch {trainer.current_epoch + 1}: {failure}, or "
-                "try a lower --lr or --clip"
+                "try a lower lr or clip (--lr, --clip)"
             )
         return value

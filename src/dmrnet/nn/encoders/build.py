@@ -48,8 +48,8 @@ def build_encoder(
     if encoder != "auto":
         raise ValueError(
             f"modality {modality.name} ({kind} {shape}): expected encoder auto, or timm:NAME for "
-            f"an image or a volume, got {encoder!r}; set one modality's with "
-            "--method.network.encoders.NAME"
+            f"an image or a volume, got {encoder!r}; set one modality's in "
+            "encoders (--method.network.encoders.NAME)"
         )
     if kind == "vector":
         return VectorEncoder(shape[0], width, depth, dropout)

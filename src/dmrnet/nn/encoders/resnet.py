@@ -211,6 +211,6 @@ def imagenet_state(layout: LayoutName, width: int = 64) -> dict[str, Tensor]:
         raise FileNotFoundError(
             f"torchvision's weights of {published[layout]} are neither cached nor can be fetched "
             f"({error}); fetch them once with a network connection, or leave out "
-            "--method.network.pretrained"
+            "pretrained (--method.network.pretrained)"
         ) from error
     return state

@@ -54,7 +54,7 @@ def create(
         raise FileNotFoundError(
             f"no published weights of timm model {model} are available: {_first_line(error)}; "
             "fetch them once with a network connection, choose a name with weights, or leave out "
-            "--method.network.pretrained"
+            "pretrained (--method.network.pretrained)"
         ) from error
 
 

@@ -146,7 +146,8 @@ def synchronise(module: nn.Module) -> nn.Module:
         if not isinstance(part, BatchNorm) or not part.track_running_stats:
             raise ValueError(
                 "expected plain batch norms with running statistics to synchronise, got "
-                f"{name}: {type(part).__name__}; leave out --sync-batch-norm or use another encoder"
+                f"{name}: {type(part).__name__}; leave out sync_batch_norm "
+                "(--sync-batch-norm) or use another encoder"
             )
         part.synchronised = True
     return module

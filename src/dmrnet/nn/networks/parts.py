@@ -77,7 +77,11 @@ def check_dense(task: Task, network: str, dense: bool) -> None:
     if task.dense != dense:
         # The generic network does both; other names are methods.
         known = network in ("surf", "ogm", "esanet")
-        mend = "; use the generic network (--method.network.family generic)" if known else ""
+        mend = (
+            "; use the generic network (family of the network, --method.network.family)"
+            if known
+            else ""
+        )
         raise ValueError(
             f"the {network} network predicts {'every pixel' if dense else 'one class a sample'}, "
             f"but the task has {'every pixel' if task.dense else 'one class a sample'}{mend}"

@@ -208,10 +208,12 @@ def advice_on_constant(majority: float) -> str:
     """
     if majority < MOSTLY:
         return (
-            "the training may be too short (try more --max-epochs), or have hidden too few "
-            "modalities for this combination"
+            "the training may be too short (try a larger max_epochs, --max-epochs), or have "
+            "hidden too few modalities for this combination"
         )
-    return "try --class-weights balanced, and --select-by balanced-accuracy"
+    return (
+        "try class_weights balanced and select_by balanced-accuracy (--class-weights, --select-by)"
+    )
 
 
 def scores_of(metrics: Iterable[str], selected_by: Iterable[str] = ()) -> list[Score]:

@@ -150,7 +150,8 @@ def _run_paths(path: Path) -> list[Path]:
     if (path / CONFIG).is_file():
         raise FileNotFoundError(
             f"expected {RESULTS} in the run {path}, got none: its training has not finished; "
-            f"`{shell('dmrnet', 'fit', '--config', path / CONFIG, '--out', path)}` finishes it"
+            "the same call of fit finishes it, or "
+            f"`{shell('dmrnet', 'fit', '--config', path / CONFIG, '--out', path)}`"
         )
     children = sorted(path.glob("*"))
     finished = [child for child in children if (child / RESULTS).is_file()]

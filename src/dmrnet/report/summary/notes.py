@@ -23,7 +23,7 @@ def warnings_on(summary: DataSummary) -> list[str]:
         *(
             f"Training of {item.label} diverged ({_numbered(rise.seeds)}): the loss rose to "
             f"{max(rise.values):.0f} times that of the first epoch. The kept weights may be those "
-            "of an early epoch; train again with a lower --lr or --clip."
+            "of an early epoch; train again with a lower lr or clip (--lr, --clip)."
             for item in summary.systems
             if (rise := item.run_metrics.get("loss_rise"))
         ),
@@ -174,7 +174,8 @@ def _on_selection(summary: DataSummary) -> Iterator[str]:
         yield (
             f"Each run's epoch was selected on {least} validation samples. One of them is "
             f"{percent(1 / least, 1)} points of a combination's accuracy, so the choice is largely "
-            "chance. Use more validation samples (--data.val_share, or a larger file)."
+            "chance. Use more validation samples: a larger val_share (--data.val-share), or more "
+            "data."
         )
 
 
@@ -191,8 +192,8 @@ def _on_longer(summary: DataSummary) -> Iterator[str]:
         yield (
             f"Trained longer than the longest {summary.baseline}: {listed(costlier)}. Part of the "
             f"gain may come from the longer training. Train {summary.baseline} longer "
-            "(--max-epochs, or stretch in a study) and report it too, for a comparison at equal "
-            "cost."
+            "(max_epochs, --max-epochs, or stretch in a study) and report it too, for a comparison "
+            "at equal cost."
         )
 
 

@@ -49,7 +49,7 @@ def search_key(system: StudySystem, search: Search, fixed: Sequence[str]) -> str
     trials and the space of the search; so trials are not taken for those of another version whose
     defaults differ, nor of a study that has been edited.
     """
-    run = parse_run((*system.argv, "--seed", str(search.seeds[0])))
+    run = parse_run((*system.argv, "--seed", str(search.seeds[0])), shown_as=str)
     run = replace(run, data=absolute(run.data))
     space = space_of(system.method, search, [*fixed, *dict(system.values)])
     values = {name: repr(of) for name, of in space.items()}

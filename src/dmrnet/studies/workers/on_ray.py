@@ -73,7 +73,9 @@ def _ray() -> Any:  # noqa: ANN401
     try:
         import ray
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("--backend ray needs Ray: pip install 'dmrnet[ray]'") from error
+        raise ModuleNotFoundError(
+            "backend ray (--backend) needs Ray: pip install 'dmrnet[ray]'"
+        ) from error
     return ray
 
 

@@ -55,7 +55,7 @@ def test_a_constant_block_is_reported_and_absent_when_said_so(
 ) -> None:
     said = f"train: {name} is {value:g} throughout {COUNT}: probably absent"
     assert notes_of(tmp_path / "t.npz", **{name: array, "more": TAB}) == [
-        f"{said}; if so, --data.absent {name}={value:g} says it"
+        f"{said}; if so, absent {name}={value:g} (--data.absent) says it"
     ]
     path = str(tmp_path / "t.npz")
     plain = Arrays(path, path).raw(0).train
@@ -109,7 +109,7 @@ def test_zeros_at_test_are_reported(tmp_path: Path) -> None:
     splits = Arrays(files["train"], test=files["test"]).load(0)
     wanted = (
         "cam is 0 throughout in every row, in training it was not: probably absent; if so, "
-        "--data.absent cam=0 says it"
+        "absent cam=0 (--data.absent) says it"
     )
     assert f"test: {wanted}" in splits.warnings
     later = read_split(files["test"], splits.train.task, splits.standardiser, need_target=False)

@@ -162,7 +162,7 @@ def test_unstated_padding_is_reported_with_the_flag_that_says_so(tmp_path: Path)
     assert not splits.train.task.inputs[0].ragged
     (warning,) = [one for one in splits.warnings if "padding" in one]
     assert warning.startswith("train: walk ends in steps of 0 in 41.7 % of its rows")
-    assert warning.endswith("if so, --data.padding walk=0 says it")
+    assert warning.endswith("if so, padding walk=0 (--data.padding) says it")
     (warning,) = [one for one in read(zeros).warnings if "padding" in one]
     assert "lengths={'walk': ...} of MultimodalDataset" in warning
     assert not [one for one in read(walks(2, 29, 30)).warnings if "padding" in one]

@@ -66,13 +66,13 @@ def test_what_has_one_reading(
         (np.arange(40) * 7, {}, "40 whole numbers in 40 rows, which may be regression or classes"),
         ([0.0, 1.0], {}, "stored as float, which may be classes or regression"),
         (np.eye(3), {}, "exactly one 1, which may be classes or multi-label"),
-        ([[1, 5], [2, 3]], {}, "2 columns of whole numbers.*--data.target regression"),
-        (np.zeros((2, 4, 4)), {}, "--data images"),
+        ([[1, 5], [2, 3]], {}, "2 columns of whole numbers.*target='regression'"),
+        (np.zeros((2, 4, 4)), {}, "the data images"),
         ([["a", "b"], ["c", "d"]], {}, "one label a row as text"),
         ([1, 1], {}, "every label is '1'"),
         (["a", "b"], {"labels": ["b", "a"]}, "labels names the columns"),
         ([1, 2], {"target": "class"}, "did you mean 'classes'"),
-        (HOT, {"target": "classes"}, "several labels a row are --data.target multi-label"),
+        (HOT, {"target": "classes"}, "several labels a row are target='multi-label'"),
         ([0, 1], {"target": "multi-label"}, "1 where a row has a label"),
         (HOT * 2, {"target": "multi-label"}, "got other values"),
         (HOT, {"labels": ["x", "y"]}, "expected 3 different labels"),
@@ -95,7 +95,7 @@ def test_what_has_none_or_two(y: Any, said: dict[str, Any], message: str) -> Non
 def test_how_it_was_read_is_said() -> None:
     assert learnt([[0.5], [2]]).notes == (
         "y (2, 1) read as one column",
-        "y read as numbers to predict (regression); --data.target changes that",
+        "y read as numbers to predict (regression); target (--data.target) changes that",
     )
     assert "no training row has the label b" in learnt([[1, 0], [0, 0]], labels="ab").notes[1]
     assert learnt([1, 2]).notes == ()

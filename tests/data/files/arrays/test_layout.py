@@ -104,7 +104,7 @@ def test_every_array_is_noted_and_guesses_say_what_else() -> None:
     )
     assert notes == [
         "bands (32x32x13) read as image 13x32x32, channels last in the file; if that is wrong, "
-        "--data.kinds bands=image or vector",
+        "give kinds (--data.kinds bands=image or vector)",
         "tab, age read as vector 24",
         "cam read as image 1x16x16",
     ]

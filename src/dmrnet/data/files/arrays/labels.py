@@ -129,7 +129,7 @@ def learn_target(
     if y.ndim > 2:
         raise ValueError(
             f"{path}: expected y of shape ({len(y)},) or ({len(y)}, columns), got {shape}; a class "
-            "for every pixel is read by --data images"
+            "for every pixel is read by the data images (--data)"
         )
     notes = []
     if y.ndim == 2 and shape[1] == 1 and wanted != "multi-label":
@@ -148,7 +148,7 @@ def learn_target(
             "multi-label": f"{len(column.classes)} labels, of which a row has some",
             "regression": "numbers to predict (regression)",
         }[target]
-        notes.append(f"y read as {what}; --data.target changes that")
+        notes.append(f"y read as {what}; target (--data.target) changes that")
     return TargetColumn(
         target, column.classes, column.values, column.whole, (*notes, *column.notes)
     )
@@ -224,7 +224,7 @@ def _recognised(path: str, y: Array) -> TargetName:
             return "regression"
         raise ValueError(
             f"{path}: y has {y.shape[1]} columns of whole numbers; if these are numbers to "
-            "predict, say --data.target regression (target='regression')"
+            "predict, say target='regression' (--data.target regression)"
         )
     if kind == "f":
         if not _is_whole(y):
@@ -239,8 +239,8 @@ def _recognised(path: str, y: Array) -> TargetName:
 
 def _ask(path: str, what: str, one: str, other: str) -> NoReturn:
     raise ValueError(
-        f"{path}: {what}, which may be {one} or {other}; say which with --data.target {one} or "
-        f"--data.target {other} (in Python target={one!r} or target={other!r})"
+        f"{path}: {what}, which may be {one} or {other}; say which with target={one!r} "
+        f"or target={other!r} (--data.target {one} or {other})"
     )
 
 
@@ -326,8 +326,8 @@ def _one_hot(path: str, y: Array) -> Array:
     if not _is_hot(y) or not (y.sum(1) == 1).all():
         raise ValueError(
             f"{path}: expected one class a row, got y of shape {y.shape} in which a row does not "
-            "have exactly one 1; several labels a row are --data.target multi-label, several "
-            "numbers --data.target regression"
+            "have exactly one 1; several labels a row are target='multi-label', several "
+            "numbers target='regression' (--data.target)"
         )
     return np.asarray(y.argmax(1), dtype=np.int64)
 

@@ -245,8 +245,8 @@ def reading_notes(shapes: Mapping[str, tuple[tuple[int, ...], Layout]]) -> list[
         how = "" if layout.kind == "vector" else f", {moved}"
         others = [kind for kind in _kinds_of(len(shape)) if kind != str(layout)]
         notes.append(
-            f"{name} ({by(shape)}) read as {became}{why}{how}; if that is wrong, --data.kinds "
-            f"{name}={' or '.join(others)}"
+            f"{name} ({by(shape)}) read as {became}{why}{how}; if that is wrong, give "
+            f"kinds (--data.kinds {name}={' or '.join(others)})"
         )
     for became, names in plain.items():
         some = ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} modalities"

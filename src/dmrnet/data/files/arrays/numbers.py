@@ -13,7 +13,7 @@ Bools = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 FILL_IN = (
-    "train with --data.cells mean or another choice (cells= in Python), which fills them in; or "
+    "train with cells='mean' (--data.cells mean) or another choice, which fills them in; or "
     "set the whole row to NaN if the modality is absent"
 )
 """Advice on NaN in part of a row."""

@@ -205,9 +205,9 @@ def _stacked(name: str, rows: list[Array | None]) -> Array:
         (one, first), (other, second) = list(shapes.items())[:2]
         raise ValueError(
             f"modality {name}: expected rows of one shape, got {one} in row {first} and "
-            f"{other} in row {second}; images are resized by --data.size {name}=32x32 (size= in "
-            f"Python), sequences that differ in length are read with kinds {name}=sequence (or "
-            "sequence-last, for steps first)"
+            f"{other} in row {second}; images are resized by size "
+            f"(--data.size {name}=32x32), sequences that differ in length are read with kinds "
+            f"{name}=sequence (or sequence-last, for steps first)"
         )
     if all(row is not None for row in rows):
         return np.stack([row for row in rows if row is not None])

@@ -69,7 +69,7 @@ class ArraySource(Source):
 
     def setting(self, name: str, modality: str, value: float) -> str:
         """Return how a setting by modality is written for this source, for advice."""
-        return f"--data.{name} {modality}={value:g}"
+        return f"{name} {modality}={value:g} (--data.{name})"
 
     @abstractmethod
     def read(self, name: str) -> Array:

@@ -136,7 +136,7 @@ def live_label(polarity: str, label: dict[str, Tensor], hint: dict[str, Tensor])
         if number and wrong[live]:
             raise ValueError(
                 f"casia-surf: polarity is {polarity}, but the paths of {wrong[live]} of {number} "
-                "samples say the opposite; set --data.polarity auto"
+                "samples say the opposite; set polarity to auto (--data.polarity)"
             )
         return live
     if number:
@@ -152,6 +152,6 @@ def live_label(polarity: str, label: dict[str, Tensor], hint: dict[str, Tensor])
         raise ValueError(
             f"casia-surf: {share:.0%} of the training list has label 1, and the paths do not tell "
             "real from fake. In the published lists real faces are the smaller part, so label 0 "
-            "may be the real one here: set --data.polarity live-1 or live-0"
+            "may be the real one here: set polarity to live-1 or live-0 (--data.polarity)"
         )
     return 1

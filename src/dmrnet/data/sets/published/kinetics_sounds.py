@@ -102,7 +102,7 @@ class KineticsSounds(DataSettings):
             raise ValueError(
                 f"kinetics-sounds: expected training clips of every class, got none of "
                 f"{', '.join(lacking)} in the list of {self.classes} classes; choose another list "
-                "with --data.classes, or prepare these folders, too"
+                "in classes (--data.classes), or prepare these folders, too"
             )
         rows = [((split == part) & (target >= 0)).nonzero().flatten() for part in range(3)]
         origin = "as published"
