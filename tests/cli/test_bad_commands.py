@@ -143,6 +143,10 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
         "data prepare digits --sorce x",
         "dmrnet data prepare has no option --sorce; did you mean '--source'?",
     ),
+    "missing cells of published data": (
+        "fit --data mfeat --data.cells mean",
+        "unknown setting --data.cells of data mfeat; published data have no missing cells",
+    ),
     "an option of quickstart misspelt": (
         "quickstart --otu x",
         "unknown setting --otu; did you mean '--out'?",

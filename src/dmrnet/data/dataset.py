@@ -40,6 +40,8 @@ class Dataset(ABC):
         rows_in_file: Number of rows of the file, where some are left out.
         pixels: int64 tensor ``(n, M)``, the number of pixels of each class in each image; None
             unless every pixel has a class.
+        sizes: int64 tensor ``(n, 2)``, height and width of each image, where they differ: images
+            are taken one at a time then.
         attack_types: Names of the types of attack that are known.
         attack_type: int64 tensor ``(n,)``, the number of each sample's type of attack, -1 where it
             has none; None where no types are known.
@@ -61,6 +63,7 @@ class Dataset(ABC):
     file_rows: Tensor | None = None
     rows_in_file: int = 0
     pixels: Tensor | None = None
+    sizes: Tensor | None = None
     attack_types: tuple[str, ...] = ()
     attack_type: Tensor | None = None
     steps: Tensor | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -13,12 +13,40 @@ from torchvision import tv_tensors
 from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.inputs.transforms import Transform, integer, uniform
-from dmrnet.data.mapped import MappedDataset
+from dmrnet.data.inputs.views import View
 from dmrnet.data.splits.split import generator
-from dmrnet.modalities import Batch
+from dmrnet.modalities import Batch, Task
 
 CELL = 32
 """Cell size, in pixels, of the index that locates foreground classes."""
+
+
+class LabelledImages(Protocol):
+    """Images with a class for every pixel, of which tiles are cut: a `Dataset` with these."""
+
+    task: Task
+    target: Tensor
+    present: Tensor
+    samples: tuple[str, ...]
+    view: View
+
+    @property
+    def pixels(self) -> Tensor | None:
+        """Number of pixels of each class in each image, int64 ``(n, M)``."""
+        ...
+
+    @property
+    def content(self) -> str:
+        """Fingerprint of the images."""
+        ...
+
+    def label_map(self, row: int) -> Array:
+        """Return the labels of an image, ``(H, W)``, as they are stored."""
+        ...
+
+    def cut(self, row: int, box: tuple[slice, slice]) -> dict[str, Tensor]:
+        """Return a part of what is stored of an image, ``(C, h, w)``, and its ``labels``."""
+        ...
 
 
 class TileDataset(Dataset):
@@ -41,7 +69,7 @@ class TileDataset(Dataset):
 
     def __init__(
         self,
-        images: MappedDataset,
+        images: LabelledImages,
         side: int,
         number: int,
         foreground: Sequence[int],
@@ -55,16 +83,20 @@ class TileDataset(Dataset):
         self.target = images.target.repeat_interleave(number)
         self.present = images.present.repeat_interleave(number, 0)
         self.samples = tuple(f"{name}, tile {k}" for name in images.samples for k in range(number))
-        labels = images.arrays["labels"].array
-        self.cells = [
-            _cells(np.isin(labels[row, 0], list(foreground))) for row in images.rows.tolist()
-        ]
+        self.foreground = list(foreground)
+        self._cells: dict[int, tuple[tuple[int, ...], Tensor]] = {}
+
+    def _image(self, image: int) -> tuple[tuple[int, ...], Tensor]:
+        """Return the height and width of an image, and its cells with foreground."""
+        if image not in self._cells:
+            labels = self.images.label_map(image)
+            self._cells[image] = labels.shape, _cells(np.isin(labels, self.foreground))
+        return self._cells[image]
 
     def position(self, row: int, epoch: int) -> tuple[int, int, torch.Generator]:
         """Return top and left of a tile, and the generator that drew them, for augmentation."""
         side, draw = self.side, generator(self.seed, "tile", epoch, row)
-        height, width = self.images.arrays["labels"].array.shape[-2:]
-        cells = self.cells[row // self.number]
+        (height, width), cells = self._image(row // self.number)
         if uniform(draw) >= self.share or not len(cells):
             top, left = integer(draw, 0, height - side), integer(draw, 0, width - side)
             return top, left, draw
@@ -79,20 +111,15 @@ class TileDataset(Dataset):
     def take(self, rows: Tensor, epoch: int = 0) -> Batch:
         """Cut a batch of tiles; the epoch also seeds their positions."""
         cut = [self._tile(row, epoch) for row in rows.tolist()]
-        raw = {name: torch.stack([tile[name] for tile in cut]) for name in self.images.arrays}
+        raw = {name: torch.stack([tile[name] for tile in cut]) for name in cut[0]}
         values = self.images.view(raw, rows, epoch)
         return self._batch(values, rows, values["labels"])
 
     def _tile(self, row: int, epoch: int) -> dict[str, Tensor]:
         """Return the stored arrays of one tile, augmented."""
         top, left, draw = self.position(row, epoch)
-        stored = int(self.images.rows[row // self.number])
-        tile = {
-            name: torch.from_numpy(
-                np.array(mapped.array[stored, :, top : top + self.side, left : left + self.side])
-            )
-            for name, mapped in self.images.arrays.items()
-        }
+        box = slice(top, top + self.side), slice(left, left + self.side)
+        tile = self.images.cut(row // self.number, box)
         tile["labels"] = tv_tensors.Mask(tile["labels"])
         return tile if self.transform is None else self.transform(tile, draw)
 

@@ -107,6 +107,19 @@ class MappedDataset(Dataset):
         self.attack_type = None if attack_type is None else attack_type[rows]
         self._content = content
 
+    def label_map(self, row: int) -> Array:
+        """Return the labels of the pixels of an image, ``(H, W)``, as they are stored."""
+        labels: Array = self.arrays["labels"].array[int(self.rows[row]), 0]
+        return labels
+
+    def cut(self, row: int, box: tuple[slice, slice]) -> dict[str, Tensor]:
+        """Return a part of every stored array of an image, ``(C, h, w)``."""
+        at = (int(self.rows[row]), slice(None), *box)
+        return {
+            name: torch.from_numpy(np.array(mapped.array[at]))
+            for name, mapped in self.arrays.items()
+        }
+
     def take(self, rows: Tensor, epoch: int = 0) -> Batch:
         """Read a batch of some samples."""
         stored = self.rows.index_select(0, rows)

@@ -10,10 +10,9 @@ from dmrnet.data.dataset import Dataset
 from dmrnet.data.loader import evaluation_batches
 from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.engine.scores.scoring import (
-    images_at_once,
+    image_batches,
     naming_samples,
     sliding_of,
-    tiling_of,
 )
 from dmrnet.evaluation import predict_pixels
 from dmrnet.evaluation.volumes.label_volumes import predict_volumes
@@ -31,7 +30,7 @@ def label_maps(
 
     Args:
         run: Run that predicts.
-        dataset: Images of one size.
+        dataset: Images, or volumes.
         rows: int64 ``(m,)`` row numbers of the images to predict.
         visible: bool ``(V,)``, True for modalities that may be used.
         batch_size: Most images predicted together; fewer where they are large.
@@ -55,9 +54,7 @@ def label_maps(
             with naming_samples("", dataset):
                 yield batch.index, predict_volumes(run.method, masked, sliding)
         return
-    first = dataset.take(rows[:1]).inputs
-    size = images_at_once(first, batch_size)
-    tiling = tiling_of(next(iter(first.values())).shape[-2:], tile)
+    size, tiling = image_batches(dataset, batch_size, tile, int(rows[0]))
     for batch in evaluation_batches(dataset, size, rows=rows):
         mask = batch.present & visible
         masked = batch.masked(mask, mask, run.task.modalities).to(run.device)

@@ -65,6 +65,8 @@ ELSEWHERE = {
     "output-dir": _OUT,
     "name": _OUT,
     "run-name": _OUT,
+    "data.cells": "published data have no missing cells: files with NaN are refused when they are "
+    "prepared; own data have this setting (--data arrays, images, volumes or table)",
     "deterministic": "runs are repeatable as they are: everything random follows from seed "
     "(--seed)",
 }

@@ -236,3 +236,41 @@ def test_volumes_that_cannot_be_used_are_skipped() -> None:
     bad = LazyDataset(items[1:2]).with_options({}, "skip")
     with pytest.raises(ValueError, match="every case is bad; case 0: modality t1"):
         read_volumes(bad, task, standardiser, OwnVolumes())
+
+
+def test_missing_voxels_are_filled_with_the_training_volumes(tmp_path: Path) -> None:
+    """By the mean of the voxels that there are, or zero; patches, whole volumes and later ones."""
+    inputs, y = made()
+    inputs["t1"][:, :, ::3, 2] = np.nan
+    np.savez(tmp_path / "a.npz", **inputs, y=y)
+    path, known = str(tmp_path / "a.npz"), ~np.isnan(inputs["t1"])
+    with pytest.raises(ValueError, match="in part of its voxels; train with cells"):
+        Volumes(path).load(0)
+    for cells, value in (("mean", None), ("zero", 0.0)):
+        splits = Volumes(path, val=path, cells=cells).load(0)
+        mean, std = inputs["t1"][known].mean(dtype=float), inputs["t1"][known].std(dtype=float)
+        filled = np.where(known, inputs["t1"], mean if value is None else value)
+        found = torch.cat([splits.val.take(torch.tensor([row])).inputs["t1"] for row in range(5)])
+        np.testing.assert_allclose(found, (filled - mean) / std, rtol=1e-5, atol=1e-5)
+        share = 100 * (~known).mean()
+        assert f"train: {share:.1f} % of the cells of t1 are missing, in 5 of 5 rows" in "".join(
+            splits.notes
+        )
+        assert "val: " in "".join(splits.notes)
+        options = OwnVolumes()
+        later = read_volumes(path, splits.train.task, splits.standardiser, options)
+        assert torch.equal(later.take(torch.tensor([1])).inputs["t1"], found[1:2])
+    assert isinstance(Arrays(path, cells="zero").load(0).train, PatchDataset)
+    for wrong in (Volumes(path, cells="median"), Arrays(path, cells="mean+indicator")):
+        with pytest.raises(ValueError, match="refuse, mean or zero"):
+            wrong.load(0)
+
+
+def test_what_is_not_for_volumes_is_refused(file: str) -> None:
+    """Rather than left out in silence."""
+    for name, value in (("rows", 3), ("missing", 0.3)):
+        with pytest.raises(ValueError, match=f"without {name}"):
+            Arrays(file, **{name: value}).load(0)
+        data = MultimodalDataset(*made())
+        with pytest.raises(ValueError, match=f"{name} is not for data with a class for every"):
+            Given(data.key, **{name: value}).load(0)

@@ -48,8 +48,8 @@ def shift_notes(dataset: Dataset, standardiser: Standardiser | None) -> list[str
     if dataset.task.axes == 3:
         number = min(number, VOLUMES_AT_MOST)
     rows = torch.linspace(0, len(dataset) - 1, number).long()
-    # Volumes may differ in size.
-    batches = [dataset.take(some) for some in (rows.split(1) if dataset.task.axes == 3 else [rows])]
+    apart = dataset.task.axes == 3 or dataset.sizes is not None
+    batches = [dataset.take(some) for some in (rows.split(1) if apart else [rows])]
     notes = []
     for column, name in enumerate(dataset.task.modalities):
         if name not in standardiser.mean:

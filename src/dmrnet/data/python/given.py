@@ -111,7 +111,8 @@ class MultimodalDataset(GivenData, ArraySource):
         labels: Names of the columns of `y`, of labels or numbers; or ordered classes from the
             lowest to the highest.
         volumes: Settings of volumes with a class for every voxel, `y` ``(n, D, H, W)``, by name:
-            those of ``--data volumes``, such as ``patch`` or ``regions``.
+            those of ``--data volumes``, such as ``patch`` or ``regions``. Of images with a class
+            for every pixel, `y` ``(n, H, W)``: ``classes``, ``labels``, ``ignore``, ``weights``.
         name: Name of the data, for messages and reports.
 
     Raises:

@@ -36,7 +36,7 @@ from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.inputs.steps import trimmed
 from dmrnet.data.python.given import GivenData
 from dmrnet.data.python.item_summary import Item, Summary
-from dmrnet.data.python.records import record
+from dmrnet.data.python.records import label_axes, record
 from dmrnet.data.volumes.options import own_volumes
 from dmrnet.hints import nearest
 from dmrnet.modalities import Batch, Task
@@ -61,7 +61,8 @@ class LazyDataset(GivenData):
         absent: Number that stands for an absent block, by modality; see `MultimodalDataset`.
         target: What labels are; see `MultimodalDataset`.
         labels: Names of the columns of labels, or ordered classes.
-        volumes: As in `MultimodalDataset`; sizes may differ, memory maps are read where needed.
+        volumes: As in `MultimodalDataset`; sizes of volumes and of images with a class for every
+            pixel may differ, memory maps are read where needed.
         name: Name of the data, for messages and reports.
     """
 
@@ -103,12 +104,10 @@ class LazyDataset(GivenData):
 
     def __getitem__(self, row: int) -> Item:
         """Return the arrays of a sample that it has, and its label or None."""
-        values, label = record(self.items[row])
-        if self.y is not None:
-            label = values.get(self.y)
+        values, label = self.raw(row)
         inputs = {}
         for name, value in values.items():
-            array = None if name == self.y else as_array(value)
+            array = as_array(value)
             if array is None:
                 continue
             if array.dtype.kind not in "biuf":
@@ -130,6 +129,20 @@ class LazyDataset(GivenData):
         if not inputs:
             raise ValueError(f"sample {row} has no modality; leave such samples out")
         return inputs, plain_label(label)
+
+    def raw(self, row: int) -> tuple[dict[str, Any], Any]:
+        """Return the values of a sample as they are given, and its label or None."""
+        values, label = record(self.items[row])
+        if self.y is not None:
+            label = values.get(self.y)
+        return {name: value for name, value in values.items() if name != self.y}, label
+
+    @cached_property
+    def label_axes(self) -> int:
+        """2 if the labels are a class for every pixel, 3 for every voxel, 0 for other labels."""
+        if self.target not in ("auto", "classes"):
+            return 0
+        return label_axes(*self.raw(0))
 
     def labels_of(self, rows: Tensor) -> Array:
         """Return the labels of some samples, numbers or text.
@@ -180,9 +193,9 @@ class LazyDataset(GivenData):
     @property
     def fingerprint(self) -> str:
         """Fingerprint of all samples."""
-        from dmrnet.data.volumes.sources import voxel_digest
+        from dmrnet.data.volumes.sources import dense_digest
 
-        content = voxel_digest(self) or self.summary.digest
+        content = dense_digest(self) or self.summary.digest
         digest = blake2b(content.encode(), digest_size=4)
         digest.update(repr((self.y, sorted(self.kinds.items()), *self.stated)).encode())
         if self.groups is not None:

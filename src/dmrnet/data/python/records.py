@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 
 def items_of(records: Any) -> Iterator[Any]:  # noqa: ANN401
     """Iterate over records; torch data sets have items by number and may not be iterable."""
@@ -24,3 +26,25 @@ def record(item: Any) -> tuple[Mapping[str, Any], Any]:  # noqa: ANN401
             f"label, got {type(item).__name__}"
         )
     return row, label
+
+
+def label_axes(values: Mapping[str, Any], label: Any) -> int:  # noqa: ANN401
+    """Return 2 for a class for every pixel, 3 for one for every voxel, and 0 for other labels.
+
+    Args:
+        values: Arrays of the modalities of a sample; others are left out.
+        label: Its label.
+
+    >>> label_axes({"rgb": np.zeros((3, 8, 6))}, np.zeros((8, 6), dtype=int))
+    2
+    >>> label_axes({"flair": np.zeros((5, 8, 6))}, np.zeros((5, 8, 6), dtype=int))
+    3
+    >>> label_axes({"flair": np.zeros((5, 8, 6))}, 1)
+    0
+    """
+    shape = np.shape(label)
+    plane = shape[1:] if shape[:1] == (1,) else shape[:-1] if shape[-1:] == (1,) else shape
+    images = [some for some in map(np.shape, values.values()) if len(some) in (2, 3)]
+    if len(plane) == 2 and any(plane in (some[-2:], some[:2]) for some in images):
+        return 2
+    return 3 if len(shape) in (3, 4) else 0

@@ -69,8 +69,8 @@ class Arrays(OwnFiles, InMemory):
         if not pixels and not has_voxel_labels(self.train, self.groups):
             return None
         one, data = ("pixel", "images") if pixels else ("voxel", "volumes")
-        for name in ("modalities", "kinds", "size", "padding", "labels", "rows"):
-            if getattr(self, name) is not None:
+        for name in ("modalities", "kinds", "size", "padding", "labels", "rows", "missing"):
+            if getattr(self, name) not in (None, 0.0):
                 raise ValueError(
                     f"{self.train}: y is a class for every {one}; the data arrays read such files "
                     f"without {name}: use the data {data} (--data), which has settings of its own"
@@ -80,7 +80,13 @@ class Arrays(OwnFiles, InMemory):
         if pixels:
             return self.images
         same = {name: getattr(self, name) for name in ("train", "val", "test", "val_share")}
-        return Volumes(**same, groups=self.groups, absent=self.absent, unscaled=self.unscaled)
+        if self.cells not in ("refuse", "mean", "zero"):
+            raise ValueError(
+                f"{self.train}: expected cells refuse, mean or zero for volumes with a class for "
+                f"every voxel, got {self.cells}"
+            )
+        own = {name: getattr(self, name) for name in ("groups", "absent", "unscaled")}
+        return Volumes(**same, **own, cells=self.cells)
 
     @property
     def images(self) -> Images:

@@ -189,7 +189,12 @@ class DataSettings(ABC):
                 absent=self.absent_values,
             )
         from dmrnet.data.files.arrays.source import ArraySource
+        from dmrnet.data.python.items import LazyDataset
 
+        if isinstance(path, LazyDataset) and standardiser is not None and self.images is not None:
+            from dmrnet.data.python.item_images import read_item_images
+
+            return read_item_images(path, task, standardiser, self.images, need_target)
         if not isinstance(path, str | ArraySource):
             raise ValueError(
                 f"{path.path}: expected a MultimodalDataset or a file, for a class for every pixel"

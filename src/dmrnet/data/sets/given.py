@@ -50,17 +50,29 @@ class Given(OwnVolumes, InMemory):
         if not self.train:
             raise ValueError("data given are of Python: call dmrnet.fit with a MultimodalDataset")
         from dmrnet.data.pixel_labels import has_pixel_labels
+        from dmrnet.data.python.items import LazyDataset
         from dmrnet.data.volumes.sources import has_voxel_labels
 
         train = given(self.train)
-        pixels = has_pixel_labels(train) and train.target in ("auto", "classes")
+        if isinstance(train, LazyDataset):
+            pixels = train.label_axes == 2
+        else:
+            pixels = has_pixel_labels(train) and train.target in ("auto", "classes")
         if not pixels and not has_voxel_labels(train):
             return None
-        if self.rows is not None:
-            raise ValueError("rows is not for data with a class for every pixel or voxel")
+        for name in ("rows", "missing"):
+            if getattr(self, name):
+                raise ValueError(f"{name} is not for data with a class for every pixel or voxel")
         from dmrnet.data.volumes.own import own_splits
 
         val, test = (given(key) if key else None for key in (self.val, self.test))
+        if pixels and isinstance(train, LazyDataset):
+            from dmrnet.data.python.item_images import image_splits
+
+            validation, testing = (
+                one if isinstance(one, LazyDataset) else None for one in (val, test)
+            )
+            return image_splits(self.images, train, validation, testing, seed)
         if pixels:
             assert isinstance(train, MultimodalDataset)
             v, t = (one if isinstance(one, MultimodalDataset) else None for one in (val, test))
@@ -94,7 +106,10 @@ class Given(OwnVolumes, InMemory):
             val_share=self.val_share,
             absent=self.absent,
             unscaled=self.unscaled,
-            classes=classes,
+            classes=classes or self.classes,
+            labels=self.labels,
+            ignore=self.ignore,
+            weights=self.weights,
             cells=pixel_cells(self.cells),
         )
 

@@ -68,6 +68,11 @@ class Images(OwnFiles):
     metric: ClassVar[str] = "miou"
     shows_inputs: ClassVar[bool] = True
 
+    @property
+    def images(self) -> Images:
+        """These settings."""
+        return self
+
     def load(self, seed: int) -> Splits:
         """Return the splits: tiles to train on, whole images to validate and test on."""
         return self.load_from("images", self.train, self.val, self.test, seed)
@@ -142,7 +147,10 @@ class Images(OwnFiles):
         change = {"none": None, "mirror": RandomFlip(), "turn": Symmetry()}[self.augment]
         tiles = TileDataset(training, side, self.tiles, seldom, self.seldom, seed, change)
         held_out = validation if val is None else None
-        notes = (*self._notes(images, task, side, held_out, seed), *([told] if told else []))
+        notes = (
+            *self._notes(images, (rows, held), task, side, held_out, seed),
+            *([told] if told else []),
+        )
         training.warnings = tuple(f"train: {note}" for note in images.warnings)
         for role, other in (("val", validation), ("test", testing)):
             if other is not None:
@@ -224,9 +232,15 @@ class Images(OwnFiles):
         return tuple(range(len(task.classes)) if named else map(int, task.classes))
 
     def _notes(
-        self, images: ImageFile, task: Task, side: int, held_out: Dataset | None, seed: int
+        self,
+        images: ImageFile,
+        rows: tuple[Tensor, Tensor],
+        task: Task,
+        side: int,
+        held_out: Dataset | None,
+        seed: int,
     ) -> tuple[str, ...]:
-        """Say what was held out, how tiles are laid, and what is absent or missing."""
+        """Say what was held out, how tiles are laid, and what `rows` to train and hold out lack."""
         from dmrnet.data.inputs.cells import cell_notes, count_missing
 
         notes = [
@@ -239,12 +253,15 @@ class Images(OwnFiles):
             notes.insert(
                 0, f"val: {share} of train held out{wholly} ({len(held_out)} images, seed {seed})"
             )
-        for name, absent in zip(task.modalities, (~images.present).sum(0).tolist(), strict=True):
-            if absent:
-                notes.append(f"train: {name} is absent in {absent} of {len(images.present)} images")
-        if self.cells != "refuse":
-            missing = count_missing(images.arrays, images.present, images.inputs)
-            notes += cell_notes("train", missing, self.cells)
+        for role, some in zip(("train", "val"), rows, strict=True):
+            present = images.present[some]
+            for name, absent in zip(task.modalities, (~present).sum(0).tolist(), strict=True):
+                if absent:
+                    notes.append(f"{role}: {name} is absent in {absent} of {len(some)} images")
+            if self.cells != "refuse" and len(some):
+                arrays = {name: array[some] for name, array in images.arrays.items()}
+                missing = count_missing(arrays, present, images.inputs)
+                notes += cell_notes(role, missing, self.cells if role == "train" else None)
         return tuple(notes)
 
     def _check(self) -> None:

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dmrnet.data.sets.base import OwnFiles
 from dmrnet.data.volumes.options import OwnVolumes
@@ -24,7 +24,13 @@ class Volumes(OwnVolumes, OwnFiles):
     The first class is the background. A row of NaN says that a volume lacks the modality; so does
     ``present``, bool ``(n, V)``. ``samples`` may name the volumes, ``groups`` what they belong to.
     Volumes of different sizes are read by `dmrnet.LazyDataset`.
+
+    Attributes:
+        cells: What stands for missing voxels, NaN in part of a volume: the mean of their channel in
+            training, or zero.
     """
+
+    cells: Literal["refuse", "mean", "zero"] = field(default="refuse", kw_only=True)
 
     metric: ClassVar[str] = "dice"
     shows_inputs: ClassVar[bool] = True
@@ -43,5 +49,6 @@ class Volumes(OwnVolumes, OwnFiles):
             self.val_share,
             self.groups,
             self.absent,
+            self.cells,
             unscaled=self.left_unscaled,
         )

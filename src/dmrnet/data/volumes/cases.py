@@ -130,6 +130,7 @@ class Scan:
         hashes: int64 ``(n, V)``.
         content: Fingerprint of all cases.
         bad: Why a case cannot be used, by its number; the others hold no such case.
+        missing: int64 ``(n, V)``, number of missing cells, which are NaN.
     """
 
     channels: Mapping[str, int]
@@ -139,6 +140,7 @@ class Scan:
     hashes: Tensor
     content: str
     bad: Mapping[int, str] = field(default_factory=dict)
+    missing: Tensor = field(default_factory=lambda: torch.zeros(0, 0, dtype=torch.int64))
 
     @property
     def labels(self) -> Tensor:
@@ -172,6 +174,7 @@ class _Found:
     sizes: list[tuple[int, int, int]] = field(default_factory=list)
     hashes: list[dict[str, int]] = field(default_factory=list)
     counts: list[dict[int, int] | None] = field(default_factory=list)
+    missing: list[dict[str, int]] = field(default_factory=list)
 
 
 def scan(
@@ -181,6 +184,7 @@ def scan(
     *,
     labelled: bool = True,
     skip: bool = False,
+    cells: bool = False,
 ) -> Scan:
     """Read every case once.
 
@@ -190,6 +194,7 @@ def scan(
         channels: Modalities of a training with their channels; None learns them from the cases.
         labelled: Whether a case without labels cannot be used.
         skip: Whether cases that cannot be used are skipped.
+        cells: Whether cases may hold NaN, for cells that are missing.
 
     Raises:
         ValueError: If volumes of a case differ in size, a modality in channels, or a number is NaN
@@ -200,7 +205,7 @@ def scan(
     bad: dict[int, str] = {}
     for row in range(len(cases)):
         try:
-            _scan_case(path, cases, row, known, channels is None, found, digest)
+            _scan_case(path, cases, row, known, channels is None, cells, found, digest)
         # Cases of the user's own may raise anything on a damaged file.
         except Exception as error:
             if not skip:
@@ -220,7 +225,8 @@ def scan(
     table = torch.tensor([[one.get(name, 0) for name in names] for one in found.hashes])
     present = torch.tensor([[name in one for name in names] for one in found.hashes])
     sizes = torch.tensor(found.sizes, dtype=torch.int64)
-    return Scan(known, sizes, present, found.counts, table, digest.hexdigest(), bad)
+    missing = torch.tensor([[one.get(name, 0) for name in names] for one in found.missing])
+    return Scan(known, sizes, present, found.counts, table, digest.hexdigest(), bad, missing)
 
 
 def _scan_case(
@@ -229,6 +235,7 @@ def _scan_case(
     row: int,
     known: dict[str, int],
     learn: bool,
+    cells: bool,
     found: _Found,
     digest: blake2b,
 ) -> None:
@@ -238,6 +245,7 @@ def _scan_case(
         raise ValueError(f"{path}: case {row} has no modality; leave such cases out")
     hashes: dict[str, int] = {}
     new: dict[str, int] = {}
+    missing: dict[str, int] = {}
     contents: list[bytes | memoryview] = []
     for name, array in arrays.items():
         where = f"{path}: case {row}, modality {name}"
@@ -252,9 +260,11 @@ def _scan_case(
                 f"{where}: expected {new[name]} channels as in other cases, got {len(array)}"
             )
         numbers = np.ascontiguousarray(array, dtype=np.float32)
-        if np.isnan(numbers).any():
+        gaps = int(np.isnan(numbers).sum())
+        if gaps and not cells:
             raise ValueError(f"{where}: it holds NaN in part of its voxels; {FILL_IN}")
-        if not np.isfinite(numbers).all():
+        missing[name] = gaps
+        if np.isinf(numbers).any():
             raise ValueError(
                 f"{where}: it holds infinity; mend the value, or leave the modality out"
             )
@@ -272,6 +282,7 @@ def _scan_case(
     found.sizes.append(next(iter(arrays.values())).shape[1:])
     found.hashes.append(hashes)
     found.counts.append(counts)
+    found.missing.append(missing)
 
 
 def read_case(
@@ -296,8 +307,8 @@ def read_case(
     size = None if labels is None else labels.shape
     arrays: dict[str, Array] = {}
     for name, value in values.items():
-        array = _array(value)
-        if array is None or _is_nothing(array):
+        array = array_of(value)
+        if array is None or is_nothing(array):
             continue
         if array.dtype.kind not in "biuf":
             raise TypeError(
@@ -312,14 +323,14 @@ def read_case(
     return arrays, labels
 
 
-def _array(value: Any) -> Array | None:  # noqa: ANN401
+def array_of(value: Any) -> Array | None:  # noqa: ANN401
     """Return an array without a copy; None for None."""
     if value is None:
         return None
     return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
 
 
-def _is_nothing(array: Array) -> bool:
+def is_nothing(array: Array) -> bool:
     """Return whether an array is nothing but NaN, looking at all of it only if it starts so."""
     if array.dtype.kind != "f" or not array.size or not np.isnan(array[(0,) * array.ndim]):
         return False
@@ -361,7 +372,7 @@ def as_labels(where: str, labels: Any) -> Array:  # noqa: ANN401
     Raises:
         ValueError: If they have another shape or hold fractions.
     """
-    array = _array(labels)
+    array = array_of(labels)
     assert array is not None
     if array.ndim == 4 and 1 in (array.shape[0], array.shape[-1]):
         array = array[0] if array.shape[0] == 1 else array[..., 0]

@@ -11,6 +11,7 @@ from torch import Tensor
 from dmrnet.data.checks.shift import with_shift_warnings
 from dmrnet.data.dataset import Splits
 from dmrnet.data.files.arrays.source import Source
+from dmrnet.data.inputs.cells import MissingCells, cell_notes
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.inputs.streaming import fit_streamed
 from dmrnet.data.pixel_labels import numbers_of_training
@@ -48,19 +49,20 @@ def own_splits(
         val_share: Share of the training volumes to hold out.
         groups: Name of the array of groups; see `OwnFiles`.
         absent: Number that stands for an absent block, by modality.
-        cells: What stands for missing cells, which volumes cannot have.
+        cells: What stands for missing voxels: the mean of their channel, or zero.
         unscaled: Modalities whose numbers are not standardised.
 
     Raises:
         ValueError: If something is wrong with the volumes or the options.
     """
     options.check_options()
-    if cells != "refuse":
+    if cells not in ("refuse", "mean", "zero"):
         raise ValueError(
-            f"expected cells refuse for volumes with a class for every voxel, got {cells}: missing "
-            "voxels are not filled; fill them in before"
+            "cells: expected refuse, mean or zero for volumes with a class for every voxel, got "
+            f"{cells}"
         )
-    opened = Opened(train, labelled=True, groups=groups, absent=absent)
+    filled = cells != "refuse"
+    opened = Opened(train, labelled=True, groups=groups, absent=absent, cells=filled)
     found = without_ignored(opened.scan.labels, options.ignore)
     numbers, told = numbers_of_training(opened.path, found, options.classes, options.labels)
     classes = tuple(options.classes or map(str, numbers))
@@ -71,12 +73,18 @@ def own_splits(
         validation: Part = opened.cases, index, held
         notes.insert(0, note)
     else:
-        rows, validation = torch.arange(len(index)), _part(val, opened, numbers, groups, absent)
-    standardiser = fit_streamed(_volumes(opened, rows), index.modalities).leave(unscaled)
+        rows = torch.arange(len(index))
+        validation = _part("val", val, opened, numbers, groups, absent, cells, notes)
+    standardiser = fit_streamed(volumes_of(opened, rows), index.modalities, cells)
+    standardiser.leave(unscaled)
+    notes += cell_counts("train", opened, rows, cells)
+    testing = None
+    if test is not None:
+        testing = _part("test", test, opened, numbers, groups, absent, cells, notes)
     parts: dict[str, Part | None] = {
         "train": (opened.cases, index, rows),
         "val": validation,
-        "test": None if test is None else _part(test, opened, numbers, groups, absent),
+        "test": testing,
     }
     splits = volume_splits(
         name,
@@ -97,18 +105,42 @@ def own_splits(
 
 
 def _part(
+    role: str,
     source: str | Source,
     training: Opened,
     numbers: tuple[int, ...],
     groups: str | None,
     absent: Mapping[str, float] | None,
+    cells: Cells,
+    notes: list[str],
 ) -> Part:
-    channels = training.scan.channels
-    opened = Opened(source, labelled=True, channels=channels, groups=groups, absent=absent)
-    return opened.cases, opened.index(numbers), torch.arange(len(opened.names))
+    opened = Opened(
+        source,
+        labelled=True,
+        channels=training.scan.channels,
+        groups=groups,
+        absent=absent,
+        cells=cells != "refuse",
+    )
+    rows = torch.arange(len(opened.names))
+    notes += cell_counts(role, opened, rows)
+    return opened.cases, opened.index(numbers), rows
 
 
-def _volumes(opened: Opened, rows: Tensor) -> Iterator[dict[str, Tensor]]:
+def cell_counts(role: str, opened: Opened, rows: Tensor, cells: Cells | None = None) -> list[str]:
+    """Return sentences on the missing cells of some cases; see `cell_notes`."""
+    counted, known = {}, opened.scan
+    for column, (name, channels) in enumerate(known.channels.items()):
+        has = rows[known.present[rows, column]]
+        missing = known.missing[has, column]
+        if bool(missing.any()):
+            numbers = int(known.sizes[has].prod(1).sum()) * channels
+            share = int(missing.sum()) / numbers
+            counted[name] = MissingCells(int((missing > 0).sum()), len(has), share)
+    return cell_notes(role, counted, cells if cells != "refuse" else None)
+
+
+def volumes_of(opened: Opened, rows: Tensor) -> Iterator[dict[str, Tensor]]:
     """Read the volumes of some cases, one case at a time."""
     for row in rows.tolist():
         arrays, _ = read_case(opened.path, opened.cases, row, opened.scan.channels)
@@ -142,7 +174,14 @@ def read_volumes(
         ValueError: If something is wrong with the volumes; the message says which and where.
     """
     channels = {modality.name: modality.shape[0] for modality in task.inputs}
-    opened = Opened(source, labelled=need_target, channels=channels, groups=groups, absent=absent)
+    opened = Opened(
+        source,
+        labelled=need_target,
+        channels=channels,
+        groups=groups,
+        absent=absent,
+        cells=standardiser is not None and standardiser.imputer is not None,
+    )
     numbers, rows = numbers_of(task, options), torch.arange(len(opened.names))
     volumes = VolumeRows(
         task,

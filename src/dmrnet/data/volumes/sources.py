@@ -14,10 +14,18 @@ from dmrnet.data.files.arrays.disguise import absent_rows
 from dmrnet.data.files.arrays.labels import text
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.source import PRESENT, SAMPLES, TARGET, ArraySource, Source
+from dmrnet.data.files.images import image_layout
 from dmrnet.data.python.items import LazyDataset
-from dmrnet.data.python.records import record
 from dmrnet.data.splits.groups import NO_GROUPS
-from dmrnet.data.volumes.cases import CaseIndex, Cases, Scan, SomeCases, scan
+from dmrnet.data.volumes.cases import (
+    CaseIndex,
+    Cases,
+    Scan,
+    SomeCases,
+    array_of,
+    is_nothing,
+    scan,
+)
 
 LABEL_AXES = 4
 """Axes of labels ``(n, D, H, W)`` of volumes."""
@@ -31,8 +39,7 @@ def has_voxel_labels(source: str | Source | None, groups: str | None = None) -> 
         groups: Name of the array of groups.
     """
     if isinstance(source, LazyDataset):
-        _, label = _item(source, 0)
-        return np.ndim(label) in (LABEL_AXES - 1, LABEL_AXES) and np.shape(label) != ()
+        return source.label_axes == LABEL_AXES - 1
     if not isinstance(source, str | ArraySource):
         return False
     opened = open_source(source, groups)
@@ -73,13 +80,12 @@ class LazyCases:
 
     def __getitem__(self, row: int) -> tuple[Mapping[str, Any], Any]:
         """Return the arrays of a case and its labels."""
-        values, label = _item(self.data, row)
+        values, label = self.data.raw(row)
         absent = self.data.absent
         return {
             name: value
             for name, value in values.items()
-            if name != self.data.y
-            and not (
+            if not (
                 name in absent
                 and value is not None
                 and absent_rows(np.asarray(value)[None], absent[name])[0]
@@ -87,18 +93,59 @@ class LazyCases:
         }, label if self.labelled else None
 
 
-def voxel_digest(data: LazyDataset) -> str | None:
-    """Return the fingerprint of samples with a class for every voxel; None of others."""
-    return scan(data.path, LazyCases(data)).content if has_voxel_labels(data) else None
+class LazyImages(LazyCases):
+    """Images of a `LazyDataset` with a class for every pixel, as volumes of one slice.
+
+    Args:
+        data: The images.
+        labelled: Whether to read labels.
+        channels: Number of channels of each modality; empty where it is not known yet.
+    """
+
+    def __init__(self, data: LazyDataset, labelled: bool, channels: Mapping[str, int]) -> None:
+        super().__init__(data, labelled)
+        self.channels = channels
+
+    def __getitem__(self, row: int) -> tuple[Mapping[str, Any], Any]:
+        """Return the images ``(C, 1, H, W)`` of a sample and its labels ``(1, H, W)``."""
+        values, label = super().__getitem__(row)
+        where, size = f"{self.data.path}: case {row}", None
+        if label is not None:
+            label = np.asarray(array_of(label))
+            plane = label[0] if label.shape[:1] == (1,) else label
+            label = (plane[..., 0] if plane.ndim == LABEL_AXES - 1 else plane)[None]
+            size = tuple(label.shape[1:])
+        slices = {}
+        for name, value in values.items():
+            array = array_of(value)
+            if array is None or is_nothing(array):
+                continue
+            _, last = image_layout(where, name, array.shape, self.channels.get(name), size)
+            image = np.moveaxis(array, -1, 0) if last else array
+            slices[name] = (image if image.ndim == LABEL_AXES - 1 else image[None])[:, None]
+        return slices, label
 
 
-def _item(data: LazyDataset, row: int) -> tuple[Mapping[str, Any], Any]:
-    values, label = record(data.items[row])
-    return values, values.get(data.y) if data.y is not None else label
+def dense_digest(data: LazyDataset) -> str | None:
+    """Return the fingerprint of samples with a class for every pixel or voxel; None of others."""
+    if not data.label_axes:
+        return None
+    pixels = data.label_axes == LABEL_AXES - 2
+    cases = LazyImages(data, True, {}) if pixels else LazyCases(data)
+    return scan(data.path, cases, cells=True).content
 
 
 class Opened:
     """Cases of a source with what one reading of them finds.
+
+    Args:
+        source: Path of an ``.npz`` file, or data of Python.
+        labelled: Whether every case must have labels; else they are not read.
+        channels: Modalities of a training with their channels; None learns them from the cases.
+        groups: Name of the array of groups.
+        absent: Number that stands for an absent block, by modality.
+        cells: Whether cases may hold NaN, for cells that are missing.
+        pixels: Whether samples are images with a class for every pixel, read lazily.
 
     Attributes:
         path: Name of the source.
@@ -117,12 +164,16 @@ class Opened:
         channels: Mapping[str, int] | None = None,
         groups: str | None = None,
         absent: Mapping[str, float] | None = None,
+        cells: bool = False,
+        pixels: bool = False,
     ) -> None:
         self.groups: tuple[str, ...] | None = None
         self.cases: Cases
         if isinstance(source, LazyDataset):
             data = source.where_absent(absent or {})
             self.path, self.cases = data.path, LazyCases(data, labelled)
+            if pixels:
+                self.cases = LazyImages(data, labelled, channels or {})
             self.names = tuple(str(row) for row in range(len(data)))
             self.groups = data.groups
         else:
@@ -131,7 +182,9 @@ class Opened:
         assert isinstance(source, LazyDataset | str | ArraySource)
         skip = not isinstance(source, str) and source.bad_rows == "skip"
         number = len(self.cases)
-        self.scan: Scan = scan(self.path, self.cases, channels, labelled=labelled, skip=skip)
+        self.scan: Scan = scan(
+            self.path, self.cases, channels, labelled=labelled, skip=skip, cells=cells
+        )
         self.skipped = skipped_rows(self.scan.bad, self.names)
         if self.skipped:
             kept = [row for row in range(number) if row not in self.scan.bad]

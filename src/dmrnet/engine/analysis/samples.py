@@ -13,7 +13,7 @@ from dmrnet.engine.analysis.base import AnalysisResult, Encoded, Refuse
 from dmrnet.engine.analysis.channel_distance import ChannelDistance
 from dmrnet.engine.analysis.names import Analysis, AnalysisName
 from dmrnet.engine.run.finished import FinishedRun
-from dmrnet.engine.scores.scoring import images_at_once, samples_at_once
+from dmrnet.engine.scores.scoring import image_batches, samples_at_once
 from dmrnet.evaluation.dense.tiles import padded
 from dmrnet.methods.probes import modality_maps
 
@@ -63,7 +63,7 @@ def analyse_samples(
     method = run.method
     if run.task.dense:
         # Whole images, which may be larger than those of training.
-        size = images_at_once(dataset.take(rows[:1]).inputs, size)
+        size, _ = image_batches(dataset, size, None, int(rows[0]))
     for some in evaluation_batches(dataset, size, rows=rows):
         batch = some.to(run.device)
         assert batch.where is not None

@@ -13,6 +13,7 @@ from dmrnet.data.dataset import Dataset
 from dmrnet.engine.scores.rows import Line
 from dmrnet.engine.scores.scoring import spread
 from dmrnet.evaluation import PixelEvaluation, ious
+from dmrnet.evaluation.dense.pixels import framed
 from dmrnet.evaluation.volumes.evaluate import VolumeEvaluation
 from dmrnet.evaluation.volumes.regions import main_regions, region_dice
 from dmrnet.modalities import Task, name_of
@@ -90,7 +91,7 @@ def pack_label_maps(evaluation: PixelEvaluation, dataset: Dataset, inputs: bool)
     if inputs and isinstance(evaluation, VolumeEvaluation):
         shown = _slices(evaluation, dataset)
     elif inputs:
-        shown = dataset.take(maps.index).inputs
+        shown = _whole(evaluation, dataset)
     of_volumes: dict[str, Any] = {}
     if isinstance(evaluation, VolumeEvaluation) and evaluation.slices is not None:
         names = dataset.samples or [str(row) for row in range(len(dataset))]
@@ -109,6 +110,19 @@ def pack_label_maps(evaluation: PixelEvaluation, dataset: Dataset, inputs: bool)
     )
 
 
+def _whole(evaluation: PixelEvaluation, dataset: Dataset) -> dict[str, Tensor]:
+    """Return the inputs of the images that are shown, ``(p, C, H, W)``, at the upper left."""
+    maps = evaluation.maps
+    assert maps is not None
+    if dataset.sizes is None:
+        return dict(dataset.take(maps.index).inputs)
+    size, found = maps.truth.shape[1:], [dataset.take(row).inputs for row in maps.index.split(1)]
+    return {
+        name: torch.cat([framed(one[name], size, float(one[name].min())) for one in found])
+        for name in dataset.task.modalities
+    }
+
+
 def _slices(evaluation: VolumeEvaluation, dataset: Dataset) -> dict[str, Tensor]:
     """Return the inputs of the slices that are shown, ``(p, C, H, W)``, first channels only."""
     maps, depths = evaluation.maps, evaluation.slices
@@ -119,9 +133,7 @@ def _slices(evaluation: VolumeEvaluation, dataset: Dataset) -> dict[str, Tensor]
     for row, depth in zip(maps.index.tolist(), depths.tolist(), strict=True):
         for name, x in dataset.take(torch.tensor([row])).inputs.items():
             plane = x[0, :1, depth]
-            frame = plane.new_full((1, height, width), float(plane.min()))
-            frame[:, : plane.shape[1], : plane.shape[2]] = plane
-            found[name].append(frame)
+            found[name].append(framed(plane, (height, width), float(plane.min())))
     return {name: torch.stack(planes) for name, planes in found.items()}
 
 

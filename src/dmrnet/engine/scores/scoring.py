@@ -75,6 +75,24 @@ def samples_at_once(task: Task) -> int:
     return max(1, min(MOST_SAMPLES_AT_ONCE, NUMBERS_AT_ONCE // numbers, wanted))
 
 
+def image_batches(
+    dataset: Dataset, most: int | None, tile: int | None, row: int = 0
+) -> tuple[int, Tiling | None]:
+    """Return how many whole images are read together, and the tiling in which they are predicted.
+
+    Args:
+        dataset: Images with a class for every pixel.
+        most: Most images together.
+        tile: See `tiling_of`.
+        row: An image to read.
+    """
+    first = dataset.take(torch.tensor([row])).inputs
+    if dataset.sizes is not None:
+        return 1, tiling_of(dataset.sizes.amax(0).tolist(), tile)
+    size = next(iter(first.values())).shape[-2:]
+    return images_at_once(first, most), tiling_of(size, tile)
+
+
 def images_at_once(one: Inputs, most: int | None) -> int:
     """Return the number of images to encode together.
 
@@ -213,7 +231,7 @@ def score_images(
 
     Args:
         model: Model in evaluation mode.
-        dataset: Images of one size.
+        dataset: Images.
         combinations: bool ``(K, V)``.
         device: Device of the model.
         rows: int64 row numbers of the images to score; by default all.
@@ -224,14 +242,13 @@ def score_images(
     """
     if dataset.task.axes == 3:
         return score_volumes(model, dataset, combinations, device, rows=rows, show=show)
-    first = dataset.take(torch.zeros(1, dtype=torch.int64))
-    size = images_at_once(first.inputs, batch_size)
+    size, tiling = image_batches(dataset, batch_size, tile)
     batches = (batch.to(device) for batch in evaluation_batches(dataset, size, rows=rows))
     return evaluate_pixels(
         model,
         batches,
         combinations.to(device),
         stride=model.stride,
-        tiling=tiling_of(first.target.shape[1:], tile),
+        tiling=tiling,
         show=show,
     )

@@ -129,8 +129,27 @@ def counted(parts: Sequence[Sequence[Tensor]], combinations: Tensor) -> dict[str
 
 
 def _concatenate(maps: Sequence[tuple[Tensor, Tensor, Tensor]]) -> LabelMaps:
+    """Return label maps of images that may differ in size; around smaller ones is no class."""
     index, truth, predicted = zip(*maps, strict=True)
-    return LabelMaps(torch.cat(index), torch.cat(truth), torch.cat(predicted, 1))
+    size = [max(one.shape[axis] for one in truth) for axis in (-2, -1)]
+    return LabelMaps(
+        torch.cat(index),
+        torch.cat([framed(one, size, NO_CLASS) for one in truth]),
+        torch.cat([framed(one, size, NO_CLASS) for one in predicted], 1),
+    )
+
+
+def framed(x: Tensor, size: Sequence[int], value: float) -> Tensor:
+    """Return a tensor ``(..., h, w)`` at the upper left of one ``(..., H, W)`` of a value.
+
+    >>> framed(torch.ones(1, 2), (2, 3), 7).tolist()
+    [[1.0, 1.0, 7.0], [7.0, 7.0, 7.0]]
+    """
+    if x.shape[-2:] == (*size,):
+        return x
+    out = x.new_full((*x.shape[:-2], *size), value)
+    out[..., : x.shape[-2], : x.shape[-1]] = x
+    return out
 
 
 def _predict(

@@ -16,6 +16,7 @@ from dmrnet.evaluation.dense.pixels import (
     PixelEvaluation,
     confusion_of_images,
     counted,
+    framed,
 )
 from dmrnet.evaluation.finite import FiniteLogits, has_finite_max
 from dmrnet.evaluation.volumes.regions import Region
@@ -207,15 +208,9 @@ def _label_maps(shown: Sequence[tuple[int, int, Tensor, Tensor]]) -> LabelMaps |
     """Return slices of cases that may differ in size; around smaller ones there is no class."""
     if not shown:
         return None
-    height, width = (max(truth.shape[axis] for _, _, truth, _ in shown) for axis in (0, 1))
-
-    def framed(x: Tensor) -> Tensor:
-        out = x.new_full((*x.shape[:-2], height, width), NO_CLASS)
-        out[..., : x.shape[-2], : x.shape[-1]] = x
-        return out
-
+    size = [max(truth.shape[axis] for _, _, truth, _ in shown) for axis in (0, 1)]
     return LabelMaps(
         torch.tensor([number for number, *_ in shown]),
-        torch.stack([framed(truth) for _, _, truth, _ in shown]),
-        torch.stack([framed(predicted) for *_, predicted in shown], 1),
+        torch.stack([framed(truth, size, NO_CLASS) for _, _, truth, _ in shown]),
+        torch.stack([framed(predicted, size, NO_CLASS) for *_, predicted in shown], 1),
     )
