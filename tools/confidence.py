@@ -59,7 +59,7 @@ def measure(run: FinishedRun, level: float) -> Figures:
         raise ValueError(f"{run.folder.path}: expected 30 validation samples or more")
     return {
         **_calibration(confidence, test),
-        **_sets(confidence, test, level),
+        **_sets(confidence, test, level, run.task.modalities),
         **_advice(confidence, test),
         **_detection(run, combinations, test),
     }
@@ -74,11 +74,19 @@ def _calibration(confidence: Confidence, test: Evaluation) -> Figures:
         calibration_error(*reliability(p, predictions.target, predictions.scored)).mean().item()
         for p in (before, after)
     ]
-    return {"ece before": errors[0], "ece after": errors[1], "ece change": errors[1] - errors[0]}
+    tempered = (confidence.temperature != 1).double().mean().item()
+    return {
+        "combinations tempered": tempered,
+        "ece before": errors[0],
+        "ece after": errors[1],
+        "ece change": errors[1] - errors[0],
+    }
 
 
-def _sets(confidence: Confidence, test: Evaluation, level: float) -> Figures:
-    """Return how often sets hold the true class, over all and over single modalities."""
+def _sets(
+    confidence: Confidence, test: Evaluation, level: float, modalities: Sequence[str]
+) -> Figures:
+    """Return how often sets hold the true class, over all and for each single modality."""
     predictions = test.predictions
     assert predictions is not None
     after = calibrated(confidence, predictions.probabilities, test.combinations)
@@ -91,9 +99,13 @@ def _sets(confidence: Confidence, test: Evaluation, level: float) -> Figures:
         size.append(sets.sum(1).double().mean())
     one = test.combinations.sum(1) == 1
     rates, sizes = torch.stack(held), torch.stack(size)
+    alone = {
+        f"of {modalities[int(mask.nonzero())]} alone": rate.item()
+        for mask, rate in zip(test.combinations[one], rates[one], strict=True)
+    }
     return {
         "sets hold the true class": rates.mean().item(),
-        "of one modality": rates[one].mean().item(),
+        **alone,
         "of one modality, lowest": rates[one].min().item(),
         "classes in a set": sizes.mean().item(),
     }

@@ -23,6 +23,7 @@ from dmrnet.confidence import (
     reliability,
     risk_coverage,
     temper,
+    worth_tempering,
 )
 from dmrnet.confidence.advice import FEWEST as FEWEST_GAIN
 from dmrnet.confidence.temperature import FEWEST
@@ -89,6 +90,32 @@ def test_cross_fitted_probabilities_do_not_see_their_own_label():
     # Up to where the search stops: it starts from all samples.
     assert torch.allclose(first[:, same_fold], second[:, same_fold], atol=1e-5)
     assert not torch.allclose(first[:, ~same_fold], second[:, ~same_fold], atol=1e-4)
+
+
+def test_tempering_is_kept_where_it_helps_samples_it_was_not_fitted_on():
+    decisions = []
+    for seed, sharp in ((0, 3.0), (1, 1.0), (2, 1.0), (3, 1.0)):
+        p, target, scored, combinations = predictions(seed=seed, sharp=sharp)
+        held_out = cross_fitted(p, target, scored, combinations)
+        found = worth_tempering(p, held_out, target, scored, combinations)
+        sizes, own = combinations.sum(1).tolist(), (scored.sum(1) >= FEWEST).tolist()
+        for row, size in enumerate(sizes):
+            group = [row] if own[row] else [k for k in range(len(sizes)) if sizes[k] == size]
+            gain = sum(
+                math.log(held_out[k, i, target[i]]) - math.log(p[k, i, target[i]])
+                for k in group
+                for i in scored[k].nonzero().flatten().tolist()
+            )
+            assert found[row].item() == (gain > 0)
+        fitted = Confidence.fit(p, target, scored, combinations)
+        plain = fit_temperatures(p, target, scored, combinations)
+        assert torch.equal(fitted.temperature, torch.where(found, plain, 1.0))
+        kept = p.gather(2, target.expand(len(p), -1)[..., None])[..., 0]
+        unchanged = scored & ~found[:, None]
+        assert torch.allclose(fitted.scores[unchanged], 1 - kept[unchanged], atol=1e-6)
+        decisions += found.tolist()
+    assert True in decisions
+    assert False in decisions
 
 
 @settings(max_examples=20, deadline=None)

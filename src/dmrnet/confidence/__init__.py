@@ -5,7 +5,12 @@ from dmrnet.confidence.conformal import conformal_scores, conformal_sets, confor
 from dmrnet.confidence.record import Confidence
 from dmrnet.confidence.reliability import calibration_error, reliability
 from dmrnet.confidence.selective import error_detection, risk_coverage
-from dmrnet.confidence.temperature import cross_fitted, fit_temperatures, temper
+from dmrnet.confidence.temperature import (
+    cross_fitted,
+    fit_temperatures,
+    temper,
+    worth_tempering,
+)
 
 __all__ = [
     "Confidence",
@@ -22,4 +27,5 @@ __all__ = [
     "reliability",
     "risk_coverage",
     "temper",
+    "worth_tempering",
 ]

@@ -13,7 +13,12 @@ from torch import Tensor
 
 from dmrnet.confidence.advice import Gains, advise, gains_of
 from dmrnet.confidence.conformal import conformal_scores, conformal_sets, conformal_threshold
-from dmrnet.confidence.temperature import cross_fitted, fit_temperatures, temper
+from dmrnet.confidence.temperature import (
+    cross_fitted,
+    fit_temperatures,
+    temper,
+    worth_tempering,
+)
 from dmrnet.modalities import index_of
 
 
@@ -23,7 +28,8 @@ class Confidence:
 
     Attributes:
         combinations: bool ``(K, V)``.
-        temperature: float64 ``(K,)``; see `fit_temperatures`.
+        temperature: float64 ``(K,)``; see `fit_temperatures`. 1 where it does not help samples that
+            it was not fitted on; see `worth_tempering`.
         scores: float32 ``(K, n)``, conformal scores of n validation samples, NaN where a sample
             lacks a modality; at temperatures that were fitted on other samples.
         gain: float64 ``(K, M, V)``; see `Gains`.
@@ -49,12 +55,15 @@ class Confidence:
             combinations: bool ``(K, V)``.
         """
         honest = cross_fitted(probabilities, target, scored, combinations)
+        helps = worth_tempering(probabilities, honest, target, scored, combinations)
+        fitted = fit_temperatures(probabilities, target, scored, combinations)
+        honest = torch.where(helps[:, None, None], honest, probabilities.double())
         gains = gains_of(
             probabilities.argmax(-1), target, scored, combinations, probabilities.shape[-1]
         )
         return cls(
             combinations,
-            fit_temperatures(probabilities, target, scored, combinations),
+            torch.where(helps, fitted, 1.0),
             conformal_scores(honest, target, scored).float(),
             gains.gain,
             gains.error,

@@ -3,7 +3,8 @@ r"""Temperature scaling for each combination: one number that makes probabilitie
 `Guo et al., On calibration of modern neural networks, ICML 2017
 <https://arxiv.org/abs/1706.04599>`_. A combination with few modalities is overconfident by another
 amount than all of them, so each has its own temperature where validation has enough samples; others
-share that of their number of modalities.
+share that of their number of modalities. Where temperatures do not lower the log loss of samples
+that they were not fitted on, probabilities stay as they are.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def fit_temperatures(
         float64 ``(K,)``: of the combination where it has `FEWEST` samples; of all combinations of
         as many modalities otherwise; 1 where no such combination has a sample.
     """
-    own = scored.sum(1) >= FEWEST
+    own = _alone(scored)
     sizes = combinations.sum(1)
     result = torch.ones(len(combinations), dtype=torch.float64) if start is None else start.clone()
     if bool(own.any()):
@@ -123,3 +124,40 @@ def cross_fitted(
         )
         result[:, held_out] = temper(result[:, held_out], fitted[:, None])
     return result
+
+
+def worth_tempering(
+    probabilities: Tensor,
+    held_out: Tensor,
+    target: Tensor,
+    scored: Tensor,
+    combinations: Tensor,
+) -> Tensor:
+    """Return where temperatures lower the log loss of samples that they were not fitted on.
+
+    Args:
+        probabilities: float ``(K, n, M)``.
+        held_out: The same from `cross_fitted`.
+        target: int64 ``(n,)``.
+        scored: bool ``(K, n)``.
+        combinations: bool ``(K, V)``.
+
+    Returns:
+        bool ``(K,)``; combinations that share a temperature share the answer.
+    """
+    before, after = (_log_likelihood(p, target, scored) for p in (probabilities, held_out))
+    gain, sizes = after - before, combinations.sum(1)
+    of_size = torch.zeros(int(sizes.max()) + 1, dtype=gain.dtype).index_add(0, sizes, gain)
+    return torch.where(_alone(scored), gain, of_size[sizes]) > 0
+
+
+def _alone(scored: Tensor) -> Tensor:
+    """Return which combinations have samples enough for a temperature of their own."""
+    return scored.sum(1) >= FEWEST
+
+
+def _log_likelihood(probabilities: Tensor, target: Tensor, scored: Tensor) -> Tensor:
+    """Return the sum over samples of log p of the true class, float64 ``(K,)``."""
+    index = target.expand(len(probabilities), -1)[..., None]
+    log_p = probabilities.double().gather(2, index)[..., 0].clamp_min(_SMALL).log()
+    return torch.where(scored, log_p, 0).sum(1)
