@@ -8,22 +8,22 @@ from tempfile import mkdtemp
 from weakref import finalize
 
 import numpy as np
-import torch
 
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.modalities import Task
-from dmrnet.targets import TRUTHS, target_of
+from dmrnet.targets import TRUTHS
 
 
-def decided_as_given(task: Task, probabilities: Array, whole: bool) -> Array:
+def decided_as_given(task: Task, decided: Array, rows: Array, whole: bool) -> Array:
     """Return what is predicted, in the form of the labels of the training samples.
 
     Args:
         task: What is predicted.
-        probabilities: Probabilities or numbers, ``(n, M)``.
+        decided: What `Target.decide` returned: classes ``(n,)``, or labels or numbers ``(n, M)``.
+        rows: Row of each among the samples, int64 ``(n,)``.
         whole: Whether classes were given as numbers or as bool.
     """
-    decided = target_of(task).decide(torch.from_numpy(probabilities)).numpy()
+    decided = decided[rows.argsort()]
     if task.target == "multi-label":
         return np.asarray(decided, dtype=np.int64)
     if task.target == "regression":

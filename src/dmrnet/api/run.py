@@ -30,6 +30,7 @@ from dmrnet.engine.run.finished import open_run as open_finished
 from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.scores.confidence import confidence_of, read_confidence
 from dmrnet.engine.scores.own_metrics import MetricFunction
+from dmrnet.engine.scores.thresholds import decided
 from dmrnet.engine.scores.uncertainty import uncertainty_rows
 from dmrnet.engine.training.trainee import Progress
 from dmrnet.methods.base import Method
@@ -347,7 +348,8 @@ class Run(Deployable):
                 "such rows out, or use predict_proba, which returns NaN for them"
             )
         whole = self._finished.folder.read_facts().get("whole_labels", False)
-        return decided_as_given(task, probabilities, whole)
+        own = decided(self._finished, found.probabilities, found.seen, confidence)
+        return decided_as_given(task, own.numpy(), found.rows, whole)
 
     def _kinds(self, inputs: Mapping[str, Any]) -> dict[str, str]:
         """Return the kinds of given inputs, as far as the training knows them."""

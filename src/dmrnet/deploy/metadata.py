@@ -8,6 +8,8 @@ from typing import Any
 from dmrnet.deploy.graph import Graph
 from dmrnet.deploy.runners import FORMAT
 from dmrnet.engine.run.finished import FinishedRun
+from dmrnet.engine.scores.confidence import read_confidence
+from dmrnet.engine.scores.thresholds import thresholds_of
 
 USE = (
     "one array (batch, *shape) for each modality in the units of training, and present, bool "
@@ -47,6 +49,8 @@ def metadata_of(run: FinishedRun, graph: Graph, version: str) -> dict[str, Any]:
             entry["missing_cells"] = standardiser.imputer is not None
             entry["ragged"] = modality.name in standardiser.ragged
         inputs.append(entry)
+    own = thresholds_of(run, read_confidence(run.folder))
+    thresholds = None if own is None else {"accepts": own.accepts, "values": dict(own.values)}
     return {
         "format": FORMAT,
         "dmrnet": version,
@@ -59,6 +63,8 @@ def metadata_of(run: FinishedRun, graph: Graph, version: str) -> dict[str, Any]:
         "whole_labels": bool(facts.get("whole_labels", False))
         and all(name.removeprefix("-").isdecimal() for name in run.task.classes),
         "target": run.task.target,
+        # The class `accepts` is predicted above the threshold of what is present, else the other.
+        **({} if thresholds is None else {"thresholds": thresholds}),
         "dense": run.task.dense,
         "outputs": list(graph.outputs),
         "fixed": graph.fixed,

@@ -11,7 +11,7 @@ import numpy as np
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.explore.run import ExploredRun
 from dmrnet.explore.samples import Samples
-from dmrnet.serve.answers import decide
+from dmrnet.serve.answers import decided
 from dmrnet.serve.asking import probabilities_of
 from dmrnet.serve.batching import Batcher
 from dmrnet.serve.limits import Limits
@@ -89,6 +89,6 @@ class Search:
         if len(new):
             inputs, present = await asyncio.to_thread(self.samples.take, new)
             probabilities = await probabilities_of(inputs, present, batcher, self.limits)
-            decided = decide(probabilities, self.explored.model.target)
-            self._wrong[new] = self.samples.wrong(new, decided)
+            choices = decided(probabilities, present, self.explored.model)
+            self._wrong[new] = self.samples.wrong(new, choices)
         return np.asarray(self._wrong[rows] == 1)

@@ -10,6 +10,24 @@ from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.serve.model import ServedModel
 
 
+def decided(probabilities: Array, present: Array, model: ServedModel) -> Array:
+    """Return what is predicted, at the run's own thresholds where it has some; see `decide`.
+
+    Args:
+        probabilities: float ``(n, M)``; numbers in regression.
+        present: bool ``(n, V)``.
+        model: The graph that predicted them.
+    """
+    own = model.metadata.get("thresholds")
+    if own is None:
+        return decide(probabilities, model.target)
+    names = np.array([one.name for one in model.inputs])
+    limits = [own["values"].get("+".join(names[row]), 0.5) for row in present]
+    accepts = int(own["accepts"])
+    accepted = probabilities[:, accepts].astype(np.float64) > np.array(limits)
+    return np.where(accepted, accepts, 1 - accepts)
+
+
 def decide(probabilities: Array, target: str) -> Array:
     """Return what is predicted, as `dmrnet.targets.Target.decide` does; without torch.
 
@@ -43,11 +61,11 @@ def predictions(probabilities: Array, present: Array, model: ServedModel) -> lis
     """
     names = [one.name for one in model.inputs]
     seen = [[n for n, there in zip(names, row, strict=True) if there] for row in present.tolist()]
-    decided = decide(probabilities, model.target).tolist()
+    choices = decided(probabilities, present, model).tolist()
     rows = probabilities.tolist()
     return [
         {**_one(row, choice, model), "seen": these}
-        for row, choice, these in zip(rows, decided, seen, strict=True)
+        for row, choice, these in zip(rows, choices, seen, strict=True)
     ]
 
 

@@ -87,6 +87,7 @@ def run(argv: Sequence[str]) -> int:
         from dmrnet.engine.run.finished import open_run
         from dmrnet.engine.run.folder import RunFolder
         from dmrnet.engine.scores.confidence import confidence_of, read_confidence
+        from dmrnet.engine.scores.thresholds import decided as decided_by
         from dmrnet.modalities import name_of
         from dmrnet.storage import check_outputs, write_bytes
         from dmrnet.targets import target_of
@@ -156,9 +157,10 @@ def run(argv: Sequence[str]) -> int:
     probabilities = predict_rows(
         opened, dataset, found, may, args.batch_size, confidence=confidence
     )
+    decided = decided_by(opened, probabilities, seen, confidence)
     sure = HowSure()
     if args.abstain_below:
-        sure.abstain(probabilities, args.abstain_below)
+        sure.abstain(probabilities, decided, args.abstain_below)
     if confidence is not None and args.conformal:
         sure.add_sets(confidence.sets(probabilities, seen, args.conformal), classes, args.conformal)
     if confidence is not None and args.advise:
@@ -166,8 +168,8 @@ def run(argv: Sequence[str]) -> int:
     for note in sure.notes:
         screen(error=True).print(note, style="dim", soft_wrap=True, markup=False)
     if out is not None and out.suffix == ".npz":
-        decided = kind.decide(probabilities).numpy()
-        arrays = {"predicted": np.array(classes)[decided] if kind.counts else decided}
+        values = decided.numpy()
+        arrays = {"predicted": np.array(classes)[values] if kind.counts else values}
         if not numbers:
             arrays |= {"probabilities": probabilities.numpy(), **sure.arrays}
         arrays |= skipped_arrays(dataset.skipped)
@@ -177,7 +179,7 @@ def run(argv: Sequence[str]) -> int:
         if numbers:
             text = numbers_as_csv(rows, shown, classes, probabilities)
         else:
-            named = decided_names(kind, classes, probabilities)
+            named = decided_names(kind, classes, decided)
             text = classes_as_csv(
                 rows, shown, classes, probabilities, named, sure.abstains, sure.columns
             )

@@ -74,19 +74,19 @@ def numbers_as_csv(
     return csv_text(rows)
 
 
-def decided_names(kind: Target, classes: Sequence[str], probabilities: Tensor) -> list[str]:
+def decided_names(kind: Target, classes: Sequence[str], decided: Tensor) -> list[str]:
     """Return what is predicted for each sample as text: a class, or labels joined by semicolons.
 
     Args:
         kind: What is predicted, with classes or labels.
         classes: Their M names.
-        probabilities: float ``(n, M)``.
+        decided: What `Target.decide` returned: int64 ``(n,)``, or bool ``(n, M)``.
     """
-    decided = kind.decide(probabilities).tolist()
     if kind.counts:
-        return [classes[label] for label in decided]
+        return [classes[label] for label in decided.tolist()]
     return [
-        ";".join(name for name, has in zip(classes, row, strict=True) if has) for row in decided
+        ";".join(name for name, has in zip(classes, row, strict=True) if has)
+        for row in decided.tolist()
     ]
 
 

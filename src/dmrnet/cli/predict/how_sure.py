@@ -28,9 +28,15 @@ class HowSure:
     arrays: dict[str, Array] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def abstain(self, probabilities: Tensor, below: float) -> None:
-        """Give samples no class whose class has a lower probability, of float ``(n, M)``."""
-        left = probabilities.max(1).values < below
+    def abstain(self, probabilities: Tensor, decided: Tensor, below: float) -> None:
+        """Give samples no class whose class has a lower probability.
+
+        Args:
+            probabilities: float ``(n, M)``.
+            decided: int64 ``(n,)``, their classes.
+            below: The probability.
+        """
+        left = probabilities.gather(1, decided[:, None])[:, 0] < below
         self.abstains = left.tolist()
         self.arrays["abstains"] = left.numpy()
         self.notes.append(

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TypeGuard
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeGuard
 
 import torch
 from torch import Tensor
 
+from dmrnet.confidence import Confidence
 from dmrnet.data.dataset import Dataset
 from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.scores.rows import Line
-from dmrnet.evaluation import AttackErrors, Evaluation, MaskPredictions, Measure
-from dmrnet.modalities import name_of
-from dmrnet.targets import CLASSES, Target
+from dmrnet.evaluation import AttackErrors, Evaluation, MaskPredictions, Measure, measure_of
+from dmrnet.modalities import name_of, parse
+from dmrnet.targets import CLASSES, Target, target_of
+
+if TYPE_CHECKING:
+    from dmrnet.engine.run.finished import FinishedRun
 
 
 def sets_thresholds(measure: Measure) -> TypeGuard[AttackErrors]:
@@ -52,13 +57,17 @@ def apply_thresholds(
     stored = folder.read_facts().get("thresholds")
     names = [name_of(mask, modalities) for mask in result.combinations.cpu()]
     if not isinstance(stored, dict) or any(name not in stored for name in names):
-        raise ValueError(
-            f"{folder.facts}: expected the thresholds that training set on validation, got none; "
-            "restore the file, or train again into another folder (out, --out)"
-        )
+        raise ValueError(_lost(folder))
     values = [float("nan") if stored[name] is None else float(stored[name]) for name in names]
     thresholds = torch.tensor(values, dtype=torch.float64)
     return measure.at(result, thresholds), thresholds
+
+
+def _lost(folder: RunFolder) -> str:
+    return (
+        f"{folder.facts}: expected the thresholds that training set on validation, got none; "
+        "restore the file, or train again into another folder (out, --out)"
+    )
 
 
 def predicted_labels(
@@ -82,6 +91,80 @@ def predicted_labels(
     accepted = predictions.probabilities[..., real].double() > thresholds[:, None]
     labels = torch.where(accepted, real, 1 - real)
     return labels.masked_fill(thresholds.isnan()[:, None], -1)
+
+
+@dataclass(frozen=True)
+class OwnThresholds:
+    """Thresholds of a run's combinations for single predictions.
+
+    Attributes:
+        accepts: Number of the class that is predicted above the threshold; the other one is below.
+        values: Threshold by combination; of others it is one half.
+    """
+
+    accepts: int
+    values: Mapping[str, float]
+
+    def decide(self, probabilities: Tensor, combinations: list[str]) -> Tensor:
+        """Return the class of each sample, int64 ``(n,)``.
+
+        Args:
+            probabilities: float ``(n, 2)``.
+            combinations: Names of the combinations that they are predicted from.
+        """
+        limits = torch.tensor([self.values.get(name, 0.5) for name in combinations])
+        accepted = probabilities[:, self.accepts].double() > limits.double()
+        return torch.where(accepted, self.accepts, 1 - self.accepts)
+
+
+def thresholds_of(run: FinishedRun, confidence: Confidence | None) -> OwnThresholds | None:
+    """Return the thresholds of a run; None where it predicts the most probable class.
+
+    Args:
+        run: The run.
+        confidence: What calibrates the probabilities: thresholds move with them, so that the class
+            stays. None where they are as the network gives them.
+
+    Raises:
+        ValueError: If the run sets thresholds, but has none.
+    """
+    measure = measure_of(run.settings.data, run.task, run.settings.training.select_by)
+    if not sets_thresholds(measure):
+        return None
+    stored = run.folder.read_facts().get("thresholds")
+    if not isinstance(stored, dict):
+        raise ValueError(_lost(run.folder))
+    values = {}
+    for name, value in stored.items():
+        if value is None:
+            continue
+        values[name] = float(value)
+        if confidence is not None and 0 < value < 1:
+            pair = torch.full((1, 2), 1 - value, dtype=torch.float64)
+            pair[0, measure.bona_fide] = value
+            seen = parse(name, run.task.modalities)[None]
+            values[name] = confidence.calibrate(pair, seen)[0, measure.bona_fide].item()
+    return OwnThresholds(measure.bona_fide, values)
+
+
+def decided(
+    run: FinishedRun, probabilities: Tensor, seen: Tensor, confidence: Confidence | None
+) -> Tensor:
+    """Return what is predicted for each sample, at the run's thresholds where it has some.
+
+    Args:
+        run: The run.
+        probabilities: float ``(n, M)``; numbers in regression.
+        seen: bool ``(n, V)``, the modalities that each is predicted from.
+        confidence: What the probabilities were calibrated by; None if they were not.
+
+    Returns:
+        int64 ``(n,)`` classes, or what else `Target.decide` returns.
+    """
+    own = thresholds_of(run, confidence)
+    if own is None:
+        return target_of(run.task).decide(probabilities)
+    return own.decide(probabilities, [name_of(mask, run.task.modalities) for mask in seen])
 
 
 def attack_type_lines(
