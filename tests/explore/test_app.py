@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 
 from dmrnet.confidence import Confidence
 from dmrnet.data.dataset import ArrayDataset
+from dmrnet.data.files.decoders import Decoder
 from dmrnet.engine.predict import predict_rows
 from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.explore import ExploredRun, corrupt, create_explorer
@@ -72,6 +73,32 @@ def test_a_view_predicts_what_the_run_predicts(
             assert found["advice"]["at_hand"] == (NAMES[int(which)] in there)
             assert (found["advice"]["gain"], found["advice"]["error"]) == (gain, error)
         assert found["right"] == (found["prediction"]["class"] == TASK.classes[row % 3])
+
+
+def test_files_that_training_read_are_decoded_as_there(
+    explored: ExploredRun, sample: dict[str, np.ndarray]
+) -> None:
+    def decode(content: bytes) -> np.ndarray | None:
+        if content == b"damaged":
+            raise ValueError("is damaged")
+        return sample["wave"] if content.startswith(b"RIFF") else None
+
+    one = replace(explored, decoders={"wave": Decoder((".wav",), decode)})
+    with TestClient(create_explorer(one, LIMITS)) as client:
+        reads = [m["reads"] for m in client.get("/explore").json()["modalities"]]
+        assert reads == [[".npy", ".wav", ".csv"], [".npy", ".png"], [".npy", ".csv"]]
+        same = view(client, sample=0, on=["wave"])
+        csv = "\n".join(",".join(map(str, row)) for row in sample["wave"])
+        for content in (b"RIFF", csv.encode(), npz(wave=sample["wave"])):
+            answer = client.post("/explore/view", files={"wave": content})
+            assert answer.status_code == 200, answer.text
+            probabilities = answer.json()["prediction"]["probabilities"]
+            assert probabilities == pytest.approx(same["prediction"]["probabilities"], abs=1e-6)
+        bad = client.post("/explore/view", files={"wave": b"damaged"})
+        assert (bad.status_code, bad.json()) == (422, {"error": "part wave: the file is damaged"})
+        # Only where training read such files.
+        bad = client.post("/explore/view", files={"clock": b"RIFF"})
+        assert bad.status_code == 422
 
 
 def test_an_upload_is_the_same_sample(client: TestClient, sample: dict[str, np.ndarray]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from fastapi.testclient import TestClient
 from tests.deploy.conftest import RUNS
 
@@ -17,7 +19,10 @@ from dmrnet.data.dataset import ArrayDataset
 from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.explore import run as opening
 from dmrnet.explore.run import _samples, open_explored
+from dmrnet.explore.samples import SCALED, Samples
 from dmrnet.serve import ServedModel
+
+from .conftest import EVIL, TASK
 
 
 def failing(run: FinishedRun, dataset: ArrayDataset, *splits: str) -> Any:
@@ -62,6 +67,32 @@ def test_a_run_is_opened_with_its_samples(
                 inputs[name][there], arrays[name][there], rtol=1e-4, atol=1e-4
             )
         assert [explored.samples.truth(k) for k in range(5)] == [*map(str, arrays["y"][:5])]
+
+
+def test_without_a_standardiser_deviations_are_those_of_samples(run: FinishedRun) -> None:
+    draw = np.random.default_rng(0)
+    arrays = {
+        "wave": 5 + 3 * draw.normal(size=(70, 2, 6)),
+        EVIL: draw.normal(size=(70, 1, 8, 8)),
+        "clock": 1e5 + 500 * draw.normal(size=(70, 3)),
+    }
+    arrays["wave"][3, 1, 2:] = np.nan
+    present = torch.rand(70, 3, generator=torch.Generator().manual_seed(0)) < 0.7
+    present[:, 1] = False
+    present[:, 0] |= ~present.any(1)
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    dataset = ArrayDataset(TASK, tensors, present, torch.arange(70) % 3)
+    samples = Samples(replace(run, standardiser=None), dataset, "test")
+    for column, name in enumerate(("wave", EVIL, "clock")):
+        mean, deviation = samples.scale(name)
+        there = arrays[name][present[:, column].numpy()]
+        if not len(there):
+            assert (mean.tolist(), deviation.tolist()) == ([0], [1])
+            continue
+        assert len(there) <= SCALED
+        across = (0, 2) if there.ndim == 3 else 0
+        np.testing.assert_allclose(mean, np.nanmean(there, across), rtol=1e-5)
+        np.testing.assert_allclose(deviation, np.nanstd(there, across), rtol=1e-4)
 
 
 def test_a_file_has_no_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,8 @@ def create_explorer(
     )
     settings = settings_schema(names, 0 if explored.samples is None else len(explored.samples))
     upload = parts_schema(model)
+    for name, part in upload["properties"].items():
+        part["description"] += f"; {', '.join(explored.reads(name))}"
     upload["properties"] = {
         **upload["properties"],
         PART: {"type": "string", "description": "the settings, as JSON, without a sample"},
@@ -140,7 +142,8 @@ def _read(
         settings = read_settings(given[0], names) if given else ViewSettings()
         if settings.sample is not None:
             raise BadSampleError("expected no number of a sample with an upload")
-        arrays = read_parts([part for part in parts if part[0] != PART], explored.model)
+        files = [part for part in parts if part[0] != PART]
+        arrays = read_parts(files, explored.model, explored.decoders)
         inputs, present = assemble([arrays], explored.model)
         return settings, inputs, present[0]
     settings = read_settings(body, names)

@@ -17,7 +17,7 @@ class Corruption:
     Attributes:
         name: Its name.
         text: What it does, in a few words.
-        unit: What the strength counts; empty for a share from 0 to 1.
+        unit: What the strength counts; empty for a share from 0 to 1. A page says whose deviations.
         most: Largest strength.
     """
 
@@ -28,11 +28,9 @@ class Corruption:
 
 
 CORRUPTIONS = (
-    Corruption("noise", "Gaussian noise on every value", "training deviations", 5.0),
+    Corruption("noise", "Gaussian noise on every value", "deviations", 5.0),
     Corruption("blackout", "zeros in a stretch, a region or some features", "", 1.0),
-    Corruption(
-        "drift", "an offset, growing over time where there is time", "training deviations", 5.0
-    ),
+    Corruption("drift", "an offset, growing over time where there is time", "deviations", 5.0),
 )
 """Corruptions, by which a modality is changed though it counts as present."""
 
@@ -52,7 +50,8 @@ def corrupt(x: Array, kind: str, strength: float, seed: int, deviation: Array) -
         strength: For ``noise`` the deviation and for ``drift`` the (final) offset, in `deviation`;
             for ``blackout`` the share.
         seed: Seed of what is drawn.
-        deviation: Deviation of each feature or channel over the training rows, ``(C,)``.
+        deviation: Deviation of each feature or channel, ``(C,)``, over the training rows where they
+            are known.
 
     Raises:
         ValueError: If the kind is unknown, or the strength is out of range.

@@ -29,7 +29,12 @@ SOUNDS = ("sound", "audio", "spectrogram", "mel", "stft", "speech", "voice")
 
 
 def drawing(
-    x: Array, clean: Array, mean: Array, deviation: Array, name: str = ""
+    x: Array,
+    clean: Array,
+    mean: Array,
+    deviation: Array,
+    name: str = "",
+    unit: str = "training deviations",
 ) -> dict[str, Any]:
     """Return plain values that a page draws.
 
@@ -42,6 +47,7 @@ def drawing(
         mean: Mean of each feature or channel over the training rows, ``(C,)``.
         deviation: Deviation of each.
         name: Name of the modality, by which spectrograms are recognised.
+        unit: What the deviation is, in words.
 
     Returns:
         ``as`` is ``bars``, ``curves`` or ``picture``. Of the first two ``values`` is a list (of a
@@ -63,7 +69,7 @@ def drawing(
         "values": _plain(values, high - low or abs(high) or 1.0),
         "low": min(low, 0.0) if x.ndim == 1 else low,
         "high": max(high, 0.0) if x.ndim == 1 else high,
-        "unit": "training deviations from the mean" if scaled else "",
+        "unit": f"{unit} from the mean" if scaled else "",
         "length": x.shape[-1],
         "note": "" if x.shape[-1] <= most else f"{x.shape[-1]} values, averaged to {most}",
     }

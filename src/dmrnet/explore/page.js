@@ -138,9 +138,14 @@ function upload() {
   const form = new FormData();
   const names = about.modalities.map((one) => one.name);
   for (const file of $("files").files) {
-    const stem = file.name.replace(/\.[^.]*$/, "");
-    const name = names.find((one) => one.toLowerCase() === stem.toLowerCase());
-    if (name === undefined && !/\.npz$/i.test(file.name)) {
+    const [stem, end] = file.name.toLowerCase().split(/(?=\.[^.]*$)/);
+    let name = names.find((one) => one.toLowerCase() === stem);
+    if (name === undefined) {
+      // A file of another name is meant for the only modality that has such files.
+      const reading = about.modalities.filter((one) => one.reads.includes(end));
+      if (reading.length === 1) [{ name }] = reading;
+    }
+    if (name === undefined && end !== ".npz") {
       state.files = null;
       complain(new Error(`${file.name}: expected a file named like a modality: ${names.join(", ")}`));
       return;
@@ -358,7 +363,7 @@ function card(modality, k) {
     if (one === undefined) delete state.corrupted[name];
     else {
       const value = (one.most * slider.value) / slider.max;
-      const words = one.unit ? `${number(value)} ${one.unit}` : percent(value).replace(".0", "");
+      const words = one.unit ? `${number(value)} ${modality.unit}` : percent(value).replace(".0", "");
       said.textContent = words;
       slider.setAttribute("aria-valuetext", words);
       text.textContent = one.text;
@@ -390,7 +395,8 @@ async function start() {
   $("title").textContent = title;
   $("what").textContent = "Switch modalities off, corrupt them, and see what the run predicts and how sure it is.";
   $("cards").replaceChildren(...about.modalities.map(card));
-  $("named").textContent = about.modalities.map((one) => one.name).join(", ");
+  $("named").textContent = about.modalities.map((one) => `${one.name} (${one.reads.join(", ")})`).join(", ");
+  $("files").accept = [".npz", ...new Set(about.modalities.flatMap((one) => one.reads))].join(",");
   const { samples } = about;
   $("source").hidden = samples === null;
   $("from-run").checked = samples !== null;

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.decoders import Decoder
 from dmrnet.serve.model import ServedModel, exported_file, load_file, model_of
 
 if TYPE_CHECKING:
     from dmrnet.confidence import Confidence
     from dmrnet.engine.run.finished import FinishedRun
     from dmrnet.explore.samples import Samples
+
+OF_TRAINING, OF_SAMPLES = "training deviations", "deviations of these samples"
 
 LEVEL = 0.9
 """Level of conformal sets."""
@@ -30,24 +33,49 @@ class ExploredRun:
         samples: Samples of the run; None where they are not at hand.
         without: Why there are none; empty where there are.
         confidence: What validation says; None where the run does not keep it.
+        decoders: How files of modalities are read, where training read such.
+        scales: Mean and deviation ``(C,)`` of modalities, and what the deviation is of.
     """
 
     model: ServedModel
     samples: Samples | None = None
     without: str = ""
     confidence: Confidence | None = None
+    decoders: Mapping[str, Decoder] = field(default_factory=dict)
+    scales: Mapping[str, tuple[Array, Array, str]] = field(default_factory=dict)
+
+    def reads(self, name: str) -> list[str]:
+        """Return the ends of the names of files of a modality that can be uploaded."""
+        (one,) = (one for one in self.model.inputs if one.name == name)
+        found = [".npy", *(self.decoders[name].suffixes if name in self.decoders else ())]
+        if one.is_image:
+            found.append(".png")
+        if len(one.shape) <= 2:
+            found.append(".csv")
+        return list(dict.fromkeys(found))
 
     def scale(self, name: str) -> tuple[Array, Array]:
-        """Return mean and deviation over training of each feature or channel, ``(C,)``.
+        """Return mean and deviation of each feature or channel, ``(C,)``.
 
-        0 and 1 where the run was not standardised.
+        Over the training rows where the run keeps them, else over some of its samples; 0 and 1
+        where neither is at hand.
         """
+        if name in self.scales:
+            return self.scales[name][:2]
         (about,) = (one for one in self.model.metadata["inputs"] if one["name"] == name)
         channels = about["shape"][0]
         return (
             np.broadcast_to(np.asarray(about.get("mean", 0.0), np.float64), (channels,)),
             np.broadcast_to(np.asarray(about.get("std", 1.0), np.float64), (channels,)),
         )
+
+    def unit(self, name: str) -> str:
+        """Return what the deviation of a modality is, in words."""
+        if name in self.scales:
+            return self.scales[name][2]
+        mean, deviation = self.scale(name)
+        plain = not mean.any() and bool((deviation == 1).all())
+        return "units of the data" if plain else OF_TRAINING
 
     def score(self, combination: str) -> tuple[float, int] | None:
         """Return the run's score on a combination and its number of samples, if it has one."""
@@ -81,7 +109,27 @@ def open_explored(
     run = open_run(path)
     model = model_of(run, threads)
     samples, without = _samples(run, test)
-    return ExploredRun(model, samples, without, read_confidence(run.folder))
+    confidence = read_confidence(run.folder)
+    decoders = run.settings.data.decoders()
+    return ExploredRun(model, samples, without, confidence, decoders, _scales(run, samples))
+
+
+def _scales(run: FinishedRun, samples: Samples | None) -> dict[str, tuple[Array, Array, str]]:
+    """Return mean and deviation of each modality; see `ExploredRun`."""
+    kept = run.standardiser
+    if kept is not None:
+        inputs = kept.without_flags(run.task).inputs
+        return {
+            one.name: (
+                np.broadcast_to(kept.mean[one.name].numpy(), one.shape[:1]),
+                np.broadcast_to(kept.std[one.name].numpy(), one.shape[:1]),
+                OF_TRAINING,
+            )
+            for one in inputs
+        }
+    if samples is None:
+        return {}
+    return {name: (*samples.scale(name), OF_SAMPLES) for name in run.task.modalities}
 
 
 def _samples(run: FinishedRun, test: str | Path | None) -> tuple[Samples | None, str]:

@@ -12,7 +12,11 @@ from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.deploy.raw import raw_inputs
 from dmrnet.engine.run.finished import FinishedRun
+from dmrnet.engine.scores.scoring import spread
 from dmrnet.targets import target_of
+
+SCALED = 64
+"""Samples from which mean and deviation are taken where training did not keep them."""
 
 
 class Samples:
@@ -49,6 +53,33 @@ class Samples:
         with self._lock:
             batch = self._dataset.take(torch.from_numpy(rows))
         return raw_inputs(self._run, batch, self._run.task.modalities), batch.present.numpy()
+
+    def scale(self, name: str) -> tuple[Array, Array]:
+        """Return mean and deviation of each feature or channel, ``(C,)``, over some samples.
+
+        `SCALED` samples that have the modality, evenly spread; 0 and 1 where none has it, and 1
+        where a deviation is 0.
+        """
+        column = self._run.task.modalities.index(name)
+        rows = self._dataset.present[:, column].nonzero().flatten()
+        count, total, square = (np.zeros(1) for _ in range(3))
+        # Sums of differences from a first value: a mean far from 0 would cost digits.
+        origin: Array | None = None
+        for some in rows[spread(len(rows), SCALED)].split(8):
+            x = self.take(some.numpy())[0][name].astype(np.float64)
+            across = tuple(axis for axis in range(x.ndim) if axis != 1)
+            there = np.isfinite(x)
+            if origin is None:
+                middle = np.where(there, x, 0.0).sum(across) / np.maximum(there.sum(across), 1)
+                origin = middle.reshape(1, -1, *[1] * (x.ndim - 2))
+            x = np.where(there, x - origin, 0.0)
+            count = count + there.sum(across)
+            total = total + x.sum(across)
+            square = square + np.square(x).sum(across)
+        offset = total / np.maximum(count, 1)
+        deviation = np.sqrt(np.maximum(square / np.maximum(count, 1) - offset**2, 0))
+        mean = offset if origin is None else offset + origin.ravel()
+        return mean, np.where(deviation > 1e-9 * np.abs(mean), deviation, 1.0)
 
     def name(self, row: int) -> str:
         """Return the name of a sample; its number where it has none."""

@@ -66,7 +66,7 @@ def shown(
         x = clean[0]
         if (how := settings.corrupted.get(name)) is not None:
             x = corrupt(x, how.kind, how.strength, how.seed, deviation)
-        drawings[name] = drawing(x, clean[0], mean, deviation, name)
+        drawings[name] = drawing(x, clean[0], mean, deviation, name, explored.unit(name))
         changed[name] = x[None] if on[column] else np.zeros_like(clean)
     return Shown(changed, seen[None], there, drawings)
 
@@ -175,7 +175,15 @@ def about(explored: ExploredRun) -> dict[str, Any]:
         "dataset": model.metadata["dataset"],
         "target": model.target,
         "classes": list(model.classes),
-        "modalities": [{"name": one.name, "shape": list(one.shape)} for one in model.inputs],
+        "modalities": [
+            {
+                "name": one.name,
+                "shape": list(one.shape),
+                "reads": explored.reads(one.name),
+                "unit": explored.unit(one.name),
+            }
+            for one in model.inputs
+        ],
         "fixed": model.fixed,
         "calibrated": bool(model.metadata.get("calibrated")),
         "level": LEVEL,

@@ -45,6 +45,11 @@ class Input:
     ragged: bool = False
 
     @property
+    def is_image(self) -> bool:
+        """Whether a sample may be a picture."""
+        return len(self.shape) == 3 and self.shape[0] in (1, 3, 4)
+
+    @property
     def size(self) -> int:
         """Number of values of one sample."""
         return math.prod(self.shape)

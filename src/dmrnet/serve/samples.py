@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.files.decoders import Decoder
 from dmrnet.hints import nearest
 from dmrnet.serve.model import Input, ServedModel
 
@@ -114,7 +115,11 @@ def _with_gaps(array: Array) -> Array:
     return array.astype(np.float64) if kinds <= {int, float, type(None)} else array
 
 
-def read_parts(parts: Sequence[tuple[str, bytes]], model: ServedModel) -> dict[str, Array]:
+def read_parts(
+    parts: Sequence[tuple[str, bytes]],
+    model: ServedModel,
+    decoders: Mapping[str, Decoder] | None = None,
+) -> dict[str, Array]:
     """Return the arrays of one sample from the parts of a multipart body.
 
     A part is named as its modality and holds an ``.npy`` array; for images of 1, 3 or 4 channels
@@ -124,16 +129,22 @@ def read_parts(parts: Sequence[tuple[str, bytes]], model: ServedModel) -> dict[s
     Args:
         parts: Name and content of each part.
         model: The graph that is to predict it.
+        decoders: How further files of modalities are read, if any.
 
     Raises:
         BadSampleError: If a part is of another kind, or damaged.
     """
     arrays: dict[str, Array] = {}
+    decoders = decoders or {}
     for name, content in parts:
         found = (
             _of_npz(name, content, model)
             if content.startswith(ZIP)
-            else {name: _of_part(name, content, _input(name, model, "the request"))}
+            else {
+                name: _of_part(
+                    name, content, _input(name, model, "the request"), decoders.get(name)
+                )
+            }
         )
         for key, array in found.items():
             if key in arrays:
@@ -142,9 +153,16 @@ def read_parts(parts: Sequence[tuple[str, bytes]], model: ServedModel) -> dict[s
     return arrays
 
 
-def _of_part(name: str, content: bytes, one: Input) -> Array:
+def _of_part(name: str, content: bytes, one: Input, decoder: Decoder | None) -> Array:
     if content.startswith(NPY):
         return _of_npy(name, io.BytesIO(content), one)
+    if decoder is not None:
+        try:
+            decoded = decoder.decode(content)
+        except (ValueError, OverflowError, MemoryError) as error:
+            raise BadSampleError(f"part {name}: the file {_line(error)}") from error
+        if decoded is not None:
+            return decoded
     if content.startswith(PNG) and len(one.shape) == 3:
         return _of_png(name, content, one)
     if len(one.shape) <= 2 and (text := _as_text(content)) is not None:

@@ -63,7 +63,7 @@ def parts_schema(model: ServedModel) -> dict[str, Any]:
                 "type": "string",
                 "format": "binary",
                 "description": f"{list(one.shape)} as .npy"
-                + (", or PNG" if _is_image(one) else "")
+                + (", or PNG" if one.is_image else "")
                 + (", or CSV" if len(one.shape) <= 2 else ""),
             }
             for one in model.inputs
@@ -80,10 +80,6 @@ def _numbers(one: Input, needed: bool) -> dict[str, Any]:
         least = 1 if one.ragged and axis == len(one.shape) - 1 else length
         schema = {"type": "array", "items": schema, "minItems": least, "maxItems": length}
     return schema if needed else {**schema, "type": ["array", "null"]}
-
-
-def _is_image(one: Input) -> bool:
-    return len(one.shape) == 3 and one.shape[0] in (1, 3, 4)
 
 
 def responses(model: ServedModel, token: bool) -> dict[int | str, dict[str, Any]]:

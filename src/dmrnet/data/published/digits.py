@@ -13,7 +13,7 @@ import torch
 from PIL import ImageOps
 
 from dmrnet.data.files.arrays.numbers import Array
-from dmrnet.data.files.media.decoding import opened_picture, resized
+from dmrnet.data.files.media.decoding import check_pixels, opened_picture, resized
 from dmrnet.data.files.media.sound import read_wav
 from dmrnet.data.files.media.spectrogram import DIGITS
 from dmrnet.data.published.preparation import Preparation
@@ -154,6 +154,12 @@ def photograph(content: bytes) -> Array:
         # The decoder itself reduces, by 8 at most, to no less than twice the final size.
         picture.draft("RGB", (4 * width, 4 * height))
         return resized(ImageOps.exif_transpose(picture), height, width)
+
+
+def small_photograph(content: bytes) -> Array:
+    """Return what `photograph` does; raise ValueError if it has too many pixels."""
+    check_pixels(content, ("JPEG",))
+    return photograph(content)
 
 
 PREPARATION = Preparation(version=VERSION, find=find, build=build)

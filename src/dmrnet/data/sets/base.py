@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from dmrnet.data.dataset import Dataset, Splits
     from dmrnet.data.files.arrays.source import Source
+    from dmrnet.data.files.decoders import Decoder
     from dmrnet.data.inputs.standardise import Standardiser
     from dmrnet.data.sets.images import Images
     from dmrnet.modalities import Task
@@ -119,6 +120,10 @@ class DataSettings(ABC):
     def recalled(self, facts: Mapping[str, Any]) -> Self:
         """Return the settings with what a finished run's facts say of its data."""
         return self
+
+    def decoders(self) -> Mapping[str, Decoder]:
+        """Return how files of one sample are decoded, by modality, where training read such."""
+        return {}
 
     def sources(self, sample: str) -> str | tuple[str, ...]:
         """Return what a sample was made of: samples with a common source are not independent.

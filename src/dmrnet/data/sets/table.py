@@ -15,6 +15,7 @@ from dmrnet.data.sets.base import Cells, InMemory, OwnFiles
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits
     from dmrnet.data.files.arrays.source import ArraySource
+    from dmrnet.data.files.decoders import Decoder
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,14 @@ class Table(OwnFiles, InMemory):
         folders = [one for one in self.folders or () if (Path(path).parent / one).is_dir()]
         table = with_folders(path, read_columns(Path(path)), folders, self.samples)
         return TableSource(path, table, Encoding.from_dict(stored), self._roles())
+
+    def decoders(self) -> Mapping[str, Decoder]:
+        """Return how pictures, sounds and rows of one sample are decoded."""
+        from dmrnet.data.tables import Encoding
+        from dmrnet.data.tables.one_sample import decoders_of
+
+        stored = getattr(self, "_encoding", None)
+        return {} if stored is None else decoders_of(Encoding.from_dict(stored))
 
     def recalled(self, facts: Mapping[str, Any]) -> Self:
         """Return the settings with how the training table was read."""

@@ -6,7 +6,7 @@ import csv
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
 from dmrnet.untrusted import check_regular
 
@@ -39,11 +39,16 @@ def read_columns(path: Path) -> Table:
     check_regular(path)
     if path.suffix.lower() in (".parquet", ".pq"):
         return _read_parquet(path)
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        return parse_columns(stream, str(path))
+
+
+def parse_columns(stream: TextIO, path: str) -> Table:
+    """Read CSV from a stream; see `read_columns`. The path is for messages."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            start = stream.read(65536)
-            stream.seek(0)
-            header, *rows = [row for row in csv.reader(stream, _dialect(start)) if row]
+        start = stream.read(65536)
+        stream.seek(0)
+        header, *rows = [row for row in csv.reader(stream, dialect_of(start)) if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: expected a CSV file in UTF-8, got {error}") from error
     except ValueError as error:
@@ -64,7 +69,7 @@ def read_columns(path: Path) -> Table:
     return {name: [_cell(row[at]) for row in rows] for at, name in enumerate(names)}
 
 
-def _dialect(start: str) -> type[csv.Dialect]:
+def dialect_of(start: str) -> type[csv.Dialect]:
     """Return whether cells are parted by commas, semicolons or tabs, by the header."""
     head = start.partition("\n")[0]
     best = max(",;\t", key=head.count)

@@ -117,18 +117,24 @@ def _decode(
                 raise ValueError(f"expected an array of numbers, got {array.dtype}")
             return np.asarray(array, dtype=np.float32)
         content = file.read_bytes()
-        return _image(content, size) if kind == "image" else _sound(content, samples)
+        if kind == "image":
+            return read_image(content, size)
+        return spectrogram_of(*read_sound(content), samples)
     except (ValueError, OSError, EOFError) as error:
         raise ValueError(f"{file}: cannot be read ({error})") from error
 
 
-def _image(content: bytes, size: tuple[int, int] | None) -> Array:
+def read_image(content: bytes, size: tuple[int, int] | None) -> Array:
+    """Return a picture ``(C, H, W)`` with its range as stored, resized if a size is given."""
     with opened_picture(content) as picture:
         return pixel_values(picture, size).astype(np.float32)
 
 
-def _sound(content: bytes, samples: int | None) -> Array:
-    values, rate = read_sound(content)
+def spectrogram_of(values: Array, rate: int, samples: int | None) -> Array:
+    """Return the log-spectrogram ``(1, F, T)`` of a sound ``(n,)`` at a rate in Hz.
+
+    `samples` is its length at `RATE`, to which it is cut or repeated; None keeps it.
+    """
     sound = resample(torch.from_numpy(values), rate, RATE)
     if samples is not None:
         sound = repeat_to(sound, samples)

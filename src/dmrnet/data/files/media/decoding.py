@@ -24,6 +24,10 @@ JPEG = b"\xff\xd8\xff"
 """First bytes of a JPEG file."""
 
 
+MOST_PIXELS = 50_000_000
+"""Most pixels of a picture that somebody sends."""
+
+
 @contextmanager
 def opened_picture(content: bytes, formats: tuple[str, ...] | None = None) -> Iterator[Image.Image]:
     """Open a picture; raise ValueError if it cannot be opened, or the block raises.
@@ -36,6 +40,19 @@ def opened_picture(content: bytes, formats: tuple[str, ...] | None = None) -> It
     # Pillow raises many kinds of error on a damaged file.
     except Exception as error:
         raise ValueError(f"is not a readable picture ({error})") from error
+
+
+def check_pixels(content: bytes, formats: tuple[str, ...]) -> None:
+    """Raise ValueError if a picture is of none of some formats, or has too many pixels.
+
+    Only its head is read.
+    """
+    with opened_picture(content, formats) as picture:
+        width, height = picture.size
+    if width * height > MOST_PIXELS:
+        raise ValueError(
+            f"expected at most {MOST_PIXELS} pixels, got a picture of {height} x {width}"
+        )
 
 
 def pixel_values(

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 from dmrnet.data.sets.base import InMemory
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import torch
     from torch import Tensor
 
     from dmrnet.data.dataset import Splits
+    from dmrnet.data.files.decoders import Decoder
 
 MODALITIES = ("image", "sound", "sign")
 ROLES = ("train", "val", "test")
@@ -113,6 +116,16 @@ class Digits(InMemory):
             *skipped_note(provenance),
         )
         return Splits("digits", parts["train"], parts["val"], parts["test"], notes)
+
+    def decoders(self) -> Mapping[str, Decoder]:
+        """Return how a recording and a photograph are decoded, as the published ones were."""
+        from dmrnet.data.files import decoders
+        from dmrnet.data.published.digits import small_photograph, spectrogram
+
+        return {
+            "sound": decoders.Decoder((".wav",), spectrogram),
+            "sign": decoders.Decoder((".jpg", ".jpeg"), small_photograph),
+        }
 
     def sources(self, sample: str) -> tuple[str, ...]:
         """Return the files of a triple, in the order of the modalities."""

@@ -1,0 +1,23 @@
+"""Files of one modality of one sample, decoded as those of the training were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dmrnet.data.files.arrays.numbers import Array
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """How a file with one modality of one sample is read.
+
+    Attributes:
+        suffixes: Ends of the names of such files, such as ``.wav``.
+        decode: From the content of a file to an array of one sample in the units of training, None
+            for a file of another kind. It raises `ValueError` for one that is damaged, or larger
+            than single samples are.
+    """
+
+    suffixes: tuple[str, ...]
+    decode: Callable[[bytes], Array | None]
