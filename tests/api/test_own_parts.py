@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 import dmrnet
 from dmrnet.nn import Fused, Fusion
 from dmrnet.objectives import Step, Term
+from dmrnet.objectives.own import own_terms
 
 Y = np.arange(60) % 2
 RNG = np.random.default_rng(0)
@@ -94,6 +96,14 @@ class Learnt(Term):
 def test_a_wrong_term_is_refused(term: Any, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         dmrnet.fit(DATA, terms=[term], **{**SHORT, "batch_size": 32})
+
+
+def test_functions_of_one_name_are_numbered() -> None:
+    def term(step: Step) -> Tensor:
+        return step.out.logits.mean()
+
+    terms = own_terms([lambda _: torch.zeros(()), term, partial(term), Late("late")])
+    assert [one.name for one in terms] == ["term", "term-2", "term-3", "late"]
 
 
 def test_a_term_without_a_gradient_is_warned_of_once() -> None:
@@ -198,5 +208,44 @@ def test_scoring_needs_labels(run: dmrnet.Run) -> None:
         TypeError, match=r"with labels: a MultimodalDataset\(inputs, y\).* got dict"
     ):
         run.evaluate({"a": DATA.read("a")})  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="modality b: expected one row a sample, got None"):
-        dmrnet.MultimodalDataset({"a": DATA.read("a"), "b": None})
+
+
+def test_a_modality_that_no_test_sample_has_is_absent(run: dmrnet.Run) -> None:
+    a = DATA.read("a")
+    scores = [
+        run.evaluate(dmrnet.MultimodalDataset(inputs, Y)).values["accuracy"]
+        for inputs in ({"a": a}, {"b": None, "a": a}, {"a": a, "b": [None] * 60})
+    ]
+    assert scores[0]["a"][1] == 60
+    for values in scores:
+        assert values["a"] == scores[0]["a"]
+        assert values["b"][1] == values["a+b"][1] == 0
+    alone = run.predict_proba({"a": a})
+    assert np.array_equal(run.predict_proba({"b": [None] * 60, "a": a}), alone)
+    assert np.array_equal(run.predict_proba([{"a": row, "b": None} for row in a]), alone)
+    with pytest.raises(ValueError, match="modality b is None in every row, so nothing can be"):
+        dmrnet.fit(dmrnet.MultimodalDataset({"a": a, "b": [None] * 60}, Y), **SHORT)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "kind", "message"),
+    [
+        ([len], TypeError, "as a mapping from names to functions, .* got list"),
+        ({"q": 0.5}, TypeError, "functions of probabilities and classes, got 'q': float"),
+        ({"q": lambda p, y: "x"}, ValueError, "metric q: expected a single number .* got str"),
+        ({"q": lambda p, y: p}, ValueError, r"got Tensor of shape \(\d+, 2\)"),
+    ],
+)
+def test_a_wrong_metric_is_refused(
+    run: dmrnet.Run, metrics: Any, kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        run.evaluate(DATA, metrics=metrics)
+
+
+def test_parts_are_registered_by_a_name() -> None:
+    with pytest.raises(TypeError, match=r'as in @register_metric\("name"\), got function'):
+
+        @dmrnet.register_metric  # type: ignore[arg-type]
+        def brier(probabilities: Tensor, target: Tensor) -> float:
+            return 0.0

@@ -82,7 +82,7 @@ def test_a_term_of_weight_zero_is_not_computed_but_its_parameters_have_gradients
 
 
 def test_terms_need_different_names() -> None:
-    with pytest.raises(ValueError, match="different names, got task, task"):
+    with pytest.raises(ValueError, match="different names, got several 'task' among task, task"):
         TotalLoss([TaskTerm(), TaskTerm()])
 
 

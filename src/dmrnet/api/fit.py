@@ -15,8 +15,9 @@ from dmrnet.api.register import register_method
 from dmrnet.api.run import Run
 from dmrnet.data.dataset import Splits
 from dmrnet.data.files.arrays.labels import Choice
-from dmrnet.data.python.given import GivenData, MultimodalDataset
+from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.python.items import LazyDataset
+from dmrnet.data.python.key import GivenData
 from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.sets.base import Cells, DataSettings

@@ -25,7 +25,7 @@ def samples_of(
 
     Args:
         inputs: A data set, a file, a mapping from modalities to arrays, or a list of such mappings,
-            one a sample. A modality that is None is left out.
+            one a sample.
         present: Bool array ``(n, V)`` for a mapping of arrays, or None.
         task: Task of the run.
         size: Size that images of many sizes are brought to; None for none.
@@ -36,14 +36,11 @@ def samples_of(
         ValueError: If they are one sample without its batch dimension, or every modality is None.
     """
     if isinstance(inputs, Mapping):
-        there = {name: value for name, value in inputs.items() if value is not None}
-        if inputs and not there:
-            raise ValueError("inputs: no sample has any modality: each of them is None")
         for modality in task.inputs:
             if not modality.ragged:
-                _check_batch(modality.name, modality.shape, there.get(modality.name))
+                _check_batch(modality.name, modality.shape, inputs.get(modality.name))
         return MultimodalDataset(
-            there, present=present, kinds=kinds(there), size=size, name="inputs"
+            inputs, present=present, kinds=kinds(inputs), size=size, name="inputs"
         )
     if present is not None:
         raise TypeError("expected present with a mapping of arrays only")

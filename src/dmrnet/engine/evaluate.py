@@ -18,7 +18,7 @@ from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.engine.scores.class_rows import class_metric_lines
 from dmrnet.engine.scores.confidence import calibration_lines, read_confidence, reliability_counts
 from dmrnet.engine.scores.confusion import pack_confusion
-from dmrnet.engine.scores.own_metrics import METRICS, MetricFunction, own_lines
+from dmrnet.engine.scores.own_metrics import METRICS, MetricFunction, check_metrics, own_lines
 from dmrnet.engine.scores.pixel_results import class_lines, pack_counts, pack_label_maps, shown_rows
 from dmrnet.engine.scores.rows import Line, result_rows, score_lines
 from dmrnet.engine.scores.scoring import (
@@ -70,9 +70,15 @@ def evaluate_run(
     Returns:
         The counts, and whether predictions were stored.
     """
+    check_metrics(metrics)
     with lock_folder(run.folder.path):
         dataset = run.samples("test", test, absent, bad_rows)
         if run.task.dense:
+            if metrics:
+                raise ValueError(
+                    f"expected no metrics of your own ({', '.join(metrics)}) where every "
+                    f"{run.task.element} has a class"
+                )
             return _evaluate_images(run, dataset, test, batch_size, tile), True
         result = _evaluate_samples(run, dataset, test, batch_size, metrics or {})
         return result, result.predictions is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -21,13 +22,16 @@ class FunctionTerm(Term):
     Args:
         function: Function from a `Step` to a scalar; its name is that of the term.
         weight: Weight of the term.
+        name: Another name.
 
     Raises:
         TypeError: In `forward`, if it returns anything but a scalar of a floating type.
     """
 
-    def __init__(self, function: TermFunction, weight: float = 1.0) -> None:
-        super().__init__(_name(function), weight)
+    def __init__(
+        self, function: TermFunction, weight: float = 1.0, name: str | None = None
+    ) -> None:
+        super().__init__(name or name_of_function(function), weight)
         # In a tuple, so that a function that is a module is no part of this one.
         self._function = (function,)
         self._warned = False
@@ -56,6 +60,8 @@ class FunctionTerm(Term):
 def own_terms(terms: Iterable[Term | TermFunction]) -> list[Term]:
     """Return terms of what the user gave: terms, or functions from a `Step` to a scalar.
 
+    Functions of one name, such as several lambdas, are numbered: ``term``, ``term-2``.
+
     Raises:
         TypeError: If one is neither.
         ValueError: If a term has parameters, since those are of a method.
@@ -63,6 +69,7 @@ def own_terms(terms: Iterable[Term | TermFunction]) -> list[Term]:
     if callable(terms) or not isinstance(terms, Iterable):
         raise TypeError(f"expected terms as a list, such as [term], got {type(terms).__name__}")
     found: list[Term] = []
+    same: Counter[str] = Counter()
     for term in terms:
         if isinstance(term, Term):
             if term.state_dict():
@@ -72,7 +79,11 @@ def own_terms(terms: Iterable[Term | TermFunction]) -> list[Term]:
                 )
             found.append(term)
         elif callable(term):
-            found.append(FunctionTerm(term))
+            name = name_of_function(term)
+            same[name] += 1
+            found.append(
+                FunctionTerm(term, name=f"{name}-{same[name]}" if same[name] > 1 else name)
+            )
         else:
             raise TypeError(
                 "expected each of terms as a function from a Step to a scalar, or a Term, got "
@@ -81,7 +92,8 @@ def own_terms(terms: Iterable[Term | TermFunction]) -> list[Term]:
     return found
 
 
-def _name(function: object) -> str:
+def name_of_function(function: object) -> str:
+    """Return the name of a function or callable object; ``term`` of a lambda."""
     while isinstance(function, partial):
         function = function.func
     name = getattr(function, "__name__", type(function).__name__)

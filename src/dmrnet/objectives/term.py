@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -133,8 +134,11 @@ class TotalLoss(nn.Module):
     def __init__(self, terms: Sequence[Term]) -> None:
         super().__init__()
         names = [term.name for term in terms]
-        if len(set(names)) < len(names):
-            raise ValueError(f"expected terms of different names, got {', '.join(names)}")
+        if twice := [name for name, number in Counter(names).items() if number > 1]:
+            raise ValueError(
+                f"expected terms of different names, got several {twice[0]!r} among "
+                f"{', '.join(names)}; a function's name is that of its term: give it another"
+            )
         self.terms = nn.ModuleList(terms)
 
     def second_mask(self, batch: Batch, epoch: int) -> Tensor | None:

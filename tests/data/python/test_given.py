@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from dmrnet import MultimodalDataset
+from dmrnet import LazyDataset, MultimodalDataset
 from dmrnet.data.dataset import standardised
 from dmrnet.data.files.reading import read_splits
-from dmrnet.data.python.given import given
+from dmrnet.data.python.key import given
 
 A = np.arange(24, dtype=np.float32).reshape(12, 2)
 B = np.arange(12 * 3 * 8, dtype=np.float32).reshape(12, 3, 8)
@@ -130,7 +130,7 @@ def test_the_key_finds_equal_data_while_they_are_there() -> None:
         ({}, {}, TypeError, "mapping"),
         ({"a": A, "b": B[:5]}, {}, ValueError, "b has 5 rows but a has 12"),
         ({"a": [A[0], A[0, :1]]}, {}, ValueError, "row 0 and .* in row 1"),
-        ({"a": [None, None]}, {}, ValueError, "every row is None"),
+        ({"a": [None, None]}, {}, ValueError, "None throughout in a"),
         ({"a": np.array(["x", "y"])}, {}, TypeError, "expected numbers"),
         ({"a": A, "present": A}, {}, ValueError, "'present' is kept"),
         ({"a": A}, {"present": np.ones((12, 2), dtype=bool)}, ValueError, r"bool \(n, 1\)"),
@@ -145,6 +145,35 @@ def test_what_cannot_be_read_is_refused(
 ) -> None:
     with pytest.raises(kind, match=message):
         MultimodalDataset(inputs, **options)
+
+
+def test_a_modality_of_none_is_absent_everywhere() -> None:
+    forms = (None, [None] * 12, np.array([None] * 12, dtype=object), [np.full((3, 8), np.nan)] * 12)
+    for rows in forms:
+        data = MultimodalDataset({"b": rows, "a": A}, Y, kinds={"b": "sequence"}, absent={"b": 0})
+        assert len(data[2:5]) == 3
+        assert data.present[:, data.modalities.index("a")].all()
+        assert data.present.sum() == 12
+        assert "b in 0" in repr(data) or "b (3, 8) in 0" in repr(data)
+    given = MultimodalDataset({"b": None, "a": A}, present=np.array([[False, True]] * 12))
+    assert given.present.tolist() == [[True]] * 12
+    records = MultimodalDataset.from_records([{"a": row, "b": None} for row in A])
+    assert records.modalities == ("a",)
+    with pytest.raises(ValueError, match="present: samples have b, but every row of it is None"):
+        MultimodalDataset({"b": None, "a": A}, present=np.ones((12, 2), dtype=bool))
+    with pytest.raises(ValueError, match="no sample has any modality: None throughout in a, b"):
+        MultimodalDataset({"a": None, "b": [None]})
+    with pytest.raises(ValueError, match="b has 3 rows but a has 12"):
+        MultimodalDataset({"b": [None] * 3, "a": A})
+
+
+@pytest.mark.parametrize("labels", [np.array([b"no", b"yes"] * 6), [b"no", b"yes"] * 6])
+def test_labels_of_bytes_are_refused(labels: Any) -> None:
+    with pytest.raises(TypeError, match=r"got bytes such as b'no'; decode them: np.char.decode"):
+        MultimodalDataset({"a": A}, labels)
+    lazy = LazyDataset([({"a": row}, label) for row, label in zip(A, labels, strict=True)])
+    with pytest.raises(TypeError, match="got bytes such as b'no'"):
+        lazy.labels_of(torch.arange(12))
 
 
 def test_records_may_come_from_a_generator() -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from hashlib import blake2b
-from types import MappingProxyType
 from typing import Any, Self
-from weakref import WeakSet
 
 import numpy as np
 
@@ -21,7 +18,12 @@ from dmrnet.data.files.arrays.features import (
 )
 from dmrnet.data.files.arrays.labels import Choice, check_target
 from dmrnet.data.files.arrays.numbers import Array
-from dmrnet.data.files.arrays.objects import as_array, plain_labels, rows_of_modality
+from dmrnet.data.files.arrays.objects import (
+    as_array,
+    none_throughout,
+    plain_labels,
+    rows_of_modality,
+)
 from dmrnet.data.files.arrays.per_sample import checked_weights, presence_table
 from dmrnet.data.files.arrays.resize import parse_size, size_text, sized
 from dmrnet.data.files.arrays.source import (
@@ -31,58 +33,20 @@ from dmrnet.data.files.arrays.source import (
     SAMPLES,
     TARGET,
     ArraySource,
-    Source,
 )
-from dmrnet.data.python.records import items_of, record
-from dmrnet.data.volumes.options import OwnVolumes, own_volumes
+from dmrnet.data.python.key import GivenData
+from dmrnet.data.python.records import items_of, labels_of_python, record
+from dmrnet.data.volumes.options import own_volumes
 from dmrnet.hints import nearest
 from dmrnet.modalities import check_names
-
-_GIVEN: dict[str, WeakSet[GivenData]] = {}
-
-
-class GivenData(Source, ABC):
-    """Data given in Python, which settings name by a key while this process holds them.
-
-    Attributes:
-        path: Name of the data.
-        kinds: Layout of modalities whose shape does not tell.
-        absent: Number that stands for an absent block, by modality.
-        target: What labels are.
-        labels: Names of the columns of labels, or ordered classes.
-        volumes: How volumes with a class for every voxel are cut and scored.
-    """
-
-    kinds: dict[str, str]
-    absent: Mapping[str, float] = MappingProxyType({})
-    target: Choice = "auto"
-    labels: list[str] | None = None
-    volumes: OwnVolumes = OwnVolumes()
-
-    @property
-    def stated(self) -> tuple[object, ...]:
-        """What is said about the labels, for fingerprints; empty by default."""
-        own = () if self.volumes == OwnVolumes() else (self.volumes,)
-        auto = self.target == "auto" and self.labels is None
-        return own if auto else (self.target, self.labels, *own)
-
-    @property
-    @abstractmethod
-    def fingerprint(self) -> str:
-        """Hexadecimal digits that depend on the content of the data."""
-
-    @property
-    def key(self) -> str:
-        """Name and fingerprint: a run goes on only with equal data."""
-        key = f"{self.path}-{self.fingerprint}"
-        _GIVEN.setdefault(key, WeakSet()).add(self)
-        return key
 
 
 class MultimodalDataset(GivenData, ArraySource):
     """Samples of several modalities, some of which may be absent, held in memory.
 
     A sample lacks a modality where its row is None or nothing but NaN, or where `present` is False.
+    A modality that is None in every row, or None itself, is absent everywhere: it is as if it had
+    been left out.
 
     Args:
         inputs: Array ``(n, ...)`` of each modality by name: numpy, torch, pandas, or a list with
@@ -144,13 +108,18 @@ class MultimodalDataset(GivenData, ArraySource):
         name: str = "data",
     ) -> None:
         _check_inputs(inputs)
+        given = check_names(list(inputs))
+        self.nowhere = {one: inputs[one] for one in given if none_throughout(inputs[one])}
+        inputs = {one: inputs[one] for one in given if one not in self.nowhere}
+        if not inputs:
+            raise ValueError(f"no sample has any modality: None throughout in {', '.join(given)}")
         check_same_rows({**inputs, "y": y, GROUPS: groups, "weights": weights})
         self.features = {
             name: columns for name, value in inputs.items() if (columns := feature_names(value))
         }
         self.volumes = own_volumes(volumes)
         self.path = name
-        self.names = check_names(list(inputs))
+        self.names = tuple(inputs)
         if taken := [one for one in self.names if one in RESERVED]:
             raise ValueError(f"the name {taken[0]!r} is kept for {', '.join(RESERVED)}")
         self.kinds = dict(kinds or {})
@@ -158,7 +127,7 @@ class MultimodalDataset(GivenData, ArraySource):
             target, labels = "ordinal", order
         self.target, self.labels = check_target(target, labels)
         sizes = parse_size(size)
-        if unknown := [one for one in sizes if one and one not in self.names]:
+        if unknown := [one for one in sizes if one and one not in given]:
             raise ValueError(f"size: no modality {unknown[0]!r}; {nearest(unknown[0], self.names)}")
         self.size = size_text(sizes)
         self._arrays = {
@@ -170,27 +139,34 @@ class MultimodalDataset(GivenData, ArraySource):
         if y is not None:
             self._arrays[TARGET] = _labels(y)
         if present is not None:
-            self._arrays[PRESENT] = presence_table(present, self.names)
+            table = presence_table(present, given)
+            for one in self.nowhere:
+                if table[:, given.index(one)].any():
+                    raise ValueError(f"present: samples have {one}, but every row of it is None")
+            self._arrays[PRESENT] = table[:, [one in inputs for one in given]]
         if samples is not None:
             self._arrays[SAMPLES] = np.asarray([str(sample) for sample in samples])
         if groups is not None:
             self._arrays[GROUPS] = np.asarray([str(group) for group in groups])
         self.reserved = tuple(one for one in self._arrays if one in RESERVED)
         self.weights = None if weights is None else checked_weights(weights, self._rows)
-        for one, array in self._arrays.items():
+        nothing = {one: rows for one, rows in self.nowhere.items() if rows is not None}
+        for one, array in {**self._arrays, **nothing}.items():
             if len(array) != self._rows:
                 raise ValueError(
                     f"{one} has {len(array)} rows but {first} has {self._rows}; row i of every "
                     "array must be sample i"
                 )
         for one, values in (lengths or {}).items():
-            if one not in self.names:
+            if one not in given:
                 raise ValueError(f"lengths: no modality {one!r}; {nearest(one, self.names)}")
-            self._arrays[one] = nan_after(one, self._arrays[one], np.asarray(values), self.kinds)
-        self.absent = dict(absent or {})
-        for one in self.absent:
             if one not in self.names:
+                continue
+            self._arrays[one] = nan_after(one, self._arrays[one], np.asarray(values), self.kinds)
+        for one in absent or {}:
+            if one not in given:
                 raise ValueError(f"absent: no modality {one!r}; {nearest(one, self.names)}")
+        self.absent = {one: value for one, value in (absent or {}).items() if one in self.names}
 
     @classmethod
     def from_frame(
@@ -274,10 +250,11 @@ class MultimodalDataset(GivenData, ArraySource):
 
     def __repr__(self) -> str:
         """Return the number of samples, and of each modality the shape and how many have it."""
-        shown = (
+        shown = [
             f"{name} {self._arrays[name].shape[1:]} in {int(self.present[:, column].sum())}"
             for column, name in enumerate(self.names)
-        )
+        ]
+        shown += [f"{name} in 0" for name in self.nowhere]
         return f"{type(self).__name__}({self._rows} samples; {'; '.join(shown)})"
 
     def __getitem__(self, rows: Any) -> MultimodalDataset:  # noqa: ANN401
@@ -409,21 +386,6 @@ class MultimodalDataset(GivenData, ArraySource):
         return digest.hexdigest()
 
 
-def given(key: str) -> GivenData:
-    """Return the data of a `GivenData.key`.
-
-    Raises:
-        FileNotFoundError: If this process does not hold it.
-    """
-    data = next(iter(_GIVEN.get(key, ())), None)
-    if data is None:
-        raise FileNotFoundError(
-            f"the data {key} were given in Python and are not here; give them again, e.g. "
-            "run.evaluate(data)"
-        )
-    return data
-
-
 def _check_inputs(inputs: object) -> None:
     if not isinstance(inputs, Mapping) or not inputs:
         raise TypeError(
@@ -443,4 +405,4 @@ def _labels(y: Any) -> Array:  # noqa: ANN401
     array = as_array(y)
     if array is None or not array.ndim:
         raise TypeError(f"expected y as one label a sample, got {type(y).__name__}")
-    return plain_labels("y", array)
+    return labels_of_python(plain_labels("y", array))

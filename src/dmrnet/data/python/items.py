@@ -34,9 +34,9 @@ from dmrnet.data.files.reading import arranged
 from dmrnet.data.inputs.cells import MissingCells, gaps
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.inputs.steps import trimmed
-from dmrnet.data.python.given import GivenData
 from dmrnet.data.python.item_summary import Item, Summary
-from dmrnet.data.python.records import label_axes, record
+from dmrnet.data.python.key import GivenData
+from dmrnet.data.python.records import label_axes, labels_of_python, record
 from dmrnet.data.volumes.options import own_volumes
 from dmrnet.hints import nearest
 from dmrnet.modalities import Batch, Task
@@ -150,7 +150,7 @@ class LazyDataset(GivenData):
         Raises:
             ValueError: If a sample has none.
         """
-        return listed_labels(self.path, self.summary.labels, rows.tolist())
+        return labels_of_python(listed_labels(self.path, self.summary.labels, rows.tolist()))
 
     def _cut(self, name: str, array: Array) -> Array:
         """Return a sequence without the steps of NaN after its end; anything else unchanged."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from dmrnet.data.files.arrays.numbers import Array
+
 
 def items_of(records: Any) -> Iterator[Any]:  # noqa: ANN401
     """Iterate over records; torch data sets have items by number and may not be iterable."""
@@ -48,3 +50,17 @@ def label_axes(values: Mapping[str, Any], label: Any) -> int:  # noqa: ANN401
     if len(plane) == 2 and any(plane in (some[-2:], some[:2]) for some in images):
         return 2
     return 3 if len(shape) in (3, 4) else 0
+
+
+def labels_of_python(labels: Array) -> Array:
+    """Return labels that can be predicted as they were given; raise `TypeError` for bytes.
+
+    >>> labels_of_python(np.array(["no", "yes"])).tolist()
+    ['no', 'yes']
+    """
+    if labels.dtype.kind == "S":
+        raise TypeError(
+            f"expected labels y as numbers, bool or text, got bytes such as {bytes(labels.flat[0])!r}; "
+            "decode them: np.char.decode(y)"
+        )
+    return labels

@@ -45,7 +45,8 @@ class Given(OwnVolumes, InMemory):
 
     def _dense(self, seed: int) -> Splits | None:
         """Return the splits of images or volumes with a class for every pixel or voxel."""
-        from dmrnet.data.python.given import MultimodalDataset, given
+        from dmrnet.data.python.given import MultimodalDataset
+        from dmrnet.data.python.key import given
 
         if not self.train:
             raise ValueError("data given are of Python: call dmrnet.fit with a MultimodalDataset")
@@ -54,6 +55,11 @@ class Given(OwnVolumes, InMemory):
         from dmrnet.data.volumes.sources import has_voxel_labels
 
         train = given(self.train)
+        if isinstance(train, MultimodalDataset) and train.nowhere:
+            raise ValueError(
+                f"{train.path}: modality {next(iter(train.nowhere))} is None in every row, so "
+                "nothing can be learnt of it; leave it out"
+            )
         if isinstance(train, LazyDataset):
             pixels = train.label_axes == 2
         else:
@@ -94,7 +100,7 @@ class Given(OwnVolumes, InMemory):
     @property
     def images(self) -> Images:
         """How images with a class for every pixel are read."""
-        from dmrnet.data.python.given import given
+        from dmrnet.data.python.key import given
         from dmrnet.data.sets.images import Images, pixel_cells
 
         try:
@@ -117,8 +123,9 @@ class Given(OwnVolumes, InMemory):
         """Return the splits with the numbers as given; the seed draws validation rows."""
         from dmrnet.data.files.arrays.features import check_features
         from dmrnet.data.files.reading import read_splits
-        from dmrnet.data.python.given import MultimodalDataset, given
+        from dmrnet.data.python.given import MultimodalDataset
         from dmrnet.data.python.items import LazyDataset
+        from dmrnet.data.python.key import given
         from dmrnet.data.python.lazy_splits import lazy_splits
 
         if (dense := self._dense(seed)) is not None:
@@ -167,7 +174,7 @@ class Given(OwnVolumes, InMemory):
     @property
     def kinds(self) -> dict[str, str] | None:
         """Layouts that the training samples state; None where they are not here any more."""
-        from dmrnet.data.python.given import given
+        from dmrnet.data.python.key import given
 
         try:
             return given(self.train).kinds

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-import torch
 from torch import Tensor
 
 from dmrnet.engine.scores.rows import Line
@@ -51,20 +51,44 @@ def own_lines(
         for number, name in enumerate(names):
             rows = predictions.scored[number]
             value = _value(
-                function, predictions.probabilities[number, rows], predictions.target[rows]
+                metric, function, predictions.probabilities[number, rows], predictions.target[rows]
             )
-            if value is None:
-                raise ValueError(
-                    f"metric {metric}: expected a single number from its function, got several"
-                )
             yield name, metric, value, int(rows.sum())
 
 
-def _value(function: MetricFunction, probabilities: Tensor, target: Tensor) -> float | None:
-    """Return a metric as a number; NaN without samples, None if it is none."""
+def check_metrics(metrics: object) -> None:
+    """Refuse own metrics that are no functions by name.
+
+    Raises:
+        TypeError: If they are something else.
+    """
+    if metrics is None:
+        return
+    if not isinstance(metrics, Mapping):
+        raise TypeError(
+            "expected metrics as a mapping from names to functions, such as "
+            f"{{'brier': brier}}, got {type(metrics).__name__}"
+        )
+    for name, function in metrics.items():
+        if not isinstance(name, str) or not callable(function):
+            raise TypeError(
+                "expected metrics as a mapping from names to functions of probabilities and "
+                f"classes, got {name!r}: {type(function).__name__}"
+            )
+
+
+def _value(name: str, function: MetricFunction, probabilities: Tensor, target: Tensor) -> float:
+    """Return a metric as a number, NaN without samples; raise `ValueError` if it is none."""
     if not len(target):
         return float("nan")
     if callable(reset := getattr(function, "reset", None)):
         reset()
-    value = torch.as_tensor(function(probabilities, target))
-    return float(value) if value.numel() == 1 else None
+    value: Any = function(probabilities, target)
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        shape = f" of shape {tuple(value.shape)}" if hasattr(value, "shape") else ""
+        raise ValueError(
+            f"metric {name}: expected a single number from its function, got "
+            f"{type(value).__name__}{shape}"
+        ) from error

@@ -35,6 +35,20 @@ def as_array(value: Any) -> Array | None:  # noqa: ANN401
         return None
 
 
+def none_throughout(value: Any) -> bool:  # noqa: ANN401
+    """Return whether a modality is None, or None in every row, so that no sample has it.
+
+    >>> none_throughout([None, None]), none_throughout([None, [1.0]]), none_throughout([])
+    (True, False, False)
+    """
+    if value is None:
+        return True
+    rows = value if isinstance(value, list | tuple) else None
+    if str(getattr(value, "dtype", "")) == "object":
+        rows = as_array(value)
+    return rows is not None and len(rows) > 0 and all(row is None for row in rows)
+
+
 def rows_of_modality(
     name: str,
     value: Any,  # noqa: ANN401
