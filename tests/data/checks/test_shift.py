@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dmrnet.data.checks.shift import shift_notes
+from dmrnet.data.checks.shift import _note, shift_notes
 from dmrnet.data.files.reading import read_split
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.python.items import LazyDataset
@@ -55,6 +56,40 @@ def test_one_row_in_other_units_is_reported(splits, name: str) -> None:
 def test_samples_of_the_training_are_not(splits, seed: int, rows: int, name: str) -> None:
     some = np.random.default_rng(seed).integers(0, 200, rows)
     assert not notes(splits, **{name: KINDS[name][some]})
+
+
+RARE = {
+    "rare words": lambda rng, shape: (rng.random(shape) < 0.03) * rng.lognormal(size=shape),
+    "seldom one": lambda rng, shape: (rng.random(shape) < 0.002) * 1.0,
+    "counts": lambda rng, shape: rng.poisson(0.05, shape) * 1.0,
+    "a code for none": lambda rng, shape: np.where(
+        rng.random(shape) < 0.03, rng.normal(size=shape), -1.0
+    ),
+    "a long tail": lambda rng, shape: rng.lognormal(0, 1.5, shape),
+}
+
+
+def rare_note(kind: str, seed: int, rows: int, factor: float = 1.0) -> str:
+    """Return the note on rows drawn as the 300 of a training, times a factor."""
+    rng = np.random.default_rng(seed)
+    values = RARE[kind](rng, (300 + rows, 60))
+    mean, std = values[:300].mean(0), values[:300].std(0)
+    std[std == 0] = 1.0
+    return _note(*map(torch.from_numpy, ((factor * values[300:] - mean) / std, mean, std)))
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([2, 12, 25, 60]), st.sampled_from(sorted(RARE)))
+@settings(max_examples=60)
+def test_features_that_are_almost_always_one_number_are_not(
+    seed: int, rows: int, kind: str
+) -> None:
+    assert not rare_note(kind, seed, rows)
+
+
+def test_rare_words_in_other_units_are_reported() -> None:
+    assert "in other units" in rare_note("rare words", 0, 100, 1e3)
+    assert not rare_note("rare words", 0, 100, 1e-3), "most features are 0 in any unit"
+    assert "in other units" in rare_note("a long tail", 0, 12, 1e-3)
 
 
 def test_a_shift_that_happens_is_not_a_unit(splits) -> None:

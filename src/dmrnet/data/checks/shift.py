@@ -16,6 +16,9 @@ FAR_MEAN = 5.0
 WIDE, NARROW = 20.0, 0.02
 """Ratios of the deviations from which values are far."""
 
+FEW_ROWS, FEW_NARROW = 32, 0.005
+"""Below this number of rows, values of a long tail may be narrow by chance: the ratio for these."""
+
 ONE_FEATURE = 5.0
 """Factor by which these bounds are wider where single features are judged."""
 
@@ -27,6 +30,9 @@ ROWS_AT_MOST, VALUES_AT_MOST = 512, 2**22
 
 VOLUMES_AT_MOST = 4
 """Most volumes with a class for every voxel that are looked at."""
+
+NOTHING = 1e-5
+"""Distance from zero, in deviations or means of the training, up to which a value is zero."""
 
 MOST_NAMED = 3
 """Number of features that a sentence names."""
@@ -102,13 +108,23 @@ def _note(values: Tensor, mean: Tensor, std: Tensor) -> str:
         size = float(values.square().mean().sqrt())
         if values.numel() < LEAST_VALUES or NARROW < size < 2 * FAR_MEAN:
             return ""
+        if size <= NARROW:
+            # Zero is zero in any unit: only other numbers tell that values are small.
+            level = (mean / std).expand(values.shape[1])[:, None]
+            others = values[((values + level).abs() > NOTHING * (1 + level.abs()))]
+            if len(others) < LEAST_VALUES:
+                return ""
         return (
             f": values are on average {size:.2g} training deviations from the training's mean, "
             "expected about 1; are they in other units?"
         )
     offset, spread = by_channel.mean(1), by_channel.std(1, correction=0)
+    # A feature that is mostly one number, as of a rare word, may be that number in a few rows.
+    middle_value = by_channel.median(1, keepdim=True).values
+    varied = (by_channel - middle_value).abs().median(1).values > 0
     # Few rows may well be alike.
-    far = _far(offset, spread, 1.0 if len(values) >= LEAST_ROWS else 2.0)
+    narrow = NARROW if len(values) >= FEW_ROWS else FEW_NARROW
+    far = _far(offset, spread, varied, 1.0 if len(values) >= LEAST_ROWS else 2.0, narrow)
     if bool(far.double().mean() >= 0.5):
         middle = int(spread.argsort()[len(spread) // 2])
         now = float(offset[middle] * std[middle] + mean[middle])
@@ -118,10 +134,7 @@ def _note(values: Tensor, mean: Tensor, std: Tensor) -> str:
             f"{float(std[middle]):.3g}), got mean {now:.3g}, deviation {wide:.3g}; are they in "
             "other units?"
         )
-    # A feature that is mostly one number, as of a rare word, may be so in few rows.
-    middle_value = by_channel.median(1, keepdim=True).values
-    varied = (by_channel - middle_value).abs().median(1).values > 0
-    far = _far(offset, spread, ONE_FEATURE) & varied
+    far = _far(offset, spread, varied, ONE_FEATURE, narrow) & varied
     if len(values) < 2 * LEAST_ROWS or not bool(far.any()):
         return ""
     wrong = far.nonzero().flatten().tolist()
@@ -134,6 +147,12 @@ def _note(values: Tensor, mean: Tensor, std: Tensor) -> str:
     return f": values of feature {named}{more} are far from training; are they in other units?"
 
 
-def _far(offset: Tensor, spread: Tensor, factor: float) -> Tensor:
-    wide, narrow = spread > WIDE * factor, spread < NARROW / factor
-    return wide | narrow | (offset.abs() > FAR_MEAN * factor)
+def _far(offset: Tensor, spread: Tensor, varied: Tensor, factor: float, narrow: float) -> Tensor:
+    """Return which features are far, bool ``(C,)``.
+
+    In rows as in training, whatever the distribution, a mean beyond `FAR_MEAN` has a probability
+    of at most 1 in 25 n, and a deviation beyond `WIDE` of 1 in 400 (Chebyshev, Markov). A small
+    deviation has no such bound: a feature that varies little there may be mostly one number.
+    """
+    wide = spread > WIDE * factor
+    return wide | (varied & (spread < narrow / factor)) | (offset.abs() > FAR_MEAN * factor)
