@@ -104,11 +104,12 @@ class Registry(Mapping[str, str], Generic[T]):
         Raises:
             ValueError: If the name is empty, or stands for something else already.
         """
-        if not isinstance(name, str):
+        given: object = name
+        if not isinstance(given, str):
             decorator = f'@register_{self.kind.replace(" ", "")}("name")'
             raise TypeError(
                 f"expected the name of the {self.kind}, as in {decorator}, got "
-                f"{type(name).__name__}"
+                f"{type(given).__name__}"
             )
         if not name or not is_plain(name) or any(c.isspace() or c in ":=" for c in name):
             raise ValueError(

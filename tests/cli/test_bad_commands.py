@@ -68,7 +68,7 @@ BAD_COMMANDS: dict[str, tuple[str, str]] = {
     "without its group": ("fit --beta 3", "did you mean '--method.beta'?"),
     "of one method, without its name": (
         "fit --method.beta 3",
-        "a setting of dmrnet, but no method is named; add --method dmrnet",
+        "a setting of dmrnet, but no method is named; add method dmrnet (--method)",
     ),
     "no such method": ("fit --method dmr-net", "did you mean 'dmrnet'?"),
     "no such recipe": ("fit --recipe papr", "did you mean 'paper'?"),

@@ -50,7 +50,7 @@ def test_fit_shows_the_data_and_the_next_command(
     assert "85.0 %" in said.out  # of radar, a seventh of the rows is absent
     assert "60 train, 30 val, 30 test; 3 classes" in said.out
     assert "method   experts, recipe best, seed 0" in said.out
-    assert "default  experts (no --method named: ahead at equal cost where each sample" in said.out
+    assert "default  experts (no method named: ahead at equal cost where each sample" in said.out
     assert "vector with expert, " in said.out
     assert f"average of {COMBINATIONS} combinations" in said.out
     assert said.last == f"next: dmrnet evaluate {tmp_path / 'run'}"
@@ -67,7 +67,7 @@ def test_fit_does_nothing_where_the_run_is_finished(
     # Without a method, as a default of an earlier version was.
     said = cli("fit", *data_flags, *SMALL, "--out", finished)
     assert said.code == 0
-    assert f"method: dmrnet (no --method named: as the run in {finished})" in said.out
+    assert f"method: dmrnet (no method named: as the run in {finished})" in said.out
     assert "finished; nothing to do" in said.out
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
 

@@ -105,10 +105,12 @@ class TestWithoutAMethod:
             assert parse_run(flags) == parse_run(["--method", "dmrnet", "--recipe", "paper"])
 
     def test_a_setting_of_some_methods_needs_a_name(self, tmp_path: Path) -> None:
-        one = "--method.beta is a setting of dmrnet, but no method is named; add --method dmrnet"
-        with pytest.raises(ValueError, match=f"^{one}$"):
+        one = "--method.beta is a setting of dmrnet, but no method is named; add method dmrnet"
+        with pytest.raises(ValueError, match=f"^{one} "):
             parse_run(["--method.beta", "0.7"])
-        some = r"method\.alpha is a setting of dmr, .*dmrnet, .*experts, but no .*--method NAME$"
+        some = (
+            r"method\.alpha is a setting of dmr, .*dmrnet, .*experts, but no .*NAME \(--method\)$"
+        )
         with pytest.raises(ValueError, match=f"^--{some}"):
             parse_run(["--method.alpha", "0.7"])
         with pytest.raises(ValueError, match=rf"c\.yaml: {some}"):

@@ -176,7 +176,7 @@ def parse_run(argv: Sequence[str], shown_as: ShownAs = flag_of) -> RunSettings:
     if of_method == AUTO:
         for path, content in files:
             _check_shared(content, options, f"{path}: ")
-        _check_shared([name for name, _ in flags], options, "--")
+        _check_shared([name for name, _ in flags], options, "--" if shown_as is flag_of else "")
     values: dict[str, Any] = {"seed": 0}
     values |= flat({"method": asdict(method(of_method).recipe(recipe))})
     for path, content in files:
@@ -210,7 +210,7 @@ def _check_shared(names: Iterable[str], options: Mapping[str, Option], before: s
             )
         raise ValueError(
             f"{said} of {', '.join(own)}, but no method is named; add "
-            f"--method {own[0] if len(own) == 1 else 'NAME'}"
+            f"method {own[0] if len(own) == 1 else 'NAME'} (--method)"
         )
 
 

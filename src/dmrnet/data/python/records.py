@@ -60,7 +60,7 @@ def labels_of_python(labels: Array) -> Array:
     """
     if labels.dtype.kind == "S":
         raise TypeError(
-            f"expected labels y as numbers, bool or text, got bytes such as {bytes(labels.flat[0])!r}; "
-            "decode them: np.char.decode(y)"
+            "expected labels y as numbers, bool or text, got bytes such as "
+            f"{bytes(labels.flat[0])!r}; decode them: np.char.decode(y)"
         )
     return labels

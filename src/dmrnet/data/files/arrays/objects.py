@@ -43,7 +43,7 @@ def none_throughout(value: Any) -> bool:  # noqa: ANN401
     """
     if value is None:
         return True
-    rows = value if isinstance(value, list | tuple) else None
+    rows: Any = value if isinstance(value, list | tuple) else None
     if str(getattr(value, "dtype", "")) == "object":
         rows = as_array(value)
     return rows is not None and len(rows) > 0 and all(row is None for row in rows)
