@@ -231,6 +231,34 @@ def test_a_run_trains_evaluates_and_predicts(
     assert capsys.readouterr().out.splitlines()[1].startswith("n,vitals,")
     again = dmrnet.open_run(run).predict_proba(new)
     assert again.shape == (1, 2)
+    check_bad_rows(tmp_path, run)
+
+
+def check_bad_rows(folder: Path, run: Path) -> None:
+    """Rows that the run cannot read are named and skipped; the others keep their numbers."""
+    rows: list[dict[str, object]] = [
+        {"samples": f"n{number}", "age": 50 + number, "sex": "f", "photo": photo, "ill": "no"}
+        for number, photo in enumerate([*["photos/test.csv-0.png"] * 5, "photos/broken.png"])
+    ]
+    (folder / "photos" / "broken.png").write_bytes(b"no picture")
+    good = write(folder / "good.csv", rows[:1])
+    rows[1]["sex"] = "x"
+    bad = write(folder / "bad.csv", rows)
+    opened = dmrnet.open_run(run)
+    with pytest.raises(
+        ValueError, match="row 1, column 'sex': training never had 'x'; known: f, m"
+    ):
+        opened.predict_proba(bad)
+    rows[2]["age"] = "old"
+    bad = write(folder / "bad.csv", rows)
+    found = opened.predict_proba(bad, bad_rows="skip")
+    np.testing.assert_allclose(found[0], opened.predict_proba(good)[0], rtol=1e-6)
+    assert np.isnan(found).all(1).tolist() == [False, True, True, False, False, True]
+    rows[3]["ill"] = ""
+    scored = opened.evaluate(write(folder / "bad.csv", rows), bad_rows="skip")
+    assert scored.values["accuracy"]["vitals"][1] == 2
+    with pytest.raises(ValueError, match=r"every row is bad; row 0: .*old"):
+        opened.predict_proba(write(folder / "worst.csv", rows[2:3]), bad_rows="skip")
 
 
 def test_its_settings_say_what_they_expect() -> None:

@@ -11,7 +11,12 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from dmrnet.data.files.arrays.bad_rows import SkippedRow, failing_rows, skipped_rows
+from dmrnet.data.files.arrays.bad_rows import (
+    SkippedRow,
+    check_some,
+    failing_rows,
+    skipped_rows,
+)
 from dmrnet.data.files.arrays.disguise import absent_rows, disguise_notes
 from dmrnet.data.files.arrays.ends import LENGTHS, Ends, SequenceRules, find_ends
 from dmrnet.data.files.arrays.labels import checked_labels, text
@@ -207,6 +212,7 @@ def read_table(
             f"{', '.join(archive.names)}"
         )
     target = _list(archive, TARGET) if labelled else None
+    bad |= archive.bad(TARGET)
     samples = _list(archive, SAMPLES)
     groups = _list(archive, archive.groups)
     arrays: dict[str, Numbers] = {}
@@ -218,6 +224,7 @@ def read_table(
     for name in available:
         known = None if sequences is None else sequences.stated.get(name)
         array = archive.read(name)
+        bad |= {row: f"{name}: {why}" for row, why in archive.bad(name).items() if row not in bad}
         if skip and array.dtype == object and array.ndim:
             odd = odd_rows(name, array, None if known is None else str(known))
             array[list(odd)] = None
@@ -252,6 +259,7 @@ def read_table(
             ends |= {} if end is None else {name: end}
         number, where = modalities.index(name), f"{path}: modality {name}"
         if skip:
+            check_some(path, bad, rows)
             failing = failing_rows(
                 partial(_check_rows, where, array, said, keep_fine, cells), np.arange(rows)
             )
@@ -278,8 +286,7 @@ def read_table(
         none = f"it has none of {', '.join(modalities)}"
         bad = {row: none for row in empty.tolist()} | bad
         empty = empty[:0]
-        if len(bad) == rows:
-            raise ValueError(f"{path}: every row is bad; row 0: {bad[0]}")
+        check_some(path, bad, rows)
     if len(empty) and (len(modalities) >= len(columns) or len(empty) == rows):
         raise ValueError(
             f"{path}: row {empty[0]} has none of {', '.join(modalities)} ({len(empty)} such "

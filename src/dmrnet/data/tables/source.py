@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -60,6 +61,17 @@ class TableSource(ArraySource):
         self.reserved = tuple(self.roles)
         self.missing_files: dict[str, int] = {}
         self.rows = len(next(iter(table.values())))
+        self._bad: dict[str, dict[int, str]] = {}
+
+    def bad(self, name: str) -> Mapping[int, str]:
+        """Return why rows of an array could not be read."""
+        return self._bad.get(name, {})
+
+    def _refuse(self, name: str, row: int, why: str) -> None:
+        """Raise `ValueError` for a row, or note it where bad rows are skipped."""
+        if self.bad_rows == "refuse":
+            raise ValueError(f"{self.path}: row {row}, {why}")
+        self._bad.setdefault(name, {}).setdefault(row, why)
 
     def read(self, name: str) -> Array:
         """Return one array; raise `ValueError` if it cannot be read."""
@@ -67,16 +79,18 @@ class TableSource(ArraySource):
             return self._texts(name)
         modality = self.encoding.modalities[name]
         if modality.kind == "vector":
-            return self._vectors(modality)
+            return self._vectors(name, modality)
         return self._decoded(name, modality)
 
     def _texts(self, role: str) -> Array:
         column = self.roles[role]
         values = self.table[column]
         if role == TARGET:
+            known = next((value for value in values if value is not None), None)
             for row, value in enumerate(values):
                 if value is None:
-                    raise ValueError(f"{self.path}: row {row} has no label in column {column!r}")
+                    self._refuse(role, row, f"column {column!r}: there is no label")
+            values = [known if value is None else value for value in values]
             whole = all(value is not None and value.lstrip("-").isdecimal() for value in values)
             if whole:
                 return np.array([int(value or 0) for value in values])
@@ -84,23 +98,24 @@ class TableSource(ArraySource):
                 return np.array([float(value or 0) for value in values])
         return np.array(["" if value is None else value for value in values])
 
-    def _vectors(self, modality: ModalityEncoding) -> Array:
+    def _vectors(self, name: str, modality: ModalityEncoding) -> Array:
         features = []
         for column in modality.columns:
-            values, categories = self.table[column], modality.categories.get(column)
+            values, categories = list(self.table[column]), modality.categories.get(column)
             for row, value in enumerate(values):
                 if value is None:
                     continue
                 if categories is None and number(value) is None:
-                    raise ValueError(
-                        f"{self.path}: row {row}, column {column!r}: expected a number, got "
-                        f"{value!r}"
+                    said = f"expected a number, got {value!r}"
+                elif categories is not None and value not in categories:
+                    said = (
+                        f"training never had {value!r}; {nearest(value, categories)}; leave the "
+                        "cell empty if it is not known"
                     )
-                if categories is not None and value not in categories:
-                    raise ValueError(
-                        f"{self.path}: row {row}, column {column!r}: training never had {value!r}; "
-                        f"{nearest(value, categories)}; leave the cell empty if it is not known"
-                    )
+                else:
+                    continue
+                self._refuse(name, row, f"column {column!r}: {said}")
+                values[row] = None
             if categories is None:
                 features.append([_float(value) for value in values])
             else:
@@ -115,29 +130,38 @@ class TableSource(ArraySource):
         files, missing = find_files(self.path, column, self.table[column])
         self.missing_files[name] = len(missing)
         encoding = self.encoding
-        arrays = [
-            None
-            if file is None
-            else decode(modality.kind, file, encoding.size, encoding.samples_in_sound)
-            for file in files
-        ]
-        known = {row: array for row, array in enumerate(arrays) if array is not None}
+        known: dict[int, Array] = {}
+        for row, file in enumerate(files):
+            if file is None:
+                continue
+            try:
+                size, samples = encoding.size, encoding.samples_in_sound
+                known[row] = decode(modality.kind, file, size, samples)
+            except ValueError as error:
+                if self.bad_rows == "refuse":
+                    raise
+                self._refuse(name, row, f"column {column!r}: {error}")
+        if not known and (bad := self.bad(name)):
+            raise ValueError(f"{self.path}: every row is bad; row {min(bad)}: {bad[min(bad)]}")
         if not known:
             raise ValueError(
                 f"{self.path}: none of the files in column {column!r} exists under "
                 f"{Path(self.path).resolve().parent}; file names are relative to the table"
             )
-        first = next(iter(known))
-        shape = known[first].shape
+        first, shape = next(iter(known)), next(iter(known.values())).shape
+        if self.bad_rows == "skip":
+            shape = Counter(array.shape for array in known.values()).most_common(1)[0][0]
+        stacked = np.full((self.rows, *shape), np.nan, dtype=np.float32)
         for row, array in known.items():
-            if array.shape != shape:
+            if array.shape == shape:
+                stacked[row] = array
+                continue
+            if self.bad_rows == "refuse":
                 raise ValueError(
                     f"{self.path}: modality {name}: row {first} has shape {shape} and row {row} "
                     f"{array.shape}; {_ADVICE[modality.kind]}"
                 )
-        stacked = np.full((self.rows, *shape), np.nan, dtype=np.float32)
-        for row, array in known.items():
-            stacked[row] = array
+            self._refuse(name, row, f"its shape is {array.shape}, that of most rows {shape}")
         return stacked
 
 

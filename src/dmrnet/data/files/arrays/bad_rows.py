@@ -42,6 +42,18 @@ def failing_rows(check: Callable[[Array], object], rows: Array) -> dict[int, str
     return {}
 
 
+def check_some(path: str, bad: Mapping[int, str], rows: int) -> None:
+    """Raise `ValueError` for a file of which no row can be used.
+
+    Args:
+        path: Path of the file, for the message.
+        bad: Why rows cannot be used, by number.
+        rows: Number of rows.
+    """
+    if len(bad) == rows:
+        raise ValueError(f"{path}: every row is bad; row 0: {bad[0]}")
+
+
 def skipped_notes(skipped: tuple[SkippedRow, ...], most: int = 20) -> list[str]:
     """Return a sentence on each skipped row, the first `most` of them, and on how many more.
 

@@ -75,6 +75,15 @@ class ArraySource(Source):
     def read(self, name: str) -> Array:
         """Return one array; raise `ValueError` if it cannot be read."""
 
+    def bad(self, name: str) -> Mapping[int, str]:
+        """Return why rows of an array could not be read, where bad rows are skipped.
+
+        Args:
+            name: Name of an array that was read.
+        """
+        del name
+        return {}
+
     def axes(self, name: str) -> int:
         """Return the number of axes of an array."""
         return self.read(name).ndim

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -39,7 +40,9 @@ def opened_picture(content: bytes, formats: tuple[str, ...] | None = None) -> It
             yield picture
     # Pillow raises many kinds of error on a damaged file.
     except Exception as error:
-        raise ValueError(f"is not a readable picture ({error})") from error
+        # Pillow names the object that it read from.
+        said = re.sub(r" <_io\.[^>]*>", "", str(error))
+        raise ValueError(f"is not a readable picture ({said})") from error
 
 
 def check_pixels(content: bytes, formats: tuple[str, ...]) -> None:
