@@ -105,6 +105,21 @@ def test_it_works_in_searches_folds_and_calibration() -> None:
     assert calibrated.predict_proba(table).shape == (120, 3)
 
 
+@pytest.mark.parametrize(
+    ("kind", "y", "method"),
+    [
+        (MultimodalClassifier, Y, "experts"),
+        (MultimodalClassifier, np.eye(3, dtype=int)[np.arange(120) % 3], "dmrnet"),
+        (MultimodalRegressor, RNG.normal(size=120), "dmrnet"),
+    ],
+    ids=["one-class", "labels", "numbers"],
+)
+def test_the_task_decides_the_method(kind: Any, y: Any, method: str) -> None:
+    model = kind(training=FEW | {"max_epochs": 1}, random_state=0).fit(X, y)
+    facts = model.run_._finished.folder.read_facts()
+    assert facts["settings"]["method.name"] == method
+
+
 def test_groups_reach_the_split(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = {}
 

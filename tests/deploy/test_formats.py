@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,35 @@ def test_a_modality_named_as_an_output_is_refused() -> None:
     graph = graph_of(run.method, run.standardiser)
     with pytest.raises(ValueError, match="modality logits: ONNX files need this name"):
         formats.onnx_bytes(None, graph, {})  # type: ignore[arg-type]
+
+
+def test_steps_with_the_name_of_a_modality_are_renamed() -> None:
+    class Value:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+    inputs, step, logits = ([Value(name)] for name in ("mean", "mean", "logits"))
+    inputs.append(Value("mean_"))
+    nodes = [SimpleNamespace(outputs=step), SimpleNamespace(outputs=logits)]
+
+    class Graph(list):
+        def __init__(self) -> None:
+            super().__init__(nodes)
+            self.inputs, self.outputs = inputs, logits
+
+    formats._rename_inner(Graph())
+    assert [one.name for one in (*inputs, *step, *logits)] == ["mean", "mean_", "mean__", "logits"]
+
+
+@pytest.mark.slow
+def test_a_modality_may_be_named_as_a_step_of_the_graph() -> None:
+    """The exporter names what a node computes by its operation."""
+    names = ("mean", "linear")
+    task = Task(tuple(Modality(name, "vector", (3,)) for name in names), MIXED.classes)
+    run = run_of("sf-md", task)
+    graph = graph_of(run.method, run.standardiser)
+    runner = runners.onnx_runner(formats.onnx_bytes(formats.trace(graph), graph, {}))
+    assert check_graph(run, graph, runner).difference < 1e-4
 
 
 @pytest.mark.slow

@@ -58,10 +58,10 @@ def settled(method: Method) -> Method:
     return method.eval()
 
 
-def made(name: str, network: str) -> Method:
+def made(name: str, network: str, **changes: str) -> Method:
     torch.manual_seed(0)
     task, shape = NETWORKS[network]
-    return settled(build_method(name, task, network=shape))
+    return settled(build_method(name, task, network=shape, **changes))
 
 
 def inputs_of(task: Task, rows: int) -> dict[str, torch.Tensor]:
@@ -142,6 +142,27 @@ def test_networks_of_other_modalities_are_left_out(name: str) -> None:
     sizes = [sum(p.numel() for p in encoder.parameters()) for encoder in one.method.encoders]
     assert all(rest)
     assert sizes == [0, kept, 0]
+
+
+@pytest.mark.parametrize("changes", [{}, {"fuses": "residual"}, {"fuses": "none"}])
+def test_weights_of_other_experts_are_left_out(changes: dict[str, str]) -> None:
+    """Those that were fitted on validation stay with their modality and number."""
+    method = made("experts", "mixed", **changes)
+    for number in range(1, 4):
+        method.fusion.pool.set_weights(number, torch.rand(4, dtype=torch.float64))
+    inputs, masks = inputs_of(MIXED, 7), all_combinations(3)
+    wanted, whole = method(inputs, masks), folded(method)
+    for k, mask in enumerate(masks):
+        shown = [n for n, seen in zip(method.modalities, mask, strict=True) if seen]
+        form = folded(method, "+".join(shown))
+        got = form({name: inputs[name][k : k + 1] for name in shown})
+        torch.testing.assert_close(got, wanted[k : k + 1], rtol=1e-5, atol=1e-5)
+        if len(shown) < 3:
+            assert form.method.fusion.pool.expert_weights.shape == (len(shown), len(shown))
+        if changes.get("fuses") != "none":
+            fused = [one.method.fusion.fusion.trunk.first() for one in (form, whole)]
+            sizes = [sum(layer.in_channels for layer in some) for some in fused]
+            assert sizes[0] * 3 == sizes[1] * len(shown)
 
 
 @pytest.mark.parametrize("combination", [None, "rgb+depth"])

@@ -69,10 +69,26 @@ def onnx_bytes(program: ExportedProgram, graph: Graph, metadata: Mapping[str, An
             verbose=False,
         )
     assert exported is not None
+    _rename_inner(exported.model.graph)
     model = exported.model_proto
     add_metadata(model, metadata)
     content: bytes = model.SerializeToString()
     return content
+
+
+def _rename_inner(graph: Any) -> None:  # noqa: ANN401
+    """Rename what nodes compute where a modality has its name, such as ``mean``."""
+    ends = [*graph.inputs, *graph.outputs]
+    taken = {value.name for value in ends}
+    inner = [value for node in graph for value in node.outputs if value not in ends]
+    known = taken | {value.name for value in inner}
+    for value in inner:
+        if value.name in taken:
+            name = value.name
+            while name in known:
+                name += "_"
+            known.add(name)
+            value.name = name
 
 
 def add_metadata(model: Any, metadata: Mapping[str, Any]) -> None:  # noqa: ANN401

@@ -118,6 +118,18 @@ class ExpertPool(nn.Module):
         self.fused_weights[number - 1] = weights[-1]
         self.fitted[number - 1] = True
 
+    def restrict(self, modalities: Sequence[str]) -> None:
+        """Keep the weights of some modalities only, for deployment."""
+        kept = [v for v, name in enumerate(self.modalities) if name in modalities]
+        number = len(kept)
+        self.modalities = tuple(self.modalities[v] for v in kept)
+        if self.fuses == "residual":
+            self.scale = nn.Parameter(self.scale[:number].detach(), requires_grad=False)
+        if self.pooling == "weights":
+            self.expert_weights = self.expert_weights[:number, kept]
+            self.fused_weights = self.fused_weights[:number]
+            self.fitted = self.fitted[:number]
+
 
 @dataclass(frozen=True)
 class SelectedExperts:
@@ -206,6 +218,13 @@ class ExpertsFusion(Fusion):
         """Compute what the fusion of the features computes in advance."""
         maps, logits = split(feats)
         return CachedExperts(logits, None if self.fusion is None else self.fusion.prepare(maps))
+
+    def restrict(self, modalities: Sequence[str]) -> bool:
+        """Drop the weights that only other modalities need, for deployment."""
+        if self.fusion is not None and not self.fusion.restrict(modalities):
+            return False
+        self.pool.restrict(modalities)
+        return True
 
 
 class DetachedFusion(Fusion):
