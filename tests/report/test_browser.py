@@ -94,9 +94,19 @@ def test_every_number_is_reached_and_read(browser, pages, width):
         " && !e.closest('.scroll')).length"
     )
     assert wide == 0
-    if width >= 768:
-        table = "document.querySelector('#mfeat-accuracy-main')"
-        assert browser.run(f"{table}.scrollWidth <= {table}.parentElement.clientWidth")
+    table = "document.querySelector('#mfeat-accuracy-main')"
+    assert browser.run(f"{table}.scrollWidth <= {table}.parentElement.clientWidth")
+    # On a phone a table of a few rows is stacked, and each number says what it is.
+    head = browser.run(f"[...{table}.tHead.rows[0].cells].map((e) => e.dataset.v ?? e.innerText)")
+    labels = f"[...{table}.tBodies[0].rows[0].cells].map((e) => getComputedStyle(e, '::before')"
+    said = browser.run(f"{labels}.content)")
+    assert [text != "none" for text in said[1:]] == [width < 500] * (len(said) - 1)
+    assert len(head) == len(said)
+    stacked = browser.run(
+        "[...document.querySelectorAll('table.few')].filter((e) => e.checkVisibility()"
+        " && e.scrollWidth > e.parentElement.clientWidth).length"
+    )
+    assert stacked == 0 or width >= 500
     smallest = browser.run(
         "Math.min(...[...document.querySelectorAll('figure svg')].flatMap((svg) => {"
         " const shown = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;"
