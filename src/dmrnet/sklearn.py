@@ -285,7 +285,7 @@ class MultimodalClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         data = self._samples(X, present)
-        probabilities = self.run_.predict_proba(data)
+        probabilities: Array = self.run_.predict_proba(data)
         nothing = np.flatnonzero(np.isnan(probabilities).any(1))
         if len(nothing):
             raise ValueError(f"row {nothing[0]} has no modality ({len(nothing)} such rows)")

@@ -45,6 +45,17 @@ def test_labels_are_predicted_as_given(run: dmrnet.Run) -> None:
     assert np.mean(overlaps) > 0.3
 
 
+def test_probabilities_of_pixels_decide_the_labels(run: dmrnet.Run) -> None:
+    inputs = {"rgb": IMAGES["rgb"][:3], "depth": IMAGES["depth"][:3]}
+    found = run.predict_proba(inputs)
+    assert found.shape == (3, 3, 32, 32)
+    assert found.dtype == np.float32
+    assert np.allclose(found.sum(1), 1, atol=1e-5)
+    assert np.array_equal(np.array(NUMBERS)[found.argmax(1)], run.predict(inputs))
+    alone = run.predict_proba(inputs, combination="rgb")
+    assert np.allclose(alone, run.predict_proba({"rgb": inputs["rgb"]}), atol=1e-6)
+
+
 def test_a_file_of_arrays_trains_the_same(run: dmrnet.Run, tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", **IMAGES, y=Y)
     other = dmrnet.fit(tmp_path / "a.npz", **HOW)

@@ -77,7 +77,7 @@ def test_an_opened_run_keeps_regions(run: Run) -> None:
 
 
 def test_volumes_are_predicted_with_the_labels_of_training(run: Run) -> None:
-    """In Python and by the command line, of any size; probabilities are refused by name."""
+    """In Python and by the command line, of any size, and their probabilities."""
     inputs, _ = made(2, 10)
     labels = run.predict({"flair": inputs["flair"]})
     assert labels.shape == (2, 10, 8, 8)
@@ -88,8 +88,10 @@ def test_volumes_are_predicted_with_the_labels_of_training(run: Run) -> None:
     skipped = run.predict(dmrnet.LazyDataset(bad), bad_rows="skip")
     assert skipped[1] is None
     assert np.array_equal(skipped[2], several[1])
-    with pytest.raises(ValueError, match="label maps; use predict"):
-        run.predict_proba({"flair": inputs["flair"]})
+    probabilities = run.predict_proba(dmrnet.LazyDataset(items))
+    for one, labels in zip(probabilities, several, strict=True):
+        assert np.allclose(one.sum(0), 1, atol=1e-5)
+        assert np.array_equal(one.argmax(0), labels)
 
 
 def test_predict_writes_a_file_for_each_volume(run: Run, tmp_path: Path) -> None:

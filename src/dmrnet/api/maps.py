@@ -1,4 +1,4 @@
-"""Label maps in Python: the class of every pixel or voxel, predicted by a finished run."""
+"""Maps in Python: the class of every pixel or voxel, or its probabilities, by a finished run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from dmrnet.data.files.arrays.bad_rows import BadRows
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.source import Source
-from dmrnet.data.volumes.frames import restored
+from dmrnet.data.volumes.frames import restored, restored_probabilities
 from dmrnet.data.volumes.rows import VolumeRows
 from dmrnet.engine.predict import predictable_rows
 from dmrnet.engine.predict_maps import label_maps
@@ -21,6 +21,7 @@ def predicted_maps(
     source: str | Path | Source,
     combination: str | None,
     bad_rows: BadRows = "refuse",
+    probabilities: bool = False,
 ) -> Array | list[Array | None]:
     """Return the label of every pixel or voxel, as in training.
 
@@ -29,10 +30,12 @@ def predicted_maps(
         source: Images or volumes to predict; labels are not needed.
         combination: Names joined by ``+``: use no other modalities.
         bad_rows: ``skip`` leaves out samples that cannot be used.
+        probabilities: Whether to return the probability of each class in place of the label.
 
     Returns:
         Array ``(n, H, W)`` or ``(n, D, H, W)``, uint8, or int64 where a label is above 255; a list
         of arrays of volumes that differ in size, or where samples are skipped: None for those.
+        Probabilities are float32 ``(n, M, H, W)`` or ``(n, M, D, H, W)``.
 
     Raises:
         ValueError: If a sample has none of the modalities.
@@ -50,10 +53,13 @@ def predicted_maps(
         numbers, frame_of = dataset.numbers, dataset.frame
     else:
         numbers, frame_of = run.settings.data.label_numbers(run.task), None
-    for index, maps in label_maps(run, dataset, rows, visible):
+    for index, maps in label_maps(run, dataset, rows, visible, probabilities=probabilities):
         for row, one in zip(index.tolist(), maps.numpy(), strict=True):
             frame = None if frame_of is None else frame_of(row)
-            found.append(restored(one, frame, numbers))
+            if probabilities:
+                found.append(restored_probabilities(one, frame))
+            else:
+                found.append(restored(one, frame, numbers))
     for one in dataset.skipped:
         found.insert(one.row, None)
     every = [one for one in found if one is not None]

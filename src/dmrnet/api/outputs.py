@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from weakref import finalize
 
 import numpy as np
+from torch import Tensor
 
+from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.modalities import Task
 from dmrnet.targets import TRUTHS
@@ -43,3 +46,33 @@ class TemporaryFolder:
     def __init__(self) -> None:
         self.path = Path(mkdtemp(prefix="dmrnet-"))
         finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Samples that were predicted.
+
+    Attributes:
+        samples: Number of all samples, also of those without any modality.
+        rows: int64 ``(m,)``, rows of the predicted ones among all.
+        seen: bool ``(m, V)``, what each was predicted from.
+        probabilities: float32 ``(m, M)``.
+        dataset: The samples as they were read.
+        own_rows: Rows of the predicted ones in it.
+        visible: bool ``(V,)``, the modalities that could be used.
+    """
+
+    samples: int
+    rows: Array
+    seen: Tensor
+    probabilities: Tensor
+    dataset: Dataset
+    own_rows: Tensor
+    visible: Tensor
+
+
+def values_of_all(found: Predicted, values: Array, empty: np.generic) -> Array:
+    """Return the values of all samples, ``(n, M)``; `empty` where nothing was predicted."""
+    out = np.full((found.samples, values.shape[1]), empty, dtype=values.dtype)
+    out[found.rows] = values
+    return out

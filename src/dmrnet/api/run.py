@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from dmrnet.api.deployable import Deployable
 from dmrnet.api.maps import predicted_maps
-from dmrnet.api.outputs import TemporaryFolder, decided_as_given
+from dmrnet.api.outputs import Predicted, TemporaryFolder, decided_as_given, values_of_all
 from dmrnet.api.samples import check_test, samples_of
 from dmrnet.api.scores import Scores
 from dmrnet.confidence import Confidence
-from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.arrays.bad_rows import BadRows
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.python.given import MultimodalDataset
@@ -163,7 +162,7 @@ class Run(Deployable):
         combination: str | None = None,
         calibrated: bool = True,
         bad_rows: BadRows = "refuse",
-    ) -> Array:
+    ) -> Any:  # noqa: ANN401
         """Return the probability of each class or label, from the modalities a sample has.
 
         Args:
@@ -179,17 +178,21 @@ class Run(Deployable):
 
         Returns:
             float32 array ``(n, M)``; NaN for samples that have none of the modalities, or are
-            skipped.
+            skipped. Where every pixel or voxel has a class, ``(n, M, H, W)`` or
+            ``(n, M, D, H, W)``, as the network gives them; see `predicted_maps`.
 
         Raises:
-            ValueError: If the inputs do not fit the run, or no sample has anything to predict from.
+            ValueError: If the inputs do not fit the run, or no sample has anything to predict from;
+                for pixels and voxels, if any sample has nothing.
         """
-        if (task := self._finished.task).dense or task.target == "regression":
-            what = "label maps" if task.dense else "numbers, which have no probability"
-            raise ValueError(f"the run predicts {what}; use predict")
+        if (task := self._finished.task).dense:
+            source = samples_of(inputs, present, task, None, self._kinds)
+            return predicted_maps(self._finished, source, combination, bad_rows, probabilities=True)
+        if task.target == "regression":
+            raise ValueError("the run predicts numbers, which have no probability; use predict")
         confidence = read_confidence(self._finished.folder) if calibrated else None
         found = self._predicted(inputs, present, combination, confidence, bad_rows)
-        return _spread(found, found.probabilities.numpy(), np.float32(np.nan))
+        return values_of_all(found, found.probabilities.numpy(), np.float32(np.nan))
 
     def predict_sets(
         self,
@@ -216,7 +219,7 @@ class Run(Deployable):
         confidence = confidence_of(self._finished)
         found = self._predicted(inputs, present, combination, confidence)
         sets = confidence.sets(found.probabilities, found.seen, level)
-        return _spread(found, sets.numpy(), np.bool_(True))
+        return values_of_all(found, sets.numpy(), np.bool_(True))
 
     def advise(
         self,
@@ -261,7 +264,7 @@ class Run(Deployable):
         combination: str | None,
         confidence: Confidence | None,
         bad_rows: BadRows = "refuse",
-    ) -> _Predicted:
+    ) -> Predicted:
         """Predict the samples that have something to predict from."""
         size = self._finished.settings.data.image_size
         inputs = samples_of(inputs, present, self._finished.task, size, self._kinds)
@@ -283,7 +286,7 @@ class Run(Deployable):
             samples = dataset.rows_in_file or len(dataset)
         else:
             given = some[given]
-        return _Predicted(samples, given, seen, probabilities, dataset, rows, visible)
+        return Predicted(samples, given, seen, probabilities, dataset, rows, visible)
 
     def uncertainty(
         self,
@@ -312,7 +315,8 @@ class Run(Deployable):
             self._finished, found.dataset, found.own_rows, found.visible, draws, seed
         )
         spread = {
-            k: _spread(found, v.numpy()[:, None], np.float32(np.nan)) for k, v in values.items()
+            k: values_of_all(found, v.numpy()[:, None], np.float32(np.nan))
+            for k, v in values.items()
         }
         return {name: column[:, 0] for name, column in spread.items()}
 
@@ -340,7 +344,7 @@ class Run(Deployable):
             return predicted_maps(self._finished, source, combination, bad_rows)
         confidence = read_confidence(self._finished.folder)
         found = self._predicted(inputs, present, combination, confidence, bad_rows)
-        probabilities = _spread(found, found.probabilities.numpy(), np.float64(np.nan))
+        probabilities = values_of_all(found, found.probabilities.numpy(), np.float64(np.nan))
         nothing = np.flatnonzero(np.isnan(probabilities).any(1))
         if len(nothing) and not (bad_rows == "skip" and task.target == "regression"):
             raise ValueError(
@@ -418,33 +422,3 @@ def open_run(
     names = {name: give_encoder(encoder) for name, encoder in (encoders or {}).items()}
     fused = None if fusion is None else give_encoder(fusion)
     return Run(open_finished(Path(path), device, names, fused))
-
-
-@dataclass(frozen=True)
-class _Predicted:
-    """Samples that were predicted.
-
-    Attributes:
-        samples: Number of all samples, also of those without any modality.
-        rows: int64 ``(m,)``, rows of the predicted ones among all.
-        seen: bool ``(m, V)``, what each was predicted from.
-        probabilities: float32 ``(m, M)``.
-        dataset: The samples as they were read.
-        own_rows: Rows of the predicted ones in it.
-        visible: bool ``(V,)``, the modalities that could be used.
-    """
-
-    samples: int
-    rows: Array
-    seen: Tensor
-    probabilities: Tensor
-    dataset: Dataset
-    own_rows: Tensor
-    visible: Tensor
-
-
-def _spread(found: _Predicted, values: Array, empty: np.generic) -> Array:
-    """Return the values of all samples, ``(n, M)``; `empty` where nothing was predicted."""
-    out = np.full((found.samples, values.shape[1]), empty, dtype=values.dtype)
-    out[found.rows] = values
-    return out

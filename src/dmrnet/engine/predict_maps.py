@@ -15,7 +15,8 @@ from dmrnet.engine.scores.scoring import (
     sliding_of,
 )
 from dmrnet.evaluation import predict_pixels
-from dmrnet.evaluation.volumes.label_volumes import predict_volumes
+from dmrnet.evaluation.dense.label_maps import pixel_probabilities
+from dmrnet.evaluation.volumes.label_volumes import predict_volumes, voxel_probabilities
 
 
 def label_maps(
@@ -25,6 +26,7 @@ def label_maps(
     visible: Tensor,
     batch_size: int | None = None,
     tile: int | None = None,
+    probabilities: bool = False,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Predict images batch by batch, each from the visible modalities that it has.
 
@@ -36,10 +38,11 @@ def label_maps(
         batch_size: Most images predicted together; fewer where they are large.
         tile: Side of the tiles in which images are predicted; by default they are predicted whole
             unless they are very large. Volumes are predicted one by one in windows.
+        probabilities: Whether to yield the probability of each class in place of the class.
 
     Yields:
         Row numbers, int64 ``(b,)``, and the class of every pixel, uint8 ``(b, H, W)``, or voxel,
-        ``(1, D, H, W)``.
+        ``(1, D, H, W)``; or its probabilities, float32 ``(b, M, H, W)`` or ``(1, M, D, H, W)``.
 
     Raises:
         NoClassError: If the largest logit of a pixel is NaN or infinite.
@@ -52,12 +55,16 @@ def label_maps(
             mask = batch.present & visible
             masked = batch.masked(mask, mask, run.task.modalities).to(run.device)
             with naming_samples("", dataset):
-                yield batch.index, predict_volumes(run.method, masked, sliding)
+                if probabilities:
+                    yield batch.index, voxel_probabilities(run.method, masked, sliding).cpu()
+                else:
+                    yield batch.index, predict_volumes(run.method, masked, sliding)
         return
     size, tiling = image_batches(dataset, batch_size, tile, int(rows[0]))
     for batch in evaluation_batches(dataset, size, rows=rows):
         mask = batch.present & visible
         masked = batch.masked(mask, mask, run.task.modalities).to(run.device)
         with naming_samples("", dataset):
-            maps = predict_pixels(run.method, masked, stride=run.method.stride, tiling=tiling)
+            predict = pixel_probabilities if probabilities else predict_pixels
+            maps = predict(run.method, masked, stride=run.method.stride, tiling=tiling)
         yield batch.index, maps

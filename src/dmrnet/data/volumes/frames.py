@@ -42,3 +42,29 @@ def restored(classes: Array, frame: Frame | None, numbers: Sequence[int] | None 
     )
     whole[at] = labels
     return whole.transpose(np.argsort(frame.axes))
+
+
+def restored_probabilities(values: Array, frame: Frame | None) -> Array:
+    """Return the probabilities of the whole volume ``(M, ...)``, along the axes of its file.
+
+    What lies outside the case is of the first class.
+
+    Args:
+        values: Probabilities ``(M, D, H, W)``, float32.
+        frame: Where the case was cut from; None if it is the whole volume.
+
+    >>> frame = Frame((2, 1, 3), (1, 0, 1), axes=(2, 1, 0))
+    >>> values = np.array([[[[0.25, 1.0]]], [[[0.75, 0.0]]]], dtype=np.float32)
+    >>> restored_probabilities(values, frame)[1, :, 0].tolist()
+    [[0.0, 0.0], [0.0, 0.75], [0.0, 0.0]]
+    """
+    if frame is None:
+        return values
+    outside = [np.ones(1, dtype=np.float32), *[np.zeros(1, dtype=np.float32)] * (len(values) - 1)]
+    whole = np.stack([np.full(frame.shape, *value) for value in outside])
+    at = tuple(
+        slice(first, first + side)
+        for first, side in zip(frame.start, values.shape[1:], strict=True)
+    )
+    whole[(slice(None), *at)] = values
+    return whole.transpose(0, *(1 + np.argsort(frame.axes)))
