@@ -31,7 +31,7 @@ SHOWN = ["a b", "été", "漢字", "a\xa0b", "a\u200cb", "👩\u200d🔬", "<b>"
 
 @pytest.mark.parametrize("name", HIDDEN)
 def test_names_with_hidden_characters_are_refused_at_the_start(name, tmp_path):
-    said = "line break, or a control or direction character"
+    said = "line break, or a control, direction or invisible character"
     with pytest.raises(ValueError, match=said) as refused:
         check_names(["x", name])
     assert is_plain(str(refused.value))

@@ -14,6 +14,10 @@ from collections.abc import Iterable
 _BIDI = frozenset(map(chr, (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))))
 """Characters that change the direction of what follows: a name would be shown as another."""
 
+_INVISIBLE = frozenset("\u00ad\u180e\u200b\u2060\u2061\u2062\u2063\u2064\ufeff")
+"""Characters of no width and no use in a name, by which two names may look the same. The joiners
+U+200C and U+200D are part of words in some scripts."""
+
 _HIDDEN = frozenset(("Cc", "Cs", "Zl", "Zp"))
 """Unicode categories of control characters, of halves of characters, and of line breaks."""
 
@@ -33,10 +37,10 @@ LOSSY = "dmrnet.plain"
 def is_hidden(letter: str) -> bool:
     r"""Return whether a character is not seen, or changes how others are.
 
-    >>> [is_hidden(letter) for letter in ("a", " ", "\n", "\x1b", "\u202e", "é")]
-    [False, False, True, True, True, False]
+    >>> [is_hidden(letter) for letter in ("a", " ", "\n", "\x1b", "\u202e", "\u200b", "é")]
+    [False, False, True, True, True, True, False]
     """
-    return letter in _BIDI or unicodedata.category(letter) in _HIDDEN
+    return letter in _BIDI or letter in _INVISIBLE or unicodedata.category(letter) in _HIDDEN
 
 
 def is_plain(text: str) -> bool:
@@ -53,7 +57,7 @@ def check_plain(what: str, text: str) -> str:
         text: The name.
 
     Raises:
-        ValueError: If it has a line break, or a control or direction character.
+        ValueError: If it has a line break, or a control, direction or invisible character.
 
     >>> check_plain("class name", "été")
     'été'
@@ -62,8 +66,8 @@ def check_plain(what: str, text: str) -> str:
         return text
     mend = "".join("_" if is_hidden(letter) else letter for letter in text)
     raise ValueError(
-        f"{what} '{escaped(text)}' holds a line break, or a control or direction character; rename "
-        f"it, e.g. {mend!r}"
+        f"{what} '{escaped(text)}' holds a line break, or a control, direction or invisible "
+        f"character; rename it, e.g. {mend!r}"
     )
 
 

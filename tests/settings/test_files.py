@@ -33,6 +33,7 @@ def test_a_number_is_what_a_person_reads(text, value):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("data: {train: a, val: b, train: c}", "mine.yaml: .*train stands twice in line 1"),
         ("lr: 1\nlr: 2", "mine.yaml: .*lr stands in line 1 and in line 2"),
         ("method:\n  alpha: 1\n  'alpha': 2", "alpha stands in line 2 and in line 3"),
         ("max_epochs: 1\nmax-epochs: 2", "mine.yaml: max_epochs is set twice"),

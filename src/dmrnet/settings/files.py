@@ -40,10 +40,12 @@ def _loader() -> Any:  # noqa: ANN401
             for key, _ in node.value:
                 if isinstance(key, yaml.ScalarNode) and key.value != "<<":
                     line = key.start_mark.line + 1
-                    if (first := lines.setdefault(key.value, line)) != line:
-                        raise ValueError(
-                            f"{key.value} stands in line {first} and in line {line}; leave one"
-                        )
+                    if key.value in lines:
+                        first = lines[key.value]
+                        where = f"in line {first} and in line {line}"
+                        where = f"twice in line {line}" if first == line else where
+                        raise ValueError(f"{key.value} stands {where}; leave one")
+                    lines[key.value] = line
             return super().construct_mapping(node, deep)
 
         def construct_integer(self, node: Any) -> int:  # noqa: ANN401

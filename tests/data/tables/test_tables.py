@@ -265,3 +265,44 @@ def test_its_settings_say_what_they_expect() -> None:
     table = data_class("table")
     with pytest.raises(ValueError, match="such as 64x64"):
         table(train="t.csv", size="big").load(0)
+
+
+def table(path: Path, header: str, cell: str, n: int = 30) -> str:
+    """Write a table whose cells are parted by the header's sign; ``{}`` is the number of a row."""
+    lines = [header, *(cell.format(row % 3, row) for row in range(n))]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def test_decimal_commas_are_numbers(tmp_path: Path) -> None:
+    """As spreadsheets of many countries write them; they were read as a category each."""
+    path = table(tmp_path / "a.csv", "v.age;v.dose;y", "7{0},5;1e{0};{0}")
+    found = fit_source(path, None, {"y": "y"}, None, None)
+    assert found.read("v")[:3].tolist() == [[70.5, 1.0], [71.5, 10.0], [72.5, 100.0]]
+    assert found.notes == ("v.age: commas are read as decimal points, 70,5 as 70.5",)
+    splits = data_class("table")(path).load(0)
+    assert "train: v.age: commas are read as decimal points, 70,5 as 70.5" in splits.notes
+    # Targets, too.
+    target = table(tmp_path / "b.csv", "v.age\tw.dose\ty", "{1}\t2\t{0},25")
+    assert fit_source(target, None, {"y": "y"}, None, None).read("y")[:2].tolist() == [0.25, 1.25]
+    # In quotes between commas they may be codes, and stay text.
+    codes = table(tmp_path / "c.csv", "v.codes,y", '"1,{0}",{0}')
+    assert fit_source(codes, None, {"y": "y"}, None, None).read("v").shape == (30, 3)
+
+
+@pytest.mark.parametrize("cell", ['"{0},234",{0}', '"1,{0}00.5",{0}'])
+def test_commas_that_may_part_thousands_are_asked_about(tmp_path: Path, cell: str) -> None:
+    path = table(tmp_path / "a.csv", "v.price,y", cell)
+    with pytest.raises(ValueError, match=r"column 'v.price': .* write numbers without commas"):
+        fit_source(path, None, {"y": "y"}, None, None)
+
+
+def test_labels_are_predicted_as_they_are_written(tmp_path: Path) -> None:
+    """01 is no 1, and 010 no 10: such labels are text."""
+    path = table(tmp_path / "a.csv", "v.a,w.b,y", "{1},{1},0{0}")
+    assert data_class("table")(path).load(0).train.task.classes == ("00", "01", "02")
+    path = table(tmp_path / "b.csv", "v.a,w.b,y", "{1},{1},{0}")
+    splits = data_class("table")(path).load(0)
+    assert (splits.train.task.classes, splits.whole_labels) == (("0", "1", "2"), True)
+    path = table(tmp_path / "c.csv", "v.a,w.b,y", "{1},{1},9{0}00000000000000000000")
+    assert data_class("table")(path).load(0).train.task.classes[0] == "9" + "0" * 21

@@ -80,6 +80,12 @@ class Table(OwnFiles, InMemory):
             for name, count in one.missing_files.items()
             if count
         ]
+        notes += [
+            f"{role}: {note}"
+            for role, one in sources.items()
+            if isinstance(one, type(train))
+            for note in one.notes
+        ]
         return replace(
             splits,
             name="table",
@@ -99,8 +105,11 @@ class Table(OwnFiles, InMemory):
         if stored is None:
             raise ValueError(f"{path}: the run does not say how its table was read; train it again")
         folders = [one for one in self.folders or () if (Path(path).parent / one).is_dir()]
-        table = with_folders(path, read_columns(Path(path)), folders, self.samples)
-        return TableSource(path, table, Encoding.from_dict(stored), self._roles())
+        notes: list[str] = []
+        table = with_folders(path, read_columns(Path(path), notes), folders, self.samples)
+        source = TableSource(path, table, Encoding.from_dict(stored), self._roles())
+        source.notes = tuple(notes)
+        return source
 
     def decoders(self) -> Mapping[str, Decoder]:
         """Return how pictures, sounds and rows of one sample are decoded."""

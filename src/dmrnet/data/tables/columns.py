@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TextIO
 
+from dmrnet.data.tables.commas import without_commas
 from dmrnet.untrusted import check_regular
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>"})
@@ -25,11 +26,15 @@ SUFFIXES: dict[ColumnKind, tuple[str, ...]] = {
 }
 
 
-def read_columns(path: Path) -> Table:
+def read_columns(path: Path, notes: list[str] | None = None) -> Table:
     """Read a CSV file, or a Parquet file by its ending.
 
     A Parquet column of lists of numbers, such as embeddings, becomes a column for each number; see
-    `item_column`.
+    `item_column`. Decimal commas become points; see `without_commas`.
+
+    Args:
+        path: The file.
+        notes: Gets sentences about how cells were read.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -40,15 +45,16 @@ def read_columns(path: Path) -> Table:
     if path.suffix.lower() in (".parquet", ".pq"):
         return _read_parquet(path)
     with path.open(newline="", encoding="utf-8-sig") as stream:
-        return parse_columns(stream, str(path))
+        return parse_columns(stream, str(path), notes)
 
 
-def parse_columns(stream: TextIO, path: str) -> Table:
+def parse_columns(stream: TextIO, path: str, notes: list[str] | None = None) -> Table:
     """Read CSV from a stream; see `read_columns`. The path is for messages."""
     try:
         start = stream.read(65536)
         stream.seek(0)
-        header, *rows = [row for row in csv.reader(stream, dialect_of(start)) if row]
+        dialect = dialect_of(start)
+        header, *rows = [row for row in csv.reader(stream, dialect) if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: expected a CSV file in UTF-8, got {error}") from error
     except ValueError as error:
@@ -66,7 +72,13 @@ def parse_columns(stream: TextIO, path: str) -> Table:
             raise ValueError(
                 f"{path}: row {number} has {len(row)} cells, but the header has {len(names)}"
             )
-    return {name: [_cell(row[at]) for row in rows] for at, name in enumerate(names)}
+    table: dict[str, Sequence[str | None]] = {}
+    for at, name in enumerate(names):
+        cells = [_cell(row[at]) for row in rows]
+        table[name], said = without_commas(path, name, cells, dialect.delimiter)
+        if said and notes is not None:
+            notes.append(said)
+    return table
 
 
 def dialect_of(start: str) -> type[csv.Dialect]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,7 +32,10 @@ class TableSource(ArraySource):
 
     Attributes:
         missing_files: Number of missing files by modality, after `read`.
+        notes: Sentences about how cells were read.
     """
+
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self, path: str, table: Table, encoding: Encoding, roles: Mapping[str, str]
@@ -91,10 +95,10 @@ class TableSource(ArraySource):
                 if value is None:
                     self._refuse(role, row, f"column {column!r}: there is no label")
             values = [known if value is None else value for value in values]
-            whole = all(value is not None and value.lstrip("-").isdecimal() for value in values)
-            if whole:
+            if all(value is not None and _WHOLE.fullmatch(value) for value in values):
                 return np.array([int(value or 0) for value in values])
-            if all(number(value or "") is not None for value in values):
+            coded = any(_CODE.fullmatch(value or "") for value in values)
+            if not coded and all(number(value or "") is not None for value in values):
                 return np.array([float(value or 0) for value in values])
         return np.array(["" if value is None else value for value in values])
 
@@ -165,6 +169,11 @@ class TableSource(ArraySource):
         return stacked
 
 
+_WHOLE = re.compile(r"0|-?[1-9]\d{0,17}", re.ASCII)
+"""A whole number as it is printed: labels such as 01 are text, which stays as it is written."""
+
+_CODE = re.compile(r"-?(0\d+|\d{19,})", re.ASCII)
+
 _ADVICE = {
     "image": "give all one size (--data.size HEIGHTxWIDTH), and one number of channels",
     "sound": "give all one length in seconds (--data.seconds)",
@@ -198,7 +207,9 @@ def fit_source(
         FileNotFoundError: If there is no such file.
         ValueError: If it is no table, or a column is missing.
     """
-    table = with_folders(path, read_columns(Path(path)), folders, roles.get(SAMPLES, SAMPLES))
+    notes: list[str] = []
+    columns_read = read_columns(Path(path), notes)
+    table = with_folders(path, columns_read, folders, roles.get(SAMPLES, SAMPLES))
     for role, column in roles.items():
         if column not in table and (role == TARGET or column not in (SAMPLES, GROUPS)):
             raise ValueError(
@@ -207,7 +218,9 @@ def fit_source(
             )
     encoding = fit_encoding(path, table, columns, [*roles.values()], size, samples_in_sound)
     check_names(list(encoding.modalities))
-    return TableSource(path, table, encoding, roles)
+    source = TableSource(path, table, encoding, roles)
+    source.notes = tuple(notes)
+    return source
 
 
 _ROLES = {TARGET: "the label", SAMPLES: "the name of the sample", GROUPS: "the group"}

@@ -183,7 +183,14 @@ def block_notes(
         usual: See `disguise_notes`.
         setting: See `disguise_notes`.
     """
-    notes = []
+    notes, total = [], sum(found.values())
+    most = max(found.values(), default=0)
+    if len(found) > 2 and 2 * most < total:
+        share = f"{total} of {rows} rows ({100 * total / rows:.2g} %)"
+        return [
+            f"{name} is one number throughout, not the same one, in {share}: a sensor that is "
+            "stuck or off? If they are absent, say so by rows of NaN, or in present"
+        ]
     for number, count in list(found.items())[:2]:
         value = number + 0.0  # no -0
         how = "probably" if count >= PLACEHOLDER_SHARE * rows else "perhaps"

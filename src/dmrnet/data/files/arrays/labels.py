@@ -20,6 +20,9 @@ Choice = Literal["auto", "classes", "ordinal", "multi-label", "regression"]
 NOT_LABELS = ("", "nan", "NaN", "None", "<NA>", "NaT")
 """Text that numpy and pandas write for a missing value."""
 
+PERHAPS_NONE = frozenset(("na", "n/a", "null", "none", "nil", "?", "-", "unknown", "unlabelled"))
+"""Text, in lower case, that may be a class or stand for no label."""
+
 MANY = 20
 """Whole numbers with at least this number of different values ..."""
 
@@ -143,6 +146,8 @@ def learn_target(
         "regression": _numbers,
     }[target]
     column = read(path, y, labels)
+    if target in ("classes", "ordinal") and y.ndim == 1:
+        notes += _doubtful(y, column.classes, wanted == "auto")
     if wanted == "auto" and target != "classes":
         what = {
             "multi-label": f"{len(column.classes)} labels, of which a row has some",
@@ -268,6 +273,26 @@ def _classes(path: str, y: Array, labels: Sequence[str] | None) -> TargetColumn:
         )
     names = tuple(map(_name, values))
     return TargetColumn("classes", names, class_numbers(path, y, names), y.dtype.kind in "biuf")
+
+
+def _doubtful(y: Array, classes: tuple[str, ...], recognised: bool) -> list[str]:
+    """Return sentences on classes that may be numbers to predict, or stand for no label."""
+    notes, whole = [], y.dtype.kind in "iu"
+    if whole and recognised and len(classes) >= MANY:
+        notes.append(
+            f"y holds {len(classes)} whole numbers from {y.min()} to {y.max()}, read as classes; "
+            "numbers to predict are target='regression' (--data.target regression)"
+        )
+    doubtful = [name for name in classes if name.lower() in PERHAPS_NONE]
+    if whole and len(classes) > 2 and (classes[0] == "-1" or int(classes[0]) <= -99):
+        doubtful += [name for name in classes[:1] if int(classes[1]) >= 0]
+    for name in doubtful:
+        count = int((y == (int(name) if whole else name)).sum())
+        notes.append(
+            f"{name} is read as a class of {count} rows; if it stands for no label, leave these "
+            "rows out"
+        )
+    return notes
 
 
 def _ordered(path: str, y: Array, labels: Sequence[str] | None) -> TargetColumn:

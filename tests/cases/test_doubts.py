@@ -1,0 +1,65 @@
+"""What may be meant otherwise is said: numbers as classes, labels that are none, stuck sensors."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dmrnet.data.files.arrays.disguise import disguise_notes
+from dmrnet.data.files.arrays.labels import learn_target
+from dmrnet.modalities import check_names
+from dmrnet.settings.files import parse_tree
+
+R = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("y", "said"),
+    [
+        (R.integers(50, 400, 2000) * 5, "whole numbers from 250 to 1995, read as classes; numbers"),
+        (R.integers(18, 91, 3000), "y holds 73 whole numbers from 18 to 90, read as classes"),
+        (np.array(["ill", "NA", "well"])[R.integers(0, 3, 60)], "NA is read as a class of"),
+        (np.array(["a", "?"])[R.integers(0, 2, 60)], r"\? is read as a class of \d+ rows; if it"),
+        (R.integers(-1, 3, 60), "-1 is read as a class of"),
+        (np.array([0, 1, -999])[R.integers(0, 3, 60)], "-999 is read as a class of"),
+    ],
+)
+def test_doubtful_labels_are_said(y: Any, said: str) -> None:
+    (note,) = learn_target("a.npz", y).notes
+    assert re.search(said, note)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.array([-1, 1])[R.integers(0, 2, 60)],
+        R.integers(0, 10, 60),
+        np.array([True, False])[R.integers(0, 2, 60)],
+    ],
+)
+def test_plain_labels_are_not(y: Any) -> None:
+    assert not learn_target("a.npz", y).notes
+
+
+def test_sensors_that_are_stuck_at_different_numbers_are_counted() -> None:
+    """They were said to be one row each."""
+    imu = R.normal(size=(200, 6, 50)).astype("f4")
+    imu[::4] = R.normal(size=(50, 1, 1))
+    (note,) = disguise_notes({"imu": imu}, {"imu": np.ones(200, dtype=bool)})
+    assert "one number throughout, not the same one, in 50 of 200 rows (25 %)" in note
+    assert "rows of NaN" in note
+
+
+@pytest.mark.parametrize("name", ["a\u200b", "\ufeffa", "a\u00adb"])
+def test_names_that_look_like_others_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="invisible character; rename it"):
+        check_names(["a", name])
+
+
+def test_a_key_that_stands_twice_in_one_line_is_refused() -> None:
+    """The last one counted."""
+    with pytest.raises(ValueError, match="train stands twice in line 1"):
+        parse_tree("data: {train: a, val: b, train: c}")
