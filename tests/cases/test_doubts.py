@@ -10,6 +10,8 @@ import pytest
 
 from dmrnet.data.files.arrays.disguise import disguise_notes
 from dmrnet.data.files.arrays.labels import learn_target
+from dmrnet.data.files.reading import read_splits
+from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.modalities import check_names
 from dmrnet.settings.files import parse_tree
 
@@ -63,3 +65,14 @@ def test_a_key_that_stands_twice_in_one_line_is_refused() -> None:
     """The last one counted."""
     with pytest.raises(ValueError, match="train stands twice in line 1"):
         parse_tree("data: {train: a, val: b, train: c}")
+
+
+def test_a_target_that_is_the_same_in_a_split_is_said() -> None:
+    y = R.normal(size=(60, 2))
+    train = MultimodalDataset({"a": R.normal(size=(60, 3))}, y)
+    y[:20, 1] = 5
+    val = MultimodalDataset({"a": R.normal(size=(20, 3))}, y[:20])
+    splits = read_splits(train, val, None, 0)
+    assert "val: y1 is 5 in every row, so that its R² is not defined and averages" in "".join(
+        splits.warnings
+    )

@@ -116,3 +116,14 @@ def test_predictions_of_many_combinations_are_pooled(kind: str) -> None:
     values, n = measure.of(pooled(TARGETS[kind], y, sure))[measure.name]
     assert values.item() == best
     assert n.item() == 4
+
+
+def test_a_target_that_is_the_same_in_all_samples_takes_no_score_from_the_others() -> None:
+    """The mean of R² was NaN, so that no epoch could be selected."""
+    target = np.stack([DRAW.normal(size=N), np.full(N, 5.0)], 1)
+    predicted = target[None] + DRAW.normal(size=(1, N, 2)) / 3
+    every = evaluation_of(predicted, target, np.ones((1, N), bool))
+    columns = {name: values.item() for name, (values, _) in Numbers(("a", "b")).of(every).items()}
+    expected = metrics.r2_score(target[:, 0], predicted[0, :, 0])
+    assert columns["r2"] == pytest.approx(expected) == pytest.approx(columns["r2/a"])
+    assert np.isnan(columns["r2/b"])

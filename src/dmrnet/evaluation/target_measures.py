@@ -44,7 +44,8 @@ class Numbers(_OfPredictions):
 
     Of one target the absolute error comes first, and ``constant_mae`` is that of the best constant.
     Several may have different units, so that the
-    errors are of single targets, ``mae/NAME``, and R² comes first, averaged over targets.
+    errors are of single targets, ``mae/NAME``, and R² comes first, averaged over the targets that
+    differ between the scored samples.
 
     Attributes:
         targets: Names of the targets.
@@ -89,7 +90,8 @@ class Numbers(_OfPredictions):
             alone = mean_absolute_error(target.median().expand_as(target).contiguous(), target)
             return errors | {"constant_mae": alone.item()}
         each = {"mae": mae.tolist(), "rmse": mse.sqrt().tolist(), "r2": r2.tolist()}
-        return {"r2": r2.mean().item()} | {
+        # A target that is the same in all samples has none, and takes none from the others.
+        return {"r2": r2.nanmean().item()} | {
             f"{metric}/{name}": value
             for metric, values in each.items()
             for name, value in zip(self.targets, values, strict=True)

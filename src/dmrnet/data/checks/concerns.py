@@ -43,6 +43,7 @@ def warnings_of(train: Dataset, val: Dataset, test: Dataset | None) -> tuple[str
         *overlap_warnings(hashes, train.task.modalities),
         *_shared_names(parts),
         *class_warnings(parts),
+        *constant_warnings(parts),
         *pair_warnings(train.present, train.task.modalities),
         *presence_warnings(train),
     )
@@ -109,6 +110,23 @@ def class_warnings(parts: Mapping[str, Dataset]) -> list[str]:
             found.append(
                 f"{role}: no row of {len(missing)} of {len(classes)} classes ({names}); scores on "
                 f"{role} say nothing about {'it' if len(missing) == 1 else 'them'}"
+            )
+    return found
+
+
+def constant_warnings(parts: Mapping[str, Dataset]) -> list[str]:
+    """Return sentences on numbers to predict that are the same in all samples of a split."""
+    found = []
+    for role, part in parts.items():
+        if part.task.target != "regression" or bool(part.target.isnan().any()):
+            continue
+        low, high = part.target.amin(0), part.target.amax(0)
+        for column in (low == high).nonzero().flatten().tolist():
+            name = part.task.classes[column]
+            others = " and averages are of the others" if len(low) > 1 else ""
+            found.append(
+                f"{role}: {name} is {float(low[column]):g} in every row, so that its R² is not "
+                f"defined{others}"
             )
     return found
 

@@ -88,7 +88,7 @@ def _of_classes(
 
 
 def _r2(weight: Floats, scored: Floats, values: Floats, truth: Floats) -> Floats:
-    """Return R², averaged over targets: NaN where all drawn numbers are the same."""
+    """Return R², averaged over the targets whose drawn numbers differ; NaN without any."""
     columns = []
     for row in range(len(values)):
         w = weight * scored[:, row]
@@ -99,8 +99,9 @@ def _r2(weight: Floats, scored: Floats, values: Floats, truth: Floats) -> Floats
         with np.errstate(invalid="ignore", divide="ignore"):
             spread = squares - (w @ centred) ** 2 / total
             each = 1 - (w @ (values[row] - truth) ** 2) / spread
-        each[spread <= 1e-12 * squares] = np.nan
-        columns.append(each.mean(1))
+        known = spread > 1e-12 * squares
+        with np.errstate(invalid="ignore"):
+            columns.append(np.where(known, each, 0).sum(1) / known.sum(1))
     return np.stack(columns, 1)
 
 
