@@ -13,6 +13,7 @@ from torch import nn
 from dmrnet.api.outputs import TemporaryFolder
 from dmrnet.api.register import register_method
 from dmrnet.api.run import Run
+from dmrnet.api.state import torch_as_before
 from dmrnet.data.dataset import Splits
 from dmrnet.data.files.arrays.labels import Choice
 from dmrnet.data.python.given import MultimodalDataset
@@ -32,7 +33,7 @@ from dmrnet.methods.default import AUTO, for_recipe
 from dmrnet.methods.function import Build
 from dmrnet.methods.settings import MethodSettings
 from dmrnet.modalities import MaskSampler
-from dmrnet.nn.encoders.own import Factory, give_encoder
+from dmrnet.nn.encoders.own import Factory, give_encoder, named_encoders
 from dmrnet.objectives.own import TermFunction, own_terms
 from dmrnet.objectives.term import Term
 from dmrnet.settings.config import RunSettings
@@ -47,6 +48,7 @@ VAL_SHARE = 0.2
 Samples = MultimodalDataset | LazyDataset | str | Path
 
 
+@torch_as_before()
 def fit(
     train: Samples | DataSettings,
     val: Samples | None = None,
@@ -127,6 +129,11 @@ def fit(
     if isinstance(weights := training.get("class_weights"), Mapping):
         training["class_weights"] = ",".join(f"{name}={weight}" for name, weight in weights.items())
     dataset, data = data_settings(train, val, test, val_share, cells, target, unscaled)
+    if not (isinstance(method, str | MethodSettings) or callable(method)):
+        raise TypeError(
+            "expected method as a name, the settings of a method, or a function from a task to a "
+            f"Method, got {type(method).__name__}"
+        )
     if not isinstance(method, str | MethodSettings):
         method = register_method(method.__name__)(method).__name__
     if isinstance(method, str):
@@ -134,10 +141,7 @@ def fit(
     else:
         how = method
     if encoders:
-        named = {
-            name: encoder if isinstance(encoder, str) else give_encoder(encoder)
-            for name, encoder in encoders.items()
-        }
+        named = named_encoders(encoders)
         network = replace(how.network, encoders={**how.network.encoders, **named})
         how = replace(how, network=network)
     if fusion is not None:
@@ -193,6 +197,8 @@ def data_settings(
         TypeError: If samples are of several kinds, or of none that is known.
         ValueError: If there is no data set of that name.
     """
+    if train is None:
+        raise TypeError("expected training samples, such as a MultimodalDataset, got None")
     parts: Sequence[object] = [part for part in (train, val, test) if part is not None]
     left = list(unscaled) or None
     files = all(isinstance(part, str | Path) for part in parts) and train not in DATASETS

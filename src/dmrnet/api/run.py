@@ -16,6 +16,7 @@ from dmrnet.api.maps import predicted_maps
 from dmrnet.api.outputs import Predicted, TemporaryFolder, decided_as_given, values_of_all
 from dmrnet.api.samples import check_test, samples_of
 from dmrnet.api.scores import Scores
+from dmrnet.api.state import torch_as_before
 from dmrnet.confidence import Confidence
 from dmrnet.data.files.arrays.bad_rows import BadRows
 from dmrnet.data.files.arrays.numbers import Array
@@ -24,6 +25,7 @@ from dmrnet.data.python.items import LazyDataset
 from dmrnet.engine.evaluate import evaluate_run
 from dmrnet.engine.fit import fit_run
 from dmrnet.engine.predict import predict_run
+from dmrnet.engine.run.devices import device_of
 from dmrnet.engine.run.finished import FinishedRun
 from dmrnet.engine.run.finished import open_run as open_finished
 from dmrnet.engine.run.folder import RunFolder
@@ -34,7 +36,7 @@ from dmrnet.engine.scores.uncertainty import uncertainty_rows
 from dmrnet.engine.training.trainee import Progress
 from dmrnet.methods.base import Method
 from dmrnet.modalities import MaskSampler, parse
-from dmrnet.nn.encoders.own import Factory, give_encoder
+from dmrnet.nn.encoders.own import Factory, give_encoder, named_encoders
 
 
 class Run(Deployable):
@@ -99,6 +101,7 @@ class Run(Deployable):
                 epoch[row["metric"]] = float(row["value"])
         return list(epochs.values())
 
+    @torch_as_before()
     def continue_training(
         self,
         max_epochs: int,
@@ -401,6 +404,7 @@ class Run(Deployable):
         return Scores.from_rows(folder.rows(), self.modalities, split, metric)
 
 
+@torch_as_before()
 def open_run(
     path: str | Path,
     device: str = "cpu",
@@ -411,7 +415,7 @@ def open_run(
 
     Args:
         path: Folder of the run.
-        device: Device for its method.
+        device: Device for its method: cpu, cuda, for example ``cuda:1``, or auto.
         encoders: Encoders that `fit` was given, by modality; they get the run's weights.
         fusion: Fusion that `fit` was given.
 
@@ -419,6 +423,6 @@ def open_run(
         FileNotFoundError: If the folder holds no run, or its weights are gone.
         ValueError: If the run has not finished, or its files do not fit together.
     """
-    names = {name: give_encoder(encoder) for name, encoder in (encoders or {}).items()}
+    names = named_encoders(encoders or {})
     fused = None if fusion is None else give_encoder(fusion)
-    return Run(open_finished(Path(path), device, names, fused))
+    return Run(open_finished(Path(path), device_of(device), names, fused))

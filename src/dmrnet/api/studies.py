@@ -122,7 +122,7 @@ def run_study(
 
 
 def build_report(
-    runs: Iterable[Run | str | Path],
+    runs: Run | str | Path | Iterable[Run | str | Path],
     out: str | Path,
     baseline: str = "sf-md",
     split: str = "test",
@@ -132,7 +132,7 @@ def build_report(
     """Write a page with tables and figures that compares runs, as ``dmrnet report`` does.
 
     Args:
-        runs: Runs, or their folders; evaluated, unless `split` is val.
+        runs: Runs, or their folders, one or several; evaluated, unless `split` is val.
         out: Folder for ``report.html``, ``report.md``, ``report.tex`` and ``figures/``.
         baseline: Method that the others are compared to.
         split: ``test``, or ``val`` for the scores on validation.
@@ -144,5 +144,6 @@ def build_report(
         ValueError: If a run has no scores on the split.
         FileNotFoundError: If a folder holds no run.
     """
+    runs = [runs] if isinstance(runs, Run | str | Path) else runs
     folders = [run.path if isinstance(run, Run) else Path(run) for run in runs]
     return write_report(folders, Path(out), baseline, split, overwrite=overwrite, samples=samples)

@@ -85,12 +85,12 @@ def score(args: argparse.Namespace) -> Console:
     from dmrnet.cli.tables.worth import check_rates, show_worth
 
     with loading():
-        from dmrnet.cli.devices import device
         from dmrnet.engine.evaluate import evaluate_run
+        from dmrnet.engine.run.devices import device_of
         from dmrnet.engine.run.finished import open_run
         from dmrnet.modalities import count
 
-    console, where = screen(), device(args.device)
+    console, where = screen(), device_of(args.device)
     opened = [open_run(Path(path), where) for path in args.runs]
     asked = bool(args.rates or args.fail_rates)
     for one in opened if asked else ():
@@ -126,11 +126,11 @@ def analyse(args: argparse.Namespace) -> Console:
     from dmrnet.cli.tables.analyses import show_analyses
 
     with loading():
-        from dmrnet.cli.devices import device
         from dmrnet.engine.analysis.analyse import analyse_run
+        from dmrnet.engine.run.devices import device_of
 
     split = args.split or ("val" if args.test is None else "test")
-    console, where = screen(), device(args.device)
+    console, where = screen(), device_of(args.device)
     for path in args.runs:
         if len(args.runs) > 1:
             console.print(path, style="bold", soft_wrap=True)

@@ -72,7 +72,6 @@ def run(argv: Sequence[str]) -> int:
     with loading():
         import numpy as np
 
-        from dmrnet.cli.devices import device
         from dmrnet.cli.predict.files import (
             as_npz,
             classes_as_csv,
@@ -84,6 +83,7 @@ def run(argv: Sequence[str]) -> int:
         )
         from dmrnet.cli.predict.how_sure import HowSure
         from dmrnet.engine.predict import predict_rows, predictable_rows
+        from dmrnet.engine.run.devices import device_of
         from dmrnet.engine.run.finished import open_run
         from dmrnet.engine.run.folder import RunFolder
         from dmrnet.engine.scores.confidence import confidence_of, read_confidence
@@ -106,7 +106,7 @@ def run(argv: Sequence[str]) -> int:
     check_out(out, dense)
     if out is not None and (out.suffix == ".npz" or not dense):
         check_outputs(out, overwrite=args.overwrite, sources=[args.input] if args.input else ())
-    opened = open_run(Path(args.run), device(args.device))
+    opened = open_run(Path(args.run), device_of(args.device))
     if args.input is None:
         dataset = opened.samples(args.split)
     else:

@@ -102,6 +102,10 @@ class LazyDataset(GivenData):
         """Return the number of samples."""
         return len(self.items)
 
+    def __repr__(self) -> str:
+        """Return the number of samples; nothing is read."""
+        return f"{type(self).__name__}({len(self)} samples of {type(self.items).__name__})"
+
     def __getitem__(self, row: int) -> Item:
         """Return the arrays of a sample that it has, and its label or None."""
         values, label = self.raw(row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import partial
 from hashlib import blake2b
@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from dmrnet.modalities import Modality, mark_steps
 from dmrnet.registry import Registry
@@ -40,25 +41,64 @@ class AsMap(nn.Module):
         return out[..., None, None] if out.dim() == 2 else out[:, :, None]
 
 
-def give_encoder(encoder: nn.Module | Factory) -> str:
+def named_encoders(encoders: Mapping[str, nn.Module | Factory | str]) -> dict[str, str]:
+    """Keep encoders by modality for this process; return their names in settings.
+
+    Names of registered ones stay. Several functions of one name, such as lambdas, get that of
+    their modality, too.
+
+    Raises:
+        TypeError: If they are no mapping.
+    """
+    if not isinstance(encoders, Mapping):
+        raise TypeError(
+            "expected encoders as a mapping from modalities to modules, got "
+            f"{type(encoders).__name__}"
+        )
+    named: dict[str, str] = {}
+    owners: dict[str, object] = {}
+    for modality, encoder in encoders.items():
+        if isinstance(encoder, str):
+            named[modality] = encoder
+            continue
+        name = name_of(encoder)
+        same = owners.setdefault(name, encoder) is encoder
+        named[modality] = give_encoder(encoder, "" if same else f"#{modality}")
+    return named
+
+
+def name_of(encoder: nn.Module | Factory) -> str:
+    """Return the name of a module, or of what makes one, in settings."""
+    kind = encoder if callable(encoder) and not isinstance(encoder, nn.Module) else type(encoder)
+    name = f"{GIVEN}{kind.__module__}.{getattr(kind, '__qualname__', type(kind).__name__)}"
+    if not isinstance(encoder, nn.Module):
+        return name
+    digest = blake2b(digest_size=4)
+    for key, tensor in encoder.state_dict().items():
+        if is_lazy(tensor):
+            raise ValueError(
+                f"the encoder {type(encoder).__name__} has lazy layers without weights: call it "
+                "once with a batch, or give a function that returns it"
+            )
+        digest.update(key.encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return f"{name}@{digest.hexdigest()}"
+
+
+def give_encoder(encoder: nn.Module | Factory, mark: str = "") -> str:
     """Keep an encoder, or a fusion, for this process; return its name in settings.
 
     Args:
         encoder: A class or function, called for every method with the run's seed; or a module, of
             which every method gets a copy, with the weights that it has now. The name of a module
             depends on them.
+        mark: Added to its name.
     """
-    kind = encoder if callable(encoder) and not isinstance(encoder, nn.Module) else type(encoder)
-    name = f"{GIVEN}{kind.__module__}.{getattr(kind, '__qualname__', type(kind).__name__)}"
-    if not isinstance(encoder, nn.Module):
+    name = name_of(encoder) + mark
+    if isinstance(encoder, nn.Module):
+        _GIVEN[name] = partial(deepcopy, deepcopy(encoder))
+    else:
         _GIVEN[name] = encoder
-        return name
-    digest = blake2b(digest_size=4)
-    for key, tensor in encoder.state_dict().items():
-        digest.update(key.encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    name = f"{name}@{digest.hexdigest()}"
-    _GIVEN[name] = partial(deepcopy, deepcopy(encoder))
     return name
 
 

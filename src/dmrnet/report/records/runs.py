@@ -90,9 +90,10 @@ def read_runs(paths: Sequence[str | Path], split: str) -> list[RunRecord]:
     if lacking:
         names = shell(*(run.path for run in lacking))
         mend = (
-            f"run `dmrnet evaluate {names}`, or report the validation rows with split 'val'"
+            f"run `dmrnet evaluate {names}`, or evaluate in Python, or report the validation rows "
+            "with split 'val'"
             if split == "test"
-            else "train it again with `dmrnet fit`, which writes them"
+            else "train it again, which writes them"
         )
         raise ValueError(f"expected {split} rows in every run, got none in {names}; {mend}")
     return _separate_by_content(runs, split)

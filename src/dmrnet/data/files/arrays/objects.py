@@ -73,6 +73,11 @@ def rows_of_modality(
     """
     if value is None:
         raise TypeError(f"modality {name}: expected one row a sample, got None; leave it out")
+    if hasattr(value, "toarray"):
+        raise TypeError(
+            f"modality {name}: expected an array, got a sparse one ({type(value).__name__}); give "
+            "its numbers: x.toarray()"
+        )
     array = as_array(value)
     if array is None or array.dtype == object:
         rows = [_row(name, row) for row in (value if array is None else array)]

@@ -9,7 +9,7 @@ from dmrnet.hints import nearest
 CHOICES = ("auto", "cpu", "cuda")
 
 
-def device(name: str) -> str:
+def device_of(name: str) -> str:
     """Return the available device of a name in `CHOICES`, or for example ``cuda:1``."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -20,6 +20,6 @@ def device(name: str) -> str:
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"device {name}: torch can use {torch.cuda.device_count()} CUDA devices here; use "
-            "--device cpu"
+            "device cpu (--device)"
         )
     return name
