@@ -2,50 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar
 
 import pytest
+from tests.contracts.listed import Everything, Exporting, Handful, Listed, Most, best, each
 from torch import Tensor
 
-from dmrnet.methods import build_method
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch
 from dmrnet.nn import Network
 from dmrnet.nn.encoders.resnet_layouts import LAYOUTS
-from dmrnet.testing import MethodCase, MethodTests
 from dmrnet.testing.batches import task_of
 
 GENERIC = Network(width=8)
 ESANET = Network(family="esanet", stem=8, layout="r18")
+TIMM = Network(width=8, encoder="timm:test_resnet", encoders={"m1": "auto"})
 
 OWN = ["sf-md", "hemis", "rfnet", "shaspec", "mmformer", "unimodal", "experts"]
 """What has a network of its own; the others have that of sf-md, and `test_families` trains them."""
 
+FAMILY = [name for name in OWN if name not in ("sf-md", "experts")]
+"""What the other network changes."""
+
 QUIRKS = [
-    ("rfnet", "paper"),
-    ("dgl", "paper"),
-    ("shaspec", "released"),
-    ("shaspec", "released-seg"),
+    ("rfnet", "paper", {}),
+    ("dgl", "paper", {}),
+    ("shaspec", "released", {}),
+    ("shaspec", "released-seg", {}),
 ]
 """Recipes that change what is computed for pixels."""
 
-THREE = task_of(("image", (3, 32, 16)), ("image", (1, 32, 16)), ("image", (1, 32, 16)), dense=True)
+TASKS = {
+    "one": task_of(("image", (2, 16, 32)), dense=True),
+    "three": task_of(
+        ("image", (3, 32, 16)), ("image", (1, 32, 16)), ("image", (1, 32, 16)), dense=True
+    ),
+    "alike": task_of(("image", (1, 16, 16)), ("image", (1, 16, 16)), dense=True),
+    "rooms": task_of(("image", (3, 32, 64)), ("image", (1, 32, 64)), dense=True),
+}
 
 
-Choice = tuple[str, str, Network]
+class OnPixels(Listed):
+    """Three images of different numbers of channels; two of the same where learning is tested."""
 
+    main: ClassVar = "three"
+    small: ClassVar = "alike"
+    tasks: ClassVar = {"three": TASKS["three"], "alike": TASKS["alike"]}
 
-class OnPixels(MethodCase):
-    @pytest.fixture(scope="class")
+    @pytest.fixture(scope="class", autouse=True)
     @classmethod
-    def build(cls, request: pytest.FixtureRequest):
-        name, recipe, network = request.param
+    def few_blocks(cls) -> Iterator[None]:
+        """Let most stages have one block, where the layout has two in each."""
         with pytest.MonkeyPatch.context() as patched:
-            # One block in most stages, where the layout has two in each.
             patched.setitem(LAYOUTS, "r18", replace(LAYOUTS["r18"], blocks=(2, 1, 1, 1)))
-            yield lambda task: build_method(name, task, recipe, network=network)
+            yield
 
     def batch(self, method: Method, mask: Tensor, present: Tensor | None = None) -> Batch:
         """Return a batch in which all pixels of an image have one class, which can be learnt."""
@@ -53,139 +65,61 @@ class OnPixels(MethodCase):
         return replace(batch, target=batch.target[:, :1, :1].expand_as(batch.target))
 
 
-def label(choice: Choice) -> str:
-    return "-".join(choice[:2])
+class OfThree(OnPixels):
+    tasks: ClassVar = {"three": TASKS["three"]}
 
 
-def each(choices: Iterable[Choice]) -> pytest.MarkDecorator:
-    """Run every test of a class for each choice, all of one in a row: it is built once a task."""
-    return pytest.mark.parametrize("build", choices, ids=label, indirect=True, scope="class")
-
-
-ALIKE = task_of(("image", (1, 16, 16)), ("image", (1, 16, 16)), dense=True)
-ROOMS = task_of(("image", (3, 32, 64)), ("image", (1, 32, 64)), dense=True)
-
-WHOLE = ["sf-md", "shaspec", "experts"]
-"""Methods that keep every promise each time; the slow tests hold the others to all of them."""
-
-
-class Handful(OnPixels):
-    """The promises that depend on how a method reads and fuses levels."""
-
-    main: ClassVar = "three"
-    tasks: ClassVar = {"three": THREE}
-    test_every_combination_is_finite = MethodTests.test_every_combination_is_finite
-    test_hidden_inputs = MethodTests.test_hidden_inputs_cannot_change_inference
-    test_absent_inputs = MethodTests.test_absent_inputs_cannot_change_training
-    test_every_parameter = MethodTests.test_every_parameter_has_a_gradient_from_the_first_epoch_on
-    test_zero_gradients = MethodTests.test_an_encoder_that_nobody_needs_gets_zero_gradients
-    test_a_step_on_a_device = (
-        MethodTests.test_a_step_on_a_device_waits_for_nothing_and_mixes_no_devices
-    )
-    test_one_sample = MethodTests.test_one_sample
-
-
-@each([(name, "best", GENERIC) for name in WHOLE])
-class TestGeneric(OnPixels, MethodTests):
-    """Everything but exporting, for modalities of one number of channels or of several."""
-
-    main: ClassVar = "three"
-    small: ClassVar = "alike"
-    tasks: ClassVar = {"three": THREE, "alike": ALIKE}
-    test_it_exports_with_any_batch_size = None
-
-
-@each(
-    [(name, "best", GENERIC) for name in ("hemis", "rfnet", "mmformer", "unimodal", "transformer")]
-)
-class TestMoreGeneric(Handful):
-    """A handful of promises, for one task."""
-
-
-@each([("experts", "best", GENERIC)])
-class TestExports(OnPixels):
-    """Exporting, for two images."""
-
-    main: ClassVar = "alike"
-    tasks: ClassVar = {"alike": ALIKE}
-    test_it_exports = MethodTests.test_it_exports_with_any_batch_size
-
-
-@pytest.mark.slow
-@each([(name, "best", GENERIC) for name in (*OWN, "transformer")])
-class TestAllOfGeneric(OnPixels, MethodTests):
-    """Everything, for one modality, too."""
-
-    main: ClassVar = "three"
-    small: ClassVar = "alike"
-    tasks: ClassVar = {
-        "one": task_of(("image", (2, 16, 32)), dense=True),
-        "three": THREE,
-        "alike": ALIKE,
-    }
-
-
-OTHERS = [(name, "best", GENERIC) for name in ("dmrnet", "mutual", "mmanet", "flex-moe")]
-
-
-@pytest.mark.slow
-@each([*OTHERS[1:], *((name, recipe, GENERIC) for name, recipe in QUIRKS)])
-class TestMore(OnPixels, MethodTests):
-    """As `TestOthers`."""
-
-    main: ClassVar = "three"
-    tasks: ClassVar = {"three": THREE}
-    test_it_exports_with_any_batch_size = None
-    test_training_lowers_the_loss = None
-    test_misuse_raises = None
-
-
-@each(OTHERS[:1])
-class TestOthers(OnPixels, MethodTests):
-    """For one task; exporting, learning and misuse are those of the ones above."""
-
-    main: ClassVar = "three"
-    tasks: ClassVar = {"three": THREE}
-    test_it_exports_with_any_batch_size = None
-    test_training_lowers_the_loss = None
-    test_misuse_raises = None
-
-
-TIMM = Network(width=8, encoder="timm:test_resnet", encoders={"m1": "auto"})
-
-
-@pytest.mark.slow
-@each([(name, "best", TIMM) for name in ("dmrnet", "hemis")])
-class TestTimm(OnPixels, MethodTests):
-    """With a backbone of timm's next to a small encoder; others test exporting and learning."""
-
-    main: ClassVar = "three"
-    tasks: ClassVar = {"three": THREE}
-    test_it_exports_with_any_batch_size = None
-    test_training_lowers_the_loss = None
-    test_misuse_raises = None
-
-
-FAMILY = [(name, "best", ESANET) for name in OWN[1:] if name != "experts"]
-
-
-@each(FAMILY)
-class TestESANet(Handful):
-    """A handful of promises on the other network."""
-
+class OfRooms(OnPixels):
     main: ClassVar = "rooms"
-    tasks: ClassVar = {"rooms": ROOMS}
-    test_a_step_on_a_device = None
+    tasks: ClassVar = {"rooms": TASKS["rooms"]}
+
+
+@each(best(["shaspec"]), GENERIC)
+class TestGeneric(OnPixels, Everything):
+    """Every promise, of the method that overrides `encode`."""
+
+
+@each(best(["sf-md", "experts", "dmrnet", *FAMILY[:2], *FAMILY[3:], "transformer"]), GENERIC)
+class TestMoreGeneric(OfThree, Handful):
+    """The promises that depend on the network; the slow tests hold all methods to all of them."""
+
+
+@each(best(FAMILY), ESANET)
+class TestESANet(OfRooms, Handful):
+    """The same on the other network."""
+
+    test_every_parameter = None
+    test_zero_gradients = None
     test_one_sample = None
 
 
 @pytest.mark.slow
-@each(FAMILY)
-class TestAllOfESANet(OnPixels, MethodTests):
-    """Everything but what differs by the network alone."""
+@each(best([*OWN, "transformer"]), GENERIC)
+class TestAllOfGeneric(OnPixels, Everything):
+    """For one modality, too."""
 
-    main: ClassVar = "rooms"
-    tasks: ClassVar = {"rooms": ROOMS}
-    test_it_exports_with_any_batch_size = None
-    test_training_lowers_the_loss = None
-    test_misuse_raises = None
+    tasks: ClassVar = {name: TASKS[name] for name in ("one", "three", "alike")}
+
+
+@pytest.mark.slow
+@each(best([*OWN, "transformer"]), GENERIC)
+class TestExports(OnPixels, Exporting):
+    main: ClassVar = "alike"
+
+
+@pytest.mark.slow
+@each([*best(["dmrnet", "mutual", "mmanet", "flex-moe"]), *QUIRKS], GENERIC)
+class TestMore(OfThree, Most):
+    """What has the network of sf-md, and recipes."""
+
+
+@pytest.mark.slow
+@each(best(["dmrnet", "hemis"]), TIMM)
+class TestTimm(OfThree, Most):
+    """With a backbone of timm's next to a small encoder."""
+
+
+@pytest.mark.slow
+@each(best(FAMILY), ESANET)
+class TestAllOfESANet(OfRooms, Most):
+    """Everything but what differs by the network alone."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
 
 import pytest
+from tests.contracts.listed import Everything, Handful, Listed, best, each
 from torch import Tensor
 
 from dmrnet.methods import METHODS, build_method
 from dmrnet.methods.base import Method
-from dmrnet.modalities import Batch, Task
+from dmrnet.modalities import Batch
 from dmrnet.nn import Network
-from dmrnet.testing import MethodCase, MethodTests
 from dmrnet.testing.batches import task_of
 
 SMALL = Network(width=8)
@@ -27,15 +26,9 @@ CANNOT = {"lcr": "every pixel", "ogm-md": "every pixel", "pe": "as map", "pcme":
 OTHERS = sorted({*METHODS} - {*CANNOT, *QUICK})
 
 
-class OnVolumes(MethodCase):
+class OnVolumes(Listed):
     main: ClassVar = "apart"
     tasks: ClassVar = {"apart": APART}
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def build(cls, request: pytest.FixtureRequest) -> Callable[[Task], Method]:
-        name, recipe = request.param.split("/")
-        return lambda task: build_method(name, task, recipe, network=SMALL)
 
     def batch(self, method: Method, mask: Tensor, present: Tensor | None = None) -> Batch:
         """Return a batch whose present modalities show the classes of blocks of voxels.
@@ -54,32 +47,28 @@ class OnVolumes(MethodCase):
         return replace(batch, inputs=shown, target=target)
 
 
-def each(names: list[str]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("build", names, indirect=True, scope="class")
+RECIPES = [
+    ("rfnet", "paper", {}),
+    *((name, "released-seg", {}) for name in ("shaspec", "mmformer", "dmrnet")),
+]
 
 
-@each([f"{name}/best" for name in QUICK])
-class TestQuick(OnVolumes):
+@each(best(QUICK), SMALL)
+class TestQuick(OnVolumes, Handful):
     """The promises that depend on how a method reads and fuses levels."""
 
-    test_every_combination_is_finite = MethodTests.test_every_combination_is_finite
-    test_absent_inputs = MethodTests.test_absent_inputs_cannot_change_training
-    test_every_parameter = MethodTests.test_every_parameter_has_a_gradient_from_the_first_epoch_on
+    test_hidden_inputs = None
+    test_zero_gradients = None
+    test_one_sample = None
 
 
 @pytest.mark.slow
-@each(
-    [
-        *(f"{name}/best" for name in (*QUICK, *OTHERS)),
-        *("rfnet/paper", "shaspec/released-seg", "mmformer/released-seg", "dmrnet/released-seg"),
-    ]
-)
-class TestAll(OnVolumes, MethodTests):
+@each([*best([*QUICK, *OTHERS]), *RECIPES], SMALL)
+class TestAll(OnVolumes, Everything):
     """Everything but exporting, for modalities of one number of channels or of several."""
 
     small: ClassVar = "alike"
     tasks: ClassVar = {"apart": APART, "alike": ALIKE}
-    test_it_exports_with_any_batch_size = None
     # On the deepest maps of these patches, of one or two positions, instance norm is a sign.
     test_bf16_is_near_float32 = None
 
