@@ -38,7 +38,11 @@ gc.disable()
 # No deadline: the first example pays for imports. Derandomised: a build fails for what changed,
 # not for the examples it happened to draw; HYPOTHESIS_PROFILE=explore searches afresh.
 settings.register_profile(
-    "repeatable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    "repeatable",
+    deadline=None,
+    derandomize=True,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))

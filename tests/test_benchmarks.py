@@ -304,7 +304,9 @@ def test_every_encoder_is_compared_for_any_number_of_modalities(command) -> None
         agreement.check_steps(pair)
 
 
-@pytest.mark.parametrize("family", ["surf", "ogm", "esanet"])
+@pytest.mark.parametrize(
+    "family", ["surf", *(pytest.param(x, marks=pytest.mark.slow) for x in ("ogm", "esanet"))]
+)
 def test_a_step_saves_the_operations_of_hidden_encoders(command, family: str) -> None:
     from benchmarks.clock import Setting, operations
     from benchmarks.parts import cases

@@ -12,6 +12,9 @@ from tests.studies.here import run_here
 
 from dmrnet.cli import main
 
+# A study of 27 runs, for a tool that is used between releases.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 KEEP = runpy.run_path(str(ROOT / "tools" / "winner.py"))
 PAGE = runpy.run_path(str(ROOT / "tools" / "winner_page.py"))

@@ -53,7 +53,13 @@ def batches(name: str, workers: int, seed: int = 3) -> list[list[Batch]]:
     return found
 
 
-@pytest.mark.parametrize("name", SETS)
+EACH = pytest.mark.parametrize(
+    "name",
+    [name if name == "nyuv2" else pytest.param(name, marks=pytest.mark.slow) for name in SETS],
+)
+
+
+@EACH
 def test_two_workers_give_the_batches_of_none(name: str) -> None:
     alone, together = batches(name, 0), batches(name, 2)
     for epoch, (ours, theirs) in enumerate(zip(alone, together, strict=True)):
@@ -65,7 +71,9 @@ def test_two_workers_give_the_batches_of_none(name: str) -> None:
                 assert torch.equal(value, other.inputs[key]), (epoch, key)
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize(
+    "name", ["casia-surf", pytest.param("kinetics-sounds", marks=pytest.mark.slow), "nyuv2"]
+)
 def test_what_is_drawn_follows_from_seed_epoch_and_row(name: str) -> None:
     first, second, _, again = batches(name, 0)
     rows = {int(i): x for batch in first for i, x in zip(batch.index, pictures(batch), strict=True)}

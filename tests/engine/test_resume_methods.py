@@ -21,9 +21,9 @@ FLAGS = {
 """Settings that give methods with a state of their own such a state before the kill."""
 
 
-STATEFUL = ("sf-md", "dmrnet", "mmanet", "ogm-md", "experts", "flex-moe")
-"""Methods that are killed each time: with a hard set, a teacher, gradients changed, weights fitted,
-noise; the others have what some of these have."""
+STATEFUL = ("dmrnet", "mmanet", "experts", "flex-moe")
+"""Methods that are killed each time: with a hard set, a teacher, weights fitted, noise; the others
+have what some of these have."""
 
 
 class KilledError(Exception):

@@ -76,21 +76,20 @@ LIKE_OTHERS = ("head-only", "pe", "full", "mmpareto-md", "mutual")
 """Methods of which dmrnet, pcme or sf-md have every part that predicts."""
 
 CASES = [
-    *(("dmrnet", network) for network in NETWORKS),
+    *(("dmrnet", network) for network in NETWORKS if network != "esanet"),
     *(
         (name, "mixed")
         for name in METHODS
         if name not in ("dmrnet", "esanet-md", "mmanet", "ogm-md") and name not in LIKE_OTHERS
     ),
-    ("shaspec", "surf"),
     ("ogm-md", "ogm"),
     ("unimodal", "pixels"),
 ]
 MORE = [
     *((name, "mixed") for name in LIKE_OTHERS),
     *(("sf-md", network) for network in NETWORKS if network != "mixed"),
-    ("hemis", "surf"),
-    ("lcr", "surf"),
+    *((name, "surf") for name in ("hemis", "lcr", "shaspec")),
+    ("dmrnet", "esanet"),
     ("mmformer", "images"),
     ("unimodal", "esanet"),
 ]

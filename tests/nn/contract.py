@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,6 +60,13 @@ def of_modality(key: str, name: str) -> bool:
     return key == name or key.startswith(f"{name}.")
 
 
+@lru_cache(maxsize=1)
+def made(case: type[NetworkContract]) -> tuple[Task, Assembled]:
+    """Return the network of a test class; its tests get copies, since building is slow."""
+    task, parts = case().network()
+    return task, Assembled(task, parts).eval()
+
+
 class NetworkContract:
     """A subclass defines a small network of at least two modalities."""
 
@@ -66,11 +75,11 @@ class NetworkContract:
 
     @pytest.fixture
     def task(self) -> Task:
-        return self.network()[0]
+        return made(type(self))[0]
 
     @pytest.fixture
     def net(self) -> Assembled:
-        return Assembled(*self.network()).eval()
+        return copy.deepcopy(made(type(self))[1])
 
     def inputs(self, task: Task, batch: int) -> dict[str, Tensor]:
         return {m.name: torch.randn(batch, *m.shape) for m in task.inputs}

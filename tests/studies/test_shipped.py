@@ -74,7 +74,7 @@ def study(out: Path, two_steps: None, capsys: pytest.CaptureFixture[str]) -> Stu
     return call
 
 
-FAST = ("table2", "fig3")
+FAST = ("table2",)
 """Studies that run each time: a table next to printed ones, and a figure of analyses."""
 
 NAMES = [

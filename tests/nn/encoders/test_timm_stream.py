@@ -182,7 +182,9 @@ def test_published_weights_are_loaded_on_request(monkeypatch) -> None:
         assert bool((next(stream.backbone.parameters()) == 0.5).all()) == pretrained
 
 
-@pytest.mark.parametrize("name", ["convnext_atto", "resnet10t"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("convnext_atto", marks=pytest.mark.slow), "resnet10t"]
+)
 def test_a_run_on_images_of_any_size(name: str, tmp_path: Path) -> None:
     """Tiles of 32 in training; whole images of 37 x 50 in evaluation, some without depth."""
     draw = np.random.default_rng(0)

@@ -53,6 +53,7 @@ def test_what_is_drawn_for_six_modalities(four_drawn):
     assert "high variance went with easy combinations" in figures[2].caption
 
 
+@pytest.mark.slow
 def test_figures_are_repeatable(make_run):
     runs = [
         make_run("sf-md", modalities=("a", "b", "c")),
@@ -97,6 +98,7 @@ def test_two_modalities_have_no_figure_by_number(make_run):
     assert not figures[0].wide
 
 
+@pytest.mark.slow
 def test_ten_modalities_are_drawn_in_part(make_run):
     names = tuple("abcdefghij")
     figures = figures_of([make_run("dmr", s, modalities=names) for s in range(2)])

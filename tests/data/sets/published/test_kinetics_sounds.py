@@ -86,6 +86,7 @@ def of_parts(root: Path, **settings) -> tuple[dict[str, set[str]], str]:
     return found, splits.notes[0]
 
 
+@pytest.mark.slow
 def test_what_kinetics_calls_val_is_tested_on_where_there_is_no_test(tmp_path: Path) -> None:
     source = made.videos(tmp_path / "source")
     # An empty folder, or annotations alone, are no test set.

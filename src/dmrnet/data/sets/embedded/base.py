@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dmrnet.data.sets.base import InMemory
@@ -42,6 +43,12 @@ class Published:
 
 def read(file: str) -> dict[str, Tensor]:
     """Return the arrays of a file in `files/`: labels ``y`` as int64, the others as float32."""
+    return {name: array.clone() for name, array in _decompressed(file).items()}
+
+
+@lru_cache(maxsize=1)
+def _decompressed(file: str) -> dict[str, Tensor]:
+    """Read a file; the next seed of a study in this process finds it again."""
     from importlib.resources import as_file, files
 
     import numpy as np
