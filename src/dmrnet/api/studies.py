@@ -127,7 +127,7 @@ def build_report(
     baseline: str = "sf-md",
     split: str = "test",
     overwrite: bool = False,
-    samples: bool = True,
+    samples: bool | None = None,
 ) -> Report:
     """Write a page with tables and figures that compares runs, as ``dmrnet report`` does.
 
@@ -137,7 +137,8 @@ def build_report(
         baseline: Method that the others are compared to.
         split: ``test``, or ``val`` for the scores on validation.
         overwrite: Whether files of these names that are of no earlier report are replaced as well.
-        samples: Whether pictures of test samples are shown; not of data that may not be passed on.
+        samples: Whether pictures of test samples are shown; None: of published data sets, but not
+            of your own data.
 
     Raises:
         FileExistsError: If a file would be replaced that is of no report.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import BooleanOptionalAction
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,9 +46,9 @@ def run(argv: Sequence[str]) -> int:
         "forests, boosting (scikit-learn)",
     )
     add(
-        "--no-samples",
-        action="store_true",
-        help="leave out pictures of test samples, for data that may not be passed on",
+        "--samples",
+        action=BooleanOptionalAction,
+        help="pictures of test samples [of published data sets, not of your own files]",
     )
     add("--split", metavar="SPLIT", default="test", help="test, or val for the rows of fit [test]")
     args = parser.read(argv)
@@ -69,7 +70,7 @@ def run(argv: Sequence[str]) -> int:
         args.baseline,
         args.split,
         overwrite=args.overwrite,
-        samples=not args.no_samples,
+        samples=args.samples,
     )
     return 0
 
@@ -82,7 +83,7 @@ def show_report(
     split: str,
     summary: str = "",
     overwrite: bool = False,
-    samples: bool = True,
+    samples: bool | None = None,
 ) -> None:
     """Write the report of runs into a folder; print its table, the summary and the page's path."""
     from dmrnet.report.build import build_report
@@ -93,4 +94,10 @@ def show_report(
     console.print(terminal_table(report.summaries))
     if summary:
         console.print(summary, style="dim", soft_wrap=True)
+    if report.own_left_out:
+        console.print(
+            "pictures of your own samples are left out of the page: --samples shows some",
+            style="dim",
+            soft_wrap=True,
+        )
     console.print(f"page: {report.page}", soft_wrap=True)

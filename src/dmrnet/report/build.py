@@ -52,16 +52,29 @@ _BEGINNINGS = {
 
 _NEAR = 1000
 
+_OWN = ("arrays", "table", "images", "volumes", "given")
+"""Data sets that are the user's own, as rows name them."""
+
+_OWN_LEFT_OUT = (
+    "left out, since they are of your own data and a page may be passed on; "
+    "`dmrnet report --samples` shows some."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A written report: the paths of its files, and the numbers, for `terminal_table`."""
+    """A written report: the paths of its files, and the numbers, for `terminal_table`.
+
+    Attributes:
+        own_left_out: Whether pictures of the user's own samples were left out, unasked.
+    """
 
     page: Path
     markdown: Path
     latex: Path
     figures: tuple[Path, ...]
     summaries: tuple[DataSummary, ...]
+    own_left_out: bool = False
 
 
 def build_report(
@@ -72,7 +85,7 @@ def build_report(
     names: Mapping[System, str] | None = None,
     chosen: Sequence[str] = (),
     overwrite: bool = False,
-    samples: bool = True,
+    samples: bool | None = None,
 ) -> Report:
     """Write the report of some runs.
 
@@ -90,7 +103,8 @@ def build_report(
         chosen: Names of settings that were chosen for each system, such as ``lr``: systems are not
             told apart by them.
         overwrite: Whether files that are not of an earlier report are replaced as well.
-        samples: Whether pictures of test samples are shown; not of data that may not be passed on.
+        samples: Whether pictures of test samples are shown; None: of published data sets, but not
+            of the user's own data, which a page that is passed on would carry along.
 
     Raises:
         FileExistsError: If a file in the folder would be replaced that is of no report.
@@ -120,7 +134,7 @@ def build_report(
             [
                 *score_figures(item, anchor),
                 *variance_figures(item, f"{anchor}-variance"),
-                *(map_figures(item, anchor) if samples else ()),
+                *(() if _left_out(item, samples) else map_figures(item, anchor)),
                 *curve_figures(item, anchor),
             ],
             anchor,
@@ -156,7 +170,8 @@ def build_report(
     write_together(contents)
     for path in earlier - contents.keys():
         path.unlink(missing_ok=True)
-    return Report(pages["html"], pages["md"], pages["tex"], figures, summaries)
+    unasked = any(section.samples == _OWN_LEFT_OUT for section in sections)
+    return Report(pages["html"], pages["md"], pages["tex"], figures, summaries, unasked)
 
 
 def find_damage(folder: Path, split: str) -> str | None:
@@ -187,14 +202,20 @@ def _mistakes(summaries: Sequence[DataSummary]) -> list[Mistakes | NumbersOf | s
     return found
 
 
-def _samples(summary: DataSummary, anchor: str, wanted: bool) -> Figure | str | None:
+def _left_out(summary: DataSummary, wanted: bool | None) -> str:
+    """Return why pictures of samples are left out; empty if they are not."""
+    if wanted is None and summary.dataset.split(" ")[0] in _OWN:
+        return _OWN_LEFT_OUT
+    return "left out, as was asked for." if wanted is False else ""
+
+
+def _samples(summary: DataSummary, anchor: str, wanted: bool | None) -> Figure | str | None:
     """Draw some samples, or return why there are none; None where runs keep label maps."""
-    if not wanted:
-        return "left out, as was asked for."
-    if any((line.path / PICTURES).is_file() for line in summary.runs):
-        return None
-    found = shown_samples(summary)
-    if isinstance(found, str):
+    maps = any((line.path / PICTURES).is_file() for line in summary.runs)
+    found = None if maps else shown_samples(summary)
+    if not isinstance(found, str) and (why := _left_out(summary, wanted)):
+        return why
+    if found is None or isinstance(found, str):
         return found
     return sample_figure(*found, summary.modalities, f"{anchor}-samples")
 

@@ -56,6 +56,23 @@ def test_samples_are_on_the_page(make_run, tmp_path):
     assert "data:image" not in page
 
 
+@pytest.mark.parametrize("own", ["arrays data/train.npz", "given (train=data-1)", "table"])
+def test_own_samples_are_shown_only_when_asked_for(make_run, tmp_path, own):
+    run = make_run(modalities=NAMES)
+    add_shown(run)
+    rows = (run / "results.jsonl").read_text().replace('"mfeat"', json.dumps(own))
+    assert own in rows
+    (run / "results.jsonl").write_text(rows)
+    report = build_report([run], tmp_path / "out")
+    page = report.page.read_text()
+    assert report.own_left_out
+    assert "Samples: left out, since they are of your own data" in page
+    assert "data:image" not in page
+    report = build_report([run], tmp_path / "asked", samples=True)
+    assert not report.own_left_out
+    assert report.page.read_text().count("data:image/png;base64,") == 6
+
+
 def test_large_pictures_are_shrunk(make_run):
     shown = read_shown(add_shown(make_run(modalities=NAMES), side=160))
     assert len(sample_figure("x", shown, NAMES, "made").svg) <= LARGEST
