@@ -75,8 +75,39 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         self.refit = refit
         self.random_state = random_state
 
-    def _trained(self, data: MultimodalDataset, target: Choice) -> Self:
-        """Train on samples with labels, once more on all of them if `refit` says so."""
+    def fit(
+        self,
+        X: Any,  # noqa: ANN401
+        y: Any,  # noqa: ANN401
+        *,
+        present: Any = None,  # noqa: ANN401
+        groups: Any = None,  # noqa: ANN401
+        sample_weight: Any = None,  # noqa: ANN401
+    ) -> Self:
+        """Train on samples; with `refit` once more on all of them.
+
+        Args:
+            X: Samples; see `MultimodalClassifier`.
+            y: Label of each sample, ``(n,)``, or several, ``(n, M)`` of 0 and 1; for a regressor
+                numbers, ``(n,)`` or ``(n, D)``.
+            present: Bool array ``(n, V)``, True where a sample has a modality.
+            groups: Group of each sample, such as its patient: a group is not split between training
+                and the samples that choose the epoch.
+            sample_weight: Weight of each sample in the training loss, ``(n,)``.
+
+        Raises:
+            ValueError: If something does not fit together; the message says what.
+        """
+        if y is None:
+            raise ValueError("fit requires y to be passed, but the target y is None")
+        data = self._samples(X, present, first=True)
+        y = self._checked(y)
+        if len(y) != len(data) or y.ndim > 2:
+            raise ValueError(f"expected y of shape ({len(data)},), got {y.shape}")
+        if len(data) < 2:
+            raise ValueError(f"expected at least 2 samples, got n_samples = {len(data)}")
+        codes, target = self._learnt(y)
+        data = data.labelled(codes, sample_weight, groups)
         data.target, data.labels = target, None
         seed = int(check_random_state(self.random_state).randint(2**31))
         settings = dict(self.training or {})
@@ -87,6 +118,15 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             # The last epoch is kept, whatever these samples say.
             self.run_ = self._train(data, data, seed, settings)
         return self
+
+    def score_combinations(self, X: Any, y: Any, present: Any = None) -> Scores:  # noqa: ANN401
+        """Score every combination of modalities; see `Scores`.
+
+        Raises:
+            ValueError: If `y` has a label that training never had.
+        """
+        check_is_fitted(self)
+        return self.run_.evaluate(self._samples(X, present).labelled(self._known(np.asarray(y))))
 
     def save(self, folder: str | Path) -> None:
         """Write the trained estimator into a new folder, without pickle.
@@ -105,7 +145,9 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             }
         known = {
             "parameters": parameters,
-            "classes": self._labels_to_save(),
+            "classes": None
+            if (labels := getattr(self, "classes_", None)) is None
+            else {"labels": labels.tolist(), "several": self.multilabel_},
             "columns": getattr(self, "n_features_in_", None),
             "names": list(getattr(self, "feature_names_in_", ())),
         }
@@ -127,8 +169,10 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         known = json.loads((Path(folder) / SAVED).read_text())
         model = cls(**known["parameters"], encoders=encoders)
         model.run_ = open_run(folder, encoders=encoders)
-        if known["classes"] is not None:
-            model._set_labels(known["classes"])
+        if (labels := known["classes"]) is not None:
+            # Earlier versions saved the labels alone.
+            labels = labels if isinstance(labels, dict) else {"labels": labels, "several": False}
+            model.classes_, model.multilabel_ = np.asarray(labels["labels"]), labels["several"]
         if known["columns"] is not None:
             model.n_features_in_ = known["columns"]
         if known.get("names"):
@@ -184,12 +228,17 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
     def _reads_nan(self) -> bool:
         return bool(self.blocks) or self.cells != "refuse"
 
-    def _labels_to_save(self) -> Any:  # noqa: ANN401
-        """Return the labels for JSON; None where there are none."""
-        return None
+    def _checked(self, y: Any) -> Array:  # noqa: ANN401
+        """Return targets as an array, checked as scikit-learn does."""
+        raise NotImplementedError
 
-    def _set_labels(self, labels: Any) -> None:  # noqa: ANN401
-        """Set the labels that were saved."""
+    def _learnt(self, y: Array) -> tuple[Array, Choice]:
+        """Return the targets to train on, and their kind; remember the labels."""
+        raise NotImplementedError
+
+    def _known(self, y: Array) -> Array:
+        """Return targets to score on as `_learnt` returned those of the training."""
+        return y
 
 
 class MultimodalClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
@@ -231,51 +280,32 @@ class MultimodalClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     ['no', 'yes']
     """
 
-    def fit(
-        self,
-        X: Any,  # noqa: ANN401
-        y: Any,  # noqa: ANN401
-        *,
-        present: Any = None,  # noqa: ANN401
-        groups: Any = None,  # noqa: ANN401
-        sample_weight: Any = None,  # noqa: ANN401
-    ) -> Self:
-        """Train on samples.
-
-        Args:
-            X: Samples; see the class.
-            y: Label of each sample, ``(n,)``; or several, ``(n, M)`` of 0 and 1.
-            present: Bool array ``(n, V)``, True where a sample has a modality.
-            groups: Group of each sample, such as its patient: a group is not split between training
-                and the samples that choose the epoch.
-            sample_weight: Weight of each sample in the training loss, ``(n,)``.
-
-        Raises:
-            ValueError: If something does not fit together; the message says what.
-        """
-        if y is None:
-            raise ValueError("fit requires y to be passed, but the target y is None")
-        data = self._samples(X, present, first=True)
+    def _checked(self, y: Any) -> Array:  # noqa: ANN401
         shape = np.asarray(y).shape
-        wide = len(shape) == 2 and shape[1] > 1
-        if several := wide and type_of_target(y) == "multilabel-indicator":
-            y = check_array(y, dtype=np.int64)
-        else:
-            y = column_or_1d(y, warn=True)
+        several = len(shape) == 2 and shape[1] > 1 and type_of_target(y) == "multilabel-indicator"
+        y = check_array(y, dtype=np.int64) if several else column_or_1d(y, warn=True)
         assert_all_finite(y, input_name="y")
-        if len(y) != len(data):
-            raise ValueError(f"expected y of shape ({len(data)},), got {y.shape}")
         check_classification_targets(y)
-        if len(data) < 2:
-            raise ValueError(f"expected at least 2 samples, got n_samples = {len(data)}")
-        self.multilabel_ = several
-        if several:
+        return np.asarray(y)
+
+    def _learnt(self, y: Array) -> tuple[Array, Choice]:
+        self.multilabel_ = y.ndim == 2
+        if self.multilabel_:
             self.classes_ = np.arange(y.shape[1])
-            return self._trained(data.labelled(y, sample_weight, groups), "multi-label")
+            return y, "multi-label"
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("expected at least two classes, got one class")
-        return self._trained(data.labelled(codes, sample_weight, groups), "classes")
+        return codes, "classes"
+
+    def _known(self, y: Array) -> Array:
+        if self.multilabel_:
+            return y
+        codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+        unknown = np.flatnonzero(self.classes_[codes] != y)
+        if len(unknown):
+            raise ValueError(f"y: row {unknown[0]} has a label that training never had")
+        return np.asarray(codes)
 
     def predict_proba(self, X: Any, present: Any = None) -> Array:  # noqa: ANN401
         """Return the probability of each of `classes_`, or of each label, float ``(n, M)``.
@@ -301,30 +331,6 @@ class MultimodalClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         if self.multilabel_:
             return np.asarray(probabilities > 0.5, dtype=np.int64)
         return np.asarray(self.classes_[probabilities.argmax(1)])
-
-    def score_combinations(self, X: Any, y: Any, present: Any = None) -> Scores:  # noqa: ANN401
-        """Score every combination of modalities; see `Scores`.
-
-        Raises:
-            ValueError: If `y` has a label that training never had.
-        """
-        check_is_fitted(self)
-        data = self._samples(X, present)
-        if self.multilabel_:
-            return self.run_.evaluate(data.labelled(np.asarray(y)))
-        codes = np.searchsorted(self.classes_, np.asarray(y)).clip(max=len(self.classes_) - 1)
-        unknown = np.flatnonzero(self.classes_[codes] != np.asarray(y))
-        if len(unknown):
-            raise ValueError(f"y: row {unknown[0]} has a label that training never had")
-        return self.run_.evaluate(data.labelled(codes))
-
-    def _labels_to_save(self) -> Any:  # noqa: ANN401
-        return {"labels": self.classes_.tolist(), "several": self.multilabel_}
-
-    def _set_labels(self, labels: Any) -> None:  # noqa: ANN401
-        # Earlier versions saved the labels alone.
-        known = labels if isinstance(labels, dict) else {"labels": labels, "several": False}
-        self.classes_, self.multilabel_ = np.asarray(known["labels"]), known["several"]
 
     def __sklearn_tags__(self) -> Any:  # noqa: ANN401
         """Return what scikit-learn may expect: several labels a row as well."""
@@ -352,38 +358,12 @@ class MultimodalRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
     True
     """
 
-    def fit(
-        self,
-        X: Any,  # noqa: ANN401
-        y: Any,  # noqa: ANN401
-        *,
-        present: Any = None,  # noqa: ANN401
-        groups: Any = None,  # noqa: ANN401
-        sample_weight: Any = None,  # noqa: ANN401
-    ) -> Self:
-        """Train on samples.
-
-        Args:
-            X: Samples; see `MultimodalClassifier`.
-            y: Numbers of each sample, ``(n,)`` or ``(n, D)``.
-            present: Bool array ``(n, V)``, True where a sample has a modality.
-            groups: Group of each sample; see `MultimodalClassifier.fit`.
-            sample_weight: Weight of each sample in the training loss, ``(n,)``.
-
-        Raises:
-            ValueError: If something does not fit together; the message says what.
-        """
-        if y is None:
-            raise ValueError("fit requires y to be passed, but the target y is None")
-        data = self._samples(X, present, first=True)
+    def _checked(self, y: Any) -> Array:  # noqa: ANN401
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        if len(y) != len(data) or y.ndim > 2:
-            raise ValueError(f"expected y of shape ({len(data)},), got {y.shape}")
-        if len(data) < 2:
-            raise ValueError(f"expected at least 2 samples, got n_samples = {len(data)}")
-        return self._trained(data.labelled(y, sample_weight, groups), "regression")
+        return np.asarray(column_or_1d(y, warn=True) if y.shape[1:] == (1,) else y)
+
+    def _learnt(self, y: Array) -> tuple[Array, Choice]:
+        return y, "regression"
 
     def predict(self, X: Any, present: Any = None) -> Array:  # noqa: ANN401
         """Return the predicted numbers, float64 ``(n,)`` or ``(n, D)``.
@@ -394,11 +374,6 @@ class MultimodalRegressor(RegressorMixin, _Estimator):  # type: ignore[misc]
         check_is_fitted(self)
         predicted: Array = self.run_.predict(self._samples(X, present))
         return predicted
-
-    def score_combinations(self, X: Any, y: Any, present: Any = None) -> Scores:  # noqa: ANN401
-        """Score every combination of modalities; see `Scores`."""
-        check_is_fitted(self)
-        return self.run_.evaluate(self._samples(X, present).labelled(np.asarray(y)))
 
     def __sklearn_tags__(self) -> Any:  # noqa: ANN401
         """Return what scikit-learn may expect: several targets as well."""
