@@ -41,7 +41,7 @@ def test_the_task_decides(of: Task, own_fusion: bool, expected: str) -> None:
     assert chosen.method == expected
     assert (
         str(chosen)
-        == f"{expected} (no method named: {chosen.reason}); method (--method) takes another"
+        == f"{expected} (no method named: {chosen.reason}); set method (--method) to take another"
     )
 
 

@@ -14,6 +14,7 @@ from dmrnet.registry import Registry
 
 if TYPE_CHECKING:
     from dmrnet.methods.base import Method
+    from dmrnet.methods.default import default_method
     from dmrnet.methods.function import Build
     from dmrnet.methods.hooks import Needs, TrainingHooks
     from dmrnet.methods.settings import MethodSettings
@@ -26,6 +27,7 @@ __all__ = [
     "Needs",
     "TrainingHooks",
     "build_method",
+    "default_method",
     "method",
     "methods_without_classes",
 ]
@@ -34,6 +36,7 @@ _HOME = {
     "Method": "dmrnet.methods.base",
     "MethodSettings": "dmrnet.methods.settings",
     "Needs": "dmrnet.methods.hooks",
+    "default_method": "dmrnet.methods.default",
     "TrainingHooks": "dmrnet.methods.hooks",
 }
 

@@ -34,7 +34,9 @@ class Default(NamedTuple):
 
     def __str__(self) -> str:
         """Return one line: the method, the reason, and how to choose another."""
-        return f"{self.method} (no method named: {self.reason}); method (--method) takes another"
+        return (
+            f"{self.method} (no method named: {self.reason}); set method (--method) to take another"
+        )
 
 
 def default_method(task: Task, own_fusion: bool = False) -> Default:
