@@ -13,11 +13,14 @@ from dmrnet.methods import METHODS, build_method
 from dmrnet.methods.base import Method
 from dmrnet.modalities import Batch
 from dmrnet.nn import Network
+from dmrnet.testing import MethodTests
 from dmrnet.testing.batches import task_of
 
 SMALL = Network(width=8)
 ALIKE = task_of(("volume", (1, 8, 8, 8)), ("volume", (1, 8, 8, 8)), dense=True)
 APART = task_of(("volume", (2, 8, 16, 8)), ("volume", (1, 8, 16, 8)), dense=True)
+
+WIDE = task_of(("volume", (1, 32, 32, 32)), ("volume", (1, 32, 32, 32)), dense=True)
 
 QUICK = ("dmrnet", "hemis", "rfnet", "shaspec", "mmformer", "mmanet")
 CANNOT = {"lcr": "every pixel", "ogm-md": "every pixel", "pe": "as map", "pcme": "as map"}
@@ -70,7 +73,17 @@ class TestAll(OnVolumes, Everything):
     small: ClassVar = "alike"
     tasks: ClassVar = {"apart": APART, "alike": ALIKE}
     # On the deepest maps of these patches, of one or two positions, instance norm is a sign.
-    test_bf16_is_near_float32 = None
+    test_bf16_is_near_float32 = None  # `TestInHalfPrecision` holds methods to it
+
+
+@pytest.mark.slow
+@each(best([*QUICK, *OTHERS]), SMALL)
+class TestInHalfPrecision(OnVolumes):
+    """Patches whose deepest maps have eight positions."""
+
+    main: ClassVar = "wide"
+    tasks: ClassVar = {"wide": WIDE}
+    test_bf16 = MethodTests.test_bf16_is_near_float32
 
 
 @pytest.mark.parametrize(("name", "word"), CANNOT.items())

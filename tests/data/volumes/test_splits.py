@@ -19,6 +19,7 @@ from dmrnet.data.volumes.options import OwnVolumes, VolumeOptions, own_volumes
 from dmrnet.data.volumes.own import own_splits, read_volumes
 from dmrnet.data.volumes.patches import PatchDataset
 from dmrnet.data.volumes.rows import VolumeRows
+from dmrnet.data.volumes.sources import LazyCases
 from dmrnet.data.volumes.splits import volume_splits
 
 
@@ -274,3 +275,46 @@ def test_what_is_not_for_volumes_is_refused(file: str) -> None:
         data = MultimodalDataset(*made())
         with pytest.raises(ValueError, match=f"{name} is not for data with a class for every"):
             Given(data.key, **{name: value}).load(0)
+
+
+def test_channels_that_may_be_first_or_last_are_asked_about() -> None:
+    """Without labels nothing tells; another modality of the case may."""
+    twice = np.zeros((2, 6, 6, 2))
+    cases = LazyDataset([{"t2": twice}])
+    with pytest.raises(ValueError, match="may have its 2 channels first or last; give labels or"):
+        read_case("a", LazyCases(cases, False), 0, {"t2": 2})
+    for flat, depth in ((np.zeros((6, 6, 2)), 6), (np.zeros((2, 6, 6)), 2)):
+        both = LazyDataset([{"t2": twice, "t1": flat}])
+        arrays, _ = read_case("a", LazyCases(both, False), 0, {"t2": 2, "t1": 1})
+        assert arrays["t2"].shape[:2] == (2, depth)
+
+
+def test_intensities_change_alike_in_a_patch_and_in_no_other_way() -> None:
+    """Each modality is scaled and shifted by a draw of its own; padding and labels stay."""
+    inputs, y = made()
+    data = MultimodalDataset(inputs, y)
+    plain, changed = (
+        own_splits(
+            "data", OwnVolumes(patch=[16], augment="none", intensity=by), data, None, None, 0
+        )
+        for by in (0.0, 0.1)
+    )
+    rows = torch.arange(8)
+    one, other = plain.train.take(rows), changed.train.take(rows)
+    assert torch.equal(one.target, other.target)
+    for column, name in enumerate(("t1", "t2")):
+        for row in range(8):
+            x, z = one.inputs[name][row], other.inputs[name][row]
+            inside = (one.target[row] >= 0).expand_as(x)
+            assert not z[~inside].any()
+            if one.present[row, column]:
+                scale, shift = np.polyfit(x[inside].double(), z[inside].double(), 1)
+                assert 0.9 <= scale <= 1.1
+                assert abs(shift) <= 0.1
+                assert abs(scale - 1) + abs(shift) > 1e-4
+                torch.testing.assert_close(z[inside], (x * scale + shift)[inside])
+    again = changed.train.take(rows)
+    assert torch.equal(again.inputs["t1"], other.inputs["t1"])
+    assert not torch.equal(changed.train.take(rows, 1).inputs["t1"], other.inputs["t1"])
+    with pytest.raises(ValueError, match="expected intensity from 0 to below 1"):
+        own_volumes({"intensity": 1.0})

@@ -151,3 +151,13 @@ def test_an_evaluation_counts_cases_of_any_size(method: Any) -> None:
     assert found.maps is not None
     assert found.maps.truth.shape == (1, 8, 8)
     assert found.maps.predicted.shape == (3, 1, 8, 8)
+
+
+def test_windows_are_averaged_in_full_precision(method: Any) -> None:
+    """Under autocast logits may have eight bits; sums of windows would lose the rest."""
+    batch, sliding = volumes((9, 16, 13), 1), Sliding((8, 8, 8), 0.5)
+    mask = batch.present[None]
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        ((_, p, _),) = predict_windows(method, batch, mask, sliding)
+    assert p.dtype == torch.float32
+    torch.testing.assert_close(p.sum(2), torch.ones_like(p[:, :, 0]), atol=1e-5, rtol=0)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dmrnet.data.brats.names import AXES, CLASSES, LABELS, MODALITIES, SPACING
+from dmrnet.data.brats.names import AXES, CLASSES, DIRECTIONS, LABELS, MODALITIES, SPACING
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.objects import array_hash
-from dmrnet.data.files.media.nifti import Volume, read_volume, sizes
+from dmrnet.data.files.media.nifti import Volume, file_axes, read_volume, sizes
 
 STORED = np.float16
 """Type of standardised intensities: 11 bits are more than the noise of a scan leaves."""
@@ -31,7 +31,7 @@ class DecodedCase:
             outside of the brain.
         labels: Class of every voxel, uint8 ``(D, H, W)``; None where it has no labels.
         start: First voxel of the cut along depth, height and width.
-        whole: Depth, height and width of the file; see `AXES`.
+        whole: Depth, height and width of the file; see `DIRECTIONS`.
         affine: Matrix ``(4, 4)`` of the file from voxels to mm.
         outside: Number of voxels of a tumour outside of the brain, which the cut keeps.
     """
@@ -48,6 +48,11 @@ class DecodedCase:
         """Shape of the cut."""
         depth, height, width = next(iter(self.inputs.values())).shape
         return depth, height, width
+
+    @property
+    def turned(self) -> bool:
+        """Whether its files are stored along other directions than those of the published ones."""
+        return file_axes(self.affine, DIRECTIONS) != (AXES, (False, False, False))
 
     @property
     def present(self) -> list[bool]:
@@ -110,11 +115,18 @@ def _cut(
     volumes: Mapping[str, Volume], labels: Volume | None, numbers: tuple[int, ...]
 ) -> DecodedCase:
     """Standardise checked volumes and cut them to the brain."""
-    values = {name: volume.values.transpose(AXES) for name, volume in volumes.items()}
+    affine = next(iter(volumes.values())).affine
+    axes, flips = file_axes(affine, DIRECTIONS)
+    back = tuple(axis for axis, flip in enumerate(flips) if flip)
+
+    def turned(volume: Volume) -> Array:
+        return np.flip(volume.values.transpose(axes), back)
+
+    values = {name: turned(volume) for name, volume in volumes.items()}
     brain = np.logical_or.reduce([one != 0 for one in values.values()])
     kept, classes, outside = brain, None, 0
     if labels is not None:
-        given = np.asarray(labels.values.transpose(AXES), dtype=np.int64)
+        given = np.asarray(turned(labels), dtype=np.int64)
         outside = int(((given != 0) & ~brain).sum())
         kept = brain | (given != 0)
         order = np.zeros(max(numbers) + 1, dtype=np.uint8)
@@ -127,7 +139,7 @@ def _cut(
         None if classes is None else np.ascontiguousarray(classes[box]),
         (int(box[0].start), int(box[1].start), int(box[2].start)),
         (depth, height, width),
-        next(iter(volumes.values())).affine,
+        affine,
         outside,
     )
 

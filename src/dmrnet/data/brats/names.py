@@ -23,8 +23,12 @@ UNTIL_2021 = (0, 1, 2, 4)
 SINCE_2023 = (0, 1, 2, 3)
 """Labels in files from 2023 on."""
 
+DIRECTIONS = "SPL"
+"""Ends of depth, height and width of a case: to the top, the back and the left of the head, as in
+the published files, so that a slice is an axial one. Files that are stored otherwise are turned."""
+
 AXES = (2, 1, 0)
-"""Axis of the file along depth, height and width of a case: a slice is an axial one."""
+"""Axis of a published file along depth, height and width."""
 
 EMPTY_DISTANCE = 373.13
 """HD95 in mm where one of truth and prediction has no voxel of a region: BraTS's diagonal."""

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from dmrnet.data.brats.case import DecodedCase, decode_case
 from dmrnet.data.brats.layout import find_cases
-from dmrnet.data.brats.names import AXES, LABELS, MODALITIES, numbers_of
+from dmrnet.data.brats.names import AXES, DIRECTIONS, LABELS, MODALITIES, numbers_of
 from dmrnet.data.files.arrays.bad_rows import BadRows, reason_of, skipped_rows
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.source import Source
+from dmrnet.data.files.media.nifti import file_axes
 from dmrnet.data.mapped import MappedArray
 from dmrnet.data.volumes.cases import CaseIndex, Frame
 from dmrnet.untrusted import check_inside, check_regular, folders_of
@@ -70,8 +71,11 @@ class PreparedCases:
         table = self.table
         depth, height, width = table["whole"][row].tolist()
         d, h, w = table["start"][row].tolist()
-        numbers = numbers_of(int(table["year"]))
-        return Frame((depth, height, width), (d, h, w), table["affine"][row], numbers, AXES)
+        numbers, affine = numbers_of(int(table["year"])), table["affine"][row]
+        # Earlier preparations turned no file.
+        turned = "turned" in table and bool(table["turned"][row])
+        how = file_axes(affine, DIRECTIONS) if turned else (AXES,)
+        return Frame((depth, height, width), (d, h, w), affine, numbers, *how)
 
 
 class CaseFolder(Source):
@@ -180,7 +184,9 @@ class NiftiCases:
     def frame(self, row: int) -> Frame:
         """Return where a case was cut from."""
         one = self.facts[row]
-        return Frame(one.whole, one.start, one.affine, numbers_of(self.cases[row].year), AXES)
+        numbers = numbers_of(self.cases[row].year)
+        how = file_axes(one.affine, DIRECTIONS)
+        return Frame(one.whole, one.start, one.affine, numbers, *how)
 
     def _read(self, path: Path) -> bytes:
         check_inside(path, self.roots)

@@ -48,6 +48,10 @@ def find(sources: Sequence[Path]) -> FilesByGroup:
     }
 
 
+FACTS = ("start", "whole", "affine", "turned", "voxels", "hash")
+"""What the table says of a case besides its names."""
+
+
 def release_of(case: Case) -> Path:
     """Return the folder that holds the cases of a release; training and validation are apart."""
     own = case.folder.name.lower() == case.name.lower()
@@ -82,9 +86,11 @@ def build(work: Work) -> dict[str, Array]:
             checksums[role] += [text for text in [str(part[f"sha256.{role}"])] if text]
         if _is_usable(work, files, part):
             has = {role for role in ROLES if role in part}
-            facts = {name: part[name] for name in ("start", "whole", "affine", "voxels", "hash")}
+            facts = {name: part.get(name, np.array(False)) for name in FACTS}
             shape = next(part[name].shape for name in MODALITIES if name in part)
             kept.append(_Kept(case, path, shape, facts, has))
+            if facts["turned"]:
+                work.log(f"{case.name}: stored along other axes than the published files; turned")
             if outside := int(part["outside"]):
                 work.log(f"{case.name}: {outside} voxels of its tumour are outside of its brain")
         else:
@@ -143,6 +149,7 @@ def _part(path: Path, case: Case, files: dict[str, File]) -> dict[str, Array]:
             "whole": np.array(decoded.whole),
             "affine": decoded.affine,
             "outside": np.array(decoded.outside),
+            "turned": np.array(decoded.turned),
             "hash": np.array(decoded.hashes),
             "voxels": np.array(decoded.voxels),
         }

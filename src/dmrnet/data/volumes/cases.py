@@ -60,6 +60,7 @@ class Frame(NamedTuple):
         affine: Matrix ``(4, 4)`` from voxels to world coordinates; None if it is not known.
         numbers: Label that is written for each class; None for its number.
         axes: Axis of the source's file along depth, height and width.
+        flips: Whether the file's axis runs the other way along depth, height and width.
     """
 
     shape: tuple[int, int, int]
@@ -67,6 +68,7 @@ class Frame(NamedTuple):
     affine: Array | None = None
     numbers: tuple[int, ...] | None = None
     axes: tuple[int, int, int] = (0, 1, 2)
+    flips: tuple[bool, bool, bool] = (False, False, False)
 
 
 @dataclass(frozen=True)
@@ -306,8 +308,11 @@ def read_case(
         labels = as_labels(f"{path}: case {row}", labels)
     size = None if labels is None else labels.shape
     arrays: dict[str, Array] = {}
-    for name, value in values.items():
-        array = array_of(value)
+    given = {name: array_of(value) for name, value in values.items()}
+    # A modality without an axis for channels tells the size of the others.
+    flat = [array.shape for array in given.values() if array is not None and array.ndim == 3]
+    size = flat[0] if size is None and flat else size
+    for name, array in given.items():
         if array is None or is_nothing(array):
             continue
         if array.dtype.kind not in "biuf":
@@ -355,9 +360,18 @@ def channels_first(array: Array, channels: int | None, size: Sequence[int] | Non
         choices = [array[None]]
     else:
         choices = [array, np.moveaxis(array, -1, 0)] if array.ndim == 4 else []
-    for volume in choices:
-        if channels in (None, len(volume)) and size in (None, volume.shape[1:]):
-            return volume
+    fitting = [
+        volume
+        for volume in choices
+        if channels in (None, len(volume)) and size in (None, volume.shape[1:])
+    ]
+    if len(fitting) > 1 and channels is not None and size is None:
+        raise ValueError(
+            f"{array.shape} may have its {channels} channels first or last; give labels or another "
+            "modality of the case, whose size tells"
+        )
+    for volume in fitting:
+        return volume
     c = "C" if channels is None else channels
     d, h, w = size or ("D", "H", "W")
     raise ValueError(

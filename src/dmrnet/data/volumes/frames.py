@@ -41,7 +41,8 @@ def restored(classes: Array, frame: Frame | None, numbers: Sequence[int] | None 
         slice(first, first + side) for first, side in zip(frame.start, labels.shape, strict=True)
     )
     whole[at] = labels
-    return whole.transpose(np.argsort(frame.axes))
+    flipped: Array = np.flip(whole, tuple(axis for axis, flip in enumerate(frame.flips) if flip))
+    return flipped.transpose(np.argsort(frame.axes))
 
 
 def restored_probabilities(values: Array, frame: Frame | None) -> Array:

@@ -30,6 +30,9 @@ class VolumeOptions:
         foreground: Share of the patches with a voxel of another class than the first at their
             centre, each class as often as another; the others lie anywhere.
         augment: Augmentation of patches: none, or flip (each axis at random).
+        intensity: Largest random change of a modality's numbers in a patch: they are multiplied by
+            1 plus or minus at most this, and at most this is added or taken off, in deviations; 0.1
+            in RFNet's and mmFormer's code.
         weights: Class weights in the cross-entropy: none (all 1), median (median frequency over the
             frequency of a class), or root (the square root of that).
         overlap: Share of a window that its neighbour along an axis covers too, in prediction.
@@ -39,6 +42,7 @@ class VolumeOptions:
     patches: int = field(default=4, kw_only=True)
     foreground: float = field(default=0.5, kw_only=True)
     augment: Literal["none", "flip"] = field(default="flip", kw_only=True)
+    intensity: float = field(default=0.0, kw_only=True)
     weights: Literal["none", "root", "median"] = field(default="none", kw_only=True)
     overlap: float = field(default=0.5, kw_only=True)
 
@@ -53,6 +57,8 @@ class VolumeOptions:
             raise ValueError(f"expected patches of 1 or more, got {self.patches}")
         if not 0 <= self.foreground <= 1:
             raise ValueError(f"expected foreground from 0 to 1, got {self.foreground}")
+        if not 0 <= self.intensity < 1:
+            raise ValueError(f"expected intensity from 0 to below 1, got {self.intensity}")
         if not 0 <= self.overlap < 1:
             raise ValueError(f"expected overlap from 0 to below 1, got {self.overlap}")
 

@@ -32,6 +32,7 @@ class PatchDataset(Dataset):
             that have one; the others lie anywhere.
         seed: Seed of the run.
         flip: Whether each axis is reversed in half of the patches, at random.
+        intensity: Largest random change of a modality's numbers; see `VolumeOptions`.
     """
 
     samples: tuple[str, ...]
@@ -44,10 +45,11 @@ class PatchDataset(Dataset):
         foreground: float,
         seed: int,
         flip: bool,
+        intensity: float = 0.0,
     ) -> None:
         self.volumes, self.number, self.foreground = volumes, number, foreground
         self.sides = tuple(sides)
-        self.seed, self.flip = seed, flip
+        self.seed, self.flip, self.intensity = seed, flip, intensity
         self.task, self.pixels, self._content = volumes.task, volumes.pixels, volumes.content
         self.row_hashes = volumes.row_hashes  # of whole volumes, with which others are compared
         self.target = volumes.target.repeat_interleave(number)
@@ -101,6 +103,12 @@ class PatchDataset(Dataset):
             for first, end, whole in zip(start, ends, size, strict=True)
         )
         inputs, labels = self.volumes.read(volume, box)  # type: ignore[arg-type]
+        if self.intensity:
+            low, high = 1 - self.intensity, 1 + self.intensity
+            inputs = {
+                name: x * uniform(draw, low, high) + uniform(draw, low - 1, high - 1)
+                for name, x in inputs.items()
+            }
         outside: list[int] = []
         for first, end, whole in reversed(list(zip(start, ends, size, strict=True))):
             outside += [max(0, -first), max(0, end - whole)]

@@ -101,7 +101,13 @@ def volume_splits(
                 path=name,
             )
     patches = PatchDataset(
-        rows["train"], sides, options.patches, options.foreground, seed, options.augment == "flip"
+        rows["train"],
+        sides,
+        options.patches,
+        options.foreground,
+        seed,
+        options.augment == "flip",
+        options.intensity,
     )
     by = " x ".join(map(str, sides))
     told = [

@@ -161,9 +161,11 @@ def predict_windows(
                     if len(some) > max(1, fit):
                         step = max(1, fit)
                         break
-                    total = logits.new_zeros((len(some), *logits.shape[1:3], *whole))
+                    wide = torch.promote_types(logits.dtype, torch.float32)
+                    shape = (len(some), *logits.shape[1:3], *whole)
+                    total = torch.zeros(shape, dtype=wide, device=device)
                 finite[chunk] &= has_finite_max(logits, 2).flatten(2).all(2)
-                total[chunk][at] += logits.softmax(2) * weights
+                total[chunk][at] += logits.softmax(2, dtype=total.dtype) * weights
             if total is None:
                 break
             share[at] += weights

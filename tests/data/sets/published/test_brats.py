@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import pickle
 from functools import cache
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
 from tests.data.made import brats as made
 
+from dmrnet.data.brats.prepared import NiftiCases
 from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.published.brats import BraTS
+from dmrnet.data.volumes.frames import restored
 from dmrnet.data.volumes.patches import PatchDataset
 from dmrnet.data.volumes.rows import VolumeRows
 from dmrnet.settings.config import parse_run
@@ -175,3 +179,28 @@ def test_the_default_patch_is_no_change_of_the_data() -> None:
     assert parse_run([*flags, "--data.patch", "64", "--data.year", "2020"]).data_label == (
         "brats (patch=[64], year=2020)"
     )
+
+
+@pytest.mark.parametrize("codes", ["RAS", "PIR", "SLP"])
+def test_files_along_other_axes_are_turned_and_turned_back(tmp_path: Path, codes: str) -> None:
+    """They were read as if they lay along those of the published files."""
+    made.make(tmp_path / "as published", 2018)
+    made.make(tmp_path / "turned", 2018)
+    wanted = nib.orientations.axcodes2ornt(codes)
+    for case in range(6):
+        for role in (*made.MODALITIES, "labels"):
+            path = made.file_of(tmp_path / "turned", 2018, case, role)
+            image = nib.load(path)
+            by = nib.orientations.ornt_transform(nib.io_orientation(image.affine), wanted)
+            path.write_bytes(gzip.compress(image.as_reoriented(by).to_bytes()))
+    plain, turned = (NiftiCases(str(tmp_path / name), True) for name in ("as published", "turned"))
+    for row in range(2):
+        one, other = plain.decode(row), turned.decode(row)
+        assert (one.turned, other.turned) == (False, True)
+        assert one.start == other.start
+        assert np.array_equal(one.labels, other.labels)
+        for name, values in one.inputs.items():
+            assert np.array_equal(values, other.inputs[name])
+        stored = np.asarray(nib.load(turned.cases[row].files["labels"]).dataobj)
+        assert other.labels is not None
+        assert np.array_equal(restored(other.labels, turned.frame(row)), stored)

@@ -108,6 +108,27 @@ def _check_size(shape: tuple[int, ...], dtype: np.dtype[Any], held: int, stored:
         raise ValueError(f"is cut short: {sizes(shape)} needs {needed} bytes, it holds {held}")
 
 
+def file_axes(affine: Array, codes: str) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
+    """Return which axis of a file runs along each of three directions, and whether in reverse.
+
+    Args:
+        affine: Matrix ``(4, 4)`` from voxels to millimetres.
+        codes: A letter for the end of each direction: L or R, A or P, I or S.
+
+    >>> file_axes(np.diag([-1.0, -1.0, 1.0, 1.0]), "SPL")
+    ((2, 1, 0), (False, False, False))
+    >>> file_axes(np.eye(4), "SPL")
+    ((2, 1, 0), (False, True, True))
+    """
+    from nibabel import orientations
+
+    module: Any = orientations  # it has no types
+    of_file, wanted = module.io_orientation(affine), module.axcodes2ornt(tuple(codes))
+    axes = [int(np.flatnonzero(of_file[:, 0] == world)[0]) for world, _ in wanted]
+    flips = [bool(of_file[k, 1] != way) for k, (_, way) in zip(axes, wanted, strict=True)]
+    return (axes[0], axes[1], axes[2]), (flips[0], flips[1], flips[2])
+
+
 def labels_image(labels: Array, affine: Array) -> nib.Nifti1Image:
     """Return an image of labels ``(D, H, W)``, which are stored as uint8."""
     image = nibabel().Nifti1Image(np.asarray(labels, dtype=np.uint8), affine)
