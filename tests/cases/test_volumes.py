@@ -45,4 +45,4 @@ def test_other_data_sets_name_the_one_for_volumes(
     assert "dmrnet fit --data volumes" in said
     words = ["fit", "--data", "images", "--data.train", file, "--out", str(tmp_path / "run")]
     assert main(words) == 2
-    assert "--data volumes" in capsys.readouterr().err
+    assert "use the data volumes (--data)" in capsys.readouterr().err

@@ -68,7 +68,7 @@ BAD_PICTURES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a photograph missing": (
         lambda folder: (folder / PHOTOGRAPH).unlink(),
         "so nothing was made: 1 images: 002_image.png (is missing). Mend them, or go on without "
-        "them with --bad skip",
+        "them with bad='skip' (--bad)",
     ),
     "a photograph cut off": (
         lambda folder: (folder / PHOTOGRAPH).write_bytes((folder / PHOTOGRAPH).read_bytes()[:300]),

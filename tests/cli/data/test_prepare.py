@@ -100,7 +100,7 @@ def test_a_folder_without_the_papers_data_is_told(name: str, cli: Cli, tmp_path:
 def test_a_pickle_needs_leave(cli: Cli, source: Path, tmp_path: Path) -> None:
     said = cli("data", "prepare", "watch", "--source", source, "--root", tmp_path / "root")
     assert said.code == 2
-    assert "say --allow-pickle" in said.err
+    assert "say allow_pickle=True (--allow-pickle)" in said.err
 
 
 def test_bad_files_are_skipped_where_asked(cli: Cli, tmp_path: Path) -> None:
