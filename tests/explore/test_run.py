@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -111,6 +112,9 @@ def test_the_command_serves_the_page(
 
     def run_server(app: Any, listener: Any, limits: Any) -> None:
         port = listener.getsockname()[1]
+        # What is printed may be asked at once.
+        with socket.create_connection(("127.0.0.1", port)):
+            pass
         with TestClient(app, base_url=f"http://127.0.0.1:{port}") as client:
             asked.extend([port, limits.batch, client.get("/explore").json()["samples"]])
             other = client.get("/explore", headers={"host": "evil.example"})

@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import Request
+from starlette.exceptions import HTTPException
 
 from dmrnet.cli import main
 from dmrnet.serve import Limits, ServedModel, load_model
+from dmrnet.serve.body import read_body
 from dmrnet.serve.limits import check_exposure
 from dmrnet.serve.server import address_of, bind, read_token
+
+
+@pytest.mark.parametrize(
+    ("sizes", "stated", "expect", "read"),
+    [
+        ((600, 600), "1200", False, 3),  # to its end, so that the sender reads the answer
+        ((600, 600), "", False, 3),
+        ((600,) * 20, "", False, 14),  # but not any size
+        ((600,), "9000", False, 0),
+        ((600, 600), "1200", True, 0),  # which was not sent yet
+    ],
+)
+def test_large_requests_are_read_away(
+    sizes: tuple[int, ...], stated: str, expect: bool, read: int
+) -> None:
+    headers = [(b"content-length", stated.encode())] if stated else []
+    headers += [(b"expect", b"100-continue")] if expect else []
+    asked = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        body = b"x" * sizes[asked - 1] if asked <= len(sizes) else b""
+        return {"type": "http.request", "body": body, "more_body": asked <= len(sizes)}
+
+    request = Request({"type": "http", "headers": headers}, receive)
+    with pytest.raises(HTTPException) as error:
+        asyncio.run(read_body(request, Limits(megabytes=0.001)))
+    assert (error.value.status_code, asked) == (413, read)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "example.org", "localhost.evil"])
@@ -59,7 +92,7 @@ def test_a_port_that_is_taken_is_one_line_before_anything_is_loaded(
         for command in ("serve", "explore"):
             assert main([command, "no run", "--port", str(port)]) == 2
             assert f"cannot listen on 127.0.0.1, port {port}" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="choose another --port or --host"):
+    with pytest.raises(ValueError, match="choose another port or host"):
         bind("192.0.2.1", 0)
 
 

@@ -30,7 +30,7 @@ def run(argv: Sequence[str]) -> int:
         with loading():
             from dmrnet.explore.app import create_explorer
             from dmrnet.explore.run import open_explored
-            from dmrnet.serve.server import address_of, run_server
+            from dmrnet.serve.server import CONNECTIONS, address_of, run_server
 
             explored = open_explored(args.run, args.threads or 0, args.test)
             explored.model.warm_up(limits.batch)
@@ -39,6 +39,8 @@ def run(argv: Sequence[str]) -> int:
         if samples is not None:
             noun = "test sample" if samples.split == "test" else "validation sample"
             what = counted(len(samples), noun)
+        # Who reads the address may ask at once: connections wait until the service runs.
+        listener.listen(CONNECTIONS)
         screen().print(
             f"{what}\nopen http://{address_of(listener)}/ in a browser (Ctrl-C ends it)",
             soft_wrap=True,

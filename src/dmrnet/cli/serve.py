@@ -42,12 +42,14 @@ def run(argv: Sequence[str]) -> int:
         with loading():
             from dmrnet.serve.app import create_app
             from dmrnet.serve.model import load_model
-            from dmrnet.serve.server import address_of, run_server
+            from dmrnet.serve.server import CONNECTIONS, address_of, run_server
 
             model = load_model(Path(args.run), args.threads or 0)
             model.warm_up(limits.batch)
             names = ", ".join(one.name for one in model.inputs)
             what = {"multi-label": "labels", "regression": "numbers"}.get(model.target, "classes")
+        # Who reads the address may ask at once: connections wait until the service runs.
+        listener.listen(CONNECTIONS)
         screen().print(
             f"predicts {len(model.classes)} {what} from any of {names}\n"
             f"POST http://{address_of(listener)}/predict (Ctrl-C ends it)",

@@ -17,6 +17,11 @@ LARGE = 64_000
 """Bodies above this number of bytes are read in a thread, so that others need not wait."""
 
 
+READ_AWAY = 8
+"""Requests up to so many times the limit are read to their end, though not kept: a client that
+still writes sees a closed connection instead of the answer."""
+
+
 async def read_body(request: Request, limits: Limits) -> bytes:
     """Return the body of a request.
 
@@ -25,16 +30,27 @@ async def read_body(request: Request, limits: Limits) -> bytes:
     """
     large = HTTPException(413, f"expected at most {limits.megabytes:g} MB, got a larger request")
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > limits.bytes:
-        raise large
-    body = bytearray()
+    stated = int(length) if length.isdecimal() else 0
+    body, size = bytearray(), 0
     try:
         async with asyncio.timeout(limits.seconds):
+            # A client that waits for permission to send gets the answer instead.
+            waits = stated > limits.bytes and "expect" in request.headers
+            if waits or stated > READ_AWAY * limits.bytes:
+                raise large
             async for chunk in request.stream():
-                body += chunk
-                if len(body) > limits.bytes:
+                size += len(chunk)
+                if size > READ_AWAY * limits.bytes:
                     raise large
+                if max(size, stated) <= limits.bytes:
+                    body += chunk
+                else:
+                    body.clear()
+        if max(size, stated) > limits.bytes:
+            raise large
     except TimeoutError:
+        if max(size, stated) > limits.bytes:
+            raise large from None
         raise HTTPException(
             408, f"the request did not arrive within {limits.seconds:g} s"
         ) from None
