@@ -174,6 +174,8 @@ def test_registered_parts_go_by_their_names(registered: None) -> None:
         return probabilities.amax(1).mean()
 
     dmrnet.register_method("mine")(own_method)
+    with pytest.raises(ValueError, match="registered one, got 'narow'; did you mean 'narrow'"):
+        dmrnet.fit(samples(), method="sf-md", encoders={"camera": "narow"}, **SHORT)
     run = dmrnet.fit(samples(), method="sf-md", encoders={"camera": "narrow"}, **SHORT)
     assert isinstance(run.method.encoders[0], nn.Module)
     errors = {"errors": lambda p, target: (p.argmax(1) != target).sum()}

@@ -7,10 +7,12 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import sparse
 from torch import nn
+from torch.utils.data import DataLoader
 
 import dmrnet
 
@@ -75,6 +77,12 @@ def test_functions_without_a_name_are_told_apart() -> None:
     [
         (lambda: dmrnet.fit(DATA, encoders=[nn.Flatten()]), TypeError, "mapping .* got list"),
         (lambda: dmrnet.fit(DATA, encoders={"a": nn.LazyLinear(3)}), ValueError, "lazy layers"),
+        (lambda: dmrnet.fit([({"a": [1.0]}, 0)]), TypeError, r"LazyDataset\(samples\) one by one"),
+        (lambda: dmrnet.MultimodalDataset([{"a": 1}]), TypeError, "from_records"),
+        (lambda: dmrnet.MultimodalDataset(pd.DataFrame({"a": [1]})), TypeError, "from_frame"),
+        (lambda: dmrnet.fit(DataLoader([])), TypeError, r"LazyDataset\(loader.dataset\)"),
+        (lambda: dmrnet.LazyDataset([([1.0], 0)])[0], TypeError, "got tuple of list, int"),
+        (lambda: dmrnet.ampute({"a": [1.0]}, 0.1), TypeError, "MultimodalDataset, got dict"),
         (lambda: dmrnet.fit(DATA, method=3), TypeError, "expected method as a name, .* got int"),
         (lambda: dmrnet.fit(None), TypeError, "expected training samples.* got None"),
         (

@@ -19,6 +19,7 @@ from dmrnet.data.files.arrays.labels import Choice
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.python.items import LazyDataset
 from dmrnet.data.python.key import GivenData
+from dmrnet.data.python.records import how_to_read
 from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.data.sets.arrays import Arrays
 from dmrnet.data.sets.base import Cells, DataSettings
@@ -68,7 +69,7 @@ def fit(
     masks: MaskSampler | None = None,
     report: Callable[[Progress], None] | None = None,
     logger: str | Logger | Sequence[Logger] | None = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Callback | Sequence[Callback] = (),
     **training: Any,  # noqa: ANN401
 ) -> Run:
     """Train a method and score it on validation, as ``dmrnet fit`` does.
@@ -110,10 +111,11 @@ def fit(
         report: Called after every epoch.
         logger: csv, tensorboard, mlflow or wandb; or a logger of Lightning, or several. They get
             the figures of `Run.history`, the learning rate and the score of each combination.
-        callbacks: Callbacks of Lightning. They find these figures in ``trainer.callback_metrics``,
-            for example ``EarlyStopping("val_average", mode="max")``, and the method as
-            ``pl_module.method``; hooks of validation are called in epochs that are scored. One
-            that changes the training is recorded in ``run.json`` by its name alone.
+        callbacks: Callbacks of Lightning, one or several. They find these figures in
+            ``trainer.callback_metrics``, for example
+            ``EarlyStopping("val_average", mode="max")``, and the method as ``pl_module.method``;
+            hooks of validation are called in epochs that are scored. One that changes the training
+            is recorded in ``run.json`` by its name alone.
         training: Settings of training by name, such as ``max_epochs`` or ``lr``; see
             `dmrnet.settings.training.Training`.
 
@@ -148,6 +150,7 @@ def fit(
         how = replace(how, network=replace(how.network, fusion=give_encoder(fusion)))
     if isinstance(logger, str):
         training["logger"], logger = logger, None
+    callbacks = [callbacks] if isinstance(callbacks, Callback) else callbacks
     loggers = [logger] if isinstance(logger, Logger) else list(logger or ())
     settings = RunSettings(dataset, data, how, recipe, Training(**training), seed)
     keep: list[object] = [part for part in (train, val, test) if part is not None]
@@ -250,7 +253,7 @@ def data_settings(
     kinds = ", ".join(type(part).__name__ for part in parts)
     raise TypeError(
         "expected train, val and test all as MultimodalDataset, all as LazyDataset or all as paths "
-        f"of .npz files, or train as the name of a data set; got {kinds}"
+        f"of .npz files, or train as the name of a data set; got {kinds}{how_to_read(train)}"
     )
 
 

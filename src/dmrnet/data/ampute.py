@@ -60,6 +60,7 @@ def ampute(
         New samples; the lost values are erased (NaN, or 0 in arrays of integers).
 
     Raises:
+        TypeError: If `data` is something else.
         ValueError: If a name or the mechanism is unknown, a number is out of range, or the rates
             cannot be reached without losing all of a sample.
 
@@ -67,6 +68,8 @@ def ampute(
     >>> ampute(data, {"b": 0.3}, "block")
     MultimodalDataset(100 samples; a (2,) in 100; b (3,) in 70)
     """
+    if not isinstance(data, MultimodalDataset):
+        raise TypeError(f"expected a MultimodalDataset, got {type(data).__name__}")
     if mechanism not in get_args(Mechanism):
         raise ValueError(
             f"unknown mechanism {mechanism!r}; {nearest(mechanism, get_args(Mechanism))}"

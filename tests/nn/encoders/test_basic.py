@@ -78,7 +78,7 @@ def test_frames_of_volumes_do_not_mix() -> None:
     ("kind", "shape", "encoder", "said"),
     [
         ("image", (1, 8, 8), "resnet", "expected encoder auto, or timm:NAME .* got 'resnet'"),
-        ("vector", (8,), "timm:test_resnet", "image or a volume.* --method.network.encoders.NAME"),
+        ("vector", (8,), "timm:test_resnet", "image or a volume.*--method.network.encoders.NAME"),
         ("image", (1, 8, 8), "timm:test_resnt", "did you mean 'test_resnet'"),
     ],
 )

@@ -35,7 +35,7 @@ from dmrnet.data.files.arrays.source import (
     ArraySource,
 )
 from dmrnet.data.python.key import GivenData
-from dmrnet.data.python.records import items_of, labels_of_python, record
+from dmrnet.data.python.records import how_to_read, items_of, labels_of_python, record
 from dmrnet.data.volumes.options import own_volumes
 from dmrnet.hints import nearest
 from dmrnet.modalities import check_names
@@ -390,7 +390,7 @@ def _check_inputs(inputs: object) -> None:
     if not isinstance(inputs, Mapping) or not inputs:
         raise TypeError(
             "expected inputs as a mapping from the name of a modality to its array, got "
-            f"{type(inputs).__name__}"
+            f"{type(inputs).__name__}{how_to_read(inputs)}"
         )
 
 

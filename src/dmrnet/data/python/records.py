@@ -19,6 +19,25 @@ def items_of(records: Any) -> Iterator[Any]:  # noqa: ANN401
     return iter(records)
 
 
+def how_to_read(samples: object) -> str:
+    """Return the end of a message: what reads samples of another form; empty if nothing does.
+
+    >>> how_to_read([{"a": 1.0}])
+    '; MultimodalDataset.from_records(samples) reads them, or LazyDataset(samples) one by one'
+    """
+    if hasattr(samples, "columns") and hasattr(samples, "to_numpy"):
+        return "; MultimodalDataset.from_frame(table, columns) reads it, columns by modality"
+    if hasattr(samples, "dataset") and hasattr(samples, "batch_size"):
+        return "; give the data set that it loads: LazyDataset(loader.dataset)"
+    if hasattr(samples, "shape") or not hasattr(samples, "__getitem__"):
+        return ""
+    if isinstance(samples, str | bytes | Mapping):
+        return ""
+    return (
+        "; MultimodalDataset.from_records(samples) reads them, or LazyDataset(samples) one by one"
+    )
+
+
 def record(item: Any) -> tuple[Mapping[str, Any], Any]:  # noqa: ANN401
     """Return the mapping of a record, and its label or None; raise `TypeError` if it has none."""
     row, label = item if isinstance(item, tuple) and len(item) == 2 else (item, None)
@@ -26,6 +45,11 @@ def record(item: Any) -> tuple[Mapping[str, Any], Any]:  # noqa: ANN401
         raise TypeError(
             "expected each record as a mapping from modalities to arrays, or a pair of it and a "
             f"label, got {type(item).__name__}"
+            + (
+                f" of {', '.join(type(one).__name__ for one in item)}"
+                if type(item) is tuple
+                else ""
+            )
         )
     return row, label
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from torch import nn
 
+from dmrnet.hints import closest
 from dmrnet.modalities import Modality
 from dmrnet.nn.encoders.basic import ImageEncoder, SequenceEncoder, VectorEncoder, VolumeEncoder
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
-from dmrnet.nn.encoders.own import own_encoder
+from dmrnet.nn.encoders.own import ENCODERS, own_encoder
 from dmrnet.nn.encoders.pixel_stream import PixelStream
 from dmrnet.nn.encoders.ragged import RaggedEncoder
 from dmrnet.nn.encoders.timm_encoder import TimmEncoder
@@ -46,10 +47,12 @@ def build_encoder(
         frame = TimmEncoder(encoder.removeprefix(PREFIX), (shape[0], *shape[-2:]), pretrained)
         return VolumeEncoder(frame) if kind == "volume" else frame
     if encoder != "auto":
+        near = closest(encoder, ENCODERS)
+        mend = "set one modality's in encoders (--method.network.encoders.NAME)"
         raise ValueError(
             f"modality {modality.name} ({kind} {shape}): expected encoder auto, or timm:NAME for "
-            f"an image or a volume, got {encoder!r}; set one modality's in "
-            "encoders (--method.network.encoders.NAME)"
+            f"an image or a volume, or a registered one, got {encoder!r}; "
+            f"{f'did you mean {near!r}?' if near else mend}"
         )
     if kind == "vector":
         return VectorEncoder(shape[0], width, depth, dropout)
