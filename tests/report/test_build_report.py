@@ -110,11 +110,12 @@ def test_another_baseline(make_run, tmp_path):
     assert summary.baseline == summary.systems[0].label == "head-only"
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_ten_modalities_stay_usable(make_run, tmp_path):
     names = tuple("abcdefghij")
     runs = [make_run(m, modalities=names, mined=None) for m in ("sf-md", "dmr")]
     report = build_report(runs, tmp_path / "out")
-    assert report.page.stat().st_size < 2_000_000
+    assert report.page.stat().st_size < 1_500_000
     assert (
         sum(
             line.startswith("| ●") or line.startswith("| ○")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,12 @@ def environment() -> dict[str, Any]:
 
     The commit ends in ``+changes`` where tracked files differ from it.
     """
+    return {**_of_process(), "started": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+@cache
+def _of_process() -> dict[str, Any]:
+    """Return what is the same for all runs of a process; asking git takes as long as ten steps."""
     return {
         "versions": {
             "python": platform.python_version(),
@@ -24,7 +31,6 @@ def environment() -> dict[str, Any]:
         },
         "platform": platform.platform(),
         "commit": package_commit(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from dmrnet.report.mistakes.gather import Mistakes
@@ -33,8 +34,9 @@ MOST_WARNINGS = 5
 """Number of warnings that stand on the page; more are folded."""
 
 
-def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
-    """Return the page: one script of our own, no outside request, every name escaped."""
+@cache
+def _template() -> Template:
+    """Compile the page's template, which takes longer than filling it."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -48,8 +50,13 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
             *(mistake_tables, packed, is_known, form_of),
         )
     }
+    page = files("dmrnet.report.pages.html").joinpath("page.html.j2")
+    return environment.from_string(page.read_text("utf-8"))
+
+
+def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
+    """Return the page: one script of our own, no outside request, every name escaped."""
     folder = files("dmrnet.report.pages.html")
-    template = environment.from_string(folder.joinpath("page.html.j2").read_text("utf-8"))
     # Our own style sheet, script and figures are the only text that is not escaped.
     parts = [folder.joinpath(name).read_text("utf-8") for name in ("look.css", "page.css")]
     style = Markup("\n".join(parts))
@@ -58,7 +65,7 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
     summaries = [section.summary for section in sections]
     figures = [figure for section in sections for figure in section.all_figures]
     figures += overview.figures if overview else ()
-    return template.render(
+    return _template().render(
         sections=sections,
         overview=overview,
         how_gained=HOW_GAINED,
