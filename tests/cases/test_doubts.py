@@ -12,6 +12,7 @@ from dmrnet.data.files.arrays.disguise import disguise_notes
 from dmrnet.data.files.arrays.labels import learn_target
 from dmrnet.data.files.reading import read_splits
 from dmrnet.data.python.given import MultimodalDataset
+from dmrnet.data.python.items import LazyDataset
 from dmrnet.modalities import check_names
 from dmrnet.settings.files import parse_tree
 
@@ -76,3 +77,31 @@ def test_a_target_that_is_the_same_in_a_split_is_said() -> None:
     assert "val: y1 is 5 in every row, so that its R² is not defined and averages" in "".join(
         splits.warnings
     )
+
+
+def test_rows_whose_group_is_not_known_are_groups_of_their_own() -> None:
+    """They were one group: sixty rows were held out together, or none."""
+    a, y = R.normal(size=(60, 3)), np.arange(60) % 3
+    groups = [None if row % 2 else row // 20 for row in range(60)]
+    for given in (groups, [np.nan if one is None else one for one in groups]):
+        data = MultimodalDataset({"a": a}, y, groups=given)
+        splits = read_splits(data, None, None, 0)
+        assert "of 33 groups" in "".join(splits.notes)
+        lazy = LazyDataset([({"a": a[row]}, y[row]) for row in range(60)], groups=given)
+        assert len(set(lazy.groups or ())) == 33
+
+
+def test_labels_of_two_kinds_in_a_list_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected one kind, got numbers and text"):
+        MultimodalDataset({"a": R.normal(size=(4, 3))}, ["x", 1, "x", 1])
+    with pytest.raises(ValueError, match="row 1 has no label"):
+        MultimodalDataset({"a": R.normal(size=(4, 3))}, ["x", None, "x", "y"])
+
+
+def test_what_is_no_array_is_named() -> None:
+    with pytest.raises(
+        TypeError, match=r"modality a: expected an array or a list .* got generator"
+    ):
+        MultimodalDataset({"a": (row for row in range(3))})
+    with pytest.raises(TypeError, match="got an empty dict"):
+        MultimodalDataset({})

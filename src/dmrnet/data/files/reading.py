@@ -39,7 +39,7 @@ from dmrnet.data.inputs.cells import cell_notes, count_missing
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.inputs.steps import ended, without_padding
 from dmrnet.data.sets.base import Cells
-from dmrnet.data.splits.groups import NO_GROUPS
+from dmrnet.data.splits.groups import NO_GROUPS, known_groups
 from dmrnet.data.splits.held_out import validation_of
 from dmrnet.hints import nearest
 from dmrnet.modalities import Modality, Task, check_names
@@ -367,7 +367,7 @@ def groups_of(
 ) -> tuple[str, ...] | None:
     """Return the group of each row; None where rows are independent.
 
-    A row whose group is empty text is a group of its own.
+    A row whose group is not known, empty text or NaN, is a group of its own.
 
     Args:
         table: Content of the file.
@@ -380,7 +380,7 @@ def groups_of(
     if groups is None and table.samples is not None:
         repeat = len(set(table.samples)) < len(table.samples) and setting is None
         groups = table.samples if (repeat if by_samples is None else by_samples) else None
-    return groups and tuple(name or f"(row {row})" for row, name in enumerate(groups))
+    return groups and known_groups(groups)
 
 
 def _selected(modalities: Sequence[str] | None, archive: ArraySource) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ from dmrnet.data.files.arrays.source import (
 )
 from dmrnet.data.python.key import GivenData
 from dmrnet.data.python.records import how_to_read, items_of, labels_of_python, record
+from dmrnet.data.splits.groups import known_groups
 from dmrnet.data.volumes.options import own_volumes
 from dmrnet.hints import nearest
 from dmrnet.modalities import check_names
@@ -147,7 +148,7 @@ class MultimodalDataset(GivenData, ArraySource):
         if samples is not None:
             self._arrays[SAMPLES] = np.asarray([str(sample) for sample in samples])
         if groups is not None:
-            self._arrays[GROUPS] = np.asarray([str(group) for group in groups])
+            self._arrays[GROUPS] = np.asarray(known_groups(groups))
         self.reserved = tuple(one for one in self._arrays if one in RESERVED)
         self.weights = None if weights is None else checked_weights(weights, self._rows)
         nothing = {one: rows for one, rows in self.nowhere.items() if rows is not None}
@@ -390,7 +391,8 @@ def _check_inputs(inputs: object) -> None:
     if not isinstance(inputs, Mapping) or not inputs:
         raise TypeError(
             "expected inputs as a mapping from the name of a modality to its array, got "
-            f"{type(inputs).__name__}{how_to_read(inputs)}"
+            f"{'an empty ' * isinstance(inputs, Mapping)}{type(inputs).__name__}"
+            f"{how_to_read(inputs)}"
         )
 
 
@@ -402,6 +404,11 @@ def _absent(array: Array) -> Array:
 
 def _labels(y: Any) -> Array:  # noqa: ANN401
     """Return labels as an array of numbers or text."""
+    if isinstance(y, list | tuple) and len({isinstance(one, str | bytes) for one in y}) > 1:
+        # Numpy would make text of the numbers.
+        mixed = np.empty(len(y), dtype=object)
+        mixed[:] = y
+        return labels_of_python(plain_labels("y", mixed))
     array = as_array(y)
     if array is None or not array.ndim:
         raise TypeError(f"expected y as one label a sample, got {type(y).__name__}")

@@ -37,6 +37,7 @@ from dmrnet.data.inputs.steps import trimmed
 from dmrnet.data.python.item_summary import Item, Summary
 from dmrnet.data.python.key import GivenData
 from dmrnet.data.python.records import label_axes, labels_of_python, record
+from dmrnet.data.splits.groups import known_groups
 from dmrnet.data.volumes.options import own_volumes
 from dmrnet.hints import nearest
 from dmrnet.modalities import Batch, Task
@@ -92,7 +93,7 @@ class LazyDataset(GivenData):
         self.items, self.y, self.kinds, self.workers = items, y, dict(kinds or {}), workers
         self.absent = dict(absent or {})
         self.path = name
-        self.groups = None if groups is None else tuple(str(group) for group in groups)
+        self.groups = None if groups is None else known_groups(groups)
         if self.groups is not None and len(self.groups) != len(items):
             raise ValueError(f"expected {len(items)} groups, one a sample, got {len(self.groups)}")
         self.target, self.labels = check_target(target, labels)

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
+from dmrnet.data.files.arrays.labels import text
+
 NO_GROUPS = "none"
 """Value of the setting `groups` that splits row by row."""
+
+
+NO_GROUP = frozenset(("", "nan", "NaN", "None", "<NA>", "NaT"))
+"""Text of a row whose group is not known: what numpy and pandas write for it, too."""
+
+
+def known_groups(groups: Iterable[object]) -> tuple[str, ...]:
+    """Return the name of each row's group; a row without one is a group of its own.
+
+    >>> known_groups(["p1", "", 7, None])
+    ('p1', '(row 1)', '7', '(row 3)')
+    """
+    names = (text(group) for group in groups)
+    return tuple(f"(row {row})" if name in NO_GROUP else name for row, name in enumerate(names))
 
 
 def group_codes(groups: Sequence[str]) -> Tensor:

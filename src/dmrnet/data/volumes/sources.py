@@ -16,7 +16,7 @@ from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.source import PRESENT, SAMPLES, TARGET, ArraySource, Source
 from dmrnet.data.files.images import image_layout
 from dmrnet.data.python.items import LazyDataset
-from dmrnet.data.splits.groups import NO_GROUPS
+from dmrnet.data.splits.groups import NO_GROUPS, known_groups
 from dmrnet.data.volumes.cases import (
     CaseIndex,
     Cases,
@@ -241,7 +241,7 @@ class Opened:
         if groups == NO_GROUPS:
             return
         if source.groups in source.reserved:
-            self.groups = tuple(text(name) for name in source.read(source.groups))
+            self.groups = known_groups(source.read(source.groups))
         elif len(set(self.names)) < len(self.names):
             self.groups = self.names
 

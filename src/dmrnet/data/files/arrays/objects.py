@@ -79,6 +79,11 @@ def rows_of_modality(
             "its numbers: x.toarray()"
         )
     array = as_array(value)
+    if array is not None and array.ndim == 0 and array.dtype == object:
+        raise TypeError(
+            f"modality {name}: expected an array or a list with one row a sample, got "
+            f"{type(value).__name__}"
+        )
     if array is None or array.dtype == object:
         rows = [_row(name, row) for row in (value if array is None else array)]
         if kind := _kind_of_ragged(name, rows, None if kinds is None else kinds.get(name)):
