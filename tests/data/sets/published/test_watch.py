@@ -143,7 +143,9 @@ def test_classes_are_the_published_names() -> None:
 
 def test_a_pickle_is_not_opened_unasked(tmp_path: Path) -> None:
     made.make(tmp_path)
-    with pytest.raises(ValueError, match=r"is a pickle, .* say --allow-pickle"):
+    with pytest.raises(
+        ValueError, match=r"is a pickle, .* say allow_pickle=True \(--allow-pickle\)"
+    ):
         prepare("watch", [tmp_path], tmp_path / "root")
     assert not (tmp_path / "root" / "watch.npz").exists()
     with pytest.raises(FileNotFoundError, match=r"prepare watch .* --allow-pickle"):
