@@ -125,3 +125,13 @@ def test_images_of_many_sizes_are_trained_on_scored_and_predicted() -> None:
     skipped = run.predict(LazyDataset(bad), bad_rows="skip")
     assert skipped[1] is None
     assert np.array_equal(skipped[2], maps[1])
+
+
+def test_images_of_one_number_are_said() -> None:
+    depth = DEPTH.copy()
+    depth[4:7] = 0
+    data = LazyDataset(items(depth=depth))
+    found = image_splits(OPTIONS, data, data, None, 0)
+    for role in ("train", "val"):
+        said = f"{role}: depth is 0 throughout in 3 of 7 rows (43 %): probably absent"
+        assert any(note.startswith(said) for note in found.warnings)

@@ -318,3 +318,31 @@ def test_intensities_change_alike_in_a_patch_and_in_no_other_way() -> None:
     assert not torch.equal(changed.train.take(rows, 1).inputs["t1"], other.inputs["t1"])
     with pytest.raises(ValueError, match="expected intensity from 0 to below 1"):
         own_volumes({"intensity": 1.0})
+
+
+def test_volumes_of_one_number_are_said_and_absent_where_told(tmp_path: Path) -> None:
+    """Zeros for a scan that was not made; nothing is assumed, and the user's data stay."""
+    inputs, y = made(10)
+    inputs["t1"][3:7] = 0
+    present = np.ones((10, 2), dtype=bool)
+    present[0, 1] = False
+    np.savez(tmp_path / "a.npz", **inputs, y=y, present=present)
+    path = str(tmp_path / "a.npz")
+    said = "train: t1 is 0 throughout in 4 of 10 rows (40 %): probably absent; if so, absent t1=0"
+    assert any(note.startswith(said) for note in Volumes(path, val=path).load(0).warnings)
+    told = Volumes(path, val=path, absent={"t1": 0}).load(0)
+    assert "train: t1 is absent in 4 of 10 volumes" in told.notes
+    assert not any("throughout" in note for note in told.warnings)
+    data = MultimodalDataset(inputs, y, present=present)
+    options = OwnVolumes()
+    given = own_splits("data", options, data, data, None, 0)
+    assert any("absent={'t1': 0} of Multimod" in note for note in given.warnings)
+    own_splits("data", options, data, data, None, 0, absent={"t1": 0})
+    assert data.present[:, 0].all()
+    # A scanner that is off in a later file.
+    off, _ = made(3)
+    off["t2"][:] = -1.0
+    later = LazyDataset([{name: x[row] for name, x in off.items()} for row in range(1, 3)])
+    task, standardiser = given.train.task, given.standardiser
+    rows = read_volumes(later, task, standardiser, options, need_target=False)
+    assert rows.warnings[0].startswith("file: t2 is -1 throughout in every row, in training it was")

@@ -154,9 +154,14 @@ def image_splits(
         role: None if source is None else read_item_images(source, task, standardiser, options)
         for role, source in (("val", val), ("test", test))
     }
+    training.warnings = opened.doubts("train", rows.tolist())
+    for role, part in parts.items():
+        if part is not None:
+            part.warnings = tuple(one.replace("file: ", f"{role}: ", 1) for one in part.warnings)
     validation = parts["val"]
     if validation is None:
         validation = ImageRows.of(opened, held, task, numbers, options, standardiser)
+        validation.warnings = opened.doubts("val", held.tolist(), standardiser.constants())
     frequent = int(index.voxels[rows].sum(0).argmax())
     seldom = [label for label in range(len(classes)) if label != frequent]
     change = {"none": None, "mirror": RandomFlip(), "turn": Symmetry()}[options.augment]
@@ -225,5 +230,6 @@ def read_item_images(
     rows = torch.arange(len(opened.names))
     numbers = options.label_numbers(task)
     images = ImageRows.of(opened, rows, task, numbers, options, standardiser)
+    images.warnings = opened.doubts("file", rows.tolist(), standardiser.constants())
     images.leave_out(opened.skipped)
     return images

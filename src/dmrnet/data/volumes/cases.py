@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.files.arrays.bad_rows import reason_of
+from dmrnet.data.files.arrays.disguise import LARGE_BLOCK
 from dmrnet.data.files.arrays.numbers import FILL_IN, Array
 from dmrnet.data.files.arrays.objects import array_hash
 
@@ -133,6 +134,7 @@ class Scan:
         content: Fingerprint of all cases.
         bad: Why a case cannot be used, by its number; the others hold no such case.
         missing: int64 ``(n, V)``, number of missing cells, which are NaN.
+        constant: Number that a modality of each case is throughout, where it is one.
     """
 
     channels: Mapping[str, int]
@@ -143,6 +145,7 @@ class Scan:
     content: str
     bad: Mapping[int, str] = field(default_factory=dict)
     missing: Tensor = field(default_factory=lambda: torch.zeros(0, 0, dtype=torch.int64))
+    constant: Sequence[Mapping[str, float]] = ()
 
     @property
     def labels(self) -> Tensor:
@@ -177,6 +180,7 @@ class _Found:
     hashes: list[dict[str, int]] = field(default_factory=list)
     counts: list[dict[int, int] | None] = field(default_factory=list)
     missing: list[dict[str, int]] = field(default_factory=list)
+    constant: list[dict[str, float]] = field(default_factory=list)
 
 
 def scan(
@@ -228,7 +232,8 @@ def scan(
     present = torch.tensor([[name in one for name in names] for one in found.hashes])
     sizes = torch.tensor(found.sizes, dtype=torch.int64)
     missing = torch.tensor([[one.get(name, 0) for name in names] for one in found.missing])
-    return Scan(known, sizes, present, found.counts, table, digest.hexdigest(), bad, missing)
+    content = digest.hexdigest()
+    return Scan(known, sizes, present, found.counts, table, content, bad, missing, found.constant)
 
 
 def _scan_case(
@@ -248,6 +253,7 @@ def _scan_case(
     hashes: dict[str, int] = {}
     new: dict[str, int] = {}
     missing: dict[str, int] = {}
+    constant: dict[str, float] = {}
     contents: list[bytes | memoryview] = []
     for name, array in arrays.items():
         where = f"{path}: case {row}, modality {name}"
@@ -266,6 +272,8 @@ def _scan_case(
         if gaps and not cells:
             raise ValueError(f"{where}: it holds NaN in part of its voxels; {FILL_IN}")
         missing[name] = gaps
+        if numbers.size >= LARGE_BLOCK and bool((numbers == numbers.flat[0]).all()):
+            constant[name] = float(numbers.flat[0])
         if np.isinf(numbers).any():
             raise ValueError(
                 f"{where}: it holds infinity; mend the value, or leave the modality out"
@@ -285,6 +293,7 @@ def _scan_case(
     found.hashes.append(hashes)
     found.counts.append(counts)
     found.missing.append(missing)
+    found.constant.append(constant)
 
 
 def read_case(

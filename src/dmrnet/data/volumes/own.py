@@ -70,22 +70,21 @@ def own_splits(
     notes = [told] if told else []
     if val is None:
         rows, held, note = hold_out_cases(opened.path, index, val_share, seed)
-        validation: Part = opened.cases, index, held
         notes.insert(0, note)
+        further = {"val": (opened, held)}
     else:
         rows = torch.arange(len(index))
-        validation = _part("val", val, opened, numbers, groups, absent, cells, notes)
+        further = {"val": _part("val", val, opened, groups, absent, cells, notes)}
     standardiser = fit_streamed(volumes_of(opened, rows), index.modalities, cells)
     standardiser.leave(unscaled)
     notes += cell_counts("train", opened, rows, cells)
-    testing = None
     if test is not None:
-        testing = _part("test", test, opened, numbers, groups, absent, cells, notes)
-    parts: dict[str, Part | None] = {
-        "train": (opened.cases, index, rows),
-        "val": validation,
-        "test": testing,
-    }
+        further["test"] = _part("test", test, opened, groups, absent, cells, notes)
+    parts: dict[str, Part | None] = {"train": (opened.cases, index, rows)}
+    doubts = {"train": opened.doubts("train", rows.tolist())}
+    for role, (source, some) in further.items():
+        parts[role] = source.cases, source.index(numbers), some
+        doubts[role] = source.doubts(role, some.tolist(), standardiser.constants())
     splits = volume_splits(
         name,
         options,
@@ -99,6 +98,7 @@ def own_splits(
         spacing=options.spacing,
         empty_distance=options.empty_distance,
         notes=notes,
+        doubts=doubts,
         whole_labels=options.classes is None,
     )
     return with_shift_warnings(splits)
@@ -108,12 +108,11 @@ def _part(
     role: str,
     source: str | Source,
     training: Opened,
-    numbers: tuple[int, ...],
     groups: str | None,
     absent: Mapping[str, float] | None,
     cells: Cells,
     notes: list[str],
-) -> Part:
+) -> tuple[Opened, Tensor]:
     opened = Opened(
         source,
         labelled=True,
@@ -124,7 +123,7 @@ def _part(
     )
     rows = torch.arange(len(opened.names))
     notes += cell_counts(role, opened, rows)
-    return opened.cases, opened.index(numbers), rows
+    return opened, rows
 
 
 def cell_counts(role: str, opened: Opened, rows: Tensor, cells: Cells | None = None) -> list[str]:
@@ -196,6 +195,8 @@ def read_volumes(
         overlap=options.overlap,
         path=opened.path,
     )
+    usual = {} if standardiser is None else standardiser.constants()
+    volumes.warnings = opened.doubts("file", rows.tolist(), usual)
     volumes.leave_out(opened.skipped)
     return volumes
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 
 from dmrnet.data.files.archive import open_source
 from dmrnet.data.files.arrays.bad_rows import skipped_rows
-from dmrnet.data.files.arrays.disguise import absent_rows
+from dmrnet.data.files.arrays.disguise import absent_rows, block_notes
 from dmrnet.data.files.arrays.labels import text
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.source import PRESENT, SAMPLES, TARGET, ArraySource, Source
@@ -169,8 +170,10 @@ class Opened:
     ) -> None:
         self.groups: tuple[str, ...] | None = None
         self.cases: Cases
+        self.setting: Callable[[str, str, float], str]
         if isinstance(source, LazyDataset):
             data = source.where_absent(absent or {})
+            self.setting = data.setting
             self.path, self.cases = data.path, LazyCases(data, labelled)
             if pixels:
                 self.cases = LazyImages(data, labelled, channels or {})
@@ -201,6 +204,7 @@ class Opened:
         absent: Mapping[str, float],
     ) -> None:
         self.path, absent = source.path, {**absent, **source.absent}
+        self.setting = source.setting
         if channels is not None:
             source.check_known(tuple(channels))
         labels = None
@@ -230,9 +234,9 @@ class Opened:
             )
         for column, (name, array) in enumerate(arrays.items()):
             if name in absent:
-                present = (
-                    np.ones((rows, len(arrays)), dtype=np.bool_) if present is None else present
-                )
+                # A copy: the samples may be the user's.
+                every = np.ones((rows, len(arrays)), dtype=np.bool_)
+                present = every if present is None else present.copy()
                 present[:, column] &= ~absent_rows(array, absent[name])
         self.cases = ArrayCases(arrays, present, labels)
         self.names = tuple(str(row) for row in range(rows))
@@ -244,6 +248,24 @@ class Opened:
             self.groups = known_groups(source.read(source.groups))
         elif len(set(self.names)) < len(self.names):
             self.groups = self.names
+
+    def doubts(
+        self, role: str, rows: Sequence[int], usual: Mapping[str, float] | None = None
+    ) -> tuple[str, ...]:
+        """Return sentences on modalities that are one number throughout; see `disguise_notes`.
+
+        Args:
+            role: Name of the split, with which they begin.
+            rows: Numbers of its cases.
+            usual: Numbers that modalities are throughout training; None for training.
+        """
+        notes = []
+        for column, name in enumerate(self.scan.channels):
+            some = [self.scan.constant[row].get(name) for row in rows]
+            counts = Counter(value for value in some if value is not None)
+            number = int(self.scan.present[list(rows), column].sum())
+            notes += block_notes(name, dict(counts.most_common()), number, usual, self.setting)
+        return tuple(f"{role}: {note}" for note in notes)
 
     def index(self, numbers: Sequence[int]) -> CaseIndex:
         """Return the index of the cases; `numbers` is the label of each class."""

@@ -37,6 +37,7 @@ def volume_splits(
     spacing: Sequence[float] | None = None,
     empty_distance: float | None = None,
     notes: Sequence[str] = (),
+    doubts: Mapping[str, Sequence[str]] | None = None,
     whole_labels: bool = False,
 ) -> Splits:
     """Return patches to train on, and whole cases to validate and test on.
@@ -54,6 +55,7 @@ def volume_splits(
         spacing: Size of a voxel along each axis; None for 1.
         empty_distance: HD95 between a region and none; None for the diagonal of the volume.
         notes: Sentences about the data.
+        doubts: Sentences about what is probably wrong with the cases of each split.
         whole_labels: Whether classes were given as numbers only.
 
     Raises:
@@ -100,6 +102,7 @@ def volume_splits(
                 overlap=options.overlap,
                 path=name,
             )
+            rows[role].warnings = tuple((doubts or {}).get(role, ()))
     patches = PatchDataset(
         rows["train"],
         sides,
