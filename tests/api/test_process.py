@@ -83,6 +83,7 @@ def test_functions_without_a_name_are_told_apart() -> None:
         (lambda: dmrnet.fit(DataLoader([])), TypeError, r"LazyDataset\(loader.dataset\)"),
         (lambda: dmrnet.LazyDataset([([1.0], 0)])[0], TypeError, "got tuple of list, int"),
         (lambda: dmrnet.ampute({"a": [1.0]}, 0.1), TypeError, "MultimodalDataset, got dict"),
+        (lambda: dmrnet.fit(DATA, fusion=3), TypeError, "expected fusion as a module, .* got int"),
         (lambda: dmrnet.fit(DATA, method=3), TypeError, "expected method as a name, .* got int"),
         (lambda: dmrnet.fit(None), TypeError, "expected training samples.* got None"),
         (
@@ -107,3 +108,13 @@ def test_an_unknown_or_missing_device_is_refused(tmp_path: Any) -> None:
 
 def test_lazy_samples_say_how_many_they_are() -> None:
     assert repr(dmrnet.LazyDataset([({"a": [1.0]}, 0)] * 3)) == "LazyDataset(3 samples of list)"
+
+
+def test_numbers_of_numpy_and_the_class_of_a_method_are_taken(expected: np.ndarray) -> None:
+    kind = dmrnet.method("sf-md")
+    numbers = {"max_epochs": np.int64(1), "threads": np.int32(1), "lr": np.float64(0.05)}
+    run = dmrnet.fit(DATA, method=kind, seed=np.int64(0), **numbers)
+    plain = dmrnet.fit(DATA, method="sf-md", seed=0, max_epochs=1, threads=1, lr=0.05)
+    assert np.array_equal(run.predict_proba(DATA), plain.predict_proba(DATA))
+    assert kind.name == "sf-md"
+    assert repr(run).startswith("Run(sf-md on ")

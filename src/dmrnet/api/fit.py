@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from dmrnet.api.outputs import TemporaryFolder
@@ -124,6 +125,9 @@ def fit(
         ValueError: If data and settings do not fit together.
         FileNotFoundError: If data are missing.
     """
+    # Numbers of numpy, as loops over arrays give them, are numbers.
+    training = {name: plain_number(value) for name, value in training.items()}
+    seed = plain_number(seed)
     known = {option.key: option for option in options_of(Training)}
     for name in training:
         if name not in known:
@@ -136,6 +140,8 @@ def fit(
             "expected method as a name, the settings of a method, or a function from a task to a "
             f"Method, got {type(method).__name__}"
         )
+    if isinstance(method, type) and issubclass(method, MethodSettings):
+        method = method.name
     if not isinstance(method, str | MethodSettings):
         method = register_method(method.__name__)(method).__name__
     if isinstance(method, str):
@@ -147,6 +153,11 @@ def fit(
         network = replace(how.network, encoders={**how.network.encoders, **named})
         how = replace(how, network=network)
     if fusion is not None:
+        if not callable(fusion):
+            raise TypeError(
+                "expected fusion as a module, or a class or function that returns one, got "
+                f"{type(fusion).__name__}"
+            )
         how = replace(how, network=replace(how.network, fusion=give_encoder(fusion)))
     if isinstance(logger, str):
         training["logger"], logger = logger, None
@@ -255,6 +266,11 @@ def data_settings(
         "expected train, val and test all as MultimodalDataset, all as LazyDataset or all as paths "
         f"of .npz files, or train as the name of a data set; got {kinds}{how_to_read(train)}"
     )
+
+
+def plain_number(value: Any) -> Any:  # noqa: ANN401
+    """Return a number of numpy as one of Python, anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _key(part: object) -> str:
