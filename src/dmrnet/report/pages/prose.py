@@ -88,7 +88,13 @@ def how_main(summary: DataSummary) -> str:
         )
     cost = ""
     if any("train_seconds" in item.run_metrics for item in summary.systems):
-        cost = "Training is per seed; parameters are those at inference. "
+        cost = "Training is per seed; parameters are those at inference"
+        if any("inference_flops" in item.run_metrics for item in summary.systems):
+            cost += (
+                ", below them the operations (op.) that predict one sample from all modalities: "
+                "how long that takes depends on the machine, and on what else it does"
+            )
+        cost += ". "
     return f"{text}. {cost}{constant_text(summary)}".strip()
 
 

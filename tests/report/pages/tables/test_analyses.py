@@ -146,7 +146,7 @@ def test_what_was_mined_is_said_once(report):
     start = page.index("<h3>Hard combinations</h3>")
     part = page[start : page.index("<h3>", start + 1)]
     # The names of the sets, then the measured agreement, each once.
-    assert part.count("ρ(variance, error)") == 1
+    assert part.count(">ρ(variance, error)<") == 1
     assert "Mined as hard" in part
     assert "Agreement (validation)" not in part
 

@@ -201,3 +201,11 @@ def test_cost_stands_beside_scores(make_run):
     (row,) = table.rows
     assert [cell.text for cell in row[-2:]] == ["1 min 15 s", "204.8 k"]
     assert [cell.text for cell in row[:-2]] == [cell.text for cell in main_table(summary).rows[0]]
+    assert row[-1].below == ""
+    for run in runs:
+        rows = (run / "results.jsonl").read_text().splitlines()
+        size = next(json.loads(row) for row in rows if '"parameters"' in row)
+        flops = {**size, "metric": "inference_flops", "value": 14.8e6}
+        (run / "results.jsonl").write_text("\n".join([*rows, json.dumps(flops)]) + "\n")
+    (summary,) = summarise(read_runs(runs, "test"), "test", "sf-md")
+    assert main_cost_table(summary).rows[0][-1].below == "14.8 M op."

@@ -57,7 +57,10 @@ def main_table(summary: DataSummary) -> Table:
 
 
 def main_cost_table(summary: DataSummary) -> Table:
-    """The main table, with what a system costs beside its scores: training time and parameters."""
+    """The main table, with what a system costs beside its scores.
+
+    That is its training time, and its parameters and operations at inference.
+    """
     table = main_table(summary)
     times, sizes = ("train_seconds", "train_cpu_seconds"), ("inference_parameters", "parameters")
     known = [
@@ -73,8 +76,12 @@ def main_cost_table(summary: DataSummary) -> Table:
         cells = list(row)
         for title, keys, write in known:
             first = next((v for k in keys if (v := item.run_metrics.get(k))), None)
-            cpu = item.run_metrics.get("train_cpu_seconds") if title == "Training" else None
-            below = f"CPU {write(cpu.mean)}" if cpu and cpu is not first else ""
+            if title == "Training":
+                cpu = item.run_metrics.get("train_cpu_seconds")
+                below = f"CPU {write(cpu.mean)}" if cpu and cpu is not first else ""
+            else:
+                flops = item.run_metrics.get("inference_flops")
+                below = f"{write(flops.mean)} op." if flops else ""
             cells.append(Cell(write(first.mean), below, value=first.mean) if first else EMPTY)
         rows.append(tuple(cells))
     return Table((*table.header, *(title for title, _, _ in known)), tuple(rows))
