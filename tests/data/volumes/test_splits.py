@@ -346,3 +346,24 @@ def test_volumes_of_one_number_are_said_and_absent_where_told(tmp_path: Path) ->
     task, standardiser = given.train.task, given.standardiser
     rows = read_volumes(later, task, standardiser, options, need_target=False)
     assert rows.warnings[0].startswith("file: t2 is -1 throughout in every row, in training it was")
+
+
+def test_what_is_said_of_the_samples_is_heeded_or_refused(tmp_path: Path) -> None:
+    """Weights, names of classes and another kind of target were left out in silence."""
+    inputs, y = made()
+    weighted = MultimodalDataset(inputs, y, weights=[0, 1, 1, 1, 1])
+    with pytest.raises(ValueError, match="weights is not for data with a class for every"):
+        Given(weighted.key).load(0)
+    named = MultimodalDataset(inputs, np.minimum(y, 3), labels=["none", "core", "rim", "scar"])
+    assert Given(named.key).load(0).train.task.classes == ("none", "core", "rim", "scar")
+    numbers = MultimodalDataset(inputs, y.astype(float), target="regression")
+    with pytest.raises(ValueError, match="a class for every pixel is read by"):
+        Given(numbers.key).load(0)
+
+
+def test_notes_say_how_volumes_were_read() -> None:
+    inputs, y = made()
+    inputs["t2"] = np.moveaxis(inputs["t2"], 1, -1)
+    notes = own_splits("data", OwnVolumes(), MultimodalDataset(inputs, y), None, None, 0).notes
+    assert "t1 (1x12x12x12) read as volume 1x12x12x12, channels first" in notes
+    assert "t2 (12x12x12x2) read as volume 2x12x12x12, channels last" in notes

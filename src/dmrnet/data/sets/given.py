@@ -64,11 +64,16 @@ class Given(OwnVolumes, InMemory):
             pixels = train.label_axes == 2
         else:
             pixels = has_pixel_labels(train) and train.target in ("auto", "classes")
-        if not pixels and not has_voxel_labels(train):
+        voxels = has_voxel_labels(train) and train.target in ("auto", "classes")
+        if not pixels and not voxels:
             return None
-        for name in ("rows", "missing"):
-            if getattr(self, name):
-                raise ValueError(f"{name} is not for data with a class for every pixel or voxel")
+        refused = {
+            "rows": self.rows is not None,
+            "missing": bool(self.missing),
+            "weights": getattr(train, "weights", None) is not None,
+        }
+        for name in (name for name, is_given in refused.items() if is_given):
+            raise ValueError(f"{name} is not for data with a class for every pixel or voxel")
         from dmrnet.data.volumes.own import own_splits
 
         val, test = (given(key) if key else None for key in (self.val, self.test))
@@ -84,9 +89,10 @@ class Given(OwnVolumes, InMemory):
             v, t = (one if isinstance(one, MultimodalDataset) else None for one in (val, test))
             return self.images.load_from(train.path, train, v, t, seed)
         share, absent, cells = self.val_share, self.absent, self.cells
+        named = self if self.classes or not train.labels else replace(self, classes=train.labels)
         return own_splits(
             train.path,
-            self,
+            named,
             train,
             val,
             test,

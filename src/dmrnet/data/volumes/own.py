@@ -67,7 +67,7 @@ def own_splits(
     numbers, told = numbers_of_training(opened.path, found, options.classes, options.labels)
     classes = tuple(options.classes or map(str, numbers))
     index = opened.index(numbers)
-    notes = [told] if told else []
+    notes = [*opened.reading_notes(), *([told] if told else [])]
     if val is None:
         rows, held, note = hold_out_cases(opened.path, index, val_share, seed)
         notes.insert(0, note)

@@ -13,6 +13,7 @@ from dmrnet.data.files.archive import open_source
 from dmrnet.data.files.arrays.bad_rows import skipped_rows
 from dmrnet.data.files.arrays.disguise import absent_rows, block_notes
 from dmrnet.data.files.arrays.labels import text
+from dmrnet.data.files.arrays.layout import by
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.source import PRESENT, SAMPLES, TARGET, ArraySource, Source
 from dmrnet.data.files.images import image_layout
@@ -248,6 +249,25 @@ class Opened:
             self.groups = known_groups(source.read(source.groups))
         elif len(set(self.names)) < len(self.names):
             self.groups = self.names
+
+    def reading_notes(self) -> list[str]:
+        """Return sentences on how the first volume of each modality was read."""
+        notes: dict[str, str] = {}
+        for row in range(len(self.cases)):
+            if len(notes) == len(self.scan.channels):
+                break
+            values: Mapping[str, Any] = self.cases[row][0]
+            for name, channels in self.scan.channels.items():
+                shape = np.shape(values[name]) if name in values else ()
+                size = tuple(self.scan.sizes[row].tolist())
+                if name in notes or not shape:
+                    continue
+                last = shape == (*size, channels) != (channels, *size)
+                notes[name] = (
+                    f"{name} ({by(shape)}) read as volume {by((channels, *size))}, channels "
+                    f"{'last' if last else 'first'}"
+                )
+        return list(notes.values())
 
     def doubts(
         self, role: str, rows: Sequence[int], usual: Mapping[str, float] | None = None
