@@ -95,6 +95,25 @@ def test_a_wrong_sample_is_named(change: dict[str, Any], label: object, message:
         lazy_splits(LazyDataset(Broken(change, label)), None, None, 0, 0.25)
 
 
+def test_an_error_of_the_users_own_names_the_sample() -> None:
+    class Broken:
+        def __len__(self) -> int:
+            return 9
+
+        def __getitem__(self, row: int) -> Any:
+            return {"a": [1.0 / (4 - row)]}, row % 2
+
+    with pytest.raises(ZeroDivisionError) as raised:
+        dmrnet.fit(dmrnet.LazyDataset(Broken(), name="scans"), max_epochs=1)
+    assert raised.value.__notes__ == ["raised by sample 4 of scans"]
+
+
+def test_a_modality_that_no_sample_has_is_not_trained_on() -> None:
+    items = [({"a": [float(row)], "b": None}, row % 2) for row in range(9)]
+    with pytest.raises(ValueError, match="modality b is absent in every sample"):
+        dmrnet.fit(dmrnet.LazyDataset(items), max_epochs=1)
+
+
 def test_what_cannot_be_read_by_number_is_refused() -> None:
     with pytest.raises(TypeError, match="from_records"):
         LazyDataset(iter([1]))

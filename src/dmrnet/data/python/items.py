@@ -137,7 +137,12 @@ class LazyDataset(GivenData):
 
     def raw(self, row: int) -> tuple[dict[str, Any], Any]:
         """Return the values of a sample as they are given, and its label or None."""
-        values, label = record(self.items[row])
+        try:
+            values, label = record(self.items[row])
+        except Exception as error:
+            # The error is the user's own; where it was raised stands below it.
+            error.add_note(f"raised by sample {row} of {self.path}")
+            raise
         if self.y is not None:
             label = values.get(self.y)
         return {name: value for name, value in values.items() if name != self.y}, label

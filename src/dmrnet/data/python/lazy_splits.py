@@ -54,6 +54,11 @@ def lazy_splits(
     """
     filled = cells != "refuse"
     summary = train.summary
+    if lost := [name for name in train.raw(0)[0] if name not in summary.shapes]:
+        raise ValueError(
+            f"{train.path}: modality {lost[0]} is absent in every sample, so nothing can be learnt "
+            "of it; leave it out"
+        )
     layouts = {}
     for name, shape in summary.shapes.items():
         stated = summary.kinds.get(name) or train.kinds.get(name)
