@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,32 @@ def test_late_fusion_is_the_mean_of_log_probabilities_of_what_is_visible() -> No
         ]
         score = np.exp(sum(logs) / len(logs))
         np.testing.assert_allclose(np.exp(found[row]), score / score.sum(), rtol=1e-5)
+
+
+def test_a_modality_that_only_one_class_has_says_nothing_of_others() -> None:
+    train = table()
+    present = train.present.copy()
+    present[:, 2] = train.target == 1
+    fused = late(replace(train, present=present), lambda: logistic(1.0))
+    both, alone = (fused(train, np.array([True, b, False])) for b in (True, False))
+    assert np.isfinite(both).all()
+    assert (alone.argmax(1) == train.target).mean() > 0.4
+    only = replace(train, present=np.ones_like(present))
+    assert (fused(only, np.array([False, False, True])).argmax(1) == 1).all()
+
+
+@pytest.mark.parametrize("target", ["regression", "multi-label"])
+def test_other_targets_are_refused_in_one_line(tmp_path: Path, target: str) -> None:
+    draw = np.random.default_rng(0)
+    y = draw.normal(size=30) if target == "regression" else np.arange(60).reshape(30, 2) % 2
+    arrays = {"a": draw.normal(size=(30, 2)), "b": draw.normal(size=(30, 3)), "y": y}
+    flags = ["--data", "arrays", "--data.target", target]
+    for name in ("train", "test"):
+        np.savez(tmp_path / f"{name}.npz", **arrays)
+        flags += [f"--data.{name}", str(tmp_path / f"{name}.npz")]
+    settings = parse_run(flags)
+    with pytest.raises(ValueError, match=f"one class a sample, on a test split; got {target}"):
+        make_peers(settings, tmp_path / "out")
 
 
 def test_copies_show_each_combination_equally_often_and_never_what_is_absent() -> None:

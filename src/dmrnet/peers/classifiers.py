@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
@@ -85,7 +86,7 @@ def normalised(scores: Array) -> Array:
 def late(train: Table, make: Callable[[], Any], floor: float = 1e-12) -> LogProbabilities:
     """Fit a model for each modality on the rows that have it; average their log-probabilities."""
     models = [
-        make().fit(column[there], train.target[there])
+        _fitted(make(), column[there], train.target[there])
         for column, there in zip(train.columns, train.present.T, strict=True)
     ]
 
@@ -101,6 +102,12 @@ def late(train: Table, make: Callable[[], Any], floor: float = 1e-12) -> LogProb
         return normalised(total / seen.sum(0).clip(1)[:, None])
 
     return predict
+
+
+def _fitted(model: Any, features: Array, target: Array) -> Any:  # noqa: ANN401
+    """Fit a model; where there is one class only, there is nothing to tell apart."""
+    one = len(np.unique(target)) < 2
+    return (DummyClassifier(strategy="prior") if one else model).fit(features, target)
 
 
 def side_by_side(features: Array, target: Array, model: Any) -> LogProbabilities:  # noqa: ANN401

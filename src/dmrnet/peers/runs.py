@@ -44,10 +44,12 @@ def make_peers(
         ValueError: If the data set has no test split, or its samples no single class.
     """
     splits = settings.data.load(settings.seed)
-    if splits.test is None or splits.train.task.dense:
+    task = splits.train.task
+    if splits.test is None or task.dense or task.target != "classes":
+        what = f"a class for every {task.element}" if task.dense else task.target
         raise ValueError(
-            f"{settings.data_label}: expected one class a sample and a test split, got "
-            f"{'a class for every pixel' if splits.train.task.dense else 'no test split'}"
+            f"{settings.data_label}: what one would use instead predicts one class a sample, on a "
+            f"test split; got {'no test split' if splits.test is None else what}"
         )
     label, folders = settings.data_label, []
     key = "" if label == settings.dataset else hashlib.sha256(label.encode()).hexdigest()[:8]
