@@ -85,8 +85,30 @@ def test_it_is_saved_without_pickle_and_pickled(
     copy = pickle.loads(pickle.dumps(trained))
     assert np.array_equal(copy.predict_proba(X), expected)
     assert copy.run_.path != trained.run_.path
-    with pytest.raises(FileExistsError):
+    with pytest.raises(FileExistsError, match="exists; name a new folder"):
         trained.save(tmp_path / "model")
+    with pytest.raises(ValueError, match=r"a classifier; open it with MultimodalClassifier.load"):
+        MultimodalRegressor.load(tmp_path / "model")
+    with pytest.raises(FileNotFoundError, match="holds no estimator"):
+        MultimodalClassifier.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "message"),
+    [
+        (A, [0, 9], "blocks: a has the column 9, which is not in X with 4 columns$"),
+        (
+            pd.DataFrame(A, columns=list("pqrs")),
+            ["pp"],
+            "'pp', which .* 4 columns; did you mean 'p'",
+        ),
+    ],
+)
+def test_blocks_of_columns_that_are_not_there_are_refused(
+    table: Any, columns: list[Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        classifier(blocks={"a": columns}).fit(table, Y)
 
 
 def test_it_works_in_searches_folds_and_calibration() -> None:

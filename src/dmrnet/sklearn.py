@@ -34,6 +34,7 @@ from dmrnet.data.files.arrays.labels import Choice
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.sets.base import Cells
+from dmrnet.hints import nearest
 from dmrnet.storage import write_text
 
 SAVED = "classifier.json"
@@ -136,6 +137,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             TypeError: If a label or a parameter is no text, number, list or mapping.
         """
         check_is_fitted(self)
+        if Path(folder).exists():
+            raise FileExistsError(f"{folder} exists; name a new folder")
         # Objects of this process: encoders are given again, who watched is not needed.
         left_out = ("encoders", "logger", "callbacks")
         parameters = {k: v for k, v in self.get_params(deep=False).items() if k not in left_out}
@@ -165,8 +168,15 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
 
         Raises:
             FileNotFoundError: If the folder holds no estimator.
+            ValueError: If it holds one of the other kind.
         """
-        known = json.loads((Path(folder) / SAVED).read_text())
+        file = Path(folder) / SAVED
+        if not file.is_file():
+            raise FileNotFoundError(f"{folder} holds no estimator (no {SAVED}); `save` writes one")
+        known = json.loads(file.read_text())
+        kind = "regressor" if known["classes"] is None else "classifier"
+        if (kind == "classifier") != issubclass(cls, ClassifierMixin):
+            raise ValueError(f"{folder} holds a {kind}; open it with Multimodal{kind.title()}.load")
         model = cls(**known["parameters"], encoders=encoders)
         model.run_ = open_run(folder, encoders=encoders)
         if (labels := known["classes"]) is not None:
@@ -214,6 +224,14 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         blocks = self.blocks or {"x": range(array.shape[1])}
         inputs = {}
         for name, columns in blocks.items():
+            for column in columns:
+                known = names if isinstance(column, str) else range(-array.shape[1], array.shape[1])
+                if column not in known:
+                    raise ValueError(
+                        f"blocks: {name} has the column {column!r}, which is not in X with "
+                        f"{array.shape[1]} columns{'; ' * bool(names)}"
+                        f"{nearest(str(column), names) if names else ''}"
+                    )
             numbers = [names.index(c) if isinstance(c, str) else c for c in columns]
             inputs[name] = array[:, numbers]
         return MultimodalDataset(inputs, present=present, kinds=self.kinds)
