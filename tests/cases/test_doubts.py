@@ -13,6 +13,8 @@ from dmrnet.data.files.arrays.labels import learn_target
 from dmrnet.data.files.reading import read_splits
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.python.items import LazyDataset
+from dmrnet.data.volumes.cases import read_case
+from dmrnet.data.volumes.sources import LazyCases
 from dmrnet.modalities import check_names
 from dmrnet.settings.files import parse_tree
 
@@ -105,3 +107,34 @@ def test_what_is_no_array_is_named() -> None:
         MultimodalDataset({"a": (row for row in range(3))})
     with pytest.raises(TypeError, match="got an empty dict"):
         MultimodalDataset({})
+
+
+def test_masked_cells_are_missing() -> None:
+    """Numpy's own conversion takes what stands below the mask, such as -999."""
+    numbers = R.normal(size=(60, 3))
+    numbers[::4, 1], numbers[::5] = -999, -999
+    masked = np.ma.masked_equal(numbers, -999)
+    plain = np.where(numbers == -999, np.nan, numbers)
+    y = np.arange(60) % 3
+    data, same = (
+        MultimodalDataset({"a": one, "b": plain[:, :1] * 0}, y) for one in (masked, plain)
+    )
+    assert np.array_equal(data.present, same.present)
+    assert np.array_equal(data.read("a"), same.read("a"), equal_nan=True)
+    lazy = LazyDataset([({"a": masked[row], "b": np.ones(2)}, y[row]) for row in range(60)])
+    assert "a" not in lazy[0][0]
+    assert np.array_equal(lazy[4][0]["a"], plain[4].astype("f4"), equal_nan=True)
+    labels = np.ma.masked_equal(y, 2)
+    with pytest.raises(ValueError, match="row 2 has no label"):
+        read_splits(MultimodalDataset({"a": R.normal(size=(60, 3))}, labels), None, None, 0)
+    image = np.ma.masked_less(R.normal(size=(1, 4, 4, 4)), -1)
+    cases = LazyCases(LazyDataset([({"t1": image}, np.zeros((4, 4, 4), int))]))
+    arrays, _ = read_case("a", cases, 0, {})
+    assert np.array_equal(np.isnan(arrays["t1"]), np.ma.getmaskarray(image))
+
+
+def test_lists_of_rows_that_differ_are_no_absence() -> None:
+    with pytest.raises(
+        ValueError, match="sample 0, modality a: expected an array, got a list whose"
+    ):
+        _ = LazyDataset([({"a": [[1, 2], [3]], "b": [1.0]}, 0)])[0]

@@ -113,6 +113,11 @@ class LazyDataset(GivenData):
         inputs = {}
         for name, value in values.items():
             array = as_array(value)
+            if array is None and value is not None:
+                raise ValueError(
+                    f"sample {row}, modality {name}: expected an array, got a "
+                    f"{type(value).__name__} whose rows differ in length; pad them"
+                )
             if array is None:
                 continue
             if array.dtype.kind not in "biuf":

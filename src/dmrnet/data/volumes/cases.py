@@ -14,7 +14,7 @@ from torch import Tensor
 from dmrnet.data.files.arrays.bad_rows import reason_of
 from dmrnet.data.files.arrays.disguise import LARGE_BLOCK
 from dmrnet.data.files.arrays.numbers import FILL_IN, Array
-from dmrnet.data.files.arrays.objects import array_hash
+from dmrnet.data.files.arrays.objects import array_hash, unmasked
 
 Box = tuple[slice, slice, slice]
 """Part of a volume: depth, height and width."""
@@ -341,6 +341,7 @@ def array_of(value: Any) -> Array | None:  # noqa: ANN401
     """Return an array without a copy; None for None."""
     if value is None:
         return None
+    value = unmasked(value)
     return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
 
 

@@ -18,10 +18,28 @@ FEW = 0.1
 """Share of rows up to which another size is more likely a fault than another length."""
 
 
+def unmasked(value: Any) -> Any:  # noqa: ANN401
+    """Return a masked array of numpy with NaN where it is masked; None in text; others as given.
+
+    >>> unmasked(np.ma.masked_equal([1, -999], -999)).tolist()
+    [1.0, nan]
+    """
+    if not isinstance(value, np.ma.MaskedArray):
+        return value
+    if not np.ma.getmaskarray(value).any():
+        return value.data
+    kind = value.dtype.kind
+    wide: Any = value if kind == "f" else value.astype(np.float64 if kind in "biu" else object)
+    return wide.filled(np.nan if kind in "biuf" else None)
+
+
 def as_array(value: Any) -> Array | None:  # noqa: ANN401
     """Return an array of what has one; None for None, and for lists whose rows differ."""
     if value is None:
         return None
+    value = unmasked(value)
+    if getattr(value, "is_sparse", False) is True:
+        raise TypeError("expected an array, got a sparse tensor; give its numbers: x.to_dense()")
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         # Numpy has no bfloat16.
