@@ -132,6 +132,7 @@ def test_the_same_call_opens_the_finished_run(run: Run) -> None:
         dmrnet.fit(samples(), method="sf-md", out=run.path, **SHORT)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_report_compares_runs_of_python(run: Run, tmp_path: Path) -> None:
     run.evaluate()
     report = dmrnet.build_report([run, run.path], tmp_path / "report")

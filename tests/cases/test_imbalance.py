@@ -79,6 +79,7 @@ def test_the_terminal_says_that_a_constant_is_one(folder: Path) -> None:
     assert "every prediction from any combination is one class (well): such a score is" in text
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_the_page_says_so_too(folder: Path, tmp_path: Path) -> None:
     report = build_report([folder], tmp_path / "report")
     page, text = report.page.read_text("utf-8"), report.markdown.read_text("utf-8")

@@ -402,6 +402,7 @@ def test_predict_takes_the_runs_own_samples(
 # ---- report ----------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_report_ends_with_the_page(cli: Cli, finished: Path, tmp_path: Path) -> None:
     copied(finished, tmp_path)
     said = cli("report", tmp_path, "--out", tmp_path / "out", "--split", "val")

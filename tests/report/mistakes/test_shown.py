@@ -73,6 +73,7 @@ def test_own_samples_are_shown_only_when_asked_for(make_run, tmp_path, own):
     assert report.page.read_text().count("data:image/png;base64,") == 6
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_large_pictures_are_shrunk(make_run):
     shown = read_shown(add_shown(make_run(modalities=NAMES), side=160))
     assert len(sample_figure("x", shown, NAMES, "made").svg) <= LARGEST

@@ -59,6 +59,7 @@ def test_it_needs_both(runs):
     assert opening(summary_of(runs, baseline="full")) == ""
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_page_and_terminal_open_with_it(runs, tmp_path):
     from rich.console import Console
 

@@ -129,6 +129,7 @@ def test_the_average_as_printed_comes_first(publish):
     assert "average over 3 combinations" not in str(found)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_an_average_alone(make_run, publish, tmp_path):
     path = publish(
         printed(combination="", settings={"alpha": 1e-4}, value=0.8),
@@ -213,6 +214,7 @@ def test_rows_of_another_split_are_none(publish):
         read_runs([publish(*three())], "val")
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_page_and_terminal_say_where_it_stands(make_run, publish, tmp_path):
     runs = [make_run("sf-md", s, modalities=("a", "b")) for s in range(2)]
     report = build_report([*runs, publish(*three())], tmp_path / "out")
@@ -224,6 +226,7 @@ def test_page_and_terminal_say_where_it_stands(make_run, publish, tmp_path):
     assert f"[1] {SOURCE}" in " ".join(stream.getvalue().split())
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_what_the_paper_prints_by_itself(capsys, tmp_path):
     main(["report", "--printed", "table1", "--out", str(tmp_path / "out")])
     told = capsys.readouterr().out

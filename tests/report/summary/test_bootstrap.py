@@ -328,6 +328,7 @@ def test_damaged_predictions_are_named(two, change, message):
         resampled_of(made)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_the_page_says_what_was_drawn(two, tmp_path):
     made = two(source=[[f"x{i % 20}", f"y{i % 15}"] for i in range(60)])
     report = build_report([run for run, _ in made.values()], tmp_path / "out")

@@ -51,6 +51,7 @@ def test_errors_are_gaps_of_bins_averaged_over_combinations(runs):
     assert one.counts["before"].tolist() == [[0, 0, 0], [600, 540, 363]]
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_report_shows_them(runs, tmp_path):
     report = build_report(runs, tmp_path / "report")
     page, text = report.page.read_text("utf-8"), report.markdown.read_text("utf-8")

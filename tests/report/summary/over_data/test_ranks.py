@@ -69,6 +69,7 @@ def test_nothing_to_rank(rows_of, table):
     assert ranking_of(rows_of(table)) is None
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_it_stands_on_the_page(rows_of, tmp_path):
     report = build_report([rows_of({d: {"p": 0.1, "q": 0.2} for d in "uv"})], tmp_path / "out")
     assert "Over all data sets" in report.page.read_text()
