@@ -31,6 +31,9 @@ def test_recipes_rank_by_what_they_say() -> None:
         model, _ = built(recipe=recipe)
         model.training_loss(batch, 0)
         assert int(model.weak.seen.counts.sum()) == counted
+        model.eval().training_loss(batch, 0)  # validation is not counted
+        assert int(model.weak.seen.counts.sum()) == counted
+        model.train()
         asked = [model.combinations_to_validate(epoch) is not None for epoch in range(6)]
         assert asked == [recipe == "paper" and epoch in (2, 3, 4) for epoch in range(6)]
 

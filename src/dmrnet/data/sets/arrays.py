@@ -53,6 +53,16 @@ class Arrays(OwnFiles, InMemory):
 
     shows_inputs: ClassVar[bool] = True
 
+    @property
+    def image_size(self) -> str | None:
+        """Size to which images are resized."""
+        return self.size
+
+    @property
+    def padding_values(self) -> dict[str, float] | None:
+        """Number that steps after the end of a sequence hold, by modality."""
+        return self.padding
+
     def load(self, seed: int) -> Splits:
         """Return the splits, standardised by the present training rows."""
         dense = self._as_dense()

@@ -76,18 +76,22 @@ class DataSettings(ABC):
     @property
     def absent_values(self) -> dict[str, float]:
         """Number that stands for an absent block in the user's own files, by modality."""
-        return getattr(self, "absent", None) or {}
+        return {}
 
     @property
     def image_size(self) -> str | None:
         """Size to which images of the user's own files are resized."""
-        size: str | None = getattr(self, "size", None)
-        return size
+        return None
+
+    @property
+    def padding_values(self) -> dict[str, float] | None:
+        """Number that steps after the end of a sequence hold in the user's files, by modality."""
+        return None
 
     @property
     def left_unscaled(self) -> tuple[str, ...]:
         """Modalities whose numbers are not standardised."""
-        return tuple(getattr(self, "unscaled", None) or ())
+        return ()
 
     @property
     def holes(self) -> tuple[str, ...]:
@@ -179,7 +183,7 @@ class DataSettings(ABC):
                 groups=self.groups,
                 absent=self.absent_values,
                 size=self.image_size,
-                padding=getattr(self, "padding", None),
+                padding=self.padding_values,
             )
         if task.axes == 3:
             from dmrnet.data.volumes.own import read_volumes
@@ -300,6 +304,16 @@ class OwnFiles(DataSettings):
     groups: str | None = field(default=None, metadata={"path": False})
     absent: dict[str, float] | None = field(default=None, kw_only=True)
     unscaled: list[str] | None = field(default=None, kw_only=True)
+
+    @property
+    def absent_values(self) -> dict[str, float]:
+        """Number that stands for an absent block, by modality."""
+        return self.absent or {}
+
+    @property
+    def left_unscaled(self) -> tuple[str, ...]:
+        """Modalities whose numbers are not standardised."""
+        return tuple(self.unscaled or ())
 
     def files(self) -> dict[str, str]:
         """Return the paths by split."""

@@ -43,6 +43,21 @@ class Given(OwnVolumes, InMemory):
 
     shows_inputs: ClassVar[bool] = True
 
+    @property
+    def absent_values(self) -> dict[str, float]:
+        """Number that stands for an absent block, by modality."""
+        return self.absent or {}
+
+    @property
+    def image_size(self) -> str | None:
+        """Size to which images were resized."""
+        return self.size
+
+    @property
+    def left_unscaled(self) -> tuple[str, ...]:
+        """Modalities whose numbers are not standardised."""
+        return tuple(self.unscaled or ())
+
     def _dense(self, seed: int) -> Splits | None:
         """Return the splits of images or volumes with a class for every pixel or voxel."""
         from dmrnet.data.python.given import MultimodalDataset

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dmrnet.data.sets.base import Cells, InMemory, OwnFiles
 
@@ -46,6 +46,14 @@ class Table(OwnFiles, InMemory):
     size: str | None = field(default=None, metadata={"path": False})
     seconds: float | None = None
     cells: Cells = "refuse"
+
+    # How the training table was read, where a finished run says so; see `recalled`.
+    _encoding: ClassVar[Mapping[str, Any] | None] = None
+
+    @property
+    def image_size(self) -> str | None:
+        """Height and width of images."""
+        return self.size
 
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers of the files; the seed draws validation rows."""
@@ -101,7 +109,7 @@ class Table(OwnFiles, InMemory):
         from dmrnet.data.tables.columns import read_columns
         from dmrnet.data.tables.files import with_folders
 
-        stored = getattr(self, "_encoding", None)
+        stored = self._encoding
         if stored is None:
             raise ValueError(f"{path}: the run does not say how its table was read; train it again")
         folders = [one for one in self.folders or () if (Path(path).parent / one).is_dir()]
@@ -116,7 +124,7 @@ class Table(OwnFiles, InMemory):
         from dmrnet.data.tables import Encoding
         from dmrnet.data.tables.one_sample import decoders_of
 
-        stored = getattr(self, "_encoding", None)
+        stored = self._encoding
         return {} if stored is None else decoders_of(Encoding.from_dict(stored))
 
     def recalled(self, facts: Mapping[str, Any]) -> Self:
