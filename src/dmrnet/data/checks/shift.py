@@ -16,8 +16,9 @@ FAR_MEAN = 5.0
 WIDE, NARROW = 20.0, 0.02
 """Ratios of the deviations from which values are far."""
 
-FEW_ROWS, FEW_NARROW = 32, 0.005
-"""Below this number of rows, values of a long tail may be narrow by chance: the ratio for these."""
+FEW_VALUES, FEW_NARROW = 32, 0.005
+"""Below this number of values of a feature or channel, those of a long tail may be narrow by
+chance: the ratio for these."""
 
 ONE_FEATURE = 5.0
 """Factor by which these bounds are wider where single features are judged."""
@@ -123,7 +124,7 @@ def _note(values: Tensor, mean: Tensor, std: Tensor) -> str:
     middle_value = by_channel.median(1, keepdim=True).values
     varied = (by_channel - middle_value).abs().median(1).values > 0
     # Few rows may well be alike.
-    narrow = NARROW if len(values) >= FEW_ROWS else FEW_NARROW
+    narrow = NARROW if by_channel.shape[1] >= FEW_VALUES else FEW_NARROW
     far = _far(offset, spread, varied, 1.0 if len(values) >= LEAST_ROWS else 2.0, narrow)
     if bool(far.double().mean() >= 0.5):
         middle = int(spread.argsort()[len(spread) // 2])
