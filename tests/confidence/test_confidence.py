@@ -16,6 +16,8 @@ from torchmetrics.functional.classification import multiclass_auroc, multiclass_
 from dmrnet.confidence import (
     Confidence,
     calibration_error,
+    conformal_scores,
+    conformal_sets,
     conformal_threshold,
     cross_fitted,
     error_detection,
@@ -160,6 +162,16 @@ def test_the_threshold_is_the_rank_that_split_conformal_prediction_asks_for(scor
     found = conformal_threshold(torch.tensor([scores], dtype=torch.float64), level).item()
     rank = math.ceil((len(scores) + 1) * level - 1e-9)
     assert found == (math.inf if rank > len(scores) else sorted(scores)[rank - 1])
+
+
+@pytest.mark.parametrize("p", [0.1, 0.3, 0.7])
+def test_equal_samples_have_equal_sets(p):
+    # Inputs that repeat: every score is the same, up to how it is stored.
+    same = torch.tensor([p, 1 - p]).expand(1, 100, 2)
+    target, scored = torch.zeros(100, dtype=torch.int64), torch.ones(1, 100, dtype=torch.bool)
+    scores = conformal_scores(same, target, scored).float()
+    sets = conformal_sets(same[0], conformal_threshold(scores, 0.9).expand(100))
+    assert bool(sets[:, 0].all())
 
 
 def test_levels_outside_0_and_1_are_refused():

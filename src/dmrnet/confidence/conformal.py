@@ -13,6 +13,10 @@ import math
 import torch
 from torch import Tensor
 
+TIE = 1e-6
+"""Scores that differ by less are equal: rounding would otherwise leave out classes as probable as
+those that set the threshold, in many samples at once where inputs repeat."""
+
 
 def conformal_scores(probabilities: Tensor, target: Tensor, scored: Tensor) -> Tensor:
     """Return 1 - p of the true class, float64 ``(K, n)``; NaN where not scored."""
@@ -59,6 +63,6 @@ def conformal_sets(probabilities: Tensor, threshold: Tensor) -> Tensor:
     >>> conformal_sets(torch.tensor([0.7, 0.25, 0.05]), torch.tensor(0.8))
     tensor([ True,  True, False])
     """
-    inside = 1 - probabilities.double() <= threshold[..., None].double() + 1e-12
+    inside = 1 - probabilities.double() <= threshold[..., None].double() + TIE
     best = probabilities.argmax(-1, keepdim=True)
     return inside.scatter(-1, best, value=True)
