@@ -306,3 +306,19 @@ def test_labels_are_predicted_as_they_are_written(tmp_path: Path) -> None:
     assert (splits.train.task.classes, splits.whole_labels) == (("0", "1", "2"), True)
     path = table(tmp_path / "c.csv", "v.a,w.b,y", "{1},{1},9{0}00000000000000000000")
     assert data_class("table")(path).load(0).train.task.classes[0] == "9" + "0" * 21
+
+
+@pytest.mark.parametrize("odd", ["inf", "12a", "1.2.3", "-"])
+def test_a_few_odd_cells_do_not_make_numbers_categories(tmp_path: Path, odd: str) -> None:
+    """One typing error made a category of every number."""
+    path = table(tmp_path / "a.csv", "v.age,y", "{1},{0}")
+    text = Path(path).read_text().replace("\n17,", f"\n{odd},")
+    Path(path).write_text(text)
+    said = rf"row 17, column 'v.age': '{odd}' is no number, as the other cells are \(1 such cells\)"
+    with pytest.raises(ValueError, match=said):
+        fit_source(path, None, {"y": "y"}, None, None)
+    # Codes of which some are numbers are categories.
+    codes = table(tmp_path / "b.csv", "v.grade,y", "{0},{0}")
+    Path(codes).write_text(Path(codes).read_text().replace("\n2,", "\nx,"))
+    found = fit_source(codes, None, {"y": "y"}, None, None)
+    assert found.notes == ("v.grade read as 3 categories (0, 1, x)",)

@@ -6,11 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from dmrnet.data.tables.columns import ColumnKind, Table, kind_of, list_column
+from dmrnet.data.tables.columns import ColumnKind, Table, kind_of, list_column, number
 from dmrnet.hints import nearest
 
 JOINS = "+"
 """Joins the columns of a modality in settings."""
+
+LEAST_NUMBERS, MOST_ODD = 5, 0.2
+"""Least number of different numbers, and largest share of other cells, of a column of numbers."""
+
+MOST_SHOWN = 3
+"""Number of categories that a sentence names."""
 
 PARTS = "."
 """Parts the name of a modality from that of its column."""
@@ -150,6 +156,7 @@ def _modality(path: str, name: str, table: Table, columns: Sequence[str]) -> Mod
     }
     for column, values in categories.items():
         rows = sum(value is not None for value in table[column])
+        _check_no_numbers(path, column, table[column])
         if len(values) > max(20, rows // 2):
             raise ValueError(
                 f"{path}: the column {column!r} of modality {name} has {len(values)} different "
@@ -158,6 +165,29 @@ def _modality(path: str, name: str, table: Table, columns: Sequence[str]) -> Mod
     base = list_column(columns[-1])
     whole_list = base is not None and list(columns) == list(_columns_of(base, table))
     return ModalityEncoding("vector", tuple(columns), categories, whole_list)
+
+
+def _check_no_numbers(path: str, column: str, cells: Sequence[str | None]) -> None:
+    """Refuse a column of categories that is one of numbers but for a few cells."""
+    numbers = {cell for cell in cells if cell is not None and number(cell) is not None}
+    odd = [row for row, cell in enumerate(cells) if cell is not None and cell not in numbers]
+    known = sum(cell is not None for cell in cells)
+    if len(numbers) >= LEAST_NUMBERS and len(odd) <= MOST_ODD * known:
+        raise ValueError(
+            f"{path}: row {odd[0]}, column {column!r}: {cells[odd[0]]!r} is no number, as the "
+            f"other cells are ({len(odd)} such cells); mend or empty it; if all are codes, let "
+            "each begin with a letter"
+        )
+
+
+def category_notes(modalities: Mapping[str, ModalityEncoding]) -> list[str]:
+    """Return sentences on columns that are read as categories."""
+    return [
+        f"{column} read as {len(values)} categories ({', '.join(values[:MOST_SHOWN])}"
+        f"{', ...' * (len(values) > MOST_SHOWN)})"
+        for one in modalities.values()
+        for column, values in one.categories.items()
+    ]
 
 
 def _file_kind(kind: ColumnKind) -> Literal["image", "sound", "array"]:

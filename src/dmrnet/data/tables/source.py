@@ -12,7 +12,7 @@ import numpy as np
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.source import GROUPS, SAMPLES, TARGET, ArraySource
 from dmrnet.data.tables.columns import Table, item_column, list_column, number, read_columns
-from dmrnet.data.tables.encoding import Encoding, ModalityEncoding, fit_encoding
+from dmrnet.data.tables.encoding import Encoding, ModalityEncoding, category_notes, fit_encoding
 from dmrnet.data.tables.files import decode, find_files, with_folders
 from dmrnet.hints import nearest
 from dmrnet.modalities import check_names
@@ -219,7 +219,7 @@ def fit_source(
     encoding = fit_encoding(path, table, columns, [*roles.values()], size, samples_in_sound)
     check_names(list(encoding.modalities))
     source = TableSource(path, table, encoding, roles)
-    source.notes = tuple(notes)
+    source.notes = (*notes, *category_notes(encoding.modalities))
     return source
 
 
