@@ -54,7 +54,7 @@ check-docs:  ## Read the pages and resolve their references, warnings as errors,
 test-fast:  ## Tests and doctests, without those marked slow
 	$(PYTHON) -m pytest $(PYTEST_FLAGS)
 
-test-slow:  ## The tests marked slow, which take about an hour
+test-slow:  ## The tests marked slow, which take several times as long
 	$(PYTHON) -m pytest $(PYTEST_FLAGS) -m slow
 
 coverage:  ## The tests again, with the lines they miss

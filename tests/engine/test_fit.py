@@ -105,7 +105,9 @@ def test_the_files_of_a_run(tmp_path: Path, method: str) -> None:
     assert set(facts["versions"]) >= {"python", "torch", "lightning", "dmrnet"}
 
 
-@pytest.mark.parametrize("flags", [(), ("--ema", "0", "--optimizer", "adamw")])
+@pytest.mark.parametrize(
+    "flags", [(), pytest.param(("--ema", "0", "--optimizer", "adamw"), marks=pytest.mark.slow)]
+)
 def test_the_same_settings_give_the_same_bits(tmp_path: Path, flags: tuple[str, ...]) -> None:
     for run in ("one", "two"):
         fit_run(settings_in(tmp_path, *flags), tmp_path / run)

@@ -75,7 +75,14 @@ def test_killed_between_records_and_checkpoint(
     assert result_of(tmp_path / "run") == result_of(whole / "run")
 
 
-@pytest.mark.parametrize("flags", [("--ema", "0"), ("--optimizer", "adamw"), ("--select", "last")])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        pytest.param(("--ema", "0"), marks=pytest.mark.slow),
+        ("--optimizer", "adamw"),
+        pytest.param(("--select", "last"), marks=pytest.mark.slow),
+    ],
+)
 def test_killed_in_the_middle_of_an_epoch(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]
 ) -> None:

@@ -164,7 +164,7 @@ def test_weights_of_other_experts_are_left_out(changes: dict[str, str]) -> None:
             assert sizes[0] * 3 == sizes[1] * len(shown)
 
 
-@pytest.mark.parametrize("combination", [None, "rgb+depth"])
+@pytest.mark.parametrize("combination", [pytest.param(None, marks=pytest.mark.slow), "rgb+depth"])
 @pytest.mark.parametrize("network", [pytest.param("surf", marks=pytest.mark.slow), "images"])
 def test_it_exports_with_any_batch_size(combination: str | None, network: str) -> None:
     form = folded(made("dmrnet", network), combination)

@@ -107,7 +107,7 @@ def test_notes_say_how_much_of_what_and_refusals_name_the_setting(tmp_path: Path
         f"{here.any(1).sum()} of 23 rows; filled with medians, indicators appended"
     ) in notes
     assert [note for note in notes if note.startswith("test: ") and " cam are missing" in note]
-    with pytest.raises(ValueError, match=r"tab, row 0 .*train with --data.cells mean"):
+    with pytest.raises(ValueError, match=r"tab, row 0 .*cells='mean' \(--data.cells mean\)"):
         read_splits(train, None, None, 0)
     path = str(tmp_path / "train.npz")
     np.savez(path, **{name: train.read(name) for name in ("tab", "cam", "y")})

@@ -29,15 +29,16 @@ def small_set(folder: Path, rows: int) -> list[str]:
     return flags
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "recipe", "rows"),
     [
         ("dmrnet", "best", 60),
-        pytest.param("dmr", "best", 8, marks=pytest.mark.slow),
-        pytest.param("dmrnet", "paper", 60, marks=pytest.mark.slow),
-        pytest.param("dmr", "best", 60, marks=pytest.mark.slow),
-        pytest.param("dmr", "best", 100, marks=pytest.mark.slow),
-        pytest.param("dmrnet", "paper", 100, marks=pytest.mark.slow),
+        ("dmr", "best", 8),
+        ("dmrnet", "paper", 60),
+        ("dmr", "best", 60),
+        ("dmr", "best", 100),
+        ("dmrnet", "paper", 100),
     ],
 )
 def test_the_defaults_learn_from_few_rows(

@@ -114,7 +114,8 @@ def test_a_cache_that_calls_the_test_clips_val_is_read_as_it_is(tmp_path: Path) 
     assert told.endswith("validation held out of the training clips with seed 0")
 
 
-@pytest.mark.parametrize("flat", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("flat", [False, True])
 def test_three_published_parts_stay_as_they_are(tmp_path: Path, flat: bool) -> None:
     source, table = made.videos(tmp_path / "source"), [HEAD]
     tested = set()
