@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 
 from dmrnet.cli import main
+from dmrnet.deploy.export import _check_arguments
 from dmrnet.serve import Limits, ServedModel, load_model
 from dmrnet.serve.body import read_body
 from dmrnet.serve.limits import check_exposure
+from dmrnet.serve.model import model_of
 from dmrnet.serve.server import address_of, bind, read_token
 
 
@@ -101,6 +104,15 @@ def test_what_cannot_be_served_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="one answer a sample"):
         ServedModel(None, {"dense": True})  # type: ignore[arg-type]
+    volumes = SimpleNamespace(
+        task=SimpleNamespace(dense=True, axes=3), folder=SimpleNamespace(path="run")
+    )
+    with pytest.raises(ValueError, match=r"volumes are made by dmrnet predict$"):
+        model_of(volumes)  # type: ignore[arg-type]
+    # Weights alone can be written.
+    _check_arguments(volumes, "safetensors", None, None, None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="graphs of runs on volumes are not supported"):
+        _check_arguments(volumes, "onnx", None, None, None)  # type: ignore[arg-type]
     other = tmp_path / "model.onnx"
     other.write_bytes(b"no model")
     with pytest.raises(ValueError, match="expected an ONNX file"):

@@ -126,13 +126,14 @@ def _check_arguments(
     quantise: str | None,
     size: tuple[int, int] | None,
 ) -> None:
-    if run.task.axes == 3:
-        raise ValueError(
-            f"{run.folder.path}: files of runs on volumes are not supported, since they are "
-            "predicted in sliding windows; use dmrnet predict, or run.predict in Python"
-        )
     if form not in FORMATS:
         raise ValueError(f"expected a format of {', '.join(FORMATS)}, got {form!r}")
+    if run.task.axes == 3 and form != "safetensors":
+        raise ValueError(
+            f"{run.folder.path}: graphs of runs on volumes are not supported, since they are "
+            "predicted in sliding windows; use dmrnet predict, run.predict in Python, or the "
+            "format safetensors, which this package reads"
+        )
     if quantise not in (None, "int8"):
         raise ValueError(f"expected quantise as int8, got {quantise!r}")
     if quantise and form != "onnx":

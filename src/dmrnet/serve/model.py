@@ -25,6 +25,8 @@ NO_PIXELS = (
     "exported graph (dmrnet export)"
 )
 
+NO_VOXELS = "expected one answer a sample; label maps of volumes are made by dmrnet predict"
+
 
 @dataclass(frozen=True)
 class Input:
@@ -147,7 +149,8 @@ def model_of(run: FinishedRun, threads: int = 0) -> ServedModel:
     from dmrnet.deploy.export import export_run
 
     if run.task.dense:
-        raise ValueError(f"{run.folder.path}: {NO_PIXELS}")
+        why = NO_VOXELS if run.task.axes == 3 else NO_PIXELS
+        raise ValueError(f"{run.folder.path}: {why}")
     onnx = all(find_spec(name) for name in ("onnx", "onnxruntime", "onnxscript"))
     with TemporaryDirectory(prefix="dmrnet-") as folder:
         exported = export_run(run, Path(folder), "onnx" if onnx else "torch-export")
