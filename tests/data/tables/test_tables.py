@@ -322,3 +322,16 @@ def test_a_few_odd_cells_do_not_make_numbers_categories(tmp_path: Path, odd: str
     Path(codes).write_text(Path(codes).read_text().replace("\n2,", "\nx,"))
     found = fit_source(codes, None, {"y": "y"}, None, None)
     assert found.notes == ("v.grade read as 3 categories (0, 1, x)",)
+
+
+def test_pictures_of_eight_and_sixteen_bits_together_are_said(tmp_path: Path) -> None:
+    """Each keeps its range; they are hardly in one unit."""
+    for row in range(6):
+        numbers = np.full((4, 4), 40 * row, dtype=np.uint8)
+        Image.fromarray(numbers.astype(np.uint16) * 200 if row < 2 else numbers).save(
+            tmp_path / f"{row}.png"
+        )
+    path = table(tmp_path / "a.csv", "v.x,depth,y", "{1},{1}.png,{0}", 6)
+    splits = data_class("table")(path).load(0)
+    said = "train: depth: 1 of 6 images hold numbers above 255, as those of 16 bits do"
+    assert any(note.startswith(said) for note in splits.notes)

@@ -155,6 +155,13 @@ class TableSource(ArraySource):
         first, shape = next(iter(known)), next(iter(known.values())).shape
         if self.bad_rows == "skip":
             shape = Counter(array.shape for array in known.values()).most_common(1)[0][0]
+        deep = sum(bool(array.max() > BYTE) for array in known.values())
+        if modality.kind == "image" and 0 < deep < len(known):
+            said = (
+                f"{column}: {deep} of {len(known)} images hold numbers above {BYTE}, as those of "
+                "16 bits do, and the others none; are they in one unit?"
+            )
+            self.notes = (*(note for note in self.notes if note != said), said)
         stacked = np.full((self.rows, *shape), np.nan, dtype=np.float32)
         for row, array in known.items():
             if array.shape == shape:
@@ -173,6 +180,9 @@ _WHOLE = re.compile(r"0|-?[1-9]\d{0,17}", re.ASCII)
 """A whole number as it is printed: labels such as 01 are text, which stays as it is written."""
 
 _CODE = re.compile(r"-?(0\d+|\d{19,})", re.ASCII)
+
+BYTE = 255
+"""Largest number of a picture of 8 bits."""
 
 _ADVICE = {
     "image": "give all one size (--data.size HEIGHTxWIDTH), and one number of channels",
