@@ -87,7 +87,7 @@ def _quotas(total: int, pairs: int, generator: torch.Generator) -> tuple[Tensor,
     if total <= 1 << MAX_TABLE:
         j = 1 + torch.randperm(total, generator=generator)[:pairs]
     else:
-        # Repetitions are allowed: among so many combinations they are very unlikely.
+        # Repetitions are allowed: among that many combinations they are very unlikely.
         j = torch.randint(1, total + 1, (pairs,), generator=generator)
     quota = torch.full_like(j, pairs // len(j))
     quota[: pairs % len(j)] += 1

@@ -133,7 +133,7 @@ def create_explorer(
 def _read(
     explored: ExploredRun, body: bytes, parts: list[tuple[str, bytes]] | None
 ) -> tuple[ViewSettings, dict[str, Array], Array]:
-    """Return settings, inputs ``(1, *shape)`` and what is there, bool ``(V,)``."""
+    """Return settings, inputs ``(1, *shape)`` and the present modalities, bool ``(V,)``."""
     names = [one.name for one in explored.model.inputs]
     if parts is not None:
         given = [content for name, content in parts if name == PART]

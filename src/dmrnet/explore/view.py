@@ -24,7 +24,7 @@ class Shown:
 
     Attributes:
         inputs: Arrays ``(1, *shape)`` of the graph, corrupted; zeros where absent or off.
-        present: bool ``(1, V)``: what is there and on.
+        present: bool ``(1, V)``, True where a modality is present and switched on.
         there: bool ``(V,)``: what the sample has.
         drawings: What is drawn of each modality that the sample has, on or off.
     """

@@ -101,7 +101,7 @@ def build_report(
         split: ``test``, or ``val`` for the rows that training wrote.
         names: Labels of some systems, instead of method, recipe and settings.
         chosen: Names of settings that were chosen for each system, such as ``lr``: systems are not
-            told apart by them.
+            distinguished by them.
         overwrite: Whether files that are not of an earlier report are replaced as well.
         samples: Whether pictures of test samples are shown; None: of published data sets, but not
             of the user's own data, which a page that is passed on would carry along.

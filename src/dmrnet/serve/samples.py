@@ -228,7 +228,7 @@ def _of_npy(name: str, stream: Any, one: Input) -> Array:  # noqa: ANN401
     content = stream.read(wanted + 1)
     if len(content) != wanted:
         raise BadSampleError(f"part {name}: the .npy file is cut short, or longer than it says")
-    # Fortran order is told in the header, which numpy reads again here.
+    # Fortran order is stated in the header, which numpy reads again here.
     stream.seek(0)
     array: Array = np.lib.format.read_array(stream, allow_pickle=False)
     return array

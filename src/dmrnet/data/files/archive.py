@@ -97,7 +97,7 @@ class Archive(ArraySource):
         """Return the lengths of the sequences among arrays, by modality, where the file has them.
 
         Raises:
-            ValueError: If it cannot be told which array they are of.
+            ValueError: If it is unclear which array they belong to.
         """
         named = {name: self.read(key) for name, key in self.lengths.items() if name}
         if "" in self.lengths:

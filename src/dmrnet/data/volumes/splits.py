@@ -113,7 +113,7 @@ def volume_splits(
         options.intensity,
     )
     by = " x ".join(map(str, sides))
-    told = [
+    sentences = [
         f"trained on {options.patches} patches of {by} voxels of each volume an epoch; validated "
         f"and tested on whole volumes, in windows of that size",
         *notes,
@@ -125,7 +125,7 @@ def volume_splits(
         patches,
         rows["val"],
         rows.get("test"),
-        tuple(told),
+        tuple(sentences),
         standardiser,
         columns=task.modalities,
         whole_labels=whole_labels,
