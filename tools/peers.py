@@ -174,7 +174,11 @@ def seeds_of(systems: Mapping[str, Scores]) -> int:
 def page(folder: Path) -> str:
     """Return the page of the study, from the rows alone."""
     read = dict(scores_of(path) for path in sorted(folder.glob("rows/*.jsonl")))
-    results = {data: of for data, of in read.items() if seeds_of(of) >= FEWEST}
+    results = {
+        data: {name: scores for name, scores in of.items() if len(scores[METRIC].seeds) >= FEWEST}
+        for data, of in read.items()
+        if seeds_of(of) >= FEWEST
+    }
     shown = {data.partition(" ")[0]: systems for data, systems in results.items()}
     lines = [*sentences(shown)]
     seeds = sorted({seeds_of(systems) for systems in results.values()})
@@ -184,6 +188,10 @@ def page(folder: Path) -> str:
         f"{len(results)} of the study's 5 data sets, of which 30 % of the modalities are missing "
         f"in training, validation and test; {number} seeds."
     )
+    for data, of in results.items():
+        left = [f"`{name}`" for name in read[data] if name not in of]
+        if left:
+            first += f" Too few seeds yet on {data.partition(' ')[0]}: {', '.join(left)}."
     if len(results) < 5:
         first += " Interim: the other sets have too few seeds yet."
     parts = [
