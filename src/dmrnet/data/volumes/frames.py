@@ -68,4 +68,6 @@ def restored_probabilities(values: Array, frame: Frame | None) -> Array:
         for first, side in zip(frame.start, values.shape[1:], strict=True)
     )
     whole[(slice(None), *at)] = values
-    return whole.transpose(0, *(1 + np.argsort(frame.axes)))
+    back = tuple(1 + axis for axis, flip in enumerate(frame.flips) if flip)
+    flipped: Array = np.flip(whole, back)
+    return flipped.transpose(0, *(1 + np.argsort(frame.axes)))

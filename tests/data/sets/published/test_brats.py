@@ -16,7 +16,7 @@ from tests.data.made import brats as made
 from dmrnet.data.brats.prepared import NiftiCases
 from dmrnet.data.published.preparation import prepare
 from dmrnet.data.sets.published.brats import BraTS
-from dmrnet.data.volumes.frames import restored
+from dmrnet.data.volumes.frames import restored, restored_probabilities
 from dmrnet.data.volumes.patches import PatchDataset
 from dmrnet.data.volumes.rows import VolumeRows
 from dmrnet.settings.config import parse_run
@@ -203,4 +203,9 @@ def test_files_along_other_axes_are_turned_and_turned_back(tmp_path: Path, codes
             assert np.array_equal(values, other.inputs[name])
         stored = np.asarray(nib.load(turned.cases[row].files["labels"]).dataobj)
         assert other.labels is not None
-        assert np.array_equal(restored(other.labels, turned.frame(row)), stored)
+        back = restored(other.labels, turned.frame(row))
+        assert np.array_equal(back, stored)
+        each = np.stack([other.labels == label for label in range(4)]).astype(np.float32)
+        whole = restored_probabilities(each, turned.frame(row))
+        for label, number in enumerate(turned.frame(row).numbers or ()):
+            assert np.array_equal(whole[label] == 1, stored == number)
