@@ -315,6 +315,11 @@ def test_target_says_what_the_numbers_of_a_file_are(tmp_path: Path) -> None:
         dmrnet.fit(tmp_path / "t.npz", method="sf-md", max_epochs=1)
     run = dmrnet.fit(tmp_path / "t.npz", target="regression", method="sf-md", max_epochs=1)
     assert run.evaluate(tmp_path / "t.npz").metric == "mae"
+    later = rng.normal(size=(5, 3))
+    plain = run.predict({"a": later})
+    later[1, 0] = np.nan  # Its row keeps its place, as NaN.
+    skipped = run.predict({"a": later}, bad_rows="skip")
+    np.testing.assert_array_equal(skipped, np.where(np.arange(5) == 1, np.nan, plain))
     data = dmrnet.MultimodalDataset({"a": rng.normal(size=(60, 3))}, np.arange(60) % 2)
     with pytest.raises(TypeError, match="give it to MultimodalDataset"):
         dmrnet.fit(data, target="regression", method="sf-md")

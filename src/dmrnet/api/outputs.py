@@ -17,20 +17,21 @@ from dmrnet.modalities import Task
 from dmrnet.targets import TRUTHS
 
 
-def decided_as_given(task: Task, decided: Array, rows: Array, whole: bool) -> Array:
+def decided_as_given(task: Task, decided: Array, found: Predicted, whole: bool) -> Array:
     """Return what is predicted, in the form of the labels of the training samples.
 
     Args:
         task: What is predicted.
         decided: What `Target.decide` returned: classes ``(n,)``, or labels or numbers ``(n, M)``.
-        rows: Row of each among the samples, int64 ``(n,)``.
+        found: The samples; of numbers, those that were not predicted are NaN.
         whole: Whether classes were given as numbers or as bool.
     """
-    decided = decided[rows.argsort()]
+    if task.target == "regression":
+        every = values_of_all(found, decided, np.float64(np.nan))
+        return every[:, 0] if len(task.classes) == 1 else every
+    decided = decided[found.rows.argsort()]
     if task.target == "multi-label":
         return np.asarray(decided, dtype=np.int64)
-    if task.target == "regression":
-        return np.asarray(decided[:, 0] if len(task.classes) == 1 else decided)
     names = np.asarray(task.classes)
     if whole and task.classes == TRUTHS:
         names = names == TRUTHS[1]

@@ -356,7 +356,7 @@ class Run(Deployable):
             )
         whole = self._finished.folder.read_facts().get("whole_labels", False)
         own = decided(self._finished, found.probabilities, found.seen, confidence)
-        return decided_as_given(task, own.numpy(), found.rows, whole)
+        return decided_as_given(task, own.numpy(), found, whole)
 
     def _kinds(self, inputs: Mapping[str, Any]) -> dict[str, str]:
         """Return the kinds of given inputs, as far as the training knows them."""
