@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dmrnet.data.files.arrays.objects import as_array
+from dmrnet.data.files.arrays.resize import parse_size
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.python.items import LazyDataset
 from dmrnet.modalities import Task
@@ -39,14 +40,16 @@ def samples_of(
         for modality in task.inputs:
             if not modality.ragged:
                 _check_batch(modality.name, modality.shape, inputs.get(modality.name))
+        some = _sizes_of(size, inputs)
         return MultimodalDataset(
-            inputs, present=present, kinds=kinds(inputs), size=size, name="inputs"
+            inputs, present=present, kinds=kinds(inputs), size=some, name="inputs"
         )
     if present is not None:
         raise TypeError("expected present with a mapping of arrays only")
     if isinstance(inputs, list | tuple) and all(isinstance(one, Mapping) for one in inputs):
         named = {name: value for one in inputs for name, value in one.items()}
-        return MultimodalDataset.from_records(inputs, kinds=kinds(named), size=size, name="inputs")
+        some = _sizes_of(size, named)
+        return MultimodalDataset.from_records(inputs, kinds=kinds(named), size=some, name="inputs")
     if isinstance(inputs, MultimodalDataset | LazyDataset):
         return inputs
     if isinstance(inputs, str | Path):
@@ -69,6 +72,11 @@ def check_test(test: object) -> None:
         "expected test samples with labels: a MultimodalDataset(inputs, y), a LazyDataset or an "
         f".npz file, got {type(test).__name__}"
     )
+
+
+def _sizes_of(size: Any, names: Container[str]) -> dict[str, tuple[int, int]]:  # noqa: ANN401
+    """Return the sizes of the images that are given; others may be left out."""
+    return {name: one for name, one in parse_size(size).items() if not name or name in names}
 
 
 def _check_batch(name: str, shape: tuple[int, ...], value: object) -> None:

@@ -130,7 +130,7 @@ class MultimodalDataset(GivenData, ArraySource):
         sizes = parse_size(size)
         if unknown := [one for one in sizes if one and one not in given]:
             raise ValueError(f"size: no modality {unknown[0]!r}; {nearest(unknown[0], self.names)}")
-        self.size = size_text(sizes)
+        self.size = size_text({one: sizes[one] for one in sizes if one not in self.nowhere})
         self._arrays = {
             one: rows_of_modality(one, sized(one, value, sizes), self.kinds)
             for one, value in inputs.items()
@@ -330,6 +330,7 @@ class MultimodalDataset(GivenData, ArraySource):
             name=self.path,
         )
         like.volumes, like.features = self.volumes, self.features
+        like.nowhere = dict.fromkeys(self.nowhere)
         return like
 
     def labelled(self, y: Any, weights: Any = None, groups: Any = None) -> MultimodalDataset:  # noqa: ANN401

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dmrnet.data.sets.base import Cells, InMemory, OwnFiles
@@ -46,7 +46,7 @@ class Arrays(OwnFiles, InMemory):
     modalities: list[str] | None = None
     kinds: dict[str, str] | None = None
     cells: Cells = "refuse"
-    size: str | None = None
+    size: str | None = field(default=None, metadata={"path": False})
     padding: dict[str, float] | None = None
     target: Literal["auto", "classes", "ordinal", "multi-label", "regression"] = "auto"
     labels: list[str] | None = None

@@ -5,7 +5,7 @@ Settings name the samples by their fingerprint, so that a run folder says which 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from dmrnet.data.sets.base import Cells, InMemory
@@ -38,7 +38,7 @@ class Given(OwnVolumes, InMemory):
     val_share: float = 0.2
     absent: dict[str, float] | None = None
     cells: Cells = "refuse"
-    size: str | None = None
+    size: str | None = field(default=None, metadata={"path": False})
     unscaled: list[str] | None = None
 
     shows_inputs: ClassVar[bool] = True

@@ -9,10 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
+from dmrnet.api.samples import samples_of
 from dmrnet.data.files.arrays.resize import parse_size, size_text, sized
 from dmrnet.data.files.reading import read_split
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.sets.arrays import Arrays
+from dmrnet.data.sets.given import Given
+from dmrnet.modalities import Modality, Task
+from dmrnet.settings.paths import absolute
 
 RNG = np.random.default_rng(0)
 SIDES = RNG.integers(12, 20, 30)
@@ -72,6 +76,24 @@ def test_channels_stay_where_they_are(channels: int, last: bool) -> None:
     plain = sized("m", objects(images), {"": (9, 9)})
     for one, other in zip(done, plain, strict=True):
         np.testing.assert_array_equal(np.moveaxis(one, -1, 0) if last else one, other)
+
+
+def test_sizes_are_no_paths(path: str) -> None:
+    """A run keeps its settings with absolute paths: 8x10 became one, which is no size."""
+    for settings in (Arrays(path, size="image=8x10"), Given(size="8x10")):
+        assert absolute(settings).size == settings.size
+
+
+def test_images_that_are_left_out_need_no_size() -> None:
+    inputs, sizes = {"image": IMAGES[:3], "other": None}, {"image": 8, "other": 8}
+    data = MultimodalDataset(inputs, size=sizes)
+    assert repr(data[:2]) == "MultimodalDataset(2 samples; image (3, 8, 8) in 2; other in 0)"
+    task = Task(tuple(Modality(name, "image", (3, 8, 8)) for name in sizes), ("no", "yes"))
+    rows = [{"image": one} for one in IMAGES[:3]]
+    for given in (inputs, {"image": IMAGES[:3]}, rows):
+        found = samples_of(given, None, task, "image=8x8,other=8x8", lambda _: {})
+        assert isinstance(found, MultimodalDataset)
+        assert np.array_equal(found.read("image"), data.read("image"))
 
 
 def test_what_are_no_images_of_one_kind(path: str) -> None:
