@@ -285,6 +285,10 @@ def test_decimal_commas_are_numbers(tmp_path: Path) -> None:
     # Targets, too.
     target = table(tmp_path / "b.csv", "v.age\tw.dose\ty", "{1}\t2\t{0},25")
     assert fit_source(target, None, {"y": "y"}, None, None).read("y")[:2].tolist() == [0.25, 1.25]
+    # 1,125 alone might be 1125; a zero before the comma says that it is not.
+    share = table(tmp_path / "d.csv", "v.share;y", "{0},125;{0}")
+    read = fit_source(share, None, {"y": "y"}, None, None).read("v")
+    assert read[:3, 0].tolist() == [0.125, 1.125, 2.125]
     # In quotes between commas they may be codes, and stay text.
     codes = table(tmp_path / "c.csv", "v.codes,y", '"1,{0}",{0}')
     assert fit_source(codes, None, {"y": "y"}, None, None).read("v").shape == (30, 3)

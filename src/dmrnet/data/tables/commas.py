@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 _DECIMAL = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
+_FRACTION = re.compile(r"[-+]?0,")
 _PLAIN = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 Cells = Sequence[str | None]
@@ -34,7 +35,9 @@ def without_commas(path: str, name: str, cells: Cells, delimiter: str) -> tuple[
     commas = [cell for cell in known if "," in cell]
     if not commas or not all(_is_number(cell) for cell in known):
         return cells, ""
-    if all(_THOUSANDS.fullmatch(cell) for cell in commas):
+    # A zero parts no thousands: one such cell says what the others are.
+    decimal = delimiter != "," and any(_FRACTION.match(cell) for cell in commas)
+    if not decimal and all(_THOUSANDS.fullmatch(cell) for cell in commas):
         raise ValueError(
             f"{path}: column {name!r}: {commas[0]} may be {commas[0].replace(',', '')} or "
             f"{commas[0].replace(',', '.', 1)}; write numbers without commas"
