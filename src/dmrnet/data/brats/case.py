@@ -150,6 +150,7 @@ def _checked(role: str, volume: Volume, numbers: tuple[int, ...]) -> Volume:
     if not np.allclose(volume.spacing, SPACING, rtol=0, atol=0.01):
         got = " x ".join(f"{step:g}" for step in volume.spacing)
         raise ValueError(f"has voxels of {got} mm; BraTS has 1 x 1 x 1: resample it")
+    file_axes(volume.affine, DIRECTIONS)
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise ValueError("holds NaN or infinity")
     if role == LABELS:

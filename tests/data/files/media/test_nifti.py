@@ -10,7 +10,7 @@ import pytest
 
 nib = pytest.importorskip("nibabel")
 
-from dmrnet.data.files.media.nifti import read_volume, write_labels  # noqa: E402
+from dmrnet.data.files.media.nifti import file_axes, read_volume, write_labels  # noqa: E402
 
 AFFINE = np.array([[-2.0, 0, 0, 90], [0, 0, 3, -126], [0, 1, 0, -72], [0, 0, 0, 1]])
 
@@ -31,6 +31,14 @@ def test_every_form_is_read(kind, dtype: str, compressed: bool) -> None:
     np.testing.assert_allclose(volume.values, x.reshape(3, 4, 5), rtol=1e-6)
     assert np.array_equal(volume.affine, AFFINE)
     assert volume.spacing == (2.0, 1.0, 3.0)
+
+
+@pytest.mark.parametrize("rows", [np.zeros((3, 3)), [[1, 1, 0], [0, 0, 0], [0, 0, 1]]])
+def test_axes_without_three_directions_are_refused(rows) -> None:
+    affine = np.eye(4)
+    affine[:3, :3] = rows
+    with pytest.raises(ValueError, match="do not lie along three directions"):
+        file_axes(affine, "SPL")
 
 
 def test_scaled_numbers_are_those_that_are_meant() -> None:

@@ -115,6 +115,9 @@ def file_axes(affine: Array, codes: str) -> tuple[tuple[int, int, int], tuple[bo
         affine: Matrix ``(4, 4)`` from voxels to millimetres.
         codes: A letter for the end of each direction: L or R, A or P, I or S.
 
+    Raises:
+        ValueError: If two axes of the file lie along one line, or one along none.
+
     >>> file_axes(np.diag([-1.0, -1.0, 1.0, 1.0]), "SPL")
     ((2, 1, 0), (False, False, False))
     >>> file_axes(np.eye(4), "SPL")
@@ -124,6 +127,8 @@ def file_axes(affine: Array, codes: str) -> tuple[tuple[int, int, int], tuple[bo
 
     module: Any = orientations  # it has no types
     of_file, wanted = module.io_orientation(affine), module.axcodes2ornt(tuple(codes))
+    if np.isnan(of_file).any():
+        raise ValueError("has an affine matrix whose axes do not lie along three directions")
     axes = [int(np.flatnonzero(of_file[:, 0] == world)[0]) for world, _ in wanted]
     flips = [bool(of_file[k, 1] != way) for k, (_, way) in zip(axes, wanted, strict=True)]
     return (axes[0], axes[1], axes[2]), (flips[0], flips[1], flips[2])
