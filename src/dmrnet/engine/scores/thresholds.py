@@ -112,8 +112,9 @@ class OwnThresholds:
             probabilities: float ``(n, 2)``.
             combinations: Names of the combinations that they are predicted from.
         """
-        limits = torch.tensor([self.values.get(name, 0.5) for name in combinations])
-        accepted = probabilities[:, self.accepts].double() > limits.double()
+        values = [self.values.get(name, 0.5) for name in combinations]
+        limits = torch.tensor(values, dtype=torch.float64)
+        accepted = probabilities[:, self.accepts].double() > limits
         return torch.where(accepted, self.accepts, 1 - self.accepts)
 
 
