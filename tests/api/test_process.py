@@ -52,6 +52,17 @@ def test_modes_of_the_caller_change_nothing(
         assert np.array_equal(probabilities(), expected)
 
 
+def test_predictions_are_of_float32_whatever_is_set() -> None:
+    run = dmrnet.fit(DATA, **{**SHORT, "method": "experts"})
+    lazy = dmrnet.LazyDataset(
+        [{"a": a, "b": b} for a, b in zip(DATA.read("a"), DATA.read("b"), strict=True)]
+    )
+    plain = run.predict_proba(DATA)
+    with double():
+        assert np.array_equal(run.predict_proba(DATA), plain)
+        np.testing.assert_allclose(run.predict_proba(lazy), plain, rtol=1e-5)
+
+
 def test_the_callers_random_numbers_and_threads_stay(expected: np.ndarray) -> None:
     threads = torch.get_num_threads()
     torch.manual_seed(7)

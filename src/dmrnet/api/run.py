@@ -131,6 +131,7 @@ class Run(Deployable):
         fit_run(replace(settings, training=training), self.path, report, masks=masks)
         return Run(open_finished(self.path), self._keep)
 
+    @torch_as_before()
     def evaluate(
         self,
         test: MultimodalDataset | LazyDataset | str | Path | None = None,
@@ -158,6 +159,7 @@ class Run(Deployable):
         evaluate_run(self._finished, test, batch_size, metrics=metrics, bad_rows=bad_rows)
         return self._scores("test")
 
+    @torch_as_before()
     def predict_proba(
         self,
         inputs: MultimodalDataset | LazyDataset | Mapping[str, Any] | str | Path,
@@ -197,6 +199,7 @@ class Run(Deployable):
         found = self._predicted(inputs, present, combination, confidence, bad_rows)
         return values_of_all(found, found.probabilities.numpy(), np.float32(np.nan))
 
+    @torch_as_before()
     def predict_sets(
         self,
         inputs: MultimodalDataset | LazyDataset | Mapping[str, Any] | str | Path,
@@ -224,6 +227,7 @@ class Run(Deployable):
         sets = confidence.sets(found.probabilities, found.seen, level)
         return values_of_all(found, sets.numpy(), np.bool_(True))
 
+    @torch_as_before()
     def advise(
         self,
         inputs: MultimodalDataset | LazyDataset | Mapping[str, Any] | str | Path,
@@ -291,6 +295,7 @@ class Run(Deployable):
             given = some[given]
         return Predicted(samples, given, seen, probabilities, dataset, rows, visible)
 
+    @torch_as_before()
     def uncertainty(
         self,
         inputs: MultimodalDataset | LazyDataset | Mapping[str, Any] | str | Path,
@@ -323,6 +328,7 @@ class Run(Deployable):
         }
         return {name: column[:, 0] for name, column in spread.items()}
 
+    @torch_as_before()
     def predict(
         self,
         inputs: MultimodalDataset | LazyDataset | Mapping[str, Any] | str | Path,
