@@ -52,12 +52,17 @@ def ask(address: str, samples: list[dict[str, object]]) -> list[dict[str, object
 
 
 def memory(process: int) -> float:
-    """Return the resident memory of a process, in MB; 0 where the system does not say."""
+    """Return the memory of a process's own, in MB; 0 where the system does not say.
+
+    Pages of libraries do not count, since they come and go with the needs of others.
+    """
     status = Path(f"/proc/{process}/status")
     if not status.is_file():
         return 0.0
-    (line,) = (one for one in status.read_text().splitlines() if one.startswith("VmRSS"))
-    return int(line.split()[1]) / 1000
+    own = (
+        line for line in status.read_text().splitlines() if line.startswith(("RssAnon", "VmSwap"))
+    )
+    return sum(int(line.split()[1]) for line in own) / 1000
 
 
 def main() -> None:
@@ -112,7 +117,11 @@ def fuzz(server: subprocess.Popen[bytes], address: str, requests: int, seed: int
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json"]
     ask(address, samples)
     before, start = memory(server.pid), time.perf_counter()
-    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    # It keeps a cache where it runs.
+    with TemporaryDirectory() as here:
+        done = subprocess.run(
+            [*command, *options], capture_output=True, text=True, check=False, cwd=here
+        )
     if server.poll() is not None:
         raise SystemExit(
             f"the service ended while it was asked, with exit code {server.returncode}"
