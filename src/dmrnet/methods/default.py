@@ -1,9 +1,9 @@
 """The method that is trained where none is named. This file alone decides which.
 
 Over the data sets of ``dmrnet study winner``, which have one class a sample, `experts` is ahead of
-`sf-md` trained as long, beyond chance, in the average over combinations and in the worst
-(``docs/results/winner.md``). Nothing was compared like this for other tasks: they get the paper's
-system. Imports no torch.
+`sf-md` trained as long in the average over combinations, beyond chance, and in the worst, less
+surely (``docs/results/winner.md``). Nothing was compared like this for other tasks: they get the
+paper's system. Imports no torch.
 """
 
 from __future__ import annotations
