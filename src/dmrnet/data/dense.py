@@ -14,11 +14,55 @@ from dmrnet.data.dataset import Dataset
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.inputs.transforms import Transform, integer, uniform
 from dmrnet.data.inputs.views import View
-from dmrnet.data.splits.split import generator
+from dmrnet.data.splits.groups import group_codes, hold_out_groups
+from dmrnet.data.splits.split import generator, hold_out
 from dmrnet.modalities import Batch, Task
 
 CELL = 32
 """Cell size, in pixels, of the index that locates foreground classes."""
+
+STEP = 16
+"""Tiles of images that are smaller than the set size have a side that is a multiple of this."""
+
+
+def tile_side(wanted: int, least: int) -> int:
+    """Return the side of training tiles, for images whose smallest side is `least`.
+
+    >>> tile_side(128, 500), tile_side(128, 100), tile_side(128, 10)
+    (128, 96, 10)
+    """
+    return wanted if wanted <= least else least // STEP * STEP or least
+
+
+def hold_out_images(
+    path: str, pixels: Tensor, groups: Sequence[str] | None, share: float, seed: int
+) -> tuple[Tensor, Tensor]:
+    """Return the images to train on and those held out, stratified by their commonest class.
+
+    Args:
+        path: Name of the images, for messages.
+        pixels: Number of pixels of each class in each image, int64 ``(n, M)``.
+        groups: Name of each image's group, which stays together; None without.
+        share: Share of the images to hold out.
+        seed: Seed of the run.
+
+    Returns:
+        Rows of each, int64, ascending.
+
+    Raises:
+        ValueError: If there are too few images.
+    """
+    draw, most = generator(seed, "images", "val"), pixels.argmax(1)
+    if groups is None:
+        drawn = hold_out(most, share, draw)
+    else:
+        drawn = hold_out_groups(most, group_codes(groups), share, draw)
+    if not drawn.any():
+        raise ValueError(
+            f"{path}: {len(pixels)} images are too few to hold {100 * share:g} % out for "
+            "validation; give val, or raise val_share"
+        )
+    return (~drawn).nonzero().flatten(), drawn.nonzero().flatten()
 
 
 class LabelledImages(Protocol):

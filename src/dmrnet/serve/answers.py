@@ -22,9 +22,10 @@ def decided(probabilities: Array, present: Array, model: ServedModel) -> Array:
     if own is None:
         return decide(probabilities, model.target)
     names = np.array([one.name for one in model.inputs])
-    limits = [own["values"].get("+".join(names[row]), 0.5) for row in present]
+    masks, which = np.unique(present, axis=0, return_inverse=True)
+    limits = np.array([own["values"].get("+".join(names[mask]), 0.5) for mask in masks])
     accepts = int(own["accepts"])
-    accepted = probabilities[:, accepts].astype(np.float64) > np.array(limits)
+    accepted = probabilities[:, accepts].astype(np.float64) > limits[which.ravel()]
     return np.where(accepted, accepts, 1 - accepts)
 
 

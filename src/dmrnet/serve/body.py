@@ -18,8 +18,8 @@ LARGE = 64_000
 
 
 READ_AWAY = 8
-"""Requests up to so many times the limit are read to their end, though not kept: a client that
-still writes sees a closed connection instead of the answer."""
+"""Largest request that is read to its end, in multiples of the limit. Nothing of it is kept: a
+client that still writes would see a closed connection instead of the answer."""
 
 
 async def read_body(request: Request, limits: Limits) -> bytes:

@@ -49,7 +49,7 @@ def find(sources: Sequence[Path]) -> FilesByGroup:
 
 
 FACTS = ("start", "whole", "affine", "turned", "voxels", "hash")
-"""What the table says of a case besides its names."""
+"""Columns of the table of cases that hold no names."""
 
 
 def release_of(case: Case) -> Path:

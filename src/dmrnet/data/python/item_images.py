@@ -14,7 +14,7 @@ from torch import Tensor
 from dmrnet.data.checks.concerns import warnings_of
 from dmrnet.data.checks.shift import with_shift_warnings
 from dmrnet.data.dataset import Splits
-from dmrnet.data.dense import TileDataset, class_weights
+from dmrnet.data.dense import TileDataset, class_weights, hold_out_images, tile_side
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.inputs.streaming import fit_streamed
@@ -22,8 +22,6 @@ from dmrnet.data.inputs.transforms import RandomFlip, Symmetry
 from dmrnet.data.inputs.views import ImageView, View
 from dmrnet.data.pixel_labels import numbers_of_training
 from dmrnet.data.python.items import LazyDataset
-from dmrnet.data.splits.groups import group_codes, hold_out_groups
-from dmrnet.data.splits.split import generator, hold_out
 from dmrnet.data.volumes.own import cell_counts, volumes_of
 from dmrnet.data.volumes.rows import VolumeRows
 from dmrnet.data.volumes.sources import Opened, without_ignored
@@ -31,9 +29,6 @@ from dmrnet.modalities import Batch, Modality, Task
 
 if TYPE_CHECKING:
     from dmrnet.data.sets.images import Images
-
-STEP = 16
-"""Tiles of images that are smaller than the set size have a side that is a multiple of this."""
 
 
 class ImageRows(VolumeRows):
@@ -124,22 +119,13 @@ def image_splits(
     classes, index = tuple(options.classes or map(str, numbers)), opened.index(numbers)
     rows, held = torch.arange(len(index)), torch.arange(0)
     if val is None:
-        draw, most = generator(seed, "images", "val"), index.voxels.argmax(1)
-        if index.groups is None:
-            drawn = hold_out(most, options.val_share, draw)
-        else:
-            drawn = hold_out_groups(most, group_codes(index.groups), options.val_share, draw)
-        rows, held = (~drawn).nonzero().flatten(), drawn.nonzero().flatten()
-        if not len(held):
-            raise ValueError(
-                f"{opened.path}: {len(index)} images are too few to hold "
-                f"{100 * options.val_share:g} % out for validation; give val, or raise val_share"
-            )
+        rows, held = hold_out_images(
+            opened.path, index.voxels, index.groups, options.val_share, seed
+        )
     for column, name in enumerate(index.modalities):
         if not index.present[rows, column].any():
             raise ValueError(f"modality {name} is present in no training row; leave it out")
-    least = int(index.sizes[rows, 1:].min())
-    side = options.tile if options.tile <= least else least // STEP * STEP or least
+    side = tile_side(options.tile, int(index.sizes[rows, 1:].min()))
     task = Task(
         tuple(Modality(name, "image", (c, side, side)) for name, c in index.channels.items()),
         classes,

@@ -34,7 +34,7 @@ class GivenData(Source, ABC):
 
     @property
     def stated(self) -> tuple[object, ...]:
-        """What is said about the labels, for fingerprints; empty by default."""
+        """Settings of the labels that differ from the defaults, for fingerprints."""
         own = () if self.volumes == OwnVolumes() else (self.volumes,)
         auto = self.target == "auto" and self.labels is None
         return own if auto else (self.target, self.labels, *own)

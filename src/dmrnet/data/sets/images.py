@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 PixelCells = Literal["refuse", "mean", "median", "zero"]
 """Values that may replace missing pixels."""
 
-STEP = 16
-"""Tiles of images that are smaller than the set size have a side that is a multiple of this."""
-
 
 @dataclass(frozen=True)
 class Images(OwnFiles):
@@ -90,12 +87,10 @@ class Images(OwnFiles):
 
         from dmrnet.data.checks.concerns import warnings_of
         from dmrnet.data.dataset import Splits
-        from dmrnet.data.dense import TileDataset, class_weights
+        from dmrnet.data.dense import TileDataset, class_weights, hold_out_images, tile_side
         from dmrnet.data.inputs.standardise import Standardiser
         from dmrnet.data.inputs.transforms import RandomFlip, Symmetry
         from dmrnet.data.pixel_labels import class_numbers, numbers_of_training
-        from dmrnet.data.splits.groups import group_codes, hold_out_groups
-        from dmrnet.data.splits.split import generator, hold_out
         from dmrnet.modalities import Modality, Task
 
         self._check()
@@ -110,20 +105,8 @@ class Images(OwnFiles):
         pixels = pixels_of(labels, classes)
         rows, held = torch.arange(len(pixels)), torch.arange(0)
         if val is None:
-            draw, most = generator(seed, "images", "val"), pixels.argmax(1)
-            if images.groups is None:
-                drawn = hold_out(most, self.val_share, draw)
-            else:
-                drawn = hold_out_groups(most, group_codes(images.groups), self.val_share, draw)
-            rows, held = (~drawn).nonzero().flatten(), drawn.nonzero().flatten()
-            if not len(held):
-                raise ValueError(
-                    f"{path}: {len(pixels)} images are too few to hold "
-                    f"{100 * self.val_share:g} % out for validation; give val, or raise val_share"
-                )
-        side = self.tile
-        if side > min(images.size):
-            side = min(images.size) // STEP * STEP or min(images.size)
+            rows, held = hold_out_images(path, pixels, images.groups, self.val_share, seed)
+        side = tile_side(self.tile, min(images.size))
         task = Task(
             tuple(Modality(m.name, "image", (m.shape[0], side, side)) for m in images.inputs),
             classes,

@@ -105,15 +105,16 @@ class OwnThresholds:
     accepts: int
     values: Mapping[str, float]
 
-    def decide(self, probabilities: Tensor, combinations: list[str]) -> Tensor:
+    def decide(self, probabilities: Tensor, combinations: list[str], which: Tensor) -> Tensor:
         """Return the class of each sample, int64 ``(n,)``.
 
         Args:
             probabilities: float ``(n, 2)``.
-            combinations: Names of the combinations that they are predicted from.
+            combinations: Names of combinations.
+            which: int64 ``(n,)``, the combination that each sample is predicted from.
         """
         values = [self.values.get(name, 0.5) for name in combinations]
-        limits = torch.tensor(values, dtype=torch.float64)
+        limits = torch.tensor(values, dtype=torch.float64)[which]
         accepted = probabilities[:, self.accepts].double() > limits
         return torch.where(accepted, self.accepts, 1 - self.accepts)
 
@@ -165,7 +166,9 @@ def decided(
     own = thresholds_of(run, confidence)
     if own is None:
         return target_of(run.task).decide(probabilities)
-    return own.decide(probabilities, [name_of(mask, run.task.modalities) for mask in seen])
+    masks, which = seen.unique(dim=0, return_inverse=True)
+    names = [name_of(mask, run.task.modalities) for mask in masks]
+    return own.decide(probabilities, names, which)
 
 
 def attack_type_lines(
