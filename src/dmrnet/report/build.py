@@ -52,8 +52,14 @@ _BEGINNINGS = {
 
 _NEAR = 1000
 
-_OWN = ("arrays", "table", "images", "volumes", "given")
-"""Data sets that are the user's own, as rows name them."""
+# fmt: off
+PUBLISHED = frozenset((
+    "brats", "cancer", "casia-surf", "crema-d", "cwfid", "digits",
+    "ionosphere", "kinetics-sounds", "landsat", "libras", "mfeat", "nyuv2",
+    "pendigits", "quadrants", "segment", "spambase", "watch",
+))
+# fmt: on
+"""Data sets whose samples are public, as rows name them; all others are the user's own."""
 
 _OWN_LEFT_OUT = (
     "left out, since they are of your own data and a page may be passed on; "
@@ -204,7 +210,7 @@ def _mistakes(summaries: Sequence[DataSummary]) -> list[Mistakes | NumbersOf | s
 
 def _left_out(summary: DataSummary, wanted: bool | None) -> str:
     """Return why pictures of samples are left out; empty if they are not."""
-    if wanted is None and summary.dataset.split(" ")[0] in _OWN:
+    if wanted is None and summary.dataset.split(" ")[0] not in PUBLISHED:
         return _OWN_LEFT_OUT
     return "left out, as was asked for." if wanted is False else ""
 

@@ -7,7 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from dmrnet.data.registry import DATASETS
 from dmrnet.report import build_report
+from dmrnet.report.build import PUBLISHED
 from dmrnet.report.figures.samples import LARGEST, sample_figure
 from dmrnet.report.mistakes.shown import read_shown, shown_samples
 from dmrnet.report.records.rows import RowError
@@ -56,7 +58,14 @@ def test_samples_are_on_the_page(make_run, tmp_path):
     assert "data:image" not in page
 
 
-@pytest.mark.parametrize("own", ["arrays data/train.npz", "given (train=data-1)", "table"])
+def test_every_data_set_of_the_package_is_published_or_the_users_own():
+    own = {"arrays", "table", "images", "volumes", "given"}
+    assert PUBLISHED | own == {name for name in DATASETS if DATASETS.is_builtin(name)}
+
+
+@pytest.mark.parametrize(
+    "own", ["arrays data/train.npz", "given (train=data-1)", "table", "my-set (rows=9)"]
+)
 def test_own_samples_are_shown_only_when_asked_for(make_run, tmp_path, own):
     run = make_run(modalities=NAMES)
     add_shown(run)
