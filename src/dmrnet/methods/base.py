@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from dmrnet.methods.epochs import EpochReminder
 from dmrnet.methods.hooks import TrainingHooks
 from dmrnet.modalities import Batch, CachedFeatures, Inputs, MaskSampler, Task, Uniform, Where
-from dmrnet.modalities.reading import check_shows, is_traced, read_input, tensor_of
+from dmrnet.modalities.reading import is_traced, read_masked
 from dmrnet.nn.encoders.multi_level import MultiLevelEncoder
 from dmrnet.nn.encoders.rows import encode_rows
 from dmrnet.nn.fusion import Fused, Fusion, masked
@@ -202,7 +202,8 @@ class Method(nn.Module, TrainingHooks):
                 device than the CPU its logits are NaN), or it shows what is None.
         """
         if not is_traced():
-            inputs, mask = self._read(inputs, mask)
+            floats = (p.dtype for p in self.parameters() if p.is_floating_point())
+            inputs, mask = read_masked(self.task, inputs, mask, next(floats, torch.float32))
         visible = {
             name: masked(inputs[name], column)
             for name, column in zip(self.modalities, mask.unbind(1), strict=True)
@@ -213,35 +214,6 @@ class Method(nn.Module, TrainingHooks):
         # A look at the mask would wait for the device.
         nothing = ~mask.any(1).view(-1, *[1] * (logits.dim() - 1))
         return logits.masked_fill(nothing, torch.nan)
-
-    def _read(self, inputs: Mapping[str, Any], mask: Any) -> tuple[Inputs, Tensor]:  # noqa: ANN401
-        """Return inputs of any kind as tensors, and the mask, checked against each other."""
-        names = self.modalities
-        mask = tensor_of("mask", mask)
-        if mask.dtype != torch.bool or mask.dim() != 2 or mask.shape[1] != len(names):
-            raise ValueError(
-                f"expected a bool mask (batch, {len(names)}) for {', '.join(names)}; got "
-                f"{mask.dtype} {tuple(mask.shape)}"
-            )
-        if mask.device.type == "cpu":
-            check_shows(mask, names)
-        if lacking := [name for name in names if name not in inputs]:
-            raise ValueError(
-                f"expected an input for {lacking[0]}, got {', '.join(inputs) or 'none'}; for an "
-                "absent modality pass None and mask it out"
-            )
-        dtype = next((p.dtype for p in self.parameters() if p.is_floating_point()), torch.float32)
-        read: dict[str, Tensor] = {}
-        for column, modality in enumerate(self.task.inputs):
-            value, dense = inputs[modality.name], self.task.dense
-            x, given = read_input(modality, value, len(mask), dtype, mask.device, dense)
-            if given is not None and bool((mask[:, column] & ~given).any()):
-                row = int((mask[:, column] & ~given).nonzero()[0, 0])
-                raise ValueError(
-                    f"row {row} of the mask shows {modality.name}, which is None there; mask it out"
-                )
-            read[modality.name] = x
-        return read, mask
 
     def cached(self, inputs: Inputs, where: Where) -> CachedFeatures:
         """Encode for evaluation: compute once what all combinations of a sample share."""
@@ -347,11 +319,6 @@ class Method(nn.Module, TrainingHooks):
         rep = self.represent(fused.map, generator)
         out = self.predict(rep.value, fused)
         return ForwardPass(mask, fused, rep, out, self.task_loss(out, target))
-
-    def training_mask(self, batch: Batch) -> Tensor:
-        """Return the mask of a training step, bool ``(B, V)``; by default the batch's own."""
-        assert batch.mask is not None
-        return batch.mask
 
     def task_loss(self, out: Output, target: Tensor) -> TaskLoss:
         """Return the task loss of each sample; side outputs are added in dense tasks.

@@ -27,7 +27,7 @@ class Needs:
 
 
 class TrainingHooks:
-    """Hooks that the engine calls in training, in this order. By default they do nothing.
+    """Hooks that training calls, in this order. By default they change nothing.
 
     Attributes:
         needs: Requirements of the method before training.
@@ -50,6 +50,11 @@ class TrainingHooks:
             TypeError: By default, since the method names none.
         """
         raise TypeError(f"{type(self).__name__} needs no other method to be trained first")
+
+    def training_mask(self, batch: Batch) -> Tensor:
+        """Return the mask of a training step, bool ``(B, V)``; by default the batch's own."""
+        assert batch.mask is not None
+        return batch.mask
 
     def clip_groups(self) -> Sequence[nn.Module]:
         """Return modules whose gradients are clipped separately, since they share no parameters.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dmrnet.modalities.task import Modality
+from dmrnet.modalities.task import Modality, Task
 
 
 def is_traced() -> bool:
@@ -91,6 +91,52 @@ def read_input(
         x = x.to(dtype)
     check_shape(modality, x, rows, any_size)
     return x, given
+
+
+def read_masked(
+    task: Task,
+    inputs: Mapping[str, Any],
+    mask: Any,  # noqa: ANN401
+    dtype: torch.dtype = torch.float32,
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Return the inputs of all modalities as tensors, and their mask, checked against each other.
+
+    Args:
+        task: Task of the modalities.
+        inputs: What `read_input` reads, one for each modality.
+        mask: Bool tensor, array or list of shape ``(B, V)``, True where a modality is visible.
+        dtype: Type of whole numbers and of float64.
+
+    Raises:
+        TypeError: If an input holds no numbers.
+        ValueError: If shapes do not fit the task, a modality has no input, or the mask (looked at
+            on the CPU only) has an empty row or shows what is None.
+    """
+    names = task.modalities
+    mask = tensor_of("mask", mask)
+    if mask.dtype != torch.bool or mask.dim() != 2 or mask.shape[1] != len(names):
+        raise ValueError(
+            f"expected a bool mask (batch, {len(names)}) for {', '.join(names)}; got "
+            f"{mask.dtype} {tuple(mask.shape)}"
+        )
+    if mask.device.type == "cpu":
+        check_shows(mask, names)
+    if lacking := [name for name in names if name not in inputs]:
+        raise ValueError(
+            f"expected an input for {lacking[0]}, got {', '.join(inputs) or 'none'}; for an "
+            "absent modality pass None and mask it out"
+        )
+    read: dict[str, Tensor] = {}
+    for column, modality in enumerate(task.inputs):
+        value = inputs[modality.name]
+        x, given = read_input(modality, value, len(mask), dtype, mask.device, task.dense)
+        if given is not None and bool((mask[:, column] & ~given).any()):
+            row = int((mask[:, column] & ~given).nonzero()[0, 0])
+            raise ValueError(
+                f"row {row} of the mask shows {modality.name}, which is None there; mask it out"
+            )
+        read[modality.name] = x
+    return read, mask
 
 
 def check_shape(modality: Modality, x: Tensor, rows: int, any_size: bool = False) -> None:

@@ -46,12 +46,15 @@ class Step(ForwardPass):
         feats: What `encode` returned.
         epoch: Epoch, counted from 0.
         second: Forward pass of the same features under a second mask, if a term needs one.
+        unimodal: Loss of each sample, ``(B,)``, divided by its normaliser, of each modality's own
+            predictor; empty for methods without such predictors.
     """
 
     batch: Batch
     feats: Inputs
     epoch: int
     second: ForwardPass | None = None
+    unimodal: tuple[Tensor, ...] = ()
 
 
 class Term(nn.Module):

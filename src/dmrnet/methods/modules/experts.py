@@ -17,10 +17,9 @@ from dmrnet.nn.fusion import Fused, masked_all
 from dmrnet.nn.grid import pooled_to
 from dmrnet.nn.predictor import Output
 from dmrnet.nn.systems.experts.expert import ModalityExpert, logits_name
-from dmrnet.nn.systems.experts.fusion import POOLED, SHARE, ExpertsFusion, SelectedExperts
+from dmrnet.nn.systems.experts.fusion import ExpertsFusion, FusedWithExperts, SelectedExperts
 from dmrnet.nn.systems.experts.mixture import fit_weights
 from dmrnet.objectives import Step, TaskLoss
-from dmrnet.objectives.systems.experts import LOSSES
 
 DRAWS = 3
 """Number of combinations of each size under which a validation sample is read to fit weights."""
@@ -36,8 +35,7 @@ class OwnLosses(Method):
         """Run a masked batch through all stages, the task loss and the experts' losses."""
         step = super().step(batch, epoch, generator)
         losses = tuple(map(batch.weigh, self.expert_losses(step.feats, step.batch.target)))
-        extras = {**step.fused.extras, LOSSES: losses}
-        return replace(step, fused=replace(step.fused, extras=extras))
+        return replace(step, unimodal=losses)
 
     def expert_losses(self, feats: Inputs, target: Tensor) -> tuple[Tensor, ...]:
         """Return the normalised loss of each sample, ``(B,)``, by modality."""
@@ -77,9 +75,9 @@ class Experts(OwnLosses):
         In dense tasks the pooled logits are averaged to the size of each side output.
         """
         out = super().predict(value, fused)
-        if POOLED not in fused.extras:
+        if not isinstance(fused, FusedWithExperts):
             return out
-        (pooled,), (share,) = fused.extras[POOLED], fused.extras[SHARE]
+        pooled, share = fused.pooled, fused.share
         side = (pooled_to(pooled, r.shape[2:]) + share * r for r in out.side)
         return Output(pooled + share * out.logits, tuple(side))
 

@@ -9,9 +9,6 @@ from torch import Tensor
 
 from dmrnet.objectives.term import Step, Term
 
-LOSSES = "expert_losses"
-"""Name of the extras of a fusion that hold each expert's loss by sample, ``(B,)``, normalised."""
-
 
 class ExpertLosses(Term):
     r"""``1/N sum_i sum_v present_iv CE(u_v(x_iv), y_i)``: each expert on every present sample.
@@ -35,7 +32,7 @@ class ExpertLosses(Term):
         """Return the sum over modalities of the mean over the batch."""
         total = step.task.per_sample.new_zeros(())
         columns = self.rows(step).unbind(1)
-        for losses, column in zip(step.fused.extras[LOSSES], columns, strict=True):
+        for losses, column in zip(step.unimodal, columns, strict=True):
             total = total + torch.where(column, losses, 0.0).sum()
         return total
 

@@ -13,13 +13,22 @@ from dmrnet.nn.predictor import Output, predict_rows
 
 
 def logits_name(modality: str, scale: int = 0) -> str:
-    """Return the key of an expert's logits; names of modalities hold no ``+``.
+    """Return the name of an expert's logits among features; names of modalities hold no ``+``.
 
     Args:
         modality: Name of the modality.
         scale: 0 for the prediction, from 1 for side outputs in dense tasks.
     """
     return f"{modality}+logits.{scale}"
+
+
+def is_logits(name: str) -> bool:
+    """Return whether a feature is an expert's logits, by its name.
+
+    >>> is_logits(logits_name("rgb")), is_logits("rgb")
+    (True, False)
+    """
+    return "+logits." in name
 
 
 class ExpertHead(nn.Module):

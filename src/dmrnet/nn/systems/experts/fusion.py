@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -11,23 +11,29 @@ from torch import Tensor, nn
 
 from dmrnet.modalities import CachedFeatures, Inputs, Where
 from dmrnet.nn.fusion import Fused, Fusion, masked_all
-from dmrnet.nn.systems.experts.expert import logits_name
+from dmrnet.nn.systems.experts.expert import is_logits, logits_name
 from dmrnet.targets import CLASSES, Target
 
 Pooling = Literal["logits", "probabilities", "weights"]
 """Pooling of the visible experts: mean of logits (a product of experts), log of the mean of
 probabilities (a mixture), or sum of logits with weights that are fitted on validation."""
 
-
 Fuses = Literal["residual", "network"]
 """How the fused part is trained: as a residual of the pooled experts, on detached features; or as a
 network by itself, whose loss also reaches the encoders."""
 
-POOLED = "pooled_logits"
-"""Name of the extras of a fusion that hold the pooled logits of the experts ``(B, M, ...)``."""
 
-SHARE = "fused_share"
-"""Name of the extras that hold the weight of the fused part's logits, ``(B, 1, ...)``."""
+@dataclass(frozen=True, kw_only=True)
+class FusedWithExperts(Fused):
+    """Result of a fusion next to pooled experts.
+
+    Attributes:
+        pooled: Pooled logits of the experts, ``(B, M, ...)``.
+        share: Weight of the fused part's logits, ``(B, 1, ...)``.
+    """
+
+    pooled: Tensor
+    share: Tensor
 
 
 class ExpertPool(nn.Module):
@@ -170,10 +176,10 @@ class CachedExperts(CachedFeatures):
 class ExpertsFusion(Fusion):
     """Pools the experts' logits, detached in training, and fuses the features.
 
-    The map is that of the fusion; the extras `POOLED` and `SHARE` hold the pooled logits and the
-    weight of the fused part. A fused network has neither in training, where it predicts by itself.
-    Without a fusion the map is the pooled logits. A residual reads detached features in training.
-    Nothing is detached in evaluation, so that gradients show what a prediction depends on.
+    The result is the fusion's map with the pooled logits (`FusedWithExperts`); the map alone for a
+    fused network in training, where it predicts by itself; the pooled logits as the map without a
+    fusion. A residual reads detached features in training. Nothing is detached in evaluation, so
+    that gradients show what a prediction depends on.
 
     Args:
         pool: Pool of the experts' logits.
@@ -208,7 +214,9 @@ class ExpertsFusion(Fusion):
             return fused
         pooled = self.pool(logits, mask)
         share = self.pool.fused_share(mask).view(-1, *[1] * (pooled.dim() - 1))
-        return replace(fused, extras={**fused.extras, POOLED: (pooled,), SHARE: (share,)})
+        return FusedWithExperts(
+            map=fused.map, skips=fused.skips, extras=fused.extras, pooled=pooled, share=share
+        )
 
     def fuse_rows(self, feats: Inputs, mask: Tensor, rows: Where) -> Fused:
         """Fuse under a mask that is also known as row numbers; in training."""
@@ -259,6 +267,6 @@ def detached(feats: Inputs) -> dict[str, Tensor]:
 
 
 def split(feats: Inputs) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Return the maps, and the experts' logits."""
-    maps = {name: feature for name, feature in feats.items() if "+" not in name}
-    return maps, {name: feature for name, feature in feats.items() if "+" in name}
+    """Return the maps, and the experts' logits, by name."""
+    maps = {name: feature for name, feature in feats.items() if not is_logits(name)}
+    return maps, {name: feature for name, feature in feats.items() if is_logits(name)}
