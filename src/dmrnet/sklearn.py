@@ -218,7 +218,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         if isinstance(X, Mapping) and not hasattr(X, "shape"):
             return MultimodalDataset(X, present=present, kinds=self.kinds)
         names = list(getattr(X, "columns", ()))
-        # Of one modality alone, NaN could only mean a sample without any, or a missing cell.
+        # With a single modality, NaN could only mean a sample without any, or a missing cell.
         finite = "allow-nan" if self._reads_nan else True
         array = validate_data(self, X, reset=first, ensure_all_finite=finite).astype(np.float64)
         blocks = self.blocks or {"x": range(array.shape[1])}
@@ -271,7 +271,7 @@ class MultimodalClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         recipe: Recipe of a method that is named.
         blocks: Columns of each modality, by name or number, where X is a table or an array; by
             default all columns are one modality, ``x``.
-        kinds: Layout of a modality where its shape does not tell; see `MultimodalDataset`.
+        kinds: Layout of modalities whose shape is ambiguous; see `MultimodalDataset`.
         encoders: Encoder of a modality by name; see `dmrnet.fit`.
         training: Settings of training by name, such as ``{"max_epochs": 20, "lr": 0.1}``.
         val_share: Share of the samples that is held out to choose the epoch; whole groups where

@@ -45,7 +45,7 @@ def is_hidden(letter: str) -> bool:
 
 def is_plain(text: str) -> bool:
     """Return whether a text has no hidden character."""
-    # Most text is printable, which is fast to tell.
+    # Most text is printable, which is fast to check.
     return text.isprintable() or not any(map(is_hidden, text))
 
 

@@ -216,7 +216,7 @@ def test_absence_that_tells_the_class_is_said(tmp_path: Path) -> None:
     tab = R.normal(size=(200, 24))
     scan = np.where((y == 2)[:, None], tab[:, :8], np.nan)
     (said,) = Arrays(saved(tmp_path / "t.npz", tab=tab, scan=scan, y=y)).load(0).warnings
-    assert said.startswith("train: presence of scan tells the class (p ")
+    assert said.startswith("train: presence of scan predicts the class (p ")
     assert "in 100.0 % of 2, in 0.0 % of 0" in said
     assert "guessing the class from what is present alone is right in " in said
 
@@ -227,7 +227,7 @@ def test_absence_that_tells_a_rare_class_is_said(tmp_path: Path) -> None:
     scan = np.where((np.arange(400) % 40 == 0)[:, None], R.normal(size=(400, 3)), np.nan)
     path = saved(tmp_path / "t.npz", tab=R.normal(size=(400, 4)), scan=scan, y=y)
     (said,) = Arrays(path).load(0).warnings
-    assert "presence of scan tells the class" in said
+    assert "presence of scan predicts the class" in said
 
 
 def test_a_combination_that_tells_the_class_is_said(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_combination_that_tells_the_class_is_said(tmp_path: Path) -> None:
     a[both_gone], b[both_gone] = np.nan, np.nan
     path = saved(tmp_path / "t.npz", a=a, b=b, c=c, y=y)
     (said,) = Arrays(path).load(0).warnings
-    assert said.startswith("train: which modalities a row has tells the class (p ")
+    assert said.startswith("train: which modalities a row has predicts the class (p ")
     assert "is right in 100.0 % of rows, the most frequent class in 50.0 %" in said
 
 

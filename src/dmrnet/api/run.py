@@ -245,8 +245,8 @@ class Run(Deployable):
             combination: See `predict_proba`.
 
         Returns:
-            For each sample ``modality``, None where validation does not tell; ``gain``, by how much
-            the error rate falls; and ``error``, the standard error of the gain.
+            For each sample ``modality``, None without enough validation samples; ``gain``, by how
+            much the error rate falls; and ``error``, the standard error of the gain.
 
         Raises:
             ValueError: Also if the run has too few validation samples.

@@ -10,7 +10,7 @@ from torch import Tensor
 from dmrnet.modalities import index_of
 
 FEWEST = 20
-"""Fewest validation samples behind a gain; of fewer nothing is said."""
+"""Smallest number of validation samples for which a gain is reported."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Gains:
 
     Attributes:
         gain: float64 ``(K, M, V)``: how much the error falls if modality v joins combination k,
-            over the samples that k predicts as class m; NaN where v is in k or fewer than `FEWEST`
-            samples tell.
+            over the samples that k predicts as class m; NaN where v is in k or there are fewer
+            than `FEWEST` such samples.
         error: Standard error of each gain, paired by sample.
     """
 
@@ -81,7 +81,7 @@ def advise(gains: Gains, row: Tensor, predicted: Tensor) -> tuple[Tensor, Tensor
     """Return the modality to add to each sample, its gain and the standard error of that.
 
     Args:
-        gains: From `gains_of`.
+        gains: Gains, as `gains_of` returns them.
         row: int64 ``(n,)``, number of each sample's combination.
         predicted: int64 ``(n,)``, predicted classes.
 

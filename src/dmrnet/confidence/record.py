@@ -116,8 +116,8 @@ class Confidence:
             seen: bool ``(n, V)``.
 
         Returns:
-            int64 ``(n,)``, the modality, -1 where validation does not tell; by how much the error
-            falls, and the standard error of that, float64 ``(n,)``.
+            int64 ``(n,)``, the modality, -1 without enough validation samples; by how much the
+            error falls, and the standard error of that, float64 ``(n,)``.
         """
         row = self.rows(seen)
         gains = Gains(self.gain, self.gain_error)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def error_detection(uncertainty: Tensor, wrong: Tensor) -> float:
-    """Return the AUROC with which uncertainty tells wrong predictions from right ones.
+    """Return the AUROC with which uncertainty separates wrong predictions from right ones.
 
     Args:
         uncertainty: float ``(n,)``, higher is less sure.

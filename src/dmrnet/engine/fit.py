@@ -128,7 +128,7 @@ def fit_run(
     if training.sync_batch_norm:
         synchronise(method)
 
-    # Of several processes only the first writes; the others wait for it when training starts.
+    # Only the first process writes; the others wait for it when training starts.
     with lock_folder(folder.path, PATIENCE) if trainer.is_global_zero else nullcontext():
         if trainer.world_size == 1:
             # Another process, which had the lock, may have trained the run meanwhile.
@@ -165,7 +165,7 @@ def _data_to_train_on(
 ) -> Splits | None:
     """Return the data of a run after comparing them with its folder; None if it is finished.
 
-    They are read where `splits` is None.
+    The data are read unless they are given as `splits`.
     """
     try:
         splits = settings.data.load(settings.seed) if splits is None else splits

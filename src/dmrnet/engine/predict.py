@@ -30,7 +30,7 @@ def predictable_rows(
         run: Run that predicts.
         dataset: The samples.
         combination: Names joined by ``+``; None for all modalities.
-        where: Where the samples are from, for messages.
+        where: Origin of the samples, for messages.
 
     Returns:
         int64 ``(m,)`` row numbers and bool ``(V,)``, True for modalities that may be used.

@@ -1,4 +1,4 @@
-"""Metrics of classes that every evaluation reports beside its own score, and that may select."""
+"""Metrics of classes that every evaluation reports besides its score, and that may select."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OF_COUNTS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def further_columns(evaluation: Evaluation) -> Columns:
-    """Return metrics of classes beside accuracy.
+    """Return metrics of classes besides accuracy.
 
     AUROC and average precision are left out if predictions were not kept.
     """

@@ -1,4 +1,4 @@
-"""Metrics of classes beside accuracy, of all combinations at once.
+"""Metrics of classes besides accuracy, of all combinations at once.
 
 Each is of one class a sample: from confusion counts, or from probabilities where the order of
 samples matters. A class without samples is left out of means over classes, and a metric without

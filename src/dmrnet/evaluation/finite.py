@@ -95,7 +95,7 @@ class FiniteLogits:
         else:
             self._samples.append(samples)
             self._broken.append(of_samples)
-        # With one mask a sample, its modalities cannot be told apart.
+        # With one mask for each sample, no single modality can be found to blame.
         common = _of_all(masks, broken.any(1)) if by_mask else torch.zeros_like(masks[0])
         always = _of_all(masks, scored.any(1)) if by_mask else torch.zeros_like(masks[0])
         self._common = common if self._common is None else self._common & common

@@ -23,7 +23,7 @@ AUTO = "auto"
 """Name of a method that the task decides: that of a run which names none."""
 
 AHEAD, PAPERS, PLAIN = "experts", "dmrnet", "sf-md"
-"""The method that won the comparison, the paper's, and the one that any task can have."""
+"""The method that won the comparison, the paper's, and one that supports every task."""
 
 
 class Default(NamedTuple):

@@ -28,13 +28,13 @@ PAPER: dict[str, Any] = {
     "reduction": "sum",
     "predicts": "log_sigma",
 }
-"""Eq. 6 (log sigma), Eq. 9 (sum over c, h, w) and alpha as printed; sigma is bounded."""
+"""Settings as printed: Eq. 6 (log sigma), Eq. 9 (sum over c, h, w) and alpha; sigma is bounded."""
 
 RELEASED: dict[str, Any] = {"encodes": "present", "alpha": 1e-3, "reduction": "sum"}
-"""As the released face anti-spoofing code: log sigma^2, and a sum over c, h, w."""
+"""Settings of the released face anti-spoofing code: log sigma^2, and a sum over c, h, w."""
 
 RELEASED_AV: dict[str, Any] = {**RELEASED, "distribution": "vector"}
-"""As the released audio-visual code: the Gaussian is on the pooled vector."""
+"""Settings of the released audio-visual code: the Gaussian is on the pooled vector."""
 
 RELEASED_SEG: dict[str, Any] = {
     **RELEASED,
@@ -42,7 +42,7 @@ RELEASED_SEG: dict[str, Any] = {
     "alpha_start": 11,
     "alpha_detached": True,
 }
-"""As the released segmentation code: its KL starts late and has no gradient."""
+"""Settings of the released segmentation code: its KL starts late and has no gradient."""
 
 
 @dataclass(frozen=True)

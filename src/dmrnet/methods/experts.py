@@ -1,13 +1,13 @@
-"""experts: a predictor for each modality beside the shared fusion, weighed on validation (ours).
+"""experts: a predictor for each modality next to the shared fusion, weighed on validation (ours).
 
 1. The fused part r_S is `sf-md`'s network, trained by cross-entropy under random masks.
 2. Each modality has an expert: trunk and classifier on its encoder's map,
    ``u_v = W_v GAP(trunk_v(f_v))``, trained by its own cross-entropy on every sample that has the
    modality, whatever the mask shows (with ``encodes mask``, on those that show it). A share of its
-   gradient reaches the encoder, beside the gradient of the fused part; all of it by default, which
+   gradient reaches the encoder, next to the gradient of the fused part; all of it by default, which
    was no worse on validation of four real sets. With `share` 0 the experts read what the fused
-   part has learnt: better where single modalities do not tell the class, since experts that may
-   change their encoders then memorise labels, and the encoder forgets what only several tell.
+   part has learnt: better where single modalities cannot predict the class, since experts that may
+   change their encoders then memorise labels, and the encoder forgets what only several predict.
 3. The prediction weighs both by the number of visible modalities,
 
    ``z_S = b_|S| r_S + sum_{v in S} w_{|S|,v} u_v``,  ``b, w >= 0``.
@@ -65,7 +65,7 @@ class ExpertsSettings(SFMDSettings):
 
     name: ClassVar[str] = "experts"
     summary: ClassVar[str] = (
-        "a predictor a modality beside the fusion, weighed on validation (ours)"
+        "a predictor a modality next to the fusion, weighed on validation (ours)"
     )
     recipes: ClassVar[dict[str, dict[str, Any]]] = {"best": {}}
 

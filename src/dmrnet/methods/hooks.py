@@ -47,7 +47,7 @@ class TrainingHooks:
             teacher: A `Method` in evaluation mode.
 
         Raises:
-            TypeError: By default, since the method names none.
+            TypeError: Raised by default, since the method names none.
         """
         raise TypeError(f"{type(self).__name__} needs no other method to be trained first")
 

@@ -15,7 +15,7 @@ Criterion = Literal["variance", "loss"]
 """Criterion that ranks combinations: mean sigma^2 (the paper), or mean training loss."""
 
 Among = Literal["all", "single"]
-"""Which combinations may be hard: all, or single modalities."""
+"""Combinations that may be hard: all, or single modalities."""
 
 
 def top_combinations(means: Tensor, counts: Tensor, k: int, min_count: float) -> Tensor:

@@ -25,7 +25,7 @@ class FunctionTerm(Term):
         name: Another name.
 
     Raises:
-        TypeError: In `forward`, if it returns anything but a scalar of a floating type.
+        TypeError: Raised by `forward` if it returns anything but a scalar of a floating type.
     """
 
     def __init__(

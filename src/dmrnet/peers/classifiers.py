@@ -105,7 +105,7 @@ def late(train: Table, make: Callable[[], Any], floor: float = 1e-12) -> LogProb
 
 
 def _fitted(model: Any, features: Array, target: Array) -> Any:  # noqa: ANN401
-    """Fit a model; where there is one class only, there is nothing to tell apart."""
+    """Fit a model; with a single class a constant one, since others refuse such a target."""
     one = len(np.unique(target)) < 2
     return (DummyClassifier(strategy="prior") if one else model).fit(features, target)
 

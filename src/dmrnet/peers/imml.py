@@ -45,7 +45,7 @@ def fit_imml(name: str, train: Table, val: Table, seed: int) -> LogProbabilities
         ModuleNotFoundError: If iMML, or what it needs, is not installed.
     """
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        # Of its own dependencies, about calls that will change.
+        # Warnings of its dependencies about calls that will change.
         warnings.simplefilter("ignore")
         torch.manual_seed(seed)
         model, batch_of = _build(name, train)

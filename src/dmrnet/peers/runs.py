@@ -34,7 +34,7 @@ def make_peers(
     Args:
         settings: Settings of the run; its data set and seed count.
         out: Folder for the run folders.
-        names: Which classifiers; all by default.
+        names: Names of classifiers; all by default.
         say: Called with a line for each.
 
     Returns:

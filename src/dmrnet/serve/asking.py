@@ -1,4 +1,4 @@
-"""From a request to probabilities: its body, the queue, and an error for whatever is wrong."""
+"""The way of a request to probabilities: its body, the queue, and errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def samples_of(
     """Return the inputs of a graph and presence, from a request to /predict.
 
     Raises:
-        HTTPException: With the status and the line of whatever is wrong.
+        HTTPException: If something is wrong; it has the status and one line.
     """
     kind, body = await body_of(request, limits)
     parts = None

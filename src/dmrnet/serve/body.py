@@ -64,7 +64,7 @@ async def read_form(request: Request, body: bytes, most: int) -> list[tuple[str,
 
     Args:
         request: The request, whose body was read.
-        body: That body.
+        body: Body of the request.
         most: Most parts.
 
     Raises:

@@ -201,8 +201,8 @@ def _of_csv(name: str, text: str, one: Input) -> Array:
         return array.ravel() if 1 in array.shape else array
     if array.shape[0] == array.shape[1] and _fits(array.shape, one):
         raise BadSampleError(
-            f"part {name}: {array.shape[0]} lines of {array.shape[1]} numbers, whether lines are "
-            "steps or channels cannot be told; send .npy"
+            f"part {name}: {array.shape[0]} lines of {array.shape[1]} numbers; lines may be steps "
+            "or channels; send .npy"
         )
     # A line a step is how sequences are mostly written.
     return array.T if _fits(array.T.shape, one) else array

@@ -27,8 +27,8 @@ def names_of(
         planned: The plan.
         members: Finished runs.
         chosen: Settings that were searched, which no name has.
-        every: Name the other systems too: next to systems of other libraries, settings that all
-            runs of the study share tell nothing apart.
+        every: Whether the other systems are named too. Next to systems of other libraries, settings
+            that all runs of the study share distinguish nothing.
     """
     first: dict[int, Member] = {}
     for member in members:

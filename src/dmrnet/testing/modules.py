@@ -20,7 +20,7 @@ class ModuleTests(MethodCase):
     """A method is a torch module: saved, copied, exported, in other precisions."""
 
     def test_state_is_saved_and_loaded_without_pickled_code(self, build: Build) -> None:
-        """As weights only and as safetensors; a prerequisite is not needed."""
+        """State is saved as weights only and as safetensors; a prerequisite is not needed."""
         method, other = self.new(build), self.new(build, seed=2)
         masks = every_combination(method.task)
         batch = self.batch(method, masks)
@@ -84,7 +84,7 @@ class ModuleTests(MethodCase):
         torch.testing.assert_close(loss.float(), single, atol=1e-4, rtol=1e-4)
 
     def test_a_step_on_a_device_waits_for_nothing_and_mixes_no_devices(self, build: Build) -> None:
-        """On tensors without values: whatever would read one, or size by one, raises."""
+        """A step runs on tensors without values: reading one, or sizing by one, would raise."""
         method = self.new(build)
         masks = every_combination(method.task)
         batch = self.batch(method, masks)

@@ -23,7 +23,7 @@ class TrainingTests(MethodCase):
             method.end_epoch()
 
     def test_training_lowers_the_loss(self, build: Build) -> None:
-        """To 60% or less within 25 steps on one batch."""
+        """The loss falls to 60% or less within 25 steps on one batch."""
         method = self.new(build, self.tasks[self.small or self.main])
         masks = every_combination(method.task)
         batch = self.batch(method, masks)

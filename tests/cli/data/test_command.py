@@ -50,7 +50,7 @@ def test_check_shows_which_combinations_occur(cli: Cli, made: Path, tmp_path: Pa
     counts = np.array([row for row in rows if len(row) == 6 and all(map(str.isdecimal, row))], int)
     assert f"{counts[:, 0].sum()} train, {counts[:, 1].sum()} val, 30 test" in said.out
     assert (counts[:, 3:].sum(1) == counts[:, 0]).all()
-    assert "presence of camera tells the class" in said.out
+    assert "presence of camera predicts the class" in said.out
     assert "in 100.0 % of 1, in 0.0 % of 2" in said.out
     assert "presence of radar" not in said.out
 

@@ -53,7 +53,7 @@ class HowSure:
         self.notes.append(f"sets hold {size:.2f} classes on average, the true one at {level:.0%}")
 
     def add_advice(self, advice: tuple[Tensor, Tensor, Tensor], modalities: Sequence[str]) -> None:
-        """Write what `Confidence.advise` returned; empty where validation does not tell."""
+        """Write what `Confidence.advise` returned; empty without enough validation samples."""
         which, gain, error = advice
         self.columns["next"] = ["" if row < 0 else modalities[row] for row in which.tolist()]
         for name, values in (("gain", gain), ("gain_error", error)):

@@ -159,7 +159,7 @@ def _run(args: argparse.Namespace, more: Sequence[str], path: Path, parser: Argu
     seconds = time.monotonic() - start
     if args.share:
         return report_share(console, args.share, mine, board, out)
-    # Of two studies in one folder the second reports after the first.
+    # If two studies run in one folder, the second reports after the first.
     with lock_folder(out):
         return finish(console, study, planned, members, board, out, seconds)
 

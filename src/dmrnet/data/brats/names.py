@@ -6,7 +6,7 @@ VERSION = 1
 """Version of the preparation."""
 
 MODALITIES = ("flair", "t1ce", "t1", "t2")
-"""In the order of RFNet's and mmFormer's code; ShaSpec's has t1 before t1ce."""
+"""Modalities in the order of RFNet's and mmFormer's code; ShaSpec's has t1 before t1ce."""
 
 LABELS = "labels"
 """Kind of the file with a label for every voxel."""

@@ -16,7 +16,8 @@ MOST_PATTERNS = 64
 """Largest number of combinations that are counted one by one."""
 
 NOTABLE = 0.01
-"""Largest p, times the number of modalities, at which presence is said to tell the class."""
+"""Largest p, times the number of modalities, at which a warning says that presence predicts the
+class."""
 
 
 LEAST_DIFFERENCE = 0.05
@@ -89,10 +90,9 @@ def dependences(part: Dataset) -> list[Dependence]:
 
 
 def presence_warnings(part: Dataset) -> list[str]:
-    """Return sentences on presence that tells the class.
+    """Return sentences on presence that predicts the class.
 
-    A modality is named where its presence does; where only the combination that a sample has tells
-    the class, that is said.
+    They name the modalities whose own presence does, or else the combination of those present.
     """
     task = part.task
     if task.dense or bool(part.present.all()) or not target_of(task).counts:
@@ -108,14 +108,14 @@ def presence_warnings(part: Dataset) -> list[str]:
         if most - least < LEAST_DIFFERENCE:
             continue
         found.append(
-            f"train: presence of {one.modality} tells the class (p {one.p:.1g}): in "
+            f"train: presence of {one.modality} predicts the class (p {one.p:.1g}): in "
             f"{_percent(most)} of {often}, in {_percent(least)} of {rare}"
         )
     counts = torch.tensor(list(patterns(part, MOST_PATTERNS).values())).double()
     if not found:
         p = chi_square_p(_frequent(counts))
         if p is not None and p <= NOTABLE:
-            found.append(f"train: which modalities a row has tells the class (p {p:.1g})")
+            found.append(f"train: which modalities a row has predicts the class (p {p:.1g})")
     if found:
         guess = float(counts.max(1).values.sum() / counts.sum())
         majority = float(counts.sum(0).max() / counts.sum())

@@ -110,7 +110,7 @@ def _note(values: Tensor, mean: Tensor, std: Tensor) -> str:
         if values.numel() < LEAST_VALUES or NARROW < size < 2 * FAR_MEAN:
             return ""
         if size <= NARROW:
-            # Zero is zero in any unit: only other numbers tell that values are small.
+            # Zero is zero in any unit: only other numbers show that values are small.
             level = (mean / std).expand(values.shape[1])[:, None]
             others = values[((values + level).abs() > NOTHING * (1 + level.abs()))]
             if len(others) < LEAST_VALUES:

@@ -362,9 +362,9 @@ def _list(archive: ArraySource, name: str) -> Array | None:
 
 
 def _numbers(path: str, name: str, array: Array, stated: Layout | None) -> tuple[Array, str | None]:
-    """Return an array of the file, and its kind where rows of different length tell.
+    """Return an array of the file, and its kind if rows of different length show it.
 
-    Of objects, the rows are put together, with NaN where one is None or has ended.
+    Rows that are objects are stacked, with NaN where one is None or has ended.
     """
     if array.dtype != object or not array.ndim:
         return array, None

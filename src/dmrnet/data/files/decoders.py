@@ -14,9 +14,9 @@ class Decoder:
 
     Attributes:
         suffixes: Ends of the names of such files, such as ``.wav``.
-        decode: From the content of a file to an array of one sample in the units of training, None
-            for a file of another kind. It raises `ValueError` for one that is damaged, or larger
-            than single samples are.
+        decode: Function from the content of a file to an array of one sample in the units of
+            training, or None for a file of another kind. It raises `ValueError` for a file that is
+            damaged, or larger than single samples are.
     """
 
     suffixes: tuple[str, ...]

@@ -148,8 +148,8 @@ class Standardiser:
     ) -> Tensor:
         """Return standardised rows as float32; absent rows are zero.
 
-        Appended are the indicators of missing cells, if there are any, and the steps that there are
-        of ragged sequences, which are zero after their end (see `Modality`).
+        Indicators of missing cells are appended, if there are any; so is, for ragged sequences, the
+        channel that marks their steps. They are zero after their end (see `Modality`).
 
         Args:
             name: Name of the modality.

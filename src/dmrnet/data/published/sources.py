@@ -98,7 +98,7 @@ def locate(sources: Sequence[Path], patterns: Sequence[str], what: str, hint: st
         sources: Files or folders.
         patterns: Names, or paths with ``*``; the first one with a match is used.
         what: Description of what is searched for.
-        hint: Where to get it.
+        hint: Advice on where to get it.
 
     Raises:
         FileNotFoundError: If nothing matches.

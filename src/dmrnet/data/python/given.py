@@ -62,8 +62,8 @@ class MultimodalDataset(GivenData, ArraySource):
         samples: Names of the samples. Samples of one name belong together, as those of a group do.
         groups: Group of each sample, such as its patient, ``(n,)``: where a share of the samples is
             held out, it is whole groups. ``range(n)`` makes each sample a group of its own.
-        kinds: Layout of a modality where its shape does not tell: vector, sequence, image or
-            volume, channels first, or with ``-last`` channels last.
+        kinds: Layout of modalities whose shape is ambiguous: vector, sequence, image or volume,
+            channels first, or with ``-last`` channels last.
         weights: Weight of each sample in the training loss, ``(n,)``, 0 or more; by default 1.
         absent: Number that stands for an absent block, by modality: a sample lacks a modality that
             is this number throughout. A run keeps it for later samples.
@@ -339,7 +339,7 @@ class MultimodalDataset(GivenData, ArraySource):
         Args:
             y: Labels; None for none.
             weights: Weights; None for none.
-            groups: Groups; None keeps those that there are.
+            groups: Groups; None keeps the present ones.
         """
         arrays = {**self._arrays, TARGET: y}
         if groups is not None:

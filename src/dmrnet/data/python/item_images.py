@@ -115,7 +115,7 @@ def image_splits(
     if "labels" in opened.scan.channels:
         raise ValueError(f"{opened.path}: a modality cannot have the name 'labels'; rename it")
     found = without_ignored(opened.scan.labels, options.ignore)
-    numbers, told = numbers_of_training(opened.path, found, options.classes, options.labels)
+    numbers, label_note = numbers_of_training(opened.path, found, options.classes, options.labels)
     classes, index = tuple(options.classes or map(str, numbers)), opened.index(numbers)
     rows, held = torch.arange(len(index)), torch.arange(0)
     if val is None:
@@ -155,7 +155,7 @@ def image_splits(
     notes = [
         f"trained on {options.tiles} tiles of {side} x {side} of each image an epoch; validated "
         "and tested on whole images",
-        *([told] if told else []),
+        *([label_note] if label_note else []),
     ]
     if val is None:
         wholly = ""

@@ -56,13 +56,13 @@ class LazyDataset(GivenData):
             arrays, or a pair of one and a label. A modality is absent if the mapping lacks it, or
             if it is None or nothing but NaN. Worker processes need to pickle the object.
         y: Key of the label in the mappings; None for pairs. Labels are as in `MultimodalDataset`.
-        kinds: Layout of a modality where its shape does not tell; see `MultimodalDataset`.
+        kinds: Layout of modalities whose shape is ambiguous; see `MultimodalDataset`.
         workers: Number of processes that read before training.
         groups: Group of each sample, such as its patient, ``(n,)``; see `MultimodalDataset`.
         absent: Number that stands for an absent block, by modality; see `MultimodalDataset`.
         target: What labels are; see `MultimodalDataset`.
         labels: Names of the columns of labels, or ordered classes.
-        volumes: As in `MultimodalDataset`; sizes of volumes and of images with a class for every
+        volumes: See `MultimodalDataset`; sizes of volumes and of images with a class for every
             pixel may differ, memory maps are read where needed.
         name: Name of the data, for messages and reports.
     """

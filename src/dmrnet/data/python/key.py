@@ -19,7 +19,7 @@ class GivenData(Source, ABC):
 
     Attributes:
         path: Name of the data.
-        kinds: Layout of modalities whose shape does not tell.
+        kinds: Layout of modalities whose shape is ambiguous.
         absent: Number that stands for an absent block, by modality.
         target: What labels are.
         labels: Names of the columns of labels, or ordered classes.

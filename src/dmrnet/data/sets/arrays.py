@@ -28,8 +28,8 @@ class Arrays(OwnFiles, InMemory):
 
     Attributes:
         modalities: Arrays to use, in this order; by default every array of the training file.
-        kinds: Layout of an array where its shape does not tell, e.g. `{"eeg": "sequence"}`:
-            vector, sequence, image or volume, channels first, or with `-last` channels last.
+        kinds: Layout of arrays whose shape is ambiguous, e.g. `{"eeg": "sequence"}`: vector,
+            sequence, image or volume, channels first, or with `-last` channels last.
         cells: What stands for missing cells, NaN in part of a modality that a sample has: its
             feature's or channel's mean or median over the training rows, or zero;
             `+indicator` appends which are missing.

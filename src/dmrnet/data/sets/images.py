@@ -99,7 +99,7 @@ class Images(OwnFiles):
         images, labels = self._read_labelled(train, (), None, cells=filled)
         if "labels" in images.arrays:
             raise ValueError(f"{path}: a modality cannot have the name 'labels'; rename it")
-        numbers, told = numbers_of_training(path, labels, self.classes, self.labels)
+        numbers, label_note = numbers_of_training(path, labels, self.classes, self.labels)
         classes = tuple(self.classes or map(str, numbers))
         labels = class_numbers(path, labels, numbers)
         pixels = pixels_of(labels, classes)
@@ -132,7 +132,7 @@ class Images(OwnFiles):
         held_out = validation if val is None else None
         notes = (
             *self._notes(images, (rows, held), task, side, held_out, seed),
-            *([told] if told else []),
+            *([label_note] if label_note else []),
         )
         training.warnings = tuple(f"train: {note}" for note in images.warnings)
         for role, other in (("val", validation), ("test", testing)):

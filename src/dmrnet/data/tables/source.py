@@ -28,7 +28,7 @@ class TableSource(ArraySource):
         path: CSV or Parquet file.
         table: Its columns.
         encoding: How they are read.
-        roles: Columns of ``y``, ``samples`` and ``groups``, those that there are.
+        roles: Columns of ``y``, ``samples`` and ``groups``, without those that the file lacks.
 
     Attributes:
         missing_files: Number of missing files by modality, after `read`.

@@ -318,7 +318,7 @@ def read_case(
     size = None if labels is None else labels.shape
     arrays: dict[str, Array] = {}
     given = {name: array_of(value) for name, value in values.items()}
-    # A modality without an axis for channels tells the size of the others.
+    # A modality without an axis for channels shows the size of the others.
     flat = [array.shape for array in given.values() if array is not None and array.ndim == 3]
     size = flat[0] if size is None and flat else size
     for name, array in given.items():
@@ -378,7 +378,7 @@ def channels_first(array: Array, channels: int | None, size: Sequence[int] | Non
     if len(fitting) > 1 and channels is not None and size is None:
         raise ValueError(
             f"{array.shape} may have its {channels} channels first or last; give labels or another "
-            "modality of the case, whose size tells"
+            "modality of the case, whose size decides"
         )
     for volume in fitting:
         return volume

@@ -64,10 +64,10 @@ def own_splits(
     filled = cells != "refuse"
     opened = Opened(train, labelled=True, groups=groups, absent=absent, cells=filled)
     found = without_ignored(opened.scan.labels, options.ignore)
-    numbers, told = numbers_of_training(opened.path, found, options.classes, options.labels)
+    numbers, label_note = numbers_of_training(opened.path, found, options.classes, options.labels)
     classes = tuple(options.classes or map(str, numbers))
     index = opened.index(numbers)
-    notes = [*opened.reading_notes(), *([told] if told else [])]
+    notes = [*opened.reading_notes(), *([label_note] if label_note else [])]
     if val is None:
         rows, held, note = hold_out_cases(opened.path, index, val_share, seed)
         notes.insert(0, note)

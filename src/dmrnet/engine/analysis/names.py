@@ -25,8 +25,8 @@ class Analysis:
 
     Attributes:
         text: Name as it was written, which the rows hold.
-        name: Which analysis.
-        at: bool ``(V,)``, the combination that it is made at.
+        name: Name of the analysis without its combination.
+        at: bool ``(V,)``, the combination that is analysed.
     """
 
     text: str

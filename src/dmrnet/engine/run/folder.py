@@ -201,7 +201,7 @@ class RunFolder:
         files = {path: data for path, data in contents.items() if data is not None}
         from dmrnet.data.dataset import fingerprint_of_bytes
 
-        # Should a crash leave a file of one evaluation next to rows of another, these tell.
+        # A crash may leave a file of one evaluation next to rows of another; fingerprints show it.
         facts["evaluated"] = {path.name: fingerprint_of_bytes(data) for path, data in files.items()}
         records = {self.results: self._with_rows("test", rows), self.facts: self._with_facts(facts)}
         write_together(files | records)

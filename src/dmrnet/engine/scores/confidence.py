@@ -84,7 +84,7 @@ def calibration_lines(
     """Yield the expected calibration error of each combination, before and after calibration.
 
     Args:
-        confidence: From validation; None yields only the error before.
+        confidence: Record fitted on validation; None yields only the error before.
         predictions: Predictions of every sample under every combination; None yields nothing.
         combinations: bool ``(K, V)``.
         modalities: V names.

@@ -13,8 +13,8 @@ from dmrnet.registry import Registry
 from dmrnet.text import check_plain
 
 MetricFunction = Callable[[Tensor, Tensor], Tensor | float]
-"""From probabilities ``(n, M)`` and classes, int64 ``(n,)``, to a number: a function, or a metric
-object of torchmetrics. Labels are int64 ``(n, M)``; in regression both are float64 ``(n, D)``."""
+"""Function, or metric object of torchmetrics, from probabilities ``(n, M)`` and classes, int64
+``(n,)``, to a number. Labels are int64 ``(n, M)``; in regression both are float64 ``(n, D)``."""
 
 METRICS: Registry[MetricFunction] = Registry("metric", "dmrnet.metrics", {})
 """Metrics that every evaluation reports besides its own, by name."""

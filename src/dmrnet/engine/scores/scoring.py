@@ -35,8 +35,8 @@ NUMBERS_AT_ONCE = 1 << 22
 """Evaluation reads at most this many input values at once, 16 MB in float32 ..."""
 
 NUMBERS_IN_CACHE = 1 << 19
-"""... and at most this many if that is `FEW_SAMPLES` or more: what an encoder makes of them is
-larger and should stay in the processor's cache."""
+"""... and at most this many if that is `FEW_SAMPLES` or more: an encoder's maps of them are larger
+and should stay in the processor's cache."""
 
 FEW_SAMPLES = 32
 

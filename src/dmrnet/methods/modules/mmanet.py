@@ -31,7 +31,7 @@ class MMANet(Method):
         return next(t.weak for t in self.objective.terms if isinstance(t, ModalityAware))
 
     def set_teacher(self, teacher: nn.Module) -> None:
-        """Take the trained teacher.
+        """Set the trained teacher.
 
         Raises:
             ValueError: If it was trained on another task.

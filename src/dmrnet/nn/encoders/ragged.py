@@ -53,7 +53,8 @@ class RaggedEncoder(SequenceEncoder):
 def pool_steps(x: Tensor, lengths: Tensor, positions: int) -> Tensor:
     """Average the steps of each sample in equal shares of its own length.
 
-    What adaptive average pooling makes of a sample without its padding; zeros where it has no step.
+    Each sample is pooled as adaptive average pooling would pool it without its padding; the result
+    is zero for a sample without steps.
 
     Args:
         x: Tensor of shape ``(B, C, T)``; steps after the length of a sample do not count.

@@ -47,7 +47,7 @@ def create(
         ) from error
     if not pretrained:
         return network
-    del network  # built only to tell an unfit backbone from weights that cannot be fetched
+    del network  # built only to distinguish an unfit backbone from weights that cannot be fetched
     try:
         return build(True)
     except Exception as error:  # errors of the hub, HTTP and files have no common base

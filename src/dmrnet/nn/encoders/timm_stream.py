@@ -63,7 +63,7 @@ class TimmStream(MultiLevelEncoder):
         channels = modality.shape[0]
         options: dict[str, Any] = {"features_only": True, "in_chans": channels}
         info: Any = create(name, False, options, "maps of several sizes").feature_info
-        # Of several maps with one reduction, the dict keeps the last and deepest.
+        # If several maps have the same reduction, the dict keeps the last and deepest.
         by_reduction = dict(zip(info.reduction(), info.out_indices, strict=True))
         indices = [by_reduction.get(2 << level) for level in range(LEVELS)]
         from_backbone = [index for index in indices if index is not None]

@@ -18,7 +18,7 @@ from dmrnet.nn.layers.conv_block import convolution, norm_and_nonlinearity
 from dmrnet.nn.layers.pointwise import Pointwise, on_one_position
 
 Start = Callable[[Tensor], tuple[Tensor, ...]]
-"""From one modality's map on the grid to the result of each first convolution."""
+"""Function from one modality's map on the grid to the result of each first convolution."""
 
 
 class LinearStart(nn.Sequential):

@@ -30,7 +30,7 @@ def variance_figures(summary: DataSummary, prefix: str) -> list[Figure]:
     systems = [
         item
         for item in summary.systems
-        # Of many modalities, training may have seen none of the combinations that are scored.
+        # With many modalities, training may have seen none of the combinations that are scored.
         if item.hardness is not None and item.hardness.variance.keys() & item.scores.keys()
     ]
     more = len(systems) - _MOST_SYSTEMS

@@ -28,7 +28,7 @@ SIDE = 240
 """Largest side, in pixels, of a drawn map; larger maps are subsampled without blending."""
 
 EIGHT = ("#b07d4b", "#009e73", "#d55e00", "#56b4e9", "#f0e442", "#0072b2", "#cc79a7", "#999999")
-"""Colours that colour-blind readers can tell apart; more classes get a wheel of hues."""
+"""Colours that are distinct for colour-blind readers; more classes get a wheel of hues."""
 
 VOID = "#ffffff"
 

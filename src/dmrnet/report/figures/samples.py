@@ -20,7 +20,7 @@ LARGEST = 150_000
 """Most characters of the figure on a page; images are shrunk to fit."""
 
 CELL, GAP, LETTER = 0.85, 0.08, 0.078
-"""Side of a picture, space between two, and width of a letter beside them, in inches."""
+"""Side of a picture, space between two, and width of a letter next to them, in inches."""
 
 WIDTH = 7.4
 """Width that samples are put side by side in, in inches."""
@@ -92,7 +92,7 @@ def _figure(label: str, shown: ShownSamples, names: list[str], name: str, step: 
 
 
 def _lines(shown: ShownSamples, row: int) -> list[tuple[str, bool]]:
-    """Return the lines beside a sample, and whether each is a wrong prediction."""
+    """Return the lines next to a sample, and whether each is a wrong prediction."""
     truth = _text(shown, shown.target[row])
     lines = [(f"true: {truth}", False)]
     for place, combination in enumerate(shown.combinations):

@@ -38,7 +38,7 @@ from dmrnet.report.statistics.estimates import Estimate, average
 from dmrnet.report.summary.summary import DataSummary
 
 MOST_MARKS = 31
-"""Above this number of combinations, marks of several systems are too close to be told apart."""
+"""Largest number of combinations for marks of several systems, which would be too close else."""
 
 
 def score_figures(summary: DataSummary, prefix: str) -> list[Figure]:

@@ -20,7 +20,7 @@ class Mistakes:
     Attributes:
         kind: What was counted; see `Outcomes`.
         classes: Names of the M classes or labels; their numbers where names are unknown.
-        counts: By system and combination, over seeds.
+        counts: Counts by system and combination, over seeds.
         seeds: Number of seeds behind the counts of each system.
         first: The system shown first: the best that keeps predictions.
         worst: Worst combination of each system, where it is known.

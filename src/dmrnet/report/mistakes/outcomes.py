@@ -29,8 +29,8 @@ class Outcomes:
 
     Attributes:
         kind: What was counted: samples or pixels of one class each, or labels that samples have.
-        counts: By combination, true by predicted: int64 ``(M, M)``; of labels ``(M, 2, 2)``, with
-            the label at 1.
+        counts: Counts by combination, true by predicted: int64 ``(M, M)``; for labels
+            ``(M, 2, 2)``, with the label at 1.
     """
 
     kind: Kind
@@ -81,7 +81,7 @@ def _outcomes(arrays: Mapping[str, NDArray[Any]], order: Sequence[str]) -> Outco
     names = tuple(canonical(str(name), order) for name in arrays["combination"])
     if "confusion" in arrays:
         found = arrays["confusion"].astype(np.int64)
-        if "scored" in arrays:  # Of every image; an image that was not scored has no counts.
+        if "scored" in arrays:  # Counts of each image, zeros for one that was not scored.
             return Outcomes("pixels", dict(zip(names, found.sum(1), strict=True)))
         kind: Kind = "labels" if found.shape[1:][-2:] == (2, 2) and found.ndim == 4 else "classes"
         return Outcomes(kind, dict(zip(names, found, strict=True)))

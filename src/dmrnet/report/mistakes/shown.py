@@ -30,7 +30,7 @@ class ShownSamples:
         combinations: All modalities, and the run's worst combination if it is another.
         predicted: What is predicted with each: ``(2, s)`` or ``(2, s, M)``.
         classes: Names of classes, labels or targets.
-        inputs: By modality, uint8 images ``(s, C, H, W)`` or curves ``(s, C, T)``.
+        inputs: Uint8 images ``(s, C, H, W)`` or curves ``(s, C, T)``, by modality.
     """
 
     index: tuple[int, ...]

@@ -151,7 +151,7 @@ CLASS_METRICS = {
     "auroc": "AUROC",
     "average_precision": "Average precision",
 }
-"""Metrics of classes beside accuracy, by name in the rows, with their titles."""
+"""Metrics of classes besides accuracy, by name in the rows, with their titles."""
 
 RECALL = "recall/"
 """Start of the metric that is the recall of a class."""
@@ -171,7 +171,7 @@ CONSTANT_NAMES = {
 """What that constant is."""
 
 BESIDE = frozenset({*CLASS_METRICS, *CONSTANTS.values(), "predicted_classes"})
-"""Metrics in the rows that a report shows beside a score."""
+"""Metrics in the rows that a report shows next to a score."""
 
 COMPLETE = "_complete"
 """Suffix of a metric scored only on samples with every modality."""

@@ -64,7 +64,7 @@ class Predictions:
 def load_arrays(
     path: Path, content: str, mend: str, *, every: bool = False
 ) -> dict[str, NDArray[Any]]:
-    """Load the arrays of a file, unless `every` without ``probabilities`` beside ``predicted``.
+    """Load the arrays of a file, unless `every` without ``probabilities`` next to ``predicted``.
 
     Raises:
         RowError: If the file is damaged; the message says what was expected and how to mend it.

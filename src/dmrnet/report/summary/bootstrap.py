@@ -25,7 +25,7 @@ from dmrnet.report.summary.summary import DataSummary
 from dmrnet.report.summary.weighted import KNOWN, OF_VALUES, SLOW, Floats
 
 FEW_SOURCES = 30
-"""With fewer sources the intervals are too narrow."""
+"""Smallest number of sources for which intervals are not too narrow."""
 
 _LEAST_DRAWS = 200
 _MOST_COUNTS = 200_000_000

@@ -26,10 +26,10 @@ class Calibration:
     """How far the confidence of a system's predictions can be believed.
 
     Attributes:
-        counts: By stage ``(B, 3)``, over seeds and combinations: in each bin of confidence the
-            number of predictions, the sum of their confidences, the number of right ones.
-        errors: By stage and number of modalities seen, 0 for all numbers, the expected calibration
-            error, averaged over combinations.
+        counts: Counts ``(B, 3)`` by stage, over seeds and combinations: in each bin of confidence
+            the number of predictions, the sum of their confidences, the number of right ones.
+        errors: Expected calibration error, averaged over combinations, by stage and number of
+            modalities seen (0 for all numbers).
     """
 
     label: str

@@ -18,7 +18,7 @@ class ClassScores:
     Attributes:
         label: Name of the system on the page.
         averages: Average over the compared combinations, by metric.
-        full: With all modalities, by metric.
+        full: Score with all modalities, by metric.
         recalls: Recall of each class with all modalities, by class.
         constant: Combinations with which some seed predicts one class for every sample, though
             samples are of several.

@@ -13,7 +13,7 @@ from dmrnet.report.summary.summary import DataSummary
 _FEW_SEEDS = 5
 _FEW_SELECTED_ON = 100
 _COSTLIER = 1.2
-"""From this ratio of costs on, a note asks for a baseline trained as long."""
+"""Smallest ratio of costs at which a note asks for a baseline trained as long."""
 
 
 def warnings_on(summary: DataSummary) -> list[str]:

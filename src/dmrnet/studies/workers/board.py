@@ -116,7 +116,7 @@ class Board:
         return [self.done[job].run for job in sorted(self.done)]
 
     def left(self, now: float) -> float | None:
-        """Return the estimated seconds left; None if it is too early to tell.
+        """Return the estimated seconds left; None before there is an estimate.
 
         Assumes that the remaining jobs take as long as those so far, shared by all workers.
         """

@@ -1,4 +1,4 @@
-"""Where sequences of different length end: in padded arrays, by NaN, lengths or a number."""
+"""Ends of sequences of different length in padded arrays: marked by NaN, lengths or a number."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SequenceRules:
 
 @dataclass(frozen=True)
 class Ends:
-    """Where the sequences of an array end.
+    """Ends of the sequences of an array.
 
     Attributes:
         layout: Layout of the array, that of a sequence.
@@ -215,7 +215,7 @@ def layout_of_ragged(
         ValueError: If no layout does.
     """
     known = stated or (ends.layout if ends else None)
-    # Of a square, the layout that the training would have been given comes first.
+    # For a square, the layout that training would have guessed comes first.
     guess = guess_layout(shape, modality.name) if len(shape) == 2 else Layout("sequence")
     choices = (Layout("sequence", guess.channels_last), Layout("sequence", not guess.channels_last))
     for layout in (known,) if known else choices:
@@ -264,7 +264,7 @@ def padding_notes(
         inputs: Modalities of the columns of `present`.
         arrays: Rows ``(n, C, T)`` of each sequence, by name.
         present: Bool tensor ``(n, V)``.
-        source: Where they are from.
+        source: Source of the arrays.
     """
     found = []
     for column, one in enumerate(inputs):

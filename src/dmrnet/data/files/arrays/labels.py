@@ -55,7 +55,7 @@ def text(value: object) -> str:
 
 
 def checked_labels(path: str, y: Array, rows: int) -> Array:
-    """Return labels after a check that there is one row a sample, none of them missing.
+    """Return labels after a check that each sample has one row and none is missing.
 
     Args:
         path: File, for messages.

@@ -208,7 +208,7 @@ def matching_layout(shape: tuple[int, ...], modality: Modality, stated: Layout |
     """
     choices = [stated] if stated else [Layout(modality.kind), Layout(modality.kind, True)]
     if stated is None and len(shape) in (2, 3, 4):
-        # Of a square either layout has the right shape; the guess is that of the training.
+        # For a square either layout has the right shape; the guess is that of training.
         guess = guess_layout(shape, modality.name)
         choices = [guess, *choices] if guess.kind == modality.kind else choices
     for layout in choices:

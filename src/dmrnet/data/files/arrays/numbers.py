@@ -56,9 +56,9 @@ def checked_numbers(
         flat = values.reshape(len(values), -1)
         for rows in _row_blocks(flat):
             if not np.isfinite(flat[rows]).all():
-                told = stated is not None
+                is_stated = stated is not None
                 present[rows] = _finite_rows(
-                    where, rows.start, array[rows], flat[rows], present[rows], told, cells
+                    where, rows.start, array[rows], flat[rows], present[rows], is_stated, cells
                 )
     # Smaller types are exact in float32.
     kind, size = array.dtype.kind, array.dtype.itemsize

@@ -2,8 +2,8 @@
 
 Pen-Based Recognition of Handwritten Digits, Alpaydin and Alimoglu, 1996,
 https://doi.org/10.24432/C5MG6K, CC BY 4.0; see ``LICENSES/``. A digit is eight points at equal
-distances along the pen's path; the modalities are the two coordinates. The 44 writers of the
-original are not told apart in the file that this comes from: scores are not for new writers.
+distances along the pen's path; the modalities are the two coordinates. The source file does not
+name the 44 writers, so that scores are not for new writers.
 """
 
 from __future__ import annotations

@@ -38,8 +38,8 @@ class CasiaSurf(DataSettings):
     Attributes:
         root: Folder with the prepared data; see `dmrnet data prepare casia-surf`.
         polarity: Label of a real face: live-1 (as in the paper's released code), live-0 (as in
-            newer releases), or auto (from the paths; where they do not tell, live-1, unless real
-            faces would then be the larger part of the training list).
+            newer releases), or auto (from the paths; if they do not say, live-1, unless real faces
+            would then be the larger part of the training list).
         threshold: Threshold of ACER: half (argmax, as in the paper's tables), eer or min-acer (set
             on validation, for each combination).
         augment: Rotate, crop and flip training samples at random.
@@ -116,13 +116,16 @@ def shared(samples: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
 
 
 def live_label(polarity: str, label: dict[str, Tensor], hint: dict[str, Tensor]) -> int:
-    """Return the label of a real face; raise `ValueError` if paths disagree with it, or none tells.
+    """Return the label of a real face.
 
     Args:
         polarity: ``live-0``, ``live-1`` or ``auto``.
         label: int64 tensor ``(n,)`` of each split, 0 or 1.
         hint: int8 tensor ``(n,)`` of each split: 1 where the path says real, 0 where it says fake,
             -1 where it says neither.
+
+    Raises:
+        ValueError: If paths disagree with the labels, or neither paths nor sizes decide it.
     """
     import torch
 
@@ -150,8 +153,8 @@ def live_label(polarity: str, label: dict[str, Tensor], hint: dict[str, Tensor])
     share = float((label["train"] == 1).double().mean())
     if share > 0.5:
         raise ValueError(
-            f"casia-surf: {share:.0%} of the training list has label 1, and the paths do not tell "
-            "real from fake. In the published lists real faces are the smaller part, so label 0 "
+            f"casia-surf: {share:.0%} of the training list has label 1, and the paths do not say "
+            "real or fake. In the published lists real faces are the smaller part, so label 0 "
             "may be the real one here: set polarity to live-1 or live-0 (--data.polarity)"
         )
     return 1

@@ -42,8 +42,8 @@ class TokenMixer(nn.Module):
 
     Attributes:
         channels: Number of channels of the output.
-        position: Learned vectors e that are added to tokens, ``(T, D)``: they tell modalities and
-            positions apart.
+        position: Learned vectors e that are added to tokens, ``(T, D)``, a different one for each
+            modality and position.
     """
 
     channels: int
@@ -72,7 +72,7 @@ class TokenMixer(nn.Module):
 
 
 BuildMixer = Callable[[Sequence[int], int], TokenMixer]
-"""From the number of tokens of each modality, and of a token's channels, to a network."""
+"""Function that builds a network from the number of tokens of each modality and of channels."""
 
 
 class TokenFusion(Fusion):

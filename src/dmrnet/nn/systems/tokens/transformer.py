@@ -45,5 +45,5 @@ class ClassTokenTransformer(TokenMixer):
         *inner, last = self.blocks
         for block in inner:
             x = block(x, shown)
-        # Of the last layer's output only the class token is read.
+        # Only the class token of the last layer's output is read.
         return self.norm(last(x, shown, 1)[:, 0]), {}

@@ -1,4 +1,4 @@
-"""Which systems a figure shows, the marks that tell them apart, and the legend of these."""
+"""Choice of the systems that a figure shows, their marks, and the legend."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ COLOURS = (
 _SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 MOST_SYSTEMS = len(COLOURS)
-"""Number of systems that the eye can tell apart; a figure of more shows only some of them."""
+"""Largest number of systems in one figure, since more colours look alike; others are left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How a system is drawn: the shape tells it apart without its colour.
+    """How a system is drawn; its shape identifies it without colour.
 
-    Its shift is its position within a column, from -0.5 to 0.5.
+    The shift is its position within a column, from -0.5 to 0.5.
     """
 
     label: str
@@ -107,7 +107,8 @@ def analysed_left_out(summary: DataSummary, analysed: AnalysisSummary) -> str:
     """Return a sentence on the systems that `analysed_systems` leaves out; empty if none are."""
     more = sum(item.label in analysed.labels for item in summary.systems[MOST_SYSTEMS:])
     verb = "is" if more == 1 else "are"
-    return f" {more} more {verb} only in the table; colours tell {MOST_SYSTEMS} apart." * bool(more)
+    only = f" {more} more {verb} only in the table: there are {MOST_SYSTEMS} distinct colours."
+    return only * bool(more)
 
 
 def legend(axes: Axes, shown: Sequence[Mark], ink: str) -> None:

@@ -57,7 +57,7 @@ def main_table(summary: DataSummary) -> Table:
 
 
 def main_cost_table(summary: DataSummary) -> Table:
-    """The main table, with what a system costs beside its scores.
+    """The main table, with what a system costs next to its scores.
 
     That is its training time, and its parameters and operations at inference.
     """
@@ -200,7 +200,7 @@ def _overlap(hardness: Hardness, scores: Mapping[str, Estimate]) -> Cell:
     if not every:
         return EMPTY
     mined = sum(name in scores for name in hardness.mined)
-    # Of many modalities only some combinations are scored, perhaps none of the mined ones.
+    # With many modalities only some combinations are scored, perhaps none of the mined ones.
     if not mined:
         return Cell(fmt.NOTHING, f"none of {every} mined was scored")
     among = hardness.combinations if mined == every else len(scores)
