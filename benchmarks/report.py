@@ -145,7 +145,7 @@ def _growth(axes: Axes, grown: Sequence[Row]) -> None:
     axes.set_ylim(bottom=0)
     axes.set_xticks(modalities)
     axes.set_xlabel("modalities")
-    axes.set_ylabel("ms a combination")
+    axes.set_ylabel("ms per combination")
 
 
 def read(files: Sequence[Path]) -> list[Row]:

@@ -49,7 +49,7 @@ def made(number: int, side: int, noise: float, seed: int) -> dmrnet.MultimodalDa
 
 def main() -> None:
     """Make volumes, train, and score every combination of modalities."""
-    parser = argparse.ArgumentParser(description="Learn made volumes with a class a voxel.")
+    parser = argparse.ArgumentParser(description="Learn made volumes with a class per voxel.")
     parser.add_argument("--method", default="dmrnet")
     parser.add_argument("--volumes", type=int, default=24, help="number of training volumes")
     parser.add_argument("--side", type=int, default=24, help="side of a volume in voxels")

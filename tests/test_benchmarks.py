@@ -102,7 +102,7 @@ def test_every_part_is_measured_and_written(command, measured: Measured, tmp_pat
     assert len(written["rows"]) == len(rows)
     assert "| released |" in (measured.out / "benchmarks.md").read_text(encoding="utf-8")
     drawn = (measured.out / "benchmarks.svg").read_text(encoding="utf-8")
-    assert "ms a combination" in drawn
+    assert "ms per combination" in drawn
     assert "· dmrnet, mask" in drawn
     assert "· released<" not in drawn
     # From what was written the same is drawn, and nothing is measured.

@@ -261,7 +261,7 @@ def _tables(summary: DataSummary) -> Iterator[str]:
 
 
 def size_table(summary: DataSummary) -> Table:
-    """One row a system: the average over the compared combinations of each size."""
+    """One row per system: the average over the compared combinations of each size."""
     sizes: dict[int, list[str]] = {}
     for name in summary.compared:
         sizes.setdefault(len(members(name)), []).append(name)
@@ -384,7 +384,7 @@ def _epochs(kept: dict[int, dict[int, int]], length: int) -> str:
 def _tried(trials: list[dict[str, Any]], seeds: list[int]) -> Iterator[str]:
     """Yield the trials of a search, the best of each system bold.
 
-    One row a system if all of them tried the same few settings, else one row a trial.
+    One row per system if all of them tried the same few settings, else one row a trial.
     """
     of_seeds = f"seed {seeds[0]}"
     if len(seeds) > 1:

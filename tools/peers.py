@@ -4,8 +4,8 @@ Keep what is finished, whole study or not::
 
     python tools/peers.py --out runs/peers
 
-Rows go to ``results/peers/rows``, one file a data set; ``python tools/make_results.py pages`` then
-writes ``docs/results/peers.md``.
+Rows go to ``results/peers/rows``, one file per data set; ``python tools/make_results.py pages``
+then writes ``docs/results/peers.md``.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ Scores = Mapping[str, Estimate]
 
 
 def keep(out: Path, folder: Path) -> None:
-    """Copy the test rows of finished runs, one file a data set, with the incomplete scores."""
+    """Copy the test rows of finished runs, one file per data set, with the incomplete scores."""
     found: dict[str, list[dict[str, Any]]] = {}
     paths = sorted([*out.glob("runs/*/results.jsonl"), *out.glob("peers/*/results.jsonl")])
     for path in paths:

@@ -7,9 +7,9 @@ run folders of the cheap baselines (``tools/baselines.py``), if there are any::
 
 ``--also OUT`` adds what another folder of the study has, for example of a method that came later.
 
-Rows go to ``results/winner/rows``, one file a data set. ``python tools/make_results.py pages`` then
-writes the page ``docs/results/winner.md`` (`winner_page`), and ``python tools/winner.py figures``
-its figures.
+Rows go to ``results/winner/rows``, one file per data set. ``python tools/make_results.py pages``
+then writes the page ``docs/results/winner.md`` (`winner_page`), and
+``python tools/winner.py figures`` its figures.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ KEPT = ("train_cpu_seconds", "train_seconds", "train_samples", "epochs", "parame
 
 
 def keep(words: list[str], baselines: Path | None, folder: Path, also: Sequence[Path] = ()) -> None:
-    """Copy the rows of finished runs, one file a data set, and record the study.
+    """Copy the rows of finished runs, one file per data set, and record the study.
 
     Args:
         words: Arguments of ``dmrnet study``.

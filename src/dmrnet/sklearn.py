@@ -285,8 +285,8 @@ class MultimodalClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
             another has counted.
 
     Attributes:
-        classes_: Labels, sorted; with several labels a row (`y` of 0 and 1, ``(n, M)``) the numbers
-            of the columns.
+        classes_: Labels, sorted; with several labels per row (`y` of 0 and 1, ``(n, M)``) the
+            numbers of the columns.
         run_: The trained `Run`.
 
     >>> import numpy as np
@@ -351,7 +351,7 @@ class MultimodalClassifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         return np.asarray(self.classes_[probabilities.argmax(1)])
 
     def __sklearn_tags__(self) -> Any:  # noqa: ANN401
-        """Return what scikit-learn may expect: several labels a row as well."""
+        """Return what scikit-learn may expect: several labels per row as well."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags

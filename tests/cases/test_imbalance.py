@@ -104,7 +104,7 @@ def test_weights_and_draws_lead_away_from_the_constant() -> None:
     with pytest.raises(ValueError, match="there is no class 'il'"):
         dmrnet.fit(data, data, **SOME, class_weights={"il": 3})
     numbers = MultimodalDataset(INPUTS, R.normal(size=505))
-    with pytest.raises(ValueError, match="for one class a sample, but the task is regression"):
+    with pytest.raises(ValueError, match="for one class per sample, but the task is regression"):
         dmrnet.fit(numbers, numbers, **SOME, draw="balanced")
 
 
@@ -191,7 +191,7 @@ def test_other_tasks_have_no_metrics_of_classes_to_select_by() -> None:
     from dmrnet.modalities import Modality, Task
 
     pixels = Task((Modality("a", "image", (1, 8, 8)),), ("x", "y"), dense=True)
-    with pytest.raises(ValueError, match="for one class a sample, but the task is a class for"):
+    with pytest.raises(ValueError, match="for one class per sample, but the task is a class for"):
         measure_of(Images("t.npz"), pixels, "auroc")
     numbers = Task((Modality("a", "vector", (2,)),), ("x",), target="regression")
     with pytest.raises(ValueError, match="but the task is regression"):

@@ -160,7 +160,7 @@ BAD_PIXEL_COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "a method that predicts no pixels": (
         "fit --data cwfid --data.root {root} --data.tile 32 --method ogm-md",
-        "the ogm-md network predicts one class a sample, but the task has every pixel",
+        "the ogm-md network predicts one class per sample, but the task has every pixel",
     ),
     "one map of an encoder": (
         "fit --data cwfid --data.root {root} --data.tile 32 --encoder timm:convnext_atto@1",
@@ -181,7 +181,7 @@ BAD_PIXEL_COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "a test file": (
         "evaluate {run} --test x.npz",
-        "gives every pixel a class, but files of arrays hold one class a sample",
+        "gives every pixel a class, but files of arrays hold one class per sample",
     ),
     "nothing to predict": (
         "predict {run} --out maps",
@@ -202,7 +202,7 @@ BAD_PIXEL_COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "an export": (
         "data export cwfid --data.root {root} --data.tile 32 --out out",
-        "cwfid has a class for every pixel, but files of arrays hold one class a sample",
+        "cwfid has a class for every pixel, but files of arrays hold one class per sample",
     ),
     "angles between pixels": (
         "evaluate {run} --analyse angles",

@@ -282,4 +282,4 @@ def test_the_command_line_reports_contradictions(data: Path) -> None:
     words = ["-m", "dmrnet", "fit", "--out", str(data / "no"), "--devices", "3"]
     _, err = ran(*TORCHRUN, *words, code=1)
     (line,) = told(err)
-    assert "devices 3 (--devices), but torchrun started this with 2 processes a machine" in line
+    assert "devices 3 (--devices), but torchrun started this with 2 processes per machine" in line

@@ -130,7 +130,7 @@ def test_mistakes_raise(arguments, changes, message: str) -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        *((name, "network predicts one class a sample") for name in ("ogm-md", "lcr")),
+        *((name, "network predicts one class per sample") for name in ("ogm-md", "lcr")),
         *((name, "distribution as map, since every pixel has a class") for name in ("pe", "pcme")),
     ],
 )

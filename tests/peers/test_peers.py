@@ -76,7 +76,7 @@ def test_other_targets_are_refused_in_one_line(tmp_path: Path, target: str) -> N
         np.savez(tmp_path / f"{name}.npz", **arrays)
         flags += [f"--data.{name}", str(tmp_path / f"{name}.npz")]
     settings = parse_run(flags)
-    with pytest.raises(ValueError, match=f"one class a sample, on a test split; got {target}"):
+    with pytest.raises(ValueError, match=f"one class per sample, on a test split; got {target}"):
         make_peers(settings, tmp_path / "out")
 
 

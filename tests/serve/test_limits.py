@@ -102,7 +102,7 @@ def test_a_port_that_is_taken_is_one_line_before_anything_is_loaded(
 def test_what_cannot_be_served_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ValueError, match="one answer a sample"):
+    with pytest.raises(ValueError, match="one answer per sample"):
         ServedModel(None, {"dense": True})  # type: ignore[arg-type]
     volumes = SimpleNamespace(
         task=SimpleNamespace(dense=True, axes=3), folder=SimpleNamespace(path="run")

@@ -172,7 +172,7 @@ class Run(Deployable):
 
         Args:
             inputs: Array ``(n, ...)`` of each modality by name, as `MultimodalDataset` takes them;
-                some may be left out; or a list of such mappings, one a sample; or an ``.npz`` file.
+                some may be left out; a list of such mappings, one per sample; or an ``.npz`` file.
             present: Bool array ``(n, V)``, a column for each of `inputs`, True where a sample has
                 the modality.
             combination: Names joined by ``+``: use no other modalities.

@@ -26,7 +26,7 @@ def samples_of(
 
     Args:
         inputs: A data set, a file, a mapping from modalities to arrays, or a list of such mappings,
-            one a sample.
+            one per sample.
         present: Bool array ``(n, V)`` for a mapping of arrays, or None.
         task: Task of the run.
         size: Size that images of many sizes are brought to; None for none.

@@ -244,7 +244,7 @@ class Scores:
         return gains_of_next(self._of, self.modalities, self._seen(seen), lower)
 
     def to_pandas(self) -> Any:  # noqa: ANN401
-        """Return a pandas DataFrame with a row a combination: its metrics, and the samples ``n``.
+        """Return a pandas DataFrame with a row per combination: its metrics, and the samples ``n``.
 
         Raises:
             ModuleNotFoundError: If pandas is not installed.

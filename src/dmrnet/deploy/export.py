@@ -140,7 +140,7 @@ def _check_arguments(
         raise ValueError(f"int8 is for the format onnx, got {form}")
     if quantise and (run.task.dense or run.task.target != "classes"):
         what = "a class for every pixel" if run.task.dense else run.task.target
-        raise ValueError(f"int8 is for one class a sample, got a run of {what}")
+        raise ValueError(f"int8 is for one class per sample, got a run of {what}")
     if form == "safetensors" and combination is not None:
         raise ValueError(
             "weights are those of the whole run: leave the combination out, and name "

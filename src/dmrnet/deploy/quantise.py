@@ -121,7 +121,7 @@ def _raw_batches(
 
 
 def as_table(costs: Sequence[CombinationCost]) -> str:
-    """Return costs as CSV, a line a combination.
+    """Return costs as CSV, a line per combination.
 
     >>> print(as_table([CombinationCost("rgb", 4, 0.75, 0.5, 0.25)]), end="")
     combination,n,float32,int8,changed

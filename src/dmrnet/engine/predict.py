@@ -110,7 +110,7 @@ def predict_run(
     """Predict each sample of a file from the modalities that it has, or from some of them.
 
     Args:
-        run: Run that predicts; one class a sample.
+        run: Run that predicts; one class per sample.
         path: File of arrays, or arrays in Python; ``y`` is not needed.
         combination: Names joined by ``+``: use no other modalities, and leave out samples that
             have none of these.

@@ -1,6 +1,6 @@
 """Metrics of classes besides accuracy, of all combinations at once.
 
-Each is of one class a sample: from confusion counts, or from probabilities where the order of
+Each is of one class per sample: from confusion counts, or from probabilities where the order of
 samples matters. A class without samples is left out of means over classes, and a metric without
 any class that has one is NaN.
 """
@@ -91,7 +91,7 @@ def ranking_metrics(predictions: MaskPredictions) -> tuple[Tensor, Tensor]:
     constant has 1/2, and the mean of the classes' shares, which is 1 / M.
 
     Args:
-        predictions: Predictions of one class a sample; ``target`` may be ``(K, n)``, if samples
+        predictions: Predictions of one class per sample; ``target`` may be ``(K, n)``, if samples
             differ between combinations.
     """
     probabilities, scored = predictions.probabilities, predictions.scored

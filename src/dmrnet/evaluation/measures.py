@@ -201,7 +201,7 @@ def measure_of(data: Scored, task: Task | None = None, by: str | None = None) ->
         return own
     if task is not None and (task.dense or task.target not in ("classes", "ordinal")):
         what = f"a class for every {task.element}" if task.dense else task.target
-        raise ValueError(f"select_by {by} is for one class a sample, but the task is {what}")
+        raise ValueError(f"select_by {by} is for one class per sample, but the task is {what}")
     if own.threshold != "half":
         raise ValueError(
             f"select_by {by} has no threshold, but the data set sets those of {own.label} by "

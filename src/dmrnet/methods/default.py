@@ -1,8 +1,8 @@
 """The method that is trained where none is named. This file alone decides which.
 
-Over the data sets of ``dmrnet study winner``, which have one class a sample, `experts` is ahead of
-`sf-md` trained as long in the average over combinations, beyond chance, and in the worst, less
-surely (``docs/results/winner.md``). Nothing was compared like this for other tasks: they get the
+Over the data sets of ``dmrnet study winner``, which have one class per sample, `experts` is ahead
+of `sf-md` trained as long: beyond chance in the average over combinations, less surely in the worst
+one (``docs/results/winner.md``). Nothing was compared like this for other tasks: they get the
 paper's system. Imports no torch.
 """
 
@@ -60,7 +60,7 @@ def default_method(task: Task, own_fusion: bool = False) -> Default:
         return Default(PLAIN, f"{PAPERS} is for up to {MAX_TABLE} modalities, got {modalities}")
     if own_fusion:
         return Default(PAPERS, f"{AHEAD} has a fusion of its own, and you gave one")
-    return Default(PAPERS, "the paper's; methods were compared for one class a sample only")
+    return Default(PAPERS, "the paper's; methods were compared for one class per sample only")
 
 
 def for_recipe(name: str, recipe: str) -> str:

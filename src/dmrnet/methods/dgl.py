@@ -35,7 +35,7 @@ class DGLSettings(SFMDSettings):
 
     Attributes:
         alpha: Weight of the losses of single modalities.
-        heads: Predictors of single modalities: own (one a modality, linear for classification) or
+        heads: Predictors of single modalities: own (one per modality, linear for classification) or
             shared (the fused part, whose parameters are constant there).
     """
 

@@ -65,7 +65,7 @@ class ExpertsSettings(SFMDSettings):
 
     name: ClassVar[str] = "experts"
     summary: ClassVar[str] = (
-        "a predictor a modality next to the fusion, weighed on validation (ours)"
+        "a predictor per modality next to the fusion, weighed on validation (ours)"
     )
     recipes: ClassVar[dict[str, dict[str, Any]]] = {"best": {}}
 

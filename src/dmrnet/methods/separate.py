@@ -36,7 +36,7 @@ class SeparateSettings(MethodSettings):
     """Settings of ``separate``: none of its own."""
 
     name: ClassVar[str] = "separate"
-    summary: ClassVar[str] = "one network a combination, each trained by itself; V of 4 at most"
+    summary: ClassVar[str] = "one network per combination, each trained by itself; V of 4 at most"
     recipes: ClassVar[dict[str, dict[str, Any]]] = {"best": {}}
 
     encodes: Literal["mask", "present"] = "present"

@@ -44,7 +44,7 @@ class MethodSettings:
     """Named settings: what each recipe changes in the defaults of the fields."""
 
     needs_classes: ClassVar[bool] = False
-    """Whether its equations need one class a sample or pixel: no numbers, labels or order."""
+    """Whether its equations need one class per sample or pixel: no numbers, labels or order."""
 
     network: Network = field(default_factory=Network)
     encodes: Literal["mask", "present"] = "mask"

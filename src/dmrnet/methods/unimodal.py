@@ -40,7 +40,7 @@ class UnimodalSettings(MethodSettings):
     """
 
     name: ClassVar[str] = "unimodal"
-    summary: ClassVar[str] = "one network a modality, each trained by itself (Fig. 1's ideal)"
+    summary: ClassVar[str] = "one network per modality, each trained by itself (Fig. 1's ideal)"
     recipes: ClassVar[dict[str, dict[str, Any]]] = {"best": {}, "paper": {}, "released": {}}
 
     encodes: Literal["mask", "present"] = "present"

@@ -119,7 +119,7 @@ def name_of(mask: Tensor | Sequence[bool], modalities: Sequence[str]) -> str:
     seen = mask.tolist() if isinstance(mask, Tensor) else list(mask)
     if len(seen) != len(modalities):
         raise ValueError(
-            f"expected a mask of {len(modalities)} columns, one a modality, got {len(seen)}"
+            f"expected a mask of {len(modalities)} columns, one per modality, got {len(seen)}"
         )
     return SEPARATOR.join(name for name, visible in zip(modalities, seen, strict=True) if visible)
 

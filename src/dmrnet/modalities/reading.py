@@ -155,7 +155,7 @@ def check_shape(modality: Modality, x: Tensor, rows: int, any_size: bool = False
     elif len(got) > 2 and got[1:] == (*modality.shape[1:], modality.shape[0]):
         hint = "; channels come before height and width: movedim(-1, 1)"
     elif got[1:] == modality.shape:
-        hint = f"; give one row a sample, of which there are {rows}"
+        hint = f"; give one row per sample, of which there are {rows}"
     raise ValueError(f"modality {modality.name}: expected shape {wanted}, got {got}{hint}")
 
 

@@ -132,7 +132,7 @@ class Task:
             sizes = {m.shape[1:] for m in self.inputs}
             if len(volumes) < len(self.inputs) or len(sizes) > 1:
                 got = ", ".join(f"{m.name} {m.kind} {m.shape}" for m in self.inputs)
-                raise ValueError(f"expected volumes of one size with a class a voxel, got {got}")
+                raise ValueError(f"expected volumes of one size with a class per voxel, got {got}")
         self._check_regions()
 
     def _check_regions(self) -> None:

@@ -48,8 +48,8 @@ def make_peers(
     if splits.test is None or task.dense or task.target != "classes":
         what = f"a class for every {task.element}" if task.dense else task.target
         raise ValueError(
-            f"{settings.data_label}: what one would use instead predicts one class a sample, on a "
-            f"test split; got {'no test split' if splits.test is None else what}"
+            f"{settings.data_label}: what one would use instead predicts one class per sample, on "
+            f"a test split; got {'no test split' if splits.test is None else what}"
         )
     label, folders = settings.data_label, []
     key = "" if label == settings.dataset else hashlib.sha256(label.encode()).hexdigest()[:8]

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 GRAPHS = ("model.onnx", "model.pt2")
 
 NO_PIXELS = (
-    "expected one answer a sample; label maps of images are made by dmrnet predict, or by the "
+    "expected one answer per sample; label maps of images are made by dmrnet predict, or by the "
     "exported graph (dmrnet export)"
 )
 
-NO_VOXELS = "expected one answer a sample; label maps of volumes are made by dmrnet predict"
+NO_VOXELS = "expected one answer per sample; label maps of volumes are made by dmrnet predict"
 
 
 @dataclass(frozen=True)

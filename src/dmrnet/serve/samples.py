@@ -182,7 +182,7 @@ def _as_text(content: bytes) -> str | None:
 
 
 def _of_csv(name: str, text: str, one: Input) -> Array:
-    """Read numbers: a vector in one line or one a line; a sequence, a line a step or a channel."""
+    """Read numbers: a vector in one line or one per line; a sequence by steps or by channels."""
     lines = [line.split(",") for line in text.splitlines() if line.strip()]
     if sum(map(len, lines)) > one.size or len({len(line) for line in lines}) != 1:
         raise BadSampleError(
@@ -204,7 +204,7 @@ def _of_csv(name: str, text: str, one: Input) -> Array:
             f"part {name}: {array.shape[0]} lines of {array.shape[1]} numbers; lines may be steps "
             "or channels; send .npy"
         )
-    # A line a step is how sequences are mostly written.
+    # A line per step is how sequences are mostly written.
     return array.T if _fits(array.T.shape, one) else array
 
 

@@ -1,4 +1,4 @@
-"""One class a sample, or a class for every pixel: logits, cross-entropy (Eq. 3 and 8)."""
+"""One class per sample, or a class for every pixel: logits, cross-entropy (Eq. 3 and 8)."""
 
 from __future__ import annotations
 

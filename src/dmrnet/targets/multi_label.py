@@ -1,4 +1,4 @@
-"""Several labels a sample, each of which it has or not: logits, binary cross-entropy."""
+"""Several labels per sample, each of which it has or not: logits, binary cross-entropy."""
 
 from __future__ import annotations
 

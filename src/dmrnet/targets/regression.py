@@ -1,4 +1,4 @@
-"""Numbers: one or several targets a sample, standardised by training rows; squared error."""
+"""Numbers: one or several targets per sample, standardised by training rows; squared error."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def squared_error(outputs: Tensor, target: Tensor) -> TaskLoss:
 
 
 class Regression(Target):
-    """D numbers a sample. Outputs are standardised; predictions are in the user's unit, float64.
+    """D numbers per sample. Outputs are standardised; predictions are in the user's unit, float64.
 
     Targets of a data set are float64 ``(n, D)``, NaN where a sample has none.
     """

@@ -31,7 +31,7 @@ def make(folder: Path) -> Path:
 
 
 def images(path: Path, rng: np.random.Generator) -> None:
-    """784 pixels and the digit a line; the last line without a line feed."""
+    """784 pixels and the digit per line; the last line without a line feed."""
     path.parent.mkdir(parents=True)
     label = np.repeat(np.arange(10), IMAGES)
     table = np.column_stack([rng.integers(0, 256, (len(label), 784)), label])

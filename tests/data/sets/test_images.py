@@ -149,7 +149,7 @@ Change = Callable[[dict[str, np.ndarray]], object]
         (
             lambda a: a.update(y=a["y"][:, 0, 0]),
             {},
-            r"whole numbers \(n, H, W\), .* got int64 \(7,\); for one class a sample",
+            r"whole numbers \(n, H, W\), .* got int64 \(7,\); for one class per sample",
         ),
         (lambda a: a.update(y=a["y"] / 1.0), {}, "as whole numbers"),
         (lambda a: a.update(y=a["y"][:5]), {}, "red has 7 rows but y has 5"),

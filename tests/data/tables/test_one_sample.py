@@ -82,7 +82,7 @@ def test_without_a_run_nothing_is_known() -> None:
     [
         ("voice", b"fLaC" + bytes(40), "no WAV"),
         ("voice", b"RIFF" + bytes(40), "no.* WAV"),
-        ("voice", wav(3, 10), "1000 samples a second or more"),
+        ("voice", wav(3, 10), "1000 samples per second or more"),
         ("photo", b"%!PS-Adobe", "not a readable picture"),
         ("scan", f"{HEAD}\n".encode(), "expected rows"),
         ("scan", b"scan.age,scan.ward\n1,west\n2,east", "one row below the head, got 2"),

@@ -96,7 +96,7 @@ def test_levels_of_moments_and_of_regions() -> None:
 
 
 def test_only_dense_networks_have_levels() -> None:
-    with pytest.raises(ValueError, match="surf network predicts one class a sample"):
+    with pytest.raises(ValueError, match="surf network predicts one class per sample"):
         levels_of(Network(family="surf"), ROOMS)
     classes = Task(ROOMS.inputs, ROOMS.classes)
     for family in ("generic", "esanet"):

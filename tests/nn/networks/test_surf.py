@@ -196,5 +196,5 @@ def test_convolutions_start_with_kaimings_spread_and_norms_as_the_identity() -> 
 def test_vectors_and_dense_tasks_are_refused() -> None:
     with pytest.raises(ValueError, match=r"modality pulse: .*got vector .*use the generic network"):
         surf(Task((Modality("pulse", "vector", (3,)),), CLASSES))
-    with pytest.raises(ValueError, match="one class a sample, but the task has every pixel"):
+    with pytest.raises(ValueError, match="one class per sample, but the task has every pixel"):
         surf(Task((Modality("rgb", "image", (3, 32, 32)),), CLASSES, dense=True))

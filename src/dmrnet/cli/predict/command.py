@@ -100,8 +100,8 @@ def run(argv: Sequence[str]) -> int:
         )
     if dense and (args.abstain_below or args.conformal or args.advise):
         raise ValueError(
-            "expected a run with one class a sample for --abstain-below, --conformal and --advise, "
-            f"got a class for every pixel in {args.run}"
+            "expected a run with one class per sample for --abstain-below, --conformal and "
+            f"--advise, got a class for every pixel in {args.run}"
         )
     check_out(out, dense)
     if out is not None and (out.suffix == ".npz" or not dense):
@@ -148,8 +148,8 @@ def run(argv: Sequence[str]) -> int:
     kind, numbers = target_of(opened.task), opened.task.target == "regression"
     if opened.task.target != "classes" and (args.abstain_below or args.conformal or args.advise):
         raise ValueError(
-            "expected a run with one class a sample for --abstain-below, --conformal and --advise, "
-            f"got {opened.task.target} in {args.run}"
+            "expected a run with one class per sample for --abstain-below, --conformal and "
+            f"--advise, got {opened.task.target} in {args.run}"
         )
     confidence = None if args.uncalibrated else read_confidence(opened.folder)
     if args.conformal or args.advise:

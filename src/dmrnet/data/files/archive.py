@@ -1,4 +1,4 @@
-"""Reading an ``.npz`` file with one array a modality: its samples, their labels and presence."""
+"""Reading an ``.npz`` file with one array per modality: its samples, their labels and presence."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def read_image_file(
     names = tuple(modality.name for modality in known) or archive.names
     archive.check_known(names)
     labels = _labels(archive) if labelled else None
-    # `read_table` expects one label a sample.
+    # `read_table` expects one label per sample.
     archive.reserved = tuple(name for name in archive.reserved if name != TARGET)
     table = read_table(archive, names, names, fine, absent, cells=cells)
     here = dict(zip(names, table.present.T, strict=True))
@@ -171,7 +171,7 @@ def _labels(archive: ArraySource) -> Tensor:
     archive.check_target("the classes of pixels, (n, H, W),")
     labels = archive.read(TARGET)
     if labels.ndim != 3 or labels.dtype.kind not in "iu" or not labels.size:
-        more = "; for one class a sample use the data arrays (--data)" if labels.ndim == 1 else ""
+        more = "; for one class per sample use the data arrays (--data)" if labels.ndim == 1 else ""
         more = (
             "; for a class for every voxel use the data volumes (--data)"
             if labels.ndim == 4

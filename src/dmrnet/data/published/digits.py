@@ -111,7 +111,7 @@ def _labelled(group: str, values: Array, names: list[str]) -> dict[str, Array]:
 
 
 def parse_table(content: bytes, path: str) -> Lines[Array]:
-    """Parse the compressed table of images: 784 pixels and a digit a line, uint8 ``(785,)``."""
+    """Parse the compressed table of images: 784 pixels and a digit per line, uint8 ``(785,)``."""
     try:
         text = gunzip(content)
     except ValueError as error:
@@ -136,7 +136,7 @@ def spectrogram(content: bytes) -> Array:
     """Return the log-spectrogram of the first second of 8 kHz WAV, float32 ``(1, 64, 61)``."""
     samples, rate = read_wav(content)
     if rate != RATE:
-        raise ValueError(f"expected {RATE} samples a second, got {rate}")
+        raise ValueError(f"expected {RATE} samples per second, got {rate}")
     # A negative amount of padding cuts.
     sound = torch.nn.functional.pad(torch.from_numpy(samples), (0, SECONDS * RATE - len(samples)))
     result: Array = DIGITS(sound)[None].numpy()

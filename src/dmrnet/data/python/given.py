@@ -51,7 +51,7 @@ class MultimodalDataset(GivenData, ArraySource):
 
     Args:
         inputs: Array ``(n, ...)`` of each modality by name: numpy, torch, pandas, or a list with
-            one array a sample, None for absent ones. Row i of every modality is sample i. Images
+            one array per sample, None for absent ones. Row i of every modality is sample i. Images
             are ``(n, C, H, W)``, sequences ``(n, C, T)``, vectors ``(n, features)``. Later tables
             of pandas need the same columns in the same order.
         y: What is to be predicted; None for samples to predict. Text or whole numbers ``(n,)`` are
@@ -223,7 +223,7 @@ class MultimodalDataset(GivenData, ArraySource):
         y: Any = None,  # noqa: ANN401
         **options: Any,  # noqa: ANN401
     ) -> Self:
-        """Return the samples of a sequence of records, or of a torch data set, one a sample.
+        """Return the samples of a sequence of records, or of a torch data set, one per sample.
 
         Args:
             records: A mapping from modalities to arrays for each sample, or pairs of such a mapping
@@ -412,5 +412,5 @@ def _labels(y: Any) -> Array:  # noqa: ANN401
         return labels_of_python(plain_labels("y", mixed))
     array = as_array(y)
     if array is None or not array.ndim:
-        raise TypeError(f"expected y as one label a sample, got {type(y).__name__}")
+        raise TypeError(f"expected y as one label per sample, got {type(y).__name__}")
     return labels_of_python(plain_labels("y", array))

@@ -95,7 +95,9 @@ class LazyDataset(GivenData):
         self.path = name
         self.groups = None if groups is None else known_groups(groups)
         if self.groups is not None and len(self.groups) != len(items):
-            raise ValueError(f"expected {len(items)} groups, one a sample, got {len(self.groups)}")
+            raise ValueError(
+                f"expected {len(items)} groups, one per sample, got {len(self.groups)}"
+            )
         self.target, self.labels = check_target(target, labels)
         self.volumes = own_volumes(volumes)
 

@@ -1,4 +1,4 @@
-"""arrays: the user's own data, in ``.npz`` files with one array a modality and labels ``y``.
+"""arrays: the user's own data, in ``.npz`` files with one array per modality and labels ``y``.
 
 `dmrnet.data.files.reading` reads the files; importing this module loads neither that nor torch.
 """

@@ -30,10 +30,10 @@ PixelCells = Literal["refuse", "mean", "median", "zero"]
 class Images(OwnFiles):
     """Settings of your own images with a class for every pixel, in files.
 
-    A file has one array a modality, ``(n, C, H, W)``, ``(n, H, W, C)`` or ``(n, H, W)``, and ``y``,
-    integers ``(n, H, W)``: the class of every pixel from 0, and below 0 where it has none. A row of
-    NaN says that an image lacks the modality; so does ``present``, bool ``(n, V)``. ``samples`` may
-    name the images.
+    A file has one array per modality, ``(n, C, H, W)``, ``(n, H, W, C)`` or ``(n, H, W)``; and
+    ``y``, integers ``(n, H, W)``: the class of every pixel from 0, and below 0 where it has none. A
+    row of NaN says that an image lacks the modality; so does ``present``, bool ``(n, V)``.
+    ``samples`` may name the images.
 
     Attributes:
         classes: Names of the classes from 0 on; by default their numbers.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Volumes(OwnVolumes, OwnFiles):
     """Settings of your own volumes with a class for every voxel, in files.
 
-    A file has one array a modality, ``(n, C, D, H, W)``, ``(n, D, H, W, C)`` or ``(n, D, H, W)``,
+    A file has one array per modality, ``(n, C, D, H, W)``, ``(n, D, H, W, C)`` or ``(n, D, H, W)``,
     and ``y``, integers ``(n, D, H, W)``: the class of every voxel, and below 0 where it has none.
     The first class is the background. A row of NaN says that a volume lacks the modality; so does
     ``present``, bool ``(n, V)``. ``samples`` may name the volumes, ``groups`` what they belong to.

@@ -52,8 +52,8 @@ def _sound(content: bytes, samples: int | None) -> Array:
     values, rate = read_sound(content)
     if rate < SLOWEST or len(values) > MOST_SECONDS * rate:
         raise ValueError(
-            f"expected {SLOWEST} samples a second or more and at most {MOST_SECONDS} seconds, got "
-            f"{len(values)} samples at {rate} Hz"
+            f"expected {SLOWEST} samples per second or more and at most {MOST_SECONDS} seconds, "
+            f"got {len(values)} samples at {rate} Hz"
         )
     return spectrogram_of(values, rate, samples)
 

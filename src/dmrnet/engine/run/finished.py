@@ -306,7 +306,7 @@ def task_of(folder: RunFolder, facts: Mapping[str, Any]) -> Task:
             for name in facts["modalities"]
         )
         scale = facts.get("scale")
-        # Runs of earlier versions have one class a sample.
+        # Runs of earlier versions have one class per sample.
         return Task(
             inputs,
             tuple(facts["classes"]),

@@ -24,7 +24,7 @@ def class_metric_lines(
     each class (``recall/NAME``).
 
     Args:
-        evaluation: Evaluation of one class a sample.
+        evaluation: Evaluation of one class per sample.
         task: Task of the run.
         taken: Names of metrics of the user's own, which stand instead.
     """

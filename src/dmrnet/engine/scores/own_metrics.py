@@ -28,7 +28,7 @@ def own_lines(
     """Yield the registered metrics and some others of each combination.
 
     Args:
-        predictions: Predictions of one class a sample.
+        predictions: Predictions of one class per sample.
         names: Names of the combinations.
         metrics: Metrics besides the registered ones, by name.
 

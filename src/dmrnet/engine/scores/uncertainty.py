@@ -36,7 +36,7 @@ def uncertainty_rows(
     """Return the uncertainty of samples, each predicted from the visible modalities that it has.
 
     Args:
-        run: Run that predicts; one class a sample.
+        run: Run that predicts; one class per sample.
         dataset: The samples.
         rows: int64 ``(m,)`` row numbers of the samples.
         visible: bool ``(V,)``, True for modalities that may be used.
@@ -51,12 +51,12 @@ def uncertainty_rows(
         variance over draws of the probability of each class, summed over classes.
 
     Raises:
-        ValueError: If the run predicts something else than one class a sample, without an order.
+        ValueError: If the run predicts something else than one class per sample, without an order.
     """
     if run.task.dense or run.task.target != "classes":
         what = "a class for every pixel" if run.task.dense else run.task.target
         raise ValueError(
-            f"{run.folder.path}: uncertainty is known for one class a sample, got a run of {what}"
+            f"{run.folder.path}: uncertainty is known for one class per sample, got a run of {what}"
         )
     generator = torch.Generator(run.device).manual_seed(seed)
     parts: list[dict[str, Tensor]] = []

@@ -94,7 +94,7 @@ def with_launch(training: Training) -> Training:
                 f"has {cores} cores; ask for as many or fewer"
             )
         return replace(training, devices=training.devices or 1, nodes=1)
-    for name, unit in (("devices", "processes a machine"), ("nodes", "machines")):
+    for name, unit in (("devices", "processes per machine"), ("nodes", "machines")):
         asked, started = getattr(training, name), getattr(launcher, name)
         if asked not in (None, started):
             raise ValueError(

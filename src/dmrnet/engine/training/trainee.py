@@ -78,12 +78,12 @@ def loss_weights(training: Training, train: Dataset) -> Tensor | None:
         return None
     if task.dense:
         raise ValueError(
-            "class_weights and draw are for one class a sample, but every pixel has a class; see "
+            "class_weights and draw are for one class per sample, but every pixel has a class; see "
             "weights and seldom of the data images (--data.weights, --data.seldom)"
         )
     if task.target not in ("classes", "ordinal"):
         raise ValueError(
-            f"class_weights and draw are for one class a sample, but the task is {task.target}; "
+            f"class_weights and draw are for one class per sample, but the task is {task.target}; "
             "give weights of samples in Python: MultimodalDataset(..., weights=...)"
         )
     counts = train.target.bincount(minlength=len(task.classes))

@@ -88,7 +88,7 @@ def embedding_angles(embeddings: Tensor, scored: Tensor, target: Tensor, classes
             f"{tuple(scored.shape)}"
         )
     if target.shape != scored.shape[1:]:
-        raise ValueError(f"expected {scored.shape[1]} targets, one a sample, got {len(target)}")
+        raise ValueError(f"expected {scored.shape[1]} targets, one per sample, got {len(target)}")
     check_finite(embeddings[scored], "embeddings")
     length = embeddings.norm(dim=2)
     points = scored & (length > 0)

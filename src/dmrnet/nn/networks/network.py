@@ -100,8 +100,8 @@ class Network:
         own = self.fusion != "auto"
         if own and (self.family != "generic" or task.dense):
             raise ValueError(
-                "a fusion of your own is for the generic network and one class a sample; otherwise "
-                "write a method: a function from a task to a Method"
+                "a fusion of your own is for the generic network and one class per sample; "
+                "otherwise write a method: a function from a task to a Method"
             )
         if self.family == "esanet":
             from dmrnet.nn.networks.esanet import esanet

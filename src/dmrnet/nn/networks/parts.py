@@ -83,6 +83,6 @@ def check_dense(task: Task, network: str, dense: bool) -> None:
             else ""
         )
         raise ValueError(
-            f"the {network} network predicts {'every pixel' if dense else 'one class a sample'}, "
-            f"but the task has {'every pixel' if task.dense else 'one class a sample'}{mend}"
+            f"the {network} network predicts {'every pixel' if dense else 'one class per sample'}, "
+            f"but the task has {'every pixel' if task.dense else 'one class per sample'}{mend}"
         )

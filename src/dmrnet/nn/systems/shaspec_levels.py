@@ -1,4 +1,4 @@
-"""Shared and specific features for dense prediction (ShaSpec): two streams a modality."""
+"""Shared and specific features for dense prediction (ShaSpec): two streams per modality."""
 
 from __future__ import annotations
 

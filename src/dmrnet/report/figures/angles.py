@@ -39,7 +39,7 @@ _ANGLES = (
 
 
 def angle_figure(summary: DataSummary, analysed: AnalysisSummary, name: str) -> Figure | None:
-    """Draw one line a system: angles within a combination, between two, and between classes.
+    """Draw one line per system: angles within a combination, between two, and between classes.
 
     Returns:
         The figure, or None if no system that is shown has the analysis.
@@ -162,7 +162,7 @@ def mean_by_kind(analysed: AnalysisSummary, label: str, suffix: str) -> dict[str
 
 
 def pair_figure(summary: DataSummary, analysed: AnalysisSummary, name: str) -> Figure | None:
-    """Draw how angles are distributed over classes and pairs: a panel a kind, a line a system.
+    """Draw how angles are distributed over classes and pairs: a panel per kind, a line per system.
 
     Returns:
         The figure, or None if no run has the angles of pairs.

@@ -23,7 +23,7 @@ def pairs_of(analysed: AnalysisSummary) -> list[str]:
 def distance_figure(
     summary: DataSummary, analysed: AnalysisSummary, form: str, name: str
 ) -> Figure | None:
-    """Draw a panel for each pair of modalities, one line a system.
+    """Draw a panel for each pair of modalities, one line per system.
 
     Returns:
         The figure, or None if no run has a histogram of the form, ``cosine`` or ``printed``.

@@ -27,7 +27,7 @@ def highest(variance: VarianceByEpoch, k: int) -> list[str]:
 
 
 def variance_by_epoch(summary: DataSummary, item: SystemSummary, name: str) -> Figure | None:
-    """Draw one line a combination: the V highest circled, the V with the worst score coloured.
+    """Draw one line per combination: the V highest circled, the V with the worst score coloured.
 
     Returns:
         The figure, or None if the system has no variance.

@@ -1,4 +1,4 @@
-"""The tables as LaTeX, as in the paper: a row a combination, ● and ○, a column a system."""
+"""The tables as LaTeX, as in the paper: a row per combination, ● and ○, a column per system."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def how_ranked(ranking: Ranking) -> str:
 
 
 def gain_table(gains: Mapping[str, Sequence[Gain]]) -> Table:
-    """One row a method: its mean gain over data sets, p, and the sets with a gain, by headline."""
+    """One row per method: mean gain over data sets, p, and the sets with a gain, by headline."""
     by_label = {key: {gain.label: gain for gain in of} for key, of in gains.items()}
     shown = [key for key, of in by_label.items() if of]
     header = ["System"]
@@ -131,7 +131,7 @@ def _sets(gain: Gain) -> Cell:
 
 
 def gain_by_data_table(gains: Sequence[Gain]) -> Table:
-    """One row a method, one column a data set: gain at equal cost with its interval over seeds."""
+    """One row per method, one column per data set: gain at equal cost, its interval over seeds."""
     datasets = list(dict.fromkeys(name for gain in gains for name in gain.by_data))
     rows = [
         (Cell(gain.label), *(gain_cell(gain.by_data.get(name)) for name in datasets))

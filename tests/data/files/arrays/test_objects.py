@@ -198,5 +198,5 @@ def test_labels_of_no_one_kind_are_refused() -> None:
 def test_labels_that_are_no_single_values_are_named(odd):
     labels = np.zeros(6, dtype=object)
     labels[3] = odd
-    with pytest.raises(ValueError, match=r"y: expected one label a row, got .* in row 3"):
+    with pytest.raises(ValueError, match=r"y: expected one label per row, got .* in row 3"):
         plain_labels("y", labels)

@@ -213,7 +213,7 @@ def harm(folder: Path) -> dict[str, str]:
         "line 5": "expected whole numbers, got '",
         "line 71": "expected 784 pixels from 0 to 255 and a digit, got 783 numbers",
         "0_ada_7.wav": "is missing",
-        "1_bo_20.wav": "expected 8000 samples a second, got 16000",
+        "1_bo_20.wav": "expected 8000 samples per second, got 16000",
         "2_ada_30.wav": "is cut off",
         "five_bo_1.wav": "is not named <digit>_<speaker>_<index>.wav",
         "3/IMG_5002.JPG": "is empty",
@@ -296,7 +296,7 @@ def test_a_recording_of_another_kind_is_refused() -> None:
         file.setsampwidth(2)
         file.setframerate(44_100)
         file.writeframes(b"\0" * 200)
-    with pytest.raises(ValueError, match="expected 8000 samples a second, got 44100"):
+    with pytest.raises(ValueError, match="expected 8000 samples per second, got 44100"):
         spectrogram(stream.getvalue())
 
 

@@ -63,7 +63,7 @@ def checked_labels(path: str, y: Array, rows: int) -> Array:
         rows: Number of samples, n.
 
     Raises:
-        ValueError: If there is not one row a sample, a row has no label, or it is something else.
+        ValueError: If there is not one row per sample, a row has no label, or it is something else.
     """
     if not y.ndim or len(y) != rows:
         raise ValueError(f"{path}: expected y with {rows} rows, got shape {y.shape}")
@@ -218,7 +218,7 @@ def _recognised(path: str, y: Array) -> TargetName:
     if y.ndim == 2:
         if kind in "US":
             raise ValueError(
-                f"{path}: expected one label a row as text, got y of shape {y.shape}; several "
+                f"{path}: expected one label per row as text, got y of shape {y.shape}; several "
                 "labels are a column of 0 and 1 for each"
             )
         if _is_hot(y):
@@ -350,8 +350,8 @@ def _one_hot(path: str, y: Array) -> Array:
     """Return the class of each row of one-hot labels, int64 ``(n,)``."""
     if not _is_hot(y) or not (y.sum(1) == 1).all():
         raise ValueError(
-            f"{path}: expected one class a row, got y of shape {y.shape} in which a row does not "
-            "have exactly one 1; several labels a row are target='multi-label', several "
+            f"{path}: expected one class per row, got y of shape {y.shape} in which a row does not "
+            "have exactly one 1; several labels per row are target='multi-label', several "
             "numbers target='regression' (--data.target)"
         )
     return np.asarray(y.argmax(1), dtype=np.int64)

@@ -90,7 +90,7 @@ def rows_of_modality(
     [[31.0], [nan]]
     """
     if value is None:
-        raise TypeError(f"modality {name}: expected one row a sample, got None; leave it out")
+        raise TypeError(f"modality {name}: expected one row per sample, got None; leave it out")
     if hasattr(value, "toarray"):
         raise TypeError(
             f"modality {name}: expected an array, got a sparse one ({type(value).__name__}); give "
@@ -99,7 +99,7 @@ def rows_of_modality(
     array = as_array(value)
     if array is not None and array.ndim == 0 and array.dtype == object:
         raise TypeError(
-            f"modality {name}: expected an array or a list with one row a sample, got "
+            f"modality {name}: expected an array or a list with one row per sample, got "
             f"{type(value).__name__}"
         )
     if array is None or array.dtype == object:
@@ -112,7 +112,7 @@ def rows_of_modality(
     if array.dtype.kind not in "biuf":
         raise TypeError(f"modality {name}: expected numbers, got {array.dtype}")
     if array.ndim == 0:
-        raise TypeError(f"modality {name}: expected one row a sample, got a single number")
+        raise TypeError(f"modality {name}: expected one row per sample, got a single number")
     return array[:, None] if array.ndim == 1 else array
 
 

@@ -69,7 +69,7 @@ def sized(name: str, array: Any, sizes: Sizes) -> Any:  # noqa: ANN401
 
     Args:
         name: Name of the modality.
-        array: Images ``(n, ...)``, or one image a sample, None where it is absent.
+        array: Images ``(n, ...)``, or one image per sample, None where it is absent.
         sizes: Sizes by modality.
 
     Raises:

@@ -1,7 +1,7 @@
 """watch: seven shoulder exercises, from a smart watch's accelerometer and gyroscope; new subjects.
 
-Recordings of physiotherapy exercises of 10 subjects, 50 steps a second, as the package seglearn has
-them. They are cut into windows; subjects, never windows, are held out.
+Recordings of physiotherapy exercises of 10 subjects, 50 steps per second, as the package seglearn
+has them. They are cut into windows; subjects, never windows, are held out.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Watch(InMemory):
         )
         notes = (
             f"subjects held out, rotated with seed {seed}: {split}",
-            f"windows of {self.window} steps every {self.step}, 50 steps a second; those of one "
+            f"windows of {self.window} steps every {self.step}, 50 steps per second; those of one "
             "recording overlap and are not independent: resample by subject or recording, which "
             "samples names",
             *skipped_note(provenance),

@@ -48,7 +48,7 @@ class NoisyTopGate(nn.Module):
     Args:
         channels: Number of channels of a token.
         experts: Number of experts, E.
-        active: Number of experts a token is sent to, K; all if there are fewer.
+        active: Number of experts that a token is sent to, K; all if there are fewer.
         noise: Whether there is noise in training.
     """
 

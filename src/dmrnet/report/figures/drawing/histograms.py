@@ -1,4 +1,4 @@
-"""Panels of histograms, one line a system, with each system's mean marked above."""
+"""Panels of histograms, one line per system, with each system's mean marked above."""
 
 from __future__ import annotations
 

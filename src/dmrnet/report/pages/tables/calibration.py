@@ -17,7 +17,7 @@ HOW_CALIBRATED = (
 
 
 def calibration_table(calibrations: Sequence[Calibration]) -> Table:
-    """One row a system: its error over all combinations, then by number of modalities seen."""
+    """One row per system: its error over all combinations, then by number of modalities seen."""
     sizes = sorted({size for one in calibrations for _, size in one.errors if size})
     header = ["System", "All combinations", *(f"{size} seen" for size in sizes)]
     rows = [(Cell(one.label), *(_cell(one, size) for size in (0, *sizes))) for one in calibrations]

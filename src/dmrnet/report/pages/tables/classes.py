@@ -19,7 +19,7 @@ HOW_CLASSES = (
 
 
 def class_table(summary: DataSummary) -> Table:
-    """One row a system: averages of metrics of classes, and the recall of few classes."""
+    """One row per system: averages of metrics of classes, and the recall of few classes."""
     metrics = [m for m in CLASS_METRICS if any(m in one.averages for one in summary.of_classes)]
     classes = list(dict.fromkeys(name for one in summary.of_classes for name in one.recalls))
     classes = classes if len(classes) <= MOST_CLASSES else []

@@ -33,7 +33,7 @@ _HEADER = (
 
 
 def difference_table(summary: DataSummary, resampled: Resampled | None = None) -> Table:
-    """One or two rows a system: against the baseline, and against one that cost as much.
+    """One or two rows per system: against the baseline, and against one that cost as much.
 
     Intervals, also those over draws of test samples, and tests are those of the average over
     combinations. Holm's correction is over the systems compared to the same kind of baseline.

@@ -60,7 +60,7 @@ def title_of(mistakes: Mistakes, label: str, name: str) -> str:
 
 
 def table_of(mistakes: Mistakes, counts: Counts) -> Table:
-    """Return the table of some counts: a matrix, the most confused pairs, or a row a label."""
+    """Return the table of some counts: a matrix, the most confused pairs, or a row per label."""
     form = form_of(mistakes)
     if form == "matrix":
         return _matrix(mistakes, counts)

@@ -26,7 +26,7 @@ def part_names(summary: DataSummary) -> list[str]:
 
 
 def part_table(summary: DataSummary) -> Table:
-    """One row a system: the average of each part, and below it that of all modalities."""
+    """One row per system: the average of each part, and below it that of all modalities."""
     names, rows = part_names(summary), []
     best = {
         name: best_of(summary, [one.averages.get(name) for one in summary.parts]) for name in names

@@ -41,7 +41,7 @@ def best_headlines(summary: DataSummary) -> dict[str, Estimate | None]:
 
 
 def main_table(summary: DataSummary) -> Table:
-    """One row a system: average, worst, full and single-modality score, with differences."""
+    """One row per system: average, worst, full and single-modality score, with differences."""
     best = best_headlines(summary)
     rows = []
     for item in summary.systems:
@@ -88,7 +88,7 @@ def main_cost_table(summary: DataSummary) -> Table:
 
 
 def rank_table(ranking: Ranking) -> Table:
-    """One row a system: its average rank over the data sets, and its rank on each."""
+    """One row per system: its average rank over the data sets, and its rank on each."""
     rows = [
         (
             Cell(label),
@@ -101,7 +101,7 @@ def rank_table(ranking: Ranking) -> Table:
 
 
 def combination_table(summary: DataSummary, combinations: Sequence[str]) -> Table:
-    """One row a combination, as in the paper: a column a modality, then a column a system."""
+    """One row per combination, as in the paper: a column per modality, then a column per system."""
     with_counts = len({count for counts in summary.counts.values() for count in counts}) > 1
     rows = []
     for name in combinations:
@@ -121,7 +121,7 @@ def combination_table(summary: DataSummary, combinations: Sequence[str]) -> Tabl
 
 
 def presence_table(summary: DataSummary) -> Table:
-    """One row a combination that training samples have; no rows where all have everything."""
+    """One row per combination that training samples have; no rows where all have everything."""
     shown = summary.presence if len(summary.presence) > 1 else ()
     few = len(summary.classes) <= MOST_CLASSES
     classes = summary.classes if few else ()
@@ -136,7 +136,7 @@ def presence_table(summary: DataSummary) -> Table:
 
 
 def cost_table(summary: DataSummary) -> Table:
-    """One row a system: parameters and operations at inference, epochs, samples, seconds."""
+    """One row per system: parameters and operations at inference, epochs, samples, seconds."""
     keys = [key for key in _COSTS if any(key in item.run_metrics for item in summary.systems)]
 
     def cell(key: str, value: Estimate | None) -> Cell:
@@ -150,7 +150,7 @@ def cost_table(summary: DataSummary) -> Table:
 
 
 def hardness_table(summary: DataSummary, *, measured: bool = True) -> Table:
-    """One row a system with a hard set or a variance: the mined and the truly worst combinations.
+    """One row per system with a hard set or a variance: the mined and the truly worst combinations.
 
     Agreement on validation and rank correlations are left out unless `measured`: an analysis has
     them in a table of its own.

@@ -33,7 +33,7 @@ def how_worth(summary: DataSummary) -> str:
 
 
 def worth_table(worth: Sequence[Worth], summary: DataSummary) -> Table:
-    """One row a system: Shapley values, then scores to expect when modalities fail."""
+    """One row per system: Shapley values, then scores to expect when modalities fail."""
     places = [FAILURES.index(fails) for fails in SHOWN]
     best = [best_of(summary, [one.expected[place] for one in worth]) for place in places]
     rows = [
