@@ -24,7 +24,7 @@ from dmrnet.engine.predict_maps import label_maps
 from dmrnet.engine.run.finished import open_run
 from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.scores.scoring import score_images
-from dmrnet.engine.training.selection import selection_score
+from dmrnet.engine.training.selection import select_on
 from dmrnet.evaluation import (
     MeanIoU,
     Tiling,
@@ -161,9 +161,9 @@ def test_selection_is_by_mean_iou_of_whole_images() -> None:
     found = score_images(one.method, test, all_combinations(2))
     expected = float(MeanIoU().columns(found.confusion)["miou"][0].mean())
     measure = MeanIoU()
-    assert selection_score(one.method, test, 12, measure=measure) == pytest.approx(expected)
+    assert select_on(one.method, test, 12, measure=measure).score == pytest.approx(expected)
     whole = float(MeanIoU().columns(found.confusion)["miou"][0][-1])
-    complete = selection_score(one.method, test, 12, measure=measure, complete=True)
+    complete = select_on(one.method, test, 12, measure=measure, complete=True).score
     assert complete == pytest.approx(whole)
     # Two images of four fit the budget: always the same.
     rows = [1, 3]
@@ -177,7 +177,7 @@ def test_selection_is_by_mean_iou_of_whole_images() -> None:
         stride=16,
     )
     expected = float(MeanIoU().columns(few.confusion)["miou"][0].mean())
-    assert selection_score(one.method, test, 6, measure=measure) == pytest.approx(expected)
+    assert select_on(one.method, test, 6, measure=measure).score == pytest.approx(expected)
 
 
 def test_the_loss_uses_the_class_weights_of_the_data(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from sklearn import metrics
 
 from dmrnet.evaluation import Evaluation, MaskPredictions, measure_of
-from dmrnet.evaluation.target_measures import Labels, Numbers, Ranks
+from dmrnet.evaluation.target_measures import Labels, NumberErrors, Ranks
 from dmrnet.evaluation.values import pooled
 from dmrnet.modalities import Modality, Task
 from dmrnet.targets import TARGETS
@@ -37,7 +37,7 @@ def test_numbers(many: int) -> None:
     target = DRAW.normal(size=(N, many)) * 5 + 100
     predicted = target + DRAW.normal(size=(3, N, many))
     names = ("y", "z")[:many]
-    measure = Numbers(names)
+    measure = NumberErrors(names)
     columns = measure.of(evaluation_of(predicted, target, SCORED))
     assert next(iter(columns)) == measure.name == ("mae" if many == 1 else "r2")
     for k in (0, 1):
@@ -65,7 +65,7 @@ def test_numbers(many: int) -> None:
 
 def test_r2_needs_targets_that_differ() -> None:
     predicted = np.array([[[1.0], [2.0]]])
-    columns = Numbers(("y",)).of(
+    columns = NumberErrors(("y",)).of(
         evaluation_of(predicted, np.full((2, 1), 3.0), np.ones((1, 2), bool))
     )
     assert columns["mae"][0].item() == 1.5
@@ -123,7 +123,9 @@ def test_a_target_that_is_the_same_in_all_samples_takes_no_score_from_the_others
     target = np.stack([DRAW.normal(size=N), np.full(N, 5.0)], 1)
     predicted = target[None] + DRAW.normal(size=(1, N, 2)) / 3
     every = evaluation_of(predicted, target, np.ones((1, N), bool))
-    columns = {name: values.item() for name, (values, _) in Numbers(("a", "b")).of(every).items()}
+    columns = {
+        name: values.item() for name, (values, _) in NumberErrors(("a", "b")).of(every).items()
+    }
     expected = metrics.r2_score(target[:, 0], predicted[0, :, 0])
     assert columns["r2"] == pytest.approx(expected) == pytest.approx(columns["r2/a"])
     assert np.isnan(columns["r2/b"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dmrnet.modalities.rows import channels_last, repeat_rows, spread_rows, take_rows
+from dmrnet.modalities.rows import channels_last, spread_rows, take_rows
 
 SHAPES = [(5,), (5, 3), (5, 3, 2), (5, 3, 4, 4), (5, 1, 4, 4), (5, 3, 1, 1), (5, 3, 2, 4, 4)]
 ROWS = torch.tensor([3, 0])
@@ -28,9 +28,6 @@ def test_rows_are_those_of_the_batch(shape: tuple[int, ...], last: bool) -> None
     assert len(back) == len(x)
     for number, row in enumerate(back):
         assert torch.equal(row, x[number] if number in ROWS else torch.zeros_like(row))
-    twice = repeat_rows(x, 2)
-    assert torch.equal(twice[: len(x)], x)
-    assert torch.equal(twice[len(x) :], x)
 
 
 def test_channels_stay_last_forward_and_backward() -> None:
@@ -40,7 +37,6 @@ def test_channels_stay_last_forward_and_backward() -> None:
     for act in (
         lambda t: take_rows(t, ROWS),
         lambda t: spread_rows(take_rows(t, ROWS), ROWS, 5),
-        lambda t: repeat_rows(t, 3),
     ):
         out = act(x)
         assert channels_last(out)

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from dmrnet.peers import PEERS
 from dmrnet.peers.classifiers import CLASSIFIERS, late, log_of, logistic
 from dmrnet.peers.runs import make_peers
-from dmrnet.peers.table import Table, masked_copies, scores
+from dmrnet.peers.table import FlatRows, masked_copies, scores
 from dmrnet.report import read_runs
 from dmrnet.settings.config import parse_run
 
@@ -28,7 +28,7 @@ def table(rows: int = 60, seed: int = 0):
     )
     present = np.ones((rows, 3), dtype=bool)
     present[::7, 1] = False
-    return Table(columns, present, target, 3)
+    return FlatRows(columns, present, target, 3)
 
 
 def test_late_fusion_is_the_mean_of_log_probabilities_of_what_is_visible() -> None:

@@ -4,7 +4,7 @@ from dmrnet.confidence.advice import Gains, advise, gains_of
 from dmrnet.confidence.conformal import conformal_scores, conformal_sets, conformal_threshold
 from dmrnet.confidence.record import Confidence
 from dmrnet.confidence.reliability import calibration_error, reliability
-from dmrnet.confidence.selective import error_detection, risk_coverage
+from dmrnet.confidence.selective import error_detection
 from dmrnet.confidence.temperature import (
     cross_fitted,
     fit_temperatures,
@@ -25,7 +25,6 @@ __all__ = [
     "fit_temperatures",
     "gains_of",
     "reliability",
-    "risk_coverage",
     "temper",
     "worth_tempering",
 ]

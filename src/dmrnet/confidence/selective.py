@@ -1,8 +1,7 @@
-"""Selective prediction: whether uncertainty finds errors, and the risk where only some are kept."""
+"""Selective prediction: how well uncertainty finds errors."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 
@@ -17,6 +16,7 @@ def error_detection(uncertainty: Tensor, wrong: Tensor) -> float:
         Probability that a wrong prediction has the higher uncertainty, ties counted half; NaN if
         all are right, or all wrong.
 
+    >>> import torch
     >>> error_detection(
     ...     torch.tensor([0.1, 0.4, 0.3, 0.9]), torch.tensor([False, False, True, True])
     ... )
@@ -31,23 +31,3 @@ def error_detection(uncertainty: Tensor, wrong: Tensor) -> float:
     rank = counts.cumsum(0) - (counts - 1) / 2
     total = float(rank[inverse][wrong].double().sum())
     return (total - positive * (positive + 1) / 2) / (positive * negative)
-
-
-def risk_coverage(uncertainty: Tensor, wrong: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the error rate of the surest predictions, for every number of them that is kept.
-
-    Returns:
-        Coverage, the share that is kept, and risk, the share of these that are wrong: float64
-        ``(n,)`` each, from the surest prediction alone to all. Ties share their mean risk.
-
-    >>> coverage, risk = risk_coverage(torch.tensor([0.3, 0.1]), torch.tensor([True, False]))
-    >>> coverage.tolist(), risk.tolist()
-    ([0.5, 1.0], [0.0, 0.5])
-    """
-    _, inverse, counts = uncertainty.unique(return_inverse=True, return_counts=True)
-    of_value = torch.zeros(len(counts), dtype=torch.float64)
-    of_value.index_add_(0, inverse, wrong.double())
-    order = uncertainty.argsort()
-    kept = torch.arange(1, len(wrong) + 1, dtype=torch.float64)
-    risk = (of_value / counts)[inverse][order].cumsum(0) / kept
-    return kept / len(wrong), risk

@@ -29,7 +29,7 @@ _BUILT_IN = {
     "quadrants": "dmrnet.data.sets.embedded.quadrants:Quadrants",
     "segment": "dmrnet.data.sets.embedded.segment:Segment",
     "spambase": "dmrnet.data.sets.embedded.spambase:Spambase",
-    "table": "dmrnet.data.sets.table:Table",
+    "table": "dmrnet.data.sets.table:TableRows",
     "volumes": "dmrnet.data.sets.volumes:Volumes",
     "watch": "dmrnet.data.sets.published.watch:Watch",
 }

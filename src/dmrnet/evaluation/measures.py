@@ -219,10 +219,10 @@ def _own_measure(data: Scored, task: Task | None) -> Measure:
 
         return MeanDice(main_regions(task), every_region(task))
     if task is not None and task.target != "classes":
-        from dmrnet.evaluation.target_measures import Labels, Numbers, Ranks
+        from dmrnet.evaluation.target_measures import Labels, NumberErrors, Ranks
 
         if task.target == "regression":
-            return Numbers(task.classes)
+            return NumberErrors(task.classes)
         return Labels() if task.target == "multi-label" else Ranks()
     # Arrays with a class for every pixel are found when they are read.
     if data.metric == "miou" or (task is not None and task.dense):

@@ -39,7 +39,7 @@ class _OfPredictions(Measure):
 
 
 @dataclass(frozen=True)
-class Numbers(_OfPredictions):
+class NumberErrors(_OfPredictions):
     """Mean absolute error, root mean squared error and R² (coefficient of determination).
 
     Of one target the absolute error comes first, and ``constant_mae`` is that of the best constant.

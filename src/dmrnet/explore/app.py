@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.explore.run import ExploredRun
-from dmrnet.explore.search import MOST, Search
+from dmrnet.explore.search import MOST, SampleSearch
 from dmrnet.explore.settings import PART, ViewSettings, read_settings, settings_schema
 from dmrnet.explore.view import Shown, about, shown, view
 from dmrnet.serve.app import create_app
@@ -56,7 +56,7 @@ def create_explorer(
     model = explored.model
     app = create_app(model, limits, hosts, open_paths=PAGE)
     names = [one.name for one in model.inputs]
-    search = None if explored.samples is None else Search(explored, explored.samples, limits)
+    search = None if explored.samples is None else SampleSearch(explored, explored.samples, limits)
 
     async def describe() -> dict[str, Any]:
         """What the page needs to know first: modalities, classes, corruptions, samples."""

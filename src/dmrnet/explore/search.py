@@ -20,7 +20,7 @@ MOST = 200
 """Most samples of a page."""
 
 
-class Search:
+class SampleSearch:
     """Finds samples; remembers which are predicted wrongly.
 
     A sample is wrong if it is predicted wrongly from all modalities that it has. Samples are

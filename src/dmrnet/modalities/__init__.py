@@ -12,7 +12,7 @@ from dmrnet.modalities.combinations import (
 )
 from dmrnet.modalities.features import CachedFeatures
 from dmrnet.modalities.names import check_names
-from dmrnet.modalities.rows import repeat_rows, spread_rows, take_rows
+from dmrnet.modalities.rows import spread_rows, take_rows
 from dmrnet.modalities.samplers import (
     Bernoulli,
     Everything,
@@ -50,7 +50,6 @@ __all__ = [
     "mark_steps",
     "name_of",
     "parse",
-    "repeat_rows",
     "rows_of",
     "some_combinations",
     "spread_rows",

@@ -30,15 +30,6 @@ def spread_rows(x: Tensor, rows: Tensor, size: int) -> Tensor:
     )
 
 
-def repeat_rows(x: Tensor, times: int) -> Tensor:
-    """Repeat a batch ``(B, ...)`` as a whole: ``(times * B, ...)``.
-
-    >>> repeat_rows(torch.tensor([1, 2]), 2).tolist()
-    [1, 2, 1, 2]
-    """
-    return _in_memory_order(x, lambda plain: plain.expand(times, *plain.shape).flatten(0, 1))
-
-
 def channels_last(x: Tensor) -> bool:
     """Return whether a map ``(B, C, H, W)`` is stored channels last and not channels first."""
     return (

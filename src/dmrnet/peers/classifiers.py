@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from dmrnet.peers import IMML
-from dmrnet.peers.table import COPIES, Array, LogProbabilities, Table, masked_copies, scores
+from dmrnet.peers.table import COPIES, Array, FlatRows, LogProbabilities, masked_copies, scores
 
 TREES = 300
 FLOOR = 1e-3
@@ -34,7 +34,7 @@ MOST_FEATURES = 1_000
 """Most features for iMML's classifiers, which read vectors."""
 
 
-def fit(name: str, train: Table, val: Table, seed: int) -> LogProbabilities:
+def fit(name: str, train: FlatRows, val: FlatRows, seed: int) -> LogProbabilities:
     """Fit a classifier with one thread.
 
     Args:
@@ -56,7 +56,7 @@ def fit(name: str, train: Table, val: Table, seed: int) -> LogProbabilities:
         return CLASSIFIERS[name](train, val, seed)
 
 
-def too_many(name: str, train: Table) -> bool:
+def too_many(name: str, train: FlatRows) -> bool:
     """Whether boosting, or a classifier of iMML, would take many minutes."""
     features = sum(int(column.shape[1]) for column in train.columns)
     if name in IMML:
@@ -83,7 +83,7 @@ def normalised(scores: Array) -> Array:
     return result
 
 
-def late(train: Table, make: Callable[[], Any], floor: float = 1e-12) -> LogProbabilities:
+def late(train: FlatRows, make: Callable[[], Any], floor: float = 1e-12) -> LogProbabilities:
     """Fit a model for each modality on the rows that have it; average their log-probabilities."""
     models = [
         _fitted(make(), column[there], train.target[there])
@@ -91,12 +91,12 @@ def late(train: Table, make: Callable[[], Any], floor: float = 1e-12) -> LogProb
     ]
 
     @cache
-    def logs(table: Table) -> Array:
+    def logs(table: FlatRows) -> Array:
         """Return what each model says of its modality, ``(V, n, classes)``."""
         columns = zip(models, table.columns, strict=True)
         return np.stack([log_of(model, column, table.classes, floor) for model, column in columns])
 
-    def predict(table: Table, mask: Array) -> Array:
+    def predict(table: FlatRows, mask: Array) -> Array:
         seen = (mask & table.present).T
         total = np.where(seen[:, :, None], logs(table), 0.0).sum(0)
         return normalised(total / seen.sum(0).clip(1)[:, None])
@@ -121,23 +121,23 @@ def logistic(strength: float) -> Any:  # noqa: ANN401
     return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=300))
 
 
-def chosen(fit: Callable[[float], LogProbabilities], val: Table) -> LogProbabilities:
+def chosen(fit: Callable[[float], LogProbabilities], val: FlatRows) -> LogProbabilities:
     """Return the fit of the strength with the best average accuracy on validation."""
     fits = [fit(strength) for strength in STRENGTHS]
     return max(fits, key=lambda predict: np.nanmean([s.accuracy for s in scores(predict, val)]))
 
 
-def logistic_late(train: Table, val: Table, seed: int) -> LogProbabilities:
+def logistic_late(train: FlatRows, val: FlatRows, seed: int) -> LogProbabilities:
     """Late fusion of logistic regressions."""
     return chosen(lambda strength: late(train, lambda: logistic(strength)), val)
 
 
-def forest_late(train: Table, val: Table, seed: int) -> LogProbabilities:
+def forest_late(train: FlatRows, val: FlatRows, seed: int) -> LogProbabilities:
     """Late fusion of random forests."""
     return late(train, lambda: RandomForestClassifier(TREES, random_state=seed), FLOOR)
 
 
-def logistic_imputed(train: Table, val: Table, seed: int) -> LogProbabilities:
+def logistic_imputed(train: FlatRows, val: FlatRows, seed: int) -> LogProbabilities:
     """Logistic regression on imputed, randomly masked copies."""
     features, target = masked_copies(train, seed)
 
@@ -151,19 +151,19 @@ def logistic_imputed(train: Table, val: Table, seed: int) -> LogProbabilities:
     return chosen(fit, val)
 
 
-def boosting(train: Table, val: Table, seed: int) -> LogProbabilities:
+def boosting(train: FlatRows, val: FlatRows, seed: int) -> LogProbabilities:
     """Histogram gradient boosting on the rows as they are."""
     features = train.visible(train.present)
     return side_by_side(features, train.target, HistGradientBoostingClassifier(random_state=seed))
 
 
-def boosting_masked(train: Table, val: Table, seed: int) -> LogProbabilities:
+def boosting_masked(train: FlatRows, val: FlatRows, seed: int) -> LogProbabilities:
     """Histogram gradient boosting on randomly masked copies."""
     features, target = masked_copies(train, seed)
     return side_by_side(features, target, HistGradientBoostingClassifier(random_state=seed))
 
 
-CLASSIFIERS: dict[str, Callable[[Table, Table, int], LogProbabilities]] = {
+CLASSIFIERS: dict[str, Callable[[FlatRows, FlatRows, int], LogProbabilities]] = {
     "logistic-late": logistic_late,
     "forest-late": forest_late,
     "logistic-imputed": logistic_imputed,

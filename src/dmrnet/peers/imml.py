@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dmrnet.peers.table import Array, LogProbabilities, Table, scores
+from dmrnet.peers.table import Array, FlatRows, LogProbabilities, scores
 
 EPOCHS = 100
 """Largest number of epochs; more where that is less than `STEPS` steps."""
@@ -32,7 +32,7 @@ AT_ONCE = 256
 TABULAR = "tabular"
 
 
-def fit_imml(name: str, train: Table, val: Table, seed: int) -> LogProbabilities:
+def fit_imml(name: str, train: FlatRows, val: FlatRows, seed: int) -> LogProbabilities:
     """Train a classifier of iMML with Adam, by its own settings.
 
     Args:
@@ -79,7 +79,7 @@ Batches = Callable[[list[Tensor], Tensor, Tensor], tuple[Any, ...]]
 """Makes a batch of a model from inputs, targets and presence."""
 
 
-def _build(name: str, train: Table) -> tuple[Any, Batches]:
+def _build(name: str, train: FlatRows) -> tuple[Any, Batches]:
     from imml.classify import MUSE, M3Care
 
     sizes = [column.shape[1] for column in train.columns]
@@ -98,7 +98,7 @@ def _listed(optimizers: Any) -> list[Any]:  # noqa: ANN401
     return list(optimizers) if isinstance(optimizers, list | tuple) else [optimizers]
 
 
-def _inputs(table: Table, mask: Array) -> list[Tensor]:
+def _inputs(table: FlatRows, mask: Array) -> list[Tensor]:
     """Return each modality, zeros where it is not visible."""
     return [
         torch.from_numpy(np.where(mask[:, [v]], column, np.float32(0)))
@@ -107,7 +107,7 @@ def _inputs(table: Table, mask: Array) -> list[Tensor]:
 
 
 def _predictor(model: Any, batch_of: Batches, classes: int) -> LogProbabilities:  # noqa: ANN401
-    def predict(table: Table, mask: Array) -> Array:
+    def predict(table: FlatRows, mask: Array) -> Array:
         seen = np.broadcast_to(mask, table.present.shape) & table.present
         # Rows that have nothing of the combination are not scored; iMML needs something of each.
         shown = np.where(seen.any(1, keepdims=True), seen, table.present)

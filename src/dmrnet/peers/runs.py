@@ -18,7 +18,7 @@ from dmrnet.engine.run.folder import RunFolder
 from dmrnet.modalities import name_of
 from dmrnet.peers import IMML, PEERS
 from dmrnet.peers.classifiers import fit, too_many
-from dmrnet.peers.table import Score, scores, table_of
+from dmrnet.peers.table import CombinationScore, scores, table_of
 from dmrnet.settings.config import RunSettings
 from dmrnet.storage import npz_bytes
 
@@ -97,7 +97,7 @@ def write_run(name: str, settings: RunSettings, splits: Splits, folder: RunFolde
         "train_cpu_seconds": time.process_time() - cpu_started,
     }
 
-    def rows(split: str, found: list[Score]) -> list[dict[str, Any]]:
+    def rows(split: str, found: list[CombinationScore]) -> list[dict[str, Any]]:
         # As `dmrnet fit` does: cost is of the training, and stands with the rows of validation.
         costs = cost.items() if split == "val" else ()
         lines = [("", metric, value, len(tables[split].target)) for metric, value in costs]

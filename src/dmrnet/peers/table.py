@@ -26,7 +26,7 @@ COPIES = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class FlatRows:
     """Rows of a split, modalities flattened.
 
     Attributes:
@@ -55,15 +55,15 @@ class Table:
         return np.concatenate([*parts], axis=1)
 
 
-LogProbabilities = Callable[[Table, Array], Array]
+LogProbabilities = Callable[[FlatRows, Array], Array]
 """Returns logarithms of probabilities ``(n, classes)`` of rows under one mask ``(V,)``."""
 
 
-def table_of(part: Dataset) -> Table:
+def table_of(part: Dataset) -> FlatRows:
     """Return a split as one table."""
     batch = part.take(torch.arange(len(part)))
     columns = tuple(_flat(batch.inputs[one.name], one).numpy() for one in part.task.inputs)
-    return Table(columns, part.present.numpy(), part.target.numpy(), len(part.task.classes))
+    return FlatRows(columns, part.present.numpy(), part.target.numpy(), len(part.task.classes))
 
 
 def _flat(x: Tensor, modality: Modality) -> Tensor:
@@ -74,7 +74,7 @@ def _flat(x: Tensor, modality: Modality) -> Tensor:
     return torch.cat([pool_steps(x[:, :-1], steps.long(), SHARES).flatten(1), steps[:, None]], 1)
 
 
-def masked_copies(train: Table, seed: int) -> tuple[Array, Array]:
+def masked_copies(train: FlatRows, seed: int) -> tuple[Array, Array]:
     """Return copies of the rows with random masks, uniform over what is present, and targets."""
     draw, present = generator(seed, "copies"), torch.from_numpy(train.present)
     copies = [train.visible(Uniform()(present, draw).numpy()) for _ in range(COPIES)]
@@ -82,7 +82,7 @@ def masked_copies(train: Table, seed: int) -> tuple[Array, Array]:
 
 
 @dataclass(frozen=True)
-class Score:
+class CombinationScore:
     """Predictions under one combination, of the rows that have all its modalities."""
 
     mask: Array
@@ -103,8 +103,8 @@ class Score:
         return float(loss[self.scored].mean()) if self.scored.any() else float("nan")
 
 
-def scores(predict: LogProbabilities, table: Table) -> Iterator[Score]:
-    """Score every combination."""
+def scores(predict: LogProbabilities, table: FlatRows) -> Iterator[CombinationScore]:
+    """CombinationScore every combination."""
     for mask in all_combinations(len(table.columns)).numpy():
         scored = (table.present | ~mask).all(1)
-        yield Score(mask, scored, predict(table, mask), table.target)
+        yield CombinationScore(mask, scored, predict(table, mask), table.target)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from dmrnet.data.files.media import decoding
-from dmrnet.data.sets.table import Table
+from dmrnet.data.sets.table import TableRows
 from dmrnet.data.tables import TableSource, fit_source
 
 HEAD = "scan.age,scan.ward,photo,voice,y"
@@ -48,11 +48,11 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> TableSource:
 
 
 @pytest.fixture(scope="module")
-def settings(source: TableSource) -> Table:
-    return Table(source.path).recalled({"encoding": source.encoding.as_dict()})
+def settings(source: TableSource) -> TableRows:
+    return TableRows(source.path).recalled({"encoding": source.encoding.as_dict()})
 
 
-def test_each_file_becomes_what_training_read(source: TableSource, settings: Table) -> None:
+def test_each_file_becomes_what_training_read(source: TableSource, settings: TableRows) -> None:
     found = settings.decoders()
     assert {name: one.suffixes[0] for name, one in found.items()} == {
         "scan": ".csv",
@@ -74,7 +74,7 @@ def test_each_file_becomes_what_training_read(source: TableSource, settings: Tab
 
 
 def test_without_a_run_nothing_is_known() -> None:
-    assert Table("train.csv").decoders() == {}
+    assert TableRows("train.csv").decoders() == {}
 
 
 @pytest.mark.parametrize(
@@ -90,18 +90,18 @@ def test_without_a_run_nothing_is_known() -> None:
         ("scan", b"scan.age\n1", "not 'scan.ward'"),
     ],
 )
-def test_what_is_wrong_is_said(settings: Table, name: str, content: bytes, said: str) -> None:
+def test_what_is_wrong_is_said(settings: TableRows, name: str, content: bytes, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         settings.decoders()[name].decode(content)
 
 
-def test_numbers_without_a_head_are_left_to_others(settings: Table) -> None:
+def test_numbers_without_a_head_are_left_to_others(settings: TableRows) -> None:
     assert settings.decoders()["scan"].decode(b"1,2,3") is None
     assert settings.decoders()["scan"].decode(b"\xff\xfe") is None
 
 
 def test_pictures_of_too_many_pixels_are_not_decoded(
-    settings: Table, monkeypatch: pytest.MonkeyPatch
+    settings: TableRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decoding, "MOST_PIXELS", 62)
     with pytest.raises(ValueError, match="at most 62 pixels"):

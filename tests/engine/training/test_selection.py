@@ -14,8 +14,8 @@ from dmrnet.data.dataset import ArrayDataset
 from dmrnet.engine.scores.scoring import combinations_of, samples_at_once
 from dmrnet.engine.training.selection import (
     better,
+    select_on,
     selection_epochs,
-    selection_score,
 )
 from dmrnet.evaluation import ACER, Accuracy, AttackErrors, threshold_of
 from dmrnet.methods import build_method
@@ -54,10 +54,10 @@ def test_the_score_is_the_mean_over_combinations() -> None:
                 logits = method(batch.inputs, combination.expand(len(able), -1))
             shares.append(float((logits.argmax(1) == batch.target).double().mean()))
     expected = sum(shares) / len(shares)
-    assert selection_score(method, data, 20 * 7) == pytest.approx(expected)
+    assert select_on(method, data, 20 * 7).score == pytest.approx(expected)
     # One pair too few: a random draw that is the same each time.
-    drawn = selection_score(method, data, 20 * 7 - 1)
-    assert drawn == selection_score(method, data, 20 * 7 - 1)
+    drawn = select_on(method, data, 20 * 7 - 1).score
+    assert drawn == select_on(method, data, 20 * 7 - 1).score
 
 
 def test_complete_is_the_score_of_samples_with_all_they_have() -> None:
@@ -67,10 +67,10 @@ def test_complete_is_the_score_of_samples_with_all_they_have() -> None:
     batch = data.take(torch.arange(20))
     with torch.no_grad():
         right = method(batch.inputs, data.present).argmax(1) == batch.target
-    found = selection_score(method, data, 100, complete=True)
+    found = select_on(method, data, 100, complete=True).score
     assert found == pytest.approx(float(right.double().mean()))
-    assert found != selection_score(method, data, 20 * 7)
-    few = selection_score(method, data, 5, complete=True)
+    assert found != select_on(method, data, 20 * 7).score
+    few = select_on(method, data, 5, complete=True).score
     assert few == pytest.approx(float(right[2::4].double().mean()))
 
 
@@ -85,7 +85,7 @@ def test_complete_of_faces_is_the_mean_over_what_they_have() -> None:
         metric = ACER()
         metric.update(logits.softmax(1)[:, 1].double(), batch.target)
         rates.append(metric.compute())
-    found = selection_score(method, data, 90, measure=AttackErrors(), complete=True)
+    found = select_on(method, data, 90, measure=AttackErrors(), complete=True).score
     assert found == pytest.approx(float(torch.stack(rates).mean()))
 
 
@@ -103,10 +103,10 @@ def test_faces_are_selected_by_their_own_metric(threshold: str) -> None:
         metric = ACER(threshold=threshold_of(score, batch.target == 1, threshold))
         metric.update(score.double(), batch.target)
         rates.append(metric.compute())
-    found = selection_score(method, data, 90 * 7, measure=measure)
+    found = select_on(method, data, 90 * 7, measure=measure).score
     assert found == pytest.approx(float(torch.stack(rates).mean()))
     # One pair too few to score everything: the draw has a similar score.
-    pairs = selection_score(method, data, 90 * 7 - 1, measure=measure)
+    pairs = select_on(method, data, 90 * 7 - 1, measure=measure).score
     assert pairs == pytest.approx(found, abs=0.03)
 
 
@@ -132,7 +132,7 @@ def test_where_combinations_are_too_many_pairs_are_drawn() -> None:
         return logits(feats, mask)
 
     method.logits = counted
-    assert 0 <= selection_score(method, data, 100) <= 1
+    assert 0 <= select_on(method, data, 100).score <= 1
     assert 0 < sum(pairs) <= 100
 
 

@@ -14,7 +14,7 @@ from sklearn.metrics import confusion_matrix, multilabel_confusion_matrix
 from tests.report.mistakes.made import add_predictions
 
 from dmrnet.report.mistakes.gather import Mistakes, NumbersOf, gather
-from dmrnet.report.mistakes.outcomes import Numbers, read_outcomes
+from dmrnet.report.mistakes.outcomes import NumberOutcomes, read_outcomes
 from dmrnet.report.mistakes.pack import LARGEST, PAIRS, _varints, confused_pairs, pack
 from dmrnet.report.pages.tables.mistakes import mistake_tables, table_of
 from dmrnet.report.records.rows import RowError
@@ -58,7 +58,7 @@ def test_counts_of_classes_and_labels(make_run):
     for k, name in enumerate(names):
         assert (found.counts[name] == multilabel_confusion_matrix(target, predicted[k])).all()
     add_predictions(run, NAMES, kind="numbers")
-    assert isinstance(read_outcomes(run, NAMES), Numbers)
+    assert isinstance(read_outcomes(run, NAMES), NumberOutcomes)
 
 
 def test_counts_without_predictions_and_of_pixels(make_run):

@@ -35,9 +35,9 @@ def write_volumes(
     In a folder each volume is a file, with the labels that training volumes had: ``.nii.gz`` with
     the affine matrix of the source where there is one and nibabel is installed, else ``.npy``.
     ``classes.csv`` names the labels; ``volumes.csv``, written last, lists the files with the number
-    of voxels of each class and region. A ``.npz``
-    holds the numbers of classes, as ``predicted`` where all volumes have one size, else an array a
-    volume, ``predicted_0`` and so on. Volumes that are skipped are named in either.
+    of voxels of each class and region. A ``.npz`` holds the numbers of classes, as ``predicted`` if
+    all volumes have one size, else one array per volume, ``predicted_0`` and so on. Volumes that
+    are skipped are named in either.
 
     Args:
         out: Folder, or ``.npz`` file.

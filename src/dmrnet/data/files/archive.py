@@ -412,7 +412,7 @@ def _rows(path: str, name: str, array: Array) -> int:
 
 
 def _check_names(path: str, name: str, array: Array, rows: int, kinds: str) -> None:
-    """Check names of samples or groups: one integer or text a row."""
+    """Check names of samples or groups: one integer or text per row."""
     if array.shape != (rows,):
         mend = ""
         if name == GROUPS:

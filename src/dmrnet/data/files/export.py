@@ -36,7 +36,7 @@ def export(splits: Splits, folder: str | Path, overwrite: bool = False) -> dict[
     """
     if splits.train.task.dense:
         raise ValueError(
-            f"{splits.name} has a class for every pixel, but files of arrays hold one class a "
+            f"{splits.name} has a class for every pixel, but files of arrays hold one class per "
             "sample; what it is read from are plain .npy and .npz files already"
         )
     for name in splits.train.task.modalities:

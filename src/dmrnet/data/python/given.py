@@ -177,7 +177,7 @@ class MultimodalDataset(GivenData, ArraySource):
         y: Any = None,  # noqa: ANN401
         **options: Any,  # noqa: ANN401
     ) -> Self:
-        """Return the samples of a pandas DataFrame, one a row.
+        """Return the samples of a pandas DataFrame, one per row.
 
         Args:
             frame: The table.

@@ -213,8 +213,8 @@ class DataSettings(ABC):
         where = path if isinstance(path, str) else path.path
         if need_target:
             raise ValueError(
-                f"{where}: the run gives every pixel a class, but files of arrays hold one class a "
-                "sample; it is tested on its own data set alone. dmrnet predict makes label maps "
+                f"{where}: the run gives every pixel a class, but files of arrays hold one class "
+                "per sample; it is tested on its own data set alone. dmrnet predict makes label maps "
                 "of a file's images"
             )
         if standardiser is None:

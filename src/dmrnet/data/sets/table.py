@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Table(OwnFiles, InMemory):
+class TableRows(OwnFiles, InMemory):
     """Settings of your own rows in a table.
 
     A row is a sample. Text becomes categories, one feature each; names of images, sounds (WAV) and

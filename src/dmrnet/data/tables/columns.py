@@ -14,7 +14,7 @@ from dmrnet.untrusted import check_regular
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>"})
 """Cells that hold nothing, in lower case."""
 
-Table = Mapping[str, Sequence[str | None]]
+CellsByColumn = Mapping[str, Sequence[str | None]]
 """Text of every row by column; None where a cell holds nothing."""
 
 ColumnKind = Literal["number", "category", "image", "sound", "array"]
@@ -26,7 +26,7 @@ SUFFIXES: dict[ColumnKind, tuple[str, ...]] = {
 }
 
 
-def read_columns(path: Path, notes: list[str] | None = None) -> Table:
+def read_columns(path: Path, notes: list[str] | None = None) -> CellsByColumn:
     """Read a CSV file, or a Parquet file by its ending.
 
     A Parquet column of lists of numbers, such as embeddings, becomes a column for each number; see
@@ -48,7 +48,7 @@ def read_columns(path: Path, notes: list[str] | None = None) -> Table:
         return parse_columns(stream, str(path), notes)
 
 
-def parse_columns(stream: TextIO, path: str, notes: list[str] | None = None) -> Table:
+def parse_columns(stream: TextIO, path: str, notes: list[str] | None = None) -> CellsByColumn:
     """Read CSV from a stream; see `read_columns`. The path is for messages."""
     try:
         start = stream.read(65536)
@@ -92,7 +92,7 @@ def dialect_of(start: str) -> type[csv.Dialect]:
     return Found
 
 
-def _read_parquet(path: Path) -> Table:
+def _read_parquet(path: Path) -> CellsByColumn:
     try:
         from pyarrow import parquet
     except ModuleNotFoundError as error:

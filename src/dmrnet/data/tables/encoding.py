@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from dmrnet.data.tables.columns import ColumnKind, Table, kind_of, list_column, number
+from dmrnet.data.tables.columns import CellsByColumn, ColumnKind, kind_of, list_column, number
 from dmrnet.hints import nearest
 
 JOINS = "+"
@@ -75,7 +75,7 @@ class Encoding:
 
 def fit_encoding(
     path: str,
-    table: Table,
+    table: CellsByColumn,
     columns: Mapping[str, str] | None,
     others: Sequence[str],
     size: tuple[int, int] | None,
@@ -100,7 +100,9 @@ def fit_encoding(
     return Encoding(modalities, size, samples_in_sound)
 
 
-def _stated(path: str, table: Table, columns: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+def _stated(
+    path: str, table: CellsByColumn, columns: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
     stated = {}
     for modality, joined in columns.items():
         # A column may hold the sign itself.
@@ -116,13 +118,13 @@ def _stated(path: str, table: Table, columns: Mapping[str, str]) -> dict[str, tu
     return stated
 
 
-def _columns_of(name: str, table: Table) -> Sequence[str]:
+def _columns_of(name: str, table: CellsByColumn) -> Sequence[str]:
     """Return the columns of the items of a list, or the name itself."""
     items = [column for column in table if list_column(column) == name]
     return items if items and name not in table else [name]
 
 
-def _by_name(path: str, table: Table, others: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def _by_name(path: str, table: CellsByColumn, others: Sequence[str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for name, values in table.items():
         if name in others:
@@ -138,7 +140,9 @@ def _by_name(path: str, table: Table, others: Sequence[str]) -> dict[str, tuple[
     return found
 
 
-def _modality(path: str, name: str, table: Table, columns: Sequence[str]) -> ModalityEncoding:
+def _modality(
+    path: str, name: str, table: CellsByColumn, columns: Sequence[str]
+) -> ModalityEncoding:
     kinds: dict[str, ColumnKind] = {column: kind_of(table[column]) for column in columns}
     files = [column for column, kind in kinds.items() if kind not in ("number", "category")]
     if files:

@@ -11,7 +11,7 @@ import numpy as np
 
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.source import GROUPS, SAMPLES, TARGET, ArraySource
-from dmrnet.data.tables.columns import Table, item_column, list_column, number, read_columns
+from dmrnet.data.tables.columns import CellsByColumn, item_column, list_column, number, read_columns
 from dmrnet.data.tables.encoding import Encoding, ModalityEncoding, category_notes, fit_encoding
 from dmrnet.data.tables.files import decode, find_files, with_folders
 from dmrnet.hints import nearest
@@ -38,7 +38,7 @@ class TableSource(ArraySource):
     notes: tuple[str, ...] = ()
 
     def __init__(
-        self, path: str, table: Table, encoding: Encoding, roles: Mapping[str, str]
+        self, path: str, table: CellsByColumn, encoding: Encoding, roles: Mapping[str, str]
     ) -> None:
         self.path = path
         self.table = table

@@ -19,9 +19,6 @@ from dmrnet.engine.scores.scoring import samples_at_once
 from dmrnet.methods.base import Method
 from dmrnet.nn.representation import sample
 
-FROM_PROBABILITIES = ("softmax", "entropy")
-FROM_GAUSSIAN = ("variance", "spread")
-
 
 @torch.inference_mode()
 def uncertainty_rows(

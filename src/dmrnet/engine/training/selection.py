@@ -76,18 +76,6 @@ def selection_epochs(epochs: int, times: int, ends: Sequence[int] = ()) -> froze
     return frozenset(chosen)
 
 
-def selection_score(
-    model: Model,
-    dataset: Dataset,
-    budget: int,
-    device: str = "cpu",
-    measure: Measure = DEFAULT_MEASURE,
-    complete: bool = False,
-) -> float:
-    """Return the mean score over combinations; see `select_on`."""
-    return select_on(model, dataset, budget, device, measure, complete).score
-
-
 def select_on(
     model: Model,
     dataset: Dataset,

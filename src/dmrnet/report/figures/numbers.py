@@ -11,7 +11,7 @@ from dmrnet.report.figures.drawing.axes import axes_at, bare_grid
 from dmrnet.report.figures.drawing.figure import Figure, make_figure
 from dmrnet.report.figures.drawing.systems import COLOURS
 from dmrnet.report.mistakes.gather import NumbersOf
-from dmrnet.report.mistakes.outcomes import Numbers
+from dmrnet.report.mistakes.outcomes import NumberOutcomes
 from dmrnet.report.statistics.formatting import shortened
 
 MOST_POINTS = 300
@@ -40,7 +40,7 @@ def number_figures(numbers: NumbersOf, baseline: str | None, prefix: str) -> lis
     return figures
 
 
-def _figure(numbers: NumbersOf, label: str, run: Numbers, target: int, name: str) -> Figure:
+def _figure(numbers: NumbersOf, label: str, run: NumberOutcomes, target: int, name: str) -> Figure:
     worst = numbers.worst.get(label, "")
     shown = [c for c in dict.fromkeys((numbers.full, worst)) if c in run.combinations]
     of = numbers.targets[target] if target < len(numbers.targets) else str(target + 1)
@@ -72,7 +72,7 @@ def _figure(numbers: NumbersOf, label: str, run: Numbers, target: int, name: str
     return make_figure(name, title, caption, draw, system=label)
 
 
-def _points(run: Numbers, target: int, combination: str) -> tuple[_Values, _Values]:
+def _points(run: NumberOutcomes, target: int, combination: str) -> tuple[_Values, _Values]:
     """Return true and predicted numbers of some samples, in the order of the true ones."""
     row = run.combinations.index(combination)
     some = run.scored[row] & np.isfinite(run.predicted[row, :, target])

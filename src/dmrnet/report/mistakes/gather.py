@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dmrnet.report.mistakes.outcomes import Counts, Kind, Numbers, Outcomes, read_outcomes
+from dmrnet.report.mistakes.outcomes import Counts, Kind, NumberOutcomes, Outcomes, read_outcomes
 from dmrnet.report.summary.summary import DataSummary
 from dmrnet.text import shell
 
@@ -57,7 +57,7 @@ class NumbersOf:
     """
 
     targets: tuple[str, ...]
-    runs: Mapping[str, Numbers]
+    runs: Mapping[str, NumberOutcomes]
     worst: Mapping[str, str]
     full: str
 
@@ -70,7 +70,7 @@ def gather(summary: DataSummary) -> Mistakes | NumbersOf | str:
     """
     if summary.split != "test":
         return "predictions are kept of test samples only; this page is of validation samples."
-    found: dict[str, dict[int, Outcomes | Numbers]] = {}
+    found: dict[str, dict[int, Outcomes | NumberOutcomes]] = {}
     for line in summary.runs:
         known = line.seed in found.get(line.label, {}) or not line.repeatable
         if not known and (one := read_outcomes(line.path, summary.modalities)) is not None:
@@ -79,16 +79,16 @@ def gather(summary: DataSummary) -> Mistakes | NumbersOf | str:
     if not ranked:
         return _why_none(summary)
     worst = {item.label: item.worst for item in summary.systems if item.worst}
-    if any(isinstance(one, Numbers) for of in found.values() for one in of.values()):
+    if any(isinstance(one, NumberOutcomes) for of in found.values() for one in of.values()):
         runs = {label: found[label][min(found[label])] for label in ranked}
-        numbers = {label: one for label, one in runs.items() if isinstance(one, Numbers)}
+        numbers = {label: one for label, one in runs.items() if isinstance(one, NumberOutcomes)}
         return NumbersOf(summary.classes, numbers, worst, summary.full)
     return _added(summary, {label: found[label] for label in ranked}, worst)
 
 
 def _added(
     summary: DataSummary,
-    found: Mapping[str, Mapping[int, Outcomes | Numbers]],
+    found: Mapping[str, Mapping[int, Outcomes | NumberOutcomes]],
     worst: Mapping[str, str],
 ) -> Mistakes:
     every = [one for of in found.values() for one in of.values() if isinstance(one, Outcomes)]

@@ -38,7 +38,7 @@ class Outcomes:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class NumberOutcomes:
     """Predicted numbers of one run.
 
     Attributes:
@@ -54,7 +54,7 @@ class Numbers:
     scored: NDArray[np.bool_]
 
 
-def read_outcomes(folder: Path, order: Sequence[str]) -> Outcomes | Numbers | None:
+def read_outcomes(folder: Path, order: Sequence[str]) -> Outcomes | NumberOutcomes | None:
     """Read what a run folder keeps of its predictions, combinations named in the given order.
 
     Returns:
@@ -77,7 +77,9 @@ def read_outcomes(folder: Path, order: Sequence[str]) -> Outcomes | Numbers | No
     return None
 
 
-def _outcomes(arrays: Mapping[str, NDArray[Any]], order: Sequence[str]) -> Outcomes | Numbers:
+def _outcomes(
+    arrays: Mapping[str, NDArray[Any]], order: Sequence[str]
+) -> Outcomes | NumberOutcomes:
     names = tuple(canonical(str(name), order) for name in arrays["combination"])
     if "confusion" in arrays:
         found = arrays["confusion"].astype(np.int64)
@@ -90,7 +92,7 @@ def _outcomes(arrays: Mapping[str, NDArray[Any]], order: Sequence[str]) -> Outco
     if predicted is None:  # An earlier version, in which the most probable class was predicted.
         predicted = arrays["probabilities"].argmax(-1)
     if predicted.ndim == 3 and predicted.dtype.kind == "f":
-        return Numbers(names, predicted.astype(float), target.astype(float), scored)
+        return NumberOutcomes(names, predicted.astype(float), target.astype(float), scored)
     if predicted.ndim == 3:
         return Outcomes(
             "labels",

@@ -1,4 +1,4 @@
-"""Arrays of what people bring: lists, tensors, tables, and object arrays with one sample a row."""
+"""Arrays of what people bring: lists, tensors, tables, and object arrays with one sample per row."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def odd_rows(name: str, array: Array, stated: str | None = None) -> dict[int, st
 
     Args:
         name: Name of the modality.
-        array: Object array with one sample a row.
+        array: Object array with one sample per row.
         stated: Kind of the modality, if it is known.
     """
     there: dict[int, Array] = {}
@@ -285,7 +285,8 @@ def plain_labels(name: str, labels: Array) -> Array:
             return array
     plain = (str, bytes, int, float, np.generic)
     odd = next((row for row, one in enumerate(labels.flat) if not isinstance(one, plain)), 0)
-    raise ValueError(f"{name}: expected one {what} a row, got {labels.flat[odd]!r} in row {odd}")
+    got = f"{labels.flat[odd]!r} in row {odd}"
+    raise ValueError(f"{name}: expected one {what} per row, got {got}")
 
 
 def _is_missing(label: Any) -> bool:  # noqa: ANN401
