@@ -1,9 +1,10 @@
 """Data sets: their settings and splits, reading of files, and batches. Importing it loads no torch.
 
-`sets` has what a user can train on, `published` the decoding of published files, `files` the
-reading and writing of files, `tables` tables of samples, `python` samples given in Python. `inputs`
-leads from stored rows to inputs of a model, `splits` splits rows, `checks` describes and doubts
-them. Next to these rooms are what data sets are made of, and the loaders.
+`sets` has the data sets that a user trains on; `tables`, `volumes` and `brats` read tables, volumes
+and cases of BraTS; `python` takes samples given in Python. `published` decodes published files,
+`files` reads and writes files. `inputs` turns stored rows into inputs of a model, `splits` splits
+rows, `checks` describes splits and warns. Files of this room: the base classes of data sets
+(`dataset`), loaders, balance of classes, absence made on purpose.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The base class of data sets, one held in memory, the three splits, and their fingerprints."""
+"""Samples of one split: the base class, samples in memory, the three splits, fingerprints."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ class Dataset(ABC):
     Attributes:
         task: Modalities in order, and what is predicted.
         present: Bool tensor ``(n, V)`` on the CPU, True where the sample has the modality.
-        target: int64 tensor ``(n,)`` of classes, `UNLABELLED` where the class is not known; of
-            images with a class for every pixel, the most frequent class. int64 ``(n, M)`` of
-            labels; float64 ``(n, D)`` of numbers, NaN where they are not known.
+        target: Targets on the CPU. Classes are int64 ``(n,)``, `UNLABELLED` where not known; for
+            images with a class for every pixel it is the most frequent one. Several labels are
+            int64 ``(n, M)``; numbers are float64 ``(n, D)``, NaN where not known.
         samples: Names of the samples; None where they have none.
         notes: Sentences about how the samples were read.
         warnings: Sentences about what is probably wrong with them.
         skipped: Rows of the file that are left out because they cannot be used.
         file_rows: Row number of each sample in the file, int64 ``(n,)``, where rows are left out.
-        rows_in_file: Number of rows of the file, where some are left out.
+        rows_in_file: Number of rows of the file, if some are left out.
         pixels: int64 tensor ``(n, M)``, the number of pixels of each class in each image; None
             unless every pixel has a class.
-        sizes: int64 tensor ``(n, 2)``, height and width of each image, where they differ: images
-            are taken one at a time then.
+        sizes: int64 tensor ``(n, 2)``, height and width of each image, if they differ: images are
+            then read one at a time.
         attack_types: Names of the types of attack that are known.
         attack_type: int64 tensor ``(n,)``, the number of each sample's type of attack, -1 where it
             has none; None where no types are known.
@@ -122,7 +122,7 @@ class ArrayDataset(Dataset):
 
     Args:
         task: Modalities in order, and classes.
-        arrays: One tensor ``(n, ...)`` a modality, float32; or float64 where float32 is too coarse
+        arrays: Tensor ``(n, ...)`` of each modality, float32; float64 if float32 is too coarse
             before standardising. Rows of absent modalities are set to zero, in place.
         present: Bool tensor ``(n, V)``, True where the sample has the modality.
         target: Targets of the task's kind, such as int64 ``(n,)`` of classes.
@@ -197,7 +197,7 @@ class ArrayDataset(Dataset):
     def standardise(self, standardiser: Standardiser) -> None:
         """Standardise every modality; float32 arrays in place, float64 arrays become float32.
 
-        Missing cells are filled, and what is appended becomes part of the task.
+        Missing cells are filled, and appended channels become part of the task.
         """
         assert self.content  # computed before the numbers change
         for column, name in enumerate(self.task.modalities):
@@ -220,15 +220,15 @@ class Splits:
     Attributes:
         name: Name of the data set.
         train: Samples for gradients.
-        val: Samples for every choice that is made.
+        val: Samples for every choice, such as that of the epoch.
         test: Samples for the reported numbers; None where there are none yet.
         notes: Sentences for the start of a run and for its report.
         standardiser: Standardiser of the training rows; None where nothing was standardised.
-        columns: Every array of the training file in its order, also those that `modalities` leaves
-            out; it says what the columns of ``present`` in a new file mean. Empty for other data.
+        columns: Names of all arrays of the training file in its order, also of those that
+            `modalities` leaves out: the columns of ``present`` in a new file. Empty for other data.
         whole_labels: Whether the labels were given as numbers or as bool rather than text.
         warnings: Sentences about what is probably wrong with the data.
-        cells: What stands for missing cells, which are NaN until the splits are standardised.
+        cells: Replacement of missing cells, which are NaN until the splits are standardised.
         encoding: How the columns of a table were read, for further tables; None for other data.
         features: Columns of each modality that was given as a table of pandas.
     """
@@ -248,7 +248,7 @@ class Splits:
 
     @property
     def data_task(self) -> Task:
-        """The task as it is in the data, without what standardising appends."""
+        """The task as it is in the data, without channels that standardising appends."""
         task = self.train.task
         return task if self.standardiser is None else self.standardiser.without_flags(task)
 
@@ -282,9 +282,9 @@ def standardised(splits: Splits, unscaled: Collection[str] = ()) -> Splits:
 
 
 def scale_targets(splits: Splits) -> Splits:
-    """Let the task of all splits know the mean and deviation of the training rows' numbers.
+    """Set the mean and deviation of the training rows' numbers in the task of all splits.
 
-    Does nothing where no numbers are predicted. The targets themselves keep their unit.
+    Does nothing for other tasks than regression. The targets themselves keep their unit.
     """
     task, train = splits.train.task, splits.train
     if task.target == "regression":

@@ -31,7 +31,7 @@ class TrainLoader:
     epoch and two samplers are compared on the same order. They are drawn for the whole batch, of
     which rank r gets the rows ``r::world``, so they do not depend on the number of ranks. The n
     rows are split into ``ceil(n / batch_size)`` batches whose sizes differ by at most one: no row
-    is dropped and no batch is tiny. Of ragged sequences, rows of similar length share a batch.
+    is dropped and no batch is tiny. Ragged sequences of similar length share a batch.
 
     Args:
         dataset: Training samples.
@@ -171,7 +171,7 @@ def evaluation_batches(
         batch_size: Largest number of rows of a batch on this rank.
         rank: Rank of this process.
         world: Number of processes.
-        rows: int64 tensor ``(m,)`` of the rows to evaluate; None: every row.
+        rows: int64 tensor ``(m,)`` of the rows to evaluate; None for every row.
     """
     if batch_size < 1:
         raise ValueError(f"expected a batch size of 1 or more, got {batch_size}")
@@ -203,9 +203,9 @@ def by_length(parts: Sequence[Tensor], steps: Tensor, draw: torch.Generator) -> 
     for start in range(0, len(parts), pooled):
         pool = torch.cat(batches[start : start + pooled])
         pool = pool[steps[pool].argsort(stable=True)]
-        for place in torch.randperm(len(batches[start : start + pooled]), generator=draw).tolist():
-            size = len(batches[start + place])
-            batches[start + place], pool = pool[:size], pool[size:]
+        for number in torch.randperm(len(batches[start : start + pooled]), generator=draw).tolist():
+            size = len(batches[start + number])
+            batches[start + number], pool = pool[:size], pool[size:]
     return tuple(batches)
 
 

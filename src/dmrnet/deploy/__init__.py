@@ -1,4 +1,4 @@
-"""From a trained run to files that run without this package, and to the Hugging Face Hub.
+"""Export of a trained run to files that run without this package, and to the Hugging Face Hub.
 
 `export_run` writes one graph that reads raw numbers and the presence of each modality and returns
 probabilities, as a program of torch.export or as ONNX, or weights as safetensors. `hub` reads and

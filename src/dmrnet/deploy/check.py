@@ -165,7 +165,7 @@ def whole_masks(run: FinishedRun, graph: Graph, chunk: Tensor) -> Tensor:
 
 
 def _check_nothing(raw: Mapping[str, Tensor], runner: Runner, modalities: int) -> None:
-    """Refuse a graph that predicts from nothing, or from NaN that is said to be there."""
+    """Refuse a graph that predicts from nothing, or from NaN that is marked present."""
     given = {name: np.full_like(x[:1].numpy(), np.nan) for name, x in raw.items()}
     for there in (False, True):
         logits, _ = runner(given, np.full((1, modalities), there))

@@ -30,9 +30,9 @@ def to_go_on(
 ) -> tuple[RunSettings, bool]:
     """Return the settings to train a folder's run with, and whether it is finished with them.
 
-    If the folder holds the same run finished after fewer epochs, `continued_after` gets their
-    number: what was trained stays as it is, and the result is that of one training with these
-    settings. Of a run that went on before `continued_after` is kept.
+    If the folder holds the same run finished after fewer epochs, their number is added to
+    `continued_after`: what was trained stays as it is, and the result is that of one training with
+    these settings. Earlier entries of `continued_after` are kept.
 
     Raises:
         ValueError: If the folder holds a run of other settings, or the finished run cannot go on

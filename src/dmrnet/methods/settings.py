@@ -84,7 +84,7 @@ class MethodSettings:
         terms: Sequence[Term] = (),
         head: RepresentationHead | None = None,
     ) -> Method:
-        """Return the method made of its parts.
+        """Return the method of the given parts.
 
         Args:
             task: Task of the method.

@@ -28,7 +28,7 @@ def top_combinations(means: Tensor, counts: Tensor, k: int, min_count: float) ->
         min_count: Number of samples below which a combination is not ranked.
 
     Returns:
-        Bool tensor of shape ``(2^V,)``. Of equal means the lower index is chosen.
+        Bool tensor of shape ``(2^V,)``. If means are equal, the lower index is chosen.
 
     >>> means = torch.tensor([0.0, 3.0, 1.0, 2.0])
     >>> top_combinations(means, torch.tensor([0.0, 9, 9, 9]), 2, 1.0).tolist()

@@ -88,7 +88,7 @@ def show_class_scores(
 def constant_text(values: Values) -> str:
     """Return a sentence on combinations that predict one class for every sample; empty if none.
 
-    Where all samples are of one class, that is said instead.
+    If all samples are of one class, a sentence says so instead.
     """
     shares = values.get("majority", {})
     if shares and all(share == 1 for share, n in shares.values() if n):

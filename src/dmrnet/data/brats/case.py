@@ -76,7 +76,7 @@ class DecodedCase:
 def decode_case(
     files: Mapping[str, Read], numbers: tuple[int, ...]
 ) -> tuple[DecodedCase | None, list[Fault]]:
-    """Return a case made of its files, and what is wrong with them.
+    """Return a case read from its files, and what is wrong with them.
 
     Every modality is standardised by mean and deviation of its own voxels that are not 0, so that
     one that is absent cannot change another (ShaSpec's code; RFNet's and mmFormer's take the voxels

@@ -1,1 +1,1 @@
-"""From stored rows to inputs of a model: standardising, missing cells, sequences, augmentation."""
+"""Stored rows become inputs of a model: standardising, missing cells, sequences, augmentation."""

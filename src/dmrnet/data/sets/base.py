@@ -214,8 +214,8 @@ class DataSettings(ABC):
         if need_target:
             raise ValueError(
                 f"{where}: the run gives every pixel a class, but files of arrays hold one class "
-                "per sample; it is tested on its own data set alone. dmrnet predict makes label maps "
-                "of a file's images"
+                "per sample; it is tested on its own data set alone. dmrnet predict makes label "
+                "maps of a file's images"
             )
         if standardiser is None:
             raise ValueError(

@@ -109,9 +109,9 @@ def counted(parts: Sequence[Sequence[Tensor]], combinations: Tensor) -> dict[str
     """Return what every `PixelEvaluation` has, by its name.
 
     Args:
-        parts: Of each batch: numbers of its images ``(b,)``; which are scored, ``(K, b)``; their
-            counts ``(K, b, M, M)``; the summed loss of each combination ``(K,)``; and which images
-            have every modality, ``(b,)``.
+        parts: Results of each batch: numbers of its images ``(b,)``; bool ``(K, b)`` of the scored
+            ones; their counts ``(K, b, M, M)``; the summed loss of each combination ``(K,)``; and
+            bool ``(b,)`` of the images that have every modality.
         combinations: bool ``(K, V)``.
     """
     index, scored, of_images, log_loss, whole = zip(*parts, strict=True)

@@ -24,7 +24,7 @@ class WeakCombinations(nn.Module):
     .. math:: P = \arg\max_v KL(h_{all} \| h_{-v})
 
     with h the frequencies of predicted classes over the ranking epochs, one added to each count. P
-    and its subsets are weak. Of two modalities each is weak alone, without ranking; with a single
+    and its subsets are weak. With two modalities each is weak alone, without ranking; with a single
     modality nothing is weak.
 
     Source: Wei et al., CVPR 2023. The released code, for three modalities, takes the softmax of the

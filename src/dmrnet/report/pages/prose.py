@@ -19,7 +19,7 @@ _HOW_COMPARED = (
 
 
 NO_BETTER = 0.005
-"""An average that is less than this better than a constant's is said to be no better: a fraction,
+"""An average that is better than a constant's by less than this counts as no better: a fraction,
 or a share of the constant's error where the score is no rate."""
 
 

@@ -87,7 +87,7 @@ def _refuse_missing(path: str, missing: Array) -> None:
 
 
 def check_target(target: Choice, labels: Sequence[str] | None) -> tuple[Choice, list[str] | None]:
-    """Return what is said about labels.
+    """Return notes about labels.
 
     Raises:
         ValueError: If there is no such kind of target.

@@ -1,4 +1,4 @@
-"""Arrays of what people bring: lists, tensors, tables, and object arrays with one sample per row."""
+"""Arrays of what people bring: lists, tensors, tables, object arrays with one sample per row."""
 
 from __future__ import annotations
 
