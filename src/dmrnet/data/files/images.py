@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.dataset import ArrayDataset
-from dmrnet.data.files.archive import open_source, read_table
+from dmrnet.data.files.archive import open_source
 from dmrnet.data.files.arrays.bad_rows import SkippedRow, skipped_notes
 from dmrnet.data.files.arrays.disguise import disguise_notes
 from dmrnet.data.files.arrays.source import TARGET, ArraySource
 from dmrnet.data.files.reading import check_groups, groups_of
+from dmrnet.data.files.sample_table import read_table
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.modalities import Modality, Task
 from dmrnet.targets.classes import UNLABELLED

@@ -13,7 +13,7 @@ from torch import Tensor
 from dmrnet.data.checks.concerns import absence_notes, class_notes, combination_notes, warnings_of
 from dmrnet.data.checks.overlap import row_hashes
 from dmrnet.data.dataset import ArrayDataset, Splits
-from dmrnet.data.files.archive import SampleTable, doubts_of, open_source, read_table
+from dmrnet.data.files.archive import open_source
 from dmrnet.data.files.arrays.bad_rows import skipped_notes
 from dmrnet.data.files.arrays.disguise import constants
 from dmrnet.data.files.arrays.ends import (
@@ -35,6 +35,7 @@ from dmrnet.data.files.arrays.layout import (
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.resize import Sizes, parse_size
 from dmrnet.data.files.arrays.source import RESERVED, ArraySource
+from dmrnet.data.files.sample_table import SampleTable, doubts_of, read_table
 from dmrnet.data.inputs.cells import cell_notes, count_missing
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.inputs.steps import ended, without_padding

@@ -11,7 +11,7 @@ from dmrnet.data.volumes.options import OwnVolumes
 Cells = Literal[
     "refuse", "mean", "median", "zero", "mean+indicator", "median+indicator", "zero+indicator"
 ]
-"""What stands for missing cells: NaN in part of a modality that a sample has."""
+"""Replacement of missing cells: NaN in part of a modality that a sample has."""
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -122,22 +122,21 @@ class DataSettings(ABC):
         return path
 
     def recalled(self, facts: Mapping[str, Any]) -> Self:
-        """Return the settings with what a finished run's facts say of its data."""
+        """Return the settings completed from the facts that a finished run recorded."""
         return self
 
     def decoders(self) -> Mapping[str, Decoder]:
-        """Return how files of one sample are decoded, by modality, where training read such."""
+        """Return the decoder of a file with one sample, by modality; empty if training had none."""
         return {}
 
     def sources(self, sample: str) -> str | tuple[str, ...]:
-        """Return what a sample was made of: samples with a common source are not independent.
+        """Return the sources of a sample, such as files; a common one makes samples dependent.
 
         Args:
             sample: Name of the sample.
 
         Returns:
-            One source; or one for each modality in order, where samples are put together from
-            files.
+            One source; or one for each modality in order, if samples are assembled from files.
         """
         return sample
 
@@ -149,7 +148,7 @@ class DataSettings(ABC):
         columns: Sequence[str] | None = None,
         need_target: bool = True,
     ) -> Dataset:
-        """Read one more file as a finished training would read its own.
+        """Read a further file as the training file was read.
 
         Args:
             path: ``.npz`` file in the layout of `arrays`, or arrays in Python; a file of `images`
@@ -164,27 +163,7 @@ class DataSettings(ABC):
             ValueError: If the file is wrong, or this data set cannot be tested on a file.
         """
         if not task.dense:
-            from dmrnet.data.files.arrays.source import ArraySource
-            from dmrnet.data.files.reading import read_split
-            from dmrnet.data.python.items import LazyDataset
-            from dmrnet.data.python.lazy_splits import every_row
-
-            if isinstance(path, LazyDataset):
-                path = path.where_absent(self.absent_values)
-                return every_row(path, task, None, standardiser, need_target)
-            assert isinstance(path, str | ArraySource)
-            return read_split(
-                path,
-                task,
-                standardiser,
-                self.kinds,
-                columns,
-                need_target,
-                groups=self.groups,
-                absent=self.absent_values,
-                size=self.image_size,
-                padding=self.padding_values,
-            )
+            return self._read_rows(path, task, standardiser, columns, need_target)
         if task.axes == 3:
             from dmrnet.data.volumes.own import read_volumes
 
@@ -197,6 +176,48 @@ class DataSettings(ABC):
                 groups=self.groups,
                 absent=self.absent_values,
             )
+        return self._read_images(path, task, standardiser, columns, need_target)
+
+    def _read_rows(
+        self,
+        path: str | Source,
+        task: Task,
+        standardiser: Standardiser | None,
+        columns: Sequence[str] | None,
+        need_target: bool,
+    ) -> Dataset:
+        """Read samples with targets of their own, such as one class."""
+        from dmrnet.data.files.arrays.source import ArraySource
+        from dmrnet.data.files.reading import read_split
+        from dmrnet.data.python.items import LazyDataset
+        from dmrnet.data.python.lazy_splits import every_row
+
+        if isinstance(path, LazyDataset):
+            path = path.where_absent(self.absent_values)
+            return every_row(path, task, None, standardiser, need_target)
+        assert isinstance(path, str | ArraySource)
+        return read_split(
+            path,
+            task,
+            standardiser,
+            self.kinds,
+            columns,
+            need_target,
+            groups=self.groups,
+            absent=self.absent_values,
+            size=self.image_size,
+            padding=self.padding_values,
+        )
+
+    def _read_images(
+        self,
+        path: str | Source,
+        task: Task,
+        standardiser: Standardiser | None,
+        columns: Sequence[str] | None,
+        need_target: bool,
+    ) -> Dataset:
+        """Read images with a class for every pixel."""
         from dmrnet.data.files.arrays.source import ArraySource
         from dmrnet.data.python.items import LazyDataset
 
@@ -236,7 +257,7 @@ class DataSettings(ABC):
 
 @dataclass(frozen=True)
 class InMemory(DataSettings):
-    """Base class of data sets that are held in memory: they have `whole`; `load` standardises.
+    """Base class of data sets in memory; a subclass defines `whole`, and `load` standardises.
 
     Attributes:
         rows: Number of training rows to keep, stratified by class; validation shrinks by the same

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dmrnet.data.files.archive import Archive, read_table
+from dmrnet.data.files.archive import Archive
 from dmrnet.data.files.arrays.bad_rows import failing_rows, skipped_notes
 from dmrnet.data.files.images import read_image_file
 from dmrnet.data.files.reading import read_split
+from dmrnet.data.files.sample_table import read_table
 from dmrnet.modalities import Modality, Task
 
 RNG = np.random.default_rng(0)
