@@ -32,8 +32,8 @@ from dmrnet.api.run import Run, open_run
 from dmrnet.api.scores import Scores
 from dmrnet.data.files.arrays.labels import Choice
 from dmrnet.data.files.arrays.numbers import Array
+from dmrnet.data.filling import Cells
 from dmrnet.data.python.given import MultimodalDataset
-from dmrnet.data.sets.base import Cells
 from dmrnet.hints import nearest
 from dmrnet.storage import write_text
 

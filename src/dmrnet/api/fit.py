@@ -17,13 +17,14 @@ from dmrnet.api.run import Run
 from dmrnet.api.state import torch_as_before
 from dmrnet.data.dataset import Splits
 from dmrnet.data.files.arrays.labels import Choice
+from dmrnet.data.filling import Cells
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.python.items import LazyDataset
 from dmrnet.data.python.key import GivenData
 from dmrnet.data.python.records import how_to_read
 from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.data.sets.arrays import Arrays
-from dmrnet.data.sets.base import Cells, DataSettings
+from dmrnet.data.sets.base import DataSettings
 from dmrnet.data.sets.given import Given
 from dmrnet.engine.default import with_method
 from dmrnet.engine.fit import fit_run

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from dmrnet.data.files.arrays.bad_rows import SkippedRow
+from dmrnet.data.filling import Cells
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.inputs.steps import numbers_of_steps, trimmed
-from dmrnet.data.sets.base import Cells
 from dmrnet.modalities import Batch, Task
 from dmrnet.targets import scale_of, target_of
 

@@ -28,7 +28,7 @@ from dmrnet.engine.guard import (
     check_terms,
     qualified_name,
     sampler_name,
-    to_go_on,
+    settings_to_continue,
 )
 from dmrnet.engine.run.folder import RunFolder
 from dmrnet.engine.run.seal import decisive_settings, sources_of
@@ -107,8 +107,8 @@ def fit_run(
     if folder.trained:
         # A process that was killed after its last step may have left some.
         checkpoints.clear(keep_last=settings.training.schedule in LENGTHENED)
-    asked, splits, _ = with_method(settings, out, splits)
-    settings, finished = to_go_on(asked, folder, checkpoints)
+    requested, splits, _ = with_method(settings, out, splits)
+    settings, finished = settings_to_continue(requested, folder, checkpoints)
     splits = _data_to_train_on(settings, splits, folder, checkpoints, masks, finished)
     if finished or checkpoints.existing():
         check_terms(terms, folder)
@@ -132,7 +132,7 @@ def fit_run(
     with lock_folder(folder.path, PATIENCE) if trainer.is_global_zero else nullcontext():
         if trainer.world_size == 1:
             # Another process, which had the lock, may have trained the run meanwhile.
-            settings, finished = to_go_on(asked, folder, checkpoints)
+            settings, finished = settings_to_continue(requested, folder, checkpoints)
             if finished:
                 return False
         resumed = checkpoints.newest(method)

@@ -25,7 +25,7 @@ MOST_SHOWN = 3
 """Number of settings that differ which a message names."""
 
 
-def to_go_on(
+def settings_to_continue(
     settings: RunSettings, folder: RunFolder, checkpoints: Checkpoints
 ) -> tuple[RunSettings, bool]:
     """Return the settings to train a folder's run with, and whether it is finished with them.

@@ -13,13 +13,13 @@ from sklearn.impute import SimpleImputer
 
 from dmrnet.data.dataset import Splits, standardised
 from dmrnet.data.files.reading import read_split, read_splits
+from dmrnet.data.filling import Cells
 from dmrnet.data.inputs import cells as of_cells
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.python.items import LazyDataset
 from dmrnet.data.python.lazy_splits import every_row, lazy_splits
 from dmrnet.data.sets.arrays import Arrays
-from dmrnet.data.sets.base import Cells
 from dmrnet.settings.config import parse_data
 from dmrnet.sklearn import MultimodalClassifier
 

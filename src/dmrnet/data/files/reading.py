@@ -36,10 +36,10 @@ from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.arrays.resize import Sizes, parse_size
 from dmrnet.data.files.arrays.source import RESERVED, ArraySource
 from dmrnet.data.files.sample_table import SampleTable, doubts_of, read_table
+from dmrnet.data.filling import Cells
 from dmrnet.data.inputs.cells import cell_notes, count_missing
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.inputs.steps import ended, without_padding
-from dmrnet.data.sets.base import Cells
 from dmrnet.data.splits.groups import NO_GROUPS, known_groups
 from dmrnet.data.splits.held_out import validation_of
 from dmrnet.hints import nearest

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dmrnet.data.filling import Cells
 from dmrnet.data.inputs.steps import steps_there
-from dmrnet.data.sets.base import Cells
 from dmrnet.modalities import Modality
 
 BLOCK = 2**20

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from dmrnet.data.filling import Cells
 from dmrnet.data.inputs.cells import (
     Imputer,
     check_observed,
@@ -16,7 +17,6 @@ from dmrnet.data.inputs.cells import (
     split_choice,
 )
 from dmrnet.data.inputs.steps import steps_there
-from dmrnet.data.sets.base import Cells
 from dmrnet.hints import nearest
 from dmrnet.modalities import Task
 

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from dmrnet.data.filling import Cells
 from dmrnet.data.inputs.cells import Imputer, check_observed, split_choice
 from dmrnet.data.inputs.standardise import Standardiser
-from dmrnet.data.sets.base import Cells
 
 
 def fit_streamed(

@@ -24,13 +24,13 @@ from dmrnet.data.files.arrays.layout import (
     reading_notes,
 )
 from dmrnet.data.files.reading import arranged
+from dmrnet.data.filling import Cells
 from dmrnet.data.inputs.cells import cell_notes
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.inputs.streaming import fit_streamed
 from dmrnet.data.python.item_summary import in_order
 from dmrnet.data.python.items import ItemRows, LazyDataset
 from dmrnet.data.python.usable import usable
-from dmrnet.data.sets.base import Cells
 from dmrnet.data.splits.groups import group_codes, hold_out_groups
 from dmrnet.data.splits.split import generator, hold_out
 from dmrnet.modalities import Modality, Task

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from dmrnet.data.sets.base import Cells, InMemory, OwnFiles
+from dmrnet.data.filling import Cells
+from dmrnet.data.sets.base import InMemory, OwnFiles
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits

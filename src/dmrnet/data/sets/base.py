@@ -8,11 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from dmrnet.data.volumes.options import OwnVolumes
 
-Cells = Literal[
-    "refuse", "mean", "median", "zero", "mean+indicator", "median+indicator", "zero+indicator"
-]
-"""Replacement of missing cells: NaN in part of a modality that a sample has."""
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from dmrnet.data.sets.base import Cells, InMemory
+from dmrnet.data.filling import Cells
+from dmrnet.data.sets.base import InMemory
 from dmrnet.data.volumes.options import OwnVolumes
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
-from dmrnet.data.sets.base import Cells, OwnFiles
+from dmrnet.data.filling import Cells
+from dmrnet.data.sets.base import OwnFiles
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -10,7 +10,8 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from dmrnet.data.sets.base import Cells, InMemory, OwnFiles
+from dmrnet.data.filling import Cells
+from dmrnet.data.sets.base import InMemory, OwnFiles
 
 if TYPE_CHECKING:
     from dmrnet.data.dataset import Splits

@@ -11,11 +11,11 @@ from torch import Tensor
 from dmrnet.data.checks.shift import with_shift_warnings
 from dmrnet.data.dataset import Splits
 from dmrnet.data.files.arrays.source import Source
+from dmrnet.data.filling import Cells
 from dmrnet.data.inputs.cells import MissingCells, cell_notes
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.inputs.streaming import fit_streamed
 from dmrnet.data.pixel_labels import numbers_of_training
-from dmrnet.data.sets.base import Cells
 from dmrnet.data.volumes.cases import read_case
 from dmrnet.data.volumes.options import OwnVolumes, region_numbers
 from dmrnet.data.volumes.rows import VolumeRows

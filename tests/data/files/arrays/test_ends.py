@@ -17,12 +17,12 @@ from dmrnet.data.files.arrays.ends import find_ends
 from dmrnet.data.files.arrays.layout import Layout
 from dmrnet.data.files.arrays.objects import odd_rows
 from dmrnet.data.files.reading import read_split, read_splits
+from dmrnet.data.filling import Cells
 from dmrnet.data.loader import TrainLoader, by_length
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.python.items import LazyDataset
 from dmrnet.data.python.lazy_splits import every_row, lazy_splits
 from dmrnet.data.sets.arrays import Arrays
-from dmrnet.data.sets.base import Cells
 from dmrnet.modalities import Uniform, Warmup
 from dmrnet.peers.table import SHARES, table_of
 
