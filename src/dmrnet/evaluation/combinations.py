@@ -16,7 +16,7 @@ from torch import Tensor
 from dmrnet.evaluation.finite import FiniteLogits, has_finite_max
 from dmrnet.modalities import Batch, CachedFeatures, Inputs, Where
 from dmrnet.targets import CLASSES, Target
-from dmrnet.targets.base import float32_or_more
+from dmrnet.targets.precision import at_least_float32
 
 NUMBERS_AT_ONCE = 1 << 22
 """Number of feature values that are fused together: 16 MB in float32, about the size of a CPU's
@@ -120,7 +120,7 @@ def by_chunk(
     for start in range(0, len(masks), step):
         chunk = masks[start : start + step]
         flat = chunk.flatten(0, 1)
-        logits = float32_or_more(model.logits(feats.select(every.repeat(len(chunk)), flat), flat))
+        logits = at_least_float32(model.logits(feats.select(every.repeat(len(chunk)), flat), flat))
         yield slice(start, start + len(chunk)), logits.reshape(len(chunk), size, *logits.shape[1:])
 
 

@@ -13,7 +13,7 @@ from dmrnet.evaluation.finite import FiniteLogits
 from dmrnet.modalities import Batch, count, from_index, index_of
 from dmrnet.modalities.combinations import MAX_TABLE
 from dmrnet.targets import CLASSES, Target
-from dmrnet.targets.base import float32_or_more
+from dmrnet.targets.precision import at_least_float32
 
 CELLS_AT_ONCE = 1 << 22
 """Maximum number of cells of the table of combinations by patterns of presence."""
@@ -193,7 +193,7 @@ def _by_chunk(
         for chunk in inside.split(rows or rows_at_once(feats.row_size)):
             at = position[pairs.sample[chunk]].to(device)
             mask = from_index(pairs.combination[chunk], pairs.modalities).to(device)
-            logits = float32_or_more(model.logits(feats.select(at, mask), mask))
+            logits = at_least_float32(model.logits(feats.select(at, mask), mask))
             finite = kind.defined(logits).cpu()
             if not bool(finite.all()):
                 watch.add(finite, pairs.sample[chunk], mask.cpu())

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dmrnet.modalities import CachedFeatures, Inputs, Where, take_rows
 from dmrnet.nn.fusion import Fused, Fusion, masked_all
-from dmrnet.nn.grid import Grid, common_grid, shrink_to_grid, to_grid
+from dmrnet.nn.grid import Grid, cached_on_grid, common_grid, to_grid
 from dmrnet.nn.layers.linear_start import LinearStart
 from dmrnet.nn.layers.visible_sums import sum_rows, sum_selected
 
@@ -105,7 +105,7 @@ class ConcatFusion(Fusion):
         """Run the trunk's first convolutions, if it starts with them, else shrink large maps."""
         if isinstance(self.trunk, LinearStart):
             return CachedParts(self._start(self.trunk, feats))
-        return CachedFeatures({name: shrink_to_grid(f, self.grid) for name, f in feats.items()})
+        return cached_on_grid(feats, self.grid)
 
     def _start(self, trunk: LinearStart, feats: Inputs) -> dict[str, tuple[Tensor, ...]]:
         starts = zip(self.modalities, trunk.split(self.sizes), strict=True)

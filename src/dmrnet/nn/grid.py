@@ -8,6 +8,8 @@ from typing import Literal
 from torch import Tensor
 from torch.nn import functional as F
 
+from dmrnet.modalities import CachedFeatures, Inputs
+
 Grid = Literal["auto", "pooled"]
 """How the grid is chosen; see `common_grid`."""
 
@@ -64,3 +66,8 @@ def pooled_to(maps: Tensor, size: Sequence[int]) -> Tensor:
 def shrink_to_grid(feature: Tensor, grid: tuple[int, ...]) -> Tensor:
     """Bring a map to a grid if it is larger; a smaller map is returned as it is."""
     return to_grid(feature, grid) if feature.shape[2:].numel() > grid[0] * grid[1] else feature
+
+
+def cached_on_grid(feats: Inputs, grid: tuple[int, int]) -> CachedFeatures:
+    """Return maps for many combinations, those larger than a grid shrunk to it."""
+    return CachedFeatures({name: shrink_to_grid(f, grid) for name, f in feats.items()})

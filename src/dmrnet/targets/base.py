@@ -196,8 +196,3 @@ def refuse_smoothing(smoothing: float, what: str) -> None:
             f"expected smoothing 0 for {what}, since label smoothing spreads a class over others; "
             f"got {smoothing}"
         )
-
-
-def float32_or_more(value: Tensor) -> Tensor:
-    """Return a tensor in float32, or in float64 if it is float64."""
-    return value.to(torch.promote_types(value.dtype, torch.float32))

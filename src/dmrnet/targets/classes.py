@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dmrnet.modalities import Task
-from dmrnet.targets.base import Target, TaskLoss, float32_or_more
+from dmrnet.targets.base import Target, TaskLoss
+from dmrnet.targets.precision import at_least_float32
 
 UNLABELLED = -1
 """Target of a sample that has no class."""
@@ -28,7 +29,7 @@ def cross_entropy(logits: Tensor, target: Tensor, smoothing: float = 0.0) -> Tas
     1.3863
     """
     losses = F.cross_entropy(
-        float32_or_more(logits), target, reduction="none", label_smoothing=smoothing
+        at_least_float32(logits), target, reduction="none", label_smoothing=smoothing
     )
     return TaskLoss.of_samples(losses)
 
@@ -89,13 +90,13 @@ class Classes(Target):
 
     def mixture(self, outputs: Tensor, hidden: Tensor, dim: int) -> Tensor:
         """Return the log of the mean of the predictors' probabilities."""
-        log_p = float32_or_more(outputs).log_softmax(2)
+        log_p = at_least_float32(outputs).log_softmax(2)
         return log_mean(log_p, hidden, dim)
 
     def divergence(self, teacher: Tensor, student: Tensor, temperature: float) -> Tensor:
         """Return ``T^2 KL(teacher || student)`` of softmax(logits / T)."""
         one, two = (
-            float32_or_more(side / temperature).log_softmax(1)
+            at_least_float32(side / temperature).log_softmax(1)
             for side in (teacher.detach(), student)
         )
         return temperature**2 * kl(one, two)

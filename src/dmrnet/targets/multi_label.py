@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dmrnet.modalities import Task
-from dmrnet.targets.base import Target, TaskLoss, float32_or_more, refuse_smoothing
+from dmrnet.targets.base import Target, TaskLoss, refuse_smoothing
 from dmrnet.targets.classes import UNLABELLED, log_mean
+from dmrnet.targets.precision import at_least_float32
 
 
 def binary_cross_entropy(logits: Tensor, target: Tensor) -> TaskLoss:
@@ -24,7 +25,7 @@ def binary_cross_entropy(logits: Tensor, target: Tensor) -> TaskLoss:
     >>> round(float(loss.mean), 4)
     0.6931
     """
-    logits = float32_or_more(logits)
+    logits = at_least_float32(logits)
     losses = F.binary_cross_entropy_with_logits(logits, target.to(logits), reduction="none")
     return TaskLoss.of_samples(losses.mean(1))
 
@@ -90,14 +91,14 @@ class MultiLabel(Target):
 
     def mixture(self, outputs: Tensor, hidden: Tensor, dim: int) -> Tensor:
         """Return the logit of the mean of the predictors' probabilities."""
-        outputs = float32_or_more(outputs)
+        outputs = at_least_float32(outputs)
         yes, no = (log_mean(F.logsigmoid(side), hidden, dim) for side in (outputs, -outputs))
         return yes - no
 
     def divergence(self, teacher: Tensor, student: Tensor, temperature: float) -> Tensor:
         """Return ``T^2 KL(teacher || student)`` of sigmoid(logits / T), averaged over labels."""
-        teacher = float32_or_more(teacher.detach() / temperature)
-        student = float32_or_more(student / temperature)
+        teacher = at_least_float32(teacher.detach() / temperature)
+        student = at_least_float32(student / temperature)
         p = teacher.sigmoid()
         yes = p * (F.logsigmoid(teacher) - F.logsigmoid(student))
         no = (1 - p) * (F.logsigmoid(-teacher) - F.logsigmoid(-student))

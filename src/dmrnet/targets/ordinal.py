@@ -20,8 +20,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dmrnet.modalities import Task
-from dmrnet.targets.base import Scale, TaskLoss, float32_or_more, refuse_smoothing
+from dmrnet.targets.base import Scale, TaskLoss, refuse_smoothing
 from dmrnet.targets.classes import Classes, kl, log_mean
+from dmrnet.targets.precision import at_least_float32
 
 
 def class_log_probabilities(outputs: Tensor, dim: int = 1) -> Tensor:
@@ -30,7 +31,7 @@ def class_log_probabilities(outputs: Tensor, dim: int = 1) -> Tensor:
     >>> class_log_probabilities(torch.zeros(1, 2)).exp().tolist()
     [[0.5, 0.25, 0.25]]
     """
-    outputs = float32_or_more(outputs)
+    outputs = at_least_float32(outputs)
     reached = F.logsigmoid(outputs).cumsum(dim)
     none = torch.zeros_like(outputs.narrow(dim, 0, 1))
     stopped = torch.cat([F.logsigmoid(-outputs), none], dim)

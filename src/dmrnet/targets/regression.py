@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from dmrnet.modalities import Task
-from dmrnet.targets.base import Scale, Target, TaskLoss, float32_or_more, refuse_smoothing
+from dmrnet.targets.base import Scale, Target, TaskLoss, refuse_smoothing
+from dmrnet.targets.precision import at_least_float32
 
 
 def squared_error(outputs: Tensor, target: Tensor) -> TaskLoss:
@@ -22,7 +23,7 @@ def squared_error(outputs: Tensor, target: Tensor) -> TaskLoss:
     >>> loss.per_sample.tolist()
     [2.0, 0.5]
     """
-    outputs = float32_or_more(outputs)
+    outputs = at_least_float32(outputs)
     return TaskLoss.of_samples((outputs - target.to(outputs)).square().mean(1))
 
 
@@ -97,7 +98,7 @@ class Regression(Target):
 
     def divergence(self, teacher: Tensor, student: Tensor, temperature: float) -> Tensor:
         """Return the mean squared difference, in place of a KL divergence; it has no T."""
-        return (float32_or_more(student) - float32_or_more(teacher.detach())).square().mean()
+        return (at_least_float32(student) - at_least_float32(teacher.detach())).square().mean()
 
     def slope(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Return twice the error over the number of targets."""

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dmrnet.data.inputs import standardise
+from dmrnet.data.inputs import cells
 from dmrnet.data.inputs.standardise import Standardiser
 
 SHAPES = [(5,), (3, 7), (2, 4, 3), (2, 3, 2, 2)]
@@ -27,7 +27,7 @@ def reference(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("at_once", [1, 50, 2**20])
 def test_it_is_numpy_over_the_present_rows(monkeypatch, shape, at_once) -> None:
-    monkeypatch.setattr(standardise, "BLOCK", at_once)
+    monkeypatch.setattr(cells, "BLOCK", at_once)
     rng = np.random.default_rng(0)
     array = (rng.normal(size=(40, *shape)) * 3 + 100).astype(np.float32)
     array[:, 1] = 7.1  # constant

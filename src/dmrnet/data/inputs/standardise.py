@@ -14,14 +14,12 @@ from dmrnet.data.inputs.cells import (
     check_observed,
     fill_values,
     missing_by_channel,
+    row_slices,
     split_choice,
 )
 from dmrnet.data.inputs.steps import steps_there
 from dmrnet.hints import nearest
 from dmrnet.modalities import Task
-
-BLOCK = 2**20
-"""Approximate number of values that are held in float64 at a time (8 MB)."""
 
 ROUNDING = 1e-13
 """Relative difference up to which values count as equal; in effect 0 for float32."""
@@ -166,7 +164,7 @@ class Standardiser:
             shape = (len(tensor), tensor.shape[1] + more, *tensor.shape[2:])
             out = torch.empty(shape, dtype=torch.float32)
         mean, std = (_broadcast(values, tensor) for values in self.scale(name))
-        for rows in _slices(tensor):
+        for rows in row_slices(tensor):
             block = tensor[rows].to(torch.float64, copy=True)
             there = steps_there(block) if ragged else None
             if self.imputer is None:
@@ -194,7 +192,7 @@ class Standardiser:
         tensor = tensor[:, : tensor.shape[1] - self._appended(name)]
         mean, std = (_broadcast(values, tensor) for values in self.scale(name))
         out = torch.empty_like(tensor)
-        for rows in _slices(tensor):
+        for rows in row_slices(tensor):
             out[rows] = tensor[rows].double().mul_(std).add_(mean).to(tensor.dtype)
         if there is not None:
             out.masked_fill_(there == 0, torch.nan)
@@ -260,12 +258,6 @@ class Standardiser:
         return cls(parts["mean"], parts["std"], *flags)
 
 
-def _slices(tensor: Tensor) -> Iterator[slice]:
-    """Return slices of the rows of about `BLOCK` values."""
-    step = max(1, BLOCK // max(1, tensor[:1].numel()))
-    return (slice(start, start + step) for start in range(0, len(tensor), step))
-
-
 def _broadcast(values: Tensor, tensor: Tensor) -> Tensor:
     """Return one value for each feature or channel in a shape that broadcasts over the rows."""
     return values.reshape(1, -1, *[1] * (tensor.dim() - 2))
@@ -290,7 +282,7 @@ def _moments(tensor: Tensor, present: Tensor, number: Tensor) -> tuple[Tensor, T
     add = torch.sum if complete else torch.nansum
 
     def blocks() -> Iterator[Tensor]:
-        for rows in _slices(tensor):
+        for rows in row_slices(tensor):
             chosen = present[rows]
             if chosen.any():
                 values = tensor[rows] if chosen.all() else tensor[rows][chosen]

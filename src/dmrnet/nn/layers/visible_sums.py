@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dmrnet.modalities.rows import channels_last
-from dmrnet.nn.layers.precision import at_least_float32
+from dmrnet.targets.precision import at_least_float32
 
 
 def sum_selected(maps: Sequence[Tensor], rows: Tensor, mask: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dmrnet.modalities import CachedFeatures, Inputs, Task
 from dmrnet.nn.fusion import Fused, Fusion, masked_all
-from dmrnet.nn.grid import shrink_to_grid, to_grid
+from dmrnet.nn.grid import cached_on_grid, to_grid
 from dmrnet.nn.networks.network import Network, Shapes, feature_shapes
 from dmrnet.nn.networks.parts import NetworkParts, check_dense
 
@@ -64,7 +64,7 @@ class MixFusion(Fusion):
 
     def prepare(self, feats: Inputs) -> CachedFeatures:
         """Shrink larger maps to the grid."""
-        return CachedFeatures({name: shrink_to_grid(f, self.grid) for name, f in feats.items()})
+        return cached_on_grid(feats, self.grid)
 
     def stacked(self, feats: Inputs, mask: Tensor) -> Tensor:
         """Return the maps ``(B, V, C, H, W)`` on the grid, zeros where hidden."""

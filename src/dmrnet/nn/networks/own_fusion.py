@@ -70,7 +70,7 @@ def own_fusion(name: str, shapes: Shapes) -> tuple[Fusion, int]:
         except Exception as error:
             sizes = ", ".join(f"{one} {(len(mask), *shape)}" for one, shape in shapes.items())
             raise ValueError(f"{where} cannot fuse {sizes}: {error}") from error
-        got = getattr(out, "map", out)
+        got: Any = out.map if isinstance(out, Fused) else out
         if not isinstance(out, Fused) or not isinstance(got, Tensor) or got.dim() != 4:
             seen = tuple(got.shape) if isinstance(got, Tensor) else type(got).__name__
             raise ValueError(f"{where}: {WANTED}, got {seen}")

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from dmrnet.modalities import CachedFeatures, Inputs
 from dmrnet.nn.fusion import Extras, Fused, Fusion, masked_all
-from dmrnet.nn.grid import shrink_to_grid, to_grid
+from dmrnet.nn.grid import cached_on_grid, to_grid
 from dmrnet.nn.layers.conv_block import conv_block, convolution
 from dmrnet.nn.layers.instance_norm import InstanceNorm
 from dmrnet.nn.layers.norm import BatchNorm
@@ -224,7 +224,7 @@ class MapsInterFusion(InterFusion):
 
     def prepare(self, feats: Inputs) -> CachedFeatures:
         """Shrink larger maps to the grid."""
-        return CachedFeatures({name: shrink_to_grid(f, self.grid) for name, f in feats.items()})
+        return cached_on_grid(feats, self.grid)
 
     def tokens(self, feats: Inputs, mask: Tensor) -> Tensor:
         """Return all tokens ``(B, V H W, D)``, computed from zeros where hidden."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dmrnet.modalities import CachedFeatures, Inputs, Task, Where, spread_rows, take_rows
 from dmrnet.nn.encoders.rows import encode_rows
 from dmrnet.nn.fusion import Fused, Fusion, masked_all, over_maps
-from dmrnet.nn.grid import shrink_to_grid, to_grid
+from dmrnet.nn.grid import cached_on_grid, to_grid
 from dmrnet.nn.layers.conv_block import convolution
 from dmrnet.nn.layers.linear_start import trunk
 from dmrnet.nn.layers.pointwise import Pointwise
@@ -146,7 +146,7 @@ class SharedSpecificFusion(Fusion):
 
     def prepare(self, feats: Inputs) -> CachedFeatures:
         """Shrink larger maps to the grid."""
-        return CachedFeatures({name: shrink_to_grid(f, self.grid) for name, f in feats.items()})
+        return cached_on_grid(feats, self.grid)
 
     def forward(self, feats: Inputs, mask: Tensor) -> Fused:
         """Fuse shared and specific features under bool ``(B, V)``."""

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from dmrnet.nn.grid import pooled_to
 from dmrnet.nn.layers.frozen import Frozen
-from dmrnet.nn.layers.precision import at_least_float32
 from dmrnet.objectives.term import Step, Term
+from dmrnet.targets.precision import at_least_float32
 
 MOST_ROWS = 4096
 """Largest number of positions that are compared with each other, in dense tasks."""
