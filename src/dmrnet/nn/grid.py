@@ -68,6 +68,6 @@ def shrink_to_grid(feature: Tensor, grid: tuple[int, ...]) -> Tensor:
     return to_grid(feature, grid) if feature.shape[2:].numel() > grid[0] * grid[1] else feature
 
 
-def cached_on_grid(feats: Inputs, grid: tuple[int, int]) -> CachedFeatures:
+def cached_on_grid(feats: Inputs, grid: tuple[int, ...]) -> CachedFeatures:
     """Return maps for many combinations, those larger than a grid shrunk to it."""
     return CachedFeatures({name: shrink_to_grid(f, grid) for name, f in feats.items()})
