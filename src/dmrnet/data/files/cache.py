@@ -116,16 +116,18 @@ def large_path(name: str, key: str, root: Path) -> Path:
     return root / f"{name}.{key}.npy"
 
 
-def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+def write_arrays(path: Path, arrays: Mapping[str, Array], level: int | None = None) -> None:
     """Write an ``.npz`` without pickle, whole or not at all.
 
-    Unlike numpy.savez, it takes any name, "file" included, and gives the same bytes every time.
+    Unlike numpy.savez, it takes any name, "file" included, and gives the same bytes every time: an
+    entry that is opened by its name has no time. `level` is zlib's, 6 if None.
     """
-    with replacing(path) as (partial,), zipfile.ZipFile(partial, "w") as archive:
+    with (
+        replacing(path) as (partial,),
+        zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive,
+    ):
         for key, array in arrays.items():
-            entry = zipfile.ZipInfo(f"{key}.npy", (1980, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            with archive.open(entry, "w", force_zip64=True) as member:
+            with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 

@@ -249,5 +249,6 @@ def _part(path: Path, files: Sequence[File], decode: Decoder) -> dict[str, Array
     texts = {"bad": bad, "reason": reasons, "sha256": checksums}
     part = {"values": np.stack(values) if values else np.zeros(0)}
     part |= {key: np.array(texts[key], dtype=np.str_) for key in texts}
-    write_arrays(path, part)
+    # It is read once and removed: small matters less than soon.
+    write_arrays(path, part, level=1)
     return part
