@@ -184,8 +184,14 @@ def folded(method: Method, combination: str | None = None) -> Folded:
     with torch.autocast(visible.device.type, enabled=False):
         with _foldable(small) as pairs, torch.no_grad():
             small(inputs, masks)
+        parents: dict[nn.Module, list[tuple[nn.Module, str]]] = {}
+        for parent in small.modules():
+            for name, child in parent.named_children():
+                parents.setdefault(child, []).append((parent, name))
         for layer, norm in pairs:
-            _fold(small, layer, norm)
+            _fold(layer, norm)
+            for parent, name in parents[norm]:
+                setattr(parent, name, nn.Identity())
         form = Folded(small, visible)
         _check(method, form, inputs, masks)
     return form
@@ -238,8 +244,8 @@ def _foldable(method: Method) -> Iterator[list[tuple[nn.Module, nn.Module]]]:
     pairs[:] = [pair for pair in pairs if all(runs[part] == 1 for part in pair)]
 
 
-def _fold(whole: nn.Module, layer: nn.Module, norm: nn.Module) -> None:
-    """Fold a batch norm into the layer before it, and replace it by the identity."""
+def _fold(layer: nn.Module, norm: nn.Module) -> None:
+    """Fold a batch norm into the layer before it."""
     assert isinstance(norm, _BatchNorm)
     assert norm.running_mean is not None
     assert norm.running_var is not None
@@ -255,10 +261,6 @@ def _fold(whole: nn.Module, layer: nn.Module, norm: nn.Module) -> None:
     )
     layer.weight = nn.Parameter(weight.detach(), requires_grad=False)
     layer.bias = nn.Parameter(bias.detach(), requires_grad=False)
-    for parent in whole.modules():
-        for name, child in parent.named_children():
-            if child is norm:
-                setattr(parent, name, nn.Identity())
 
 
 @torch.no_grad()
