@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -14,7 +16,8 @@ from dmrnet.nn.networks.network import Network
 B = 2
 
 
-def operations(modalities: int, combinations: int, size: int = 32) -> int:
+@cache
+def operations(modalities: int, combinations: int, size: int = 16) -> int:
     """Count the operations of evaluating a number of combinations of two images."""
     task = Task(
         tuple(Modality(f"m{k}", "image", (3, size, size)) for k in range(modalities)), ("a", "b")
@@ -34,7 +37,7 @@ def operations(modalities: int, combinations: int, size: int = 32) -> int:
     return int(counter.get_total_flops())
 
 
-@pytest.mark.parametrize("modalities", [2, 3, 6])
+@pytest.mark.parametrize("modalities", [2, 3, 4])
 def test_a_combination_costs_the_stages_after_the_sum(modalities: int) -> None:
     one, two, three = (operations(modalities, k) for k in (1, 2, 3))
     # No encoder and no convolution of all modalities side by side runs again.

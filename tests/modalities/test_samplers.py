@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, chisquare
 
@@ -101,7 +101,7 @@ def test_uniform_gives_every_combination_of_present_modalities_alike(present: li
 @pytest.mark.parametrize("batch", [1, 7, 64])
 @pytest.mark.parametrize("present", PRESENT.values(), ids=PRESENT.keys())
 def test_stratified_is_uniform_over_batches(present: list[bool], batch: int) -> None:
-    counts = drawn(Stratified(), present, 1_000 if batch == 1 else 4_000, batch)
+    counts = drawn(Stratified(), present, {1: 500, 7: 2_000, 64: 4_000}[batch], batch)
     held = sum(present)
     possible = np.flatnonzero(counts)
     assert len(possible) == 2**held - 1
@@ -113,9 +113,8 @@ def test_stratified_spreads_over_the_rows_of_a_batch() -> None:
     """The first row's combination is uniform too: rows are shuffled, not filled in order."""
     generator = torch.Generator().manual_seed(0)
     present = torch.ones(10, 2, dtype=torch.bool)
-    first = torch.stack([Stratified()(present, generator)[0] for _ in range(1500)])
-    assert chisquare(index_of(first).bincount(minlength=4)[1:].numpy()).pvalue > 1e-4
     pairs = torch.stack([index_of(Stratified()(present, generator)[:2]) for _ in range(1500)])
+    assert chisquare(pairs[:, 0].bincount(minlength=4)[1:].numpy()).pvalue > 1e-4
     same = (pairs[:, 0] == pairs[:, 1]).double().mean()
     # Of 10 rows in groups of 4, 3, 3 a pair is alike with (6 + 3 + 3) / 45 = 0.267, not 0 or 1.
     assert abs(float(same) - 12 / 45) < 0.04
@@ -147,6 +146,7 @@ def test_a_mask_is_a_non_empty_subset_of_present(table, name, seed) -> None:
         assert mask.data_ptr() != present.data_ptr()
 
 
+@settings(max_examples=25)
 @given(TABLES, st.integers(0, 3))
 def test_stratified_counts_differ_by_at_most_one_in_each_group(table, seed) -> None:
     present = torch.tensor(table)

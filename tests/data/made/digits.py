@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import gzip
 import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from PIL import Image
+
+import dmrnet.data.published.digits as digits_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +24,16 @@ SIGNS = 12
 LARGE = ("IMG_5005.JPG", "IMG_5006.JPG", "IMG_5007.JPG")
 """Of the digit 7, as the published ones: 3024 pixels wide, to be turned by their EXIF entry."""
 ORIENTATION, TURN_RIGHT = 274, 6
+
+
+@contextmanager
+def fewer(takes: int = 8, signs: int = SIGNS, images: int = IMAGES) -> Iterator[None]:
+    """Let fewer files be made, and expected, than published, and none of them large."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("TAKES", takes), ("SIGNS", signs), ("IMAGES", images), ("LARGE", ())):
+            patch.setitem(globals(), name, value)
+        patch.setattr(digits_files, "TAKES", takes)
+        yield
 
 
 def make(folder: Path) -> Path:

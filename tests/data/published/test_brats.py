@@ -247,14 +247,18 @@ def empty(copy: Path) -> None:
     ids=lambda value: getattr(value, "__name__", ""),
 )  # fmt: skip
 def test_a_fault_is_named_by_case_and_modality(
-    damage, said: str, copy: Path, tmp_path: Path
+    damage, said: str, published, tmp_path: Path
 ) -> None:
-    damage(copy)
+    """The first of two cases is damaged, and the other one is kept."""
+    source = tmp_path / "source"
+    for case in made.CASES[2020][:2]:
+        shutil.copytree(published(2020) / case, source / case)
+    damage(source)
     with pytest.raises(ValueError, match="1 of the source are missing or damaged") as error:
-        prepare("brats", [copy], tmp_path / "root")
+        prepare("brats", [source], tmp_path / "root")
     assert said in str(error.value)
-    prepare("brats", [copy], tmp_path / "root", bad="skip")
-    assert len(read(tmp_path / "root")["name"]) == 5
+    prepare("brats", [source], tmp_path / "root", bad="skip")
+    assert read(tmp_path / "root")["name"].tolist() == ["BraTS20_Training_002"]
 
 
 def test_the_label_of_2020_is_none_of_2023(published, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import shutil
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from tests.data.made import watch as shoulders
 
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.files.cache import read_cache
-from dmrnet.data.published import digits as digits_files
 from dmrnet.data.published.preparation import preparation, prepare
 
 few = settings(
@@ -33,25 +32,21 @@ BYTES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.fixture(scope="module")
-def senses(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Array]]:
+def senses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Array]]]:
     """Return the files of `digits`, fewer than published, and what is prepared of all of them."""
     folder = tmp_path_factory.mktemp("digits")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(three_senses, "TAKES", 3)
-        patch.setattr(three_senses, "LARGE", ())
-        patch.setattr(digits_files, "TAKES", 3)
+    with three_senses.fewer(takes=2, signs=4, images=4):
         source = three_senses.make(folder / "source")
         prepare("digits", [source], folder / "root")
-    return source, read_cache("digits", str(folder / "root"), 1)[0]
+        yield source, read_cache("digits", str(folder / "root"), 1)[0]
 
 
 @few
 @given(data=st.data())
 def test_digits(
-    data: st.DataObject, senses: tuple[Path, dict[str, Array]], tmp_path_factory, monkeypatch
+    data: st.DataObject, senses: tuple[Path, dict[str, Array]], tmp_path_factory
 ) -> None:
     source, before = senses
-    monkeypatch.setattr(digits_files, "TAKES", 3)
     found = preparation("digits").find([source])
     lengths = {group: len(before[group]) for group in ("image", "sound", "sign")}
     every = [(group, row) for group, length in lengths.items() for row in range(length)]
@@ -123,14 +118,14 @@ def test_recordings_of_watch(data: st.DataObject, tmp_path_factory) -> None:
     shutil.rmtree(folder)
 
 
-@few
-@given(data=st.data())
-def test_images_of_nyuv2(data: st.DataObject, tmp_path_factory) -> None:
+@pytest.fixture(scope="module")
+def indoors(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Array]]:
+    """Return the folder of `nyuv2`, and what is prepared of it."""
     h5py = pytest.importorskip("h5py")
     from tests.data.made import nyuv2 as rooms
 
     folder = tmp_path_factory.mktemp("nyuv2")
-    labelled = rooms.make(folder) / rooms_file()
+    labelled = rooms.make(folder / "source") / rooms_file()
     content = rooms.content()
     with h5py.File(labelled, "r+") as file:
         # Compressed as published: a chunk that is damaged cannot be opened.
@@ -139,8 +134,21 @@ def test_images_of_nyuv2(data: st.DataObject, tmp_path_factory) -> None:
             turned = values.swapaxes(-1, -2)
             shape = (1, *turned.shape[1:])
             file.create_dataset(key, data=turned, chunks=shape, compression="gzip")
-    prepare("nyuv2", [folder], folder / "whole")
-    before = read_cache("nyuv2", str(folder / "whole"), 1)[0]
+    prepare("nyuv2", [folder / "source"], folder / "whole")
+    return folder / "source", read_cache("nyuv2", str(folder / "whole"), 1)[0]
+
+
+@few
+@given(data=st.data())
+def test_images_of_nyuv2(
+    data: st.DataObject, indoors: tuple[Path, dict[str, Array]], tmp_path_factory
+) -> None:
+    import h5py
+    from tests.data.made import nyuv2 as rooms
+
+    source, before = indoors
+    folder, content = tmp_path_factory.mktemp("copy"), rooms.content()
+    labelled = shutil.copytree(source, folder / "source") / rooms_file()
     every = [(key, row) for key in content for row in range(rooms.IMAGES)]
     harms = st.tuples(st.sampled_from(every), st.sampled_from(["bytes", "values"]))
     harmed = dict(data.draw(st.lists(harms, min_size=1, max_size=8)))
@@ -160,7 +168,7 @@ def test_images_of_nyuv2(data: st.DataObject, tmp_path_factory) -> None:
     for offset in offsets:
         damaged[offset : offset + 16] = bytes(16)
     labelled.write_bytes(bytes(damaged))
-    prepare("nyuv2", [folder], folder / "root", bad="skip")
+    prepare("nyuv2", [folder / "source"], folder / "root", bad="skip")
     after, provenance = read_cache("nyuv2", str(folder / "root"), 1)
     for key, array in before.items():
         assert np.array_equal(after[key], np.delete(array, gone, 0)), key

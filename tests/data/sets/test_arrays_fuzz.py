@@ -91,7 +91,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz")
 
 
-@settings(max_examples=30, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(files=a_data_set())
 def test_a_file_without_fault_is_read_right(folder: Path, files) -> None:
     splits = write(folder, files).load(0)
@@ -194,7 +194,7 @@ def other_presence(draw: st.DrawFn, arrays: dict[str, np.ndarray]) -> bool:
 FAULTS = [partly_nan, other_shape, other_labels, other_names, other_presence]
 
 
-@settings(max_examples=80, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(files=a_data_set(), data=st.data())
 def test_a_fault_is_refused(folder: Path, files, data: st.DataObject) -> None:
     role = data.draw(st.sampled_from(["train", "test"]), "role")
@@ -206,7 +206,7 @@ def test_a_fault_is_refused(folder: Path, files, data: st.DataObject) -> None:
         assert ".npz" in str(caught.value)
 
 
-@settings(max_examples=80, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(place=st.floats(0, 1, exclude_max=True), byte=st.integers(1, 255), size=st.integers(1, 40))
 def test_a_damaged_file_is_refused_or_read_right(folder: Path, place, byte, size) -> None:
     """Every array has a checksum in the archive, so damage is seen wherever it can matter."""

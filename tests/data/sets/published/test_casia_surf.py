@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.data.contract import DatasetContract
+from tests.data.contract import DatasetContract, together
 from tests.data.made import casia_surf as made
 
 from dmrnet.data.files.cache import read_cache
@@ -57,8 +57,8 @@ class TestCasiaSurf(DatasetContract):
 
     def test_training_rows_are_standardised(self, loaded) -> None:
         """Numbers are (x - 127.5) / 128, as released."""
-        for part in loaded.parts().values():
-            for pixels in part.take(torch.arange(len(part))).inputs.values():
+        for role in loaded.parts():
+            for pixels in together(type(self), role).inputs.values():
                 assert (pixels.abs() <= 127.5 / 128).all()
 
 
@@ -257,40 +257,47 @@ def test_workers_see_what_one_process_sees() -> None:
     assert len(pickle.dumps(part)) < 20_000
 
 
-@pytest.mark.parametrize("threshold", ["half", "eer"])
-def test_a_run_is_selected_and_scored_by_acer(tmp_path: Path, threshold: str) -> None:
+def scored(root: str, method: str, threshold: str, folder: Path) -> dict[tuple[str, str], dict]:
+    """Return the test rows of a run, trained and scored; check that they are those of ACER."""
     settings = parse_run(
         [
-            *("--data", "casia-surf", "--data.root", prepared(), "--data.threshold", threshold),
-            *("--method", "dmrnet" if threshold == "half" else "sf-md"),
+            *("--data", "casia-surf", "--data.root", root, "--data.threshold", threshold),
+            *("--method", method),
             *("--method.network.family", "surf", "--method.network.stem", "4"),
             *("--max-epochs", "2", "--batch-size", "4", "--accelerator", "cpu", "--threads", "1"),
         ]
     )
     said = []
-    fit_run(settings, tmp_path / "run", report=said.append)
+    fit_run(settings, folder, report=said.append)
     assert {progress.score for progress in said} == {"ACER"}
     assert said[-1].best == min(progress.selection for progress in said)
-    evaluate_run(open_run(tmp_path / "run"))
-    folder = RunFolder(tmp_path / "run")
-    assert folder.read_facts()["score"] == "acer"
-    rows = {(r["split"], r["metric"], r["combination"]): r for r in folder.rows()}
+    evaluate_run(open_run(folder))
+    run = RunFolder(folder)
+    assert run.read_facts()["score"] == "acer"
+    assert ("thresholds" in run.read_facts()) == (threshold == "eer")
+    rows = {(r["metric"], r["combination"]): r for r in run.rows() if r["split"] == "test"}
     for combination in ("rgb", "depth", "ir", "rgb+depth+ir"):
-        acer, apcer, bpcer = (rows["test", m, combination] for m in ("acer", "apcer", "bpcer"))
-        assert (acer["n"], apcer["n"], bpcer["n"]) == (10, 6, 4)
-        assert acer["value"] == pytest.approx((apcer["value"] + bpcer["value"]) / 2)
-        # The test list's paths tell no types of attack.
-        assert ("test", "apcer/worst", combination) not in rows
-    assert ("thresholds" in folder.read_facts()) == (threshold == "eer")
-    with np.load(folder.predictions) as saved:
+        acer, apcer, bpcer = (rows[m, combination]["value"] for m in ("acer", "apcer", "bpcer"))
+        assert acer == pytest.approx((apcer + bpcer) / 2)
+    with np.load(run.predictions) as saved:
         # What was taken, and not the likelier class, is what the rows were counted from.
         wrong = saved["predicted"] != saved["target"]
         for k, combination in enumerate(saved["combination"].tolist()):
             rates = [wrong[k][saved["target"] == label].mean() for label in (0, 1)]
-            assert np.mean(rates) == pytest.approx(rows["test", "acer", combination]["value"])
-        assert len(saved["source"]) == 10
-    label = rows["test", "acer", "rgb"]["dataset"]
+            assert np.mean(rates) == pytest.approx(rows["acer", combination]["value"])
+        assert len(saved["source"]) == rows["acer", "rgb"]["n"]
+    label = rows["acer", "rgb"]["dataset"]
     assert label == ("casia-surf" if threshold == "half" else "casia-surf (threshold=eer)")
+    return rows
+
+
+def test_a_run_is_selected_and_scored_by_acer(tmp_path: Path) -> None:
+    rows = scored(prepared(), "sf-md", "eer", tmp_path / "run")
+    for combination in ("rgb", "depth", "ir", "rgb+depth+ir"):
+        counts = [rows[m, combination]["n"] for m in ("acer", "apcer", "bpcer")]
+        assert counts == [10, 6, 4]
+        # The test list's paths tell no types of attack.
+        assert ("apcer/worst", combination) not in rows
 
 
 def test_types_of_attack_are_known_where_paths_name_them() -> None:
@@ -304,20 +311,7 @@ def test_a_test_whose_paths_tell_types_is_scored_by_type(copy: Path, tmp_path: P
     told: list[str] = []
     prepare("casia-surf", [copy], tmp_path / "root", log=told.append)
     assert "12 of 12 test samples are also in train" in told
-    settings = parse_run(
-        [
-            *("--data", "casia-surf", "--data.root", str(tmp_path / "root"), "--method", "sf-md"),
-            *("--method.network.family", "surf", "--method.network.stem", "4"),
-            *("--max-epochs", "1", "--accelerator", "cpu", "--threads", "1"),
-        ]
-    )
-    fit_run(settings, tmp_path / "run")
-    evaluate_run(open_run(tmp_path / "run"))
-    rows = {
-        (r["metric"], r["combination"]): r
-        for r in RunFolder(tmp_path / "run").rows()
-        if r["split"] == "test"
-    }
+    rows = scored(str(tmp_path / "root"), "dmrnet", "half", tmp_path / "run")
     for combination in ("rgb", "depth+ir"):
         pooled = rows["apcer", combination]
         types = [rows[f"apcer/{name}", combination] for name in ("02_e_b", "06_enm_b")]
