@@ -134,7 +134,7 @@ def test_evaluation_computes_each_encoder_once(modalities: int) -> None:
 
 def test_a_combination_of_ten_modalities_costs_no_more_and_needs_no_more_memory() -> None:
     samples, costs, most = 3, [], []
-    for modalities in (2, 4, 6, 8, 10):
+    for modalities in (2, 6, 10):
         method = method_of(modalities).eval()
         seen = Watched(method)
         present = torch.ones(samples, modalities, dtype=torch.bool)
@@ -147,10 +147,10 @@ def test_a_combination_of_ten_modalities_costs_no_more_and_needs_no_more_memory(
     assert costs == sorted(costs, reverse=True)
     assert costs[-1] < 1.01 * 2 * samples * (BEHIND + HEAD + CLASSIFIER)
     # All rows together, until they are 2048: 682 combinations of three samples.
-    assert most == [9, 45, 189, 765, 2046]
+    assert most == [9, 189, 2046]
 
 
-@pytest.mark.parametrize("modalities", [2, 10])
+@pytest.mark.parametrize("modalities", [2, 8])
 def test_the_bound_on_memory_does_not_shrink_with_modalities(
     modalities: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

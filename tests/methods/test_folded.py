@@ -96,18 +96,23 @@ MORE = [
 CASES = [*CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in MORE)]
 
 
+LEFT_OUT = (1, 4)
+"""The second modality alone, and of three the first and the last: each is once left out."""
+
+
 @pytest.mark.parametrize(("name", "network"), CASES)
 def test_it_predicts_the_same(name: str, network: str) -> None:
     method = made(name, network)
     before = copy.deepcopy(method.state_dict())
     names, task = method.modalities, method.task
     masks = all_combinations(len(names))
+    alone = range(len(masks)) if name == "dmrnet" else [k for k in LEFT_OUT if k < len(masks)]
     inputs = inputs_of(task, len(masks))
     with torch.no_grad():
         wanted = method(inputs, masks)
         torch.testing.assert_close(folded(method)(inputs, masks), wanted, rtol=1e-5, atol=1e-5)
-        for k, mask in enumerate(masks):
-            shown = [n for n, seen in zip(names, mask, strict=True) if seen]
+        for k in alone:
+            shown = [n for n, seen in zip(names, masks[k], strict=True) if seen]
             form = folded(method, "+".join(shown))
             assert form.modalities == tuple(shown)
             got = form({n: inputs[n][k : k + 1] for n in shown})

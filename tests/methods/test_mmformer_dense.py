@@ -143,7 +143,7 @@ def test_hidden_tokens_are_no_keys_of_pixels_where_masked(
     inputs = {m.name: torch.randn(2, m.shape[0], *size) for m in ROOMS.inputs}
     for key_mask in (False, True):
         torch.manual_seed(0)
-        model = build_method("mmformer", ROOMS, network=network, key_mask=key_mask).eval()
+        model = build_method("mmformer", ROOMS, network=network, key_mask=key_mask, embed=16).eval()
         inter = model.fusion.inter if network is NETWORK else model.fusion.meets[-1].inter
         seen: list[torch.Tensor] = []
         inter.block.register_forward_hook(lambda _module, _args, out, to=seen: to.append(out))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from functools import cache
 from urllib.error import URLError
 
 import pytest
@@ -19,6 +21,12 @@ from dmrnet.nn.encoders.resnet import (
 from dmrnet.nn.encoders.resnet_layouts import layout_of
 
 
+@cache
+def published(name: str) -> torch.nn.Module:
+    """Return torchvision's network, untrained; to start one takes longest. Not to be changed."""
+    return torchvision.models.get_model(name).eval()
+
+
 def features(whole: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
     """Run torchvision's network up to its pooling."""
     x = whole.maxpool(whole.relu(whole.bn1(whole.conv1(x))))
@@ -29,7 +37,7 @@ def features(whole: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
     ("layout", "name"), [("r18", "resnet18"), ("r34", "resnet34"), ("r50", "resnet50")]
 )
 def test_with_torchvisions_weights_it_equals_torchvisions_network(layout: str, name: str) -> None:
-    whole = torchvision.models.get_model(name).eval()
+    whole = published(name)
     encoder = ResNetEncoder(3, layout).eval()
     load_resnet(whole.state_dict(), encoder.stem, encoder.stages)
     x = torch.randn(1, 3, 41, 70)
@@ -40,7 +48,7 @@ def test_with_torchvisions_weights_it_equals_torchvisions_network(layout: str, n
 
 
 def test_one_channel_gets_the_sum_of_three() -> None:
-    whole = torchvision.models.resnet18().eval()
+    whole = published("resnet18")
     encoder = ResNetEncoder(1).eval()
     load_resnet(whole.state_dict(), encoder.stem, encoder.stages)
     x = torch.randn(1, 1, 64, 64)
@@ -51,7 +59,7 @@ def test_one_channel_gets_the_sum_of_three() -> None:
 def test_weights_that_do_not_fit_are_refused() -> None:
     encoder = ResNetEncoder(3, "r18")
     with pytest.raises(RuntimeError, match=r"layer1\.2\.conv1"):
-        load_resnet(torchvision.models.resnet34().state_dict(), encoder.stem, encoder.stages)
+        load_resnet(published("resnet34").state_dict(), encoder.stem, encoder.stages)
 
 
 def test_published_weights_are_selected_by_layout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +110,7 @@ def test_an_unknown_layout_gets_the_nearest_name() -> None:
 
 
 def test_relu_after_pooling_has_the_same_gradients() -> None:
-    whole = torchvision.models.resnet18()
+    whole = copy.deepcopy(published("resnet18")).train()
     encoder = ResNetEncoder(3)
     load_resnet(whole.state_dict(), encoder.stem, encoder.stages)
     # Scales of both signs, so that pooling also meets the smallest normalised values.

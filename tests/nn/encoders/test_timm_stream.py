@@ -153,10 +153,14 @@ def test_other_rows_are_never_read() -> None:
         (Network(family="esanet", encoder="timm:test_resnet"), "esanet network has encoders of"),
     ],
 )
-@pytest.mark.parametrize("method", ["sf-md", "rfnet"])
-def test_unfit_settings_are_refused(method: str, network: Network, said: str) -> None:
+def test_unfit_settings_are_refused(network: Network, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        build_method(method, task(), network=network)
+        build_method("rfnet", task(), network=network)
+
+
+def test_methods_that_fuse_one_map_refuse_them_as_well() -> None:
+    with pytest.raises(ValueError, match="unknown timm model 'test_resnt'; did you mean"):
+        build_method("sf-md", task(), network=Network(encoder="timm:test_resnt"))
 
 
 def test_a_backbone_shared_by_level_is_refused() -> None:
@@ -183,7 +187,11 @@ def test_published_weights_are_loaded_on_request(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param("convnext_atto", marks=pytest.mark.slow), "resnet10t"]
+    "name",
+    [
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("convnext_atto", "resnet10t")),
+        "test_resnet",
+    ],
 )
 def test_a_run_on_images_of_any_size(name: str, tmp_path: Path) -> None:
     """Tiles of 32 in training; whole images of 37 x 50 in evaluation, some without depth."""
