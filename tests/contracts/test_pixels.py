@@ -17,7 +17,7 @@ from dmrnet.nn.encoders.resnet_layouts import LAYOUTS
 from dmrnet.testing.batches import task_of
 
 GENERIC = Network(width=8)
-ESANET = Network(family="esanet", stem=8, layout="r18")
+ESANET = Network(family="esanet", stem=4, layout="r18")
 TIMM = Network(width=8, encoder="timm:test_resnet", encoders={"m1": "auto"})
 
 OWN = ["sf-md", "hemis", "rfnet", "shaspec", "mmformer", "unimodal", "experts"]

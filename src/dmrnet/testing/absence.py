@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
 import pytest
@@ -19,7 +18,7 @@ from dmrnet.testing.batches import (
     random_batch,
 )
 from dmrnet.testing.case import MethodCase
-from dmrnet.testing.steps import gradients, loss_of, rows_encoded
+from dmrnet.testing.steps import all_finite, gradients, loss_of, rows_encoded
 
 
 class AbsenceTests(MethodCase):
@@ -50,7 +49,7 @@ class AbsenceTests(MethodCase):
         if method.encodes == "mask":  # then what is masked is as good as absent
             batch = self.batch(method, present)
         assert batch.mask is not None
-        again = copy.deepcopy(method)
+        again = self.new(build)
         loss = loss_of(method, batch)
         other = loss_of(again, replace(batch, inputs=poisoned(batch.inputs, batch.mask)))
         assert torch.equal(loss.total, other.total)
@@ -116,7 +115,7 @@ class AbsenceTests(MethodCase):
         masks = masks[~masks[:, 0]].repeat(2, 1)
         loss = loss_of(method, self.batch(method, masks, masks))
         assert loss.total.isfinite()
-        assert all(g.isfinite().all() for g in gradients(method))
+        assert all_finite(gradients(method))
         assert not any(g.any() for g in gradients(method.encoders[0]))
         assert any(g.any() for g in gradients(method.encoders[1]))
 
@@ -144,14 +143,14 @@ class AbsenceTests(MethodCase):
         for mask in combinations_of(task, len(task.inputs) + 2):
             present = full if method.needs.complete else mask[None]
             assert loss_of(method, self.batch(method, mask[None], present)).total.isfinite()
-            assert all(g.isfinite().all() for g in gradients(method))
+            assert all_finite(gradients(method))
         if len(task.inputs) == 1 or method.needs.complete:
             return
         masks = torch.zeros(4, len(task.inputs), dtype=torch.bool)
         masks[:, 0] = True
         masks[0, 1] = True
         assert loss_of(method, self.batch(method, masks, masks)).total.isfinite()
-        assert all(g.isfinite().all() for g in gradients(method))
+        assert all_finite(gradients(method))
 
     def test_rows_do_not_know_each_other_at_inference(self, build: Build) -> None:
         """Neither the order of a batch nor its size changes a logit."""

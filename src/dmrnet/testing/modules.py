@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from dmrnet.methods.function import Build
 from dmrnet.testing.batches import POISONS, every_combination, poisoned, random_batch
 from dmrnet.testing.case import MethodCase
-from dmrnet.testing.steps import close_epoch, gradients, like, loss_of, on_device
+from dmrnet.testing.steps import all_finite, close_epoch, gradients, like, loss_of, on_device
 
 
 class ModuleTests(MethodCase):
@@ -70,7 +70,7 @@ class ModuleTests(MethodCase):
         method.on_gradients(loss.step)
         assert loss.total.dtype == torch.float32
         assert loss.total.isfinite()
-        assert all(g.isfinite().all() for g in gradients(method))
+        assert all_finite(gradients(method))
 
     def test_float64_works_all_the_way(self, build: Build) -> None:
         """A method in double precision has a loss of double precision."""

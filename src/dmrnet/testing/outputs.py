@@ -13,7 +13,7 @@ from dmrnet.methods.probes import class_vectors, embedding, modality_maps
 from dmrnet.modalities import Task
 from dmrnet.testing.batches import combinations_of, every_combination, random_batch
 from dmrnet.testing.case import MethodCase
-from dmrnet.testing.steps import gradients, loss_of, rows_encoded
+from dmrnet.testing.steps import all_finite, gradients, loss_of, rows_encoded
 
 
 class OutputTests(MethodCase):
@@ -51,7 +51,7 @@ class OutputTests(MethodCase):
         batch = self.batch(method, masks)
         loss = loss_of(method, batch)
         assert loss.total.isfinite()
-        assert all(g.isfinite().all() for g in gradients(method))
+        assert all_finite(gradients(method))
         method.eval()
         logits = method(batch.inputs, masks)
         assert logits.isfinite().all()
@@ -65,9 +65,10 @@ class OutputTests(MethodCase):
                 {n: f.expand(len(masks), *f.shape[1:]) for n, f in feats.items()}, masks
             )
         assert not any(calls.values())
-        for k, mask in enumerate(masks):
-            alone = method(one.inputs, mask[None])
-            torch.testing.assert_close(many[k : k + 1], alone, atol=1e-4, rtol=1e-4)
+        alike = {n: x.expand(len(masks), *x.shape[1:]) for n, x in one.inputs.items()}
+        torch.testing.assert_close(many, method(alike, masks), atol=1e-4, rtol=1e-4)
+        alone = method(one.inputs, masks[-1:])
+        torch.testing.assert_close(many[-1:], alone, atol=1e-4, rtol=1e-4)
 
     def test_the_mask_matters(self, build: Build) -> None:
         """Each combination of one sample has logits of its own."""

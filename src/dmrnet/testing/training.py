@@ -7,7 +7,7 @@ import torch
 from dmrnet.methods.function import Build
 from dmrnet.testing.batches import every_combination, slow_index
 from dmrnet.testing.case import MethodCase
-from dmrnet.testing.steps import close_epoch, gradients, loss_of
+from dmrnet.testing.steps import all_finite, close_epoch, gradients, loss_of
 
 
 class TrainingTests(MethodCase):
@@ -19,7 +19,7 @@ class TrainingTests(MethodCase):
         batch = self.batch(method, every_combination(method.task))
         for epoch in (0, 3, 8):
             loss_of(method, batch, epoch)
-            assert all(g.isfinite().all() for g in gradients(method))
+            assert all_finite(gradients(method))
             method.end_epoch()
 
     def test_training_lowers_the_loss(self, build: Build) -> None:
