@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, jaccard_score
 
@@ -23,6 +23,7 @@ def images(seed: int, count: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
     return logits, torch.randint(-1, CLASSES, (count, 5, 7), generator=draw)
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 99), st.booleans(), st.sampled_from([-1, 255, CLASSES]))
 def test_it_equals_scikit_learn_over_all_batches(seed: int, as_logits: bool, void: int) -> None:
     logits, target = images(seed)

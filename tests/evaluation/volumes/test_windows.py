@@ -49,7 +49,7 @@ def test_windows_cover_every_voxel(size: tuple[int, int, int], overlap: float) -
     assert sum(sliding.padding(size)) == sum(w - s for w, s in zip(whole, size, strict=True))
 
 
-@pytest.mark.parametrize("size", [(8, 8, 8), (9, 16, 13), (5, 8, 20)])
+@pytest.mark.parametrize("size", [(8, 8, 8), (9, 8, 13), (5, 8, 20)])
 def test_every_combination_is_the_average_of_its_windows(
     method: Any, size: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
