@@ -42,7 +42,7 @@ SAVED = "classifier.json"
 
 
 class _Estimator(BaseEstimator):  # type: ignore[misc]
-    """What classifier and regressor share: parameters, training, files."""
+    """Base class of classifier and regressor: parameters, training, files."""
 
     run_: Run
     classes_: Array

@@ -23,7 +23,7 @@ _HIDDEN = frozenset(("Cc", "Cs", "Zl", "Zp"))
 
 _PLAIN = {"●": "x", "○": ".", "±": "+/-", "×": "x", "σ": "sigma", "²": "^2", "ρ": "rho"}
 _PLAIN |= {"–": "-", "−": "-", "─": "-", "…": "...", "→": "->"}
-"""What a stream shows that has no such character."""
+"""Replacements for streams that lack these characters."""
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 """A cell that a spreadsheet reads as a number, whatever it begins with."""

@@ -1,4 +1,4 @@
-"""How sure a prediction is: calibration, conformal sets, selective prediction, advice."""
+"""Confidence of predictions: calibration, conformal sets, selective prediction, advice."""
 
 from dmrnet.confidence.advice import Gains, advise, gains_of
 from dmrnet.confidence.conformal import conformal_scores, conformal_sets, conformal_threshold

@@ -1,4 +1,4 @@
-"""What an exported file says about itself."""
+"""Description of an exported file, stored in it."""
 
 from __future__ import annotations
 

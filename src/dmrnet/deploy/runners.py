@@ -1,4 +1,4 @@
-"""How exported files run: with torch, or with onnxruntime and without torch."""
+"""Running exported files: with torch, or with onnxruntime and without torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMAT = 1
 PRESENT = "present"
 
 Runner = Callable[[Mapping[str, Array], Array | None], tuple[Array, Array]]
-"""How a graph runs: from arrays by modality and presence to logits and probabilities."""
+"""Function of a graph from arrays by modality, and presence, to logits and probabilities."""
 
 
 def torch_runner(content: bytes) -> Runner:

@@ -88,7 +88,7 @@ def differing(settings: RunSettings, folder: RunFolder) -> dict[str, tuple[objec
     Paths of data may differ, since data may have moved; `check_samples` compares their content.
 
     Returns:
-        What stands there and what is asked for now, by key.
+        Value in the folder and value requested now, by key.
     """
     paths = {f"data.{name}" for name in paths_of(settings.data)}
     there = read_config(folder.config)

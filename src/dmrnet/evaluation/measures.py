@@ -180,7 +180,7 @@ class Scored(Protocol):
 
     @property
     def threshold(self) -> ThresholdBy:
-        """How the threshold is set; read for acer."""
+        """Rule that sets the threshold; read for acer."""
         ...
 
 

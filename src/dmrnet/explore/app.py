@@ -59,7 +59,7 @@ def create_explorer(
     search = None if explored.samples is None else SampleSearch(explored, explored.samples, limits)
 
     async def describe() -> dict[str, Any]:
-        """What the page needs to know first: modalities, classes, corruptions, samples."""
+        """Facts that the page needs first: modalities, classes, corruptions, samples."""
         return about(explored)
 
     async def samples(

@@ -1,4 +1,4 @@
-"""What a page draws of a sample: bars of a vector, curves of a sequence, pictures of the rest."""
+"""Drawings of a sample: bars of a vector, curves of a sequence, pictures of the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page explores: a graph, the samples of its run, and what validation says."""
+"""The run of a page: its graph, its samples and its validation scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page asks for: a sample, the modalities that are on, and how each is corrupted."""
+"""Requests of the page: a sample, the modalities that are on, their corruptions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PART = "+settings"
 
 @dataclass(frozen=True)
 class CorruptedBy:
-    """How one modality is corrupted; see `dmrnet.explore.corrupt`.
+    """Corruption of one modality; see `dmrnet.explore.corrupt`.
 
     Attributes:
         kind: Name of the corruption.

@@ -19,7 +19,7 @@ Build = Callable[["Task"], "Method"]
 
 @dataclass(frozen=True)
 class FunctionSettings(MethodSettings):
-    """Settings of a method that a function builds: there are none that it reads."""
+    """Settings of a method that a function builds, which reads none of them."""
 
     build_with: ClassVar[Callable[..., Any]]
 

@@ -111,7 +111,7 @@ class MethodSettings:
         return self.dice if task.dense else None
 
     def check_target(self, task: Task) -> None:
-        """Check that the method can predict what the task asks for.
+        """Check that the method supports the target of the task.
 
         Raises:
             ValueError: If it cannot; the message names methods that can.

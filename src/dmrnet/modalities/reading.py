@@ -13,7 +13,7 @@ from dmrnet.modalities.task import Modality, Task
 
 
 def is_traced() -> bool:
-    """Whether the call is recorded for export or compilation, where values cannot be looked at."""
+    """Whether the call is recorded for export or compilation, where values cannot be read."""
     return torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
 
 

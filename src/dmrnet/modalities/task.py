@@ -13,7 +13,7 @@ Kind = Literal["vector", "sequence", "image", "volume"]
 """Layout of a modality; it selects the default encoder."""
 
 TargetName = Literal["classes", "ordinal", "multi-label", "regression"]
-"""What is predicted: one class, one of ordered classes, several labels, or numbers."""
+"""Kind of prediction: one class, one of ordered classes, several labels, or numbers."""
 
 TARGET_NAMES: tuple[TargetName, ...] = get_args(TargetName)
 
@@ -26,7 +26,7 @@ NOUNS: dict[TargetName, str] = {
     "multi-label": "label",
     "regression": "target",
 }
-"""What the names in `Task.classes` are names of."""
+"""Word for the things that `Task.classes` names."""
 
 RANKS: dict[Kind, int] = {"vector": 1, "sequence": 2, "image": 3, "volume": 4}
 
@@ -156,7 +156,7 @@ class Task:
 
     @property
     def element(self) -> str:
-        """What has a class in a dense task, in words: pixel or voxel."""
+        """Word for a position with a class in a dense task: pixel or voxel."""
         return "voxel" if self.axes == 3 else "pixel"
 
     @property

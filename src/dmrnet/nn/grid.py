@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from dmrnet.modalities import CachedFeatures, Inputs
 
 Grid = Literal["auto", "pooled"]
-"""How the grid is chosen; see `common_grid`."""
+"""Rule for choosing the grid; see `common_grid`."""
 
 
 def common_grid(shapes: Sequence[tuple[int, int, int]], grid: Grid = "auto") -> tuple[int, int]:

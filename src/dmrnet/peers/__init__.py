@@ -1,4 +1,4 @@
-"""What one would use instead: classifiers of scikit-learn, on the same rows, scored alike.
+"""Simple alternatives: classifiers of scikit-learn, on the same rows, scored alike.
 
 They need the extra ``sklearn``. `PEERS` has their names:
 

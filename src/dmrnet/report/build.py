@@ -48,7 +48,7 @@ _BEGINNINGS = {
     "md": b"# Missing-modality report\n",
     "html": b"<title>Missing-modality report",
 }
-"""What stands near the beginning of each file of a report, by the end of its name."""
+"""Text near the beginning of each file of a report, by the end of its name."""
 
 _NEAR = 1000
 
@@ -212,7 +212,7 @@ def _left_out(summary: DataSummary, wanted: bool | None) -> str:
     """Return why pictures of samples are left out; empty if they are not."""
     if wanted is None and summary.dataset.split(" ")[0] not in PUBLISHED:
         return _OWN_LEFT_OUT
-    return "left out, as was asked for." if wanted is False else ""
+    return "left out, as requested." if wanted is False else ""
 
 
 def _samples(summary: DataSummary, anchor: str, wanted: bool | None) -> Figure | str | None:

@@ -1,4 +1,4 @@
-"""What a service says of samples: classes, labels or numbers, by what the run predicts."""
+"""Answers of a service: classes, labels or numbers of samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service: what is asked over HTTP, and what it answers."""
+"""The service: its paths over HTTP and its answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a service counts, as Prometheus reads it."""
+"""Counters of a service, in the format of Prometheus."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from dmrnet.hints import closest
 from dmrnet.settings.values import holds, without_none
 
 ShownAs = Callable[[str], str]
-"""How errors write a key: `flag_of`, or `str` for settings by name, in files and in Python."""
+"""Form of a key in errors: `flag_of`, or `str` for settings by name, in files and in Python."""
 
 REQUIRED = object()
 """Default of a setting that must be given."""
@@ -70,7 +70,7 @@ ELSEWHERE = {
     "deterministic": "runs are repeatable as they are: everything random follows from seed "
     "(--seed)",
 }
-"""What stands here for settings of other tools that have no counterpart of one name."""
+"""Counterparts of settings of other tools that have another name or form here."""
 
 SHORT = ("data", "method", "config", "out")
 """Flags of ``fit`` that are not settings of that name."""

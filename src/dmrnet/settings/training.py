@@ -35,7 +35,7 @@ MIN_STEPS = 360
 
 @dataclass(frozen=True)
 class Training:
-    """How a method is trained. What is None is chosen by the size of the data.
+    """Settings of training. Those that are None are chosen by the size of the data.
 
     Attributes:
         max_epochs: Passes over the training data; by default 80000 / n for n training samples,

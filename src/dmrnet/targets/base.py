@@ -58,7 +58,7 @@ class TaskLoss:
 
 
 class Target(ABC):
-    """What a task predicts.
+    """Base class of what a task predicts.
 
     A predictor returns *outputs* ``(B, O)``, which the loss reads. `decode` makes *predictions*
     ``(B, M)`` of them, in the form in which models are evaluated, averaged and stored.

@@ -22,7 +22,7 @@ from dmrnet.testing.steps import all_finite, gradients, loss_of, rows_encoded
 
 
 class AbsenceTests(MethodCase):
-    """What is absent or masked changes nothing, and only what is named is encoded."""
+    """Absent or masked inputs change nothing, and only named rows are encoded."""
 
     def test_hidden_inputs_cannot_change_inference(self, build: Build, task: Task) -> None:
         """NaN, infinity or huge values in hidden inputs change no logit."""

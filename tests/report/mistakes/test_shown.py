@@ -54,7 +54,7 @@ def test_samples_are_on_the_page(make_run, tmp_path):
     # Pictures of six samples in colour.
     assert figure.count("data:image/png;base64,") == 6
     page = build_report(runs, tmp_path / "none", samples=False).page.read_text()
-    assert "Samples: left out, as was asked for." in page
+    assert "Samples: left out, as requested." in page
     assert "data:image" not in page
 
 

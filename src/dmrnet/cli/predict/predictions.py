@@ -1,4 +1,4 @@
-"""Predictions of a finished run, written in the form that ``dmrnet predict`` is asked for."""
+"""Predictions of a finished run, in the form that the options of ``dmrnet predict`` choose."""
 
 from __future__ import annotations
 
@@ -115,10 +115,10 @@ def write_maps(of: Predictable, args: Namespace, out: Path) -> None:
 
 
 def write_predictions(of: Predictable, args: Namespace, out: Path | None) -> None:
-    """Write classes, labels or numbers of each sample, with what is asked for on confidence.
+    """Write classes, labels or numbers of each sample, and the requested columns on confidence.
 
     Raises:
-        ValueError: If confidence is asked for, and the run does not predict one class per sample.
+        ValueError: If confidence is requested, and the run does not predict one class per sample.
     """
     run, task, seen = of.run, of.run.task, of.seen
     if task.target != "classes" and (args.abstain_below or args.conformal or args.advise):

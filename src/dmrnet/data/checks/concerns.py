@@ -1,4 +1,4 @@
-"""What is probably wrong with the splits of a data set, in words with their figures."""
+"""Warnings on what is probably wrong with the splits of a data set, with their figures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNEQUAL = 10
 """Ratio of the most to the least frequent class from which on a note says so."""
 
 MOST_MODALITIES = 8
-"""Largest number of modalities of which every combination is looked at."""
+"""Largest number of modalities whose combinations are all counted."""
 
 
 def warnings_of(train: Dataset, val: Dataset, test: Dataset | None) -> tuple[str, ...]:

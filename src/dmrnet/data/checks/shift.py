@@ -27,10 +27,10 @@ LEAST_ROWS, LEAST_VALUES = 10, 8
 """Least rows for a deviation by feature, and least values for one of a whole modality."""
 
 ROWS_AT_MOST, VALUES_AT_MOST = 512, 2**22
-"""Most rows that are looked at, and most values of a modality."""
+"""Largest number of rows that are compared, and of values of a modality."""
 
 VOLUMES_AT_MOST = 4
-"""Most volumes with a class for every voxel that are looked at."""
+"""Largest number of volumes with a class for every voxel that are compared."""
 
 NOTHING = 1e-5
 """Distance from zero, in deviations or means of the training, up to which a value is zero."""

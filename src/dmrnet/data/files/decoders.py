@@ -10,7 +10,7 @@ from dmrnet.data.files.arrays.numbers import Array
 
 @dataclass(frozen=True)
 class Decoder:
-    """How a file with one modality of one sample is read.
+    """Decoder of files that hold one modality of one sample.
 
     Attributes:
         suffixes: Ends of the names of such files, such as ``.wav``.

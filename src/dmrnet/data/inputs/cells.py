@@ -28,7 +28,7 @@ Fill = Literal["mean", "median", "zero"]
 
 @dataclass(frozen=True)
 class Imputer:
-    """What stands for missing cells, and which of them the method can see.
+    """Replacement of missing cells, and indicators of them that the method sees.
 
     Attributes:
         fill: float64 ``(C,)`` of each modality, in the unit of the data: the value of each feature
@@ -121,7 +121,7 @@ def medians(tensor: Tensor, present: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class MissingCells:
-    """How much of a modality is missing in the samples that have it.
+    """Missing cells of a modality in the samples that have it.
 
     Attributes:
         rows: Number of samples in which some of it is missing.

@@ -20,7 +20,7 @@ IMAGENET = (
 """Mean and deviation of each channel of RGB, on the scale 0 to 255."""
 
 View = Callable[[dict[str, Tensor], Tensor, int], dict[str, Tensor]]
-"""How a model sees rows: from stored arrays, row numbers and the epoch to the inputs by modality.
+"""Function from stored arrays, row numbers and the epoch to a model's inputs by modality.
 
 Inputs are float32 ``(b, ...)``. Where every pixel has a class, also ``labels``, int64
 ``(b, H, W)``, -1 for no class. Row numbers, int64 ``(b,)``, and the epoch seed augmentation.

@@ -43,7 +43,7 @@ PREPARATIONS = (
 
 @dataclass(frozen=True)
 class Preparation:
-    """How a data set is prepared.
+    """Preparation of a data set.
 
     Attributes:
         version: Version, raised whenever the same files would give other arrays.

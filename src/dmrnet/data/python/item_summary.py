@@ -1,4 +1,4 @@
-"""What is known of samples that are read one by one after reading each of them once."""
+"""Facts on samples that are read one by one, known after reading each of them once."""
 
 from __future__ import annotations
 

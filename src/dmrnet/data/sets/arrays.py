@@ -101,7 +101,7 @@ class Arrays(OwnFiles, InMemory):
 
     @property
     def images(self) -> Images:
-        """How images with a class for every pixel are read."""
+        """Settings that read images with a class for every pixel."""
         from dmrnet.data.sets.images import Images, pixel_cells
 
         same = ("train", "val", "test", "val_share", "groups", "absent", "unscaled")

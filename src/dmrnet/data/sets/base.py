@@ -55,7 +55,7 @@ class DataSettings(ABC):
 
     @property
     def threshold(self) -> Literal["half", "eer", "min-acer"]:
-        """How the threshold of ACER is set: half, or on validation for each combination."""
+        """Rule that sets the threshold of ACER: half, or on validation for each combination."""
         return "half"
 
     @property
@@ -95,7 +95,7 @@ class DataSettings(ABC):
 
     @property
     def images(self) -> Images | None:
-        """How the user's own images with a class for every pixel are read, if there may be any."""
+        """Settings that read images with a class for every pixel; None if there are none."""
         return None
 
     def label_numbers(self, task: Task) -> tuple[int, ...]:
@@ -105,7 +105,7 @@ class DataSettings(ABC):
 
     @property
     def volumes(self) -> OwnVolumes:
-        """How volumes with a class for every voxel are cut, and what their labels mean."""
+        """Settings of volumes with a class for every voxel: patches, windows, labels."""
         return self if isinstance(self, OwnVolumes) else OwnVolumes()
 
     def files(self) -> dict[str, str]:

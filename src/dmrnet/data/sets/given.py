@@ -121,7 +121,7 @@ class Given(OwnVolumes, InMemory):
 
     @property
     def images(self) -> Images:
-        """How images with a class for every pixel are read."""
+        """Settings that read images with a class for every pixel."""
         from dmrnet.data.python.key import given
         from dmrnet.data.sets.images import Images, pixel_cells
 

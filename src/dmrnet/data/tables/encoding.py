@@ -1,4 +1,4 @@
-"""How the columns of a table become modalities; kept with a run, for further tables."""
+"""Encoding of a table's columns as modalities; kept with a run, for further tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PARTS = "."
 
 @dataclass(frozen=True)
 class ModalityEncoding:
-    """How one modality is read.
+    """Encoding of one modality.
 
     Attributes:
         kind: ``vector`` of numbers and categories, or ``image``, ``sound`` or ``array`` from files.
@@ -41,7 +41,7 @@ class ModalityEncoding:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a table is read.
+    """Encoding of a table.
 
     Attributes:
         modalities: Every modality by name, in order.

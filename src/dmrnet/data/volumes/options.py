@@ -20,7 +20,7 @@ Regions = tuple[tuple[str, tuple[int, ...]], ...]
 
 @dataclass(frozen=True)
 class VolumeOptions:
-    """How volumes are cut into patches for training, and predicted in windows.
+    """Settings of patches for training and of windows for prediction.
 
     Attributes:
         patch: Sides of a training patch in voxels: one for all axes, or depth, height and width;

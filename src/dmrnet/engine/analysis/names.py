@@ -21,7 +21,7 @@ FROM_DATA = ("channel-distance", "angles")
 
 @dataclass(frozen=True)
 class Analysis:
-    """An analysis that is asked for.
+    """A requested analysis.
 
     Attributes:
         text: Name as it was written, which the rows hold.

@@ -43,11 +43,11 @@ FACTS: dict[str, type[dict[str, Any]] | type[list[Any]] | type[int]] = {
 """Kinds of the facts that others read, where they are there."""
 
 ROW = {"split": _TEXT, "combination": _TEXT, "metric": _TEXT, "value": _NUMBER, "n": _COUNT}
-"""What a result row needs, by key."""
+"""Types of the values that a result row needs, by key."""
 
 EPOCH_ROW = {"epoch": _COUNT, "combination": _TEXT, "mean_variance": _NUMBER, "mean_loss": _NUMBER}
 EPOCH_ROW |= {"hard": _TRUTH}
-"""What a row of ``variance.jsonl`` needs, by key."""
+"""Types of the values that a row of ``variance.jsonl`` needs, by key."""
 
 
 class RunFolder:

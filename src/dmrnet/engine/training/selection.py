@@ -45,7 +45,7 @@ MOST_NAMED = 64
 
 @dataclass(frozen=True)
 class Selection:
-    """What weights score on validation.
+    """Scores of weights on validation.
 
     Attributes:
         score: Mean over combinations, by which weights are selected.

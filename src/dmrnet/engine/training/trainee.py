@@ -46,7 +46,7 @@ SELECTED = ("best", "best_epoch", "last_score")
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is, for a progress bar.
+    """Progress of a training, for a progress bar.
 
     Attributes:
         epoch: Number of finished epochs.

@@ -1,4 +1,4 @@
-"""Validation at the end of epochs: the weights to keep, and predictions that a method asks for."""
+"""Validation at the end of epochs: the weights to keep, and predictions that a method needs."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Validation:
         return "val_complete" if self.complete else "val_average"
 
     def report_predictions(self, method: Method, trainer: pl.Trainer) -> None:
-        """Call `on_validation_predictions` of a method that asks for it.
+        """Call `on_validation_predictions` of a method that needs it.
 
         Raises:
             NotFiniteError: If a sample has no class.

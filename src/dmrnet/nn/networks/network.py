@@ -204,7 +204,7 @@ class Network:
 
     @property
     def grid_choice(self) -> Literal["auto", "pooled"]:
-        """How the family chooses the grid on which maps are fused."""
+        """Rule by which the family chooses the grid on which maps are fused."""
         if self.family == "ogm":
             return "pooled" if self.form == "vector" else "auto"
         return "auto" if self.family == "surf" else self.grid

@@ -1,1 +1,1 @@
-"""What systems get wrong: counts of true by predicted classes, numbers next to the truth."""
+"""Mistakes of systems: counts of true by predicted classes, numbers next to the truth."""

@@ -15,7 +15,7 @@ from dmrnet.text import shell
 
 @dataclass(frozen=True, slots=True)
 class Mistakes:
-    """What the systems of a data set get wrong.
+    """Mistakes of the systems of a data set.
 
     Attributes:
         kind: What was counted; see `Outcomes`.

@@ -1,4 +1,4 @@
-"""What a run predicted on its test samples, counted by combination."""
+"""Predictions of a run on its test samples, counted by combination."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report opens with: what happens to a model that never saw a modality missing."""
+"""Opening of a report: the loss of a model that never saw a modality missing."""
 
 from __future__ import annotations
 

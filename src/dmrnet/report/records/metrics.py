@@ -27,7 +27,7 @@ class Score:
 
     @property
     def sign(self) -> str:
-        """What follows a number: a percent sign, or nothing."""
+        """Sign after a number: a percent sign, or nothing."""
         return "%" if self.rate else ""
 
     @property
@@ -37,7 +37,7 @@ class Score:
 
     @property
     def points(self) -> str:
-        """What differences are in."""
+        """Unit of differences."""
         return "percentage points" if self.rate else "its unit"
 
     def axis(self, what: str = "") -> str:
@@ -168,7 +168,7 @@ CONSTANT_NAMES = {
     "mae": "the median",
     "rank_mae": "the middle class",
 }
-"""What that constant is."""
+"""Description of that constant."""
 
 BESIDE = frozenset({*CLASS_METRICS, *CONSTANTS.values(), "predicted_classes"})
 """Metrics in the rows that a report shows next to a score."""

@@ -23,7 +23,7 @@ STAGES = ("before", "after")
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How far the confidence of a system's predictions can be believed.
+    """Calibration of the confidence of a system's predictions.
 
     Attributes:
         counts: Counts ``(B, 3)`` by stage, over seeds and combinations: in each bin of confidence

@@ -1,4 +1,4 @@
-"""What accuracy hides: metrics of classes, the best constant, and predictions of one class."""
+"""Numbers that accuracy hides: metrics of classes, the best constant, a single predicted class."""
 
 from __future__ import annotations
 

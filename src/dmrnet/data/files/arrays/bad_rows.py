@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from dmrnet.data.files.arrays.numbers import Array
 
 BadRows = Literal["refuse", "skip"]
-"""What is done with a file of which some rows are bad: refuse it, or skip those rows."""
+"""Treatment of a file with bad rows: refuse it, or skip those rows."""
 
 
 class SkippedRow(NamedTuple):

@@ -31,7 +31,7 @@ LEAST_TAIL = 3
 
 @dataclass(frozen=True)
 class SequenceRules:
-    """What settings say about sequences.
+    """Settings of sequences.
 
     Attributes:
         stated: Layouts that the settings state, by modality.

@@ -63,7 +63,7 @@ KINDS = (*RANKS, *(f"{kind}{LAST}" for kind in RANKS if kind != "vector"))
 
 @dataclass(frozen=True)
 class Layout:
-    """How an array ``(n, *shape)`` becomes a modality.
+    """Layout of an array ``(n, *shape)`` as a modality.
 
     Attributes:
         kind: The kind of modality.

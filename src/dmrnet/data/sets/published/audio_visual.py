@@ -36,7 +36,7 @@ INT_SCALE = 32_768
 
 @dataclass(frozen=True)
 class SoundInput:
-    """How stored sound becomes the input of a model.
+    """View of stored sound as the input of a model.
 
     Attributes:
         spectrogram: Spectrogram to compute.

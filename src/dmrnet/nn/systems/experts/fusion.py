@@ -19,7 +19,7 @@ Pooling = Literal["logits", "probabilities", "weights"]
 probabilities (a mixture), or sum of logits with weights that are fitted on validation."""
 
 Fuses = Literal["residual", "network"]
-"""How the fused part is trained: as a residual of the pooled experts, on detached features; or as a
+"""Training of the fused part: as a residual of the pooled experts, on detached features; or as a
 network by itself, whose loss also reaches the encoders."""
 
 

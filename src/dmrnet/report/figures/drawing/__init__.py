@@ -1,1 +1,1 @@
-"""What figures are drawn with: files, axes, marks of systems, histograms, heat maps."""
+"""Tools for drawing figures: files, axes, marks of systems, histograms, heat maps."""

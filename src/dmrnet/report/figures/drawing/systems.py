@@ -30,7 +30,7 @@ MOST_SYSTEMS = len(COLOURS)
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How a system is drawn; its shape identifies it without colour.
+    """Mark of a system; its shape identifies it without colour.
 
     The shift is its position within a column, from -0.5 to 0.5.
     """

@@ -19,7 +19,7 @@ HOW_MISTAKES = {
     "recall is the share of the first that are found, precision the share of the second that are "
     "right, in percent.",
 }
-"""How to read the tables, by form."""
+"""Explanation of the tables, by form."""
 
 
 @dataclass(frozen=True, slots=True)

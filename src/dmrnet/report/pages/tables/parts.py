@@ -12,7 +12,7 @@ MOST_PARTS = 12
 
 
 KINDS = {"dice": "region", "hd95": "region", "mae": "target", "r2": "target", "map": "label"}
-"""What the parts of a score are, by its name."""
+"""Parts of a score, by its name."""
 
 REGIONS = (
     " The score itself is the mean over the named regions where there are some, else over every "
