@@ -48,7 +48,7 @@ def predicted_maps(
             f"{where}: {len(dataset) - len(rows)} of {len(dataset)} samples have nothing to "
             "predict from; leave them out"
         )
-    found: list[Array | None] = []
+    images: list[Array | None] = []
     if isinstance(dataset, VolumeRows):
         numbers, frame_of = dataset.numbers, dataset.frame
     else:
@@ -57,11 +57,11 @@ def predicted_maps(
         for row, one in zip(index.tolist(), maps.numpy(), strict=True):
             frame = None if frame_of is None else frame_of(row)
             if probabilities:
-                found.append(restored_probabilities(one, frame))
+                images.append(restored_probabilities(one, frame))
             else:
-                found.append(restored(one, frame, numbers))
+                images.append(restored(one, frame, numbers))
     for one in dataset.skipped:
-        found.insert(one.row, None)
-    every = [one for one in found if one is not None]
-    same = len(every) == len(found) and len({one.shape for one in every}) == 1
-    return np.stack(every) if same else found
+        images.insert(one.row, None)
+    every = [one for one in images if one is not None]
+    same = len(every) == len(images) and len({one.shape for one in every}) == 1
+    return np.stack(every) if same else images

@@ -17,19 +17,19 @@ from dmrnet.modalities import Task
 from dmrnet.targets import TRUTHS
 
 
-def decided_as_given(task: Task, decided: Array, found: Predicted, whole: bool) -> Array:
+def decided_as_given(task: Task, decided: Array, predicted: Predicted, whole: bool) -> Array:
     """Return what is predicted, in the form of the labels of the training samples.
 
     Args:
         task: What is predicted.
         decided: What `Target.decide` returned: classes ``(n,)``, or labels or numbers ``(n, M)``.
-        found: The samples; of numbers, those that were not predicted are NaN.
+        predicted: The samples; numbers of those that were not predicted are NaN.
         whole: Whether classes were given as numbers or as bool.
     """
     if task.target == "regression":
-        every = values_of_all(found, decided, np.float64(np.nan))
+        every = values_of_all(predicted, decided, np.float64(np.nan))
         return every[:, 0] if len(task.classes) == 1 else every
-    decided = decided[found.rows.argsort()]
+    decided = decided[predicted.rows.argsort()]
     if task.target == "multi-label":
         return np.asarray(decided, dtype=np.int64)
     names = np.asarray(task.classes)
@@ -72,8 +72,8 @@ class Predicted:
     visible: Tensor
 
 
-def values_of_all(found: Predicted, values: Array, empty: np.generic) -> Array:
+def values_of_all(predicted: Predicted, values: Array, empty: np.generic) -> Array:
     """Return the values of all samples, ``(n, M)``; `empty` where nothing was predicted."""
-    out = np.full((found.samples, values.shape[1]), empty, dtype=values.dtype)
-    out[found.rows] = values
+    out = np.full((predicted.samples, values.shape[1]), empty, dtype=values.dtype)
+    out[predicted.rows] = values
     return out

@@ -196,8 +196,8 @@ class Run(Deployable):
         if task.target == "regression":
             raise ValueError("the run predicts numbers, which have no probability; use predict")
         confidence = read_confidence(self._finished.folder) if calibrated else None
-        found = self._predicted(inputs, present, combination, confidence, bad_rows)
-        return values_of_all(found, found.probabilities.numpy(), np.float32(np.nan))
+        predicted = self._predicted(inputs, present, combination, confidence, bad_rows)
+        return values_of_all(predicted, predicted.probabilities.numpy(), np.float32(np.nan))
 
     @torch_as_before()
     def predict_sets(
@@ -223,9 +223,9 @@ class Run(Deployable):
             ValueError: Also if the run has too few validation samples.
         """
         confidence = confidence_of(self._finished)
-        found = self._predicted(inputs, present, combination, confidence)
-        sets = confidence.sets(found.probabilities, found.seen, level)
-        return values_of_all(found, sets.numpy(), np.bool_(True))
+        predicted = self._predicted(inputs, present, combination, confidence)
+        sets = confidence.sets(predicted.probabilities, predicted.seen, level)
+        return values_of_all(predicted, sets.numpy(), np.bool_(True))
 
     @torch_as_before()
     def advise(
@@ -252,17 +252,17 @@ class Run(Deployable):
             ValueError: Also if the run has too few validation samples.
         """
         confidence = confidence_of(self._finished)
-        found = self._predicted(inputs, present, combination, confidence)
-        which, gain, error = confidence.advise(found.probabilities, found.seen)
-        said: list[dict[str, Any]] = [
+        predicted = self._predicted(inputs, present, combination, confidence)
+        which, gain, error = confidence.advise(predicted.probabilities, predicted.seen)
+        advice: list[dict[str, Any]] = [
             {"modality": None, "gain": float("nan"), "error": float("nan")}
-            for _ in range(found.samples)
+            for _ in range(predicted.samples)
         ]
-        columns = (found.rows.tolist(), which.tolist(), gain.tolist(), error.tolist())
+        columns = (predicted.rows.tolist(), which.tolist(), gain.tolist(), error.tolist())
         for row, modality, fall, spread in zip(*columns, strict=True):
             name = None if modality < 0 else self.modalities[modality]
-            said[row] = {"modality": name, "gain": fall, "error": spread}
-        return said
+            advice[row] = {"modality": name, "gain": fall, "error": spread}
+        return advice
 
     def _predicted(
         self,
@@ -318,12 +318,12 @@ class Run(Deployable):
             ``entropy``, and for methods with a Gaussian (DMR, PE, PCME) ``variance`` and
             ``spread``; see `dmrnet.engine.scores.uncertainty`.
         """
-        found = self._predicted(inputs, present, combination, None)
+        predicted = self._predicted(inputs, present, combination, None)
         values = uncertainty_rows(
-            self._finished, found.dataset, found.own_rows, found.visible, draws, seed
+            self._finished, predicted.dataset, predicted.own_rows, predicted.visible, draws, seed
         )
         spread = {
-            k: values_of_all(found, v.numpy()[:, None], np.float32(np.nan))
+            k: values_of_all(predicted, v.numpy()[:, None], np.float32(np.nan))
             for k, v in values.items()
         }
         return {name: column[:, 0] for name, column in spread.items()}
@@ -352,8 +352,10 @@ class Run(Deployable):
             source = samples_of(inputs, present, task, None, self._kinds)
             return predicted_maps(self._finished, source, combination, bad_rows)
         confidence = read_confidence(self._finished.folder)
-        found = self._predicted(inputs, present, combination, confidence, bad_rows)
-        probabilities = values_of_all(found, found.probabilities.numpy(), np.float64(np.nan))
+        predicted = self._predicted(inputs, present, combination, confidence, bad_rows)
+        probabilities = values_of_all(
+            predicted, predicted.probabilities.numpy(), np.float64(np.nan)
+        )
         nothing = np.flatnonzero(np.isnan(probabilities).any(1))
         if len(nothing) and not (bad_rows == "skip" and task.target == "regression"):
             raise ValueError(
@@ -361,8 +363,8 @@ class Run(Deployable):
                 "such rows out, or use predict_proba, which returns NaN for them"
             )
         whole = self._finished.folder.read_facts().get("whole_labels", False)
-        own = decided(self._finished, found.probabilities, found.seen, confidence)
-        return decided_as_given(task, own.numpy(), found, whole)
+        own = decided(self._finished, predicted.probabilities, predicted.seen, confidence)
+        return decided_as_given(task, own.numpy(), predicted, whole)
 
     def _kinds(self, inputs: Mapping[str, Any]) -> dict[str, str]:
         """Return the kinds of given inputs, as far as the training knows them."""

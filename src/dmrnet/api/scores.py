@@ -168,13 +168,13 @@ class Scores:
         """
         if rates is not None and fails is not None:
             raise ValueError("expected rates or fails, got both")
-        there = dict.fromkeys(self.modalities, 1.0)
+        present = dict.fromkeys(self.modalities, 1.0)
         for name, rate in (rates or fails or {}).items():
             self._check(name)
             if not 0 <= rate <= 1:
                 raise ValueError(f"{name}: expected a probability from 0 to 1, got {rate}")
-            there[name] = rate if fails is None else 1 - rate
-        return expected_score(self._of, there)
+            present[name] = rate if fails is None else 1 - rate
+        return expected_score(self._of, present)
 
     def modality_value(self, nothing: float | None = None) -> dict[str, float]:
         r"""Return the Shapley value of each modality: its mean gain over all orders of adding it.
@@ -218,12 +218,12 @@ class Scores:
         if is_rate(self.metric):
             return COIN
         alone = self.values.get(CONSTANTS.get(self.metric, ""), {})
-        if (found := alone.get("+".join(self.modalities))) is None:
+        if (score := alone.get("+".join(self.modalities))) is None:
             raise ValueError(
                 f"expected what {self.metric} is without any modality, as nothing=NUMBER: the rows "
                 "lack that of the best constant; evaluate the run again, which writes it"
             )
-        return found[0]
+        return score[0]
 
     def next_modality(self, seen: str | Iterable[str]) -> dict[str, float]:
         """Return by how much each missing modality changes the score, the best first.

@@ -136,15 +136,15 @@ def probabilities(text: str) -> dict[str, float]:
     >>> probabilities("camera=.7,radar=.9")
     {'camera': 0.7, 'radar': 0.9}
     """
-    found: dict[str, float] = {}
+    rates: dict[str, float] = {}
     for part in text.split(","):
         name, equals, number = part.rpartition("=")
         if not equals or not name.strip():
             raise argparse.ArgumentTypeError(f"expected NAME=NUMBER,NAME=NUMBER, got {text!r}")
-        if name.strip() in found:
+        if name.strip() in rates:
             raise argparse.ArgumentTypeError(f"{name.strip()} stands twice in {text!r}")
-        found[name.strip()] = probability(number, name.strip())
-    return found
+        rates[name.strip()] = probability(number, name.strip())
+    return rates
 
 
 def constants(text: str) -> dict[str, float]:
@@ -156,10 +156,10 @@ def constants(text: str) -> dict[str, float]:
     from dmrnet.settings.values import read
 
     try:
-        found: dict[str, float] = read(dict[str, float], text)
+        values: dict[str, float] = read(dict[str, float], text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
-    return found
+    return values
 
 
 def probability(text: str, name: str = "") -> float:

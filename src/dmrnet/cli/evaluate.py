@@ -92,8 +92,8 @@ def score(args: argparse.Namespace) -> Console:
 
     console, where = screen(), device_of(args.device)
     opened = [open_run(Path(path), where) for path in args.runs]
-    asked = bool(args.rates or args.fail_rates)
-    for one in opened if asked else ():
+    has_rates = bool(args.rates or args.fail_rates)
+    for one in opened if has_rates else ():
         check_rates(args.rates, args.fail_rates, one.task.modalities)
     for path, one in zip(args.runs, opened, strict=True):
         if len(opened) > 1:
@@ -107,7 +107,7 @@ def score(args: argparse.Namespace) -> Console:
             bad_rows=args.bad_rows,
         )
         show_scores(console, one.folder.rows(), "test", one.folder.read_facts(), each=True)
-        if asked:
+        if has_rates:
             console.print()
             show_worth(console, one.folder, args.rates, args.fail_rates)
         files = "results.jsonl" + (" and predictions.npz" if kept else "")

@@ -78,8 +78,8 @@ def _fail(error: Exception, code: int, debug: bool) -> int:
 def _named(error: ModuleNotFoundError) -> Exception:
     """Return a missing package as a user error that says how to install it."""
     own = str(error).startswith("No module named")
-    found = ValueError(str(missing(error) if own else error))
-    return found.with_traceback(error.__traceback__)
+    named = ValueError(str(missing(error) if own else error))
+    return named.with_traceback(error.__traceback__)
 
 
 def one_line(error: BaseException) -> str:

@@ -33,10 +33,10 @@ def peers_of(runs: Sequence[Path], split: str, out: Path) -> list[Path]:
             "--baselines needs scikit-learn: pip install 'dmrnet[sklearn]'"
         ) from error
     torch.set_num_threads(1)
-    console, found = screen(error=True), []
+    console, folders = screen(error=True), []
     for settings in settings_of(runs, split):
-        found += make_peers(settings, out, say=lambda line: console.print(line, style="dim"))
-    return found
+        folders += make_peers(settings, out, say=lambda line: console.print(line, style="dim"))
+    return folders
 
 
 def settings_of(runs: Sequence[Path], split: str) -> list[RunSettings]:

@@ -49,8 +49,8 @@ def conformal_threshold(scores: Tensor, level: float) -> Tensor:
     ranks = torch.tensor([math.ceil((n + 1) * level - 1e-9) for n in known.tolist()])
     ordered = scores.nan_to_num(torch.inf).sort(1).values
     ordered = torch.cat([ordered, torch.full_like(ordered[:, :1], torch.inf)], 1)
-    found = ordered.gather(1, ranks.clamp(1, ordered.shape[1])[:, None] - 1)[:, 0]
-    return torch.where(ranks <= known, found, torch.inf)
+    thresholds = ordered.gather(1, ranks.clamp(1, ordered.shape[1])[:, None] - 1)[:, 0]
+    return torch.where(ranks <= known, thresholds, torch.inf)
 
 
 def conformal_sets(probabilities: Tensor, threshold: Tensor) -> Tensor:

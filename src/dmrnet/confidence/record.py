@@ -93,8 +93,10 @@ class Confidence:
         sizes = range(self.combinations.shape[1] + 1)
         of_size = torch.stack([self.temperature[size == number].mean() for number in sizes])
         row = self.rows(seen)
-        found = torch.where(row >= 0, self.temperature[row], of_size[seen.sum(1)].nan_to_num(1.0))
-        return temper(probabilities, found)
+        temperature = torch.where(
+            row >= 0, self.temperature[row], of_size[seen.sum(1)].nan_to_num(1.0)
+        )
+        return temper(probabilities, temperature)
 
     def sets(self, probabilities: Tensor, seen: Tensor, level: float) -> Tensor:
         """Return sets of classes that hold the true one at a level, bool ``(n, M)``.

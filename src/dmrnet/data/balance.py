@@ -32,8 +32,8 @@ def class_weights_of(setting: str, classes: Sequence[str], counts: Tensor) -> Te
     if setting == NO_WEIGHTS:
         return None
     if setting in ("balanced", "root"):
-        there = counts > 0
-        weights = torch.where(there, counts.sum() / (there.sum() * counts.double()), 0.0)
+        occurring = counts > 0
+        weights = torch.where(occurring, counts.sum() / (occurring.sum() * counts.double()), 0.0)
         return (weights.sqrt() if setting == "root" else weights).float()
     weight = torch.ones(len(classes))
     for part in setting.split(","):
@@ -70,8 +70,8 @@ def balanced_rows(target: Tensor, draw: torch.Generator) -> Tensor:
     order = target.argsort(stable=True)
     size = target.bincount()
     first = size.cumsum(0) - size
-    there = size.nonzero().flatten()
-    label = there[torch.randint(len(there), (len(target),), generator=draw)]
+    occurring = size.nonzero().flatten()
+    label = occurring[torch.randint(len(occurring), (len(target),), generator=draw)]
     # In float64, so that large classes are reached to their last row.
     at = torch.rand(len(target), dtype=torch.float64, generator=draw) * size[label]
     return order[first[label] + at.long()]

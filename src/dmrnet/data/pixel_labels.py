@@ -43,9 +43,9 @@ def numbers_of_training(
     >>> numbers_of_training("a.npz", torch.tensor([0, 1, 2, 4]), None, None)[0]
     (0, 1, 2, 4)
     """
-    here = [number for number in labels.unique().tolist() if number >= 0]
-    shown = _shown(here)
-    if not here:
+    numbers = [number for number in labels.unique().tolist() if number >= 0]
+    shown = _shown(numbers)
+    if not numbers:
         raise ValueError(f"{path}: no pixel has a class, so there is nothing to learn")
     if stated is not None:
         if names is not None and len(names) != len(stated):
@@ -56,32 +56,36 @@ def numbers_of_training(
             raise ValueError(f"expected different labels of 0 or more, got {_shown(stated)}")
         return tuple(stated), ""
     if names is not None:
-        if here[-1] < len(names):
+        if numbers[-1] < len(names):
             return tuple(range(len(names))), ""
-        if len(here) == len(names):
+        if len(numbers) == len(names):
             raise ValueError(
-                f"{path}: the labels are {shown}, and classes names {len(names)}: {here[-1]} is "
-                f"the {ordinal(len(here))} class; if so, say it "
-                f"(labels, --data.labels {_listed(here)})"
+                f"{path}: the labels are {shown}, and classes names {len(names)}: {numbers[-1]} is "
+                f"the {ordinal(len(numbers))} class; if so, say it "
+                f"(labels, --data.labels {_listed(numbers)})"
             )
         raise ValueError(
-            f"{path}: the labels are {shown}, which are {len(here)} classes, but classes names "
+            f"{path}: the labels are {shown}, which are {len(numbers)} classes, but classes names "
             f"{len(names)}; name every class, and their numbers in "
-            f"labels (--data.labels){_void(here)}"
+            f"labels (--data.labels){_void(numbers)}"
         )
-    if here[-1] == len(here) - 1:
-        return tuple(here), ""
-    if here[-1] == VOID and len(here) > 2:
+    if numbers[-1] == len(numbers) - 1:
+        return tuple(numbers), ""
+    if numbers[-1] == VOID and len(numbers) > 2:
         raise ValueError(
             f"{path}: the labels are {shown}: is {VOID} a class, or does it stand for none? Set "
-            f"labels or ignore (--data.labels {_listed(here)}, or --data.ignore {VOID})"
+            f"labels or ignore (--data.labels {_listed(numbers)}, or --data.ignore {VOID})"
         )
-    if len(here) > MOST_CLASSES:
-        raise ValueError(f"{path}: expected at most {MOST_CLASSES} classes, got {len(here)}")
-    brats = " (BraTS has 0,1,2,4)" if len(here) < 4 and 4 in here and {*here} < {*BRATS} else ""
-    return tuple(here), (
-        f"the labels are {shown}: read as {len(here)} classes, {here[-1]} is the "
-        f"{ordinal(len(here))}; labels (--data.labels) says if there are others{brats}"
+    if len(numbers) > MOST_CLASSES:
+        raise ValueError(f"{path}: expected at most {MOST_CLASSES} classes, got {len(numbers)}")
+    brats = (
+        " (BraTS has 0,1,2,4)"
+        if len(numbers) < 4 and 4 in numbers and {*numbers} < {*BRATS}
+        else ""
+    )
+    return tuple(numbers), (
+        f"the labels are {shown}: read as {len(numbers)} classes, {numbers[-1]} is the "
+        f"{ordinal(len(numbers))}; labels (--data.labels) says if there are others{brats}"
     )
 
 

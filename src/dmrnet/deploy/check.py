@@ -97,7 +97,7 @@ def _samples(
         raw: dict[str, Tensor] = {}
         scaled: dict[str, Tensor] = {}
         for column, modality in enumerate(graph.inputs):
-            name, there = modality.name, chunk[:, column]
+            name, present = modality.name, chunk[:, column]
             x = torch.randn((len(chunk), *modality.shape), generator=draw).double()
             if run.standardiser is not None:
                 shape = (1, -1, *[1] * (x.dim() - 2))
@@ -113,11 +113,11 @@ def _samples(
             x = _with_gaps(x, run, modality, draw)
             scaled[name] = x
             if run.standardiser is not None:
-                scaled[name] = run.standardiser.apply(name, x, there)
+                scaled[name] = run.standardiser.apply(name, x, present)
                 if name in graph.holes:
                     scaled[name] = scaled[name].masked_fill(x == 0, 0.0)
-            hidden = (~there).view(-1, *[1] * (x.dim() - 1))
-            scaled[name] = masked(scaled[name].float(), there)
+            hidden = (~present).view(-1, *[1] * (x.dim() - 1))
+            scaled[name] = masked(scaled[name].float(), present)
             raw[name] = x.masked_fill(hidden, torch.nan)
         yield chunk, raw, _run_logits(run, graph, scaled, chunk)
 
@@ -167,8 +167,8 @@ def whole_masks(run: FinishedRun, graph: Graph, chunk: Tensor) -> Tensor:
 def _check_nothing(raw: Mapping[str, Tensor], runner: Runner, modalities: int) -> None:
     """Refuse a graph that predicts from nothing, or from NaN that is marked present."""
     given = {name: np.full_like(x[:1].numpy(), np.nan) for name, x in raw.items()}
-    for there in (False, True):
-        logits, _ = runner(given, np.full((1, modalities), there))
+    for present in (False, True):
+        logits, _ = runner(given, np.full((1, modalities), present))
         if not np.isnan(logits).all():
-            what = "NaN that is said to be present" if there else "no modality at all"
+            what = "NaN that is said to be present" if present else "no modality at all"
             raise ValueError(f"exported, {what} would be predicted; nothing was written")

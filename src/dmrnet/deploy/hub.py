@@ -211,8 +211,8 @@ def read_header(path: Path) -> dict[str, Any]:
     """Return the metadata in the header of a file of weights."""
     with safe_open(path, "pt") as stream:
         header = stream.metadata() or {}
-    found: dict[str, Any] = json.loads(header.get("dmrnet", "{}"))
-    return found
+    content: dict[str, Any] = json.loads(header.get("dmrnet", "{}"))
+    return content
 
 
 def download(repository: str, revision: str | None = None) -> Path:

@@ -84,13 +84,13 @@ def scores_in(rows: Iterable[Mapping[str, Any]], metric: str, graph: Graph) -> d
         graph: The graph.
     """
     names = [modality.name for modality in graph.inputs]
-    found: dict[str, dict[str, Any]] = {"test": {}, "val": {}}
+    scores: dict[str, dict[str, Any]] = {"test": {}, "val": {}}
     for row in rows:
         if row["metric"] != metric or row["value"] is None or not row["combination"]:
             continue
         seen = row["combination"].split("+")
         served = seen == names if graph.fixed else set(seen) <= set(names)
         if served:
-            found[row["split"]][row["combination"]] = [row["value"], row["n"]]
-    split = "test" if found["test"] else "val"
-    return {"metric": metric, "split": split, "combinations": found[split]}
+            scores[row["split"]][row["combination"]] = [row["value"], row["n"]]
+    split = "test" if scores["test"] else "val"
+    return {"metric": metric, "split": split, "combinations": scores[split]}

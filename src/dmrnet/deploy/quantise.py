@@ -90,9 +90,9 @@ def cost_of(
         masks = combinations_of(len(names)).numpy()
     counts = np.zeros((len(masks), 4), dtype=np.int64)
     for raw, present, target in _raw_batches(run, graph, dataset):
-        there = present[:, columns]
+        has = present[:, columns]
         for k, mask in enumerate(masks):
-            rows = np.flatnonzero((there | ~mask).all(1))
+            rows = np.flatnonzero((has | ~mask).all(1))
             if not len(rows):
                 continue
             given = {name: x[rows] for name, x in raw.items()}

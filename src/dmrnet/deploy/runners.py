@@ -74,5 +74,5 @@ def read_onnx(content: bytes, threads: int = 0) -> tuple[Runner, dict[str, Any]]
         logits, probabilities = session.run(None, given)
         return logits, probabilities
 
-    said = session.get_modelmeta().custom_metadata_map
-    return run, {key: json.loads(value) for key, value in said.items()}
+    metadata = session.get_modelmeta().custom_metadata_map
+    return run, {key: json.loads(value) for key, value in metadata.items()}

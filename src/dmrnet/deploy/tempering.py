@@ -45,8 +45,8 @@ class Tempering(nn.Module):
         assert seen is not None
         match = index_of(seen)[:, None] == self.known
         own = torch.where(match, self.temperature, 0.0).sum(1)
-        found = torch.where(match.any(1), own, self.of_size[seen.sum(1)])
+        temperature = torch.where(match.any(1), own, self.of_size[seen.sum(1)])
         log_p = logits.log_softmax(1)
         # Selected, not clamped: NaN stays NaN.
         log_p = torch.where(log_p < SMALLEST, SMALLEST, log_p)
-        return (log_p / found[:, None]).softmax(1)
+        return (log_p / temperature[:, None]).softmax(1)

@@ -91,10 +91,10 @@ def differing(settings: RunSettings, folder: RunFolder) -> dict[str, tuple[objec
         Value in the folder and value requested now, by key.
     """
     paths = {f"data.{name}" for name in paths_of(settings.data)}
-    there = read_config(folder.config)
+    stored = read_config(folder.config)
     if folder.facts.is_file():
-        check_config(folder, folder.read_facts(), there)
-    before, now = flat(there.to_dict()), flat(settings.to_dict())
+        check_config(folder, folder.read_facts(), stored)
+    before, now = flat(stored.to_dict()), flat(settings.to_dict())
     return {
         key: (before.get(key), now.get(key))
         for key in {**before, **now}

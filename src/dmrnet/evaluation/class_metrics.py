@@ -121,7 +121,7 @@ def _of_classes(probabilities: Tensor, target: Tensor, scored: Tensor) -> tuple[
     keys = probabilities.masked_fill(~scored[..., None], -1.0).transpose(1, 2).contiguous()
     values, order = keys.sort(-1, descending=True)
     positive = positive.transpose(1, 2).gather(2, order)
-    found = positive.cumsum(-1).double()
+    hits = positive.cumsum(-1).double()
     place = torch.arange(samples).expand_as(order)
     # First and last place of the samples with an equal probability.
     new = torch.ones_like(positive)
@@ -131,8 +131,8 @@ def _of_classes(probabilities: Tensor, target: Tensor, scored: Tensor) -> tuple[
     last[..., :-1] = new[..., 1:]
     end = torch.where(last, place, samples).flip(-1).cummin(-1).values.flip(-1)
     number = scored.sum(1)[:, None].double()
-    positives = found[..., -1]
-    precision = found.gather(-1, end) / (end + 1)
+    positives = hits[..., -1]
+    precision = hits.gather(-1, end) / (end + 1)
     average = torch.where(positive, precision, 0.0).sum(-1) / positives
     # Ranks count from the lowest probability of a scored sample, from 1; ties share their mean.
     rank = number[..., None] - (first + end).double() / 2

@@ -84,8 +84,8 @@ def create_explorer(
             parts = await read_form(request, body, len(names) + 2)
 
         def read() -> tuple[ViewSettings, Shown]:
-            settings, inputs, there = _read(explored, body, parts)
-            return settings, shown(explored, inputs, there, settings)
+            settings, inputs, present = _read(explored, body, parts)
+            return settings, shown(explored, inputs, present, settings)
 
         try:
             settings, sample = await asyncio.to_thread(read)

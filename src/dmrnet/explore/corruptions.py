@@ -105,8 +105,8 @@ def _stretch(length: int, share: float, start: float) -> slice:
 
 def _steps(x: Array) -> int:
     """Return the number of steps before the end of a sequence, where NaN follows it."""
-    there = np.flatnonzero(~np.isnan(x).reshape(len(x), x.shape[1], -1).all((0, 2)))
-    return int(there[-1]) + 1 if len(there) else x.shape[1]
+    steps = np.flatnonzero(~np.isnan(x).reshape(len(x), x.shape[1], -1).all((0, 2)))
+    return int(steps[-1]) + 1 if len(steps) else x.shape[1]
 
 
 _HOW: dict[str, Callable[[Array, float, np.random.Generator, Array], Array]] = {

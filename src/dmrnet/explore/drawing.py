@@ -125,9 +125,9 @@ def averaged(x: Array, most: int) -> Array:
     if length <= most:
         return x
     starts = np.linspace(0, length, most, endpoint=False).astype(int)
-    there = ~np.isnan(x)
-    total = np.add.reduceat(np.where(there, x, 0.0), starts, -1)
-    number = np.add.reduceat(there.astype(int), starts, -1)
+    known = ~np.isnan(x)
+    total = np.add.reduceat(np.where(known, x, 0.0), starts, -1)
+    number = np.add.reduceat(known.astype(int), starts, -1)
     return np.where(number > 0, total / np.maximum(number, 1), np.nan)
 
 

@@ -47,12 +47,12 @@ class ExploredRun:
     def reads(self, name: str) -> list[str]:
         """Return the ends of the names of files of a modality that can be uploaded."""
         (one,) = (one for one in self.model.inputs if one.name == name)
-        found = [".npy", *(self.decoders[name].suffixes if name in self.decoders else ())]
+        suffixes = [".npy", *(self.decoders[name].suffixes if name in self.decoders else ())]
         if one.is_image:
-            found.append(".png")
+            suffixes.append(".png")
         if len(one.shape) <= 2:
-            found.append(".csv")
-        return list(dict.fromkeys(found))
+            suffixes.append(".csv")
+        return list(dict.fromkeys(suffixes))
 
     def scale(self, name: str) -> tuple[Array, Array]:
         """Return mean and deviation of each feature or channel, ``(C,)``.
@@ -80,8 +80,8 @@ class ExploredRun:
     def score(self, combination: str) -> tuple[float, int] | None:
         """Return the run's score on a combination and its number of samples, if it has one."""
         scores: Mapping[str, Any] = self.model.metadata.get("scores", {})
-        found = scores.get("combinations", {}).get(combination)
-        return None if found is None else (float(found[0]), int(found[1]))
+        score = scores.get("combinations", {}).get(combination)
+        return None if score is None else (float(score[0]), int(score[1]))
 
 
 def open_explored(

@@ -68,12 +68,12 @@ class Samples:
         for some in rows[spread(len(rows), SCALED)].split(8):
             x = self.take(some.numpy())[0][name].astype(np.float64)
             across = tuple(axis for axis in range(x.ndim) if axis != 1)
-            there = np.isfinite(x)
+            known = np.isfinite(x)
             if origin is None:
-                middle = np.where(there, x, 0.0).sum(across) / np.maximum(there.sum(across), 1)
+                middle = np.where(known, x, 0.0).sum(across) / np.maximum(known.sum(across), 1)
                 origin = middle.reshape(1, -1, *[1] * (x.ndim - 2))
-            x = np.where(there, x - origin, 0.0)
-            count = count + there.sum(across)
+            x = np.where(known, x - origin, 0.0)
+            count = count + known.sum(across)
             total = total + x.sum(across)
             square = square + np.square(x).sum(across)
         offset = total / np.maximum(count, 1)

@@ -62,23 +62,23 @@ class SampleSearch:
             raise ValueError("wrong: numbers are more or less far off, none is right or wrong")
         matching = np.flatnonzero(self.samples.with_label(label))
         matching = matching[matching >= start]
-        found: list[int] = []
+        rows: list[int] = []
         until = time.monotonic() + self.limits.seconds / 2
-        while len(matching) and len(found) < number:
+        while len(matching) and len(rows) < number:
             part, matching = np.split(matching, [self.limits.batch])
             if wrong:
                 if time.monotonic() > until:
                     matching = np.concatenate([part, matching])
                     break
                 part = part[await self._are_wrong(batcher, part)]
-            enough = number - len(found)
-            found += part[:enough].tolist()
+            enough = number - len(rows)
+            rows += part[:enough].tolist()
             if len(part) > enough:
                 matching = np.concatenate([part[enough:], matching])
         return {
             "samples": [
                 {"row": row, "name": self.samples.name(row), "truth": self.samples.truth(row)}
-                for row in found
+                for row in rows
             ],
             "next": int(matching[0]) if len(matching) else None,
         }

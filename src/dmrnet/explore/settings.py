@@ -52,12 +52,12 @@ def read_settings(content: bytes, modalities: Sequence[str]) -> ViewSettings:
         BadSampleError: If it is no such JSON.
     """
     try:
-        found = json.loads(content)
+        values = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise BadSampleError("expected settings as JSON, got something else") from error
-    if not isinstance(found, dict) or not found.keys() <= {"sample", "on", "corrupted"}:
+    if not isinstance(values, dict) or not values.keys() <= {"sample", "on", "corrupted"}:
         raise BadSampleError("expected an object of sample, on and corrupted")
-    sample, on, corrupted = (found.get(key) for key in ("sample", "on", "corrupted"))
+    sample, on, corrupted = (values.get(key) for key in ("sample", "on", "corrupted"))
     if sample is not None and (isinstance(sample, bool) or not isinstance(sample, int)):
         raise BadSampleError("sample: expected the number of a sample")
     if on is not None and not (isinstance(on, list) and all(isinstance(one, str) for one in on)):

@@ -25,25 +25,25 @@ class Shown:
     Attributes:
         inputs: Arrays ``(1, *shape)`` of the graph, corrupted; zeros where absent or off.
         present: bool ``(1, V)``, True where a modality is present and switched on.
-        there: bool ``(V,)``: what the sample has.
+        present: bool ``(V,)``, True for modalities that the sample has.
         drawings: What is drawn of each modality that the sample has, on or off.
     """
 
     inputs: dict[str, Array]
     present: Array
-    there: Array
+    present: Array
     drawings: dict[str, dict[str, Any]]
 
 
 def shown(
-    explored: ExploredRun, inputs: Mapping[str, Array], there: Array, settings: ViewSettings
+    explored: ExploredRun, inputs: Mapping[str, Array], present: Array, settings: ViewSettings
 ) -> Shown:
     """Return a sample under settings.
 
     Args:
         explored: The run.
         inputs: Arrays ``(1, *shape)``.
-        there: bool ``(V,)``: what the sample has.
+        present: bool ``(V,)``, True for modalities that the sample has.
         settings: What is on, and corrupted.
 
     Raises:
@@ -52,14 +52,14 @@ def shown(
     model = explored.model
     names = [one.name for one in model.inputs]
     on = np.array([settings.on is None or name in settings.on for name in names])
-    seen = there & on
+    seen = present & on
     if not seen.any() or (model.fixed and not seen.all()):
         what = "all of" if model.fixed else "at least one that the sample has of"
         raise BadSampleError(f"expected {what} {', '.join(names)} to be on")
     changed, drawings = {}, {}
     for column, name in enumerate(names):
         clean = inputs[name]
-        if not there[column]:
+        if not present[column]:
             changed[name] = clean
             continue
         mean, deviation = explored.scale(name)
@@ -68,7 +68,7 @@ def shown(
             x = corrupt(x, how.kind, how.strength, how.seed, deviation)
         drawings[name] = drawing(x, clean[0], mean, deviation, name, explored.unit(name))
         changed[name] = x[None] if on[column] else np.zeros_like(clean)
-    return Shown(changed, seen[None], there, drawings)
+    return Shown(changed, seen[None], present, drawings)
 
 
 def view(
@@ -108,10 +108,10 @@ def _right(prediction: Mapping[str, Any], truth: Any) -> bool | None:  # noqa: A
 
 
 def _score(explored: ExploredRun, combination: str) -> dict[str, Any] | None:
-    found = explored.score(combination)
-    if found is None:
+    score = explored.score(combination)
+    if score is None:
         return None
-    return {"value": found[0], "n": found[1]}
+    return {"value": score[0], "n": score[1]}
 
 
 def _set(explored: ExploredRun, probabilities: Array, present: Array) -> list[str] | None:
@@ -146,7 +146,7 @@ def _advice(
         )
         if (column := int(which[0])) >= 0:
             by = {"gain": float(gain[0]), "error": float(error[0]), "by": "validation"}
-            return {"modality": names[column], "at_hand": bool(sample.there[column]), **by}
+            return {"modality": names[column], "at_hand": bool(sample.present[column]), **by}
     now = explored.score(combination)
     if now is None:
         return None
@@ -155,14 +155,14 @@ def _advice(
     for column in np.flatnonzero(~sample.present[0]).tolist():
         wider = sample.present[0].copy()
         wider[column] = True
-        joined = "+".join(name for name, there in zip(names, wider, strict=True) if there)
+        joined = "+".join(name for name, has in zip(names, wider, strict=True) if has)
         if (then := explored.score(joined)) is not None:
             gains[column] = sign * (then[0] - now[0])
     if not gains:
         return None
     best = max(gains, key=gains.__getitem__)
     by = {"gain": gains[best], "error": None, "by": "table"}
-    return {"modality": names[best], "at_hand": bool(sample.there[best]), **by}
+    return {"modality": names[best], "at_hand": bool(sample.present[best]), **by}
 
 
 def about(explored: ExploredRun) -> dict[str, Any]:

@@ -130,8 +130,8 @@ class Batch:
                 any_size=task.dense,
             )
             if inputs.get(modality.name) is not None:
-                there = ~x.flatten(1).isnan().all(1)
-                has = there if has is None else there & has
+                known = ~x.flatten(1).isnan().all(1)
+                has = known if has is None else known & has
                 if present is not None:
                     has &= present[:, column]
                 x = torch.where(has.view(-1, *[1] * len(modality.shape)), x, x.new_zeros(()))

@@ -74,13 +74,13 @@ def read_input(
         value = list(value)
     if isinstance(value, Sequence) and any(row is None for row in value):
         given = torch.tensor([row is not None for row in value], device=device)
-        there = [tensor_of(what, row, device) for row in value if row is not None]
-        if not there:
+        present = [tensor_of(what, row, device) for row in value if row is not None]
+        if not present:
             return read_input(modality, None, len(value), dtype, device)
-        if len({row.shape for row in there}) > 1:
+        if len({row.shape for row in present}) > 1:
             raise ValueError(f"{what}: expected rows of one shape, got several; resize or pad them")
-        x = there[0].new_zeros((len(value), *there[0].shape))
-        x[given] = torch.stack(there)
+        x = present[0].new_zeros((len(value), *present[0].shape))
+        x[given] = torch.stack(present)
     elif isinstance(value, Sequence) and value and isinstance(value[0], Tensor):
         x = torch.stack(list(value))
     else:

@@ -21,6 +21,6 @@ def mark_steps(x: Tensor, lengths: Tensor) -> Tensor:
     >>> mark_steps(torch.tensor([[[4.0, 5.0, 6.0]]]), torch.tensor([2])).tolist()
     [[[4.0, 5.0, 0.0], [1.0, 1.0, 0.0]]]
     """
-    there = (torch.arange(x.shape[-1], device=x.device) < lengths[:, None])[:, None]
+    steps = (torch.arange(x.shape[-1], device=x.device) < lengths[:, None])[:, None]
     marked = torch.cat([x, torch.ones_like(x[:, :1])], 1)
-    return torch.where(there, marked, 0.0)
+    return torch.where(steps, marked, 0.0)

@@ -68,7 +68,7 @@ def own_terms(terms: Iterable[Term | TermFunction]) -> list[Term]:
     """
     if callable(terms) or not isinstance(terms, Iterable):
         raise TypeError(f"expected terms as a list, such as [term], got {type(terms).__name__}")
-    found: list[Term] = []
+    checked: list[Term] = []
     same: Counter[str] = Counter()
     for term in terms:
         if isinstance(term, Term):
@@ -77,11 +77,11 @@ def own_terms(terms: Iterable[Term | TermFunction]) -> list[Term]:
                     f"the term {term.name} has parameters or buffers of its own; give a method "
                     "that has this term, as a function from a task to a Method"
                 )
-            found.append(term)
+            checked.append(term)
         elif callable(term):
             name = name_of_function(term)
             same[name] += 1
-            found.append(
+            checked.append(
                 FunctionTerm(term, name=f"{name}-{same[name]}" if same[name] > 1 else name)
             )
         else:
@@ -89,7 +89,7 @@ def own_terms(terms: Iterable[Term | TermFunction]) -> list[Term]:
                 "expected each of terms as a function from a Step to a scalar, or a Term, got "
                 f"{type(term).__name__}"
             )
-    return found
+    return checked
 
 
 def name_of_function(function: object) -> str:

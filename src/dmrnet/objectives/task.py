@@ -96,8 +96,8 @@ def sample_dice(logits: Tensor, target: Tensor) -> Tensor:
     t = t.flatten(2).to(p)
     sizes = t.sum(2)
     overlap = 2 * (p * t).sum(2) / (p.sum(2) + sizes).clamp(min=torch.finfo(p.dtype).tiny)
-    there = sizes > 0
-    return 1 - (overlap * there).sum(1) / there.sum(1).clamp(min=1)
+    occurring = sizes > 0
+    return 1 - (overlap * occurring).sum(1) / occurring.sum(1).clamp(min=1)
 
 
 def labelled_size(target: Tensor, weight: Tensor) -> Tensor:

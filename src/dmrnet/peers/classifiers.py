@@ -86,8 +86,8 @@ def normalised(scores: Array) -> Array:
 def late(train: FlatRows, make: Callable[[], Any], floor: float = 1e-12) -> LogProbabilities:
     """Fit a model for each modality on the rows that have it; average their log-probabilities."""
     models = [
-        _fitted(make(), column[there], train.target[there])
-        for column, there in zip(train.columns, train.present.T, strict=True)
+        _fitted(make(), column[has], train.target[has])
+        for column, has in zip(train.columns, train.present.T, strict=True)
     ]
 
     @cache

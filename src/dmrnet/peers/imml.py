@@ -111,15 +111,15 @@ def _predictor(model: Any, batch_of: Batches, classes: int) -> LogProbabilities:
         seen = np.broadcast_to(mask, table.present.shape) & table.present
         # Rows that have nothing of the combination are not scored; iMML needs something of each.
         shown = np.where(seen.any(1, keepdims=True), seen, table.present)
-        inputs, there = _inputs(table, shown), torch.from_numpy(shown.copy())
-        target = torch.zeros(len(there), dtype=torch.int64)
+        inputs, present = _inputs(table, shown), torch.from_numpy(shown.copy())
+        target = torch.zeros(len(present), dtype=torch.int64)
         model.eval()
         with torch.no_grad():
-            found = [
-                model.predict_step(batch_of([x[rows] for x in inputs], target[rows], there[rows]))
-                for rows in torch.arange(len(there)).split(AT_ONCE)
+            outputs = [
+                model.predict_step(batch_of([x[rows] for x in inputs], target[rows], present[rows]))
+                for rows in torch.arange(len(present)).split(AT_ONCE)
             ]
-        p = torch.cat(found).double().reshape(len(there), classes).clamp_min(1e-12)
+        p = torch.cat(outputs).double().reshape(len(present), classes).clamp_min(1e-12)
         result: Array = (p / p.sum(1, keepdim=True)).log().numpy()
         return result
 

@@ -97,11 +97,11 @@ def write_run(name: str, settings: RunSettings, splits: Splits, folder: RunFolde
         "train_cpu_seconds": time.process_time() - cpu_started,
     }
 
-    def rows(split: str, found: list[CombinationScore]) -> list[dict[str, Any]]:
+    def rows(split: str, scored: list[CombinationScore]) -> list[dict[str, Any]]:
         # As `dmrnet fit` does: cost is of the training, and stands with the rows of validation.
         costs = cost.items() if split == "val" else ()
         lines = [("", metric, value, len(tables[split].target)) for metric, value in costs]
-        for score in found:
+        for score in scored:
             of = name_of(score.mask.tolist(), names), int(score.scored.sum())
             lines += [(of[0], m, getattr(score, m), of[1]) for m in ("accuracy", "log_loss")]
         keys = ("combination", "metric", "value", "n")

@@ -201,11 +201,11 @@ def find_damage(folder: Path, split: str) -> str | None:
 def _mistakes(summaries: Sequence[DataSummary]) -> list[Mistakes | NumbersOf | str | None]:
     """Gather what systems get wrong, once for each data set: where its first score is."""
     seen: set[str] = set()
-    found: list[Mistakes | NumbersOf | str | None] = []
+    mistakes: list[Mistakes | NumbersOf | str | None] = []
     for item in summaries:
-        found.append(None if item.dataset in seen else gather(item))
+        mistakes.append(None if item.dataset in seen else gather(item))
         seen.add(item.dataset)
-    return found
+    return mistakes
 
 
 def _left_out(summary: DataSummary, wanted: bool | None) -> str:
@@ -218,12 +218,12 @@ def _left_out(summary: DataSummary, wanted: bool | None) -> str:
 def _samples(summary: DataSummary, anchor: str, wanted: bool | None) -> Figure | str | None:
     """Draw some samples, or return why there are none; None where runs keep label maps."""
     maps = any((line.path / PICTURES).is_file() for line in summary.runs)
-    found = None if maps else shown_samples(summary)
-    if not isinstance(found, str) and (why := _left_out(summary, wanted)):
+    samples = None if maps else shown_samples(summary)
+    if not isinstance(samples, str) and (why := _left_out(summary, wanted)):
         return why
-    if found is None or isinstance(found, str):
-        return found
-    return sample_figure(*found, summary.modalities, f"{anchor}-samples")
+    if samples is None or isinstance(samples, str):
+        return samples
+    return sample_figure(*samples, summary.modalities, f"{anchor}-samples")
 
 
 def _is_report(path: Path, beginning: bytes) -> bool:

@@ -61,7 +61,7 @@ def predictions(probabilities: Array, present: Array, model: ServedModel) -> lis
         model: The graph that predicted them.
     """
     names = [one.name for one in model.inputs]
-    seen = [[n for n, there in zip(names, row, strict=True) if there] for row in present.tolist()]
+    seen = [[n for n, has in zip(names, row, strict=True) if has] for row in present.tolist()]
     choices = decided(probabilities, present, model).tolist()
     rows = probabilities.tolist()
     return [

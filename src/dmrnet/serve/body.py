@@ -94,8 +94,8 @@ async def _parts_of(request: Request, body: bytes, most: int) -> list[tuple[str,
                 content = await value.read() if isinstance(value, UploadFile) else value.encode()
                 parts.append((name, content))
     except (MultiPartException, HTTPException, KeyError, ValueError, ClientDisconnect) as error:
-        said = getattr(error, "detail", None) or getattr(error, "message", None) or "damaged"
-        raise HTTPException(400, f"the multipart body cannot be read: {said}") from error
+        reason = getattr(error, "detail", None) or getattr(error, "message", None) or "damaged"
+        raise HTTPException(400, f"the multipart body cannot be read: {reason}") from error
     if not parts:
         raise HTTPException(400, "expected a part for each modality that is there, got none")
     return parts

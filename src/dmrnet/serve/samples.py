@@ -58,12 +58,12 @@ def read_json(body: bytes, model: ServedModel, most: int) -> list[dict[str, Arra
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object of JSON; of a key that stands twice, one value would be lost."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise BadSampleError(f"expected each name once, got {_short(twice)} twice")
-    return found
+    return members
 
 
 def _of_json(
@@ -137,7 +137,7 @@ def read_parts(
     arrays: dict[str, Array] = {}
     decoders = decoders or {}
     for name, content in parts:
-        found = (
+        values = (
             _of_npz(name, content, model)
             if content.startswith(ZIP)
             else {
@@ -146,7 +146,7 @@ def read_parts(
                 )
             }
         )
-        for key, array in found.items():
+        for key, array in values.items():
             if key in arrays:
                 raise BadSampleError(f"expected one part for {key}, got two")
             arrays[key] = array

@@ -203,13 +203,13 @@ def _check_shared(names: Iterable[str], options: Mapping[str, Option], before: s
         group = any(one == key or one.startswith(f"{key}.") for one in options)
         if name in options or group or not (own := owners(key.removeprefix("method."))):
             continue
-        said = f"{before}{name} is a setting"
+        what = f"{before}{name} is a setting"
         if not name.startswith("method."):
-            said = (
+            what = (
                 f"unknown setting {before}{name}; did you mean '{before}method.{name}'? It is one"
             )
         raise ValueError(
-            f"{said} of {', '.join(own)}, but no method is named; add "
+            f"{what} of {', '.join(own)}, but no method is named; add "
             f"method {own[0] if len(own) == 1 else 'NAME'} (--method)"
         )
 

@@ -78,8 +78,8 @@ def after_move(
         if not Path(path).exists():
             paths[name] = moved
         elif name in known and not Path(path).samefile(moved):
-            there, here = fingerprint(path), fingerprint(moved)
-            if here == known[name] and there != here:
+            before, after = fingerprint(path), fingerprint(moved)
+            if after == known[name] and before != after:
                 paths[name] = moved
     settings: Data = replace(data, **paths)  # type: ignore[type-var]
     return settings

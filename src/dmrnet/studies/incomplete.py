@@ -127,10 +127,10 @@ def incomplete_tables(
         for one in scores:
             if one.dataset == data:
                 by_seed.setdefault(labels[one.system], {})[one.seed] = one.accuracy
-        found = {name: Estimate.of(values) for name, values in by_seed.items()}
-        theirs = found.get(baseline)
+        estimates = {name: Estimate.of(values) for name, values in by_seed.items()}
+        theirs = estimates.get(baseline)
         rows = []
-        for name, mine in sorted(found.items(), key=lambda item: -item[1].mean):
+        for name, mine in sorted(estimates.items(), key=lambda item: -item[1].mean):
             gain = None if theirs is None or name == baseline else paired_difference(mine, theirs)
             cells = (estimate(mine), difference(gain), str(len(mine.values)))
             rows.append((Cell(name), *map(Cell, cells)))

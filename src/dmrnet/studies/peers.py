@@ -36,5 +36,5 @@ def fit_peers(
     for member in members:
         key = (member.settings.data_label, member.settings.seed)
         distinct.setdefault(key, member.settings)
-    found = (make_peers(one, out / FOLDER, names, say) for one in distinct.values())
-    return [folder for folders in found for folder in folders]
+    folders_by_data = (make_peers(one, out / FOLDER, names, say) for one in distinct.values())
+    return [folder for folders in folders_by_data for folder in folders]

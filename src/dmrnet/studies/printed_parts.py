@@ -20,12 +20,12 @@ def printed_parts(
 ) -> dict[str, list[Printed]]:
     """Return the printed values of each part of a score on a data set, of one source each."""
     mine = [row for row in rows if row.dataset == base_name(dataset) and is_part(row.metric, score)]
-    found: dict[str, list[Printed]] = {}
+    parts: dict[str, list[Printed]] = {}
     for metric, source in dict.fromkeys((row.metric, row.source) for row in mine):
         some = tuple(row for row in mine if (row.metric, row.source) == (metric, source))
         printed = Printed(source, base_name(dataset), metric, some)
-        found.setdefault(metric.partition(SEPARATOR)[2], []).append(printed)
-    return found
+        parts.setdefault(metric.partition(SEPARATOR)[2], []).append(printed)
+    return parts
 
 
 def part_tables(

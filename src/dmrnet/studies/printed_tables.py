@@ -154,7 +154,7 @@ def by_combination(
 
 def variance_of(summary: DataSummary, item: SystemSummary) -> Estimate | None:
     """Return the mean variance of a system's runs by seed, from their analyses."""
-    found: dict[int, float] = {}
+    variances: dict[int, float] = {}
     for line in summary.runs:
         path = line.path / "analyses.jsonl"
         if line.label != item.label or not path.is_file():
@@ -162,8 +162,8 @@ def variance_of(summary: DataSummary, item: SystemSummary) -> Estimate | None:
         for where, record in read_records(path):
             of_run = record.get("analysis") == VARIANCE and not record.get("combination")
             if of_run and (value := number(record, "value", where)) is not None:
-                found[line.seed] = value
-    return Estimate.of(found) if found else None
+                variances[line.seed] = value
+    return Estimate.of(variances) if variances else None
 
 
 def _cell(value: T | None, text: Callable[[T], str]) -> Cell:

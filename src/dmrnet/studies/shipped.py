@@ -56,7 +56,7 @@ def protocol(data: str, method: str, recipe: str) -> tuple[str, dict[str, str]]:
 
     A recipe without a protocol is returned unchanged.
     """
-    found = protocols().get(data, {}).get(recipe, {})
-    own = found.get("methods", {}).get(method, {})
-    settings = {**flat(found.get("settings", {})), **flat(own.get("settings", {}))}
+    values = protocols().get(data, {}).get(recipe, {})
+    own = values.get("methods", {}).get(method, {})
+    settings = {**flat(values.get("settings", {})), **flat(own.get("settings", {}))}
     return own.get("recipe", recipe), {key: as_flag(value) for key, value in settings.items()}

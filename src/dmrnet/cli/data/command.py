@@ -145,11 +145,11 @@ def _check(argv: Sequence[str]) -> int:
             number += 1
             console.print(f"warning: {warning}", style="yellow", soft_wrap=True, markup=False)
     command = shell("dmrnet", "fit", "--data", kind, "--data.train", train, *words, *flags)
-    said = f"nothing is wrong with {'these files' if others else 'this file'}; next:"
+    verdict = f"nothing is wrong with {'these files' if others else 'this file'}; next:"
     if number:
-        said = f"{counted(number, 'warning')}, see above; if all is as you mean it, next:"
+        verdict = f"{counted(number, 'warning')}, see above; if all is as you mean it, next:"
     console.print(
-        f"\n{said}\n{command}",
+        f"\n{verdict}\n{command}",
         soft_wrap=True,
     )
     return 0

@@ -28,7 +28,7 @@ def show_presence(console: Console, splits: Splits) -> None:
     if all(bool(part.present.all()) for part in parts.values()):
         return
     counts = {role: patterns(part, 2 ** len(task.modalities)) for role, part in parts.items()}
-    every = dict.fromkeys(name for found in counts.values() for name in found)
+    every = dict.fromkeys(name for combination in counts.values() for name in combination)
     classes = list(task.classes) if target_of(task).counts and not task.dense else []
     classes = [] if len(classes) > MOST_CLASSES else classes
     heads = [*(f"in {role}" for role in parts), *(f"train: {name}" for name in classes)]
@@ -37,7 +37,7 @@ def show_presence(console: Console, splits: Splits) -> None:
         column.justify = "center"
     for name in list(every)[:MOST_ROWS]:
         marks = [SEEN if one in name.split("+") else UNSEEN for one in task.modalities]
-        of = [str(sum(found.get(name, ()))) for found in counts.values()]
+        of = [str(sum(combination.get(name, ()))) for combination in counts.values()]
         by_class = (
             [str(n) for n in counts["train"].get(name, [0] * len(classes))] if classes else []
         )

@@ -78,11 +78,11 @@ def write_volumes(
     heads = [*classes, *(name for name, _ in regions)]
     listed = [["file", "sample", "seen", *(f"voxels({name})" for name in heads)]]
     for one, file, sample, mask, frame in zip(predicted, files, samples, seen, frames, strict=True):
-        found = one[0].numpy()
-        _write(out / file, restored(found, frame, dataset.numbers), frame)
-        counts = np.bincount(found.ravel(), minlength=len(classes)).tolist()
+        labels = one[0].numpy()
+        _write(out / file, restored(labels, frame, dataset.numbers), frame)
+        counts = np.bincount(labels.ravel(), minlength=len(classes)).tolist()
         # What the case was cut from is of the first class outside of it.
-        counts[0] += 0 if frame is None else math.prod(frame.shape) - found.size
+        counts[0] += 0 if frame is None else math.prod(frame.shape) - labels.size
         of_regions = [sum(counts[n] for n in members) for _, members in regions]
         listed.append([file, sample, name_of(mask, names), *map(str, [*counts, *of_regions])])
     listed += skipped_lines(dataset.skipped, len(listed[0]))

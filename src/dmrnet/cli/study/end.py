@@ -127,8 +127,8 @@ def incomplete(
     out: Path,
 ) -> dict[str, Table]:
     """Score tested runs on the incomplete test set; write the rows and their tables."""
-    found = [incomplete_score(folder, rate, chosen) for folder in folders]
-    scores = [one for one in found if one is not None]
+    results = [incomplete_score(folder, rate, chosen) for folder in folders]
+    scores = [one for one in results if one is not None]
     tables = incomplete_tables(scores, baseline, names) if scores else {}
     report = out / "report"
     lines = (json.dumps(one.row()) + "\n" for one in scores)

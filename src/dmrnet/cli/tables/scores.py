@@ -64,14 +64,14 @@ def scores_of(
     rows: Iterable[Mapping[str, Any]], split: str, metric: str = "accuracy"
 ) -> SplitScores | None:
     """Return the scores in a run's rows; None if there are none."""
-    found = {
+    scores = {
         str(row["combination"]): (float(row["value"]), int(row["n"]))
         for row in rows
         if row["split"] == split and row["metric"] == metric and row["value"] is not None
     }
-    if not found:
+    if not scores:
         return None
-    return SplitScores(found, lower_is_better(metric.removesuffix(COMPLETE)), metric)
+    return SplitScores(scores, lower_is_better(metric.removesuffix(COMPLETE)), metric)
 
 
 def show_scores(
@@ -125,8 +125,8 @@ def _defined_rate(
     """Return the error rate that is defined where ACER is not: its metric, and what is missing."""
     rows = list(rows)
     for metric, missing in (("apcer", "bona fide"), ("bpcer", "an attack")):
-        if found := scores_of(rows, split, metric):
-            return metric, missing, SplitScores(found.by_name, lower_is_better=True)
+        if scores := scores_of(rows, split, metric):
+            return metric, missing, SplitScores(scores.by_name, lower_is_better=True)
     return None
 
 

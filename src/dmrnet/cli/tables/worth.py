@@ -62,14 +62,14 @@ def show_worth(
     metric = str(facts.get("score", "accuracy"))
     scores = Scores.from_rows(folder.rows(), folder.fact("modalities"), "test", metric)
     expected = scores.expected_score(rates, fails)
-    there = {name: 1 - p for name, p in fails.items()} if fails else dict(rates or {})
+    present = {name: 1 - p for name, p in fails.items()} if fails else dict(rates or {})
     label = score_label(metric)
     console.print(f"{label} to expect where modalities fail independently", style="bold")
     table = plain_table(["modality"], ["is there"])
     for name in scores.modalities:
-        table.add_row(name, percent(there.get(name, 1.0)))
+        table.add_row(name, percent(present.get(name, 1.0)))
     table.add_row("", "")
-    if none := math.prod(1 - there.get(name, 1.0) for name in scores.modalities):
+    if none := math.prod(1 - present.get(name, 1.0) for name in scores.modalities):
         table.add_row("none is there (left out)", percent(none))
     table.add_row(f"{label} to expect", score_text(metric, expected))
     console.print(table)

@@ -98,14 +98,14 @@ def decode_case(
             volumes[role] = _checked(role, read_volume(read()), numbers)
         except (ValueError, OSError) as error:
             missing = isinstance(error, FileNotFoundError)
-            said = "is missing" if missing else getattr(error, "strerror", None)
-            faults.append((role, said or str(error)))
+            reason = "is missing" if missing else getattr(error, "strerror", None)
+            faults.append((role, reason or str(error)))
     names = [name for name in MODALITIES if name in volumes]
     if not names:
         return None, faults
     first = volumes[names[0]]
-    said = {role: volume.difference(first, names[0]) for role, volume in volumes.items()}
-    apart = [(role, words) for role, words in said.items() if words]
+    differences = {role: volume.difference(first, names[0]) for role, volume in volumes.items()}
+    apart = [(role, words) for role, words in differences.items() if words]
     if apart:
         return None, faults + apart
     return _cut({name: volumes[name] for name in names}, volumes.get(LABELS), numbers), faults
@@ -154,8 +154,8 @@ def _checked(role: str, volume: Volume, numbers: tuple[int, ...]) -> Volume:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise ValueError("holds NaN or infinity")
     if role == LABELS:
-        found = np.unique(values)
-        unknown = found[~np.isin(found, numbers)]
+        labels = np.unique(values)
+        unknown = labels[~np.isin(labels, numbers)]
         if len(unknown):
             count = int(np.isin(values, unknown).sum())
             expected = ", ".join(map(str, numbers))
@@ -175,8 +175,8 @@ def _box(mask: Array) -> tuple[slice, slice, slice]:
     sides = []
     for axis in range(3):
         others = tuple(other for other in range(3) if other != axis)
-        there = np.flatnonzero(mask.any(axis=others))
-        sides.append(slice(int(there[0]), int(there[-1]) + 1))
+        inside = np.flatnonzero(mask.any(axis=others))
+        sides.append(slice(int(inside[0]), int(inside[-1]) + 1))
     return sides[0], sides[1], sides[2]
 
 

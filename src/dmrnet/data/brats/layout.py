@@ -129,15 +129,15 @@ def find_cases(sources: Sequence[Path]) -> list[Case]:
             "BraTS20_Training_001_flair.nii.gz or BraTS-GLI-00000-000-t2f.nii.gz, in up to "
             f"{DEPTH} levels of folders"
         )
-    found = [cases[name] for name in sorted(cases)]
-    years = sorted({case.year for case in found})
+    ordered = [cases[name] for name in sorted(cases)]
+    years = sorted({case.year for case in ordered})
     if len(years) > 1:
-        examples = [next(c.name for c in found if c.year == year) for year in years]
+        examples = [next(c.name for c in ordered if c.year == year) for year in years]
         raise ValueError(
             f"found cases of different years ({', '.join(examples)}), which share patients; "
             "prepare each year in a root of its own (--root)"
         )
-    return found
+    return ordered
 
 
 def _folders(sources: Sequence[Path]) -> Iterator[tuple[Path, list[Path]]]:

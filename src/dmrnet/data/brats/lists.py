@@ -38,14 +38,14 @@ def read_list(path: str, known: Collection[str], left_out: Collection[str] = ())
         raise ValueError(f"{path}: expected a text file of names of cases ({error})") from error
     names = {name.lower(): name for name in known}
     skipped = {name.lower() for name in left_out}
-    found: dict[str, None] = {}
+    cases: dict[str, None] = {}
     unknown: dict[str, None] = {}
     for number, line in enumerate(text.splitlines()):
         for word in re.split(r"[\s,;\[\]\"']+", line):
             name = _GRADE.sub("", re.split(r"[/\\]", word.rstrip("/\\"))[-1])
             name = re.sub(r"\.(npy|npz|h5|nii(\.gz)?)$", "", name, flags=re.IGNORECASE)
             if name.lower() in names:
-                found[names[name.lower()]] = None
+                cases[names[name.lower()]] = None
             elif name and name.lower() not in skipped and not (number == 0 and "rats" not in name):
                 unknown[name] = None
     # The heading of a table of names.
@@ -57,9 +57,9 @@ def read_list(path: str, known: Collection[str], left_out: Collection[str] = ())
             f"{', '.join(list(unknown)[:MOST_NAMED])}{', ...' * (len(unknown) > MOST_NAMED)}; "
             f"{nearest(first, list(known))}"
         )
-    if not found:
+    if not cases:
         raise ValueError(f"{path}: expected names of cases, one a line, found none")
-    return list(found)
+    return list(cases)
 
 
 def check_apart(lists: Mapping[str, Sequence[str]]) -> None:

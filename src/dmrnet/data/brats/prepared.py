@@ -48,7 +48,7 @@ class PreparedCases:
 
         has = self.table["present"][row]
         inputs = {
-            name: view(name)[None] for name, there in zip(MODALITIES, has, strict=True) if there
+            name: view(name)[None] for name, present in zip(MODALITIES, has, strict=True) if present
         }
         return inputs, view(LABELS) if self.table["labelled"][row] else None
 

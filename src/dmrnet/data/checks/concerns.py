@@ -53,14 +53,14 @@ def later_warnings(train: Dataset, val: Dataset, later: Dataset) -> list[str]:
     """Return sentences on rows and groups of a later file that training or validation has too."""
     parts = {"train": train, "val": val, "file": later}
     hashes = {name: part.row_hashes for name, part in parts.items() if part.row_hashes is not None}
-    found = overlap_warnings(hashes, train.task.modalities)
+    warnings = overlap_warnings(hashes, train.task.modalities)
     names = {"train": train.groups or train.samples, "file": later.groups or later.samples}
     by_name = train.groups == train.samples or None not in (train.groups, later.groups)
     numbered = all(one.isdecimal() for some in names.values() for one in some or ())
     known = {name: some for name, some in names.items() if some is not None}
     if by_name and (train.groups is not None or not numbered):
-        found += group_warnings(known, "sample names" if train.groups is None else "groups")
-    return [sentence for sentence in found if sentence.startswith("file: ")]
+        warnings += group_warnings(known, "sample names" if train.groups is None else "groups")
+    return [sentence for sentence in warnings if sentence.startswith("file: ")]
 
 
 def class_notes(train: Dataset) -> list[str]:
@@ -95,28 +95,28 @@ def _shared_names(parts: Mapping[str, Dataset]) -> list[str]:
 
 def class_warnings(parts: Mapping[str, Dataset]) -> list[str]:
     """Return sentences on classes or labels that another split than training has no row of."""
-    found = []
+    warnings = []
     task, kind = parts["train"].task, target_of(parts["train"].task)
     classes = task.classes
     for role, part in parts.items():
         if role == "train" or task.dense or not bool(kind.labelled(part.target).all()):
             continue
-        there = kind.rows_by_class(part.target, len(classes))
-        if there is None:
+        counts = kind.rows_by_class(part.target, len(classes))
+        if counts is None:
             continue
-        missing = [name for name, n in zip(classes, there.tolist(), strict=True) if not n]
+        missing = [name for name, n in zip(classes, counts.tolist(), strict=True) if not n]
         if missing:
             names = ", ".join(missing[:MOST_NAMES]) + (", ..." if missing[MOST_NAMES:] else "")
-            found.append(
+            warnings.append(
                 f"{role}: no row of {len(missing)} of {len(classes)} classes ({names}); scores on "
                 f"{role} say nothing about {'it' if len(missing) == 1 else 'them'}"
             )
-    return found
+    return warnings
 
 
 def constant_warnings(parts: Mapping[str, Dataset]) -> list[str]:
     """Return sentences on numbers to predict that are the same in all samples of a split."""
-    found = []
+    warnings = []
     for role, part in parts.items():
         if part.task.target != "regression" or bool(part.target.isnan().any()):
             continue
@@ -124,11 +124,11 @@ def constant_warnings(parts: Mapping[str, Dataset]) -> list[str]:
         for column in (low == high).nonzero().flatten().tolist():
             name = part.task.classes[column]
             others = " and averages are of the others" if len(low) > 1 else ""
-            found.append(
+            warnings.append(
                 f"{role}: {name} is {float(low[column]):g} in every row, so that its R² is not "
                 f"defined{others}"
             )
-    return found
+    return warnings
 
 
 def pair_warnings(present: Tensor, names: Sequence[str]) -> list[str]:

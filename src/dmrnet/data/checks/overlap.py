@@ -70,19 +70,19 @@ def copies(hashes: Tensor, known: Tensor) -> Tensor:
         hashes: int64 tensor ``(n, V)``, as `row_hashes` returns them.
         known: int64 tensor ``(m, V)``.
     """
-    found: Tensor = torch.isin(_one(hashes), _one(known))
+    copied: Tensor = torch.isin(_one(hashes), _one(known))
     patterns, number, size = (hashes != 0).unique(dim=0, return_inverse=True, return_counts=True)
     for row in size.argsort(descending=True)[:MOST_PATTERNS].tolist():
         pattern, mine = patterns[row], number == row
         theirs = known[(known[:, pattern] != 0).all(1)][:, pattern]
-        found[mine] |= torch.isin(_one(hashes[mine][:, pattern]), _telling(_one(theirs)))
-    return found
+        copied[mine] |= torch.isin(_one(hashes[mine][:, pattern]), _telling(_one(theirs)))
+    return copied
 
 
 def copies_of(hashes: Tensor, known: Tensor) -> Tensor:
     """Return which blocks of a modality stand among known ones, bool ``(n,)``; see `copies`."""
-    found: Tensor = (hashes != 0) & torch.isin(hashes, _telling(known[known != 0]))
-    return found
+    copied: Tensor = (hashes != 0) & torch.isin(hashes, _telling(known[known != 0]))
+    return copied
 
 
 def _one(hashes: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ def overlap_warnings(hashes: Mapping[str, Tensor], modalities: Sequence[str]) ->
         hashes: `row_hashes` of each split by name, in the order train, val, test.
         modalities: V names.
     """
-    found, roles = [], list(hashes)
+    warnings, roles = [], list(hashes)
     for number, role in enumerate(roles):
         mine = hashes[role]
         for other in roles[:number]:
@@ -113,7 +113,7 @@ def overlap_warnings(hashes: Mapping[str, Tensor], modalities: Sequence[str]) ->
             rows = copies(mine, known)
             if count := int(rows.sum()):
                 again = len(known) - len(_one(known).unique())
-                found.append(
+                warnings.append(
                     f"{role}: {_of(count, len(rows))} are in {other} too, number for number"
                     + (f" ({again} of {len(known)} rows repeat within {other})" if again else "")
                     + f"; scores on {role} are then not of new samples"
@@ -121,10 +121,10 @@ def overlap_warnings(hashes: Mapping[str, Tensor], modalities: Sequence[str]) ->
             for column, name in enumerate(modalities if len(modalities) > 1 else ()):
                 alone = copies_of(mine[:, column], known[:, column]) & ~rows
                 if count := int(alone.sum()):
-                    found.append(
+                    warnings.append(
                         f"{role}: {name} of {_of(count, len(rows))} is that of a row in {other}"
                     )
-    return found
+    return warnings
 
 
 def group_warnings(
@@ -137,7 +137,7 @@ def group_warnings(
         word: What they are called.
         most: Number of groups to name.
     """
-    found, roles = [], list(groups)
+    warnings, roles = [], list(groups)
     for number, role in enumerate(roles):
         mine = groups[role]
         for other in roles[:number]:
@@ -146,11 +146,11 @@ def group_warnings(
                 of = len(set(mine))
                 rows = sum(name in set(shared) for name in mine)
                 names = ", ".join(shared[:most]) + (", ..." if len(shared) > most else "")
-                found.append(
+                warnings.append(
                     f"{role}: {len(shared)} of {of} {word}, {_of(rows, len(mine))}, are in "
                     f"{other} too ({names}); scores on {role} say little about new ones"
                 )
-    return found
+    return warnings
 
 
 def _of(count: int, rows: int) -> str:

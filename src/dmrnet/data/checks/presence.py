@@ -78,15 +78,15 @@ def dependences(part: Dataset) -> list[Dependence]:
     number, known = len(part.task.classes), part.target >= 0
     target, present = part.target[known], part.present[known]
     size = target.bincount(minlength=number).double()
-    found = []
+    results = []
     for column, name in enumerate(part.task.modalities):
         having = target[present[:, column]].bincount(minlength=number).double()
         table = torch.stack([having, size - having])
         p = chi_square_p(table)
         p = fisher_p(table) if p is None else p
         if p * present.shape[1] <= NOTABLE:
-            found.append(Dependence(name, p, tuple((having / size).tolist())))
-    return sorted(found, key=lambda one: one.p)
+            results.append(Dependence(name, p, tuple((having / size).tolist())))
+    return sorted(results, key=lambda one: one.p)
 
 
 def presence_warnings(part: Dataset) -> list[str]:
@@ -97,7 +97,7 @@ def presence_warnings(part: Dataset) -> list[str]:
     task = part.task
     if task.dense or bool(part.present.all()) or not target_of(task).counts:
         return []
-    found = []
+    warnings = []
     for one in dependences(part):
         shares = [
             (share, name)
@@ -107,24 +107,24 @@ def presence_warnings(part: Dataset) -> list[str]:
         (least, rare), (most, often) = min(shares), max(shares)
         if most - least < LEAST_DIFFERENCE:
             continue
-        found.append(
+        warnings.append(
             f"train: presence of {one.modality} predicts the class (p {one.p:.1g}): in "
             f"{_percent(most)} of {often}, in {_percent(least)} of {rare}"
         )
     counts = torch.tensor(list(patterns(part, MOST_PATTERNS).values())).double()
-    if not found:
+    if not warnings:
         p = chi_square_p(_frequent(counts))
         if p is not None and p <= NOTABLE:
-            found.append(f"train: which modalities a row has predicts the class (p {p:.1g})")
-    if found:
+            warnings.append(f"train: which modalities a row has predicts the class (p {p:.1g})")
+    if warnings:
         guess = float(counts.max(1).values.sum() / counts.sum())
         majority = float(counts.sum(0).max() / counts.sum())
-        found[-1] += (
+        warnings[-1] += (
             f"; guessing the class from what is present alone is right in {_percent(guess)} of "
             f"rows, the most frequent class in {_percent(majority)}: a model may learn the gaps "
             "instead of the data"
         )
-    return found
+    return warnings
 
 
 def _percent(share: float) -> str:

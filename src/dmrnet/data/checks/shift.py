@@ -61,8 +61,8 @@ def shift_notes(dataset: Dataset, standardiser: Standardiser | None) -> list[str
     for column, name in enumerate(dataset.task.modalities):
         if name not in standardiser.mean:
             continue
-        there = [batch.inputs[name][batch.present[:, column]].double() for batch in batches]
-        some = [x for x in there if len(x)] or there[:1]
+        blocks = [batch.inputs[name][batch.present[:, column]].double() for batch in batches]
+        some = [x for x in blocks if len(x)] or blocks[:1]
         values = some[0] if len(some) == 1 else torch.cat([x.flatten(2) for x in some], 2)
         mean, std = standardiser.mean[name], standardiser.std[name]
         if name in standardiser.unscaled:

@@ -75,12 +75,12 @@ class Archive(ArraySource):
         An array of the name alone, of whole numbers, holds those of the only sequence.
         """
         ending = f"__{LENGTHS}"
-        found = {name: f"{name}{ending}" for name in members if f"{name}{ending}" in members}
-        if LENGTHS in members and not found:
+        lengths = {name: f"{name}{ending}" for name in members if f"{name}{ending}" in members}
+        if LENGTHS in members and not lengths:
             array = self.read(LENGTHS)
             if array.ndim == 1 and array.dtype.kind in "iu":
-                found[""] = LENGTHS
-        return found
+                lengths[""] = LENGTHS
+        return lengths
 
     def read_lengths(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
         """Return the lengths of the sequences among arrays, by modality, where the file has them.

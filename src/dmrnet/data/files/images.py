@@ -90,8 +90,8 @@ def read_image_file(
     # `read_table` expects one label per sample.
     archive.reserved = tuple(name for name in archive.reserved if name != TARGET)
     table = read_table(archive, names, names, fine, absent, cells=cells)
-    here = dict(zip(names, table.present.T, strict=True))
-    doubts = disguise_notes(table.arrays, here, usual, archive.setting)
+    given = dict(zip(names, table.present.T, strict=True))
+    doubts = disguise_notes(table.arrays, given, usual, archive.setting)
     if labels is not None and table.file_rows is not None:
         labels = labels[torch.from_numpy(table.file_rows)]
     if labels is not None and len(labels) != table.rows:

@@ -166,15 +166,15 @@ class Standardiser:
         mean, std = (_broadcast(values, tensor) for values in self.scale(name))
         for rows in row_slices(tensor):
             block = tensor[rows].to(torch.float64, copy=True)
-            there = steps_there(block) if ragged else None
+            steps = steps_there(block) if ragged else None
             if self.imputer is None:
                 block = block.sub_(mean).div_(std).float()
             else:
                 block, indicators = self.imputer.apply(name, block)
                 block = torch.cat([block.sub_(mean).div_(std).float(), indicators], 1)
-            if there is not None:
+            if steps is not None:
                 block = torch.cat([block, torch.ones_like(block[:, :1])], 1)
-                block = torch.where(there, block, 0.0)
+                block = torch.where(steps, block, 0.0)
             if present is not None and not present[rows].all():
                 block[~present[rows]] = 0.0
             # One sum is cheaper than a test of every value, and finite only if all of them are.
@@ -188,14 +188,14 @@ class Standardiser:
 
         Missing cells stay filled, and what was appended is left out.
         """
-        there = tensor[:, -1:] if name in self.ragged else None
+        steps = tensor[:, -1:] if name in self.ragged else None
         tensor = tensor[:, : tensor.shape[1] - self._appended(name)]
         mean, std = (_broadcast(values, tensor) for values in self.scale(name))
         out = torch.empty_like(tensor)
         for rows in row_slices(tensor):
             out[rows] = tensor[rows].double().mul_(std).add_(mean).to(tensor.dtype)
-        if there is not None:
-            out.masked_fill_(there == 0, torch.nan)
+        if steps is not None:
+            out.masked_fill_(steps == 0, torch.nan)
         return out.index_fill_(0, (~present).nonzero().flatten(), 0.0)
 
     def constants(self) -> dict[str, float]:

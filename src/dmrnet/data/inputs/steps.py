@@ -62,8 +62,8 @@ def trimmed(inputs: Mapping[str, Tensor], task: Task) -> dict[str, Tensor]:
     longest: dict[int, int] = {}
     for one in task.inputs:
         if one.ragged:
-            there = int((inputs[one.name][:, -1] > 0).any(0).sum())
-            longest[one.shape[0]] = max(longest.get(one.shape[0], 1), there)
+            steps = int((inputs[one.name][:, -1] > 0).any(0).sum())
+            longest[one.shape[0]] = max(longest.get(one.shape[0], 1), steps)
     return {
         one.name: inputs[one.name][..., : longest[one.shape[0]]] if one.ragged else inputs[one.name]
         for one in task.inputs

@@ -114,8 +114,8 @@ def image_splits(
     opened = Opened(train, labelled=True, absent=options.absent, cells=cells, pixels=True)
     if "labels" in opened.scan.channels:
         raise ValueError(f"{opened.path}: a modality cannot have the name 'labels'; rename it")
-    found = without_ignored(opened.scan.labels, options.ignore)
-    numbers, label_note = numbers_of_training(opened.path, found, options.classes, options.labels)
+    labels = without_ignored(opened.scan.labels, options.ignore)
+    numbers, label_note = numbers_of_training(opened.path, labels, options.classes, options.labels)
     classes, index = tuple(options.classes or map(str, numbers)), opened.index(numbers)
     rows, held = torch.arange(len(index)), torch.arange(0)
     if val is None:

@@ -100,8 +100,8 @@ def _misfits(
                 matching_layout(shape, modality, known)
                 fitting.append(shape)
         except ValueError as error:
-            said = str(error).removeprefix(f"{path}: modality {modality.name}: ")
-            reasons[shape] = said
+            reason = str(error).removeprefix(f"{path}: modality {modality.name}: ")
+            reasons[shape] = reason
     for shape in fitting[1:]:
         reasons[shape] = f"expected the shape {fitting[0]} of other samples, got {shape}"
     return reasons

@@ -25,19 +25,19 @@ def limited(splits: Splits, rows: int, seed: int) -> Splits:
         ValueError: If there are fewer rows than that, or a class would be left without a row.
     """
     kind = target_of(splits.train.task)
-    there, classes = len(splits.train), len(kind.strata(splits.train.target).unique())
-    if not classes <= rows <= there:
+    total, classes = len(splits.train), len(kind.strata(splits.train.target).unique())
+    if not classes <= rows <= total:
         raise ValueError(
-            f"rows: expected {classes}, one a class, to {there}, the number of training rows; got "
+            f"rows: expected {classes}, one a class, to {total}, the number of training rows; got "
             f"{rows}"
         )
-    if rows == there:
+    if rows == total:
         return splits
-    share = rows / there
+    share = rows / total
     train = _some(splits.train, share, generator(seed, "rows", "train"))
     val = _some(splits.val, share, generator(seed, "rows", "val"))
     note = (
-        f"limited to {len(train)} of {there} training rows and {len(val)} of {len(splits.val)} "
+        f"limited to {len(train)} of {total} training rows and {len(val)} of {len(splits.val)} "
         "validation rows, stratified"
     )
     return replace(splits, train=train, val=val, notes=(*splits.notes, note))

@@ -75,9 +75,9 @@ def parse_columns(stream: TextIO, path: str, notes: list[str] | None = None) -> 
     table: dict[str, Sequence[str | None]] = {}
     for at, name in enumerate(names):
         cells = [_cell(row[at]) for row in rows]
-        table[name], said = without_commas(path, name, cells, dialect.delimiter)
-        if said and notes is not None:
-            notes.append(said)
+        table[name], comma_notes = without_commas(path, name, cells, dialect.delimiter)
+        if comma_notes and notes is not None:
+            notes.append(comma_notes)
     return table
 
 

@@ -125,7 +125,7 @@ def _columns_of(name: str, table: CellsByColumn) -> Sequence[str]:
 
 
 def _by_name(path: str, table: CellsByColumn, others: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
+    modalities: dict[str, tuple[str, ...]] = {}
     for name, values in table.items():
         if name in others:
             continue
@@ -136,8 +136,8 @@ def _by_name(path: str, table: CellsByColumn, others: Sequence[str]) -> dict[str
                 f"say which columns each modality has (e.g. --data.columns "
                 f"vitals=age+weight,camera=photo)"
             )
-        found[modality] = (*found.get(modality, ()), name)
-    return found
+        modalities[modality] = (*modalities.get(modality, ()), name)
+    return modalities
 
 
 def _modality(

@@ -68,7 +68,7 @@ def with_folders(
             f"{path}: expected the samples' names in a column {samples!r}, by which files of "
             f"{', '.join(folders)} are found; {nearest(samples, list(table))}"
         )
-    found = dict(table)
+    columns = dict(table)
     for folder in folders:
         place = Path(path).resolve().parent / folder
         if not place.is_dir():
@@ -82,8 +82,8 @@ def with_folders(
                 )
             by_stem[file.stem] = file.name
         names = (None if name is None else by_stem.get(name) for name in table[samples])
-        found[folder] = [None if name is None else f"{folder}/{name}" for name in names]
-    return found
+        columns[folder] = [None if name is None else f"{folder}/{name}" for name in names]
+    return columns
 
 
 def decode(kind: str, file: Path, size: tuple[int, int] | None, samples: int | None) -> Array:

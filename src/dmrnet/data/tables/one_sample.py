@@ -29,16 +29,16 @@ SLOWEST = 1000
 
 def decoders_of(encoding: Encoding) -> dict[str, Decoder]:
     """Return how files of one sample are read, by modality; arrays need no decoder."""
-    found = {}
+    decoders = {}
     for name, one in encoding.modalities.items():
         if one.kind == "image":
-            found[name] = Decoder(SUFFIXES["image"], partial(_image, size=encoding.size))
+            decoders[name] = Decoder(SUFFIXES["image"], partial(_image, size=encoding.size))
         elif one.kind == "sound":
             decode = partial(_sound, samples=encoding.samples_in_sound)
-            found[name] = Decoder((".wav",), decode)
+            decoders[name] = Decoder((".wav",), decode)
         elif one.kind == "vector":
-            found[name] = Decoder((".csv",), partial(_row, name=name, modality=one))
-    return found
+            decoders[name] = Decoder((".csv",), partial(_row, name=name, modality=one))
+    return decoders
 
 
 def _image(content: bytes, size: tuple[int, int] | None) -> Array:

@@ -48,11 +48,11 @@ class TableSource(ArraySource):
             name for name, of in encoding.modalities.items() if set(of.columns) <= set(table)
         )
         for name, of in encoding.modalities.items():
-            there = [column for column in of.columns if column in table]
-            if there and name not in self.names:
+            used = [column for column in of.columns if column in table]
+            if used and name not in self.names:
                 lost = next(column for column in of.columns if column not in table)
                 raise ValueError(
-                    f"{path}: modality {name} has the column {there[0]!r} but not {lost!r}; "
+                    f"{path}: modality {name} has the column {used[0]!r} but not {lost!r}; "
                     f"{nearest(lost, list(table))}"
                 )
             longer = list_column(of.columns[-1]) if of.whole_list else None
@@ -110,15 +110,15 @@ class TableSource(ArraySource):
                 if value is None:
                     continue
                 if categories is None and number(value) is None:
-                    said = f"expected a number, got {value!r}"
+                    reason = f"expected a number, got {value!r}"
                 elif categories is not None and value not in categories:
-                    said = (
+                    reason = (
                         f"training never had {value!r}; {nearest(value, categories)}; leave the "
                         "cell empty if it is not known"
                     )
                 else:
                     continue
-                self._refuse(name, row, f"column {column!r}: {said}")
+                self._refuse(name, row, f"column {column!r}: {reason}")
                 values[row] = None
             if categories is None:
                 features.append([_float(value) for value in values])
@@ -157,11 +157,11 @@ class TableSource(ArraySource):
             shape = Counter(array.shape for array in known.values()).most_common(1)[0][0]
         deep = sum(bool(array.max() > BYTE) for array in known.values())
         if modality.kind == "image" and 0 < deep < len(known):
-            said = (
+            reason = (
                 f"{column}: {deep} of {len(known)} images hold numbers above {BYTE}, as those of "
                 "16 bits do, and the others none; are they in one unit?"
             )
-            self.notes = (*(note for note in self.notes if note != said), said)
+            self.notes = (*(note for note in self.notes if note != reason), reason)
         stacked = np.full((self.rows, *shape), np.nan, dtype=np.float32)
         for row, array in known.items():
             if array.shape == shape:

@@ -150,8 +150,8 @@ class Scan:
     @property
     def labels(self) -> Tensor:
         """Different labels of all cases, int64, ascending."""
-        found = {label for counts in self.counts if counts is not None for label in counts}
-        return torch.tensor(sorted(found), dtype=torch.int64)
+        labels = {label for counts in self.counts if counts is not None for label in counts}
+        return torch.tensor(sorted(labels), dtype=torch.int64)
 
     def index(
         self,
@@ -174,7 +174,7 @@ class Scan:
 
 
 @dataclass
-class _Found:
+class _CaseFacts:
     rows: list[int] = field(default_factory=list)
     sizes: list[tuple[int, int, int]] = field(default_factory=list)
     hashes: list[dict[str, int]] = field(default_factory=list)
@@ -206,34 +206,34 @@ def scan(
         ValueError: If volumes of a case differ in size, a modality in channels, or a number is NaN
             or infinite; the message names case and modality.
     """
-    found, digest = _Found(), blake2b(digest_size=8)
+    facts, digest = _CaseFacts(), blake2b(digest_size=8)
     known = dict(channels or {})
     bad: dict[int, str] = {}
     for row in range(len(cases)):
         try:
-            _scan_case(path, cases, row, known, channels is None, cells, found, digest)
+            _scan_case(path, cases, row, known, channels is None, cells, facts, digest)
         # Cases of the user's own may raise anything on a damaged file.
         except Exception as error:
             if not skip:
                 raise
             bad[row] = reason_of(error, f"{path}: case {row}")
-    lacking = [row for row, counts in enumerate(found.counts) if counts is None]
+    lacking = [row for row, counts in enumerate(facts.counts) if counts is None]
     if labelled and lacking:
         raise ValueError(
-            f"{path}: case {found.rows[lacking[0]]} has no labels ({len(lacking)} such cases); "
+            f"{path}: case {facts.rows[lacking[0]]} has no labels ({len(lacking)} such cases); "
             "leave such cases out"
         )
-    if not found.sizes:
+    if not facts.sizes:
         if bad:
             raise ValueError(f"{path}: every case is bad; case 0: {bad[0]}")
         raise ValueError(f"{path}: expected at least one case, got none")
     names = tuple(known)
-    table = torch.tensor([[one.get(name, 0) for name in names] for one in found.hashes])
-    present = torch.tensor([[name in one for name in names] for one in found.hashes])
-    sizes = torch.tensor(found.sizes, dtype=torch.int64)
-    missing = torch.tensor([[one.get(name, 0) for name in names] for one in found.missing])
+    table = torch.tensor([[one.get(name, 0) for name in names] for one in facts.hashes])
+    present = torch.tensor([[name in one for name in names] for one in facts.hashes])
+    sizes = torch.tensor(facts.sizes, dtype=torch.int64)
+    missing = torch.tensor([[one.get(name, 0) for name in names] for one in facts.missing])
     content = digest.hexdigest()
-    return Scan(known, sizes, present, found.counts, table, content, bad, missing, found.constant)
+    return Scan(known, sizes, present, facts.counts, table, content, bad, missing, facts.constant)
 
 
 def _scan_case(
@@ -243,7 +243,7 @@ def _scan_case(
     known: dict[str, int],
     learn: bool,
     cells: bool,
-    found: _Found,
+    facts: _CaseFacts,
     digest: blake2b,
 ) -> None:
     """Read a case, and add what is known of it only if all of it can be used."""
@@ -288,12 +288,12 @@ def _scan_case(
     for content in contents:
         digest.update(content)
     known |= new
-    found.rows.append(row)
-    found.sizes.append(next(iter(arrays.values())).shape[1:])
-    found.hashes.append(hashes)
-    found.counts.append(counts)
-    found.missing.append(missing)
-    found.constant.append(constant)
+    facts.rows.append(row)
+    facts.sizes.append(next(iter(arrays.values())).shape[1:])
+    facts.hashes.append(hashes)
+    facts.counts.append(counts)
+    facts.missing.append(missing)
+    facts.constant.append(constant)
 
 
 def read_case(

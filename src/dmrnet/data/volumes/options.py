@@ -154,11 +154,11 @@ def region_numbers(regions: Mapping[str, str] | None, classes: Sequence[str]) ->
     >>> region_numbers({"WT": "ED+ET"}, ("none", "NCR", "ED", "ET"))
     (('WT', (2, 3)),)
     """
-    found = []
+    numbers = []
     for region, joined in (regions or {}).items():
         names = joined.split("+")
         for name in names:
             if name not in classes:
                 raise ValueError(f"region {region}: no class {name!r}; {nearest(name, classes)}")
-        found.append((region, tuple(sorted({classes.index(name) for name in names}))))
-    return tuple(found)
+        numbers.append((region, tuple(sorted({classes.index(name) for name in names}))))
+    return tuple(numbers)

@@ -63,8 +63,8 @@ def own_splits(
         )
     filled = cells != "refuse"
     opened = Opened(train, labelled=True, groups=groups, absent=absent, cells=filled)
-    found = without_ignored(opened.scan.labels, options.ignore)
-    numbers, label_note = numbers_of_training(opened.path, found, options.classes, options.labels)
+    labels = without_ignored(opened.scan.labels, options.ignore)
+    numbers, label_note = numbers_of_training(opened.path, labels, options.classes, options.labels)
     classes = tuple(options.classes or map(str, numbers))
     index = opened.index(numbers)
     notes = [*opened.reading_notes(), *([label_note] if label_note else [])]

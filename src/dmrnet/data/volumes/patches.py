@@ -74,11 +74,11 @@ class PatchDataset(Dataset):
 
     def _voxel(self, volume: int, draw: torch.Generator) -> tuple[int, ...] | None:
         """Draw a voxel of a class other than the first; None where the volume has none."""
-        there = self.volumes.pixels[volume, 1:].nonzero().flatten() + 1
-        labels = self.volumes.raw_labels(volume) if len(there) else None
+        occurring = self.volumes.pixels[volume, 1:].nonzero().flatten() + 1
+        labels = self.volumes.raw_labels(volume) if len(occurring) else None
         if labels is None:
             return None
-        chosen = int(there[integer(draw, 0, len(there) - 1)])
+        chosen = int(occurring[integer(draw, 0, len(occurring) - 1)])
         numbers = self.volumes.numbers
         voxels = np.flatnonzero(labels == (chosen if numbers is None else numbers[chosen]))
         at = voxels[integer(draw, 0, len(voxels) - 1)]

@@ -70,14 +70,14 @@ class VolumeRows(Dataset):
         columns = [
             index.modalities.index(name) for name in task.modalities if name in index.channels
         ]
-        here = [name in index.channels for name in task.modalities]
+        known = [name in index.channels for name in task.modalities]
         self.present = torch.zeros(len(rows), len(task.modalities), dtype=torch.bool)
-        self.present[:, torch.tensor(here)] = index.present[:, columns]
+        self.present[:, torch.tensor(known)] = index.present[:, columns]
         self.pixels = index.voxels
         self.target = index.voxels.argmax(1)
         if index.hashes is not None:
             self.row_hashes = torch.zeros(self.present.shape, dtype=torch.int64)
-            self.row_hashes[:, torch.tensor(here)] = index.hashes[:, columns]
+            self.row_hashes[:, torch.tensor(known)] = index.hashes[:, columns]
         self._content = index.content
 
     def leave_out(self, skipped: tuple[SkippedRow, ...]) -> None:

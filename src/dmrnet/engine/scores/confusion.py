@@ -55,7 +55,7 @@ def label_counts(result: Evaluation, labels: Tensor) -> Tensor:
     counts = torch.zeros(len(labels), truth.shape[1], 2, 2, dtype=torch.int64)
     for row, (values, some) in enumerate(zip(labels.bool(), kept.scored, strict=True)):
         for has in (False, True):
-            for said in (False, True):
-                cells = (truth[some] == has) & (values[some] == said)
-                counts[row, :, int(has), int(said)] = cells.sum(0)
+            for predicted in (False, True):
+                cells = (truth[some] == has) & (values[some] == predicted)
+                counts[row, :, int(has), int(predicted)] = cells.sum(0)
     return counts

@@ -116,9 +116,9 @@ def _whole(evaluation: PixelEvaluation, dataset: Dataset) -> dict[str, Tensor]:
     assert maps is not None
     if dataset.sizes is None:
         return dict(dataset.take(maps.index).inputs)
-    size, found = maps.truth.shape[1:], [dataset.take(row).inputs for row in maps.index.split(1)]
+    size, inputs = maps.truth.shape[1:], [dataset.take(row).inputs for row in maps.index.split(1)]
     return {
-        name: torch.cat([framed(one[name], size, float(one[name].min())) for one in found])
+        name: torch.cat([framed(one[name], size, float(one[name].min())) for one in inputs])
         for name in dataset.task.modalities
     }
 
@@ -129,12 +129,12 @@ def _slices(evaluation: VolumeEvaluation, dataset: Dataset) -> dict[str, Tensor]
     assert maps is not None
     assert depths is not None
     height, width = maps.truth.shape[1:]
-    found: dict[str, list[Tensor]] = {name: [] for name in dataset.task.modalities}
+    slices: dict[str, list[Tensor]] = {name: [] for name in dataset.task.modalities}
     for row, depth in zip(maps.index.tolist(), depths.tolist(), strict=True):
         for name, x in dataset.take(torch.tensor([row])).inputs.items():
             plane = x[0, :1, depth]
-            found[name].append(framed(plane, (height, width), float(plane.min())))
-    return {name: torch.stack(planes) for name, planes in found.items()}
+            slices[name].append(framed(plane, (height, width), float(plane.min())))
+    return {name: torch.stack(planes) for name, planes in slices.items()}
 
 
 def as_bytes(images: Tensor) -> Tensor:

@@ -77,10 +77,10 @@ def _of_batch(
 ) -> dict[str, Tensor]:
     fused = method.fuse(feats, mask)
     p = method.logits(feats, mask).float().softmax(-1)
-    found = {"softmax": 1 - p.max(-1).values, "entropy": torch.special.entr(p).sum(-1)}
+    values = {"softmax": 1 - p.max(-1).values, "entropy": torch.special.entr(p).sum(-1)}
     rep = method.represent(fused.map)
     if rep.log_var is None:
-        return found
+        return values
     variance = rep.mean_variance
     assert variance is not None
     total, square = torch.zeros_like(p), torch.zeros_like(p)
@@ -90,4 +90,4 @@ def _of_batch(
         total += one
         square += one.square()
     spread = (square / draws - (total / draws).square()).clamp_min(0).sum(-1)
-    return found | {"variance": variance.float(), "spread": spread}
+    return values | {"variance": variance.float(), "spread": spread}

@@ -95,11 +95,11 @@ def with_launch(training: Training) -> Training:
             )
         return replace(training, devices=training.devices or 1, nodes=1)
     for name, unit in (("devices", "processes per machine"), ("nodes", "machines")):
-        asked, started = getattr(training, name), getattr(launcher, name)
-        if asked not in (None, started):
+        requested, started = getattr(training, name), getattr(launcher, name)
+        if requested not in (None, started):
             raise ValueError(
-                f"{name} {asked} (--{name}), but {launcher.by} started this with {started} {unit}; "
-                f"leave it out, or start it with {asked}"
+                f"{name} {requested} (--{name}), but {launcher.by} started this with {started} "
+                f"{unit}; leave it out, or start it with {requested}"
             )
     return replace(training, devices=launcher.devices, nodes=launcher.nodes)
 

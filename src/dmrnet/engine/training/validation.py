@@ -98,9 +98,9 @@ class Validation:
             NotFiniteError: If a sample has no class.
         """
         # Those of the first process, whose normalisation statistics are the ones that are kept.
-        found = self._on_first_rank(lambda: self.score(model, trainer), Selection(0.0), trainer)
-        score = found.score
-        self.last_score, self.by_combination = score, found.by_combination
+        selection = self._on_first_rank(lambda: self.score(model, trainer), Selection(0.0), trainer)
+        score = selection.score
+        self.last_score, self.by_combination = score, selection.by_combination
         if self.training.select == "last" or better(self.measure, score, self.best):
             self.best, self.best_epoch = score, trainer.current_epoch
             if trainer.is_global_zero:

@@ -56,12 +56,12 @@ def pixel_probabilities(
         NoClassError: If the largest logit of a pixel is NaN or infinite.
     """
     height, width = next(iter(batch.inputs.values())).shape[-2:]
-    found = torch.empty(0)
+    probabilities = torch.empty(0)
     for at, logits in _logits(model, batch, stride, tiling):
-        if not len(found):
-            found = torch.empty((len(batch), logits.shape[1], height, width))
-        found[(..., *at)] = logits.float().softmax(1).cpu()
-    return found
+        if not len(probabilities):
+            probabilities = torch.empty((len(batch), logits.shape[1], height, width))
+        probabilities[(..., *at)] = logits.float().softmax(1).cpu()
+    return probabilities
 
 
 def _logits(

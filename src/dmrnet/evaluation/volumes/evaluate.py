@@ -180,7 +180,7 @@ def _distances(
     guess: Tensor, batch: Batch, has: Tensor, regions: Sequence[Region], extent: Extent
 ) -> Tensor:
     """Return HD95 of predictions ``(K, B, D, H, W)``, float64 ``(K, B, R)``."""
-    found = torch.full((*guess.shape[:2], len(regions)), torch.nan, dtype=torch.float64)
+    distances = torch.full((*guess.shape[:2], len(regions)), torch.nan, dtype=torch.float64)
     for row, number in enumerate(batch.index.tolist()):
         spacing, empty = extent(number)
         labelled = batch.target[row] != VOID
@@ -189,8 +189,8 @@ def _distances(
             truth = torch.isin(batch.target[row], classes).cpu().numpy()
             for k in has[:, row].nonzero().flatten().tolist():
                 predicted = (torch.isin(guess[k, row], classes) & labelled).cpu().numpy()
-                found[k, row, r] = hd95(truth, predicted, spacing, empty)
-    return found
+                distances[k, row, r] = hd95(truth, predicted, spacing, empty)
+    return distances
 
 
 def _busiest_slices(target: Tensor) -> list[int]:

@@ -49,12 +49,12 @@ def hd95(
 
 def _box(region: NDArray[np.bool_]) -> tuple[slice, ...]:
     """Return the smallest box around a region."""
-    found = []
+    sides = []
     for axis in range(region.ndim):
         others = tuple(other for other in range(region.ndim) if other != axis)
         at = np.flatnonzero(region.any(others))
-        found.append(slice(int(at[0]), int(at[-1]) + 1))
-    return tuple(found)
+        sides.append(slice(int(at[0]), int(at[-1]) + 1))
+    return tuple(sides)
 
 
 def _surface(region: NDArray[np.bool_]) -> NDArray[np.bool_]:

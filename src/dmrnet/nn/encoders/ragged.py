@@ -36,18 +36,18 @@ class RaggedEncoder(SequenceEncoder):
 
         The last channel is 1 at the steps of a sample, and 0 after them.
         """
-        there = x[:, -1:] > 0.5
+        steps = x[:, -1:] > 0.5
         x = x[:, :-1]
         for layer in self.layers:
             if isinstance(layer, nn.Conv1d):
-                x = layer(torch.where(there, x, 0.0))
+                x = layer(torch.where(steps, x, 0.0))
                 # A convolution of odd kernel, padded by half of it, keeps every stride-th step.
-                there = there[..., :: layer.stride[0]]
+                steps = steps[..., :: layer.stride[0]]
             elif isinstance(layer, BatchNorm):
-                x = layer(x, there)
+                x = layer(x, steps)
             else:
                 x = layer(x)
-        return pool_steps(x, there.sum((1, 2)), self.positions).unsqueeze(2)
+        return pool_steps(x, steps.sum((1, 2)), self.positions).unsqueeze(2)
 
 
 def pool_steps(x: Tensor, lengths: Tensor, positions: int) -> Tensor:

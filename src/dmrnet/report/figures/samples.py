@@ -96,12 +96,12 @@ def _lines(shown: ShownSamples, row: int) -> list[tuple[str, bool]]:
     truth = _text(shown, shown.target[row])
     lines = [(f"true: {truth}", False)]
     for place, combination in enumerate(shown.combinations):
-        said = _text(shown, shown.predicted[place, row])
+        predicted = _text(shown, shown.predicted[place, row])
         which = "all" if place == 0 else shortened(combination, 14)
         exact = shown.predicted.dtype.kind != "f"
-        wrong = exact and said != truth
+        wrong = exact and predicted != truth
         mark = "" if not exact else " ✗" if wrong else " ✓"
-        lines.append((f"{which}: {said}{mark}", wrong))
+        lines.append((f"{which}: {predicted}{mark}", wrong))
     return lines
 
 

@@ -70,33 +70,33 @@ def gather(summary: DataSummary) -> Mistakes | NumbersOf | str:
     """
     if summary.split != "test":
         return "predictions are kept of test samples only; this page is of validation samples."
-    found: dict[str, dict[int, Outcomes | NumberOutcomes]] = {}
+    outcomes: dict[str, dict[int, Outcomes | NumberOutcomes]] = {}
     for line in summary.runs:
-        known = line.seed in found.get(line.label, {}) or not line.repeatable
+        known = line.seed in outcomes.get(line.label, {}) or not line.repeatable
         if not known and (one := read_outcomes(line.path, summary.modalities)) is not None:
-            found.setdefault(line.label, {})[line.seed] = one
-    ranked = [label for label in summary.ranked if label in found]
+            outcomes.setdefault(line.label, {})[line.seed] = one
+    ranked = [label for label in summary.ranked if label in outcomes]
     if not ranked:
         return _why_none(summary)
     worst = {item.label: item.worst for item in summary.systems if item.worst}
-    if any(isinstance(one, NumberOutcomes) for of in found.values() for one in of.values()):
-        runs = {label: found[label][min(found[label])] for label in ranked}
+    if any(isinstance(one, NumberOutcomes) for of in outcomes.values() for one in of.values()):
+        runs = {label: outcomes[label][min(outcomes[label])] for label in ranked}
         numbers = {label: one for label, one in runs.items() if isinstance(one, NumberOutcomes)}
         return NumbersOf(summary.classes, numbers, worst, summary.full)
-    return _added(summary, {label: found[label] for label in ranked}, worst)
+    return _added(summary, {label: outcomes[label] for label in ranked}, worst)
 
 
 def _added(
     summary: DataSummary,
-    found: Mapping[str, Mapping[int, Outcomes | NumberOutcomes]],
+    outcomes: Mapping[str, Mapping[int, Outcomes | NumberOutcomes]],
     worst: Mapping[str, str],
 ) -> Mistakes:
-    every = [one for of in found.values() for one in of.values() if isinstance(one, Outcomes)]
+    every = [one for of in outcomes.values() for one in of.values() if isinstance(one, Outcomes)]
     kind = every[0].kind
     size = max(len(values) for one in every for values in one.counts.values())
     counts: dict[str, dict[str, Counts]] = {}
     seeds: dict[str, int] = {}
-    for label, by_seed in found.items():
+    for label, by_seed in outcomes.items():
         same = [o for o in by_seed.values() if isinstance(o, Outcomes) and o.kind == kind]
         if kind != "classes":
             same = [one for one in same if all(len(of) == size for of in one.counts.values())]

@@ -82,11 +82,11 @@ def _outcomes(
 ) -> Outcomes | NumberOutcomes:
     names = tuple(canonical(str(name), order) for name in arrays["combination"])
     if "confusion" in arrays:
-        found = arrays["confusion"].astype(np.int64)
+        counts = arrays["confusion"].astype(np.int64)
         if "scored" in arrays:  # Counts of each image, zeros for one that was not scored.
-            return Outcomes("pixels", dict(zip(names, found.sum(1), strict=True)))
-        kind: Kind = "labels" if found.shape[1:][-2:] == (2, 2) and found.ndim == 4 else "classes"
-        return Outcomes(kind, dict(zip(names, found, strict=True)))
+            return Outcomes("pixels", dict(zip(names, counts.sum(1), strict=True)))
+        kind: Kind = "labels" if counts.shape[1:][-2:] == (2, 2) and counts.ndim == 4 else "classes"
+        return Outcomes(kind, dict(zip(names, counts, strict=True)))
     target, scored = arrays["target"], arrays["scored"].astype(np.bool_)
     predicted = arrays.get("predicted")
     if predicted is None:  # An earlier version, in which the most probable class was predicted.

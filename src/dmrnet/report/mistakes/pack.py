@@ -78,8 +78,8 @@ def numbers_of(counts: Counts, form: str) -> list[int]:
         return counts.ravel().tolist()
     if form == "labels":
         both, has = counts[:, 1, 1], counts[:, 1].sum(-1)
-        said, every = counts[:, :, 1].sum(-1), counts.sum((1, 2))
-        return np.stack([both, has, said, every], 1).ravel().tolist()
+        predicted, every = counts[:, :, 1].sum(-1), counts.sum((1, 2))
+        return np.stack([both, has, predicted, every], 1).ravel().tolist()
     totals = np.stack([np.diagonal(counts), counts.sum(1)], 1).ravel().tolist()
     pairs = confused_pairs(counts)
     flat = [n for pair in pairs for n in pair]

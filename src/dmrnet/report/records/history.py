@@ -22,7 +22,7 @@ def read_history(run: Path) -> History:
     path = run / "metrics.csv"
     if not path.is_file():
         return {}
-    found: dict[str, dict[int, float]] = {}
+    history: dict[str, dict[int, float]] = {}
     with path.open(newline="", encoding="utf-8") as stream:
         for line, row in enumerate(csv.DictReader(stream), 2):
             try:
@@ -35,5 +35,5 @@ def read_history(run: Path) -> History:
                     "delete the file to report without training curves"
                 ) from error
             if math.isfinite(value):
-                found.setdefault(metric, {})[epoch] = value
-    return found
+                history.setdefault(metric, {})[epoch] = value
+    return history

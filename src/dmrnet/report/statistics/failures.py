@@ -20,24 +20,24 @@ COIN = 0.5
 """Error rate without any modality, where lower is better."""
 
 
-def expected_score(score: ScoreOf, there: Mapping[str, float]) -> float:
+def expected_score(score: ScoreOf, present: Mapping[str, float]) -> float:
     """Return the mean score of non-empty combinations, weighted by how probable each is.
 
     Args:
         score: Score of a combination.
-        there: Probability that a modality is there, by name, for every modality.
+        present: Probability that a modality is present, by name, for every modality.
 
     Raises:
-        ValueError: If no modality may be there.
+        ValueError: If no modality may be present.
 
     >>> table = {frozenset("a"): 0.6, frozenset("b"): 0.5, frozenset("ab"): 0.9}
     >>> round(expected_score(table.__getitem__, {"a": 1.0, "b": 0.5}), 3)
     0.75
     """
     total = weight = 0.0
-    for shown in product((False, True), repeat=len(there)):
-        seen = frozenset(name for name, on in zip(there, shown, strict=True) if on)
-        p = math.prod(rate if name in seen else 1 - rate for name, rate in there.items())
+    for shown in product((False, True), repeat=len(present)):
+        seen = frozenset(name for name, on in zip(present, shown, strict=True) if on)
+        p = math.prod(rate if name in seen else 1 - rate for name, rate in present.items())
         if seen and p:
             total, weight = total + p * score(seen), weight + p
     if not weight:

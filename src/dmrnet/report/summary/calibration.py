@@ -43,8 +43,8 @@ def calibration_of(summary: DataSummary) -> list[Calibration]:
         return []
     runs: dict[str, dict[int, tuple[Sequence[str], Counts]]] = {}
     for line in summary.runs:
-        if (found := _read(line.path / PREDICTIONS)) is not None:
-            runs.setdefault(line.label, {}).setdefault(line.seed, found)
+        if (record := _read(line.path / PREDICTIONS)) is not None:
+            runs.setdefault(line.label, {}).setdefault(line.seed, record)
     return [_gather(item.label, runs[item.label]) for item in summary.systems if item.label in runs]
 
 
@@ -69,9 +69,9 @@ def _gather(label: str, runs: Mapping[int, tuple[Sequence[str], Counts]]) -> Cal
     """Add the counts of a system's seeds, and average its errors."""
     counts: dict[str, Counts] = {}
     errors: dict[tuple[str, int], dict[int, float]] = {}
-    for seed, (names, found) in runs.items():
+    for seed, (names, record) in runs.items():
         sizes = np.array([len(members(name)) for name in names])
-        for stage, of in zip(STAGES, found, strict=False):
+        for stage, of in zip(STAGES, record, strict=False):
             counts[stage] = counts.get(stage, 0) + of.sum(0)
             number = of[..., 0].sum(1)
             error = np.abs(of[..., 1] - of[..., 2]).sum(1) / np.maximum(number, 1)

@@ -47,8 +47,8 @@ def class_scores_of(
     """
 
     def value(metric: str, name: str) -> Estimate | None:
-        found = index.scores.get((system, metric, name))
-        return Estimate.of(found) if found else None
+        estimate = index.scores.get((system, metric, name))
+        return Estimate.of(estimate) if estimate else None
 
     whole = "+".join(index.modalities)
     averages, full = {}, {}

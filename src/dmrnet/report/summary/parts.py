@@ -51,7 +51,7 @@ def parts_of(
         compared: Combinations that averages are over.
     """
     metrics = [metric for metric in index.metrics if is_part(metric, score)]
-    found = []
+    parts = []
     for system in index.systems:
         scores: dict[str, dict[str, Estimate]] = {}
         for (of, metric, name), by_seed in index.scores.items():
@@ -65,5 +65,5 @@ def parts_of(
             and (mean := average([by_name[name] for name in compared]))
         }
         if scores:
-            found.append(PartScores(labels[system], scores, averages))
-    return tuple(found)
+            parts.append(PartScores(labels[system], scores, averages))
+    return tuple(parts)

@@ -54,8 +54,8 @@ def headlines_of(
     for seen, group in groups.items():
         rows = [of_run.combinations.index(name) for name in group]
         drawn = [(counts[factor], columns[factor]) for factor in seen]
-        found = summary.factor * _scores(summary.score.name, of_run, rows, drawn)
-        scores |= zip(group, found, strict=True)
+        drawn_scores = summary.factor * _scores(summary.score.name, of_run, rows, drawn)
+        scores |= zip(group, drawn_scores, strict=True)
     headlines: dict[str, Floats] = {}
     if summary.compared:
         table = np.stack([scores[name] for name in summary.compared])

@@ -290,8 +290,8 @@ def _val_constant(runs: Sequence[RunRecord], metric: str) -> float | None:
 def _of_classes(
     index: RowIndex, systems: Sequence[tuple[System, str]], compared: Sequence[str]
 ) -> tuple[ClassScores, ...]:
-    found = (class_scores_of(index, system, label, compared) for system, label in systems)
-    return tuple(one for one in found if one)
+    scores = (class_scores_of(index, system, label, compared) for system, label in systems)
+    return tuple(one for one in scores if one)
 
 
 def _data_notes(runs: Sequence[RunRecord], dataset: str) -> tuple[str, ...]:
@@ -309,10 +309,10 @@ def _data_notes(runs: Sequence[RunRecord], dataset: str) -> tuple[str, ...]:
 
 def _data_warnings(runs: Sequence[RunRecord], dataset: str) -> tuple[str, ...]:
     """Return the warnings of any run; one that differs between seeds only in figures once."""
-    found = [
+    warnings = [
         one for run in runs if run.rows and run.rows[0].dataset == dataset for one in run.warnings
     ]
-    shapes = {re.sub(r"[\d.]+", "#", one): one for one in reversed(found)}
+    shapes = {re.sub(r"[\d.]+", "#", one): one for one in reversed(warnings)}
     return tuple(reversed(shapes.values()))
 
 

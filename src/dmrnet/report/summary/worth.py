@@ -58,8 +58,8 @@ def worth_of(summary: DataSummary) -> list[Worth]:
     nothing = without_any(summary)
     if nothing is None or not 2 <= len(summary.modalities) <= MOST_MODALITIES:
         return []
-    found = [_worth(item, summary, nothing) for item in summary.systems]
-    return [one for one in found if one is not None]
+    worths = [_worth(item, summary, nothing) for item in summary.systems]
+    return [one for one in worths if one is not None]
 
 
 def _worth(item: SystemSummary, summary: DataSummary, nothing: float) -> Worth | None:

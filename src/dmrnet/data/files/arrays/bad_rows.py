@@ -85,7 +85,7 @@ def reason_of(error: Exception, where: str) -> str:
     >>> reason_of(KeyError("a"), "sample 3")
     "KeyError: 'a'"
     """
-    said = str(error).removeprefix(where).lstrip(",: ").strip()
-    if isinstance(error, ValueError | TypeError | OSError) and said:
-        return said
-    return f"{type(error).__name__}{f': {said}' if said else ''}"
+    reason = str(error).removeprefix(where).lstrip(",: ").strip()
+    if isinstance(error, ValueError | TypeError | OSError) and reason:
+        return reason
+    return f"{type(error).__name__}{f': {reason}' if reason else ''}"

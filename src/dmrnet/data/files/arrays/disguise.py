@@ -69,12 +69,12 @@ def constant_blocks(array: Numbers, present: Bools) -> dict[float, int]:
     if not len(others):
         return dict(zip(values.tolist(), counts.tolist(), strict=True))
     least = 1 if size >= LARGE_BLOCK else max(2, math.ceil(LEAST_SHARE * len(rows)))
-    found = {}
+    blocks = {}
     for value, count in zip(values.tolist(), counts.tolist(), strict=True):
         by_chance = len(rows) * _rate((flat[others] == value).mean(), size) ** size
         if count >= least and count > 2 * by_chance + 3 * math.sqrt(by_chance):
-            found[value] = count
-    return dict(sorted(found.items(), key=lambda one: -one[1]))
+            blocks[value] = count
+    return dict(sorted(blocks.items(), key=lambda one: -one[1]))
 
 
 def _rate(rate: float, size: int) -> float:
@@ -130,12 +130,12 @@ def placeholder_rows(array: Numbers, present: Bools) -> tuple[int, int]:
 
 def constants(arrays: Mapping[str, Numbers], present: Mapping[str, Bools]) -> dict[str, float]:
     """Return the number that a modality is throughout all present rows, where it is one."""
-    found = {}
+    numbers = {}
     for name, array in arrays.items():
         rows = array[present[name]]
         if len(rows) and (rows == rows.flat[0]).all():
-            found[name] = float(rows.flat[0])
-    return found
+            numbers[name] = float(rows.flat[0])
+    return numbers
 
 
 def disguise_notes(
@@ -156,8 +156,8 @@ def disguise_notes(
     notes = []
     for name, array in arrays.items():
         rows = int(present[name].sum())
-        found = constant_blocks(array, present[name]) if rows else {}
-        notes += block_notes(name, found, rows, usual, setting)
+        blocks = constant_blocks(array, present[name]) if rows else {}
+        notes += block_notes(name, blocks, rows, usual, setting)
         count, row = placeholder_rows(array, present[name])
         if count:
             notes.append(
@@ -169,7 +169,7 @@ def disguise_notes(
 
 def block_notes(
     name: str,
-    found: Mapping[float, int],
+    blocks: Mapping[float, int],
     rows: int,
     usual: Mapping[str, float] | None,
     setting: Callable[[str, str, float], str],
@@ -178,20 +178,20 @@ def block_notes(
 
     Args:
         name: Name of the modality.
-        found: Number of such blocks by number, the most frequent first.
+        blocks: Number of such blocks by number, the most frequent first.
         rows: Number of rows that have the modality.
         usual: See `disguise_notes`.
         setting: See `disguise_notes`.
     """
-    notes, total = [], sum(found.values())
-    most = max(found.values(), default=0)
-    if len(found) > 2 and 2 * most < total:
+    notes, total = [], sum(blocks.values())
+    most = max(blocks.values(), default=0)
+    if len(blocks) > 2 and 2 * most < total:
         share = f"{total} of {rows} rows ({100 * total / rows:.2g} %)"
         return [
             f"{name} is one number throughout, not the same one, in {share}: a sensor that is "
             "stuck or off? If they are absent, say so by rows of NaN, or in present"
         ]
-    for number, count in list(found.items())[:2]:
+    for number, count in list(blocks.items())[:2]:
         value = number + 0.0  # no -0
         how = "probably" if count >= PLACEHOLDER_SHARE * rows else "perhaps"
         says = f"{how} absent; if so, {setting('absent', name, value)} says it"

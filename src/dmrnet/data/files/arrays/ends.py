@@ -85,12 +85,12 @@ def find_ends(
     >>> ends.lengths.tolist()
     [2, 3]
     """
-    asked = lengths is not None or padding is not None
+    marked = lengths is not None or padding is not None
     layout = stated or (guess_layout(array.shape[1:], name) if array.ndim < 6 else None)
-    if asked and stated is None and layout is not None and array.ndim in (2, 3):
+    if marked and stated is None and layout is not None and array.ndim in (2, 3):
         layout = _as_sequence(array, layout, lengths)
     if layout is None or layout.kind != "sequence" or array.ndim not in (2, 3):
-        if asked:
+        if marked:
             raise ValueError(f"expected a sequence (n, C, T) with lengths, got {array.shape}")
         return array, None
     axis = _axis(array, layout)
@@ -122,8 +122,8 @@ def _as_sequence(array: Array, layout: Layout, lengths: Array | None) -> Layout:
     if layout.kind != "sequence":
         layout = Layout("sequence", array.shape[1] >= array.shape[2], guessed=True)
     most = 0 if lengths is None or not lengths.size else int(lengths.max())
-    here, there = (array.shape[_axis(array, one)] for one in (layout, _swapped(layout)))
-    return _swapped(layout) if here < most <= there else layout
+    steps, other_steps = (array.shape[_axis(array, one)] for one in (layout, _swapped(layout)))
+    return _swapped(layout) if steps < most <= other_steps else layout
 
 
 def _swapped(layout: Layout) -> Layout:
@@ -189,10 +189,10 @@ def nan_after(name: str, array: Array, lengths: Array, kinds: dict[str, str]) ->
         return array
     kinds[name] = str(ends.layout)
     axis = _axis(array, ends.layout)
-    there = np.arange(array.shape[axis]) < ends.lengths[:, None]
-    there = there if array.ndim == 2 else np.expand_dims(there, 3 - axis)
+    before_end = np.arange(array.shape[axis]) < ends.lengths[:, None]
+    before_end = before_end if array.ndim == 2 else np.expand_dims(before_end, 3 - axis)
     wide = array if array.dtype.kind == "f" else array.astype(np.float32)
-    return np.where(there, wide, wide.dtype.type(np.nan))
+    return np.where(before_end, wide, wide.dtype.type(np.nan))
 
 
 def layout_of_ragged(
@@ -266,12 +266,12 @@ def padding_notes(
         present: Bool tensor ``(n, V)``.
         source: Source of the arrays.
     """
-    found = []
+    notes = []
     for column, one in enumerate(inputs):
         if one.kind == "sequence" and not one.ragged:
             rows = arrays[one.name][present[:, column]].numpy()
-            found.append(padding_note(one.name, rows, source))
-    return [f"{role}: {note}" for note in found if note]
+            notes.append(padding_note(one.name, rows, source))
+    return [f"{role}: {note}" for note in notes if note]
 
 
 def padding_note(name: str, array: Array, source: ArraySource) -> str | None:

@@ -72,6 +72,6 @@ def ordered_categories(y: Any) -> list[str] | None:  # noqa: ANN401
     values = getattr(y, "cat", y)
     if not getattr(values, "ordered", False) or not hasattr(values, "remove_unused_categories"):
         return None
-    there = values.remove_unused_categories()
-    categories = getattr(there, "cat", there).categories
+    used = values.remove_unused_categories()
+    categories = getattr(used, "cat", used).categories
     return [str(category) for category in categories]

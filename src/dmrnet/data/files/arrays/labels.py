@@ -299,9 +299,9 @@ def _ordered(path: str, y: Array, labels: Sequence[str] | None) -> TargetColumn:
     if y.ndim == 2:
         raise ValueError(f"{path}: expected ordered classes of shape ({len(y)},), got {y.shape}")
     if labels is None and y.dtype.kind in "US":
-        found = ", ".join(map(_name, np.unique(y)[:8]))
+        values = ", ".join(map(_name, np.unique(y)[:8]))
         raise ValueError(
-            f"{path}: expected the order of the classes {found}, since text has none; list them "
+            f"{path}: expected the order of the classes {values}, since text has none; list them "
             "from the lowest to the highest in labels (--data.labels)"
         )
     names = tuple(map(_name, np.unique(y))) if labels is None else tuple(labels)

@@ -126,32 +126,34 @@ def odd_rows(name: str, array: Array, stated: str | None = None) -> dict[int, st
         array: Object array with one sample per row.
         stated: Kind of the modality, if it is known.
     """
-    there: dict[int, Array] = {}
+    present: dict[int, Array] = {}
     bad: dict[int, str] = {}
     for number, value in enumerate(array):
         try:
             row = _row(name, value)
             if row is not None:
                 rows_of_modality(name, row[None])
-                there[number] = row
+                present[number] = row
         except (TypeError, ValueError) as error:
             bad[number] = str(error).removeprefix(f"modality {name}: ")
-    alike = _alike(name, there, stated)
-    for number, row in there.items():
+    alike = _alike(name, present, stated)
+    for number, row in present.items():
         if number not in alike:
-            usual = there[min(alike)].shape
+            usual = present[min(alike)].shape
             bad[number] = f"its shape is {row.shape}, that of most rows {usual}"
     return bad
 
 
-def _alike(name: str, there: Mapping[int, Array], stated: str | None) -> set[int]:
+def _alike(name: str, present: Mapping[int, Array], stated: str | None) -> set[int]:
     """Return the rows of the most frequent shape, or of the sequences of most channels."""
-    sizes = Counter(row.shape for row in there.values())
-    alike = {number for number, row in there.items() if row.shape == sizes.most_common(1)[0][0]}
+    sizes = Counter(row.shape for row in present.values())
+    alike = {number for number, row in present.items() if row.shape == sizes.most_common(1)[0][0]}
     for axis in (0, 1):
-        channels = Counter(row.shape[axis] for row in there.values() if row.ndim == 2)
+        channels = Counter(row.shape[axis] for row in present.values() if row.ndim == 2)
         for size, _ in channels.most_common(1):
-            rows = {n: row for n, row in there.items() if row.ndim == 2 and row.shape[axis] == size}
+            rows = {
+                n: row for n, row in present.items() if row.ndim == 2 and row.shape[axis] == size
+            }
             if len(rows) > len(alike) and _kind_of_ragged(name, list(rows.values()), stated):
                 alike = set(rows)
     return alike
@@ -178,10 +180,10 @@ def _row(name: str, value: Any) -> Array | None:  # noqa: ANN401
 
 def _kind_of_ragged(name: str, rows: Sequence[Array | None], stated: str | None) -> str | None:
     """Return the kind of rows that are sequences of different length; None for others."""
-    there = [row for row in rows if row is not None]
-    if any(row.dtype.kind not in "biuf" for row in there):
+    present = [row for row in rows if row is not None]
+    if any(row.dtype.kind not in "biuf" for row in present):
         return None
-    return kind_of_ragged(name, Counter(row.shape for row in there), stated)
+    return kind_of_ragged(name, Counter(row.shape for row in present), stated)
 
 
 def kind_of_ragged(
@@ -226,10 +228,10 @@ def padded(array: Array, shape: Sequence[int]) -> Array:
 
 def _padded(rows: list[Array | None], time: int) -> Array:
     """Return rows that differ in their length on one axis, NaN after the end of each."""
-    there = [row if row.ndim == 2 else row[None] for row in rows if row is not None]
-    shape = list(there[0].shape)
-    shape[time] = max(row.shape[time] for row in there)
-    wide = np.result_type(*{row.dtype for row in there}, np.float32)
+    present = [row if row.ndim == 2 else row[None] for row in rows if row is not None]
+    shape = list(present[0].shape)
+    shape[time] = max(row.shape[time] for row in present)
+    wide = np.result_type(*{row.dtype for row in present}, np.float32)
     array = np.full((len(rows), *shape), np.nan, wide)
     for out, row in zip(array, rows, strict=True):
         if row is not None:

@@ -41,8 +41,8 @@ def opened_picture(content: bytes, formats: tuple[str, ...] | None = None) -> It
     # Pillow raises many kinds of error on a damaged file.
     except Exception as error:
         # Pillow names the object that it read from.
-        said = re.sub(r" <_io\.[^>]*>", "", str(error))
-        raise ValueError(f"is not a readable picture ({said})") from error
+        reason = re.sub(r" <_io\.[^>]*>", "", str(error))
+        raise ValueError(f"is not a readable picture ({reason})") from error
 
 
 def check_pixels(content: bytes, formats: tuple[str, ...]) -> None:

@@ -110,18 +110,18 @@ def _cells(
     half, up = column_width(columns) / 2, ROW / 2
     corners = [(-half, -up), (half, -up), (half, up), (-half, up), (-half, -up)]
     for y, item in enumerate(systems):
-        here = [(x, name) for x, name in enumerate(columns) if name in values[item.label]]
-        means = [100 * values[item.label][name].mean for _, name in here]
+        shown = [(x, name) for x, name in enumerate(columns) if name in values[item.label]]
+        means = [100 * values[item.label][name].mean for _, name in shown]
         cells = PathCollection(
             [Path(corners)],
-            offsets=[(x, y) for x, _ in here],
+            offsets=[(x, y) for x, _ in shown],
             offset_transform=axes.transData,
             facecolors=[scale((mean - low) / max(high - low, 1e-9)) for mean in means],
             linewidths=0,
             clip_on=False,
         )
         cells.set_transform(axes.figure.dpi_scale_trans)
-        cells.set_gid(data_id(item.label, [name for _, name in here]))
+        cells.set_gid(data_id(item.label, [name for _, name in shown]))
         # Not `add_collection`, which would look for limits that are set anyway.
         axes.add_artist(cells)
     axes.set_ylim(len(systems) - 0.5, -0.5)

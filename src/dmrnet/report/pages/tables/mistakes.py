@@ -103,10 +103,10 @@ def _pairs(mistakes: Mistakes, counts: Counts) -> Table:
 def _labels(mistakes: Mistakes, counts: Counts) -> Table:
     rows = []
     for name, ((_, false), (missed, both)) in zip(mistakes.classes, counts.tolist(), strict=True):
-        has, said = missed + both, false + both
-        f1 = _share(2 * both, has + said)
-        numbers = [Cell(f"{n:,}") for n in (has, said, both)]
-        rows.append((Cell(name), *numbers, _share(both, has), _share(both, said), f1))
+        has, predicted = missed + both, false + both
+        f1 = _share(2 * both, has + predicted)
+        numbers = [Cell(f"{n:,}") for n in (has, predicted, both)]
+        rows.append((Cell(name), *numbers, _share(both, has), _share(both, predicted), f1))
     header = ("Label", "Have it", "Predicted", "Both", "Recall", "Precision", "F1")
     return Table(header, tuple(rows))
 

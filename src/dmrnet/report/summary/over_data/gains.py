@@ -106,13 +106,13 @@ def gains_over_data(
     """
     by_label: dict[str, dict[str, GainOnData]] = {}
     for dataset, (summary, systems) in match_systems(summaries, names).items():
-        found = {
+        differences = {
             label: one
             for label, item in systems.items()
             if included(label) and (one := _gain(summary, item, headline)) is not None
         }
-        corrected = holm({label: one.p for label, one in found.items() if one.p is not None})
-        for label, one in found.items():
+        corrected = holm({label: one.p for label, one in differences.items() if one.p is not None})
+        for label, one in differences.items():
             of_data = by_label.setdefault(label, {})
             of_data[dataset] = replace(one, holm=corrected.get(label))
     gains = [Gain(label, of_data, _pooled(of_data)) for label, of_data in by_label.items()]
