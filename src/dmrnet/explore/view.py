@@ -25,13 +25,13 @@ class Shown:
     Attributes:
         inputs: Arrays ``(1, *shape)`` of the graph, corrupted; zeros where absent or off.
         present: bool ``(1, V)``, True where a modality is present and switched on.
-        present: bool ``(V,)``, True for modalities that the sample has.
+        has: bool ``(V,)``, True for modalities that the sample has.
         drawings: What is drawn of each modality that the sample has, on or off.
     """
 
     inputs: dict[str, Array]
     present: Array
-    present: Array
+    has: Array
     drawings: dict[str, dict[str, Any]]
 
 
@@ -146,7 +146,7 @@ def _advice(
         )
         if (column := int(which[0])) >= 0:
             by = {"gain": float(gain[0]), "error": float(error[0]), "by": "validation"}
-            return {"modality": names[column], "at_hand": bool(sample.present[column]), **by}
+            return {"modality": names[column], "at_hand": bool(sample.has[column]), **by}
     now = explored.score(combination)
     if now is None:
         return None
@@ -162,7 +162,7 @@ def _advice(
         return None
     best = max(gains, key=gains.__getitem__)
     by = {"gain": gains[best], "error": None, "by": "table"}
-    return {"modality": names[best], "at_hand": bool(sample.present[best]), **by}
+    return {"modality": names[best], "at_hand": bool(sample.has[best]), **by}
 
 
 def about(explored: ExploredRun) -> dict[str, Any]:
