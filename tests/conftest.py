@@ -58,12 +58,17 @@ def pytest_collection_finish() -> None:
     if torch is not None and not torch.cuda.is_available():
         # It would also note, with the whole stack, to seed three kinds of devices later.
         torch.manual_seed = torch.default_generator.manual_seed
+    trainer = "lightning.pytorch.trainer.connectors.callback_connector"
+    if (connector := sys.modules.get(trainer)) is not None:
+        # Each trainer would read about every installed package, whether it offers callbacks.
+        connector._load_external_callbacks = lambda _: []
 
 
 SHARED = {
     "forked": ("tests.forked", "from tests import forked"),
     "prepared": ("tests.data.made.prepared",),
     "exported": ("files: Files",),
+    "sources": ("from tests.sources",),
 }
 """What takes seconds to make once a process, by words in the modules that share it."""
 

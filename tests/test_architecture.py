@@ -11,12 +11,12 @@ import resource
 import subprocess
 import sys
 from collections import Counter
-from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from tests.sources import imports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,13 +89,9 @@ class Import(NamedTuple):
     line: int
 
 
-parsed = cache(ast.parse)
-"""The package is read by two tests."""
-
-
 def imports_in(source: str, package: str) -> Iterator[Import]:
     """Yield every import in a module that lies in `package`, relative ones made absolute."""
-    for node in ast.walk(parsed(source)):
+    for node in imports(source):
         match node:
             case ast.Import(names=names):
                 yield from (Import(name.name, node.lineno) for name in names)
@@ -259,12 +255,14 @@ def test_no_two_modules_need_each_other() -> None:
     modules = {
         ".".join(["dmrnet", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(
             ".__init__"
-        ): parsed(path.read_text(encoding="utf-8"))
+        ): imports(path.read_text(encoding="utf-8"))
         for path in PACKAGE.rglob("*.py")
     }
     needs: dict[str, set[str]] = {}
-    for name, tree in modules.items():
-        at_once = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    for name, nodes in modules.items():
+        # What stands in a block or a function does not begin its line.
+        first = [node for node in nodes if not node.col_offset]
+        at_once = [node for node in first if isinstance(node, ast.ImportFrom)]
         given = {f"{node.module}.{one.name}" for node in at_once for one in node.names}
         needs[name] = {one if one in modules else one.rpartition(".")[0] for one in given} - {name}
     assert len(list(TopologicalSorter(needs).static_order())) >= len(modules)

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from tests.sources import imports
 
 from dmrnet.cli.failures import guarded
 from dmrnet.extras import EXTRAS
@@ -52,7 +53,7 @@ def test_every_import_is_of_the_core_or_of_an_extra() -> None:
     core = {module_of(one) for one in PROJECT["dependencies"]} | WITH_CORE | OTHERS
     imported: dict[str, str] = {}
     for path in (ROOT / "src").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in imports(path.read_text("utf-8")):
             if isinstance(node, ast.Import):
                 names = [one.name for one in node.names]
             elif isinstance(node, ast.ImportFrom):

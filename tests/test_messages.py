@@ -61,7 +61,9 @@ def test_texts_name_the_argument_and_then_the_flag() -> None:
         f"{path.relative_to(PACKAGE)}:{line}: --{flag}"
         for path in sorted(PACKAGE.rglob("*.py"))
         if not any(path.relative_to(PACKAGE).as_posix().startswith(one) for one in OF_FLAGS)
-        for line, text in _texts(ast.parse(path.read_text()))
+        # Few modules name a flag at all.
+        if FLAG.search(source := path.read_text())
+        for line, text in _texts(ast.parse(source))
         for flag in _faults(text)
     ]
     assert not found, "name the argument of Python, with its flag in brackets behind it"

@@ -106,7 +106,9 @@ def test_it_is_fitted(offered: Path) -> None:
 
 
 def test_it_keeps_the_contract(offered: Path) -> None:
-    assert pytest.main([*CONTRACT, "-p", "no:xdist", str(offered / "test_gated.py")]) == 0
+    # The plugin left out collects the garbage of this whole process, several times.
+    without = ["-p", "no:xdist", "-p", "no:unraisableexception"]
+    assert pytest.main([*CONTRACT, *without, str(offered / "test_gated.py")]) == 0
 
 
 @pytest.fixture(scope="module")

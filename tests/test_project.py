@@ -164,6 +164,7 @@ def test_the_readme_names_the_two_commands(verb: str) -> None:
     assert f"make {verb}" in shell_lines(readme)
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("page", PAGES, ids=by_path)
 def test_python_on_the_pages_runs(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

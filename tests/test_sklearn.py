@@ -20,7 +20,7 @@ import dmrnet
 from dmrnet import MultimodalDataset
 from dmrnet.sklearn import MultimodalClassifier, MultimodalRegressor
 
-FEW: dict[str, Any] = {"max_epochs": 8, "threads": 1}
+FEW: dict[str, Any] = {"max_epochs": 4, "batch_size": 16, "threads": 1}
 RNG = np.random.default_rng(0)
 LABELS = np.array(["cat", "dog", "owl"])
 Y = LABELS[np.arange(120) % 3]

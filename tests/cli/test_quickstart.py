@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 SMALL = ["--max-epochs", "1", "--method.network.width", "8"]
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_it_makes_each_run_once_and_ends_with_the_page(
     cli: Cli,
     tmp_path: Path,
     data_flags: Sequence[str],
     monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
 ) -> None:
     out = tmp_path / "quick"
     monkeypatch.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
@@ -41,7 +41,6 @@ def test_it_makes_each_run_once_and_ends_with_the_page(
 
     # One more seed, and a run that is damaged: what is there is not made again, the damage is
     # told, and the others are reported all the same.
-    request.getfixturevalue("no_pictures")
     broken = min(made)
     broken.write_text("{")
     second = cli(*command, "2", "--workers", "1")

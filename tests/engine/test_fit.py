@@ -41,6 +41,14 @@ KEYS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the data and a finished run; not to be changed."""
+    folder = tmp_path_factory.mktemp("whole")
+    fit_run(settings_in(folder), folder / "run")
+    return folder
+
+
 @pytest.mark.parametrize("method", ["sf-md", "dmrnet"])
 def test_the_files_of_a_run(tmp_path: Path, method: str) -> None:
     seen: list[Progress] = []
@@ -110,16 +118,15 @@ def test_the_files_of_a_run(tmp_path: Path, method: str) -> None:
 )
 def test_the_same_settings_give_the_same_bits(tmp_path: Path, flags: tuple[str, ...]) -> None:
     for run in ("one", "two"):
-        fit_run(settings_in(tmp_path, *flags), tmp_path / run)
+        fit_run(settings_in(tmp_path, *flags, epochs=2), tmp_path / run)
     assert result_of(tmp_path / "one") == result_of(tmp_path / "two")
-    fit_run(settings_in(tmp_path, *flags, "--seed", "1"), tmp_path / "other")
+    fit_run(settings_in(tmp_path, *flags, "--seed", "1", epochs=2), tmp_path / "other")
     assert result_of(tmp_path / "one")["weights"] != result_of(tmp_path / "other")["weights"]
 
 
-def test_the_rows_are_those_of_the_kept_weights(tmp_path: Path) -> None:
-    settings = settings_in(tmp_path)
-    fit_run(settings, tmp_path / "run")
-    folder = RunFolder(tmp_path / "run")
+def test_the_rows_are_those_of_the_kept_weights(whole: Path) -> None:
+    settings = settings_in(whole)
+    folder = RunFolder(whole / "run")
     splits = settings.data.load(0)
     method = settings.method.build(splits.train.task)
     load_weights(method, folder.weights)
@@ -142,10 +149,10 @@ def test_the_rows_are_those_of_the_kept_weights(tmp_path: Path) -> None:
 
 def test_the_last_weights_may_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Checkpoints, "clear", lambda _, **__: None)
-    fit_run(settings_in(tmp_path, "--select", "last", "--ema", "0"), tmp_path / "run")
+    fit_run(settings_in(tmp_path, "--select", "last", "--ema", "0", epochs=2), tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
-    assert folder.read_facts()["best_epoch"] == 4
-    state = torch.load(folder.checkpoints / "epoch-00004.ckpt", weights_only=True)["state_dict"]
+    assert folder.read_facts()["best_epoch"] == 1
+    state = torch.load(folder.checkpoints / "epoch-00001.ckpt", weights_only=True)["state_dict"]
     settings = settings_in(tmp_path)
     method = settings.method.build(settings.data.load(0).train.task)
     load_weights(method, folder.weights)
@@ -193,37 +200,35 @@ def test_encoders_run_once_per_step_on_the_rows_they_need(tmp_path: Path, encode
     assert [encoder.rows for encoder in methods[0].encoders] == expected
 
 
-def test_a_finished_run_is_left_alone(tmp_path: Path) -> None:
-    fit_run(settings_in(tmp_path), tmp_path / "run")
-    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*")}
+def test_a_finished_run_is_left_alone(whole: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in (whole / "run").rglob("*")}
     called: list[object] = []
-    same = settings_in(tmp_path, "--threads", "1")
-    assert not fit_run(same, tmp_path / "run", called.append, lambda *_: called.append(_))
-    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "run").rglob("*")} == before
+    same = settings_in(whole, "--threads", "1")
+    assert not fit_run(same, whole / "run", called.append, lambda *_: called.append(_))
+    assert {p: p.stat().st_mtime_ns for p in (whole / "run").rglob("*")} == before
     assert called == []
 
 
-def test_other_settings_in_the_same_folder_are_refused(tmp_path: Path) -> None:
-    fit_run(settings_in(tmp_path, epochs=1), tmp_path / "run")
-    before = result_of(tmp_path / "run")
+def test_other_settings_in_the_same_folder_are_refused(whole: Path) -> None:
+    before = result_of(whole / "run")
     for flags, told in [
         (("--lr", "0.01"), r"lr \(there 0.05, now 0.01\)"),
         (("--seed", "1"), r"seed \(there 0, now 1\)"),
         (("--method.beta", "2"), r"method.beta \(there 0.5, now 2.0\)"),
     ]:
         with pytest.raises(ValueError, match=f"other settings: {told}; choose another folder"):
-            fit_run(settings_in(tmp_path, *flags, epochs=1), tmp_path / "run")
+            fit_run(settings_in(whole, *flags), whole / "run")
     with pytest.raises(ValueError, match=r"method\.name"):
-        fit_run(settings_in(tmp_path, method="sf-md", epochs=1), tmp_path / "run")
-    assert result_of(tmp_path / "run") == before
+        fit_run(settings_in(whole, method="sf-md"), whole / "run")
+    assert result_of(whole / "run") == before
 
 
 def test_many_pairs_are_selected_by_a_fixed_draw(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fit_run(settings_in(tmp_path, "--select-budget", "40", epochs=3), tmp_path / "one")
-    fit_run(settings_in(tmp_path, "--select-budget", "40", epochs=3), tmp_path / "two")
-    fit_run(settings_in(tmp_path, epochs=3), tmp_path / "all")
+    fit_run(settings_in(tmp_path, "--select-budget", "40", epochs=2), tmp_path / "one")
+    fit_run(settings_in(tmp_path, "--select-budget", "40", epochs=2), tmp_path / "two")
+    fit_run(settings_in(tmp_path, epochs=2), tmp_path / "all")
     one, two, of_all = (result_of(tmp_path / run) for run in ("one", "two", "all"))
     assert one == two
 
@@ -236,12 +241,8 @@ def test_many_pairs_are_selected_by_a_fixed_draw(
 
 
 def test_half_precision_runs_and_stays_near_full(tmp_path: Path) -> None:
-    for run, flags in {
-        "full": (),
-        "half": ("--precision", "bf16"),
-        "clipped": ("--precision", "bf16", "--clip", "1"),
-        "adamw": ("--precision", "bf16", "--clip", "1", "--optimizer", "adamw"),
-    }.items():
+    # Clipped at the default of 1; with the other optimizer it is below.
+    for run, flags in {"full": (), "half": ("--precision", "bf16")}.items():
         fit_run(settings_in(tmp_path, *flags, epochs=2), tmp_path / run)
 
     def losses(run: str) -> list[float]:
@@ -249,7 +250,6 @@ def test_half_precision_runs_and_stays_near_full(tmp_path: Path) -> None:
 
     assert losses("half") != losses("full")
     assert losses("half") == pytest.approx(losses("full"), rel=0.05)
-    assert losses("clipped")[0] == pytest.approx(losses("full")[0], rel=0.3)
     weights = RunFolder(tmp_path / "half").weights
     settings = settings_in(tmp_path)
     method = settings.method.build(settings.data.load(0).train.task)
@@ -324,20 +324,18 @@ def test_kernels_are_channels_last_while_a_run_trains(
     assert all(stood)
 
 
-def test_ctrl_c_is_raised_and_the_run_can_go_on(tmp_path: Path) -> None:
-    fit_run(settings_in(tmp_path), tmp_path / "whole")
-
+def test_ctrl_c_is_raised_and_the_run_can_go_on(whole: Path, tmp_path: Path) -> None:
     def stop(progress: Progress) -> None:
         if progress.epoch == 3:
             raise KeyboardInterrupt
 
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        fit_run(settings_in(tmp_path), tmp_path / "stopped", stop)
+        fit_run(settings_in(whole), tmp_path / "stopped", stop)
     assert signal.getsignal(signal.SIGINT) is handler
     assert not RunFolder(tmp_path / "stopped").read_facts()["finished"]
-    fit_run(settings_in(tmp_path), tmp_path / "stopped")
-    assert result_of(tmp_path / "stopped") == result_of(tmp_path / "whole")
+    fit_run(settings_in(whole), tmp_path / "stopped")
+    assert result_of(tmp_path / "stopped") == result_of(whole / "run")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

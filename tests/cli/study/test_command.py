@@ -32,13 +32,13 @@ def made_in(out: Path) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in out.glob("runs/*/run.json")}
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_it_makes_each_run_once_and_goes_on_where_it_stopped(
     cli: Cli,
     tmp_path: Path,
     two: Path,
     data_flags: Sequence[str],
     monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
 ) -> None:
     out = tmp_path / "out"
     command = ["study", two, *data_flags, *SMALL, "--out", out]
@@ -66,9 +66,8 @@ def test_it_makes_each_run_once_and_goes_on_where_it_stopped(
     for label in ("sf-md", "dmr", "dmr alpha=0.01"):
         assert label in rest.out
 
-    # From here on in this process and without figures: both have been made once.
+    # From here on in this process.
     monkeypatch.setattr("dmrnet.cli.study.progress.run_jobs", run_here)
-    request.getfixturevalue("no_pictures")
     # A damaged record is reported; no finished run is lost or made again.
     broken = out / "runs" / next(name for name in made if "-sf-md-" in name)
     rows = (broken / "results.jsonl").read_text()

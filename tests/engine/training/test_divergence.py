@@ -61,7 +61,10 @@ def test_a_rising_loss_is_reported_and_recorded(
     flags = ["--data", "arrays", *small_set(tmp_path, 60), "--accelerator", "cpu"]
     # Former defaults, with which the loss rose a thousandfold on this data.
     settings = parse_run(
-        [*flags, "--method", "dmrnet", "--recipe", "paper", "--clip", "0", "--batch-size", "8"]
+        [
+            *(*flags, "--method", "dmrnet", "--recipe", "paper", "--clip", "0"),
+            *("--batch-size", "8", "--max-epochs", "12"),
+        ]
     )
     with caplog.at_level(logging.WARNING, "dmrnet"):
         fit_run(settings, tmp_path / "run")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
 import pytest
 from tests.engine.runs import COMBINATIONS, TRAIN, metrics_of, rows_of, settings_in
+from tests.forked import start
 
 from dmrnet.engine.run.folder import RunFolder
 
@@ -58,6 +59,12 @@ exit_process(0)
 """
 
 
+def run_script(*argv: str) -> None:
+    """Run a script as Python would; the process that it starts is one of Python's."""
+    sys.argv[:] = argv
+    runpy.run_path(argv[0], run_name="__main__")
+
+
 @pytest.mark.ddp
 def test_two_processes(tmp_path: Path) -> None:
     settings_in(tmp_path)  # writes the data
@@ -65,14 +72,15 @@ def test_two_processes(tmp_path: Path) -> None:
     script.write_text(SCRIPT)
     root = Path(__file__).parents[3]
     path = os.pathsep.join([str(root / "src"), str(root)])
-    done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path), str(tmp_path / "run"), str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": path, "GLOO_SOCKET_IFNAME": "lo"},
-        capture_output=True,
-        text=True,
-        timeout=240,
+    process = start(
+        "tests.engine.training.test_processes:run_script",
+        *(str(script), str(tmp_path), str(tmp_path / "run"), str(tmp_path)),
+        streams=tmp_path / "told",
+        environment={"PYTHONPATH": path, "GLOO_SOCKET_IFNAME": "lo"},
     )
-    assert done.returncode == 0, done.stderr
+    process.join(timeout=240)
+    process.kill()
+    assert process.exitcode == 0, (tmp_path / "told.err").read_text()
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
 
     def of(events: list[list[object]], kind: str) -> list[list[object]]:

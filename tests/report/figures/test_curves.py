@@ -12,6 +12,8 @@ from dmrnet.report.records.history import read_history
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.summary import summarise
 
+pytestmark = pytest.mark.usefixtures("no_png")
+
 
 def summary_of(runs):
     (found,) = summarise(read_runs(runs, "test"), "test", "sf-md")

@@ -31,6 +31,11 @@ def figures_of(runs, baseline="sf-md"):
     return drawn(summary)
 
 
+@pytest.fixture
+def without_png(monkeypatch):
+    monkeypatch.setattr("dmrnet.report.figures.drawing.figure.to_png", lambda *_: b"")
+
+
 @pytest.fixture(scope="module")
 def four_drawn(four_systems):
     return figures_of(four_systems)
@@ -92,7 +97,7 @@ def test_a_file_has_a_colour_of_its_own(four_drawn):
     assert "prefers-color-scheme" in next(tree.iter(f"{SVG}style")).text
 
 
-def test_two_modalities_have_no_figure_by_number(make_run):
+def test_two_modalities_have_no_figure_by_number(make_run, without_png):
     figures = figures_of([make_run(modalities=("a", "b"), mined=None)])
     assert [figure.name for figure in figures] == ["made-combinations"]
     assert not figures[0].wide
@@ -111,7 +116,7 @@ def test_ten_modalities_are_drawn_in_part(make_run):
     assert "10" in words(number)
 
 
-def test_many_systems_are_drawn_in_part(make_run):
+def test_many_systems_are_drawn_in_part(make_run, without_png):
     # method-0 is the baseline; the last ones have the best scores.
     runs = [make_run(f"method-{i}", gain=i / 4, modalities=("a", "b", "c")) for i in range(12)]
     figures = figures_of(runs, "method-0")
@@ -129,7 +134,7 @@ def test_many_systems_are_drawn_in_part(make_run):
     assert "8 more systems are in the table above" in figures[-1].caption
 
 
-def test_names_are_shown_as_they_are(make_run):
+def test_names_are_shown_as_they_are(make_run, without_png):
     names = ["<script>alert(1)</script>", "$x^2$ & _y", 'a" onload="b', "_a", "漢字", INK]
     runs = [
         make_run(name, name=f"r{i}", modalities=("a", "_$b$"), dataset="d")

@@ -15,9 +15,16 @@ from dmrnet.report import build_report
 from dmrnet.report.figures.label_maps import SIDE, palette, subsampled
 from dmrnet.report.records.predictions import NO_CLASS, read_label_maps
 
-pytestmark = pytest.mark.usefixtures("no_png")
+pytestmark = pytest.mark.usefixtures("no_png", "maps_alone")
 
 NAMES = ("red", "nir", "red+nir")
+
+
+@pytest.fixture
+def maps_alone(monkeypatch):
+    """Draw no other figure."""
+    for name in ("score_figures", "variance_figures"):
+        monkeypatch.setattr(f"dmrnet.report.build.{name}", lambda *_: [])
 
 
 def maps_of(seed: int, height: int = 30, width: int = 40, **more):

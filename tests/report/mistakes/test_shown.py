@@ -17,7 +17,14 @@ from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.summary import summarise
 
 NAMES = ("cam", "imu")
-pytestmark = pytest.mark.usefixtures("no_png")
+pytestmark = pytest.mark.usefixtures("no_png", "samples_alone")
+
+
+@pytest.fixture
+def samples_alone(monkeypatch):
+    """Draw no other figure."""
+    for name in ("score_figures", "variance_figures"):
+        monkeypatch.setattr(f"dmrnet.report.build.{name}", lambda *_: [])
 
 
 def add_shown(run, side=16, **changes):

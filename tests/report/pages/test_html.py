@@ -63,7 +63,7 @@ def page_of(runs, out, **kwargs):
 
 
 @pytest.fixture(scope="module")
-def four_pages(four_systems, tmp_path_factory):
+def four_pages(no_png, four_systems, tmp_path_factory):
     return page_of(four_systems, tmp_path_factory.mktemp("page") / "out")
 
 
@@ -121,6 +121,7 @@ def test_makes_no_request_and_runs_one_script(four_pages):
         assert re.findall(r"url\((?!#)", style) == []
 
 
+@pytest.mark.usefixtures("no_png")
 def test_ids_are_unique_and_links_lead_to_them(make_run, tmp_path):
     runs = [
         make_run(dataset=name, name=f"r{i}", modalities=("a", "b", "c"))
@@ -136,8 +137,8 @@ def test_ids_are_unique_and_links_lead_to_them(make_run, tmp_path):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_cannot_inject(make_run, tmp_path, name, request):
-    if name != HOSTILE[0]:  # figures of all of them are parsed in their own tests
-        request.getfixturevalue("no_pictures")
+    # Figures of all of them are parsed in their own tests.
+    request.getfixturevalue("no_png" if name == HOSTILE[0] else "no_pictures")
     modality = name.replace("+", "")
     runs = [
         make_run("sf-md", name="r0", dataset=name, modalities=(modality, "b")),
