@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import random
 import sys
@@ -21,6 +22,7 @@ os.environ["MPLBACKEND"] = "Agg"
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 if TYPE_CHECKING:
     from tests.report.chromium import Chromium
@@ -45,7 +47,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("explore", deadline=None, max_examples=1000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+settings.load_profile(profile := os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+if profile == "repeatable":
+    # Hypothesis would read every module for constants to draw: a second or more, and other examples
+    # whenever a number stands in the source that did not.
+    providers._get_local_constants = lambda: providers._local_constants
 
 
 def pytest_collection_finish() -> None:
@@ -62,6 +68,11 @@ def pytest_collection_finish() -> None:
     if (connector := sys.modules.get(trainer)) is not None:
         # Each trainer would read about every installed package, whether it offers callbacks.
         connector._load_external_callbacks = lambda _: []
+    for logger in logging.root.manager.loggerDict.values():
+        # Before and after each phase of a test, pytest would give each of those that torch keeps
+        # apart a handler of its own.
+        if isinstance(logger, logging.Logger) and logger.name.startswith("torch"):
+            logger.propagate = True
 
 
 SHARED = {

@@ -18,7 +18,8 @@ IMAGES = {
     "rgb": (Y[:, None] + RNG.normal(size=(10, 1, 32, 32)) * 0.3).astype(np.float32),
     "depth": RNG.normal(size=(10, 32, 32)).astype(np.float32),
 }
-HOW: dict[str, Any] = {"method": "sf-md", "max_epochs": 2, "threads": 1}
+SMALL = dmrnet.method("sf-md").recipe("best", network=dmrnet.nn.Network(width=16))
+HOW: dict[str, Any] = {"method": SMALL, "max_epochs": 2, "threads": 1}
 
 
 @pytest.fixture(scope="module")
