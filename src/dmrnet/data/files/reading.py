@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -199,8 +199,7 @@ def read_split(
     source = str(source) if isinstance(source, Path) else source
     dataset = reader.read(source, "file", need_target)
     if need_target:
-        blocks = [without_padding(dataset.arrays[one.name], one) for one in dataset.task.inputs]
-        dataset.row_hashes = row_hashes(blocks, dataset.present)
+        dataset.row_hashes = _hashes_of(dataset)
     if standardiser is not None:
         dataset.standardise(standardiser)
     return dataset
@@ -243,29 +242,25 @@ def read_splits(
         kinds: Layouts by array, as in the settings of `arrays`.
         groups: Name of the array that holds the group of each row, as in the settings of `arrays`.
         absent: Number that stands for an absent block, by modality.
-        cells: What stands for missing cells.
+        cells: Replacement of missing cells.
         size: Size to which images are resized, as in the settings of `arrays`.
         padding: Number that padded steps of a sequence hold, by modality.
-        target: What ``y`` is; see `learn_target`.
+        target: Kind of ``y``; see `learn_target`.
         labels: Names of the columns of ``y``, or ordered classes.
 
     Raises:
         FileNotFoundError: If a file does not exist.
         ValueError: If a file or an argument is wrong; the message says which and where.
     """
-    sizes = parse_size(size)
+    sizes, absent, padding = parse_size(size), absent or {}, padding or {}
     archive = open_source(train, groups, sizes)
-    for name in sizes:
-        if name:
-            _check_array("size", name, archive)
+    _check_arrays("size", filter(None, sizes), archive)
     archive.check_target()
     check_groups(archive, groups)
     names = _selected(modalities, archive)
     filled = cells != "refuse"
-    absent, padding = absent or {}, padding or {}
-    for setting, values in (("absent", absent), ("padding", padding)):
-        for name in values:
-            _check_array(setting, name, archive)
+    _check_arrays("absent", absent, archive)
+    _check_arrays("padding", padding, archive)
     stated = _stated(kinds or {}, archive)
     table = read_table(
         archive,
@@ -312,16 +307,8 @@ def read_splits(
     )
     if val is None:
         training, validation = validation_of(archive.path, training, val_share, seed)
-        share = f"val: {100 * val_share:g} % of train held out"
-        if validation.groups is None:
-            notes.append(f"{share} ({len(validation)} rows, seed {seed})")
-        else:
-            kept, held = len(set(training.groups or ())), len(set(validation.groups))
-            named = "samples, whose names repeat" if by_samples else archive.groups
-            notes.append(
-                f"{share} in whole groups ({held} of {kept + held} groups, {len(validation)} rows, "
-                f"seed {seed}); groups are those of {named}"
-            )
+        named = "samples, whose names repeat" if by_samples else archive.groups
+        notes.append(_held_out_note(training, validation, val_share, seed, named))
     else:
         validation = reader.read(val, "val")
     testing = None if test is None else reader.read(test, "test")
@@ -336,11 +323,9 @@ def read_splits(
     notes.extend(validation.notes)
     notes.extend(testing.notes if testing else ())
     training.warnings = tuple(doubts)
-    parts = (training, validation, testing)
-    for part in parts:
+    for part in (training, validation, testing):
         if part is not None:
-            blocks = [without_padding(part.arrays[one.name], one) for one in part.task.inputs]
-            part.row_hashes = row_hashes(blocks, part.present)
+            part.row_hashes = _hashes_of(part)
     return Splits(
         "arrays",
         training,
@@ -352,6 +337,26 @@ def read_splits(
         warnings=warnings_of(training, validation, testing),
         cells=cells,
     )
+
+
+def _held_out_note(
+    training: ArrayDataset, validation: ArrayDataset, val_share: float, seed: int, groups: str
+) -> str:
+    """Return the note on rows that are held out; `groups` names what their groups are."""
+    share = f"val: {100 * val_share:g} % of train held out"
+    if validation.groups is None:
+        return f"{share} ({len(validation)} rows, seed {seed})"
+    kept, held = len(set(training.groups or ())), len(set(validation.groups))
+    return (
+        f"{share} in whole groups ({held} of {kept + held} groups, {len(validation)} rows, "
+        f"seed {seed}); groups are those of {groups}"
+    )
+
+
+def _hashes_of(part: ArrayDataset) -> Tensor:
+    """Return the hashes of the rows of a split, as its file has them."""
+    blocks = [without_padding(part.arrays[one.name], one) for one in part.task.inputs]
+    return row_hashes(blocks, part.present)
 
 
 def check_groups(archive: ArraySource, groups: str | None) -> None:
@@ -392,22 +397,24 @@ def _selected(modalities: Sequence[str] | None, archive: ArraySource) -> tuple[s
     for name in names:
         if name in RESERVED:
             raise ValueError(f"modalities: {name!r} is kept for {', '.join(RESERVED)}")
-        _check_array("modalities", name, archive)
+        _check_arrays("modalities", [name], archive)
     return names
 
 
-def _check_array(setting: str, name: str, archive: ArraySource) -> None:
-    if name not in archive.names:
-        raise ValueError(
-            f"{setting}: {archive.path} has no array {name!r}; {nearest(name, archive.names)}"
-        )
+def _check_arrays(setting: str, names: Iterable[str], archive: ArraySource) -> None:
+    """Raise ValueError if the training file lacks an array that a setting names."""
+    for name in names:
+        if name not in archive.names:
+            raise ValueError(
+                f"{setting}: {archive.path} has no array {name!r}; {nearest(name, archive.names)}"
+            )
 
 
 def _stated(kinds: Mapping[str, str], archive: ArraySource) -> dict[str, Layout]:
     """Return the layouts that the settings state, checked against the training file."""
     stated = {}
     for name, kind in kinds.items():
-        _check_array("kinds", name, archive)
+        _check_arrays("kinds", [name], archive)
         try:
             stated[name] = parse_kind(kind)
         except ValueError as error:

@@ -14,11 +14,10 @@ from torch import Tensor
 from dmrnet.data.checks.concerns import warnings_of
 from dmrnet.data.checks.shift import with_shift_warnings
 from dmrnet.data.dataset import Splits
-from dmrnet.data.dense import TileDataset, class_weights, hold_out_images, tile_side
+from dmrnet.data.dense import class_weights, hold_out_images, tile_side, training_tiles
 from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.data.inputs.standardise import Standardiser
 from dmrnet.data.inputs.streaming import fit_streamed
-from dmrnet.data.inputs.transforms import RandomFlip, Symmetry
 from dmrnet.data.inputs.views import ImageView, View
 from dmrnet.data.pixel_labels import numbers_of_training
 from dmrnet.data.python.items import LazyDataset
@@ -148,10 +147,7 @@ def image_splits(
     if validation is None:
         validation = ImageRows.of(opened, held, task, numbers, options, standardiser)
         validation.warnings = opened.doubts("val", held.tolist(), standardiser.constants())
-    frequent = int(index.voxels[rows].sum(0).argmax())
-    seldom = [label for label in range(len(classes)) if label != frequent]
-    change = {"none": None, "mirror": RandomFlip(), "turn": Symmetry()}[options.augment]
-    tiles = TileDataset(training, side, options.tiles, seldom, options.seldom, seed, change)
+    tiles = training_tiles(training, index.voxels[rows], side, options, seed)
     notes = [
         f"trained on {options.tiles} tiles of {side} x {side} of each image an epoch; validated "
         "and tested on whole images",

@@ -88,9 +88,8 @@ class Images(OwnFiles):
 
         from dmrnet.data.checks.concerns import warnings_of
         from dmrnet.data.dataset import Splits
-        from dmrnet.data.dense import TileDataset, class_weights, hold_out_images, tile_side
+        from dmrnet.data.dense import class_weights, hold_out_images, tile_side, training_tiles
         from dmrnet.data.inputs.standardise import Standardiser
-        from dmrnet.data.inputs.transforms import RandomFlip, Symmetry
         from dmrnet.data.pixel_labels import class_numbers, numbers_of_training
         from dmrnet.modalities import Modality, Task
 
@@ -126,10 +125,7 @@ class Images(OwnFiles):
         else:
             validation = self._read(val, task, standardiser)
         testing = None if test is None else self._read(test, task, standardiser)
-        frequent = int(pixels[rows].sum(0).argmax())
-        seldom = tuple(label for label in range(len(classes)) if label != frequent)
-        change = {"none": None, "mirror": RandomFlip(), "turn": Symmetry()}[self.augment]
-        tiles = TileDataset(training, side, self.tiles, seldom, self.seldom, seed, change)
+        tiles = training_tiles(training, pixels[rows], side, self, seed)
         held_out = validation if val is None else None
         notes = (
             *self._notes(images, (rows, held), task, side, held_out, seed),
