@@ -10,7 +10,7 @@ import pytest
 
 from dmrnet.data.files.arrays.disguise import disguise_notes
 from dmrnet.data.files.arrays.labels import learn_target
-from dmrnet.data.files.reading import read_splits
+from dmrnet.data.files.training_files import read_splits
 from dmrnet.data.python.given import MultimodalDataset
 from dmrnet.data.python.items import LazyDataset
 from dmrnet.data.volumes.cases import read_case

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 
 from dmrnet.data.dataset import Splits, standardised
-from dmrnet.data.files.reading import read_split, read_splits
+from dmrnet.data.files.reading import read_split
+from dmrnet.data.files.training_files import read_splits
 from dmrnet.data.filling import Cells
 from dmrnet.data.inputs import cells as of_cells
 from dmrnet.data.inputs.standardise import Standardiser

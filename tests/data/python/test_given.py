@@ -12,7 +12,7 @@ import torch
 
 from dmrnet import LazyDataset, MultimodalDataset
 from dmrnet.data.dataset import standardised
-from dmrnet.data.files.reading import read_splits
+from dmrnet.data.files.training_files import read_splits
 from dmrnet.data.python.key import given
 
 A = np.arange(24, dtype=np.float32).reshape(12, 2)

@@ -13,7 +13,7 @@ import torch
 import dmrnet
 from dmrnet import LazyDataset, MultimodalDataset
 from dmrnet.data.dataset import standardised
-from dmrnet.data.files.reading import read_splits
+from dmrnet.data.files.training_files import read_splits
 from dmrnet.data.python.lazy_splits import lazy_splits
 from dmrnet.engine.run.folder import RunFolder
 

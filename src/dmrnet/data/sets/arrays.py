@@ -1,6 +1,7 @@
 """arrays: the user's own data, in ``.npz`` files with one array per modality and labels ``y``.
 
-`dmrnet.data.files.reading` reads the files; importing this module loads neither that nor torch.
+`dmrnet.data.files.training_files` reads the files; importing this module loads neither that nor
+torch.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class Arrays(OwnFiles, InMemory):
 
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers of the files; the seed draws validation rows."""
-        from dmrnet.data.files.reading import read_splits
+        from dmrnet.data.files.training_files import read_splits
 
         if (dense := self._as_dense()) is not None:
             # They are standardised when they are read.

@@ -144,7 +144,7 @@ class Given(OwnVolumes, InMemory):
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers as given; the seed draws validation rows."""
         from dmrnet.data.files.arrays.features import check_features
-        from dmrnet.data.files.reading import read_splits
+        from dmrnet.data.files.training_files import read_splits
         from dmrnet.data.python.given import MultimodalDataset
         from dmrnet.data.python.items import LazyDataset
         from dmrnet.data.python.key import given

@@ -58,7 +58,7 @@ class TableRows(OwnFiles, InMemory):
 
     def whole(self, seed: int) -> Splits:
         """Return the splits with the numbers of the files; the seed draws validation rows."""
-        from dmrnet.data.files.reading import read_splits
+        from dmrnet.data.files.training_files import read_splits
         from dmrnet.data.tables import fit_source
 
         train = fit_source(

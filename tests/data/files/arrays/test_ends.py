@@ -16,7 +16,8 @@ from dmrnet.data.dataset import Splits, standardised
 from dmrnet.data.files.arrays.ends import find_ends
 from dmrnet.data.files.arrays.layout import Layout
 from dmrnet.data.files.arrays.objects import odd_rows
-from dmrnet.data.files.reading import read_split, read_splits
+from dmrnet.data.files.reading import read_split
+from dmrnet.data.files.training_files import read_splits
 from dmrnet.data.filling import Cells
 from dmrnet.data.loader import TrainLoader, by_length
 from dmrnet.data.python.given import MultimodalDataset

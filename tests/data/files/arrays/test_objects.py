@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from dmrnet.data.files.arrays.objects import plain_labels, rows_of_modality
 from dmrnet.data.files.arrays.pickles import read_npy
-from dmrnet.data.files.reading import read_splits
+from dmrnet.data.files.training_files import read_splits
 from dmrnet.data.python.given import MultimodalDataset
 
 

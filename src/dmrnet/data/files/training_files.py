@@ -1,0 +1,234 @@
+"""Reading the ``.npz`` files of a training: layouts, targets and splits are learnt from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import torch
+
+from dmrnet.data.checks.concerns import absence_notes, class_notes, combination_notes, warnings_of
+from dmrnet.data.dataset import ArrayDataset, Splits
+from dmrnet.data.files.archive import open_source
+from dmrnet.data.files.arrays.disguise import constants
+from dmrnet.data.files.arrays.ends import (
+    SequenceRules,
+    padding_notes,
+    steps_notes,
+)
+from dmrnet.data.files.arrays.labels import Choice, TargetColumn, learn_target
+from dmrnet.data.files.arrays.layout import (
+    Layout,
+    guess_layout,
+    parse_kind,
+    reading_notes,
+)
+from dmrnet.data.files.arrays.resize import parse_size
+from dmrnet.data.files.arrays.source import RESERVED, ArraySource
+from dmrnet.data.files.reading import FileReader, arranged, check_groups, groups_of, hashes_of
+from dmrnet.data.files.sample_table import SampleTable, doubts_of, read_table
+from dmrnet.data.filling import Cells
+from dmrnet.data.inputs.cells import cell_notes, count_missing
+from dmrnet.data.splits.held_out import validation_of
+from dmrnet.hints import nearest
+from dmrnet.modalities import Modality, Task, check_names
+
+
+def read_splits(
+    train: str | ArraySource,
+    val: str | ArraySource | None,
+    test: str | ArraySource | None,
+    seed: int,
+    val_share: float = 0.2,
+    modalities: Sequence[str] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    groups: str | None = None,
+    absent: Mapping[str, float] | None = None,
+    cells: Cells = "refuse",
+    size: str | None = None,
+    padding: Mapping[str, float] | None = None,
+    target: Choice = "auto",
+    labels: Sequence[str] | None = None,
+) -> Splits:
+    """Read the files of a training; the numbers are not standardised.
+
+    Args:
+        train: Training file, or arrays in Python; so are the others.
+        val: Validation file; None holds out a share of the training rows.
+        test: Test file, if there is one.
+        seed: Seed of the rows that are held out.
+        val_share: Share of the training rows to hold out.
+        modalities: Arrays to use, in this order; None uses every array of the training file.
+        kinds: Layouts by array, as in the settings of `arrays`.
+        groups: Name of the array that holds the group of each row, as in the settings of `arrays`.
+        absent: Number that stands for an absent block, by modality.
+        cells: Replacement of missing cells.
+        size: Size to which images are resized, as in the settings of `arrays`.
+        padding: Number that padded steps of a sequence hold, by modality.
+        target: Kind of ``y``; see `learn_target`.
+        labels: Names of the columns of ``y``, or ordered classes.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If a file or an argument is wrong; the message says which and where.
+    """
+    sizes, absent, padding = parse_size(size), absent or {}, padding or {}
+    archive = open_source(train, groups, sizes)
+    _check_arrays("size", filter(None, sizes), archive)
+    archive.check_target()
+    check_groups(archive, groups)
+    names = _selected(modalities, archive)
+    filled = cells != "refuse"
+    _check_arrays("absent", absent, archive)
+    _check_arrays("padding", padding, archive)
+    stated = _stated(kinds or {}, archive)
+    table = read_table(
+        archive,
+        names,
+        archive.names,
+        absent=absent,
+        cells=filled,
+        sequences=SequenceRules(stated, padding),
+    )
+    never = np.flatnonzero(table.present.sum(0) == 0)
+    if len(never):
+        raise ValueError(
+            f"{archive.path}: modality {names[never[0]]} is absent in every row, so "
+            "nothing can be learnt of it; leave it out with modalities"
+        )
+    shapes = {name: array.shape[1:] for name, array in table.arrays.items()}
+    doubts = doubts_of("train", archive, table, names)
+    usual = constants(
+        table.arrays, {name: table.present[:, column] for column, name in enumerate(names)}
+    )
+    assert table.target is not None
+    column = learn_target(archive.path, table.target, target, labels)
+    training, notes = _training(table, names, stated, column)
+    task = training.task
+    doubts += padding_notes("train", task.inputs, training.arrays, training.present, archive)
+    if archive.weights is not None:
+        training.weight = torch.from_numpy(archive.weights)
+    training.groups = groups_of(table, groups)
+    fine = frozenset(name for name in names if training.arrays[name].dtype == torch.float64)
+    by_samples = table.groups is None and training.groups is not None
+    reader = FileReader(
+        task,
+        archive.names,
+        stated,
+        shapes,
+        fine,
+        filled,
+        groups,
+        by_samples,
+        absent,
+        sizes,
+        usual,
+        padding,
+    )
+    if val is None:
+        training, validation = validation_of(archive.path, training, val_share, seed)
+        named = "samples, whose names repeat" if by_samples else archive.groups
+        notes.append(_held_out_note(training, validation, val_share, seed, named))
+    else:
+        validation = reader.read(val, "val")
+    testing = None if test is None else reader.read(test, "test")
+    whole = table.rows + table.left_out
+    notes.extend(absence_notes("train", training.present, names, table.left_out, whole))
+    notes.extend(combination_notes(training.present, names))
+    notes.extend(class_notes(training))
+    notes.extend(steps_notes("train", task.inputs, table.ends))
+    if filled:
+        missing = count_missing(training.arrays, training.present, task.inputs)
+        notes.extend(cell_notes("train", missing, cells))
+    notes.extend(validation.notes)
+    notes.extend(testing.notes if testing else ())
+    training.warnings = tuple(doubts)
+    for part in (training, validation, testing):
+        if part is not None:
+            part.row_hashes = hashes_of(part)
+    return Splits(
+        "arrays",
+        training,
+        validation,
+        testing,
+        tuple(notes),
+        columns=archive.names,
+        whole_labels=column.whole,
+        warnings=warnings_of(training, validation, testing),
+        cells=cells,
+    )
+
+
+def _held_out_note(
+    training: ArrayDataset, validation: ArrayDataset, val_share: float, seed: int, groups: str
+) -> str:
+    """Return the note on rows that are held out; `groups` names what their groups are."""
+    share = f"val: {100 * val_share:g} % of train held out"
+    if validation.groups is None:
+        return f"{share} ({len(validation)} rows, seed {seed})"
+    kept, held = len(set(training.groups or ())), len(set(validation.groups))
+    return (
+        f"{share} in whole groups ({held} of {kept + held} groups, {len(validation)} rows, "
+        f"seed {seed}); groups are those of {groups}"
+    )
+
+
+def _selected(modalities: Sequence[str] | None, archive: ArraySource) -> tuple[str, ...]:
+    """Return the modalities to use, checked against the training file."""
+    if modalities is None:
+        return archive.names
+    names = check_names(modalities)
+    for name in names:
+        if name in RESERVED:
+            raise ValueError(f"modalities: {name!r} is kept for {', '.join(RESERVED)}")
+        _check_arrays("modalities", [name], archive)
+    return names
+
+
+def _check_arrays(setting: str, names: Iterable[str], archive: ArraySource) -> None:
+    """Raise ValueError if the training file lacks an array that a setting names."""
+    for name in names:
+        if name not in archive.names:
+            raise ValueError(
+                f"{setting}: {archive.path} has no array {name!r}; {nearest(name, archive.names)}"
+            )
+
+
+def _stated(kinds: Mapping[str, str], archive: ArraySource) -> dict[str, Layout]:
+    """Return the layouts that the settings state, checked against the training file."""
+    stated = {}
+    for name, kind in kinds.items():
+        _check_arrays("kinds", [name], archive)
+        try:
+            stated[name] = parse_kind(kind)
+        except ValueError as error:
+            raise ValueError(f"kinds: {name}: {error}") from error
+    return stated
+
+
+def _training(
+    table: SampleTable,
+    names: tuple[str, ...],
+    stated: Mapping[str, Layout],
+    column: TargetColumn,
+) -> tuple[ArrayDataset, list[str]]:
+    """Return the training rows, and notes on guessed layouts; the table loses its arrays."""
+    inputs, arrays = [], {}
+    read_as: dict[str, tuple[tuple[int, ...], Layout]] = {}
+    for name in names:
+        array = table.arrays.pop(name)
+        shape, ends = array.shape[1:], table.ends.get(name)
+        try:
+            layout = ends.layout if ends else stated.get(name) or guess_layout(shape, name)
+            inputs.append(Modality(name, layout.kind, layout.shape(shape), ragged=bool(ends)))
+        except ValueError as error:
+            raise ValueError(f"{table.path}: modality {name}: {error}") from error
+        arrays[name] = arranged(array, layout, ends)
+        read_as[name] = shape, layout
+    try:
+        task = Task(tuple(inputs), column.classes, target=column.target)
+    except ValueError as error:
+        raise ValueError(f"{table.path}: {error}") from error
+    present = torch.from_numpy(table.present)
+    notes = [*reading_notes(read_as), *column.notes]
+    return ArrayDataset(task, arrays, present, column.values, table.samples), notes
