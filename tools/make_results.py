@@ -174,7 +174,7 @@ def _wanted(row: dict[str, object]) -> bool:
     if "analysis" in row:
         # No table shows the many rows by class.
         return "/" not in metric
-    # Validation rows tell how far a training came, but not those of each class.
+    # Validation rows show how far a training came, but not those of each class.
     kind = metric.partition("/")[0] if row["split"] == "test" else metric
     return row["combination"] == "" or kind in KEPT
 

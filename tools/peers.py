@@ -119,7 +119,7 @@ def table(systems: Mapping[str, Scores]) -> Table:
         for head in (METRIC, "average", "worst", "full"):
             text = fmt.estimate(of[head], 1)
             gain = None if theirs is None else paired_difference(of[head], theirs[head])
-            # Of the two that tell most: the difference to the baseline, with its interval.
+            # The difference to the baseline, with its interval, of the two most informative ones.
             if head in (METRIC, "average") and name != "sf-md" and gain is not None:
                 text += f" ({fmt.difference(gain, 1)})"
             cells.append(Cell(text))

@@ -68,7 +68,9 @@ def memory(process: int) -> float:
 def main() -> None:
     """Make a run, serve it, send requests, and say what happened."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=10_000, help="about so many [10000]")
+    parser.add_argument(
+        "--requests", type=int, default=10_000, help="approximate number of requests [10000]"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of schemathesis [0]")
     args = parser.parse_args()
     with TemporaryDirectory() as name, socket.socket() as found:

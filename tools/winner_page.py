@@ -97,7 +97,7 @@ class Results:
 
     @cached_property
     def dropped(self) -> list[str]:
-        """Settings that do not tell systems apart: chosen ones, and those of the whole study."""
+        """Settings that do not distinguish systems: chosen ones, and those of the whole study."""
         shared = [name.replace("-", "_") for name in self.record["shared"]]
         return [*self.record["chosen"], *shared]
 

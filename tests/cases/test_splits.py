@@ -1,4 +1,4 @@
-"""Inputs that people bring whose splits or gaps mislead: what they are told."""
+"""Inputs that people bring whose splits or gaps mislead, and the warnings about them."""
 
 from __future__ import annotations
 

@@ -8,11 +8,11 @@ paper's system. Imports no torch.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from dmrnet.methods import METHODS, method
-from dmrnet.methods.settings import MethodSettings
+from dmrnet.methods.settings import MethodSettings, default_of
 from dmrnet.methods.sf_md import SFMDSettings
 
 if TYPE_CHECKING:
@@ -107,14 +107,10 @@ class DefaultSettings(SFMDSettings):
         changed = {
             field.name: value
             for field in fields(self)
-            if (value := getattr(self, field.name)) != _default(field)
+            if (value := getattr(self, field.name)) != default_of(field)
         }
         return method(name).recipe("best", **changed)
 
     def build(self, task: Task) -> Method:
         """Return the method for a task."""
         return self.for_task(task)[0].build(task)
-
-
-def _default(field: Field[Any]) -> object:
-    return field.default if field.default_factory is MISSING else field.default_factory()

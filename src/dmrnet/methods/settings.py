@@ -7,7 +7,7 @@ method import what they need.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from dmrnet.hints import nearest
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from dmrnet.nn.networks.parts import NetworkParts
     from dmrnet.nn.representation import RepresentationHead
     from dmrnet.objectives.term import Term
+
+
+def default_of(field: Field[Any]) -> object:
+    """Return the default value of a field of settings."""
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ torch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, Field, asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dmrnet.data.registry import DATASETS, data_class
 from dmrnet.methods import METHODS, method
 from dmrnet.methods.default import AUTO, for_recipe, owners
+from dmrnet.methods.settings import default_of
 from dmrnet.settings.files import dump_tree, flat
 from dmrnet.settings.flags import (
     Flags,
@@ -108,14 +109,10 @@ class RunSettings:
         changed = [
             f"{field.name}={value}"
             for field in fields(self.data)
-            if (value := getattr(self.data, field.name)) != _default(field)
+            if (value := getattr(self.data, field.name)) != default_of(field)
             and field.name not in paths
         ]
         return escaped(" ".join([*parts, *([f"({', '.join(changed)})"] if changed else [])]))
-
-
-def _default(field: Field[Any]) -> object:
-    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def _data_name(data: str) -> Option:

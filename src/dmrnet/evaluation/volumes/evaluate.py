@@ -29,8 +29,8 @@ NUMBERS_AT_ONCE = 1 << 29
 combinations after the others."""
 
 Extent = Callable[[int], tuple[Sequence[float], float]]
-"""From the number of a case to the size of its voxels, and the distance between a region and
-none."""
+"""Function from the number of a case to the size of its voxels, and the distance between a region
+and none."""
 
 
 @dataclass(frozen=True)

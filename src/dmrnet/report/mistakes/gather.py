@@ -51,7 +51,7 @@ class NumbersOf:
 
     Attributes:
         targets: Names of the M targets.
-        runs: By system, the best first.
+        runs: Predicted numbers by system, the best first.
         worst: Worst combination of each system, where it is known.
         full: Combination of all modalities.
     """

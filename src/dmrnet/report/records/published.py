@@ -31,7 +31,7 @@ class PublishedRow:
     """One published number; see `Row` for what it shares with a measured one.
 
     Attributes:
-        source: Where it is published, such as ``Wei et al., ECCV 2024, Table 1``. Rows of one
+        source: Publication, such as ``Wei et al., ECCV 2024, Table 1``. Rows of one
             source, method, recipe and settings are one system.
         combination: Modalities joined by ``+``; empty for a number of the whole system. A score
             (``accuracy``, ``acer``, ``miou``) without a combination is the printed average over

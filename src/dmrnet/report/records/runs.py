@@ -32,7 +32,7 @@ class RunRecord:
         rows: Measured rows; none in a file of published rows alone.
         mining: Mining statistics of the epoch whose weights were kept, or of the last epoch if none
             is named; empty for a file.
-        epoch: That epoch, counted from 1; None without statistics.
+        epoch: Epoch of the statistics, counted from 1; None without statistics.
         modalities: Modalities in the model's order; empty if unknown.
         commit: Git commit of the code that made the run; empty if unknown.
         files: ``(split, fingerprint)`` of the user's own files; empty for other data.

@@ -13,7 +13,7 @@ class System:
 
     Attributes:
         settings: Settings that differ from the recipe, as sorted ``(name, text)`` pairs.
-        source: Where the system is published; empty for systems that were run here.
+        source: Publication of the system; empty for systems that were run here.
     """
 
     method: str

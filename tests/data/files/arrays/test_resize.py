@@ -1,4 +1,4 @@
-"""Images of many sizes: resized as told, or refused with that advice."""
+"""Images of many sizes: resized as the setting says, or refused with that advice."""
 
 from __future__ import annotations
 

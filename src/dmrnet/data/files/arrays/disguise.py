@@ -149,7 +149,7 @@ def disguise_notes(
     Args:
         arrays: Values ``(n, ...)`` of each modality.
         present: bool ``(n,)`` of each modality.
-        usual: For a later file: numbers that a modality is throughout training, where it does not
+        usual: Numbers, for a later file, that a modality is throughout training, where it does not
             vary there; None for the training file itself.
         setting: How the setting that says so is written, from its name, a modality and a value.
     """
