@@ -125,9 +125,15 @@ def close_epoch(method: Method) -> EpochStatistics:
 
 def gradients(module: nn.Module) -> list[Tensor]:
     """Return every gradient; a parameter without one fails."""
-    missing = [n for n, p in module.named_parameters() if p.requires_grad and p.grad is None]
+    found: list[Tensor] = []
+    missing: list[str] = []
+    for name, parameter in module.named_parameters():
+        if parameter.grad is not None:
+            found.append(parameter.grad)
+        elif parameter.requires_grad:
+            missing.append(name)
     assert not missing, f"no gradient: {missing}"
-    return [p.grad for p in module.parameters() if p.grad is not None]
+    return found
 
 
 def all_finite(tensors: Sequence[Tensor]) -> bool:
