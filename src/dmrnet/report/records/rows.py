@@ -157,6 +157,8 @@ def check_keys(
     record: Mapping[str, object], required: Sequence[str], where: str, optional: Sequence[str] = ()
 ) -> None:
     """Raise `RowError` unless a record has all required keys and no unknown ones."""
+    if record.keys() == set(required):
+        return
     missing = [key for key in required if key not in record]
     unknown = [key for key in record if key not in (*required, *optional)]
     if missing or unknown:

@@ -78,10 +78,18 @@ class RowIndex:
         return tuple(ordered), tuple(filter(in_every_run, ordered))
 
 
+_SYSTEMS: dict[tuple[str, str, str, str], System] = {}
+"""The systems of rows so far, by their method, recipe, settings and source as text."""
+
+
 def system_of(row: Row | PublishedRow) -> System:
     """Return the system of a row; a published system has a source."""
     source = row.source if isinstance(row, PublishedRow) else ""
-    return system(row.method, row.recipe, row.settings, source)
+    # There are few systems and, of many runs, 100000 rows, each asked several times.
+    key = (row.method, row.recipe, repr(row.settings), source)
+    if key not in _SYSTEMS:
+        _SYSTEMS[key] = system(row.method, row.recipe, row.settings, source)
+    return _SYSTEMS[key]
 
 
 def index_rows(runs: Sequence[RunRecord], dataset: str, split: str) -> RowIndex:
@@ -100,7 +108,13 @@ def index_rows(runs: Sequence[RunRecord], dataset: str, split: str) -> RowIndex:
     named += [item.combination for run in runs for item in run.mining]
     named += [row.combination for row in published_rows if row.combination]
     order = modality_order([run.modalities for run in runs], named)
-    rows = [replace(row, combination=canonical(row.combination, order)) for row in rows]
+    names = {name: canonical(name, order) for name in {row.combination for row in rows}}
+    rows = [
+        row
+        if row.combination == (name := names[row.combination])
+        else replace(row, combination=name)
+        for row in rows
+    ]
     rows = unique(((system_of(r), r.split, r.seed, r.combination, r.metric), r) for r in rows)
     scores: dict[tuple[System, str, str], dict[int, float]] = defaultdict(dict)
     seeds: dict[tuple[System, str], set[int]] = defaultdict(set)
