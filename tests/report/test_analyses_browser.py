@@ -32,7 +32,7 @@ def page(tmp_path_factory):
     return build_report(made, root / "report").page
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_filtering_a_system_filters_it_from_analyses(browser, page, scheme):
     browser.open(page, scheme=scheme)
     assert browser.run("document.documentElement.scrollWidth") <= 1280

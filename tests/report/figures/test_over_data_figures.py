@@ -15,6 +15,8 @@ from dmrnet.report.statistics.over_data import Pooled
 from dmrnet.report.summary.over_data.gains import Gain, GainOnData
 from dmrnet.report.summary.over_data.ranks import Ranking
 
+pytestmark = pytest.mark.usefixtures("no_png")
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 

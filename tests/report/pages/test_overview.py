@@ -11,6 +11,8 @@ from dmrnet.report.statistics.formatting import ends, points
 from dmrnet.report.summary.over_data.gains import gains_over_data
 from dmrnet.report.summary.summary import summarise
 
+pytestmark = pytest.mark.usefixtures("no_png")
+
 GAINS = {"u": 0.03, "v": 0.02}
 
 
