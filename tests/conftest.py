@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import random
 import sys
@@ -68,11 +67,6 @@ def pytest_collection_finish() -> None:
     if (connector := sys.modules.get(trainer)) is not None:
         # Each trainer would read about every installed package, whether it offers callbacks.
         connector._load_external_callbacks = lambda _: []
-    for logger in logging.root.manager.loggerDict.values():
-        # Before and after each phase of a test, pytest would give each of those that torch keeps
-        # apart a handler of its own.
-        if isinstance(logger, logging.Logger) and logger.name.startswith("torch"):
-            logger.propagate = True
 
 
 SHARED = {
