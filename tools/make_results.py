@@ -46,9 +46,6 @@ from dmrnet.report.summary.summary import DataSummary, summarise
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 PAGES = ROOT / "docs" / "results"
-METHODS = ROOT / "docs" / "methods.md"
-"""Page that repeats the table of regimes of ``winner.md`` between its two marks."""
-
 LENGTH = "epochs-"
 """Start of the names of studies that differ only in the length of training."""
 
@@ -192,18 +189,6 @@ def pages() -> dict[str, str]:
     toctree = "\n".join(names)
     texts["index.md"] = f"{index}\n```{{toctree}}\n:hidden:\n\n{toctree}\n```\n"
     return texts
-
-
-def with_regimes(methods: str, winner: str) -> str:
-    """Return the page of methods with the table of regimes as it is on the page of what wins."""
-    (table,) = re.findall(r"^\| Regime \|.*?(?=\n\n)", winner, re.MULTILINE | re.DOTALL)
-    marks = r"(<!-- regimes[^>]*-->\n).*?(\n<!-- end -->)"
-    text, found = re.subn(
-        marks, lambda mark: f"{mark[1]}\n{table}\n{mark[2]}", methods, flags=re.DOTALL
-    )
-    if found != 1:
-        raise ValueError(f"{METHODS}: expected the marks of the regimes once, got {found}")
-    return text
 
 
 def _made(folder: Path, maker: str) -> str:
@@ -447,7 +432,9 @@ def main() -> int:
         made = pages()
         for name, text in made.items():
             (PAGES / name).write_text(text)
-        METHODS.write_text(with_regimes(METHODS.read_text(), made["winner.md"]))
+        quotes = runpy.run_path(str(Path(__file__).with_name("quotes.py")))
+        for path, text in quotes["quoted"](made).items():
+            path.write_text(text)
     return 0
 
 
