@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dmrnet.cli.arguments import seed_of
@@ -65,7 +65,16 @@ def test_merged_keys_may_be_overridden():
     assert parse_tree(text)["mine"] == {"a": 1, "b": 3}
 
 
-@given(st.dictionaries(st.text(min_size=1), PATHS | st.text() | st.integers() | st.none()))
+ALMOST_NUMBERS = st.text("-+.01789eExo_:naif", min_size=1, max_size=6)
+
+
+@example({"radar": "1e3", ".5e3": "0o17"})
+@given(
+    st.dictionaries(
+        ALMOST_NUMBERS | st.text(min_size=1),
+        ALMOST_NUMBERS | PATHS | st.text() | st.integers() | st.floats(allow_nan=False) | st.none(),
+    )
+)
 def test_every_text_survives(tree):
     try:
         written = dump_tree(tree)

@@ -55,11 +55,17 @@ def _loader() -> Any:  # noqa: ANN401
         def construct_path(self, node: Any) -> str:  # noqa: ANN401
             return os.fsdecode(self.construct_yaml_binary(node))
 
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
-    Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INTEGER, list("-+0123456789"))
+    _add_numbers(Loader)
     Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_integer)
     Loader.add_constructor(_BINARY, Loader.construct_path)
     return Loader
+
+
+def _add_numbers(reader_or_writer: Any) -> None:  # noqa: ANN401
+    """Let a loader read these texts as numbers, and a dumper quote them where they are texts."""
+    add = reader_or_writer.add_implicit_resolver
+    add("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+    add("tag:yaml.org,2002:int", _INTEGER, list("-+0123456789"))
 
 
 @cache
@@ -76,6 +82,7 @@ def _dumper() -> Any:  # noqa: ANN401
             style = None if is_plain(text) else '"'
             return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
+    _add_numbers(Dumper)
     Dumper.add_representer(str, Dumper.represent_text)
     return Dumper
 
