@@ -369,7 +369,7 @@ def _epochs(kept: dict[int, dict[int, int]], length: int) -> str:
 def _tried(trials: list[dict[str, Any]], seeds: list[int]) -> Iterator[str]:
     """Yield the trials of a search, the best of each system bold.
 
-    One row per system if all of them tried the same few settings, else one row a trial.
+    One row per system if all of them tried the same few settings, else one row per trial.
     """
     of_seeds = f"seed {seeds[0]}"
     if len(seeds) > 1:

@@ -22,7 +22,7 @@ Item = TypeVar("Item")
 def _offered(path: tuple[str, ...]) -> Any:  # noqa: ANN401
     """Return the entry points of all packages on a path; it takes 10 ms, so all groups share it.
 
-    Of a type that Python 3.12 has changed.
+    Their type differs between Python 3.11 and 3.12.
     """
     return metadata.entry_points()
 

@@ -39,7 +39,7 @@ FEW = ["separate"]
 """Methods for up to four modalities."""
 
 
-EXPORTED = ["dmr", "shaspec"]
+EXPORTED = ["experts", "shaspec"]
 """Methods that are exported each time.
 
 That a forward pass reads no value, on which tracing would fail, is tested of all."""

@@ -104,7 +104,7 @@ class CombinationScore:
 
 
 def scores(predict: LogProbabilities, table: FlatRows) -> Iterator[CombinationScore]:
-    """CombinationScore every combination."""
+    """Score every combination."""
     for mask in all_combinations(len(table.columns)).numpy():
         scored = (table.present | ~mask).all(1)
         yield CombinationScore(mask, scored, predict(table, mask), table.target)

@@ -32,7 +32,7 @@ def target_of(task: Task) -> Target:
 
 
 def outputs_of(task: Task) -> int:
-    """Return the number of outputs of a predictor, such as one a class."""
+    """Return the number of outputs of a predictor, such as one per class."""
     return target_of(task).outputs(task)
 
 

@@ -58,7 +58,7 @@ def read_list(path: str, known: Collection[str], left_out: Collection[str] = ())
             f"{nearest(first, list(known))}"
         )
     if not cases:
-        raise ValueError(f"{path}: expected names of cases, one a line, found none")
+        raise ValueError(f"{path}: expected names of cases, one per line, found none")
     return list(cases)
 
 

@@ -28,8 +28,8 @@ def limited(splits: Splits, rows: int, seed: int) -> Splits:
     total, classes = len(splits.train), len(kind.strata(splits.train.target).unique())
     if not classes <= rows <= total:
         raise ValueError(
-            f"rows: expected {classes}, one a class, to {total}, the number of training rows; got "
-            f"{rows}"
+            f"rows: expected {classes}, one per class, to {total}, the number of training rows; "
+            f"got {rows}"
         )
     if rows == total:
         return splits

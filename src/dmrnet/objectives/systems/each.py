@@ -23,7 +23,7 @@ class EachShown(Term):
         weight: Weight of the term; 1 as released.
         modalities: Names of the modalities in order.
         channels: C of f_v, the last channels of each feature.
-        outputs: Number of outputs, such as one a class.
+        outputs: Number of outputs, such as one per class.
         kind: What is predicted; its loss stands in place of the cross-entropy.
     """
 

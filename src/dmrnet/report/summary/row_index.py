@@ -85,7 +85,7 @@ _SYSTEMS: dict[tuple[str, str, str, str], System] = {}
 def system_of(row: Row | PublishedRow) -> System:
     """Return the system of a row; a published system has a source."""
     source = row.source if isinstance(row, PublishedRow) else ""
-    # There are few systems and, of many runs, 100000 rows, each asked several times.
+    # Many runs have 100000 rows of a few systems, and each row's system is needed several times.
     key = (row.method, row.recipe, repr(row.settings), source)
     if key not in _SYSTEMS:
         _SYSTEMS[key] = system(row.method, row.recipe, row.settings, source)

@@ -234,5 +234,5 @@ def test_all_rows_are_no_limit() -> None:
 
 @pytest.mark.parametrize("rows", [0, 9, 1201])
 def test_wrong_numbers_of_rows_are_refused(rows: int) -> None:
-    with pytest.raises(ValueError, match=f"expected 10, one a class, to 1200, .* got {rows}"):
+    with pytest.raises(ValueError, match=f"expected 10, one per class, to 1200, .* got {rows}"):
         Mfeat(rows=rows).load(0)
