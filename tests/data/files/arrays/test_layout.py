@@ -173,6 +173,8 @@ def test_a_kind_with_another_number_of_axes_is_refused(kind, shape) -> None:
 def test_an_unknown_kind_gets_the_nearest() -> None:
     with pytest.raises(ValueError, match="unknown kind 'sequense'; did you mean 'sequence'"):
         parse_kind("sequense")
+    with pytest.raises(ValueError, match=r"unknown kind 'foo'; known: vector, [a-z, -]*$"):
+        parse_kind("foo")
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dmrnet.hints import nearest
+from dmrnet.hints import closest
 from dmrnet.modalities.task import RANKS, Kind, Modality
 
 CHANNELS = (1, 3, 4)
@@ -118,7 +118,9 @@ def parse_kind(text: str) -> Layout:
     for layout in (Layout(kind, last) for kind in RANKS for last in (False, True)):
         if str(layout) == text and text in KINDS:
             return layout
-    raise ValueError(f"unknown kind {text!r}; {nearest(text, KINDS)}; all: {', '.join(KINDS)}")
+    near = closest(text, KINDS)
+    hint = "" if near is None else f"did you mean {near!r}? "
+    raise ValueError(f"unknown kind {text!r}; {hint}known: {', '.join(KINDS)}")
 
 
 def named_kind(name: str) -> str | None:
