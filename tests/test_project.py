@@ -133,7 +133,7 @@ def test_no_tracked_file_is_large() -> None:
     # Rows of some twenty systems and several seeds, each with every combination, and their page.
     kept = ("results/winner/", "results/peers/rows/", "docs/results/winner.md")
     rows = {name for name in large if name.startswith(kept)}
-    assert all((ROOT / name).stat().st_size < 10 * LARGEST_FILE for name in rows)
+    assert all((ROOT / name).stat().st_size < 20 * LARGEST_FILE for name in rows)
     assert large - rows <= LARGE_FILES
 
 
