@@ -387,8 +387,9 @@ def _how(results: Results) -> Iterator[str]:
         "next to other work, all systems in turn, and so were the cheap baselines: CPU times "
         "compare only within a set. Twelve methods (full, pe, pcme, lcr, hemis, ogm-md, mmanet, "
         "shaspec, rfnet, mmformer, flex-moe and mmpareto-md) were run after the baseline of "
-        "their sets and next to more work, which makes their times longer and their baseline, "
-        "if anything, too long.",
+        "their sets and next to more work, as were mutual, separate, simmlm, transformer and "
+        "head-only on quadrants, spambase, mfeat and landsat: that makes their times longer and "
+        "their baseline, if anything, too long.",
         "Two more seeds of sf-md, unimodal, experts, dmrnet, dmr and dgl were made on landsat, "
         "pendigits, digits and watch; the plan has three there, so they are not counted.",
         "Splits are drawn by seed, so the test rows of seeds overlap, and those of validation with "

@@ -12,6 +12,7 @@ from dmrnet.settings.options import options_of
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_data_set_can_be_loaded_by_name(name: str) -> None:
     settings = data_class(name)
+    assert settings.__module__.rpartition(".")[2] == name.replace("-", "_")
     assert settings.__name__.lower().startswith(name.replace("-", ""))
     assert issubclass(settings, DataSettings)
     assert all(option.help for option in options_of(settings))
