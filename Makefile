@@ -31,9 +31,9 @@ develop:  ## Install the package, its tools and the commit hooks into the active
 	$(PYTHON) -m pip install --editable ".[dev,docs]"
 	$(PYTHON) -m pre_commit install
 
+# Side by side, so that no core waits while pages are read or two processes of a test meet.
 checks:  ## Every check and test, in the active environment
-	$(MAKE) --jobs 2 type-check check-docs lint
-	$(MAKE) test-fast
+	$(MAKE) --jobs 2 lint test-fast type-check check-docs
 
 format:  ## Format the code and mend what ruff can mend
 	$(PYTHON) -m ruff format .
