@@ -117,13 +117,14 @@ def planned_study(words: list[str]) -> tuple[Any, ...]:
     Args:
         words: Arguments of ``dmrnet study``.
     """
+    from kept_trials import trials_of
+
     from dmrnet.cli.study.command import arguments, with_methods
     from dmrnet.cli.study.data import with_data
     from dmrnet.settings.flags import read_flags
     from dmrnet.studies.form import read_study
     from dmrnet.studies.plan import plan
     from dmrnet.studies.resolve import scores_of
-    from dmrnet.studies.search.trials import trials_of
     from dmrnet.studies.search.tuning import best, tuned
     from dmrnet.studies.shipped import find_study
 

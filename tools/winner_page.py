@@ -14,10 +14,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import winner_answers as answers
+from winner_regimes import Regime, best_in, regime_of, regimes_by_kind
+
 from dmrnet.report.figures.drawing.figure import Figure
 from dmrnet.report.figures.gain_diagram import gain_caption, gain_diagram
 from dmrnet.report.figures.rank_diagram import rank_diagram
-from dmrnet.report.pages import answers
 from dmrnet.report.pages.markdown import escape_markdown, markdown_table
 from dmrnet.report.pages.overview import (
     HEADLINES,
@@ -35,7 +37,6 @@ from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.over_data import Pooled, pool
 from dmrnet.report.summary.over_data.gains import Gain, gains_over_data, standard_error
 from dmrnet.report.summary.over_data.ranks import Ranking, rank_over_data
-from dmrnet.report.summary.over_data.regimes import Regime, best_in, regime_of, regimes_by_kind
 from dmrnet.report.summary.row_index import system_of
 from dmrnet.report.summary.summary import DataSummary, summarise
 from dmrnet.report.summary.system_summary import SystemSummary

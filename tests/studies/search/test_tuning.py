@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from kept_trials import trials_of
 from tests.studies.here import run_here
 
 from dmrnet import methods
@@ -19,7 +20,7 @@ from dmrnet.studies import Job
 from dmrnet.studies.form import read_study
 from dmrnet.studies.plan import Plan, StudySystem, plan
 from dmrnet.studies.search.spaces import first_of, size_of, space_of
-from dmrnet.studies.search.trials import Trial, jobs_of, read_trials, trials_of, write_trials
+from dmrnet.studies.search.trials import Trial, jobs_of, read_trials, write_trials
 from dmrnet.studies.search.tuning import best, tune, tuned
 from dmrnet.studies.spec import Entry, Range, Search, Study
 

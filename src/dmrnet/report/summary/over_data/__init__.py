@@ -1,1 +1,1 @@
-"""Summaries over several data sets: the same systems on each, ranks, gains, regimes."""
+"""Summaries over several data sets: the same systems on each, ranks, gains."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
 from dataclasses import replace
 
 import pytest
+import winner_answers as answers
 
-from dmrnet.report.pages import answers
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.over_data import Pooled
@@ -27,6 +28,11 @@ def gain_of(label, mean, holm, **by_data):
 EXPERTS = gain_of("experts", 0.02, 0.01, u=(0.03, 0.001), v=(0.01, 0.2), w=(-0.004, 0.02))
 WORST = gain_of("experts", 0.05, 0.2, u=(0.09, 0.01), v=(0.02, 0.6), w=(0.04, 0.6))
 LARGER = gain_of("dgl", 0.03, 0.3, u=(0.03, 0.3), v=(0.03, 0.3), w=(0.03, 0.3))
+
+
+def test_its_examples_hold():
+    tried = doctest.testmod(answers)
+    assert (tried.failed, tried.attempted) == (0, 1)
 
 
 def test_of_sure_gains_the_largest_is_chosen():

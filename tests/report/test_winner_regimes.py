@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from winner_regimes import Regime, best_in, regime_of, regimes_by_kind
 
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.summary.over_data.gains import Gain, GainOnData
-from dmrnet.report.summary.over_data.regimes import Regime, best_in, regime_of, regimes_by_kind
 from dmrnet.report.summary.summary import summarise
 
 SCORES = {
@@ -92,5 +92,6 @@ def gain_of(label, **means):
 
 
 def test_the_best_are_among_those_that_were_run_on_all():
+    assert best_in([], ["mfeat"]) == []
     found = best_in([gain_of("p", u=1, v=2), gain_of("q", u=3, v=3), gain_of("r", u=9)], ["u", "v"])
     assert found == [("q", 3), ("p", 1.5)]
