@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dmrnet.report.figures.by_variance import variance_figures
-from dmrnet.report.figures.curves import curve_figures
-from dmrnet.report.figures.drawing.figure import Figure, standalone
-from dmrnet.report.figures.label_maps import map_figures
-from dmrnet.report.figures.numbers import number_figures
-from dmrnet.report.figures.reliability import reliability_figures
-from dmrnet.report.figures.samples import sample_figure
-from dmrnet.report.figures.scores import score_figures
-from dmrnet.report.figures.worth import worth_figures
-from dmrnet.report.mistakes.gather import Mistakes, NumbersOf, gather
+from dmrnet.report.figures.drawing.figure import standalone
 from dmrnet.report.mistakes.outcomes import read_outcomes
-from dmrnet.report.mistakes.shown import SHOWN, read_shown, shown_samples
+from dmrnet.report.mistakes.shown import SHOWN, read_shown
 from dmrnet.report.pages.html.page import render_html
 from dmrnet.report.pages.latex import latex
 from dmrnet.report.pages.markdown import render_markdown
 from dmrnet.report.pages.overview import make_overview
-from dmrnet.report.pages.section import make_section
-from dmrnet.report.pages.tables.analyses import analysis_blocks
-from dmrnet.report.pages.tables.calibration import calibration_table
-from dmrnet.report.pages.tables.worth import worth_table
+from dmrnet.report.pages.section import OWN_LEFT_OUT, make_section
 from dmrnet.report.records.history import read_history
 from dmrnet.report.records.mining import read_variance_by_epoch
 from dmrnet.report.records.predictions import PICTURES, read_label_maps, read_predictions
@@ -35,10 +22,7 @@ from dmrnet.report.records.rows import SPLITS
 from dmrnet.report.records.runs import read_runs, without_settings
 from dmrnet.report.records.systems import System
 from dmrnet.report.summary.analyses import read_run
-from dmrnet.report.summary.bootstrap import resample
-from dmrnet.report.summary.calibration import Calibration, calibration_of
 from dmrnet.report.summary.summary import DataSummary, summarise
-from dmrnet.report.summary.worth import Worth, worth_of
 from dmrnet.storage import check_folder, check_outputs, write_together
 
 _FIGURES = "figures"
@@ -51,20 +35,6 @@ _BEGINNINGS = {
 """Text near the beginning of each file of a report, by the end of its name."""
 
 _NEAR = 1000
-
-# fmt: off
-PUBLISHED = frozenset((
-    "brats", "cancer", "casia-surf", "crema-d", "cwfid", "digits",
-    "ionosphere", "kinetics-sounds", "landsat", "libras", "mfeat", "nyuv2",
-    "pendigits", "quadrants", "segment", "spambase", "watch",
-))
-# fmt: on
-"""Data sets whose samples are public, as rows name them; all others are the user's own."""
-
-_OWN_LEFT_OUT = (
-    "left out, since they are of your own data and a page may be passed on; "
-    "`dmrnet report --samples` shows some."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,35 +99,17 @@ def build_report(
     summaries = tuple(
         replace(item, chosen=tuple(chosen)) for item in summarise(read, split, baseline, names)
     )
-    scores = Counter(item.dataset for item in summaries)
-    worth: list[list[Worth]] = [worth_of(item) for item in summaries]
-    calibrations: list[list[Calibration]] = [calibration_of(item) for item in summaries]
-    mistakes = _mistakes(summaries)
-    anchors = _anchors(summaries)
+    datasets = [item.dataset for item in summaries]
     sections = [
         make_section(
             item,
-            [
-                *score_figures(item, anchor),
-                *variance_figures(item, f"{anchor}-variance"),
-                *(() if _left_out(item, samples) else map_figures(item, anchor)),
-                *curve_figures(item, anchor),
-            ],
+            read,
             anchor,
-            resample(item, read),
-            analysis_blocks(item, anchor),
-            worth_table(of, item),
-            worth_figures(item, of, anchor),
-            calibration_table(sure),
-            reliability_figures(item, sure, anchor),
-            wrong if not isinstance(wrong, NumbersOf) else None,
-            number_figures(wrong, item.baseline, anchor) if isinstance(wrong, NumbersOf) else [],
-            _samples(item, anchor, samples) if wrong is not None else None,
-            with_score=scores[item.dataset] > 1,
+            samples,
+            is_first=item.dataset not in datasets[:number],
+            with_score=datasets.count(item.dataset) > 1,
         )
-        for item, of, sure, wrong, anchor in zip(
-            summaries, worth, calibrations, mistakes, anchors, strict=True
-        )
+        for number, (item, anchor) in enumerate(zip(summaries, _anchors(summaries), strict=True))
     ]
     contents: dict[Path, bytes] = {}
     # Units differ between data sets, so that only rates are pooled.
@@ -176,7 +128,7 @@ def build_report(
     write_together(contents)
     for path in earlier - contents.keys():
         path.unlink(missing_ok=True)
-    unasked = any(section.samples == _OWN_LEFT_OUT for section in sections)
+    unasked = any(section.samples == OWN_LEFT_OUT for section in sections)
     return Report(pages["html"], pages["md"], pages["tex"], figures, summaries, unasked)
 
 
@@ -196,34 +148,6 @@ def find_damage(folder: Path, split: str) -> str | None:
     except (ValueError, OSError) as error:
         return str(error)
     return None
-
-
-def _mistakes(summaries: Sequence[DataSummary]) -> list[Mistakes | NumbersOf | str | None]:
-    """Gather what systems get wrong, once for each data set: where its first score is."""
-    seen: set[str] = set()
-    mistakes: list[Mistakes | NumbersOf | str | None] = []
-    for item in summaries:
-        mistakes.append(None if item.dataset in seen else gather(item))
-        seen.add(item.dataset)
-    return mistakes
-
-
-def _left_out(summary: DataSummary, wanted: bool | None) -> str:
-    """Return why pictures of samples are left out; empty if they are not."""
-    if wanted is None and summary.dataset.split(" ")[0] not in PUBLISHED:
-        return _OWN_LEFT_OUT
-    return "left out, as requested." if wanted is False else ""
-
-
-def _samples(summary: DataSummary, anchor: str, wanted: bool | None) -> Figure | str | None:
-    """Draw some samples, or return why there are none; None where runs keep label maps."""
-    maps = any((line.path / PICTURES).is_file() for line in summary.runs)
-    samples = None if maps else shown_samples(summary)
-    if not isinstance(samples, str) and (why := _left_out(summary, wanted)):
-        return why
-    if samples is None or isinstance(samples, str):
-        return samples
-    return sample_figure(*samples, summary.modalities, f"{anchor}-samples")
 
 
 def _is_report(path: Path, beginning: bytes) -> bool:

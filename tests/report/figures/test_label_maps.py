@@ -24,7 +24,7 @@ NAMES = ("red", "nir", "red+nir")
 def maps_alone(monkeypatch):
     """Draw no other figure."""
     for name in ("score_figures", "variance_figures"):
-        monkeypatch.setattr(f"dmrnet.report.build.{name}", lambda *_: [])
+        monkeypatch.setattr(f"dmrnet.report.pages.section.{name}", lambda *_: [])
 
 
 def maps_of(seed: int, height: int = 30, width: int = 40, **more):

@@ -9,9 +9,9 @@ import pytest
 
 from dmrnet.data.registry import DATASETS
 from dmrnet.report import build_report
-from dmrnet.report.build import PUBLISHED
 from dmrnet.report.figures.samples import LARGEST, sample_figure
 from dmrnet.report.mistakes.shown import read_shown, shown_samples
+from dmrnet.report.pages.section import PUBLISHED
 from dmrnet.report.records.rows import RowError
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.summary import summarise
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("no_png", "samples_alone")
 def samples_alone(monkeypatch):
     """Draw no other figure."""
     for name in ("score_figures", "variance_figures"):
-        monkeypatch.setattr(f"dmrnet.report.build.{name}", lambda *_: [])
+        monkeypatch.setattr(f"dmrnet.report.pages.section.{name}", lambda *_: [])
 
 
 def add_shown(run, side=16, **changes):

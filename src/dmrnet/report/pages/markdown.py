@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from dmrnet.report.figures.drawing.figure import Figure
 from dmrnet.report.mistakes.gather import Mistakes
 from dmrnet.report.mistakes.pack import form_of
+from dmrnet.report.pages.block import Block
 from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.overview import HOW_GAINED, Overview
 from dmrnet.report.pages.prose import facts, how_main, lead
 from dmrnet.report.pages.section import Section
-from dmrnet.report.pages.tables.calibration import HOW_CALIBRATED
-from dmrnet.report.pages.tables.classes import HOW_CLASSES, class_table
 from dmrnet.report.pages.tables.mistakes import HOW_MISTAKES, mistake_tables
-from dmrnet.report.pages.tables.parts import how_parts, part_kind, part_table
 from dmrnet.report.pages.tables.scores import (
     combination_table,
     cost_table,
@@ -23,7 +21,6 @@ from dmrnet.report.pages.tables.scores import (
     presence_table,
 )
 from dmrnet.report.pages.tables.table import SEEN, UNSEEN, Cell, Table
-from dmrnet.report.pages.tables.worth import how_worth
 from dmrnet.report.summary.notes import facts_on, warnings_on
 
 
@@ -52,17 +49,8 @@ def render_markdown(
             markdown_table(main_cost_table(summary)),
             f"{escape_markdown(how_main(summary))}\n",
         ]
-        if (classes := class_table(summary)).rows:
-            parts += ["### Beside accuracy\n", markdown_table(classes), f"{HOW_CLASSES}\n"]
-        if (of_parts := part_table(summary)).rows:
-            parts += [
-                f"### {summary.score.label} by {part_kind(summary.score)}\n",
-                markdown_table(of_parts),
-            ]
-            parts.append(f"{how_parts(summary.score)}\n")
-        if section.differences.rows:
-            parts += ["### Differences\n", markdown_table(section.differences)]
-            parts.append(f"{section.compared}\n")
+        for block in section.scores:
+            parts += _block(block, figure_folder)
         parts += _figures(section.figures, figure_folder)
         if isinstance(section.mistakes, Mistakes):
             parts.append("### What gets confused\n")
@@ -76,23 +64,15 @@ def render_markdown(
             parts += _figures(section.mistake_figures, figure_folder)
         if (presence := presence_table(summary)).rows:
             parts += ["### What training samples have\n", markdown_table(presence)]
-        if section.worth.rows:
-            parts += ["### What each modality is worth\n", markdown_table(section.worth)]
-            parts.append(f"{how_worth(summary)}\n")
-            parts += _figures(section.worth_figures, figure_folder)
-        if section.calibration.rows:
-            parts += ["### Can probabilities be believed?\n", markdown_table(section.calibration)]
-            parts.append(f"{HOW_CALIBRATED}\n")
-            parts += _figures(section.calibration_figures, figure_folder)
+        for block in section.more:
+            parts += _block(block, figure_folder)
         if section.hardness.rows:
             parts += ["### Hard combinations\n", markdown_table(section.hardness)]
         if section.mined:
             parts.append(markdown_table(section.mined.table))
             parts.append(f"{escape_markdown(section.mined.reading)}\n")
         for block in section.analyses:
-            parts += [f"### {escape_markdown(block.title)}\n", markdown_table(block.table)]
-            parts.append(f"{escape_markdown(block.reading)}\n")
-            parts += _figures(block.figures, figure_folder)
+            parts += _block(block, figure_folder)
         parts += ["### Every combination\n", f"{SEEN} seen, {UNSEEN} missing.\n"]
         parts.append(markdown_table(combination_table(summary, summary.combinations)))
         if (cost := cost_table(summary)).rows:
@@ -120,6 +100,17 @@ def escape_markdown(text: str) -> str:
         a\|b \<i\>
     """
     return re.sub(r"([\\`*_{}\[\]<>#|~$&!])", r"\\\1", text)
+
+
+def _block(block: Block, figure_folder: str) -> list[str]:
+    if not block.table.rows:
+        return []
+    return [
+        f"### {escape_markdown(block.title)}\n",
+        markdown_table(block.table),
+        f"{escape_markdown(block.reading)}\n",
+        *_figures(block.figures, figure_folder),
+    ]
 
 
 def _cell(cell: Cell) -> str:

@@ -5,17 +5,50 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dmrnet.report.figures.by_variance import variance_figures
+from dmrnet.report.figures.curves import curve_figures
 from dmrnet.report.figures.drawing.figure import Figure
-from dmrnet.report.mistakes.gather import Mistakes
+from dmrnet.report.figures.label_maps import map_figures
+from dmrnet.report.figures.numbers import number_figures
+from dmrnet.report.figures.reliability import reliability_figures
+from dmrnet.report.figures.samples import sample_figure
+from dmrnet.report.figures.scores import score_figures
+from dmrnet.report.figures.worth import worth_figures
+from dmrnet.report.mistakes.gather import Mistakes, NumbersOf, gather
+from dmrnet.report.mistakes.shown import shown_samples
+from dmrnet.report.pages.block import Block
 from dmrnet.report.pages.prose import how_compared
-from dmrnet.report.pages.tables.analyses import AnalysisBlock
+from dmrnet.report.pages.tables.analyses import analysis_blocks
+from dmrnet.report.pages.tables.calibration import HOW_CALIBRATED, calibration_table
+from dmrnet.report.pages.tables.classes import HOW_CLASSES, class_table
 from dmrnet.report.pages.tables.differences import difference_table
+from dmrnet.report.pages.tables.parts import how_parts, part_kind, part_table
 from dmrnet.report.pages.tables.scores import combination_table, hardness_table
 from dmrnet.report.pages.tables.table import Table
+from dmrnet.report.pages.tables.worth import how_worth, worth_table
 from dmrnet.report.records.combinations import members
-from dmrnet.report.summary.bootstrap import Resampled
+from dmrnet.report.records.predictions import PICTURES
+from dmrnet.report.records.runs import RunRecord
+from dmrnet.report.records.systems import data_name
+from dmrnet.report.summary.bootstrap import resample
+from dmrnet.report.summary.calibration import calibration_of
 from dmrnet.report.summary.summary import DataSummary
+from dmrnet.report.summary.worth import worth_of
 from dmrnet.text import shell
+
+# fmt: off
+PUBLISHED = frozenset((
+    "brats", "cancer", "casia-surf", "crema-d", "cwfid", "digits",
+    "ionosphere", "kinetics-sounds", "landsat", "libras", "mfeat", "nyuv2",
+    "pendigits", "quadrants", "segment", "spambase", "watch",
+))
+# fmt: on
+"""Data sets whose samples are public, as rows name them; all others are the user's own."""
+
+OWN_LEFT_OUT = (
+    "left out, since they are of your own data and a page may be passed on; "
+    "`dmrnet report --samples` shows some."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +57,10 @@ class Section:
 
     Attributes:
         figures: Figures of the scores.
-        differences: Differences to the baseline; no rows without a baseline.
-        compared: How to read the differences.
-        worth: What each modality is worth; no rows where not all combinations are scored.
-        worth_figures: Figures of that.
-        calibration: Calibration errors; no rows where no run keeps what they need.
-        calibration_figures: Reliability diagram of that.
+        scores: Scores beside the main one, and differences to the baseline.
         hardness: Mined and truly worst combinations; no rows without mining.
         mined: The analysis of hard sets, shown with `hardness`; None without it.
+        more: What each modality is worth, and calibration.
         analyses: The other analyses.
         mistakes: What systems get wrong, or why that is not known; None where another section of
             the data set has it.
@@ -44,26 +73,23 @@ class Section:
     title: str
     summary: DataSummary
     figures: tuple[Figure, ...]
-    differences: Table
-    compared: str
-    worth: Table
-    worth_figures: tuple[Figure, ...]
-    calibration: Table
-    calibration_figures: tuple[Figure, ...]
+    scores: tuple[Block, ...]
     hardness: Table
-    mined: AnalysisBlock | None
-    analyses: tuple[AnalysisBlock, ...]
-    mistakes: Mistakes | str | None = None
-    mistake_figures: tuple[Figure, ...] = ()
-    samples: Figure | str | None = None
+    mined: Block | None
+    more: tuple[Block, ...]
+    analyses: tuple[Block, ...]
+    mistakes: Mistakes | str | None
+    mistake_figures: tuple[Figure, ...]
+    samples: Figure | str | None
 
     @property
     def all_figures(self) -> tuple[Figure, ...]:
         """Figures of the scores, then those of analyses."""
-        analysed = (figure for block in self.analyses for figure in block.figures)
+        more, analysed = (
+            [f for one in of for f in one.figures] for of in (self.more, self.analyses)
+        )
         samples = [self.samples] if isinstance(self.samples, Figure) else []
-        own = (*self.figures, *self.mistake_figures, *self.worth_figures, *self.calibration_figures)
-        return (*own, *samples, *analysed)
+        return (*self.figures, *self.mistake_figures, *more, *samples, *analysed)
 
     @property
     def left_out(self) -> list[str]:
@@ -104,38 +130,114 @@ class Section:
 
 def make_section(
     summary: DataSummary,
-    figures: Sequence[Figure],
+    runs: Sequence[RunRecord],
     anchor: str,
-    resampled: Resampled | None,
-    analyses: Sequence[AnalysisBlock],
-    worth: Table,
-    worth_figures: Sequence[Figure],
-    calibration: Table,
-    calibration_figures: Sequence[Figure],
-    mistakes: Mistakes | str | None,
-    mistake_figures: Sequence[Figure],
-    samples: Figure | str | None,
+    samples: bool | None,
     *,
+    is_first: bool,
     with_score: bool,
 ) -> Section:
-    """Gather a section: the analysis of hard sets is shown with what was mined, if it was."""
-    hardness = hardness_table(summary)
+    """Make a section: the analysis of hard sets is shown with what was mined, if it was.
+
+    Args:
+        summary: Summary of the data set and score.
+        runs: The runs that it is of.
+        anchor: Name of the section: letters, digits and hyphens. Those of its figures start so.
+        samples: Whether pictures of samples are shown; see `dmrnet.report.build_report`.
+        is_first: Whether it is the first of its data set, which has what systems get wrong.
+        with_score: Whether the title names the score.
+    """
+    wrong = gather(summary) if is_first else None
+    numbers = wrong if isinstance(wrong, NumbersOf) else None
+    hardness, analyses = hardness_table(summary), analysis_blocks(summary, anchor)
     mined = next((b for b in analyses if b.kind == "hard-set"), None) if hardness.rows else None
+    maps = () if _why_left_out(summary, samples) else map_figures(summary, anchor)
     return Section(
         anchor=anchor,
         title=summary.dataset + (f", {summary.score.label}" if with_score else ""),
         summary=summary,
-        figures=tuple(figures),
-        differences=difference_table(summary, resampled),
-        compared=how_compared(summary, resampled),
-        worth=worth,
-        worth_figures=tuple(worth_figures),
-        calibration=calibration,
-        calibration_figures=tuple(calibration_figures),
+        figures=(
+            *score_figures(summary, anchor),
+            *variance_figures(summary, f"{anchor}-variance"),
+            *maps,
+            *curve_figures(summary, anchor),
+        ),
+        scores=_score_blocks(summary, runs),
         hardness=hardness_table(summary, measured=False) if mined else hardness,
         mined=mined,
+        more=_more_blocks(summary, anchor),
         analyses=tuple(block for block in analyses if block is not mined),
-        mistakes=mistakes,
-        mistake_figures=tuple(mistake_figures),
-        samples=samples,
+        mistakes=None if isinstance(wrong, NumbersOf) else wrong,
+        mistake_figures=tuple(number_figures(numbers, summary.baseline, anchor) if numbers else ()),
+        samples=_samples(summary, anchor, samples) if is_first else None,
     )
+
+
+def _score_blocks(summary: DataSummary, runs: Sequence[RunRecord]) -> tuple[Block, ...]:
+    """Return scores beside the main one, and the differences to the baseline."""
+    score, kind, resampled = summary.score, part_kind(summary.score), resample(summary, runs)
+    return (
+        Block(
+            "Beside accuracy",
+            class_table(summary),
+            HOW_CLASSES,
+            kind="classes",
+            caption="Metrics of classes of every system",
+        ),
+        Block(
+            f"{score.label} by {kind}",
+            part_table(summary),
+            how_parts(score),
+            kind="parts",
+            caption=f"{score.label} of every system by {kind}",
+        ),
+        Block(
+            "Differences",
+            difference_table(summary, resampled),
+            how_compared(summary, resampled),
+            kind="differences",
+            caption="Differences to the baseline",
+            better="low" if score.lower_is_better else "high",
+        ),
+    )
+
+
+def _more_blocks(summary: DataSummary, anchor: str) -> tuple[Block, ...]:
+    """Return what each modality is worth, and whether probabilities can be believed."""
+    worth, calibrations = worth_of(summary), calibration_of(summary)
+    return (
+        Block(
+            "What each modality is worth",
+            worth_table(worth, summary),
+            how_worth(summary),
+            tuple(worth_figures(summary, worth, anchor)),
+            kind="worth-table",
+        ),
+        Block(
+            "Can probabilities be believed?",
+            calibration_table(calibrations),
+            HOW_CALIBRATED,
+            tuple(reliability_figures(summary, calibrations, anchor)),
+            kind="calibration",
+            caption="Calibration error of every system",
+            better="low",
+        ),
+    )
+
+
+def _why_left_out(summary: DataSummary, wanted: bool | None) -> str:
+    """Return why pictures of samples are left out; empty if they are not."""
+    if wanted is None and data_name(summary.dataset) not in PUBLISHED:
+        return OWN_LEFT_OUT
+    return "left out, as requested." if wanted is False else ""
+
+
+def _samples(summary: DataSummary, anchor: str, wanted: bool | None) -> Figure | str | None:
+    """Draw some samples, or return why there are none; None where runs keep label maps."""
+    maps = any((line.path / PICTURES).is_file() for line in summary.runs)
+    samples = None if maps else shown_samples(summary)
+    if not isinstance(samples, str) and (why := _why_left_out(summary, wanted)):
+        return why
+    if samples is None or isinstance(samples, str):
+        return samples
+    return sample_figure(*samples, summary.modalities, f"{anchor}-samples")

@@ -17,13 +17,10 @@ from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.overview import HOW_GAINED, Overview
 from dmrnet.report.pages.prose import facts, how_main, lead
 from dmrnet.report.pages.section import Section
-from dmrnet.report.pages.tables.calibration import HOW_CALIBRATED
-from dmrnet.report.pages.tables.classes import HOW_CLASSES, class_table, constant_text
+from dmrnet.report.pages.tables.classes import constant_text
 from dmrnet.report.pages.tables.mistakes import HOW_MISTAKES, mistake_tables
-from dmrnet.report.pages.tables.parts import how_parts, part_kind, part_table
 from dmrnet.report.pages.tables.scores import cost_table, main_cost_table, presence_table
 from dmrnet.report.pages.tables.table import SEEN, UNSEEN
-from dmrnet.report.pages.tables.worth import how_worth
 from dmrnet.report.summary.notes import facts_on, warnings_on
 
 SCRIPTS = ("page.js", "mistakes.js")
@@ -44,9 +41,8 @@ def _template() -> Template:
     environment.globals |= {
         function.__name__: function
         for function in (
-            *(opening, lead, facts, warnings_on, facts_on, constant_text, how_worth, how_main),
-            *(main_cost_table, class_table, cost_table, presence_table),
-            *(part_table, part_kind, how_parts),
+            *(opening, lead, facts, warnings_on, facts_on, constant_text, how_main),
+            *(main_cost_table, cost_table, presence_table),
             *(mistake_tables, packed, is_known, form_of),
         )
     }
@@ -69,8 +65,6 @@ def render_html(sections: Sequence[Section], overview: Overview | None) -> str:
         sections=sections,
         overview=overview,
         how_gained=HOW_GAINED,
-        how_calibrated=HOW_CALIBRATED,
-        how_classes=HOW_CLASSES,
         how_mistakes=HOW_MISTAKES,
         most_cautions=MOST_WARNINGS,
         style=style,

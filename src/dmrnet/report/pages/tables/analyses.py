@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from dmrnet.report.figures.angles import KINDS, angle_figure, mean_by_kind, pair_figure
 from dmrnet.report.figures.channel_distance import distance_figure, pairs_of
 from dmrnet.report.figures.drawing.figure import Figure
 from dmrnet.report.figures.variance_by_epoch import variance_by_epoch
+from dmrnet.report.pages.block import Block
 from dmrnet.report.pages.tables.table import EMPTY, Cell, Table
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate, paired_difference
@@ -21,18 +21,7 @@ _MOST_BY_EPOCH = 3
 """Number of systems with a figure of their variance by epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnalysisBlock:
-    """One analysis on the page: heading, numbers, how to read them, figures; `kind` is its name."""
-
-    title: str
-    table: Table
-    reading: str
-    figures: tuple[Figure, ...]
-    kind: str
-
-
-def analysis_blocks(summary: DataSummary, prefix: str) -> tuple[AnalysisBlock, ...]:
+def analysis_blocks(summary: DataSummary, prefix: str) -> tuple[Block, ...]:
     """Return the analyses of a summary's runs; none if the runs were not analysed.
 
     Names of the figures start with the prefix: letters, digits and hyphens.
@@ -59,14 +48,14 @@ def _block(
     table: Table,
     reading: str,
     figures: Iterable[Figure | None] = (),
-) -> AnalysisBlock:
+) -> Block:
     """Make a block, without the figures that could not be drawn; the title says at what."""
     drawn = tuple(figure for figure in figures if figure is not None)
     title += f", at {analysed.at}" if analysed.at else ""
-    return AnalysisBlock(title, table, reading, drawn, analysed.kind)
+    return Block(title, table, reading, drawn, analysed.kind)
 
 
-def _distances(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> AnalysisBlock:
+def _distances(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> Block:
     systems = _systems(summary, analysed)
     forms = ("cosine", "printed")
     rows = []
@@ -104,7 +93,7 @@ _ANGLES = {
 }
 
 
-def _angles(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> AnalysisBlock:
+def _angles(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> Block:
     systems = _systems(summary, analysed)
     rows = []
     for suffix, origin in (("_centred", "mean"), ("", "zero")):
@@ -161,7 +150,7 @@ def _compared(
     return [tuple(cells)]
 
 
-def _variance(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> AnalysisBlock:
+def _variance(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> Block:
     systems = _systems(summary, analysed)
     singles = [name for name in analysed.combinations("variance") if "+" not in name]
     full = summary.full
@@ -186,7 +175,7 @@ def _variance(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> A
     )
 
 
-def _hard_sets(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> AnalysisBlock:
+def _hard_sets(summary: DataSummary, analysed: AnalysisSummary, prefix: str) -> Block:
     metrics = {"mined": "Mined", "by_variance": "Highest variance", "by_loss": "Highest loss"}
     rows = []
     for label in _systems(summary, analysed):
