@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
 import matplotlib as mpl
@@ -26,7 +27,6 @@ from dmrnet.report.records.metrics import CONSTANT_NAMES
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.formatting import shortened
 from dmrnet.report.summary.summary import DataSummary
-from dmrnet.report.summary.system_summary import SystemSummary
 
 ROW = 0.2
 """Height of a system's row in inches."""
@@ -43,41 +43,40 @@ def heat_map(summary: DataSummary, columns: Sequence[str], name: str) -> Figure:
         columns: Combinations, in the order of their columns.
         name: Name of the figure.
     """
-    systems = [item for item in summary.systems if item.scores]
-    compared = [item for item in systems if item.gains]
-    labels = [shortened(item.label, LONGEST_LABEL) for item in systems]
+    scores = {item.label: item.scores for item in summary.systems if item.scores}
+    gains = {item.label: item.gains for item in summary.systems if item.scores and item.gains}
+    constants = summary.constants.values()
+    every = [*_percent(scores, columns), *(100 * value for value in constants)]
+    low, high = min(every), max(every)
+    # A scale needs some width.
+    ends = (low, high) if high - low > 1e-6 else (low - 0.5, high + 0.5)
+    colours = "viridis_r" if summary.score.lower_is_better else "viridis"
+    panels = [_Panel(summary.score.axis(), scores, ends, colours)]
+    if gains:
+        most = max(map(abs, _percent(gains, columns)), default=1.0) or 1.0
+        unit = "points" if summary.score.rate else summary.score.label
+        panels.insert(0, _Panel(f"{unit} against {summary.baseline}", gains, (-most, most), "RdBu"))
     left, width, dots = matrix_size(columns, summary.modalities)
-    left = max(left, 0.2 + 0.075 * max(map(len, labels)))
-    upper, lower = ROW * len(systems), ROW * len(compared)
+    left = max(left, 0.2 + 0.075 * max(len(shortened(label, LONGEST_LABEL)) for label in scores))
     base, gap = 0.22, 0.34
-    unit = "points" if summary.score.rate else summary.score.label
 
     def draw(ink: str) -> Canvas:
-        height = base + 0.3 + upper + (gap + lower if compared else 0) + dots
+        height = base + dots + 0.3 + sum(ROW * len(one.values) + gap for one in panels) - gap
         figure = Canvas(figsize=(left + width + 0.7, height))
         axes = axes_at(figure, left, base, width, dots)
         dot_matrix(axes, columns, summary.modalities, ink)
         shade_sizes([axes], columns, ink)
-        panels, bottom = [axes], base + 0.05 + dots
-        if compared:
-            most = _largest([item.gains for item in compared], columns)
-            below = axes_at(figure, left, bottom, width, lower)
-            gains = {item.label: item.gains for item in compared}
-            _cells(below, compared, gains, columns, (-most, most), "RdBu", ink)
-            below.set_title(f"{unit} against {summary.baseline}", loc="left", color=ink, pad=3)
-            _scale(figure, left + width + 0.12, bottom, lower, (-most, most), "RdBu", ink)
-            panels, bottom = [*panels, below], bottom + lower + gap
-        above = axes_at(figure, left, bottom, width, upper)
-        scores = {item.label: item.scores for item in systems}
-        ends = _ends([item.scores for item in systems], columns, summary.constants.values())
-        colours = "viridis_r" if summary.score.lower_is_better else "viridis"
-        _cells(above, systems, scores, columns, ends, colours, ink)
-        above.set_title(summary.score.axis(), loc="left", color=ink, pad=3)
-        scale = _scale(figure, left + width + 0.12, bottom, upper, ends, colours, ink)
-        if summary.constants:
-            scale.axhline(100 * fmean(summary.constants.values()), **constant_line(ink))
-        for one in (*panels, above):
-            one.set_xlim(-0.5, len(columns) - 0.5)
+        axes.set_xlim(-0.5, len(columns) - 0.5)
+        bottom = base + 0.05 + dots
+        for one in panels:
+            height = ROW * len(one.values)
+            axes = axes_at(figure, left, bottom, width, height)
+            _cells(axes, one, columns, ink)
+            scale = axes_at(figure, left + width + 0.12, bottom, 0.12, max(height, 0.4))
+            _scale(scale, one, ink)
+            bottom += height + gap
+        if constants:
+            scale.axhline(100 * fmean(constants), **constant_line(ink))
         return figure
 
     caption = (
@@ -85,33 +84,38 @@ def heat_map(summary: DataSummary, columns: Sequence[str], name: str) -> Figure:
         "the number of modalities seen, then by the score of the first system, worst first. The "
         "mean over seeds; the tables have every number."
     )
-    if summary.constants:
-        alone = 100 * fmean(summary.constants.values())
+    if constants:
         caption += (
             f" In the scale, dashed: {CONSTANT_NAMES[summary.score.name]} alone, "
-            f"{alone:.4g}{summary.score.sign}."
+            f"{100 * fmean(constants):.4g}{summary.score.sign}."
         )
     return make_figure(name, "Every combination", caption, draw, wide=True)
 
 
-def _cells(
-    axes: Axes,
-    systems: Sequence[SystemSummary],
-    values: Mapping[str, Mapping[str, Estimate]],
-    columns: Sequence[str],
-    ends: tuple[float, float],
-    colours: str,
-    ink: str,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """Rows of rectangles: values by system and combination, and the ends of their colours."""
+
+    title: str
+    values: Mapping[str, Mapping[str, Estimate]]
+    ends: tuple[float, float]
+    colours: str
+
+
+def _percent(values: Mapping[str, Mapping[str, Estimate]], columns: Sequence[str]) -> list[float]:
+    return [100 * of[name].mean for of in values.values() for name in columns if name in of]
+
+
+def _cells(axes: Axes, panel: _Panel, columns: Sequence[str], ink: str) -> None:
     """Draw a rectangle for each system and combination, which a page can pick out."""
-    scale = mpl.colormaps[colours]
-    low, high = ends
+    scale = mpl.colormaps[panel.colours]
+    low, high = panel.ends
     # One shape, in inches, that every combination of a system uses.
     half, up = column_width(columns) / 2, ROW / 2
     corners = [(-half, -up), (half, -up), (half, up), (-half, up), (-half, -up)]
-    for y, item in enumerate(systems):
-        shown = [(x, name) for x, name in enumerate(columns) if name in values[item.label]]
-        means = [100 * values[item.label][name].mean for _, name in shown]
+    for y, (label, values) in enumerate(panel.values.items()):
+        shown = [(x, name) for x, name in enumerate(columns) if name in values]
+        means = [100 * values[name].mean for _, name in shown]
         cells = PathCollection(
             [Path(corners)],
             offsets=[(x, y) for x, _ in shown],
@@ -121,57 +125,36 @@ def _cells(
             clip_on=False,
         )
         cells.set_transform(axes.figure.dpi_scale_trans)
-        cells.set_gid(data_id(item.label, [name for _, name in shown]))
+        cells.set_gid(data_id(label, [name for _, name in shown]))
         # Not `add_collection`, which would look for limits that are set anyway.
         axes.add_artist(cells)
-    axes.set_ylim(len(systems) - 0.5, -0.5)
-    axes.set_yticks(range(len(systems)), [shortened(item.label, LONGEST_LABEL) for item in systems])
+    labels = [shortened(label, LONGEST_LABEL) for label in panel.values]
+    axes.set_xlim(-0.5, len(columns) - 0.5)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_title(panel.title, loc="left", color=ink, pad=3)
+    _without_edges(axes, ink)
+
+
+def _scale(axes: Axes, panel: _Panel, ink: str) -> None:
+    """Draw the colours' scale at the right of a panel."""
+    steps = 24
+    scale = mpl.colormaps[panel.colours]
+    edges = np.linspace(*panel.ends, steps + 1)
+    for number in range(steps):
+        axes.axhspan(
+            edges[number], edges[number + 1], color=scale((number + 0.5) / steps), linewidth=0
+        )
+    axes.set_ylim(*panel.ends)
+    axes.yaxis.tick_right()
+    texts = [f"{end:.0f}" if abs(end) >= 10 else f"{end:.1f}" for end in panel.ends]
+    axes.set_yticks(panel.ends, texts)
+    _without_edges(axes, ink)
+
+
+def _without_edges(axes: Axes, ink: str) -> None:
     axes.set_xticks([])
     bare(axes, ink)
     axes.tick_params(length=0)
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
-
-
-def _scale(
-    figure: Canvas,
-    left: float,
-    bottom: float,
-    height: float,
-    ends: tuple[float, float],
-    colours: str,
-    ink: str,
-) -> Axes:
-    """Draw the colours' scale at the right of a panel."""
-    axes = axes_at(figure, left, bottom, 0.12, max(height, 0.4))
-    steps = 24
-    scale = mpl.colormaps[colours]
-    edges = np.linspace(*ends, steps + 1)
-    for number in range(steps):
-        axes.axhspan(
-            edges[number], edges[number + 1], color=scale((number + 0.5) / steps), linewidth=0
-        )
-    axes.set_ylim(*ends)
-    axes.set_xticks([])
-    axes.yaxis.tick_right()
-    axes.set_yticks(ends, [f"{end:.0f}" if abs(end) >= 10 else f"{end:.1f}" for end in ends])
-    bare(axes, ink)
-    axes.spines["left"].set_visible(False)
-    axes.spines["bottom"].set_visible(False)
-    axes.tick_params(length=0)
-    return axes
-
-
-def _ends(
-    values: Sequence[Mapping[str, Estimate]], columns: Sequence[str], constants: Iterable[float]
-) -> tuple[float, float]:
-    """Return the ends of the scale: scores and constants."""
-    every = [100 * of[name].mean for of in values for name in columns if name in of]
-    every += [100 * value for value in constants]
-    low, high = min(every), max(every)
-    return (low, high) if high - low > 1e-6 else (low - 0.5, high + 0.5)
-
-
-def _largest(values: Sequence[Mapping[str, Estimate]], columns: Sequence[str]) -> float:
-    every = [abs(100 * of[name].mean) for of in values for name in columns if name in of]
-    return max(every, default=1.0) or 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dmrnet.report.pages.tables.table import EMPTY, Cell, Table
+from dmrnet.report.pages.tables.table import Cell, Table, score_cell
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.calibration import Calibration
 
@@ -26,8 +26,6 @@ def calibration_table(calibrations: Sequence[Calibration]) -> Table:
 
 def _cell(one: Calibration, size: int) -> Cell:
     before, after = (one.errors.get((stage, size)) for stage in ("before", "after"))
-    if before is None:
-        return EMPTY
-    if after is None:
-        return Cell(fmt.estimate(before), hint=fmt.by_seed(before))
-    return Cell(fmt.estimate(after), f"before {fmt.percent(before.mean)}", hint=fmt.by_seed(after))
+    if before is None or after is None:
+        return score_cell(before, None)
+    return score_cell(after, None, below=f"before {fmt.percent(before.mean)}")

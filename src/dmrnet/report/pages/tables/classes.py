@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dmrnet.report.pages.tables.table import EMPTY, Cell, Table, best_of
+from dmrnet.report.pages.tables.table import Table, average_rows, score_cell
 from dmrnet.report.records.metrics import CLASS_METRICS, CONSTANT_NAMES
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.summary import DataSummary
@@ -23,26 +23,13 @@ def class_table(summary: DataSummary) -> Table:
     metrics = [m for m in CLASS_METRICS if any(m in one.averages for one in summary.of_classes)]
     classes = list(dict.fromkeys(name for one in summary.of_classes for name in one.recalls))
     classes = classes if len(classes) <= MOST_CLASSES else []
-    rows = []
-    best = {
-        m: best_of(summary, [one.averages.get(m) for one in summary.of_classes]) for m in metrics
-    }
-    for one in summary.of_classes:
-        cells = [Cell(one.label)]
-        for metric in metrics:
-            mean, full, top = one.averages.get(metric), one.full.get(metric), best[metric]
-            if mean is None:
-                cells.append(EMPTY)
-                continue
-            below = f"all {fmt.percent(full.mean, 1)}" if full else ""
-            is_best = top is not None and fmt.percent(mean.mean, 1) == fmt.percent(top.mean, 1)
-            cells.append(Cell(fmt.estimate(mean, 1), below, is_best, fmt.by_seed(mean)))
-        for name in classes:
-            recall = one.recalls.get(name)
-            cells.append(
-                Cell(fmt.estimate(recall, 1), hint=fmt.by_seed(recall)) if recall else EMPTY
-            )
-        rows.append(tuple(cells))
+    systems = [(one.label, one.averages, one.full) for one in summary.of_classes]
+    rows = [
+        (*row, *(score_cell(one.recalls.get(name), None, 1) for name in classes))
+        for row, one in zip(
+            average_rows(summary, systems, metrics, 1), summary.of_classes, strict=True
+        )
+    ]
     header = ("System", *(CLASS_METRICS[m] for m in metrics), *(f"Recall of {n}" for n in classes))
     return Table(header, tuple(rows if metrics else ()))
 

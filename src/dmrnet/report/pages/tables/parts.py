@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dmrnet.report.pages.tables.table import EMPTY, Cell, Table, best_of
+from dmrnet.report.pages.tables.table import Table, average_rows
 from dmrnet.report.records.metrics import Score
-from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.summary import DataSummary
 
 MOST_PARTS = 12
@@ -27,23 +26,12 @@ def part_names(summary: DataSummary) -> list[str]:
 
 def part_table(summary: DataSummary) -> Table:
     """One row per system: the average of each part, and below it that of all modalities."""
-    names, rows = part_names(summary), []
-    best = {
-        name: best_of(summary, [one.averages.get(name) for one in summary.parts]) for name in names
-    }
-    for one in summary.parts:
-        cells = [Cell(one.label)]
-        for name in names:
-            mean, full = one.averages.get(name), one.scores.get(name, {}).get(summary.full)
-            top = best[name]
-            if mean is None:
-                cells.append(EMPTY)
-                continue
-            below = f"all {fmt.percent(full.mean)}" if full else ""
-            is_best = top is not None and fmt.percent(mean.mean) == fmt.percent(top.mean)
-            cells.append(Cell(fmt.estimate(mean), below, is_best, fmt.by_seed(mean)))
-        rows.append(tuple(cells))
-    return Table(("System", *names), tuple(rows))
+    names, full = part_names(summary), summary.full
+    systems = [
+        (one.label, one.averages, {part: of[full] for part, of in one.scores.items() if full in of})
+        for one in summary.parts
+    ]
+    return Table(("System", *names), tuple(average_rows(summary, systems, names)))
 
 
 def part_kind(score: Score) -> str:

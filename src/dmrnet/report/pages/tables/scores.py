@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from dmrnet.report.pages.tables.table import EMPTY, SEEN, UNSEEN, Cell, Table, best_of, score_cell
 from dmrnet.report.records.combinations import members
@@ -49,9 +49,8 @@ def main_table(summary: DataSummary) -> Table:
         below = "" if not pairs or pairs == {len(item.seeds)} else f"{max(pairs)} paired"
         cells = [Cell(item.label), Cell(str(len(item.seeds) or "as printed"), below)]
         for key in best:
-            cell = score_cell(item.headlines.get(key), best[key])
             below = fmt.difference(item.differences.get(key))
-            cells.append(Cell(cell.text, below, cell.best, cell.hint))
+            cells.append(score_cell(item.headlines.get(key), best[key], below=below))
         rows.append(tuple(cells))
     return Table(("System", "Seeds", *(HEADLINE_TITLES[key] for key in best)), tuple(rows))
 
@@ -62,29 +61,30 @@ def main_cost_table(summary: DataSummary) -> Table:
     That is its training time, and its parameters and operations at inference.
     """
     table = main_table(summary)
-    times, sizes = ("train_seconds", "train_cpu_seconds"), ("inference_parameters", "parameters")
-    known = [
-        (title, keys, write)
-        for title, keys, write in (
-            ("Training", times, fmt.duration),
-            ("Parameters", sizes, fmt.count),
-        )
-        if any(set(keys) & item.run_metrics.keys() for item in summary.systems)
-    ]
-    rows = []
-    for item, row in zip(summary.systems, table.rows, strict=True):
-        cells = list(row)
-        for title, keys, write in known:
-            first = next((v for k in keys if (v := item.run_metrics.get(k))), None)
-            if title == "Training":
-                cpu = item.run_metrics.get("train_cpu_seconds")
-                below = f"CPU {write(cpu.mean)}" if cpu and cpu is not first else ""
-            else:
-                flops = item.run_metrics.get("inference_flops")
-                below = f"{write(flops.mean)} op." if flops else ""
-            cells.append(Cell(write(first.mean), below, value=first.mean) if first else EMPTY)
-        rows.append(tuple(cells))
-    return Table((*table.header, *(title for title, _, _ in known)), tuple(rows))
+    costs = {
+        "Training": [_time_cell(item.run_metrics) for item in summary.systems],
+        "Parameters": [_size_cell(item.run_metrics) for item in summary.systems],
+    }
+    known = {title: cells for title, cells in costs.items() if any(c is not EMPTY for c in cells)}
+    rows = zip(table.rows, *known.values(), strict=True)
+    return Table((*table.header, *known), tuple((*row, *cells) for row, *cells in rows))
+
+
+def _time_cell(metrics: Mapping[str, Estimate]) -> Cell:
+    seconds, cpu = metrics.get("train_seconds"), metrics.get("train_cpu_seconds")
+    if not seconds or not cpu:
+        return _cost_cell(seconds or cpu, fmt.duration)
+    return _cost_cell(seconds, fmt.duration, f"CPU {fmt.duration(cpu.mean)}")
+
+
+def _size_cell(metrics: Mapping[str, Estimate]) -> Cell:
+    flops = metrics.get("inference_flops")
+    size = metrics.get("inference_parameters") or metrics.get("parameters")
+    return _cost_cell(size, fmt.count, f"{fmt.count(flops.mean)} op." if flops else "")
+
+
+def _cost_cell(value: Estimate | None, write: Callable[[float], str], below: str = "") -> Cell:
+    return Cell(write(value.mean), below, value=value.mean) if value else EMPTY
 
 
 def rank_table(ranking: Ranking) -> Table:
@@ -138,12 +138,8 @@ def presence_table(summary: DataSummary) -> Table:
 def cost_table(summary: DataSummary) -> Table:
     """One row per system: parameters and operations at inference, epochs, samples, seconds."""
     keys = [key for key in _COSTS if any(key in item.run_metrics for item in summary.systems)]
-
-    def cell(key: str, value: Estimate | None) -> Cell:
-        return Cell(_COSTS[key][1](value.mean), value=value.mean) if value else EMPTY
-
     rows = [
-        (Cell(item.label), *(cell(key, item.run_metrics.get(key)) for key in keys))
+        (Cell(item.label), *(_cost_cell(item.run_metrics.get(k), _COSTS[k][1]) for k in keys))
         for item in summary.systems
     ]
     return Table(("System", *(_COSTS[key][0] for key in keys)), tuple(rows if keys else ()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dmrnet.report.statistics import formatting as fmt
@@ -55,12 +55,14 @@ class Table:
         return Table(tuple(self.header[index] for index in full), tuple(rows), self.names)
 
 
-def score_cell(value: Estimate | None, best: Estimate | None, digits: int = 2) -> Cell:
+def score_cell(
+    value: Estimate | None, best: Estimate | None, digits: int = 2, below: str = ""
+) -> Cell:
     """Return a score in percent; it is best if it reads like the best one."""
     if value is None:
         return EMPTY
     is_best = best is not None and fmt.percent(value.mean, digits) == fmt.percent(best.mean, digits)
-    return Cell(fmt.estimate(value, digits), best=is_best, hint=fmt.by_seed(value))
+    return Cell(fmt.estimate(value, digits), below, is_best, fmt.by_seed(value))
 
 
 def best_of(summary: DataSummary, scores: Sequence[Estimate | None]) -> Estimate | None:
@@ -83,3 +85,26 @@ def best_of(summary: DataSummary, scores: Sequence[Estimate | None]) -> Estimate
     # Where all seeds differ by the same, the interval has no width, which is no certainty.
     few = smallest_sign_p(len(difference.seeds)) > _LEVEL
     return None if few and difference.is_constant else best
+
+
+def average_rows(
+    summary: DataSummary,
+    systems: Sequence[tuple[str, Mapping[str, Estimate], Mapping[str, Estimate]]],
+    names: Sequence[str],
+    digits: int = 2,
+) -> list[tuple[Cell, ...]]:
+    """Return a row for each system: averages, and below each the score of all modalities.
+
+    Args:
+        summary: Summary of the data set.
+        systems: Label, averages and scores of all modalities of each system.
+        names: Names of the columns in both.
+        digits: Decimals.
+    """
+    best = {name: best_of(summary, [means.get(name) for _, means, _ in systems]) for name in names}
+    rows = []
+    for label, means, full in systems:
+        below = {name: f"all {fmt.percent(one.mean, digits)}" for name, one in full.items()}
+        cells = (score_cell(means.get(n), best[n], digits, below.get(n, "")) for n in names)
+        rows.append((Cell(label), *cells))
+    return rows

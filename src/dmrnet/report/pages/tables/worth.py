@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from dmrnet.report.pages.tables.table import Cell, Table, best_of, score_cell
 from dmrnet.report.records.metrics import CONSTANT_NAMES
-from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.summary.summary import DataSummary
 from dmrnet.report.summary.worth import FAILURES, Worth, without_any
 
@@ -39,10 +38,7 @@ def worth_table(worth: Sequence[Worth], summary: DataSummary) -> Table:
     rows = [
         (
             Cell(one.label),
-            *(
-                Cell(fmt.estimate(value, summary.score.digits), hint=fmt.by_seed(value))
-                for value in (one.values[name] for name in summary.modalities)
-            ),
+            *(score_cell(one.values[n], None, summary.score.digits) for n in summary.modalities),
             *(score_cell(one.expected[p], b) for p, b in zip(places, best, strict=True)),
         )
         for one in worth
