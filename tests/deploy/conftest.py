@@ -10,7 +10,7 @@ import pytest
 import dmrnet
 from dmrnet import Run
 from dmrnet.deploy.export import Exported
-from dmrnet.deploy.runners import Runner, onnx_runner, torch_runner
+from dmrnet.deploy.runners import Runner, read_onnx, read_torch
 
 RUNS = Path(__file__).parents[1] / "engine" / "old_runs"
 
@@ -35,5 +35,5 @@ def run() -> Run:
 def files(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Files:
     folder = tmp_path_factory.mktemp("exported")
     torch, onnx = run.export(folder), run.export(folder, "onnx", quantise="int8")
-    runners = torch_runner(torch.path.read_bytes()), onnx_runner(onnx.path.read_bytes())
+    runners = read_torch(torch.path.read_bytes())[0], read_onnx(onnx.path.read_bytes())[0]
     return Files(run, torch, onnx, runners)

@@ -9,7 +9,7 @@ import pytest
 
 import dmrnet
 from dmrnet.cli import main
-from dmrnet.deploy.runners import torch_runner
+from dmrnet.deploy.runners import read_torch
 
 from .conftest import RUNS
 
@@ -30,7 +30,7 @@ def test_a_combination_is_exported_and_refused_a_second_time(
     content = (tmp_path / "out" / "model.pt2").read_bytes()
     expected = dmrnet.open_run(RUN).predict_proba({"sound": sound}, combination="sound")
     np.testing.assert_allclose(
-        torch_runner(content)({"sound": sound}, None)[1], expected, atol=1e-5
+        read_torch(content)[0]({"sound": sound}, None)[1], expected, atol=1e-5
     )
     assert main(words) == 2
     assert "model.pt2 exists; remove it" in capsys.readouterr().err

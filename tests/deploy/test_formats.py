@@ -213,7 +213,7 @@ def test_a_modality_may_be_named_as_a_step_of_the_graph() -> None:
     task = Task(tuple(Modality(name, "vector", (3,)) for name in names), MIXED.classes)
     run = run_of("sf-md", task)
     graph = graph_of(run.method, run.standardiser)
-    runner = runners.onnx_runner(formats.onnx_bytes(formats.trace(graph), graph, {}))
+    runner = runners.read_onnx(formats.onnx_bytes(formats.trace(graph), graph, {}))[0]
     assert check_graph(run, graph, runner).difference < 1e-4
 
 
@@ -225,9 +225,9 @@ def test_every_method_becomes_a_file(method: str) -> None:
     for combination in (None, task.modalities[1]):
         graph = graph_of(run.method, run.standardiser, combination)
         program = formats.trace(graph)
-        saved = runners.torch_runner(formats.torch_bytes(program, {}))
+        saved = runners.read_torch(formats.torch_bytes(program, {}))[0]
         assert check_graph(run, graph, saved).difference < 1e-5
-        exported = runners.onnx_runner(formats.onnx_bytes(program, graph, {}))
+        exported = runners.read_onnx(formats.onnx_bytes(program, graph, {}))[0]
         assert check_graph(run, graph, exported).difference < 1e-4
 
 

@@ -208,7 +208,7 @@ def test_gaps_survive_the_files() -> None:
     graph = graph_of(run.method, run.standardiser)
     program = formats.trace(graph)
     for runner in (
-        runners.torch_runner(formats.torch_bytes(program, {})),
-        runners.onnx_runner(formats.onnx_bytes(program, graph, {})),
+        runners.read_torch(formats.torch_bytes(program, {}))[0],
+        runners.read_onnx(formats.onnx_bytes(program, graph, {}))[0],
     ):
         assert check_graph(run, graph, runner).difference < 1e-5

@@ -89,14 +89,15 @@ class Confidence:
             probabilities: float ``(n, M)``.
             seen: bool ``(n, V)``.
         """
+        row, of_size = self.rows(seen), self.temperature_of_sizes()[seen.sum(1)]
+        return temper(probabilities, torch.where(row >= 0, self.temperature[row], of_size))
+
+    def temperature_of_sizes(self) -> Tensor:
+        """Return the mean temperature of the combinations of 0 to V modalities; 1 without any."""
         size = self.combinations.sum(1)
         sizes = range(self.combinations.shape[1] + 1)
-        of_size = torch.stack([self.temperature[size == number].mean() for number in sizes])
-        row = self.rows(seen)
-        temperature = torch.where(
-            row >= 0, self.temperature[row], of_size[seen.sum(1)].nan_to_num(1.0)
-        )
-        return temper(probabilities, temperature)
+        means = torch.stack([self.temperature[size == number].mean() for number in sizes])
+        return means.nan_to_num(1.0)
 
     def sets(self, probabilities: Tensor, seen: Tensor, level: float) -> Tensor:
         """Return sets of classes that hold the true one at a level, bool ``(n, M)``.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from dmrnet.deploy.check import Check, check_graph
+from dmrnet.deploy.check import check_graph
 from dmrnet.deploy.graph import graph_of
 from dmrnet.deploy.metadata import metadata_of
 from dmrnet.deploy.quantise import CombinationCost, as_table, cost_of, quantised
@@ -72,7 +72,8 @@ def export_run(
 
         return write_weights(run, to)
     from dmrnet import __version__
-    from dmrnet.deploy import formats, runners
+    from dmrnet.deploy import formats
+    from dmrnet.deploy.runners import read_onnx, read_torch
 
     name = "model.pt2" if form == "torch-export" else "model.onnx"
     files: dict[Path, bytes] = {to / name: b""}
@@ -88,17 +89,17 @@ def export_run(
     program = formats.trace(graph)
     if form == "torch-export":
         content = formats.torch_bytes(program, metadata)
-        runner = runners.torch_runner(content)
+        runner, _ = read_torch(content)
     else:
         content = formats.onnx_bytes(program, graph, metadata)
-        runner = runners.onnx_runner(content)
-    check: Check = check_graph(run, graph, runner, confidence)
+        runner, _ = read_onnx(content)
+    check = check_graph(run, graph, runner, confidence)
     files[to / name] = content
     costs: list[CombinationCost] = []
     if quantise:
         split = "test" if metadata["scores"]["split"] == "test" else "val"
         small = quantised(content, {**metadata, "quantised": quantise})
-        costs = cost_of(run, graph, runner, runners.onnx_runner(small), split)
+        costs = cost_of(run, graph, runner, read_onnx(small)[0], split)
         files[to / "model.int8.onnx"] = small
         files[to / "combinations.csv"] = as_table(costs).encode()
     write_together(files)

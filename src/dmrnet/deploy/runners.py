@@ -21,11 +21,6 @@ Runner = Callable[[Mapping[str, Array], Array | None], tuple[Array, Array]]
 """Function of a graph from arrays by modality, and presence, to logits and probabilities."""
 
 
-def torch_runner(content: bytes) -> Runner:
-    """Return how the content of a ``.pt2`` file runs."""
-    return read_torch(content)[0]
-
-
 def read_torch(content: bytes, threads: int = 0) -> tuple[Runner, dict[str, Any]]:
     """Return how the content of a ``.pt2`` file runs, and its metadata.
 
@@ -48,11 +43,6 @@ def read_torch(content: bytes, threads: int = 0) -> tuple[Runner, dict[str, Any]
         return logits.numpy(), probabilities.numpy()
 
     return run, json.loads(extra[METADATA])
-
-
-def onnx_runner(content: bytes, threads: int = 0) -> Runner:
-    """Return how the content of an ``.onnx`` file runs; see `read_onnx`."""
-    return read_onnx(content, threads)[0]
 
 
 def read_onnx(content: bytes, threads: int = 0) -> tuple[Runner, dict[str, Any]]:

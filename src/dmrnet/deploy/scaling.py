@@ -39,11 +39,6 @@ class Scaling(nn.Module):
         self.register_buffer("fill", fill)
         self.register_buffer("flagged", flagged)
 
-    @property
-    def fills(self) -> bool:
-        """Whether NaN may stand for missing cells."""
-        return self.fill is not None
-
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the method reads, float32 ``(B, ...)``, and which rows are usable, ``(B,)``.
 

@@ -30,13 +30,10 @@ class Tempering(nn.Module):
     def __init__(self, confidence: Confidence, fixed: Tensor | None = None) -> None:
         super().__init__()
         known, temperature = index_of(confidence.combinations), confidence.temperature.float()
-        size = confidence.combinations.sum(1)
-        sizes = range(confidence.combinations.shape[1] + 1)
-        # A combination that was not scored has the mean temperature of those of its size.
-        of_size = torch.stack([confidence.temperature[size == number].mean() for number in sizes])
         self.register_buffer("known", known)
         self.register_buffer("temperature", temperature)
-        self.register_buffer("of_size", of_size.nan_to_num(1.0).float())
+        # A combination that was not scored has the mean temperature of those of its size.
+        self.register_buffer("of_size", confidence.temperature_of_sizes().float())
         self.register_buffer("fixed", fixed)
 
     def forward(self, logits: Tensor, present: Tensor | None) -> Tensor:

@@ -18,10 +18,9 @@ from dmrnet.explore.search import MOST, SampleSearch
 from dmrnet.explore.settings import PART, ViewSettings, read_settings, settings_schema
 from dmrnet.explore.view import Shown, about, shown, view
 from dmrnet.serve.app import create_app
-from dmrnet.serve.asking import JSON, MULTIPART, body_of, probabilities_of
-from dmrnet.serve.body import read_form
+from dmrnet.serve.asking import JSON, MULTIPART, probabilities_of, read_request
 from dmrnet.serve.limits import Limits
-from dmrnet.serve.samples import BadSampleError, assemble, read_parts
+from dmrnet.serve.samples import BadSampleError, Parts, assemble, read_parts
 from dmrnet.serve.schema import error_responses, parts_schema
 
 PAGE = {
@@ -55,7 +54,6 @@ def create_explorer(
     limits = limits or Limits()
     model = explored.model
     app = create_app(model, limits, hosts, open_paths=PAGE)
-    names = [one.name for one in model.inputs]
     search = None if explored.samples is None else SampleSearch(explored, explored.samples, limits)
 
     async def describe() -> dict[str, Any]:
@@ -76,21 +74,15 @@ def create_explorer(
         except ValueError as error:
             raise HTTPException(422, str(error)) from error
 
+    def read(body: bytes, parts: Parts | None) -> tuple[ViewSettings, Shown]:
+        settings, inputs, present = _read(explored, body, parts)
+        return settings, shown(explored, inputs, present, settings)
+
     async def look(request: Request) -> Response:
         """Draw and predict one sample of the run, or one uploaded, under settings."""
-        kind, body = await body_of(request, limits)
-        parts = None
-        if kind == MULTIPART:
-            parts = await read_form(request, body, len(names) + 2)
-
-        def read() -> tuple[ViewSettings, Shown]:
-            settings, inputs, present = _read(explored, body, parts)
-            return settings, shown(explored, inputs, present, settings)
-
-        try:
-            settings, sample = await asyncio.to_thread(read)
-        except BadSampleError as error:
-            raise HTTPException(422, str(error)) from error
+        settings, sample = await read_request(
+            request, limits, len(model.inputs) + 2, read, in_thread=True
+        )
         probabilities = await probabilities_of(
             sample.inputs, sample.present, app.state.batcher, limits
         )
@@ -105,36 +97,39 @@ def create_explorer(
         methods=["GET"],
         responses={**errors, 404: {**errors[422], "description": "There are no samples."}},
     )
-    settings = settings_schema(names, 0 if explored.samples is None else len(explored.samples))
-    upload = parts_schema(model)
-    for name, part in upload["properties"].items():
-        part["description"] += f"; {', '.join(explored.reads(name))}"
-    upload["properties"] = {
-        **upload["properties"],
-        PART: {"type": "string", "description": "the settings, as JSON, without a sample"},
-    }
-    content = {
-        JSON: {"schema": {**settings, "required": ["sample"]}},
-        MULTIPART: {"schema": upload},
-    }
     app.add_api_route(
         "/explore/view",
         look,
         methods=["POST"],
         response_class=JSONResponse,
         responses=errors,
-        openapi_extra={"requestBody": {"required": True, "content": content}},
+        openapi_extra={"requestBody": {"required": True, "content": _content(explored)}},
     )
     for path, (kind, parts) in PAGE.items():
         _add_file(app, path, kind, parts)
     return app
 
 
+def _content(explored: ExploredRun) -> dict[str, Any]:
+    """Return the schemas of a request for a view: of a sample of the run, and of an upload."""
+    samples = explored.samples
+    settings = settings_schema(explored.model.names, 0 if samples is None else len(samples))
+    upload = parts_schema(explored.model)
+    for name, part in upload["properties"].items():
+        part["description"] += f"; {', '.join(explored.reads(name))}"
+    text = {"type": "string", "description": "the settings, as JSON, without a sample"}
+    upload["properties"] = {**upload["properties"], PART: text}
+    return {
+        JSON: {"schema": {**settings, "required": ["sample"]}},
+        MULTIPART: {"schema": upload},
+    }
+
+
 def _read(
-    explored: ExploredRun, body: bytes, parts: list[tuple[str, bytes]] | None
+    explored: ExploredRun, body: bytes, parts: Parts | None
 ) -> tuple[ViewSettings, dict[str, Array], Array]:
     """Return settings, inputs ``(1, *shape)`` and the present modalities, bool ``(V,)``."""
-    names = [one.name for one in explored.model.inputs]
+    names = explored.model.names
     if parts is not None:
         given = [content for name, content in parts if name == PART]
         if len(given) > 1:

@@ -50,7 +50,7 @@ def shown(
         BadSampleError: If nothing is left, or less than all where a combination is fixed.
     """
     model = explored.model
-    names = [one.name for one in model.inputs]
+    names = model.names
     on = np.array([settings.on is None or name in settings.on for name in names])
     seen = present & on
     if not seen.any() or (model.fixed and not seen.all()):
@@ -85,7 +85,7 @@ def view(
     model = explored.model
     (prediction,) = predictions(probabilities, sample.present, model)
     combination = "+".join(prediction["seen"])
-    truth = None
+    score, truth = explored.score(combination), None
     if row is not None and explored.samples is not None:
         truth = explored.samples.truth(row)
     return {
@@ -94,7 +94,7 @@ def view(
         "truth": truth,
         "right": _right(prediction, truth),
         "combination": combination,
-        "score": _score(explored, combination),
+        "score": None if score is None else {"value": score[0], "n": score[1]},
         "advice": _advice(explored, sample, probabilities, combination),
         "drawings": sample.drawings,
     }
@@ -105,13 +105,6 @@ def _right(prediction: Mapping[str, Any], truth: Any) -> bool | None:  # noqa: A
     if truth is None or "numbers" in prediction:
         return None
     return bool(prediction.get("class", prediction.get("labels")) == truth)
-
-
-def _score(explored: ExploredRun, combination: str) -> dict[str, Any] | None:
-    score = explored.score(combination)
-    if score is None:
-        return None
-    return {"value": score[0], "n": score[1]}
 
 
 def _set(explored: ExploredRun, probabilities: Array, present: Array) -> list[str] | None:
@@ -137,7 +130,7 @@ def _advice(
     """
     if sample.present.all() or explored.model.fixed:
         return None
-    names = [one.name for one in explored.model.inputs]
+    names = explored.model.names
     if explored.confidence is not None:
         import torch
 

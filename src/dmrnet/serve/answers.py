@@ -21,7 +21,7 @@ def decided(probabilities: Array, present: Array, model: ServedModel) -> Array:
     own = model.metadata.get("thresholds")
     if own is None:
         return decide(probabilities, model.target)
-    names = np.array([one.name for one in model.inputs])
+    names = np.array(model.names)
     masks, which = np.unique(present, axis=0, return_inverse=True)
     limits = np.array([own["values"].get("+".join(names[mask]), 0.5) for mask in masks])
     accepts = int(own["accepts"])
@@ -60,8 +60,7 @@ def predictions(probabilities: Array, present: Array, model: ServedModel) -> lis
         present: bool ``(n, V)``.
         model: The graph that predicted them.
     """
-    names = [one.name for one in model.inputs]
-    seen = [[n for n, has in zip(names, row, strict=True) if has] for row in present.tolist()]
+    seen = [[n for n, has in zip(model.names, row, strict=True) if has] for row in present.tolist()]
     choices = decided(probabilities, present, model).tolist()
     rows = probabilities.tolist()
     return [

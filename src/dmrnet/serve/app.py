@@ -12,13 +12,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.serve.answers import predictions
-from dmrnet.serve.asking import probabilities_of, samples_of
+from dmrnet.serve.asking import probabilities_of, read_request
 from dmrnet.serve.batching import Batcher
 from dmrnet.serve.guard import HEALTH, HostMiddleware, TokenMiddleware, error_response
 from dmrnet.serve.limits import Limits
 from dmrnet.serve.metrics import Metrics
 from dmrnet.serve.model import ServedModel
+from dmrnet.serve.samples import Parts, assemble, read_json, read_parts
 from dmrnet.serve.schema import request_schema, responses
 
 
@@ -40,7 +42,6 @@ def create_app(
     from dmrnet import __version__
 
     limits = limits or Limits()
-    names = tuple(one.name for one in model.inputs)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -59,10 +60,45 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
     )
-    metrics = Metrics(names, lambda: app.state.batcher.waiting)
+    metrics = Metrics(model.names, lambda: app.state.batcher.waiting)
+
+    async def health() -> dict[str, str]:
+        """Whether the service answers."""
+        return {"status": "ok"}
+
+    async def about() -> dict[str, Any]:
+        """Modalities with their shapes and units, classes, and the score on each combination."""
+        return model.metadata
+
+    async def counted() -> Response:
+        """Counters in the text format of Prometheus."""
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    _add_predict(app, model, limits, metrics)
+    app.add_api_route(HEALTH, health, methods=["GET"])
+    app.add_api_route("/model", about, methods=["GET"])
+    app.add_api_route("/metrics", counted, methods=["GET"], response_class=Response)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _bad_request)
+    app.add_exception_handler(Exception, _server_error)
+    if limits.token is not None:
+        open_all = (HEALTH, *open_paths)
+        app.add_middleware(TokenMiddleware, token=limits.token, open_paths=open_all)
+    if hosts:
+        app.add_middleware(HostMiddleware, hosts=hosts)
+    return app
+
+
+def _add_predict(app: FastAPI, model: ServedModel, limits: Limits, metrics: Metrics) -> None:
+    """Answer requests to /predict, and count them."""
+
+    def read(body: bytes, parts: Parts | None) -> tuple[dict[str, Array], Array]:
+        if parts is None:
+            return assemble(read_json(body, model, limits.batch), model)
+        return assemble([read_parts(parts, model)], model)
 
     async def answer(request: Request) -> JSONResponse:
-        inputs, present = await samples_of(request, model, limits)
+        inputs, present = await read_request(request, limits, len(model.inputs) + 1, read)
         probabilities = await probabilities_of(inputs, present, app.state.batcher, limits)
         metrics.predicted(present)
         return JSONResponse({"predictions": predictions(probabilities, present, model)})
@@ -81,18 +117,6 @@ def create_app(
             metrics.requests.labels(status).inc()
             metrics.seconds.observe(time.perf_counter() - start)
 
-    async def health() -> dict[str, str]:
-        """Whether the service answers."""
-        return {"status": "ok"}
-
-    async def about() -> dict[str, Any]:
-        """Modalities with their shapes and units, classes, and the score on each combination."""
-        return model.metadata
-
-    async def counted() -> Response:
-        """Counters in the text format of Prometheus."""
-        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
     app.add_api_route(
         "/predict",
         predict,
@@ -101,18 +125,6 @@ def create_app(
         responses=responses(model, limits.token is not None),
         openapi_extra={"requestBody": request_schema(model, limits)},
     )
-    app.add_api_route(HEALTH, health, methods=["GET"])
-    app.add_api_route("/model", about, methods=["GET"])
-    app.add_api_route("/metrics", counted, methods=["GET"], response_class=Response)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _bad_request)
-    app.add_exception_handler(Exception, _server_error)
-    if limits.token is not None:
-        open_all = (HEALTH, *open_paths)
-        app.add_middleware(TokenMiddleware, token=limits.token, open_paths=open_all)
-    if hosts:
-        app.add_middleware(HostMiddleware, hosts=hosts)
-    return app
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from fastapi import Request
@@ -12,46 +14,44 @@ from dmrnet.data.files.arrays.numbers import Array
 from dmrnet.serve.batching import Batcher, ClosedError, PredictionError, QueueFullError
 from dmrnet.serve.body import LARGE, read_body, read_form
 from dmrnet.serve.limits import Limits
-from dmrnet.serve.model import ServedModel
-from dmrnet.serve.samples import BadSampleError, assemble, read_json, read_parts
+from dmrnet.serve.samples import BadSampleError, Parts
 
 JSON, MULTIPART = "application/json", "multipart/form-data"
 
+T = TypeVar("T")
 
-async def body_of(request: Request, limits: Limits) -> tuple[str, bytes]:
-    """Return the content type and the body of a request.
+
+async def read_request(
+    request: Request,
+    limits: Limits,
+    most: int,
+    read: Callable[[bytes, Parts | None], T],
+    *,
+    in_thread: bool = False,
+) -> T:
+    """Return what a function makes of the body of a request, and of its parts if it is multipart.
+
+    Args:
+        request: The request.
+        limits: Limits of the service.
+        most: Most parts.
+        read: The function; a `BadSampleError` of it is answered with 422.
+        in_thread: Whether it needs a thread even if the body is small.
 
     Raises:
-        HTTPException: If the type is neither of two (415), or the body is too large or slow.
+        HTTPException: If something is wrong; it has the status and one line.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in (JSON, MULTIPART):
         raise HTTPException(
             415, f"expected the content type {JSON} or {MULTIPART}, got {kind[:60] or 'none'}"
         )
-    return kind, await read_body(request, limits)
-
-
-async def samples_of(
-    request: Request, model: ServedModel, limits: Limits
-) -> tuple[dict[str, Array], Array]:
-    """Return the inputs of a graph and presence, from a request to /predict.
-
-    Raises:
-        HTTPException: If something is wrong; it has the status and one line.
-    """
-    kind, body = await body_of(request, limits)
-    parts = None
-    if kind == MULTIPART:
-        parts = await read_form(request, body, len(model.inputs) + 1)
-
-    def read() -> tuple[dict[str, Array], Array]:
-        if parts is not None:
-            return assemble([read_parts(parts, model)], model)
-        return assemble(read_json(body, model, limits.batch), model)
-
+    body = await read_body(request, limits)
+    parts = await read_form(request, body, most) if kind == MULTIPART else None
     try:
-        return read() if len(body) <= LARGE else await asyncio.to_thread(read)
+        if in_thread or len(body) > LARGE:
+            return await asyncio.to_thread(read, body, parts)
+        return read(body, parts)
     except BadSampleError as error:
         raise HTTPException(422, str(error)) from error
 

@@ -66,6 +66,7 @@ class ServedModel:
 
     Attributes:
         inputs: The modalities, in the order of `present`.
+        names: Their names.
         classes: Names of the classes, of the labels, or of the numbers.
         target: What is predicted: ``classes``, ``ordinal``, ``multi-label`` or ``regression``.
         fixed: Whether every modality must be there.
@@ -89,6 +90,7 @@ class ServedModel:
             )
             for one in metadata["inputs"]
         )
+        self.names = tuple(one.name for one in self.inputs)
         self.target = str(metadata.get("target", "classes"))
         self.classes: tuple[str, ...] = tuple(metadata["classes"])
         self.fixed = bool(metadata["fixed"])
@@ -168,10 +170,8 @@ def load_file(path: Path, threads: int = 0) -> ServedModel:
     content = path.read_bytes()
     kind = "n ONNX file" if path.suffix == ".onnx" else " file"
     try:
-        if path.suffix == ".onnx":
-            runner, metadata = read_onnx(content, threads)
-        else:
-            runner, metadata = read_torch(content, threads)
+        read = read_onnx if path.suffix == ".onnx" else read_torch
+        runner, metadata = read(content, threads)
     except Exception as error:
         raise ValueError(f"{path}: expected a{kind} of dmrnet export ({error})") from error
     if metadata.get("format") != FORMAT or "inputs" not in metadata:

@@ -20,6 +20,10 @@ PNG, NPY, ZIP = b"\x89PNG", b"\x93NUMPY", b"PK\x03\x04"
 """First bytes of files."""
 
 
+Parts = Sequence[tuple[str, bytes]]
+"""Name and content of each part of a multipart body."""
+
+
 class BadSampleError(ValueError):
     """A request that cannot be predicted; the message is for its sender."""
 
@@ -116,9 +120,7 @@ def _with_gaps(array: Array) -> Array:
 
 
 def read_parts(
-    parts: Sequence[tuple[str, bytes]],
-    model: ServedModel,
-    decoders: Mapping[str, Decoder] | None = None,
+    parts: Parts, model: ServedModel, decoders: Mapping[str, Decoder] | None = None
 ) -> dict[str, Array]:
     """Return the arrays of one sample from the parts of a multipart body.
 
@@ -311,9 +313,8 @@ def assemble(
             present[row, column] = True
         needed = len(model.inputs) if model.fixed else 1
         if present[row].sum() < needed:
-            names = ", ".join(one.name for one in model.inputs)
             what = "all of" if model.fixed else "at least one of"
-            raise BadSampleError(f"sample {row}: expected {what} {names}")
+            raise BadSampleError(f"sample {row}: expected {what} {', '.join(model.names)}")
     return inputs, present
 
 
@@ -321,8 +322,7 @@ def _input(name: str, model: ServedModel, where: str) -> Input:
     for one in model.inputs:
         if one.name == name:
             return one
-    known = [one.name for one in model.inputs]
-    raise BadSampleError(f"{where}: unknown modality {_short(name)}; {nearest(name, known)}")
+    raise BadSampleError(f"{where}: unknown modality {_short(name)}; {nearest(name, model.names)}")
 
 
 def _fits(shape: tuple[int, ...], one: Input) -> bool:

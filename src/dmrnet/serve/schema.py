@@ -31,7 +31,7 @@ def request_schema(model: ServedModel, limits: Limits) -> dict[str, Any]:
         "minProperties": 1,
     }
     if model.fixed:
-        sample["required"] = [one.name for one in model.inputs]
+        sample["required"] = list(model.names)
     body = {
         "type": "object",
         "properties": {
