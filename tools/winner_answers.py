@@ -9,7 +9,7 @@ from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate, paired_difference
 from dmrnet.report.statistics.inference import interval
 from dmrnet.report.statistics.over_data import Pooled
-from dmrnet.report.summary.over_data.gains import LEVEL, Gain
+from dmrnet.report.summary.over_data.gains import Gain
 from dmrnet.report.summary.summary import DataSummary
 from dmrnet.report.summary.system_summary import SystemSummary
 
@@ -43,7 +43,7 @@ def choose(gains: Mapping[str, Sequence[Gain]]) -> Choice | None:
     ]
     if not known:
         return None
-    sure = [gain for gain in known if _beyond_chance(gain) and _mean(gain) > 0]
+    sure = [gain for gain in known if gain.beyond_chance and _mean(gain) > 0]
     positive = [gain for gain in known if _mean(gain) > 0]
     best = max(sure, key=_mean) if sure else min(positive or known, key=_p)
     mine = {key: g for key, of in gains.items() for g in of if g.label == best.label}
@@ -199,10 +199,6 @@ def _cost_ratio(ours: SystemSummary, theirs: SystemSummary) -> float | None:
     if mine is None or other is None or mine.mean <= 0:
         return None
     return other.mean / mine.mean
-
-
-def _beyond_chance(gain: Gain) -> bool:
-    return gain.holm is not None and gain.holm < LEVEL
 
 
 def _mean(gain: Gain) -> float:

@@ -11,7 +11,7 @@ from dmrnet.api.register import register_method
 from dmrnet.methods import METHODS, build_method, method
 from dmrnet.methods.default import AHEAD, AUTO, PAPERS, PLAIN, DefaultSettings, default_method
 from dmrnet.modalities import Modality, Task
-from dmrnet.report.pages.opening import PREFERRED
+from dmrnet.report.pages.prose import PREFERRED
 
 
 def task(number: int = 2, target: str = "classes", dense: bool = False) -> Task:

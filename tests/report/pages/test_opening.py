@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from dmrnet.report.pages.opening import opening
+from dmrnet.report.pages.prose import opening
 from dmrnet.report.pages.terminal import terminal_table
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.summary import summarise

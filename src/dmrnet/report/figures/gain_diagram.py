@@ -14,7 +14,7 @@ from dmrnet.report.figures.drawing.figure import Figure, data_id, make_figure
 from dmrnet.report.figures.drawing.systems import COLOURS
 from dmrnet.report.figures.rank_diagram import WIDTH
 from dmrnet.report.statistics.formatting import shortened
-from dmrnet.report.summary.over_data.gains import LEVEL, Gain
+from dmrnet.report.summary.over_data.gains import Gain
 
 TITLES = {
     "average": "average",
@@ -118,8 +118,7 @@ def _row(axes: Axes, gain: Gain, row: int, limits: tuple[float, float], ink: str
         axes.plot([high], [row], ">", gid=gid, **arrow)
     if gain.pooled is None:
         return
-    sure = gain.holm is not None and gain.holm < LEVEL
-    colour = COLOURS[1] if sure else ink
+    colour = COLOURS[1] if gain.beyond_chance else ink
     ends = np.clip([100 * gain.pooled.low, 100 * gain.pooled.high], low, high)
     axes.plot(ends, [row, row], color=colour, linewidth=1.4, gid=gid)
     if low <= 100 * gain.pooled.mean <= high:

@@ -9,9 +9,8 @@ from dmrnet.report.figures.drawing.figure import Figure
 from dmrnet.report.mistakes.gather import Mistakes
 from dmrnet.report.mistakes.pack import form_of
 from dmrnet.report.pages.block import Block
-from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.overview import HOW_GAINED, Overview
-from dmrnet.report.pages.prose import facts, how_main, lead
+from dmrnet.report.pages.prose import facts, how_main, lead, opening
 from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.tables.mistakes import HOW_MISTAKES, mistake_tables
 from dmrnet.report.pages.tables.scores import (

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dmrnet.report.figures.drawing.figure import Figure
-from dmrnet.report.figures.gain_diagram import gain_diagram
+from dmrnet.report.figures.gain_diagram import TITLES, gain_diagram
 from dmrnet.report.figures.rank_diagram import rank_diagram
 from dmrnet.report.pages.tables.scores import HEADLINE_TITLES, rank_table
 from dmrnet.report.pages.tables.table import EMPTY, Cell, Table
@@ -17,7 +17,7 @@ from dmrnet.report.summary.over_data.gains import Gain, GainOnData, gains_over_d
 from dmrnet.report.summary.over_data.ranks import Ranking, rank_over_data
 from dmrnet.report.summary.summary import DataSummary
 
-HEADLINES = ("average", "worst", "full", "single")
+HEADLINES = tuple(TITLES)
 
 HOW_GAINED = (
     "Difference in percentage points to the shortest training of the baseline that costs at least "
@@ -83,17 +83,13 @@ def gain_table(gains: Mapping[str, Sequence[Gain]]) -> Table:
     shown = [key for key, of in by_label.items() if of]
     header = ["System"]
     for key in shown:
-        header += [HEADLINE_TITLES[key], f"p, {_short(key)}", f"sets, {_short(key)}"]
+        header += [HEADLINE_TITLES[key], f"p, {TITLES[key]}", f"sets, {TITLES[key]}"]
     labels = [gain.label for gain in gains[shown[0]]] if shown else []
     rows = [
         (Cell(label), *(cell for key in shown for cell in _cells(by_label[key].get(label))))
         for label in labels
     ]
     return Table(tuple(header), tuple(rows))
-
-
-def _short(headline: str) -> str:
-    return HEADLINE_TITLES[headline].lower()
 
 
 def _cells(gain: Gain | None) -> tuple[Cell, ...]:
@@ -108,7 +104,7 @@ def pooled_cell(gain: Gain) -> Cell:
         (only,) = gain.by_data.values()
         return gain_cell(only)
     pooled = gain.pooled
-    sure = gain.holm is not None and gain.holm < 0.05 and pooled.mean > 0
+    sure = gain.beyond_chance and pooled.mean > 0
     hint = ", ".join(f"{k}: {fmt.points(one.gain.mean)}" for k, one in gain.by_data.items())
     return Cell(fmt.points(pooled.mean), fmt.ends((pooled.low, pooled.high)), sure, hint)
 

@@ -1,26 +1,64 @@
-"""Sentences of the page: the result, what was run, and how to read a table."""
+"""Sentences of the page: its opening, the result, what was run, and how to read the main table."""
 
 from __future__ import annotations
 
 from dmrnet.report.pages.tables.classes import constant_text
-from dmrnet.report.pages.tables.differences import COST_NAMES
 from dmrnet.report.records.combinations import members
 from dmrnet.report.records.metrics import CONSTANT_NAMES
 from dmrnet.report.statistics import formatting as fmt
-from dmrnet.report.summary.bootstrap import FEW_SOURCES, Resampled, why_not_resampled
+from dmrnet.report.statistics.estimates import average
 from dmrnet.report.summary.summary import DataSummary
+from dmrnet.report.summary.system_summary import SystemSummary
 
-_HOW_COMPARED = (
-    "Differences in percentage points, paired by seed. Intervals over seeds are Student's t "
-    "intervals; p is that of the paired t test of the average, then with Holm's correction for the "
-    "number of systems. A second line compares a system to the baseline trained about as long, if "
-    "one was run."
-)
+COMPLETE_ONLY = "full"
+"""The method that is trained on all modalities only."""
 
+PREFERRED = "experts"
+"""The method to compare with, which is trained where none is named; without it, the baseline."""
 
 NO_BETTER = 0.005
 """An average that is better than a constant's by less than this counts as no better: a fraction,
 or a share of the constant's error where the score is no rate."""
+
+
+def opening(summary: DataSummary) -> str:
+    """Return what missing modalities do to a model trained on all of them, and to another.
+
+    Returns:
+        One sentence with the scores where all modalities are seen, where one fails (the mean over
+        which), and in the worst combination; empty without such a model or another to compare with.
+    """
+    systems = [item for item in summary.systems if item.seeds]
+    baseline = next((item for item in systems if item.label == summary.baseline), None)
+    plain = next((item for item in systems if item.system.method == COMPLETE_ONLY), None)
+    if plain is None or baseline is None or plain is baseline or len(summary.modalities) < 2:
+        return ""
+    other = next((item for item in systems if item.system.method == PREFERRED), baseline)
+    situations = {
+        f"with all {len(summary.modalities)} modalities": "full",
+        "when one fails": "one fails",
+        "in the worst combination": "worst",
+    }
+    texts, sign = [], summary.score.sign
+    for words, which in situations.items():
+        ours, theirs = (_opening_score(summary, item, which) for item in (plain, other))
+        if ours is None or theirs is None:
+            return ""
+        texts.append(f"{words} {ours}{sign} and {theirs}{sign}")
+    return (
+        f"{plain.label}, trained on complete samples only, and {other.label}, which saw "
+        f"modalities missing in training: {'; '.join(texts)}."
+    )
+
+
+def _opening_score(summary: DataSummary, item: SystemSummary, which: str) -> str | None:
+    """Return a score in percent; None if it is not known."""
+    if which != "one fails":
+        value = item.headlines.get(which)
+        return None if value is None else fmt.percent(value.mean)
+    names = [c for c in summary.compared if len(members(c)) == len(summary.modalities) - 1]
+    mean = average([item.scores[name] for name in names if name in item.scores])
+    return None if mean is None else fmt.percent(mean.mean)
 
 
 def lead(summary: DataSummary) -> str:
@@ -118,34 +156,6 @@ def facts(summary: DataSummary) -> list[tuple[str, str]]:
         ("Commit of the code", ", ".join(commits)),
     ]
     return [(name, text) for name, text in pairs if text]
-
-
-def how_compared(summary: DataSummary, resampled: Resampled | None) -> str:
-    """Return how to read the table of differences, and the draws of test samples if there are."""
-    costs = dict.fromkeys(COST_NAMES[i.equal.cost_metric] for i in summary.systems if i.equal)
-    cost = f" The baseline's cost is its {fmt.listed([*costs])} over that of the system."
-    how = _HOW_COMPARED.replace("percentage points", summary.score.points)
-    over = _how_resampled(resampled) if resampled else f" {why_not_resampled(summary)}".rstrip()
-    return how + cost * bool(costs) + over
-
-
-def _how_resampled(resampled: Resampled) -> str:
-    """Return what was resampled, how often, and how much of it there is."""
-    units = fmt.listed(
-        [
-            f"{count:,} {'samples' if kind == 'sample' else f'sources of {kind}'}"
-            for kind, count in resampled.units.items()
-        ]
-    )
-    text = (
-        f" Intervals over test samples are from {resampled.draws:,} draws of the {units}, with the "
-        "seeds fixed; samples of one source are drawn together."
-    )
-    if (fewest := min(resampled.units.values())) < FEW_SOURCES:
-        text += f" With only {fewest} to draw from, the interval is too narrow."
-    if resampled.left_out:
-        text += f" Without kept predictions: {fmt.listed([*resampled.left_out])}."
-    return text
 
 
 def _samples(summary: DataSummary) -> str:

@@ -10,30 +10,24 @@ from dmrnet.report.figures.curves import curve_figures
 from dmrnet.report.figures.drawing.figure import Figure
 from dmrnet.report.figures.label_maps import map_figures
 from dmrnet.report.figures.numbers import number_figures
-from dmrnet.report.figures.reliability import reliability_figures
 from dmrnet.report.figures.samples import sample_figure
 from dmrnet.report.figures.scores import score_figures
-from dmrnet.report.figures.worth import worth_figures
 from dmrnet.report.mistakes.gather import Mistakes, NumbersOf, gather
 from dmrnet.report.mistakes.shown import shown_samples
 from dmrnet.report.pages.block import Block
-from dmrnet.report.pages.prose import how_compared
 from dmrnet.report.pages.tables.analyses import analysis_blocks
-from dmrnet.report.pages.tables.calibration import HOW_CALIBRATED, calibration_table
-from dmrnet.report.pages.tables.classes import HOW_CLASSES, class_table
-from dmrnet.report.pages.tables.differences import difference_table
-from dmrnet.report.pages.tables.parts import how_parts, part_kind, part_table
+from dmrnet.report.pages.tables.calibration import calibration_block
+from dmrnet.report.pages.tables.classes import class_block
+from dmrnet.report.pages.tables.differences import difference_block
+from dmrnet.report.pages.tables.parts import part_block
 from dmrnet.report.pages.tables.scores import combination_table, hardness_table
 from dmrnet.report.pages.tables.table import Table
-from dmrnet.report.pages.tables.worth import how_worth, worth_table
+from dmrnet.report.pages.tables.worth import worth_block
 from dmrnet.report.records.combinations import members
 from dmrnet.report.records.predictions import PICTURES
 from dmrnet.report.records.runs import RunRecord
 from dmrnet.report.records.systems import data_name
-from dmrnet.report.summary.bootstrap import resample
-from dmrnet.report.summary.calibration import calibration_of
 from dmrnet.report.summary.summary import DataSummary
-from dmrnet.report.summary.worth import worth_of
 from dmrnet.text import shell
 
 # fmt: off
@@ -162,66 +156,14 @@ def make_section(
             *maps,
             *curve_figures(summary, anchor),
         ),
-        scores=_score_blocks(summary, runs),
+        scores=(class_block(summary), part_block(summary), difference_block(summary, runs)),
         hardness=hardness_table(summary, measured=False) if mined else hardness,
         mined=mined,
-        more=_more_blocks(summary, anchor),
+        more=(worth_block(summary, anchor), calibration_block(summary, anchor)),
         analyses=tuple(block for block in analyses if block is not mined),
         mistakes=None if isinstance(wrong, NumbersOf) else wrong,
         mistake_figures=tuple(number_figures(numbers, summary.baseline, anchor) if numbers else ()),
         samples=_samples(summary, anchor, samples) if is_first else None,
-    )
-
-
-def _score_blocks(summary: DataSummary, runs: Sequence[RunRecord]) -> tuple[Block, ...]:
-    """Return scores beside the main one, and the differences to the baseline."""
-    score, kind, resampled = summary.score, part_kind(summary.score), resample(summary, runs)
-    return (
-        Block(
-            "Beside accuracy",
-            class_table(summary),
-            HOW_CLASSES,
-            kind="classes",
-            caption="Metrics of classes of every system",
-        ),
-        Block(
-            f"{score.label} by {kind}",
-            part_table(summary),
-            how_parts(score),
-            kind="parts",
-            caption=f"{score.label} of every system by {kind}",
-        ),
-        Block(
-            "Differences",
-            difference_table(summary, resampled),
-            how_compared(summary, resampled),
-            kind="differences",
-            caption="Differences to the baseline",
-            better="low" if score.lower_is_better else "high",
-        ),
-    )
-
-
-def _more_blocks(summary: DataSummary, anchor: str) -> tuple[Block, ...]:
-    """Return what each modality is worth, and whether probabilities can be believed."""
-    worth, calibrations = worth_of(summary), calibration_of(summary)
-    return (
-        Block(
-            "What each modality is worth",
-            worth_table(worth, summary),
-            how_worth(summary),
-            tuple(worth_figures(summary, worth, anchor)),
-            kind="worth-table",
-        ),
-        Block(
-            "Can probabilities be believed?",
-            calibration_table(calibrations),
-            HOW_CALIBRATED,
-            tuple(reliability_figures(summary, calibrations, anchor)),
-            kind="calibration",
-            caption="Calibration error of every system",
-            better="low",
-        ),
     )
 
 

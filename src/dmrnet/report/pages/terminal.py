@@ -10,7 +10,7 @@ from rich.constrain import Constrain
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from dmrnet.report.pages.opening import opening
+from dmrnet.report.pages.prose import opening
 from dmrnet.report.pages.tables.classes import constant_text
 from dmrnet.report.pages.tables.scores import main_table
 from dmrnet.report.pages.tables.table import Cell

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dmrnet.report.build import build_report
-from dmrnet.report.pages.tables.parts import how_parts, part_table
+from dmrnet.report.pages.tables.parts import part_block
 from dmrnet.report.records.runs import read_runs
 from dmrnet.report.summary.summary import summarise
 
@@ -54,7 +54,7 @@ def test_regions_are_averaged_over_combinations(runs: list[Path]) -> None:
     dice, distance = summarise(read_runs(runs, "test"), "test", "sf-md")
     assert (dice.score.name, distance.score.name) == ("dice", "hd95")
     assert not dice.ignored
-    table = part_table(dice)
+    table = part_block(dice).table
     assert table.header == ("System", "WT", "NCR/NET")
     by_system = {row[0].text: row[1:] for row in table.rows}
     for method, cells in by_system.items():
@@ -67,9 +67,9 @@ def test_regions_are_averaged_over_combinations(runs: list[Path]) -> None:
             full = sum(value(method, seed, "flair+t1", region) for seed in (0, 1)) / 2
             assert cell.below == f"all {100 * full:.2f}"
             assert cell.best == (method == "rfnet")
-    assert how_parts(dice.score).startswith("Percent; ")
+    assert part_block(dice).reading.startswith("Percent; ")
     # In millimetres, not in percent.
-    (first, *_) = part_table(distance).rows
+    (first, *_) = part_block(distance).table.rows
     expected = 10 * (
         1 - sum(value(first[0].text, s, c, "WT") for s in (0, 1) for c in COMBINATIONS) / 6
     )

@@ -13,9 +13,8 @@ from markupsafe import Markup, escape
 
 from dmrnet.report.mistakes.gather import Mistakes
 from dmrnet.report.mistakes.pack import form_of, pack
-from dmrnet.report.pages.opening import opening
 from dmrnet.report.pages.overview import HOW_GAINED, Overview
-from dmrnet.report.pages.prose import facts, how_main, lead
+from dmrnet.report.pages.prose import facts, how_main, lead, opening
 from dmrnet.report.pages.section import Section
 from dmrnet.report.pages.tables.classes import constant_text
 from dmrnet.report.pages.tables.mistakes import HOW_MISTAKES, mistake_tables

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dmrnet.report.pages.block import Block
 from dmrnet.report.pages.tables.table import Table, average_rows, score_cell
 from dmrnet.report.records.metrics import CLASS_METRICS, CONSTANT_NAMES
 from dmrnet.report.statistics import formatting as fmt
@@ -10,15 +11,8 @@ from dmrnet.report.summary.summary import DataSummary
 MOST_CLASSES = 6
 """Largest number of classes whose recall is in the table."""
 
-HOW_CLASSES = (
-    "Percent; average over combinations, below it with all modalities. Balanced accuracy is the "
-    "mean recall of the classes, macro F1 the mean of their F1; AUROC and average precision are "
-    "means over classes, each against the rest. A constant prediction has a balanced accuracy of "
-    "one over the number of classes, and an AUROC of 50%. Recall of a class is with all modalities."
-)
 
-
-def class_table(summary: DataSummary) -> Table:
+def class_block(summary: DataSummary) -> Block:
     """One row per system: averages of metrics of classes, and the recall of few classes."""
     metrics = [m for m in CLASS_METRICS if any(m in one.averages for one in summary.of_classes)]
     classes = list(dict.fromkeys(name for one in summary.of_classes for name in one.recalls))
@@ -31,7 +25,17 @@ def class_table(summary: DataSummary) -> Table:
         )
     ]
     header = ("System", *(CLASS_METRICS[m] for m in metrics), *(f"Recall of {n}" for n in classes))
-    return Table(header, tuple(rows if metrics else ()))
+    return Block(
+        "Beside accuracy",
+        Table(header, tuple(rows if metrics else ())),
+        "Percent; average over combinations, below it with all modalities. Balanced accuracy is "
+        "the mean recall of the classes, macro F1 the mean of their F1; AUROC and average "
+        "precision are means over classes, each against the rest. A constant prediction has a "
+        "balanced accuracy of one over the number of classes, and an AUROC of 50%. Recall of a "
+        "class is with all modalities.",
+        kind="classes",
+        caption="Metrics of classes of every system",
+    )
 
 
 def constant_text(summary: DataSummary) -> str:

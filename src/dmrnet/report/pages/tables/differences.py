@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from dmrnet.report.pages.block import Block
 from dmrnet.report.pages.tables.table import EMPTY, Cell, Table
+from dmrnet.report.records.runs import RunRecord
 from dmrnet.report.statistics import formatting as fmt
 from dmrnet.report.statistics.estimates import Estimate
 from dmrnet.report.statistics.inference import holm, interval, paired_p
-from dmrnet.report.summary.bootstrap import Resampled
+from dmrnet.report.summary.bootstrap import (
+    FEW_SOURCES,
+    Resampled,
+    resample,
+    why_not_resampled,
+)
 from dmrnet.report.summary.equal_cost import EqualCost
 from dmrnet.report.summary.summary import DataSummary
 
@@ -18,6 +25,13 @@ COST_NAMES = {
     "train_samples": "number of training samples",
 }
 """Descriptions of the cost of a training, by metric."""
+
+_HOW_COMPARED = (
+    "Differences in percentage points, paired by seed. Intervals over seeds are Student's t "
+    "intervals; p is that of the paired t test of the average, then with Holm's correction for the "
+    "number of systems. A second line compares a system to the baseline trained about as long, if "
+    "one was run."
+)
 
 _HEADER = (
     "System",
@@ -30,6 +44,19 @@ _HEADER = (
     "Worst",
     "Baseline's cost",
 )
+
+
+def difference_block(summary: DataSummary, runs: Sequence[RunRecord]) -> Block:
+    """Return the differences to the baseline, with intervals over draws of test samples."""
+    resampled = resample(summary, runs)
+    return Block(
+        "Differences",
+        difference_table(summary, resampled),
+        _reading(summary, resampled),
+        kind="differences",
+        caption="Differences to the baseline",
+        better="low" if summary.score.lower_is_better else "high",
+    )
 
 
 def difference_table(summary: DataSummary, resampled: Resampled | None = None) -> Table:
@@ -90,3 +117,31 @@ def _cost(equal: EqualCost) -> Cell:
     below = "" if equal.reached else "longest that was run"
     hint = f"{COST_NAMES[equal.cost_metric]} of the baseline over that of the system"
     return Cell(f"{equal.ratio:.2f} ×", below, hint=hint, value=equal.ratio)
+
+
+def _reading(summary: DataSummary, resampled: Resampled | None) -> str:
+    """Return how to read the table of differences, and the draws of test samples if there are."""
+    costs = dict.fromkeys(COST_NAMES[i.equal.cost_metric] for i in summary.systems if i.equal)
+    cost = f" The baseline's cost is its {fmt.listed([*costs])} over that of the system."
+    how = _HOW_COMPARED.replace("percentage points", summary.score.points)
+    over = _how_resampled(resampled) if resampled else f" {why_not_resampled(summary)}".rstrip()
+    return how + cost * bool(costs) + over
+
+
+def _how_resampled(resampled: Resampled) -> str:
+    """Return what was resampled, how often, and how much of it there is."""
+    units = fmt.listed(
+        [
+            f"{count:,} {'samples' if kind == 'sample' else f'sources of {kind}'}"
+            for kind, count in resampled.units.items()
+        ]
+    )
+    text = (
+        f" Intervals over test samples are from {resampled.draws:,} draws of the {units}, with the "
+        "seeds fixed; samples of one source are drawn together."
+    )
+    if (fewest := min(resampled.units.values())) < FEW_SOURCES:
+        text += f" With only {fewest} to draw from, the interval is too narrow."
+    if resampled.left_out:
+        text += f" Without kept predictions: {fmt.listed([*resampled.left_out])}."
+    return text

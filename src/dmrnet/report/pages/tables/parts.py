@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dmrnet.report.pages.block import Block
 from dmrnet.report.pages.tables.table import Table, average_rows
-from dmrnet.report.records.metrics import Score
 from dmrnet.report.summary.summary import DataSummary
 
 MOST_PARTS = 12
@@ -19,28 +19,21 @@ REGIONS = (
 )
 
 
-def part_names(summary: DataSummary) -> list[str]:
-    """Return the parts that any system has, in order, at most `MOST_PARTS`."""
-    return list(dict.fromkeys(part for one in summary.parts for part in one.scores))[:MOST_PARTS]
-
-
-def part_table(summary: DataSummary) -> Table:
+def part_block(summary: DataSummary) -> Block:
     """One row per system: the average of each part, and below it that of all modalities."""
-    names, full = part_names(summary), summary.full
+    parts = dict.fromkeys(part for one in summary.parts for part in one.scores)
+    names, full = list(parts)[:MOST_PARTS], summary.full
     systems = [
         (one.label, one.averages, {part: of[full] for part, of in one.scores.items() if full in of})
         for one in summary.parts
     ]
-    return Table(("System", *names), tuple(average_rows(summary, systems, names)))
-
-
-def part_kind(score: Score) -> str:
-    """Return what the parts of a score are."""
-    return KINDS.get(score.name, "part")
-
-
-def how_parts(score: Score) -> str:
-    """Return how to read the table."""
-    mean = "" if part_kind(score) != "region" else REGIONS
+    score, kind = summary.score, KINDS.get(summary.score.name, "part")
     what = "Percent" if score.rate else f"{score.label}, in its unit"
-    return f"{what}; average over combinations, below it with all modalities.{mean}"
+    return Block(
+        f"{score.label} by {kind}",
+        Table(("System", *names), tuple(average_rows(summary, systems, names))),
+        f"{what}; average over combinations, below it with all modalities."
+        + (REGIONS if kind == "region" else ""),
+        kind="parts",
+        caption=f"{score.label} of every system by {kind}",
+    )

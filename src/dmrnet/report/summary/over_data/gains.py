@@ -64,6 +64,11 @@ class Gain:
     holm: float | None = None
 
     @property
+    def beyond_chance(self) -> bool:
+        """Whether the corrected test rejects that there is no difference over data sets."""
+        return self.holm is not None and self.holm < LEVEL
+
+    @property
     def wins(self) -> int:
         """Number of data sets with a gain."""
         return sum(one.gain.mean > 0 for one in self.by_data.values())
